@@ -1,0 +1,1 @@
+"""A whole mesh on one machine: the control plane, the services and their sidecars as child processes."""

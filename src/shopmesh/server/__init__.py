@@ -1,0 +1,1 @@
+"""The only sockets: the App Mesh API over HTTP, ADS and Envoy's figures over gRPC."""
