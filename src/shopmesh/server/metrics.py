@@ -1,0 +1,42 @@
+"""Envoy's metrics service over gRPC: takes in the proxies' reports.
+
+https://www.envoyproxy.io/docs/envoy/v1.40.0/api-v3/service/metrics/v3/metrics_service.proto
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import AsyncIterator, Callable
+
+import grpc
+
+from shopmesh.server import metrics_proto
+from shopmesh.server.figures import Caller, Figures, readings
+from shopmesh.xds.node import InvalidNode, parse_node
+
+log = logging.getLogger(__name__)
+
+
+def add_to(server: grpc.aio.Server, figures: Figures, clock: Callable[[], float] = time.time) -> None:
+    """Serves the metrics service on `server`; `clock` gives seconds since 1970."""
+
+    async def stream_metrics(requests: AsyncIterator[bytes], context: grpc.aio.ServicerContext) -> bytes:
+        caller: Caller | None = None
+        instance = ""
+        async for data in requests:
+            try:
+                message = metrics_proto.parse(data)
+                if caller is None:
+                    node = parse_node(message.identifier.node)
+                    caller, instance = Caller(node.mesh, node.kind, node.name), node.instance
+                    figures.begin(caller, instance, clock())
+                figures.report(caller, instance, clock(), readings(message.envoy_metrics))
+            except (InvalidNode, ValueError) as error:
+                log.warning("a report of figures was refused: %s", error)
+                await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+        return b""
+
+    service, method = metrics_proto.METHOD.strip("/").split("/")
+    handler = grpc.stream_unary_rpc_method_handler(stream_metrics)
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, {method: handler}),))
