@@ -1,0 +1,85 @@
+"""What a control plane is told when it starts: one frozen object, built at the edge and passed in."""
+
+from __future__ import annotations
+
+import configparser
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+class ConfigError(Exception):
+    """A setting that cannot be used; the message names it, its value, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Where to listen, where to keep the resources, and who may speak.
+
+    Ports may be 0 for any free one. `store` is the file of the resources, None for memory. `credentials` maps access
+    key ids to secrets; empty means that requests are not authenticated.
+    """
+
+    host: str = "127.0.0.1"
+    api_port: int = 9080
+    xds_host: str = "127.0.0.1"
+    xds_port: int = 18000
+    store: Path | None = None
+    region: str = "us-east-1"
+    account: str = "123456789012"
+    credentials: Mapping[str, str] = field(default_factory=dict)
+    insecure: bool = False
+
+    def __post_init__(self) -> None:
+        if not (self.account.isdigit() and len(self.account) == 12):
+            raise ConfigError(f"the account {self.account!r} is not 12 digits; an AWS account id is")
+        if self.insecure:
+            return
+        if not is_loopback(self.host) and not self.credentials:
+            raise ConfigError(
+                f"the API would listen on {self.host} without credentials: give --credentials FILE, "
+                "listen on 127.0.0.1, or say --insecure if everybody who reaches this address may change the mesh"
+            )
+        if not is_loopback(self.xds_host):
+            raise ConfigError(
+                f"xDS would listen on {self.xds_host} unauthenticated: "
+                "listen on 127.0.0.1, or say --insecure if everybody who reaches this address may read the mesh"
+            )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches a listener on that address."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def read_credentials(path: Path) -> dict[str, str]:
+    """The access keys of a file in the form of `~/.aws/credentials`; every profile in it may speak.
+
+    https://docs.aws.amazon.com/cli/latest/userguide/cli-configure-files.html
+    """
+    parser = configparser.RawConfigParser()
+    try:
+        parser.read_string(path.read_text())
+    except OSError as error:
+        raise ConfigError(f"cannot read the credentials file {path}: {error.strerror}") from error
+    except (configparser.Error, UnicodeDecodeError) as error:
+        # The parser's own message quotes the offending line, and that may hold a secret.
+        raise ConfigError(
+            f"{path} is not a credentials file: write [profile] and below it aws_access_key_id and "
+            f"aws_secret_access_key ({type(error).__name__})"
+        ) from None
+    keys = {}
+    for profile in parser.sections():
+        try:
+            keys[parser[profile]["aws_access_key_id"]] = parser[profile]["aws_secret_access_key"]
+        except KeyError as missing:
+            raise ConfigError(f"{path}: profile [{profile}] has no {missing.args[0]}") from None
+    if not keys:
+        raise ConfigError(f"{path} holds no profile: write [default], aws_access_key_id and aws_secret_access_key")
+    return keys
