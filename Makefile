@@ -1,0 +1,78 @@
+# One line a target; `make help` lists them. Everything runs in .venv, which the targets make when it is missing.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+
+# The first interpreter that is new enough; name another with PYTHON=.
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+  $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check
+PYTEST := $(BIN)/pytest -q
+RUNTIME := $(VENV)/.runtime
+DEV := $(VENV)/.dev
+ARGS ?=
+
+.PHONY: help setup setup-dev demo up status lint check test test-unit test-contract test-e2e bench requirements clean
+
+help: ## List the targets
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
+
+setup: $(RUNTIME) ## Install what running needs into .venv
+setup-dev: $(DEV) ## Install what the checks and the tests need as well
+
+demo: setup ## Play the webinar: three services, two canaries, the verdict (ARGS="--rate 100")
+	@$(BIN)/shopmesh demo $(ARGS)
+
+up: setup ## Start the mesh on this machine and stay in the foreground (ARGS="--empty")
+	@$(BIN)/shopmesh up $(ARGS)
+
+status: setup ## Show the running mesh at a glance
+	@$(BIN)/shopmesh status $(ARGS)
+
+lint: setup-dev ## Mend what the formatters can mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+check: setup-dev ## Only check: style, types, the direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+test: check test-unit test-contract test-e2e ## Everything that a laptop with Python can prove
+
+test-unit: setup-dev ## Pure logic; sockets are blocked
+	$(PYTEST) tests/unit --disable-socket --allow-unix-socket $(ARGS)
+
+test-contract: setup-dev ## Over loopback: boto3 and the aws CLI, unmodified, as the oracle
+	$(PYTEST) tests/contract $(ARGS)
+
+test-e2e: setup-dev ## Whole meshes of real Envoys
+	$(PYTEST) tests/e2e $(ARGS)
+
+bench: setup-dev ## Measure, and write docs/benchmarks.md anew
+	$(BIN)/python -m tests.bench $(ARGS)
+
+requirements: $(RUNTIME) ## Show which pins the index has newer versions of
+	$(BIN)/pip list --outdated --disable-pip-version-check
+
+clean: ## Remove what the targets made
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo 'shopmesh needs Python 3.11 or later; name one: make PYTHON=/path/to/python3' >&2; exit 1; }
+	@echo "making $(VENV) with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv $(VENV)
+
+$(RUNTIME): requirements.txt services/requirements.txt pyproject.toml | $(BIN)/python
+	@echo 'installing what running needs (once; about half a minute)'
+	@$(PIP) -r requirements.txt -r services/requirements.txt
+	@$(PIP) --no-deps --editable .
+	@touch $@
+
+$(DEV): requirements-dev.txt $(RUNTIME)
+	@echo 'installing what the checks and the tests need (once)'
+	@$(PIP) -r requirements-dev.txt
+	@touch $@
