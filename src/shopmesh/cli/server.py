@@ -1,0 +1,78 @@
+"""`shopmesh serve` and `shopmesh bootstrap`: the control plane, and what a sidecar needs to find it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from pathlib import Path
+
+import click
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  shopmesh serve
+  shopmesh serve --store mesh.db --credentials keys --host 0.0.0.0 --insecure
+"""
+)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address of the App Mesh API.")
+@click.option("--api-port", default=9080, show_default=True, help="Port of the API; 0 for any free one.")
+@click.option("--xds-host", default="127.0.0.1", show_default=True, help="Address of xDS.")
+@click.option("--xds-port", default=18000, show_default=True, help="Port of xDS; 0 for any free one.")
+@click.option(
+    "--store",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File of the resources, made when missing; without it they are gone with the process.",
+)
+@click.option(
+    "--credentials",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="File in the form of ~/.aws/credentials: requests must be signed with one of its keys.",
+)
+@click.option("--region", default="us-east-1", show_default=True, help="Region in ARNs and signatures.")
+@click.option("--account", default="123456789012", show_default=True, help="Account in ARNs, 12 digits.")
+@click.option("--insecure", is_flag=True, help="Listen on other addresses than loopback without authentication.")
+@click.option("--ready-fd", type=int, hidden=True, help="Write the two ports to this file descriptor when ready.")
+def serve(
+    host: str,
+    api_port: int,
+    xds_host: str,
+    xds_port: int,
+    store: Path | None,
+    credentials: Path | None,
+    region: str,
+    account: str,
+    insecure: bool,
+    ready_fd: int | None,
+) -> None:
+    """Run the control plane: the App Mesh API for clients, xDS for Envoys."""
+    from shopmesh.server.config import Config, ConfigError, read_credentials
+    from shopmesh.server.control_plane import Bound, run
+    from shopmesh.server.database import StoreError
+
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(message)s")
+
+    def ready(bound: Bound) -> None:
+        click.echo(f"App Mesh API on http://{host}:{bound.api_port}, xDS on {xds_host}:{bound.xds_port}", err=True)
+        if ready_fd is not None:
+            with open(ready_fd, "w") as report:  # noqa: PTH123  # a descriptor, not a path
+                report.write(f"{bound.api_port} {bound.xds_port}\n")
+
+    try:
+        keys = read_credentials(credentials) if credentials else {}
+        config = Config(
+            host=host,
+            api_port=api_port,
+            xds_host=xds_host,
+            xds_port=xds_port,
+            store=store,
+            region=region,
+            account=account,
+            credentials=keys,
+            insecure=insecure,
+        )
+        asyncio.run(run(config, ready))
+    except (ConfigError, StoreError) as error:
+        raise click.ClickException(str(error)) from error

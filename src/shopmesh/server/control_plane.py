@@ -1,0 +1,158 @@
+"""The control plane as one program: store, App Mesh API, ADS and figures on one asyncio loop.
+
+serve: store ─► ads ─► api          stop: api (no more changes) ─► ads (proxies go on by themselves) ─► store
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+
+import grpc
+import uvicorn
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp
+
+from shopmesh.server import api, metrics
+from shopmesh.server.ads import Ads, grpc_server
+from shopmesh.server.config import Config, ConfigError
+from shopmesh.server.database import Store
+from shopmesh.server.figures import Figures
+from shopmesh.server.observe import Observe
+from shopmesh.server.proxies import Proxies
+from shopmesh.server.sigv4 import Authenticated
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """Where a control plane really listens."""
+
+    api_port: int
+    xds_port: int
+
+
+async def run(config: Config, ready: Callable[[Bound], None]) -> None:
+    """Serves until SIGTERM or SIGINT; calls `ready` once everything listens.
+
+    Raises ConfigError when a port cannot be had, StoreError when the file of the resources cannot be used.
+    """
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for sign in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(sign, stop.set)
+    async with serving(config) as bound:
+        ready(bound)
+        await stop.wait()
+        log.info("stopping")
+
+
+@contextlib.asynccontextmanager
+async def serving(config: Config) -> AsyncIterator[Bound]:
+    """A control plane for the length of an `async with` block."""
+    listener = _listen(config.host, config.api_port)
+    with contextlib.closing(listener):
+        store = await Store.open(config.store)
+        try:
+            proxies, figures = Proxies(), Figures()
+            server = grpc_server()
+            Ads(store, proxies).add_to(server)
+            metrics.add_to(server, figures)
+            xds_port = _bind(server, config.xds_host, config.xds_port)
+            await server.start()
+            try:
+                routes = [
+                    *api.routes(store, config.account, config.region, time.time, lambda: str(uuid.uuid4())),
+                    *Observe(store, proxies, figures).routes(),
+                ]
+                async with _http(application(routes, config), listener):
+                    yield Bound(listener.getsockname()[1], xds_port)
+            finally:
+                await server.stop(grace=None)
+        finally:
+            await store.close()
+
+
+def application(routes: list[BaseRoute], config: Config) -> ASGIApp:
+    """All routes behind the check of signatures; health stays open."""
+
+    async def healthy(_: Request) -> Response:
+        return JSONResponse({"status": "ok"})
+
+    async def not_served(_: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)  # noqa: S101  # registered for nothing else
+        return JSONResponse({"message": error.detail}, status_code=error.status_code, headers=error.headers)
+
+    health: list[BaseRoute] = [Route(path, healthy) for path in ("/healthz", "/readyz")]
+    app = Starlette(routes=health + routes, exception_handlers={HTTPException: not_served})
+    return Authenticated(app, config.credentials, config.region)
+
+
+@contextlib.asynccontextmanager
+async def _http(app: ASGIApp, listener: socket.socket) -> AsyncIterator[None]:
+    server = _Server(
+        uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=2,
+            limit_concurrency=1024,
+            backlog=1024,
+            lifespan="off",
+        )
+    )
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    try:
+        while not server.started:
+            if serving.done():
+                serving.result()
+            await asyncio.sleep(0.002)
+        yield
+    finally:
+        server.should_exit = True
+        await serving
+
+
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leaves signals to `run`: the API is only one part of what has to stop, and not the last."""
+        yield
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise ConfigError(
+            f"the API cannot listen on {host}:{port}: {error.strerror}; stop what listens there, or give --api-port"
+        ) from error
+    return listener
+
+
+def _bind(server: grpc.aio.Server, host: str, port: int) -> int:
+    address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    try:
+        return server.add_insecure_port(address)
+    except RuntimeError as error:
+        raise ConfigError(
+            f"xDS cannot listen on {address}: the address is taken or not of this machine; "
+            "stop what listens there, or give --xds-port"
+        ) from error
