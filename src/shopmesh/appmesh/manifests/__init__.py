@@ -1,0 +1,32 @@
+"""The documents that people have, and the API's resources: one into the other, both ways, without I/O.
+
+    text ─► documents() ─► Source … ─► declared() ─► Declared … ─► manifests() ─► objects, as the CRDs have them
+
+A manifest is an object of `appmesh.k8s.aws/v1beta2` as AWS's controller for Kubernetes read it. What the API has no
+place for (the object's own name, selectors) is kept in tags, so that the way back is exact.
+"""
+
+from shopmesh.appmesh.manifests.check import problems, refused
+from shopmesh.appmesh.manifests.convert import declared, foreign, is_manifest
+from shopmesh.appmesh.manifests.declared import ORDER, Declared, in_order
+from shopmesh.appmesh.manifests.documents import DocumentError, Source, documents
+from shopmesh.appmesh.manifests.export import manifests, not_for_kubernetes
+from shopmesh.appmesh.manifests.requests import NAMES, parameters
+
+__all__ = [
+    "NAMES",
+    "ORDER",
+    "Declared",
+    "DocumentError",
+    "Source",
+    "declared",
+    "documents",
+    "foreign",
+    "in_order",
+    "is_manifest",
+    "manifests",
+    "not_for_kubernetes",
+    "parameters",
+    "problems",
+    "refused",
+]

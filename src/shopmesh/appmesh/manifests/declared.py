@@ -1,0 +1,144 @@
+"""What documents ask for: resources of the API, and the few things that only manifests know, kept as tags."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from shopmesh.appmesh.manifests.documents import Path, Source
+from shopmesh.appmesh.manifests.names import MANIFEST_KINDS, object_name
+from shopmesh.appmesh.store import Document, Key
+
+ORDER = ("mesh", "virtualNode", "virtualRouter", "route", "virtualService", "virtualGateway", "gatewayRoute")
+"""The order in which resources can be created one after another; deletions go the other way."""
+
+API_VERSION = "appmesh.k8s.aws/v1beta2"
+ROUTE_LABEL = "shopmesh.dev/virtual-gateway"
+"""Ties a gateway route to its gateway in manifests made from API documents."""
+
+ANNOTATIONS = "shopmesh.dev/"
+"""Annotations of this prefix are tags of the same name, as the API has no other place for them."""
+
+_KEPT = "appmesh.k8s.aws/"
+_TAG_LENGTH = 256
+
+
+@dataclass(frozen=True)
+class Declared:
+    """One resource as documents declare it, or as the API answers it.
+
+    `spec` is in the API's 2019-01-25 form. `owner` is the `meshOwner` to send along. `whole` says of a virtual router
+    that its routes are exactly those declared, as in a manifest. `source` and `path` tell where it was read.
+    """
+
+    key: Key
+    spec: Document
+    tags: Mapping[str, str] = field(default_factory=dict)
+    owner: str | None = None
+    whole: bool = False
+    source: Source | None = field(default=None, compare=False)
+    path: Path = field(default=(), compare=False)
+
+
+def in_order(resources: Iterable[Declared]) -> list[Declared]:
+    """Sorted so that each comes after all that it may refer to."""
+    return sorted(resources, key=lambda resource: (ORDER.index(resource.key.kind), resource.key.path))
+
+
+KEPT: Mapping[str, tuple[Path, ...]] = {
+    "mesh": (("metadata", "name"), ("spec", "namespaceSelector"), ("spec", "meshOwner")),
+    "virtualNode": (("metadata", "name"), ("metadata", "namespace"), ("spec", "podSelector")),
+    "virtualRouter": (("metadata", "name"), ("metadata", "namespace")),
+    "virtualService": (("metadata", "name"), ("metadata", "namespace")),
+    "virtualGateway": (
+        ("metadata", "name"),
+        ("metadata", "namespace"),
+        ("spec", "podSelector"),
+        ("spec", "namespaceSelector"),
+        ("spec", "gatewayRouteSelector"),
+    ),
+    "gatewayRoute": (("metadata", "name"), ("metadata", "namespace"), ("metadata", "labels")),
+}
+"""The fields of a manifest that have no place in the API. They are kept in tags, and only where they are not what
+`bare` would guess, so that most resources carry none."""
+
+
+def bare(key: Key) -> dict[str, Any]:
+    """The manifest of a resource that came without one: only what its name says."""
+    name = object_name(MANIFEST_KINDS[key.kind], key.name)
+    metadata: dict[str, Any] = {"name": name.name}
+    if name.namespace:
+        metadata["namespace"] = name.namespace
+    spec: dict[str, Any] = {"awsName": key.name}
+    match key.kind:
+        case "mesh":
+            spec["namespaceSelector"] = {"matchLabels": {"mesh": key.name}}
+        case "virtualGateway":
+            spec["namespaceSelector"] = {"matchLabels": {"mesh": key.mesh}}
+            spec["gatewayRouteSelector"] = {"matchLabels": {ROUTE_LABEL: name.name}}
+        case "gatewayRoute":
+            metadata["labels"] = {ROUTE_LABEL: object_name("VirtualGateway", key.path[1]).name}
+    return {"apiVersion": API_VERSION, "kind": name.kind, "metadata": metadata, "spec": spec}
+
+
+def kept_tags(key: Key, manifest: Document) -> dict[str, str]:
+    """The tags that keep what only this manifest says."""
+    guess, tags = bare(key), {}
+    for path in KEPT[key.kind]:
+        if (said := at(manifest, path)) != at(guess, path):
+            tags.update(_pieces(f"{_KEPT}{path[-1]}", json.dumps(said, separators=(",", ":"), sort_keys=True)))
+    annotations = at(manifest, ("metadata", "annotations")) or {}
+    return tags | {name: str(value) for name, value in annotations.items() if name.startswith(ANNOTATIONS)}
+
+
+def restored(resource: Declared) -> dict[str, Any]:
+    """The manifest's fields that the API has no place for: the guess, corrected by the tags."""
+    manifest = copy.deepcopy(bare(resource.key))
+    for path in KEPT[resource.key.kind]:
+        if (text := _joined(f"{_KEPT}{path[-1]}", resource.tags)) is not None:
+            with contextlib.suppress(ValueError):  # somebody wrote into the tag; the guess does as well
+                _put(manifest, path, json.loads(text))
+    if annotations := {name: value for name, value in resource.tags.items() if name.startswith(ANNOTATIONS)}:
+        manifest["metadata"]["annotations"] = annotations
+    return manifest
+
+
+def foreign_tags(tags: Mapping[str, str]) -> dict[str, str]:
+    """The tags that somebody gave by hand: manifests neither write nor remove them."""
+    return {name: value for name, value in tags.items() if not name.startswith((_KEPT, ANNOTATIONS))}
+
+
+def at(value: Any, path: Path) -> Any:
+    """The value at a path of keys, or None."""
+    for step in path:
+        value = value.get(step) if isinstance(value, dict) else None
+    return value
+
+
+def _put(manifest: dict[str, Any], path: Path, value: Any) -> None:
+    *above, last = path
+    for step in above:
+        manifest = manifest.setdefault(str(step), {})
+    if value is None:
+        manifest.pop(str(last), None)
+    else:
+        manifest[str(last)] = value
+
+
+def _pieces(name: str, text: str) -> dict[str, str]:
+    """A tag holds 256 characters; a longer text goes on in `name.2`, `name.3`, …"""
+    parts = [text[start : start + _TAG_LENGTH] for start in range(0, len(text), _TAG_LENGTH)]
+    return {name if index == 0 else f"{name}.{index + 1}": part for index, part in enumerate(parts)}
+
+
+def _joined(name: str, tags: Mapping[str, str]) -> str | None:
+    if name not in tags:
+        return None
+    text, number = tags[name], 2
+    while (piece := tags.get(f"{name}.{number}")) is not None:
+        text, number = text + piece, number + 1
+    return text

@@ -1,0 +1,160 @@
+"""All objects that a set of manifests may speak of: who is called what, in whose mesh, behind which gateway."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from shopmesh.appmesh.manifests.declared import Declared, at
+from shopmesh.appmesh.manifests.documents import Path, Source
+from shopmesh.appmesh.manifests.export import objects_of
+from shopmesh.appmesh.manifests.names import DEFAULT_NAMESPACE, ObjectName, default_name
+from shopmesh.appmesh.manifests.selectors import selects
+from shopmesh.appmesh.store import Document
+
+
+def named(source: Source) -> ObjectName:
+    """The name of a manifest's object; raises `DocumentError` when it has none."""
+    kind = str(source.value["kind"])
+    name, space = at(source.value, ("metadata", "name")), at(source.value, ("metadata", "namespace"))
+    if not isinstance(name, str) or not name:
+        raise source.wrong(("metadata", "name"), f"is missing; every {kind} has a name")
+    if space is not None and not isinstance(space, str):
+        raise source.wrong(("metadata", "namespace"), f"is a text, not {space!r}; put it in quotes")
+    return ObjectName(kind, "" if kind == "Mesh" else space or DEFAULT_NAMESPACE, name)
+
+
+@dataclass(frozen=True)
+class _Known:
+    """An object of the documents at hand, which have a source, or of the running mesh, which is then known."""
+
+    manifest: Document
+    api_name: str
+    mesh: str | None = None
+    source: Source | None = None
+
+
+@dataclass(frozen=True)
+class Objects:
+    """The objects by name, the labels of the namespaces whose documents are there, and the mesh to fall back on."""
+
+    known: Mapping[ObjectName, _Known]
+    labels: Mapping[str, Mapping[str, str]]
+    fallback: str | None
+
+    @classmethod
+    def of(
+        cls, manifests: Sequence[Source], sources: Sequence[Source], mesh: str | None, existing: Iterable[Declared]
+    ) -> Objects:
+        """What is declared here comes before what exists; two documents of one object are refused."""
+        known = {
+            name: _Known(manifest, str(manifest["spec"]["awsName"]), key.mesh)
+            for name, (key, manifest) in objects_of(existing).items()
+        }
+        here: dict[ObjectName, Source] = {}
+        for source in manifests:
+            name = named(source)
+            if name in here:
+                where = here[name].place()
+                raise source.wrong(("metadata", "name"), f"{name.kind} {name.name!r} stands already in {where}")
+            here[name] = source
+            api_name = str(at(source.value, ("spec", "awsName")) or default_name(name))
+            known[name] = _Known(source.value, api_name, source=source)
+        return cls(known, {name: labels for name, labels in map(_namespace, sources) if name}, mesh)
+
+    def mesh_of(self, source: Source, name: ObjectName) -> tuple[str, str | None]:
+        """The mesh that an object belongs to, and its `meshOwner`.
+
+        By `meshRef`; else by the namespace's labels, where the Namespace is among the documents; else the mesh asked
+        for; else the only one there is.
+        """
+        meshes = {key.name: known for key, known in self.known.items() if key.kind == "Mesh"}
+        here = [mesh for mesh in meshes.values() if mesh.source]
+        if ref := at(source.value, ("spec", "meshRef", "name")):
+            if ref not in meshes:
+                raise source.wrong(("spec", "meshRef"), f"there is no Mesh {ref!r}; apply it too")
+            fitting = [meshes[ref]]
+        elif (labels := self.labels.get(name.namespace)) is not None:
+            fitting = [m for m in meshes.values() if selects(at(m.manifest, ("spec", "namespaceSelector")), labels)]
+        elif self.fallback is not None:
+            fitting = [mesh for mesh in meshes.values() if mesh.api_name == self.fallback]
+            if not fitting:
+                return self.fallback, None
+        else:
+            fitting = here or list(meshes.values())
+        if len(fitting) != 1:
+            found = ", ".join(sorted(mesh.api_name for mesh in fitting)) or "none"
+            raise source.wrong(
+                (),
+                f"the mesh of {name.kind} {name.name!r} cannot be told (fitting: {found});"
+                " name it with --mesh, or apply its Mesh as well",
+            )
+        owner = at(fitting[0].manifest, ("spec", "meshOwner"))
+        return fitting[0].api_name, str(owner) if owner else None
+
+    def gateway_of(self, source: Source, name: ObjectName, mesh: str) -> str:
+        """The virtual gateway of a gateway route: by `virtualGatewayRef`, else the one whose selectors take it."""
+        if ref := at(source.value, ("spec", "virtualGatewayRef")):
+            other = ObjectName("VirtualGateway", str(ref.get("namespace") or name.namespace), str(ref.get("name")))
+            return self.api_name(source, ("spec", "virtualGatewayRef"), other, mesh)
+        labels = at(source.value, ("metadata", "labels")) or {}
+        fitting = [
+            known.api_name
+            for key, known in self.known.items()
+            if key.kind == "VirtualGateway" and self._takes(known.manifest, name.namespace, labels)
+            if self._mesh(key, known) == mesh
+        ]
+        if len(fitting) != 1:
+            found = ", ".join(sorted(fitting)) or "none"
+            raise source.wrong(
+                (),
+                f"the gateway of GatewayRoute {name.name!r} cannot be told (fitting: {found});"
+                " its labels must fit one VirtualGateway's gatewayRouteSelector, its namespace the namespaceSelector",
+            )
+        return fitting[0]
+
+    def api_name(self, source: Source, path: Path, name: ObjectName, mesh: str) -> str:
+        """The `awsName` of an object that is referred to; raises `DocumentError` when it is not there or elsewhere."""
+        known = self.known.get(name)
+        if known is None:
+            raise source.wrong(
+                path,
+                f"there is no {name.kind} {name.name!r} in namespace {name.namespace!r}, neither in these files"
+                " nor in the mesh; apply it too, or correct the name",
+            )
+        if (other := self._mesh(name, known)) != mesh:
+            raise source.wrong(path, f"{name.kind} {name.name!r} belongs to mesh {other!r}, not to {mesh!r}")
+        return known.api_name
+
+    def group(self, source: Source, path: Path, space: str, name: str, services_in: str) -> list[ObjectName]:
+        """The virtual services of a backend group; the name `*` stands for all of a namespace."""
+        if name == "*":
+            return sorted(key for key in self.known if key.kind == "VirtualService" and key.namespace == space)
+        group = self.known.get(ObjectName("BackendGroup", space, name))
+        if group is None:
+            raise source.wrong(path, f"there is no BackendGroup {name!r} in namespace {space!r}; apply it too")
+        listed: list[dict[str, Any]] = at(group.manifest, ("spec", "virtualservices")) or []
+        return [
+            ObjectName("VirtualService", str(entry.get("namespace") or services_in), str(entry.get("name")))
+            for entry in listed
+        ]
+
+    def _mesh(self, name: ObjectName, known: _Known) -> str | None:
+        return self.mesh_of(known.source, name)[0] if known.source else known.mesh
+
+    def _takes(self, gateway: Document, namespace: str, labels: Mapping[str, str]) -> bool:
+        space = at(gateway, ("spec", "namespaceSelector"))
+        known = self.labels.get(namespace)
+        routes = at(gateway, ("spec", "gatewayRouteSelector"))
+        # A namespace whose labels are not known here is taken for a fitting one; without a selector none is.
+        return (space is not None if known is None else selects(space, known)) and (
+            routes is None or selects(routes, labels)
+        )
+
+
+def _namespace(source: Source) -> tuple[str, Mapping[str, str]]:
+    if source.value.get("kind") != "Namespace":
+        return "", {}
+    labels: Mapping[str, str] = at(source.value, ("metadata", "labels")) or {}
+    return str(at(source.value, ("metadata", "name")) or ""), labels

@@ -1,0 +1,72 @@
+"""App Mesh CLI JSON: the parameters of one create or update, its kind recognised by its keys."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from shopmesh.appmesh.manifests.declared import Declared
+from shopmesh.appmesh.manifests.documents import Source
+from shopmesh.appmesh.store import Document, Key
+
+NAMES: Mapping[str, tuple[str, ...]] = {
+    "route": ("meshName", "virtualRouterName", "routeName"),
+    "gatewayRoute": ("meshName", "virtualGatewayName", "gatewayRouteName"),
+    "virtualNode": ("meshName", "virtualNodeName"),
+    "virtualRouter": ("meshName", "virtualRouterName"),
+    "virtualService": ("meshName", "virtualServiceName"),
+    "virtualGateway": ("meshName", "virtualGatewayName"),
+    "mesh": ("meshName",),
+}
+"""A kind → the parameters that name a resource of it, from its mesh down. Kinds with more names come first, because
+they have their parents' names as well."""
+
+_BESIDE = {"spec", "tags", "meshOwner", "clientToken"}
+
+
+def is_request(value: Document) -> bool:
+    """Whether a document is App Mesh JSON."""
+    return "meshName" in value
+
+
+def request(source: Source) -> Declared:
+    """The resource that such a document declares; raises `DocumentError`.
+
+    A `clientToken` is not kept: applying again is safe without it.
+    """
+    value = source.value
+    kind = next(kind for kind, names in NAMES.items() if set(names) <= set(value))
+    for key in value:
+        if key not in _BESIDE and key not in NAMES[kind]:
+            raise source.wrong((key,), f"unknown field for {kind}, which has {', '.join(sorted(_fields(kind)))}")
+    names = []
+    for parameter in NAMES[kind]:
+        name = value[parameter]
+        if not isinstance(name, str) or not name:
+            raise source.wrong((parameter,), f"is a text, not {name!r}")
+        names.append(name)
+    spec = value.get("spec", {})
+    if not isinstance(spec, dict):
+        raise source.wrong(("spec",), f"is an object, not {spec!r}")
+    owner = value.get("meshOwner")
+    return Declared(Key(kind, tuple(names)), spec, _tags(source), owner, False, source, ("spec",))
+
+
+def parameters(resource: Declared, spec: bool = True) -> dict[str, object]:
+    """The names (and the spec) of a resource as an operation takes them."""
+    said: dict[str, object] = dict(zip(NAMES[resource.key.kind], resource.key.path, strict=True))
+    if resource.owner is not None and resource.key.kind != "mesh":
+        said["meshOwner"] = resource.owner
+    if spec:
+        said["spec"] = resource.spec
+    return said
+
+
+def _fields(kind: str) -> set[str]:
+    return {*NAMES[kind], *_BESIDE}
+
+
+def _tags(source: Source) -> dict[str, str]:
+    tags = source.value.get("tags", [])
+    if not isinstance(tags, list) or not all(isinstance(tag, dict) and "key" in tag for tag in tags):
+        raise source.wrong(("tags",), 'is a list of {"key": …, "value": …}')
+    return {str(tag["key"]): str(tag.get("value", "")) for tag in tags}
