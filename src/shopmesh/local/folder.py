@@ -1,0 +1,144 @@
+"""The run folder: one `shopmesh up` at a time, and what an earlier one left behind."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+from typing import IO, NamedTuple
+
+from shopmesh.local.errors import StartError
+from shopmesh.local.guard import end
+
+# sockaddr_un holds 104 bytes on macOS and 108 on Linux, the closing zero included.
+_LONGEST_SOCKET_PATH = 103
+
+
+class Running(NamedTuple):
+    """One process of this machine."""
+
+    pid: int
+    group: int
+    command: str
+
+
+class RunFolder:
+    """A locked folder for the store, the bootstraps, the log and the control socket of one `shopmesh up`."""
+
+    def __init__(self, path: Path, lock: IO[str]) -> None:
+        self.path = path
+        self._lock = lock
+
+    @classmethod
+    def open(cls, path: Path) -> RunFolder:
+        """Makes and locks the folder. Raises StartError when another `up` holds it or it cannot be written."""
+        path = path.absolute()
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            lock = (path / "lock").open("a+")
+        except OSError as error:
+            raise StartError(
+                f"cannot use the run folder {path}: {error.strerror}; choose another with --run-dir"
+            ) from error
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock.seek(0)
+            holder = lock.read(20).strip() or "unknown"
+            lock.close()
+            raise StartError(
+                f"shopmesh already runs in {path} (process {holder}): stop it, or choose another folder with --run-dir"
+            ) from None
+        folder = cls(path, lock)
+        if len(os.fsencode(folder.socket)) > _LONGEST_SOCKET_PATH:
+            folder.close()
+            raise StartError(f"the path of the run folder is too long for a socket: {path}; choose a shorter --run-dir")
+        lock.seek(0)
+        lock.truncate()
+        lock.write(f"{os.getpid()}\n")
+        lock.flush()
+        return folder
+
+    @property
+    def socket(self) -> Path:
+        return self.path / "control.sock"
+
+    @property
+    def store(self) -> Path:
+        return self.path / "store.db"
+
+    @property
+    def log(self) -> Path:
+        return self.path / "shopmesh.log"
+
+    def record(self, groups: Iterable[int]) -> None:
+        """Notes which process groups run, for `clean` of a later `up`."""
+        scratch = self._record.with_suffix(".new")
+        scratch.write_text(json.dumps(sorted(groups)))
+        scratch.replace(self._record)
+
+    def clean(self) -> int:
+        """Ends what an earlier `up` that was killed left running; how many processes that were.
+
+        A recorded process group counts only while its command line names this folder: its id may have been given to
+        somebody else since.
+        """
+        try:
+            recorded = set(json.loads(self._record.read_text()))
+        except (OSError, ValueError, TypeError):
+            recorded = set()
+        left = [
+            process
+            for process in (processes() if recorded else [])
+            if process.group in recorded and str(self.path) in process.command
+        ]
+        end({process.group for process in left})
+        self.record(())
+        self.socket.unlink(missing_ok=True)
+        return len(left)
+
+    def forget_store(self) -> None:
+        """Removes the resources of earlier runs."""
+        for suffix in ("", "-wal", "-shm"):
+            self.store.with_name(self.store.name + suffix).unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Lets the next `up` in."""
+        self._lock.close()
+
+    @property
+    def _record(self) -> Path:
+        return self.path / "processes.json"
+
+
+def processes() -> list[Running]:
+    """All processes that can be seen, from /proc where there is one (no `ps` in small images), else from `ps`."""
+    proc = Path("/proc")
+    if not (proc / "self" / "stat").exists():
+        return _from_ps()
+    found = []
+    for entry in proc.iterdir():
+        if not entry.name.isdigit():
+            continue
+        # A process may end while it is looked at.
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            # The name in parentheses may hold anything; state, parent and group follow the last one.
+            group = int((entry / "stat").read_text().rpartition(")")[2].split()[2])
+            command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            found.append(Running(int(entry.name), group, command))
+    return found
+
+
+def _from_ps() -> list[Running]:
+    listing = subprocess.run(
+        ["ps", "-axo", "pid=,pgid=,command="], capture_output=True, text=True, check=True, timeout=10
+    ).stdout
+    found = []
+    for line in listing.splitlines():
+        pid, group, command = [*line.split(None, 2), ""][:3]
+        found.append(Running(int(pid), int(group), command))
+    return found

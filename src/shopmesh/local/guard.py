@@ -1,0 +1,130 @@
+"""Ends the programs of `shopmesh up` when it was killed and could not do so itself.
+
+    up ──pipe: "+pid", "-pid"──► guard        end of file with pids left: up is gone, so end them
+
+`kill -9` of `up` closes its end of the pipe, wherever that happens; the guard then ends every process group it
+was told of. Linux could do this with PR_SET_PDEATHSIG, but that needs code between fork and exec, reaches
+gunicorn's master but not its workers, and does not exist on macOS; a pipe works on both. The guard is one idle
+process of the standard library alone, started as a script so that it imports nothing of ours.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterable
+
+_GRACE_SECONDS = 2.0
+_STOP_WAIT_SECONDS = 5.0
+
+
+class Guard:
+    """The guard's process, as `up` sees it: told of every program that runs."""
+
+    def __init__(self, label: str) -> None:
+        self._label = label
+        self._watched: set[int] = set()
+        self._process = self._start()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def watch(self, pid: int) -> None:
+        """From now on, this process group ends with `up`."""
+        self._watched.add(pid)
+        self._tell(f"+{pid}")
+
+    def release(self, pid: int) -> None:
+        """This process group has ended."""
+        self._watched.discard(pid)
+        self._tell(f"-{pid}")
+
+    def close(self) -> None:
+        """Ends the guard; what it still watches ends with it."""
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        try:
+            self._process.wait(_STOP_WAIT_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [sys.executable, "-I", "-S", __file__, self._label],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            # Neither Ctrl-C nor a closed terminal may take the guard before `up`.
+            start_new_session=True,
+            bufsize=0,
+        )
+
+    def _tell(self, line: str) -> None:
+        try:
+            self._write(line)
+        except BrokenPipeError:
+            # Somebody killed the guard: a new one has to know of everything that runs.
+            self.close()
+            self._process = self._start()
+            for pid in self._watched:
+                self._write(f"+{pid}")
+
+    def _write(self, line: str) -> None:
+        if self._process.stdin is None:
+            raise BrokenPipeError
+        self._process.stdin.write(line.encode() + b"\n")
+
+
+def send(group: int, sign: signal.Signals) -> bool:
+    """Signals a whole process group; whether any of it was there."""
+    try:
+        os.killpg(group, sign)
+    except (ProcessLookupError, PermissionError):
+        # macOS answers EPERM for a group of which only an unreaped member is left.
+        return False
+    return True
+
+
+def end(groups: Iterable[int], grace_seconds: float = _GRACE_SECONDS) -> None:
+    """Asks process groups to end, waits a moment, and ends what is left by force."""
+    left = {group for group in groups if send(group, signal.SIGTERM)}
+    deadline = time.monotonic() + grace_seconds
+    while left and time.monotonic() < deadline:
+        time.sleep(0.02)
+        left = {group for group in left if _alive(group)}
+    for group in left:
+        send(group, signal.SIGKILL)
+
+
+def _alive(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
+
+
+def left_over(lines: Iterable[bytes]) -> set[int]:
+    """The process groups that were announced and not released when the pipe closed."""
+    groups: set[int] = set()
+    for line in lines:
+        if line.startswith(b"+"):
+            groups.add(int(line[1:]))
+        else:
+            groups.discard(int(line[1:]))
+    return groups
+
+
+def _main() -> None:
+    for sign in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(sign, signal.SIG_IGN)
+    end(left_over(sys.stdin.buffer))
+
+
+if __name__ == "__main__":
+    _main()

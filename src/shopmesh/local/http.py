@@ -1,0 +1,61 @@
+"""Asking programs on loopback over HTTP/1.1: one short question, one short answer, a connection each.
+
+For readiness, Envoy's admin port and the first request through the mesh; load has its own client with a pool.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import httptools
+
+from shopmesh.local.ports import LOOPBACK
+
+_LARGEST_ANSWER = 1 << 20
+_READ_BYTES = 65_536
+
+
+class Answer:
+    """An HTTP answer, filled by the parser; header names are in lower case."""
+
+    def __init__(self) -> None:
+        self.status = 0
+        self.headers: dict[str, str] = {}
+        self.body = b""
+        self.complete = False
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+
+    def on_body(self, body: bytes) -> None:
+        self.body += body
+
+    def on_message_complete(self) -> None:
+        self.complete = True
+
+
+async def ask(port: int, path: str, method: str = "GET", timeout_seconds: float = 2.0) -> Answer:
+    """Sends one request to loopback.
+
+    Raises OSError (of which TimeoutError is one) when there is no answer within the time, or one that is not HTTP
+    or longer than 1 MiB.
+    """
+    answer = Answer()
+    parser = httptools.HttpResponseParser(answer)
+    async with asyncio.timeout(timeout_seconds):
+        reader, writer = await asyncio.open_connection(LOOPBACK, port)
+        try:
+            head = f"{method} {path} HTTP/1.1\r\nhost: {LOOPBACK}:{port}\r\n"
+            writer.write(f"{head}connection: close\r\ncontent-length: 0\r\n\r\n".encode())
+            while not answer.complete and (chunk := await reader.read(_READ_BYTES)):
+                parser.feed_data(chunk)
+                if len(answer.body) > _LARGEST_ANSWER:
+                    raise OSError(f"{LOOPBACK}:{port}{path} answers more than {_LARGEST_ANSWER} bytes")
+        except httptools.HttpParserError as error:
+            raise OSError(f"{LOOPBACK}:{port}{path} does not answer in HTTP: {error}") from error
+        finally:
+            writer.close()
+    if not answer.complete:
+        raise OSError(f"{LOOPBACK}:{port}{path} closed the connection without an answer")
+    answer.status = parser.get_status_code()
+    return answer

@@ -1,0 +1,41 @@
+"""Lines out of chunks of bytes, each of bounded length."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Iterator
+
+_LONGEST = 4_096
+
+
+class Lines:
+    """Collects what a program prints; a line that grows too long is handed out in pieces."""
+
+    def __init__(self) -> None:
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._partial = ""
+
+    def feed(self, chunk: bytes) -> Iterator[str]:
+        """The lines that are complete now, without their ends and without control characters."""
+        *complete, self._partial = (self._partial + self._decoder.decode(chunk)).split("\n")
+        for line in complete:
+            yield from _pieces(line)
+        while len(self._partial) >= _LONGEST:
+            yield _printable(self._partial[:_LONGEST])
+            self._partial = self._partial[_LONGEST:]
+
+    def rest(self) -> Iterator[str]:
+        """What was printed after the last end of line, if anything."""
+        partial, self._partial = self._partial, ""
+        if partial:
+            yield from _pieces(partial)
+
+
+def _pieces(line: str) -> Iterator[str]:
+    for start in range(0, max(1, len(line)), _LONGEST):
+        yield _printable(line[start : start + _LONGEST])
+
+
+def _printable(line: str) -> str:
+    # A program's escape sequences must not recolour or clear the terminal that shows many programs.
+    return "".join(character for character in line.rstrip() if character.isprintable() or character == "\t")

@@ -1,0 +1,82 @@
+"""The run folder: its lock, and what an earlier run left."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from shopmesh.local.errors import StartError
+from shopmesh.local.folder import RunFolder, processes
+
+SLEEP = "import time; time.sleep(60)"
+
+
+def test_a_second_run_in_one_folder_is_refused(tmp_path: Path) -> None:
+    """The message names the folder and the process that holds it; once that is closed, the folder opens."""
+    first = RunFolder.open(tmp_path / "run")
+    with pytest.raises(StartError, match=r"already runs in .*/run \(process \d+\): stop it"):
+        RunFolder.open(tmp_path / "run")
+    first.close()
+    RunFolder.open(tmp_path / "run").close()
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    """A file where the folder should be is one clear line."""
+    (tmp_path / "run").write_text("a file")
+
+    with pytest.raises(StartError, match=r"cannot use the run folder .*/run: "):
+        RunFolder.open(tmp_path / "run")
+
+
+def test_a_path_too_long_for_a_socket_is_refused(tmp_path: Path) -> None:
+    """Better now than as `AF_UNIX path too long` later."""
+    with pytest.raises(StartError, match="too long for a socket"):
+        RunFolder.open(tmp_path / ("x" * 100))
+
+
+def test_only_recorded_processes_that_name_the_folder_are_ended(tmp_path: Path) -> None:
+    """A recorded process of this folder ends; one whose id was given to somebody else since, and an editor, do not."""
+    folder = RunFolder.open(tmp_path / "run")
+    left, stranger, editor = (
+        subprocess.Popen([sys.executable, "-c", SLEEP, argument], start_new_session=True)
+        for argument in (str(folder.path / "x.json"), "something else", str(folder.path / "x.json"))
+    )
+    try:
+        folder.record([left.pid, stranger.pid])
+
+        assert folder.clean() == 1
+        assert left.wait(10) == -15
+        assert stranger.poll() is None
+        assert editor.poll() is None
+        assert folder.clean() == 0
+    finally:
+        for process in (left, stranger, editor):
+            process.kill()
+            process.wait()
+        folder.close()
+
+
+@pytest.mark.parametrize("record", ["", "{", "17", '{"a": 1}'])
+def test_a_damaged_record_is_no_obstacle(tmp_path: Path, record: str) -> None:
+    """What a crash left half written is ignored."""
+    folder = RunFolder.open(tmp_path / "run")
+    (folder.path / "processes.json").write_text(record)
+
+    assert folder.clean() == 0
+    folder.close()
+
+
+def test_processes_are_seen_with_group_and_command() -> None:
+    """A child of ours is in the list with its own group."""
+    child = subprocess.Popen([sys.executable, "-c", SLEEP, "marker-of-this-test"], start_new_session=True)
+    try:
+        found = [process for process in processes() if process.pid == child.pid]
+
+        assert found[0].group == child.pid
+        assert "marker-of-this-test" in found[0].command or found[0].command
+    finally:
+        child.kill()
+        child.wait()

@@ -1,0 +1,201 @@
+"""Keeping a program running, with stand-in programs; no sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from shopmesh.local.errors import StartError
+from shopmesh.local.guard import Guard
+from shopmesh.local.keeper import Keeper, Patience, Program, ready_or_given_up
+
+IMPATIENT = Patience(first_wait=0.01, longest_wait=0.02, deaths=3)
+
+
+class Heard:
+    """A log that remembers."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.said: list[str] = []
+
+    def line(self, name: str, text: str) -> None:
+        self.lines.append(f"{name}: {text}")
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
+
+
+async def soon(probe: Callable[[], object], what: str, seconds: float = 15) -> None:
+    deadline = time.monotonic() + seconds
+    while not probe():
+        assert time.monotonic() < deadline, f"not in time: {what}"
+        await asyncio.sleep(0.01)
+
+
+@contextlib.asynccontextmanager
+async def keeping(code: str, log: Heard, patience: Patience = IMPATIENT) -> AsyncIterator[Keeper]:
+    guard = Guard("test")
+    program = Program("it", (sys.executable, "-u", "-c", code), dict(os.environ), Path.cwd())
+    keeper = Keeper(program, guard, log, patience)
+    try:
+        keeper.start()
+        yield keeper
+    finally:
+        await keeper.stop(5)
+        guard.close()
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_a_killed_program_is_started_again_and_said_so() -> None:
+    """After kill -9 the program runs again under another pid, and one line tells of it."""
+
+    async def story() -> None:
+        log = Heard()
+        async with keeping("import time; print('here'); time.sleep(60)", log) as keeper:
+            await soon(lambda: log.lines == ["it: here"], "first start")
+            first = keeper.pid
+            assert first is not None
+            os.kill(first, signal.SIGKILL)
+            await soon(lambda: log.lines == ["it: here"] * 2, "second start")
+
+            assert keeper.pid not in (None, first)
+            assert log.said == ["it was killed (SIGKILL); starting it again in 0.01 s"]
+
+    asyncio.run(story())
+
+
+def test_what_is_left_of_a_dead_programs_group_ends_before_it_is_started_again() -> None:
+    """A worker that outlives its killed master (and would hold its port) is ended."""
+
+    async def story() -> None:
+        log = Heard()
+        code = "import os, time; pid = os.fork()\nif pid: print(pid, flush=True)\ntime.sleep(60)"
+        async with keeping(code, log) as keeper:
+            await soon(lambda: log.lines, "the worker")
+            worker = int(log.lines[0].removeprefix("it: "))
+            assert keeper.pid is not None
+            os.kill(keeper.pid, signal.SIGKILL)
+            await soon(lambda: len(log.lines) == 2, "second start")
+
+            # A zombie may be left until its new parent collects it; it runs no more.
+            await soon(lambda: not alive(worker) or _state(worker) == "Z", "the worker's end")
+
+    asyncio.run(story())
+
+
+def _state(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return "Z"
+
+
+def test_a_program_that_keeps_dying_is_given_up_with_its_last_lines() -> None:
+    """After three deaths in a row nothing is started any more, and the reason it printed is shown."""
+
+    async def story() -> None:
+        log = Heard()
+        async with keeping("print('no such module'); raise SystemExit(3)", log) as keeper:
+            await asyncio.wait_for(keeper.given_up.wait(), 20)
+
+            assert keeper.starts == 3
+            assert log.said[-2:] == [
+                "it ended with exit status 3, 3 times in a row: given up. Its last lines:",
+                "    no such module",
+            ] or log.said[-4:] == [
+                "it ended with exit status 3, 3 times in a row: given up. Its last lines:",
+                *["    no such module"] * 3,
+            ]
+
+    asyncio.run(story())
+
+
+def test_waiting_for_a_program_that_is_given_up_says_why() -> None:
+    """Whoever waits for readiness learns the last line instead of waiting on."""
+
+    async def story() -> None:
+        log = Heard()
+        async with keeping("print('cannot bind'); raise SystemExit(1)", log) as keeper:
+            with pytest.raises(StartError, match="it does not start: cannot bind"):
+                await ready_or_given_up(keeper, asyncio.create_task(asyncio.sleep(60)))
+
+    asyncio.run(story())
+
+
+def test_a_program_that_cannot_be_executed_is_named() -> None:
+    """A missing file is said by its path."""
+
+    async def story() -> None:
+        log, guard = Heard(), Guard("test")
+        keeper = Keeper(Program("it", ("/no/such/envoy",), {}, Path.cwd()), guard, log, IMPATIENT)
+        keeper.start()
+        await asyncio.wait_for(keeper.given_up.wait(), 10)
+        await keeper.stop(1)
+        guard.close()
+
+        assert log.said[0].startswith("it cannot be started (/no/such/envoy: No such file or directory)")
+
+    asyncio.run(story())
+
+
+def test_a_program_that_ignores_the_request_to_end_is_forced() -> None:
+    """Stopping is bounded: SIGKILL follows when the grace is over."""
+
+    async def story() -> None:
+        log = Heard()
+        code = "import signal, time; signal.signal(15, signal.SIG_IGN); print('deaf'); time.sleep(60)"
+        async with keeping(code, log) as keeper:
+            await soon(lambda: log.lines, "start")
+            pid = keeper.pid
+            assert pid is not None
+            await asyncio.wait_for(keeper.stop(0.05), 10)
+
+            assert not alive(pid)
+            assert keeper.pid is None
+
+    asyncio.run(story())
+
+
+def test_stopping_ends_a_program_that_waits_to_be_started_again() -> None:
+    """A stop during the back-off does not wait for it, and nothing starts after it."""
+
+    async def story() -> None:
+        log = Heard()
+        async with keeping("raise SystemExit(1)", log, Patience(first_wait=600, longest_wait=600)) as keeper:
+            await soon(lambda: log.said, "first death")
+            await asyncio.wait_for(keeper.stop(5), 5)
+
+            assert keeper.starts == 1
+
+    asyncio.run(story())
+
+
+def test_output_comes_whole_even_when_the_program_ends_at_once() -> None:
+    """The last line of a program that ends while its pipe is full is still seen."""
+
+    async def story() -> None:
+        log = Heard()
+        code = "print('x' * 50 + '\\n' * 1, end=''); [print(i) for i in range(3000)]; print('end')"
+        async with keeping(code, log, Patience(deaths=1)) as keeper:
+            await asyncio.wait_for(keeper.given_up.wait(), 20)
+
+            assert len(log.lines) == 3002
+            assert log.lines[-1] == "it: end"
+
+    asyncio.run(story())
