@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from shopmesh.local.errors import StartError
-from shopmesh.local.folder import RunFolder, processes
+from shopmesh.local.folder import RunFolder, Running, processes
+from tests.support.process import eventually
 
 SLEEP = "import time; time.sleep(60)"
 
@@ -46,6 +47,8 @@ def test_only_recorded_processes_that_name_the_folder_are_ended(tmp_path: Path) 
     )
     try:
         folder.record([left.pid, stranger.pid])
+        # The command line can be read only a moment after the program began.
+        eventually(lambda: all(_seen(child).command for child in (left, stranger, editor)), "command lines")
 
         assert folder.clean() == 1
         assert left.wait(10) == -15
@@ -73,10 +76,13 @@ def test_processes_are_seen_with_group_and_command() -> None:
     """A child of ours is in the list with its own group."""
     child = subprocess.Popen([sys.executable, "-c", SLEEP, "marker-of-this-test"], start_new_session=True)
     try:
-        found = [process for process in processes() if process.pid == child.pid]
+        eventually(lambda: "marker-of-this-test" in _seen(child).command, "its command line")
 
-        assert found[0].group == child.pid
-        assert "marker-of-this-test" in found[0].command or found[0].command
+        assert _seen(child).group == child.pid
     finally:
         child.kill()
         child.wait()
+
+
+def _seen(child: subprocess.Popen[bytes]) -> Running:
+    return next(process for process in processes() if process.pid == child.pid)
