@@ -8,7 +8,8 @@ durable first and applies them after, so that nobody reads what a crash could ta
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import ChainMap
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
@@ -109,7 +110,7 @@ class State:
             else:
                 self._put(change.after)
 
-    def __iter__(self) -> Iterable[Resource]:  # type: ignore[override]
+    def __iter__(self) -> Iterator[Resource]:
         return iter(self._resources.values())
 
     def __len__(self) -> int:
@@ -136,7 +137,7 @@ class Transaction:
     """
 
     base: View
-    base_tokens: Mapping[str, Answered] = field(default_factory=dict)
+    base_tokens: MutableMapping[str, Answered] = field(default_factory=dict)
     _written: dict[Key, Resource | None] = field(default_factory=dict)
     tokens: dict[str, Answered] = field(default_factory=dict)
 
@@ -165,6 +166,14 @@ class Transaction:
 
     def remember(self, token: str, answered: Answered) -> None:
         self.tokens[token] = answered
+
+    def nested(self) -> Transaction:
+        """A transaction over this one: `absorb` makes its writes part of this, forgetting it takes them back."""
+        return Transaction(self, ChainMap(self.tokens, self.base_tokens))
+
+    def absorb(self, nested: Transaction) -> None:
+        self._written.update(nested._written)
+        self.tokens.update(nested.tokens)
 
     @property
     def changes(self) -> tuple[Change, ...]:

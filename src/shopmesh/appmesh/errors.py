@@ -1,0 +1,125 @@
+"""What the App Mesh API answers when it does not do what was asked.
+
+    Refusal
+    ├── BadRequest           the document or a parameter is wrong
+    ├── Conflict             the name is taken, or the client token was used for another request
+    ├── Forbidden            the mesh of another account
+    ├── NotFound             the resource, or one that it refers to, does not exist
+    ├── ResourceInUse        something still refers to it
+    ├── TooManyTags          more than 50 tags on one resource
+    ├── ServiceUnavailable   the store cannot write
+    └── Unmodelled           refused before an operation was known; each class brings its own HTTP status
+        ├── UnknownOperation, MethodNotAllowed, Unparsable, UnsupportedMediaType, RequestTooLarge, RequestTimeout
+        └── Unauthenticated
+
+The HTTP status of the first group is not written here: `protocol.status_of` takes it from the error shapes of the
+published model, so a code that the model does not have cannot be answered.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class Refusal(Exception):  # noqa: N818  # it is named after what happened
+    """A request that is refused; `code` is the name that clients see, the message says what to do."""
+
+    code: ClassVar[str]
+
+    @property
+    def message(self) -> str:
+        return str(self.args[0]) if self.args else self.code
+
+
+class BadRequest(Refusal):
+    code = "BadRequestException"
+
+
+class Conflict(Refusal):
+    code = "ConflictException"
+
+
+class Forbidden(Refusal):
+    code = "ForbiddenException"
+
+
+class NotFound(Refusal):
+    code = "NotFoundException"
+
+
+class ResourceInUse(Refusal):
+    code = "ResourceInUseException"
+
+
+class TooManyTags(Refusal):
+    code = "TooManyTagsException"
+
+
+class ServiceUnavailable(Refusal):
+    code = "ServiceUnavailableException"
+
+
+class InternalServerError(Refusal):
+    code = "InternalServerErrorException"
+
+
+class Unmodelled(Refusal):
+    """Refused by the front door, as AWS's own is: the code is not in the service's model."""
+
+    status: ClassVar[int]
+
+
+class UnknownOperation(Unmodelled):
+    code = "UnknownOperationException"
+    status = 404
+
+
+class MethodNotAllowed(Unmodelled):
+    """The path exists, the method does not; `allowed` goes into the `Allow` header."""
+
+    code = "UnknownOperationException"
+    status = 405
+
+    def __init__(self, message: str, allowed: tuple[str, ...]) -> None:
+        super().__init__(message)
+        self.allowed = allowed
+
+
+class Unparsable(Unmodelled):
+    """The body is no JSON object. Code and status as in Smithy's restJson1 protocol tests for malformed bodies.
+
+    https://smithy.io/2.0/aws/protocols/aws-restjson1-protocol.html
+    """
+
+    code = "SerializationException"
+    status = 400
+
+
+class UnsupportedMediaType(Unmodelled):
+    code = "UnsupportedMediaTypeException"
+    status = 415
+
+
+class RequestTooLarge(Unmodelled):
+    code = "RequestEntityTooLargeException"
+    status = 413
+
+
+class RequestTimeout(Unmodelled):
+    code = "RequestTimeoutException"
+    status = 408
+
+
+class Unauthenticated(Unmodelled):
+    """The signature is missing, malformed, expired or wrong; code and status are those of AWS's common errors.
+
+    https://docs.aws.amazon.com/IAM/latest/APIReference/CommonErrors.html
+    """
+
+    code = "InvalidSignatureException"
+    status = 403
+
+    def __init__(self, message: str, code: str = "InvalidSignatureException", status: int = 403) -> None:
+        super().__init__(message)
+        self.code = code  # type: ignore[misc]  # one class for the five codes of one cause
+        self.status = status  # type: ignore[misc]  # as above

@@ -1,0 +1,183 @@
+"""The App Mesh API over HTTP: both versions, and several requests in one transaction.
+
+PUT|GET|DELETE /v20190125/…    2019-01-25, all 38 operations
+PUT|GET|DELETE /meshes…        2018-10-01, all 19 operations
+POST /shopmesh/v1/requests     all or nothing: {"requests": [{"operation", "parameters"}], "dryRun"}
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from starlette.routing import BaseRoute, Route
+from starlette.types import Receive, Scope, Send
+
+from shopmesh.appmesh import model, operations, protocol
+from shopmesh.appmesh.context import Context
+from shopmesh.appmesh.errors import (
+    BadRequest,
+    InternalServerError,
+    MethodNotAllowed,
+    Refusal,
+    ServiceUnavailable,
+)
+from shopmesh.appmesh.protocol import Call, Parameters, Response
+from shopmesh.appmesh.store import Transaction
+from shopmesh.appmesh.validate import quote
+from shopmesh.server.body import ClientGone, header, read
+from shopmesh.server.database import Store, StoreError
+
+log = logging.getLogger(__name__)
+
+MOST_REQUESTS = 1000
+REVISION_HEADER = "x-shopmesh-revision"
+
+
+def routes(
+    store: Store, account: str, region: str, clock: Callable[[], float], new_uid: Callable[[], str]
+) -> list[BaseRoute]:
+    """Routes of both API versions and of `/shopmesh/v1/requests`, for a Starlette application."""
+    api = Api(store, account, region, clock, new_uid)
+    later, preview = _Endpoint(api.later), _Endpoint(api.preview)
+    return [
+        Route("/v20190125", later),
+        Route("/v20190125/{rest:path}", later),
+        Route("/meshes", preview),
+        Route("/meshes/{rest:path}", preview),
+        Route("/shopmesh/v1/requests", _Endpoint(api.several)),
+    ]
+
+
+class Api:
+    """Requests to answers; each method takes an ASGI request and raises a Refusal for what it will not do."""
+
+    def __init__(
+        self,
+        store: Store,
+        account: str,
+        region: str,
+        clock: Callable[[], float],
+        new_uid: Callable[[], str],
+    ) -> None:
+        self._store = store
+        self._account = account
+        self._region = region
+        self._clock = clock
+        self._new_uid = new_uid
+
+    async def later(self, scope: Scope, receive: Receive) -> Response:
+        return await self._one(model.GA, scope, receive)
+
+    async def preview(self, scope: Scope, receive: Receive) -> Response:
+        return await self._one(model.PREVIEW, scope, receive)
+
+    async def _one(self, version: str, scope: Scope, receive: Receive) -> Response:
+        raw_path = scope["raw_path"].decode("ascii", "replace")
+        body = await read(scope, receive)
+        call, in_path = protocol.router(version).find(scope["method"], raw_path)
+        query = scope["query_string"].decode("ascii", "replace")
+        parameters = protocol.parse(call, in_path, query, body, _text(header(scope, b"content-type")))
+        if not call.operation.writes:
+            return protocol.respond(self._read(call, parameters), call.operation)
+        context = self._context()
+        answer = await self._store.submit(lambda t: operations.handle(call.operation, parameters, t, context))
+        return self._revised(protocol.respond(answer, call.operation))
+
+    async def several(self, scope: Scope, receive: Receive) -> Response:
+        """Several requests of 2019-01-25 as one transaction; the first that fails is the answer, with its index."""
+        body = await read(scope, receive)
+        if scope["method"] != "POST":
+            raise MethodNotAllowed(f"{quote(scope['method'])} is not allowed here, POST is", ("POST",))
+        asked = protocol.load_object(body)
+        dry = asked.get("dryRun", False)
+        requests = asked.get("requests")
+        if not isinstance(requests, list) or not isinstance(dry, bool) or asked.keys() - {"requests", "dryRun"}:
+            raise BadRequest('send {"requests": [{"operation": …, "parameters": {…}}, …], "dryRun": false}')
+        if len(requests) > MOST_REQUESTS:
+            raise BadRequest(f"requests: has {len(requests)} entries, at most {MOST_REQUESTS} are allowed")
+        context = self._context()
+
+        def work(transaction: Transaction) -> list[Parameters]:
+            return [_indexed(i, request, transaction, context) for i, request in enumerate(requests)]
+
+        try:
+            if dry:
+                answers = work(Transaction(self._store.state, self._store.state.tokens))
+            else:
+                answers = await self._store.submit(work)
+        except _FailedAt as failed:
+            return protocol.refuse_with(failed.refusal, code=failed.refusal.code, index=failed.index)
+        answer = {"revision": self._store.revision, "answers": answers}
+        return self._revised(Response(200, protocol.dump(answer)))
+
+    def _read(self, call: Call, parameters: Parameters) -> Parameters:
+        transaction = Transaction(self._store.state, self._store.state.tokens)
+        return operations.handle(call.operation, parameters, transaction, self._context())
+
+    def _context(self) -> Context:
+        return Context(self._account, self._region, self._clock(), self._new_uid)
+
+    def _revised(self, response: Response) -> Response:
+        headers = {**response.headers, REVISION_HEADER: str(self._store.revision)}
+        return Response(response.status, response.body, headers)
+
+
+class _FailedAt(Exception):  # noqa: N818  # it is named after what happened
+    def __init__(self, index: int, refusal: Refusal) -> None:
+        self.index = index
+        self.refusal = refusal
+
+
+def _indexed(index: int, request: Any, transaction: Transaction, context: Context) -> Parameters:
+    try:
+        match request:
+            case {"operation": str(name), **rest} if not rest.keys() - {"parameters"}:
+                call = protocol.call(model.GA, name)
+                parameters = protocol.validated(call, rest.get("parameters", {}))
+                return operations.handle(call.operation, parameters, transaction, context)
+        raise BadRequest(f'requests[{index}]: expected {{"operation": …, "parameters": {{…}}}}, not {quote(request)}')
+    except Refusal as refusal:
+        raise _FailedAt(index, refusal) from refusal
+
+
+class _Endpoint:
+    """An ASGI application around one method of Api: every outcome leaves as one response, errors in one shape."""
+
+    def __init__(self, answer: Callable[[Scope, Receive], Awaitable[Response]]) -> None:
+        self._answer = answer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            response = await self._answer(scope, receive)
+        except ClientGone:
+            return
+        except Refusal as refusal:
+            response = protocol.refuse_with(refusal)
+        except StoreError as error:
+            response = protocol.refuse_with(ServiceUnavailable(str(error)))
+        except Exception:
+            incident = str(uuid.uuid4())
+            log.exception("internal error %s at %s %s", incident, scope["method"], scope["path"])
+            text = f"internal error; the control plane's log has it under {incident}"
+            response = protocol.refuse_with(InternalServerError(text))
+        await deliver(response, send)
+
+
+async def deliver(response: Response, send: Send) -> None:
+    """Sends a response as AWS's services do: JSON, with a request id."""
+    headers = {
+        "content-type": "application/json",
+        "content-length": str(len(response.body)),
+        "x-amzn-requestid": str(uuid.uuid4()),
+        **response.headers,
+    }
+    raw = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": response.status, "headers": raw})
+    await send({"type": "http.response.body", "body": response.body})
+
+
+def _text(value: bytes | None) -> str | None:
+    return None if value is None else value.decode("latin-1")

@@ -1,0 +1,201 @@
+"""The durable store: whatever is answered was on the disk before.
+
+    submit(work) ─► queue ─► writer task ─┬─ runs each work over one Transaction, in the loop
+                                          ├─ Disk.commit, in the one worker thread (group commit)
+                                          └─ applies to `state`, calls the listeners, wakes the callers
+
+The loop never waits for the disk, and while it writes, what is queued gathers for the next commit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from shopmesh.appmesh.store import Answered, Change, State, Transaction
+from shopmesh.server.disk import Contents, Disk, StoreError
+
+__all__ = ["Commit", "Store", "StoreError"]
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+LONGEST_QUEUE = 1024
+LARGEST_BATCH = 128
+MOST_TOKENS = 4096
+# A token keeps the answer it was given, which may be as large as a body; this bounds all of them together.
+MOST_TOKEN_BYTES = 8 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """What became durable together: the revision, seconds since 1970, and the changes in the order of their writing."""
+
+    revision: int
+    at: float
+    changes: tuple[Change, ...]
+
+
+@dataclass(slots=True)
+class _Job(Generic[T]):
+    work: Callable[[Transaction], T]
+    done: asyncio.Future[T]
+
+
+class Store:
+    """All resources, durable. Use `open`; belongs to the event loop that opened it."""
+
+    def __init__(self, disk: Disk | None, thread: ThreadPoolExecutor | None, contents: Contents) -> None:
+        self.state = State(contents.resources, contents.tokens)
+        self.revision = contents.revision
+        self._disk = disk
+        self._thread = thread
+        self._token_bytes = sum(_size(answered) for answered in contents.tokens.values())
+        self._listeners: list[Callable[[Commit], None]] = []
+        self._queue: asyncio.Queue[_Job[Any] | None] = asyncio.Queue(LONGEST_QUEUE)
+        self._closing = False
+        self._writer = asyncio.create_task(self._write(), name="store writer")
+
+    @classmethod
+    async def open(cls, path: Path | None) -> Store:
+        """The store in a file, made when there is none; None keeps it in memory. Raises StoreError."""
+        if path is None:
+            return cls(None, None, Contents(0, (), {}))
+        thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
+        loop = asyncio.get_running_loop()
+        try:
+            disk = await loop.run_in_executor(thread, Disk, path)
+            try:
+                contents = await loop.run_in_executor(thread, disk.load)
+            except StoreError:
+                await loop.run_in_executor(thread, disk.close)
+                raise
+        except StoreError:
+            thread.shutdown(wait=False)
+            raise
+        return cls(disk, thread, contents)
+
+    async def submit(self, work: Callable[[Transaction], T]) -> T:
+        """What `work` returns, once what it wrote is durable and applied.
+
+        `work` must be pure and quick, for it runs in the loop. Its exceptions come back to this caller alone, and then
+        nothing of it is written. Raises StoreError when the disk fails: nothing is applied then. Waits while the queue
+        is full.
+        """
+        if self._closing:
+            raise StoreError("the store is closed; the control plane is stopping")
+        done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        await self._queue.put(_Job(work, done))
+        return await done
+
+    def subscribe(self, listener: Callable[[Commit], None]) -> None:
+        """Calls `listener` in the loop after each commit that changed a resource, before its callers go on."""
+        self._listeners.append(listener)
+
+    async def close(self) -> None:
+        """Writes what is queued and lets go of the file. May be called twice."""
+        if not self._closing:
+            self._closing = True
+            await self._queue.put(None)
+        await self._writer
+        if self._thread is not None and self._disk is not None:
+            disk, self._disk = self._disk, None
+            await asyncio.get_running_loop().run_in_executor(self._thread, disk.close)
+            self._thread.shutdown(wait=True)
+
+    async def _write(self) -> None:
+        stopping = False
+        while not stopping:
+            batch = [await self._queue.get()]
+            while len(batch) < LARGEST_BATCH and not self._queue.empty():
+                batch.append(self._queue.get_nowait())
+            jobs = [job for job in batch if job is not None]
+            stopping = len(jobs) < len(batch)
+            await self._run(jobs)
+        while not self._queue.empty():
+            late = self._queue.get_nowait()
+            if late is not None and not late.done.done():
+                late.done.set_exception(StoreError("the store is closed; the control plane is stopping"))
+
+    async def _run(self, jobs: list[_Job[Any]]) -> None:
+        transaction = Transaction(self.state, self.state.tokens)
+        outcomes: list[tuple[_Job[Any], Any, Exception | None]] = []
+        for job in jobs:
+            if job.done.cancelled():
+                continue
+            nested = transaction.nested()
+            try:
+                result = job.work(nested)
+            except Exception as error:
+                outcomes.append((job, None, error))
+            else:
+                transaction.absorb(nested)
+                outcomes.append((job, result, None))
+            # A long batch must not keep ADS from the loop.
+            await asyncio.sleep(0)
+        try:
+            await self._commit(transaction)
+        except StoreError as error:
+            # Whoever failed may have failed over what was not written after all, so the disk's failure is the answer.
+            outcomes = [(job, None, StoreError(*error.args)) for job, _, _ in outcomes]
+            log.error("%s", error)
+        for job, result, failure in outcomes:
+            if job.done.done():
+                continue
+            if failure is not None:
+                job.done.set_exception(failure)
+            else:
+                job.done.set_result(result)
+
+    async def _commit(self, transaction: Transaction) -> None:
+        changes, tokens = transaction.changes, transaction.tokens
+        if not changes and not tokens:
+            return
+        revision = self.revision + 1 if changes else self.revision
+        forgotten = self._to_forget(tokens)
+        if self._disk is not None:
+            loop = asyncio.get_running_loop()
+            await loop.run_in_executor(self._thread, self._disk.commit, revision, changes, tokens, forgotten)
+        self._remember(tokens, forgotten)
+        self.state.apply(changes)
+        if changes:
+            self.revision = revision
+            self._tell(Commit(revision, time.time(), changes))
+
+    def _tell(self, commit: Commit) -> None:
+        for listener in self._listeners:
+            try:
+                listener(commit)
+            except Exception:
+                # The write is durable; a listener's mistake must not take the store down with it.
+                log.exception("a listener of the store failed at revision %d", commit.revision)
+
+    def _to_forget(self, new: Mapping[str, Answered]) -> list[str]:
+        """The oldest tokens, as many as must go for the new ones to be kept within the bounds."""
+        forgotten: list[str] = []
+        count = len(self.state.tokens) + len(new)
+        size = self._token_bytes + sum(_size(answered) for answered in new.values())
+        for token, answered in {**self.state.tokens, **new}.items():
+            if count <= MOST_TOKENS and size <= MOST_TOKEN_BYTES:
+                break
+            forgotten.append(token)
+            count, size = count - 1, size - _size(answered)
+        return forgotten
+
+    def _remember(self, new: Mapping[str, Answered], forgotten: list[str]) -> None:
+        tokens = self.state.tokens
+        tokens.update(new)
+        self._token_bytes += sum(_size(answered) for answered in new.values())
+        for token in forgotten:
+            self._token_bytes -= _size(tokens.pop(token))
+
+
+def _size(answered: Answered) -> int:
+    return len(answered.answer) + len(answered.request)

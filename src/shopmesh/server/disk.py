@@ -1,0 +1,204 @@
+"""The file of the store: SQLite in WAL mode with `synchronous=FULL`, held by one process and used by one thread.
+
+    resource   kind and path ─► specification and metadata as JSON
+    token      clientToken ─► what was asked with it and what was answered; rowid tells its age
+    meta       the revision of the last commit
+
+A file that is not ours, is damaged or was written by a later release is left as it is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sqlite3
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from shopmesh.appmesh.store import Answered, Change, Key, Resource
+
+APPLICATION_ID = 0x73686D65
+SCHEMA_VERSION = 1
+# Offsets in the header: https://www.sqlite.org/fileformat.html#the_database_header
+_MAGIC, _USER_VERSION, _APPLICATION_ID = b"SQLite format 3\0", slice(60, 64), slice(68, 72)
+_LARGEST_WAL = 4 * 1024 * 1024
+_SCHEMA = (
+    "CREATE TABLE resource (kind TEXT NOT NULL, path TEXT NOT NULL, body TEXT NOT NULL, PRIMARY KEY (kind, path))",
+    "CREATE TABLE token (token TEXT NOT NULL UNIQUE, request TEXT NOT NULL, answer TEXT NOT NULL)",
+    "CREATE TABLE meta (revision INTEGER NOT NULL)",
+    "INSERT INTO meta VALUES (0)",
+    f"PRAGMA application_id = {APPLICATION_ID}",
+    f"PRAGMA user_version = {SCHEMA_VERSION}",
+)
+
+
+class StoreError(Exception):
+    """The store cannot be read or written; the message names the file and says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """All that a file holds."""
+
+    revision: int
+    resources: tuple[Resource, ...]
+    tokens: Mapping[str, Answered]
+
+
+class Disk:
+    """An open file. Every method blocks, and all calls must come from one thread."""
+
+    def __init__(self, path: Path) -> None:
+        """Opens the file, or makes it; raises StoreError."""
+        self._path = path
+        _inspect(path)
+        try:
+            # Autocommit: transactions are begun and ended by hand. No timeout: who waits for a lock waits for ever.
+            self._connection = sqlite3.connect(path, isolation_level=None, timeout=0)
+        except sqlite3.Error as error:
+            raise self._unusable(error) from error
+        try:
+            self._prepare()
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def load(self) -> Contents:
+        """All that is stored; raises StoreError when something in it cannot be read."""
+        try:
+            (revision,) = self._connection.execute("SELECT revision FROM meta").fetchone()
+            rows = self._connection.execute("SELECT kind, path, body FROM resource").fetchall()
+            tokens = self._connection.execute("SELECT token, request, answer FROM token ORDER BY rowid").fetchall()
+            resources = tuple(_resource(kind, path, body) for kind, path, body in rows)
+        except (sqlite3.Error, ValueError, KeyError, TypeError) as error:
+            raise self._unusable(error) from error
+        return Contents(revision, resources, {token: Answered(req, ans) for token, req, ans in tokens})
+
+    def commit(
+        self, revision: int, changes: Iterable[Change], tokens: Mapping[str, Answered], forgotten: Iterable[str]
+    ) -> None:
+        """Makes all of it durable, or nothing; raises StoreError."""
+        connection = self._connection
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            for change in changes:
+                path = json.dumps(change.key.path)
+                if change.after is None:
+                    connection.execute("DELETE FROM resource WHERE kind = ? AND path = ?", (change.key.kind, path))
+                else:
+                    row = (change.key.kind, path, _body(change.after))
+                    connection.execute("INSERT OR REPLACE INTO resource VALUES (?, ?, ?)", row)
+            kept = [(token, answered.request, answered.answer) for token, answered in tokens.items()]
+            connection.executemany("INSERT OR REPLACE INTO token VALUES (?, ?, ?)", kept)
+            connection.executemany("DELETE FROM token WHERE token = ?", [(token,) for token in forgotten])
+            connection.execute("UPDATE meta SET revision = ?", (revision,))
+            connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            with contextlib.suppress(sqlite3.Error):
+                connection.execute("ROLLBACK")
+            raise StoreError(
+                f"the store {self._path} could not be written ({error}); nothing was changed: "
+                "make room on its disk, then send the request again"
+            ) from error
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _prepare(self) -> None:
+        connection = self._connection
+        try:
+            # Exclusive: a second control plane over the same file would not see what this one holds in memory.
+            connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute(f"PRAGMA journal_size_limit = {_LARGEST_WAL}")
+            connection.execute("BEGIN IMMEDIATE")
+            if connection.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,):
+                for statement in _SCHEMA:
+                    connection.execute(statement)
+            connection.execute("COMMIT")
+            _require_ours(
+                self._path,
+                connection.execute("PRAGMA application_id").fetchone()[0],
+                connection.execute("PRAGMA user_version").fetchone()[0],
+            )
+            (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+            if verdict != "ok":
+                raise sqlite3.DatabaseError(verdict)
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.Error as error:
+            raise self._unusable(error) from error
+
+    def _unusable(self, error: Exception) -> StoreError:
+        if getattr(error, "sqlite_errorname", "") in ("SQLITE_BUSY", "SQLITE_LOCKED"):
+            return StoreError(f"the store {self._path} is in use by another process; stop it, or name another file")
+        if getattr(error, "sqlite_errorname", "").startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_PERM")):
+            return StoreError(f"the store {self._path} cannot be opened ({error}); check the folder and its rights")
+        if getattr(error, "sqlite_errorname", "").startswith(("SQLITE_FULL", "SQLITE_IOERR")):
+            return StoreError(f"the store {self._path} cannot be used ({error}); check its disk and the room on it")
+        return StoreError(
+            f"the store {self._path} is damaged ({error}); it was left as it is: "
+            "restore it from a copy, or move it away to begin with an empty one"
+        )
+
+
+def _inspect(path: Path) -> None:
+    """Refuses what is not ours before SQLite, which may write to what it opens, sees it."""
+    try:
+        if not path.exists():
+            if not path.parent.is_dir():
+                raise StoreError(f"the store {path} cannot be made: there is no folder {path.parent}")
+            return
+        with path.open("rb") as file:
+            header = file.read(100)
+    except OSError as error:
+        raise StoreError(f"the store {path} cannot be opened: {error.strerror}") from error
+    # A journal beside it: the process died while it made the file, and SQLite takes that back.
+    if not header or os.path.exists(f"{path}-journal"):  # noqa: PTH110  # a name is appended to, no suffix replaced
+        return
+    if not header.startswith(_MAGIC):
+        raise StoreError(f"{path} is no store of shopmesh; it was left as it is: name another file")
+    number = [int.from_bytes(header[where], "big") for where in (_APPLICATION_ID, _USER_VERSION)]
+    _require_ours(path, *number)
+
+
+def _require_ours(path: Path, application: int, version: int) -> None:
+    if application != APPLICATION_ID:
+        raise StoreError(f"{path} is no store of shopmesh; it was left as it is: name another file")
+    if version > SCHEMA_VERSION:
+        raise StoreError(
+            f"the store {path} was written by a later release of shopmesh (format {version}, this one knows "
+            f"{SCHEMA_VERSION}); it was left as it is: use that release, or name another file"
+        )
+
+
+def _body(resource: Resource) -> str:
+    derived = resource.derived_from
+    return json.dumps(
+        {
+            "spec": resource.spec,
+            "uid": resource.uid,
+            "version": resource.version,
+            "created": resource.created_at,
+            "updated": resource.updated_at,
+            "tags": resource.tags,
+            "derivedFrom": None if derived is None else [derived.kind, derived.path],
+        },
+        separators=(",", ":"),
+    )
+
+
+def _resource(kind: str, path: str, body: str) -> Resource:
+    stored = json.loads(body)
+    derived = stored["derivedFrom"]
+    return Resource(
+        key=Key(kind, tuple(json.loads(path))),
+        spec=stored["spec"],
+        uid=stored["uid"],
+        version=stored["version"],
+        created_at=stored["created"],
+        updated_at=stored["updated"],
+        tags=tuple((key, value) for key, value in stored["tags"]),
+        derived_from=None if derived is None else Key(derived[0], tuple(derived[1])),
+    )
