@@ -1,0 +1,105 @@
+"""The JSON that is served beside App Mesh's API under /shopmesh/v1/, as types."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, TypedDict
+
+
+class TypeStatus(TypedDict):
+    """The versions of one xDS type: last sent, last acknowledged."""
+
+    sent: str
+    acked: str
+
+
+class Refusal(TypedDict):
+    """What an Envoy refused, with its own words."""
+
+    type: str
+    message: str
+    at: float
+
+
+class Proxy(TypedDict):
+    """One Envoy; `since` is in seconds since 1970."""
+
+    mesh: str
+    kind: str
+    name: str
+    instance: str
+    address: str | None
+    connected: bool
+    since: float | None
+    known: bool
+    inStep: bool
+    types: dict[str, TypeStatus]
+    refused: Refusal | None
+
+
+class Target(TypedDict):
+    """One weighted target: shares from 0 to 1 (`seen` by the callers' Envoys), latencies in milliseconds."""
+
+    virtualNode: str
+    weight: int
+    share: float
+    seen: float | None
+    interval: list[float] | None
+    requests: int
+    errors: int
+    retries: int
+    p50: float | None
+    p99: float | None
+
+
+class Split(TypedDict):
+    """One route of a virtual service."""
+
+    mesh: str
+    virtualService: str
+    virtualRouter: str
+    route: str
+    targets: list[Target]
+
+
+class Splits(TypedDict):
+    """All routes, over the last `window` seconds."""
+
+    window: float
+    splits: list[Split]
+
+
+class Finding(TypedDict):
+    """Something that is wrong; `severity` is "error" or "warning"."""
+
+    severity: str
+    where: str
+    what: str
+    why: str
+    fix: str
+
+
+class Change(TypedDict):
+    """One commit: `proxies` and `milliseconds` tell how long after it each Envoy, and the last one, had it."""
+
+    revision: int
+    at: float
+    resources: list[str]
+    proxies: dict[str, float | None]
+    converged: bool
+    milliseconds: float | None
+
+
+class Changes(TypedDict):
+    """The changes after a revision, and the newest revision."""
+
+    revision: int
+    changes: list[Change]
+
+
+@dataclass(frozen=True)
+class Done:
+    """What several requests in one were answered with, in their order, and the revision after them."""
+
+    revision: int
+    answers: list[dict[str, Any]]

@@ -1,0 +1,126 @@
+"""The control plane as a client sees it: App Mesh's API, and what is served beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from botocore.credentials import Credentials
+
+from shopmesh.client.answers import Change, Changes, Done, Finding, Proxy, Splits
+from shopmesh.client.credentials import usual
+from shopmesh.client.errors import ClientError
+from shopmesh.client.session import Session
+
+if TYPE_CHECKING:
+    from types_boto3_appmesh import AppMeshClient
+
+DEFAULT_ENDPOINT = "http://127.0.0.1:9080"
+
+
+class Client:
+    """One control plane. Every method raises `Unreachable` or `Refused`, both `ClientError`.
+
+    `timeout` is in seconds, for each answer. Without `credentials` the usual AWS chain decides.
+    """
+
+    def __init__(
+        self,
+        endpoint_url: str = DEFAULT_ENDPOINT,
+        region: str = "us-east-1",
+        credentials: Credentials | None = None,
+        timeout: float = 10.0,
+    ) -> None:
+        self.endpoint_url = endpoint_url
+        self.region = region
+        self._credentials = credentials or usual()
+        self._timeout = timeout
+        self._session = Session(endpoint_url, region, self._credentials, timeout)
+
+    @cached_property
+    def appmesh(self) -> AppMeshClient:
+        """boto3's client of the same control plane; it raises botocore's own exceptions."""
+        # Imported here: it takes a quarter of a second, and most commands do without.
+        import boto3  # type: ignore[import-untyped]  # the client's own types are those of types-boto3-appmesh
+        from botocore.config import Config
+
+        keys = self._credentials.get_frozen_credentials()
+        client: AppMeshClient = boto3.client(
+            "appmesh",
+            endpoint_url=self.endpoint_url,
+            region_name=self.region,
+            aws_access_key_id=keys.access_key,
+            aws_secret_access_key=keys.secret_key,
+            aws_session_token=keys.token,
+            api_version="2019-01-25",
+            config=Config(proxies={}, read_timeout=self._timeout, retries={"total_max_attempts": 2}),
+        )
+        return client
+
+    def healthy(self) -> bool:
+        """Whether a control plane answers, and is well."""
+        try:
+            self._session.ask("GET", "/healthz", timeout=2.0)
+        except ClientError:
+            return False
+        return True
+
+    def requests(self, requests: Sequence[Mapping[str, Any]], dry_run: bool = False) -> Done:
+        """Several App Mesh operations in one, all or nothing: `{"operation": "CreateMesh", "parameters": {…}}` each.
+
+        A dry run changes nothing and answers as if it had. `Refused.index` tells which one was refused.
+        """
+        body = {"requests": list(requests), "dryRun": dry_run}
+        answer = self._session.ask("POST", "/shopmesh/v1/requests", body=body, timeout=max(self._timeout, 60.0))
+        return Done(answer["revision"], answer["answers"])
+
+    def proxies(self) -> list[Proxy]:
+        """All Envoys, connected or only declared."""
+        found: list[Proxy] = self._session.ask("GET", "/shopmesh/v1/proxies")["proxies"]
+        return found
+
+    def withdraw(self, mesh: str, kind: str, name: str, instance: str) -> int:
+        """Takes a declared Envoy out of the mesh; the revision after it."""
+        path = "/".join(quote(part, safe="") for part in (mesh, kind, name, instance))
+        return int(self._session.ask("DELETE", f"/shopmesh/v1/proxies/{path}")["revision"])
+
+    def splits(self, mesh: str | None = None, window: float = 10.0, since: float | None = None) -> Splits:
+        """What each version got in the last `window` seconds, or since a time in seconds since 1970."""
+        query: dict[str, str | float] = {"window": window} if since is None else {"since": since}
+        if mesh is not None:
+            query["mesh"] = mesh
+        answer: Any = self._session.ask("GET", "/shopmesh/v1/splits", query)
+        found: Splits = answer
+        return found
+
+    def findings(self) -> list[Finding]:
+        """What is wrong in all meshes, errors first."""
+        found: list[Finding] = self._session.ask("GET", "/shopmesh/v1/findings")["findings"]
+        return found
+
+    def changes(self, after: int = 0) -> Changes:
+        """The changes after a revision, so far as they are remembered."""
+        answer: Any = self._session.ask("GET", "/shopmesh/v1/changes", {"after": after})
+        found: Changes = answer
+        return found
+
+    def wait_converged(self, revision: int, timeout: float = 10.0) -> Change:
+        """The change of that revision, once every Envoy that it concerns has it, or when the time is over."""
+        path = f"/shopmesh/v1/changes/{revision}"
+        answer: Any = self._session.ask("GET", path, {"wait": timeout}, timeout=timeout + self._timeout)
+        found: Change = answer
+        return found
+
+    def close(self) -> None:
+        """Closes the pooled connections."""
+        self._session.close()
+        if "appmesh" in self.__dict__:
+            self.appmesh.close()
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -1,0 +1,31 @@
+"""What a client is told when it does not get what it asked for.
+
+ClientError
+├── Unreachable    nobody answers there, not in time, or somebody else
+└── Refused        the control plane answered with an error: its code and message
+"""
+
+from __future__ import annotations
+
+
+class ClientError(Exception):
+    """Shown to the user as it is: each message says what to do."""
+
+
+class Unreachable(ClientError):  # noqa: N818  # reads as what happened
+    """No control plane answers at that address."""
+
+
+class Refused(ClientError):  # noqa: N818  # as above
+    """An answer of the control plane that is an error.
+
+    `code` is App Mesh's name of it (NotFoundException, …), `status` the HTTP status; `index` tells which of several
+    requests was refused.
+    """
+
+    def __init__(self, code: str, message: str, status: int, index: int | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.status = status
+        self.index = index

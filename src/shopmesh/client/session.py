@@ -1,0 +1,97 @@
+"""HTTP with AWS signatures over one pool of connections."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+import urllib3
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+from urllib3.exceptions import HTTPError, MaxRetryError, NewConnectionError
+from urllib3.exceptions import TimeoutError as HTTPTimeout
+
+from shopmesh.client.errors import Refused, Unreachable
+
+LARGEST_ANSWER = 64 << 20
+"""Bytes; a mesh of 1,000 services with all its documents is a tenth of it."""
+
+# A pooled connection may have been closed by the server in the moment it is used again: reading is safe to repeat.
+_AGAIN = urllib3.Retry(total=1, connect=0, read=1, status=0, redirect=0, other=0, allowed_methods={"GET"})
+
+
+class Session:
+    """JSON over HTTP to one control plane. Safe to use from several threads."""
+
+    def __init__(self, endpoint_url: str, region: str, credentials: Credentials, timeout: float) -> None:
+        self._endpoint = endpoint_url.rstrip("/")
+        self._signer = SigV4Auth(credentials, "appmesh", region)
+        self._timeout = timeout
+        self._pool = urllib3.PoolManager(maxsize=8)
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str | float] | None = None,
+        body: Mapping[str, Any] | None = None,
+        timeout: float | None = None,
+    ) -> dict[str, Any]:
+        """The JSON object that is answered; raises Unreachable and Refused."""
+        url = f"{self._endpoint}{path}" + (f"?{urlencode(query)}" if query else "")
+        content = json.dumps(body, separators=(",", ":")).encode() if body is not None else b""
+        headers = {"Content-Type": "application/json"} if body is not None else {}
+        request = AWSRequest(method, url, headers, content)
+        self._signer.add_auth(request)
+        seconds = self._timeout if timeout is None else timeout
+        try:
+            response = self._pool.request(
+                method,
+                url,
+                body=content or None,
+                headers=dict(request.headers.items()),
+                timeout=urllib3.Timeout(connect=min(seconds, 5.0), read=seconds),
+                retries=_AGAIN,
+                preload_content=False,
+            )
+            try:
+                answer = response.read(LARGEST_ANSWER + 1)
+            finally:
+                response.release_conn()
+        except (HTTPError, OSError) as error:
+            raise self._unreachable(error, seconds) from error
+        return self._object(response.status, answer)
+
+    def close(self) -> None:
+        self._pool.clear()
+
+    def _object(self, status: int, answer: bytes) -> dict[str, Any]:
+        if len(answer) > LARGEST_ANSWER:
+            raise Unreachable(f"{self._endpoint} answers more than {LARGEST_ANSWER} bytes; ask for less, by --mesh")
+        try:
+            value = json.loads(answer)
+        except ValueError:
+            value = None
+        if not isinstance(value, dict):
+            raise Unreachable(
+                f"what answers at {self._endpoint} (HTTP {status}, no JSON object) is no control plane of shopmesh;"
+                " name one with --endpoint-url"
+            )
+        if status >= 400:
+            message = str(value.get("message") or f"HTTP {status}")
+            raise Refused(str(value.get("code") or f"HTTP {status}"), message, status, value.get("index"))
+        return value
+
+    def _unreachable(self, error: Exception, seconds: float) -> Unreachable:
+        reason = error.reason if isinstance(error, MaxRetryError) and error.reason else error
+        if isinstance(reason, HTTPTimeout) and not isinstance(reason, NewConnectionError):
+            return Unreachable(
+                f"the control plane at {self._endpoint} did not answer within {seconds:g} s; see its log"
+            )
+        return Unreachable(
+            f"no control plane answers at {self._endpoint}: start one with `shopmesh up`,"
+            " or name another with --endpoint-url"
+        )
