@@ -1,0 +1,111 @@
+"""Readiness and faults at run time, on a port that only loopback reaches.
+
+    GET PUT        /ready      {"ready": false}
+    GET PUT DELETE /faults     {"errorShare": 0.1, "delayMs": 50, "delayShare": 1, "seed": 7}
+
+Why a port of its own (`CONTROL_PORT`, bound to 127.0.0.1, absent unless set): the caller's address proves nothing,
+because the sidecar's ingress, too, connects from 127.0.0.1 with what it was sent from outside; and headers that
+a proxy adds prove nothing by being absent, because a TCP listener adds none. But a sidecar forwards only to the port of
+its virtual node, and the server knows by which port a request came in, whatever the request claims.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from flask import Flask, abort, request
+
+from services.chassis.errors import answer_errors
+from services.chassis.switches import FaultSettings, Switches
+
+if TYPE_CHECKING:
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+# A page in a browser can be made to send requests to loopback under a name of its own (DNS rebinding).
+LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost", "[::1]"})
+
+_RANGES = {"errorShare": 1.0, "delayMs": 600_000.0, "delayShare": 1.0}
+
+
+class ByPort:
+    """Hands what came in by the control port to `control`, and all else to `application`."""
+
+    def __init__(self, application: WSGIApplication, control: WSGIApplication, port: int) -> None:
+        self._application = application
+        self._control = control
+        self._port = str(port)
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        # gunicorn sets SERVER_PORT from the listening socket; no header has a say in it.
+        if environ["SERVER_PORT"] == self._port:
+            return self._control(environ, start_response)
+        return self._application(environ, start_response)
+
+
+def control_app(switches: Switches) -> Flask:
+    """The application behind the control port."""
+    app = Flask("control")
+    answer_errors(app)
+
+    @app.before_request
+    def only_by_a_loopback_name() -> None:
+        if request.host.rsplit(":", 1)[0] not in LOOPBACK_NAMES:
+            abort(403, f"{request.host} is not a name of the loopback; ask for 127.0.0.1")
+
+    @app.get("/ready")
+    def ready() -> dict[str, object]:
+        return {"ready": switches.ready}
+
+    @app.put("/ready")
+    def switch_ready() -> dict[str, object]:
+        wanted = _object().get("ready")
+        if not isinstance(wanted, bool):
+            abort(400, f"ready is {wanted!r}; send true or false")
+        switches.set_ready(wanted)
+        return ready()
+
+    @app.get("/faults")
+    def faults() -> dict[str, object]:
+        _, settings = switches.faults()
+        return {
+            "errorShare": settings.error_share,
+            "delayMs": settings.delay_ms,
+            "delayShare": settings.delay_share,
+            "seed": settings.seed,
+        }
+
+    @app.put("/faults")
+    def set_faults() -> dict[str, object]:
+        switches.set_faults(_settings(_object()))
+        return faults()
+
+    @app.delete("/faults")
+    def no_faults() -> dict[str, object]:
+        switches.set_faults(FaultSettings())
+        return faults()
+
+    return app
+
+
+def _object() -> dict[str, object]:
+    document = request.get_json()
+    if not isinstance(document, dict):
+        abort(400, "the body is not a JSON object")
+    return document
+
+
+def _settings(document: dict[str, object]) -> FaultSettings:
+    """What is not named is off (shares of delays: all); unknown names are errors, since a misspelt fault is none."""
+    if unknown := document.keys() - _RANGES.keys() - {"seed"}:
+        abort(400, f"unknown: {', '.join(sorted(unknown))}; known: errorShare, delayMs, delayShare, seed")
+    values = {"errorShare": 0.0, "delayMs": 0.0, "delayShare": 1.0}
+    for name, high in _RANGES.items():
+        value = document.get(name, values[name])
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= high:
+            abort(400, f"{name} is {value!r}; send a number from 0 to {high:g}")
+        values[name] = float(value)
+    seed = document.get("seed", 0)
+    if isinstance(seed, bool) or not isinstance(seed, int) or not -(2**63) <= seed < 2**63:
+        abort(400, f"seed is {seed!r}; send a whole number of 64 bits")
+    return FaultSettings(values["errorShare"], values["delayMs"], values["delayShare"], seed)

@@ -1,0 +1,90 @@
+"""What every request passes on its way in and out: trace, faults, the version header, one line of log.
+
+It is WSGI around Flask, not Flask's hooks: the answers that Flask makes of its own errors pass it too, and it costs
+microseconds.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from services.chassis.errors import error_body
+from services.chassis.faults import Faults
+from services.chassis.logs import RequestLog
+from services.chassis.tracing import Trace, Tracing
+
+if TYPE_CHECKING:
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+EXCHANGE = "services.chassis.exchange"
+VERSION_HEADER = "x-service-version"
+PEER_VERSIONS_HEADER = "x-peer-versions"
+
+# Probes come every second from every side: they are neither traced nor logged. Nor are they faulted: a version that
+# answers badly is to be found by its traffic, not taken out by its probe.
+HEALTH = frozenset({"/healthz", "/readyz"})
+
+
+class Exchange:
+    """One request being served: its trace, and the versions of the peers that have answered it so far."""
+
+    def __init__(self, trace: Trace) -> None:
+        self.trace = trace
+        self.peer_versions: dict[str, str] = {}
+
+
+class Edge:
+    """Wraps `inner`, the service's WSGI application; `version` is what the header says (`product/2.0`)."""
+
+    def __init__(self, inner: WSGIApplication, version: str, tracing: Tracing, faults: Faults, log: RequestLog) -> None:
+        self._inner = inner
+        self._version = (VERSION_HEADER, version)
+        self._tracing = tracing
+        self._faults = faults
+        self._log = log
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        if environ["PATH_INFO"] in HEALTH:
+            return self._inner(environ, self._naming(start_response))
+        started = time.perf_counter()
+        exchange = environ[EXCHANGE] = Exchange(self._tracing.begin(environ))
+        status = 500
+
+        def answer(line: str, headers: list[tuple[str, str]], *rest: object) -> object:
+            nonlocal status
+            status = int(line[:3])
+            headers.append(self._version)
+            if exchange.peer_versions:
+                headers.append((PEER_VERSIONS_HEADER, ", ".join(exchange.peer_versions.values())))
+            return start_response(line, headers, *rest)  # type: ignore[arg-type]  # handed through as they came
+
+        try:
+            fault = self._faults.draw()
+            if fault.delay:
+                time.sleep(fault.delay)
+            return (_faulty if fault.error else self._inner)(environ, answer)  # type: ignore[arg-type]  # as above
+        finally:
+            exchange.trace.end(_route(environ), status)
+            self._log.write(environ, status, time.perf_counter() - started, exchange.trace.id)
+
+    def _naming(self, start_response: StartResponse) -> StartResponse:
+        def answer(line: str, headers: list[tuple[str, str]], *rest: object) -> object:
+            headers.append(self._version)
+            return start_response(line, headers, *rest)  # type: ignore[arg-type]  # handed through as they came
+
+        return answer  # type: ignore[return-value]  # as above
+
+
+def _faulty(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    body = error_body(500, "an error on demand: this service was told to fail a share of its requests")
+    headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
+    start_response("500 Internal Server Error", headers)
+    return [body]
+
+
+def _route(environ: WSGIEnvironment) -> str:
+    """The pattern that matched, left by werkzeug; never the path itself, which anyone can make up."""
+    rule = getattr(environ.get("werkzeug.request"), "url_rule", None)
+    return str(rule) if rule else "unknown"

@@ -1,0 +1,134 @@
+"""Calls to other services: all at once, over pooled connections, under one deadline.
+
+    ask({"customer": …, "product": …}) ──┬─ greenlet ─► customer ─┐
+                                         └─ greenlet ─► product  ─┴─► the answers, or one PeerError
+                                         ◄──────── deadline ──────►
+
+The deadline is the caller's, not the socket's: a peer that sends a byte now and then starts a socket's time-out anew
+for ever, so whatever has not finished in time is killed, and its connection closed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import gevent
+import requests
+from flask import request
+from requests.adapters import HTTPAdapter
+from requests.exceptions import RequestException
+from urllib3.exceptions import HTTPError
+
+from services.chassis.config import Config
+from services.chassis.edge import EXCHANGE, VERSION_HEADER, Exchange
+from services.chassis.errors import BadPeerError, LatePeerError, PeerError
+
+# A document of a peer is some hundred bytes; what is larger is not one.
+MAX_BODY = 1 << 20
+# How much of a failing peer's text an error quotes: enough for Envoy's "no healthy upstream".
+MAX_QUOTE = 120
+# Connections kept to each peer; more calls than that at once wait for one, within their deadline.
+POOL = 128
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a peer answered: its body as it came, and the JSON document in it."""
+
+    body: bytes
+    document: object
+
+
+class Peers:
+    """The peers of one service: `names`, found where `config` says, through the sidecar's egress if it names one."""
+
+    def __init__(self, config: Config, *names: str) -> None:
+        self._urls = {name: config.peer_url(name) for name in names}
+        self._seconds = config.peer_timeout_seconds
+        self._proxies = {"http": config.proxy} if config.proxy else {}
+        self._session = requests.Session()
+        # Else `requests` reads the environment anew on every call, a fifth of what a call costs.
+        self._session.trust_env = False
+        self._session.mount("http://", HTTPAdapter(pool_maxsize=POOL, pool_block=True))
+
+    def ask(self, paths: Mapping[str, str]) -> dict[str, Answer]:
+        """GETs `paths` (peer → path) at once, as part of the request being served.
+
+        Answers in the order asked. Raises `BadPeerError` or `LatePeerError`, naming every peer that gave none.
+        """
+        exchange: Exchange = request.environ[EXCHANGE]
+        jobs = {peer: gevent.spawn(self._get, exchange, peer, self._urls[peer] + path) for peer, path in paths.items()}
+        gevent.joinall(jobs.values(), timeout=self._seconds)
+        late = [job for job in jobs.values() if not job.ready()]
+        gevent.killall(late, timeout=1)
+        answers: dict[str, Answer] = {}
+        failures: list[PeerError] = []
+        for peer, job in jobs.items():
+            if isinstance(job.value, Answer):
+                answers[peer] = job.value
+            elif isinstance(job.exception, PeerError):
+                failures.append(job.exception)
+            elif job.exception:
+                raise job.exception
+            else:
+                failures.append(LatePeerError(peer, f"gave no complete answer within {self._seconds:g} s"))
+        if failures:
+            raise failures[0].along_with(failures[1:])
+        return answers
+
+    def _get(self, exchange: Exchange, peer: str, url: str) -> Answer:
+        call = exchange.trace.call(peer, url)
+        status: int | None = None
+        error: str | None = "killed at the deadline"
+        try:
+            response = self._session.get(
+                url, headers=dict(call.headers), proxies=self._proxies, stream=True, allow_redirects=False
+            )
+            status = response.status_code
+            body = response.raw.read(MAX_BODY + 1, decode_content=True)
+            if version := response.headers.get(VERSION_HEADER):
+                exchange.peer_versions[peer] = version
+            answer, error = _understood(peer, status, body), None
+            return answer
+        except (RequestException, HTTPError, OSError) as failure:
+            error = _what_happened(failure)
+            raise BadPeerError(peer, error) from failure
+        except PeerError as failure:
+            error = str(failure)
+            raise
+        finally:
+            call.end(status, error)
+
+
+def _understood(peer: str, status: int, body: bytes) -> Answer:
+    if len(body) > MAX_BODY:
+        raise BadPeerError(peer, f"answered more than {MAX_BODY} bytes")
+    if status != 200:
+        quote = body[:MAX_QUOTE].decode("utf-8", "replace").strip()
+        raise BadPeerError(peer, f"answered {status}" + (f": {quote}" if quote else ""))
+    try:
+        return Answer(body, json.loads(body))
+    except ValueError:
+        raise BadPeerError(peer, "answered something that is not JSON") from None
+
+
+def _what_happened(failure: BaseException) -> str:
+    """The cause in a few words, from the innermost reason: `requests` wraps urllib3, which wraps the socket's error."""
+    text = str(failure)
+    for sign, words in _CAUSES.items():
+        if sign in text:
+            return words
+    return f"could not be asked ({type(failure).__name__})"
+
+
+_CAUSES = {
+    "Connection refused": "refused the connection",
+    "reset": "broke the connection",
+    "closed connection": "broke the connection",
+    "IncompleteRead": "broke the connection",
+    "Name or service not known": "has a name that cannot be resolved",
+    "resolve": "has a name that cannot be resolved",
+    "unreachable": "is unreachable",
+}

@@ -1,0 +1,74 @@
+"""Puts a service together: a Flask application with all that the chassis gives it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from flask import Flask, Response
+
+from services.chassis.config import Config
+from services.chassis.control import ByPort, control_app
+from services.chassis.edge import Edge
+from services.chassis.errors import answer_errors
+from services.chassis.faults import Faults
+from services.chassis.logs import RequestLog
+from services.chassis.switches import Switches
+from services.chassis.tracing import Tracing, tracing_for
+
+EXTENSION = "chassis"
+
+
+@dataclass(frozen=True)
+class Chassis:
+    """What the server around the application has to reach: found under `app.extensions["chassis"]`."""
+
+    switches: Switches
+    tracing: Tracing
+
+
+def new_service(name: str, version: str, config: Config) -> Flask:
+    """A Flask application that answers health, `GET /` and errors; the caller adds the routes it is about.
+
+    It may start threads (the sender of the traces), so make it in the process that serves, after the fork.
+    """
+    app = Flask(name)
+    switches = Switches(config)
+    tracing = tracing_for(name, version, config)
+    app.extensions[EXTENSION] = Chassis(switches, tracing)
+    answer_errors(app)
+
+    @app.get("/healthz")
+    def healthy() -> dict[str, object]:
+        return {"status": "ok"}
+
+    @app.get("/readyz")
+    def ready() -> tuple[dict[str, object], int]:
+        return ({"status": "ready"}, 200) if switches.ready else ({"status": "not ready"}, 503)
+
+    edge = Edge(app.wsgi_app, f"{name}/{version}", tracing, Faults(switches), RequestLog(f"{name}/{version}"))
+    if config.control_port:
+        app.wsgi_app = ByPort(edge, control_app(switches).wsgi_app, config.control_port)  # type: ignore[method-assign]
+    else:
+        app.wsgi_app = edge  # type: ignore[method-assign]  # the way Flask documents to wrap an application
+    return app
+
+
+def to_json(document: object) -> bytes:
+    """A JSON document as it is sent: one line."""
+    return json.dumps(document, separators=(",", ":")).encode() + b"\n"
+
+
+def json_answer(body: bytes) -> Response:
+    """Answers with `body`, which is JSON already: what never changes is encoded once, not for every request."""
+    return Response(body, mimetype="application/json")
+
+
+def text_answer(body: bytes) -> Response:
+    """Answers with lines of text: several JSON lines are no JSON document, and a browser shows text."""
+    return Response(body, mimetype="text/plain")
+
+
+def webinar_line(name: str, version: str) -> bytes:
+    """What the webinar's services answered to `GET /`: `{"Service":"Product","Version":2.0}`."""
+    return f'{{"Service":"{name.title()}","Version":{version}}}\n'.encode()

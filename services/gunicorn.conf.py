@@ -1,0 +1,62 @@
+"""How gunicorn runs any service: `gunicorn -c services/gunicorn.conf.py 'services.order.app:create_app()'`.
+
+Run it from the root of the repository. README.md beside this file lists the variables.
+This file is run once, by the master, before any worker exists: it must not import what gevent has to patch first.
+https://www.gevent.org/api/gevent.monkey.html#patching
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from services.chassis.config import Config, ConfigError
+from services.chassis.logs import logging_config
+from services.chassis.switches import shared_memory
+
+if TYPE_CHECKING:
+    from services.chassis.worker import Worker
+
+try:
+    asked = Config.from_environ(os.environ)
+except ConfigError as error:
+    sys.exit(f"shopmesh service: {error}")
+
+bind = [f"{asked.host}:{asked.port}"]
+if asked.control_port:
+    bind.append(f"127.0.0.1:{asked.control_port}")
+workers = asked.workers
+worker_class = "services.chassis.worker.Worker"
+worker_connections = asked.connections
+# Each worker makes the application itself, after the fork: threads (the sender of the spans) and pools do not fork.
+preload_app = False
+# Longer than the hour after which Envoy gives up an idle connection, so that never the server closes
+# a connection on which its caller is just sending a request.
+# https://www.envoyproxy.io/docs/envoy/latest/faq/configuration/timeouts
+keepalive = 3660
+graceful_timeout = math.ceil(asked.drain_seconds + asked.stop_seconds)
+# /dev/shm where there is one: a worker that waits for a disk while it says that it lives is taken for dead.
+worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: S108, PTH112
+# The service writes its own line for each request (chassis/logs.py).
+accesslog = None
+logconfig_dict = logging_config(asked.log_level)
+loglevel = asked.log_level.lower()
+# gunicorn's own way to be controlled: a socket in the home folder, one for all services of a user.
+control_socket_disable = True
+# Nothing may pass here but the sidecar; who the client was, nobody asks.
+forwarded_allow_ips = ""
+
+switches = shared_memory()
+
+
+def post_worker_init(worker: Worker) -> None:
+    worker.drain_seconds = asked.drain_seconds
+    worker.chassis.switches.share(switches)
+
+
+def worker_exit(server: object, worker: Worker) -> None:
+    # None when the worker ended before it had made the application.
+    if worker.wsgi:
+        worker.chassis.tracing.close()
