@@ -104,7 +104,7 @@ def _of_node(view: View, mesh: str, node: str, by_cluster: dict[tuple[str, str],
     found = view.get(Key("virtualNode", (mesh, node)))
     for listener in found.spec.get("listeners", ()) if found else ():
         mapping = listener["portMapping"]
-        cluster = names.egress_cluster(mesh, node, mapping["protocol"], mapping["port"])
+        cluster = names.cluster("egress", mesh, node, mapping["protocol"], mapping["port"])
         total.add(by_cluster.get((mesh, cluster), Tally()))
     return total
 
