@@ -46,13 +46,13 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """An operation as a request reaches it: which part of the path, the query and the body is which parameter."""
+    """An operation as a request reaches it: which part of the path and the query is which parameter; the body has the
+    rest."""
 
     operation: model.Operation
     check: Check
     in_path: tuple[tuple[int, str], ...]
     in_query: Mapping[str, tuple[str, Callable[[str], Json]]]
-    in_body: frozenset[str]
 
 
 class Router:
@@ -123,7 +123,7 @@ def _call(operation: model.Operation, segments: list[str]) -> Call:
         wire: (name, _whole_number if members[name].type_name in ("integer", "long") else str)
         for wire, name in located["querystring"].items()
     }
-    return Call(operation, compile_shape(shape), path, query, frozenset(located[""]))
+    return Call(operation, compile_shape(shape), path, query)
 
 
 def parse(found: Call, path: Parameters, query: str, body: bytes, content_type: str | None = None) -> Parameters:
@@ -218,11 +218,10 @@ def _from_body(found: Call, body: bytes, content_type: str | None, problems: lis
     if media not in _MEDIA_TYPES:
         raise UnsupportedMediaType(f"the body is {quote(media)}; send application/json")
     value = load_object(body)
-    for name in value.keys() - found.in_body:
-        elsewhere = {member for _, member in found.in_path} | {name for name, _ in found.in_query.values()}
-        if name in elsewhere:
-            problems.append(Problem(name, "goes in the path or query of this operation, not in its body"))
-    return {name: item for name, item in value.items() if name in found.in_body or name not in dict(problems)}
+    elsewhere = {name for _, name in found.in_path} | {name for name, _ in found.in_query.values()}
+    for name in elsewhere & value.keys():
+        problems.append(Problem(name, "goes in the path or the query of this operation, not in its body"))
+    return {name: item for name, item in value.items() if name not in elsewhere}
 
 
 def _whole_number(text: str) -> Json:

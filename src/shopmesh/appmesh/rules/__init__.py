@@ -1,0 +1,75 @@
+"""What no single field shows to be wrong, and Envoy would refuse or silently do nothing with.
+
+A rule takes a `Candidate` and yields a `Problem` for all that is wrong; to add one, write it and name it in `RULES`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from shopmesh.appmesh.errors import Conflict
+from shopmesh.appmesh.kinds import describe
+from shopmesh.appmesh.rules import gateways, listeners, names, nodes, routes
+from shopmesh.appmesh.rules.candidate import Candidate, Rule
+from shopmesh.appmesh.store import Document, Key, View
+from shopmesh.appmesh.validate import refuse
+
+RULES: Mapping[str, tuple[Rule, ...]] = MappingProxyType(
+    {
+        "mesh": (),
+        "virtualNode": (
+            listeners.ports_differ,
+            listeners.health_checks,
+            listeners.protocols_agree,
+            listeners.durations,
+            nodes.backends,
+            nodes.discovery,
+            nodes.access_log,
+        ),
+        "virtualRouter": (listeners.ports_differ, routes.fit_their_router),
+        "route": (
+            routes.one_kind,
+            routes.weights,
+            routes.http_match,
+            routes.grpc_match,
+            routes.retries,
+            routes.durations,
+            routes.fits_its_router,
+            routes.target_ports,
+        ),
+        "virtualService": (),
+        "virtualGateway": (
+            listeners.ports_differ,
+            listeners.health_checks,
+            listeners.protocols_agree,
+            nodes.access_log,
+            gateways.fit_their_gateway,
+        ),
+        "gatewayRoute": (
+            gateways.one_kind,
+            gateways.http_match,
+            gateways.grpc_match,
+            gateways.rewrites,
+            gateways.fits_its_gateway,
+        ),
+    }
+)
+
+
+def check_name(key: Key, view: View) -> None:
+    """The rules for the name of a new resource; raises BadRequest, or Conflict when a name differs only in case."""
+    refuse(names.problems(key))
+    if key.kind == "virtualService":
+        twin = names.same_domain(key, view)
+        if twin is not None:
+            raise Conflict(
+                f"{describe(key)} differs from {describe(twin)} only in case, and a host name has none; "
+                "choose another name"
+            )
+
+
+def check(key: Key, spec: Document, view: View) -> None:
+    """The rules for a specification that is valid by the model; raises BadRequest with all that is wrong."""
+    candidate = Candidate(key, spec, view)
+    refuse(problem for rule in RULES[key.kind] for problem in rule(candidate))

@@ -1,0 +1,119 @@
+"""Gateway routes: what comes in at a virtual gateway, and how it is rewritten."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from shopmesh.appmesh.kinds import ROUTE_KINDS
+from shopmesh.appmesh.rules.candidate import Candidate, Json
+from shopmesh.appmesh.rules.matches import (
+    exactly_one,
+    header_problems,
+    metadata_problems,
+    path_problems,
+    query_problems,
+)
+from shopmesh.appmesh.rules.names import host_problems
+from shopmesh.appmesh.store import Document, Key
+from shopmesh.appmesh.validate import Problem, quote
+
+KINDS_OF_GATEWAYS = tuple(kind for kind in ROUTE_KINDS if kind != "tcpRoute")
+# https://docs.aws.amazon.com/app-mesh/latest/userguide/gateway-routes.html
+RESERVED_PREFIX = "/aws-appmesh"
+
+
+def one_kind(candidate: Candidate) -> Iterator[Problem]:
+    yield from exactly_one(candidate.spec, KINDS_OF_GATEWAYS, "spec")
+
+
+def http_match(candidate: Candidate) -> Iterator[Problem]:
+    """A prefix or a path; with a host name, neither is needed."""
+    for kind in ("httpRoute", "http2Route"):
+        if kind not in candidate.spec:
+            continue
+        match, field = candidate.spec[kind]["match"], f"spec.{kind}.match"
+        if "hostname" not in match or "prefix" in match or "path" in match:
+            yield from path_problems(match, field)
+        for name, path in (("prefix", match.get("prefix")), ("path.exact", match.get("path", {}).get("exact"))):
+            if path is not None and path.startswith(RESERVED_PREFIX):
+                yield Problem(f"{field}.{name}", f"{quote(path)} begins with {RESERVED_PREFIX}, which is reserved")
+        yield from _hostname(match, field)
+        yield from header_problems(match.get("headers", ()), f"{field}.headers")
+        yield from query_problems(match.get("queryParameters", ()), f"{field}.queryParameters")
+
+
+def grpc_match(candidate: Candidate) -> Iterator[Problem]:
+    if "grpcRoute" in candidate.spec:
+        match, field = candidate.spec["grpcRoute"]["match"], "spec.grpcRoute.match"
+        if not match.get("serviceName") and "hostname" not in match:
+            yield Problem(field, "needs serviceName or hostname")
+        yield from _hostname(match, field)
+        yield from metadata_problems(match.get("metadata", ()), f"{field}.metadata")
+
+
+def rewrites(candidate: Candidate) -> Iterator[Problem]:
+    """Envoy rewrites a prefix or a path, not both, and each only where such a thing was matched."""
+    for kind in KINDS_OF_GATEWAYS:
+        rewrite = candidate.spec.get(kind, {}).get("action", {}).get("rewrite")
+        if rewrite is None:
+            continue
+        match, field = candidate.spec[kind]["match"], f"spec.{kind}.action.rewrite"
+        if "prefix" in rewrite and "path" in rewrite:
+            yield Problem(field, "prefix and path exclude each other")
+        if "prefix" in rewrite:
+            yield from _prefix(rewrite["prefix"], match, f"{field}.prefix")
+        if "path" in rewrite:
+            if "path" not in match:
+                yield Problem(f"{field}.path", "needs a match by path")
+            if not rewrite["path"].get("exact", "").startswith("/"):
+                yield Problem(f"{field}.path.exact", "required, and must begin with /")
+
+
+def fits_its_gateway(candidate: Candidate) -> Iterator[Problem]:
+    """The gateway must listen for what the route takes."""
+    gateway = candidate.view.get(Key("virtualGateway", candidate.key.parent))
+    if gateway is not None:
+        yield from _misfits(candidate.spec, gateway.spec, "spec", f"virtual gateway {gateway.key.name}")
+
+
+def fit_their_gateway(candidate: Candidate) -> Iterator[Problem]:
+    """A gateway's listeners cannot change from under its routes."""
+    for route in candidate.view.children("gatewayRoute", candidate.key.path):
+        field = f"gateway route {route.key.name}"
+        for problem in _misfits(route.spec, candidate.spec, field, "the new specification"):
+            yield Problem("spec.listeners", f"{problem.field}: {problem.message}")
+
+
+def _misfits(route: Document, gateway: Document, field: str, where: str) -> Iterator[Problem]:
+    mappings = [listener["portMapping"] for listener in gateway["listeners"]]
+    for kind in KINDS_OF_GATEWAYS:
+        if kind not in route:
+            continue
+        protocol, port = kind.removesuffix("Route"), route[kind]["match"].get("port")
+        found = {m["protocol"] for m in mappings if port is None or m["port"] == port}
+        if not found:
+            listens = ", ".join(str(m["port"]) for m in mappings) or "no port"
+            text = f"{where} listens on {listens}"
+            yield Problem(f"{field}.{kind}.match.port", f"{port}: {text}" if port else text)
+        elif protocol not in found:
+            yield Problem(f"{field}.{kind}", f"{where} listens for {', '.join(sorted(found))} there")
+
+
+def _prefix(rewrite: Json, match: Json, field: str) -> Iterator[Problem]:
+    yield from exactly_one(rewrite, ("defaultPrefix", "value"), field)
+    if "prefix" not in match:
+        yield Problem(field, "needs a match by prefix")
+    value = rewrite.get("value", "/")
+    if not (value.startswith("/") and value.endswith("/")):
+        yield Problem(f"{field}.value", f"{quote(value)} must begin and end with /")
+
+
+def _hostname(match: Json, field: str) -> Iterator[Problem]:
+    if "hostname" not in match:
+        return
+    hostname = match["hostname"]
+    yield from exactly_one(hostname, ("exact", "suffix"), f"{field}.hostname")
+    if "exact" in hostname:
+        yield from host_problems(hostname["exact"], f"{field}.hostname.exact")
+    if "suffix" in hostname:
+        yield from host_problems(hostname["suffix"].lstrip("."), f"{field}.hostname.suffix")

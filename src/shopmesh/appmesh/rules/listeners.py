@@ -1,0 +1,59 @@
+"""Listeners of virtual nodes, virtual routers and virtual gateways."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from shopmesh.appmesh.rules.candidate import Candidate, Json, duration_problems
+from shopmesh.appmesh.validate import Problem, quote
+
+
+def ports_differ(candidate: Candidate) -> Iterator[Problem]:
+    """Envoy refuses two listeners of one port."""
+    seen: set[int] = set()
+    for field, listener in _listeners(candidate):
+        port = listener["portMapping"]["port"]
+        if port in seen:
+            yield Problem(f"{field}.portMapping.port", f"{port} has a listener already; each port has one")
+        seen.add(port)
+
+
+def health_checks(candidate: Candidate) -> Iterator[Problem]:
+    for field, listener in _listeners(candidate):
+        check = listener.get("healthCheck")
+        if check is None:
+            continue
+        here, mapping = f"{field}.healthCheck", listener["portMapping"]
+        if check.get("port", mapping["port"]) != mapping["port"]:
+            yield Problem(f"{here}.port", f"{check['port']} must be the listener's port, {mapping['port']}")
+        # https://github.com/hashicorp/terraform-provider-aws/issues/21359
+        if check["protocol"] == "grpc" and mapping["protocol"] not in ("grpc", "http2"):
+            text = f"grpc needs a listener of grpc or http2, this one is {mapping['protocol']}"
+            yield Problem(f"{here}.protocol", text)
+        if "path" in check and not check["path"].startswith("/"):
+            yield Problem(f"{here}.path", f"{quote(check['path'])} must begin with /")
+
+
+def protocols_agree(candidate: Candidate) -> Iterator[Problem]:
+    """Time-outs and connection pools are given for the listener's own protocol."""
+    for field, listener in _listeners(candidate):
+        protocol = listener["portMapping"]["protocol"]
+        for member in ("timeout", "connectionPool"):
+            for kind in listener.get(member, ()):
+                if kind != protocol:
+                    yield Problem(f"{field}.{member}.{kind}", f"the listener is {protocol}, so only {protocol} applies")
+
+
+def durations(candidate: Candidate) -> Iterator[Problem]:
+    for field, listener in _listeners(candidate):
+        for kind, timeout in listener.get("timeout", {}).items():
+            for name, duration in timeout.items():
+                yield from duration_problems(duration, f"{field}.timeout.{kind}.{name}")
+        detection = listener.get("outlierDetection", {})
+        for name in ("interval", "baseEjectionDuration"):
+            yield from duration_problems(detection.get(name), f"{field}.outlierDetection.{name}", positive=True)
+
+
+def _listeners(candidate: Candidate) -> Iterator[tuple[str, Json]]:
+    for index, listener in enumerate(candidate.spec.get("listeners", ())):
+        yield f"spec.listeners[{index}]", listener
