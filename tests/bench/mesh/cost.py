@@ -1,0 +1,63 @@
+"""What the mesh costs: the same order with and without sidecars, in rounds that alternate.
+
+With: one request crosses five Envoys. Without: the same three applications call each other directly.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+from collections.abc import Iterator
+
+from tests.bench.mesh.running import answered, mesh
+from tests.bench.report import spread, table
+from tests.bench.services.load import load
+from tests.support.process import BIN, free_port, running
+
+
+@contextlib.contextmanager
+def direct() -> Iterator[int]:
+    """The three first versions without sidecars; order's port."""
+    ports = {name: free_port() for name in ("order", "product", "customer")}
+    urls = {f"{name.upper()}_URL": f"http://127.0.0.1:{ports[name]}" for name in ("product", "customer")}
+    with contextlib.ExitStack() as stack:
+        for name, port in ports.items():
+            command = [BIN / "gunicorn", "-c", "services/gunicorn.conf.py", f"services.{name}.app:create_app()"]
+            child = stack.enter_context(running(command, {"PORT": str(port), **urls}))
+            child.wait_for(lambda port=port: answered(port, "/readyz"), f"{name} ready", 20)  # type: ignore[misc]  # bound
+        yield ports["order"]
+
+
+def measure(rounds: int, seconds: float) -> str:
+    """Latency with one user, requests a second with eight; each round measures both ways one after the other."""
+    p50: dict[str, list[float]] = {"without": [], "with": []}
+    rate: dict[str, list[float]] = {"without": [], "with": []}
+    with direct() as without, mesh() as meshed:
+        ports = {"without": without, "with": meshed.way_in}
+        for port in ports.values():
+            load(port, "/orders/1", 8, 2)
+        for _ in range(rounds):
+            for way, port in ports.items():
+                p50[way].append(load(port, "/orders/1", 1, seconds).percentile(0.5))
+                rate[way].append(load(port, "/orders/1", 8, seconds).rate)
+    ratios = {
+        "p50": [b / a for a, b in zip(p50["without"], p50["with"], strict=True)],
+        "rate": [b / a for a, b in zip(rate["without"], rate["with"], strict=True)],
+    }
+    rows = [
+        ["p50 of one order, one user, ms", spread(p50["without"], 2), spread(p50["with"], 2), spread(ratios["p50"], 2)],
+        ["orders a second, eight users", spread(rate["without"], 0), spread(rate["with"], 0), spread(ratios["rate"], 2)],
+    ]
+    return table(["median (least to most)", "without sidecars", "with", "ratio"], rows)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=4.0)
+    arguments = parser.parse_args()
+    print(measure(arguments.rounds, arguments.seconds))
+
+
+if __name__ == "__main__":
+    main()
