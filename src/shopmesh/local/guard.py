@@ -15,7 +15,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 _GRACE_SECONDS = 2.0
 _STOP_WAIT_SECONDS = 5.0
@@ -24,8 +24,10 @@ _STOP_WAIT_SECONDS = 5.0
 class Guard:
     """The guard's process, as `up` sees it: told of every program that runs."""
 
-    def __init__(self, label: str) -> None:
+    def __init__(self, label: str, record: Callable[[set[int]], None] | None = None) -> None:
+        """`label` tells in a list of processes whose guard this is; `record` is told what is watched."""
         self._label = label
+        self._record = record
         self._watched: set[int] = set()
         self._process = self._start()
 
@@ -37,11 +39,13 @@ class Guard:
         """From now on, this process group ends with `up`."""
         self._watched.add(pid)
         self._tell(f"+{pid}")
+        self._note()
 
     def release(self, pid: int) -> None:
         """This process group has ended."""
         self._watched.discard(pid)
         self._tell(f"-{pid}")
+        self._note()
 
     def close(self) -> None:
         """Ends the guard; what it still watches ends with it."""
@@ -52,6 +56,10 @@ class Guard:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+
+    def _note(self) -> None:
+        if self._record is not None:
+            self._record(self._watched)
 
     def _start(self) -> subprocess.Popen[bytes]:
         return subprocess.Popen(

@@ -6,6 +6,8 @@ For readiness, Envoy's admin port and the first request through the mesh; load h
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import time
 
 import httptools
 
@@ -13,6 +15,7 @@ from shopmesh.local.ports import LOOPBACK
 
 _LARGEST_ANSWER = 1 << 20
 _READ_BYTES = 65_536
+_POLL_SECONDS = 0.01
 
 
 class Answer:
@@ -59,3 +62,18 @@ async def ask(port: int, path: str, method: str = "GET", timeout_seconds: float 
         raise OSError(f"{LOOPBACK}:{port}{path} closed the connection without an answer")
     answer.status = parser.get_status_code()
     return answer
+
+
+async def until(port: int, path: str, seconds: float) -> Answer:
+    """Asks again and again until the answer is 200. Raises TimeoutError with the last answer, or its absence."""
+    deadline = time.monotonic() + seconds
+    while True:
+        last = "no answer"
+        with contextlib.suppress(OSError):
+            answer = await ask(port, path)
+            if answer.status == 200:
+                return answer
+            last = f"{answer.status}: {answer.body[:200].decode(errors='replace').strip()}"
+        if time.monotonic() > deadline:
+            raise TimeoutError(last)
+        await asyncio.sleep(_POLL_SECONDS)

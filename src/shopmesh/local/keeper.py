@@ -19,11 +19,13 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from shopmesh.local.errors import StartError
 from shopmesh.local.guard import Guard, send
 from shopmesh.local.lines import Lines
+
+T = TypeVar("T")
 
 _LAST_LINES = 12
 _READ_BYTES = 65_536
@@ -184,8 +186,8 @@ class Keeper:
         self._log.line(self.program.name, line)
 
 
-async def ready_or_given_up(keeper: Keeper, ready: asyncio.Task[None]) -> None:
-    """Waits for `ready`. Raises StartError when the program is given up first."""
+async def ready_or_given_up(keeper: Keeper, ready: asyncio.Task[T]) -> T:
+    """The result of `ready`. Raises StartError when the program is given up first."""
     gone = asyncio.create_task(keeper.given_up.wait())
     try:
         await asyncio.wait({ready, gone}, return_when=asyncio.FIRST_COMPLETED)
@@ -193,7 +195,7 @@ async def ready_or_given_up(keeper: Keeper, ready: asyncio.Task[None]) -> None:
             ready.cancel()
             last = keeper.last_lines[-1] if keeper.last_lines else "it printed nothing"
             raise StartError(f"{keeper.program.name} does not start: {last}")
-        ready.result()
+        return ready.result()
     finally:
         gone.cancel()
 

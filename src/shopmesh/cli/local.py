@@ -1,0 +1,161 @@
+"""`shopmesh up`, `start`, `stop` and `demo`: a whole mesh on this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+RUN_FOLDER = Path(".shopmesh")
+
+_run_folder = click.option(
+    "--run-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=RUN_FOLDER,
+    show_default=True,
+    help="Folder of the store, the log and the control socket.",
+)
+
+
+@contextlib.contextmanager
+def _told() -> Iterator[None]:
+    """Errors that name what to do become one line and exit status 1."""
+    from shopmesh.appmesh.manifests import DocumentError
+    from shopmesh.client import ClientError
+    from shopmesh.local.errors import LocalError
+
+    try:
+        yield
+    except (LocalError, ClientError, DocumentError) as error:
+        raise click.ClickException(str(error)) from error
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  shopmesh up
+  shopmesh up --empty --reset            the tutorial's own scripts build the mesh
+  shopmesh up --without product-v2-vn    start it later: shopmesh start product-v2-vn
+"""
+)
+@click.option("--empty", is_flag=True, help="Load no mesh: workloads and sidecars wait for one.")
+@click.option("--reset", is_flag=True, help="Forget what earlier runs stored.")
+@click.option("--port", default=8080, show_default=True, help="The way in; 0 for any free port.")
+@click.option("--api-port", default=9080, show_default=True, help="The App Mesh API; 0 for any free port.")
+@click.option("--xds-port", default=18000, show_default=True, help="xDS; 0 for any free port.")
+@click.option("--workload", "only", multiple=True, metavar="NAME", help="Only this virtual node or service.")
+@click.option("--without", multiple=True, metavar="NAME", help="Not this virtual node or service.")
+@_run_folder
+def up(
+    empty: bool,
+    reset: bool,
+    port: int,
+    api_port: int,
+    xds_port: int,
+    only: tuple[str, ...],
+    without: tuple[str, ...],
+    run_dir: Path,
+) -> None:
+    """Run the whole mesh on this machine, in the foreground."""
+    from rich.console import Console
+
+    from shopmesh.local import summary
+    from shopmesh.local.machine import Machine
+    from shopmesh.local.terminal import Terminal
+    from shopmesh.local.up import Options
+    from shopmesh.local.up import up as run
+
+    console = Console(highlight=False)
+    options = Options(
+        project=Path.cwd(),
+        run_folder=run_dir,
+        environment=dict(os.environ),
+        port=port,
+        api_port=api_port,
+        xds_port=xds_port,
+        only=only,
+        without=without,
+        empty=empty,
+        reset=reset,
+    )
+
+    def tell(machine: Machine, answered: bool) -> None:
+        summary.show(console, machine, answered, str(run_dir) if run_dir != RUN_FOLDER else None)
+
+    with _told(), contextlib.closing(Terminal(console, run_dir.absolute() / "shopmesh.log")) as terminal:
+        asyncio.run(run(options, terminal, tell))
+
+
+@click.command()
+@click.argument("node")
+@click.option("--instance", default=1, show_default=True, type=click.IntRange(1, 50), help="Which of several.")
+@_run_folder
+def start(node: str, instance: int, run_dir: Path) -> None:
+    """Start a workload of the running mesh: NODE is its virtual node."""
+    _ask("start", node, instance, run_dir)
+
+
+@click.command()
+@click.argument("node")
+@click.option("--instance", default=1, show_default=True, type=click.IntRange(1, 50), help="Which of several.")
+@_run_folder
+def stop(node: str, instance: int, run_dir: Path) -> None:
+    """Stop a workload of the running mesh without losing a request."""
+    _ask("stop", node, instance, run_dir)
+
+
+def _ask(command: str, node: str, instance: int, run_dir: Path) -> None:
+    from shopmesh.local.control import Request, send
+
+    with _told():
+        reply = send(run_dir.absolute() / "control.sock", Request(command, node, instance))
+    for line in reply.done:
+        click.echo(line)
+    for warning in reply.warnings:
+        click.echo(f"Warning: {warning}", err=True)
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  shopmesh demo
+  shopmesh demo --rate 100 --port 0
+"""
+)
+@click.option("--rate", default=200.0, show_default=True, type=click.FloatRange(1, 5000), help="Requests a second.")
+@click.option(
+    "--seconds",
+    default=0.0,
+    type=click.FloatRange(0, 3600),
+    help="How long each stage lasts at least; without it, as long as the statistics need.",
+)
+@click.option("--port", default=8080, show_default=True, help="The way in; 0 for any free port.")
+@click.option("--api-port", default=0, help="The App Mesh API, to watch along; any free port without it.")
+@click.option(
+    "--run-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Keep store and log in this folder; without it they are gone with the demo.",
+)
+def demo(rate: float, seconds: float, port: int, api_port: int, run_dir: Path | None) -> None:
+    """Play the webinar: three services, two canary releases under load, and a verdict.
+
+    The exit status is 0 only if not one request failed and every share is what it was set to be.
+    """
+    import tempfile
+
+    from rich.console import Console
+
+    from shopmesh.local.demo.run import Options
+    from shopmesh.local.demo.run import demo as run
+
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(_told())
+        folder = run_dir or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="shopmesh-demo-")))
+        options = Options(Path.cwd(), folder, dict(os.environ), port, api_port, rate, seconds)
+        passed = asyncio.run(run(options, Console(highlight=False)))
+    if not passed:
+        raise SystemExit(1)

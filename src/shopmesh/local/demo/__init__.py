@@ -1,0 +1,1 @@
+"""The webinar, played on one machine under load, and judged."""

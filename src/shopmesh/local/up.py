@@ -1,0 +1,143 @@
+"""`shopmesh up`: the whole mesh on this machine, in the foreground, until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from shopmesh.appmesh.manifests import Declared
+from shopmesh.client import meshes
+from shopmesh.local import control, operations
+from shopmesh.local.errors import ControlError, StartError
+from shopmesh.local.folder import RunFolder
+from shopmesh.local.http import until
+from shopmesh.local.machine import WAY_IN, Machine
+from shopmesh.local.mesh import create, forget_instances
+from shopmesh.local.ports import Ports
+from shopmesh.local.settings import resolved
+from shopmesh.local.stopping import stopping, together, until_stopped
+from shopmesh.local.terminal import Terminal
+from shopmesh.local.workloads import Workload, chosen, module_of, promised, read
+
+_TRAFFIC_SECONDS = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What `shopmesh up` was asked for; a port of 0 is any free one."""
+
+    project: Path
+    run_folder: Path
+    environment: Mapping[str, str] = field(repr=False)
+    port: int = 8080
+    api_port: int = 9080
+    xds_port: int = 18000
+    only: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+    empty: bool = False
+    reset: bool = False
+
+
+async def up(options: Options, terminal: Terminal, tell: Callable[[Machine, bool], None]) -> None:
+    """Runs until a signal ends it; `tell` is called once it runs, with whether requests are answered.
+
+    Raises StartError, ClientError and DocumentError when it cannot run; nothing is left running then.
+    """
+    resources = read(options.project / "mesh")
+    workloads = chosen(promised(resources), options.only, options.without)
+    for workload in workloads:
+        module_of(workload, options.project)
+    folder = RunFolder.open(options.run_folder)
+    try:
+        if left := folder.clean():
+            terminal.say(f"ended {left} processes that an earlier run had left")
+        if options.reset:
+            folder.forget_store()
+        ports = Ports()
+        settings = resolved(
+            ports,
+            options.project,
+            folder.path,
+            options.environment,
+            options.port,
+            options.api_port,
+            options.xds_port,
+        )
+        machine = Machine(settings, ports, terminal, folder.record)
+        with stopping(machine, terminal) as stop:
+            try:
+                await until_stopped(_run(machine, folder, resources, workloads, options, terminal, tell), stop)
+            finally:
+                await machine.close()
+    finally:
+        folder.close()
+
+
+async def _run(
+    machine: Machine,
+    folder: RunFolder,
+    resources: Sequence[Declared],
+    workloads: Sequence[Workload],
+    options: Options,
+    terminal: Terminal,
+    tell: Callable[[Machine, bool], None],
+) -> None:
+    loaded, _ = await together(
+        prepare(machine, [] if options.empty else resources, options.empty), machine.start(workloads)
+    )
+    answered = await _traffic(machine, loaded, options, terminal)
+    tell(machine, answered)
+
+    async def answer(request: control.Request) -> control.Reply:
+        if request.command == "stop":
+            return await operations.stop(machine, f"{request.node}-{request.instance}")
+        # Read anew: the manifest of a new version may have come since.
+        known = promised(read(options.project / "mesh"))
+        for workload in known:
+            if workload.node == request.node:
+                return await operations.start(machine, workload.numbered(request.instance))
+        raise ControlError(
+            f"no manifest in mesh/ has a virtual node {request.node} that says what to start; "
+            f"these do: {', '.join(workload.node for workload in known)}"
+        )
+
+    async with control.listening(folder.socket, answer):
+        await asyncio.Event().wait()
+
+
+async def prepare(machine: Machine, resources: Sequence[Declared], empty: bool = False) -> bool:
+    """Starts the control plane and tells it of the mesh, unless it has one; whether it was loaded now."""
+    await machine.start_control_plane()
+    loaded = await asyncio.to_thread(_load, machine, resources)
+    machine.prepared.set()
+    return loaded
+
+
+def _load(machine: Machine, resources: Sequence[Declared]) -> bool:
+    forget_instances(machine.client)
+    mesh = next((resource.key.name for resource in resources if resource.key.kind == "mesh"), None)
+    if mesh is None or mesh in meshes(machine.client):
+        return False
+    create(machine.client, resources)
+    return True
+
+
+async def _traffic(machine: Machine, loaded: bool, options: Options, terminal: Terminal) -> bool:
+    """Waits until a request through the whole mesh is answered; whether one was.
+
+    A mesh that was loaded now has to work. Another may be as its user wants it: that is only said.
+    """
+    there = [pair for pair in machine.pairs.values() if pair.workload.service == WAY_IN]
+    if options.empty or not there:
+        return False
+    try:
+        await until(machine.settings.port, "/", _TRAFFIC_SECONDS)
+    except TimeoutError as error:
+        what = f"{machine.settings.way_in} does not answer after {_TRAFFIC_SECONDS:g} s ({error})"
+        if loaded and not options.only and not options.without:
+            raise StartError(f"{what}: see the log above, or start anew with --reset") from None
+        terminal.say(f"{what}; `shopmesh status` shows the mesh as it was left, --reset starts anew")
+        return False
+    return True

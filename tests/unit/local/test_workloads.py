@@ -1,0 +1,107 @@
+"""Which workloads the manifests promise."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from shopmesh.appmesh.manifests import DocumentError
+from shopmesh.local.errors import StartError
+from shopmesh.local.mesh import without_nodes
+from shopmesh.local.workloads import Workload, chosen, module_of, promised, read
+
+PROJECT = Path(__file__).parents[3]
+NODE = """
+apiVersion: appmesh.k8s.aws/v1beta2
+kind: VirtualNode
+metadata: {name: %(name)s, namespace: default}
+spec:
+  awsName: %(name)s-vn
+  podSelector: {matchLabels: {app.kubernetes.io/name: product, app.kubernetes.io/version: "%(version)s"}}
+  listeners: [{portMapping: {port: 5000, protocol: http}}]
+  serviceDiscovery: {dns: {hostname: %(name)s.default.svc.cluster.local}}
+---
+"""
+MESH = """
+apiVersion: appmesh.k8s.aws/v1beta2
+kind: Mesh
+metadata: {name: shopmesh}
+spec: {namespaceSelector: {matchLabels: {mesh: shopmesh}}}
+---
+"""
+
+
+def folder(tmp_path: Path, text: str) -> Path:
+    (tmp_path / "mesh").mkdir()
+    (tmp_path / "mesh" / "all.yaml").write_text(text)
+    return tmp_path / "mesh"
+
+
+def test_the_demos_mesh_promises_five_workloads() -> None:
+    """Services and versions are those of the webinar, first versions first."""
+    promises = [(w.node, w.promise, w.ports) for w in promised(read(PROJECT / "mesh"))]
+
+    assert promises == [
+        ("customer-vn", "customer/1.0", (5000,)),
+        ("customer-v15-vn", "customer/1.5", (5000,)),
+        ("order-vn", "order/1.0", (5000,)),
+        ("product-vn", "product/1.0", (5000,)),
+        ("product-v2-vn", "product/2.0", (5000,)),
+    ]
+
+
+def test_versions_are_sorted_as_numbers(tmp_path: Path) -> None:
+    """1.10 comes after 1.9, whatever the order of the documents."""
+    nodes = "".join(NODE % {"name": f"n{i}", "version": v} for i, v in enumerate(["1.10", "1.9", "1.0"]))
+
+    assert [w.version for w in promised(read(folder(tmp_path, MESH + nodes)))] == ["1.0", "1.9", "1.10"]
+
+
+@pytest.mark.parametrize(("text", "count"), [("", 0), (MESH + MESH.replace("name: shopmesh", "name: other"), 2)])
+def test_not_exactly_one_mesh_is_refused(tmp_path: Path, text: str, count: int) -> None:
+    """The message says how many there are."""
+    with pytest.raises((StartError, DocumentError), match=f"hold {count} meshes|matches several|mesh"):
+        promised(read(folder(tmp_path, text + (NODE % {"name": "n", "version": "1.0"} if text else "# empty\n"))))
+
+
+def test_no_manifests_is_one_clear_line(tmp_path: Path) -> None:
+    """In a folder without mesh/ the message says where to run."""
+    with pytest.raises(StartError, match=r"no manifests in .*/mesh/: run shopmesh in the folder of the project"):
+        read(tmp_path / "mesh")
+
+
+def test_a_broken_manifest_is_named_with_its_line(tmp_path: Path) -> None:
+    """What cannot be read is told by file and line."""
+    with pytest.raises(DocumentError, match=r"mesh/all\.yaml, document \d+, line \d+"):
+        read(folder(tmp_path, MESH + "kind: [\n"))
+
+
+def test_workloads_are_chosen_by_node_or_service() -> None:
+    """`only` and `without` take both names, and an unknown one is refused with what there is."""
+    workloads = promised(read(PROJECT / "mesh"))
+
+    assert [w.node for w in chosen(workloads, ["product"], [])] == ["product-vn", "product-v2-vn"]
+    assert [w.node for w in chosen(workloads, ["product"], ["product-v2-vn"])] == ["product-vn"]
+    assert len(chosen(workloads, [], ["order"])) == 4
+    with pytest.raises(StartError, match="'produkt' is no workload of the manifests; there are customer-vn, "):
+        chosen(workloads, [], ["produkt"])
+
+
+def test_a_version_is_code() -> None:
+    """A version with a module of its own is that module, the first one is `app`, and an unknown service is refused."""
+    assert module_of(Workload("m", "n", "product", "2.0", (1,)), PROJECT) == "services.product.v2_0"
+    assert module_of(Workload("m", "n", "product", "1.0", (1,)), PROJECT) == "services.product.app"
+    with pytest.raises(StartError, match=r"wants the service 'stock', but there is no .*services/stock/app\.py"):
+        module_of(Workload("m", "n", "stock", "1.0", (1,)), PROJECT)
+
+
+def test_the_mesh_before_its_canaries_has_no_trace_of_them() -> None:
+    """Without two virtual nodes, no route names them, and everything else is as it was."""
+    resources = read(PROJECT / "mesh")
+    before = without_nodes(resources, {"product-v2-vn", "customer-v15-vn"})
+
+    assert len(before) == len(resources) - 2
+    assert "v2" not in str([resource.spec for resource in before])
+    assert "v15" not in str([resource.spec for resource in before])
+    assert "product-v2-vn" in str([resource.spec for resource in resources])
