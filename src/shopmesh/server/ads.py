@@ -1,0 +1,229 @@
+"""ADS: what each proxy should have, kept up with the store.
+
+commit ─► parts that changed ─► snapshots that changed ─► their proxies' conversations ─► transport
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+import grpc
+from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryRequest
+from google.protobuf.message import DecodeError
+
+from shopmesh.server import transport
+from shopmesh.server.database import Commit, Store, StoreError
+from shopmesh.server.proxies import Proxies
+from shopmesh.server.transport import StreamError, grpc_server
+from shopmesh.xds import instances
+from shopmesh.xds.conversation import Conversation
+from shopmesh.xds.dependencies import Parts
+from shopmesh.xds.limitations import Limitation
+from shopmesh.xds.node import NodeError, ProxyNode, Shape, parse
+from shopmesh.xds.responses import Responses
+from shopmesh.xds.snapshot import Snapshot, snapshot
+from shopmesh.xds.subscription import LimitError
+
+__all__ = ["Ads", "grpc_server"]
+
+log = logging.getLogger(__name__)
+
+MOST_STREAMS = 10_000
+WOKEN_AT_ONCE = 256
+"""Streams woken before the loop may do something else: an API call never waits for thousands."""
+
+DECLARE_ATTEMPTS = 5
+DECLARE_SECONDS = 1.0
+
+
+@dataclass(eq=False)
+class _Group:
+    """The proxies of one shape, and the snapshot that they share; None while their virtual node does not exist."""
+
+    snapshot: Snapshot | None = None
+    sessions: set[AdsSession] = field(default_factory=set)
+    failure: Limitation | None = None
+
+
+class Ads:
+    """Serves every proxy that connects; subscribes itself to the store's commits."""
+
+    def __init__(
+        self,
+        store: Store,
+        proxies: Proxies,
+        clock: Callable[[], float] = time.time,
+        most_streams: int = MOST_STREAMS,
+    ) -> None:
+        self.responses = Responses()
+        self.proxies = proxies
+        self._store = store
+        self._clock = clock
+        self._most_streams = most_streams
+        self._streams = 0
+        self._parts = Parts(store.state)
+        self._groups: dict[Shape, _Group] = {}
+        self._declaring: set[asyncio.Task[None]] = set()
+        proxies.begin(store.state, store.revision, self._limitations)
+        store.subscribe(self._committed)
+
+    def add_to(self, server: grpc.aio.Server) -> None:
+        transport.add_to(server, self.open)
+
+    def open(self, wake: Callable[[], None]) -> AdsSession:
+        """A session for one stream; raises `StreamError` when there are too many."""
+        if self._streams >= self._most_streams:
+            raise StreamError(
+                f"{self._most_streams} streams are open already; start another control plane",
+                grpc.StatusCode.RESOURCE_EXHAUSTED,
+            )
+        self._streams += 1
+        return AdsSession(self, wake)
+
+    # what sessions call
+
+    def join(self, session: AdsSession, node: ProxyNode) -> None:
+        group = self._groups.get(node.shape)
+        if group is None:
+            group = self._groups[node.shape] = _Group()
+            self._build(node.shape, group)
+        group.sessions.add(session)
+        if group.snapshot is not None:
+            session.conversation.offer(group.snapshot)
+        self.proxies.connected(node.identity, node.address, session.conversation)
+
+    def leave(self, session: AdsSession, node: ProxyNode | None) -> None:
+        self._streams -= 1
+        if node is None:
+            return
+        self.proxies.gone(node.identity, session.conversation)
+        group = self._groups.get(node.shape)
+        if group is not None:
+            group.sessions.discard(session)
+            if not group.sessions:
+                del self._groups[node.shape]
+                self._parts.release(snapshot, node.shape)
+
+    def listening(self, node: ProxyNode) -> None:
+        """A proxy has taken its listeners: from now on others may be sent to it."""
+        spec = instances.declared(node)
+        before = self._store.state.get(node.identity.key)
+        if spec is not None and (before is None or before.spec != spec):
+            task = asyncio.get_running_loop().create_task(self._declare(node))
+            self._declaring.add(task)
+            task.add_done_callback(self._declaring.discard)
+
+    async def _declare(self, node: ProxyNode) -> None:
+        spec = instances.declared(node)
+        assert spec is not None  # noqa: S101  # the caller has looked
+        for attempt in range(1, DECLARE_ATTEMPTS + 1):
+            try:
+                await self._store.submit(
+                    lambda transaction: instances.declare(transaction, node.identity, spec, self._clock())
+                )
+            except StoreError as error:
+                log.error("proxy %s could not be declared (%d): %s", node.instance, attempt, error)
+                await asyncio.sleep(DECLARE_SECONDS * attempt)
+            else:
+                return
+
+    # what the store calls
+
+    def _committed(self, commit: Commit) -> None:
+        for change in commit.changes:
+            if change.key.kind == "instance":
+                self.proxies.declared(change.key, change.after)
+        concerned: list[AdsSession] = []
+        for root in self._parts.changed([change.key for change in commit.changes]):
+            (shape,) = root.arguments
+            if isinstance(shape, Shape) and (group := self._groups.get(shape)) is not None:
+                concerned.extend(self._rebuilt(shape, group))
+        self._parts.collect()
+        self.proxies.committed(commit, [one.node.identity for one in concerned if one.node is not None])
+        self._wake(concerned)
+
+    def _rebuilt(self, shape: Shape, group: _Group) -> Iterable[AdsSession]:
+        before = group.snapshot
+        self._build(shape, group)
+        after = group.snapshot
+        if after is None or after is before:
+            # A node that is deleted takes nothing from its proxies: they go on with what they have.
+            return ()
+        for session in group.sessions:
+            session.conversation.offer(after)
+        return group.sessions if before is None or before.version != after.version else ()
+
+    def _build(self, shape: Shape, group: _Group) -> None:
+        try:
+            group.snapshot, group.failure = self._parts.root(snapshot, shape), None
+        except Exception as error:
+            # One mesh that we cannot translate must not keep the others from their changes.
+            log.exception("the configuration of %s %s/%s could not be made", shape.kind, shape.mesh, shape.name)
+            group.failure = Limitation(
+                f"{shape.kind} {shape.mesh}/{shape.name}",
+                f"its configuration could not be made: {error!r}",
+                "its proxies keep the one before",
+                "undo the last change of what it refers to, and report this with the control plane's log",
+            )
+
+    def _wake(self, sessions: list[AdsSession]) -> None:
+        for session in sessions[:WOKEN_AT_ONCE]:
+            session.wake()
+        if len(sessions) > WOKEN_AT_ONCE:
+            asyncio.get_running_loop().call_soon(self._wake, sessions[WOKEN_AT_ONCE:])
+
+    def _limitations(self) -> list[Limitation]:
+        found: set[Limitation] = set()
+        for group in self._groups.values():
+            if group.failure is not None:
+                found.add(group.failure)
+            if group.snapshot is not None:
+                found.update(group.snapshot.limitations)
+        return sorted(found)
+
+
+class AdsSession:
+    """One proxy's stream: its node, then its conversation."""
+
+    __slots__ = ("_ads", "_listening", "conversation", "node", "wake")
+
+    def __init__(self, ads: Ads, wake: Callable[[], None]) -> None:
+        self._ads = ads
+        self._listening = False
+        self.wake = wake
+        self.node: ProxyNode | None = None
+        self.conversation = Conversation(ads.responses)
+
+    def received(self, data: bytes) -> None:
+        """Takes one `DeltaDiscoveryRequest`; only the first must say whose it is. Raises `StreamError`."""
+        try:
+            request = DeltaDiscoveryRequest.FromString(data)
+            if self.node is None:
+                node = parse(request.node)
+                self._ads.join(self, node)
+                self.node = node
+            self.conversation.receive(request)
+        except DecodeError:
+            raise StreamError("this is no DeltaDiscoveryRequest; is something else than an Envoy speaking?") from None
+        except (NodeError, LimitError) as error:
+            raise StreamError(str(error)) from None
+        if request.response_nonce:
+            self._answered(self.node)
+
+    def take(self) -> list[bytes]:
+        return self.conversation.take()
+
+    def closed(self) -> None:
+        self._ads.leave(self, self.node)
+
+    def _answered(self, node: ProxyNode) -> None:
+        self._ads.proxies.advanced(node.identity, self.conversation)
+        if not self._listening:
+            listeners = self.conversation.types["listeners"]
+            if listeners.accepted_version and listeners.message is None:
+                self._listening = True
+                self._ads.listening(node)

@@ -1,0 +1,133 @@
+"""ADS over gRPC: how a session's bytes travel. It knows nothing of what they mean.
+
+Whatever carries them (this is grpc.aio) needs three things of a session: `received` for each message that comes, `take`
+for those to be sent, and `closed`; and gives it a `wake`, which is called when there may be something to take.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Protocol
+
+import grpc
+
+log = logging.getLogger(__name__)
+
+SERVICE = "envoy.service.discovery.v3.AggregatedDiscoveryService"
+FIRST_MESSAGE_SECONDS = 15.0
+LARGEST_REQUEST = 4 * 1024 * 1024
+
+_OPTIONS: Sequence[tuple[str, int]] = (
+    # Otherwise grpc.aio drops streams when thousands of proxies connect at once.
+    ("grpc.server.max_pending_requests", 100_000),
+    ("grpc.server.max_pending_requests_hard_limit", 200_000),
+    ("grpc.max_receive_message_length", LARGEST_REQUEST),
+    ("grpc.max_send_message_length", -1),
+    ("grpc.max_metadata_size", 16 * 1024),
+    ("grpc.max_concurrent_streams", 128),
+    # A second control plane on the same port must fail, not take half of the proxies.
+    ("grpc.so_reuseport", 0),
+    # A proxy whose host vanished is noticed within 40 s; its own pings, every 10 s, are welcome.
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 1_000),
+    ("grpc.http2.max_ping_strikes", 0),
+)
+
+
+class StreamError(Exception):
+    """A stream that must end; the message tells the proxy's owner what to do."""
+
+    def __init__(self, message: str, code: grpc.StatusCode = grpc.StatusCode.INVALID_ARGUMENT) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Session(Protocol):
+    """One stream, seen from what carries it."""
+
+    def received(self, data: bytes) -> None:
+        """Takes one message; raises `StreamError`."""
+
+    def take(self) -> list[bytes]:
+        """The messages to be sent now, in order; each is given out once."""
+
+    def closed(self) -> None:
+        """The stream has ended, whoever ended it."""
+
+
+Open = Callable[[Callable[[], None]], Session]
+"""Opens a session for a new stream, whose `wake` it is given; raises `StreamError`."""
+
+
+def grpc_server() -> grpc.aio.Server:
+    """A server that thousands of proxies can connect to at once. Needs a running loop."""
+    return grpc.aio.server(options=_OPTIONS)
+
+
+def add_to(server: grpc.aio.Server, open_session: Open) -> None:
+    """Serves ADS, incremental; a proxy that asks for the state of the world is told so."""
+
+    async def delta(_: AsyncIterator[bytes], context: grpc.aio.ServicerContext[bytes, bytes]) -> None:
+        try:
+            await _Stream(context, open_session).run()
+        except StreamError as refused:
+            log.warning("the stream of %s is ended: %s", context.peer(), refused)
+            await context.abort(refused.code, str(refused))
+
+    async def whole(_: AsyncIterator[bytes], context: grpc.aio.ServicerContext[bytes, bytes]) -> None:
+        await context.abort(
+            grpc.StatusCode.UNIMPLEMENTED, "only incremental xDS is served: set api_type DELTA_GRPC in ads_config"
+        )
+
+    handlers = {
+        "DeltaAggregatedResources": grpc.stream_stream_rpc_method_handler(delta),
+        "StreamAggregatedResources": grpc.stream_stream_rpc_method_handler(whole),
+    }
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
+
+
+class _Stream:
+    """Reads in the handler's own task; writes in one that lives only as long as there is something to write."""
+
+    __slots__ = ("_context", "_session", "_writer")
+
+    def __init__(self, context: grpc.aio.ServicerContext[bytes, bytes], open_session: Open) -> None:
+        self._context = context
+        self._writer: asyncio.Task[None] | None = None
+        self._session = open_session(self._wake)
+
+    async def run(self) -> None:
+        try:
+            try:
+                async with asyncio.timeout(FIRST_MESSAGE_SECONDS):
+                    data = await self._context.read()
+            except TimeoutError:
+                raise StreamError("no request came", grpc.StatusCode.DEADLINE_EXCEEDED) from None
+            # At the end it is grpc.aio.EOF, which is no bytes.
+            while isinstance(data, bytes):
+                self._session.received(data)
+                self._wake()
+                data = await self._context.read()
+        finally:
+            self._session.closed()
+            if self._writer is not None:
+                self._writer.cancel()
+
+    def _wake(self) -> None:
+        if self._writer is None and (messages := self._session.take()):
+            self._writer = asyncio.create_task(self._write(messages))
+
+    async def _write(self, messages: list[bytes]) -> None:
+        try:
+            while messages:
+                for message in messages:
+                    await self._context.write(message)
+                messages = self._session.take()
+        except (grpc.RpcError, grpc.aio.UsageError, grpc.aio.BaseError) as error:
+            log.debug("a stream ended while it was written to: %s", error)
+        finally:
+            self._writer = None

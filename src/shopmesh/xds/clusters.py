@@ -1,0 +1,149 @@
+"""Clusters: where callers send to (egress), the application behind a proxy (ingress), and the world outside."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from envoy.config.cluster.v3.circuit_breaker_pb2 import CircuitBreakers
+from envoy.config.cluster.v3.cluster_pb2 import Cluster
+from envoy.config.core.v3.config_source_pb2 import AggregatedConfigSource, ApiVersion, ConfigSource
+from envoy.config.core.v3.protocol_pb2 import Http2ProtocolOptions
+from envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
+from envoy.extensions.clusters.dynamic_forward_proxy.v3.cluster_pb2 import (
+    ClusterConfig as DynamicForwardProxyConfig,
+)
+from envoy.extensions.common.dynamic_forward_proxy.v3.dns_cache_pb2 import DnsCacheConfig
+from envoy.extensions.upstreams.http.v3.http_protocol_options_pb2 import HttpProtocolOptions
+from google.protobuf.wrappers_pb2 import UInt32Value
+
+from shopmesh.appmesh.store import Document, Key
+from shopmesh.xds import durations, endpoints, names
+from shopmesh.xds.dependencies import Reader
+from shopmesh.xds.resources import XdsResource, packed, resource, serialised
+from shopmesh.xds.targets import Target
+
+CONNECT_TIMEOUT_MS = 1000
+ENDPOINTS_FETCH_TIMEOUT_MS = 5000
+"""Not 0: a cluster whose endpoints got lost then takes those that it had, instead of warming for ever."""
+
+DNS_HOSTS_KEPT = 1024
+_UNLIMITED = 2**31 - 1
+_HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+_DNS_FAMILIES: Mapping[str, int] = {
+    "IPv4_ONLY": Cluster.V4_ONLY,
+    "IPv6_ONLY": Cluster.V6_ONLY,
+    "IPv4_PREFERRED": Cluster.V4_PREFERRED,
+    "IPv6_PREFERRED": Cluster.AUTO,
+}
+
+
+def egress(reader: Reader, target: Target) -> XdsResource:
+    """A part: the cluster of one listener of a virtual node, as its callers have it.
+
+    Found by the addresses that its instances declared; by DNS while it never had any and has a host name.
+    """
+    made = _cluster(target.cluster, target.protocol)
+    if by_endpoints(reader, target):
+        made.type = Cluster.EDS
+        made.eds_cluster_config.eds_config.CopyFrom(ads(ENDPOINTS_FETCH_TIMEOUT_MS))
+    else:
+        _by_dns(reader, made, target, _discovery(reader, target)["dns"])
+    return _resource(made)
+
+
+def by_endpoints(reader: Reader, target: Target) -> bool:
+    """A part: whether a cluster's endpoints come by EDS."""
+    known = reader.children("instance", (target.mesh, "virtualNode", target.node))
+    return bool(known) or "dns" not in _discovery(reader, target)
+
+
+def ingress(reader: Reader, mesh: str, node: str, protocol: str, port: int, application_port: int) -> XdsResource:
+    """A part: the application behind a proxy, on loopback."""
+    made = _cluster(names.cluster("ingress", mesh, node, protocol, port), protocol)
+    made.type = Cluster.STATIC
+    made.load_assignment.CopyFrom(endpoints.assignment(made.name, (("127.0.0.1", application_port),)))
+    return _resource(made)
+
+
+def outside(reader: Reader, name: str, explicit: bool) -> XdsResource:
+    """A part: whatever host a request names, by its address when intercepted, else by DNS."""
+    made = _cluster(name, "http")
+    made.lb_policy = Cluster.CLUSTER_PROVIDED
+    if explicit:
+        made.cluster_type.name = "envoy.clusters.dynamic_forward_proxy"
+        made.cluster_type.typed_config.CopyFrom(packed(DynamicForwardProxyConfig(dns_cache_config=outside_dns_cache())))
+    else:
+        made.type = Cluster.ORIGINAL_DST
+    return _resource(made)
+
+
+def blackhole(reader: Reader) -> XdsResource:
+    """A part: a cluster without endpoints, for what must not go anywhere."""
+    made = _cluster(names.BLACKHOLE, "tcp")
+    made.type = Cluster.STATIC
+    made.load_assignment.CopyFrom(ClusterLoadAssignment(cluster_name=names.BLACKHOLE))
+    return _resource(made)
+
+
+def outside_dns_cache() -> DnsCacheConfig:
+    """One definition for filter and cluster: Envoy refuses both when they differ in any field."""
+    return DnsCacheConfig(
+        name="outside",
+        dns_lookup_family=Cluster.V4_PREFERRED,
+        max_hosts=UInt32Value(value=DNS_HOSTS_KEPT),
+    )
+
+
+def ads(fetch_timeout_ms: int = 0) -> ConfigSource:
+    """Over the stream that this resource came by. With 0 a proxy is not ready before it has been answered."""
+    return ConfigSource(
+        ads=AggregatedConfigSource(),
+        resource_api_version=ApiVersion.V3,
+        initial_fetch_timeout=durations.milliseconds(fetch_timeout_ms),
+    )
+
+
+def http2() -> HttpProtocolOptions:
+    return HttpProtocolOptions(
+        explicit_http_config=HttpProtocolOptions.ExplicitHttpConfig(http2_protocol_options=Http2ProtocolOptions())
+    )
+
+
+def _cluster(name: str, protocol: str) -> Cluster:
+    made = Cluster(
+        name=name,
+        connect_timeout=durations.milliseconds(CONNECT_TIMEOUT_MS),
+        # Else an endpoint that was taken away is kept as long as its health check passes.
+        ignore_health_on_host_removal=True,
+        circuit_breakers=CircuitBreakers(
+            thresholds=[
+                CircuitBreakers.Thresholds(
+                    max_connections=UInt32Value(value=_UNLIMITED),
+                    max_pending_requests=UInt32Value(value=_UNLIMITED),
+                    max_requests=UInt32Value(value=_UNLIMITED),
+                    max_retries=UInt32Value(value=_UNLIMITED),
+                )
+            ]
+        ),
+    )
+    if protocol in ("http2", "grpc"):
+        made.typed_extension_protocol_options[_HTTP_OPTIONS].CopyFrom(packed(http2()))
+    return made
+
+
+def _discovery(reader: Reader, target: Target) -> Document:
+    found = reader.get(Key("virtualNode", (target.mesh, target.node)))
+    return (found.spec.get("serviceDiscovery") or {}) if found else {}
+
+
+def _by_dns(reader: Reader, made: Cluster, target: Target, dns: Document) -> None:
+    made.type = Cluster.STRICT_DNS if dns.get("responseType") == "ENDPOINTS" else Cluster.LOGICAL_DNS
+    mesh = reader.get(Key("mesh", (target.mesh,)))
+    of_mesh = ((mesh.spec.get("serviceDiscovery") or {}) if mesh else {}).get("ipPreference")
+    # Always written: Envoy's own default takes IPv6 first and does not fall back.
+    made.dns_lookup_family = _DNS_FAMILIES[dns.get("ipPreference") or of_mesh or "IPv4_PREFERRED"]
+    made.load_assignment.CopyFrom(endpoints.assignment(made.name, ((dns["hostname"], target.port),)))
+
+
+def _resource(made: Cluster) -> XdsResource:
+    return resource("clusters", made.name, serialised(made))

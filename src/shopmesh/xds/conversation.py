@@ -1,0 +1,147 @@
+"""One proxy's stream, all types together: what may be sent now. No sockets.
+
+    clusters, endpoints ──► ACK of the clusters ──► listeners, routes ──► ACK of both ──► removals
+
+*Make before break*: a route or a listener is sent when the proxy has taken every cluster that it needs, which for a
+change of weights is at once; what is no longer wanted is taken away when nothing refers to it any more
+(https://www.envoyproxy.io/docs/envoy/v1.40.0/api-docs/xds_protocol#eventual-consistency-considerations).
+
+Envoy does not acknowledge clusters while one of them warms, and warms one that changed until its endpoints come anew.
+So endpoints never wait for anything, and are sent again, unasked, after each change of their cluster
+(https://github.com/envoyproxy/go-control-plane/issues/1001).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryRequest
+
+from shopmesh.xds import endpoints
+from shopmesh.xds.resources import NAMES_OF_URLS, TYPE_URLS, TYPES, Collection, TypeName, XdsResource
+from shopmesh.xds.responses import Response, Responses
+from shopmesh.xds.snapshot import Snapshot
+from shopmesh.xds.subscription import LimitError, Subscription
+
+MOST_OTHER_TYPES = 16
+
+
+class Conversation:
+    """`receive` what the proxy says, `offer` what it should have, `take` what is to be sent."""
+
+    __slots__ = ("_others", "_responses", "snapshot", "types")
+
+    def __init__(self, responses: Responses) -> None:
+        self._responses = responses
+        self.snapshot: Snapshot | None = None
+        """What the proxy should have; nothing is answered before there is something."""
+        self.types: Mapping[TypeName, Subscription] = {
+            kind: Subscription(TYPE_URLS[kind], endpoints.nowhere if kind == "endpoints" else None) for kind in TYPES
+        }
+        self._others: dict[str, Subscription] = {}
+
+    def receive(self, request: DeltaDiscoveryRequest) -> None:
+        """Takes one request; raises `LimitError`."""
+        kind = NAMES_OF_URLS.get(request.type_url)
+        if kind is None:
+            self._other(request)
+            return
+        subscription = self.types[kind]
+        beginning = not subscription.asked
+        subscription.receive(request)
+        if kind == "endpoints" and beginning and not self.types["clusters"].asked:
+            # Endpoints before clusters: a reconnecting proxy whose clusters warm, and wait for what it may have had.
+            subscription.due.update(subscription.named)
+
+    def offer(self, snapshot: Snapshot) -> None:
+        """Sets what the proxy should have; what was under way to an earlier snapshot is overtaken."""
+        self.snapshot = snapshot
+
+    def take(self) -> list[bytes]:
+        """What is to be sent now, in this order."""
+        target = self.snapshot
+        if target is None:
+            return []
+        sent: list[Response] = []
+        self._changes("clusters", target, sent)
+        if sent:
+            owed = target["endpoints"].resources
+            self.types["endpoints"].owed.update(
+                one.name for response in sent for one in response.resources if one.name in owed
+            )
+        for kind in TYPES[1:]:
+            self._changes(kind, target, sent)
+        self._removals(target, sent)
+        for subscription in self._others.values():
+            while response := subscription.next(_NONE, _always, self._responses):
+                sent.append(response)
+        return [response.data for response in sent]
+
+    @property
+    def in_step(self) -> bool:
+        """Whether the proxy has taken all that it should have, and has nothing else."""
+        target = self.snapshot
+        return target is not None and all(
+            not target[kind].resources
+            if not subscription.asked
+            else subscription.settled(target[kind]) and not subscription.leftover(target[kind])
+            for kind, subscription in self.types.items()
+        )
+
+    def _changes(self, kind: TypeName, target: Snapshot, sent: list[Response]) -> None:
+        subscription, collection = self.types[kind], target[kind]
+        while response := subscription.next(collection, self._ready, self._responses):
+            sent.append(response)
+
+    def _ready(self, one: XdsResource) -> bool:
+        if not one.needs:
+            return True
+        clusters = self.types["clusters"]
+        accepted, sent = clusters.accepted, clusters.sent
+        if self.snapshot is not None and accepted is sent is self.snapshot["clusters"].versions:
+            return True
+        if all(accepted.get(name) and sent.get(name) for name in one.needs):
+            return True
+        if self.snapshot is None or not clusters.quiet(self.snapshot["clusters"]):
+            return False
+        # Some cluster was refused for good. Who has a former version keeps it; who has none gets at least the rest.
+        return not any(self.types[kind].sent.get(one.name) for kind in ("listeners", "routes"))
+
+    def _removals(self, target: Snapshot, sent: list[Response]) -> None:
+        listeners, routes, clusters = (self.types[kind] for kind in ("listeners", "routes", "clusters"))
+        routed = routes.settled(target["routes"]) or not (routes.asked or target["routes"].resources)
+        if not routed or not listeners.settled(target["listeners"]):
+            return
+        if self._remove("listeners", target, sent):
+            return
+        if not self._remove("clusters", target, sent) and clusters.settled(target["clusters"]):
+            self._remove("endpoints", target, sent)
+        self._remove("routes", target, sent)
+
+    def _remove(self, kind: TypeName, target: Snapshot, sent: list[Response]) -> bool:
+        response = self.types[kind].removal(target[kind], self._responses)
+        if response is not None:
+            sent.append(response)
+        return response is not None
+
+    def _other(self, request: DeltaDiscoveryRequest) -> None:
+        """A type that we know nothing of: whatever is asked for does not exist, and that is said once.
+
+        Ending the stream would have the client come back and ask again, for ever
+        (https://github.com/envoyproxy/go-control-plane/issues/389).
+        """
+        subscription = self._others.get(request.type_url)
+        if subscription is None:
+            if len(self._others) >= MOST_OTHER_TYPES:
+                raise LimitError(
+                    f"{request.type_url} is one more than the {MOST_OTHER_TYPES} unknown types that a stream may have"
+                )
+            subscription = self._others[request.type_url] = Subscription(request.type_url)
+        subscription.receive(request)
+
+
+_NONE = Collection("clusters", ())
+
+
+def _always(one: XdsResource) -> bool:
+    return True

@@ -1,0 +1,96 @@
+"""What leaves a proxy: the virtual services that are its backends, and what the mesh's egress filter lets out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from envoy.config.route.v3.route_components_pb2 import Route, RouteAction, RouteMatch
+from envoy.config.route.v3.route_pb2 import RouteConfiguration
+
+from shopmesh.appmesh.store import Key
+from shopmesh.xds import durations, hcm, names
+from shopmesh.xds.dependencies import Reader
+from shopmesh.xds.limitations import Limitation
+from shopmesh.xds.resources import XdsResource, resource, serialised
+from shopmesh.xds.services import Host, Service, host, service
+from shopmesh.xds.targets import Target
+
+AMAZONAWS_DOMAINS = ("*.amazonaws.com", "*.amazonaws.com:80")
+
+
+@dataclass(frozen=True)
+class Egress:
+    """All that one virtual node may call."""
+
+    routes: XdsResource
+    targets: tuple[Target, ...]
+    ports: tuple[int, ...]
+    limitations: tuple[Limitation, ...]
+
+
+def allows_all(reader: Reader, mesh: str) -> bool:
+    """The mesh's egress filter (feature 25); App Mesh's default is DROP_ALL, which leaves *.amazonaws.com open."""
+    found = reader.get(Key("mesh", (mesh,)))
+    return found is not None and (found.spec.get("egressFilter") or {}).get("type") == "ALLOW_ALL"
+
+
+def outside_cluster(reader: Reader, mesh: str) -> str:
+    """The name of the cluster for what is not of the mesh."""
+    return names.allow_all_cluster(mesh) if allows_all(reader, mesh) else names.amazonaws_cluster(mesh)
+
+
+def egress(reader: Reader, mesh: str, node: str) -> Egress:
+    """A part: the backends of a virtual node, joined from the parts of their services."""
+    services = [reader.part(service, mesh, name) for name in _backends(reader, mesh, node)]
+    outside = outside_cluster(reader, mesh)
+    hosts, limitations = _unambiguous(services)
+    hosts.append(_outside(reader, mesh, outside))
+    targets = sorted({target for one in services for target in one.targets})
+    body = serialised(RouteConfiguration(name=names.EGRESS_ROUTES)) + b"".join(one.encoded for one in hosts)
+    needs = frozenset((*(target.cluster for target in targets), outside))
+    return Egress(
+        resource("routes", names.EGRESS_ROUTES, body, needs),
+        tuple(targets),
+        tuple(sorted({port for one in services for port in one.ports})),
+        (*limitations, *(found for one in services for found in one.limitations)),
+    )
+
+
+def _backends(reader: Reader, mesh: str, node: str) -> Iterable[str]:
+    found = reader.get(Key("virtualNode", (mesh, node)))
+    backends = (found.spec.get("backends") or ()) if found else ()
+    return dict.fromkeys(
+        backend["virtualService"]["virtualServiceName"] for backend in backends if "virtualService" in backend
+    )
+
+
+def _unambiguous(services: Iterable[Service]) -> tuple[list[Host], list[Limitation]]:
+    """The hosts without those whose domain an earlier one has: Envoy would refuse the whole table for them."""
+    owners: dict[str, str] = {}
+    hosts: list[Host] = []
+    limitations: list[Limitation] = []
+    for one in (one for each in services for one in each.hosts):
+        taken = next((domain for domain in one.domains if domain.lower() in owners), None)
+        if taken is None:
+            hosts.append(one)
+            owners.update((domain.lower(), one.name) for domain in one.domains)
+        else:
+            limitations.append(
+                Limitation(
+                    f"virtual service {one.name}",
+                    f"has the domain {taken}, which {owners[taken.lower()]} has already",
+                    "host names know no upper and lower case: requests go to the other service",
+                    "rename one of the two",
+                )
+            )
+    return hosts, limitations
+
+
+def _outside(reader: Reader, mesh: str, cluster: str) -> Host:
+    # No time-out: what lies outside is no route of the mesh, and a download may take its time.
+    action = RouteAction(cluster=cluster, timeout=durations.milliseconds(0))
+    route = Route(match=RouteMatch(prefix="/"), route=action)
+    if allows_all(reader, mesh):
+        return host("mesh-allow-all", ("*",), (route,), hcm.FORWARD_PROXY_FILTERS)
+    return host("amazonaws", AMAZONAWS_DOMAINS, (route,), hcm.FORWARD_PROXY_FILTERS)

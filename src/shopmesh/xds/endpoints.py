@@ -1,0 +1,41 @@
+"""Load assignments: the addresses behind a cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from envoy.config.core.v3.address_pb2 import Address, SocketAddress
+from envoy.config.endpoint.v3.endpoint_components_pb2 import Endpoint, LbEndpoint, LocalityLbEndpoints
+from envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
+
+from shopmesh.xds import instances
+from shopmesh.xds.dependencies import Reader
+from shopmesh.xds.resources import XdsResource, resource, serialised
+from shopmesh.xds.targets import Target
+
+
+def socket_address(address: str, port: int) -> Address:
+    return Address(socket_address=SocketAddress(address=address, port_value=port))
+
+
+def assignment(cluster: str, addresses: Iterable[tuple[str, int]]) -> ClusterLoadAssignment:
+    """Those hosts and ports, all alike, in one locality."""
+    made = [LbEndpoint(endpoint=Endpoint(address=socket_address(address, port))) for address, port in addresses]
+    return ClusterLoadAssignment(
+        cluster_name=cluster, endpoints=[LocalityLbEndpoints(lb_endpoints=made)] if made else []
+    )
+
+
+def endpoints(reader: Reader, target: Target) -> XdsResource:
+    """A part: the declared instances of a virtual node, empty where there are none (any more)."""
+    addresses = instances.addresses(reader, target.mesh, target.node, target.port)
+    return resource("endpoints", target.cluster, serialised(assignment(target.cluster, addresses)))
+
+
+def nowhere(cluster: str) -> XdsResource:
+    """What a proxy is told that asks for the endpoints of a cluster unknown here.
+
+    An empty assignment, not a removal: it ends the warming of that cluster, which would hold up all that follows
+    (https://github.com/envoyproxy/envoy/issues/9934).
+    """
+    return resource("endpoints", cluster, serialised(assignment(cluster, ())))

@@ -1,0 +1,80 @@
+"""Envoy's HTTP connection manager and its filters, as listeners have them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from envoy.config.core.v3.address_pb2 import CidrRange
+from envoy.config.core.v3.extension_pb2 import TypedExtensionConfig
+from envoy.config.listener.v3.listener_components_pb2 import Filter
+from envoy.config.rbac.v3.rbac_pb2 import RBAC, Permission, Policy, Principal
+from envoy.extensions.filters.http.dynamic_forward_proxy.v3.dynamic_forward_proxy_pb2 import FilterConfig
+from envoy.extensions.filters.http.rbac.v3 import rbac_pb2
+from envoy.extensions.filters.http.router.v3.router_pb2 import Router
+from envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2 import (
+    HttpConnectionManager,
+    HttpFilter,
+    Rds,
+)
+from envoy.extensions.rbac.matchers.upstream_ip_port.v3.upstream_ip_port_matcher_pb2 import (
+    UpstreamIpPortMatcher,
+)
+from envoy.type.v3.range_pb2 import Int64Range
+from google.protobuf.message import Message
+from google.protobuf.wrappers_pb2 import BoolValue, UInt32Value
+
+from shopmesh.xds import clusters
+from shopmesh.xds.resources import packed
+
+FORWARD_PROXY_FILTERS = ("envoy.filters.http.dynamic_forward_proxy", "envoy.filters.http.rbac")
+"""What the routes that lead outside switch on: on mesh traffic the second would warn of each request."""
+
+_THIS_HOST = (("127.0.0.0", 8), ("0.0.0.0", 32), ("::", 0))
+
+
+def manager(stat_prefix: str, routes: str, filters: Iterable[HttpFilter] = ()) -> Filter:
+    """HTTP/1.1 and HTTP/2 alike, with these routes by ADS, and websockets as App Mesh had them."""
+    made = HttpConnectionManager(
+        stat_prefix=stat_prefix,
+        rds=Rds(route_config_name=routes, config_source=clusters.ads()),
+        http_filters=[*filters, http_filter("envoy.filters.http.router", Router())],
+        upgrade_configs=[HttpConnectionManager.UpgradeConfig(upgrade_type="websocket")],
+        normalize_path=BoolValue(value=True),
+        merge_slashes=True,
+    )
+    return Filter(name="envoy.filters.network.http_connection_manager", typed_config=packed(made))
+
+
+def http_filter(name: str, config: Message, only_outside: bool = False) -> HttpFilter:
+    """A filter; with `only_outside` one that runs for routes alone that switch it on (`FORWARD_PROXY_FILTERS`)."""
+    return HttpFilter(name=name, typed_config=packed(config), disabled=only_outside)
+
+
+def forward_proxy_filters(egress_port: int) -> Iterable[HttpFilter]:
+    """Hosts outside the mesh by DNS, except ourselves.
+
+    A request that names this port leads the proxy to itself, over and over (1,057 rounds were seen for one). The second
+    filter knows the address that DNS gave, so no spelling of it gets through.
+    """
+    yield http_filter(
+        FORWARD_PROXY_FILTERS[0],
+        FilterConfig(save_upstream_address=True, dns_cache_config=clusters.outside_dns_cache()),
+        only_outside=True,
+    )
+    ourselves = Policy(
+        principals=[Principal(any=True)],
+        permissions=[_upstream(prefix, length, egress_port) for prefix, length in _THIS_HOST],
+    )
+    yield http_filter(
+        FORWARD_PROXY_FILTERS[1],
+        rbac_pb2.RBAC(rules=RBAC(action=RBAC.DENY, policies={"self": ourselves})),
+        only_outside=True,
+    )
+
+
+def _upstream(prefix: str, length: int, port: int) -> Permission:
+    matcher = UpstreamIpPortMatcher(
+        upstream_ip=CidrRange(address_prefix=prefix, prefix_len=UInt32Value(value=length)),
+        upstream_port_range=Int64Range(start=port, end=port + 1),
+    )
+    return Permission(matcher=TypedExtensionConfig(name=f"this host as {prefix}", typed_config=packed(matcher)))

@@ -1,0 +1,41 @@
+"""The names of Envoy's resources, as App Mesh gave them: dashboards and walkthroughs parse them.
+
+`cds_<ingress|egress>_<mesh>_<virtual node>_<protocol>_<port>`, `lds_<direction>_<ip>_<port>`,
+`rds_<direction>_http_<port>`.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+Direction = Literal["ingress", "egress"]
+
+INGRESS_PORT = 15000
+EGRESS_PORT = 15001
+READY_PORT = 15021
+
+EGRESS_ROUTES = "rds_egress_http_15001"
+"""One table for both modes, whatever port the egress listener has: it is shared by all proxies of a node."""
+
+BLACKHOLE = "cds_blackhole"
+XDS_CLUSTER = "xds"
+
+
+def cluster(direction: Direction, mesh: str, node: str, protocol: str, port: int) -> str:
+    return f"cds_{direction}_{mesh}_{node}_{protocol}_{port}"
+
+
+def amazonaws_cluster(mesh: str) -> str:
+    return f"cds_egress_{mesh}_amazonaws"
+
+
+def allow_all_cluster(mesh: str) -> str:
+    return f"cds_egress_{mesh}_mesh-allow-all"
+
+
+def listener(direction: Direction, address: str, port: int) -> str:
+    return f"lds_{direction}_{address}_{port}"
+
+
+def ingress_routes(port: int) -> str:
+    return f"rds_ingress_http_{port}"

@@ -1,0 +1,211 @@
+"""Who a proxy says it is: the node of its bootstrap, read strictly."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple, cast
+
+from envoy.config.core.v3.base_pb2 import Node
+from google.protobuf.struct_pb2 import Struct
+
+from shopmesh.appmesh.store import Key
+from shopmesh.xds import names
+
+Mode = Literal["explicit", "intercepted"]
+Ports = tuple[tuple[int, int], ...]
+"""A virtual node's ports and what each is on this host, sorted."""
+
+KINDS = ("virtualNode", "virtualGateway")
+_ID = re.compile(r"(?:arn:[^/]+:)?mesh/([^/]+)/([^/]+)/([^/]+)")
+_LONGEST_NAME = 255
+
+
+class NodeError(ValueError):
+    """The node of a proxy cannot be understood; the message names the field, its value and what it should be."""
+
+
+class Identity(NamedTuple):
+    """What tells one proxy from all others."""
+
+    mesh: str
+    kind: str
+    name: str
+    instance: str
+
+    @property
+    def resource(self) -> Key:
+        """The virtual node (or gateway) that the proxy serves."""
+        return Key(self.kind, (self.mesh, self.name))
+
+    @property
+    def key(self) -> Key:
+        """Where its address stands in the store."""
+        return Key("instance", (self.mesh, self.kind, self.name, self.instance))
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What of a proxy its configuration depends on: proxies of equal shape share one snapshot.
+
+    `address`, `ports` and `application_ports` are of the explicit mode; intercepted proxies of one virtual node are
+    all alike.
+    """
+
+    mesh: str
+    kind: str
+    name: str
+    mode: Mode
+    address: str
+    ports: Ports
+    application_ports: Ports
+    ingress_port: int
+    egress_port: int
+
+    @property
+    def resource(self) -> Key:
+        return Key(self.kind, (self.mesh, self.name))
+
+
+@dataclass(frozen=True, slots=True)
+class ProxyNode:
+    """One proxy as its bootstrap declares it.
+
+    `address` None: it does not declare where it can be reached. In explicit mode `ports` are the virtual node's ports
+    and those that Envoy binds for them on `address`, `application_ports` where the application listens on 127.0.0.1,
+    and `egress_port` the forward proxy on 127.0.0.1.
+    """
+
+    mesh: str
+    name: str
+    instance: str
+    kind: str = "virtualNode"
+    mode: Mode = "intercepted"
+    cluster: str = ""
+    address: str | None = None
+    ports: Ports = ()
+    application_ports: Ports = ()
+    ingress_port: int = names.INGRESS_PORT
+    egress_port: int = names.EGRESS_PORT
+
+    @property
+    def id(self) -> str:
+        return f"mesh/{self.mesh}/{self.kind}/{self.name}"
+
+    @property
+    def identity(self) -> Identity:
+        return Identity(self.mesh, self.kind, self.name, self.instance)
+
+    @property
+    def shape(self) -> Shape:
+        explicit = self.mode == "explicit"
+        return Shape(
+            mesh=self.mesh,
+            kind=self.kind,
+            name=self.name,
+            mode=self.mode,
+            address=(self.address or "0.0.0.0") if explicit else "",
+            ports=self.ports if explicit else (),
+            application_ports=self.application_ports if explicit else (),
+            ingress_port=0 if explicit else self.ingress_port,
+            egress_port=self.egress_port,
+        )
+
+    def to_document(self) -> dict[str, Any]:
+        """The node as the bootstrap writes it; `parse` reads it back."""
+        metadata: dict[str, Any] = {"instance": self.instance, "mode": self.mode, "egress_port": self.egress_port}
+        if self.mode == "intercepted":
+            metadata["ingress_port"] = self.ingress_port
+        if self.address is not None:
+            metadata["address"] = self.address
+        for field, ports in (("ports", self.ports), ("application_ports", self.application_ports)):
+            if ports:
+                metadata[field] = {str(port): there for port, there in ports}
+        return {"id": self.id, "cluster": self.cluster or self.name, "metadata": metadata}
+
+
+def parse(node: Node) -> ProxyNode:
+    """Reads `node.id` (`mesh/<mesh>/virtualNode/<name>`, or the ARN that ends so), `cluster` and `metadata`.
+
+    Raises `NodeError`. What else a node carries (61 kB of extension names) is not looked at.
+    """
+    match = _ID.fullmatch(node.id)
+    if match is None or match[2] not in KINDS or max(map(len, match.groups())) > _LONGEST_NAME:
+        raise NodeError(
+            f"node.id is {_short(node.id)}; it must be mesh/<mesh>/virtualNode/<virtual node> "
+            "(Envoy's --service-node, or node.id of the bootstrap)"
+        )
+    mesh, kind, name = match.groups()
+    metadata = _fields(node.metadata)
+    mode = _text(metadata, "mode", "intercepted")
+    if mode not in ("explicit", "intercepted"):
+        raise NodeError(f"node.metadata.mode is {_short(mode)}; it must be explicit or intercepted")
+    address = _text(metadata, "address", "") or None
+    if address is not None:
+        address = _address(address)
+    parsed = ProxyNode(
+        mesh=mesh,
+        kind=kind,
+        name=name,
+        instance=_text(metadata, "instance", "") or name,
+        mode=cast(Mode, mode),
+        cluster=node.cluster[:_LONGEST_NAME],
+        address=address,
+        ports=_ports(metadata, "ports"),
+        application_ports=_ports(metadata, "application_ports"),
+        ingress_port=_port("ingress_port", metadata.get("ingress_port", names.INGRESS_PORT)),
+        egress_port=_port("egress_port", metadata.get("egress_port", names.EGRESS_PORT)),
+    )
+    if mode == "explicit" and "egress_port" not in metadata:
+        raise NodeError("node.metadata.egress_port is missing; the explicit mode needs the port of its forward proxy")
+    return parsed
+
+
+def _fields(struct: Struct) -> dict[str, Any]:
+    return dict(struct.items())
+
+
+def _text(metadata: Mapping[str, Any], field: str, default: str) -> str:
+    value = metadata.get(field, default)
+    if not isinstance(value, str) or len(value) > _LONGEST_NAME or "/" in value or not value.isprintable():
+        raise NodeError(
+            f"node.metadata.{field} is {_short(value)}; it must be a printable text of at most {_LONGEST_NAME} "
+            "characters without a slash"
+        )
+    return value
+
+
+def _address(value: str) -> str:
+    try:
+        return str(ipaddress.ip_address(value))
+    except ValueError:
+        raise NodeError(
+            f"node.metadata.address is {_short(value)}; it must be an IP address, or be left out when the virtual "
+            "node is found by its DNS name"
+        ) from None
+
+
+def _ports(metadata: Mapping[str, Any], field: str) -> Ports:
+    value = metadata.get(field)
+    if value is None:
+        return ()
+    if not isinstance(value, Struct):
+        raise NodeError(f'node.metadata.{field} is {_short(value)}; it must be an object such as {{"5000": 41001}}')
+    return tuple(sorted((_port(field, port), _port(field, there)) for port, there in value.items()))
+
+
+def _port(field: str, value: object) -> int:
+    try:
+        number = float(cast(Any, value))
+        if number == int(number) and 1 <= number <= 65535:
+            return int(number)
+    except (TypeError, ValueError, OverflowError):
+        pass
+    raise NodeError(f"node.metadata.{field} has {_short(value)}; a port is a whole number from 1 to 65535")
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."

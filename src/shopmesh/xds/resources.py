@@ -1,0 +1,119 @@
+"""Envoy's resources as they go over the wire: serialised once, versioned by their content, shared by all streams."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryResponse
+from envoy.service.discovery.v3.discovery_pb2 import Resource as DiscoveryResource
+from google.protobuf.any_pb2 import Any as AnyMessage
+from google.protobuf.message import Message
+
+TypeName = Literal["clusters", "endpoints", "listeners", "routes"]
+
+TYPES: tuple[TypeName, ...] = ("clusters", "endpoints", "listeners", "routes")
+"""In the order in which they are sent; the order matters: nothing may be sent before what it refers to.
+
+https://www.envoyproxy.io/docs/envoy/v1.40.0/api-docs/xds_protocol#eventual-consistency-considerations
+"""
+
+TYPE_URLS: Mapping[TypeName, str] = {
+    "clusters": "type.googleapis.com/envoy.config.cluster.v3.Cluster",
+    "endpoints": "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment",
+    "listeners": "type.googleapis.com/envoy.config.listener.v3.Listener",
+    "routes": "type.googleapis.com/envoy.config.route.v3.RouteConfiguration",
+}
+NAMES_OF_URLS: Mapping[str, TypeName] = {url: name for name, url in TYPE_URLS.items()}
+
+_STEPS_KEPT = 8
+
+
+def packed(message: Message) -> AnyMessage:
+    """The message in an `Any`, the same bytes each time."""
+    wrapped = AnyMessage()
+    wrapped.Pack(message, deterministic=True)
+    return wrapped
+
+
+def digest(parts: Iterable[bytes]) -> str:
+    """The version of a content: 64 bits of SHA-256 in hexadecimal."""
+    whole = hashlib.sha256()
+    for part in parts:
+        whole.update(part)
+    return whole.hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class XdsResource:
+    """One resource, ready to be sent.
+
+    `encoded` is the field `resources` of a `DeltaDiscoveryResponse` that holds it: protobuf messages are merged by
+    concatenating them, so a response is a join of such pieces
+    (https://protobuf.dev/programming-guides/encoding/#last-one-wins). `needs` are the clusters that it refers to.
+    """
+
+    name: str
+    version: str
+    encoded: bytes = field(compare=False, repr=False)
+    needs: frozenset[str] = field(compare=False, repr=False, default=frozenset())
+
+
+def resource(kind: TypeName, name: str, body: bytes, needs: frozenset[str] = frozenset()) -> XdsResource:
+    """The resource of that serialised message; its version is the digest of `body`."""
+    version = digest((body,))
+    wrapped = DiscoveryResource(name=name, version=version, resource=AnyMessage(type_url=TYPE_URLS[kind], value=body))
+    encoded: bytes = DeltaDiscoveryResponse(resources=[wrapped]).SerializeToString(deterministic=True)
+    return XdsResource(name, version, encoded, needs)
+
+
+def serialised(message: Message) -> bytes:
+    return message.SerializeToString(deterministic=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """From what a client has to a collection: resources new or changed, names gone. One object for all such clients."""
+
+    changed: tuple[XdsResource, ...]
+    removed: tuple[str, ...]
+
+
+class Collection:
+    """All resources of one type in one snapshot; never changed."""
+
+    __slots__ = ("_steps", "kind", "resources", "version", "versions")
+
+    def __init__(self, kind: TypeName, resources: Iterable[XdsResource]) -> None:
+        self.kind = kind
+        self.resources: Mapping[str, XdsResource] = {
+            one.name: one for one in sorted(resources, key=lambda one: one.name)
+        }
+        self.versions: Mapping[str, str] = {name: one.version for name, one in self.resources.items()}
+        self.version = digest(f"{name}\0{version}\0".encode() for name, version in self.versions.items())
+        self._steps: dict[int, tuple[Mapping[str, str], Step]] = {}
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Collection) and self.kind == other.kind and self.version == other.version
+
+    def __hash__(self) -> int:
+        return hash((self.kind, self.version))
+
+    def step_from(self, known: Mapping[str, str]) -> Step:
+        """What leads from `known` (names and versions) here; remembered for the mappings asked for last.
+
+        Found by identity: streams in the same position hold the same mapping, which is kept alive here, so its id is
+        its own.
+        """
+        found = self._steps.get(id(known))
+        if found is not None:
+            return found[1]
+        changed = tuple(one for one in self.resources.values() if known.get(one.name) != one.version)
+        removed = tuple(sorted(name for name in known if name not in self.resources))
+        step = Step(changed, removed)
+        if len(self._steps) >= _STEPS_KEPT:
+            del self._steps[next(iter(self._steps))]
+        self._steps[id(known)] = (known, step)
+        return step

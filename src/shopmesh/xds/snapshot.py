@@ -1,0 +1,156 @@
+"""All that one Envoy should have now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from envoy.config.route.v3.route_components_pb2 import VirtualHost
+from envoy.config.route.v3.route_pb2 import RouteConfiguration
+
+from shopmesh.appmesh.store import Document
+from shopmesh.xds import clusters, egress, endpoints, listeners, names, routes
+from shopmesh.xds.dependencies import Reader
+from shopmesh.xds.limitations import Limitation
+from shopmesh.xds.node import Shape
+from shopmesh.xds.resources import Collection, TypeName, XdsResource, digest, resource, serialised
+from shopmesh.xds.targets import HTTP_PROTOCOLS, Target
+from shopmesh.xds.targets import listeners as listeners_of
+
+
+class SnapshotError(ValueError):
+    """A snapshot refers to a resource that it does not hold; the message names both."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Immutable, consistent in itself, and versioned by its content.
+
+    Every cluster that a route or a listener needs is in it, so that a proxy that has taken it whole misses nothing.
+    """
+
+    version: str
+    collections: Mapping[TypeName, Collection]
+    limitations: tuple[Limitation, ...] = ()
+
+    def __getitem__(self, kind: TypeName) -> Collection:
+        return self.collections[kind]
+
+    def __hash__(self) -> int:
+        return hash(self.version)
+
+
+def of(collections: Mapping[TypeName, Collection], limitations: tuple[Limitation, ...] = ()) -> Snapshot:
+    """The snapshot of these collections; raises `SnapshotError`."""
+    present = collections["clusters"].resources
+    for kind in ("listeners", "routes"):
+        for one in collections[kind].resources.values():
+            missing = sorted(one.needs - present.keys())
+            if missing:
+                raise SnapshotError(f"{one.name} of the {kind} refers to {missing[0]}, which is not among the clusters")
+    version = digest(collection.version.encode() for collection in collections.values())
+    return Snapshot(version, collections, limitations)
+
+
+def snapshot(reader: Reader, shape: Shape) -> Snapshot | None:
+    """A part: what the proxies of that shape should have; None while their virtual node does not exist."""
+    found = reader.get(shape.resource)
+    if found is None or shape.kind != "virtualNode":
+        return None
+    leaving = reader.part(egress.egress, shape.mesh, shape.name)
+    arriving = reader.part(_arriving, shape)
+    return of(
+        {
+            "clusters": reader.part(_clusters, shape),
+            "endpoints": reader.part(_endpoints, leaving.targets),
+            "listeners": reader.part(_listeners, shape),
+            "routes": reader.part(_routes, shape),
+        },
+        (*leaving.limitations, *arriving.limitations),
+    )
+
+
+@dataclass(frozen=True)
+class _Arriving:
+    inbound: tuple[listeners.Inbound, ...]
+    clusters: tuple[XdsResource, ...]
+    routes: tuple[XdsResource, ...]
+    limitations: tuple[Limitation, ...]
+
+
+def _arriving(reader: Reader, shape: Shape) -> _Arriving:
+    """What comes to a virtual node: listener by listener, its cluster and its routes."""
+    inbound, behind, tables, limitations = [], [], [], []
+    for document in listeners_of(reader, shape.mesh, shape.name):
+        port, protocol = document["portMapping"]["port"], document["portMapping"]["protocol"]
+        application_port = port if shape.mode == "intercepted" else dict(shape.application_ports).get(port)
+        if protocol not in HTTP_PROTOCOLS:
+            limitations.append(_not_served(shape, port))
+        elif application_port is None:
+            limitations.append(_not_declared(shape, port))
+        else:
+            cluster = reader.part(clusters.ingress, shape.mesh, shape.name, protocol, port, application_port)
+            bound = dict(shape.ports).get(port, port)
+            behind.append(cluster)
+            inbound.append(listeners.Inbound(port, protocol, bound, cluster.name))
+            tables.append(_ingress_routes(port, cluster.name, (document.get("timeout") or {}).get(protocol)))
+    return _Arriving(tuple(inbound), tuple(behind), tuple(tables), tuple(limitations))
+
+
+def _ingress_routes(port: int, cluster: str, timeouts: Document | None) -> XdsResource:
+    """By RDS like the egress, so that a new time-out does not replace the listener and drain its connections."""
+    name = names.ingress_routes(port)
+    host = VirtualHost(name="all", domains=["*"], routes=[routes.ingress(cluster, timeouts)])
+    table = RouteConfiguration(name=name, virtual_hosts=[host])
+    return resource("routes", name, serialised(table), frozenset((cluster,)))
+
+
+def _routes(reader: Reader, shape: Shape) -> Collection:
+    leaving = reader.part(egress.egress, shape.mesh, shape.name)
+    return Collection("routes", (leaving.routes, *reader.part(_arriving, shape).routes))
+
+
+def _clusters(reader: Reader, shape: Shape) -> Collection:
+    def all_of() -> Iterator[XdsResource]:
+        yield from reader.part(_arriving, shape).clusters
+        for target in reader.part(egress.egress, shape.mesh, shape.name).targets:
+            yield reader.part(clusters.egress, target)
+        outside = egress.outside_cluster(reader, shape.mesh)
+        yield reader.part(clusters.outside, outside, shape.mode == "explicit")
+        if shape.mode == "intercepted":
+            yield reader.part(clusters.blackhole)
+
+    return Collection("clusters", all_of())
+
+
+def _endpoints(reader: Reader, targets: tuple[Target, ...]) -> Collection:
+    found = [target for target in targets if reader.part(clusters.by_endpoints, target)]
+    return Collection("endpoints", [reader.part(endpoints.endpoints, target) for target in found])
+
+
+def _listeners(reader: Reader, shape: Shape) -> Collection:
+    inbound = reader.part(_arriving, shape).inbound
+    outside = egress.outside_cluster(reader, shape.mesh)
+    if shape.mode == "explicit":
+        return Collection("listeners", listeners.explicit(shape, inbound, outside))
+    ports = reader.part(egress.egress, shape.mesh, shape.name).ports
+    allow_all = egress.allows_all(reader, shape.mesh)
+    return Collection("listeners", listeners.intercepted(shape, inbound, outside, ports, allow_all))
+
+
+def _not_served(shape: Shape, port: int) -> Limitation:
+    return Limitation(
+        f"virtual node {shape.mesh}/{shape.name}",
+        f"its listener on port {port} is TCP",
+        "TCP is not served yet: nothing listens there",
+        "use http, http2 or grpc",
+    )
+
+
+def _not_declared(shape: Shape, port: int) -> Limitation:
+    return Limitation(
+        f"virtual node {shape.mesh}/{shape.name}",
+        f"a proxy declares no application port for its listener on port {port}",
+        "nothing listens there",
+        f"start the workload again, with application_ports for {port} in its bootstrap",
+    )
