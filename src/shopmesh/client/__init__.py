@@ -1,12 +1,16 @@
 """The only way in for all tools: App Mesh's API by boto3, what is beside it by HTTP."""
 
+from shopmesh import DEFAULT_ENDPOINT
 from shopmesh.client.answers import Change, Changes, Done, Finding, Proxy, Split, Splits, Target
-from shopmesh.client.client import DEFAULT_ENDPOINT, Client
+from shopmesh.client.applying import Applied, apply, delete, everything, perform
+from shopmesh.client.client import Client
 from shopmesh.client.errors import ClientError, Refused, Unreachable
+from shopmesh.client.planning import Step, deletion, label
 from shopmesh.client.reading import meshes, read_answers, read_mesh
 
 __all__ = [
     "DEFAULT_ENDPOINT",
+    "Applied",
     "Change",
     "Changes",
     "Client",
@@ -17,9 +21,16 @@ __all__ = [
     "Refused",
     "Split",
     "Splits",
+    "Step",
     "Target",
     "Unreachable",
+    "apply",
+    "delete",
+    "deletion",
+    "everything",
+    "label",
     "meshes",
+    "perform",
     "read_answers",
     "read_mesh",
 ]

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from botocore.credentials import Credentials
 
+from shopmesh import DEFAULT_ENDPOINT
 from shopmesh.client.answers import Change, Changes, Done, Finding, Proxy, Splits
 from shopmesh.client.credentials import usual
 from shopmesh.client.errors import ClientError
@@ -16,8 +17,6 @@ from shopmesh.client.session import Session
 
 if TYPE_CHECKING:
     from types_boto3_appmesh import AppMeshClient
-
-DEFAULT_ENDPOINT = "http://127.0.0.1:9080"
 
 
 class Client:

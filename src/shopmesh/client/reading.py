@@ -53,7 +53,7 @@ def _read(client: Client, mesh: str) -> list[tuple[Declared, dict[str, Any]]]:
         if kind.parents:
             keys += _listed(client, kind, [key.path for key in keys if key.kind == kind.parents[-1]])
     answers = _asked(client, [_request("Describe", KINDS[key.kind], key.path) for key in keys])
-    described = [answer.get(key.kind, answer) for key, answer in zip(keys, answers, strict=True)]
+    described = [answer[key.kind] for key, answer in zip(keys, answers, strict=True)]
     tagged = _asked(
         client,
         [

@@ -63,12 +63,12 @@ class Session:
                 response.release_conn()
         except (HTTPError, OSError) as error:
             raise self._unreachable(error, seconds) from error
-        return self._object(response.status, answer)
+        return self._object(response.status, answer, response.headers.get("x-amzn-ErrorType"))
 
     def close(self) -> None:
         self._pool.clear()
 
-    def _object(self, status: int, answer: bytes) -> dict[str, Any]:
+    def _object(self, status: int, answer: bytes, code: str | None) -> dict[str, Any]:
         if len(answer) > LARGEST_ANSWER:
             raise Unreachable(f"{self._endpoint} answers more than {LARGEST_ANSWER} bytes; ask for less, by --mesh")
         try:
@@ -82,7 +82,7 @@ class Session:
             )
         if status >= 400:
             message = str(value.get("message") or f"HTTP {status}")
-            raise Refused(str(value.get("code") or f"HTTP {status}"), message, status, value.get("index"))
+            raise Refused(str(value.get("code") or code or f"HTTP {status}"), message, status, value.get("index"))
         return value
 
     def _unreachable(self, error: Exception, seconds: float) -> Unreachable:

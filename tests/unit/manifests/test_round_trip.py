@@ -62,7 +62,7 @@ def meshes(draw: st.DrawFn) -> list[Declared]:
         for above in [resource for resource in found if resource.key.kind == kind.parents[-1]]:
             for name in draw(st.lists(NAMES, max_size=2, unique=True)):
                 key = Key(kind.name, (*above.key.path, name))
-                found.append(Declared(key, draw(SPECS[kind.name]), whole=kind.name == "virtualRouter"))
+                found.append(Declared(key, draw(SPECS[kind.name])))
     return in_order(found)
 
 

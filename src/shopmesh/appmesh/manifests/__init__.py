@@ -8,7 +8,7 @@ place for (the object's own name, selectors) is kept in tags, so that the way ba
 
 from shopmesh.appmesh.manifests.check import problems, refused
 from shopmesh.appmesh.manifests.convert import declared, foreign, is_manifest
-from shopmesh.appmesh.manifests.declared import ORDER, Declared, in_order
+from shopmesh.appmesh.manifests.declared import ORDER, Declared, in_order, is_ours, restored
 from shopmesh.appmesh.manifests.documents import DocumentError, Source, documents
 from shopmesh.appmesh.manifests.export import manifests, not_for_kubernetes
 from shopmesh.appmesh.manifests.requests import NAMES, parameters
@@ -24,9 +24,11 @@ __all__ = [
     "foreign",
     "in_order",
     "is_manifest",
+    "is_ours",
     "manifests",
     "not_for_kubernetes",
     "parameters",
     "problems",
     "refused",
+    "restored",
 ]

@@ -98,17 +98,15 @@ def _of_manifest(source: Source, objects: Objects) -> Iterator[Declared]:
     converted = to_api(said, resolve, ("spec",))
     if groups := spec.get("backendGroups"):
         converted["backends"] = [*converted.get("backends", []), *_grouped(source, objects, name, spec, groups)]
-    tags = kept_tags(key, source.value)
-    whole = key.kind == "virtualRouter"
-    yield Declared(key, converted, tags, owner, whole, source, ("spec",))
-    for index, route in enumerate(spec.get("routes") or [] if whole else []):
+    yield Declared(key, converted, kept_tags(key, source.value), owner, True, source, ("spec",))
+    for index, route in enumerate(spec.get("routes") or [] if key.kind == "virtualRouter" else []):
         path: Path = ("spec", "routes", index)
         if not isinstance(route, dict):
             raise source.wrong(path, f"a route is a mapping with name and httpRoute or the like, not {route!r}")
         routed = to_api({word: part for word, part in route.items() if word != "name"}, resolve, path)
         if not (route_name := _text(source, route, "name", path)):
             raise source.wrong((*path, "name"), "is missing; each route has a name")
-        yield Declared(Key("route", (*key.path, route_name)), routed, {}, owner, False, source, path)
+        yield Declared(Key("route", (*key.path, route_name)), routed, {}, owner, True, source, path)
 
 
 def _resolve(

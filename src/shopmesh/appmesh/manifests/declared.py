@@ -31,8 +31,9 @@ _TAG_LENGTH = 256
 class Declared:
     """One resource as documents declare it, or as the API answers it.
 
-    `spec` is in the API's 2019-01-25 form. `owner` is the `meshOwner` to send along. `whole` says of a virtual router
-    that its routes are exactly those declared, as in a manifest. `source` and `path` tell where it was read.
+    `spec` is in the API's 2019-01-25 form. `owner` is the `meshOwner` to send along. `whole` says that the document
+    tells everything, as a manifest does: tags of ours that it does not give, and routes of a virtual router that are
+    not declared beside it, shall go. `source` and `path` tell where it was read.
     """
 
     key: Key
@@ -107,9 +108,9 @@ def restored(resource: Declared) -> dict[str, Any]:
     return manifest
 
 
-def foreign_tags(tags: Mapping[str, str]) -> dict[str, str]:
-    """The tags that somebody gave by hand: manifests neither write nor remove them."""
-    return {name: value for name, value in tags.items() if not name.startswith((_KEPT, ANNOTATIONS))}
+def is_ours(tag: str) -> bool:
+    """Whether manifests write and remove this tag; all others somebody gave by hand."""
+    return tag.startswith((_KEPT, ANNOTATIONS))
 
 
 def at(value: Any, path: Path) -> Any:

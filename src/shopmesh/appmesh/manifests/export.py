@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from shopmesh.appmesh.manifests.declared import Declared, foreign_tags, in_order, restored
+from shopmesh.appmesh.manifests.declared import Declared, in_order, is_ours, restored
 from shopmesh.appmesh.manifests.fields import Reference, to_manifest
 from shopmesh.appmesh.manifests.names import KINDS, ObjectName, distinct
 from shopmesh.appmesh.store import Document, Key
@@ -90,7 +90,7 @@ def not_for_kubernetes(resources: Iterable[Declared]) -> Iterator[str]:
             yield f"{label}: the CRD allows no {discovery['ipPreference']}; Kubernetes refuses it"
         for event in sorted(_http_retry_events(resource.spec) - _RETRY_EVENTS):
             yield f"{label}: the CRD knows no retry event {event!r}; Kubernetes refuses it"
-        if names := sorted(foreign_tags(resource.tags)):
+        if names := sorted(tag for tag in resource.tags if not is_ours(tag)):
             yield f"{label}: manifests have no place for the tags {', '.join(names)}"
 
 

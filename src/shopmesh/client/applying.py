@@ -1,0 +1,69 @@
+"""Documents into a running mesh and out of it, all or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from shopmesh.appmesh.manifests import Declared, DocumentError, Source, declared, problems, refused
+from shopmesh.appmesh.store import Key
+from shopmesh.client.client import Client
+from shopmesh.client.errors import Refused
+from shopmesh.client.planning import Step, deletion, label, plan
+from shopmesh.client.reading import meshes, read_answers
+
+MOST_ERRORS = 20
+
+
+@dataclass(frozen=True)
+class Applied:
+    """What was done, step by step, and the revision after it; None when there was nothing to do."""
+
+    revision: int | None
+    steps: list[Step]
+
+
+def apply(client: Client, sources: Sequence[Source], mesh: str | None = None, dry_run: bool = False) -> Applied:
+    """Creates and updates what the documents declare, in one transaction; what is so already is left alone.
+
+    Raises `DocumentError` for what is wrong in a document, `Refused` and `Unreachable`.
+    """
+    existing = everything(client)
+    wanted = declared(sources, mesh, [resource for resource, _ in existing.values()])
+    if wrong := [str(problem) for problem in problems(wanted)]:
+        more = [f"… and {len(wrong) - MOST_ERRORS} more"] if len(wrong) > MOST_ERRORS else []
+        raise DocumentError("\n".join(wrong[:MOST_ERRORS] + more))
+    return perform(client, plan(wanted, existing), dry_run)
+
+
+def delete(client: Client, sources: Sequence[Source], mesh: str | None = None, dry_run: bool = False) -> Applied:
+    """Deletes what the documents declare, so far as it is there, in one transaction."""
+    existing = everything(client)
+    wanted = declared(sources, mesh, [resource for resource, _ in existing.values()])
+    return perform(client, deletion(wanted, existing), dry_run)
+
+
+def everything(client: Client) -> dict[Key, tuple[Declared, str]]:
+    """All resources of all meshes, each with its ARN."""
+    return {
+        resource.key: (resource, str(answer["metadata"]["arn"]))
+        for mesh in meshes(client)
+        for resource, answer in read_answers(client, mesh)
+    }
+
+
+def perform(client: Client, steps: Sequence[Step], dry_run: bool = False) -> Applied:
+    """Asks for all steps at once; a refusal is told at its place in the document that it comes from."""
+    asked = [(step, request) for step in steps for request in step.requests]
+    if not asked:
+        return Applied(None, list(steps))
+    try:
+        done = client.requests([request for _, request in asked], dry_run)
+    except Refused as error:
+        if error.index is None:
+            raise
+        resource = asked[error.index][0].resource
+        if resource.source is not None:
+            raise refused(resource, error.message) from error
+        raise Refused(error.code, f"{label(resource.key)}: {error.message}", error.status) from error
+    return Applied(done.revision, list(steps))

@@ -1,0 +1,97 @@
+"""What has to be asked of the App Mesh API so that a mesh becomes what documents say; nothing is asked here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from shopmesh.appmesh.kinds import KINDS
+from shopmesh.appmesh.manifests import Declared, in_order, is_ours, parameters
+from shopmesh.appmesh.store import Key
+
+Verb = Literal["created", "updated", "unchanged", "deleted", "absent"]
+
+
+@dataclass(frozen=True)
+class Step:
+    """What happens to one resource, and the requests that make it happen (none: it is left alone)."""
+
+    verb: Verb
+    resource: Declared
+    requests: tuple[Mapping[str, Any], ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.verb} {label(self.resource.key)}"
+
+
+def label(key: Key) -> str:
+    """`virtualNode product-vn`, `route product-vr/product-r`, `mesh shopmesh`."""
+    return f"{key.kind} {'/'.join(key.path[1:]) or key.name}"
+
+
+def plan(wanted: Sequence[Declared], existing: Mapping[Key, tuple[Declared, str]]) -> list[Step]:
+    """The steps from what exists (with each resource's ARN) to what is wanted, in an order that works."""
+    steps = [_deleted(stale) for stale in reversed(_stale_routes(wanted, existing))]
+    for resource in in_order(wanted):
+        if resource.key in existing:
+            steps.append(_updated(resource, *existing[resource.key]))
+        else:
+            tags = [{"key": key, "value": value} for key, value in sorted(resource.tags.items())]
+            request = _request("Create", resource, {**parameters(resource), **({"tags": tags} if tags else {})})
+            steps.append(Step("created", resource, (request,)))
+    return steps
+
+
+def deletion(wanted: Iterable[Declared], existing: Mapping[Key, tuple[Declared, str]]) -> list[Step]:
+    """The steps that delete these resources, users before what they use; a router takes its routes along."""
+    going = {resource.key: resource for resource in wanted}
+    for key, (resource, _) in existing.items():
+        if key.kind == "route" and Key("virtualRouter", key.parent) in going:
+            going.setdefault(key, resource)
+    ordered = reversed(in_order(going.values()))
+    return [_deleted(resource) if resource.key in existing else Step("absent", resource) for resource in ordered]
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two specifications mean the same: an empty list is as good as none."""
+    return bool(_plain(one) == _plain(other))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items() if item not in ([], None)}
+    return [_plain(item) for item in value] if isinstance(value, list) else value
+
+
+def _stale_routes(wanted: Sequence[Declared], existing: Mapping[Key, tuple[Declared, str]]) -> list[Declared]:
+    """Routes of routers that are declared whole, and are not declared themselves."""
+    declared = {resource.key for resource in wanted}
+    routers = {r.key.path for r in wanted if r.whole and r.key.kind == "virtualRouter"}
+    return in_order(
+        resource
+        for key, (resource, _) in existing.items()
+        if key.kind == "route" and key.parent in routers and key not in declared
+    )
+
+
+def _updated(resource: Declared, before: Declared, arn: str) -> Step:
+    requests: list[Mapping[str, Any]] = []
+    if not same(resource.spec, before.spec):
+        requests.append(_request("Update", resource, parameters(resource)))
+    changed = {name: value for name, value in resource.tags.items() if before.tags.get(name) != value}
+    if changed:
+        tags = [{"key": name, "value": value} for name, value in sorted(changed.items())]
+        requests.append({"operation": "TagResource", "parameters": {"resourceArn": arn, "tags": tags}})
+    gone = sorted(name for name in before.tags if resource.whole and is_ours(name) and name not in resource.tags)
+    if gone:
+        requests.append({"operation": "UntagResource", "parameters": {"resourceArn": arn, "tagKeys": gone}})
+    return Step("updated" if requests else "unchanged", resource, tuple(requests))
+
+
+def _deleted(resource: Declared) -> Step:
+    return Step("deleted", resource, (_request("Delete", resource, parameters(resource, spec=False)),))
+
+
+def _request(verb: str, resource: Declared, said: Mapping[str, Any]) -> dict[str, Any]:
+    return {"operation": f"{verb}{KINDS[resource.key.kind].title}", "parameters": said}
