@@ -1,0 +1,104 @@
+"""The command line: the composition root, and the only reader of arguments and environment.
+
+    shopmesh [--endpoint-url …] COMMAND ─► COMMANDS (name → module:attribute) ─► the command, imported when it is called
+
+Exit status: 0 done; 1 it failed, with one line on standard error that says what to do; 2 the command line is wrong.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import NamedTuple
+
+import click
+
+from shopmesh import DEFAULT_ENDPOINT
+from shopmesh.cli.failures import told
+from shopmesh.cli.settings import Settings
+
+
+class Command(NamedTuple):
+    """Where a command is, and its line in the list of commands: the list must not import all of them."""
+
+    target: str
+    summary: str
+
+
+COMMANDS = {
+    "up": Command("shopmesh.cli.local:up", "Run the whole mesh on this machine, until Ctrl-C."),
+    "demo": Command("shopmesh.cli.local:demo", "Play the webinar: two canary releases under load, nothing lost."),
+    "start": Command("shopmesh.cli.local:start", "Start a workload beside those that run."),
+    "stop": Command("shopmesh.cli.local:stop", "Stop a workload and take it out of the mesh."),
+    "status": Command("shopmesh.cli.status:status", "Show the mesh at a glance: who gets how much, and what is wrong."),
+    "route": Command("shopmesh.cli.routing:route", "Show or shift the weights of a service's versions."),
+    "apply": Command("shopmesh.cli.resources:apply", "Create or update what manifests or App Mesh JSON declare."),
+    "get": Command("shopmesh.cli.reading:get", "List resources, or print them as manifests or JSON."),
+    "describe": Command("shopmesh.cli.reading:describe", "Show one resource, with what it uses and what uses it."),
+    "delete": Command("shopmesh.cli.resources:delete", "Delete resources, by name or by manifest."),
+    "serve": Command("shopmesh.cli.server:serve", "Run the control plane alone."),
+    "bootstrap": Command("shopmesh.cli.server:bootstrap", "Write the configuration that a sidecar starts with."),
+}
+
+
+class Commands(click.Group):
+    """Imports a command when it is called, and turns known errors into one line."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[cmd_name].target.partition(":")
+        command = getattr(importlib.import_module(module), attribute)
+        if not isinstance(command, click.Command):
+            raise TypeError(f"{COMMANDS[cmd_name].target} is no click command")
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, command.summary) for name, command in COMMANDS.items()])
+
+    def invoke(self, ctx: click.Context) -> object:
+        with told():
+            return super().invoke(ctx)
+
+
+@click.group(
+    cls=Commands,
+    name="shopmesh",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="""\b
+Examples:
+  shopmesh up                               the demo's mesh on this machine
+  shopmesh status --watch                   what happens in it
+  shopmesh route product product-v2-vn=50   half of product's traffic to 2.0
+  shopmesh apply -f mesh/ --dry-run         what the manifests would change
+  shopmesh get virtualnode -o yaml          the nodes as manifests
+
+\b
+Exit status: 0 done; 1 it failed; 2 the command line is wrong.
+""",
+)
+@click.version_option(package_name="shopmesh", message="%(prog)s %(version)s")
+@click.option(
+    "--endpoint-url",
+    envvar=["SHOPMESH_ENDPOINT_URL", "AWS_ENDPOINT_URL_APP_MESH"],
+    default=DEFAULT_ENDPOINT,
+    show_default=True,
+    show_envvar=True,
+    help="The control plane's API.",
+)
+@click.option(
+    "--region",
+    envvar=["AWS_REGION", "AWS_DEFAULT_REGION"],
+    default="us-east-1",
+    show_default=True,
+    help="Region that requests are signed for.",
+)
+@click.option("--mesh", envvar="SHOPMESH_MESH", help="The mesh that is meant; may be left out when there is one.")
+@click.pass_context
+def main(ctx: click.Context, endpoint_url: str, region: str, mesh: str | None) -> None:
+    """App Mesh on your own machine: three services, stock Envoy sidecars, one control plane."""
+    ctx.obj = Settings(endpoint_url, region, mesh)
+    ctx.color = ctx.obj.color

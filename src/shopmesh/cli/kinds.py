@@ -1,0 +1,38 @@
+"""How people spell the seven kinds."""
+
+from __future__ import annotations
+
+import difflib
+
+import click
+
+from shopmesh.appmesh.kinds import KINDS
+
+SHORT = {
+    "vn": "virtualNode",
+    "node": "virtualNode",
+    "vr": "virtualRouter",
+    "router": "virtualRouter",
+    "vs": "virtualService",
+    "service": "virtualService",
+    "vg": "virtualGateway",
+    "gateway": "virtualGateway",
+    "gr": "gatewayRoute",
+}
+
+
+class KindType(click.ParamType[str]):
+    """`virtualNode`, `VirtualNodes`, `virtual-node`, `node`, `vn` → virtualNode."""
+
+    name = "KIND"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        known = {kind.lower(): kind for kind in KINDS} | SHORT
+        known |= {kind.plural.lower(): kind.name for kind in KINDS.values()}
+        known |= {f"{short}s": kind for short, kind in SHORT.items() if len(short) > 2}
+        word = value.lower().replace("-", "").replace("_", "").replace(" ", "")
+        if word in known:
+            return known[word]
+        close = difflib.get_close_matches(word, known, n=1)
+        hint = f"did you mean {known[close[0]]}?" if close else f"the kinds are {', '.join(KINDS)}"
+        raise click.BadParameter(f"{value!r} is no kind of App Mesh; {hint}", ctx, param)

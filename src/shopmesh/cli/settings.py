@@ -1,0 +1,49 @@
+"""What the options before the command say, for the command."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from shopmesh.client import Client
+
+
+def _color() -> bool | None:
+    """False where NO_COLOR is set (https://no-color.org), else None: a terminal decides."""
+    return False if os.environ.get("NO_COLOR") else None
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Which control plane and which mesh; `mesh` is None when the user named none."""
+
+    endpoint_url: str
+    region: str
+    mesh: str | None = None
+    color: bool | None = field(default_factory=_color)
+
+    def client(self) -> Client:
+        """A client of that control plane; nothing is asked yet."""
+        from shopmesh.client import Client  # botocore takes its time, and `--help` has no use for it
+
+        return Client(self.endpoint_url, self.region)
+
+    def the_mesh(self, client: Client) -> str:
+        """The mesh that is meant: the one named, or the only one there is."""
+        from shopmesh.client import meshes
+
+        found = meshes(client)
+        if self.mesh is not None:
+            if self.mesh not in found:
+                there = ", ".join(found) or "none"
+                raise click.ClickException(f"there is no mesh {self.mesh!r} (there: {there}); correct --mesh")
+            return self.mesh
+        if not found:
+            raise click.ClickException("there is no mesh yet: load one with `shopmesh apply -f mesh/`")
+        if len(found) > 1:
+            raise click.ClickException(f"there are several meshes ({', '.join(found)}); name one with --mesh")
+        return found[0]

@@ -1,0 +1,56 @@
+"""Tables on standard output: as wide as the terminal, or as wide as they are when piped."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+    from rich.table import Table
+
+PIPED_WIDTH = 1000
+
+
+def console(color: bool | None) -> Console:
+    """A console for standard output; `color` False means none, None that a terminal decides."""
+    from rich.console import Console
+
+    plain = Console(highlight=False, no_color=color is False)
+    return plain if plain.is_terminal else Console(highlight=False, width=PIPED_WIDTH, color_system=None)
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[RenderableType]], right: Sequence[str] = ()) -> Table:
+    """Columns side by side without lines; those named in `right` hold numbers."""
+    from rich.table import Table
+
+    grid = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
+    for column in columns:
+        grid.add_column(column, justify="right" if column in right else "left", no_wrap=column in right)
+    for row in rows:
+        grid.add_row(*row)
+    return grid
+
+
+def show(renderable: RenderableType, color: bool | None) -> None:
+    """Prints it; piped lines end where their text ends."""
+    terminal = console(color)
+    with terminal.capture() as captured:
+        terminal.print(renderable)
+    for line in captured.get().splitlines():
+        click.echo(line.rstrip(), color=True if terminal.is_terminal else None)
+
+
+def age(seconds: float) -> str:
+    """`7s`, `12m`, `5h`, `3d`."""
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "m")):
+        if seconds >= size:
+            return f"{int(seconds // size)}{unit}"
+    return f"{int(max(seconds, 0))}s"
+
+
+def percent(share: float | None) -> str:
+    """A share from 0 to 1 in per cent; a dash when there is none."""
+    return "-" if share is None else f"{share * 100:.1f}%"

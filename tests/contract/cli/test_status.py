@@ -1,0 +1,122 @@
+"""`shopmesh status`, with figures and proxies as the control plane would tell them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.contract.cli.conftest import ControlPlane, Run
+
+MESH = Path(__file__).parents[3] / "mesh"
+
+
+def target(node: str, weight: int, seen: float, requests: int, **more: Any) -> dict[str, Any]:
+    return {
+        "virtualNode": node,
+        "weight": weight,
+        "share": weight / 100,
+        "seen": seen,
+        "interval": [seen - 0.02, seen + 0.02],
+        "requests": requests,
+        "errors": 0,
+        "retries": 0,
+        "p50": 1.5,
+        "p99": 10.0,
+        **more,
+    }
+
+
+def proxy(node: str, **more: Any) -> dict[str, Any]:
+    return {
+        "mesh": "shopmesh",
+        "kind": "virtualNode",
+        "name": node,
+        "instance": f"{node}-1",
+        "address": "127.0.0.1",
+        "connected": True,
+        "since": 1.0,
+        "known": True,
+        "inStep": True,
+        "types": {},
+        "refused": None,
+        **more,
+    }
+
+
+@pytest.fixture
+def busy(shopmesh: Run, control_plane: ControlPlane) -> None:
+    shopmesh("apply", "-f", str(MESH))
+    split = {
+        "mesh": "shopmesh",
+        "virtualService": "product.default.svc.cluster.local",
+        "virtualRouter": "product-vr",
+        "route": "product-r",
+        "targets": [target("product-vn", 50, 0.48, 1200), target("product-v2-vn", 50, 0.52, 1300, errors=4)],
+    }
+    control_plane.beside["splits"]["splits"] = [split]
+    control_plane.beside["proxies"]["proxies"] = [
+        proxy("product-vn"),
+        proxy("product-v2-vn", inStep=False, refused={"type": "routes", "message": "no such cluster", "at": 1.0}),
+        proxy("order-vn", connected=False, since=None),
+    ]
+    control_plane.beside["findings"]["findings"] = [
+        {"severity": "error", "where": "route product-r", "what": "is off", "why": "it hurts", "fix": "turn it on"}
+    ]
+
+
+@pytest.mark.usefixtures("busy")
+def test_services_versions_weights_and_seen_shares_are_one_line_each(shopmesh: Run) -> None:
+    """The service's name once, below it a line a version, with what it was to get and what it got."""
+    lines = shopmesh("status").stdout.splitlines()
+    [first] = [line.split() for line in lines if line.startswith("product.default")]
+    [second] = [line.split() for line in lines if line.strip().startswith("product-v2-vn  ") and "52.0%" in line]
+
+    assert ["product-vn", "1.0", "50", "48.0%"] == first[1:5]
+    assert ["product-v2-vn", "2.0", "50", "52.0%", "50.0%", "to", "54.0%", "1300", "4"] == second[:9]
+    assert ["0", "of", "1", "in", "step"] == second[-5:]
+
+
+@pytest.mark.usefixtures("busy")
+def test_a_refused_configuration_is_told_in_envoys_words(shopmesh: Run) -> None:
+    """So are proxies that are away, and findings with what to do."""
+    said = shopmesh("status").stdout
+
+    assert "refused its routes: no such cluster" in said
+    assert "not connected" in said
+    assert "error  route product-r: is off" in said
+    assert "do:  turn it on" in said
+
+
+@pytest.mark.usefixtures("busy")
+def test_piped_output_is_plain(shopmesh: Run) -> None:
+    """No colours, no lines cut at eighty columns, no blanks at their ends."""
+    said = shopmesh("status").stdout
+
+    assert "\x1b" not in said
+    assert all(line == line.rstrip() for line in said.splitlines())
+
+
+@pytest.mark.usefixtures("busy")
+def test_json_is_for_programs(shopmesh: Run) -> None:
+    """The same facts as one document."""
+    document = json.loads(shopmesh("status", "-o", "json").stdout)
+
+    assert {"mesh", "window", "splits", "proxies", "findings"} == document.keys()
+    assert "product-vn" == document["splits"][0]["targets"][0]["virtualNode"]
+
+
+def test_an_empty_control_plane_says_what_to_do(shopmesh: Run) -> None:
+    """A newcomer is told how to load a mesh."""
+    said = shopmesh("status", status=1).stderr
+
+    assert "error: there is no mesh yet: load one with `shopmesh apply -f mesh/`\n" == said
+
+
+def test_watching_needs_a_terminal(shopmesh: Run) -> None:
+    """Piped, --watch is a usage error instead of an endless stream of escapes."""
+    shopmesh("apply", "-f", str(MESH))
+
+    assert "--watch needs a terminal" in shopmesh("status", "--watch", status=2).stderr

@@ -1,0 +1,61 @@
+"""The command line's table of commands."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from shopmesh.cli import COMMANDS, main
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_in_the_list_is_there(name: str) -> None:
+    """Each name loads its module and shows its help."""
+    result = CliRunner().invoke(main, [name, "--help"])
+
+    assert 0 == result.exit_code, result.output
+    assert f"Usage: shopmesh {name} " in result.output
+
+
+def test_the_list_of_commands_imports_none_of_them() -> None:
+    """`shopmesh --help` stays fast: neither botocore nor rich nor a server is loaded for it."""
+    heavy = ("botocore", "rich", "starlette", "grpc", "yaml")
+    code = (
+        "import sys\nfrom shopmesh.cli import main\n"
+        "try:\n    main(['--help'])\nexcept SystemExit:\n    pass\n"
+        f"sys.exit(str([name for name in {heavy!r} if name in sys.modules] or ''))"
+    )
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+    assert "" == done.stderr.strip()
+    assert all(name in done.stdout for name in COMMANDS)
+
+
+def test_an_unknown_command_is_a_usage_error() -> None:
+    """Exit status 2, and a word about help."""
+    result = CliRunner().invoke(main, ["aply"])
+
+    assert 2 == result.exit_code
+    assert "aply" in result.output
+
+
+def test_the_version_is_the_packages() -> None:
+    """`--version` prints name and version."""
+    assert CliRunner().invoke(main, ["--version"]).output.startswith("shopmesh ")
+
+
+def test_bugs_keep_their_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only errors that say what to do become one line; anything else must not be hidden."""
+
+    @click.command()
+    def broken() -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(type(main), "get_command", lambda *_: broken)
+
+    assert isinstance(CliRunner().invoke(main, ["get"]).exception, RuntimeError)
