@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -19,19 +18,6 @@ _run_folder = click.option(
     show_default=True,
     help="Folder of the store, the log and the control socket.",
 )
-
-
-@contextlib.contextmanager
-def _told() -> Iterator[None]:
-    """Errors that name what to do become one line and exit status 1."""
-    from shopmesh.appmesh.manifests import DocumentError
-    from shopmesh.client import ClientError
-    from shopmesh.local.errors import LocalError
-
-    try:
-        yield
-    except (LocalError, ClientError, DocumentError) as error:
-        raise click.ClickException(str(error)) from error
 
 
 @click.command(
@@ -86,7 +72,7 @@ def up(
     def tell(machine: Machine, answered: bool) -> None:
         summary.show(console, machine, answered, str(run_dir) if run_dir != RUN_FOLDER else None)
 
-    with _told(), contextlib.closing(Terminal(console, run_dir.absolute() / "shopmesh.log")) as terminal:
+    with contextlib.closing(Terminal(console, run_dir.absolute() / "shopmesh.log")) as terminal:
         asyncio.run(run(options, terminal, tell))
 
 
@@ -111,8 +97,7 @@ def stop(node: str, instance: int, run_dir: Path) -> None:
 def _ask(command: str, node: str, instance: int, run_dir: Path) -> None:
     from shopmesh.local.control import Request, send
 
-    with _told():
-        reply = send(run_dir.absolute() / "control.sock", Request(command, node, instance))
+    reply = send(run_dir.absolute() / "control.sock", Request(command, node, instance))
     for line in reply.done:
         click.echo(line)
     for warning in reply.warnings:
@@ -153,7 +138,6 @@ def demo(rate: float, seconds: float, port: int, api_port: int, run_dir: Path | 
     from shopmesh.local.demo.run import demo as run
 
     with contextlib.ExitStack() as stack:
-        stack.enter_context(_told())
         folder = run_dir or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="shopmesh-demo-")))
         options = Options(Path.cwd(), folder, dict(os.environ), port, api_port, rate, seconds)
         passed = asyncio.run(run(options, Console(highlight=False)))

@@ -11,8 +11,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
+from shopmesh.local.readable import readable
+
 _COLOURS = ("cyan", "green", "magenta", "blue", "yellow", "bright_cyan", "bright_green", "bright_magenta")
-_NAME_WIDTH = 22
+_NAME_WIDTH = 23
 _FILE_BYTES = 5_000_000
 
 
@@ -33,7 +35,7 @@ class Terminal:
         self._keep(f"{name}: {text}")
         if self.console is not None:
             prefix = Text(f"{name:{_NAME_WIDTH}} | ", style=_colour(name))
-            self.console.print(prefix + Text(text, style=""), soft_wrap=True)
+            self.console.print(prefix + Text(readable(text)), soft_wrap=True)
 
     def say(self, text: str) -> None:
         """Something that the user should know."""
