@@ -55,7 +55,7 @@ def perform(
     if "spec" in parameters:
         before = transaction.get(key)
         kept = {} if before is None else {m: before.spec[m] for m in KEPT[kind.name] if m in before.spec}
-        translated["spec"] = {**kept, **_TO_LATER.get(kind.name, _same)(parameters["spec"])}
+        translated["spec"] = {**kept, **to_later(kind.name, parameters["spec"])}
     services = service_names(key, transaction)
     answer = verbs.perform(later.operation, protocol.validated(later, translated), transaction, context)
     if kind.name == "virtualRouter" and operation.verb in ("Create", "Update"):
@@ -66,6 +66,11 @@ def perform(
     if kind.name == "virtualRouter":
         spec["serviceNames"] = services
     return pruned({kind.name: {**data, "spec": spec}}, operation)
+
+
+def to_later(kind: str, spec: Document) -> Document:
+    """A specification of 2018-10-01 in 2019-01-25's form; a router's `serviceNames` are not in it."""
+    return _TO_LATER.get(kind, _same)(spec)
 
 
 def service_names(router: Key, view: View) -> list[str]:

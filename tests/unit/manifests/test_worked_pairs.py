@@ -166,3 +166,37 @@ def test_cli_json_declares_what_its_manifest_declares() -> None:
     by_json = read(NAMESPACE, NODES, ROUTER_REQUESTS, SERVICE_REQUESTS)
 
     assert [(r.key, r.spec) for r in by_manifest] == [(r.key, r.spec) for r in by_json]
+
+
+def test_json_of_the_public_preview_is_read_too() -> None:
+    """The tutorial's own documents: names for backends, `serviceName` in DNS, and `serviceNames` on the router."""
+    node = {
+        "meshName": "shopmesh",
+        "virtualNodeName": "order-vn",
+        "spec": {
+            "backends": ["product.default.svc.cluster.local"],
+            "serviceDiscovery": {"dns": {"serviceName": "order.default.svc.cluster.local"}},
+        },
+    }
+    router = {
+        "meshName": "shopmesh",
+        "virtualRouterName": "product-vr",
+        "spec": {"serviceNames": ["product.default.svc.cluster.local"]},
+    }
+
+    assert [
+        {
+            "meshName": "shopmesh",
+            "virtualNodeName": "order-vn",
+            "spec": {
+                "backends": [{"virtualService": {"virtualServiceName": "product.default.svc.cluster.local"}}],
+                "serviceDiscovery": {"dns": {"hostname": "order.default.svc.cluster.local"}},
+            },
+        },
+        {"meshName": "shopmesh", "virtualRouterName": "product-vr", "spec": {}},
+        {
+            "meshName": "shopmesh",
+            "virtualServiceName": "product.default.svc.cluster.local",
+            "spec": {"provider": {"virtualRouter": {"virtualRouterName": "product-vr"}}},
+        },
+    ] == requests(json.dumps(node), json.dumps(router))

@@ -62,7 +62,7 @@ def declared(sources: Sequence[Source], mesh: str | None = None, existing: Itera
         if source in manifests:
             found = list(_of_manifest(source, objects))
         elif is_request(source.value):
-            found = [request(source)]
+            found = request(source)
         elif foreign(source) is None:
             raise source.wrong((), "neither a manifest (apiVersion and kind) nor App Mesh JSON (meshName)")
         else:

@@ -1,11 +1,12 @@
-"""App Mesh CLI JSON: the parameters of one create or update, its kind recognised by its keys."""
+"""App Mesh CLI JSON, of either API version: the parameters of one create or update, its kind told by its keys."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from shopmesh.appmesh.manifests.declared import Declared
+from shopmesh.appmesh.manifests.declared import Declared, at
 from shopmesh.appmesh.manifests.documents import Source
+from shopmesh.appmesh.preview import to_later
 from shopmesh.appmesh.store import Document, Key
 
 NAMES: Mapping[str, tuple[str, ...]] = {
@@ -28,10 +29,11 @@ def is_request(value: Document) -> bool:
     return "meshName" in value
 
 
-def request(source: Source) -> Declared:
+def request(source: Source) -> list[Declared]:
     """The resource that such a document declares; raises `DocumentError`.
 
-    A `clientToken` is not kept: applying again is safe without it.
+    A `clientToken` is not kept: applying again is safe without it. The `serviceNames` of a router of 2018-10-01 are
+    virtual services that it provides.
     """
     value = source.value
     kind = next(kind for kind, names in NAMES.items() if set(names) <= set(value))
@@ -48,7 +50,35 @@ def request(source: Source) -> Declared:
     if not isinstance(spec, dict):
         raise source.wrong(("spec",), f"is an object, not {spec!r}")
     owner = value.get("meshOwner")
-    return Declared(Key(kind, tuple(names)), spec, _tags(source), owner, False, source, ("spec",))
+    key = Key(kind, tuple(names))
+    if not _is_preview(kind, spec):
+        return [Declared(key, spec, _tags(source), owner, False, source, ("spec",))]
+    services = spec.get("serviceNames", [])
+    if not isinstance(services, list) or not all(isinstance(name, str) and name for name in services):
+        raise source.wrong(("spec", "serviceNames"), f"is a list of names, not {services!r}")
+    return [
+        Declared(key, to_later(kind, spec), _tags(source), owner, False, source, ("spec",)),
+        *(
+            Declared(
+                Key("virtualService", (key.mesh, service)),
+                {"provider": {"virtualRouter": {"virtualRouterName": key.name}}},
+                source=source,
+                path=("spec", "serviceNames", index),
+            )
+            for index, service in enumerate(services)
+        ),
+    ]
+
+
+def _is_preview(kind: str, spec: Document) -> bool:
+    """Whether a specification says what only the public preview's API, 2018-10-01, had words for."""
+    if kind == "virtualRouter":
+        return "serviceNames" in spec
+    if kind != "virtualNode":
+        return False
+    backends, dns = spec.get("backends"), at(spec, ("serviceDiscovery", "dns"))
+    names = isinstance(backends, list) and bool(backends) and all(isinstance(name, str) for name in backends)
+    return names or (isinstance(dns, dict) and "serviceName" in dns)
 
 
 def parameters(resource: Declared, spec: bool = True) -> dict[str, object]:
