@@ -8,6 +8,8 @@ from typing import IO, Any
 
 import click
 
+from shopmesh.cli.settings import color_wanted
+
 
 class Failure(click.ClickException):
     """What failed, in one line a cause; the exit status is 1."""
@@ -16,7 +18,8 @@ class Failure(click.ClickException):
 
     def show(self, file: IO[Any] | None = None) -> None:
         for line in self.message.splitlines():
-            click.echo(f"{click.style('error:', fg='red', bold=True)} {line}", file=file, err=file is None)
+            mark = click.style("error:", fg="red", bold=True)
+            click.echo(f"{mark} {line}", file=file, err=file is None, color=color_wanted())
 
 
 @contextlib.contextmanager

@@ -11,9 +11,17 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from shopmesh.appmesh.manifests import Declared, restored
-from shopmesh.cli.tables import age, percent, table
+from shopmesh.cli.tables import age, fitting, percent, table
 from shopmesh.client import Finding, Proxy, Splits, Target
 
+COLUMNS = (
+    *("SERVICE", "NODE", "VERSION", "WEIGHT", "SEEN", "95 %", "REQUESTS", "ERRORS", "RETRIES", "P50", "P99"),
+    "PROXIES",
+)
+SPARE = ("P50", "95 %", "RETRIES", "P99", "VERSION", "REQUESTS")
+"""What a narrow terminal can do without, least needed first; -o json has it all."""
+
+CLUSTER_DOMAIN = ".svc.cluster.local"
 VERSION_LABEL = "app.kubernetes.io/version"
 
 _NONE: Target = {
@@ -52,13 +60,13 @@ class Glance:
         }
 
 
-def render(glance: Glance) -> RenderableType:
-    """Services, then proxies, then findings."""
+def render(glance: Glance, width: int) -> RenderableType:
+    """Services, then proxies, then findings, in lines of at most `width` characters where that can be."""
     window = f"{glance.splits['window']:g} s"
     parts: list[RenderableType] = [
         Text.assemble(("mesh ", "bold"), glance.mesh, "  at ", glance.endpoint, f"  over the last {window}"),
         "",
-        _services(glance),
+        _services(glance, width),
         "",
         _proxies(glance.proxies),
         "",
@@ -67,15 +75,15 @@ def render(glance: Glance) -> RenderableType:
     return Group(*parts)
 
 
-def _services(glance: Glance) -> RenderableType:
+def _services(glance: Glance, width: int) -> RenderableType:
     rows = list(_targets(glance))
     if not rows:
         return Text("no virtual service yet: `shopmesh apply -f mesh/` loads the demo's")
-    columns = ("SERVICE", "NODE", "VERSION", "WEIGHT", "SEEN", "95 %", "REQUESTS", "ERRORS", "RETRIES", "P50", "P99")
-    return table((*columns, "PROXIES"), rows, right=columns[3:])
+    columns, cells = fitting(COLUMNS, rows, width, SPARE)
+    return table(columns, cells, right=COLUMNS[3:-1])
 
 
-def _targets(glance: Glance) -> Iterator[tuple[RenderableType, ...]]:
+def _targets(glance: Glance) -> Iterator[tuple[str | Text, ...]]:
     """A row a target of each service, sorted by service; its name stands in the first of its rows only."""
     versions = {resource.key.name: _version(resource) for resource in glance.resources}
     routed = {split["virtualService"] for split in glance.splits["splits"]}
@@ -90,7 +98,8 @@ def _targets(glance: Glance) -> Iterator[tuple[RenderableType, ...]]:
     for service, _, _ in found:
         counts[service] = counts.get(service, 0) + 1
     for service, route, targets in sorted(found, key=lambda entry: entry[:2]):
-        name = f"{service} ({route})" if counts[service] > 1 else service
+        short = service.removesuffix(CLUSTER_DOMAIN)
+        name = f"{short} ({route})" if counts[service] > 1 else short
         for index, target in enumerate(targets):
             node = target["virtualNode"]
             interval = target["interval"]

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from shopmesh.client import Client
 
 
-def _color() -> bool | None:
+def color_wanted() -> bool | None:
     """False where NO_COLOR is set (https://no-color.org), else None: a terminal decides."""
     return False if os.environ.get("NO_COLOR") else None
 
@@ -24,7 +24,7 @@ class Settings:
     endpoint_url: str
     region: str
     mesh: str | None = None
-    color: bool | None = field(default_factory=_color)
+    color: bool | None = field(default_factory=color_wanted)
 
     def client(self) -> Client:
         """A client of that control plane; nothing is asked yet."""

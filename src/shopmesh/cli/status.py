@@ -49,7 +49,7 @@ def status(settings: Settings, watch: bool, window: float, output: str) -> None:
         if output == "json":
             click.echo(json.dumps(seen.document(), indent=2))
         else:
-            show(render(seen), settings.color)
+            show(render(seen, console(settings.color).width), settings.color)
 
 
 def _look(client: Client, mesh: str, window: float) -> Glance:
@@ -79,7 +79,7 @@ def _watch(client: Client, mesh: str, window: float, settings: Settings) -> None
         with Live(console=console(settings.color), auto_refresh=False, screen=True) as live:
             while True:
                 try:
-                    live.update(render(_look(client, mesh, window)), refresh=True)
+                    live.update(render(_look(client, mesh, window), live.console.width), refresh=True)
                 except Unreachable as error:
                     live.update(Text(f"{error} (trying again)", style="red"), refresh=True)
                 time.sleep(REFRESH_SECONDS)

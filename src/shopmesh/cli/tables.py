@@ -10,6 +10,7 @@ import click
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.table import Table
+    from rich.text import Text
 
 PIPED_WIDTH = 1000
 
@@ -32,6 +33,20 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[RenderableType]], righ
     for row in rows:
         grid.add_row(*row)
     return grid
+
+
+def fitting(
+    columns: Sequence[str], rows: Sequence[Sequence[str | Text]], width: int, spare: Sequence[str]
+) -> tuple[list[str], list[list[str | Text]]]:
+    """The columns and rows that fit into `width`, leaving out those of `spare` that are needed least, in its order."""
+    widths = {column: max(len(column), *(len(row[i]) for row in rows)) + 2 for i, column in enumerate(columns)}
+    kept = list(columns)
+    for column in spare:
+        if sum(widths[name] for name in kept) <= width:
+            break
+        kept.remove(column)
+    places = [columns.index(column) for column in kept]
+    return kept, [[row[place] for place in places] for row in rows]
 
 
 def show(renderable: RenderableType, color: bool | None) -> None:
