@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from shopmesh.appmesh.store import Key, View
 from shopmesh.server.proxies import ProxyStatus
 from shopmesh.server.splits import weighted_targets
+from shopmesh.xds.limitations import Limitation
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +22,15 @@ class Finding:
     fix: str
 
 
-def findings(view: View, proxies: Iterable[ProxyStatus]) -> list[Finding]:
-    """All findings, errors first."""
+def findings(view: View, proxies: Iterable[ProxyStatus], limitations: Iterable[Limitation]) -> list[Finding]:
+    """All findings, errors first; `limitations` are what the translation could not give the proxies as written."""
     statuses = list(proxies)
-    found = [*_of_proxies(statuses), *_of_routes(view, statuses), *_of_backends(view)]
+    found = [
+        *_of_proxies(statuses),
+        *_of_routes(view, statuses),
+        *_of_backends(view),
+        *(Finding("warning", one.where, one.what, one.why, one.fix) for one in limitations),
+    ]
     return sorted(found, key=lambda finding: (finding.severity, finding.where))
 
 

@@ -10,10 +10,12 @@ import time
 from collections.abc import AsyncIterator, Callable
 
 import grpc
+from envoy.config.core.v3.base_pb2 import Node
+from google.protobuf.message import DecodeError
 
 from shopmesh.server import metrics_proto
 from shopmesh.server.figures import Caller, Figures, readings
-from shopmesh.xds.node import InvalidNode, parse_node
+from shopmesh.xds.node import parse
 
 log = logging.getLogger(__name__)
 
@@ -21,18 +23,18 @@ log = logging.getLogger(__name__)
 def add_to(server: grpc.aio.Server, figures: Figures, clock: Callable[[], float] = time.time) -> None:
     """Serves the metrics service on `server`; `clock` gives seconds since 1970."""
 
-    async def stream_metrics(requests: AsyncIterator[bytes], context: grpc.aio.ServicerContext) -> bytes:
+    async def stream_metrics(requests: AsyncIterator[bytes], context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
         caller: Caller | None = None
         instance = ""
         async for data in requests:
             try:
                 message = metrics_proto.parse(data)
                 if caller is None:
-                    node = parse_node(message.identifier.node)
+                    node = parse(Node.FromString(message.identifier.node))
                     caller, instance = Caller(node.mesh, node.kind, node.name), node.instance
                     figures.begin(caller, instance, clock())
                 figures.report(caller, instance, clock(), readings(message.envoy_metrics))
-            except (InvalidNode, ValueError) as error:
+            except (ValueError, DecodeError) as error:
                 log.warning("a report of figures was refused: %s", error)
                 await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
         return b""

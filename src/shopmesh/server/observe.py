@@ -14,12 +14,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from shopmesh.appmesh.store import Key, Transaction
 from shopmesh.server import splits
 from shopmesh.server.database import Store
 from shopmesh.server.figures import Caller, Figures
 from shopmesh.server.findings import findings
 from shopmesh.server.proxies import Change, Proxies, ProxyStatus
+from shopmesh.xds.instances import withdraw
+from shopmesh.xds.node import Identity
 
 DEFAULT_WINDOW = 10.0
 LONGEST_WAIT = 60.0
@@ -52,14 +53,10 @@ class Observe:
 
     async def _withdraw(self, request: Request) -> Response:
         mesh, kind, name, instance = (request.path_params[part] for part in ("mesh", "kind", "name", "instance"))
-        key = Key("instance", (mesh, kind, name, instance))
-
-        def delete(transaction: Transaction) -> None:
-            if transaction.get(key) is None:
-                raise HTTPException(404, f"no instance {instance} of {kind} {name} is declared in the mesh {mesh}")
-            transaction.delete(key)
-
-        await self._store.submit(delete)
+        identity = Identity(mesh, kind, name, instance)
+        found = await self._store.submit(lambda transaction: withdraw(transaction, identity, time.time()))
+        if not found:
+            raise HTTPException(404, f"no instance {instance} of {kind} {name} is declared in the mesh {mesh}")
         self._figures.forget(Caller(mesh, kind, name), instance)
         return JSONResponse({"revision": self._store.revision})
 
@@ -75,7 +72,7 @@ class Observe:
         return JSONResponse({"window": window, "figures": found})
 
     async def _findings(self, _: Request) -> Response:
-        found = findings(self._store.state, self._proxies.statuses())
+        found = findings(self._store.state, self._proxies.statuses(), self._proxies.limitations())
         return JSONResponse({"findings": [dataclasses.asdict(finding) for finding in found]})
 
     async def _changes(self, request: Request) -> Response:
@@ -139,7 +136,7 @@ def _number(request: Request, name: str, default: float) -> float:
         value = float(text)
     except ValueError:
         value = -1.0
-    if not 0 <= value < 1e12:
+    if not 0 <= value <= 2**53:
         raise HTTPException(400, f"{name}={text!r} is not a number from 0 on")
     return value
 

@@ -19,7 +19,7 @@ def test_other_addresses_are_refused_until_insecure_is_said(setting: dict[str, s
     """Nobody opens a mesh to a network by accident, and the message says what to do."""
     with pytest.raises(ConfigError, match="--insecure"):
         Config(**setting)  # type: ignore[arg-type]  # only strings are given
-    assert Config(**setting, insecure=True)  # type: ignore[arg-type]  # as above
+    assert Config(**setting, insecure=True).insecure  # type: ignore[arg-type]  # as above
 
 
 def test_the_api_may_be_public_with_credentials() -> None:
