@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +21,7 @@ from shopmesh.cli import main
 from shopmesh.client import Client
 from shopmesh.server import api
 from shopmesh.server.database import Store
+from shopmesh.server.sigv4 import Authenticated
 from tests.support.process import eventually
 
 
@@ -34,6 +36,20 @@ class ControlPlane:
 
 @pytest.fixture
 def control_plane() -> Iterator[ControlPlane]:
+    """One that is open to everybody."""
+    with _running({}) as plane:
+        yield plane
+
+
+@pytest.fixture
+def secured() -> Iterator[ControlPlane]:
+    """One that wants signatures."""
+    with _running({"key": "secret"}) as plane:
+        yield plane
+
+
+@contextlib.contextmanager
+def _running(credentials: Mapping[str, str]) -> Iterator[ControlPlane]:
     plane = ControlPlane()
     plane.beside = {
         "proxies": {"proxies": []},
@@ -41,18 +57,19 @@ def control_plane() -> Iterator[ControlPlane]:
         "splits": {"window": 10.0, "splits": []},
         "change": {"resources": [], "at": 0.0, "proxies": {}, "converged": True, "milliseconds": None},
     }
-    server = _server(plane)
+    server = _server(plane, credentials)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     eventually(lambda: server.started, "the API listens")
-    port = server.servers[0].sockets[0].getsockname()[1]
-    plane.url = f"http://127.0.0.1:{port}"
-    yield plane
-    server.should_exit = True
-    thread.join(10)
+    plane.url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    try:
+        yield plane
+    finally:
+        server.should_exit = True
+        thread.join(10)
 
 
-def _server(plane: ControlPlane) -> uvicorn.Server:
+def _server(plane: ControlPlane, credentials: Mapping[str, str]) -> uvicorn.Server:
     uids = itertools.count()
     opened: list[Store] = []
 
@@ -64,7 +81,7 @@ def _server(plane: ControlPlane) -> uvicorn.Server:
             inner.routes.extend(
                 api.routes(store, "123456789012", "us-east-1", lambda: 1.0e9, lambda: f"uid-{next(uids)}")
             )
-        await inner(scope, receive, send)
+        await guarded(scope, receive, send)
 
     async def change(request: Request) -> Response:
         return JSONResponse({"revision": request.path_params["revision"], **plane.beside["change"]})
@@ -79,6 +96,7 @@ def _server(plane: ControlPlane) -> uvicorn.Server:
             *(Route(f"/shopmesh/v1/{what}", _fixed(plane, what)) for what in ("proxies", "findings", "splits")),
         ]
     )
+    guarded = Authenticated(inner, credentials, "us-east-1")
     return uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, access_log=False, lifespan="off"))
 
 

@@ -37,9 +37,9 @@ def request(source: Source) -> list[Declared]:
     """
     value = source.value
     kind = next(kind for kind, names in NAMES.items() if set(names) <= set(value))
-    for key in value:
-        if key not in _BESIDE and key not in NAMES[kind]:
-            raise source.wrong((key,), f"unknown field for {kind}, which has {', '.join(sorted(_fields(kind)))}")
+    for word in value:
+        if word not in _BESIDE and word not in NAMES[kind]:
+            raise source.wrong((word,), f"unknown field for {kind}, which has {', '.join(sorted(_fields(kind)))}")
     names = []
     for parameter in NAMES[kind]:
         name = value[parameter]
