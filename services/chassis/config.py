@@ -59,7 +59,7 @@ class Config:
         Raises `ConfigError`; only here, because other programs' variables end in `_URL`, too.
         """
         variable = f"{name.upper()}_URL"
-        return _url(variable, self.urls.get(variable, PEER_URL.format(name)))
+        return _http_url(variable, self.urls.get(variable, PEER_URL.format(name)))
 
 
 def _number(kind: Callable[[str], T], what: str, low: float, high: float) -> Callable[[str, str], T]:
@@ -90,15 +90,18 @@ def _text(variable: str, value: str) -> str:
     return value
 
 
-def _url(variable: str, value: str) -> str:
-    try:
-        parts = urlsplit(value)
-        good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:
-        good = False
-    if not good:
-        raise ConfigError(f"{variable}={value!r} is not a URL like http://name:5000; correct it or unset it")
-    return value.rstrip("/")
+def _url(*schemes: str) -> Callable[[str, str], str]:
+    def parse(variable: str, value: str) -> str:
+        try:
+            parts = urlsplit(value)
+            good = parts.scheme in schemes and parts.hostname and parts.port != 0
+        except ValueError:
+            good = False
+        if not good:
+            raise ConfigError(f"{variable}={value!r} is not a URL like http://name:5000; correct it or unset it")
+        return value.rstrip("/")
+
+    return parse
 
 
 def _address(variable: str, value: str) -> str:
@@ -109,6 +112,8 @@ def _address(variable: str, value: str) -> str:
 
 
 _port = _number(int, "a port", 1, 65535)
+# Between services TLS is the sidecars' work.
+_http_url = _url("http")
 _share = _number(float, "a share", 0, 1)
 
 VARIABLES: Mapping[str, tuple[str, Callable[[str, str], object]]] = {
@@ -117,11 +122,11 @@ VARIABLES: Mapping[str, tuple[str, Callable[[str, str], object]]] = {
     "control_port": ("CONTROL_PORT", _port),
     "workers": ("WEB_CONCURRENCY", _number(int, "a number of workers", 1, 64)),
     "connections": ("MAX_CONNECTIONS", _number(int, "a number of connections", 1, 100_000)),
-    "proxy": ("HTTP_PROXY", _url),
+    "proxy": ("HTTP_PROXY", _http_url),
     "peer_timeout_seconds": ("PEER_TIMEOUT_SECONDS", _number(float, "a number of seconds", 0.001, 3600)),
     "log_level": ("LOG_LEVEL", _one_of("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")),
     "tracing": ("TRACING", _one_of("otel", "xray", "off")),
-    "otlp_endpoint": ("OTEL_EXPORTER_OTLP_ENDPOINT", _url),
+    "otlp_endpoint": ("OTEL_EXPORTER_OTLP_ENDPOINT", _url("http", "https")),
     "xray_daemon": ("AWS_XRAY_DAEMON_ADDRESS", _address),
     "fault_error_share": ("FAULT_ERROR_SHARE", _share),
     "fault_delay_ms": ("FAULT_DELAY_MS", _number(float, "a number of milliseconds", 0, 600_000)),
