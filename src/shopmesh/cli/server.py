@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import sys
 from pathlib import Path
 
 import click
+
+from shopmesh.cli.settings import Settings
 
 
 @click.command(
@@ -34,7 +37,6 @@ Examples:
 @click.option("--region", default="us-east-1", show_default=True, help="Region in ARNs and signatures.")
 @click.option("--account", default="123456789012", show_default=True, help="Account in ARNs, 12 digits.")
 @click.option("--insecure", is_flag=True, help="Listen on other addresses than loopback without authentication.")
-@click.option("--ready-fd", type=int, hidden=True, help="Write the two ports to this file descriptor when ready.")
 def serve(
     host: str,
     api_port: int,
@@ -45,7 +47,6 @@ def serve(
     region: str,
     account: str,
     insecure: bool,
-    ready_fd: int | None,
 ) -> None:
     """Run the control plane: the App Mesh API for clients, xDS for Envoys."""
     from shopmesh.server.config import Config, ConfigError, read_credentials
@@ -56,9 +57,6 @@ def serve(
 
     def ready(bound: Bound) -> None:
         click.echo(f"App Mesh API on http://{host}:{bound.api_port}, xDS on {xds_host}:{bound.xds_port}", err=True)
-        if ready_fd is not None:
-            with open(ready_fd, "w") as report:  # noqa: PTH123  # a descriptor, not a path
-                report.write(f"{bound.api_port} {bound.xds_port}\n")
 
     try:
         keys = read_credentials(credentials) if credentials else {}
@@ -76,3 +74,44 @@ def serve(
         asyncio.run(run(config, ready))
     except (ConfigError, StoreError) as error:
         raise click.ClickException(str(error)) from error
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  shopmesh bootstrap virtualNode/product-vn --instance product-1 > envoy.json
+  envoy -c envoy.json --disable-hot-restart
+"""
+)
+@click.argument("node", metavar="KIND/NAME")
+@click.option("--instance", required=True, help="Tells the Envoys of one node apart.")
+@click.option("--address", help="Where other Envoys reach this one; without it the node's DNS name is used.")
+@click.option("--xds-host", default="127.0.0.1", show_default=True, help="Where the control plane's xDS is.")
+@click.option("--xds-port", default=18000, show_default=True, help="The port of xDS.")
+@click.option("--admin-port", default=9901, show_default=True, help="Envoy's admin port, on loopback.")
+@click.option("--ready-port", default=15021, show_default=True, help="Port of GET /ready, for probes.")
+@click.pass_obj
+def bootstrap(
+    settings: Settings,
+    node: str,
+    instance: str,
+    address: str | None,
+    xds_host: str,
+    xds_port: int,
+    admin_port: int,
+    ready_port: int,
+) -> None:
+    """Write the static file that an Envoy starts with, as JSON, for traffic that is redirected into it.
+
+    `shopmesh up` writes its own, for applications that find their sidecar by HTTP_PROXY.
+    """
+    from shopmesh.xds.bootstrap import bootstrap as written
+    from shopmesh.xds.node import KINDS, ProxyNode
+
+    kind, _, name = node.partition("/")
+    if kind not in KINDS or not name:
+        raise click.UsageError(f"{node!r} is no proxy's name: write virtualNode/NAME or virtualGateway/NAME")
+    proxy = ProxyNode(
+        mesh=settings.mesh or "shopmesh", name=name, instance=instance, kind=kind, cluster=name, address=address
+    )
+    click.echo(json.dumps(written(proxy, xds_host, xds_port, admin_port, ready_port), indent=2))

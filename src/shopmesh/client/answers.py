@@ -69,6 +69,20 @@ class Splits(TypedDict):
     splits: list[Split]
 
 
+class Counts(TypedDict):
+    """What the proxies of one node counted for one upstream cluster, ingress or egress; latencies in milliseconds."""
+
+    mesh: str
+    kind: str
+    name: str
+    cluster: str
+    requests: int
+    errors: int
+    retries: int
+    p50: float | None
+    p99: float | None
+
+
 class Finding(TypedDict):
     """Something that is wrong; `severity` is "error" or "warning"."""
 

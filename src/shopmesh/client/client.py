@@ -10,7 +10,7 @@ from urllib.parse import quote
 from botocore.credentials import Credentials
 
 from shopmesh import DEFAULT_ENDPOINT
-from shopmesh.client.answers import Change, Changes, Done, Finding, Proxy, Splits
+from shopmesh.client.answers import Change, Changes, Counts, Done, Finding, Proxy, Splits
 from shopmesh.client.credentials import usual
 from shopmesh.client.errors import ClientError
 from shopmesh.client.session import Session
@@ -87,11 +87,13 @@ class Client:
 
     def splits(self, mesh: str | None = None, window: float = 10.0, since: float | None = None) -> Splits:
         """What each version got in the last `window` seconds, or since a time in seconds since 1970."""
-        query: dict[str, str | float] = {"window": window} if since is None else {"since": since}
-        if mesh is not None:
-            query["mesh"] = mesh
-        answer: Any = self._session.ask("GET", "/shopmesh/v1/splits", query)
+        answer: Any = self._session.ask("GET", "/shopmesh/v1/splits", _span(mesh, window, since))
         found: Splits = answer
+        return found
+
+    def figures(self, mesh: str | None = None, window: float = 10.0, since: float | None = None) -> list[Counts]:
+        """What every Envoy counted for every cluster, its own ingress too; the time as for `splits`."""
+        found: list[Counts] = self._session.ask("GET", "/shopmesh/v1/figures", _span(mesh, window, since))["figures"]
         return found
 
     def findings(self) -> list[Finding]:
@@ -123,3 +125,10 @@ class Client:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _span(mesh: str | None, window: float, since: float | None) -> dict[str, str | float]:
+    query: dict[str, str | float] = {"window": window} if since is None else {"since": since}
+    if mesh is not None:
+        query["mesh"] = mesh
+    return query

@@ -11,8 +11,9 @@ import time
 from collections.abc import Callable
 
 from shopmesh.local.demo.pump import Pump, Tally
-from tests.bench.mesh.running import Mesh, mesh, revision
+from tests.bench.mesh.running import Mesh, mesh
 from tests.bench.report import spread, table
+from tests.support.process import eventually
 
 NODE = "product-v2-vn"
 
@@ -35,8 +36,9 @@ def _under_load(running: Mesh, rate: float, what: str, act: Callable[[], None]) 
     tally = asyncio.run(_pumped(running.way_in, rate, act))
     # The last report of each proxy is at most a second behind.
     time.sleep(2.5)
-    figures = running.client.figures(since=began)["figures"]
-    errors, retries = (sum(int(figure[key]) for figure in figures) for key in ("errors", "retries"))
+    figures = running.client.figures(since=began)
+    errors = sum(figure["errors"] for figure in figures)
+    retries = sum(figure["retries"] for figure in figures)
     return [what, tally.sent, dict(tally.failures) or 0, errors, retries]
 
 
@@ -60,13 +62,11 @@ def _nodes(running: Mesh, count: int) -> None:
     for _ in range(count):
         running.client.wait_converged(running.weigh("product", product_vn=100))
         appmesh.delete_virtual_node(meshName="shopmesh", virtualNodeName=NODE)
-        appmesh.create_virtual_node(meshName="shopmesh", virtualNodeName=NODE, spec=spec)  # type: ignore[arg-type]  # as read
+        appmesh.create_virtual_node(meshName="shopmesh", virtualNodeName=NODE, spec=spec)
         running.client.wait_converged(running.weigh("product", product_vn=50, product_v2_vn=50))
 
 
 def _restarts(running: Mesh, count: int) -> list[float]:
-    from tests.support.process import eventually
-
     seconds = []
     for _ in range(count):
         running.kill_control_plane()

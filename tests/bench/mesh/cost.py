@@ -22,7 +22,7 @@ def direct() -> Iterator[int]:
     urls = {f"{name.upper()}_URL": f"http://127.0.0.1:{ports[name]}" for name in ("product", "customer")}
     with contextlib.ExitStack() as stack:
         for name, port in ports.items():
-            command = [BIN / "gunicorn", "-c", "services/gunicorn.conf.py", f"services.{name}.app:create_app()"]
+            command = [str(BIN / "gunicorn"), "-c", "services/gunicorn.conf.py", f"services.{name}.app:create_app()"]
             child = stack.enter_context(running(command, {"PORT": str(port), **urls}))
             child.wait_for(lambda port=port: answered(port, "/readyz"), f"{name} ready", 20)  # type: ignore[misc]  # bound
         yield ports["order"]
@@ -45,8 +45,11 @@ def measure(rounds: int, seconds: float) -> str:
         "rate": [b / a for a, b in zip(rate["without"], rate["with"], strict=True)],
     }
     rows = [
-        ["p50 of one order, one user, ms", spread(p50["without"], 2), spread(p50["with"], 2), spread(ratios["p50"], 2)],
-        ["orders a second, eight users", spread(rate["without"], 0), spread(rate["with"], 0), spread(ratios["rate"], 2)],
+        [name, spread(values["without"], digits), spread(values["with"], digits), spread(ratio, 2)]
+        for name, values, digits, ratio in (
+            ("p50 of one order, one user, ms", p50, 2, ratios["p50"]),
+            ("orders a second, eight users", rate, 0, ratios["rate"]),
+        )
     ]
     return table(["median (least to most)", "without sidecars", "with", "ratio"], rows)
 

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
 import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from shopmesh.client import Client
+from shopmesh.local.folder import processes
 from tests.support.process import BIN, Child, free_port, running
+
+if TYPE_CHECKING:
+    from types_boto3_appmesh.type_defs import WeightedTargetTypeDef
 
 NODES = 5
 
@@ -24,10 +32,13 @@ class Mesh:
     started: float
     child: Child
     client: Client
+    run_folder: Path
 
     def weigh(self, service: str, **weights: int) -> int:
         """Sets the weights of a service's route; the revision. Underscores in names stand for dashes."""
-        targets = [{"virtualNode": name.replace("_", "-"), "weight": weight} for name, weight in weights.items()]
+        targets: list[WeightedTargetTypeDef] = [
+            {"virtualNode": name.replace("_", "-"), "weight": weight} for name, weight in weights.items()
+        ]
         answer = self.client.appmesh.update_route(
             meshName="shopmesh",
             virtualRouterName=f"{service}-vr",
@@ -35,6 +46,10 @@ class Mesh:
             spec={"httpRoute": {"match": {"prefix": "/"}, "action": {"weightedTargets": targets}}},
         )
         return revision(answer)
+
+    def kill_control_plane(self) -> None:
+        [pid] = [one.pid for one in processes() if str(self.run_folder) in one.command and " serve " in one.command]
+        os.kill(pid, signal.SIGKILL)
 
     def in_step(self) -> bool:
         proxies = self.client.proxies()
@@ -52,17 +67,17 @@ def mesh() -> Iterator[Mesh]:
     """Runs until the end of the `with` block."""
     way_in, api_port = free_port(), free_port()
     with tempfile.TemporaryDirectory(prefix="shopmesh-bench-") as folder:
-        command = [BIN / "shopmesh", "up", "--run-dir", folder, "--port", str(way_in)]
+        ports = ["--port", str(way_in), "--api-port", str(api_port), "--xds-port", "0"]
         began = time.perf_counter()
-        with running([*command, "--api-port", str(api_port), "--xds-port", "0"]) as child:
+        with running([str(BIN / "shopmesh"), "up", "--run-dir", folder, *ports]) as child:
             child.wait_for(lambda: answered(way_in), "an answer through the mesh", 30)
             started = time.perf_counter() - began
             with Client(f"http://127.0.0.1:{api_port}") as client:
-                found = Mesh(way_in, api_port, started, child, client)
+                found = Mesh(way_in, api_port, started, child, client, Path(folder))
                 child.wait_for(found.in_step, "all proxies in step", 30)
                 yield found
 
 
 def answered(port: int, path: str = "/") -> bytes:
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as response:  # noqa: S310  # loopback
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as response:  # loopback
         return bytes(response.read())
