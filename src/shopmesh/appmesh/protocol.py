@@ -60,15 +60,16 @@ class Router:
 
     def __init__(self, version: str) -> None:
         self._paths: dict[int, dict[tuple[int, ...], dict[tuple[str, ...], dict[str, Call]]]] = {}
-        for operation in model.operations(version).values():
-            self._add(operation)
+        for known in _calls(version).values():
+            self._add(known)
 
-    def _add(self, operation: model.Operation) -> None:
-        segments = operation.model.http["requestUri"].split("/")[1:]
+    def _add(self, added: Call) -> None:
+        http = added.operation.model.http
+        segments = http["requestUri"].split("/")[1:]
         literal = tuple(i for i, segment in enumerate(segments) if not segment.startswith("{"))
         words = tuple(segments[i] for i in literal)
         methods = self._paths.setdefault(len(segments), {}).setdefault(literal, {}).setdefault(words, {})
-        methods[operation.model.http["method"]] = _call(operation, segments)
+        methods[http["method"]] = added
 
     def find(self, method: str, raw_path: str) -> tuple[Call, Parameters]:
         """The operation, and the parameters that stand in the path.
@@ -103,13 +104,10 @@ def call(version: str, operation: str) -> Call:
 
 @functools.cache
 def _calls(version: str) -> dict[str, Call]:
-    return {
-        operation.name: _call(operation, operation.model.http["requestUri"].split("/")[1:])
-        for operation in model.operations(version).values()
-    }
+    return {name: _call(operation) for name, operation in model.operations(version).items()}
 
 
-def _call(operation: model.Operation, segments: list[str]) -> Call:
+def _call(operation: model.Operation) -> Call:
     shape = operation.model.input_shape
     if not isinstance(shape, StructureShape):
         raise TypeError(f"the input of {operation.name} is no structure")
@@ -118,6 +116,7 @@ def _call(operation: model.Operation, segments: list[str]) -> Call:
     for name, member in members.items():
         serialization = member.serialization
         located[serialization.get("location", "")][serialization.get("name", name)] = name
+    segments = operation.model.http["requestUri"].split("/")[1:]
     path = tuple((i, located["uri"][s[1:-1]]) for i, s in enumerate(segments) if s.startswith("{"))
     query = {
         wire: (name, _whole_number if members[name].type_name in ("integer", "long") else str)

@@ -1,0 +1,126 @@
+"""A real HTTP server over a store in memory, in a thread of the test, and unmodified boto3 as its client."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import logging
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import boto3  # type: ignore[import-untyped]  # publishes no types
+import pytest
+import uvicorn
+from botocore.config import Config
+from starlette.applications import Starlette
+
+from shopmesh.server.api import routes
+from shopmesh.server.database import Store
+from shopmesh.server.sigv4 import Authenticated
+from tests.support.inputs import ACCOUNT
+from tests.support.process import eventually
+
+REGION = "us-east-1"
+KEY, SECRET = "AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
+NO_RETRIES = Config(retries={"total_max_attempts": 1}, read_timeout=30)
+
+
+@dataclass
+class ApiServer:
+    """Where the API listens, and the store behind it; `call` runs a coroutine function in the server's loop."""
+
+    port: int
+    store: Store
+    loop: asyncio.AbstractEventLoop
+    credentials: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def client(self, version: str = "2019-01-25", key: str = KEY, secret: str = SECRET) -> Any:
+        """Unmodified boto3; untyped, since the tests also send what its types forbid."""
+        return boto3.client(
+            "appmesh",
+            api_version=version,
+            endpoint_url=self.url,
+            region_name=REGION,
+            aws_access_key_id=key,
+            aws_secret_access_key=secret,
+            config=NO_RETRIES,
+        )
+
+
+@contextlib.contextmanager
+def serving(
+    path: Path | None = None, credentials: Mapping[str, str] | None = None, new_uid: Any = lambda: str(uuid.uuid4())
+) -> Iterator[ApiServer]:
+    listener = socket.socket(proto=socket.IPPROTO_TCP)
+    listener.bind(("127.0.0.1", 0))
+    started: Future[tuple[Store, asyncio.AbstractEventLoop, uvicorn.Server]] = Future()
+
+    async def serve() -> None:
+        store = await Store.open(path)
+        try:
+            application = Starlette(routes=routes(store, ACCOUNT, REGION, time.time, new_uid))
+            secured = Authenticated(application, credentials or {}, REGION)
+            config = uvicorn.Config(secured, lifespan="off", log_config=None, access_log=False)
+            server = uvicorn.Server(config)
+            started.set_result((store, asyncio.get_running_loop(), server))
+            await server.serve(sockets=[listener])
+        finally:
+            await store.close()
+
+    thread = threading.Thread(target=lambda: asyncio.run(serve()), name="api server", daemon=True)
+    thread.start()
+    store, loop, server = started.result(10)
+    eventually(lambda: server.started, "the API listens")
+    try:
+        yield ApiServer(listener.getsockname()[1], store, loop, credentials or {})
+    finally:
+        server.should_exit = True
+        thread.join(10)
+        listener.close()
+
+
+@pytest.fixture(scope="session")
+def api() -> Iterator[ApiServer]:
+    """One server for all tests of the folder; each test makes meshes of its own."""
+    logging.getLogger("shopmesh.server.api").setLevel(logging.CRITICAL)
+    with serving() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def client(api: ApiServer) -> Any:
+    return api.client()
+
+
+@pytest.fixture(scope="session")
+def preview(api: ApiServer) -> Any:
+    return api.client("2018-10-01")
+
+
+_numbers = itertools.count()
+
+
+@pytest.fixture
+def mesh(client: Any) -> str:
+    """The name of a mesh that only this test has."""
+    name = f"mesh-{next(_numbers)}"
+    client.create_mesh(meshName=name)
+    return name
+
+
+@pytest.fixture
+def name() -> str:
+    """A name that only this test has."""
+    return f"name-{next(_numbers)}"
