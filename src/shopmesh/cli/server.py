@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
 import sys
 from pathlib import Path
 
@@ -49,6 +50,8 @@ def serve(
     insecure: bool,
 ) -> None:
     """Run the control plane: the App Mesh API for clients, xDS for Envoys."""
+    # gRPC's C core writes lines of its own to standard error, beside the one that says what to do.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     from shopmesh.server.config import Config, ConfigError, read_credentials
     from shopmesh.server.control_plane import Bound, run
     from shopmesh.server.database import StoreError
