@@ -53,7 +53,8 @@ class Disk:
     def __init__(self, path: Path) -> None:
         """Opens the file, or makes it; raises StoreError."""
         self._path = path
-        _inspect(path)
+        if _is_ours(path):
+            self._check()
         try:
             # Autocommit: transactions are begun and ended by hand. No timeout: who waits for a lock waits for ever.
             self._connection = sqlite3.connect(path, isolation_level=None, timeout=0)
@@ -118,15 +119,24 @@ class Disk:
                 for statement in _SCHEMA:
                     connection.execute(statement)
             connection.execute("COMMIT")
-            _require_ours(
-                self._path,
-                connection.execute("PRAGMA application_id").fetchone()[0],
-                connection.execute("PRAGMA user_version").fetchone()[0],
-            )
-            (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-            if verdict != "ok":
-                raise sqlite3.DatabaseError(verdict)
             connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.Error as error:
+            raise self._unusable(error) from error
+
+    def _check(self) -> None:
+        """Looks for damage through a connection that cannot write: closing another would copy the log into the file."""
+        try:
+            connection = sqlite3.connect(
+                f"{self._path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=0
+            )
+            with contextlib.closing(connection):
+                application, version = (
+                    connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")
+                )
+                _require_ours(self._path, application, version)
+                (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+                if verdict != "ok":
+                    raise sqlite3.DatabaseError(verdict.replace("\n", ": "))
         except sqlite3.Error as error:
             raise self._unusable(error) from error
 
@@ -143,24 +153,25 @@ class Disk:
         )
 
 
-def _inspect(path: Path) -> None:
-    """Refuses what is not ours before SQLite, which may write to what it opens, sees it."""
+def _is_ours(path: Path) -> bool:
+    """Whether there is a store already; raises StoreError for a file of others before SQLite may write to it."""
     try:
         if not path.exists():
             if not path.parent.is_dir():
                 raise StoreError(f"the store {path} cannot be made: there is no folder {path.parent}")
-            return
+            return False
         with path.open("rb") as file:
             header = file.read(100)
     except OSError as error:
         raise StoreError(f"the store {path} cannot be opened: {error.strerror}") from error
     # A journal beside it: the process died while it made the file, and SQLite takes that back.
     if not header or os.path.exists(f"{path}-journal"):  # noqa: PTH110  # a name is appended to, no suffix replaced
-        return
+        return False
     if not header.startswith(_MAGIC):
         raise StoreError(f"{path} is no store of shopmesh; it was left as it is: name another file")
-    number = [int.from_bytes(header[where], "big") for where in (_APPLICATION_ID, _USER_VERSION)]
-    _require_ours(path, *number)
+    application, version = (int.from_bytes(header[where], "big") for where in (_APPLICATION_ID, _USER_VERSION))
+    _require_ours(path, application, version)
+    return True
 
 
 def _require_ours(path: Path, application: int, version: int) -> None:
