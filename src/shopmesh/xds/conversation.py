@@ -63,12 +63,15 @@ class Conversation:
         if target is None:
             return []
         sent: list[Response] = []
-        self._changes("clusters", target, sent)
+        if not self._initialising:
+            self._changes("clusters", target, sent)
         if sent:
             owed = target["endpoints"].resources
             self.types["endpoints"].owed.update(
                 one.name for response in sent for one in response.resources if one.name in owed
             )
+            # Where the clusters had to wait, their endpoints may have been sent before them.
+            self.types["endpoints"].synced = None
         for kind in TYPES[1:]:
             self._changes(kind, target, sent)
         self._removals(target, sent)
@@ -76,6 +79,16 @@ class Conversation:
             while response := subscription.next(_NONE, _always, self._responses):
                 sent.append(response)
         return [response.data for response in sent]
+
+    @property
+    def _initialising(self) -> bool:
+        """Whether the proxy has its first clusters and has not yet asked for listeners.
+
+        Envoy 1.40 waits for ever when one of those clusters is replaced meanwhile by one of another discovery type
+        (DNS by EDS, as when the first instance of a virtual node comes): it counts the former as never initialised.
+        """
+        clusters = self.types["clusters"]
+        return bool(clusters.sent) and clusters.message is None and not self.types["listeners"].asked
 
     @property
     def in_step(self) -> bool:
