@@ -197,3 +197,17 @@ def test_a_router_takes_its_routes_along(shopmesh: Run) -> None:
     said = shopmesh("delete", "virtualrouter", "product-vr").stdout
 
     assert "deleted route product-vr/product-r\ndeleted virtualRouter product-vr\n" == said
+
+
+def test_of_several_meshes_one_has_to_be_named(shopmesh: Run) -> None:
+    """Reading without --mesh is refused with their names; with it, only that one is read."""
+    for mesh in ("a", "b"):
+        shopmesh("apply", "-f", "-", stdin=json.dumps({"meshName": mesh}))
+
+    refused = shopmesh("get", status=1).stderr
+    shown = shopmesh("--mesh", "b", "get").stdout
+    unknown = shopmesh("--mesh", "c", "get", status=1).stderr
+
+    assert "error: there are several meshes (a, b); name one with --mesh\n" == refused
+    assert ["mesh", "b"] == shown.splitlines()[1].split()[:2]
+    assert "error: there is no mesh 'c' (there: a, b); correct --mesh\n" == unknown

@@ -41,6 +41,12 @@ BAD = {
         "document 2, line 8, spec.provider.virtualNode.virtualNodeARN",
         "is not of the form arn:aws:appmesh:",
     ),
+    "a field with another name in the API": (
+        f"{MESH}---\n{NODE}spec:\n  listeners:\n  - portMapping: {{port: 80, protocol: http}}\n    tls:\n"
+        "      mode: STRICT\n      certificate:\n        acm:\n          certificateARN: 5\n",
+        "document 2, line 15, spec.listeners[0].tls.certificate.acm.certificateARN",
+        "expected a string",
+    ),
     "an old version": ("apiVersion: appmesh.k8s.aws/v1beta1\nkind: Mesh\n", "line 1, apiVersion", "v1beta2"),
     "an unknown kind": (f"{HEAD}kind: VirtualNod\n", "line 2, kind", "'VirtualNod' is none of"),
     "no name": (f"{HEAD}kind: Mesh\nspec: {{}}\n", "metadata.name", "is missing"),

@@ -30,9 +30,7 @@ def url(listener: socket.socket) -> str:
 def test_nobody_there_is_told_with_what_to_do() -> None:
     """The address, and the command that starts a control plane."""
     with Client(f"http://127.0.0.1:{free_port()}") as client:
-        with pytest.raises(
-            Unreachable, match=r"no control plane answers at .*: start one with `shopmesh up`"
-        ):
+        with pytest.raises(Unreachable, match=r"no control plane answers at .*: start one with `shopmesh up`"):
             client.proxies()
         assert not client.healthy()
 

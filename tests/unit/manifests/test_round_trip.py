@@ -71,7 +71,7 @@ def sources(objects: list[dict[str, Any]]) -> list[Source]:
 
 
 @given(meshes())
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 def test_every_document_that_the_model_allows_survives_as_a_manifest(mesh: list[Declared]) -> None:
     """Keys and specs are the same after API → manifest → YAML → API, for each kind and each field of the model."""
     back = declared(sources(manifests(mesh)))
@@ -80,7 +80,7 @@ def test_every_document_that_the_model_allows_survives_as_a_manifest(mesh: list[
 
 
 @given(meshes())
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 def test_manifests_are_stable(mesh: list[Declared]) -> None:
     """Manifests read and written again are the same manifests: tags bring back what the API has no place for."""
     first = manifests(mesh)

@@ -1,0 +1,56 @@
+"""From what a user calls a resource to the resource."""
+
+from __future__ import annotations
+
+import click
+import pytest
+
+from shopmesh.appmesh.store import Key
+from shopmesh.cli.finding import find
+
+KEYS = [
+    Key("mesh", ("m",)),
+    Key("virtualService", ("m", "product.default.svc.cluster.local")),
+    Key("virtualService", ("m", "product.bank.svc.cluster.local")),
+    Key("virtualService", ("m", "order.default.svc.cluster.local")),
+    Key("virtualService", ("m", "order")),
+    Key("route", ("m", "a-vr", "r")),
+    Key("route", ("m", "b-vr", "r")),
+    Key("route", ("m", "b-vr", "s")),
+]
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "wanted"),
+    [
+        ("mesh", "m", 0),
+        ("virtualService", "product.default", 1),
+        ("virtualService", "product.bank.svc.cluster.local", 2),
+        ("virtualService", "order", 4),
+        ("route", "b-vr/r", 6),
+        ("route", "s", 7),
+    ],
+)
+def test_the_most_exact_name_wins(kind: str, name: str, wanted: int) -> None:
+    """Full names and paths come before short ones."""
+    assert KEYS[wanted] == find(KEYS, kind, name)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "reason"),
+    [
+        (
+            "virtualService",
+            "product",
+            "product.default.svc.cluster.local, product.bank.svc.cluster.local; spell",
+        ),
+        ("route", "r", "may be any of a-vr/r, b-vr/r; spell it out"),
+        ("route", "x", "there is no route 'x'; there: r, r, s"),
+        ("mesh", "n", "there is no mesh 'n'"),
+        ("virtualService", "ordr", "did you mean 'order'"),
+    ],
+)
+def test_what_is_not_there_or_not_clear_is_told(kind: str, name: str, reason: str) -> None:
+    """With what there is, or what was meant."""
+    with pytest.raises(click.ClickException, match=reason):
+        find(KEYS, kind, name)

@@ -1,0 +1,78 @@
+"""The steps from what exists to what is wanted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from shopmesh.appmesh.manifests import Declared
+from shopmesh.appmesh.store import Key
+from shopmesh.client.planning import deletion, label, plan, same
+
+NODE = Key("virtualNode", ("m", "a-vn"))
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "wanted"),
+    [
+        ({"backends": []}, {}, True),
+        ({"a": {"b": []}}, {"a": {}}, True),
+        ({"a": None}, {}, True),
+        ({"a": {}}, {}, False),
+        ({"a": [1, 2]}, {"a": [2, 1]}, False),
+        ({"value": 1000, "unit": "ms"}, {"value": 1, "unit": "s"}, False),
+        ({"a": 0}, {}, False),
+        ({"a": False}, {}, False),
+    ],
+)
+def test_an_empty_list_is_as_good_as_none(one: Any, other: Any, wanted: bool) -> None:
+    """Nothing else is: order, units, zeros and empty objects count."""
+    assert wanted == same(one, other)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "before", "verb", "operations"),
+    [
+        (Declared(NODE, {}), None, "created", ["CreateVirtualNode"]),
+        (Declared(NODE, {}), Declared(NODE, {"backends": []}), "unchanged", []),
+        (Declared(NODE, {"a": 1}), Declared(NODE, {}), "updated", ["UpdateVirtualNode"]),
+        (Declared(NODE, {}, {"t": "1"}), Declared(NODE, {}), "updated", ["TagResource"]),
+        (Declared(NODE, {}, {"t": "1"}), Declared(NODE, {}, {"t": "2"}), "updated", ["TagResource"]),
+        (Declared(NODE, {}), Declared(NODE, {}, {"shopmesh.dev/x": "1"}), "unchanged", []),
+        (Declared(NODE, {}, whole=True), Declared(NODE, {}, {"shopmesh.dev/x": "1"}), "updated", ["UntagResource"]),
+        (Declared(NODE, {}, whole=True), Declared(NODE, {}, {"team": "1"}), "unchanged", []),
+    ],
+)
+def test_only_what_differs_is_asked_for(
+    wanted: Declared, before: Declared | None, verb: str, operations: list[str]
+) -> None:
+    """Specification and tags are compared; tags of others, and of ours where JSON says nothing, stay."""
+    [step] = plan([wanted], {} if before is None else {NODE: (before, "arn")})
+
+    assert (verb, operations) == (step.verb, [request["operation"] for request in step.requests])
+
+
+def test_what_is_used_is_deleted_after_its_users() -> None:
+    """Gateway routes, gateways, services, routes, routers, nodes, mesh."""
+    keys = [
+        Key("mesh", ("m",)),
+        Key("virtualNode", ("m", "x")),
+        Key("virtualRouter", ("m", "x")),
+        Key("route", ("m", "x", "x")),
+        Key("virtualService", ("m", "x")),
+        Key("virtualGateway", ("m", "x")),
+        Key("gatewayRoute", ("m", "x", "x")),
+    ]
+    resources = [Declared(key, {}) for key in keys]
+
+    steps = deletion(resources, {resource.key: (resource, "arn") for resource in resources})
+
+    assert keys[::-1] == [step.resource.key for step in steps]
+
+
+def test_a_resource_is_called_by_kind_and_path() -> None:
+    """The mesh is left out, but for the mesh itself."""
+    keys = [Key("mesh", ("m",)), NODE, Key("route", ("m", "r-vr", "r"))]
+
+    assert ["mesh m", "virtualNode a-vn", "route r-vr/r"] == [label(key) for key in keys]
