@@ -39,8 +39,7 @@ keepalive = 3660
 graceful_timeout = math.ceil(asked.drain_seconds + asked.stop_seconds)
 # /dev/shm where there is one: a worker that waits for a disk while it says that it lives is taken for dead.
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: S108, PTH112
-# The service writes its own line for each request (chassis/logs.py).
-accesslog = None
+logger_class = "services.chassis.worker.QuietLogger"
 logconfig_dict = logging_config(asked.log_level)
 loglevel = asked.log_level.lower()
 # gunicorn's own way to be controlled: a socket in the home folder, one for all services of a user.
@@ -52,11 +51,13 @@ switches = shared_memory()
 
 
 def post_worker_init(worker: Worker) -> None:
+    chassis = worker.wsgi.extensions["chassis"]
+    chassis.switches.share(switches)
+    worker.on_stop = chassis.switches.stop
     worker.drain_seconds = asked.drain_seconds
-    worker.chassis.switches.share(switches)
 
 
 def worker_exit(server: object, worker: Worker) -> None:
     # None when the worker ended before it had made the application.
     if worker.wsgi:
-        worker.chassis.tracing.close()
+        worker.wsgi.extensions["chassis"].tracing.close()

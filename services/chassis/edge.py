@@ -50,14 +50,15 @@ class Edge:
             return self._inner(environ, self._naming(start_response))
         started = time.perf_counter()
         exchange = environ[EXCHANGE] = Exchange(self._tracing.begin(environ))
-        status = 500
+        status, route = 500, "unknown"
 
         def answer(line: str, headers: list[tuple[str, str]], *rest: object) -> object:
-            nonlocal status
+            nonlocal status, route
             status = int(line[:3])
+            route = _route(environ)
             headers.append(self._version)
             if exchange.peer_versions:
-                headers.append((PEER_VERSIONS_HEADER, ", ".join(exchange.peer_versions.values())))
+                headers.append((PEER_VERSIONS_HEADER, ", ".join(sorted(exchange.peer_versions.values()))))
             return start_response(line, headers, *rest)  # type: ignore[arg-type]  # handed through as they came
 
         try:
@@ -66,7 +67,7 @@ class Edge:
                 time.sleep(fault.delay)
             return (_faulty if fault.error else self._inner)(environ, answer)  # type: ignore[arg-type]  # as above
         finally:
-            exchange.trace.end(_route(environ), status)
+            exchange.trace.end(route, status)
             self._log.write(environ, status, time.perf_counter() - started, exchange.trace.id)
 
     def _naming(self, start_response: StartResponse) -> StartResponse:
@@ -85,6 +86,6 @@ def _faulty(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable
 
 
 def _route(environ: WSGIEnvironment) -> str:
-    """The pattern that matched, left by werkzeug; never the path itself, which anyone can make up."""
+    """The pattern that matched, as long as Flask is at it; never the path itself, which anyone can make up."""
     rule = getattr(environ.get("werkzeug.request"), "url_rule", None)
     return str(rule) if rule else "unknown"

@@ -37,7 +37,7 @@ class Answer:
     """What a peer answered: its body as it came, and the JSON document in it."""
 
     body: bytes
-    document: object
+    document: Mapping[str, object]
 
 
 class Peers:
@@ -61,59 +61,64 @@ class Peers:
         answers: dict[str, Answer] = {}
         failures: list[PeerError] = []
         for peer, job in jobs.items():
-            if isinstance(job.value, Answer):
-                answers[peer] = job.value
-            elif isinstance(job.exception, PeerError):
-                failures.append(job.exception)
-            elif job.exception:
-                raise job.exception
-            else:
+            if job in late:
                 failures.append(LatePeerError(peer, f"gave no complete answer within {self._seconds:g} s"))
+                continue
+            outcome = job.get()
+            if isinstance(outcome, PeerError):
+                failures.append(outcome)
+            else:
+                answers[peer] = outcome
         if failures:
             raise failures[0].along_with(failures[1:])
         return answers
 
-    def _get(self, exchange: Exchange, peer: str, url: str) -> Answer:
+    def _get(self, exchange: Exchange, peer: str, url: str) -> Answer | PeerError:
+        """Runs in a greenlet; gives a failure back instead of raising it, for which gevent would write a traceback."""
         call = exchange.trace.call(peer, url)
         status: int | None = None
-        error: str | None = "killed at the deadline"
+        error: str | None = "cut off at the deadline"
         try:
-            response = self._adapters[peer].send(prepared(url, call.headers), stream=True, timeout=self._seconds)
+            response = self._adapters[peer].send(prepared(url, call.headers), stream=True)
             status = response.status_code
             body = response.raw.read(MAX_BODY + 1, decode_content=True)
             if version := response.headers.get(VERSION_HEADER):
                 exchange.peer_versions[peer] = version
-            answer, error = _understood(peer, status, body), None
-            return answer
-        except (RequestException, HTTPError, OSError) as failure:
-            error = _what_happened(failure)
-            raise BadPeerError(peer, error) from failure
+            answer, error = understood(peer, status, body), None
         except PeerError as failure:
             error = str(failure)
-            raise
+            return failure
+        except (RequestException, HTTPError, OSError) as failure:
+            error = what_happened(failure)
+            return BadPeerError(peer, error)
+        else:
+            return answer
         finally:
             call.end(status, error)
 
 
-def _understood(peer: str, status: int, body: bytes) -> Answer:
+def understood(peer: str, status: int, body: bytes) -> Answer:
+    """The answer, if it is a usable one; raises `BadPeerError`."""
     if len(body) > MAX_BODY:
         raise BadPeerError(peer, f"answered more than {MAX_BODY} bytes")
     if status != 200:
         quote = body[:MAX_QUOTE].decode("utf-8", "replace").strip()
         raise BadPeerError(peer, f"answered {status}" + (f": {quote}" if quote else ""))
     try:
-        return Answer(body, json.loads(body))
+        document = json.loads(body)
     except ValueError:
-        raise BadPeerError(peer, "answered something that is not JSON") from None
+        document = None
+    if not isinstance(document, dict):
+        raise BadPeerError(peer, "answered something that is not a JSON object")
+    return Answer(body, document)
 
 
-def _what_happened(failure: BaseException) -> str:
-    """The cause in a few words, from the innermost reason: `requests` wraps urllib3, which wraps the socket's error."""
+def what_happened(failure: BaseException) -> str:
+    """The cause in a few words; by the text, all that `requests` keeps of the socket's error that urllib3 wrapped."""
     text = str(failure)
-    for sign, words in _CAUSES.items():
-        if sign in text:
-            return words
-    return f"could not be asked ({type(failure).__name__})"
+    return next(
+        (words for sign, words in _CAUSES.items() if sign in text), f"could not be asked ({type(failure).__name__})"
+    )
 
 
 _CAUSES = {

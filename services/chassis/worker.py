@@ -20,9 +20,8 @@ from types import FrameType
 import gevent
 from gevent.pool import Pool
 from gevent.server import StreamServer
+from gunicorn.glogging import Logger
 from gunicorn.workers.ggevent import GeventWorker
-
-from services.chassis.service import EXTENSION, Chassis
 
 # The master ends a worker that has not said for gunicorn's `timeout` (30 s) that it lives.
 POLL_SECONDS = 0.05
@@ -30,25 +29,21 @@ NOTIFY_EVERY = 20
 
 
 class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn publishes no types
-    """One process of one service. `drain_seconds` is set by gunicorn.conf.py."""
+    """One process of one service; gunicorn.conf.py sets `drain_seconds`, and in `on_stop` what a stop begins with."""
 
     drain_seconds = 0.0
+    on_stop: Callable[[], None] | None = None
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
         self._idle: set[socket.socket] = set()
         self._serving = 0
 
-    @property
-    def chassis(self) -> Chassis:
-        """What stands around the application; there once the application has been made."""
-        chassis: Chassis = self.wsgi.extensions[EXTENSION]
-        return chassis
-
     def run(self) -> None:
         servers = [self._listen(listener) for listener in self.sockets]
         self._poll(lambda: not self.alive)
-        self.chassis.switches.stop()
+        if self.on_stop:
+            self.on_stop()
         self._poll(lambda: False, self.drain_seconds)
         for server in servers:
             server.close()
@@ -95,11 +90,53 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn publishes no types
     def handle_request(self, listener: object, request: object, client: socket.socket, address: object) -> None:
         self._idle.discard(client)
         self._serving += 1
+        answer = Corked(client)
         try:
-            super().handle_request(listener, request, client, address)
+            super().handle_request(listener, request, answer, address)
         finally:
             self._serving -= 1
+            answer.flush()
             self._idle.add(client)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         self.alive = False
+
+
+class Corked:
+    """A socket that holds back an answer's head until the body comes: one packet, and its reader is woken once."""
+
+    def __init__(self, client: socket.socket) -> None:
+        self._client = client
+        self._held: bytes | None = None
+        self._through = False
+
+    def sendall(self, data: bytes) -> None:
+        if self._through:
+            self._client.sendall(data)
+        elif self._held is None:
+            self._held = data
+        else:
+            self._held += data
+            self.flush()
+
+    def flush(self) -> None:
+        """Sends what is held back: an answer without a body is only a head."""
+        self._through = True
+        if self._held is not None:
+            held, self._held = self._held, None
+            self._client.sendall(held)
+
+    def close(self) -> None:
+        """Called in mid-answer, when the application failed: half an answer is not to be sent."""
+        self._held = None
+        self._client.close()
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._client, name)
+
+
+class QuietLogger(Logger):  # type: ignore[misc]  # gunicorn publishes no types
+    """gunicorn's logger without its access log: the service writes that line itself, with the trace."""
+
+    def access(self, *_: object) -> None:
+        """Not even composed; the stock logger composes it whenever logging is configured by a dict."""
