@@ -88,6 +88,8 @@ class Machine:
         await asyncio.gather(*(pair.stop() for pair in self.pairs.values()))
         await self._control_plane.stop(_CONTROL_PLANE_GRACE_SECONDS)
         self._guard.close()
+        if self._client is not None:
+            self._client.close()
 
     def abandon(self) -> None:
         """Ends everything by force, without waiting for anything to finish."""

@@ -1,0 +1,83 @@
+"""Workloads that come and go while requests flow."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractContextManager
+from typing import Any
+
+from shopmesh.local.demo.pump import Pump, Tally
+from tests.e2e.local.conftest import Up
+from tests.support.process import Child
+
+Shopmesh = Callable[..., AbstractContextManager[Child]]
+
+
+def asked(shopmesh: Shopmesh, up: Up, *arguments: str, status: int = 0) -> str:
+    with shopmesh(*arguments, "--run-dir", str(up.run_folder)) as child:
+        assert child.process.wait(60) == status, child.output
+        return child.output
+
+
+@contextlib.asynccontextmanager
+async def load(up: Up, rate: float = 100) -> AsyncIterator[Tally]:
+    pump = Pump(up.port, rate)
+    await pump.start()
+    try:
+        yield pump.tally
+    finally:
+        await pump.stop()
+
+
+def weigh(up: Up, weights: dict[str, int]) -> None:
+    client = up.client
+    name: Any = {"meshName": "shopmesh", "virtualRouterName": "product-vr", "routeName": "product-r"}
+    spec: Any = client.appmesh.describe_route(**name)["route"]["spec"]
+    spec["httpRoute"]["action"]["weightedTargets"] = [
+        {"virtualNode": node, "weight": weight} for node, weight in weights.items()
+    ]
+    answer: Any = client.appmesh.update_route(**name, spec=spec)
+    client.wait_converged(int(answer["ResponseMetadata"]["HTTPHeaders"]["x-shopmesh-revision"]))
+
+
+def test_a_version_that_gets_a_share_is_stopped_and_started_without_a_loss(up: Up, shopmesh: Shopmesh) -> None:
+    """Two instances of a version: one is stopped and started again and again under load, and no request fails."""
+
+    async def story() -> Tally:
+        async with load(up) as tally:
+            await asyncio.to_thread(weigh, up, {"product-vn": 50, "product-v2-vn": 50})
+            for _ in range(2):
+                started = await asyncio.to_thread(asked, shopmesh, up, "start", "product-v2-vn", "--instance", "2")
+                assert "product-v2-vn-2 runs (product/2.0) and is known to its callers" in started
+                stopped = await asyncio.to_thread(asked, shopmesh, up, "stop", "product-v2-vn")
+                assert "product-v2-vn-1 has stopped" in stopped
+                assert "Warning" not in stopped
+                await asyncio.to_thread(asked, shopmesh, up, "start", "product-v2-vn")
+                await asyncio.to_thread(asked, shopmesh, up, "stop", "product-v2-vn", "--instance", "2")
+            return tally
+
+    tally = asyncio.run(story())
+
+    assert dict(tally.failures) == {}
+    assert tally.answered == tally.sent > 200
+    shares = [t for s in up.client.splits("shopmesh", since=0)["splits"] for t in s["targets"]]
+    assert sum(target["retries"] + target["errors"] for target in shares) == 0
+
+
+def test_stopping_what_still_gets_requests_warns(up: Up, shopmesh: Shopmesh) -> None:
+    """The warning names the share and the service, and what to do; without a share there is none."""
+    assert "Warning" not in asked(shopmesh, up, "stop", "product-v2-vn")
+    warned = asked(shopmesh, up, "stop", "product-vn")
+
+    assert re.search(r"Warning: product-vn still gets 100% of product\.default\.svc\.cluster\.local", warned)
+    assert "shopmesh start product-vn" in warned
+
+
+def test_what_cannot_be_started_or_stopped_is_said(up: Up, shopmesh: Shopmesh) -> None:
+    """Running already, not running, and not known are three clear lines with exit status 1."""
+    assert "product-vn-1 runs already" in asked(shopmesh, up, "start", "product-vn", status=1)
+    assert "product-vn-2 does not run here" in asked(shopmesh, up, "stop", "product-vn", "--instance", "2", status=1)
+    assert "no manifest in mesh/ has a virtual node stock-vn" in asked(shopmesh, up, "start", "stock-vn", status=1)

@@ -1,0 +1,141 @@
+"""`shopmesh up` with everything real: what it starts, what it survives, and that nothing stays."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.local.conftest import Up, nothing_left, processes_of, starting
+from tests.support.process import Child, eventually
+
+Shopmesh = Callable[..., AbstractContextManager[Child]]
+
+
+def test_the_whole_mesh_serves_and_ctrl_c_takes_all_of_it_down(up: Up) -> None:
+    """The way in answers as the tutorial's does; after Ctrl-C the exit status is 0 and no process is left."""
+    assert [line.split(",")[0] for line in up.get().splitlines()] == [
+        '{"Service":"Order"',
+        '{"Service":"Customer"',
+        '{"Service":"Product"',
+    ]
+    running = up.processes()
+    assert len(running["--config-path"]) == 5
+    assert len(running["gunicorn"]) >= 5
+
+    assert up.child.stop(signal.SIGINT) == 0
+    assert not processes_of(up.run_folder)
+
+
+def test_the_log_is_plain_text_when_it_is_piped(up: Up) -> None:
+    """No control characters; each line tells whose it is; the summary says where to go on."""
+    output = up.child.output
+
+    assert not [character for character in output if not character.isprintable() and character != "\n"]
+    assert f"curl http://127.0.0.1:{up.port}/" in output
+    assert f"AWS_ENDPOINT_URL_APP_MESH=http://127.0.0.1:{up.api_port}" in output
+    assert "order-vn-1 app" in output
+
+
+def test_nothing_is_left_when_something_died_before(up: Up) -> None:
+    """An Envoy and an application killed in the very moment of the stop do not hold it up."""
+    running = up.processes()
+    for pid in (running["--config-path"][0], running["gunicorn"][0]):
+        os.kill(pid, signal.SIGKILL)
+
+    assert up.child.stop(signal.SIGTERM) == 0
+    assert not processes_of(up.run_folder)
+
+
+@pytest.mark.parametrize(
+    ("word", "name"), [("serve", "control-plane"), ("gunicorn", " app"), ("--config-path", " envoy")]
+)
+def test_a_killed_child_is_started_again(up: Up, word: str, name: str) -> None:
+    """After kill -9 of any of them the mesh serves again, and the log says what happened."""
+    for pid in up.processes()[word]:
+        os.kill(pid, signal.SIGKILL)
+    up.child.wait_for(lambda: "starting it again" in up.child.output, "the remark")
+    up.child.wait_for(up.serves, "an answer", 30)
+    up.child.wait_for(lambda: len(up.processes().get(word, [])) > 0, "the child")
+
+    assert f"{name} was killed (SIGKILL); starting it again" in up.child.output
+
+
+def test_children_end_with_a_killed_up_and_the_next_one_runs(tmp_path: Path) -> None:
+    """kill -9 of `up` leaves nothing running; the next one in the same folder serves, with what was stored."""
+    with starting(tmp_path) as first:
+        first.wait()
+        os.kill(first.child.pid, signal.SIGKILL)
+        nothing_left(first.run_folder)
+    with starting(tmp_path) as second:
+        second.wait()
+
+        assert second.serves()
+        second.child.wait_for(lambda: len(second.client.proxies()) == 5, "all five proxies")
+
+
+def test_the_next_up_ends_what_nobody_could(tmp_path: Path) -> None:
+    """When guard and `up` were both killed, the next one ends what they left, says so, and serves."""
+    with starting(tmp_path) as first:
+        first.wait()
+        (guard,) = first.processes()["guard.py"]
+        os.kill(guard, signal.SIGKILL)
+        os.kill(first.child.pid, signal.SIGKILL)
+        left = {pid for pid, _ in processes_of(first.run_folder)}
+        assert left
+        with starting(tmp_path) as second:
+            second.wait()
+
+            assert "processes that an earlier run had left" in second.child.output
+            eventually(lambda: not left & {pid for pid, _ in processes_of(first.run_folder)}, "their end")
+
+
+def test_a_changed_mesh_survives_and_reset_forgets_it(tmp_path: Path) -> None:
+    """What was changed through the API is there after a restart, and gone after `--reset`."""
+
+    def weights(up: Up) -> list[int]:
+        route = up.client.appmesh.describe_route(
+            meshName="shopmesh", virtualRouterName="product-vr", routeName="product-r"
+        )["route"]
+        return [target["weight"] for target in route["spec"]["httpRoute"]["action"]["weightedTargets"]]
+
+    with starting(tmp_path) as up:
+        up.wait()
+        spec = up.client.appmesh.describe_route(
+            meshName="shopmesh", virtualRouterName="product-vr", routeName="product-r"
+        )["route"]["spec"]
+        for target, weight in zip(spec["httpRoute"]["action"]["weightedTargets"], (93, 7), strict=True):
+            target["weight"] = weight
+        up.client.appmesh.update_route(
+            meshName="shopmesh", virtualRouterName="product-vr", routeName="product-r", spec=spec
+        )
+    with starting(tmp_path) as up:
+        up.wait()
+        assert weights(up) == [93, 7]
+        assert up.serves()
+    with starting(tmp_path, "--reset") as up:
+        up.wait()
+        assert weights(up) == [100, 0]
+
+
+def test_a_second_up_in_the_same_folder_is_refused(up: Up, shopmesh: Shopmesh) -> None:
+    """One clear line, exit status 1, and the first one goes on."""
+    with shopmesh("up", "--port", "0", "--api-port", "0", "--run-dir", str(up.run_folder)) as second:
+        assert second.process.wait(30) == 1
+
+        assert second.output.count("\n") == 1
+        assert f"already runs in {up.run_folder} (process {up.child.pid})" in second.output
+        assert up.serves()
+
+
+def test_only_some_workloads_can_be_run(tmp_path: Path) -> None:
+    """`--without` leaves a workload out; the rest serves."""
+    with starting(tmp_path, "--without", "product-v2-vn", "--without", "customer-v15-vn") as up:
+        up.wait()
+
+        assert len(up.processes()["--config-path"]) == 3
+        assert up.serves()
