@@ -37,6 +37,13 @@ class Service:
         return requests.request(method, url, json=document, headers=headers, timeout=30)
 
     @property
+    def connections(self) -> int:
+        """Established connections to the service, as the kernel counts them on the server's side."""
+        port = f":{self.port:04X}"
+        rows = [row.split() for row in Path("/proc/net/tcp").read_text().splitlines()]
+        return sum(1 for row in rows if row[1].endswith(port) and row[3] == "01")
+
+    @property
     def lines(self) -> list[str]:
         return self.child.output.splitlines()
 

@@ -32,7 +32,7 @@ def test_requests_in_flight_are_answered(serve: Serve) -> None:
     """Twenty slow requests are under way when SIGTERM comes: all are answered, then the process ends well."""
     service = serve("product.app", FAULT_DELAY_MS="700", LOG_LEVEL="DEBUG")
     statuses, threads = in_flight(service, 20)
-    eventually(lambda: _connections(service) >= 20, "the requests are under way")
+    eventually(lambda: service.connections >= 20, "the requests are under way")
     code = service.child.stop(signal.SIGTERM)
     for thread in threads:
         thread.join(20)
@@ -67,14 +67,6 @@ def test_a_request_that_never_ends_is_given_up(serve: Serve) -> None:
     service = serve("product.app", FAULT_DELAY_MS="600000", STOP_SECONDS="1")
     with socket.create_connection(("127.0.0.1", service.port)) as caller:
         caller.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-        eventually(lambda: _connections(service) >= 1, "the request is under way")
+        eventually(lambda: service.connections >= 1, "the request is under way")
 
         assert service.child.stop(signal.SIGTERM, seconds=30) == 0
-
-
-def _connections(service: Service) -> int:
-    """Established connections to the service, as the kernel counts them."""
-    port = f":{service.port:04X}"
-    with open("/proc/net/tcp") as table:  # noqa: PTH123
-        rows = [row.split() for row in table]
-    return sum(1 for row in rows if row[1].endswith(port) and row[3] == "01")
