@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -37,13 +38,6 @@ class Service:
         return requests.request(method, url, json=document, headers=headers, timeout=30)
 
     @property
-    def connections(self) -> int:
-        """Established connections to the service, as the kernel counts them on the server's side."""
-        port = f":{self.port:04X}"
-        rows = [row.split() for row in Path("/proc/net/tcp").read_text().splitlines()]
-        return sum(1 for row in rows if row[1].endswith(port) and row[3] == "01")
-
-    @property
     def lines(self) -> list[str]:
         return self.child.output.splitlines()
 
@@ -61,6 +55,13 @@ def started(module: str, **variables: str) -> Iterator[Service]:
         service = Service(child, port, control)
         child.wait_for(lambda: service.get("/readyz").ok, f"{module} is ready")
         yield service
+
+
+def asking(service: Service) -> socket.socket:
+    """A connection on which a request is under way: sent, and not answered yet."""
+    caller = socket.create_connection(("127.0.0.1", service.port), timeout=30)
+    caller.sendall(b"GET /products/1 HTTP/1.1\r\nHost: product\r\n\r\n")
+    return caller
 
 
 @pytest.fixture

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Iterator
 
 import pytest
 import requests
 
-from tests.contract.services.conftest import Serve, Service
+from tests.contract.services.conftest import Serve, Service, started
+
+
+@pytest.fixture(scope="module")
+def running_product() -> Iterator[Service]:
+    with started("product.app") as service:
+        yield service
 
 
 @pytest.fixture
-def product(serve: Serve) -> Service:
-    return serve("product.app")
+def product(running_product: Service) -> Iterator[Service]:
+    """One process for all tests, as it was at the start for each of them."""
+    yield running_product
+    running_product.control("PUT", "/ready", {"ready": True})
+    running_product.control("DELETE", "/faults")
 
 
 def test_readiness_is_switched(product: Service) -> None:

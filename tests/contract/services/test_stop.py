@@ -2,43 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
-import socket
-import threading
 
 import requests
 
-from tests.contract.services.conftest import Serve, Service
+from tests.contract.services.conftest import Serve, asking
 from tests.support.process import eventually
 
 
-def in_flight(service: Service, count: int) -> tuple[list[int], list[threading.Thread]]:
-    """`count` requests under way; the statuses they get, in a list that fills."""
-    statuses: list[int] = []
-
-    def one() -> None:
-        try:
-            statuses.append(service.get("/products/1").status_code)
-        except requests.RequestException:
-            statuses.append(0)
-
-    threads = [threading.Thread(target=one) for _ in range(count)]
-    for thread in threads:
-        thread.start()
-    return statuses, threads
-
-
 def test_requests_in_flight_are_answered(serve: Serve) -> None:
-    """Twenty slow requests are under way when SIGTERM comes: all are answered, then the process ends well."""
-    service = serve("product.app", FAULT_DELAY_MS="700", LOG_LEVEL="DEBUG")
-    statuses, threads = in_flight(service, 20)
-    eventually(lambda: service.connections >= 20, "the requests are under way")
-    code = service.child.stop(signal.SIGTERM)
-    for thread in threads:
-        thread.join(20)
+    """Twenty slow requests have been sent when SIGTERM comes: all are answered whole, then the process ends well."""
+    service = serve("product.app", FAULT_DELAY_MS="700")
+    with contextlib.ExitStack() as stack:
+        callers = [stack.enter_context(asking(service)) for _ in range(20)]
+        code = service.child.stop(signal.SIGTERM)
+        answers = [stack.enter_context(caller.makefile("rb")).read() for caller in callers]
 
-    assert statuses == [200] * 20
     assert code == 0
+    assert {answer[:15] for answer in answers} == {b"HTTP/1.1 200 OK"}
+    assert {answer.partition(b"\r\n\r\n")[2] for answer in answers} == {b'{"id":1,"name":"Espresso machine"}\n'}
 
 
 def test_a_stop_begins_with_not_ready(serve: Serve) -> None:
@@ -65,8 +48,5 @@ def test_idle_connections_do_not_hold_up_a_stop(serve: Serve) -> None:
 def test_a_request_that_never_ends_is_given_up(serve: Serve) -> None:
     """The time to stop is bounded."""
     service = serve("product.app", FAULT_DELAY_MS="600000", STOP_SECONDS="1")
-    with socket.create_connection(("127.0.0.1", service.port)) as caller:
-        caller.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-        eventually(lambda: service.connections >= 1, "the request is under way")
-
+    with asking(service):
         assert service.child.stop(signal.SIGTERM, seconds=30) == 0

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from tests.contract.services.conftest import Serve, Service
-from tests.contract.services.peers import peer, says
+from tests.contract.services.conftest import Serve, Service, asking
+from tests.contract.services.peers import hangs, peer, says
 from tests.support.process import eventually, free_port
 
 ORDERS = 50
@@ -212,12 +212,10 @@ def test_without_an_endpoint_headers_are_passed_on_as_they_came(serve: Serve, tr
 def test_spans_waiting_at_a_stop_are_sent(serve: Serve, collector: Collector) -> None:
     """A batch waits for five seconds to fill; a stop does not throw it away, not even that of the last request."""
     product = serve("product.app", OTEL_EXPORTER_OTLP_ENDPOINT=collector.url, FAULT_DELAY_MS="300")
-    with ThreadPoolExecutor(1) as crowd:
-        last = crowd.submit(product.get, "/products/1")
-        eventually(lambda: product.connections, "it is under way")
+    with asking(product) as caller:
         assert product.child.stop() == 0
+        assert caller.recv(15) == b"HTTP/1.1 200 OK"
 
-    assert last.result().ok
     assert [span["name"] for span in collector.spans] == ["GET /products/<int:number>"]
 
 
@@ -259,8 +257,6 @@ def test_failures_show_in_the_trace(serve: Serve, collector: Collector) -> None:
 
 def test_a_call_cut_off_at_the_deadline_is_closed_in_the_segment(serve: Serve, daemon: Daemon) -> None:
     """No subsegment stays open for ever: the one that was killed says so."""
-    from tests.contract.services.peers import hangs
-
     with peer(hangs) as slow:
         order = serve(
             "order.app",
