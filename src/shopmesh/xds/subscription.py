@@ -20,6 +20,9 @@ from shopmesh.xds.responses import Response, Responses
 ABSENT = ""
 """The version of a name that the client has been told does not exist."""
 
+UNSURE = "?"
+"""The version of a name of which the client may have any version, or none."""
+
 MOST_IN_FLIGHT = 4
 """Unanswered responses of one type: what bounds the queue of a stream whose client is slow. Later changes wait, and go
 out as one."""
@@ -185,14 +188,19 @@ class Subscription:
         self.synced = None
         self._patched = True
         later = {one.name for flight in self._in_flight for one in flight.response.resources}
-        sent = dict(self.sent)
-        for one in response.resources:
-            if one.name not in later:
-                sent.pop(one.name, None)
-                if one.name in self.accepted:
-                    sent[one.name] = self.accepted[one.name]
-        self.sent = sent
         names = tuple(one.name for one in response.resources)
+        sent = dict(self.sent)
+        for name in names:
+            if name in later:
+                continue
+            if len(names) > 1:
+                # Envoy may have taken the good ones or thrown all away.
+                sent[name] = UNSURE
+            elif name in self.accepted:
+                sent[name] = self.accepted[name]
+            else:
+                sent.pop(name, None)
+        self.sent = sent
         if len(names) == 1:
             self.refused[names[0]] = response.resources[0].version
         elif names:

@@ -1,0 +1,167 @@
+"""A model of the Envoy end of a stream: what it asks for, when it acknowledges, what it refuses, what it serves by.
+
+It does what was seen of the real one: clusters that come by EDS warm until their endpoints come after them, and while one
+warms nothing is said about clusters, not even on a new stream; routes are not warmed at all.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryRequest, DeltaDiscoveryResponse
+
+from shopmesh.xds.resources import (
+    NAMES_OF_URLS,
+    TYPE_URLS,
+    TYPES,
+    Collection,
+    TypeName,
+    XdsResource,
+    resource,
+)
+from shopmesh.xds.snapshot import Snapshot, of
+
+
+def made(kind: TypeName, name: str, needs: Iterable[str] = (), **body: Any) -> XdsResource:
+    """A resource whose body is JSON that the model understands: `eds`, `routes`, `bad`, and any other content."""
+    needed = sorted(needs)
+    return resource(kind, name, json.dumps({**body, "needs": needed}, sort_keys=True).encode(), frozenset(needed))
+
+
+def snapshot_of(**collections: Sequence[XdsResource]) -> Snapshot:
+    found: dict[TypeName, Collection] = {kind: Collection(kind, collections.get(kind, ())) for kind in TYPES}
+    return of(found)
+
+
+def simple(clusters: Mapping[str, int], route: Iterable[str] | None = None, content: int = 0) -> Snapshot:
+    """One listener with the route table `r`, which needs these clusters; clusters by name and version, all by EDS."""
+    needs = clusters if route is None else route
+    return snapshot_of(
+        clusters=[made("clusters", name, v=version, eds=True) for name, version in clusters.items()],
+        endpoints=[made("endpoints", name) for name in clusters],
+        listeners=[made("listeners", "l", routes=["r"])],
+        routes=[made("routes", "r", needs, content=content)],
+    )
+
+
+class Envoy:
+    """`heard` what a server sends, `say` its requests; `problems` are requests it would have lost."""
+
+    def __init__(self, forgiving: bool = False) -> None:
+        self.forgiving = forgiving
+        """Whether the good resources beside a bad one are taken, as Envoy does for errors of meaning."""
+        self.has: dict[TypeName, dict[str, dict[str, Any]]] = {kind: {} for kind in TYPES}
+        self.versions: dict[TypeName, dict[str, str]] = {kind: {} for kind in TYPES}
+        self.subscribed: dict[TypeName, set[str]] = {"endpoints": set(), "routes": set()}
+        self.warming: set[str] = set()
+        self.problems: list[str] = []
+        self.responses: list[DeltaDiscoveryResponse] = []
+        self._open: set[TypeName] = set()
+        self._to_say: dict[TypeName, deque[DeltaDiscoveryRequest]] = {kind: deque() for kind in TYPES}
+
+    def connect(self) -> None:
+        """A new stream: what was under way on the old one is lost."""
+        self._open.clear()
+        for kind in TYPES:
+            self._to_say[kind].clear()
+        for kind in TYPES:
+            if kind in ("clusters", "listeners") or self.subscribed[kind]:
+                self._begin(kind)
+
+    def say(self) -> DeltaDiscoveryRequest | None:
+        """The next request; None when it has nothing to say (now)."""
+        for kind in TYPES:
+            if self._to_say[kind] and not (kind == "clusters" and self.warming):
+                return self._to_say[kind].popleft()
+        return None
+
+    def heard(self, data: bytes) -> None:
+        response = DeltaDiscoveryResponse.FromString(data)
+        self.responses.append(response)
+        kind = NAMES_OF_URLS[response.type_url]
+        bodies = {
+            one.name: json.loads(one.resource.value) for one in response.resources if one.resource.value[:1] == b"{"
+        }
+        versions = {one.name: one.version for one in response.resources}
+        bad = [name for name, body in bodies.items() if body.get("bad")]
+        refused = set(versions) if bad and not self.forgiving else set(bad)
+        for name, version in versions.items():
+            if name not in refused and (kind in ("clusters", "listeners") or name in self.subscribed[kind]):
+                self._take(kind, name, bodies.get(name, {}), version)
+        if not refused:
+            for name in response.removed_resources:
+                self._remove(kind, name)
+        answer = DeltaDiscoveryRequest(type_url=response.type_url, response_nonce=response.nonce)
+        if bad:
+            answer.error_detail.message = f"refused: {', '.join(sorted(bad))}"
+        self._to_say[kind].append(answer)
+
+    def _begin(self, kind: TypeName) -> None:
+        self._open.add(kind)
+        self._to_say[kind].append(
+            DeltaDiscoveryRequest(
+                type_url=TYPE_URLS[kind],
+                initial_resource_versions=self.versions[kind],
+                resource_names_subscribe=sorted(self.subscribed.get(kind, ())),
+            )
+        )
+
+    def _take(self, kind: TypeName, name: str, body: dict[str, Any], version: str) -> None:
+        changed = self.versions[kind].get(name) != version
+        before = self.has[kind].get(name)
+        missing = sorted(set(body.get("needs", ())) - self.has["clusters"].keys())
+        if missing and before is not None:
+            self.problems.append(f"{kind} {name} came before cluster {missing[0]}")
+        self.has[kind][name] = body
+        self.versions[kind][name] = version
+        if kind == "clusters" and changed:
+            if body.get("eds"):
+                self.warming.add(name)
+                self._subscribe("endpoints", [name])
+            else:
+                self.warming.discard(name)
+                self._unsubscribe("endpoints", [name])
+        elif kind == "endpoints":
+            self.warming.discard(name)
+        elif kind == "listeners":
+            wanted = set(body.get("routes", ()))
+            self._subscribe("routes", wanted - self.subscribed["routes"])
+            self._drop_routes()
+
+    def _remove(self, kind: TypeName, name: str) -> None:
+        if kind == "clusters":
+            for table, body in {**self.has["routes"], **self.has["listeners"]}.items():
+                if name in body.get("needs", ()) and name in self.has["clusters"]:
+                    self.problems.append(f"cluster {name} was removed while {table} needs it")
+            self.warming.discard(name)
+            self._unsubscribe("endpoints", [name])
+        if kind in ("clusters", "listeners"):
+            self.has[kind].pop(name, None)
+            self.versions[kind].pop(name, None)
+        if kind == "listeners":
+            self._drop_routes()
+
+    def _drop_routes(self) -> None:
+        wanted = {route for body in self.has["listeners"].values() for route in body.get("routes", ())}
+        self._unsubscribe("routes", self.subscribed["routes"] - wanted)
+
+    def _subscribe(self, kind: TypeName, names: Iterable[str]) -> None:
+        new = sorted(set(names) - self.subscribed[kind])
+        if new:
+            self.subscribed[kind].update(new)
+            if kind in self._open:
+                self._to_say[kind].append(DeltaDiscoveryRequest(type_url=TYPE_URLS[kind], resource_names_subscribe=new))
+            else:
+                self._begin(kind)
+
+    def _unsubscribe(self, kind: TypeName, names: Iterable[str]) -> None:
+        old = sorted(set(names) & self.subscribed[kind])
+        if old:
+            self.subscribed[kind].difference_update(old)
+            for name in old:
+                self.has[kind].pop(name, None)
+                self.versions[kind].pop(name, None)
+            self._to_say[kind].append(DeltaDiscoveryRequest(type_url=TYPE_URLS[kind], resource_names_unsubscribe=old))

@@ -1,0 +1,120 @@
+"""Whatever happens in whatever order, a stream loses no request and ends in step."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+
+from hypothesis import settings, strategies
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from shopmesh.xds.conversation import Conversation
+from shopmesh.xds.resources import TYPES, Collection, TypeName
+from shopmesh.xds.responses import Responses
+from shopmesh.xds.snapshot import Snapshot, of
+from shopmesh.xds.subscription import MOST_IN_FLIGHT
+from tests.unit.xds.envoys import Envoy, made, snapshot_of
+
+CLUSTERS = ("c0", "c1", "c2", "c3")
+ROUTES = ("r0", "r1")
+
+
+@strategies.composite
+def snapshots(draw: strategies.DrawFn, bad_allowed: bool = True) -> Snapshot:
+    """Any consistent snapshot over few names, so that names and versions come back often."""
+    small = strategies.integers(0, 2)
+
+    def bad() -> bool:
+        return bad_allowed and draw(strategies.integers(0, 9)) == 0
+
+    clusters = draw(strategies.sets(strategies.sampled_from(CLUSTERS)))
+    eds = draw(strategies.sets(strategies.sampled_from(CLUSTERS)))
+    needs = strategies.sets(strategies.sampled_from(sorted(clusters))) if clusters else strategies.just(set[str]())
+    routes = sorted(draw(strategies.sets(strategies.sampled_from(ROUTES))))
+    return snapshot_of(
+        clusters=[made("clusters", name, v=draw(small), eds=name in eds, bad=bad()) for name in sorted(clusters)],
+        endpoints=[made("endpoints", name, v=draw(small)) for name in sorted(clusters & eds)],
+        listeners=[
+            made("listeners", f"l{name}", draw(needs), v=draw(small), routes=[name], bad=bad()) for name in routes
+        ],
+        routes=[made("routes", name, draw(needs), v=draw(small), bad=bad()) for name in routes],
+    )
+
+
+class Stream(RuleBasedStateMachine):
+    """A server's conversation and a model Envoy, with a queue each way whose messages may stay under way."""
+
+    @initialize(forgiving=strategies.booleans())
+    def begin(self, forgiving: bool) -> None:
+        self.responses = Responses()
+        self.envoy = Envoy(forgiving)
+        self.snapshot: Snapshot | None = None
+        self.collections: dict[tuple[TypeName, str], Collection] = {}
+        self.connect()
+
+    @rule()
+    def connect(self) -> None:
+        """The stream breaks, and both ends begin anew; the proxy keeps what it has."""
+        self.conversation = Conversation(self.responses)
+        self.to_envoy: deque[bytes] = deque()
+        self.to_server: deque[bytes] = deque()
+        self.envoy.connect()
+        if self.snapshot is not None:
+            self.conversation.offer(self.snapshot)
+
+    @rule(snapshot=snapshots())
+    def change(self, snapshot: Snapshot) -> None:
+        """As the translation does, what is equal to what it was is the same object."""
+        same = {kind: self.collections.setdefault((kind, snapshot[kind].version), snapshot[kind]) for kind in TYPES}
+        self.snapshot = of(same)
+        self.conversation.offer(self.snapshot)
+
+    @rule()
+    def serve(self) -> None:
+        self.to_envoy.extend(self.conversation.take())
+
+    @precondition(lambda self: self.to_envoy)
+    @rule()
+    def hear(self) -> None:
+        self.envoy.heard(self.to_envoy.popleft())
+
+    @rule()
+    def say(self) -> None:
+        request = self.envoy.say()
+        if request is not None:
+            self.conversation.receive(request)
+
+    @invariant()
+    def loses_nothing(self) -> None:
+        assert self.envoy.problems == []
+
+    @invariant()
+    def is_bounded(self) -> None:
+        assert len(self.to_envoy) <= 4 * MOST_IN_FLIGHT
+
+    @rule(snapshot=snapshots(bad_allowed=False))
+    def ends_in_step(self, snapshot: Snapshot) -> None:
+        """A last, good snapshot: once all that is under way has arrived, the proxy has exactly that."""
+        self.change(snapshot)
+        for _ in range(500):
+            self.serve()
+            if self.to_envoy:
+                self.hear()
+            elif (request := self.envoy.say()) is not None:
+                self.conversation.receive(request)
+            else:
+                break
+
+        assert not self.to_envoy
+        assert self.envoy.warming == set()
+        assert dict(snapshot["clusters"].versions) == self.envoy.versions["clusters"]
+        assert dict(snapshot["listeners"].versions) == self.envoy.versions["listeners"]
+        assert dict(snapshot["routes"].versions) == self.envoy.versions["routes"]
+        assert dict(snapshot["endpoints"].versions) == self.envoy.versions["endpoints"]
+        assert self.conversation.in_step
+
+
+Stream.TestCase.settings = settings(
+    max_examples=int(os.environ.get("SHOPMESH_EXAMPLES", "80")), stateful_step_count=30, deadline=None
+)
+TestStream = Stream.TestCase
