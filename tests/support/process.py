@@ -24,7 +24,7 @@ class NotReached(AssertionError):
     """What was waited for did not come to pass before the deadline."""
 
 
-def eventually(probe: Callable[[], T], what: str, seconds: float = 15.0, every: float = 0.02) -> T:
+def eventually(probe: Callable[[], T | None], what: str, seconds: float = 15.0, every: float = 0.02) -> T:
     """The first true answer of `probe`; exceptions of it count as "not yet"."""
     deadline = time.monotonic() + seconds
     last: object = None
@@ -61,10 +61,10 @@ class Child:
     def output(self) -> str:
         return self.log.read_text(errors="replace")
 
-    def wait_for(self, probe: Callable[[], T], what: str, seconds: float = 15.0) -> T:
+    def wait_for(self, probe: Callable[[], T | None], what: str, seconds: float = 15.0) -> T:
         """As `eventually`, but fails at once, with the output, when the program has ended."""
 
-        def alive() -> T:
+        def alive() -> T | None:
             code = self.process.poll()
             if code is not None:
                 raise NotReached(f"{self.process.args!r} ended with {code} before: {what}\n{self.output}")

@@ -133,11 +133,11 @@ class Figures:
         """Takes in one report; `begin` was called for this proxy."""
         proxy = self._proxies[caller, instance]
         for cluster, reading in readings.items():
-            before = proxy.readings.get(cluster)
+            before = proxy.readings.get(cluster, _NOTHING)
             tally = Tally(
-                _grown(reading.requests, before and before.requests),
-                _grown(reading.errors, before and before.errors),
-                _grown(reading.retries, before and before.retries),
+                _grown(reading.requests, before.requests),
+                _grown(reading.errors, before.errors),
+                _grown(reading.retries, before.retries),
                 {edge: count for edge, count in reading.latency.items() if count},
             )
             if cluster not in proxy.readings and len(proxy.readings) >= MAX_CLUSTERS_OF_A_PROXY:
@@ -162,9 +162,12 @@ class Figures:
             yield caller, cluster, series.total
 
 
-def _grown(now: float, before: float | None) -> float:
+_NOTHING = Reading(0, 0, 0, {})
+
+
+def _grown(now: float, before: float) -> float:
     """How much a counter has grown; one that fell belongs to a proxy that restarted from zero."""
-    return now - before if before is not None and now >= before else now
+    return now - before if now >= before else now
 
 
 def readings(families: Iterable[object]) -> dict[str, Reading]:

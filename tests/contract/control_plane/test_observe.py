@@ -54,7 +54,7 @@ def test_changes_come_as_server_sent_events(control_plane: ControlPlane, client:
     connection.request("GET", "/shopmesh/v1/changes?after=0", headers={"Accept": "text/event-stream"})
     events = connection.getresponse()
     create_node(client, "a-vn")
-    seen = []
+    seen: list[int] = []
     while len(seen) < 2:
         line = events.readline().decode()
         if line.startswith("data: "):
