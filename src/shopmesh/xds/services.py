@@ -78,6 +78,9 @@ def _by_router(reader: Reader, mesh: str, name: str, router: str) -> Service:
             built.append(made)
             limitations.extend(made.limitations)
     built.sort(key=lambda one: one.rank)
+    if not mappings:
+        # A router of the 2018-10-01 API has no listeners: its services have the ports of what it leads to.
+        ports = sorted({target.port for one in built for target in one.targets})
     return Service(
         tuple(_hosts_by_port(name, ports, built)),
         frozenset(ports),
