@@ -46,7 +46,7 @@ class Inbound:
         return names.ingress_routes(self.port)
 
 
-def explicit(shape: Shape, inbound: Sequence[Inbound], outside: str) -> Iterable[XdsResource]:
+def explicit(shape: Shape, inbound: Sequence[Inbound]) -> Iterable[XdsResource]:
     """The forward proxy on loopback, and the virtual node's own ports."""
     egress = Listener(
         name=names.listener("egress", "127.0.0.1", shape.egress_port),
@@ -58,7 +58,7 @@ def explicit(shape: Shape, inbound: Sequence[Inbound], outside: str) -> Iterable
             )
         ],
     )
-    yield _resource(_alone_on_port(egress), (outside,))
+    yield _resource(_alone_on_port(egress))
     for one in inbound:
         prefix = _ingress_prefix(one, inbound)
         ingress = Listener(
@@ -67,7 +67,7 @@ def explicit(shape: Shape, inbound: Sequence[Inbound], outside: str) -> Iterable
             traffic_direction=TrafficDirection.INBOUND,
             filter_chains=[FilterChain(filters=[hcm.manager(prefix, one.routes)])],
         )
-        yield _resource(_alone_on_port(ingress), (one.cluster,))
+        yield _resource(_alone_on_port(ingress))
 
 
 def intercepted(
@@ -87,7 +87,7 @@ def intercepted(
             for one in inbound
         ]
         ingress = _redirected("ingress", shape.ingress_port, TrafficDirection.INBOUND, chains)
-        yield _resource(ingress, [one.cluster for one in inbound])
+        yield _resource(ingress)
     chains = [
         # Without this chain one connection to our own port becomes a thousand: each is redirected to itself.
         FilterChain(
@@ -170,5 +170,6 @@ def _ingress_prefix(one: Inbound, inbound: Sequence[Inbound]) -> str:
     return "ingress" if len(inbound) == 1 else f"ingress.{one.protocol}.{one.port}"
 
 
-def _resource(listener: Listener, needs: Iterable[str]) -> XdsResource:
+def _resource(listener: Listener, needs: Iterable[str] = ()) -> XdsResource:
+    """Clusters behind routes are no needs of the listener: it names the table alone, which waits for them itself."""
     return resource("listeners", listener.name, serialised(listener), frozenset(needs))

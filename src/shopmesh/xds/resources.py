@@ -52,7 +52,8 @@ class XdsResource:
 
     `encoded` is the field `resources` of a `DeltaDiscoveryResponse` that holds it: protobuf messages are merged by
     concatenating them, so a response is a join of such pieces
-    (https://protobuf.dev/programming-guides/encoding/#last-one-wins). `needs` are the clusters that it refers to.
+    (https://protobuf.dev/programming-guides/encoding/#last-one-wins). `needs` are
+    the clusters that its body names: like all of it they follow from the version.
     """
 
     name: str

@@ -130,10 +130,10 @@ def _endpoints(reader: Reader, targets: tuple[Target, ...]) -> Collection:
 
 def _listeners(reader: Reader, shape: Shape) -> Collection:
     inbound = reader.part(_arriving, shape).inbound
-    outside = egress.outside_cluster(reader, shape.mesh)
     if shape.mode == "explicit":
-        return Collection("listeners", listeners.explicit(shape, inbound, outside))
+        return Collection("listeners", listeners.explicit(shape, inbound))
     ports = reader.part(egress.egress, shape.mesh, shape.name).ports
+    outside = egress.outside_cluster(reader, shape.mesh)
     allow_all = egress.allows_all(reader, shape.mesh)
     return Collection("listeners", listeners.intercepted(shape, inbound, outside, ports, allow_all))
 

@@ -1,7 +1,7 @@
 """A model of the Envoy end of a stream: what it asks for, when it acknowledges, what it refuses, what it serves by.
 
-It does what was seen of the real one: clusters that come by EDS warm until their endpoints come after them, and while one
-warms nothing is said about clusters, not even on a new stream; routes are not warmed at all.
+It does what was seen of the real one: clusters that come by EDS warm until their endpoints come after them, and while
+one warms nothing is said about clusters, not even on a new stream; routes are not warmed at all.
 """
 
 from __future__ import annotations
@@ -57,6 +57,8 @@ class Envoy:
         self.versions: dict[TypeName, dict[str, str]] = {kind: {} for kind in TYPES}
         self.subscribed: dict[TypeName, set[str]] = {"endpoints": set(), "routes": set()}
         self.warming: set[str] = set()
+        self.serving: set[str] = set()
+        """Clusters that routes find: one that changes goes on serving as it was while it warms."""
         self.problems: list[str] = []
         self.responses: list[DeltaDiscoveryResponse] = []
         self._open: set[TypeName] = set()
@@ -112,7 +114,7 @@ class Envoy:
     def _take(self, kind: TypeName, name: str, body: dict[str, Any], version: str) -> None:
         changed = self.versions[kind].get(name) != version
         before = self.has[kind].get(name)
-        missing = sorted(set(body.get("needs", ())) - self.has["clusters"].keys())
+        missing = sorted(set(body.get("needs", ())) - self.serving)
         if missing and before is not None:
             self.problems.append(f"{kind} {name} came before cluster {missing[0]}")
         self.has[kind][name] = body
@@ -123,9 +125,11 @@ class Envoy:
                 self._subscribe("endpoints", [name])
             else:
                 self.warming.discard(name)
+                self.serving.add(name)
                 self._unsubscribe("endpoints", [name])
         elif kind == "endpoints":
             self.warming.discard(name)
+            self.serving.add(name)
         elif kind == "listeners":
             wanted = set(body.get("routes", ()))
             self._subscribe("routes", wanted - self.subscribed["routes"])
@@ -137,6 +141,7 @@ class Envoy:
                 if name in body.get("needs", ()) and name in self.has["clusters"]:
                     self.problems.append(f"cluster {name} was removed while {table} needs it")
             self.warming.discard(name)
+            self.serving.discard(name)
             self._unsubscribe("endpoints", [name])
         if kind in ("clusters", "listeners"):
             self.has[kind].pop(name, None)

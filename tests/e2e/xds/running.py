@@ -1,0 +1,291 @@
+"""What the tests with real Envoys need: a control plane in this process, applications, sidecars and load."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import http.client
+import http.server
+import json
+import tempfile
+import threading
+import time
+import urllib.parse
+from collections import Counter
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TypeVar
+
+import grpc
+
+from shopmesh.appmesh.store import Key, Resource, Transaction
+from shopmesh.server.ads import Ads, grpc_server
+from shopmesh.server.database import Store
+from shopmesh.server.proxies import Proxies, ProxyStatus
+from shopmesh.xds.bootstrap import bootstrap
+from shopmesh.xds.node import Mode, ProxyNode
+from tests.support.process import ENVOY, Child, eventually, free_port, running
+
+T = TypeVar("T")
+
+
+class Upstream:
+    """An application on loopback that answers its name; `behave` may be replaced while it runs."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.requests: Counter[str] = Counter()
+        self.behave: Callable[[str, int], tuple[int, float]] = lambda path, count: (200, 0.0)
+        """The status, and the seconds before it, of the n-th request for a path."""
+        upstream = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                upstream.requests[self.path] += 1
+                status, delay = upstream.behave(self.path, upstream.requests[self.path])
+                time.sleep(delay)
+                body = upstream.name.encode()
+                self.send_response(status)
+                self.send_header("content-length", str(len(body)))
+                self.end_headers()
+                with contextlib.suppress(OSError):
+                    self.wfile.write(body)
+
+            def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the base class names it so
+                """Says nothing."""
+
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self.port = int(self._server.server_address[1])
+
+    def __enter__(self) -> Upstream:
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+
+class Mesh:
+    """A control plane: store, registry, ADS on a free port; its loop runs in a thread."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever)
+        self._stack = contextlib.ExitStack()
+        self.port = 0
+
+    def __enter__(self) -> Mesh:
+        self._thread.start()
+        self.store: Store = self.run(Store.open(None))
+        self.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        kind, value, trace = exception
+        assert trace is None or isinstance(trace, TracebackType)
+        self._stack.__exit__(kind, value, trace)  # type: ignore[arg-type]  # what `with` gives
+        self.stop()
+        self.run(self.store.close())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(30)
+
+    def start(self) -> None:
+        """Starts ADS, on the same port as before after a `stop`."""
+
+        async def begin() -> tuple[grpc.aio.Server, Proxies, int]:
+            proxies = Proxies()
+            server = grpc_server()
+            Ads(self.store, proxies).add_to(server)
+            port = server.add_insecure_port(f"127.0.0.1:{self.port}")
+            await server.start()
+            return server, proxies, port
+
+        self._server, self.proxies, self.port = self.run(begin())
+
+    def stop(self) -> None:
+        self.run(self._server.stop(None))
+
+    def put(self, *resources: Resource) -> int:
+        """Writes resources in one transaction; the revision after it."""
+
+        def work(transaction: Transaction) -> None:
+            for one in resources:
+                transaction.put(one)
+
+        async def submit() -> int:
+            await self.store.submit(work)
+            return self.store.revision
+
+        return self.run(submit())
+
+    def delete(self, *keys: Key) -> int:
+        def work(transaction: Transaction) -> None:
+            for key in keys:
+                transaction.delete(key)
+
+        async def submit() -> int:
+            await self.store.submit(work)
+            return self.store.revision
+
+        return self.run(submit())
+
+    def converge(self, revision: int) -> None:
+        assert self.run(self.proxies.converged(revision, 15)), self.statuses()
+
+    def statuses(self) -> Mapping[str, ProxyStatus]:
+        """By instance."""
+
+        async def read() -> list[ProxyStatus]:
+            return self.proxies.statuses()
+
+        return {status.instance: status for status in self.run(read())}
+
+    def sidecar(self, name: str, upstream: Upstream | None = None, **more: Any) -> Sidecar:
+        """Starts an Envoy for that virtual node of mesh `shop`, until the test ends."""
+        return self._stack.enter_context(Sidecar(self, name, upstream, **more))
+
+
+class Sidecar:
+    """One real Envoy."""
+
+    def __init__(
+        self,
+        mesh: Mesh,
+        name: str,
+        upstream: Upstream | None,
+        instance: str = "",
+        mode: Mode = "explicit",
+        address: str | None = "127.0.0.1",
+        ports: Sequence[int] = (5000,),
+        wait: bool = True,
+        taken: int | None = None,
+    ) -> None:
+        self._mesh = mesh
+        self._wait = wait
+        self.instance = instance or f"{name}-1"
+        self.egress, self.admin, self.ready = free_port(), free_port(), free_port()
+        self.ports = {port: taken or free_port() for port in ports}
+        explicit = mode == "explicit"
+        self.node = ProxyNode(
+            mesh="shop",
+            name=name,
+            instance=self.instance,
+            mode=mode,
+            address=address,
+            ports=tuple(self.ports.items()) if explicit else (),
+            application_ports=tuple((port, upstream.port if upstream else 1) for port in ports) if explicit else (),
+            ingress_port=free_port(),
+            egress_port=self.egress,
+        )
+
+    def __enter__(self) -> Sidecar:
+        self._stack = contextlib.ExitStack()
+        folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory()))
+        file = folder / "bootstrap.json"
+        file.write_text(json.dumps(bootstrap(self.node, "127.0.0.1", self._mesh.port, self.admin, self.ready)))
+        self.child: Child = self._stack.enter_context(running(envoy_command(file)))
+        if self._wait:
+            self.child.wait_for(self.is_ready, f"{self.instance} is ready")
+            if self.node.address:
+                eventually(lambda: self._mesh.store.state.get(self.node.identity.key), f"{self.instance} is declared")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def is_ready(self) -> bool:
+        return get(self.ready, "/ready")[0] == 200
+
+    def get(self, url: str, timeout: float = 20) -> tuple[int, str]:
+        """Through the forward proxy, as a client that was told to use it."""
+        return get(self.egress, url, host=urllib.parse.urlsplit(url).netloc, timeout=timeout)
+
+    def config(self) -> Any:
+        return json.loads(get(self.admin, "/config_dump?include_eds")[1])
+
+    def cluster_names(self) -> set[str]:
+        found = json.loads(get(self.admin, "/clusters?format=json")[1])
+        return {one["name"] for one in found["cluster_statuses"]}
+
+
+def envoy_command(bootstrap_file: Path, *more: str) -> list[str | Path]:
+    return [ENVOY, "-c", bootstrap_file, "--disable-hot-restart", "--concurrency", "1", "-l", "warning", *more]
+
+
+def get(port: int, target: str, host: str | None = None, timeout: float = 20) -> tuple[int, str]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
+    try:
+        connection.request("GET", target, headers={"host": host} if host else {})
+        response = connection.getresponse()
+        return response.status, response.read().decode(errors="replace")
+    finally:
+        connection.close()
+
+
+class Load:
+    """Requests one after another from a few threads, each on its own connection, for the length of a `with` block."""
+
+    def __init__(self, sidecar: Sidecar, url: str, threads: int = 4) -> None:
+        self._sidecar = sidecar
+        self._url = url
+        self._stopping = threading.Event()
+        self._threads = [threading.Thread(target=self._call) for _ in range(threads)]
+        self._lock = threading.Lock()
+        self.answers: Counter[str] = Counter()
+        """By body, or by status where it is not 200."""
+
+    def __enter__(self) -> Load:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopping.set()
+        for thread in self._threads:
+            thread.join()
+
+    @property
+    def failed(self) -> dict[str, int]:
+        return {answer: count for answer, count in self.answers.items() if not answer.startswith("v")}
+
+    @property
+    def total(self) -> int:
+        return self.answers.total()
+
+    def more(self, count: int) -> None:
+        """Waits until that many more requests have been answered."""
+        goal = self.total + count
+        eventually(lambda: self.total >= goal, f"{count} more requests", every=0.005)
+
+    def _call(self) -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", self._sidecar.egress, timeout=20)
+        host = urllib.parse.urlsplit(self._url).netloc
+        while not self._stopping.is_set():
+            try:
+                connection.request("GET", self._url, headers={"host": host})
+                response = connection.getresponse()
+                body = response.read().decode()
+                answer = body if response.status == 200 else str(response.status)
+            except (OSError, http.client.HTTPException) as error:
+                answer = repr(error)
+                connection.close()
+            with self._lock:
+                self.answers[answer] += 1
+        connection.close()
+
+
+@contextlib.contextmanager
+def upstreams(*names: str) -> Iterator[list[Upstream]]:
+    with contextlib.ExitStack() as stack:
+        yield [stack.enter_context(Upstream(name)) for name in names]
