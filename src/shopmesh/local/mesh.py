@@ -43,7 +43,7 @@ def forget_instances(client: Client) -> int:
 def weighted(client: Client, mesh: str, node: str) -> list[str]:
     """The virtual services that send a share of their requests to that node: `50 % of product.default…`."""
     return [
-        f"{target['share']:.0%} of {split['virtualService']}"
+        f"{100 * target['share']:.0f} % of {split['virtualService']}"
         for split in client.splits(mesh)["splits"]
         for target in split["targets"]
         if target["virtualNode"] == node and target["share"] > 0

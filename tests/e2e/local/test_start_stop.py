@@ -72,7 +72,7 @@ def test_stopping_what_still_gets_requests_warns(up: Up, shopmesh: Shopmesh) -> 
     assert "Warning" not in asked(shopmesh, up, "stop", "product-v2-vn")
     warned = asked(shopmesh, up, "stop", "product-vn")
 
-    assert re.search(r"Warning: product-vn still gets 100% of product\.default\.svc\.cluster\.local", warned)
+    assert re.search(r"Warning: product-vn still gets 100 % of product\.default\.svc\.cluster\.local", warned)
     assert "shopmesh start product-vn" in warned
 
 

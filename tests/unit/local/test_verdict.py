@@ -29,8 +29,8 @@ def test_a_service_with_one_version_has_no_share_to_judge() -> None:
 @pytest.mark.parametrize(
     ("way_in", "said"),
     [
-        (WayIn(10, 9, {"answered 503": 1}, None, None), "1 requests failed at the way in: answered 503"),
-        (WayIn(10, 9, {}, None, None), "1 requests were sent and nothing became of them"),
+        (WayIn(10, 9, {"answered 503": 1}, None, None), "1 request failed at the way in: answered 503"),
+        (WayIn(10, 9, {}, None, None), "what became of 1 request is not known"),
         (WayIn(0, 0, {}, None, None), "no request was sent"),
     ],
 )
@@ -41,7 +41,7 @@ def test_one_lost_request_is_a_failure(way_in: WayIn, said: str) -> None:
 
 def test_retries_and_errors_cannot_hide_behind_good_answers() -> None:
     """A request that was repeated inside the mesh, and a 5xx there, fail the demo though every client was served."""
-    assert complaints([split(3000, 6000, errors=1)], FINE) == ["product/2.0 gave 1 answers of 5xx"]
+    assert complaints([split(3000, 6000, errors=1)], FINE) == ["product/2.0 answered 1 request with 5xx"]
     assert complaints([split(3000, 6000, retries=2)], FINE) == ["2 requests to product/2.0 had to be repeated"]
 
 
@@ -50,7 +50,7 @@ def test_too_few_requests_prove_nothing() -> None:
     enough = needed(0.5)
 
     assert complaints([split(enough // 2, enough)], FINE) == []
-    assert "too few to judge a share of 50%" in complaints([split(enough // 2, enough - 1)], FINE)[0]
+    assert "too few to judge a share of 50 %" in complaints([split(enough // 2, enough - 1)], FINE)[0]
 
 
 @pytest.mark.parametrize(("claimed", "truth"), [(0.5, 0.45), (0.5, 0.55), (0.25, 0.30), (0.25, 0.20)])
@@ -70,7 +70,7 @@ def test_the_complaint_about_a_share_says_what_was_seen() -> None:
     """The line names version, seen share, count, promise and probability."""
     (line,) = complaints([split(2700, 6000)], FINE)
 
-    assert line.startswith("product/2.0 got 45.0% of 6,000 requests instead of 50% (by chance that happens with p = ")
+    assert line.startswith("product/2.0 got 45.0 % of 6,000 requests instead of 50 % (by chance that happens with p = ")
 
 
 def test_no_figures_are_no_success() -> None:

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from shopmesh.local.demo.pump import Tally
-from shopmesh.local.demo.verdict import Version
+from shopmesh.local.demo.verdict import Version, percent
 
 _BAR = 32
 _PLAIN_SECONDS = 5.0
@@ -86,7 +86,7 @@ def _live_figures(versions: Sequence[Version], tally: Tally) -> RenderableType:
         for position, version in enumerate(members):
             style = _COLOURS[position % len(_COLOURS)]
             bar.append("█" * round(_BAR * (version.seen or 0.0)), style=style)
-            seen = f"{version.seen:.1%}" if version.seen is not None else "-"
+            seen = percent(version.seen, 1) if version.seen is not None else "-"
             words.append(Text(f"{version.name} {seen}", style=style))
         counted = f"{members[0].total:,}"
         if needed := max(version.needed for version in members):
@@ -102,6 +102,8 @@ def _failures(tally: Tally) -> Text:
 
 def _plain_figures(versions: Sequence[Version], tally: Tally) -> str:
     shares = ", ".join(
-        f"{version.name} {version.seen:.1%} of {version.total:,}" for version in versions if version.seen is not None
+        f"{version.name} {percent(version.seen, 1)} of {version.total:,}"
+        for version in versions
+        if version.seen is not None and version.share < 1
     )
     return f"{tally.answered:,} answered, {tally.failed:,} failed" + (f"; {shares}" if shares else "")

@@ -9,7 +9,11 @@ from rich.table import Table
 from rich.text import Text
 
 from shopmesh.local.demo.play import Report
-from shopmesh.local.demo.verdict import ERROR, POWER, SIGNIFICANCE, Version
+from shopmesh.local.demo.verdict import ERROR, POWER, SIGNIFICANCE, Version, percent
+
+
+_OVERLOADED_SECONDS = 1.0
+"""Half of the requests waited longer: what fails then says nothing about the mesh."""
 
 
 def show(console: Console, report: Report, complaints: Sequence[str]) -> None:
@@ -23,6 +27,8 @@ def show(console: Console, report: Report, complaints: Sequence[str]) -> None:
         console.print(Text("FAILED", style="bold red"))
         for complaint in complaints:
             console.print(f"  - {complaint}", markup=False, soft_wrap=True)
+        if (report.way_in.p50 or 0.0) > _OVERLOADED_SECONDS:
+            console.print("  This machine was too slow for so many requests: try a lower --rate.")
         return
     console.print(
         Text("PASSED", style="bold green")
@@ -30,39 +36,38 @@ def show(console: Console, report: Report, complaints: Sequence[str]) -> None:
     )
     console.print(
         f"Every share is what it was set to be: an error of {100 * ERROR:.0f} points would have been found in "
-        f"{POWER:.1%} of all runs (exact binomial test, p < {SIGNIFICANCE:g}).",
+        f"{percent(POWER, 1)} of all runs (exact binomial test, p < {SIGNIFICANCE:g}).",
         soft_wrap=True,
     )
 
 
 def _versions(report: Report) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
+    # Made to fit 80 columns.
+    table = Table(box=None, padding=(0, 1, 0, 0), header_style="dim", pad_edge=False)
     table.add_column("version", no_wrap=True)
-    for heading in ("target", "seen", "95 % interval", "requests", "failed", "retries", "p50", "p99"):
+    for heading in ("target", "seen", "95 % interval", "requests", "failed", "retries", "p50 ms", "p99 ms"):
         table.add_column(heading, justify="right", no_wrap=True)
     for version in report.versions:
         table.add_row(
             version.name,
-            f"{version.share:.0%}",
-            f"{version.seen:.1%}" if version.seen is not None else "-",
+            percent(version.share),
+            percent(version.seen, 1) if version.seen is not None else "-",
             _interval(version),
             f"{version.requests:,}",
             _count(version.errors),
             _count(version.retries),
-            _milliseconds(version.p50, "≤ "),
-            _milliseconds(version.p99, "≤ "),
+            _milliseconds(version.p50, "≤"),
+            _milliseconds(version.p99, "≤"),
         )
     way_in = report.way_in
     table.add_row(
-        "order, the way in",
-        "",
-        "",
-        "",
+        "the way in",
+        *[""] * 3,
         f"{way_in.sent:,}",
         _count(way_in.sent - way_in.answered),
         "",
-        _milliseconds(way_in.p50 and 1000 * way_in.p50),
-        _milliseconds(way_in.p99 and 1000 * way_in.p99),
+        _milliseconds(way_in.p50 and 1000 * way_in.p50, ""),
+        _milliseconds(way_in.p99 and 1000 * way_in.p99, ""),
     )
     return table
 
@@ -79,13 +84,16 @@ def _steps(report: Report) -> Table:
 
 
 def _interval(version: Version) -> str:
-    return "-" if version.interval is None else f"{version.interval[0]:.1%} to {version.interval[1]:.1%}"
+    if version.interval is None:
+        return "-"
+    low, high = version.interval
+    return f"{100 * low:.1f} to {percent(high, 1)}"
 
 
 def _count(number: int) -> Text:
     return Text(f"{number:,}", style="bold red" if number else "")
 
 
-def _milliseconds(value: float | None, edge: str = "") -> str:
+def _milliseconds(value: float | None, edge: str) -> str:
     # Envoy counts in buckets: what it knows of a latency is the upper edge of one.
-    return "-" if value is None else f"{edge}{value:.0f} ms"
+    return "-" if value is None else f"{edge}{value:.0f}"

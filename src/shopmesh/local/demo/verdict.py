@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -60,6 +60,11 @@ class WayIn:
     p99: float | None
 
 
+def percent(share: float, digits: int = 0) -> str:
+    """A share from 0 to 1 as people read it: `49.8 %`."""
+    return f"{100 * share:.{digits}f} %"
+
+
 @lru_cache
 def needed(share: float) -> int:
     """Requests that show an error of five points in `share`, in 999 of 1,000 runs, at p < 1e-5."""
@@ -68,27 +73,35 @@ def needed(share: float) -> int:
 
 def complaints(versions: Sequence[Version], way_in: WayIn) -> list[str]:
     """Every promise that was not kept, one line each; none means that the demo passed."""
-    found = [f"{count:,} requests failed at the way in: {why}" for why, count in way_in.failures.items() if count]
-    if way_in.answered + sum(way_in.failures.values()) < way_in.sent:
-        missing = way_in.sent - way_in.answered - sum(way_in.failures.values())
-        found.append(f"{missing:,} requests were sent and nothing became of them")
+    found = [f"{_requests(count)} failed at the way in: {why}" for why, count in way_in.failures.items() if count]
+    if missing := way_in.sent - way_in.answered - sum(way_in.failures.values()):
+        found.append(f"what became of {_requests(missing)} is not known")
     if not way_in.sent:
         found.append("no request was sent")
     for version in versions:
         if version.errors:
-            found.append(f"{version.name} gave {version.errors:,} answers of 5xx")
+            found.append(f"{version.name} answered {_requests(version.errors)} with 5xx")
         if version.retries:
-            found.append(f"{version.retries:,} requests to {version.name} had to be repeated")
-        if version.total < version.needed:
-            found.append(
-                f"{version.total:,} requests of {version.service} are too few to judge a share of "
-                f"{version.share:.0%}: {version.needed:,} are needed"
-            )
-            continue
-        chance = binomial_test(version.requests, version.total, version.share) if version.total else 1.0
+            found.append(f"{_requests(version.retries)} to {version.name} had to be repeated")
+        found.extend(_complaint_about_share(version))
+    return found
+
+
+def _complaint_about_share(version: Version) -> Iterator[str]:
+    if version.total < version.needed:
+        yield (
+            f"{_requests(version.total)} of {version.service} are too few to judge a share of "
+            f"{percent(version.share)}: {version.needed:,} are needed"
+        )
+    elif version.total:
+        chance = binomial_test(version.requests, version.total, version.share)
         if chance < SIGNIFICANCE:
-            found.append(
-                f"{version.name} got {version.seen:.1%} of {version.total:,} requests instead of {version.share:.0%} "
+            seen = percent(version.requests / version.total, 1)
+            yield (
+                f"{version.name} got {seen} of {_requests(version.total)} instead of {percent(version.share)} "
                 f"(by chance that happens with p = {chance:.1g})"
             )
-    return found
+
+
+def _requests(count: int) -> str:
+    return "1 request" if count == 1 else f"{count:,} requests"
