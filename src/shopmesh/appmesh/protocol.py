@@ -72,7 +72,7 @@ class Router:
         methods[http["method"]] = added
 
     def find(self, method: str, raw_path: str) -> tuple[Call, Parameters]:
-        """The operation, and the parameters that stand in the path.
+        """The operation, and the parameters that stand in the path, which is given byte for byte as Latin-1.
 
         Raises UnknownOperation, MethodNotAllowed, and BadRequest for a name that is not UTF-8.
         """
@@ -230,7 +230,7 @@ def _whole_number(text: str) -> Json:
 
 def _unquote(segment: str, name: str) -> str:
     try:
-        return unquote_to_bytes(segment).decode()
+        return unquote_to_bytes(segment.encode("latin-1")).decode()
     except UnicodeDecodeError:
         raise BadRequest(f"{name}: {quote(segment)} is not percent-encoded UTF-8") from None
 

@@ -75,10 +75,11 @@ class Api:
         return await self._one(model.PREVIEW, scope, receive)
 
     async def _one(self, version: str, scope: Scope, receive: Receive) -> Response:
-        raw_path = scope["raw_path"].decode("ascii", "replace")
+        raw_path = scope["raw_path"].decode("latin-1")
         body = await read(scope, receive)
         call, in_path = protocol.router(version).find(scope["method"], raw_path)
-        query = scope["query_string"].decode("ascii", "replace")
+        # Bytes that are no UTF-8 become surrogates, which no string of the model may hold.
+        query = scope["query_string"].decode("utf-8", "surrogateescape")
         parameters = protocol.parse(call, in_path, query, body, _text(header(scope, b"content-type")))
         if not call.operation.writes:
             return protocol.respond(self._read(call, parameters), call.operation)

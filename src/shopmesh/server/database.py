@@ -182,6 +182,8 @@ class Store:
         forgotten: list[str] = []
         count = len(self.state.tokens) + len(new)
         size = self._token_bytes + sum(_size(answered) for answered in new.values())
+        if count <= MOST_TOKENS and size <= MOST_TOKEN_BYTES:
+            return forgotten
         for token, answered in {**self.state.tokens, **new}.items():
             if count <= MOST_TOKENS and size <= MOST_TOKEN_BYTES:
                 break

@@ -14,6 +14,8 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
+from shopmesh.appmesh.errors import Unauthenticated
+from shopmesh.server.sigv4 import Signed, Verifier, signature
 from tests.contract.api.conftest import KEY, REGION, SECRET, ApiServer, serving
 from tests.contract.api.raw import Answer, send
 
@@ -182,6 +184,32 @@ def test_refused(secured: ApiServer, wrong: Any) -> None:
 
     assert REFUSED[wrong] == (answer.status, answer.code), answer.body
     assert before == secured.store.revision
+
+
+def test_wrong_scope_is_named(secured: ApiServer) -> None:
+    """Who signs for another region or service is told which one is expected."""
+    for answer in (_other_region(secured), _other_service(secured)):
+        assert answer.message.endswith("expected us-east-1/appmesh/aws4_request")
+
+
+def test_credential_is_of_the_same_day() -> None:
+    """A signature that is right, but with a credential of another date, is refused."""
+    verifier = Verifier({KEY: SECRET}, REGION, "appmesh")
+    names, stamp = ("host", "x-amz-date"), "20190125T120000Z"
+    for date, accepted in (("20190125", True), ("20190124", False)):
+        headers = {"host": ("h",), "x-amz-date": (stamp,)}
+        bare = Signed("GET", PATH, "", headers, b"")
+        scope = (date, REGION, "appmesh", "aws4_request")
+        found = signature(bare, names, SECRET, stamp, scope)
+        authorization = (
+            f"AWS4-HMAC-SHA256 Credential={KEY}/{'/'.join(scope)}, SignedHeaders={';'.join(names)}, Signature={found}"
+        )
+        request = Signed("GET", PATH, "", {**headers, "authorization": (authorization,)}, b"")
+        if accepted:
+            assert KEY == verifier.verify(request, 1548417600.0)
+        else:
+            with pytest.raises(Unauthenticated, match="not that of X-Amz-Date"):
+                verifier.verify(request, 1548417600.0)
 
 
 @pytest.mark.parametrize(("minutes", "word"), [(-6, "expired"), (6, "not yet current")])

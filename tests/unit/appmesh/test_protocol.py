@@ -58,6 +58,13 @@ def test_path_that_is_no_utf8() -> None:
         protocol.router(GA).find("GET", "/v20190125/meshes/%e9")
 
 
+def test_path_that_is_utf8_without_percent_signs() -> None:
+    """Some clients leave the encoding out; the bytes say the same."""
+    _, in_path = protocol.router(GA).find("GET", "/v20190125/meshes/é".encode().decode("latin-1"))
+
+    assert {"meshName": "é"} == in_path
+
+
 def test_parts_of_the_path_in_the_body() -> None:
     """A body cannot overrule the path."""
     found, in_path = protocol.router(GA).find("PUT", "/v20190125/meshes/m")

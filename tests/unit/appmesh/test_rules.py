@@ -85,6 +85,9 @@ REFUSED_ROUTES: dict[str, tuple[dict[str, Any], str, str]] = {
     "repetition": (header(regex="a{1001}"), "spec.httpRoute.match.headers[0].match.regex", "repetition size"),
     "nested repetition": (header(regex="(a{1000}){10}"), "spec.httpRoute.match.headers[0].match.regex", "repetition"),
     "large program": (header(regex="a{120}"), "spec.httpRoute.match.headers[0].match.regex", "program size of 124"),
+    "program one too large": (
+        header(regex="a{97}"), "spec.httpRoute.match.headers[0].match.regex", "program size of 101, allowed are 100",
+    ),
     "empty range": (header(range={"start": 5, "end": 5}), "spec.httpRoute.match.headers[0].match.range", "start 5"),
     "space in a header": (
         http(prefix="/", headers=[{"name": "x a"}]), "spec.httpRoute.match.headers[0].name", "no name of a header",
@@ -152,6 +155,7 @@ ACCEPTED_ROUTES = {
         queryParameters=[{"name": "q", "match": {"exact": ""}}, {"name": "r"}],
     ),
     "largest program": http(path={"regex": "a{96}"}),
+    "negated classes, counted as Envoy counts them": http(path={"regex": "[^a]{40}"}),
     "port of the listener": http(prefix="/", port=80),
 }
 
