@@ -56,8 +56,8 @@ class Peers:
         exchange: Exchange = request.environ[EXCHANGE]
         jobs = {peer: gevent.spawn(self._get, exchange, peer, self._urls[peer] + path) for peer, path in paths.items()}
         gevent.joinall(jobs.values(), timeout=self._seconds)
-        late = [job for job in jobs.values() if not job.ready()]
-        gevent.killall(late, timeout=1)
+        if late := [job for job in jobs.values() if not job.ready()]:
+            gevent.killall(late, timeout=1)
         answers: dict[str, Answer] = {}
         failures: list[PeerError] = []
         for peer, job in jobs.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import dataclass
 
 from flask import Flask, Response
@@ -46,7 +47,9 @@ def new_service(name: str, version: str, config: Config) -> Flask:
     def ready() -> tuple[dict[str, object], int]:
         return ({"status": "ready"}, 200) if switches.ready else ({"status": "not ready"}, 503)
 
-    edge = Edge(app.wsgi_app, f"{name}/{version}", tracing, Faults(switches), RequestLog(f"{name}/{version}"))
+    edge = Edge(
+        app.wsgi_app, f"{name}/{version}", tracing, Faults(switches), RequestLog(f"{name}/{version}", sys.stdout)
+    )
     if config.control_port:
         app.wsgi_app = ByPort(edge, control_app(switches).wsgi_app, config.control_port)  # type: ignore[method-assign]
     else:
