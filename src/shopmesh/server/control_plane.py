@@ -24,6 +24,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
+from shopmesh.appmesh.errors import UnknownOperation
 from shopmesh.server import api, metrics
 from shopmesh.server.ads import Ads, grpc_server
 from shopmesh.server.config import Config, ConfigError
@@ -91,9 +92,13 @@ def application(routes: list[BaseRoute], config: Config) -> ASGIApp:
     async def healthy(_: Request) -> Response:
         return JSONResponse({"status": "ok"})
 
-    async def not_served(_: Request, error: Exception) -> Response:
+    async def not_served(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101  # registered for nothing else
-        return JSONResponse({"message": error.detail}, status_code=error.status_code, headers=error.headers)
+        headers = dict(error.headers or {})
+        if not request.url.path.startswith("/shopmesh/"):
+            # A client of AWS's reads what went wrong from this header.
+            headers["x-amzn-ErrorType"] = UnknownOperation.code
+        return JSONResponse({"message": error.detail}, status_code=error.status_code, headers=headers)
 
     health: list[BaseRoute] = [Route(path, healthy) for path in ("/healthz", "/readyz")]
     app = Starlette(routes=health + routes, exception_handlers={HTTPException: not_served})

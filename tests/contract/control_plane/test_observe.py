@@ -105,3 +105,12 @@ def test_a_bad_question_is_answered_with_what_is_wrong(
     assert status == error.value.code
     assert said in json.load(error.value)["message"]
     error.value.close()
+
+
+def test_a_path_that_no_api_has_is_an_unknown_operation(control_plane: ControlPlane) -> None:
+    """A client of AWS's reads the kind of an error from a header."""
+    with pytest.raises(urllib.error.HTTPError) as error, urllib.request.urlopen(f"{control_plane.url}/x", timeout=5):
+        pass
+
+    assert (404, "UnknownOperationException") == (error.value.code, error.value.headers["x-amzn-ErrorType"])
+    error.value.close()
