@@ -72,9 +72,19 @@ class Machine:
         return pair
 
     async def start(self, workloads: Sequence[Workload]) -> None:
-        """Starts workloads side by side. Raises StartError of the first that does not come up."""
+        """Starts workloads side by side, the first version of each service before the later ones.
+
+        Requests can be answered as soon as the first ones run; with all at once they would wait for each other's
+        imports. Raises StartError of the first that does not come up.
+        """
         pairs = [self.add(workload) for workload in workloads]
-        await asyncio.gather(*(pair.start(self.prepared) for pair in pairs))
+        seen: set[str] = set()
+        waves: tuple[list[Pair], list[Pair]] = ([], [])
+        for pair in pairs:
+            waves[pair.workload.service in seen].append(pair)
+            seen.add(pair.workload.service)
+        for wave in waves:
+            await asyncio.gather(*(pair.start(self.prepared) for pair in wave))
 
     async def remove(self, name: str) -> None:
         """Stops a workload at once; `operations.stop` does it without loss."""

@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 
 from shopmesh.client import DEFAULT_ENDPOINT
-from shopmesh.local.machine import WAY_IN, Machine
+from shopmesh.local.machine import Machine
 from shopmesh.local.ports import LOOPBACK
 
 
@@ -51,11 +51,9 @@ def _next(machine: Machine, answered: bool, run_folder: str | None) -> list[str]
     if not answered:
         return [*lines, "shopmesh apply -f mesh/", f"curl {machine.settings.way_in}"]
     lines += [f"curl {machine.settings.way_in}", "shopmesh status"]
-    canaries = [
-        pair.workload
-        for pair in machine.pairs.values()
-        if pair.workload.service != WAY_IN and not pair.workload.node.startswith(f"{pair.workload.service}-vn")
-    ]
+    workloads = sorted((pair.workload for pair in machine.pairs.values()), key=lambda one: (one.service, one.version))
+    first = {workload.service: workload.node for workload in reversed(workloads)}
+    canaries = [workload for workload in workloads if workload.node != first[workload.service]]
     if canaries:
         last = canaries[-1]
         folder = f" --run-dir {run_folder}" if run_folder else ""

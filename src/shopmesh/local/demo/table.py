@@ -11,7 +11,6 @@ from rich.text import Text
 from shopmesh.local.demo.play import Report
 from shopmesh.local.demo.verdict import ERROR, POWER, SIGNIFICANCE, Version, percent
 
-
 _OVERLOADED_SECONDS = 1.0
 """Half of the requests waited longer: what fails then says nothing about the mesh."""
 
