@@ -7,6 +7,7 @@ https://www.gevent.org/api/gevent.monkey.html#patching
 
 from __future__ import annotations
 
+import gc
 import math
 import os
 import sys
@@ -55,6 +56,9 @@ def post_worker_init(worker: Worker) -> None:
     chassis.switches.share(switches)
     worker.on_stop = chassis.switches.stop
     worker.drain_seconds = asked.drain_seconds
+    # What has been made by now stays for good: the collector need not look at it ever again.
+    gc.collect()
+    gc.freeze()
 
 
 def worker_exit(server: object, worker: Worker) -> None:
