@@ -2,12 +2,14 @@
 
     text ─► documents() ─► Source … ─► declared() ─► Declared … ─► manifests() ─► objects, as the CRDs have them
 
+Read are manifests, the JSON of the `aws` CLI in both versions of the API, and CloudFormation templates.
 A manifest is an object of `appmesh.k8s.aws/v1beta2` as AWS's controller for Kubernetes read it. What the API has no
 place for (the object's own name, selectors) is kept in tags, so that the way back is exact.
 """
 
 from shopmesh.appmesh.manifests.check import problems, refused
-from shopmesh.appmesh.manifests.convert import declared, foreign, is_manifest
+from shopmesh.appmesh.manifests.cloudformation import Given
+from shopmesh.appmesh.manifests.convert import declared, foreign, is_manifest, skipped
 from shopmesh.appmesh.manifests.declared import ORDER, Declared, in_order, is_ours, restored
 from shopmesh.appmesh.manifests.documents import DocumentError, Source, documents
 from shopmesh.appmesh.manifests.export import manifests, not_for_kubernetes
@@ -18,6 +20,7 @@ __all__ = [
     "ORDER",
     "Declared",
     "DocumentError",
+    "Given",
     "Source",
     "declared",
     "documents",
@@ -31,4 +34,5 @@ __all__ = [
     "problems",
     "refused",
     "restored",
+    "skipped",
 ]

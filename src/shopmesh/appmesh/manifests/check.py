@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from shopmesh.appmesh.kinds import KINDS
+from shopmesh.appmesh.manifests.cloudformation import is_template, property_name
 from shopmesh.appmesh.manifests.declared import Declared
 from shopmesh.appmesh.manifests.documents import DocumentError, Path
 from shopmesh.appmesh.manifests.fields import REFERENCES, RENAMED
@@ -39,6 +40,9 @@ def located(resource: Declared, field: str, message: str) -> DocumentError:
     if source is None:
         return DocumentError(f"{resource.key.kind} {resource.key.name}: {field}: {message}")
     steps = [int(index) if index else word for index, word in _STEP.findall(field)]
+    if is_template(source.value):
+        steps = [property_name(step) if isinstance(step, str) else step for step in steps]
+        return source.wrong((*resource.path[:-1], *steps), message)
     if not steps or steps[0] != "spec":
         known: Path = tuple(steps) if steps and steps[0] in source.value else ()
         return source.wrong(known, message if known or not field else f"{field}: {message}")

@@ -1,4 +1,5 @@
-"""Documents to API resources: manifests of `appmesh.k8s.aws/v1beta2`, and what the `aws` CLI is given as JSON.
+"""Documents to API resources: manifests of `appmesh.k8s.aws/v1beta2`, what the `aws` CLI is given as JSON, and
+CloudFormation templates.
 
     Source … ─► objects: what is called what ─► mesh of each ─► references become names ─► Declared …
 
@@ -11,11 +12,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from shopmesh.appmesh.manifests.cloudformation import Given, foreign_resources, is_template, template
 from shopmesh.appmesh.manifests.declared import API_VERSION, Declared, at, in_order, kept_tags
-from shopmesh.appmesh.manifests.documents import Path, Source
+from shopmesh.appmesh.manifests.documents import DocumentError, Path, Source
 from shopmesh.appmesh.manifests.fields import Reference, to_api
 from shopmesh.appmesh.manifests.names import KINDS, ObjectName, arn_name, default_name
-from shopmesh.appmesh.manifests.objects import Objects, named
+from shopmesh.appmesh.manifests.objects import Missing, Objects, named
+from shopmesh.appmesh.manifests.placeholders import refuse_placeholders
 from shopmesh.appmesh.manifests.requests import is_request, request
 from shopmesh.appmesh.store import Document, Key
 
@@ -47,24 +50,49 @@ def foreign(source: Source) -> str | None:
     return str(value["kind"])
 
 
-def declared(sources: Sequence[Source], mesh: str | None = None, existing: Iterable[Declared] = ()) -> list[Declared]:
+def skipped(source: Source) -> Iterator[tuple[str, str]]:
+    """Kind and place of what is left alone in a document: the whole of a foreign one, resources of a template."""
+    if (kind := foreign(source)) is not None:
+        yield kind, source.place()
+    elif is_template(source.value):
+        yield from foreign_resources(source)
+
+
+def declared(
+    sources: Sequence[Source],
+    mesh: str | None = None,
+    existing: Iterable[Declared] = (),
+    given: Given | None = None,
+    missing: Missing | None = None,
+) -> list[Declared]:
     """What these documents ask for, in an order in which it can be created.
 
     `mesh` is the mesh of members whose documents do not tell it; `existing` are the resources that are there already,
     which references may name as well. Documents of foreign kinds declare nothing, but a Namespace's labels decide
-    whose members are in it. Raises `DocumentError`.
+    whose members are in it. `given` are the parameters of templates. Where `missing` is given, it is told of
+    references to what is not there; else they raise `DocumentError`, as everything does that is wrong.
     """
-    manifests = [source for source in sources if is_manifest(source)]
-    objects = Objects.of(manifests, sources, mesh, existing)
+    ours = [is_manifest(source) for source in sources]
+    manifests = [source for source, is_ours in zip(sources, ours, strict=True) if is_ours]
+    objects = Objects.of(manifests, sources, mesh, existing, missing)
+    given = given or Given()
     resources: list[Declared] = []
     seen: dict[Key, Source] = {}
-    for source in sources:
-        if source in manifests:
+    asked: set[str] = set()
+    for source, is_ours in zip(sources, ours, strict=True):
+        if is_ours:
+            refuse_placeholders(source)
             found = list(_of_manifest(source, objects))
         elif is_request(source.value):
+            refuse_placeholders(source)
             found = request(source)
+        elif is_template(source.value):
+            found, known = template(source, given)
+            asked |= known
         elif foreign(source) is None:
-            raise source.wrong((), "neither a manifest (apiVersion and kind) nor App Mesh JSON (meshName)")
+            raise source.wrong(
+                (), "neither a manifest (apiVersion and kind), nor App Mesh JSON (meshName), nor a template (Resources)"
+            )
         else:
             continue
         for resource in found:
@@ -73,6 +101,8 @@ def declared(sources: Sequence[Source], mesh: str | None = None, existing: Itera
                 raise source.wrong(resource.path, f"{'/'.join(resource.key.path)} is declared already in {other}")
             seen[resource.key] = source
         resources.extend(found)
+    if unknown := sorted({*given.parameters} - asked):
+        raise DocumentError(f"--parameter {', '.join(unknown)}: no template here asks for it; correct the name")
     return in_order(resources)
 
 

@@ -15,13 +15,11 @@ from typing import Any
 
 import yaml
 
+from shopmesh.appmesh.manifests.vetting import Flaw, vet
 from shopmesh.appmesh.store import Document
 
 Path = tuple[str | int, ...]
 """Where a field stands in a document: `("spec", "routes", 0, "name")`."""
-
-MOST_NODES = 500_000
-"""What one file may hold, aliases counted as often as they are used: a small file can spell an enormous one."""
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml is ten times faster where it is built in
 
@@ -90,8 +88,12 @@ def _yaml(text: str, file: str) -> Iterator[Source]:
         while loader.check_node():
             number += 1
             node = loader.get_node()
-            _vet(node, file, number)
+            vet(node)
             yield from _parts(Source(file, number, node.start_mark.line + 1, loader.construct_document(node), node))
+    except Flaw as flaw:
+        raise _flawed(flaw, file, number) from None
+    except RecursionError:
+        raise DocumentError(f"{file}, document {number + 1}: it is nested too deeply to be read") from None
     except yaml.MarkedYAMLError as error:
         raise _unreadable(error, text, file, max(number, 1)) from None
     except (yaml.YAMLError, ValueError) as error:
@@ -118,7 +120,14 @@ def _json(text: str, file: str) -> Iterator[Source]:
             raise DocumentError(
                 f"{file}, document {number}, line {error.lineno}: this is not JSON: {error.msg}"
             ) from None
-        yield from _parts(Source(file, number, line, value, _positions(text[position:end], line)))
+        except RecursionError:
+            raise DocumentError(f"{file}, document {number}, line {line}: it is nested too deeply to be read") from None
+        nodes = _positions(text[position:end], line)
+        try:
+            vet(nodes)
+        except Flaw as flaw:
+            raise _flawed(flaw, file, number) from None
+        yield from _parts(Source(file, number, line, value, nodes))
         position = end + len(text[end:]) - len(text[end:].lstrip())
 
 
@@ -126,7 +135,7 @@ def _positions(text: str, line: int) -> Any:
     """The nodes of a JSON text, for its lines only: in JSON a tab is a blank, in YAML it is not."""
     try:
         return yaml.compose("\n" * (line - 1) + text.replace("\t", " "), Loader=_Loader)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, RecursionError):
         return None
 
 
@@ -155,47 +164,25 @@ def _child(node: Any, key: str) -> Any:
     return next((value for name, value in pairs if name.value == key), None)
 
 
-def _vet(root: Any, file: str, number: int) -> None:
-    """Refuses what YAML allows and nobody means: a key given twice, keys that are not strings, aliases without end;
-    and takes timestamps for strings."""
-    pending, seen = [root], 0
-    while pending:
-        node = pending.pop()
-        seen += 1
-        if seen > MOST_NODES:
-            raise DocumentError(f"{file}, document {number}: more than {MOST_NODES} values; split the file")
-        if isinstance(node, yaml.ScalarNode) and node.tag == "tag:yaml.org,2002:timestamp":
-            node.tag = "tag:yaml.org,2002:str"
-        elif isinstance(node, yaml.SequenceNode):
-            pending.extend(node.value)
-        elif isinstance(node, yaml.MappingNode):
-            names: set[str] = set()
-            for key, value in node.value:
-                where = f"{file}, document {number}, line {key.start_mark.line + 1}"
-                if not isinstance(key, yaml.ScalarNode):
-                    raise DocumentError(
-                        f"{where}: a key must be a word, not a list or mapping. If this is a template's placeholder"
-                        " ({{ … }}), render the template first"
-                    )
-                if key.value in names:
-                    raise DocumentError(f"{where}: {key.value!r} is given twice; keep one")
-                names.add(key.value)
-                pending.append(value)
+def _flawed(flaw: Flaw, file: str, number: int) -> DocumentError:
+    where = f"{file}, document {number}" + (f", line {flaw.line}" if flaw.line else "")
+    return DocumentError(f"{where}: {flaw}")
 
 
 def _unreadable(error: yaml.MarkedYAMLError, text: str, file: str, number: int) -> DocumentError:
     mark = error.problem_mark or error.context_mark
     line = mark.line + 1 if mark else 1
-    lines = text.splitlines()
-    hint = _hint(lines[line - 1] if line <= len(lines) else "")
+    hint = _hint(text.splitlines(), line)
     return DocumentError(f"{file}, document {number}, line {line}: this is not YAML: {error.problem}.{hint}")
 
 
-def _hint(line: str) -> str:
-    if re.match(r"[ ]*\t", line):
+def _hint(lines: Sequence[str], line: int) -> str:
+    """What may be behind unreadable YAML; the parser often stumbles some lines after a template's own."""
+    if 0 < line <= len(lines) and re.match(r"[ ]*\t", lines[line - 1]):
         return " The line is indented with a tab; use spaces."
-    if "{{" in line:
-        return " The line holds a template's placeholder; render the template first."
+    for number, text in enumerate(lines, start=1):
+        if (mark := next((mark for mark in ("{{", "{%") if mark in text), None)) and not text.lstrip().startswith("#"):
+            return f" Line {number} holds a template's placeholder ({mark}); render the template first."
     return ""
 
 

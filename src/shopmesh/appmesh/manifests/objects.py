@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from shopmesh.appmesh.manifests.declared import Declared, at
-from shopmesh.appmesh.manifests.documents import Path, Source
+from shopmesh.appmesh.manifests.documents import DocumentError, Path, Source
 from shopmesh.appmesh.manifests.export import objects_of
 from shopmesh.appmesh.manifests.names import DEFAULT_NAMESPACE, ObjectName, default_name
 from shopmesh.appmesh.manifests.selectors import selects
 from shopmesh.appmesh.store import Document
+
+Missing = Callable[[DocumentError], None]
+"""Takes note of a reference to what is neither in the documents nor known to be there."""
+
+
+UNKNOWN = "unknown"
+"""What stands for a mesh or gateway that only the control plane could tell."""
 
 
 def named(source: Source) -> ObjectName:
@@ -42,10 +50,16 @@ class Objects:
     known: Mapping[ObjectName, _Known]
     labels: Mapping[str, Mapping[str, str]]
     fallback: str | None
+    missing: Missing | None = None
 
     @classmethod
     def of(
-        cls, manifests: Sequence[Source], sources: Sequence[Source], mesh: str | None, existing: Iterable[Declared]
+        cls,
+        manifests: Sequence[Source],
+        sources: Sequence[Source],
+        mesh: str | None,
+        existing: Iterable[Declared],
+        missing: Missing | None = None,
     ) -> Objects:
         """What is declared here comes before what exists; two documents of one object are refused."""
         known = {
@@ -61,7 +75,7 @@ class Objects:
             here[name] = source
             api_name = str(at(source.value, ("spec", "awsName")) or default_name(name))
             known[name] = _Known(source.value, api_name, source=source)
-        return cls(known, {name: labels for name, labels in map(_namespace, sources) if name}, mesh)
+        return cls(known, {name: labels for name, labels in map(_namespace, sources) if name}, mesh, missing)
 
     def mesh_of(self, source: Source, name: ObjectName) -> tuple[str, str | None]:
         """The mesh that an object belongs to, and its `meshOwner`.
@@ -69,7 +83,7 @@ class Objects:
         By `meshRef`; else by the namespace's labels, where the Namespace is among the documents; else the mesh asked
         for; else the only one there is.
         """
-        meshes = {key.name: known for key, known in self.known.items() if key.kind == "Mesh"}
+        meshes = self._meshes
         here = [mesh for mesh in meshes.values() if mesh.source]
         if ref := at(source.value, ("spec", "meshRef", "name")):
             if ref not in meshes:
@@ -83,6 +97,9 @@ class Objects:
                 return self.fallback, None
         else:
             fitting = here or list(meshes.values())
+            if not fitting and self.missing is not None:
+                self.missing(source.wrong((), f"the mesh of {name.kind} {name.name!r} is not among these files"))
+                return UNKNOWN, None
         if len(fitting) != 1:
             found = ", ".join(sorted(mesh.api_name for mesh in fitting)) or "none"
             raise source.wrong(
@@ -101,10 +118,13 @@ class Objects:
         labels = at(source.value, ("metadata", "labels")) or {}
         fitting = [
             known.api_name
-            for key, known in self.known.items()
-            if key.kind == "VirtualGateway" and self._takes(known.manifest, name.namespace, labels)
+            for key, known in self._gateways.items()
+            if self._takes(known.manifest, name.namespace, labels)
             if self._mesh(key, known) == mesh
         ]
+        if not fitting and self.missing is not None:
+            self.missing(source.wrong((), f"the gateway of GatewayRoute {name.name!r} is not among these files"))
+            return UNKNOWN
         if len(fitting) != 1:
             found = ", ".join(sorted(fitting)) or "none"
             raise source.wrong(
@@ -118,11 +138,13 @@ class Objects:
         """The `awsName` of an object that is referred to; raises `DocumentError` when it is not there or elsewhere."""
         known = self.known.get(name)
         if known is None:
-            raise source.wrong(
-                path,
-                f"there is no {name.kind} {name.name!r} in namespace {name.namespace!r}, neither in these files"
-                " nor in the mesh; apply it too, or correct the name",
-            )
+            where = f"there is no {name.kind} {name.name!r} in namespace {name.namespace!r}"
+            if self.missing is None:
+                raise source.wrong(
+                    path, f"{where}, neither in these files nor in the mesh; apply it too, or correct the name"
+                )
+            self.missing(source.wrong(path, f"{where} among these files; the mesh must have it"))
+            return default_name(name)
         if (other := self._mesh(name, known)) != mesh:
             raise source.wrong(path, f"{name.kind} {name.name!r} belongs to mesh {other!r}, not to {mesh!r}")
         return known.api_name
@@ -139,6 +161,14 @@ class Objects:
             ObjectName("VirtualService", str(entry.get("namespace") or services_in), str(entry.get("name")))
             for entry in listed
         ]
+
+    @cached_property
+    def _meshes(self) -> dict[str, _Known]:
+        return {key.name: known for key, known in self.known.items() if key.kind == "Mesh"}
+
+    @cached_property
+    def _gateways(self) -> dict[ObjectName, _Known]:
+        return {key: known for key, known in self.known.items() if key.kind == "VirtualGateway"}
 
     def _mesh(self, name: ObjectName, known: _Known) -> str | None:
         return self.mesh_of(known.source, name)[0] if known.source else known.mesh

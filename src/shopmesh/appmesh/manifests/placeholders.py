@@ -1,0 +1,43 @@
+"""A template's placeholders that nobody filled in: `{{ .Values.mesh }}` of Helm and Jinja, `${MESH}` of envsubst."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from shopmesh.appmesh.manifests.documents import Path, Source
+
+_PLACEHOLDER = re.compile(r"\{\{.*?\}\}|\$\{[A-Za-z_][^{}]*\}|\{%.*?%\}")
+
+_LITERAL = {"format", "regex", "annotations", "status"}
+"""Below these, such a text may be meant as it stands: log formats, regular expressions, and what is not read."""
+
+
+def placeholder(text: str) -> str | None:
+    """The first placeholder in a text."""
+    found = _PLACEHOLDER.search(text)
+    return found[0] if found else None
+
+
+def refuse_placeholders(source: Source) -> None:
+    """Raises `DocumentError` for the first one in a document."""
+    for path, text in texts(source.value, ()):
+        if found := placeholder(text):
+            raise source.wrong(
+                path,
+                f"{found} is a placeholder that was not filled in; render the template first (helm template, envsubst)",
+            )
+
+
+def texts(value: Any, path: Path) -> Iterator[tuple[Path, str]]:
+    """All strings of a document, with their places, where a placeholder would be a mistake."""
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            if key not in _LITERAL:
+                yield from texts(item, (*path, key))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from texts(item, (*path, index))
