@@ -29,7 +29,7 @@ MOST_OTHER_TYPES = 16
 class Conversation:
     """`receive` what the proxy says, `offer` what it should have, `take` what is to be sent."""
 
-    __slots__ = ("_others", "_responses", "snapshot", "types")
+    __slots__ = ("_others", "_responses", "_taken", "snapshot", "types")
 
     def __init__(self, responses: Responses) -> None:
         self._responses = responses
@@ -39,9 +39,12 @@ class Conversation:
             kind: Subscription(TYPE_URLS[kind], endpoints.nowhere if kind == "endpoints" else None) for kind in TYPES
         }
         self._others: dict[str, Subscription] = {}
+        self._taken = True
+        """Whether nothing has happened since the last `take`, which then has nothing to add."""
 
     def receive(self, request: DeltaDiscoveryRequest) -> None:
         """Takes one request; raises `LimitError`."""
+        self._taken = False
         kind = NAMES_OF_URLS.get(request.type_url)
         if kind is None:
             self._other(request)
@@ -56,12 +59,14 @@ class Conversation:
     def offer(self, snapshot: Snapshot) -> None:
         """Sets what the proxy should have; what was under way to an earlier snapshot is overtaken."""
         self.snapshot = snapshot
+        self._taken = False
 
     def take(self) -> list[bytes]:
         """What is to be sent now, in this order."""
         target = self.snapshot
-        if target is None:
+        if target is None or self._taken:
             return []
+        self._taken = True
         sent: list[Response] = []
         if not self._initialising:
             self._changes("clusters", target, sent)

@@ -1,0 +1,159 @@
+"""One route change pushed to N simulated proxies: milliseconds to the last acknowledgement, CPU and memory of the server.
+
+    python -m tests.bench.xds.scale [--proxies 100 1000 2000 5000] [--changes 20] [--services 20] [--distinct]
+
+The server is a process of its own. `--distinct` gives every proxy a snapshot of its own (explicit mode, own ports).
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from shopmesh.server.ads import Ads, grpc_server
+from shopmesh.server.database import Store
+from shopmesh.server.proxies import Proxies
+from shopmesh.xds.node import ProxyNode
+from tests.bench.xds.clients import Fleet, envoy_node
+from tests.bench.xds.meshes import fan_out, new_weight
+
+
+async def serve(services: int) -> None:
+    """Prints its port, then answers commands on standard input, a line of JSON each."""
+    store = await Store.open(None)
+    proxies = Proxies()
+    server = grpc_server()
+    Ads(store, proxies).add_to(server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    for one in fan_out(services):
+        await store.submit(lambda transaction, one=one: transaction.put(one))  # type: ignore[misc]  # bound at once
+    print(json.dumps({"port": port, **_usage()}), flush=True)
+    loop = asyncio.get_running_loop()
+    while line := await loop.run_in_executor(None, sys.stdin.readline):
+        weight = int(line)
+        begin = _usage()
+        changed = new_weight(0, weight)
+        await store.submit(lambda transaction, changed=changed: transaction.put(changed))  # type: ignore[misc]  # as above
+        done = await proxies.converged(store.revision, 60)
+        change = proxies.changes[-1]
+        took = sorted(one for one in change.proxies.values() if one is not None)
+        end = _usage()
+        answer = {
+            "converged": done,
+            "proxies": len(took),
+            "p50": took[len(took) // 2] if took else None,
+            "max": change.milliseconds,
+            "cpu": end["cpu"] - begin["cpu"],
+            "rss": end["rss"],
+        }
+        print(json.dumps(answer), flush=True)
+    await server.stop(None)
+    await store.close()
+
+
+def _usage() -> dict[str, float]:
+    """Seconds of CPU, MiB resident."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return {"cpu": time.process_time(), "rss": pages * resource.getpagesize() / 2**20}
+
+
+@contextlib.contextmanager
+def server(services: int) -> Iterator[tuple[IO[str], IO[str], dict[str, Any]]]:
+    command = [sys.executable, "-m", "tests.bench.xds.scale", "--serve", "--services", str(services)]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        yield process.stdin, process.stdout, json.loads(process.stdout.readline())
+    finally:
+        process.stdin.close()
+        process.wait(20)
+        process.stdout.close()
+
+
+def proxy(number: int, distinct: bool) -> ProxyNode:
+    name = f"client-{number}"
+    if not distinct:
+        return ProxyNode(mesh="shop", name="client", instance=name)
+    ports = ((5000, 10_000 + number),)
+    return ProxyNode(
+        mesh="shop",
+        name="client",
+        instance=name,
+        mode="explicit",
+        ports=ports,
+        application_ports=ports,
+        egress_port=20_000 + number,
+    )
+
+
+def measure(count: int, changes: int, services: int, distinct: bool, extensions: int) -> None:
+    with server(services) as (commands, answers, start):
+        fleet = Fleet(start["port"])
+        nodes = [envoy_node(proxy(number, distinct), extensions) for number in range(count)]
+        begin = time.monotonic()
+        fleet.connect(nodes)
+        fleet.run(lambda: fleet.complete + fleet.lost == count or time.monotonic() - begin > 120)
+        connected = time.monotonic() - begin
+        served = fleet.complete
+        results: list[dict[str, Any]] = []
+
+        def command() -> None:
+            for number in range(changes + 2):
+                commands.write(f"{number % 99 + 1}\n")
+                commands.flush()
+                results.append(json.loads(answers.readline()))
+
+        asking = threading.Thread(target=command)
+        asking.start()
+        fleet.run(lambda: not asking.is_alive())
+        fleet.close()
+    kept = results[2:]
+    slowest = [one["max"] for one in kept]
+    print(
+        f"{count:>7}{served:>8}{connected:>9.2f}"
+        f"{statistics.median(one['p50'] for one in kept):>9.1f}"
+        f"{statistics.median(slowest):>9.1f}{min(slowest):>8.1f}{max(slowest):>8.1f}"
+        f"{statistics.median(one['cpu'] for one in kept) / count * 1e6:>10.0f}"
+        f"{start['rss']:>8.0f}{kept[-1]['rss']:>8.0f}"
+        f"{'' if all(one['converged'] for one in kept) else '  NOT CONVERGED'}",
+        flush=True,
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--proxies", type=int, nargs="+", default=[100, 1000, 2000, 5000])
+    parser.add_argument("--changes", type=int, default=20)
+    parser.add_argument("--services", type=int, default=20, help="virtual hosts in the route table")
+    parser.add_argument("--distinct", action="store_true")
+    parser.add_argument("--extensions", type=int, default=516, help="in each node; 516 make 61 kB as Envoy's")
+    parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard if soft != hard else soft, hard))
+    if arguments.serve:
+        asyncio.run(serve(arguments.services))
+        return
+    print(
+        f"{'proxies':>7}{'served':>8}{'all in s':>9}{'p50 ms':>9}{'last ms':>9}{'min':>8}{'max':>8}"
+        f"{'CPU µs':>10}{'MiB 0':>8}{'MiB':>8}"
+    )
+    for count in arguments.proxies:
+        measure(count, arguments.changes, arguments.services, arguments.distinct, arguments.extensions)
+
+
+if __name__ == "__main__":
+    main()
