@@ -15,7 +15,7 @@ from shopmesh.local.ports import LOOPBACK
 
 _LARGEST_ANSWER = 1 << 20
 _READ_BYTES = 65_536
-_POLL_SECONDS = 0.01
+_POLL_SECONDS = 0.02
 
 
 class Answer:

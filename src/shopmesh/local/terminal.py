@@ -34,15 +34,15 @@ class Terminal:
         """One line that a program printed."""
         self._keep(f"{name}: {text}")
         if self.console is not None:
-            prefix = Text(f"{name:{_NAME_WIDTH}} | ", style=_colour(name))
-            self.console.print(prefix + Text(readable(text)), soft_wrap=True)
+            line = Text.assemble((f"{name:{_NAME_WIDTH}} | ", _colour(name)), readable(text))
+            self.console.print(line, soft_wrap=True)
 
     def say(self, text: str) -> None:
         """Something that the user should know."""
         self._keep(f"shopmesh: {text}")
         if self.console is not None:
-            prefix = Text(f"{'shopmesh':{_NAME_WIDTH}} | ", style="bold")
-            self.console.print(prefix + Text(text), soft_wrap=True)
+            line = Text.assemble((f"{'shopmesh':{_NAME_WIDTH}} | ", "bold"), text)
+            self.console.print(line, soft_wrap=True)
 
     def close(self) -> None:
         self._file.close()

@@ -102,7 +102,7 @@ class Play:
         first = [workload for workload in workloads if workload.node not in canaries]
         await self._start(without_nodes(resources, canaries), first)
         await self._pump.start()
-        self._screen.step(f"{self._rate:g} requests a second come in from now on, whatever happens")
+        self._screen.step(f"{self._rate:g} requests a second come in from now on, at {self._machine.settings.way_in}")
         try:
             await self._watch(self._seconds or 2.0, 0)
             for position, stage in enumerate(self._stages):
@@ -129,10 +129,7 @@ class Play:
             await until(self._machine.settings.port, "/", _FLOW_SECONDS)
         except TimeoutError as error:
             raise StartError(f"{self._machine.settings.way_in} does not answer: {error}") from None
-        self._screen.step(
-            f"{names} run, each behind its own Envoy: first answer at {self._machine.settings.way_in} "
-            f"after {time.monotonic() - began:.1f} s"
-        )
+        self._screen.step(f"{names} run; first answer after {time.monotonic() - began:.1f} s")
         self._quiet_since = time.time()
         # boto3 takes a moment to load; while requests flow, that would be seen in their latency.
         await asyncio.gather(asyncio.to_thread(lambda: self._client.appmesh), asyncio.sleep(_REPORT_SECONDS))
@@ -178,8 +175,8 @@ class Play:
         change = await asyncio.to_thread(self._client.wait_converged, revision)
         step = Step(what, change["milliseconds"], len(change["proxies"]))
         self._steps.append(step)
-        took = f"{step.milliseconds:.1f} ms" if step.milliseconds is not None else "not confirmed"
-        self._screen.step(f"{what} ({took} until {_envoys(step.proxies)} had confirmed it)")
+        took = f"in step after {step.milliseconds:.1f} ms" if step.milliseconds is not None else "not confirmed"
+        self._screen.step(f"{what} (Envoy {took})")
         return change
 
     def _enough(self, position: int) -> int:
@@ -243,7 +240,3 @@ class Play:
     async def _targets(self, since: float) -> dict[str, Target]:
         splits = await asyncio.to_thread(self._client.splits, self._mesh, since=since)
         return {target["virtualNode"]: target for split in splits["splits"] for target in split["targets"]}
-
-
-def _envoys(count: int) -> str:
-    return "the one Envoy that it concerns" if count == 1 else f"all {count} Envoys that it concerns"

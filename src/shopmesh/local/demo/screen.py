@@ -14,7 +14,7 @@ from rich.text import Text
 from shopmesh.local.demo.pump import Tally
 from shopmesh.local.demo.verdict import Version, percent
 
-_BAR = 32
+_BAR = 20
 _PLAIN_SECONDS = 5.0
 _COLOURS = ("cyan", "magenta")
 
@@ -62,9 +62,10 @@ class Watched:
             self._line(" ", "dim", _plain_figures(versions, tally))
 
     def _line(self, mark: str, style: str, text: str) -> None:
-        stamp = Text(f"{time.monotonic() - self._began:5.1f} s ", style="dim")
-        self._console.print(stamp + Text(f"{mark} ", style=style) + Text(text), soft_wrap=self._live is None)
         self._refresh()
+        stamp = f"{time.monotonic() - self._began:5.1f} s "
+        line = Text.assemble((stamp, "dim"), (f"{mark} ", style), text)
+        self._console.print(line, soft_wrap=self._live is None)
 
     def _refresh(self) -> None:
         if self._live is None:
@@ -78,26 +79,31 @@ class Watched:
 
 
 def _live_figures(versions: Sequence[Version], tally: Tally) -> RenderableType:
-    table = Table(box=None, padding=(0, 2, 0, 0), show_header=False, pad_edge=False)
+    # Made to fit 80 columns: a line that wraps would jump up and down.
+    table = Table(box=None, padding=(0, 1, 0, 0), show_header=False)
+    table.add_column(width=_BAR)
+    for _ in range(2):
+        table.add_column(no_wrap=True)
     for service in dict.fromkeys(version.service for version in versions):
         members = [version for version in versions if version.service == service]
-        bar = Text()
-        words = []
+        bar, words = Text(), Text()
         for position, version in enumerate(members):
             style = _COLOURS[position % len(_COLOURS)]
-            bar.append("█" * round(_BAR * (version.seen or 0.0)), style=style)
+            left = _BAR - len(bar)
+            last = position == len(members) - 1
+            bar.append("█" * (left if last else round(_BAR * (version.seen or 0.0))), style=style)
             seen = percent(version.seen, 1) if version.seen is not None else "-"
-            words.append(Text(f"{version.name} {seen}", style=style))
+            words.append(f"{version.name} {seen}  ", style=style)
         counted = f"{members[0].total:,}"
         if needed := max(version.needed for version in members):
             counted += f" of {needed:,}"
-        table.add_row(Text("        ") + bar, Text("  ").join(words), Text(f"{counted} requests", style="dim"))
+        table.add_row(bar, words, Text(counted, style="dim"))
     return Group(table, _failures(tally))
 
 
 def _failures(tally: Tally) -> Text:
     failed = Text(f"{tally.failed:,} failed", style="bold red" if tally.failed else "bold green")
-    return Text(f"        {tally.answered:,} answered at the way in, ") + failed
+    return Text.assemble(f" {tally.answered:,} answered at the way in, ", failed)
 
 
 def _plain_figures(versions: Sequence[Version], tally: Tally) -> str:

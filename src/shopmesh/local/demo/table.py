@@ -30,8 +30,10 @@ def show(console: Console, report: Report, complaints: Sequence[str]) -> None:
             console.print("  This machine was too slow for so many requests: try a lower --rate.")
         return
     console.print(
-        Text("PASSED", style="bold green")
-        + Text(f"  {report.way_in.sent:,} requests in {report.seconds:.0f} s, not one failed, not one was repeated.")
+        Text.assemble(
+            ("PASSED", "bold green"),
+            f"  {report.way_in.sent:,} requests in {report.seconds:.0f} s: none failed, none was repeated.",
+        )
     )
     console.print(
         f"Every share is what it was set to be: an error of {100 * ERROR:.0f} points would have been found in "
