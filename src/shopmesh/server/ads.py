@@ -22,11 +22,11 @@ from shopmesh.server.transport import StreamError, grpc_server
 from shopmesh.xds import instances
 from shopmesh.xds.conversation import Conversation
 from shopmesh.xds.dependencies import Parts
+from shopmesh.xds.ledger import LimitError
 from shopmesh.xds.limitations import Limitation
 from shopmesh.xds.node import NodeError, ProxyNode, Shape, parse
 from shopmesh.xds.responses import Responses
 from shopmesh.xds.snapshot import Snapshot, snapshot
-from shopmesh.xds.subscription import LimitError
 
 __all__ = ["Ads", "grpc_server"]
 

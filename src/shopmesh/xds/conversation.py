@@ -18,10 +18,11 @@ from collections.abc import Mapping
 from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryRequest
 
 from shopmesh.xds import endpoints
+from shopmesh.xds.ledger import LimitError
 from shopmesh.xds.resources import NAMES_OF_URLS, TYPE_URLS, TYPES, Collection, TypeName, XdsResource
 from shopmesh.xds.responses import Response, Responses
 from shopmesh.xds.snapshot import Snapshot
-from shopmesh.xds.subscription import LimitError, Subscription
+from shopmesh.xds.subscription import Subscription
 
 MOST_OTHER_TYPES = 16
 
@@ -115,10 +116,7 @@ class Conversation:
         if not one.needs:
             return True
         clusters = self.types["clusters"]
-        accepted, sent = clusters.accepted, clusters.sent
-        if self.snapshot is not None and accepted is sent is self.snapshot["clusters"].versions:
-            return True
-        if all(accepted.get(name) and sent.get(name) for name in one.needs):
+        if clusters.holds(one.needs):
             return True
         if self.snapshot is None or not clusters.quiet(self.snapshot["clusters"]):
             return False

@@ -1,214 +1,22 @@
-"""What one stream asked for, was sent and has taken, of one type of resource. No sockets.
-
-    wanted ──send──► sent ──ACK──► accepted
-                       └───NACK──► tried again in halves; a single one is refused until its content changes
-
-Incremental xDS: https://www.envoyproxy.io/docs/envoy/v1.40.0/api-docs/xds_protocol#incremental-xds
-"""
+"""What one stream is to be sent of one type of resource, now. No sockets."""
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 
-from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryRequest
-
+from shopmesh.xds.ledger import ABSENT, InFlight, Ledger
 from shopmesh.xds.resources import Collection, XdsResource
 from shopmesh.xds.responses import Response, Responses
-
-ABSENT = ""
-"""The version of a name that the client has been told does not exist."""
-
-UNSURE = "?"
-"""The version of a name of which the client may have any version, or none."""
 
 MOST_IN_FLIGHT = 4
 """Unanswered responses of one type: what bounds the queue of a stream whose client is slow. Later changes wait, and go
 out as one."""
 
-MOST_NAMES = 20_000
 
-_NOTHING: Mapping[str, str] = {}
+class Subscription(Ledger):
+    """One type of one stream: from its books and a collection, the next response."""
 
-
-class LimitError(ValueError):
-    """A client asks for more than a stream may hold; the message says of what, how many, and the limit."""
-
-
-@dataclass(slots=True)
-class _InFlight:
-    response: Response
-    sent: Mapping[str, str]
-    """What the client has once it has taken this response too; not to be trusted after a refusal before it."""
-
-
-class Subscription:
-    """One type of one stream."""
-
-    __slots__ = (
-        "_answer_due",
-        "_in_flight",
-        "_patched",
-        "_trials",
-        "accepted",
-        "accepted_version",
-        "asked",
-        "due",
-        "message",
-        "missing",
-        "named",
-        "owed",
-        "refused",
-        "sent",
-        "sent_version",
-        "synced",
-        "type_url",
-        "wildcard",
-    )
-
-    def __init__(self, type_url: str, missing: Callable[[str], XdsResource] | None = None) -> None:
-        self.type_url = type_url
-        self.missing = missing
-        """Makes what stands for a resource that does not exist, where telling its removal is not enough."""
-        self.asked = False
-        self.wildcard = False
-        self.named: set[str] = set()
-        self.sent: Mapping[str, str] = _NOTHING
-        self.accepted: Mapping[str, str] = _NOTHING
-        self.due: set[str] = set()
-        """Names to be answered whatever the client has: it has just asked for them."""
-        self.owed: set[str] = set()
-        """Names to be sent again, once subscribed, though unchanged."""
-        self.refused: dict[str, str] = {}
-        """Names and the version of them that the client refused."""
-        self.message: str | None = None
-        """Why it refused; None while nothing is refused."""
-        self.synced: Collection | None = None
-        """The collection of which nothing remains to be sent; a guess that any request ends."""
-        self.sent_version = ""
-        self.accepted_version = ""
-        """The versions of the collections last sent and last taken as a whole; empty before."""
-        self._answer_due = False
-        self._in_flight: deque[_InFlight] = deque()
-        self._trials: deque[tuple[str, ...]] = deque()
-        self._patched = False
-
-    # what the client says
-
-    def receive(self, request: DeltaDiscoveryRequest) -> None:
-        """Takes a request of this type: an answer to what was sent, a change of what is asked for, or both."""
-        if request.response_nonce:
-            self._answered(request)
-        subscribe, unsubscribe = request.resource_names_subscribe, request.resource_names_unsubscribe
-        beginning = not self.asked
-        if beginning:
-            self._begin(request)
-        if subscribe:
-            self._subscribe(subscribe, beginning)
-        if unsubscribe:
-            self._unsubscribe(unsubscribe)
-
-    def _begin(self, request: DeltaDiscoveryRequest) -> None:
-        self.asked = True
-        self.synced = None
-        if not request.resource_names_subscribe and not request.resource_names_unsubscribe:
-            self.wildcard = True
-        if len(request.initial_resource_versions) > MOST_NAMES:
-            raise LimitError(f"initial_resource_versions has over {MOST_NAMES} names; ask for fewer resources")
-        # What a reconnecting client says to have, it has accepted.
-        self.sent = self.accepted = dict(request.initial_resource_versions)
-        self._answer_due = not self.sent
-
-    def _subscribe(self, names: Iterable[str], beginning: bool) -> None:
-        self.synced = None
-        for name in names:
-            if name == "*":
-                self.wildcard = True
-            elif beginning and name in self.sent:
-                # A reconnecting client that says what it has is sent what has changed.
-                self.named.add(name)
-            else:
-                self.named.add(name)
-                self.due.add(name)
-        if len(self.named) > MOST_NAMES:
-            raise LimitError(f"a stream may ask for {MOST_NAMES} names of one type; ask for fewer resources")
-
-    def _unsubscribe(self, names: Iterable[str]) -> None:
-        self.synced = None
-        for name in names:
-            if name == "*":
-                self.wildcard = False
-            elif self.wildcard and name in self.named:
-                # The client cannot know whether the wildcard has it too, so it must be told.
-                self.due.add(name)
-            else:
-                self.due.discard(name)
-            self.named.discard(name)
-        if not self.wildcard:
-            self.sent = {name: version for name, version in self.sent.items() if name in self.named}
-            self.accepted = {name: version for name, version in self.accepted.items() if name in self.named}
-            self._patched = bool(self._in_flight)
-
-    def _answered(self, request: DeltaDiscoveryRequest) -> None:
-        nonce = request.response_nonce
-        if not any(one.response.nonce == nonce for one in self._in_flight):
-            return
-        while self._in_flight:
-            one = self._in_flight.popleft()
-            if one.response.nonce == nonce and request.HasField("error_detail"):
-                self._refuse(one.response, request.error_detail.message)
-            else:
-                # Answers come in order, so what was sent before the one answered has been taken.
-                self._accept(one)
-            if one.response.nonce == nonce:
-                break
-        self._patched = self._patched and bool(self._in_flight)
-
-    def _accept(self, one: _InFlight) -> None:
-        if self._patched:
-            accepted = dict(self.accepted)
-            for resource in one.response.resources:
-                if self._wants(resource.name):
-                    accepted[resource.name] = resource.version
-            for name in one.response.removed:
-                accepted.pop(name, None)
-            self.accepted = accepted
-        else:
-            self.accepted = one.sent
-        for resource in one.response.resources:
-            self.refused.pop(resource.name, None)
-        if not self.refused and not self._trials:
-            self.message = None
-            if not self._in_flight and self.synced is not None:
-                self.accepted_version = self.synced.version
-
-    def _refuse(self, response: Response, message: str) -> None:
-        self.message = message or "(no reason given)"
-        self.synced = None
-        self._patched = True
-        later = {one.name for flight in self._in_flight for one in flight.response.resources}
-        names = tuple(one.name for one in response.resources)
-        sent = dict(self.sent)
-        for name in names:
-            if name in later:
-                continue
-            if len(names) > 1:
-                # Envoy may have taken the good ones or thrown all away.
-                sent[name] = UNSURE
-            elif name in self.accepted:
-                sent[name] = self.accepted[name]
-            else:
-                sent.pop(name, None)
-        self.sent = sent
-        if len(names) == 1:
-            self.refused[names[0]] = response.resources[0].version
-        elif names:
-            # One bad resource may have taken the good ones with it: they are found by halving.
-            half = len(names) // 2
-            self._trials.extend((names[:half], names[half:]))
-
-    # what it is sent
+    __slots__ = ()
 
     def next(
         self, collection: Collection, ready: Callable[[XdsResource], bool], responses: Responses
@@ -263,11 +71,6 @@ class Subscription:
         """As `settled`, but what the client refused for good may be missing."""
         return self.asked and not self._in_flight and not self._answer_due and self.synced is collection
 
-    @property
-    def waiting(self) -> bool:
-        """Whether answers are awaited."""
-        return bool(self._in_flight)
-
     def _sync(self, collection: Collection) -> None:
         self.synced = collection
         self.sent_version = collection.version
@@ -281,9 +84,6 @@ class Subscription:
             self.refused = {name: version for name, version in self.refused.items() if versions.get(name) == version}
             if not self.refused and not self._in_flight:
                 self.message = None
-
-    def _wants(self, name: str) -> bool:
-        return self.wildcard or name in self.named
 
     def _lacking(self, collection: Collection) -> tuple[XdsResource, ...]:
         changed = collection.step_from(self.sent).changed
@@ -325,7 +125,7 @@ class Subscription:
             self.due.discard(one.name)
             self.owed.discard(one.name)
         self.due.difference_update(removed)
-        self._in_flight.append(_InFlight(response, self.sent))
+        self._in_flight.append(InFlight(response, self.sent))
         return response
 
     def _with(

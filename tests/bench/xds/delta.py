@@ -1,6 +1,6 @@
 """What incremental xDS sends and costs beside the state of the world, from the same snapshots.
 
-    python -m tests.bench.xds.delta [--clusters 10 100 1000] [--rounds 50]
+python -m tests.bench.xds.delta [--clusters 10 100 1000] [--rounds 50]
 """
 
 from __future__ import annotations
