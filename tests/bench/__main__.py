@@ -1,0 +1,105 @@
+"""Runs the benchmarks and writes docs/benchmarks.md: each figure with its machine, its command and its spread.
+
+python -m tests.bench                 all of them, about ten minutes; leave the machine alone meanwhile
+python -m tests.bench mesh.cost       only those, printed and not written
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.bench.report import machine
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = ROOT / "docs" / "benchmarks.md"
+
+
+class Section(NamedTuple):
+    """A benchmark: a module below `tests.bench` that prints a table, and what its figures mean."""
+
+    title: str
+    module: str
+    arguments: tuple[str, ...]
+    meaning: str
+
+
+SECTIONS = (
+    Section(
+        "How soon a change acts",
+        "mesh.convergence",
+        (),
+        "Aim: ACK p99 under 25 ms. The API call waits for the disk; Envoy and the control plane take the rest.",
+    ),
+    Section(
+        "What changing the mesh loses",
+        "mesh.changes",
+        (),
+        "Aim: nothing, and all proxies in step within 1.5 s of a restart.",
+    ),
+    Section(
+        "What the mesh costs",
+        "mesh.cost",
+        (),
+        "Aim: p50 x 1.4. One order is three calls, and crosses five Envoys.",
+    ),
+    Section(
+        "The services against the tutorial's own way",
+        "services.bench",
+        (),
+        "Aim: x 3.5. Theirs is written again from its description: development server, debug mode, "
+        "a new connection for each call, one peer after the other.",
+    ),
+    Section("From nothing to the first answer", "mesh.start", (), "Aim: under 2 s."),
+    Section(
+        "One route change to many proxies",
+        "xds.scale",
+        (),
+        "Aim: last ACK within 120 ms for 1,000 proxies and 300 ms for 2,000, under 150 MiB; 5,000 connect at once. "
+        "The clients are light, so that the server is measured.",
+    ),
+    Section(
+        "Delta against state of the world",
+        "xds.delta",
+        (),
+        "The figures behind [ADR 1](adr/0001-delta-xds.md): bytes and CPU for one proxy.",
+    ),
+)
+
+
+def measured(section: Section) -> str:
+    """One section of the page; raises CalledProcessError when the benchmark fails."""
+    command = [sys.executable, "-m", f"tests.bench.{section.module}", *section.arguments]
+    print(f"{section.title} …", file=sys.stderr, flush=True)
+    printed = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
+    lines = printed.rstrip().splitlines()
+    first = next((number for number, line in enumerate(lines) if line.startswith("|")), None)
+    table = "\n".join(lines[first:]) if first is not None else "```text\n" + "\n".join(lines) + "\n```"
+    asked = " ".join(("python -m", f"tests.bench.{section.module}", *section.arguments))
+    return f"## {section.title}\n\n{section.meaning}\n\n{table}\n\n`{asked}`\n"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("only", nargs="*", metavar="MODULE", help="mesh.cost, xds.scale, …")
+    only = parser.parse_args().only
+    if unknown := set(only) - {section.module for section in SECTIONS}:
+        parser.error(f"no benchmark is named {', '.join(sorted(unknown))}; see SECTIONS in {__file__}")
+    if only:
+        for section in SECTIONS:
+            if section.module in only:
+                print(measured(section))
+        return
+    head = (
+        "# Benchmarks\n\nMade by `make bench`; absolute figures are of this machine, ratios were measured in one run, "
+        f"alternating.\n\nMachine: {machine()}.\n"
+    )
+    PAGE.write_text("\n".join([head, *map(measured, SECTIONS)]))
+    print(f"wrote {PAGE.relative_to(ROOT)}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
