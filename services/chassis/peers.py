@@ -79,7 +79,7 @@ class Peers:
         status: int | None = None
         error: str | None = "cut off at the deadline"
         try:
-            response = self._adapters[peer].send(prepared(url, dict(call.headers)), stream=True)
+            response = self._adapters[peer].send(prepared(url, call.headers))
             status = response.status_code
             body = response.raw.read(MAX_BODY + 1, decode_content=True)
             if version := response.headers.get(VERSION_HEADER):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import requests
 
 from tests.contract.services.conftest import Service
 
@@ -63,3 +64,12 @@ def test_a_later_version_returns_more(quiet_shop: Shop, old: str, new: str, path
 def test_a_connection_is_kept_open(quiet_shop: Shop) -> None:
     """Callers may pool: the server does not close after an answer."""
     assert quiet_shop["product/1.0"].get("/").headers["Connection"] == "keep-alive"
+
+
+def test_an_answer_without_a_body_is_sent(quiet_shop: Shop) -> None:
+    """HEAD gets the head of what GET gets, at once, though head and body else leave in one packet."""
+    service = quiet_shop["product/1.0"]
+    head = requests.head(f"{service.url}/products/1", timeout=10)
+
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["Content-Length"] == str(len(service.get("/products/1").content))
