@@ -22,7 +22,7 @@ class Refusal(TypedDict):
 
 
 class Proxy(TypedDict):
-    """One Envoy; `since` is in seconds since 1970."""
+    """One Envoy; `declared` tells whether others are sent to its address, `since` is in seconds since 1970."""
 
     mesh: str
     kind: str
@@ -32,6 +32,7 @@ class Proxy(TypedDict):
     connected: bool
     since: float | None
     known: bool
+    declared: bool
     inStep: bool
     types: dict[str, TypeStatus]
     refused: Refusal | None

@@ -60,7 +60,7 @@ async def joined(client: Client, workload: Workload) -> None:
     Raises ControlError when that does not happen in time.
     """
     deadline = time.monotonic() + _CONVERGED_SECONDS
-    while not ((proxy := await _proxy(client, workload)) and proxy["inStep"]):
+    while not ((proxy := await _proxy(client, workload)) and proxy["inStep"] and proxy["declared"]):
         if time.monotonic() > deadline:
             refused = proxy and proxy["refused"]
             raise ControlError(

@@ -222,8 +222,6 @@ class AdsSession:
 
     def _answered(self, node: ProxyNode) -> None:
         self._ads.proxies.advanced(node.identity, self.conversation)
-        if not self._listening:
-            listeners = self.conversation.types["listeners"]
-            if listeners.accepted_version and listeners.message is None:
-                self._listening = True
-                self._ads.listening(node)
+        if not self._listening and self.conversation.listening:
+            self._listening = True
+            self._ads.listening(node)

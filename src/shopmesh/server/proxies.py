@@ -40,7 +40,11 @@ class Refusal:
 
 @dataclass(frozen=True)
 class ProxyStatus:
-    """One proxy, connected or only declared; `known` is whether its virtual node exists, `since` seconds since 1970."""
+    """One proxy, connected or only declared.
+
+    `known` is whether its virtual node exists, `declared` whether others are sent to its address; `since` is in seconds
+    since 1970.
+    """
 
     mesh: str
     kind: str
@@ -50,6 +54,7 @@ class ProxyStatus:
     connected: bool
     since: float | None
     known: bool
+    declared: bool
     in_step: bool
     types: Mapping[str, TypeStatus]
     refused: Refusal | None
@@ -237,7 +242,7 @@ class Proxies:
         proxy = self._connected.get(identity)
         known = self._state is not None and self._state.get(identity.resource) is not None
         if proxy is None:
-            return ProxyStatus(*identity, self._declared[identity], False, None, known, False, {}, None)
+            return ProxyStatus(*identity, self._declared[identity], False, None, known, True, False, {}, None)
         types: dict[str, TypeStatus] = {
             kind: TypeStatus(subscription.sent_version, subscription.accepted_version)
             for kind, subscription in proxy.conversation.types.items()
@@ -248,6 +253,7 @@ class Proxies:
             connected=True,
             since=proxy.since,
             known=known,
+            declared=identity in self._declared,
             in_step=proxy.conversation.in_step,
             types=types,
             refused=next(iter(proxy.refused.values()), None),

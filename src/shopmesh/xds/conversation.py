@@ -107,6 +107,19 @@ class Conversation:
             for kind, subscription in self.types.items()
         )
 
+    @property
+    def listening(self) -> bool:
+        """Whether its listeners are open: they were taken, and no first answer that opening them waits for is due.
+
+        Envoy binds no port before it has its clusters and routes, though it has acknowledged its listeners by then
+        (https://www.envoyproxy.io/docs/envoy/v1.40.0/intro/arch_overview/operations/init).
+        """
+        target = self.snapshot
+        if target is None or self.types["listeners"].message is not None:
+            return False
+        waited_for: list[TypeName] = [kind for kind in TYPES if kind != "endpoints" and target[kind].resources]
+        return "listeners" in waited_for and all(self.types[kind].quiet(target[kind]) for kind in waited_for)
+
     def _changes(self, kind: TypeName, target: Snapshot, sent: list[Response]) -> None:
         subscription, collection = self.types[kind], target[kind]
         while response := subscription.next(collection, self._ready, self._responses):

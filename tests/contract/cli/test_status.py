@@ -39,6 +39,7 @@ def proxy(node: str, **more: Any) -> dict[str, Any]:
         "connected": True,
         "since": 1.0,
         "known": True,
+        "declared": True,
         "inStep": True,
         "types": {},
         "refused": None,

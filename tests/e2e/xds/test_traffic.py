@@ -55,7 +55,10 @@ def test_adding_and_removing_nodes_loses_no_request(mesh: Mesh, mutant: bool, mo
         order = mesh.sidecar("order")
         eventually(lambda: order.get(PRODUCT) == (200, "v1"), "the first version answers")
         with Load(order, PRODUCT) as load:
-            for turn in range(10):
+            # What the wrong order loses is a matter of milliseconds, so it is given more turns to be caught in.
+            for turn in range(200 if mutant else 10):
+                if load.failed:
+                    break
                 name = f"canary-{turn}"
                 address = meshes.instance(name, "i", "127.0.0.1", {"5000": second.port})
                 weights = {"product": 1, name: 1}
@@ -66,7 +69,7 @@ def test_adding_and_removing_nodes_loses_no_request(mesh: Mesh, mutant: bool, mo
                 mesh.converge(mesh.delete(meshes.node(name).key, address.key))
                 load.more(40)
 
-    assert load.answers["v2"] > 50
+    assert mutant or load.answers["v2"] > 50
     assert bool(load.failed) == mutant, load.answers
 
 
