@@ -11,6 +11,12 @@ from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from envoy.config.cluster.v3.cluster_pb2 import Cluster
+from envoy.config.listener.v3.listener_components_pb2 import Filter
+from envoy.config.listener.v3.listener_pb2 import Listener
+from envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2 import (
+    HttpConnectionManager,
+)
 from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryRequest, DeltaDiscoveryResponse
 
 from shopmesh.xds.resources import (
@@ -45,6 +51,25 @@ def simple(clusters: Mapping[str, int], route: Iterable[str] | None = None, cont
         listeners=[made("listeners", "l", routes=["r"])],
         routes=[made("routes", "r", needs, content=content)],
     )
+
+
+def understood(kind: TypeName, value: bytes) -> dict[str, Any]:
+    """A body of `made`, or what the model has to know of a real one."""
+    if value[:1] == b"{":
+        body: dict[str, Any] = json.loads(value)
+        return body
+    if kind == "clusters":
+        return {"eds": Cluster.FromString(value).type == Cluster.EDS}
+    if kind == "listeners":
+        chains = Listener.FromString(value).filter_chains
+        return {"routes": [name for chain in chains for one in chain.filters for name in _routes(one)]}
+    return {}
+
+
+def _routes(one: Filter) -> Iterable[str]:
+    manager = HttpConnectionManager()
+    if one.typed_config.Unpack(manager):
+        yield manager.rds.route_config_name
 
 
 class Envoy:
@@ -84,9 +109,7 @@ class Envoy:
         response = DeltaDiscoveryResponse.FromString(data)
         self.responses.append(response)
         kind = NAMES_OF_URLS[response.type_url]
-        bodies = {
-            one.name: json.loads(one.resource.value) for one in response.resources if one.resource.value[:1] == b"{"
-        }
+        bodies = {one.name: understood(kind, one.resource.value) for one in response.resources}
         versions = {one.name: one.version for one in response.resources}
         bad = [name for name, body in bodies.items() if body.get("bad")]
         refused = set(versions) if bad and not self.forgiving else set(bad)

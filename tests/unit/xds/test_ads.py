@@ -1,0 +1,348 @@
+"""ADS over a store, without a socket: sessions are driven by hand, as a transport would."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+from envoy.config.core.v3.base_pb2 import Node
+from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryRequest
+
+from shopmesh.appmesh.store import Key, Resource, Transaction
+from shopmesh.server import proxies as registry
+from shopmesh.server.ads import Ads, AdsSession
+from shopmesh.server.database import Store
+from shopmesh.server.proxies import Proxies
+from shopmesh.server.transport import StreamError
+from shopmesh.xds import snapshot as snapshots
+from shopmesh.xds.instances import withdraw
+from shopmesh.xds.node import ProxyNode
+from tests.unit.xds import meshes
+from tests.unit.xds.envoys import Envoy
+
+
+class Stream:
+    """One simulated proxy on one session."""
+
+    def __init__(self, ads: Ads, node: ProxyNode, envoy: Envoy | None = None) -> None:
+        self.node = node
+        self.envoy = envoy or Envoy()
+        self.woken = 0
+        self.session: AdsSession = ads.open(self._wake)
+        self.envoy.connect()
+        self._first = True
+
+    def _wake(self) -> None:
+        self.woken += 1
+
+    def settle(self) -> None:
+        for _ in range(200):
+            sent = self.session.take()
+            for data in sent:
+                self.envoy.heard(data)
+            request = self.envoy.say()
+            if request is not None:
+                self.session.received(self.signed(request).SerializeToString())
+            elif not sent:
+                return
+
+    def signed(self, request: DeltaDiscoveryRequest) -> DeltaDiscoveryRequest:
+        """The node is only in the first message."""
+        if self._first:
+            document = self.node.to_document()
+            request.node.CopyFrom(Node(id=document["id"], cluster=document["cluster"]))
+            request.node.metadata.update(document["metadata"])
+        self._first = False
+        return request
+
+
+class Plane:
+    """A store, a registry and ADS over them."""
+
+    def __init__(self, store: Store, now: list[float]) -> None:
+        self.now = now
+        self.store = store
+        self.proxies = Proxies(lambda: now[0])
+        self.ads = Ads(store, self.proxies, lambda: now[0], most_streams=4)
+
+    async def put(self, *resources: Resource) -> int:
+        def work(transaction: Transaction) -> None:
+            for one in resources:
+                transaction.put(one)
+
+        await self.store.submit(work)
+        return self.store.revision
+
+    def proxy(self, name: str = "order", instance: str = "", address: str | None = None) -> Stream:
+        stream = Stream(self.ads, ProxyNode(mesh="shop", name=name, instance=instance or f"{name}-1", address=address))
+        stream.settle()
+        return stream
+
+    def status(self, instance: str) -> registry.ProxyStatus:
+        return next(one for one in self.proxies.statuses() if one.instance == instance)
+
+
+def running(test: Callable[[Plane], Coroutine[Any, Any, None]]) -> Callable[[], None]:
+    """A test that gets a fresh control plane, in a loop of its own."""
+
+    def run() -> None:
+        async def inside() -> None:
+            store = await Store.open(None)
+            try:
+                await test(Plane(store, [1000.0]))
+            finally:
+                await store.close()
+
+        asyncio.run(inside())
+
+    run.__doc__ = test.__doc__
+    run.__name__ = test.__name__
+    return run
+
+
+async def until(condition: Callable[[], object]) -> None:
+    async def poll() -> None:
+        while not condition():
+            await asyncio.sleep(0.001)
+
+    await asyncio.wait_for(poll(), 10)
+
+
+async def _nothing() -> None:
+    await asyncio.sleep(0)
+
+
+@running
+async def test_only_proxies_whose_snapshot_changed_are_woken(plane: Plane) -> None:
+    """A change of a route concerns who calls that service, and nobody else."""
+    await plane.put(*meshes.shop())
+    order, product = plane.proxy("order"), plane.proxy("product")
+    revision = await plane.put(meshes.route("product-r", "all", {"product": 1}))
+
+    assert (order.woken, product.woken) == (1, 0)
+    change = plane.proxies.changes[-1]
+    assert (change.revision, set(change.proxies)) == (revision, {"order-1"})
+    assert change.keys == (Key("route", ("shop", "product-r", "all")),)
+
+
+@running
+async def test_a_change_is_timed_to_its_last_acknowledgement(plane: Plane) -> None:
+    """Milliseconds per proxy from the commit on, and converged once the last has it."""
+    await plane.put(*meshes.shop())
+    first, second = plane.proxy(instance="a"), plane.proxy(instance="b")
+    revision = await plane.put(meshes.route("product-r", "all", {"product": 1}))
+    change = plane.proxies.changes[-1]
+    assert not await plane.proxies.converged(revision, 0)
+
+    plane.now[0] = change.at + 0.004
+    first.settle()
+    assert change.proxies == {"a": 4.0, "b": None}
+    assert change.milliseconds is None
+    plane.now[0] = change.at + 0.009
+    second.settle()
+
+    assert change.proxies == {"a": 4.0, "b": 9.0}
+    assert change.converged
+    assert max(change.proxies.values(), key=str) == change.milliseconds
+    assert await plane.proxies.converged(revision, 0)
+    assert not await plane.proxies.converged(revision + 1, 0)
+
+
+@running
+async def test_an_overtaken_change_counts_with_the_later_one(plane: Plane) -> None:
+    """Who has the second has the first."""
+    await plane.put(*meshes.shop())
+    order = plane.proxy()
+    await plane.put(meshes.route("product-r", "all", {"product": 1}))
+    await plane.put(meshes.route("product-r", "all", {"product": 2}))
+
+    order.settle()
+
+    assert [change.converged for change in plane.proxies.changes] == [True, True, True]
+
+
+@running
+async def test_a_proxy_that_goes_away_is_not_waited_for(plane: Plane) -> None:
+    """Its milliseconds stay unknown, and the change converges."""
+    await plane.put(*meshes.shop())
+    order = plane.proxy()
+    revision = await plane.put(meshes.route("product-r", "all", {"product": 1}))
+    waiting = asyncio.create_task(plane.proxies.converged(revision, 10))
+    await asyncio.sleep(0)
+
+    order.session.closed()
+
+    assert await waiting
+    assert plane.proxies.changes[-1].proxies == {"order-1": None}
+
+
+@running
+async def test_a_refusal_is_shown_and_forgotten(plane: Plane) -> None:
+    """The type, Envoy's text and the time; gone once the proxy is in step again."""
+    await plane.put(*meshes.shop())
+    order = plane.proxy()
+    await plane.put(meshes.route("product-r", "all", {"product": 1}))
+    plane.now[0] = 2000.0
+    (data,) = order.session.take()
+    order.envoy.heard(data)
+    request = order.envoy.say()
+    assert request is not None
+    request.error_detail.message = "no such thing"
+    order.session.received(request.SerializeToString())
+
+    status = plane.status("order-1")
+    assert status.refused == registry.Refusal("routes", "no such thing", 2000.0)
+    assert (status.in_step, plane.proxies.changes[-1].converged) == (False, False)
+
+    await plane.put(meshes.route("product-r", "all", {"product": 2}))
+    order.settle()
+    assert plane.status("order-1").refused is None
+    assert plane.proxies.changes[-1].converged
+
+
+@running
+async def test_a_proxy_is_declared_once_it_listens_and_stays_so(plane: Plane) -> None:
+    """Its address goes to the store after it has taken its listeners, once; a lost stream takes nothing back."""
+    await plane.put(*meshes.shop())
+    product = plane.proxy("product", address="10.0.0.1")
+    await until(lambda: plane.store.state.get(product.node.identity.key))
+    revision = plane.store.revision
+
+    product.session.closed()
+    assert not plane.status("product-1").connected
+    assert plane.status("product-1").address == "10.0.0.1"
+    plane.proxy("product", address="10.0.0.1")
+    await _nothing()
+
+    assert plane.store.revision == revision
+    assert plane.store.state.get(product.node.identity.key) is not None
+
+
+@running
+async def test_a_withdrawn_proxy_is_forgotten_and_its_node_stays_with_eds(plane: Plane) -> None:
+    """Withdrawing the last instance leaves an empty cluster."""
+    await plane.put(*meshes.shop())
+    product = plane.proxy("product", address="10.0.0.1")
+    await until(lambda: plane.store.state.get(product.node.identity.key))
+    product.session.closed()
+    order = plane.proxy("order")
+
+    assert await plane.store.submit(lambda transaction: withdraw(transaction, product.node.identity, 1.0))
+    order.settle()
+
+    assert [status.instance for status in plane.proxies.statuses()] == ["order-1"]
+    assert "cds_egress_shop_product_http_5000" in order.envoy.versions["endpoints"]
+    assert not await plane.store.submit(lambda transaction: withdraw(transaction, product.node.identity, 1.0))
+
+
+@running
+async def test_an_unknown_node_is_held_and_served_once_it_exists(plane: Plane) -> None:
+    """Nothing is answered before, all of it after; and a deleted node takes nothing back."""
+    late = plane.proxy("order")
+    assert late.envoy.responses == []
+    assert (plane.status("order-1").known, plane.status("order-1").in_step) == (False, False)
+
+    await plane.put(*meshes.shop())
+    late.settle()
+    assert plane.status("order-1").known
+    assert plane.status("order-1").in_step
+
+    versions = dict(late.envoy.versions["clusters"])
+    await plane.store.submit(lambda transaction: transaction.delete(meshes.node("order").key))
+    late.settle()
+    assert versions == late.envoy.versions["clusters"]
+    assert not plane.status("order-1").known
+
+
+@running
+async def test_a_restarted_control_plane_sends_nothing_again(plane: Plane) -> None:
+    """Endpoints come from the store and versions from the content: a proxy that comes back is in step at once."""
+    await plane.put(*meshes.shop(), meshes.instance("product", "p", "10.0.0.1"))
+    before = plane.proxy("order")
+    again = Plane(plane.store, plane.now)
+    before.envoy.responses.clear()
+
+    after = Stream(again.ads, before.node, before.envoy)
+    after.settle()
+
+    assert after.envoy.responses == []
+    assert again.status("order-1").in_step
+    assert [status.instance for status in again.proxies.statuses()] == ["order-1", "p"]
+
+
+@running
+async def test_streams_are_bounded(plane: Plane) -> None:
+    """One more than allowed is refused, until one ends."""
+    streams = [plane.ads.open(lambda: None) for _ in range(4)]
+    with pytest.raises(StreamError, match="4 streams"):
+        plane.ads.open(lambda: None)
+
+    streams[0].closed()
+
+    plane.ads.open(lambda: None)
+
+
+@running
+async def test_garbage_ends_the_stream_with_a_reason(plane: Plane) -> None:
+    """Bytes that are no request, and a node that is none, are refused by name; others go on."""
+    await plane.put(*meshes.shop())
+    order = plane.proxy("order")
+    with pytest.raises(StreamError, match="no DeltaDiscoveryRequest"):
+        plane.ads.open(lambda: None).received(b"\xff\xff\xff")
+    with pytest.raises(StreamError, match=r"node\.id"):
+        plane.ads.open(lambda: None).received(DeltaDiscoveryRequest(node=Node(id="me")).SerializeToString())
+
+    await plane.put(meshes.route("product-r", "all", {"product": 1}))
+    order.settle()
+    assert plane.status("order-1").in_step
+
+
+def test_a_mesh_that_cannot_be_translated_keeps_nobody_else_from_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its proxies keep what they have, it is shown, and the next good change ends it."""
+
+    async def test(plane: Plane) -> None:
+        await plane.put(*meshes.shop())
+        order, product = plane.proxy("order"), plane.proxy("product")
+        good = snapshots.of
+
+        def broken(*arguments: Any) -> Any:
+            found = good(*arguments)
+            if "rds_egress_http_15001" in found["routes"].resources and len(found["clusters"].resources) > 3:
+                raise ValueError("broken")
+            return found
+
+        monkeypatch.setattr(snapshots, "of", broken)
+        await plane.put(meshes.route("product-r", "all", {"product": 1, "product-v2": 5}))
+        idle = {"http": {"idle": {"unit": "s", "value": 1}}}
+        await plane.put(meshes.node("product", [meshes.listener(timeout=idle)]))
+
+        assert [one.where for one in plane.proxies.limitations()] == ["virtualNode shop/order"]
+        assert (order.session.take(), len(product.session.take())) == ([], 1)
+
+        monkeypatch.setattr(snapshots, "of", good)
+        await plane.put(meshes.route("product-r", "all", {"product": 1}))
+        order.settle()
+        assert plane.proxies.limitations() == []
+        assert plane.status("order-1").in_step
+
+    running(test)()
+
+
+def test_the_record_of_changes_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In changes, and in measurements of many proxies."""
+
+    async def test(plane: Plane) -> None:
+        await plane.put(*meshes.shop())
+        plane.proxy(instance="a")
+        plane.proxy(instance="b")
+        for weight in range(1, 20):
+            await plane.put(meshes.route("product-r", "all", {"product": weight}))
+        assert len(plane.proxies.changes) == 5
+        monkeypatch.setattr(registry, "MOST_MEASUREMENTS", 4)
+        await plane.put(meshes.route("product-r", "all", {"product": 50}))
+        assert len(plane.proxies.changes) == 2
+
+    monkeypatch.setattr(registry, "MOST_CHANGES", 5)
+    running(test)()

@@ -1,0 +1,66 @@
+"""The file that an Envoy starts with."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import pytest
+from envoy.config.bootstrap.v3.bootstrap_pb2 import Bootstrap
+from envoy.config.metrics.v3 import metrics_service_pb2
+from envoy.extensions.filters.http.health_check.v3 import health_check_pb2
+from envoy.extensions.filters.http.router.v3 import router_pb2
+from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2
+from envoy.extensions.resource_monitors.downstream_connections.v3 import downstream_connections_pb2
+from envoy.extensions.upstreams.http.v3 import http_protocol_options_pb2
+from google.protobuf.json_format import ParseDict
+
+from shopmesh.xds.bootstrap import bootstrap
+from shopmesh.xds.node import ProxyNode, parse
+from tests.unit.xds.test_node import EXPLICIT
+
+KNOWN = (
+    metrics_service_pb2,
+    health_check_pb2,
+    router_pb2,
+    http_connection_manager_pb2,
+    downstream_connections_pb2,
+    http_protocol_options_pb2,
+)
+INTERCEPTED = ProxyNode(mesh="shop", name="order", instance="order-1")
+
+
+@pytest.mark.parametrize("node", [EXPLICIT, INTERCEPTED, None])
+def test_it_is_a_bootstrap(node: ProxyNode | None) -> None:
+    """Every field exists in Envoy's own definition, and it survives JSON."""
+    document = json.loads(json.dumps(bootstrap(node, "127.0.0.1", 18000, 9901)))
+    made = ParseDict(document, Bootstrap())
+
+    assert (parse(made.node) if node else None) == (
+        node and dataclasses.replace(node, cluster=node.cluster or node.name)
+    )
+
+
+def test_nothing_answers_before_it_is_configured() -> None:
+    """Pitfall "Fetch timeout": 0, so that ready means configured."""
+    dynamic = bootstrap(EXPLICIT, "127.0.0.1", 18000, 9901)["dynamic_resources"]
+
+    assert dynamic["cds_config"]["initial_fetch_timeout"] == "0s"
+    assert dynamic["lds_config"]["initial_fetch_timeout"] == "0s"
+
+
+def test_it_returns_quickly() -> None:
+    """Pitfall "Reconnect storm": its own back-off, with Envoy's jitter, of half a second at most."""
+    (service,) = bootstrap(EXPLICIT, "127.0.0.1", 18000, 9901)["dynamic_resources"]["ads_config"]["grpc_services"]
+
+    assert service["envoy_grpc"]["retry_policy"]["retry_back_off"] == {"base_interval": "0.1s", "max_interval": "0.5s"}
+
+
+@pytest.mark.parametrize(("node", "host"), [(EXPLICIT, "127.0.0.1"), (INTERCEPTED, "0.0.0.0"), (None, "0.0.0.0")])
+def test_admin_is_on_loopback_and_ready_where_probes_come_from(node: ProxyNode | None, host: str) -> None:
+    """The admin port never leaves the host; readiness does where the mode is for containers."""
+    document = bootstrap(node, "127.0.0.1", 18000, 9901, 15021)
+
+    assert document["admin"]["address"]["socket_address"] == {"address": "127.0.0.1", "port_value": 9901}
+    (ready,) = document["static_resources"]["listeners"]
+    assert ready["address"]["socket_address"] == {"address": host, "port_value": 15021}

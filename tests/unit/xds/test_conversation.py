@@ -1,0 +1,375 @@
+"""The rules of serving xDS, one by one; `Pitfall` names the row of App Mesh's chapter 3 that a test stands for."""
+
+from __future__ import annotations
+
+import pytest
+from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryRequest, DeltaDiscoveryResponse
+
+from shopmesh.xds import ledger
+from shopmesh.xds.conversation import MOST_OTHER_TYPES, Conversation
+from shopmesh.xds.ledger import LimitError
+from shopmesh.xds.resources import TYPE_URLS
+from shopmesh.xds.responses import Responses
+from shopmesh.xds.snapshot import Snapshot, SnapshotError
+from shopmesh.xds.subscription import MOST_IN_FLIGHT
+from tests.unit.xds.envoys import Envoy, made, simple, snapshot_of
+
+
+class Stream:
+    """A conversation and what it sent, for tests that say what the client does by hand."""
+
+    def __init__(self, snapshot: Snapshot | None = None, responses: Responses | None = None) -> None:
+        self.conversation = Conversation(responses or Responses())
+        if snapshot is not None:
+            self.conversation.offer(snapshot)
+
+    def ask(self, kind: str, *names: str, **more: object) -> list[DeltaDiscoveryResponse]:
+        url = next((url for name, url in TYPE_URLS.items() if name == kind), kind)
+        request = DeltaDiscoveryRequest(type_url=url, resource_names_subscribe=names, **more)
+        self.conversation.receive(request)
+        return self.take()
+
+    def answer(self, response: DeltaDiscoveryResponse, error: str = "") -> list[DeltaDiscoveryResponse]:
+        request = DeltaDiscoveryRequest(type_url=response.type_url, response_nonce=response.nonce)
+        if error:
+            request.error_detail.message = error
+        self.conversation.receive(request)
+        return self.take()
+
+    def offer(self, snapshot: Snapshot) -> list[DeltaDiscoveryResponse]:
+        self.conversation.offer(snapshot)
+        return self.take()
+
+    def take(self) -> list[DeltaDiscoveryResponse]:
+        return [DeltaDiscoveryResponse.FromString(data) for data in self.conversation.take()]
+
+
+def settle(stream: Stream, envoy: Envoy) -> None:
+    """Passes everything to and fro until nobody has anything to say."""
+    for _ in range(200):
+        sent = stream.conversation.take()
+        for data in sent:
+            envoy.heard(data)
+        request = envoy.say()
+        if request is not None:
+            stream.conversation.receive(request)
+        elif not sent:
+            return
+    raise AssertionError("they never come to an end")
+
+
+def in_step(snapshot: Snapshot) -> tuple[Stream, Envoy]:
+    stream, envoy = Stream(snapshot), Envoy()
+    envoy.connect()
+    settle(stream, envoy)
+    assert stream.conversation.in_step
+    return stream, envoy
+
+
+def names(responses: list[DeltaDiscoveryResponse]) -> list[tuple[str, list[str], list[str]]]:
+    """Type, names sent, names removed."""
+    return [
+        (one.type_url.rsplit(".", 1)[1], [resource.name for resource in one.resources], list(one.removed_resources))
+        for one in responses
+    ]
+
+
+def test_endpoints_follow_their_cluster_unasked() -> None:
+    """Pitfall "EDS must follow CDS": after a change of a cluster its unchanged endpoints are sent again."""
+    stream, _ = in_step(simple({"a": 1, "b": 1}))
+
+    assert [("Cluster", ["a"], []), ("ClusterLoadAssignment", ["a"], [])] == names(
+        stream.offer(simple({"a": 2, "b": 1}))
+    )
+
+
+def test_all_requested_endpoints_are_answered() -> None:
+    """Pitfall "Partial EDS blocks start-up": unknown names get an empty assignment, once."""
+    stream = Stream(simple({"a": 1}))
+    stream.ask("clusters")
+
+    (response,) = stream.ask("endpoints", "a", "unknown")
+
+    assert ["a", "unknown"] == [one.name for one in response.resources]
+    assert stream.answer(response) == []
+    assert [("ClusterLoadAssignment", ["unknown"], [])] == names(stream.ask("endpoints", "unknown"))
+
+
+def test_unknown_routes_are_told_as_removed_and_sent_when_they_come() -> None:
+    """A name that does not exist is remembered: it is sent as soon as it does."""
+    stream = Stream(simple({}))
+    stream.answer(stream.ask("clusters")[0])
+    stream.ask("listeners")
+
+    (response,) = stream.ask("routes", "later")
+    assert ["later"] == list(response.removed_resources)
+    assert stream.answer(response) == []
+
+    added = snapshot_of(
+        listeners=[made("listeners", "l", routes=["r"])], routes=[made("routes", "r"), made("routes", "later")]
+    )
+    assert [("RouteConfiguration", ["later"], [])] == names(stream.offer(added))
+
+
+def test_routes_wait_for_the_clusters_that_they_need() -> None:
+    """Pitfall "Order": clusters and endpoints, their ACK, then routes."""
+    stream, _ = in_step(simple({"a": 1}))
+
+    clusters, *rest = stream.offer(simple({"a": 1, "b": 1}))
+    assert ["b"] == [one.name for one in clusters.resources]
+    assert rest == []
+    (endpoints,) = stream.ask("endpoints", "b")
+    assert stream.answer(endpoints) == []
+    assert [("RouteConfiguration", ["r"], [])] == names(stream.answer(clusters))
+
+
+def test_clusters_go_when_the_routes_have_left_them() -> None:
+    """Pitfall "Order": what is stale is removed only after the routes' ACK."""
+    stream, _ = in_step(simple({"a": 1, "b": 1}))
+
+    (routes,) = stream.offer(simple({"a": 1}))
+    assert ("RouteConfiguration", ["r"], []) == names([routes])[0]
+    assert [("Cluster", [], ["b"])] == names(stream.answer(routes))
+
+
+def test_a_refused_route_keeps_the_clusters_of_the_former_one() -> None:
+    """While a route is refused the one before it serves, and needs its clusters."""
+    stream, _ = in_step(simple({"a": 1, "b": 1}))
+
+    (routes,) = stream.offer(simple({"a": 1}))
+
+    assert stream.answer(routes, error="no") == []
+    assert not stream.conversation.in_step
+
+
+def test_listeners_leave_before_their_clusters() -> None:
+    """A cluster that only a removed listener needed goes after the ACK of that removal."""
+    before = snapshot_of(
+        clusters=[made("clusters", "a")], listeners=[made("listeners", "l"), made("listeners", "m", ["a"])]
+    )
+    stream, _ = in_step(before)
+
+    (listeners,) = stream.offer(snapshot_of(listeners=[made("listeners", "l")]))
+    assert [("Listener", [], ["m"])] == names([listeners])
+    assert [("Cluster", [], ["a"])] == names(stream.answer(listeners))
+
+
+def test_a_pure_change_of_routes_goes_out_at_once() -> None:
+    """One response, no waiting: nothing else has changed."""
+    stream, _ = in_step(simple({"a": 1}))
+
+    assert [("RouteConfiguration", ["r"], [])] == names(stream.offer(simple({"a": 1}, content=2)))
+
+
+def test_routes_do_not_wait_for_clusters_that_they_do_not_need() -> None:
+    """A cluster that warms holds up nothing but what needs it."""
+    stream, _ = in_step(simple({"a": 1}))
+    stream.offer(simple({"a": 1, "slow": 1}, route=["a"]))
+
+    assert [("RouteConfiguration", ["r"], [])] == names(stream.offer(simple({"a": 1, "slow": 1}, ["a"], content=2)))
+
+
+def test_a_refusal_keeps_its_text_until_something_better_is_taken() -> None:
+    """Pitfall "ACK / NACK": error_detail decides; the same content is not sent again, the next one is."""
+    stream, _ = in_step(simple({"a": 1}))
+    (routes,) = stream.offer(simple({"a": 1}, content=2))
+
+    assert stream.answer(routes, error="bad regex") == []
+    assert stream.conversation.types["routes"].message == "bad regex"
+    assert stream.take() == []
+
+    (better,) = stream.offer(simple({"a": 1}, content=3))
+    stream.answer(better)
+    assert stream.conversation.types["routes"].message is None
+    assert stream.conversation.in_step
+
+
+def test_one_bad_cluster_does_not_keep_the_good_ones_out() -> None:
+    """Envoy throws a whole response away for one bad resource: the good ones are found by halving."""
+    clusters = [made("clusters", name, bad=name == "c") for name in "abcde"]
+    stream, envoy = Stream(snapshot_of(clusters=clusters)), Envoy()
+    envoy.connect()
+    settle(stream, envoy)
+
+    assert set("abde") == set(envoy.has["clusters"])
+    assert stream.conversation.types["clusters"].refused.keys() == {"c"}
+    assert "c" in (stream.conversation.types["clusters"].message or "")
+
+    stream.conversation.offer(snapshot_of(clusters=[*clusters, made("clusters", "later")]))
+    settle(stream, envoy)
+    assert "later" in envoy.has["clusters"]
+
+
+def test_stale_nonces_are_ignored() -> None:
+    """Pitfall "Nonces": an answer to what is no longer awaited changes nothing."""
+    stream, _ = in_step(simple({"a": 1}))
+    (first,) = stream.offer(simple({"a": 1}, content=2))
+    (second,) = stream.offer(simple({"a": 1}, content=3))
+    stream.answer(second)
+    assert stream.conversation.in_step
+
+    assert stream.answer(first, error="too late") == []
+    assert stream.answer(DeltaDiscoveryResponse(type_url=TYPE_URLS["routes"], nonce="never sent"), "no") == []
+    assert stream.conversation.in_step
+
+
+def test_a_stale_nonce_does_not_spoil_a_subscription() -> None:
+    """The protocol: changes of what is asked for hold even when the nonce is stale."""
+    stream, _ = in_step(simple({"a": 1}))
+
+    assert [("ClusterLoadAssignment", ["a"], [])] == names(stream.ask("endpoints", "a", response_nonce="stale"))
+
+
+def test_the_nonces_of_unanswered_responses_differ() -> None:
+    """Pitfall "Nonces": the same content twice on one stream is told apart."""
+    stream, _ = in_step(simple({"a": 1}))
+
+    first = stream.ask("endpoints", "a")
+    second = stream.ask("endpoints", "a")
+
+    assert first[0].nonce != second[0].nonce
+
+
+def test_versions_change_only_with_content() -> None:
+    """Pitfall "Versions": nothing is pushed for a snapshot of equal content."""
+    stream, _ = in_step(simple({"a": 1}))
+
+    assert stream.offer(simple({"a": 1})) == []
+    assert stream.conversation.in_step
+
+
+def test_names_asked_for_again_are_answered_again() -> None:
+    """Pitfall "Versions": who asks has forgotten, whatever was sent before."""
+    stream, _ = in_step(simple({"a": 1}))
+
+    assert [("ClusterLoadAssignment", ["a"], [])] == names(stream.ask("endpoints", "a"))
+
+
+def test_an_empty_type_is_answered_too() -> None:
+    """A proxy waits for the first answer about clusters and listeners even where there are none."""
+    stream = Stream(snapshot_of())
+
+    assert [("Cluster", [], [])] == names(stream.ask("clusters"))
+    assert [("Listener", [], [])] == names(stream.ask("listeners"))
+
+
+def test_a_reconnecting_proxy_is_sent_what_has_changed() -> None:
+    """Initial versions: what it has is not sent again, what is gone is removed, and it is in step at once."""
+    before = simple({"a": 1})
+    _, envoy = in_step(before)
+    again = Stream(before)
+    envoy.connect()
+    envoy.responses.clear()
+    settle(again, envoy)
+
+    assert envoy.responses == []
+    assert again.conversation.in_step
+
+    after = Stream(simple({"b": 1}))
+    envoy.connect()
+    settle(after, envoy)
+    assert set(envoy.has["clusters"]) == {"b"}
+    assert envoy.problems == []
+
+
+def test_a_reconnecting_proxy_that_warms_gets_its_endpoints_again() -> None:
+    """Pitfall "Reconnect": endpoints asked for before clusters are sent though the proxy says to have them."""
+    snapshot = simple({"a": 1})
+    versions = snapshot["endpoints"].versions
+    stream = Stream(snapshot)
+
+    assert [("ClusterLoadAssignment", ["a"], [])] == names(
+        stream.ask("endpoints", "a", initial_resource_versions=versions)
+    )
+
+
+def test_clusters_do_not_change_while_a_proxy_initialises() -> None:
+    """Envoy 1.40 waits for ever when a first cluster is replaced before it asked for listeners."""
+    stream = Stream(simple({"a": 1}))
+    stream.answer(stream.ask("clusters")[0])
+
+    assert stream.offer(simple({"a": 2})) == []
+    assert ("Cluster", ["a"], []) in names(stream.ask("listeners"))
+
+
+def test_unknown_types_are_answered_once_and_close_nothing() -> None:
+    """Pitfall "Unknown type URLs": what is asked for is told as removed, and the answer is not answered."""
+    stream = Stream(simple({}))
+
+    (response,) = stream.ask("type.googleapis.com/envoy.service.runtime.v3.Runtime", "rtds")
+    assert ["rtds"] == list(response.removed_resources)
+    assert stream.answer(response) == []
+    assert stream.answer(response, error="not that") == []
+
+
+def test_unknown_types_are_bounded() -> None:
+    """No client makes a stream hold more than a few of them."""
+    stream = Stream(simple({}))
+
+    for number in range(MOST_OTHER_TYPES):
+        stream.ask(f"type.googleapis.com/unknown.{number}", "x")
+
+    with pytest.raises(LimitError, match="unknown types"):
+        stream.ask("type.googleapis.com/unknown.more", "x")
+
+
+def test_names_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor more than so many names of a type."""
+    monkeypatch.setattr(ledger, "MOST_NAMES", 3)
+    stream = Stream(simple({}))
+
+    with pytest.raises(LimitError, match="names"):
+        stream.ask("endpoints", *"abcd")
+
+
+def test_nothing_is_answered_before_there_is_a_snapshot() -> None:
+    """A held proxy: no empty configuration, and all of it once its node exists."""
+    stream = Stream()
+
+    assert stream.ask("clusters") == []
+    assert stream.ask("listeners") == []
+    assert ("Cluster", ["a"], []) in names(stream.offer(simple({"a": 1})))
+
+
+def test_changes_for_a_slow_client_go_out_as_one() -> None:
+    """Pitfall "Big configs": only so many answers are awaited; of the changes after them the last is sent."""
+    stream, _ = in_step(simple({"a": 1}))
+    sent = [response for content in range(1, 50) for response in stream.offer(simple({"a": 1}, content=content))]
+    assert len(sent) == MOST_IN_FLIGHT
+
+    following = [response for one in sent for response in stream.answer(one)]
+    assert len(following) == 1
+    stream.answer(following[0])
+    assert stream.conversation.in_step
+
+
+def test_a_wildcard_stays_when_a_name_is_added_to_it() -> None:
+    """The protocol: a name unsubscribed beside a wildcard is sent again, for the client cannot know that it has it."""
+    stream, _ = in_step(simple({"a": 1}))
+    stream.ask("clusters", "a")
+
+    request = DeltaDiscoveryRequest(type_url=TYPE_URLS["clusters"], resource_names_unsubscribe=["a"])
+    stream.conversation.receive(request)
+
+    assert ("Cluster", ["a"], []) in names(stream.take())
+
+
+def test_streams_in_the_same_position_share_their_bytes() -> None:
+    """A response is serialised once for all of them."""
+    responses = Responses()
+    snapshot, changed = simple({"a": 1}), simple({"a": 1}, content=2)
+    streams = []
+    for _ in range(3):
+        stream, envoy = Stream(snapshot, responses), Envoy()
+        envoy.connect()
+        settle(stream, envoy)
+        stream.conversation.offer(changed)
+        streams.append(stream.conversation.take())
+
+    assert len({id(data) for stream in streams for data in stream}) == 1
+
+
+def test_a_snapshot_that_lacks_a_cluster_is_not_made() -> None:
+    """Consistency is checked before anything is sent."""
+    with pytest.raises(SnapshotError, match=r"r of the routes refers to a"):
+        snapshot_of(routes=[made("routes", "r", ["a"])])

@@ -1,0 +1,161 @@
+"""The cost of a change follows what it changes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+
+import pytest
+
+from shopmesh.appmesh.store import Key, Resource, State
+from shopmesh.xds import clusters, egress, services
+from shopmesh.xds.dependencies import Parts, Reader
+from shopmesh.xds.node import ProxyNode
+from shopmesh.xds.snapshot import Snapshot, snapshot
+from tests.unit.xds import meshes
+
+CALLER = ProxyNode(mesh="shop", name="order", instance="i").shape
+
+
+def large(services: int, routes: int) -> State:
+    names = [f"s{number}" for number in range(services)]
+    found = [meshes.mesh(), meshes.node("order", backends=[f"{name}.local" for name in names])]
+    for name in names:
+        found += [meshes.node(name), meshes.router(name), meshes.service(f"{name}.local", router=name)]
+        found += [meshes.route(name, f"r{number}", {name: 100}) for number in range(routes)]
+    return State(found)
+
+
+@pytest.fixture
+def built(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """How often the expensive steps of the translation ran."""
+    counted: Counter[str] = Counter()
+
+    def count(owner: object, name: str) -> None:
+        original: Callable[..., object] = getattr(owner, name)
+
+        def counting(*arguments: object) -> object:
+            counted[name] += 1
+            return original(*arguments)
+
+        monkeypatch.setattr(owner, name, counting)
+
+    count(services, "_by_router")
+    count(clusters, "_cluster")
+    count(egress, "_unambiguous")
+    return counted
+
+
+def current(parts: Parts) -> Snapshot:
+    found = parts.root(snapshot, CALLER)
+    assert found is not None
+    return found
+
+
+def test_one_route_of_thousands_costs_one_virtual_host(built: Counter[str]) -> None:
+    """Of 1,000 services with 5,000 routes one is translated again, no cluster is, and only the routes differ."""
+    state = large(1000, 5)
+    parts = Parts(state)
+    before = current(parts)
+    built.clear()
+
+    parts.changed(meshes.changed(state, meshes.route("s7", "r3", {"s7": 50})))
+    after = current(parts)
+
+    assert built == {"_by_router": 1, "_unambiguous": 1}
+    assert after.version != before.version
+    assert all(after[kind] is before[kind] for kind in ("clusters", "endpoints", "listeners"))
+
+
+def test_what_nobody_reads_rebuilds_nothing(built: Counter[str]) -> None:
+    """A change that no snapshot depends on names no root."""
+    state = State([*meshes.shop(), meshes.router("lonely")])
+    parts = Parts(state)
+    before = current(parts)
+    built.clear()
+
+    assert parts.changed(meshes.changed(state, meshes.route("lonely", "r", {"product": 1}))) == []
+    assert current(parts) is before
+    assert built == {}
+
+
+def test_a_change_that_comes_to_the_same_keeps_the_snapshot() -> None:
+    """Only proxies whose snapshot changed are sent anything: equal content is the same object."""
+    state = State(meshes.shop())
+    parts = Parts(state)
+    before = current(parts)
+
+    assert parts.changed(meshes.changed(state, meshes.node("product", tagged="anew"))) != []
+    assert current(parts) is before
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        meshes.mesh(egress="ALLOW_ALL"),
+        meshes.node("order"),
+        meshes.node("product", [meshes.listener(6000)]),
+        meshes.router("product-r", meshes.listener(7000)),
+        meshes.route("product-r", "all", {"product": 1}),
+        meshes.route("product-r", "new", {"product": 1}),
+        meshes.service("product.local", node="product"),
+        meshes.instance("product", "i", "127.0.0.1"),
+    ],
+    ids=lambda one: one.key.kind,
+)
+def test_every_kind_of_change_is_followed(after: Resource) -> None:
+    """What a memo says after a change is what a fresh translation says, and it says something else than before."""
+    state = State(meshes.shop())
+    parts = Parts(state)
+    before = current(parts)
+
+    parts.changed(meshes.changed(state, after))
+
+    assert current(parts).version == current(Parts(state)).version
+    assert current(parts).version != before.version
+
+
+@pytest.mark.parametrize("kind", ["route", "virtualService", "virtualRouter", "virtualNode"])
+def test_every_kind_of_deletion_is_followed(kind: str) -> None:
+    """The same for what goes."""
+    state = State(meshes.shop())
+    parts = Parts(state)
+    current(parts)
+    gone = next(one.key for one in meshes.shop() if one.key.kind == kind and one.key.name != "order")
+
+    parts.changed(meshes.deleted(state, gone))
+
+    assert current(parts).version == current(Parts(state)).version
+
+
+def test_a_failed_part_is_built_again_once_what_it_read_changes() -> None:
+    """An exception is no reason to forget what a part depends on."""
+    key = Key("mesh", ("shop",))
+
+    def part(reader: Reader) -> str:
+        found = reader.get(key)
+        assert found is not None
+        return str(found.spec["egressFilter"]["type"])
+
+    state = State()
+    parts = Parts(state)
+    with pytest.raises(AssertionError):
+        parts.root(part)
+
+    assert len(parts.changed(meshes.changed(state, meshes.mesh()))) == 1
+    assert parts.root(part) == "DROP_ALL"
+
+
+def test_released_roots_leave_nothing_behind() -> None:
+    """Parts that no snapshot uses any more are forgotten, so proxies that come and go cost no memory."""
+    state = State(meshes.shop())
+    parts = Parts(state)
+    current(parts)
+    other = ProxyNode(mesh="shop", name="product", instance="i").shape
+    parts.root(snapshot, other)
+
+    parts.release(snapshot, CALLER)
+    parts.changed(meshes.changed(state, meshes.route("product-r", "all", {"product": 1})))
+    parts.release(snapshot, other)
+
+    assert len(parts) == 0
