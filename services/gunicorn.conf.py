@@ -25,7 +25,7 @@ try:
 except ConfigError as error:
     sys.exit(f"shopmesh service: {error}")
 
-bind = [f"{asked.host}:{asked.port}"]
+bind = [f"[{asked.host}]:{asked.port}" if ":" in asked.host else f"{asked.host}:{asked.port}"]
 if asked.control_port:
     bind.append(f"127.0.0.1:{asked.control_port}")
 workers = asked.workers

@@ -42,6 +42,11 @@ def stops_early(client: socket.socket, over: threading.Event) -> None:
     client.sendall(OK + b"Content-Length: 1000\r\n\r\n{")
 
 
+def closes_unasked(client: socket.socket, over: threading.Event) -> None:
+    """Answers well, and then closes without having said so, as a server does that is restarted."""
+    client.sendall(OK + b'Content-Length: 9\r\n\r\n{"id": 1}')
+
+
 def says(body: bytes, status: str = "200 OK", *headers: str) -> Behaviour:
     """Answers `body`, whatever it is."""
 
@@ -54,16 +59,20 @@ def says(body: bytes, status: str = "200 OK", *headers: str) -> Behaviour:
 
 @contextlib.contextmanager
 def peer(behave: Behaviour, seen: list[bytes] | None = None) -> Iterator[str]:
-    """Runs a peer that treats every connection so; gives its URL, and adds the requests it got to `seen`."""
+    """Runs a peer that treats every connection so; gives its URL.
+
+    What a connection was asked is added to `seen` once that connection is closed.
+    """
     over = threading.Event()
     threads: list[threading.Thread] = []
 
     def serve(client: socket.socket) -> None:
+        request = b""
         with client, contextlib.suppress(OSError):
             request = client.recv(65536)
-            if seen is not None:
-                seen.append(request)
             behave(client, over)
+        if seen is not None:
+            seen.append(request)
 
     def accept(listener: socket.socket) -> None:
         with contextlib.suppress(OSError):

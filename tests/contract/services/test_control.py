@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -92,6 +93,7 @@ def test_the_application_port_knows_no_switches(product: Service, path: str, hos
     assert product.get("/products/1").ok
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has all of 127.0.0.0/8 on its loopback")
 def test_the_control_port_is_bound_to_loopback_alone(serve: Serve) -> None:
     """Even where the application listens on every address."""
     service = serve("product.app", HOST="0.0.0.0")
