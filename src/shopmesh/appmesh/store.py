@@ -110,6 +110,13 @@ class State:
             else:
                 self._put(change.after)
 
+    def copy(self) -> State:
+        """The resources as they are now, for whoever reads while others write; costs a dictionary a parent."""
+        copied = State((), self.tokens)
+        copied._resources = dict(self._resources)
+        copied._children = {below: dict(named) for below, named in self._children.items()}
+        return copied
+
     def __iter__(self) -> Iterator[Resource]:
         return iter(self._resources.values())
 
@@ -140,25 +147,26 @@ class Transaction:
     base_tokens: MutableMapping[str, Answered] = field(default_factory=dict)
     _written: dict[Key, Resource | None] = field(default_factory=dict)
     tokens: dict[str, Answered] = field(default_factory=dict)
+    # The same by kind and parent: else a transaction of thousands would look through all of them for each of them.
+    _below: dict[tuple[str, tuple[str, ...]], dict[str, Resource | None]] = field(default_factory=dict)
 
     def get(self, key: Key) -> Resource | None:
         return self._written[key] if key in self._written else self.base.get(key)
 
     def children(self, kind: str, parent: tuple[str, ...]) -> list[Resource]:
         below = {resource.key.name: resource for resource in self.base.children(kind, parent)}
-        for key, resource in self._written.items():
-            if key.kind == kind and key.parent == parent:
-                if resource is None:
-                    below.pop(key.name, None)
-                else:
-                    below[key.name] = resource
+        for name, resource in self._below.get((kind, parent), {}).items():
+            if resource is None:
+                below.pop(name, None)
+            else:
+                below[name] = resource
         return [below[name] for name in sorted(below)]
 
     def put(self, resource: Resource) -> None:
-        self._written[resource.key] = resource
+        self._write(resource.key, resource)
 
     def delete(self, key: Key) -> None:
-        self._written[key] = None
+        self._write(key, None)
 
     def answered(self, token: str) -> Answered | None:
         """What was answered to the first request with this token, while it is remembered."""
@@ -172,7 +180,8 @@ class Transaction:
         return Transaction(self, ChainMap(self.tokens, self.base_tokens))
 
     def absorb(self, nested: Transaction) -> None:
-        self._written.update(nested._written)
+        for key, resource in nested._written.items():
+            self._write(key, resource)
         self.tokens.update(nested.tokens)
 
     @property
@@ -183,3 +192,7 @@ class Transaction:
             for key, after in self._written.items()
             if (before := self.base.get(key)) != after
         )
+
+    def _write(self, key: Key, resource: Resource | None) -> None:
+        self._written[key] = resource
+        self._below.setdefault((key.kind, key.parent), {})[key.name] = resource

@@ -7,9 +7,10 @@ POST /shopmesh/v1/requests     all or nothing: {"requests": [{"operation", "para
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 from starlette.routing import BaseRoute, Route
@@ -32,7 +33,13 @@ from shopmesh.server.database import Store, StoreError
 
 log = logging.getLogger(__name__)
 
-MOST_REQUESTS = 1000
+MOST_REQUESTS = 20_000
+FEW_REQUESTS = 100
+"""Up to so many are read in one turn of the loop, ten milliseconds of it at most."""
+
+LARGE_BODY = 256 * 1024
+"""Bytes from which on a body is parsed beside the loop."""
+
 REVISION_HEADER = "x-shopmesh-revision"
 
 
@@ -67,6 +74,7 @@ class Api:
         self._region = region
         self._clock = clock
         self._new_uid = new_uid
+        self._large = asyncio.Semaphore(1)
 
     async def later(self, scope: Scope, receive: Receive) -> Response:
         return await self._one(model.GA, scope, receive)
@@ -92,7 +100,13 @@ class Api:
         body = await read(scope, receive)
         if scope["method"] != "POST":
             raise MethodNotAllowed(f"{quote(scope['method'])} is not allowed here, POST is", ("POST",))
-        asked = protocol.load_object(body)
+        if len(body) <= LARGE_BODY:
+            return await self._transaction(protocol.load_object(body))
+        # Parsing 4 MiB takes a third of a second, in which ADS would not answer. One at a time, for it takes memory.
+        async with self._large:
+            return await self._transaction(await asyncio.to_thread(protocol.load_object, body))
+
+    async def _transaction(self, asked: dict[str, Any]) -> Response:
         dry = asked.get("dryRun", False)
         requests = asked.get("requests")
         if not isinstance(requests, list) or not isinstance(dry, bool) or asked.keys() - {"requests", "dryRun"}:
@@ -101,18 +115,26 @@ class Api:
             raise BadRequest(f"requests: has {len(requests)} entries, at most {MOST_REQUESTS} are allowed")
         context = self._context()
 
-        def work(transaction: Transaction) -> list[Parameters]:
-            return [_indexed(i, request, transaction, context) for i, request in enumerate(requests)]
+        def steps(transaction: Transaction) -> Iterator[bytes]:
+            return (protocol.dump(_indexed(i, request, transaction, context)) for i, request in enumerate(requests))
 
         try:
-            if dry:
-                answers = work(Transaction(self._store.state, self._store.state.tokens))
-            else:
-                answers = await self._store.submit(work)
+            answers = await (self._tried(steps, len(requests)) if dry else self._store.submit_in_steps(steps))
         except _FailedAt as failed:
             return protocol.refuse_with(failed.refusal, code=failed.refusal.code, index=failed.index)
-        answer = {"revision": self._store.revision, "answers": answers}
-        return self._revised(Response(200, protocol.dump(answer)))
+        body = b'{"revision":%d,"answers":[%b]}' % (self._store.revision, b",".join(answers))
+        return self._revised(Response(200, body))
+
+    async def _tried(self, steps: Callable[[Transaction], Iterator[bytes]], count: int) -> list[bytes]:
+        """The answers as if it were done. Many requests are tried on a copy, since others write in between."""
+        state = self._store.state
+        if count <= FEW_REQUESTS:
+            return list(steps(Transaction(state, state.tokens)))
+        answers = []
+        for answer in steps(Transaction(state.copy(), dict(state.tokens))):
+            answers.append(answer)
+            await asyncio.sleep(0)
+        return answers
 
     def _read(self, call: Call, parameters: Parameters) -> Parameters:
         transaction = Transaction(self._store.state, self._store.state.tokens)

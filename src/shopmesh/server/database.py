@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,8 +45,8 @@ class Commit:
 
 @dataclass(slots=True)
 class _Job(Generic[T]):
-    work: Callable[[Transaction], T]
-    done: asyncio.Future[T]
+    steps: Callable[[Transaction], Iterator[T]]
+    done: asyncio.Future[list[T]]
 
 
 class Store:
@@ -89,10 +89,18 @@ class Store:
         nothing of it is written. Raises StoreError when the disk fails: nothing is applied then. Waits while the queue
         is full.
         """
+        [result] = await self.submit_in_steps(lambda transaction: iter([work(transaction)]))
+        return result
+
+    async def submit_in_steps(self, steps: Callable[[Transaction], Iterator[T]]) -> list[T]:
+        """As `submit`, for work that is long as a whole: all that it yields, once all of it is durable and applied.
+
+        Each step must be quick; between two of them the loop does other things, but writes nothing else.
+        """
         if self._closing:
             raise StoreError("the store is closed; the control plane is stopping")
-        done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        await self._queue.put(_Job(work, done))
+        done: asyncio.Future[list[T]] = asyncio.get_running_loop().create_future()
+        await self._queue.put(_Job(steps, done))
         return await done
 
     def subscribe(self, listener: Callable[[Commit], None]) -> None:
@@ -132,14 +140,12 @@ class Store:
                 continue
             nested = transaction.nested()
             try:
-                result = job.work(nested)
+                result = await self._stepped(job, nested)
             except Exception as error:
                 outcomes.append((job, None, error))
             else:
                 transaction.absorb(nested)
                 outcomes.append((job, result, None))
-            # A long batch must not keep ADS from the loop.
-            await asyncio.sleep(0)
         try:
             await self._commit(transaction)
         except StoreError as error:
@@ -153,6 +159,16 @@ class Store:
                 job.done.set_exception(failure)
             else:
                 job.done.set_result(result)
+
+    async def _stepped(self, job: _Job[T], nested: Transaction) -> list[T]:
+        results: list[T] = []
+        for result in job.steps(nested):
+            results.append(result)
+            # Neither a long batch nor a long job must keep ADS from the loop. Nobody else writes meanwhile.
+            await asyncio.sleep(0)
+            if job.done.cancelled():
+                raise StoreError("whoever asked for this has gone")
+        return results
 
     async def _commit(self, transaction: Transaction) -> None:
         changes, tokens = transaction.changes, transaction.tokens
