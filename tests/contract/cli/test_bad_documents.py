@@ -54,6 +54,30 @@ BAD = {
     "a key twice": (f"{MESH}spec: {{}}\nkind: Mesh\n", "line 5", "'kind' is given twice"),
     "twice the same": (f"{MESH}---\n{MESH}", "document 2, line 7, metadata.name", "stands already in"),
     "a placeholder": (f"{MESH}spec:\n  awsName: {{{{ .Values.mesh }}}}\n", "line 5", "render the template"),
+    "a placeholder some lines before the error": (
+        f"{MESH}spec:\n{{{{- if .Values.filter }}}}\n  egressFilter: {{type: DROP_ALL}}\n{{{{- end }}}}\n",
+        "line 6: this is not YAML",
+        "Line 5 holds a template's placeholder",
+    ),
+    "a quoted placeholder": (
+        f"{MESH}---\n{NODE}spec:\n  awsName: '{{{{ .Values.node }}}}'\n",
+        "document 2, line 9, spec.awsName",
+        "{{ .Values.node }} is a placeholder",
+    ),
+    "a placeholder of envsubst": (
+        f"{MESH}---\n{NODE}spec:\n  serviceDiscovery:\n    dns: {{hostname: '${{HOST}}.local'}}\n",
+        "document 2, line 10, spec.serviceDiscovery.dns.hostname",
+        "${HOST} is a placeholder that was not filled in",
+    ),
+    "a placeholder in JSON": (
+        '{\n\t"meshName": "m",\n\t"virtualNodeName": "${NODE}",\n\t"spec": {}\n}',
+        "line 3, virtualNodeName",
+        "render the template first",
+    ),
+    "a key twice in JSON": ('{"meshName": "m",\n"meshName": "n"}', "line 2", "'meshName' is given twice"),
+    "a document without end": ("a: " + "[" * 70 + "]" * 70, "line 1", "nested deeper than 64 levels"),
+    "JSON without end": ("[" * 100_000, "document 1", "nested too deeply"),
+    "a short form outside a template": (f"{MESH}spec: {{awsName: !Ref Mesh}}\n", "line 4", "no Resources"),
     "a number for a name": (f"{HEAD}kind: Mesh\nmetadata: {{name: m}}\nspec: {{awsName: 1.0}}\n", "line 4", "quotes"),
     "a list": ("- 1\n", "document 1, line 1", "a document is a mapping"),
     "no document of ours": ("a: 1\n", "document 1, line 1", "neither a manifest"),
@@ -90,6 +114,16 @@ def test_windows_line_ends_and_a_byte_order_mark_are_read(shopmesh: Run, tmp_pat
     file.write_bytes(b"\xef\xbb\xbf" + MESH.replace("\n", "\r\n").encode())
 
     assert "created mesh m\n" == shopmesh("apply", "-f", str(file)).stdout
+
+
+def test_texts_that_only_look_like_placeholders_are_kept(shopmesh: Run) -> None:
+    """A log format and a regular expression may hold braces and dollars of their own; so may comments."""
+    log = "{accessLog: {file: {path: /dev/stdout, format: {text: '{{ \"${a}\": %PROTOCOL% }}'}}}}"
+    text = f"# rendered from {{{{ .Values.mesh }}}}\n{MESH}---\n{NODE}spec: {{logging: {log}}}\n"
+
+    shopmesh("apply", "-f", "-", stdin=text)
+
+    assert '{{ "${a}": %PROTOCOL% }}' in shopmesh("get", "vn", "-o", "yaml").stdout
 
 
 def test_a_file_that_is_not_text_is_refused(shopmesh: Run, tmp_path: Path) -> None:
