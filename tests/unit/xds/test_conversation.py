@@ -10,7 +10,7 @@ from shopmesh.xds.conversation import MOST_OTHER_TYPES, Conversation
 from shopmesh.xds.ledger import LimitError
 from shopmesh.xds.resources import TYPE_URLS
 from shopmesh.xds.responses import Responses
-from shopmesh.xds.snapshot import Snapshot, SnapshotError
+from shopmesh.xds.snapshot import Snapshot, SnapshotError, of
 from shopmesh.xds.subscription import MOST_IN_FLIGHT
 from tests.unit.xds.envoys import Envoy, made, simple, snapshot_of
 
@@ -76,11 +76,12 @@ def names(responses: list[DeltaDiscoveryResponse]) -> list[tuple[str, list[str],
 
 def test_endpoints_follow_their_cluster_unasked() -> None:
     """Pitfall "EDS must follow CDS": after a change of a cluster its unchanged endpoints are sent again."""
-    stream, _ = in_step(simple({"a": 1, "b": 1}))
+    before, after = simple({"a": 1, "b": 1}), simple({"a": 2, "b": 1})
+    stream, _ = in_step(before)
 
-    assert [("Cluster", ["a"], []), ("ClusterLoadAssignment", ["a"], [])] == names(
-        stream.offer(simple({"a": 2, "b": 1}))
-    )
+    # As the translation does: endpoints that are the same are the same object.
+    same = of({**after.collections, "endpoints": before["endpoints"]})
+    assert [("Cluster", ["a"], []), ("ClusterLoadAssignment", ["a"], [])] == names(stream.offer(same))
 
 
 def test_all_requested_endpoints_are_answered() -> None:
@@ -130,6 +131,18 @@ def test_clusters_go_when_the_routes_have_left_them() -> None:
     (routes,) = stream.offer(simple({"a": 1}))
     assert ("RouteConfiguration", ["r"], []) == names([routes])[0]
     assert [("Cluster", [], ["b"])] == names(stream.answer(routes))
+
+
+def test_a_cluster_that_is_being_removed_counts_as_gone() -> None:
+    """Wanted again in that moment, it is added anew, and routes wait for it as for any other."""
+    stream, _ = in_step(simple({"a": 1, "b": 1}))
+    (routes,) = stream.offer(simple({"a": 1}))
+    (removal,) = stream.answer(routes)
+
+    addition, *endpoints = stream.offer(simple({"a": 1, "b": 1}))
+    assert [("Cluster", ["b"], []), ("ClusterLoadAssignment", ["b"], [])] == names([addition, *endpoints])
+    assert stream.answer(removal) == []
+    assert [("RouteConfiguration", ["r"], [])] == names(stream.answer(addition))
 
 
 def test_a_refused_route_keeps_the_clusters_of_the_former_one() -> None:
