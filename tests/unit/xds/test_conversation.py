@@ -124,6 +124,15 @@ def test_routes_wait_for_the_clusters_that_they_need() -> None:
     assert [("RouteConfiguration", ["r"], [])] == names(stream.answer(clusters))
 
 
+def test_the_first_routes_wait_for_the_first_clusters() -> None:
+    """However early they are asked for."""
+    stream = Stream(simple({"a": 1}))
+    (clusters,) = stream.ask("clusters")
+
+    assert stream.ask("routes", "r") == []
+    assert [("RouteConfiguration", ["r"], [])] == names(stream.answer(clusters))
+
+
 def test_clusters_go_when_the_routes_have_left_them() -> None:
     """Pitfall "Order": what is stale is removed only after the routes' ACK."""
     stream, _ = in_step(simple({"a": 1, "b": 1}))
@@ -213,6 +222,56 @@ def test_one_bad_cluster_does_not_keep_the_good_ones_out() -> None:
     assert "later" in envoy.has["clusters"]
 
 
+@pytest.mark.parametrize("former", [True, False], ids=["has a former table", "has none"])
+def test_routes_to_a_cluster_refused_for_good(former: bool) -> None:
+    """Who has a table keeps it, for the new one would break it; who has none gets the new one for the rest."""
+    bad = snapshot_of(
+        clusters=[made("clusters", "a"), made("clusters", "b", bad=True)],
+        listeners=[made("listeners", "l", routes=["r"])],
+        routes=[made("routes", "r", ["a", "b"], v=2)],
+    )
+    good = snapshot_of(
+        clusters=[made("clusters", "a")],
+        listeners=[made("listeners", "l", routes=["r"])],
+        routes=[made("routes", "r", ["a"], v=1)],
+    )
+    stream, envoy = Stream(good if former else bad), Envoy()
+    envoy.connect()
+    settle(stream, envoy)
+    stream.conversation.offer(bad)
+    settle(stream, envoy)
+
+    assert envoy.has["routes"]["r"]["v"] == (1 if former else 2)
+    assert set(envoy.has["clusters"]) == {"a"}
+
+
+def test_what_a_refused_response_left_behind_is_removed() -> None:
+    """Envoy may have taken the good ones of a response that it refused: they are told apart only by asking for less."""
+    stream, envoy = in_step(simple({}))
+    envoy.forgiving = True
+    for data in _offered(stream, snapshot_of(clusters=[made("clusters", "good"), made("clusters", "bad", bad=True)])):
+        envoy.heard(data)
+    stream.conversation.offer(simple({}))
+    settle(stream, envoy)
+
+    assert envoy.has["clusters"] == {}
+    assert stream.conversation.in_step
+
+
+def _offered(stream: Stream, snapshot: Snapshot) -> list[bytes]:
+    stream.conversation.offer(snapshot)
+    return stream.conversation.take()
+
+
+def test_a_nonce_still_awaited_is_not_given_again() -> None:
+    """The bytes of a response are shared, but never twice by one stream at a time."""
+    responses, resources = Responses(), (made("routes", "r"),)
+    first = responses.make("url", "1", resources, ())
+
+    assert responses.make("url", "1", resources, ()) is first
+    assert responses.make("url", "1", resources, (), unlike=[first.nonce]).nonce != first.nonce
+
+
 def test_stale_nonces_are_ignored() -> None:
     """Pitfall "Nonces": an answer to what is no longer awaited changes nothing."""
     stream, _ = in_step(simple({"a": 1}))
@@ -223,6 +282,13 @@ def test_stale_nonces_are_ignored() -> None:
 
     assert stream.answer(first, error="too late") == []
     assert stream.answer(DeltaDiscoveryResponse(type_url=TYPE_URLS["routes"], nonce="never sent"), "no") == []
+    assert stream.conversation.in_step
+
+    (third,) = stream.offer(simple({"a": 1}, content=4))
+    stream.answer(first, error="still too late")
+    assert stream.conversation.types["routes"].message is None
+    assert not stream.conversation.in_step
+    stream.answer(third)
     assert stream.conversation.in_step
 
 
