@@ -104,12 +104,10 @@ def _chosen(found: Found, kind: str | None, name: str | None) -> Found:
 
 
 def _manifests(found: Found, chosen: Found) -> None:
-    import yaml
-
-    from shopmesh.appmesh.manifests import manifests, not_for_kubernetes
+    from shopmesh.appmesh.manifests import as_yaml, manifests, not_for_kubernetes
 
     objects = manifests([resource for resource, _ in found], {resource.key for resource, _ in chosen})
-    click.echo(yaml.safe_dump_all(objects, sort_keys=False, allow_unicode=True), nl=False)
+    click.echo(as_yaml(objects), nl=False)
     for note in not_for_kubernetes(resource for resource, _ in chosen):
         click.echo(f"note: {note}", err=True)
 

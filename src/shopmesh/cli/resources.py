@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -10,38 +11,88 @@ from shopmesh.cli.kinds import KindType
 from shopmesh.cli.settings import Settings
 
 if TYPE_CHECKING:
-    from shopmesh.appmesh.manifests import Source
-    from shopmesh.client import Applied
+    from shopmesh.appmesh.manifests import Given, Source
+    from shopmesh.client import Applied, Step
+
+CHANGED = 3
+"""The exit status of --exit-code when there is something to change; 1 and 2 mean that it failed."""
 
 _STYLES = {"created": "green", "updated": "yellow", "deleted": "red"}
 _WOULD = {"created": "would create", "updated": "would update", "deleted": "would delete"}
+_LINES = {"@": "cyan", "+": "green", "-": "red"}
+
+_files = click.option(
+    "-f",
+    "--filename",
+    "files",
+    multiple=True,
+    metavar="FILE|DIR|-",
+    help="Documents; repeatable.",
+)
+_parameters = click.option(
+    "--parameter",
+    "parameters",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A CloudFormation template's parameter; repeatable.",
+)
 
 
 @click.command(
     epilog="""\b
 Examples:
   shopmesh apply -f mesh/
-  shopmesh apply -f mesh/product.yaml --dry-run
+  shopmesh apply -f mesh/product.yaml --dry-run --diff
+  shopmesh apply -f mesh/ --offline
+  shopmesh apply -f shop.template.yaml --parameter Environment=test
   kubectl get virtualnodes -A -o yaml | shopmesh apply -f -
 
 \b
-Everything is applied in one transaction, or nothing. Read are manifests (appmesh.k8s.aws/v1beta2) and the JSON of
-`aws appmesh … --cli-input-json`; documents of other kinds are skipped. A router's manifest says all of its routes:
-others of that router are deleted.
+Everything is applied in one transaction, or nothing. Read are manifests (appmesh.k8s.aws/v1beta2), the JSON of
+`aws appmesh … --cli-input-json`, and CloudFormation templates; what is not App Mesh's is skipped, and said. A
+router's manifest says all of its routes: others of that router are deleted.
+
+\b
+Exit status: 0 done, or nothing wrong; 1 it failed, and nothing was changed; 2 the command line is wrong;
+3 with --exit-code: something was changed, or would be.
 """
 )
-@click.option("-f", "--filename", "files", multiple=True, required=True, metavar="FILE|DIR|-", help="Repeatable.")
+@_files
+@_parameters
 @click.option("--dry-run", is_flag=True, help="Only say what would be done; the control plane checks it all.")
+@click.option("--diff", is_flag=True, help="Show what changes, as a diff of the manifests.")
+@click.option("--offline", is_flag=True, help="Only check the documents, without a control plane.")
+@click.option("--exit-code", is_flag=True, help=f"Exit with {CHANGED} when there is something to change.")
 @click.pass_obj
-def apply(settings: Settings, files: tuple[str, ...], dry_run: bool) -> None:
-    """Create or update what manifests or App Mesh JSON declare."""
+def apply(
+    settings: Settings,
+    files: tuple[str, ...],
+    parameters: tuple[str, ...],
+    dry_run: bool,
+    diff: bool,
+    offline: bool,
+    exit_code: bool,
+) -> None:
+    """Create or update what manifests, App Mesh JSON or templates declare."""
     from shopmesh import client
     from shopmesh.cli.files import sources
 
-    documents = sources(files)
+    if not files:
+        raise click.UsageError("name the documents by -f")
+    if offline and (diff or exit_code):
+        raise click.UsageError("--offline knows no mesh to compare with; leave out --diff and --exit-code")
+    documents, given = sources(files), _given(settings, parameters)
+    if offline:
+        _check(settings, documents, given)
+        return
     with settings.client() as control_plane:
-        applied = client.apply(control_plane, documents, settings.mesh, dry_run)
-    _tell(documents, applied, dry_run)
+        applied = client.apply(control_plane, documents, settings.mesh, dry_run, given)
+    _tell_skipped(documents)
+    if diff:
+        _show(client.differences(applied.before, applied.steps))
+    _tell(applied, dry_run)
+    if exit_code and applied.changed:
+        raise SystemExit(CHANGED)
 
 
 @click.command(
@@ -56,11 +107,19 @@ A virtual router takes its routes along. What something else still uses is refus
 )
 @click.argument("kind", type=KindType(), required=False)
 @click.argument("name", required=False)
-@click.option("-f", "--filename", "files", multiple=True, metavar="FILE|DIR|-", help="Repeatable.")
+@_files
+@_parameters
 @click.option("--dry-run", is_flag=True, help="Only say what would be done.")
 @click.pass_obj
-def delete(settings: Settings, kind: str | None, name: str | None, files: tuple[str, ...], dry_run: bool) -> None:
-    """Delete resources, by KIND and NAME or by manifest."""
+def delete(
+    settings: Settings,
+    kind: str | None,
+    name: str | None,
+    files: tuple[str, ...],
+    parameters: tuple[str, ...],
+    dry_run: bool,
+) -> None:
+    """Delete resources, by KIND and NAME or by the documents that declare them."""
     from shopmesh import client
     from shopmesh.cli.files import sources
     from shopmesh.cli.finding import find
@@ -70,25 +129,67 @@ def delete(settings: Settings, kind: str | None, name: str | None, files: tuple[
     documents = sources(files)
     with settings.client() as control_plane:
         if kind is None or name is None:
-            applied = client.delete(control_plane, documents, settings.mesh, dry_run)
+            given = _given(settings, parameters)
+            applied = client.delete(control_plane, documents, settings.mesh, dry_run, given)
         else:
             existing = client.everything(control_plane)
             mesh = name if kind == "mesh" else settings.the_mesh(control_plane)
             key = find([key for key in existing if key.mesh == mesh], kind, name)
             steps = client.deletion([existing[key][0]], existing)
             applied = client.perform(control_plane, steps, dry_run)
-    _tell(documents, applied, dry_run)
+    _tell_skipped(documents)
+    _tell(applied, dry_run)
 
 
-def _tell(documents: list[Source], applied: Applied, dry_run: bool) -> None:
-    from shopmesh.appmesh.manifests import foreign
-    from shopmesh.client import label
+def _given(settings: Settings, parameters: Iterable[str]) -> Given:
+    from shopmesh.appmesh.manifests import Given
+
+    values = {}
+    for parameter in parameters:
+        name, equals, value = parameter.partition("=")
+        if not name or not equals:
+            raise click.BadParameter(f"{parameter!r} is not of the form NAME=VALUE", param_hint="--parameter")
+        if name in values:
+            raise click.BadParameter(f"{name!r} is given twice; keep one", param_hint="--parameter")
+        values[name] = value
+    return Given(values, settings.region)
+
+
+def _check(settings: Settings, documents: Sequence[Source], given: Given) -> None:
+    from shopmesh import client
+
+    checked = client.check(documents, settings.mesh, given)
+    _tell_skipped(documents)
+    for note in checked.notes:
+        click.echo(f"note: {note}", err=True)
+    for resource in checked.resources:
+        click.echo(f"{click.style('valid', fg='green')} {client.label(resource.key)}")
+    if not checked.resources:
+        click.echo("nothing to check: the files declare no resource of App Mesh", err=True)
+
+
+def _tell_skipped(documents: Iterable[Source]) -> None:
+    from shopmesh.appmesh.manifests import skipped
 
     for source in documents:
-        if (kind := foreign(source)) is not None:
-            click.echo(f"skipped {kind} ({source.place()}): not App Mesh's", err=True)
+        for kind, place in skipped(source):
+            click.echo(f"skipped {kind} ({place}): not App Mesh's", err=True)
+
+
+def _show(lines: Iterable[str]) -> None:
+    for line in lines:
+        click.echo(click.style(line, fg=_LINES.get(line[:1]), bold=line.startswith(("---", "+++")) or None))
+
+
+def _tell(applied: Applied, dry_run: bool) -> None:
     for step in applied.steps:
-        verb = _WOULD.get(step.verb, step.verb) if dry_run else step.verb
-        click.echo(f"{click.style(verb, fg=_STYLES.get(step.verb))} {label(step.resource.key)}")
+        click.echo(_line(step, dry_run))
     if not applied.steps:
         click.echo("nothing to do: the files declare no resource of App Mesh", err=True)
+
+
+def _line(step: Step, dry_run: bool) -> str:
+    from shopmesh.client import label
+
+    verb = _WOULD.get(step.verb, step.verb) if dry_run else step.verb
+    return f"{click.style(verb, fg=_STYLES.get(step.verb))} {label(step.resource.key)}"

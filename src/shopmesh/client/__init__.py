@@ -3,7 +3,9 @@
 from shopmesh import DEFAULT_ENDPOINT
 from shopmesh.client.answers import Change, Changes, Done, Finding, Proxy, Split, Splits, Target
 from shopmesh.client.applying import Applied, apply, delete, everything, perform
+from shopmesh.client.checking import Checked, check
 from shopmesh.client.client import Client
+from shopmesh.client.differences import differences
 from shopmesh.client.errors import ClientError, Refused, Unreachable
 from shopmesh.client.planning import Step, deletion, label
 from shopmesh.client.reading import meshes, read_answers, read_mesh
@@ -13,6 +15,7 @@ __all__ = [
     "Applied",
     "Change",
     "Changes",
+    "Checked",
     "Client",
     "ClientError",
     "Done",
@@ -25,8 +28,10 @@ __all__ = [
     "Target",
     "Unreachable",
     "apply",
+    "check",
     "delete",
     "deletion",
+    "differences",
     "everything",
     "label",
     "meshes",

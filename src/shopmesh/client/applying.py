@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
-from shopmesh.appmesh.manifests import Declared, DocumentError, Source, declared, problems, refused
+from shopmesh.appmesh.manifests import Declared, DocumentError, Given, Source, declared, problems, refused
 from shopmesh.appmesh.store import Key
 from shopmesh.client.client import Client
 from shopmesh.client.errors import Refused
@@ -17,29 +17,57 @@ MOST_ERRORS = 20
 
 @dataclass(frozen=True)
 class Applied:
-    """What was done, step by step, and the revision after it; None when there was nothing to do."""
+    """What was done, step by step, and the revision after it; None when there was nothing to do.
+
+    `before` is what there was until then.
+    """
 
     revision: int | None
     steps: list[Step]
+    before: list[Declared] = field(default_factory=list, repr=False)
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything was, or would be, done."""
+        return any(step.requests for step in self.steps)
 
 
-def apply(client: Client, sources: Sequence[Source], mesh: str | None = None, dry_run: bool = False) -> Applied:
+def apply(
+    client: Client,
+    sources: Sequence[Source],
+    mesh: str | None = None,
+    dry_run: bool = False,
+    given: Given | None = None,
+) -> Applied:
     """Creates and updates what the documents declare, in one transaction; what is so already is left alone.
 
     Raises `DocumentError` for what is wrong in a document, `Refused` and `Unreachable`.
     """
     existing = everything(client)
-    wanted = declared(sources, mesh, [resource for resource, _ in existing.values()])
-    if wrong := [str(problem) for problem in problems(wanted)]:
-        more = [f"… and {len(wrong) - MOST_ERRORS} more"] if len(wrong) > MOST_ERRORS else []
-        raise DocumentError("\n".join(wrong[:MOST_ERRORS] + more))
-    return perform(client, plan(wanted, existing), dry_run)
+    before = [resource for resource, _ in existing.values()]
+    wanted = declared(sources, mesh, before, given)
+    if wrong := list(problems(wanted)):
+        raise document_error(wrong)
+    return replace(perform(client, plan(wanted, existing), dry_run), before=before)
 
 
-def delete(client: Client, sources: Sequence[Source], mesh: str | None = None, dry_run: bool = False) -> Applied:
+def document_error(wrong: Sequence[DocumentError]) -> DocumentError:
+    """Several errors as one, a line each, so many as somebody reads."""
+    lines = [str(problem) for problem in wrong[:MOST_ERRORS]]
+    more = [f"… and {len(wrong) - MOST_ERRORS} more"] if len(wrong) > MOST_ERRORS else []
+    return DocumentError("\n".join(lines + more))
+
+
+def delete(
+    client: Client,
+    sources: Sequence[Source],
+    mesh: str | None = None,
+    dry_run: bool = False,
+    given: Given | None = None,
+) -> Applied:
     """Deletes what the documents declare, so far as it is there, in one transaction."""
     existing = everything(client)
-    wanted = declared(sources, mesh, [resource for resource, _ in existing.values()])
+    wanted = declared(sources, mesh, [resource for resource, _ in existing.values()], given)
     return perform(client, deletion(wanted, existing), dry_run)
 
 

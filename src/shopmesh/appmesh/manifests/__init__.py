@@ -7,13 +7,14 @@ A manifest is an object of `appmesh.k8s.aws/v1beta2` as AWS's controller for Kub
 place for (the object's own name, selectors) is kept in tags, so that the way back is exact.
 """
 
-from shopmesh.appmesh.manifests.check import problems, refused
+from shopmesh.appmesh.manifests.check import located, problems, refused
 from shopmesh.appmesh.manifests.cloudformation import Given
 from shopmesh.appmesh.manifests.convert import declared, foreign, is_manifest, skipped
 from shopmesh.appmesh.manifests.declared import ORDER, Declared, in_order, is_ours, restored
 from shopmesh.appmesh.manifests.documents import DocumentError, Source, documents
 from shopmesh.appmesh.manifests.export import manifests, not_for_kubernetes
 from shopmesh.appmesh.manifests.requests import NAMES, parameters
+from shopmesh.appmesh.manifests.written import as_json, as_yaml
 
 __all__ = [
     "NAMES",
@@ -22,12 +23,15 @@ __all__ = [
     "DocumentError",
     "Given",
     "Source",
+    "as_json",
+    "as_yaml",
     "declared",
     "documents",
     "foreign",
     "in_order",
     "is_manifest",
     "is_ours",
+    "located",
     "manifests",
     "not_for_kubernetes",
     "parameters",

@@ -1,0 +1,65 @@
+"""Documents held to the model and the rules without a control plane: what it would refuse, so far as they show it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from shopmesh.appmesh.kinds import KINDS, describe
+from shopmesh.appmesh.manifests import Declared, DocumentError, Given, Source, declared, located, problems
+from shopmesh.appmesh.manifests.objects import UNKNOWN
+from shopmesh.appmesh.rules import RULES, names
+from shopmesh.appmesh.rules.candidate import Candidate
+from shopmesh.appmesh.store import Key, Resource, State
+from shopmesh.client.applying import document_error
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What the documents declare, and notes on what only a control plane can tell: it must be there already."""
+
+    resources: list[Declared]
+    notes: list[str]
+
+
+def check(sources: Sequence[Source], mesh: str | None = None, given: Given | None = None) -> Checked:
+    """Raises `DocumentError` with all that is wrong."""
+    notes: list[DocumentError] = []
+    resources = declared(sources, mesh, (), given, notes.append)
+    wrong = list(problems(resources))
+    if not wrong:
+        state = State(Resource(r.key, r.spec, "", 1, 0.0, 0.0) for r in resources)
+        wrong = [problem for resource in resources for problem in _against_rules(resource, state)]
+        notes += [note for resource in resources for note in _missing(resource, state)]
+    if wrong:
+        raise document_error(wrong)
+    return Checked(resources, _distinct(str(note) for note in notes))
+
+
+def _against_rules(resource: Declared, state: State) -> Iterator[DocumentError]:
+    for problem in names.problems(resource.key):
+        yield located(resource, problem.field, problem.message)
+    if resource.key.kind == "virtualService" and (twin := names.same_domain(resource.key, state)):
+        yield located(resource, "", f"differs from {describe(twin)} only in case, and a host name has none")
+    for rule in RULES[resource.key.kind]:
+        for problem in rule(Candidate(resource.key, resource.spec, state)):
+            yield located(resource, problem.field, problem.message)
+
+
+def _missing(resource: Declared, state: State) -> Iterator[DocumentError]:
+    """What a resource needs and these documents do not declare."""
+    kind = KINDS[resource.key.kind]
+    above = [("", Key(parent, resource.key.path[:depth])) for depth, parent in enumerate(kind.parents, start=1)]
+    for field, key in [*above, *kind.references(resource.key.mesh, resource.spec)]:
+        if state.get(key) is None and key.name != UNKNOWN:
+            yield located(resource, field, f"there is no {describe(key)} among these files; the mesh must have it")
+
+
+def _distinct(notes: Iterable[str]) -> list[str]:
+    """One note a field, for a reference of a manifest is missed by its object and by its name; and one a parent."""
+    found: dict[str, str] = {}
+    for note in notes:
+        place, _, said = note.partition(": there is no ")
+        in_a_field = "," in place.rpartition(", line ")[2]
+        found.setdefault(place if in_a_field or not said else said, note)
+    return list(found.values())
