@@ -111,7 +111,11 @@ Examples:
   shopmesh demo --rate 100 --port 0
 """
 )
-@click.option("--rate", default=200.0, show_default=True, type=click.FloatRange(1, 5000), help="Requests a second.")
+@click.option(
+    "--rate",
+    type=click.FloatRange(1, 5000),
+    help="Requests a second; without it half of what this machine carries, and at most 200.",
+)
 @click.option(
     "--seconds",
     default=0.0,
@@ -125,7 +129,7 @@ Examples:
     type=click.Path(file_okay=False, path_type=Path),
     help="Keep store and log in this folder; without it they are gone with the demo.",
 )
-def demo(rate: float, seconds: float, port: int, api_port: int, run_dir: Path | None) -> None:
+def demo(rate: float | None, seconds: float, port: int, api_port: int, run_dir: Path | None) -> None:
     """Play the webinar: three services, two canary releases under load, and a verdict.
 
     The exit status is 0 only if not one request failed and every share is what it was set to be.

@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from shopmesh.local.demo.verdict import Version, WayIn, complaints, needed
+from shopmesh.local.demo.verdict import Loss, Version, WayIn, complaints, needed
 
 FINE = WayIn(sent=10_000, answered=10_000, failures={}, p50=0.01, p99=0.02)
 
@@ -19,6 +19,16 @@ def split(requests: int, total: int, share: float = 0.5, errors: int = 0, retrie
 def test_a_fair_split_without_a_loss_passes() -> None:
     """Nothing to complain about: exactly the share, enough requests, nothing failed."""
     assert complaints([split(3000, 6000), split(1500, 6000, 0.25)], FINE) == []
+
+
+def test_a_loss_at_any_envoy_is_a_failure() -> None:
+    """Also one that the callers never saw, because their own Envoy repeated the request."""
+    told = complaints([], FINE, [Loss("product-vn", "cds_ingress_x", errors=1, retries=2)])
+
+    assert [
+        "the Envoy of product-vn counted 1 request of cds_ingress_x as 5xx",
+        "the Envoy of product-vn repeated 2 requests of cds_ingress_x",
+    ] == told
 
 
 def test_a_service_with_one_version_has_no_share_to_judge() -> None:

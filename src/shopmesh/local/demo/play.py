@@ -18,7 +18,7 @@ from shopmesh.appmesh.manifests import Declared
 from shopmesh.client import Change, Client, Split, Target
 from shopmesh.local import operations
 from shopmesh.local.demo.pump import Pump, Tally
-from shopmesh.local.demo.verdict import Version, WayIn, needed
+from shopmesh.local.demo.verdict import Loss, Version, WayIn, needed
 from shopmesh.local.errors import StartError
 from shopmesh.local.http import until
 from shopmesh.local.machine import Machine
@@ -34,6 +34,10 @@ _SETTLE_SECONDS = 0.3
 _POLL_SECONDS = 0.25
 _FLOW_SECONDS = 30.0
 _LEAST_OF_A_STAGE = 1_000
+_PROBING_RATE = 450.0
+_PROBING_SECONDS = 1.0
+_HIGHEST_RATE = 200.0
+_LOWEST_RATE = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,7 @@ class Step:
 class Report:
     versions: Sequence[Version]
     way_in: WayIn
+    losses: Sequence[Loss]
     steps: Sequence[Step]
     seconds: float
 
@@ -82,15 +87,19 @@ class Screen(Protocol):
 class Play:
     """One performance."""
 
-    def __init__(self, machine: Machine, stages: Sequence[Stage], rate: float, seconds: float, screen: Screen) -> None:
-        """`seconds` is how long each stage lasts at least; it lasts longer when the statistics need more requests."""
+    def __init__(
+        self, machine: Machine, stages: Sequence[Stage], rate: float | None, seconds: float, screen: Screen
+    ) -> None:
+        """Without a `rate`, it is found out what this machine carries easily.
+
+        `seconds` is how long each stage lasts at least; it lasts longer when the statistics need more requests.
+        """
         self._machine = machine
         self._stages = stages
         self._rate = rate
         self._seconds = seconds
         self._screen = screen
         self._mesh = stages[0].stable.mesh
-        self._pump = Pump(machine.settings.port, rate)
         self._judged_since: dict[str, float] = {}
         self._quiet_since = 0.0
         self._steps: list[Step] = []
@@ -101,20 +110,22 @@ class Play:
         canaries = {stage.canary.node for stage in self._stages}
         first = [workload for workload in workloads if workload.node not in canaries]
         await self._start(without_nodes(resources, canaries), first)
-        await self._pump.start()
-        self._screen.step(f"{self._rate:g} requests a second come in from now on, at {self._machine.settings.way_in}")
+        rate = self._rate or await self._easy_rate()
+        pump = Pump(self._machine.settings.port, rate)
+        await pump.start()
+        self._screen.step(f"{rate:g} requests a second come in from now on, at {self._machine.settings.way_in}")
         try:
-            await self._watch(self._seconds or 2.0, 0)
+            await self._watch(pump, self._seconds or 2.0, 0)
             for position, stage in enumerate(self._stages):
                 await self._release(stage, resources)
-                await self._watch(self._seconds, self._enough(position))
+                await self._watch(pump, self._seconds, self._enough(position))
         finally:
-            tally = await self._pump.stop()
+            tally = await pump.stop()
         self._screen.doing("waiting for the last figures of the Envoys")
         await asyncio.sleep(_REPORT_SECONDS)
         versions = await self._versions()
         way_in = WayIn(tally.sent, tally.answered, tally.failures, tally.quantile(0.5), tally.quantile(0.99))
-        return Report(versions, way_in, self._steps, time.monotonic() - began)
+        return Report(versions, way_in, await self._losses(), self._steps, time.monotonic() - began)
 
     @property
     def _client(self) -> Client:
@@ -133,6 +144,28 @@ class Play:
         self._quiet_since = time.time()
         # boto3 takes a moment to load; while requests flow, that would be seen in their latency.
         await asyncio.gather(asyncio.to_thread(lambda: self._client.appmesh), asyncio.sleep(_REPORT_SECONDS))
+
+    async def _easy_rate(self) -> float:
+        """Half of what the machine answers when it is asked for more than it can, and no more than `_HIGHEST_RATE`."""
+        self._screen.doing("finding out how many requests this machine carries easily")
+        probe = Pump(self._machine.settings.port, _PROBING_RATE)
+        await probe.start()
+        await asyncio.sleep(_PROBING_SECONDS)
+        carried = probe.tally.answered / _PROBING_SECONDS
+        await probe.stop()
+        # What was asked of an overloaded machine says nothing about the mesh.
+        await asyncio.sleep(_REPORT_SECONDS)
+        self._quiet_since = time.time()
+        return float(max(_LOWEST_RATE, min(_HIGHEST_RATE, carried / 2)) // 10 * 10)
+
+    async def _losses(self) -> list[Loss]:
+        """What every Envoy counted; the versions' own clusters are judged with them."""
+        figures = await asyncio.to_thread(self._client.figures, self._mesh, since=self._quiet_since)
+        return [
+            Loss(one["name"], one["cluster"], one["errors"], one["retries"])
+            for one in figures
+            if (one["errors"] or one["retries"]) and not one["cluster"].startswith("cds_egress_")
+        ]
 
     async def _release(self, stage: Stage, resources: Sequence[Declared]) -> None:
         canary = stage.canary
@@ -185,17 +218,17 @@ class Play:
         later = [needed(stage.percent / 100) for stage in self._stages[position + 1 :]]
         return max(_LEAST_OF_A_STAGE, own - sum(later)) if later else own
 
-    async def _watch(self, seconds: float, enough: int) -> None:
+    async def _watch(self, pump: Pump, seconds: float, enough: int) -> None:
         """Shows the figures until the time is over and enough requests of every service were counted.
 
         Bounded: three times as long as it should take; the verdict then says that they were too few.
         """
         began = time.monotonic()
-        limit = max(seconds, 3 * enough / self._rate + 10)
+        limit = max(seconds, 3 * enough / pump.rate + 10)
         last = enough and not any(stage.service not in self._judged_since for stage in self._stages)
         while (elapsed := time.monotonic() - began) < limit:
             versions = await self._versions()
-            self._screen.figures(versions, self._pump.tally)
+            self._screen.figures(versions, pump.tally)
             totals = [version.total for version in versions if version.share < 1]
             short = [version for version in versions if version.total < version.needed]
             if elapsed >= seconds and not (short if last else min(totals, default=0) < enough):

@@ -51,7 +51,7 @@ class Pump:
     def __init__(self, port: int, rate: float, path: str = "/", host: str | None = None) -> None:
         self.tally = Tally()
         self._port = port
-        self._rate = rate
+        self.rate = rate
         self._request = f"GET {path} HTTP/1.1\r\nhost: {host or f'{LOOPBACK}:{port}'}\r\n\r\n".encode()
         self._idle: deque[_Connection] = deque()
         self._open: set[_Connection] = set()
@@ -92,7 +92,7 @@ class Pump:
             if now - swept > _SWEEP_SECONDS:
                 swept = now
                 self._sweep(now)
-            due = began + self.tally.sent / self._rate
+            due = began + self.tally.sent / self.rate
             if due > now:
                 await asyncio.sleep(min(due - now, _SWEEP_SECONDS))
                 continue

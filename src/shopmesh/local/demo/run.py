@@ -27,14 +27,17 @@ SHARES = (("product", 50), ("customer", 25))
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What `shopmesh demo` was asked for; a port of 0 is any free one, times are seconds."""
+    """What `shopmesh demo` was asked for; a port of 0 is any free one, times are seconds.
+
+    Without a `rate` it is what this machine carries easily.
+    """
 
     project: Path
     run_folder: Path
     environment: Mapping[str, str] = field(repr=False)
     port: int = 8080
     api_port: int = 0
-    rate: float = 200.0
+    rate: float | None = None
     seconds: float = 0.0
 
 
@@ -79,7 +82,7 @@ def stages_of(workloads: Sequence[Workload]) -> list[Stage]:
 
 
 def _judged(console: Console, report: Report) -> bool:
-    found = complaints(report.versions, report.way_in)
+    found = complaints(report.versions, report.way_in, report.losses)
     table.show(console, report, found)
     return not found
 

@@ -60,6 +60,16 @@ class WayIn:
     p99: float | None
 
 
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """What the Envoys of one node counted that should not have been: 5xx answers and retries of one cluster."""
+
+    node: str
+    cluster: str
+    errors: int
+    retries: int
+
+
 def percent(share: float, digits: int = 0) -> str:
     """A share from 0 to 1 as people read it: `49.8 %`."""
     return f"{100 * share:.{digits}f} %"
@@ -71,13 +81,21 @@ def needed(share: float) -> int:
     return sample_size(share, ERROR, SIGNIFICANCE, POWER) if 0 < share < 1 else 0
 
 
-def complaints(versions: Sequence[Version], way_in: WayIn) -> list[str]:
-    """Every promise that was not kept, one line each; none means that the demo passed."""
+def complaints(versions: Sequence[Version], way_in: WayIn, losses: Sequence[Loss] = ()) -> list[str]:
+    """Every promise that was not kept, one line each; none means that the demo passed.
+
+    `losses` are those that no version answers for: of other clusters, at any Envoy.
+    """
     found = [f"{_requests(count)} failed at the way in: {why}" for why, count in way_in.failures.items() if count]
     if missing := way_in.sent - way_in.answered - sum(way_in.failures.values()):
         found.append(f"what became of {_requests(missing)} is not known")
     if not way_in.sent:
         found.append("no request was sent")
+    for loss in losses:
+        if loss.errors:
+            found.append(f"the Envoy of {loss.node} counted {_requests(loss.errors)} of {loss.cluster} as 5xx")
+        if loss.retries:
+            found.append(f"the Envoy of {loss.node} repeated {_requests(loss.retries)} of {loss.cluster}")
     for version in versions:
         if version.errors:
             found.append(f"{version.name} answered {_requests(version.errors)} with 5xx")
