@@ -1,4 +1,4 @@
-"""One route change pushed to N simulated proxies: milliseconds to the last acknowledgement, the server's CPU and memory.
+"""One route change pushed to N simulated proxies: time to the last acknowledgement, the server's CPU and memory.
 
     python -m tests.bench.xds.scale [--proxies 100 1000 2000 5000] [--changes 20] [--services 20] [--distinct]
 

@@ -258,6 +258,19 @@ def test_what_a_refused_response_left_behind_is_removed() -> None:
     assert stream.conversation.in_step
 
 
+def test_an_acknowledgement_after_a_refusal_accepts_only_its_own() -> None:
+    """What was refused before it is not there, though the later response was made as if it were."""
+    stream, _ = in_step(simple({"a": 1}))
+    (first,) = stream.offer(simple({"a": 1, "b": 1, "c": 1}, route=["a"]))
+    (second,) = stream.offer(simple({"a": 1, "b": 1, "c": 1, "d": 1}, route=["a"]))
+
+    stream.answer(first, error="one of these is bad")
+    stream.answer(second)
+
+    assert stream.offer(simple({"a": 1, "b": 1, "c": 1, "d": 1}, route=["a", "b"])) == []
+    assert stream.offer(simple({"a": 1, "b": 1, "c": 1, "d": 1}, route=["a", "d"])) != []
+
+
 def _offered(stream: Stream, snapshot: Snapshot) -> list[bytes]:
     stream.conversation.offer(snapshot)
     return stream.conversation.take()
