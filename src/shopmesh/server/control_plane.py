@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import resource
 import signal
 import socket
 import time
@@ -36,6 +37,8 @@ from shopmesh.server.sigv4 import Authenticated
 
 log = logging.getLogger(__name__)
 
+_MOST_DESCRIPTORS = 65_536
+
 
 @dataclass(frozen=True, slots=True)
 class Bound:
@@ -50,6 +53,7 @@ async def run(config: Config, ready: Callable[[Bound], None]) -> None:
 
     Raises ConfigError when a port cannot be had, StoreError when the file of the resources cannot be used.
     """
+    _allow_many_connections()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for sign in (signal.SIGTERM, signal.SIGINT):
@@ -136,6 +140,15 @@ class _Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """Leaves signals to `run`: the API is only one part of what has to stop, and not the last."""
         yield
+
+
+def _allow_many_connections() -> None:
+    """Takes as many file descriptors as the system grants: each proxy is one, and many systems begin with 1,024."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    # macOS says that there is no limit, and refuses to set none.
+    wanted = min(hard, _MOST_DESCRIPTORS) if hard != resource.RLIM_INFINITY else _MOST_DESCRIPTORS
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _listen(host: str, port: int) -> socket.socket:
