@@ -57,7 +57,7 @@ async def start(machine: Machine, workload: Workload) -> Reply:
 async def joined(client: Client, workload: Workload) -> None:
     """Waits until the instance has declared itself and every proxy has heard of it.
 
-    Raises ControlError when that does not happen in time.
+    One whose virtual node is not in the mesh is not waited for. Raises ControlError when it does not happen in time.
     """
     deadline = time.monotonic() + _CONVERGED_SECONDS
     while not ((proxy := await _proxy(client, workload)) and proxy["inStep"] and proxy["declared"]):
@@ -125,7 +125,7 @@ async def _configured(machine: Machine, pair: Pair) -> bool:
     try:
         while not waiting.done():
             proxy = await _proxy(machine.client, pair.workload)
-            if proxy and proxy["connected"] and not proxy["known"]:
+            if proxy and not _is_known(proxy):
                 return False
             await asyncio.wait({waiting}, timeout=_POLL_SECONDS)
         if not waiting.result():
@@ -136,6 +136,11 @@ async def _configured(machine: Machine, pair: Pair) -> bool:
         return True
     finally:
         waiting.cancel()
+
+
+def _is_known(proxy: Proxy) -> bool:
+    """Whether the mesh has its virtual node; what is only declared counts until it has connected."""
+    return proxy["known"] or not proxy["connected"]
 
 
 async def _proxy(client: Client, workload: Workload) -> Proxy | None:

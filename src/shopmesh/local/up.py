@@ -88,6 +88,9 @@ async def _run(
         prepare(machine, [] if options.empty else resources, options.empty), machine.start(workloads)
     )
     answered = await _traffic(machine, loaded, options, terminal)
+    # The first answer needs the first versions alone; weights that were set before may want the others too.
+    for pair in machine.pairs.values():
+        await operations.joined(machine.client, pair.workload)
     tell(machine, answered)
 
     async def answer(request: control.Request) -> control.Reply:

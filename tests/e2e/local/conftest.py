@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -40,8 +41,13 @@ class Up:
 
     def get(self, path: str = "/") -> str:
         """The body that the way in answers; OSError when it is no 200."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as answer:
-            return str(answer.read().decode())
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as answer:
+                return str(answer.read().decode())
+        except urllib.error.HTTPError as error:
+            # It holds the connection open until it is closed.
+            with error:
+                raise OSError(f"{error.code}: {error.read()!r}") from None
 
     def serves(self) -> bool:
         return self.get().count("Service") == 3

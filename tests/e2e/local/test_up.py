@@ -66,16 +66,18 @@ def test_a_killed_child_is_started_again(up: Up, word: str, name: str) -> None:
 
 
 def test_children_end_with_a_killed_up_and_the_next_one_runs(tmp_path: Path) -> None:
-    """kill -9 of `up` leaves nothing running; the next one in the same folder serves, with what was stored."""
+    """kill -9 of `up` leaves nothing running; the next one serves and forgets what it does not run itself."""
     with starting(tmp_path) as first:
         first.wait()
+        first.child.wait_for(lambda: len(first.client.proxies()) == 5, "all five proxies")
         os.kill(first.child.pid, signal.SIGKILL)
         nothing_left(first.run_folder)
-    with starting(tmp_path) as second:
+    with starting(tmp_path, "--without", "product-v2-vn") as second:
         second.wait()
 
         assert second.serves()
-        second.child.wait_for(lambda: len(second.client.proxies()) == 5, "all five proxies")
+        second.child.wait_for(lambda: len(second.client.proxies()) == 4, "its four proxies")
+        assert "product-v2-vn-1" not in [proxy["instance"] for proxy in second.client.proxies()]
 
 
 def test_the_next_up_ends_what_nobody_could(tmp_path: Path) -> None:
