@@ -61,6 +61,8 @@ async def joined(client: Client, workload: Workload) -> None:
     """
     deadline = time.monotonic() + _CONVERGED_SECONDS
     while not ((proxy := await _proxy(client, workload)) and proxy["inStep"] and proxy["declared"]):
+        if proxy and not _is_known(proxy):
+            return
         if time.monotonic() > deadline:
             refused = proxy and proxy["refused"]
             raise ControlError(
