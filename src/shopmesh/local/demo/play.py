@@ -153,9 +153,10 @@ class Play:
         await asyncio.sleep(_PROBING_SECONDS)
         carried = probe.tally.answered / _PROBING_SECONDS
         await probe.stop()
-        # What was asked of an overloaded machine says nothing about the mesh.
-        await asyncio.sleep(_REPORT_SECONDS)
+        # What was asked of an overloaded machine says nothing about the mesh. The report that still holds some of it
+        # began before this moment, and those of the load begin after it.
         self._quiet_since = time.time()
+        await asyncio.sleep(_REPORT_SECONDS)
         return float(max(_LOWEST_RATE, min(_HIGHEST_RATE, carried / 2)) // 10 * 10)
 
     async def _losses(self) -> list[Loss]:
