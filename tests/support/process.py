@@ -20,7 +20,7 @@ BIN = Path(sys.executable).parent
 ENVOY = BIN / "envoy"
 
 
-class NotReached(AssertionError):
+class NotReachedError(AssertionError):
     """What was waited for did not come to pass before the deadline."""
 
 
@@ -36,7 +36,7 @@ def eventually(probe: Callable[[], T | None], what: str, seconds: float = 15.0, 
         except (OSError, AssertionError, LookupError, ValueError) as error:
             last = error
         if time.monotonic() > deadline:
-            raise NotReached(f"not within {seconds} s: {what}; last seen: {last!r}")
+            raise NotReachedError(f"not within {seconds} s: {what}; last seen: {last!r}")
         time.sleep(every)
 
 
@@ -67,13 +67,13 @@ class Child:
         def alive() -> T | None:
             code = self.process.poll()
             if code is not None:
-                raise NotReached(f"{self.process.args!r} ended with {code} before: {what}\n{self.output}")
+                raise NotReachedError(f"{self.process.args!r} ended with {code} before: {what}\n{self.output}")
             return probe()
 
         try:
             return eventually(alive, what, seconds)
-        except NotReached as missed:
-            raise NotReached(f"{missed}\n--- output of {self.process.args!r}\n{self.output[-8000:]}") from None
+        except NotReachedError as missed:
+            raise NotReachedError(f"{missed}\n--- output of {self.process.args!r}\n{self.output[-8000:]}") from None
 
     def stop(self, sign: signal.Signals = signal.SIGTERM, seconds: float = 15.0) -> int:
         """Ends the program by its id, then by force; its exit status."""

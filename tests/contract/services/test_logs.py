@@ -7,7 +7,7 @@ import json
 import pytest
 
 from tests.contract.services.conftest import Serve
-from tests.support.process import NotReached, eventually
+from tests.support.process import NotReachedError, eventually
 
 TRACE = "6b036592a84b12eef7a0f79802a2e901"
 
@@ -60,7 +60,7 @@ def test_a_level_above_info_leaves_requests_out(serve: Serve) -> None:
 
 def test_a_wrong_variable_is_one_clear_line(serve: Serve) -> None:
     """The service does not start, and says which variable has which value and what would be right."""
-    with pytest.raises(NotReached) as failed:
+    with pytest.raises(NotReachedError) as failed:
         serve("product.app", FAULT_ERROR_SHARE="lots")
 
     assert "FAULT_ERROR_SHARE='lots' is not a share from 0 to 1; correct it or unset it" in str(failed.value)
