@@ -65,9 +65,7 @@ def binomial_test(successes: int, trials: int, share: float) -> float:
         return 1.0
     limit = _log_likelihood(successes, trials, share) + math.log(_TIE)
     if successes < share * trials:
-        other = _first(
-            math.ceil(share * trials), trials, lambda k: _log_likelihood(k, trials, share) <= limit
-        )
+        other = _first(math.ceil(share * trials), trials, lambda k: _log_likelihood(k, trials, share) <= limit)
         return min(1.0, at_most(successes, trials, share) + at_least(other, trials, share))
     other = _first(0, math.floor(share * trials), lambda k: _log_likelihood(k, trials, share) > limit)
     return min(1.0, at_least(successes, trials, share) + at_most(other - 1, trials, share))
@@ -92,9 +90,7 @@ def sample_size(share: float, error: float, significance: float, wanted_power: f
         raise ValueError(f"no share differs from {share!r} by {error!r}")
     z_test = NormalDist().inv_cdf(1 - significance / 2)
     z_power = NormalDist().inv_cdf(wanted_power)
-    spread = max(
-        z_test * math.sqrt(share * (1 - share)) + z_power * math.sqrt(truth * (1 - truth)) for truth in truths
-    )
+    spread = max(z_test * math.sqrt(share * (1 - share)) + z_power * math.sqrt(truth * (1 - truth)) for truth in truths)
     trials = math.ceil((spread / error) ** 2)
     while any(power(trials, share, truth, significance) < wanted_power for truth in truths):
         trials += max(1, trials // 200)
@@ -121,9 +117,7 @@ def at_least(successes: int, trials: int, share: float) -> float:
 
 def _check(successes: int, trials: int, confidence: float) -> None:
     if not (trials > 0 and 0 <= successes <= trials):
-        raise ValueError(
-            f"{successes!r} of {trials!r} is no share: need 0 <= successes <= trials and trials > 0"
-        )
+        raise ValueError(f"{successes!r} of {trials!r} is no share: need 0 <= successes <= trials and trials > 0")
     if not 0 < confidence < 1:
         raise ValueError(f"confidence lies between 0 and 1, not at {confidence!r}")
 
@@ -162,9 +156,7 @@ def _incomplete_beta(a: float, b: float, x: float) -> float:
         return min(1.0, max(0.0, x))
     if x > (a + 1) / (a + b + 2):
         return 1.0 - _incomplete_beta(b, a, 1 - x)
-    front = math.exp(
-        math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log1p(-x)
-    )
+    front = math.exp(math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log1p(-x))
     tiny = 1e-300
     c, d = 1.0, 1 / (1 - (a + b) * x / (a + 1) or tiny)
     fraction = d

@@ -59,9 +59,7 @@ def test_a_share_of_nothing_or_all_allows_no_exception(share: float, successes: 
 @pytest.mark.parametrize("successes", [2, 50, 98])
 def test_an_outcome_as_extreme_on_the_other_side_counts(successes: int) -> None:
     """At one half the test is symmetric."""
-    assert binomial_test(successes, 100, 0.5) == pytest.approx(
-        binomial_test(100 - successes, 100, 0.5), rel=1e-9
-    )
+    assert binomial_test(successes, 100, 0.5) == pytest.approx(binomial_test(100 - successes, 100, 0.5), rel=1e-9)
 
 
 def test_power_is_the_share_of_outcomes_that_are_refused() -> None:
