@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from shopmesh.appmesh.kinds import KINDS
-from shopmesh.appmesh.manifests import Declared, in_order, is_ours, parameters
+from shopmesh.appmesh.manifests import Declared, document, in_order, is_ours, parameters
 from shopmesh.appmesh.store import Key
 
 Verb = Literal["created", "updated", "unchanged", "deleted", "absent"]
@@ -37,9 +37,7 @@ def plan(wanted: Sequence[Declared], existing: Mapping[Key, tuple[Declared, str]
         if resource.key in existing:
             steps.append(_updated(resource, *existing[resource.key]))
         else:
-            tags = [{"key": key, "value": value} for key, value in sorted(resource.tags.items())]
-            request = _request("Create", resource, {**parameters(resource), **({"tags": tags} if tags else {})})
-            steps.append(Step("created", resource, (request,)))
+            steps.append(Step("created", resource, (_request("Create", resource, document(resource)),)))
     return steps
 
 

@@ -13,7 +13,7 @@ from shopmesh.appmesh.manifests.convert import declared, foreign, is_manifest, s
 from shopmesh.appmesh.manifests.declared import ORDER, Declared, in_order, is_ours, restored
 from shopmesh.appmesh.manifests.documents import DocumentError, Source, documents
 from shopmesh.appmesh.manifests.export import manifests, not_for_kubernetes
-from shopmesh.appmesh.manifests.requests import NAMES, parameters
+from shopmesh.appmesh.manifests.requests import NAMES, document, parameters
 from shopmesh.appmesh.manifests.written import as_json, as_yaml
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "as_json",
     "as_yaml",
     "declared",
+    "document",
     "documents",
     "foreign",
     "in_order",

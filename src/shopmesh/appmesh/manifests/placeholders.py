@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-from shopmesh.appmesh.manifests.documents import Path, Source
+from shopmesh.appmesh.manifests.declared import Declared
+from shopmesh.appmesh.manifests.documents import Path, Source, spelled
 
 _PLACEHOLDER = re.compile(r"\{\{.*?\}\}|\$\{[A-Za-z_][^{}]*\}|\{%.*?%\}")
 
@@ -41,3 +42,12 @@ def texts(value: Any, path: Path) -> Iterator[tuple[Path, str]]:
     elif isinstance(value, list):
         for index, item in enumerate(value):
             yield from texts(item, (*path, index))
+
+
+def resembling(resources: Iterable[Declared]) -> Iterator[str]:
+    """What a mesh says and `refuse_placeholders` would take for one, a line each: only the API can say it again."""
+    for resource in resources:
+        for path, text in texts(resource.spec, ()):
+            if found := placeholder(text):
+                where = f"{resource.key.kind} {'/'.join(resource.key.path[1:]) or resource.key.name}"
+                yield f"{where}: {spelled(path)} holds {found}, which apply takes for a placeholder and refuses"

@@ -91,6 +91,12 @@ def parameters(resource: Declared, spec: bool = True) -> dict[str, object]:
     return said
 
 
+def document(resource: Declared) -> dict[str, object]:
+    """The JSON that `aws appmesh create-… --cli-input-json` takes for a resource."""
+    tags = [{"key": key, "value": value} for key, value in sorted(resource.tags.items())]
+    return {**parameters(resource), **({"tags": tags} if tags else {})}
+
+
 def _fields(kind: str) -> set[str]:
     return {*NAMES[kind], *_BESIDE}
 
