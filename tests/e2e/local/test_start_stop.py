@@ -7,10 +7,11 @@ import contextlib
 import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any
 
 from shopmesh.local.demo.pump import Pump, Tally
-from tests.e2e.local.conftest import Up
+from tests.e2e.local.conftest import Up, starting
 from tests.support.process import Child
 
 Shopmesh = Callable[..., AbstractContextManager[Child]]
@@ -65,6 +66,27 @@ def test_a_version_that_gets_a_share_is_stopped_and_started_without_a_loss(up: U
     assert tally.answered == tally.sent > 200
     shares = [t for s in up.client.splits("shopmesh", since=0)["splits"] for t in s["targets"]]
     assert sum(target["retries"] + target["errors"] for target in shares) == 0
+
+
+def test_requests_under_way_end_before_their_workload(tmp_path: Path, shopmesh: Shopmesh) -> None:
+    """With answers that take their time, a stop cuts none of them off, and none has to be repeated."""
+    slow = {"FAULT_DELAY_MS": "400", "FAULT_DELAY_SHARE": "1"}
+
+    async def story(up: Up) -> Tally:
+        async with load(up, 40) as tally:
+            await asyncio.to_thread(weigh, up, {"product-vn": 50, "product-v2-vn": 50})
+            await asyncio.to_thread(asked, shopmesh, up, "start", "product-v2-vn", "--instance", "2")
+            await asyncio.to_thread(asked, shopmesh, up, "stop", "product-v2-vn")
+            return tally
+
+    with starting(tmp_path, env=slow) as up:
+        up.wait()
+        tally = asyncio.run(story(up))
+        shares = [t for s in up.client.splits("shopmesh", since=0)["splits"] for t in s["targets"]]
+
+        assert dict(tally.failures) == {}
+        assert min(tally.latencies) > 0.7
+        assert sum(target["retries"] + target["errors"] for target in shares) == 0
 
 
 def test_stopping_what_still_gets_requests_warns(up: Up, shopmesh: Shopmesh) -> None:

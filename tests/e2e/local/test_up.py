@@ -17,7 +17,7 @@ Shopmesh = Callable[..., AbstractContextManager[Child]]
 
 
 def test_the_whole_mesh_serves_and_ctrl_c_takes_all_of_it_down(up: Up) -> None:
-    """The way in answers as the tutorial's does; after Ctrl-C the exit status is 0 and no process is left."""
+    """The way in answers as the tutorial's does; Ctrl-C ends sidecars, applications and the control plane, in order."""
     assert [line.split(",")[0] for line in up.get().splitlines()] == [
         '{"Service":"Order"',
         '{"Service":"Customer"',
@@ -29,6 +29,9 @@ def test_the_whole_mesh_serves_and_ctrl_c_takes_all_of_it_down(up: Up) -> None:
 
     assert up.child.stop(signal.SIGINT) == 0
     assert not processes_of(up.run_folder)
+    output = up.child.output
+    assert output.count("caught ENVOY_SIGTERM") == output.count("Shutting down: Master") == 5
+    assert output.rindex("Shutting down: Master") < output.index("| INFO stopping")
 
 
 def test_the_log_is_plain_text_when_it_is_piped(up: Up) -> None:
