@@ -99,6 +99,7 @@ def test_what_only_the_mesh_can_have_is_a_note() -> None:
         note.partition(f"{place}: ")[2] for note in node
     ]
     assert "the mesh of VirtualRouter 'r' is not among these files" in result.stderr
+    assert "unknown" not in result.stderr
 
 
 def test_json_that_refers_to_others_is_valid_with_notes() -> None:

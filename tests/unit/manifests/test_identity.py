@@ -1,0 +1,114 @@
+"""Manifests → store → export → store, over whole meshes: nothing is lost, and nothing would be changed."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from shopmesh.appmesh import operations, protocol
+from shopmesh.appmesh.context import Context
+from shopmesh.appmesh.kinds import KINDS
+from shopmesh.appmesh.manifests import (
+    ORDER,
+    Declared,
+    as_json,
+    as_yaml,
+    declared,
+    document,
+    documents,
+    in_order,
+    manifests,
+)
+from shopmesh.appmesh.model import GA
+from shopmesh.appmesh.store import Document, Key, State, Transaction
+from shopmesh.client import differences
+from shopmesh.client.planning import plan
+from tests.support.inputs import ACCOUNT
+from tests.support.meshes import TEXT, meshes
+
+SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
+TAGS = st.dictionaries(TEXT.filter(lambda name: not name.startswith("aws:")), TEXT, max_size=2)
+
+
+def stored(requests: Iterable[Mapping[str, Any]]) -> State:
+    """The store after these requests, each validated and handled as the API does it."""
+    transaction, numbers = Transaction(State()), itertools.count()
+    context = Context(ACCOUNT, "us-east-1", 0.0, lambda: f"uid-{next(numbers)}")
+    for request in requests:
+        call = protocol.call(GA, request["operation"])
+        operations.handle(call.operation, protocol.validated(call, request["parameters"]), transaction, context)
+    state = State()
+    state.apply(transaction.changes)
+    return state
+
+
+def created(mesh: Iterable[tuple[Key, Document]], tags: Document) -> State:
+    return stored(
+        {"operation": f"Create{KINDS[key.kind].title}", "parameters": document(Declared(key, spec, tags))}
+        for key, spec in mesh
+    )
+
+
+def read(state: State) -> list[Declared]:
+    """What the API answers about all of it."""
+    return in_order(Declared(resource.key, resource.spec, dict(resource.tags)) for resource in state)
+
+
+def applied(text: str, file: str, state: State | None = None) -> State:
+    """The store after `shopmesh apply` of this text, to an empty one or to one that holds something."""
+    existing = {resource.key: (resource, arn(resource.key)) for resource in read(state or State())}
+    wanted = declared(documents(text, file), existing=[resource for resource, _ in existing.values()])
+    steps = plan(wanted, existing)
+    if state is not None:
+        assert [] == list(differences((resource for resource, _ in existing.values()), steps))
+        assert {"unchanged"} >= {step.verb for step in steps}
+    return stored(request for step in steps for request in step.requests)
+
+
+def arn(key: Key) -> str:
+    parts = zip(KINDS[key.kind].lineage, key.path, strict=True)
+    return f"arn:aws:appmesh:us-east-1:{ACCOUNT}:" + "/".join(f"{kind}/{name}" for kind, name in parts)
+
+
+@given(meshes())
+@settings(max_examples=120, deadline=None, suppress_health_check=SLOW)
+def test_manifests_bring_the_same_mesh_back(mesh: list[tuple[Key, Document]]) -> None:
+    """Manifests written from a store make the same store again, and applied to the first change nothing."""
+    first = applied(as_yaml(manifests(read(created(mesh, {})))), "mesh.yaml")
+
+    text = as_yaml(manifests(read(first)))
+    again = applied(text, "mesh.yaml")
+    applied(text, "mesh.yaml", first)
+
+    assert {resource.key: resource.spec for resource in first} == dict(mesh)
+    assert read(first) == read(again)
+
+
+@given(meshes(), TAGS)
+@settings(max_examples=60, deadline=None, suppress_health_check=SLOW)
+def test_json_brings_the_same_mesh_back_with_all_tags(mesh: list[tuple[Key, Document]], tags: dict[str, str]) -> None:
+    """The aws CLI's documents keep tags of any name, on every resource."""
+    first = created(mesh, tags)
+
+    text = "".join(as_json(document(resource)) for resource in read(first))
+
+    assert read(first) == read(applied(text, "mesh.json"))
+    applied(text, "mesh.json", first)
+
+
+def test_every_kind_is_drawn() -> None:
+    """The meshes that the tests above run over have resources of all seven kinds."""
+    seen: set[str] = set()
+
+    @given(meshes())
+    @settings(max_examples=60, deadline=None, suppress_health_check=SLOW, database=None, derandomize=True)
+    def look(mesh: list[tuple[Key, Document]]) -> None:
+        seen.update(key.kind for key, _ in mesh)
+
+    look()
+
+    assert set(ORDER) == seen
