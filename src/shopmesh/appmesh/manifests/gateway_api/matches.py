@@ -100,6 +100,9 @@ def _value(header: Document) -> tuple[str, str, str] | None:
 def _query(parameters: Sequence[Document], warnings: Warnings) -> list[Match] | None:
     made = []
     for parameter in parameters:
+        if not _HEADER.fullmatch(parameter["name"]):
+            warnings.add(f"left out: the Gateway API does not allow the query parameter {parameter['name']!r}")
+            return None
         exact = parameter.get("match", {}).get("exact")
         if exact:
             made.append({"type": "Exact", "name": parameter["name"], "value": exact})
