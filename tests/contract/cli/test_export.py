@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -120,15 +121,16 @@ def test_a_folder_that_holds_something_is_left_alone(shopmesh: Run, tmp_path: Pa
 
 def test_names_of_resources_lead_nowhere_else(shopmesh: Run, tmp_path: Path) -> None:
     """What no file can be called is written as something that can, and two never share a file."""
-    for name in ("..\\up", "UP", "up", "a b", "a-b"):
+    for name in ("..\\up", "UP", "up", "a b", "x" * 200 + "1", "x" * 200 + "2"):
         node: dict[str, Any] = {"meshName": "m", "virtualNodeName": name, "spec": {}}
         shopmesh("apply", "-f", "-", stdin=json.dumps({"meshName": "m"}) + json.dumps(node))
 
     for form in ("manifests", "json"):
         shopmesh("export", "--format", form, "-o", str(tmp_path / form))
 
-        files = list((tmp_path / form).iterdir())
-        assert 6 == len(files) == len({file.name.lower() for file in files})
+        names = [file.name for file in (tmp_path / form).iterdir()]
+        assert 7 == len(names) == len({name.lower() for name in names})
+        assert all(re.fullmatch(r"[A-Za-z0-9][-A-Za-z0-9.]{0,130}", name) for name in names)
     assert ["json", "manifests"] == sorted(file.name for file in tmp_path.iterdir())
 
 

@@ -8,12 +8,25 @@ from typing import Any
 import pytest
 import yaml
 from botocore.model import ListShape, Shape, StructureShape
+from hypothesis import HealthCheck, given, settings
 
 from shopmesh.appmesh.kinds import KINDS
-from shopmesh.appmesh.manifests import Declared, DocumentError, Given, declared, documents, problems, skipped
+from shopmesh.appmesh.manifests import (
+    Declared,
+    DocumentError,
+    Given,
+    as_json,
+    as_yaml,
+    declared,
+    document,
+    documents,
+    problems,
+    skipped,
+)
 from shopmesh.appmesh.manifests.cloudformation import field_name, property_name
 from shopmesh.appmesh.model import GA, service
-from shopmesh.appmesh.store import Key
+from shopmesh.appmesh.store import Document, Key
+from tests.support.meshes import meshes
 
 TEMPLATE = """\
 AWSTemplateFormatVersion: 2010-09-09
@@ -77,13 +90,13 @@ Resources:
 CERTIFICATE = {"Certificate": "arn:aws:acm:eu-west-1:111122223333:certificate/1"}
 
 
-def read(text: str, **given: str) -> list[Declared]:
-    return declared(documents(text, "shop.yaml"), given=Given(given))
+def read(text: str, **parameters: str) -> list[Declared]:
+    return declared(documents(text, "shop.yaml"), given=Given(parameters))
 
 
-def wrong(text: str, **given: str) -> str:
+def wrong(text: str, **parameters: str) -> str:
     with pytest.raises(DocumentError) as caught:
-        read(text, **given)
+        read(text, **parameters)
     return str(caught.value)
 
 
@@ -316,9 +329,9 @@ def test_a_parameter_that_no_template_asks_for_is_refused() -> None:
 def test_references_by_arn_are_whole() -> None:
     """Ref and Arn give the ARN of the resource, in the region and account that were given."""
     text = one("{Logging: {AccessLog: {File: {Path: !Sub '${Node}|${Node.Arn}|${!kept}'}}}}")
-    given = Given({"AWS::AccountId": "111122223333"}, region="eu-west-1")
+    elsewhere = Given({"AWS::AccountId": "111122223333"}, region="eu-west-1")
 
-    [node] = declared(documents(text, "shop.yaml"), given=given)
+    [node] = declared(documents(text, "shop.yaml"), given=elsewhere)
 
     arn = "arn:aws:appmesh:eu-west-1:111122223333:mesh/m/virtualNode/n"
     assert f"{arn}|{arn}|${{kept}}" == node.spec["logging"]["accessLog"]["file"]["path"]
@@ -331,6 +344,46 @@ def test_lists_and_secrets_are_parameters_too() -> None:
 
     assert "a:b" in wrong(text)
     assert "geheim" not in wrong(secret, P="geheim")
+
+
+def test_numbers_booleans_and_texts_are_taken_for_one_another() -> None:
+    """A parameter is always a text, and YAML takes an unquoted version for a number."""
+    text = one(
+        "{BackendDefaults: {ClientPolicy: {TLS: {Enforce: !Ref E}}}, ServiceDiscovery: {DNS: {Hostname: 7}}}",
+        "Parameters: {E: {Type: String, Default: true}}\n",
+    ).replace(
+        "VirtualNodeName: n,", "VirtualNodeName: n, Tags: [{Key: version, Value: 1.5}, {Key: canary, Value: true}],"
+    )
+
+    [node] = read(text)
+
+    assert True is node.spec["backendDefaults"]["clientPolicy"]["tls"]["enforce"]
+    assert "7" == node.spec["serviceDiscovery"]["dns"]["hostname"]
+    assert {"version": "1.5", "canary": "true"} == node.tags
+
+
+def as_properties(value: Any) -> Any:
+    """A document of the API as a template spells it."""
+    if isinstance(value, dict):
+        return {property_name(name): as_properties(item) for name, item in value.items()}
+    return [as_properties(item) for item in value] if isinstance(value, list) else value
+
+
+@given(meshes())
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+def test_every_document_can_be_said_as_a_template(mesh: list[tuple[Key, Document]]) -> None:
+    """All kinds and fields: what a template says in properties is what it declares, in YAML as in JSON."""
+    resources = {
+        f"R{number}": {
+            "Type": f"AWS::AppMesh::{KINDS[key.kind].title}",
+            "Properties": as_properties(document(Declared(key, spec))),
+        }
+        for number, (key, spec) in enumerate(mesh)
+    }
+    wanted: dict[Key, tuple[Document, dict[str, str]]] = {key: (spec, {}) for key, spec in mesh}
+
+    for text, file in ((as_yaml([{"Resources": resources}]), "x.yaml"), (as_json({"Resources": resources}), "x.json")):
+        assert wanted == {one.key: (one.spec, one.tags) for one in declared(documents(text, file))}
 
 
 def test_aliases_of_short_forms_stay_what_they_are() -> None:
