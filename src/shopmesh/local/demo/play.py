@@ -29,6 +29,8 @@ from shopmesh.local.workloads import Workload
 
 # Envoys report once a second: after this long, everything that happened before is in a report that has ended.
 _REPORT_SECONDS = 1.5
+# A report is on its way for a moment: what happens meanwhile is in the next one.
+_REPORT_LAG_SECONDS = 0.5
 # Requests that were routed before a change may still be answered after it.
 _SETTLE_SECONDS = 0.3
 _POLL_SECONDS = 0.25
@@ -37,6 +39,8 @@ _LEAST_OF_A_STAGE = 1_000
 _PROBING_RATE = 450.0
 _PROBING_SECONDS = 1.0
 _HIGHEST_RATE = 200.0
+# With half of what it carries, a machine that also does other things would need more than a minute.
+_EASY = 0.7
 _LOWEST_RATE = 20.0
 
 
@@ -141,23 +145,33 @@ class Play:
         except TimeoutError as error:
             raise StartError(f"{self._machine.settings.way_in} does not answer: {error}") from None
         self._screen.step(f"{names} run; first answer after {time.monotonic() - began:.1f} s")
-        self._quiet_since = time.time()
         # boto3 takes a moment to load; while requests flow, that would be seen in their latency.
-        await asyncio.gather(asyncio.to_thread(lambda: self._client.appmesh), asyncio.sleep(_REPORT_SECONDS))
+        await asyncio.gather(asyncio.to_thread(lambda: self._client.appmesh), self._rest())
+
+    async def _rest(self) -> None:
+        """Sets the moment from which losses count.
+
+        The last report that holds something of what was before began before this moment; the first one of the load
+        begins after it.
+        """
+        await asyncio.sleep(_REPORT_LAG_SECONDS)
+        self._quiet_since = time.time()
+        await asyncio.sleep(_REPORT_SECONDS)
 
     async def _easy_rate(self) -> float:
-        """Half of what the machine answers when it is asked for more than it can, and no more than `_HIGHEST_RATE`."""
+        """What the machine answers when it is asked for more than it can, less a margin; at most `_HIGHEST_RATE`."""
         self._screen.doing("finding out how many requests this machine carries easily")
         probe = Pump(self._machine.settings.port, _PROBING_RATE)
         await probe.start()
+        # The first requests open connections everywhere; what counts is how it goes on.
         await asyncio.sleep(_PROBING_SECONDS)
-        carried = probe.tally.answered / _PROBING_SECONDS
+        before = probe.tally.answered
+        await asyncio.sleep(_PROBING_SECONDS)
+        carried = (probe.tally.answered - before) / _PROBING_SECONDS
         await probe.stop()
-        # What was asked of an overloaded machine says nothing about the mesh. The report that still holds some of it
-        # began before this moment, and those of the load begin after it.
-        self._quiet_since = time.time()
-        await asyncio.sleep(_REPORT_SECONDS)
-        return float(max(_LOWEST_RATE, min(_HIGHEST_RATE, carried / 2)) // 10 * 10)
+        # What was asked of an overloaded machine says nothing about the mesh.
+        await self._rest()
+        return float(max(_LOWEST_RATE, min(_HIGHEST_RATE, _EASY * carried)) // 10 * 10)
 
     async def _losses(self) -> list[Loss]:
         """What every Envoy counted; the versions' own clusters are judged with them."""
