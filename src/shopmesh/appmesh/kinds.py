@@ -99,6 +99,17 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
 )
 
 
+REFERRERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "virtualNode": ("route", "virtualService"),
+        "virtualRouter": ("virtualService",),
+        "virtualService": ("gatewayRoute",),
+    }
+)
+"""A kind → the kinds whose documents may refer to it; looking through all others would make deleting a large mesh take
+as long as its resources squared."""
+
+
 def children_of(kind: str) -> tuple[Kind, ...]:
     """The kinds whose resources live directly below one of this kind."""
     return tuple(other for other in KINDS.values() if other.parents and other.parents[-1] == kind)

@@ -16,7 +16,8 @@ from tests.contract.api.raw import Answer, send
 from tests.support.large import large_mesh
 
 REQUESTS = large_mesh()
-REVISION = "/shopmesh/v1/requests"
+DELETED = ["CreateVirtualService", "CreateRoute", "CreateVirtualRouter", "CreateVirtualNode", "CreateMesh"]
+PATH = "/shopmesh/v1/requests"
 
 
 @pytest.fixture
@@ -26,7 +27,7 @@ def fresh() -> Iterator[ApiServer]:
 
 
 def post(api: ApiServer, requests: list[dict[str, Any]], dry_run: bool = False) -> Answer:
-    return send(api.port, "POST", REVISION, json.dumps({"requests": requests, "dryRun": dry_run}))
+    return send(api.port, "POST", PATH, json.dumps({"requests": requests, "dryRun": dry_run}))
 
 
 class Turns:
@@ -67,9 +68,7 @@ def test_a_mistake_at_the_end_keeps_all_of_it_out(fresh: ApiServer) -> None:
     assert (0, 0) == (fresh.store.revision, len(fresh.store.state))
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "size"), [("PUT", "/v20190125/meshes", 2 << 20), ("POST", REVISION, 17 << 20)]
-)
+@pytest.mark.parametrize(("method", "path", "size"), [("PUT", "/v20190125/meshes", 2 << 20), ("POST", PATH, 17 << 20)])
 def test_bodies_are_bounded_by_what_they_may_hold(fresh: ApiServer, method: str, path: str, size: int) -> None:
     """16 MiB for a transaction, 1 MiB for a single request."""
     answer = send(fresh.port, method, path, b" " * size)
