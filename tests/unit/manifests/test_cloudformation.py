@@ -370,7 +370,7 @@ def as_properties(value: Any) -> Any:
 
 
 @given(meshes())
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 def test_every_document_can_be_said_as_a_template(mesh: list[tuple[Key, Document]]) -> None:
     """All kinds and fields: what a template says in properties is what it declares, in YAML as in JSON."""
     resources = {

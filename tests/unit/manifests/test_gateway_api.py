@@ -538,7 +538,7 @@ def test_warnings_are_comments_before_their_object() -> None:
 
 
 @given(meshes())
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 def test_whatever_the_api_accepts_is_written_validly_or_told(mesh: list[tuple[Key, Document]]) -> None:
     """Published names and bounds hold for every object, and no route disappears without a word."""
     found = gateway_api([Declared(key, spec) for key, spec in mesh], "istio")

@@ -82,7 +82,7 @@ def decorated(manifest: dict[str, Any]) -> dict[str, Any]:
 
 
 @given(meshes())
-@settings(max_examples=120, deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=50, deadline=None, suppress_health_check=SLOW)
 def test_manifests_bring_the_same_mesh_back(mesh: list[tuple[Key, Document]]) -> None:
     """Manifests written from a store make the same store again, and applied to the first change nothing.
 
@@ -101,7 +101,7 @@ def test_manifests_bring_the_same_mesh_back(mesh: list[tuple[Key, Document]]) ->
 
 
 @given(meshes(), TAGS)
-@settings(max_examples=60, deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=30, deadline=None, suppress_health_check=SLOW)
 def test_json_brings_the_same_mesh_back_with_all_tags(mesh: list[tuple[Key, Document]], tags: dict[str, str]) -> None:
     """The aws CLI's documents keep tags of any name, on every resource."""
     first = created(mesh, tags)
@@ -117,7 +117,7 @@ def test_every_kind_is_drawn() -> None:
     seen: set[str] = set()
 
     @given(meshes())
-    @settings(max_examples=60, deadline=None, suppress_health_check=SLOW, database=None, derandomize=True)
+    @settings(max_examples=40, deadline=None, suppress_health_check=SLOW, database=None, derandomize=True)
     def look(mesh: list[tuple[Key, Document]]) -> None:
         seen.update(key.kind for key, _ in mesh)
 
