@@ -215,7 +215,11 @@ class AdsSession:
             self._answered(self.node)
 
     def take(self) -> list[bytes]:
-        return self.conversation.take()
+        messages = self.conversation.take()
+        if not messages and self.node is not None:
+            # A change may ask for what the proxy has already: no answer of it will tell that it has it.
+            self._ads.proxies.caught_up(self.node.identity, self.conversation)
+        return messages
 
     def closed(self) -> None:
         self._ads.leave(self, self.node)

@@ -210,6 +210,12 @@ class Proxies:
             self._note_refusals(proxy, now)
         self._tell()
 
+    def caught_up(self, identity: Identity, conversation: Conversation) -> None:
+        """Nothing is left to be sent to a proxy; if it has everything, it has what it is waited for."""
+        proxy = self._connected.get(identity)
+        if proxy is not None and proxy.pending and conversation.in_step:
+            self.advanced(identity, conversation)
+
     def _note_refusals(self, proxy: _Proxy, now: float) -> None:
         for kind, subscription in proxy.conversation.types.items():
             if subscription.message is None:

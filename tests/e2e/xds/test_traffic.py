@@ -219,6 +219,17 @@ def test_a_deleted_node_leaves_its_proxies_with_what_they_have(mesh: Mesh, upstr
     assert get(product.ports[5000], "/") == (200, "v1")
 
 
+def test_a_change_to_what_a_proxy_has_already_converges(mesh: Mesh, upstream: Upstream) -> None:
+    """A node that is deleted and made again concerns its proxy, which has nothing to confirm; nobody waits for it."""
+    mesh.put(meshes.mesh(), meshes.node("product"))
+    mesh.sidecar("product", upstream)
+    mesh.delete(meshes.node("product").key)
+
+    mesh.converge(mesh.put(meshes.node("product")))
+
+    assert mesh.statuses()["product-1"].in_step
+
+
 def test_a_taken_port_is_told_as_envoy_says_it(mesh: Mesh, upstream: Upstream) -> None:
     """Two proxies of one port do not share it silently: the second says what is wrong."""
     mesh.put(meshes.mesh(), meshes.node("product"))
