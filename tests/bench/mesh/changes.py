@@ -16,6 +16,8 @@ from tests.bench.report import spread, table
 from tests.support.process import eventually
 
 NODE = "product-v2-vn"
+PAUSE_SECONDS = 0.05
+"""Between changes, so that each meets a few requests: a change itself takes milliseconds."""
 
 
 def measure(weights: int, nodes: int, restarts: int, rate: float) -> str:
@@ -53,6 +55,7 @@ def _weights(running: Mesh, count: int) -> None:
     for number in range(count):
         canary = (0, 50, 100, 25)[number % 4]
         running.client.wait_converged(running.weigh("product", product_vn=100 - canary, product_v2_vn=canary))
+        time.sleep(PAUSE_SECONDS)
 
 
 def _nodes(running: Mesh, count: int) -> None:
@@ -61,9 +64,11 @@ def _nodes(running: Mesh, count: int) -> None:
     spec = appmesh.describe_virtual_node(meshName="shopmesh", virtualNodeName=NODE)["virtualNode"]["spec"]
     for _ in range(count):
         running.client.wait_converged(running.weigh("product", product_vn=100))
+        time.sleep(PAUSE_SECONDS)
         appmesh.delete_virtual_node(meshName="shopmesh", virtualNodeName=NODE)
         appmesh.create_virtual_node(meshName="shopmesh", virtualNodeName=NODE, spec=spec)
         running.client.wait_converged(running.weigh("product", product_vn=50, product_v2_vn=50))
+        time.sleep(PAUSE_SECONDS)
 
 
 def _restarts(running: Mesh, count: int) -> list[float]:

@@ -155,7 +155,7 @@ def main() -> None:
                 runs[name].append(Round(run, cpu_seconds(sessions) - before))
                 print(f"round {number + 1}  {NAMES[name]:20}  {run.rate:6.0f}/s  p50 {run.percentile(0.5):5.1f} ms")
     machine = f"{os.cpu_count()} cores, Python {platform.python_version()}, {time.strftime('%Y-%m-%d')}"
-    lines = [*table(runs), "", f"`{' '.join(sys.argv)}`; {machine}."]
+    lines = [*table(runs), "", f"{machine}."]
     print("\n".join(["", *lines]))
     if options.markdown:
         options.markdown.write_text("\n".join(lines) + "\n")
