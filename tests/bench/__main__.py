@@ -44,7 +44,8 @@ SECTIONS = (
         "What the mesh costs",
         "mesh.cost",
         (),
-        "Aim: p50 x 1.4. One order is three calls, and crosses five Envoys.",
+        "Aim: p50 x 1.4, missed: one order is three calls and crosses five Envoys, "
+        "about 0.5 ms each on two shared cores.",
     ),
     Section(
         "The services against the tutorial's own way",
@@ -59,6 +60,7 @@ SECTIONS = (
         "xds.scale",
         (),
         "Aim: last ACK within 120 ms for 1,000 proxies and 300 ms for 2,000, under 150 MiB; 5,000 connect at once. "
+        "Memory misses it from about 1,300 proxies on: a connection takes some 80 kB, most of them gRPC's. "
         "The clients are light, so that the server is measured.",
     ),
     Section(
