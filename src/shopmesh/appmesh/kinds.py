@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from shopmesh.appmesh.store import Document, Key
 
@@ -59,6 +59,15 @@ def _none(mesh: str, spec: Document) -> Iterator[Reference]:
 
 
 ROUTE_KINDS = ("httpRoute", "http2Route", "grpcRoute", "tcpRoute")
+
+
+def weighted_targets(spec: Document) -> list[dict[str, Any]]:
+    """The weighted targets inside a route's specification, of whatever protocol; none for a gateway's route."""
+    for kind in ROUTE_KINDS:
+        if kind in spec:
+            targets: list[dict[str, Any]] = spec[kind].get("action", {}).get("weightedTargets", [])
+            return targets
+    return []
 
 
 def _route(mesh: str, spec: Document) -> Iterator[Reference]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from shopmesh.appmesh.kinds import KINDS, ROUTE_KINDS
 from shopmesh.cli.kinds import KindType
 from shopmesh.cli.settings import Settings
 
@@ -67,7 +68,6 @@ def describe(settings: Settings, kind: str, name: str) -> None:
     """Show one resource, with what it uses and what uses it."""
     import yaml
 
-    from shopmesh.appmesh.kinds import KINDS
     from shopmesh.client import label, read_answers
 
     with settings.client() as client:
@@ -146,7 +146,7 @@ def _summary(spec: Mapping[str, Any]) -> str:
         said.append(f"provided by {kind} {provider[f'{kind}Name']}")
     if filtered := spec.get("egressFilter"):
         said.append(f"egress {filtered['type']}")
-    for kind in ("httpRoute", "http2Route", "grpcRoute", "tcpRoute"):
+    for kind in ROUTE_KINDS:
         if action := spec.get(kind, {}).get("action"):
             said += _action(spec[kind], action)
     return ", ".join(said)
@@ -163,7 +163,6 @@ def _action(route: Mapping[str, Any], action: Mapping[str, Any]) -> list[str]:
 
 def _references(resource: Declared) -> list[Key]:
     """What a resource uses; a backend is a use, although the API lets it name what is not there."""
-    from shopmesh.appmesh.kinds import KINDS
     from shopmesh.appmesh.store import Key
 
     key = resource.key

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from shopmesh.appmesh.kinds import weighted_targets
 from shopmesh.cli.settings import Settings
 from shopmesh.cli.weights import Ambiguous, parse, shifted
 
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from shopmesh.appmesh.manifests import Declared
     from shopmesh.appmesh.store import Key
     from shopmesh.client import Change, Client
-
-ROUTE_KINDS = ("httpRoute", "http2Route", "grpcRoute", "tcpRoute")
 
 
 def _weights(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, int]:
@@ -98,17 +97,10 @@ def _routes(resources: Sequence[Declared], service: str, route_name: str | None)
     return named
 
 
-def _targets(spec: dict[str, Any]) -> list[dict[str, Any]]:
-    """The weighted targets inside a route's specification, to read or to change."""
-    kind = next((kind for kind in ROUTE_KINDS if kind in spec), None)
-    targets: list[dict[str, Any]] = spec[kind]["action"]["weightedTargets"] if kind else []
-    return targets
-
-
 def _changed(resource: Declared, weights: dict[str, int], nodes: Sequence[Key]) -> dict[str, Any]:
     """The route's specification with the new weights; a node that was no target yet becomes one."""
     spec = copy.deepcopy(dict(resource.spec))
-    targets = _targets(spec)
+    targets = weighted_targets(spec)
     current = [(target["virtualNode"], target["weight"]) for target in targets]
     if len(dict(current)) != len(current):
         raise click.ClickException(
@@ -137,7 +129,7 @@ def _set(client: Client, resource: Declared, spec: dict[str, Any], timeout: floa
 
     request = {"operation": "UpdateRoute", "parameters": parameters(replace(resource, spec=spec))}
     revision = client.requests([request]).revision
-    weights = " ".join(f"{target['virtualNode']}={target['weight']}" for target in _targets(spec))
+    weights = " ".join(f"{target['virtualNode']}={target['weight']}" for target in weighted_targets(spec))
     click.echo(f"{click.style('updated', fg='yellow')} {label(resource.key)}: {weights}")
     if timeout is not None:
         _report(client.wait_converged(revision, timeout), timeout)
@@ -163,7 +155,7 @@ def _show(routes: Sequence[Declared], settings: Settings) -> None:
 
     rows = []
     for resource in routes:
-        targets = _targets(dict(resource.spec))
+        targets = weighted_targets(resource.spec)
         total = sum(target["weight"] for target in targets)
         for index, target in enumerate(targets):
             name = "/".join(resource.key.path[1:]) if index == 0 else ""

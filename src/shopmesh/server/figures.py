@@ -80,12 +80,10 @@ class _Series:
     """The tallies of one caller and cluster over time, fine for the last two minutes and coarse before."""
 
     def __init__(self) -> None:
-        self.total = Tally()
         self._recent: deque[_Slot] = deque(maxlen=RECENT)
         self._coarse: deque[_Slot] = deque(maxlen=COARSE)
 
     def add(self, slot: _Slot) -> None:
-        self.total.add(slot.tally)
         if len(self._recent) == RECENT:
             self._age(self._recent[0])
         self._recent.append(slot)
@@ -155,11 +153,6 @@ class Figures:
         """What each caller counted for each cluster in reports that began at `begin` or later."""
         for (caller, cluster), series in self._series.items():
             yield caller, cluster, series.since(begin)
-
-    def totals(self) -> Iterator[tuple[Caller, str, Tally]]:
-        """What each caller counted for each cluster since this control plane started."""
-        for (caller, cluster), series in self._series.items():
-            yield caller, cluster, series.total
 
 
 _NOTHING = Reading(0, 0, 0, {})

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from shopmesh.appmesh.kinds import KINDS, weighted_targets
+from shopmesh.appmesh.references import descendants
 from shopmesh.appmesh.store import Key, View
 from shopmesh.server.proxies import ProxyStatus
-from shopmesh.server.splits import weighted_targets
 from shopmesh.xds.limitations import Limitation
 
 
@@ -67,18 +68,17 @@ def _of_routes(view: View, statuses: Iterable[ProxyStatus]) -> Iterator[Finding]
     serving = {(status.mesh, status.name) for status in statuses if status.connected}
     declared = {(status.mesh, status.name) for status in statuses}
     for mesh in view.children("mesh", ()):
-        for router in view.children("virtualRouter", (mesh.key.name,)):
-            for route in view.children("route", router.key.path):
-                for target in weighted_targets(route):
-                    node = (mesh.key.name, target["virtualNode"])
-                    if target["weight"] and node in declared and node not in serving:
-                        yield Finding(
-                            "error",
-                            f"route {'/'.join(route.key.path)}",
-                            f"sends weight {target['weight']} to {node[1]}, none of whose proxies is connected",
-                            "requests to it fail when it is really gone",
-                            f"start {target['virtualNode']} again, or take its weight away",
-                        )
+        for route in descendants(KINDS["route"], mesh.key.name, view):
+            for target in weighted_targets(route.spec):
+                node = (mesh.key.name, target["virtualNode"])
+                if target["weight"] and node in declared and node not in serving:
+                    yield Finding(
+                        "error",
+                        f"route {'/'.join(route.key.path)}",
+                        f"sends weight {target['weight']} to {node[1]}, none of whose proxies is connected",
+                        "requests to it fail when it is really gone",
+                        f"start {target['virtualNode']} again, or take its weight away",
+                    )
 
 
 def _of_backends(view: View) -> Iterator[Finding]:

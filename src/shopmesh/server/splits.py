@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from shopmesh.appmesh.kinds import weighted_targets
 from shopmesh.appmesh.store import Key, Resource, View
 from shopmesh.server.figures import Caller, Tally
 from shopmesh.statistics import wilson
@@ -64,7 +65,7 @@ def _routes(view: View, service: Resource) -> Iterator[Resource]:
 
 def _split(view: View, service: Resource, route: Resource, by_cluster: dict[tuple[str, str], Tally]) -> dict[str, Any]:
     mesh, router, name = route.key.path
-    weights = {target["virtualNode"]: target["weight"] for target in weighted_targets(route)}
+    weights = {target["virtualNode"]: target["weight"] for target in weighted_targets(route.spec)}
     seen = {node: _of_node(view, mesh, node, by_cluster) for node in weights}
     total_weight = sum(weights.values())
     total = sum(tally.requests for tally in seen.values())
@@ -89,14 +90,6 @@ def _split(view: View, service: Resource, route: Resource, by_cluster: dict[tupl
             for node, weight in weights.items()
         ],
     }
-
-
-def weighted_targets(route: Resource) -> list[dict[str, Any]]:
-    """The weighted targets of a route of any protocol."""
-    for kind in ("httpRoute", "http2Route", "grpcRoute", "tcpRoute"):
-        if kind in route.spec:
-            return list(route.spec[kind]["action"]["weightedTargets"])
-    return []
 
 
 def _of_node(view: View, mesh: str, node: str, by_cluster: dict[tuple[str, str], Tally]) -> Tally:
