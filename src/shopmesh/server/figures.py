@@ -121,11 +121,13 @@ class Figures:
         self._proxies: dict[tuple[Caller, str], _Proxy] = {}
         self._series: dict[tuple[Caller, str], _Series] = {}
 
-    def begin(self, caller: Caller, instance: str, at: float) -> None:
-        """A proxy opened its stream. A known one goes on where it was; counters that fell are a restarted proxy."""
-        known = self._proxies.get((caller, instance))
-        if known is None:
-            self._proxies[caller, instance] = _Proxy(at)
+    def begin(self, caller: Caller, instance: str, started: float) -> None:
+        """A proxy opened its stream. A known one goes on where it was; counters that fell are a restarted proxy.
+
+        The first report of an unknown one holds all that it counted since it `started`, which may have been long ago:
+        before this control plane was there, or before requests were to be counted.
+        """
+        self._proxies.setdefault((caller, instance), _Proxy(started))
 
     def report(self, caller: Caller, instance: str, at: float, readings: Mapping[str, Reading]) -> None:
         """Takes in one report; `begin` was called for this proxy."""

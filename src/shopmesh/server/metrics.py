@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 
 import grpc
 from envoy.config.core.v3.base_pb2 import Node
@@ -32,7 +32,7 @@ def add_to(server: grpc.aio.Server, figures: Figures, clock: Callable[[], float]
                 if caller is None:
                     node = parse(Node.FromString(message.identifier.node))
                     caller, instance = Caller(node.mesh, node.kind, node.name), node.instance
-                    figures.begin(caller, instance, clock())
+                    figures.begin(caller, instance, _started(message.envoy_metrics, clock()))
                 figures.report(caller, instance, clock(), readings(message.envoy_metrics))
             except (ValueError, DecodeError) as error:
                 log.warning("a report of figures was refused: %s", error)
@@ -42,3 +42,16 @@ def add_to(server: grpc.aio.Server, figures: Figures, clock: Callable[[], float]
     service, method = metrics_proto.METHOD.strip("/").split("/")
     handler = grpc.stream_unary_rpc_method_handler(stream_metrics)
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, {method: handler}),))
+
+
+def _started(families: Iterable[object], now: float) -> float:
+    """When the Envoy of this report started: its counters cover all the time since. 0.0 when it does not say.
+
+    It tells whole seconds, rounded down, in the gauge `server.uptime`
+    (https://www.envoyproxy.io/docs/envoy/v1.40.0/configuration/observability/statistics).
+    """
+    for family in families:
+        if family.name == "server.uptime":  # type: ignore[attr-defined]  # built from descriptors at run time
+            for metric in family.metric:  # type: ignore[attr-defined]  # as above
+                return now - float(metric.gauge.value) - 1.0
+    return 0.0

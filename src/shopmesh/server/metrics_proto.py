@@ -23,10 +23,16 @@ _SCALARS = {
 # A trailing * means repeated. The node is read by the ADS code's own parser, so it stays bytes here.
 _MESSAGES: dict[str, dict[str, tuple[int, str]]] = {
     "Label": {"name": (1, "string"), "value": (2, "string")},
+    "Gauge": {"value": (1, "double")},
     "Counter": {"value": (1, "double")},
     "Bucket": {"cumulative_count": (1, "uint64"), "upper_bound": (2, "double")},
     "Histogram": {"sample_count": (1, "uint64"), "bucket": (3, "Bucket*")},
-    "Metric": {"label": (1, "Label*"), "counter": (3, "Counter"), "histogram": (7, "Histogram")},
+    "Metric": {
+        "label": (1, "Label*"),
+        "gauge": (2, "Gauge"),
+        "counter": (3, "Counter"),
+        "histogram": (7, "Histogram"),
+    },
     "MetricFamily": {"name": (1, "string"), "metric": (4, "Metric*")},
     "Identifier": {"node": (1, "bytes")},
     "StreamMetricsMessage": {"identifier": (1, "Identifier"), "envoy_metrics": (2, "MetricFamily*")},

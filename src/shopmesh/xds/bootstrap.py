@@ -18,7 +18,7 @@ _MOST_DOWNSTREAM_CONNECTIONS = 10_000
 _KEPT_STATISTICS = (
     # `cds_[^.]+`, not `cds_.*`: else `external.` and `retry.` statistics match too, and are counted twice.
     r"cluster\.cds_[^.]+\.upstream_rq_(completed|2xx|5xx|retry|time)",
-    r"cluster_manager\.cds\.update_(success|rejected)|control_plane\.connected_state",
+    r"cluster_manager\.cds\.update_(success|rejected)|control_plane\.connected_state|server\.uptime",
 )
 LATENCY_BUCKETS_MS = (1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 75, 100, 150, 200, 300, 500, 1000, 2000, 5000, 15000)
 

@@ -119,3 +119,14 @@ def test_clusters_are_read_from_metric_families_as_envoy_names_them() -> None:
     parsed = metrics_proto.parse(message.SerializeToString())
 
     assert {CLUSTER: Reading(9, 2, 1, {5.0: 4, 20.0: 5})} == readings(parsed.envoy_metrics)
+
+
+def test_what_an_unknown_proxy_counted_before_its_first_report_lies_in_no_later_span() -> None:
+    """Its counters cover all the time since it started, not the moment in which its stream was opened."""
+    figures = Figures()
+    figures.begin(ORDER, "order-vn-1", 40.0)
+    figures.report(ORDER, "order-vn-1", 101.0, {CLUSTER: reading(5_000, errors=1)})
+    figures.report(ORDER, "order-vn-1", 102.0, {CLUSTER: reading(5_010, errors=1)})
+
+    assert (10, 0) == (counted(figures, 100.0).requests, counted(figures, 100.0).errors)
+    assert 5_010 == counted(figures, 40.0).requests
