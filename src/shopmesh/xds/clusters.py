@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from envoy.config.cluster.v3.circuit_breaker_pb2 import CircuitBreakers
 from envoy.config.cluster.v3.cluster_pb2 import Cluster
 from envoy.config.core.v3.config_source_pb2 import AggregatedConfigSource, ApiVersion, ConfigSource
 from envoy.config.core.v3.protocol_pb2 import Http2ProtocolOptions
@@ -17,17 +16,16 @@ from envoy.extensions.upstreams.http.v3.http_protocol_options_pb2 import HttpPro
 from google.protobuf.wrappers_pb2 import UInt32Value
 
 from shopmesh.appmesh.store import Document, Key
-from shopmesh.xds import durations, endpoints, names
+from shopmesh.xds import durations, endpoints, names, pools, upstream_health
 from shopmesh.xds.dependencies import Reader
 from shopmesh.xds.resources import XdsResource, packed, resource, serialised
-from shopmesh.xds.targets import Target
+from shopmesh.xds.targets import Target, listener
 
 CONNECT_TIMEOUT_MS = 1000
 ENDPOINTS_FETCH_TIMEOUT_MS = 5000
 """Not 0: a cluster whose endpoints got lost then takes those that it had, instead of warming for ever."""
 
 DNS_HOSTS_KEPT = 1024
-_UNLIMITED = 2**31 - 1
 _HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 _DNS_FAMILIES: Mapping[str, int] = {
     "IPv4_ONLY": Cluster.V4_ONLY,
@@ -48,6 +46,11 @@ def egress(reader: Reader, target: Target) -> XdsResource:
         made.eds_cluster_config.eds_config.CopyFrom(ads(ENDPOINTS_FETCH_TIMEOUT_MS))
     else:
         _by_dns(reader, made, target, _discovery(reader, target)["dns"])
+    there = listener(reader, target.mesh, target.node, target.port)
+    if check := there.get("healthCheck"):
+        made.health_checks.append(upstream_health.health_check(check))
+    if detection := there.get("outlierDetection"):
+        made.outlier_detection.CopyFrom(upstream_health.outlier_detection(detection))
     return _resource(made)
 
 
@@ -59,7 +62,8 @@ def by_endpoints(reader: Reader, target: Target) -> bool:
 
 def ingress(reader: Reader, mesh: str, node: str, protocol: str, port: int, application_port: int) -> XdsResource:
     """A part: the application behind a proxy, on loopback."""
-    made = _cluster(names.cluster("ingress", mesh, node, protocol, port), protocol)
+    pool = (listener(reader, mesh, node, port).get("connectionPool") or {}).get(protocol)
+    made = _cluster(names.cluster("ingress", mesh, node, protocol, port), protocol, pool)
     made.type = Cluster.STATIC
     made.load_assignment.CopyFrom(endpoints.assignment(made.name, (("127.0.0.1", application_port),)))
     return _resource(made)
@@ -109,22 +113,13 @@ def http2() -> HttpProtocolOptions:
     )
 
 
-def _cluster(name: str, protocol: str) -> Cluster:
+def _cluster(name: str, protocol: str, pool: Document | None = None) -> Cluster:
     made = Cluster(
         name=name,
         connect_timeout=durations.milliseconds(CONNECT_TIMEOUT_MS),
         # Else an endpoint that was taken away is kept as long as its health check passes.
         ignore_health_on_host_removal=True,
-        circuit_breakers=CircuitBreakers(
-            thresholds=[
-                CircuitBreakers.Thresholds(
-                    max_connections=UInt32Value(value=_UNLIMITED),
-                    max_pending_requests=UInt32Value(value=_UNLIMITED),
-                    max_requests=UInt32Value(value=_UNLIMITED),
-                    max_retries=UInt32Value(value=_UNLIMITED),
-                )
-            ]
-        ),
+        circuit_breakers=pools.circuit_breakers(pool),
     )
     if protocol in ("http2", "grpc"):
         made.typed_extension_protocol_options[_HTTP_OPTIONS].CopyFrom(packed(http2()))

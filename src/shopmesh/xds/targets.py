@@ -31,6 +31,11 @@ def listeners(reader: Reader, mesh: str, node: str) -> Sequence[Document]:
     return () if found is None else found.spec.get("listeners") or ()
 
 
+def listener(reader: Reader, mesh: str, node: str, port: int) -> Document:
+    """The listener of that port; empty where there is none."""
+    return next((one for one in listeners(reader, mesh, node) if one["portMapping"]["port"] == port), {})
+
+
 def target(reader: Reader, mesh: str, node: str, port: int | None, wished: int | None = None) -> Target | None:
     """The listener of that `port`; without one, that of the `wished` port where there is one, else the first.
 

@@ -1,0 +1,29 @@
+"""How much a proxy lets through to its application at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from envoy.config.cluster.v3.circuit_breaker_pb2 import CircuitBreakers
+from google.protobuf.wrappers_pb2 import UInt32Value
+
+from shopmesh.appmesh.store import Document
+
+_UNLIMITED = 2**31 - 1
+_LIMITS: Mapping[str, str] = {
+    "maxConnections": "max_connections",
+    "maxPendingRequests": "max_pending_requests",
+    "maxRequests": "max_requests",
+}
+
+
+def circuit_breakers(pool: Document | None = None) -> CircuitBreakers:
+    """Of a listener's `connectionPool` for its protocol (feature 9); what is not written is open (feature 10).
+
+    App Mesh's defaults are 2147483647, Envoy's would be 1024 and three retries.
+    """
+    limits = dict.fromkeys((*_LIMITS.values(), "max_retries"), _UNLIMITED)
+    limits.update((_LIMITS[field], min(value, _UNLIMITED)) for field, value in (pool or {}).items())
+    return CircuitBreakers(
+        thresholds=[CircuitBreakers.Thresholds(**{name: UInt32Value(value=limit) for name, limit in limits.items()})]
+    )
