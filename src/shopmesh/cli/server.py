@@ -18,7 +18,7 @@ from shopmesh.cli.settings import Settings
     epilog="""\b
 Examples:
   shopmesh serve
-  shopmesh serve --store mesh.db --credentials keys --host 0.0.0.0 --insecure
+  shopmesh serve --store mesh.db --credentials keys --host 0.0.0.0 --xds-host 0.0.0.0 --xds-token-file token
 """
 )
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address of the App Mesh API.")
@@ -35,6 +35,11 @@ Examples:
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="File in the form of ~/.aws/credentials: requests must be signed with one of its keys.",
 )
+@click.option(
+    "--xds-token-file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="File of the token that proxies must bring; read anew for each stream, so it may be replaced.",
+)
 @click.option("--region", default="us-east-1", show_default=True, help="Region in ARNs and signatures.")
 @click.option("--account", default="123456789012", show_default=True, help="Account in ARNs, 12 digits.")
 @click.option("--insecure", is_flag=True, help="Listen on other addresses than loopback without authentication.")
@@ -45,6 +50,7 @@ def serve(
     xds_port: int,
     store: Path | None,
     credentials: Path | None,
+    xds_token_file: Path | None,
     region: str,
     account: str,
     insecure: bool,
@@ -72,6 +78,7 @@ def serve(
             region=region,
             account=account,
             credentials=keys,
+            xds_token_file=xds_token_file,
             insecure=insecure,
         )
         asyncio.run(run(config, ready))
@@ -91,6 +98,11 @@ Examples:
 @click.option("--address", help="Where other Envoys reach this one; without it the node's DNS name is used.")
 @click.option("--xds-host", default="127.0.0.1", show_default=True, help="Where the control plane's xDS is.")
 @click.option("--xds-port", default=18000, show_default=True, help="The port of xDS.")
+@click.option(
+    "--xds-token-file",
+    metavar="PATH",
+    help="The token for xDS, as a file in the proxy's file system; Envoy sees when it changes.",
+)
 @click.option("--admin-port", default=9901, show_default=True, help="Envoy's admin port, on loopback.")
 @click.option("--ready-port", default=15021, show_default=True, help="Port of GET /ready, for probes.")
 @click.pass_obj
@@ -101,6 +113,7 @@ def bootstrap(
     address: str | None,
     xds_host: str,
     xds_port: int,
+    xds_token_file: str | None,
     admin_port: int,
     ready_port: int,
 ) -> None:
@@ -108,6 +121,7 @@ def bootstrap(
 
     `shopmesh up` writes its own, for applications that find their sidecar by HTTP_PROXY.
     """
+    from shopmesh.xds.bootstrap import BootstrapError
     from shopmesh.xds.bootstrap import bootstrap as written
     from shopmesh.xds.node import KINDS, ProxyNode
 
@@ -117,4 +131,8 @@ def bootstrap(
     proxy = ProxyNode(
         mesh=settings.mesh or "shopmesh", name=name, instance=instance, kind=kind, cluster=name, address=address
     )
-    click.echo(json.dumps(written(proxy, xds_host, xds_port, admin_port, ready_port), indent=2))
+    try:
+        document = written(proxy, xds_host, xds_port, admin_port, ready_port, token_file=xds_token_file)
+    except BootstrapError as error:
+        raise click.UsageError(str(error)) from error
+    click.echo(json.dumps(document, indent=2))

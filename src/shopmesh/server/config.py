@@ -18,7 +18,8 @@ class Config:
     """Where to listen, where to keep the resources, and who may speak.
 
     Ports may be 0 for any free one. `store` is the file of the resources, None for memory. `credentials` maps access
-    key ids to secrets; empty means that requests are not authenticated.
+    key ids to secrets; empty means that requests are not authenticated. `xds_token_file` holds the token that proxies
+    must bring; without it they are not authenticated.
     """
 
     host: str = "127.0.0.1"
@@ -29,6 +30,7 @@ class Config:
     region: str = "us-east-1"
     account: str = "123456789012"
     credentials: Mapping[str, str] = field(default_factory=dict)
+    xds_token_file: Path | None = None
     insecure: bool = False
 
     def __post_init__(self) -> None:
@@ -41,9 +43,9 @@ class Config:
                 f"the API would listen on {self.host} without credentials: give --credentials FILE, "
                 "listen on 127.0.0.1, or say --insecure if everybody who reaches this address may change the mesh"
             )
-        if not is_loopback(self.xds_host):
+        if not is_loopback(self.xds_host) and self.xds_token_file is None:
             raise ConfigError(
-                f"xDS would listen on {self.xds_host} unauthenticated: "
+                f"xDS would listen on {self.xds_host} unauthenticated: give --xds-token-file FILE, "
                 "listen on 127.0.0.1, or say --insecure if everybody who reaches this address may read the mesh"
             )
 

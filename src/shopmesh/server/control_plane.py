@@ -34,6 +34,7 @@ from shopmesh.server.figures import Figures
 from shopmesh.server.observe import Observe
 from shopmesh.server.proxies import Proxies
 from shopmesh.server.sigv4 import Authenticated
+from shopmesh.server.token import TokenRequired
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +73,7 @@ async def serving(config: Config) -> AsyncIterator[Bound]:
         store = await Store.open(config.store)
         try:
             proxies, figures = Proxies(), Figures()
-            server = grpc_server()
+            server = grpc_server(*([TokenRequired(config.xds_token_file)] if config.xds_token_file else []))
             Ads(store, proxies).add_to(server)
             metrics.add_to(server, figures)
             xds_port = _bind(server, config.xds_host, config.xds_port)

@@ -65,9 +65,9 @@ Open = Callable[[Callable[[], None]], Session]
 """Opens a session for a new stream, whose `wake` it is given; raises `StreamError`."""
 
 
-def grpc_server() -> grpc.aio.Server:
+def grpc_server(*interceptors: grpc.aio.ServerInterceptor[bytes, bytes]) -> grpc.aio.Server:
     """A server that thousands of proxies can connect to at once. Needs a running loop."""
-    return grpc.aio.server(options=_OPTIONS)
+    return grpc.aio.server(options=_OPTIONS, interceptors=interceptors)
 
 
 def add_to(server: grpc.aio.Server, open_session: Open) -> None:

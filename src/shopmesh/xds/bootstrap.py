@@ -6,6 +6,8 @@ reads an unquoted `n`, `y`, `no` or `on` as a boolean.
 
 from __future__ import annotations
 
+import posixpath
+import re
 from typing import Any
 
 from shopmesh.xds import names
@@ -20,7 +22,13 @@ _KEPT_STATISTICS = (
     r"cluster\.cds_[^.]+\.upstream_rq_(completed|2xx|5xx|retry|time)",
     r"cluster_manager\.cds\.update_(success|rejected)|control_plane\.connected_state|server\.uptime",
 )
+_TOKEN_PATH = re.compile(r"/[\x21-\x7e]+")
+"""What Envoy's command operator can name: `:` divides its arguments, `%` and `)` end it."""
 LATENCY_BUCKETS_MS = (1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 75, 100, 150, 200, 300, 500, 1000, 2000, 5000, 15000)
+
+
+class BootstrapError(ValueError):
+    """A bootstrap that Envoy would refuse; the message names the setting, its value and what to do."""
 
 
 def bootstrap(
@@ -30,12 +38,14 @@ def bootstrap(
     admin_port: int,
     ready_port: int = names.READY_PORT,
     ready_host: str | None = None,
+    token_file: str | None = None,
 ) -> Json:
     """A bootstrap for that proxy, as a JSON document.
 
     `node` None: identity comes by --service-node and --service-cluster, so that one file serves many.
     The admin port is on loopback; the readiness listener (`GET /ready`) on `ready_host`: loopback in explicit mode,
-    else every address, for probes come from outside.
+    else every address, for probes come from outside. `token_file` is the path of a token, in the proxy's file system,
+    that is sent to the control plane with each stream. Raises BootstrapError.
     """
     document: Json = {
         "admin": {"address": _address("127.0.0.1", admin_port)},
@@ -52,7 +62,7 @@ def bootstrap(
         },
         "static_resources": {
             "listeners": [_ready(node, ready_port, ready_host)],
-            "clusters": [_xds_cluster(xds_host, xds_port)],
+            "clusters": [_xds_cluster(xds_host, xds_port, token_file)],
         },
         "overload_manager": _overload_manager(),
         **_figures(),
@@ -75,7 +85,15 @@ def _ads() -> Json:
     return {"ads": {}, "resource_api_version": "V3", "initial_fetch_timeout": "0s"}
 
 
-def _xds_cluster(host: str, port: int) -> Json:
+def _xds_cluster(host: str, port: int, token_file: str | None) -> Json:
+    protocol: Json = {
+        "@type": f"{_T}extensions.upstreams.http.v3.HttpProtocolOptions",
+        "explicit_http_config": {
+            "http2_protocol_options": {"connection_keepalive": {"interval": "10s", "timeout": "5s"}}
+        },
+    }
+    if token_file is not None:
+        protocol["http_filters"] = _with_token(token_file)
     return {
         "name": names.XDS_CLUSTER,
         "type": "STRICT_DNS",
@@ -88,15 +106,47 @@ def _xds_cluster(host: str, port: int) -> Json:
         "upstream_connection_options": {
             "tcp_keepalive": {"keepalive_time": 10, "keepalive_interval": 5, "keepalive_probes": 3}
         },
-        "typed_extension_protocol_options": {
-            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
-                "@type": f"{_T}extensions.upstreams.http.v3.HttpProtocolOptions",
-                "explicit_http_config": {
-                    "http2_protocol_options": {"connection_keepalive": {"interval": "10s", "timeout": "5s"}}
-                },
-            }
+        "typed_extension_protocol_options": {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": protocol},
+    }
+
+
+def _with_token(path: str) -> list[Json]:
+    """Filters of the control plane's cluster that give each new stream, ADS and figures alike, the token in that file.
+
+    Envoy watches the file and its folder, so a move, a write in place and a Kubernetes volume are all seen, and needs
+    no second file, as a secret by SDS would.
+    https://www.envoyproxy.io/docs/envoy/v1.40.0/configuration/observability/access_log/usage#command-operators
+    """
+    if not _TOKEN_PATH.fullmatch(path) or set(path) & set(":%()"):
+        raise BootstrapError(
+            f"the token file {path!r} cannot be named to Envoy: give an absolute path without spaces, colons, "
+            "per cent signs and brackets"
+        )
+    content = f"%FILE_CONTENT({path}:{posixpath.dirname(path)})%"
+    mutation = {
+        "@type": f"{_T}extensions.filters.http.header_mutation.v3.HeaderMutation",
+        "mutations": {
+            "request_mutations": [
+                {
+                    "append": {
+                        "header": {"key": "authorization", "value": f"Bearer {content}"},
+                        "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
+                    }
+                }
+            ],
+            "formatters": [
+                {
+                    "name": "envoy.formatter.file_content",
+                    "typed_config": {"@type": f"{_T}extensions.formatter.file_content.v3.FileContent"},
+                }
+            ],
         },
     }
+    codec = {"@type": f"{_T}extensions.filters.http.upstream_codec.v3.UpstreamCodec"}
+    return [
+        {"name": "envoy.filters.http.header_mutation", "typed_config": mutation},
+        {"name": "envoy.filters.http.upstream_codec", "typed_config": codec},
+    ]
 
 
 def _ready(node: ProxyNode | None, port: int, host: str | None) -> Json:

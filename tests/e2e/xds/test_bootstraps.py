@@ -28,8 +28,9 @@ EXPLICIT = ProxyNode(
 @pytest.mark.parametrize("node", [EXPLICIT, INTERCEPTED, None], ids=["explicit", "intercepted", "by command line"])
 def test_envoy_validates_it(node: ProxyNode | None, tmp_path: Path) -> None:
     """`--mode validate` accepts it without a warning of something deprecated."""
-    file = tmp_path / "bootstrap.json"
-    file.write_text(json.dumps(bootstrap(node, "control-plane", 18000, 9901)))
+    file, token = tmp_path / "bootstrap.json", tmp_path / "token"
+    token.write_text("0123456789abcdef")
+    file.write_text(json.dumps(bootstrap(node, "control-plane", 18000, 9901, token_file=str(token))))
     who = () if node else ("--service-node", "mesh/shop/virtualNode/order", "--service-cluster", "order")
     done = subprocess.run(
         [str(part) for part in envoy_command(file, "--mode", "validate", *who)],

@@ -15,7 +15,7 @@ from envoy.extensions.resource_monitors.downstream_connections.v3 import downstr
 from envoy.extensions.upstreams.http.v3 import http_protocol_options_pb2
 from google.protobuf.json_format import ParseDict
 
-from shopmesh.xds.bootstrap import bootstrap
+from shopmesh.xds.bootstrap import BootstrapError, bootstrap
 from shopmesh.xds.node import ProxyNode, parse
 from tests.unit.xds.test_node import EXPLICIT
 
@@ -64,3 +64,17 @@ def test_admin_is_on_loopback_and_ready_where_probes_come_from(node: ProxyNode |
     assert document["admin"]["address"]["socket_address"] == {"address": "127.0.0.1", "port_value": 9901}
     (ready,) = document["static_resources"]["listeners"]
     assert ready["address"]["socket_address"] == {"address": host, "port_value": 15021}
+
+
+def test_the_token_goes_with_every_stream() -> None:
+    """Named by its path alone, with the folder to be watched: a Kubernetes volume swaps a link in there."""
+    document = bootstrap(EXPLICIT, "127.0.0.1", 18000, 9901, token_file="/var/run/shopmesh/token")
+
+    assert "Bearer %FILE_CONTENT(/var/run/shopmesh/token:/var/run/shopmesh)%" in json.dumps(document)
+
+
+@pytest.mark.parametrize("path", ["token", "", "/a:b", "/a b", "/%", "/a)", "/tokén"])
+def test_a_token_path_that_envoy_cannot_read_is_refused(path: str) -> None:
+    """Before an Envoy fails to start with it."""
+    with pytest.raises(BootstrapError, match="absolute path"):
+        bootstrap(EXPLICIT, "127.0.0.1", 18000, 9901, token_file=path)
