@@ -25,6 +25,7 @@ from google.protobuf.wrappers_pb2 import BoolValue, UInt32Value
 
 from shopmesh.xds import clusters
 from shopmesh.xds.resources import packed
+from shopmesh.xds.telemetry import Telemetry
 
 FORWARD_PROXY_FILTERS = ("envoy.filters.http.dynamic_forward_proxy", "envoy.filters.http.rbac")
 """What the routes that lead outside switch on: on mesh traffic the second would warn of each request."""
@@ -32,7 +33,7 @@ FORWARD_PROXY_FILTERS = ("envoy.filters.http.dynamic_forward_proxy", "envoy.filt
 _THIS_HOST = (("127.0.0.0", 8), ("0.0.0.0", 32), ("::", 0))
 
 
-def manager(stat_prefix: str, routes: str, filters: Iterable[HttpFilter] = ()) -> Filter:
+def manager(stat_prefix: str, routes: str, telemetry: Telemetry, filters: Iterable[HttpFilter] = ()) -> Filter:
     """HTTP/1.1 and HTTP/2 alike, with these routes by ADS, and websockets as App Mesh had them."""
     made = HttpConnectionManager(
         stat_prefix=stat_prefix,
@@ -41,6 +42,7 @@ def manager(stat_prefix: str, routes: str, filters: Iterable[HttpFilter] = ()) -
         upgrade_configs=[HttpConnectionManager.UpgradeConfig(upgrade_type="websocket")],
         normalize_path=BoolValue(value=True),
         merge_slashes=True,
+        access_log=telemetry.access_logs,
     )
     return Filter(name="envoy.filters.network.http_connection_manager", typed_config=packed(made))
 

@@ -28,6 +28,7 @@ from shopmesh.xds import hcm, names
 from shopmesh.xds.endpoints import socket_address
 from shopmesh.xds.node import Shape
 from shopmesh.xds.resources import XdsResource, packed, resource, serialised
+from shopmesh.xds.telemetry import Telemetry
 
 _TLS_PORT = 443
 
@@ -46,17 +47,14 @@ class Inbound:
         return names.ingress_routes(self.port)
 
 
-def explicit(shape: Shape, inbound: Sequence[Inbound]) -> Iterable[XdsResource]:
+def explicit(shape: Shape, inbound: Sequence[Inbound], telemetry: Telemetry) -> Iterable[XdsResource]:
     """The forward proxy on loopback, and the virtual node's own ports."""
+    forward_proxy = hcm.forward_proxy_filters(shape.egress_port)
     egress = Listener(
         name=names.listener("egress", "127.0.0.1", shape.egress_port),
         address=socket_address("127.0.0.1", shape.egress_port),
         traffic_direction=TrafficDirection.OUTBOUND,
-        filter_chains=[
-            FilterChain(
-                filters=[hcm.manager("egress", names.EGRESS_ROUTES, hcm.forward_proxy_filters(shape.egress_port))]
-            )
-        ],
+        filter_chains=[FilterChain(filters=[hcm.manager("egress", names.EGRESS_ROUTES, telemetry, forward_proxy)])],
     )
     yield _resource(_alone_on_port(egress))
     for one in inbound:
@@ -65,13 +63,18 @@ def explicit(shape: Shape, inbound: Sequence[Inbound]) -> Iterable[XdsResource]:
             name=names.listener("ingress", shape.address, one.bound),
             address=socket_address(shape.address, one.bound),
             traffic_direction=TrafficDirection.INBOUND,
-            filter_chains=[FilterChain(filters=[hcm.manager(prefix, one.routes)])],
+            filter_chains=[FilterChain(filters=[hcm.manager(prefix, one.routes, telemetry)])],
         )
         yield _resource(_alone_on_port(ingress))
 
 
 def intercepted(
-    shape: Shape, inbound: Sequence[Inbound], outside: str, ports: Sequence[int], allow_all: bool
+    shape: Shape,
+    inbound: Sequence[Inbound],
+    outside: str,
+    ports: Sequence[int],
+    allow_all: bool,
+    telemetry: Telemetry,
 ) -> Iterable[XdsResource]:
     """One listener each way; chains by the original port, so that no protocol has to be guessed.
 
@@ -82,7 +85,7 @@ def intercepted(
             FilterChain(
                 name=f"http_{one.port}",
                 filter_chain_match=_to_port(one.port),
-                filters=[hcm.manager(_ingress_prefix(one, inbound), one.routes)],
+                filters=[hcm.manager(_ingress_prefix(one, inbound), one.routes, telemetry)],
             )
             for one in inbound
         ]
@@ -93,13 +96,13 @@ def intercepted(
         FilterChain(
             name="self",
             filter_chain_match=_to_port(shape.egress_port),
-            filters=[_tcp("egress.self", names.BLACKHOLE)],
+            filters=[_tcp("egress.self", names.BLACKHOLE, telemetry)],
         ),
         *(
             FilterChain(
                 name=f"http_{port}",
                 filter_chain_match=_to_port(port),
-                filters=[hcm.manager("egress", names.EGRESS_ROUTES)],
+                filters=[hcm.manager("egress", names.EGRESS_ROUTES, telemetry)],
             )
             for port in ports
             if port != shape.egress_port
@@ -107,9 +110,9 @@ def intercepted(
     ]
     egress = _redirected("egress", shape.egress_port, TrafficDirection.OUTBOUND, chains)
     if allow_all:
-        egress.default_filter_chain.filters.append(_tcp("egress.allow-all", outside))
+        egress.default_filter_chain.filters.append(_tcp("egress.allow-all", outside, telemetry))
     elif _TLS_PORT not in ports:
-        _open_to_amazonaws(egress, outside)
+        _open_to_amazonaws(egress, outside, telemetry)
     yield _resource(egress, (names.BLACKHOLE, outside))
 
 
@@ -132,7 +135,7 @@ def _redirected(direction: names.Direction, port: int, traffic: int, chains: Seq
     )
 
 
-def _open_to_amazonaws(egress: Listener, outside: str) -> None:
+def _open_to_amazonaws(egress: Listener, outside: str, telemetry: Telemetry) -> None:
     """DROP_ALL leaves *.amazonaws.com open: for TLS the name stands in the client's hello, read on this port alone."""
     other_ports = ListenerFilterChainMatchPredicate(
         not_match=ListenerFilterChainMatchPredicate(
@@ -150,7 +153,7 @@ def _open_to_amazonaws(egress: Listener, outside: str) -> None:
     match.server_names.append("*.amazonaws.com")
     match.transport_protocol = "tls"
     egress.filter_chains.append(
-        FilterChain(name="amazonaws", filter_chain_match=match, filters=[_tcp("egress.amazonaws", outside)])
+        FilterChain(name="amazonaws", filter_chain_match=match, filters=[_tcp("egress.amazonaws", outside, telemetry)])
     )
 
 
@@ -158,11 +161,9 @@ def _to_port(port: int) -> FilterChainMatch:
     return FilterChainMatch(destination_port=UInt32Value(value=port))
 
 
-def _tcp(stat_prefix: str, cluster: str) -> Filter:
-    return Filter(
-        name="envoy.filters.network.tcp_proxy",
-        typed_config=packed(TcpProxy(stat_prefix=stat_prefix, cluster=cluster)),
-    )
+def _tcp(stat_prefix: str, cluster: str, telemetry: Telemetry) -> Filter:
+    proxy = TcpProxy(stat_prefix=stat_prefix, cluster=cluster, access_log=telemetry.access_logs)
+    return Filter(name="envoy.filters.network.tcp_proxy", typed_config=packed(proxy))
 
 
 def _ingress_prefix(one: Inbound, inbound: Sequence[Inbound]) -> str:

@@ -16,6 +16,7 @@ from shopmesh.xds.node import Shape
 from shopmesh.xds.resources import Collection, TypeName, XdsResource, digest, resource, serialised
 from shopmesh.xds.targets import HTTP_PROTOCOLS, Target
 from shopmesh.xds.targets import listeners as listeners_of
+from shopmesh.xds.telemetry import telemetry
 
 
 class SnapshotError(ValueError):
@@ -130,12 +131,13 @@ def _endpoints(reader: Reader, targets: tuple[Target, ...]) -> Collection:
 
 def _listeners(reader: Reader, shape: Shape) -> Collection:
     inbound = reader.part(_arriving, shape).inbound
+    told = reader.part(telemetry, shape)
     if shape.mode == "explicit":
-        return Collection("listeners", listeners.explicit(shape, inbound))
+        return Collection("listeners", listeners.explicit(shape, inbound, told))
     ports = reader.part(egress.egress, shape.mesh, shape.name).ports
     outside = egress.outside_cluster(reader, shape.mesh)
     allow_all = egress.allows_all(reader, shape.mesh)
-    return Collection("listeners", listeners.intercepted(shape, inbound, outside, ports, allow_all))
+    return Collection("listeners", listeners.intercepted(shape, inbound, outside, ports, allow_all, told))
 
 
 def _not_served(shape: Shape, port: int) -> Limitation:
