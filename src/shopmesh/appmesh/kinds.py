@@ -126,5 +126,9 @@ def children_of(kind: str) -> tuple[Kind, ...]:
 
 def describe(key: Key) -> str:
     """A resource in a sentence: `virtual node product-vn`, `route product-vr/product-r`."""
-    words = "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in key.kind)
-    return f"{words} {'/'.join(key.path[1:]) or key.path[0]}"
+    return f"{in_words(key.kind)} {'/'.join(key.path[1:]) or key.path[0]}"
+
+
+def in_words(kind: str) -> str:
+    """`virtualNode` as a sentence has it: `virtual node`."""
+    return "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in kind)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from shopmesh.appmesh.annotations import tagged
 from shopmesh.appmesh.errors import NotFound, ResourceInUse
 from shopmesh.appmesh.kinds import KINDS, REFERRERS, Kind, children_of, describe
 from shopmesh.appmesh.store import Document, Key, Resource, View
@@ -41,10 +42,11 @@ def release(resource: Resource, view: View, leaving: frozenset[Key] = frozenset(
 
 
 def users_of(key: Key, view: View) -> Iterator[Resource]:
-    """The resources of the same mesh whose documents refer to this one."""
+    """The resources of the same mesh whose documents or annotations refer to this one."""
     for kind in (KINDS[name] for name in REFERRERS.get(key.kind, ())):
         for resource in descendants(kind, key.mesh, view):
-            if any(target == key for _, target in kind.references(key.mesh, resource.spec)):
+            named = (*kind.references(key.mesh, resource.spec), *tagged.references(resource.key, resource.tags))
+            if any(target == key for _, target in named):
                 yield resource
 
 

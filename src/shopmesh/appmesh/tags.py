@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from shopmesh.appmesh import arn
+from shopmesh.appmesh.annotations import tagged
 from shopmesh.appmesh.context import Context
 from shopmesh.appmesh.errors import BadRequest, NotFound, TooManyTags
 from shopmesh.appmesh.kinds import describe
@@ -38,14 +39,18 @@ def merged(before: Tags, given: Iterable[Mapping[str, str]]) -> Tags:
 
 def tag(parameters: Mapping[str, Any], transaction: Transaction, context: Context) -> dict[str, Any]:
     resource = _find(parameters, transaction, context)
-    transaction.put(replace(resource, tags=merged(resource.tags, parameters["tags"])))
+    after = merged(resource.tags, parameters["tags"])
+    tagged.check(resource.key, after, [tag["key"] for tag in parameters["tags"]], transaction)
+    transaction.put(replace(resource, tags=after))
     return {}
 
 
 def untag(parameters: Mapping[str, Any], transaction: Transaction, context: Context) -> dict[str, Any]:
     resource = _find(parameters, transaction, context)
     gone = set(parameters["tagKeys"])
-    transaction.put(replace(resource, tags=tuple(pair for pair in resource.tags if pair[0] not in gone)))
+    after = tuple(pair for pair in resource.tags if pair[0] not in gone)
+    tagged.check(resource.key, after, gone, transaction)
+    transaction.put(replace(resource, tags=after))
     return {}
 
 

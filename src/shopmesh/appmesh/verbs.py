@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from shopmesh.appmesh import arn, references, rules, tags
+from shopmesh.appmesh.annotations import tagged
 from shopmesh.appmesh.context import Context
 from shopmesh.appmesh.errors import Conflict, Forbidden, NotFound
 from shopmesh.appmesh.kinds import KINDS, Kind, describe
@@ -54,6 +55,7 @@ def put_new(
     rules.check_name(key, transaction)
     rules.check(key, spec, transaction)
     references.resolve(key, spec, transaction)
+    tagged.check(key, tags, [name for name, _ in tags], transaction)
     uid = context.new_uid()
     resource = Resource(key, spec, uid, 1, context.now, context.now, tags, derived_from)
     transaction.put(resource)

@@ -163,10 +163,12 @@ def _action(route: Mapping[str, Any], action: Mapping[str, Any]) -> list[str]:
 
 def _references(resource: Declared) -> list[Key]:
     """What a resource uses; a backend is a use, although the API lets it name what is not there."""
+    from shopmesh.appmesh.annotations.tagged import references
     from shopmesh.appmesh.store import Key
 
     key = resource.key
     named = [reference.key for reference in KINDS[key.kind].references(key.mesh, resource.spec)]
+    named += [reference.key for reference in references(key, tuple(resource.tags.items()))]
     for backend in resource.spec.get("backends", []):
         named.append(Key("virtualService", (key.mesh, backend["virtualService"]["virtualServiceName"])))
     return list(dict.fromkeys(named))

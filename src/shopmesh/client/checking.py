@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from shopmesh.appmesh.annotations import tagged
 from shopmesh.appmesh.kinds import KINDS, describe
 from shopmesh.appmesh.manifests import Declared, DocumentError, Given, Source, declared, located, problems
 from shopmesh.appmesh.manifests.objects import UNKNOWN
@@ -28,7 +29,7 @@ def check(sources: Sequence[Source], mesh: str | None = None, given: Given | Non
     resources = declared(sources, mesh, (), given, notes.append)
     wrong = list(problems(resources))
     if not wrong:
-        state = State(Resource(r.key, r.spec, "", 1, 0.0, 0.0) for r in resources)
+        state = State(Resource(r.key, r.spec, "", 1, 0.0, 0.0, tuple(r.tags.items())) for r in resources)
         wrong = [problem for resource in resources for problem in _against_rules(resource, state)]
         notes += [note for resource in resources for note in _missing(resource, state)]
     if wrong:
@@ -44,13 +45,16 @@ def _against_rules(resource: Declared, state: State) -> Iterator[DocumentError]:
     for rule in RULES[resource.key.kind]:
         for problem in rule(Candidate(resource.key, resource.spec, state)):
             yield located(resource, problem.field, problem.message)
+    for problem in tagged.problems(resource.key.kind, tuple(resource.tags.items())):
+        yield located(resource, problem.field, problem.message)
 
 
 def _missing(resource: Declared, state: State) -> Iterator[DocumentError]:
     """What a resource needs and these documents do not declare."""
     kind = KINDS[resource.key.kind]
     above = [("", Key(parent, resource.key.path[:depth])) for depth, parent in enumerate(kind.parents, start=1)]
-    for field, key in [*above, *kind.references(resource.key.mesh, resource.spec)]:
+    named = tagged.references(resource.key, tuple(resource.tags.items()))
+    for field, key in [*above, *kind.references(resource.key.mesh, resource.spec), *named]:
         if state.get(key) is None and key.name != UNKNOWN:
             yield located(resource, field, f"there is no {describe(key)} among these files; the mesh must have it")
 

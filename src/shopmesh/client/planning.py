@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from shopmesh.appmesh.annotations.pieces import whole
 from shopmesh.appmesh.kinds import KINDS
 from shopmesh.appmesh.manifests import Declared, document, in_order, is_ours, parameters
 from shopmesh.appmesh.store import Key
@@ -77,14 +78,27 @@ def _updated(resource: Declared, before: Declared, arn: str) -> Step:
     requests: list[Mapping[str, Any]] = []
     if not same(resource.spec, before.spec):
         requests.append(_request("Update", resource, parameters(resource)))
-    changed = {name: value for name, value in resource.tags.items() if before.tags.get(name) != value}
+    gone = _gone(resource, before)
+    if gone:
+        requests.append({"operation": "UntagResource", "parameters": {"resourceArn": arn, "tagKeys": sorted(gone)}})
+    kept = {name: value for name, value in before.tags.items() if name not in gone}
+    changed = {name: value for name, value in resource.tags.items() if kept.get(name) != value}
     if changed:
         tags = [{"key": name, "value": value} for name, value in sorted(changed.items())]
         requests.append({"operation": "TagResource", "parameters": {"resourceArn": arn, "tags": tags}})
-    gone = sorted(name for name in before.tags if resource.whole and is_ours(name) and name not in resource.tags)
-    if gone:
-        requests.append({"operation": "UntagResource", "parameters": {"resourceArn": arn, "tagKeys": gone}})
     return Step("updated" if requests else "unchanged", resource, tuple(requests))
+
+
+def _gone(resource: Declared, before: Declared) -> set[str]:
+    """The tags to take away: those that a whole document no longer has, and all pieces of a text that gets shorter.
+
+    Such a text is given anew after that: half of the old one with half of the new would be refused.
+    """
+    ours = {name for name in before.tags if is_ours(name)}
+    given = {whole(name) for name in resource.tags}
+    left = {name for name in ours - resource.tags.keys() if resource.whole or whole(name) in given}
+    shorter = {whole(name) for name in left} & given
+    return left | {name for name in ours if whole(name) in shorter}
 
 
 def _deleted(resource: Declared) -> Step:

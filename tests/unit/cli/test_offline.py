@@ -148,3 +148,13 @@ def test_templates_are_checked_with_their_parameters() -> None:
     assert "valid virtualNode shopmesh-N\n" == good.stdout
     assert "skipped AWS::ECS::Cluster" in good.stderr
     assert "Resources.N.Properties.Spec.Listeners[0].PortMapping.Port: 0 is out of range" in bad.stderr
+
+
+def test_annotations_are_checked() -> None:
+    """What an annotation says is told at its line, of a route by the name it has in its router."""
+    text = (MESH / "product.yaml").read_text()
+    kind, rest = "kind: VirtualRouter\nmetadata:\n", "  annotations: {shopmesh.dev/product-r.rate-limit: often}\n"
+
+    said = check("-f", str(MESH / "mesh.yaml"), "-f", "-", stdin=text.replace(kind, kind + rest), status=1).stderr
+
+    assert "metadata.annotations.shopmesh.dev/product-r.rate-limit: 'often': a limit is a number" in said

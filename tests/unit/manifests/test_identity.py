@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
@@ -27,6 +27,7 @@ from shopmesh.appmesh.model import GA
 from shopmesh.appmesh.store import Document, Key, State, Transaction
 from shopmesh.client import differences
 from shopmesh.client.planning import plan
+from tests.support.annotating import annotated
 from tests.support.inputs import ACCOUNT
 from tests.support.meshes import TEXT, meshes
 
@@ -46,11 +47,15 @@ def stored(requests: Iterable[Mapping[str, Any]]) -> State:
     return state
 
 
-def created(mesh: Iterable[tuple[Key, Document]], tags: Document) -> State:
-    return stored(
-        {"operation": f"Create{KINDS[key.kind].title}", "parameters": document(Declared(key, spec, tags))}
+def created(mesh: Iterable[tuple[Key, Document]], tags: Callable[[Key], Mapping[str, str]] = lambda key: {}) -> State:
+    return stored(creations(mesh, tags))
+
+
+def creations(mesh: Iterable[tuple[Key, Document]], tags: Callable[[Key], Mapping[str, str]]) -> list[dict[str, Any]]:
+    return [
+        {"operation": f"Create{KINDS[key.kind].title}", "parameters": document(Declared(key, spec, tags(key)))}
         for key, spec in mesh
-    )
+    ]
 
 
 def read(state: State) -> list[Declared]:
@@ -75,7 +80,11 @@ def arn(key: Key) -> str:
 
 
 def decorated(manifest: dict[str, Any]) -> dict[str, Any]:
-    metadata = {**manifest["metadata"], "annotations": {"shopmesh.dev/owner": manifest["kind"]}}
+    names = {"VirtualNode": [""], "VirtualService": [""]}.get(manifest["kind"], [])
+    names += [f"{route['name']}." for route in manifest["spec"].get("routes", [])]
+    headers = "||".join(f"x-{number}=a value" for number in range(40))
+    said = {f"shopmesh.dev/{name}request-headers-add": headers for name in names}
+    metadata = {**manifest["metadata"], **({"annotations": said} if said else {})}
     selector = {"podSelector": {"matchLabels": {"app": "x" * 300}}}
     selected = selector if manifest["kind"] in ("VirtualNode", "VirtualGateway") else {}
     return {**manifest, "metadata": metadata, "spec": {**manifest["spec"], **selected}}
@@ -88,7 +97,7 @@ def test_manifests_bring_the_same_mesh_back(mesh: list[tuple[Key, Document]]) ->
 
     They say what the API has no place for as well: selectors, annotations.
     """
-    given_ones = [decorated(manifest) for manifest in manifests(read(created(mesh, {})))]
+    given_ones = [decorated(manifest) for manifest in manifests(read(created(mesh)))]
     first = applied(as_yaml(given_ones), "mesh.yaml")
 
     text = as_yaml(manifests(read(first)))
@@ -104,12 +113,58 @@ def test_manifests_bring_the_same_mesh_back(mesh: list[tuple[Key, Document]]) ->
 @settings(max_examples=30, deadline=None, suppress_health_check=SLOW)
 def test_json_brings_the_same_mesh_back_with_all_tags(mesh: list[tuple[Key, Document]], tags: dict[str, str]) -> None:
     """The aws CLI's documents keep tags of any name, on every resource."""
-    first = created(mesh, tags)
+    first = created(mesh, lambda key: tags)
 
     text = "".join(as_json(document(resource)) for resource in read(first))
 
     assert read(first) == read(applied(text, "mesh.json"))
     applied(text, "mesh.json", first)
+
+
+@st.composite
+def annotated_meshes(draw: st.DrawFn, sets: int) -> tuple[list[tuple[Key, Document]], list[dict[Key, dict[str, str]]]]:
+    """A mesh, and so many sets of annotations for its resources."""
+    mesh = draw(meshes())
+    nodes = [key.name for key, _ in mesh if key.kind == "virtualNode"]
+    return mesh, [{key: draw(annotated(key, nodes)) for key, _ in mesh} for _ in range(sets)]
+
+
+def annotations_of(state: State) -> dict[Key, dict[str, str]]:
+    return {
+        resource.key: {name: value for name, value in resource.tags if name.startswith("shopmesh.dev/")}
+        for resource in state
+    }
+
+
+@given(annotated_meshes(1))
+@settings(max_examples=40, deadline=None, suppress_health_check=SLOW)
+def test_annotations_come_back_from_wherever_they_were_set(
+    drawn: tuple[list[tuple[Key, Document]], list[dict[Key, dict[str, str]]]],
+) -> None:
+    """Tags of the vocabulary that the API was given, on routes too and in pieces of any size, survive as manifests."""
+    mesh, [tags] = drawn
+
+    again = applied(as_yaml(manifests(read(created(mesh, tags.__getitem__)))), "mesh.yaml")
+
+    assert tags == annotations_of(again)
+    applied(as_yaml(manifests(read(again))), "mesh.yaml", again)
+
+
+@given(annotated_meshes(2))
+@settings(max_examples=40, deadline=None, suppress_health_check=SLOW)
+def test_annotations_take_the_place_of_those_before(
+    drawn: tuple[list[tuple[Key, Document]], list[dict[Key, dict[str, str]]]],
+) -> None:
+    """Applied to a mesh with any annotations, manifests with any others leave it with theirs; no step is refused."""
+    mesh, [before, after] = drawn
+    first = created(mesh, before.__getitem__)
+    text = as_yaml(manifests(read(created(mesh, after.__getitem__))))
+
+    existing = {resource.key: (resource, arn(resource.key)) for resource in read(first)}
+    wanted = declared(documents(text, "mesh.yaml"), existing=[resource for resource, _ in existing.values()])
+    changes = [request for step in plan(wanted, existing) for request in step.requests]
+
+    assert after == annotations_of(stored([*creations(mesh, before.__getitem__), *changes]))
 
 
 def test_every_kind_is_drawn() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from shopmesh.appmesh.manifests import Declared, DocumentError, declared, documents, manifests
+from shopmesh.appmesh.manifests import Declared, DocumentError, declared, documents, manifests, not_for_kubernetes
 from shopmesh.appmesh.manifests.names import ObjectName, arn_name, default_name, object_name
 from shopmesh.appmesh.manifests.selectors import selects
 from shopmesh.appmesh.store import Key
@@ -275,6 +275,36 @@ def test_annotations_of_ours_are_tags() -> None:
     found = read(MESH, manifest("VirtualNode", "n", {}, annotations=annotations))
 
     assert {"shopmesh.dev/mirror": "a-vn"} == manifests(found.values())[1]["metadata"]["annotations"]
+
+
+ROUTER = {"routes": [{"name": name, "httpRoute": {"match": {"prefix": f"/{name}"}}} for name in ("all", "a.b", "Ä x")]}
+
+
+def test_annotations_of_routes_stand_in_their_router() -> None:
+    """`shopmesh.dev/<route>.<word>` is a tag of the route, whatever its name, and comes back."""
+    annotations = {
+        "shopmesh.dev/all.mirror": "a-vn 10%",
+        "shopmesh.dev/a.b.fault-abort": "503",
+        "shopmesh.dev/Ä x.request-headers-add": "x-long=" + "a" * 300,
+    }
+
+    found = read(MESH, manifest("VirtualRouter", "r", ROUTER, annotations=annotations))
+
+    tags = {resource.key.name: dict(resource.tags) for resource in found.values() if resource.key.kind == "route"}
+    assert {"shopmesh.dev/mirror": "a-vn 10%"} == tags["all"]
+    assert {"shopmesh.dev/fault-abort": "503"} == tags["a.b"]
+    assert {"shopmesh.dev/request-headers-add", "shopmesh.dev/request-headers-add.2"} == tags["Ä x"].keys()
+    assert annotations == manifests(found.values())[1]["metadata"]["annotations"]
+    told = (
+        "route Ä x: 'shopmesh.dev/Ä x.request-headers-add' is no annotation's name in Kubernetes; Kubernetes refuses it"
+    )
+    assert [told] == list(not_for_kubernetes(found.values()))
+
+
+def test_an_annotation_of_a_route_that_is_not_there_is_told() -> None:
+    """With its line, and the route that was meant."""
+    with pytest.raises(DocumentError, match=r"al\.mirror: the router has no route 'al'; did you mean 'all'"):
+        read(MESH, manifest("VirtualRouter", "r", ROUTER, annotations={"shopmesh.dev/al.mirror": "a-vn"}))
 
 
 def test_a_tag_that_somebody_damaged_does_no_harm() -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
+from shopmesh.appmesh.annotations import PREFIX
 from shopmesh.appmesh.kinds import KINDS
+from shopmesh.appmesh.manifests.annotated import PLACE, spoken
 from shopmesh.appmesh.manifests.cloudformation import is_template, property_name
 from shopmesh.appmesh.manifests.declared import Declared
-from shopmesh.appmesh.manifests.documents import DocumentError, Path
+from shopmesh.appmesh.manifests.documents import DocumentError, Path, Source
 from shopmesh.appmesh.manifests.fields import REFERENCES, RENAMED
 from shopmesh.appmesh.manifests.requests import parameters
 from shopmesh.appmesh.model import GA
@@ -16,6 +18,7 @@ from shopmesh.appmesh.protocol import call
 from shopmesh.appmesh.validate import Problem
 
 _STEP = re.compile(r"\[(\d+)\]|([^.\[\]]+)")
+_ANNOTATION = re.compile(rf"{re.escape(PREFIX)}\S+(?=: )")
 _FIELD = re.compile(r"[A-Za-z][\w.]*(?:\[\d+\][\w.]*)*(?=: )")
 
 
@@ -30,7 +33,7 @@ def problems(resources: Iterable[Declared]) -> Iterator[DocumentError]:
 
 def refused(resource: Declared, message: str) -> DocumentError:
     """A refusal of the API, whose message may begin with a field, told at the field's place in the document."""
-    field = _FIELD.match(message)
+    field = _ANNOTATION.match(message) or _FIELD.match(message)
     return located(resource, field[0], message[field.end() + 2 :]) if field else located(resource, "", message)
 
 
@@ -39,6 +42,8 @@ def located(resource: Declared, field: str, message: str) -> DocumentError:
     source = resource.source
     if source is None:
         return DocumentError(f"{resource.key.kind} {resource.key.name}: {field}: {message}")
+    if field.startswith(PREFIX):
+        return _annotated(source, resource, field, message)
     steps = [int(index) if index else word for index, word in _STEP.findall(field)]
     if is_template(source.value):
         steps = [property_name(step) if isinstance(step, str) else step for step in steps]
@@ -50,6 +55,14 @@ def located(resource: Declared, field: str, message: str) -> DocumentError:
     if "kind" in source.value:
         steps = [_spoken(resource, steps, index) for index in range(len(steps))]
     return source.wrong((*path, *steps[1:]), message)
+
+
+def _annotated(source: Source, resource: Declared, tag: str, message: str) -> DocumentError:
+    """An error in an annotation, which a manifest has among its metadata and all others among their tags."""
+    if "kind" in source.value:
+        return source.wrong((*PLACE, spoken(resource.key.kind, resource.key.name, tag)), message)
+    path: Path = (*resource.path[:-1], "Tags") if is_template(source.value) else ("tags",)
+    return source.wrong(path, f"{tag}: {message}")
 
 
 def _spoken(resource: Declared, steps: list[int | str], index: int) -> int | str:

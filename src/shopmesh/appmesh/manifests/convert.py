@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from shopmesh.appmesh.manifests.annotated import check_routes, own_tags, route_tags
 from shopmesh.appmesh.manifests.cloudformation import Given, foreign_resources, is_template, template
 from shopmesh.appmesh.manifests.declared import API_VERSION, Declared, at, in_order, kept_tags
 from shopmesh.appmesh.manifests.documents import DocumentError, Path, Source
@@ -128,7 +129,9 @@ def _of_manifest(source: Source, objects: Objects) -> Iterator[Declared]:
     converted = to_api(said, resolve, ("spec",))
     if groups := spec.get("backendGroups"):
         converted["backends"] = [*converted.get("backends", []), *_grouped(source, objects, name, spec, groups)]
-    yield Declared(key, converted, kept_tags(key, source.value), owner, True, source, ("spec",))
+    tags = kept_tags(key, source.value) | own_tags(source)
+    yield Declared(key, converted, tags, owner, True, source, ("spec",))
+    names = []
     for index, route in enumerate(spec.get("routes") or [] if key.kind == "virtualRouter" else []):
         path: Path = ("spec", "routes", index)
         if not isinstance(route, dict):
@@ -136,7 +139,11 @@ def _of_manifest(source: Source, objects: Objects) -> Iterator[Declared]:
         routed = to_api({word: part for word, part in route.items() if word != "name"}, resolve, path)
         if not (route_name := _text(source, route, "name", path)):
             raise source.wrong((*path, "name"), "is missing; each route has a name")
-        yield Declared(Key("route", (*key.path, route_name)), routed, {}, owner, True, source, path)
+        names.append(route_name)
+        yield Declared(
+            Key("route", (*key.path, route_name)), routed, route_tags(source, route_name), owner, True, source, path
+        )
+    check_routes(source, names)
 
 
 def _resolve(

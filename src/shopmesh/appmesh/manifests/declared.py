@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from shopmesh.appmesh.annotations import PREFIX, in_pieces, joined
+from shopmesh.appmesh.annotations.pieces import texts
 from shopmesh.appmesh.manifests.documents import Path, Source
 from shopmesh.appmesh.manifests.names import MANIFEST_KINDS, object_name
 from shopmesh.appmesh.store import Document, Key
@@ -20,11 +22,7 @@ API_VERSION = "appmesh.k8s.aws/v1beta2"
 ROUTE_LABEL = "shopmesh.dev/virtual-gateway"
 """Ties a gateway route to its gateway in manifests made from API documents."""
 
-ANNOTATIONS = "shopmesh.dev/"
-"""Annotations of this prefix are tags of the same name, as the API has no other place for them."""
-
 _KEPT = "appmesh.k8s.aws/"
-_TAG_LENGTH = 256
 
 
 @dataclass(frozen=True)
@@ -88,29 +86,34 @@ def bare(key: Key) -> dict[str, Any]:
 
 def kept_tags(key: Key, manifest: Document) -> dict[str, str]:
     """The tags that keep what only this manifest says."""
-    guess, tags = bare(key), {}
+    guess = bare(key)
+    tags: dict[str, str] = {}
     for path in KEPT[key.kind]:
         if (said := at(manifest, path)) != at(guess, path):
-            tags.update(_pieces(f"{_KEPT}{path[-1]}", json.dumps(said, separators=(",", ":"), sort_keys=True)))
-    annotations = at(manifest, ("metadata", "annotations")) or {}
-    return tags | {name: str(value) for name, value in annotations.items() if name.startswith(ANNOTATIONS)}
+            tags |= in_pieces(f"{_KEPT}{path[-1]}", json.dumps(said, separators=(",", ":"), sort_keys=True))
+    return tags
 
 
 def restored(resource: Declared) -> dict[str, Any]:
     """The manifest's fields that the API has no place for: the guess, corrected by the tags."""
     manifest = copy.deepcopy(bare(resource.key))
     for path in KEPT[resource.key.kind]:
-        if (text := _joined(f"{_KEPT}{path[-1]}", resource.tags)) is not None:
+        if (text := joined(f"{_KEPT}{path[-1]}", resource.tags)) is not None:
             with contextlib.suppress(ValueError):  # somebody wrote into the tag; the guess does as well
                 _put(manifest, path, json.loads(text))
-    if annotations := {name: value for name, value in resource.tags.items() if name.startswith(ANNOTATIONS)}:
+    if annotations := texts({name: value for name, value in resource.tags.items() if name.startswith(PREFIX)}):
         manifest["metadata"]["annotations"] = annotations
     return manifest
 
 
 def is_ours(tag: str) -> bool:
     """Whether manifests write and remove this tag; all others somebody gave by hand."""
-    return tag.startswith((_KEPT, ANNOTATIONS))
+    return tag.startswith((_KEPT, PREFIX))
+
+
+def is_kept(resource: Declared) -> bool:
+    """Whether the tags of a resource tell something of its manifest, as its name."""
+    return any(tag.startswith(_KEPT) for tag in resource.tags)
 
 
 def at(value: Any, path: Path) -> Any:
@@ -128,18 +131,3 @@ def _put(manifest: dict[str, Any], path: Path, value: Any) -> None:
         manifest.pop(str(last), None)
     else:
         manifest[str(last)] = value
-
-
-def _pieces(name: str, text: str) -> dict[str, str]:
-    """A tag holds 256 characters; a longer text goes on in `name.2`, `name.3`, …"""
-    parts = [text[start : start + _TAG_LENGTH] for start in range(0, len(text), _TAG_LENGTH)]
-    return {name if index == 0 else f"{name}.{index + 1}": part for index, part in enumerate(parts)}
-
-
-def _joined(name: str, tags: Mapping[str, str]) -> str | None:
-    if name not in tags:
-        return None
-    text, number = tags[name], 2
-    while (piece := tags.get(f"{name}.{number}")) is not None:
-        text, number = text + piece, number + 1
-    return text

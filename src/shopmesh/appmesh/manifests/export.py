@@ -11,7 +11,10 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from shopmesh.appmesh.manifests.declared import Declared, in_order, is_ours, restored
+from shopmesh.appmesh.annotations import PREFIX
+from shopmesh.appmesh.annotations.pieces import texts
+from shopmesh.appmesh.manifests.annotated import is_valid_in_kubernetes, of_routes, spoken
+from shopmesh.appmesh.manifests.declared import Declared, in_order, is_kept, is_ours, restored
 from shopmesh.appmesh.manifests.fields import Reference, to_manifest
 from shopmesh.appmesh.manifests.names import KINDS, ObjectName, distinct
 from shopmesh.appmesh.store import Document, Key
@@ -24,7 +27,7 @@ def objects_of(resources: Iterable[Declared]) -> dict[ObjectName, tuple[Key, dic
     found: dict[ObjectName, tuple[Key, dict[str, Any]]] = {}
     members = [resource for resource in in_order(resources) if resource.key.kind != "route"]
     # Names that somebody chose come first; a guess that meets one of them gives way.
-    for resource in sorted(members, key=lambda member: not member.tags):
+    for resource in sorted(members, key=lambda member: not is_kept(member)):
         manifest = restored(resource)
         metadata = manifest["metadata"]
         name = ObjectName(manifest["kind"], metadata.get("namespace", ""), str(metadata["name"]))
@@ -75,6 +78,9 @@ def _manifest(
         spec["meshServiceDiscovery"] = spec.pop("serviceDiscovery")
     if resource.key.kind == "virtualRouter" and routes:
         spec["routes"] = [{"name": route.key.name, **to_manifest(route.spec, refer, ("spec",))} for route in routes]
+        if added := of_routes((route.key.name, route.tags) for route in routes):
+            metadata = known["metadata"]
+            known = {**known, "metadata": {**metadata, "annotations": {**metadata.get("annotations", {}), **added}}}
     return {**known, "spec": {**known["spec"], **spec}}
 
 
@@ -90,6 +96,10 @@ def not_for_kubernetes(resources: Iterable[Declared]) -> Iterator[str]:
             yield f"{label}: the CRD allows no {discovery['ipPreference']}; Kubernetes refuses it"
         for event in sorted(_http_retry_events(resource.spec) - _RETRY_EVENTS):
             yield f"{label}: the CRD knows no retry event {event!r}; Kubernetes refuses it"
+        for tag in texts(resource.tags):
+            annotation = spoken(resource.key.kind, resource.key.name, tag)
+            if tag.startswith(PREFIX) and not is_valid_in_kubernetes(annotation):
+                yield f"{label}: {annotation!r} is no annotation's name in Kubernetes; Kubernetes refuses it"
         if names := sorted(tag for tag in resource.tags if not is_ours(tag)):
             yield f"{label}: manifests have no place for the tags {', '.join(names)}"
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from shopmesh.appmesh.manifests.declared import ANNOTATIONS, Declared, at
+from shopmesh.appmesh.annotations import PREFIX
+from shopmesh.appmesh.manifests.declared import Declared, at
 from shopmesh.appmesh.manifests.gateway_api.written import Warnings
 from shopmesh.appmesh.store import Document
 
@@ -41,7 +42,7 @@ def losses(resource: Declared) -> Iterator[str]:
         warnings.add(_FIELDS["backendDefaults",])
     for listener in spec.get("listeners", ()):
         _lost_of_listener(resource, listener, warnings)
-    for name in sorted(tag for tag in resource.tags if tag.startswith(ANNOTATIONS)):
+    for name in sorted(tag for tag in resource.tags if tag.startswith(PREFIX)):
         warnings.add(f"{name} is not written")
     yield from warnings.lines
 

@@ -1,0 +1,35 @@
+"""The small amounts that several words have: a share of the requests, a length of time."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+
+from shopmesh.appmesh.annotations.annotation import Malformed
+
+MILLION = 1_000_000
+_SHARE = re.compile(r"(?:(?P<before>.*\S)\s+)?(?P<share>[0-9]{1,3}(?:\.[0-9]{1,4})?)%", re.DOTALL)
+_LENGTH = re.compile(r"([0-9]{1,7}(?:\.[0-9]{1,3})?)(ms|s)")
+LONGEST_MILLISECONDS = 3_600_000
+
+
+def shared(text: str) -> tuple[str, int]:
+    """What stands before a share at the end of a text, and the share in millionths; all of them where none stands."""
+    found = _SHARE.fullmatch(text.strip())
+    if found is None:
+        if "%" in text:
+            raise Malformed("a share is a number of per cent at the end, with up to four decimals")
+        return text.strip(), MILLION
+    share = int(Decimal(found["share"]) * 10_000)
+    if not 0 < share <= MILLION:
+        raise Malformed(f"{found['share']}% is not over 0% and up to 100%")
+    return found["before"] or "", share
+
+
+def milliseconds(text: str) -> int:
+    """`2s`, `1.5s`, `250ms`."""
+    found = _LENGTH.fullmatch(text)
+    length = Decimal(found[1]) * (1000 if found[2] == "s" else 1) if found else Decimal(0)
+    if length != int(length) or not 1 <= length <= LONGEST_MILLISECONDS:
+        raise Malformed(f"{text!r} is no time from 1ms to an hour, such as 2s or 250ms")
+    return int(length)

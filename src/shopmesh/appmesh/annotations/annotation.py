@@ -1,0 +1,24 @@
+"""What one word of the vocabulary is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+class Malformed(ValueError):  # noqa: N818  # it becomes a BadRequest, with the tag's name
+    """A text that says nothing this word can mean; the message says what is wrong with it."""
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """`kinds` are those of resources that may carry it; `parse` makes a value of its text or raises `Malformed`.
+
+    `says` and `example` are for error messages and docs/beyond.md.
+    """
+
+    word: str
+    kinds: tuple[str, ...]
+    says: str
+    example: str
+    parse: Callable[[str], object]

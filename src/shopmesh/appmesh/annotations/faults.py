@@ -1,0 +1,45 @@
+"""Faults for tests: answers that come late, or instead of the service's."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from shopmesh.appmesh.annotations.amounts import milliseconds, shared
+from shopmesh.appmesh.annotations.annotation import Annotation, Malformed
+
+KINDS = ("route", "virtualService", "virtualNode")
+
+
+class Delay(NamedTuple):
+    """`share` in millionths."""
+
+    milliseconds: int
+    share: int
+
+
+class Abort(NamedTuple):
+    """`share` in millionths."""
+
+    status: int
+    share: int
+
+
+def parse_delay(text: str) -> Delay:
+    length, share = shared(text)
+    return Delay(milliseconds(length), share)
+
+
+def parse_abort(text: str) -> Abort:
+    status, share = shared(text)
+    if not re.fullmatch("[2-5][0-9][0-9]", status):
+        raise Malformed(f"{status!r} is no HTTP status from 200 to 599")
+    return Abort(int(status), share)
+
+
+FAULT_DELAY = Annotation(
+    "fault-delay", KINDS, "that share of the requests waits first, whatever happens to them then", "2s 5%", parse_delay
+)
+FAULT_ABORT = Annotation(
+    "fault-abort", KINDS, "that share of the requests is answered so, and goes no further", "503 1%", parse_abort
+)

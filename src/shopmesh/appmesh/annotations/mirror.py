@@ -1,0 +1,31 @@
+"""A copy of the requests for another virtual node, whose answers nobody sees."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from shopmesh.appmesh.annotations.amounts import shared
+from shopmesh.appmesh.annotations.annotation import Annotation, Malformed
+
+
+class Mirror(NamedTuple):
+    """`share` in millionths."""
+
+    node: str
+    share: int
+
+
+def parse(text: str) -> Mirror:
+    node, share = shared(text)
+    if not node:
+        raise Malformed("it names no virtual node")
+    return Mirror(node, share)
+
+
+MIRROR = Annotation(
+    "mirror",
+    ("route", "virtualService"),
+    "a copy of the requests goes to that virtual node as well; its answers are dropped",
+    "product-v2-vn 10%",
+    parse,
+)

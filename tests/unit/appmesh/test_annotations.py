@@ -1,0 +1,160 @@
+"""The vocabulary of `shopmesh.dev/…`: what it says, and what the API answers to what says nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shopmesh.appmesh.annotations import PREFIX, VOCABULARY
+from shopmesh.appmesh.annotations.faults import Abort, Delay
+from shopmesh.appmesh.annotations.mirror import Mirror
+from shopmesh.appmesh.annotations.pieces import in_pieces, texts
+from shopmesh.appmesh.annotations.rate_limit import RateLimit
+from shopmesh.appmesh.annotations.tagged import read
+from shopmesh.appmesh.errors import BadRequest, NotFound, ResourceInUse
+from tests.unit.appmesh.conftest import World
+from tests.unit.appmesh.test_verbs import ARN, HTTP, route
+
+SERVICE = f"{ARN}/virtualService/s"
+
+
+def value(word: str, text: str) -> object:
+    [kind, *_] = VOCABULARY[word].kinds
+    found = read(kind, ((PREFIX + word, text),))
+    assert () == found.problems
+    return found.values[word]
+
+
+@pytest.mark.parametrize(
+    ("word", "text", "expected"),
+    [
+        ("mirror", "product-v2-vn 10%", Mirror("product-v2-vn", 100_000)),
+        ("mirror", "Product V2 0.0001%", Mirror("Product V2", 1)),
+        ("mirror", "product-v2-vn", Mirror("product-v2-vn", 1_000_000)),
+        ("fault-delay", "2s 5%", Delay(2000, 50_000)),
+        ("fault-delay", "250ms", Delay(250, 1_000_000)),
+        ("fault-abort", "503 100%", Abort(503, 1_000_000)),
+        ("request-headers-add", "X-Team=shop||x-a= b=c ", (("x-team", "shop"), ("x-a", "b=c"))),
+        ("response-headers-add", "x-share=100%", (("x-share", "100%"),)),
+        ("response-headers-remove", "X-Powered-By || x-b", ("x-powered-by", "x-b")),
+        ("rate-limit", "100/s burst 200", RateLimit(100, 1, 200)),
+        ("rate-limit", "6/min", RateLimit(6, 60, 6)),
+    ],
+)
+def test_what_a_text_says(word: str, text: str, expected: object) -> None:
+    """Each form of each word."""
+    assert expected == value(word, text)
+
+
+@pytest.mark.parametrize("word", VOCABULARY)
+def test_every_example_can_be_read(word: str) -> None:
+    """What an error message and the documentation advise is taken."""
+    assert value(word, VOCABULARY[word].example)
+
+
+@pytest.mark.parametrize(
+    ("word", "text", "said"),
+    [
+        ("mirror", "10%", "'10%': it names no virtual node; for example product-v2-vn 10%"),
+        ("mirror", "n 0%", "0% is not over 0% and up to 100%"),
+        ("mirror", "n 101%", "101% is not over 0% and up to 100%"),
+        ("mirror", "n 10% more", "a share is a number of per cent at the end"),
+        ("fault-delay", "2 5%", "'2' is no time from 1ms to an hour"),
+        ("fault-delay", "2h", "'2h' is no time"),
+        ("fault-delay", "0.5ms", "'0.5ms' is no time"),
+        ("fault-abort", "99", "'99' is no HTTP status from 200 to 599"),
+        ("request-headers-add", "x-team", "'x-team' has no ="),
+        ("request-headers-add", "host=a", "host is Envoy's own"),
+        ("request-headers-add", ":path=/a", "':path' is no header's name"),
+        ("request-headers-add", "x-a=1||X-A=2", "x-a stands there twice"),
+        ("request-headers-add", "x-a=é", "a character that not every header can carry"),
+        ("response-headers-remove", "", "'' is no header's name"),
+        ("response-headers-remove", "server", "Envoy writes server after all routes"),
+        ("rate-limit", "100", "a number of requests per s, min or h"),
+        ("rate-limit", "0/s", "a number of requests per s, min or h"),
+        ("mirrro", "n", "there is no such annotation for a virtual service; did you mean 'shopmesh.dev/mirror'?"),
+        ("rate-limit.2", "/s", "it goes on in shopmesh.dev/rate-limit.2, and does not begin"),
+    ],
+)
+def test_what_says_nothing_is_refused(world: World, word: str, text: str, said: str) -> None:
+    """With the name of the tag, its value and an example; TagResource and a create call alike."""
+    tags = [{"key": PREFIX + word, "value": text}]
+    with pytest.raises(BadRequest, match=rf"^shopmesh\.dev/{word.removesuffix('.2')}: ") as refused:
+        world.do("CreateVirtualService", meshName="m", virtualServiceName="s", spec={}, tags=tags)
+    assert said in refused.value.message
+    world.make("virtualService", "s")
+
+    with pytest.raises(BadRequest) as again:
+        world.do("TagResource", resourceArn=SERVICE, tags=tags)
+
+    assert refused.value.message == again.value.message
+    assert [] == world.do("ListTagsForResource", resourceArn=SERVICE)["tags"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("mesh", "it is for a route or a virtual service, not for a mesh"),
+        ("virtualRouter", "for a route of it write shopmesh.dev/<name of the route>.mirror in the manifest"),
+    ],
+)
+def test_an_annotation_has_its_kinds(kind: str, said: str) -> None:
+    """On a resource of another kind it would do nothing, so it is refused."""
+    [problem] = read(kind, ((f"{PREFIX}mirror", "n"),)).problems
+
+    assert said in problem.message
+
+
+def test_other_tags_are_left_alone(world: World) -> None:
+    """Whatever is not in our name is the user's, on any kind."""
+    world.do("TagResource", resourceArn=ARN, tags=[{"key": "shopmesh.devil", "value": "x"}])
+
+    assert read("mesh", (("shopmesh.devil", "x"),)).problems == ()
+
+
+def test_half_a_text_cannot_be_taken_away(world: World) -> None:
+    """The first piece stays while others go on from it; without the others it must still say something."""
+    header = "x-long=" + "a" * 300
+    tags = [{"key": key, "value": text} for key, text in in_pieces(f"{PREFIX}request-headers-add", header).items()]
+    world.do("CreateVirtualService", meshName="m", virtualServiceName="s", spec={}, tags=tags)
+
+    with pytest.raises(BadRequest, match="does not begin"):
+        world.do("UntagResource", resourceArn=SERVICE, tagKeys=[f"{PREFIX}request-headers-add"])
+
+    world.do("UntagResource", resourceArn=SERVICE, tagKeys=[tag["key"] for tag in tags])
+    assert [] == world.do("ListTagsForResource", resourceArn=SERVICE)["tags"]
+
+
+def test_a_mirror_must_exist_and_stay(world: World) -> None:
+    """A node that is mirrored to must be there, and cannot be deleted while it is."""
+    world.make("virtualNode", "n", HTTP)
+    world.make("virtualRouter", "r", HTTP)
+    world.make("route", "q", route("n"), virtualRouterName="r")
+    arn = f"{ARN}/virtualRouter/r/route/q"
+    mirror = [{"key": f"{PREFIX}mirror", "value": "copy 10%"}]
+    with pytest.raises(NotFound, match=r"shopmesh\.dev/mirror: virtual node copy does not exist in mesh m"):
+        world.do("TagResource", resourceArn=arn, tags=mirror)
+    world.make("virtualNode", "copy", HTTP)
+
+    world.do("TagResource", resourceArn=arn, tags=mirror)
+
+    with pytest.raises(ResourceInUse, match="virtual node copy is used by route r/q"):
+        world.do("DeleteVirtualNode", meshName="m", virtualNodeName="copy")
+    world.do("UntagResource", resourceArn=arn, tagKeys=[f"{PREFIX}mirror"])
+    world.do("DeleteVirtualNode", meshName="m", virtualNodeName="copy")
+
+
+TAGS = st.dictionaries(
+    st.sampled_from(["a", "a.2", "a.3", "a.2.2", "b", "b.2"]), st.sampled_from(["", "x", "x" * 255, "x" * 256])
+)
+
+
+@given(TAGS)
+def test_texts_and_pieces_are_inverse(tags: Mapping[str, str]) -> None:
+    """However somebody cut a text, putting it together and cutting it again gives the same tags."""
+    again = {name: piece for tag, text in texts(tags).items() for name, piece in in_pieces(tag, text).items()}
+
+    assert tags == again
