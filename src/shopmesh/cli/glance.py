@@ -11,6 +11,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from shopmesh.appmesh.manifests import Declared, restored
+from shopmesh.cli.diagnosis import counted, told
 from shopmesh.cli.tables import age, fitting, percent, table
 from shopmesh.client import Finding, Proxy, Splits, Target
 
@@ -20,6 +21,8 @@ COLUMNS = (
 )
 SPARE = ("P50", "95 %", "RETRIES", "P99", "VERSION", "REQUESTS")
 """What a narrow terminal can do without, least needed first; -o json has it all."""
+
+MOST_FINDINGS = 5
 
 CLUSTER_DOMAIN = ".svc.cluster.local"
 VERSION_LABEL = "app.kubernetes.io/version"
@@ -155,13 +158,14 @@ def _health(proxies: Sequence[Proxy]) -> Text:
 
 
 def _findings(findings: Sequence[Finding]) -> Iterator[RenderableType]:
+    """How many there are, and the first of them, errors before warnings."""
     if not findings:
         yield Text("nothing is wrong", style="green")
-    for finding in findings:
-        style = "red" if finding["severity"] == "error" else "yellow"
-        yield Text.assemble((finding["severity"], style), f"  {finding['where']}: {finding['what']}")
-        yield Text(f"    why: {finding['why']}")
-        yield Text(f"    do:  {finding['fix']}")
+        return
+    yield Text(counted(findings), style="bold")
+    yield from told(findings[:MOST_FINDINGS])
+    if len(findings) > MOST_FINDINGS:
+        yield Text("`shopmesh doctor` shows all of them")
 
 
 def _version(resource: Declared) -> str:

@@ -62,7 +62,7 @@ def _look(client: Client, mesh: str, window: float) -> Glance:
         resources=read_mesh(client, mesh),
         splits=client.splits(mesh, window),
         proxies=[proxy for proxy in client.proxies() if proxy["mesh"] == mesh],
-        findings=client.findings(),
+        findings=client.findings(mesh),
     )
 
 

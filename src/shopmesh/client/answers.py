@@ -85,13 +85,16 @@ class Counts(TypedDict):
 
 
 class Finding(TypedDict):
-    """Something that is wrong; `severity` is "error" or "warning"."""
+    """Something that is wrong; `severity` is "error" or "warning", `mesh` empty where none is concerned."""
 
+    code: str
     severity: str
+    mesh: str
     where: str
     what: str
     why: str
     fix: str
+    docs: str
 
 
 class Change(TypedDict):

@@ -96,9 +96,10 @@ class Client:
         found: list[Counts] = self._session.ask("GET", "/shopmesh/v1/figures", _span(mesh, window, since))["figures"]
         return found
 
-    def findings(self) -> list[Finding]:
-        """What is wrong in all meshes, errors first."""
-        found: list[Finding] = self._session.ask("GET", "/shopmesh/v1/findings")["findings"]
+    def findings(self, mesh: str | None = None) -> list[Finding]:
+        """What is wrong in all meshes, or in one, errors first."""
+        query = {} if mesh is None else {"mesh": mesh}
+        found: list[Finding] = self._session.ask("GET", "/shopmesh/v1/findings", query)["findings"]
         return found
 
     def changes(self, after: int = 0) -> Changes:

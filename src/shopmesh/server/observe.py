@@ -17,7 +17,7 @@ from starlette.routing import Route
 from shopmesh.server import splits
 from shopmesh.server.database import Store
 from shopmesh.server.figures import Caller, Figures
-from shopmesh.server.findings import findings
+from shopmesh.server.findings import Findings
 from shopmesh.server.proxies import Change, Proxies, ProxyStatus
 from shopmesh.xds.instances import withdraw
 from shopmesh.xds.node import Identity
@@ -36,6 +36,8 @@ class Observe:
         self._proxies = proxies
         self._figures = figures
         self._streams = 0
+        self._found = Findings(store.state, proxies.statuses, proxies.limitations)
+        store.subscribe(self._found.committed)
 
     def routes(self) -> list[Route]:
         return [
@@ -71,9 +73,11 @@ class Observe:
         found = splits.counts(self._figures.since(begin), request.query_params.get("mesh"))
         return JSONResponse({"window": window, "figures": found})
 
-    async def _findings(self, _: Request) -> Response:
-        found = findings(self._store.state, self._proxies.statuses(), self._proxies.limitations())
-        return JSONResponse({"findings": [dataclasses.asdict(finding) for finding in found]})
+    async def _findings(self, request: Request) -> Response:
+        """Of all meshes, or of the one asked for and of those that concern no mesh."""
+        mesh = request.query_params.get("mesh")
+        found = [one.to_document() for one in self._found.all() if mesh is None or one.mesh in ("", mesh)]
+        return JSONResponse({"findings": found})
 
     async def _changes(self, request: Request) -> Response:
         after = int(_number(request, "after", 0.0))

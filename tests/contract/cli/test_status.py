@@ -47,6 +47,12 @@ def proxy(node: str, **more: Any) -> dict[str, Any]:
     }
 
 
+def finding(number: int) -> dict[str, str]:
+    severity = "error" if number < 2 else "warning"
+    said = {"where": f"route r{number}", "what": "is off", "why": "it hurts", "fix": "turn it on"}
+    return {"code": "SM120", "severity": severity, "mesh": "shopmesh", "docs": "docs/doctor.md#sm120", **said}
+
+
 @pytest.fixture
 def busy(shopmesh: Run, control_plane: ControlPlane) -> None:
     shopmesh("apply", "-f", str(MESH))
@@ -63,9 +69,7 @@ def busy(shopmesh: Run, control_plane: ControlPlane) -> None:
         proxy("product-v2-vn", inStep=False, refused={"type": "routes", "message": "no such cluster", "at": 1.0}),
         proxy("order-vn", connected=False, since=None),
     ]
-    control_plane.beside["findings"]["findings"] = [
-        {"severity": "error", "where": "route product-r", "what": "is off", "why": "it hurts", "fix": "turn it on"}
-    ]
+    control_plane.beside["findings"]["findings"] = [finding(number) for number in range(12)]
 
 
 @pytest.mark.usefixtures("busy")
@@ -87,8 +91,19 @@ def test_a_refused_configuration_is_told_in_envoys_words(shopmesh: Run) -> None:
 
     assert "refused its routes: no such cluster" in said
     assert "not connected" in said
-    assert "error  route product-r: is off" in said
+    assert "error SM120  route r0: is off" in said
     assert "do:  turn it on" in said
+
+
+@pytest.mark.usefixtures("busy")
+def test_of_many_findings_the_first_are_shown_and_all_are_counted(shopmesh: Run) -> None:
+    """Errors come first; `doctor` shows the rest."""
+    said = shopmesh("status").stdout
+
+    assert "2 errors, 10 warnings" in said
+    assert "route r4" in said
+    assert "route r5" not in said
+    assert "`shopmesh doctor` shows all of them" in said
 
 
 @pytest.mark.usefixtures("busy")

@@ -1,22 +1,23 @@
-"""What is told to be wrong: where, what, why it hurts, and what to do."""
+"""What only a running mesh shows to be wrong: its proxies, its weights, and what could not be translated."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
 
-from shopmesh.appmesh.store import Key, Resource, State
-from shopmesh.server.findings import findings
+from shopmesh.appmesh import findings as documents
+from shopmesh.appmesh.findings import Finding
+from shopmesh.appmesh.store import Change, Resource, State, View
+from shopmesh.server.database import Commit
+from shopmesh.server.findings import MISTAKES, Findings
 from shopmesh.server.proxies import ProxyStatus, Refusal
 from shopmesh.xds.limitations import Limitation
+from tests.unit.xds.meshes import instance, listener, mesh, node, route, router, service, shop
 
 
-def resource(kind: str, *path: str, **spec: Any) -> Resource:
-    return Resource(Key(kind, path), spec, uid="u", version=1, created_at=0, updated_at=0)
-
-
-def proxy(name: str, **other: Any) -> ProxyStatus:
+def proxy(name: str, number: int = 1, **other: Any) -> ProxyStatus:
     """A proxy that is well, but for what is said otherwise."""
     well: dict[str, Any] = {
         "address": "127.0.0.1",
@@ -28,60 +29,149 @@ def proxy(name: str, **other: Any) -> ProxyStatus:
         "types": {},
         "refused": None,
     }
-    return ProxyStatus("shopmesh", "virtualNode", name, f"{name}-1", **{**well, **other})
+    return ProxyStatus("shop", "virtualNode", name, f"{name}-{number}", **{**well, **other})
 
 
-@pytest.fixture
-def mesh() -> State:
-    """Product's route gives everything to 1.0 and nothing to 2.0."""
-    targets = [{"virtualNode": "product-vn", "weight": 100}, {"virtualNode": "product-v2-vn", "weight": 0}]
-    return State(
-        [
-            resource("mesh", "shopmesh"),
-            resource("virtualRouter", "shopmesh", "product-vr"),
-            resource(
-                "route", "shopmesh", "product-vr", "product-r", httpRoute={"action": {"weightedTargets": targets}}
-            ),
-        ]
-    )
+def found(
+    resources: Iterable[Resource], proxies: Iterable[ProxyStatus], limitations: Iterable[Limitation] = ()
+) -> list[Finding]:
+    return Findings(State(resources), lambda: proxies, lambda: limitations).all()
 
 
-def test_a_mesh_that_is_well_has_none(mesh: State) -> None:
+def test_a_mesh_that_is_well_has_none() -> None:
     """Weight 0 may be down."""
-    assert [] == findings(mesh, [proxy("product-vn"), proxy("product-v2-vn", connected=False)], [])
+    assert [] == found(shop(), [proxy("order"), proxy("product"), proxy("product-v2", connected=False)])
 
 
 @pytest.mark.parametrize(
-    ("state", "severity", "what"),
+    ("state", "code", "what"),
     [
-        ({"known": False, "in_step": False}, "error", "does not exist in the mesh shopmesh"),
-        ({"in_step": False}, "warning", "has not yet confirmed"),
-        ({"in_step": False, "refused": Refusal("routes", "bad regex", 1.0)}, "error", "refused its routes: bad regex"),
+        ({"known": False, "in_step": False}, "SM201", "does not exist in the mesh shop"),
+        ({"in_step": False}, "SM203", "has not yet confirmed"),
+        ({"in_step": False, "refused": Refusal("routes", "bad regex", 1.0)}, "SM202", "refused its routes: bad regex"),
     ],
 )
-def test_a_proxy_that_is_not_as_it_should_be_is_named(
-    mesh: State, state: dict[str, Any], severity: str, what: str
-) -> None:
+def test_a_proxy_that_is_not_as_it_should_be_is_named(state: dict[str, Any], code: str, what: str) -> None:
     """Once each: what it refused explains why it is not in step."""
-    [found] = findings(mesh, [proxy("product-vn", **state)], [])
+    [told] = found(shop(), [proxy("product", **state)])
 
-    assert (severity, "proxy product-vn-1 of virtualNode shopmesh/product-vn") == (found.severity, found.where)
-    assert what in found.what
-    assert found.why
-    assert found.fix
+    assert (code, "proxy product-1 of virtualNode shop/product") == (told.code, told.where)
+    assert what in told.what
 
 
-def test_a_weighted_version_without_a_proxy_is_an_error(mesh: State) -> None:
-    """Its share of the requests is about to fail, or fails."""
-    [found] = findings(mesh, [proxy("product-vn", connected=False, in_step=False)], [])
+def test_a_weighted_version_whose_only_replica_is_gone_is_an_error() -> None:
+    """Its share of the requests is about to fail, or fails; another replica that is there takes it."""
+    gone = proxy("product", connected=False, in_step=False)
+    [told] = found(shop(), [gone])
 
-    assert ("error", "route shopmesh/product-vr/product-r") == (found.severity, found.where)
-    assert "weight 100 to product-vn" in found.what
+    assert ("SM204", "error", "route shop/product-r/all") == (told.code, told.severity, told.where)
+    assert "weight 100 to product" in told.what
+    assert [] == found(shop(), [gone, proxy("product", 2)])
 
 
-def test_what_could_not_be_translated_is_a_warning_after_the_errors(mesh: State) -> None:
-    """Errors come first: they hurt now."""
-    limitation = Limitation("a place", "a thing", "a reason", "a remedy")
-    severities = [found.severity for found in findings(mesh, [proxy("x", known=False)], [limitation])]
+def elsewhere(**discovery: Any) -> list[Resource]:
+    """All weight is on `n`, which is found as said."""
+    return [
+        mesh(),
+        node("n", serviceDiscovery=discovery),
+        router("r"),
+        route("r", "x", {"n": 1}),
+        service("s", router="r"),
+    ]
 
-    assert ["error", "warning"] == severities
+
+def test_weight_on_a_version_that_is_nowhere_is_an_error() -> None:
+    """No proxy, and no host name or Cloud Map to find it otherwise."""
+    [told] = found(elsewhere(), [])
+
+    assert ("SM205", "route shop/r/x") == (told.code, told.where)
+    assert [] == found(elsewhere(), [proxy("n")])
+    assert [] == found(elsewhere(dns={"hostname": "db.local"}), [])
+    assert [] == found(elsewhere(awsCloudMap={"namespaceName": "a", "serviceName": "b"}), [])
+
+
+def test_a_version_whose_last_instance_was_withdrawn_is_nowhere() -> None:
+    """Once found by its instances, its host name is not asked any more."""
+    [told] = found([*elsewhere(dns={"hostname": "n.local"}), instance("n", "n-1", None)], [])
+
+    assert "SM205" == told.code
+
+
+@pytest.mark.parametrize(
+    ("discovery", "instances", "told"),
+    [
+        ({"hostname": "n.local"}, (), True),
+        ({"hostname": "n.local", "responseType": "ENDPOINTS"}, (), False),
+        ({"hostname": "n.local"}, ("10.0.0.1",), True),
+        ({"hostname": "n.local"}, ("10.0.0.1", "10.0.0.2"), False),
+        ({"hostname": "n.local"}, ("10.0.0.1", None), True),
+        ({"hostname": "n.local"}, (None,), False),
+    ],
+)
+def test_outlier_detection_needs_several_hosts(
+    discovery: dict[str, str], instances: tuple[str | None, ...], told: bool
+) -> None:
+    """By DNS a load balancer's name is one; an instance that was withdrawn is none."""
+    resources = [
+        mesh(),
+        node("n", [listener(outlierDetection={"maxServerErrors": 5})], serviceDiscovery={"dns": discovery}),
+        *(instance("n", f"n-{number}", address) for number, address in enumerate(instances)),
+    ]
+
+    assert told == ("SM206" in {one.code for one in found(resources, [])})
+    assert [] == found([mesh(), node("n", serviceDiscovery={"dns": discovery}), *resources[2:]], [])
+
+
+def test_what_could_not_be_translated_is_a_warning_after_the_errors() -> None:
+    """Errors come first: they hurt now. Where the place tells its mesh, it can be asked for by that."""
+    limitation = Limitation("virtual router shop/r", "a thing", "a reason", "a remedy")
+    nameless = Limitation("virtual service a.b", "a thing", "a reason", "a remedy")
+    told = found(shop(), [proxy("x", known=False)], [limitation, nameless])
+
+    assert [("SM201", "shop"), ("SM207", ""), ("SM207", "shop")] == [(one.code, one.mesh) for one in told]
+
+
+def test_documents_are_looked_at_again_only_where_something_changed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who asks every second makes no work; a new route is looked at, and the router that it belongs to."""
+    seen: list[str] = []
+    look = documents.of_resource
+
+    def watched(view: View, one: Resource) -> tuple[Finding, ...]:
+        seen.append(one.key.name)
+        return look(view, one)
+
+    monkeypatch.setattr(documents, "of_resource", watched)
+    state = State([*shop(), router("other"), route("other", "y", {"order": 1})])
+    kept = Findings(state, list, list)
+    kept.all()
+    seen.clear()
+    kept.all()
+
+    assert [] == seen
+
+    new = route("product-r", "z", {"product-v2": 1}, {"prefix": "/z"}, priority=1)
+    change = Change(new.key, None, new)
+    state.apply([change])
+    kept.committed(Commit(1, 0.0, (change,)))
+
+    assert [] == kept.all()
+    assert ["product-r", "z"] == sorted(seen)
+
+
+def test_a_mended_mistake_is_not_told_any_more() -> None:
+    """What refers to a resource is looked at again when that comes."""
+    state = State([mesh(), node("order", backends=["product.local"])])
+    kept = Findings(state, list, list)
+    before = [one.code for one in kept.all()]
+    new = service("product.local", node="order")
+    state.apply([Change(new.key, None, new)])
+    kept.committed(Commit(1, 0.0, (Change(new.key, None, new),)))
+
+    assert (["SM101"], []) == (before, kept.all())
+
+
+def test_codes_are_given_once() -> None:
+    """To one mistake each, of documents or of a running mesh."""
+    codes = [mistake.code for mistake in (*documents.MISTAKES, *MISTAKES)]
+
+    assert sorted(set(codes)) == sorted(codes)

@@ -1,0 +1,100 @@
+"""What documents mean: defaults written out, references followed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from shopmesh.appmesh.kinds import ROUTE_KINDS
+from shopmesh.appmesh.rules.candidate import milliseconds
+from shopmesh.appmesh.store import Document, Key, Resource, View
+
+DEFAULT_TIMEOUT_MS = 15_000
+"""Of a request, at a route and at a listener, where none is written (feature 19)."""
+
+
+class Listener(NamedTuple):
+    """One of a virtual node; `timeout` in milliseconds, 0 where it is switched off."""
+
+    port: int
+    protocol: str
+    timeout: int
+
+
+class Leg(NamedTuple):
+    """One weighted target of a route. `node` is None where its virtual node is not there.
+
+    `listener` is the one that takes the requests: that of the target's port; without one that of the router's, else the
+    first; None where there is none.
+    """
+
+    name: str
+    weight: int
+    port: int | None
+    node: Resource | None
+    listener: Listener | None
+
+
+def ports(resource: Resource) -> dict[int, str]:
+    """The listeners of a node, a router or a gateway: port to protocol."""
+    mappings = [listener["portMapping"] for listener in resource.spec.get("listeners") or ()]
+    return {mapping["port"]: mapping["protocol"] for mapping in mappings}
+
+
+def listeners(node: Resource) -> list[Listener]:
+    """Those of a virtual node, in the order in which they are written."""
+    found = []
+    for document in node.spec.get("listeners") or ():
+        protocol = document["portMapping"]["protocol"]
+        found.append(Listener(document["portMapping"]["port"], protocol, timeout(document, protocol)))
+    return found
+
+
+def timeout(document: Document, protocol: str = "") -> int:
+    """What a route, or a listener for its protocol, allows one request: milliseconds, 0 for any length."""
+    written = document.get("timeout") or {}
+    found = milliseconds(((written.get(protocol) or {}) if protocol else written).get("perRequest"))
+    return DEFAULT_TIMEOUT_MS if found is None else found
+
+
+def kind_of(route: Resource) -> str:
+    """`httpRoute`, `http2Route`, `grpcRoute` or `tcpRoute`."""
+    return next(kind for kind in ROUTE_KINDS if kind in route.spec)
+
+
+def legs(view: View, route: Resource) -> list[Leg]:
+    """Where a route of a router leads."""
+    wished, found = wished_port(view, route), []
+    for target in route.spec[kind_of(route)]["action"]["weightedTargets"]:
+        node = view.get(Key("virtualNode", (route.key.mesh, target["virtualNode"])))
+        taking = listener_of(listeners(node), target.get("port"), wished) if node else None
+        found.append(Leg(target["virtualNode"], target["weight"], target.get("port"), node, taking))
+    return found
+
+
+def wished_port(view: View, route: Resource) -> int | None:
+    """The port at which its router takes the route's requests: the route's own, else the router's first."""
+    router = view.get(Key("virtualRouter", route.key.parent))
+    own: int | None = (route.spec[kind_of(route)].get("match") or {}).get("port")
+    return own if own is not None or router is None else next(iter(ports(router)), None)
+
+
+def listener_of(found: Sequence[Listener], port: int | None, wished: int | None) -> Listener | None:
+    """That of `port`; without one, that of the `wished` port where there is one, else the first."""
+    if port is not None:
+        return next((one for one in found if one.port == port), None)
+    return next((one for one in found if one.port == wished), found[0] if found else None)
+
+
+def backends(node: Resource) -> Iterator[Document]:
+    """The virtual services that a node may call, each with its client policy."""
+    for backend in node.spec.get("backends") or ():
+        if "virtualService" in backend:
+            yield backend["virtualService"]
+
+
+def provider(view: View, service: Resource) -> Resource | None:
+    """The router or node behind a virtual service; None where it has none, or where that is not there."""
+    for kind, named in (service.spec.get("provider") or {}).items():
+        return view.get(Key(kind, (service.key.mesh, named[f"{kind}Name"])))
+    return None

@@ -1,0 +1,58 @@
+"""Routes that no request reaches, because one that is asked before takes all that they would."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from shopmesh.appmesh.findings import reading
+from shopmesh.appmesh.findings.finding import Finding, Mistake
+from shopmesh.appmesh.findings.reach import Reach, rank, reach
+from shopmesh.appmesh.store import Key, Resource, View
+
+MOST_COMPARISONS = 50_000
+"""Of routes with routes, a router; beyond some three hundred routes each is compared with the broadest ones only."""
+
+SHADOWED = Mistake(
+    "SM120",
+    "warning",
+    "A route is never reached",
+    "a route that is asked before it takes every request that it would: what it says never happens",
+    "give it a lower priority number (0 is asked first) than the other, narrow the other, or delete it",
+)
+
+
+class Asked(NamedTuple):
+    """A route, when it is asked and what it takes."""
+
+    rank: tuple[object, ...]
+    key: Key
+    reach: Reach
+
+
+def shadowed_routes(view: View, router: Resource) -> Iterator[Finding]:
+    ports = list(reading.ports(router))
+    only = ports[0] if len(ports) == 1 else None
+    asked = []
+    for route in view.children("route", router.key.path):
+        kind = reading.kind_of(route)
+        match = route.spec[kind].get("match") or {}
+        order = rank(route.key.name, route.spec.get("priority"), kind, match)
+        asked.append(Asked(order, route.key, reach(kind, match, only)))
+    for one, by in shadowed(asked):
+        yield SHADOWED.at(one, f"is never reached: {by.name} is asked before it and takes all of its requests")
+
+
+def shadowed(asked: Sequence[Asked]) -> Iterator[tuple[Key, Key]]:
+    """Those that one asked before covers, each with that one."""
+    before: list[Asked] = []
+    most = max(10, MOST_COMPARISONS // max(1, len(asked)))
+    for one in sorted(asked, key=lambda one: one.rank):
+        by = next((other for other in before if other.reach.covers(one.reach)), None)
+        if by is not None:
+            yield one.key, by.key
+            continue
+        before.append(one)
+        if len(before) > most:
+            before.sort(key=lambda other: (len(other.reach.conditions), len(other.reach.path.value)))
+            del before[most:]

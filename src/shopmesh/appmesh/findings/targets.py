@@ -1,0 +1,134 @@
+"""Where a route leads: to a listener that speaks its protocol, for as long as it may take."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from shopmesh.appmesh.findings import reading
+from shopmesh.appmesh.findings.finding import Finding, Mistake
+from shopmesh.appmesh.store import Resource, View
+
+NO_LISTENER = Mistake(
+    "SM110",
+    "error",
+    "A route leads to a port on which its target does not listen",
+    "its weight goes to the other targets; where there is none, requests are answered 503",
+    "give the virtual node such a listener (an update may have dropped it), or correct or take out the target",
+)
+WRONG_PROTOCOL = Mistake(
+    "SM111",
+    "error",
+    "A route leads to a listener that cannot speak its protocol",
+    "no request of this kind can be answered by that target",
+    "make route, router and virtual node speak the same protocol",
+)
+OTHER_PROTOCOL = Mistake(
+    "SM112",
+    "warning",
+    "A route and its target's listener speak different protocols",
+    "Envoy translates each request; what only one of the two knows (trailers, gRPC's status) is lost",
+    "make route, router and virtual node speak the same protocol",
+)
+WEIGHT_NOWHERE = Mistake(
+    "SM113",
+    "error",
+    "The weights of a route add up to nothing",
+    "no target with a weight can take a request: they are answered 503",
+    "give a target that listens a weight above 0",
+)
+NAMED_TWICE = Mistake(
+    "SM114",
+    "warning",
+    "A route names the same listener of a virtual node twice",
+    "the weights are added up; who changes one of them does not see the other",
+    "name it once, with the sum of the weights",
+)
+WHICH_LISTENER = Mistake(
+    "SM115",
+    "warning",
+    "A target has several listeners, and the route does not say which",
+    "none has the router's port, so the first in the document is taken: its order decides where requests go",
+    "name the port in the weighted target",
+)
+TIMEOUT = Mistake(
+    "SM116",
+    "warning",
+    "A route allows a request more time than its target's listener does",
+    "the shorter one wins: requests end with 504 when the listener's time is over (15 s where it says nothing)",
+    "give the listener of the virtual node the same time-out, too",
+)
+
+_MULTIPLEXED = ("http2", "grpc")
+
+
+def no_listener(view: View, route: Resource) -> Iterator[Finding]:
+    for leg in reading.legs(view, route):
+        if leg.node is not None and leg.listener is None:
+            has = ", ".join(map(str, reading.ports(leg.node))) or "no port"
+            wanted = "any port" if leg.port is None else f"port {leg.port}"
+            yield NO_LISTENER.at(route.key, f"leads to {wanted} of {leg.name}, which listens on {has}")
+
+
+def protocols(view: View, route: Resource) -> Iterator[Finding]:
+    kind = reading.kind_of(route)
+    for leg in reading.legs(view, route):
+        if leg.listener is None or kind == f"{leg.listener.protocol}Route" or kind == "tcpRoute":
+            continue
+        what = f"is a {kind}, and port {leg.listener.port} of {leg.name} speaks {leg.listener.protocol}"
+        yield (OTHER_PROTOCOL if _translated(kind, leg.listener.protocol) else WRONG_PROTOCOL).at(route.key, what)
+
+
+def weight_nowhere(view: View, route: Resource) -> Iterator[Finding]:
+    """A target whose virtual node is not there yet may be the one that will take them."""
+    kind, legs = reading.kind_of(route), reading.legs(view, route)
+    usable = [
+        leg
+        for leg in legs
+        if leg.node is None or (leg.listener and (kind == "tcpRoute") == (leg.listener.protocol == "tcp"))
+    ]
+    if not any(leg.weight for leg in usable):
+        weights = ", ".join(f"{leg.name} {leg.weight}" for leg in legs)
+        yield WEIGHT_NOWHERE.at(route.key, f"gives no weight to a target that listens ({weights})")
+
+
+def named_twice(view: View, route: Resource) -> Iterator[Finding]:
+    seen = set()
+    for leg in reading.legs(view, route):
+        if leg.listener is not None and (leg.name, leg.listener.port) in seen:
+            yield NAMED_TWICE.at(route.key, f"names port {leg.listener.port} of {leg.name} twice")
+        seen.add((leg.name, leg.listener.port if leg.listener else None))
+
+
+def which_listener(view: View, route: Resource) -> Iterator[Finding]:
+    for leg in reading.legs(view, route):
+        if leg.port is not None or leg.node is None or leg.listener is None:
+            continue
+        behind, before = reading.ports(leg.node), reading.wished_port(view, route)
+        if len(behind) > 1 and before is not None and before not in behind:
+            has = ", ".join(map(str, behind))
+            what = f"names no port of {leg.name}, which has {has} and not the router's {before}; {leg.listener.port} is"
+            yield WHICH_LISTENER.at(route.key, f"{what} taken")
+
+
+def timeouts(view: View, route: Resource) -> Iterator[Finding]:
+    """Only where the route says how long: who gives the listener alone a shorter one means it."""
+    body = route.spec[reading.kind_of(route)]
+    if (body.get("timeout") or {}).get("perRequest") is None:
+        return
+    allowed = reading.timeout(body)
+    for leg in reading.legs(view, route):
+        if leg.listener is None or leg.listener.protocol == "tcp" or not leg.listener.timeout:
+            continue
+        if not allowed or allowed > leg.listener.timeout:
+            mine = _seconds(allowed) if allowed else "any time"
+            what = f"allows {mine}, and port {leg.listener.port} of {leg.name} {_seconds(leg.listener.timeout)}"
+            yield TIMEOUT.at(route.key, what)
+
+
+def _translated(kind: str, protocol: str) -> bool:
+    """HTTP becomes HTTP of another version; gRPC needs HTTP/2 all the way, and TCP is no HTTP."""
+    return protocol in _MULTIPLEXED if kind == "grpcRoute" else protocol != "tcp"
+
+
+def _seconds(milliseconds: int) -> str:
+    return f"{milliseconds / 1000:g} s"
