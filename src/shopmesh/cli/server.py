@@ -8,10 +8,14 @@ import logging
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from shopmesh.cli.settings import Settings
+
+if TYPE_CHECKING:
+    from shopmesh.xds.node import ProxyNode
 
 
 @click.command(
@@ -91,10 +95,15 @@ def serve(
 Examples:
   shopmesh bootstrap virtualNode/product-vn --instance product-1 > envoy.json
   envoy -c envoy.json --disable-hot-restart
+  shopmesh bootstrap --xds-host control-plane > sidecar.json    one file for all, which does not say whose it is
+
+\b
+Who starts Envoy with such a file says it: --service-node mesh/MESH/virtualNode/NAME --service-cluster NAME
+--config-yaml '{"node": {"metadata": {"instance": …, "address": …, "readiness": {"5000": "/readyz"}}}}'
 """
 )
-@click.argument("node", metavar="KIND/NAME")
-@click.option("--instance", required=True, help="Tells the Envoys of one node apart.")
+@click.argument("node", metavar="[KIND/NAME]", required=False)
+@click.option("--instance", help="Tells the Envoys of one node apart.")
 @click.option("--address", help="Where other Envoys reach this one; without it the node's DNS name is used.")
 @click.option("--xds-host", default="127.0.0.1", show_default=True, help="Where the control plane's xDS is.")
 @click.option("--xds-port", default=18000, show_default=True, help="The port of xDS.")
@@ -108,8 +117,8 @@ Examples:
 @click.pass_obj
 def bootstrap(
     settings: Settings,
-    node: str,
-    instance: str,
+    node: str | None,
+    instance: str | None,
     address: str | None,
     xds_host: str,
     xds_port: int,
@@ -123,16 +132,25 @@ def bootstrap(
     """
     from shopmesh.xds.bootstrap import BootstrapError
     from shopmesh.xds.bootstrap import bootstrap as written
-    from shopmesh.xds.node import KINDS, ProxyNode
 
-    kind, _, name = node.partition("/")
-    if kind not in KINDS or not name:
-        raise click.UsageError(f"{node!r} is no proxy's name: write virtualNode/NAME or virtualGateway/NAME")
-    proxy = ProxyNode(
-        mesh=settings.mesh or "shopmesh", name=name, instance=instance, kind=kind, cluster=name, address=address
-    )
+    proxy = _proxy(settings, node, instance, address) if node is not None else None
+    if proxy is None and (instance or address):
+        raise click.UsageError("--instance and --address are of one proxy: name it, as virtualNode/NAME")
     try:
         document = written(proxy, xds_host, xds_port, admin_port, ready_port, token_file=xds_token_file)
     except BootstrapError as error:
         raise click.UsageError(str(error)) from error
     click.echo(json.dumps(document, indent=2))
+
+
+def _proxy(settings: Settings, node: str, instance: str | None, address: str | None) -> ProxyNode:
+    from shopmesh.xds.node import KINDS, ProxyNode
+
+    kind, _, name = node.partition("/")
+    if kind not in KINDS or not name:
+        raise click.UsageError(f"{node!r} is no proxy's name: write virtualNode/NAME or virtualGateway/NAME")
+    if instance is None:
+        raise click.UsageError("give --instance: it tells the Envoys of one node apart")
+    return ProxyNode(
+        mesh=settings.mesh or "shopmesh", name=name, instance=instance, kind=kind, cluster=name, address=address
+    )

@@ -16,10 +16,10 @@ from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryRequest
 from google.protobuf.message import DecodeError
 
 from shopmesh.server import transport
-from shopmesh.server.database import Commit, Store, StoreError
+from shopmesh.server.database import Commit, Store
+from shopmesh.server.instances import Instances
 from shopmesh.server.proxies import Proxies
 from shopmesh.server.transport import StreamError, grpc_server
-from shopmesh.xds import instances
 from shopmesh.xds.conversation import Conversation
 from shopmesh.xds.dependencies import Parts
 from shopmesh.xds.ledger import LimitError
@@ -35,9 +35,6 @@ log = logging.getLogger(__name__)
 MOST_STREAMS = 10_000
 WOKEN_AT_ONCE = 256
 """Streams woken before the loop may do something else: an API call never waits for thousands."""
-
-DECLARE_ATTEMPTS = 5
-DECLARE_SECONDS = 1.0
 
 
 @dataclass(eq=False)
@@ -62,12 +59,11 @@ class Ads:
         self.responses = Responses()
         self.proxies = proxies
         self._store = store
-        self._clock = clock
         self._most_streams = most_streams
         self._streams = 0
         self._parts = Parts(store.state)
         self._groups: dict[Shape, _Group] = {}
-        self._declaring: set[asyncio.Task[None]] = set()
+        self.instances = Instances(store, clock)
         proxies.begin(store.state, store.revision, self._limitations)
         store.subscribe(self._committed)
 
@@ -107,29 +103,6 @@ class Ads:
             if not group.sessions:
                 del self._groups[node.shape]
                 self._parts.release(snapshot, node.shape)
-
-    def listening(self, node: ProxyNode) -> None:
-        """A proxy has taken its listeners: from now on others may be sent to it."""
-        spec = instances.declared(node)
-        before = self._store.state.get(node.identity.key)
-        if spec is not None and (before is None or before.spec != spec):
-            task = asyncio.get_running_loop().create_task(self._declare(node))
-            self._declaring.add(task)
-            task.add_done_callback(self._declaring.discard)
-
-    async def _declare(self, node: ProxyNode) -> None:
-        spec = instances.declared(node)
-        assert spec is not None  # noqa: S101  # the caller has looked
-        for attempt in range(1, DECLARE_ATTEMPTS + 1):
-            try:
-                await self._store.submit(
-                    lambda transaction: instances.declare(transaction, node.identity, spec, self._clock())
-                )
-            except StoreError as error:
-                log.error("proxy %s could not be declared (%d): %s", node.instance, attempt, error)
-                await asyncio.sleep(DECLARE_SECONDS * attempt)
-            else:
-                return
 
     # what the store calls
 
@@ -228,4 +201,4 @@ class AdsSession:
         self._ads.proxies.advanced(node.identity, self.conversation)
         if not self._listening and self.conversation.listening:
             self._listening = True
-            self._ads.listening(node)
+            self._ads.instances.listening(node)

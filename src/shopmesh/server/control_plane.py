@@ -26,7 +26,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
 from shopmesh.appmesh.errors import UnknownOperation
-from shopmesh.server import api, metrics
+from shopmesh.server import api, metrics, readiness
 from shopmesh.server.ads import Ads, grpc_server
 from shopmesh.server.config import Config, ConfigError
 from shopmesh.server.database import Store
@@ -74,7 +74,9 @@ async def serving(config: Config) -> AsyncIterator[Bound]:
         try:
             proxies, figures = Proxies(), Figures()
             server = grpc_server(*([TokenRequired(config.xds_token_file)] if config.xds_token_file else []))
-            Ads(store, proxies).add_to(server)
+            ads = Ads(store, proxies)
+            ads.add_to(server)
+            readiness.add_to(server, ads.instances.readiness)
             metrics.add_to(server, figures)
             xds_port = _bind(server, config.xds_host, config.xds_port)
             await server.start()

@@ -42,7 +42,7 @@ def bootstrap(
 ) -> Json:
     """A bootstrap for that proxy, as a JSON document.
 
-    `node` None: identity comes by --service-node and --service-cluster, so that one file serves many.
+    `node` None: identity comes by --service-node, --service-cluster and --config-yaml, so that one file serves many.
     The admin port is on loopback; the readiness listener (`GET /ready`) on `ready_host`: loopback in explicit mode,
     else every address, for probes come from outside. `token_file` is the path of a token, in the proxy's file system,
     that is sent to the control plane with each stream. Raises BootstrapError.
@@ -69,6 +69,12 @@ def bootstrap(
     }
     if node is not None:
         document["node"] = node.to_document()
+    if node is None or node.readiness:
+        document["hds_config"] = {
+            "api_type": "GRPC",
+            "transport_api_version": "V3",
+            "grpc_services": [{"envoy_grpc": _xds_service()}],
+        }
     return document
 
 

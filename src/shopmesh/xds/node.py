@@ -18,9 +18,14 @@ Mode = Literal["explicit", "intercepted"]
 Ports = tuple[tuple[int, int], ...]
 """A virtual node's ports and what each is on this host, sorted."""
 
+Readiness = tuple[tuple[int, str], ...]
+"""Ports on the proxy's own host, and the path that answers 200 there; no path: that a connection is taken."""
+
 KINDS = ("virtualNode", "virtualGateway")
 _ID = re.compile(r"(?:arn:[^/]+:)?mesh/([^/]+)/([^/]+)/([^/]+)")
 _LONGEST_NAME = 255
+_PATH = re.compile(r"/[\x21-\x7e]{0,254}")
+_MOST_PROBES = 8
 
 
 class NodeError(ValueError):
@@ -75,7 +80,8 @@ class ProxyNode:
 
     `address` None: it does not declare where it can be reached. In explicit mode `ports` are the virtual node's ports
     and those that Envoy binds for them on `address`, `application_ports` where the application listens on 127.0.0.1,
-    and `egress_port` the forward proxy on 127.0.0.1.
+    and `egress_port` the forward proxy on 127.0.0.1. With `readiness` others are sent to it only while all of that
+    answers; without, from the moment it listens.
     """
 
     mesh: str
@@ -89,6 +95,7 @@ class ProxyNode:
     application_ports: Ports = ()
     ingress_port: int = names.INGRESS_PORT
     egress_port: int = names.EGRESS_PORT
+    readiness: Readiness = ()
 
     @property
     def id(self) -> str:
@@ -123,6 +130,8 @@ class ProxyNode:
         for field, ports in (("ports", self.ports), ("application_ports", self.application_ports)):
             if ports:
                 metadata[field] = {str(port): there for port, there in ports}
+        if self.readiness:
+            metadata["readiness"] = {str(port): path for port, path in self.readiness}
         return {"id": self.id, "cluster": self.cluster or self.name, "metadata": metadata}
 
 
@@ -157,6 +166,7 @@ def parse(node: Node) -> ProxyNode:
         application_ports=_ports(metadata, "application_ports"),
         ingress_port=_port("ingress_port", metadata.get("ingress_port", names.INGRESS_PORT)),
         egress_port=_port("egress_port", metadata.get("egress_port", names.EGRESS_PORT)),
+        readiness=_readiness(metadata),
     )
     if mode == "explicit" and "egress_port" not in metadata:
         raise NodeError("node.metadata.egress_port is missing; the explicit mode needs the port of its forward proxy")
@@ -194,6 +204,22 @@ def _ports(metadata: Mapping[str, Any], field: str) -> Ports:
     if not isinstance(value, Struct):
         raise NodeError(f'node.metadata.{field} is {_short(value)}; it must be an object such as {{"5000": 41001}}')
     return tuple(sorted((_port(field, port), _port(field, there)) for port, there in value.items()))
+
+
+def _readiness(metadata: Mapping[str, Any]) -> Readiness:
+    value = metadata.get("readiness")
+    if value is None:
+        return ()
+    if not isinstance(value, Struct) or len(value) > _MOST_PROBES or not all(map(_is_path, value.values())):
+        raise NodeError(
+            f'node.metadata.readiness is {_short(value)}; it must be an object such as {{"5000": "/readyz"}}, of at '
+            f"most {_MOST_PROBES} ports, each with a path or an empty text"
+        )
+    return tuple(sorted((_port("readiness", port), str(path)) for port, path in value.items()))
+
+
+def _is_path(value: object) -> bool:
+    return isinstance(value, str) and (not value or _PATH.fullmatch(value) is not None)
 
 
 def _port(field: str, value: object) -> int:

@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 import grpc
 
 from shopmesh.appmesh.store import Key, Resource, Transaction
+from shopmesh.server import readiness
 from shopmesh.server.ads import Ads, grpc_server
 from shopmesh.server.database import Store
 from shopmesh.server.proxies import Proxies, ProxyStatus
@@ -106,7 +107,9 @@ class Mesh:
         async def begin() -> tuple[grpc.aio.Server, Proxies, int]:
             proxies = Proxies()
             server = grpc_server()
-            Ads(self.store, proxies).add_to(server)
+            ads = Ads(self.store, proxies)
+            ads.add_to(server)
+            readiness.add_to(server, ads.instances.readiness)
             port = server.add_insecure_port(f"127.0.0.1:{self.port}")
             await server.start()
             return server, proxies, port
@@ -170,7 +173,9 @@ class Sidecar:
         ports: Sequence[int] = (5000,),
         wait: bool = True,
         taken: int | None = None,
+        looks: bool = False,
     ) -> None:
+        """With `looks` it looks at its application's /readyz, and at its own readiness, and reports both."""
         self._mesh = mesh
         self._wait = wait
         self.instance = instance or f"{name}-1"
@@ -187,6 +192,7 @@ class Sidecar:
             application_ports=tuple((port, upstream.port if upstream else 1) for port in ports) if explicit else (),
             ingress_port=free_port(),
             egress_port=self.egress,
+            readiness=tuple(sorted(((upstream.port, "/readyz"), (self.ready, "/ready")))) if looks and upstream else (),
         )
 
     def __enter__(self) -> Sidecar:

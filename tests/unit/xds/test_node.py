@@ -29,7 +29,12 @@ def node(identity: str = "mesh/shop/virtualNode/product-vn", **metadata: Any) ->
 
 
 @pytest.mark.parametrize(
-    "proxy", [EXPLICIT, ProxyNode(mesh="shop", name="a", instance="a-1", cluster="a", address="fd00::1")]
+    "proxy",
+    [
+        EXPLICIT,
+        ProxyNode(mesh="shop", name="a", instance="a-1", cluster="a", address="fd00::1"),
+        ProxyNode(mesh="shop", name="a", instance="a-1", cluster="a", readiness=((5000, "/readyz"), (6000, ""))),
+    ],
 )
 def test_what_the_bootstrap_writes_is_read_back(proxy: ProxyNode) -> None:
     """`to_document` and `parse` are each other's inverse."""
@@ -58,6 +63,10 @@ def test_an_arn_names_a_node_as_well() -> None:
         (node(mode="explicit"), "egress_port"),
         (node(address="product.local"), "address"),
         (node(instance=5), "instance"),
+        (node(readiness="/readyz"), "readiness"),
+        (node(readiness={"5000": "readyz"}), "readiness"),
+        (node(readiness={"0": "/readyz"}), "readiness"),
+        (node(readiness={str(port): "" for port in range(1, 10)}), "readiness"),
         (node(instance="a/b"), "instance"),
         (node(instance="a\nb"), "instance"),
         (node(ports=[1]), "ports"),

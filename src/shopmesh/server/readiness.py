@@ -1,0 +1,68 @@
+"""HDS over gRPC: proxies are told what to look at, and report whether it is ready."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+
+import grpc
+from envoy.service.health.v3.hds_pb2 import HealthCheckRequestOrEndpointHealthResponse
+from google.protobuf.message import DecodeError
+
+from shopmesh.server.transport import FIRST_MESSAGE_SECONDS, StreamError
+from shopmesh.xds.node import NodeError, ProxyNode, parse
+from shopmesh.xds.readiness import is_ready, specifier
+
+log = logging.getLogger(__name__)
+
+SERVICE = "envoy.service.health.v3.HealthDiscoveryService"
+
+
+def add_to(server: grpc.aio.Server, told: Callable[[ProxyNode, bool], None]) -> None:
+    """Serves HDS; `told` is called with each proxy's first report, and whenever it becomes ready or ceases to be.
+
+    The end of a stream says nothing: the proxy may go on serving without us.
+    """
+
+    async def stream(_: AsyncIterator[bytes], context: grpc.aio.ServicerContext[bytes, bytes]) -> None:
+        try:
+            await _Stream(context, told).run()
+        except (DecodeError, NodeError, StreamError) as error:
+            log.warning("the health stream of %s is ended: %s", context.peer(), error)
+            code = error.code if isinstance(error, StreamError) else grpc.StatusCode.INVALID_ARGUMENT
+            await context.abort(code, str(error))
+
+    handler = grpc.stream_stream_rpc_method_handler(stream)
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, {"StreamHealthCheck": handler}),))
+
+
+class _Stream:
+    def __init__(
+        self, context: grpc.aio.ServicerContext[bytes, bytes], told: Callable[[ProxyNode, bool], None]
+    ) -> None:
+        self._context = context
+        self._told = told
+
+    async def run(self) -> None:
+        try:
+            async with asyncio.timeout(FIRST_MESSAGE_SECONDS):
+                first = await self._read()
+        except TimeoutError:
+            raise StreamError("no request came", grpc.StatusCode.DEADLINE_EXCEEDED) from None
+        if first is None:
+            return
+        node = parse(first.health_check_request.node)
+        if node.readiness:
+            await self._context.write(specifier(node).SerializeToString())
+        before: bool | None = None
+        while (message := await self._read()) is not None:
+            ready = is_ready(node, message.endpoint_health_response)
+            if ready is not before:
+                before = ready
+                self._told(node, ready)
+
+    async def _read(self) -> HealthCheckRequestOrEndpointHealthResponse | None:
+        data: object = await self._context.read()
+        # At the end it is grpc.aio.EOF, which is no bytes.
+        return HealthCheckRequestOrEndpointHealthResponse.FromString(data) if isinstance(data, bytes) else None
