@@ -9,7 +9,7 @@ up to a million.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from statistics import NormalDist
 
 _FRACTION_TERMS = 100_000
@@ -69,6 +69,24 @@ def binomial_test(successes: int, trials: int, share: float) -> float:
         return min(1.0, at_most(successes, trials, share) + at_least(other, trials, share))
     other = _first(0, math.floor(share * trials), lambda k: _log_likelihood(k, trials, share) > limit)
     return min(1.0, at_least(successes, trials, share) + at_most(other - 1, trials, share))
+
+
+def chi_square_test(counts: Sequence[int], shares: Sequence[float]) -> float:
+    """Pearson's test: how likely counts at least as far from these shares are if the shares are true.
+
+    An approximation that wants five expected in each; impossible outcomes (a count where the share is 0) have the
+    p-value 0. Raises ValueError for shares that are not 1 together. https://doi.org/10.1080/14786440009463897
+    """
+    if len(counts) != len(shares) or abs(sum(shares) - 1) > 1e-9 or min(shares) < 0:
+        raise ValueError(f"{[*shares]!r} are no shares of {len(counts)}: each from 0 to 1, and 1 together")
+    total = sum(counts)
+    if any(count and not share for count, share in zip(counts, shares, strict=True)):
+        return 0.0
+    possible = [(count, share * total) for count, share in zip(counts, shares, strict=True) if share]
+    if len(possible) < 2 or not total:
+        return 1.0
+    distance = sum((count - expected) ** 2 / expected for count, expected in possible)
+    return _upper_gamma((len(possible) - 1) / 2, distance / 2)
 
 
 def power(trials: int, share: float, true_share: float, significance: float) -> float:
@@ -171,3 +189,30 @@ def _incomplete_beta(a: float, b: float, x: float) -> float:
         if abs(c * d - 1) < _FRACTION_PRECISION * 10:
             break
     return front * fraction / a
+
+
+def _upper_gamma(a: float, x: float) -> float:
+    """Q(a, x), the regularised upper incomplete gamma function: https://dlmf.nist.gov/8.7.E1, /8.9.E2."""
+    if x <= 0:
+        return 1.0
+    front = math.exp(-x + a * math.log(x) - math.lgamma(a))
+    if x < a + 1:
+        term = total = 1 / a
+        for n in range(1, _FRACTION_TERMS):
+            term *= x / (a + n)
+            total += term
+            if term < total * _FRACTION_PRECISION:
+                break
+        return 1.0 - total * front
+    b = x + 1 - a
+    c, d = 1e300, 1 / b
+    fraction = d
+    for n in range(1, _FRACTION_TERMS):
+        numerator = -n * (n - a)
+        b += 2
+        d = 1 / (numerator * d + b)
+        c = b + numerator / c
+        fraction *= c * d
+        if abs(c * d - 1) < _FRACTION_PRECISION * 10:
+            break
+    return fraction * front

@@ -7,7 +7,7 @@ import random
 import pytest
 from scipy import stats
 
-from shopmesh.statistics import binomial_test, clopper_pearson, power, sample_size, wilson
+from shopmesh.statistics import binomial_test, chi_square_test, clopper_pearson, power, sample_size, wilson
 
 COUNTS = [(0, 1), (1, 1), (0, 40), (40, 40), (1, 7), (500, 1000), (2690, 5600), (123, 1_000_000)]
 
@@ -92,3 +92,25 @@ def test_impossible_counts_are_refused(successes: int, trials: int) -> None:
             function(successes, trials)
     with pytest.raises(ValueError, match="is no share"):
         binomial_test(successes, trials, 0.5)
+
+
+def test_the_chi_square_test_agrees_with_scipy() -> None:
+    """Three to six versions, near the shares and far from them."""
+    random_ = random.Random(7)
+    for _ in range(300):
+        parts = [random_.random() + 0.05 for _ in range(random_.randint(2, 6))]
+        shares = [part / sum(parts) for part in parts]
+        counts = [max(0, round(share * 2000 + random_.gauss(0, 40))) for share in shares]
+        expected = [share * sum(counts) for share in shares]
+
+        assert stats.chisquare(counts, expected).pvalue == pytest.approx(
+            chi_square_test(counts, shares), rel=1e-6, abs=1e-13
+        )
+
+
+@pytest.mark.parametrize(
+    ("counts", "shares", "p"), [([5, 1, 0], [0.5, 0.0, 0.5], 0.0), ([7, 0], [1.0, 0.0], 1.0), ([0, 0], [0.5, 0.5], 1.0)]
+)
+def test_the_chi_square_test_at_its_edges(counts: list[int], shares: list[float], p: float) -> None:
+    """A version that should get nothing and got something is impossible; nothing at all proves nothing."""
+    assert p == chi_square_test(counts, shares)

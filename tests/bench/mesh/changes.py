@@ -10,7 +10,8 @@ import asyncio
 import time
 from collections.abc import Callable
 
-from shopmesh.local.demo.pump import Pump, Tally
+from shopmesh.load.engine import steady
+from shopmesh.load.tally import Tally
 from tests.bench.mesh.running import Mesh, mesh
 from tests.bench.report import spread, table
 from tests.support.process import eventually
@@ -41,14 +42,14 @@ def _under_load(running: Mesh, rate: float, what: str, act: Callable[[], None]) 
     figures = running.client.figures(since=began)
     errors = sum(figure["errors"] for figure in figures)
     retries = sum(figure["retries"] for figure in figures)
-    return [what, tally.sent, dict(tally.failures) or 0, errors, retries]
+    return [what, tally.ended, dict(tally.failures) or 0, errors, retries]
 
 
 async def _pumped(port: int, rate: float, act: Callable[[], None]) -> Tally:
-    pump = Pump(port, rate)
-    await pump.start()
+    engine = steady(f"http://127.0.0.1:{port}/", rate)
+    await engine.start()
     await asyncio.to_thread(act)
-    return await pump.stop()
+    return await engine.stop()
 
 
 def _weights(running: Mesh, count: int) -> None:

@@ -16,8 +16,9 @@ from typing import Any, Protocol
 
 from shopmesh.appmesh.manifests import Declared
 from shopmesh.client import Change, Client, Split, Target
+from shopmesh.load.engine import Engine, steady
+from shopmesh.load.tally import Tally
 from shopmesh.local import operations
-from shopmesh.local.demo.pump import Pump, Tally
 from shopmesh.local.demo.verdict import Loss, Version, WayIn, needed
 from shopmesh.local.errors import StartError
 from shopmesh.local.http import until
@@ -115,20 +116,20 @@ class Play:
         first = [workload for workload in workloads if workload.node not in canaries]
         await self._start(without_nodes(resources, canaries), first)
         rate = self._rate or await self._easy_rate()
-        pump = Pump(self._machine.settings.port, rate)
-        await pump.start()
+        load = steady(self._machine.settings.way_in, rate)
+        await load.start()
         self._screen.step(f"{rate:g} requests a second come in from now on, at {self._machine.settings.way_in}")
         try:
-            await self._watch(pump, self._seconds or 2.0, 0)
+            await self._watch(load, self._seconds or 2.0, 0)
             for position, stage in enumerate(self._stages):
                 await self._release(stage, resources)
-                await self._watch(pump, self._seconds, self._enough(position))
+                await self._watch(load, self._seconds, self._enough(position))
         finally:
-            tally = await pump.stop()
+            tally = await load.stop()
         self._screen.doing("waiting for the last figures of the Envoys")
         await asyncio.sleep(_REPORT_SECONDS)
         versions = await self._versions()
-        way_in = WayIn(tally.sent, tally.answered, tally.failures, tally.quantile(0.5), tally.quantile(0.99))
+        way_in = WayIn(load.due, tally.good, tally.failures, *tally.quantiles((0.5, 0.99)))
         return Report(versions, way_in, await self._losses(), self._steps, time.monotonic() - began)
 
     @property
@@ -161,13 +162,13 @@ class Play:
     async def _easy_rate(self) -> float:
         """What the machine answers when it is asked for more than it can, less a margin; at most `_HIGHEST_RATE`."""
         self._screen.doing("finding out how many requests this machine carries easily")
-        probe = Pump(self._machine.settings.port, _PROBING_RATE)
+        probe = steady(self._machine.settings.way_in, _PROBING_RATE)
         await probe.start()
         # The first requests open connections everywhere; what counts is how it goes on.
         await asyncio.sleep(_PROBING_SECONDS)
-        before = probe.tally.answered
+        before = probe.tally.good
         await asyncio.sleep(_PROBING_SECONDS)
-        carried = (probe.tally.answered - before) / _PROBING_SECONDS
+        carried = (probe.tally.good - before) / _PROBING_SECONDS
         await probe.stop()
         # What was asked of an overloaded machine says nothing about the mesh.
         await self._rest()
@@ -233,17 +234,17 @@ class Play:
         later = [needed(stage.percent / 100) for stage in self._stages[position + 1 :]]
         return max(_LEAST_OF_A_STAGE, own - sum(later)) if later else own
 
-    async def _watch(self, pump: Pump, seconds: float, enough: int) -> None:
+    async def _watch(self, load: Engine, seconds: float, enough: int) -> None:
         """Shows the figures until the time is over and enough requests of every service were counted.
 
         Bounded: three times as long as it should take; the verdict then says that they were too few.
         """
         began = time.monotonic()
-        limit = max(seconds, 3 * enough / pump.rate + 10)
+        limit = max(seconds, 3 * enough / load.plan.segments[0].first + 10)
         last = enough and not any(stage.service not in self._judged_since for stage in self._stages)
         while (elapsed := time.monotonic() - began) < limit:
             versions = await self._versions()
-            self._screen.figures(versions, pump.tally)
+            self._screen.figures(versions, load.tally)
             totals = [version.total for version in versions if version.share < 1]
             short = [version for version in versions if version.total < version.needed]
             if elapsed >= seconds and not (short if last else min(totals, default=0) < enough):

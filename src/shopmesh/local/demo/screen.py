@@ -11,7 +11,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from shopmesh.local.demo.pump import Tally
+from shopmesh.load.tally import Tally
 from shopmesh.local.demo.verdict import Version, percent
 
 _BAR = 20
@@ -102,8 +102,8 @@ def _live_figures(versions: Sequence[Version], tally: Tally) -> RenderableType:
 
 
 def _failures(tally: Tally) -> Text:
-    failed = Text(f"{tally.failed:,} failed", style="bold red" if tally.failed else "bold green")
-    return Text.assemble(f" {tally.answered:,} answered at the way in, ", failed)
+    failed = Text(f"{tally.bad:,} failed", style="bold red" if tally.bad else "bold green")
+    return Text.assemble(f" {tally.good:,} answered at the way in, ", failed)
 
 
 def _plain_figures(versions: Sequence[Version], tally: Tally) -> str:
@@ -112,4 +112,4 @@ def _plain_figures(versions: Sequence[Version], tally: Tally) -> str:
         for version in versions
         if version.seen is not None and version.share < 1
     )
-    return f"{tally.answered:,} answered, {tally.failed:,} failed" + (f"; {shares}" if shares else "")
+    return f"{tally.good:,} answered, {tally.bad:,} failed" + (f"; {shares}" if shares else "")

@@ -1,0 +1,96 @@
+"""An alarm at a point in time, finer than an event loop's own timers, which count in whole milliseconds."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import os
+import sys
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+_CLOCK_MONOTONIC = 1
+_TFD_TIMER_ABSTIME = 1
+_TFD_NONBLOCK, _TFD_CLOEXEC = os.O_NONBLOCK, getattr(os, "O_CLOEXEC", 0)
+_PR_SET_TIMERSLACK = 29
+_EARLIEST = 1e-9
+
+
+class Alarm(Protocol):
+    """Calls back once at a time of `time.monotonic()`; setting it anew forgets the time before."""
+
+    def set(self, at: float) -> None: ...
+
+    def close(self) -> None: ...
+
+
+def alarm(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> Alarm:
+    """The finest one that this system has."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, AttributeError):
+            return _TimerFd(loop, call)
+    return _LoopAlarm(loop, call)
+
+
+class _Timespec(ctypes.Structure):
+    _fields_ = [("tv_sec", ctypes.c_long), ("tv_nsec", ctypes.c_long)]  # as ctypes wants it
+
+
+class _Itimerspec(ctypes.Structure):
+    _fields_ = [("it_interval", _Timespec), ("it_value", _Timespec)]  # as above
+
+
+class _TimerFd:
+    """timerfd_create(2): the kernel makes a file readable at that time. Python has it from 3.13 on only."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:
+        self._libc = ctypes.CDLL(None, use_errno=True)
+        self._file = self._libc.timerfd_create(_CLOCK_MONOTONIC, _TFD_NONBLOCK | _TFD_CLOEXEC)
+        if self._file < 0:
+            raise OSError(ctypes.get_errno(), "timerfd_create")
+        # Otherwise the kernel may wake this thread 50 µs late, to wake several together: prctl(2).
+        self._libc.prctl(_PR_SET_TIMERSLACK, 1, 0, 0, 0)
+        self._spec = _Itimerspec()
+        self._pointer = ctypes.byref(self._spec)
+        self._settime = self._libc.timerfd_settime
+        self._loop = loop
+        self._call = call
+        loop.add_reader(self._file, self._ring)
+
+    def set(self, at: float) -> None:
+        # A value of 0 would switch the timer off; a time that has passed rings at once.
+        at = max(at, _EARLIEST)
+        seconds = int(at)
+        value = self._spec.it_value
+        value.tv_sec, value.tv_nsec = seconds, int((at - seconds) * 1e9) or (not seconds)
+        self._settime(self._file, _TFD_TIMER_ABSTIME, self._pointer, None)
+
+    def close(self) -> None:
+        self._loop.remove_reader(self._file)
+        os.close(self._file)
+
+    def _ring(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            os.read(self._file, 8)
+        self._call()
+
+
+class _LoopAlarm:
+    """The loop's own timer, for systems without timerfd (macOS): up to a millisecond late, which is reported."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:
+        self._loop = loop
+        self._call = call
+        self._handle: asyncio.Handle | None = None
+
+    def set(self, at: float) -> None:
+        self.close()
+        left = at - time.monotonic()
+        self._handle = self._loop.call_later(left, self._call) if left > 0 else self._loop.call_soon(self._call)
+
+    def close(self) -> None:
+        if self._handle is not None:
+            self._handle.cancel()
+            self._handle = None

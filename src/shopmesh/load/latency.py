@@ -1,0 +1,55 @@
+"""Latencies as counts in buckets whose width is a thousandth of their value, however many there are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hdrh.histogram import HdrHistogram
+
+_MOST_MICROSECONDS = 3_600_000_000
+_DIGITS = 3
+
+
+class Latencies:
+    """A histogram of times in seconds, exact to three digits from a microsecond to an hour; 180 kB.
+
+    http://hdrhistogram.org
+    """
+
+    __slots__ = ("_counts",)
+
+    def __init__(self) -> None:
+        self._counts = HdrHistogram(1, _MOST_MICROSECONDS, _DIGITS)
+
+    def record(self, seconds: float) -> None:
+        self._counts.record_value(min(int(seconds * 1e6), _MOST_MICROSECONDS) if seconds > 0 else 0)
+
+    @property
+    def count(self) -> int:
+        return int(self._counts.total_count)
+
+    def quantiles(self, shares: Sequence[float]) -> list[float | None]:
+        """The seconds that these shares of them, in ascending order, did not exceed; 1 gives the largest one."""
+        if not self.count:
+            return [None] * len(shares)
+        found = self._counts.get_percentile_to_value_dict([100 * share for share in shares])
+        largest = self._counts.get_max_value()
+        return [min(found[100 * share], largest) / 1e6 for share in shares]
+
+    def add(self, other: Latencies) -> None:
+        self._counts.add(other._counts)
+
+    def encoded(self) -> str:
+        """In HdrHistogram's own compressed form, which its other tools read as well."""
+        text: bytes = self._counts.encode()
+        return text.decode()
+
+    @classmethod
+    def decoded(cls, text: str) -> Latencies:
+        """Raises ValueError for what is no histogram."""
+        found = cls()
+        try:
+            found._counts.decode_and_add(text.encode())
+        except Exception as error:  # the library raises a dozen kinds, zlib's and its own
+            raise ValueError("this is no HdrHistogram") from error
+        return found
