@@ -64,6 +64,7 @@ def bootstrap(
             "listeners": [_ready(node, ready_port, ready_host)],
             "clusters": [_xds_cluster(xds_host, xds_port, token_file)],
         },
+        "bootstrap_extensions": [_internal_listeners()],
         "overload_manager": _overload_manager(),
         **_figures(),
     }
@@ -83,6 +84,14 @@ def _xds_service() -> Json:
         "cluster_name": names.XDS_CLUSTER,
         # With Envoy's own back-off a restarted control plane is found after 6 to 14 s.
         "retry_policy": {"retry_back_off": {"base_interval": "0.1s", "max_interval": "0.5s"}},
+    }
+
+
+def _internal_listeners() -> Json:
+    """Lets a gateway send requests to its own egress listener without a port; nothing for whoever has none."""
+    return {
+        "name": "envoy.bootstrap.internal_listener",
+        "typed_config": {"@type": f"{_T}extensions.bootstrap.internal_listener.v3.InternalListener"},
     }
 
 

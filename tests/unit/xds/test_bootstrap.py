@@ -8,6 +8,7 @@ import json
 import pytest
 from envoy.config.bootstrap.v3.bootstrap_pb2 import Bootstrap
 from envoy.config.metrics.v3 import metrics_service_pb2
+from envoy.extensions.bootstrap.internal_listener.v3 import internal_listener_pb2
 from envoy.extensions.filters.http.health_check.v3 import health_check_pb2
 from envoy.extensions.filters.http.router.v3 import router_pb2
 from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2
@@ -22,6 +23,7 @@ from tests.unit.xds.test_node import EXPLICIT
 KNOWN = (
     metrics_service_pb2,
     health_check_pb2,
+    internal_listener_pb2,
     router_pb2,
     http_connection_manager_pb2,
     downstream_connections_pb2,
