@@ -69,6 +69,17 @@ def ingress(reader: Reader, mesh: str, node: str, protocol: str, port: int, appl
     return _resource(made)
 
 
+def self_redirect(reader: Reader, mesh: str, gateway: str, protocol: str, port: int) -> XdsResource:
+    """A part: from a gateway's listener to its own egress listener, within Envoy; the listener's pool bounds it."""
+    found = reader.get(Key("virtualGateway", (mesh, gateway)))
+    documents = (found.spec.get("listeners") or ()) if found else ()
+    pool = next((one.get("connectionPool") or {} for one in documents if one["portMapping"]["port"] == port), {})
+    made = _cluster(names.self_redirect_cluster(mesh, gateway, protocol, port), protocol, pool.get(protocol))
+    made.type = Cluster.STATIC
+    made.load_assignment.CopyFrom(endpoints.within_envoy(made.name, names.SELF_REDIRECT))
+    return _resource(made)
+
+
 def outside(reader: Reader, name: str, explicit: bool) -> XdsResource:
     """A part: whatever host a request names, by its address when intercepted, else by DNS."""
     made = _cluster(name, "http")

@@ -44,7 +44,7 @@ def egress(reader: Reader, mesh: str, node: str) -> Egress:
     """A part: the backends of a virtual node, joined from the parts of their services."""
     services = [reader.part(service, mesh, name) for name in _backends(reader, mesh, node)]
     outside = outside_cluster(reader, mesh)
-    hosts, limitations = _unambiguous(services)
+    hosts, limitations = unambiguous(services)
     hosts.append(_outside(reader, mesh, outside))
     targets = sorted({target for one in services for target in one.targets})
     body = serialised(RouteConfiguration(name=names.EGRESS_ROUTES)) + b"".join(one.encoded for one in hosts)
@@ -65,7 +65,7 @@ def _backends(reader: Reader, mesh: str, node: str) -> Iterable[str]:
     )
 
 
-def _unambiguous(services: Iterable[Service]) -> tuple[list[Host], list[Limitation]]:
+def unambiguous(services: Iterable[Service]) -> tuple[list[Host], list[Limitation]]:
     """The hosts without those whose domain an earlier one has: Envoy would refuse the whole table for them."""
     owners: dict[str, str] = {}
     hosts: list[Host] = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from envoy.config.core.v3.address_pb2 import Address, SocketAddress
+from envoy.config.core.v3.address_pb2 import Address, EnvoyInternalAddress, SocketAddress
 from envoy.config.endpoint.v3.endpoint_components_pb2 import Endpoint, LbEndpoint, LocalityLbEndpoints
 from envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
 
@@ -24,6 +24,16 @@ def assignment(cluster: str, addresses: Iterable[tuple[str, int]]) -> ClusterLoa
     return ClusterLoadAssignment(
         cluster_name=cluster, endpoints=[LocalityLbEndpoints(lb_endpoints=made)] if made else []
     )
+
+
+def within_envoy(cluster: str, listener: str) -> ClusterLoadAssignment:
+    """A listener of the same Envoy that has no port.
+
+    https://www.envoyproxy.io/docs/envoy/v1.40.0/configuration/other_features/internal_listener
+    """
+    there = Address(envoy_internal_address=EnvoyInternalAddress(server_listener_name=listener))
+    made = LbEndpoint(endpoint=Endpoint(address=there))
+    return ClusterLoadAssignment(cluster_name=cluster, endpoints=[LocalityLbEndpoints(lb_endpoints=[made])])
 
 
 def endpoints(reader: Reader, target: Target) -> XdsResource:

@@ -33,8 +33,14 @@ FORWARD_PROXY_FILTERS = ("envoy.filters.http.dynamic_forward_proxy", "envoy.filt
 _THIS_HOST = (("127.0.0.0", 8), ("0.0.0.0", 32), ("::", 0))
 
 
-def manager(stat_prefix: str, routes: str, telemetry: Telemetry, filters: Iterable[HttpFilter] = ()) -> Filter:
-    """HTTP/1.1 and HTTP/2 alike, with these routes by ADS, and websockets as App Mesh had them."""
+def manager(
+    stat_prefix: str, routes: str, telemetry: Telemetry, filters: Iterable[HttpFilter] = (), edge: bool = False
+) -> Filter:
+    """HTTP/1.1 and HTTP/2 alike, with these routes by ADS, and websockets as App Mesh had them.
+
+    `edge`: its clients are outside the mesh, so that it says who they are instead of believing them, and host names
+    mean the same with and without a port.
+    """
     made = HttpConnectionManager(
         stat_prefix=stat_prefix,
         rds=Rds(route_config_name=routes, config_source=clusters.ads()),
@@ -44,6 +50,9 @@ def manager(stat_prefix: str, routes: str, telemetry: Telemetry, filters: Iterab
         merge_slashes=True,
         access_log=telemetry.access_logs,
     )
+    if edge:
+        made.use_remote_address.CopyFrom(BoolValue(value=True))
+        made.strip_any_host_port = True
     return Filter(name="envoy.filters.network.http_connection_manager", typed_config=packed(made))
 
 

@@ -56,16 +56,16 @@ def explicit(shape: Shape, inbound: Sequence[Inbound], telemetry: Telemetry) -> 
         traffic_direction=TrafficDirection.OUTBOUND,
         filter_chains=[FilterChain(filters=[hcm.manager("egress", names.EGRESS_ROUTES, telemetry, forward_proxy)])],
     )
-    yield _resource(_alone_on_port(egress))
+    yield _resource(alone_on_port(egress))
     for one in inbound:
-        prefix = _ingress_prefix(one, inbound)
+        prefix = ingress_prefix(one, inbound)
         ingress = Listener(
             name=names.listener("ingress", shape.address, one.bound),
             address=socket_address(shape.address, one.bound),
             traffic_direction=TrafficDirection.INBOUND,
             filter_chains=[FilterChain(filters=[hcm.manager(prefix, one.routes, telemetry)])],
         )
-        yield _resource(_alone_on_port(ingress))
+        yield _resource(alone_on_port(ingress))
 
 
 def intercepted(
@@ -85,7 +85,7 @@ def intercepted(
             FilterChain(
                 name=f"http_{one.port}",
                 filter_chain_match=_to_port(one.port),
-                filters=[hcm.manager(_ingress_prefix(one, inbound), one.routes, telemetry)],
+                filters=[hcm.manager(ingress_prefix(one, inbound), one.routes, telemetry)],
             )
             for one in inbound
         ]
@@ -116,7 +116,7 @@ def intercepted(
     yield _resource(egress, (names.BLACKHOLE, outside))
 
 
-def _alone_on_port(listener: Listener) -> Listener:
+def alone_on_port(listener: Listener) -> Listener:
     """With Envoy's default a second Envoy binds the same port without a word, and they share its connections."""
     listener.enable_reuse_port.CopyFrom(BoolValue(value=False))
     return listener
@@ -166,7 +166,7 @@ def _tcp(stat_prefix: str, cluster: str, telemetry: Telemetry) -> Filter:
     return Filter(name="envoy.filters.network.tcp_proxy", typed_config=packed(proxy))
 
 
-def _ingress_prefix(one: Inbound, inbound: Sequence[Inbound]) -> str:
+def ingress_prefix(one: Inbound, inbound: Sequence[Inbound]) -> str:
     """App Mesh's statistics are named otherwise once there are several listeners."""
     return "ingress" if len(inbound) == 1 else f"ingress.{one.protocol}.{one.port}"
 

@@ -17,12 +17,20 @@ READY_PORT = 15021
 EGRESS_ROUTES = "rds_egress_http_15001"
 """One table for both modes, whatever port the egress listener has: it is shared by all proxies of a node."""
 
+SELF_REDIRECT = "lds_egress_self_redirect"
+"""A gateway's egress listener: inside Envoy, on no port, so it has no address to be named by."""
+
 BLACKHOLE = "cds_blackhole"
 XDS_CLUSTER = "xds"
 
 
 def cluster(direction: Direction, mesh: str, node: str, protocol: str, port: int) -> str:
     return f"cds_{direction}_{mesh}_{node}_{protocol}_{port}"
+
+
+def self_redirect_cluster(mesh: str, gateway: str, protocol: str, port: int) -> str:
+    """From a gateway's listener on that port to its own egress listener."""
+    return f"cds_ingress_{mesh}_{gateway}_self_redirect_{protocol}_{port}"
 
 
 def amazonaws_cluster(mesh: str) -> str:

@@ -81,7 +81,8 @@ class ProxyNode:
     `address` None: it does not declare where it can be reached. In explicit mode `ports` are the virtual node's ports
     and those that Envoy binds for them on `address`, `application_ports` where the application listens on 127.0.0.1,
     and `egress_port` the forward proxy on 127.0.0.1. With `readiness` others are sent to it only while all of that
-    answers; without, from the moment it listens.
+    answers; without, from the moment it listens. A gateway has `ports` at most: no application is beside it, and
+    nothing is redirected into it.
     """
 
     mesh: str
@@ -108,6 +109,7 @@ class ProxyNode:
     @property
     def shape(self) -> Shape:
         explicit = self.mode == "explicit"
+        redirected = self.kind == "virtualNode"
         return Shape(
             mesh=self.mesh,
             kind=self.kind,
@@ -116,8 +118,8 @@ class ProxyNode:
             address=(self.address or "0.0.0.0") if explicit else "",
             ports=self.ports if explicit else (),
             application_ports=self.application_ports if explicit else (),
-            ingress_port=0 if explicit else self.ingress_port,
-            egress_port=self.egress_port,
+            ingress_port=self.ingress_port if redirected and not explicit else 0,
+            egress_port=self.egress_port if redirected else 0,
         )
 
     def to_document(self) -> dict[str, Any]:
@@ -143,8 +145,8 @@ def parse(node: Node) -> ProxyNode:
     match = _ID.fullmatch(node.id)
     if match is None or match[2] not in KINDS or max(map(len, match.groups())) > _LONGEST_NAME:
         raise NodeError(
-            f"node.id is {_short(node.id)}; it must be mesh/<mesh>/virtualNode/<virtual node> "
-            "(Envoy's --service-node, or node.id of the bootstrap)"
+            f"node.id is {_short(node.id)}; it must be mesh/<mesh>/virtualNode/<virtual node>, or "
+            "mesh/<mesh>/virtualGateway/<virtual gateway> (Envoy's --service-node, or node.id of the bootstrap)"
         )
     mesh, kind, name = match.groups()
     metadata = _fields(node.metadata)
@@ -168,7 +170,7 @@ def parse(node: Node) -> ProxyNode:
         egress_port=_port("egress_port", metadata.get("egress_port", names.EGRESS_PORT)),
         readiness=_readiness(metadata),
     )
-    if mode == "explicit" and "egress_port" not in metadata:
+    if mode == "explicit" and kind == "virtualNode" and "egress_port" not in metadata:
         raise NodeError("node.metadata.egress_port is missing; the explicit mode needs the port of its forward proxy")
     return parsed
 

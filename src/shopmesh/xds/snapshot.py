@@ -9,7 +9,7 @@ from envoy.config.route.v3.route_components_pb2 import VirtualHost
 from envoy.config.route.v3.route_pb2 import RouteConfiguration
 
 from shopmesh.appmesh.store import Document
-from shopmesh.xds import clusters, egress, endpoints, listeners, names, routes
+from shopmesh.xds import clusters, egress, endpoints, gateways, listeners, names, routes
 from shopmesh.xds.dependencies import Reader
 from shopmesh.xds.limitations import Limitation
 from shopmesh.xds.node import Shape
@@ -54,10 +54,27 @@ def of(collections: Mapping[TypeName, Collection], limitations: tuple[Limitation
 
 
 def snapshot(reader: Reader, shape: Shape) -> Snapshot | None:
-    """A part: what the proxies of that shape should have; None while their virtual node does not exist."""
-    found = reader.get(shape.resource)
-    if found is None or shape.kind != "virtualNode":
+    """A part: what the proxies of that shape should have; None while their virtual node or gateway does not exist."""
+    if reader.get(shape.resource) is None:
         return None
+    return _of_gateway(reader, shape) if shape.kind == "virtualGateway" else _of_node(reader, shape)
+
+
+def _of_gateway(reader: Reader, shape: Shape) -> Snapshot:
+    leaving = reader.part(gateways.leaving, shape.mesh, shape.name)
+    arriving = reader.part(gateways.arriving, shape)
+    return of(
+        {
+            "clusters": reader.part(gateways.all_clusters, shape),
+            "endpoints": reader.part(_endpoints, leaving.targets),
+            "listeners": reader.part(gateways.listeners, shape),
+            "routes": reader.part(gateways.routes, shape),
+        },
+        (*leaving.limitations, *arriving.limitations),
+    )
+
+
+def _of_node(reader: Reader, shape: Shape) -> Snapshot:
     leaving = reader.part(egress.egress, shape.mesh, shape.name)
     arriving = reader.part(_arriving, shape)
     return of(

@@ -37,6 +37,8 @@ class Upstream:
     def __init__(self, name: str) -> None:
         self.name = name
         self.requests: Counter[str] = Counter()
+        self.headers: Mapping[str, str] = {}
+        """Of the last request."""
         self.behave: Callable[[str, int], tuple[int, float]] = lambda path, count: (200, 0.0)
         """The status, and the seconds before it, of the n-th request for a path."""
         upstream = self
@@ -46,6 +48,7 @@ class Upstream:
 
             def do_GET(self) -> None:
                 upstream.requests[self.path] += 1
+                upstream.headers = {name.lower(): value for name, value in self.headers.items()}
                 status, delay = upstream.behave(self.path, upstream.requests[self.path])
                 time.sleep(delay)
                 body = upstream.name.encode()
@@ -54,6 +57,9 @@ class Upstream:
                 self.end_headers()
                 with contextlib.suppress(OSError):
                     self.wfile.write(body)
+
+            def do_POST(self) -> None:
+                self.do_GET()
 
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the base class names it so
                 """Says nothing."""
@@ -174,6 +180,7 @@ class Sidecar:
         wait: bool = True,
         taken: int | None = None,
         looks: bool = False,
+        kind: str = "virtualNode",
     ) -> None:
         """With `looks` it looks at its application's /readyz, and at its own readiness, and reports both."""
         self._mesh = mesh
@@ -186,10 +193,13 @@ class Sidecar:
             mesh="shop",
             name=name,
             instance=self.instance,
+            kind=kind,
             mode=mode,
             address=address,
             ports=tuple(self.ports.items()) if explicit else (),
-            application_ports=tuple((port, upstream.port if upstream else 1) for port in ports) if explicit else (),
+            application_ports=tuple((port, upstream.port if upstream else 1) for port in ports)
+            if explicit and kind == "virtualNode"
+            else (),
             ingress_port=free_port(),
             egress_port=self.egress,
             readiness=tuple(sorted(((upstream.port, "/readyz"), (self.ready, "/ready")))) if looks and upstream else (),
@@ -229,10 +239,17 @@ def envoy_command(bootstrap_file: Path, *more: str) -> list[str | Path]:
     return [ENVOY, "-c", bootstrap_file, "--disable-hot-restart", "--concurrency", "1", "-l", "warning", *more]
 
 
-def get(port: int, target: str, host: str | None = None, timeout: float = 20) -> tuple[int, str]:
+def get(
+    port: int,
+    target: str,
+    host: str | None = None,
+    timeout: float = 20,
+    method: str = "GET",
+    headers: Mapping[str, str] | None = None,
+) -> tuple[int, str]:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
     try:
-        connection.request("GET", target, headers={"host": host} if host else {})
+        connection.request(method, target, headers={**({"host": host} if host else {}), **(headers or {})})
         response = connection.getresponse()
         return response.status, response.read().decode(errors="replace")
     finally:

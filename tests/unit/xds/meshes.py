@@ -73,6 +73,31 @@ def service(name: str, **provider: str) -> Resource:
     return resource("virtualService", "shop", name, spec=spec)
 
 
+def gateway(name: str, *listeners: Document, **more: Any) -> Resource:
+    return resource("virtualGateway", "shop", name, spec={"listeners": list(listeners) or [listener(8080)], **more})
+
+
+def gateway_route(
+    gateway_name: str,
+    name: str,
+    service_name: str,
+    match: Document | None = None,
+    rewrite: Document | None = None,
+    kind: str = "httpRoute",
+    priority: int | None = None,
+    port: int | None = None,
+) -> Resource:
+    """`port` is that of the virtual service; the match's own stands in `match`."""
+    target: dict[str, Any] = {"virtualService": {"virtualServiceName": service_name}}
+    if port is not None:
+        target["port"] = port
+    action = {"target": target} if rewrite is None else {"target": target, "rewrite": rewrite}
+    spec: dict[str, Any] = {kind: {"match": {"prefix": "/"} if match is None else match, "action": action}}
+    if priority is not None:
+        spec["priority"] = priority
+    return resource("gatewayRoute", "shop", gateway_name, name, spec=spec)
+
+
 def instance(node_name: str, name: str, address: str | None, ports: Mapping[str, int] | None = None) -> Resource:
     spec = {} if address is None else {"address": address, "ports": dict(ports or {})}
     return resource("instance", "shop", "virtualNode", node_name, name, spec=spec)

@@ -1,0 +1,166 @@
+"""A virtual gateway as its proxies have it (feature 22).
+
+    <port> listener ─► gateway routes ─► self-redirect cluster ─► listener within Envoy ─► routes of the services
+
+Two routings, one after the other: a gateway route rewrites the request, and the routes of its service match what comes
+out of that. docs/adr/0009-a-gateway-sends-to-itself.md tells why they are not joined into one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from envoy.config.core.v3.base_pb2 import TrafficDirection
+from envoy.config.listener.v3.listener_components_pb2 import FilterChain
+from envoy.config.listener.v3.listener_pb2 import AdditionalAddress, Listener
+from envoy.config.route.v3.route_components_pb2 import VirtualHost
+from envoy.config.route.v3.route_pb2 import RouteConfiguration
+
+from shopmesh.xds import clusters, egress, gateway_routes, hcm, names, services
+from shopmesh.xds.dependencies import Reader
+from shopmesh.xds.endpoints import socket_address
+from shopmesh.xds.limitations import Limitation
+from shopmesh.xds.listeners import Inbound, alone_on_port, ingress_prefix
+from shopmesh.xds.node import Shape
+from shopmesh.xds.resources import Collection, XdsResource, resource, serialised
+from shopmesh.xds.telemetry import Telemetry, telemetry
+
+
+@dataclass(frozen=True)
+class _Arriving:
+    inbound: tuple[Inbound, ...]
+    clusters: tuple[XdsResource, ...]
+    routes: tuple[XdsResource, ...]
+    limitations: tuple[Limitation, ...]
+
+
+def leaving(reader: Reader, mesh: str, gateway: str) -> egress.Egress:
+    """A part: the virtual services that a gateway's routes lead to, and nothing else, whatever the egress filter.
+
+    A request that keeps its host name can name any: there must be no way out of the mesh to be found by it.
+    """
+    targets = {one.key.name: gateway_routes.target(one) for one in reader.children("gatewayRoute", (mesh, gateway))}
+    found = {name: reader.part(services.service, mesh, name) for name in sorted({name for name, _ in targets.values()})}
+    hosts, limitations = egress.unambiguous(found.values())
+    table = RouteConfiguration(
+        name=names.EGRESS_ROUTES,
+        vhost_header=gateway_routes.SERVICE_HEADER,
+        request_headers_to_remove=[gateway_routes.SERVICE_HEADER],
+    )
+    behind = sorted({target for one in found.values() for target in one.targets})
+    return egress.Egress(
+        resource(
+            "routes",
+            names.EGRESS_ROUTES,
+            serialised(table) + b"".join(one.encoded for one in hosts),
+            frozenset(target.cluster for target in behind),
+        ),
+        tuple(behind),
+        (),
+        (
+            *limitations,
+            *(limitation for one in found.values() for limitation in one.limitations),
+            *(
+                _no_such_port(f"{mesh}/{gateway}/{route}", name, port)
+                for route, (name, port) in targets.items()
+                if port is not None and port not in found[name].ports
+            ),
+        ),
+    )
+
+
+def arriving(reader: Reader, shape: Shape) -> _Arriving:
+    """A part: what comes in, listener by listener: its routes, and its cluster to the gateway itself."""
+    inbound, behind, tables, limitations = [], [], [], []
+    found = reader.get(shape.resource)
+    for document in (found.spec.get("listeners") or ()) if found else ():
+        port, protocol = document["portMapping"]["port"], document["portMapping"]["protocol"]
+        cluster = reader.part(clusters.self_redirect, shape.mesh, shape.name, protocol, port)
+        one = Inbound(port, protocol, dict(shape.ports).get(port, port), cluster.name)
+        inbound.append(one)
+        behind.append(cluster)
+        tables.append(_table(reader, shape, one))
+        if "healthCheck" in document:
+            limitations.append(_not_probed(shape, port))
+    return _Arriving(tuple(inbound), tuple(behind), tuple(tables), tuple(limitations))
+
+
+def routes(reader: Reader, shape: Shape) -> Collection:
+    """A part: a table for each listener, and that of the services."""
+    return Collection(
+        "routes",
+        (reader.part(leaving, shape.mesh, shape.name).routes, *reader.part(arriving, shape).routes),
+    )
+
+
+def all_clusters(reader: Reader, shape: Shape) -> Collection:
+    """A part: those to the gateway itself, and those of the services."""
+    targets = reader.part(leaving, shape.mesh, shape.name).targets
+    return Collection(
+        "clusters",
+        (*reader.part(arriving, shape).clusters, *(reader.part(clusters.egress, target) for target in targets)),
+    )
+
+
+def listeners(reader: Reader, shape: Shape) -> Collection:
+    """A part: one for each port, and the one within Envoy."""
+    inbound = reader.part(arriving, shape).inbound
+    return Collection(
+        "listeners", (_resource(one) for one in _listeners(shape, inbound, reader.part(telemetry, shape)))
+    )
+
+
+def _listeners(shape: Shape, inbound: tuple[Inbound, ...], told: Telemetry) -> Iterator[Listener]:
+    within = Listener(
+        name=names.SELF_REDIRECT,
+        internal_listener=Listener.InternalListenerConfig(),
+        traffic_direction=TrafficDirection.OUTBOUND,
+        filter_chains=[FilterChain(filters=[hcm.manager("egress", names.EGRESS_ROUTES, told)])],
+    )
+    yield within
+    for one in inbound:
+        manager = hcm.manager(ingress_prefix(one, inbound), one.routes, told, edge=True)
+        made = Listener(
+            name=names.listener("ingress", shape.address or "0.0.0.0", one.bound),
+            address=socket_address(shape.address or "0.0.0.0", one.bound),
+            traffic_direction=TrafficDirection.INBOUND,
+            filter_chains=[FilterChain(filters=[manager])],
+        )
+        if shape.mode == "explicit":
+            yield alone_on_port(made)
+        else:
+            made.additional_addresses.append(AdditionalAddress(address=socket_address("::", one.bound)))
+            yield made
+
+
+def _table(reader: Reader, shape: Shape, one: Inbound) -> XdsResource:
+    children = reader.children("gatewayRoute", (shape.mesh, shape.name))
+    taken = [child for child in children if gateway_routes.takes(child, one.protocol, one.port)]
+    ordered = [
+        route for child in sorted(taken, key=gateway_routes.rank) for route in gateway_routes.routes(child, one.cluster)
+    ]
+    table = RouteConfiguration(name=one.routes, virtual_hosts=[VirtualHost(name="all", domains=["*"], routes=ordered)])
+    return resource("routes", one.routes, serialised(table), frozenset((one.cluster,)))
+
+
+def _resource(listener: Listener) -> XdsResource:
+    return resource("listeners", listener.name, serialised(listener))
+
+
+def _no_such_port(where: str, service: str, port: int) -> Limitation:
+    return Limitation(
+        f"gateway route {where}",
+        f"its target {service} has no port {port}",
+        "its requests are answered 404",
+        "name a port that the service's router or node listens on, or none",
+    )
+
+
+def _not_probed(shape: Shape, port: int) -> Limitation:
+    return Limitation(
+        f"virtual gateway {shape.mesh}/{shape.name}",
+        f"its listener on port {port} has a health check",
+        "nothing in the mesh sends to a gateway, so nobody does this check",
+        "let the load balancer before it ask for GET /ready on the readiness port",
+    )
