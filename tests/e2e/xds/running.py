@@ -236,7 +236,12 @@ class Sidecar:
 
 
 def envoy_command(bootstrap_file: Path, *more: str) -> list[str | Path]:
-    return [ENVOY, "-c", bootstrap_file, "--disable-hot-restart", "--concurrency", "1", "-l", "warning", *more]
+    return [
+        *(ENVOY, "-c", bootstrap_file, "--disable-hot-restart", "--concurrency", "1", "-l", "warning"),
+        # By default an access log is written every ten seconds.
+        *("--file-flush-interval-msec", "20"),
+        *more,
+    ]
 
 
 def get(

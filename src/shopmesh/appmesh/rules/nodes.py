@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
-import re
 from collections.abc import Iterator
 
+from shopmesh.appmesh.rules import operators
 from shopmesh.appmesh.rules.candidate import Candidate
 from shopmesh.appmesh.rules.names import host_problems
 from shopmesh.appmesh.validate import Problem, quote
-
-# `%%`, or an operator: a name, arguments in parentheses, a length.
-# https://www.envoyproxy.io/docs/envoy/latest/configuration/observability/access_log/usage#command-operators
-_OPERATOR = re.compile(r"%(?:%|[A-Z][A-Z0-9_]*(?:\([^)]*\))?(?::\d+)?%)")
-_NEEDS_ARGUMENT = re.compile(r"%(?:REQ|RESP|TRAILER)(?:\(\))?(?::\d+)?%")
 
 
 def backends(candidate: Candidate) -> Iterator[Problem]:
@@ -35,21 +30,18 @@ def discovery(candidate: Candidate) -> Iterator[Problem]:
 
 
 def access_log(candidate: Candidate) -> Iterator[Problem]:
-    """The formats of an access log: what is between per cent signs must be an operator."""
+    """A format that Envoy refuses costs all listeners; two entries of one key would be one."""
     log = candidate.spec.get("logging", {}).get("accessLog", {}).get("file", {})
     field = "spec.logging.accessLog.file.format"
     format_ = log.get("format", {})
     if "text" in format_:
-        yield from _format_problems(format_["text"], f"{field}.text")
+        yield from operators.problems(format_["text"], f"{field}.text")
+    keys: set[str] = set()
     for index, entry in enumerate(format_.get("json", ())):
-        yield from _format_problems(entry["value"], f"{field}.json[{index}].value")
-
-
-def _format_problems(text: str, field: str) -> Iterator[Problem]:
-    if "%" in _OPERATOR.sub("", text):
-        yield Problem(field, f"{quote(text)} has a % that begins no operator; write %% for a per cent sign")
-    for operator in _NEEDS_ARGUMENT.findall(text):
-        yield Problem(field, f"{quote(operator)} needs the name of a header in parentheses")
+        yield from operators.problems(entry["value"], f"{field}.json[{index}].value")
+        if entry["key"] in keys:
+            yield Problem(f"{field}.json[{index}].key", f"{quote(entry['key'])} is a key already")
+        keys.add(entry["key"])
 
 
 def _is_address(text: str) -> bool:
