@@ -11,6 +11,7 @@ from envoy.config.route.v3.route_pb2 import RouteConfiguration
 from shopmesh.appmesh.store import Key
 from shopmesh.xds import durations, hcm, names
 from shopmesh.xds.dependencies import Reader
+from shopmesh.xds.forwards import Forward
 from shopmesh.xds.limitations import Limitation
 from shopmesh.xds.resources import XdsResource, resource, serialised
 from shopmesh.xds.services import Host, Service, host, service
@@ -27,6 +28,7 @@ class Egress:
     targets: tuple[Target, ...]
     ports: tuple[int, ...]
     limitations: tuple[Limitation, ...]
+    forwards: tuple[Forward, ...] = ()
 
 
 def allows_all(reader: Reader, mesh: str) -> bool:
@@ -48,12 +50,13 @@ def egress(reader: Reader, mesh: str, node: str) -> Egress:
     hosts.append(_outside(reader, mesh, outside))
     targets = sorted({target for one in services for target in one.targets})
     body = serialised(RouteConfiguration(name=names.EGRESS_ROUTES)) + b"".join(one.encoded for one in hosts)
-    needs = frozenset((*(target.cluster for target in targets), outside))
+    needs = frozenset(cluster for one in hosts for cluster in one.needs)
     return Egress(
         resource("routes", names.EGRESS_ROUTES, body, needs),
         tuple(targets),
         tuple(sorted({port for one in services for port in one.ports})),
         (*limitations, *(found for one in services for found in one.limitations)),
+        tuple(forward for one in services for forward in one.forwards),
     )
 
 

@@ -54,7 +54,7 @@ def leaving(reader: Reader, mesh: str, gateway: str) -> egress.Egress:
             "routes",
             names.EGRESS_ROUTES,
             serialised(table) + b"".join(one.encoded for one in hosts),
-            frozenset(target.cluster for target in behind),
+            frozenset(cluster for one in hosts for cluster in one.needs),
         ),
         tuple(behind),
         (),

@@ -1,14 +1,17 @@
 """Listeners, in the two shapes of the sidecar; routes and clusters are the same for both.
 
 explicit      127.0.0.1:<egress port>  forward proxy          <address>:<port> ─► 127.0.0.1:<application port>
+              127.0.0.1:<port>         a TCP service
 intercepted   0.0.0.0:15001  original destination by port     0.0.0.0:15000 ─► 127.0.0.1:<port>
 """
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from envoy.config.core.v3.address_pb2 import CidrRange
 from envoy.config.core.v3.base_pb2 import TrafficDirection
 from envoy.config.listener.v3.listener_components_pb2 import (
     Filter,
@@ -20,14 +23,15 @@ from envoy.config.listener.v3.listener_components_pb2 import (
 from envoy.config.listener.v3.listener_pb2 import AdditionalAddress, Listener
 from envoy.extensions.filters.listener.original_dst.v3.original_dst_pb2 import OriginalDst
 from envoy.extensions.filters.listener.tls_inspector.v3.tls_inspector_pb2 import TlsInspector
-from envoy.extensions.filters.network.tcp_proxy.v3.tcp_proxy_pb2 import TcpProxy
 from envoy.type.v3.range_pb2 import Int32Range
 from google.protobuf.wrappers_pb2 import BoolValue, UInt32Value
 
-from shopmesh.xds import hcm, names
+from shopmesh.xds import hcm, names, tcp
+from shopmesh.xds.destinations import Destination
 from shopmesh.xds.endpoints import socket_address
 from shopmesh.xds.node import Shape
 from shopmesh.xds.resources import XdsResource, packed, resource, serialised
+from shopmesh.xds.targets import TCP_PROTOCOLS
 from shopmesh.xds.telemetry import Telemetry
 
 _TLS_PORT = 443
@@ -35,20 +39,30 @@ _TLS_PORT = 443
 
 @dataclass(frozen=True, slots=True)
 class Inbound:
-    """One port of a virtual node at its own proxy: where it is bound, and the cluster and routes behind it."""
+    """One port of a virtual node at its own proxy: where it is bound, and the cluster and routes behind it.
+
+    `idle_ms` is of TCP; HTTP has it in its routes.
+    """
 
     port: int
     protocol: str
     bound: int
     cluster: str
+    idle_ms: int | None = None
+
+    @property
+    def is_tcp(self) -> bool:
+        return self.protocol in TCP_PROTOCOLS
 
     @property
     def routes(self) -> str:
         return names.ingress_routes(self.port)
 
 
-def explicit(shape: Shape, inbound: Sequence[Inbound], telemetry: Telemetry) -> Iterable[XdsResource]:
-    """The forward proxy on loopback, and the virtual node's own ports."""
+def explicit(
+    shape: Shape, inbound: Sequence[Inbound], destinations: Sequence[Destination], telemetry: Telemetry
+) -> Iterable[XdsResource]:
+    """The forward proxy on loopback, the ports there that stand for TCP services, and the virtual node's own ports."""
     forward_proxy = hcm.forward_proxy_filters(shape.egress_port)
     egress = Listener(
         name=names.listener("egress", "127.0.0.1", shape.egress_port),
@@ -57,20 +71,29 @@ def explicit(shape: Shape, inbound: Sequence[Inbound], telemetry: Telemetry) -> 
         filter_chains=[FilterChain(filters=[hcm.manager("egress", names.EGRESS_ROUTES, telemetry, forward_proxy)])],
     )
     yield _resource(alone_on_port(egress))
+    for destination in destinations:
+        bound = dict(shape.egress_ports)[destination.forward.name]
+        to_service = Listener(
+            name=names.listener("egress", "127.0.0.1", bound),
+            address=socket_address("127.0.0.1", bound),
+            traffic_direction=TrafficDirection.OUTBOUND,
+            filter_chains=[FilterChain(filters=[_forward(destination, telemetry)])],
+        )
+        yield _resource(alone_on_port(to_service), (name for name, _ in destination.forward.clusters))
     for one in inbound:
-        prefix = ingress_prefix(one, inbound)
         ingress = Listener(
             name=names.listener("ingress", shape.address, one.bound),
             address=socket_address(shape.address, one.bound),
             traffic_direction=TrafficDirection.INBOUND,
-            filter_chains=[FilterChain(filters=[hcm.manager(prefix, one.routes, telemetry)])],
+            filter_chains=[FilterChain(filters=[_to_application(one, inbound, telemetry)])],
         )
-        yield _resource(alone_on_port(ingress))
+        yield _resource(alone_on_port(ingress), _needs(one))
 
 
 def intercepted(
     shape: Shape,
     inbound: Sequence[Inbound],
+    destinations: Sequence[Destination],
     outside: str,
     ports: Sequence[int],
     allow_all: bool,
@@ -83,20 +106,20 @@ def intercepted(
     if inbound:
         chains = [
             FilterChain(
-                name=f"http_{one.port}",
+                name=f"tcp_{one.port}" if one.is_tcp else f"http_{one.port}",
                 filter_chain_match=_to_port(one.port),
-                filters=[hcm.manager(ingress_prefix(one, inbound), one.routes, telemetry)],
+                filters=[_to_application(one, inbound, telemetry)],
             )
             for one in inbound
         ]
         ingress = _redirected("ingress", shape.ingress_port, TrafficDirection.INBOUND, chains)
-        yield _resource(ingress)
+        yield _resource(ingress, (needed for one in inbound for needed in _needs(one)))
     chains = [
         # Without this chain one connection to our own port becomes a thousand: each is redirected to itself.
         FilterChain(
             name="self",
             filter_chain_match=_to_port(shape.egress_port),
-            filters=[_tcp("egress.self", names.BLACKHOLE, telemetry)],
+            filters=[tcp.proxy("egress.self", [(names.BLACKHOLE, 1)], telemetry)],
         ),
         *(
             FilterChain(
@@ -107,13 +130,15 @@ def intercepted(
             for port in ports
             if port != shape.egress_port
         ),
+        *(_to_service(one, telemetry) for one in destinations if one.forward.port != shape.egress_port),
     ]
     egress = _redirected("egress", shape.egress_port, TrafficDirection.OUTBOUND, chains)
     if allow_all:
-        egress.default_filter_chain.filters.append(_tcp("egress.allow-all", outside, telemetry))
-    elif _TLS_PORT not in ports:
+        egress.default_filter_chain.filters.append(tcp.proxy("egress.allow-all", [(outside, 1)], telemetry))
+    elif _TLS_PORT not in (*ports, *(one.forward.port for one in destinations)):
         _open_to_amazonaws(egress, outside, telemetry)
-    yield _resource(egress, (names.BLACKHOLE, outside))
+    to_services = (name for one in destinations for name, _ in one.forward.clusters)
+    yield _resource(egress, (names.BLACKHOLE, outside, *to_services))
 
 
 def alone_on_port(listener: Listener) -> Listener:
@@ -153,7 +178,11 @@ def _open_to_amazonaws(egress: Listener, outside: str, telemetry: Telemetry) -> 
     match.server_names.append("*.amazonaws.com")
     match.transport_protocol = "tls"
     egress.filter_chains.append(
-        FilterChain(name="amazonaws", filter_chain_match=match, filters=[_tcp("egress.amazonaws", outside, telemetry)])
+        FilterChain(
+            name="amazonaws",
+            filter_chain_match=match,
+            filters=[tcp.proxy("egress.amazonaws", [(outside, 1)], telemetry)],
+        )
     )
 
 
@@ -161,9 +190,34 @@ def _to_port(port: int) -> FilterChainMatch:
     return FilterChainMatch(destination_port=UInt32Value(value=port))
 
 
-def _tcp(stat_prefix: str, cluster: str, telemetry: Telemetry) -> Filter:
-    proxy = TcpProxy(stat_prefix=stat_prefix, cluster=cluster, access_log=telemetry.access_logs)
-    return Filter(name="envoy.filters.network.tcp_proxy", typed_config=packed(proxy))
+def _to_service(destination: Destination, telemetry: Telemetry) -> FilterChain:
+    """Where addresses are given, they decide before the port alone does."""
+    match = _to_port(destination.forward.port)
+    match.prefix_ranges.extend(_single(address) for address in destination.addresses)
+    return FilterChain(
+        name=f"tcp_{destination.forward.name}", filter_chain_match=match, filters=[_forward(destination, telemetry)]
+    )
+
+
+def _single(address: str) -> CidrRange:
+    bits = ipaddress.ip_address(address).max_prefixlen
+    return CidrRange(address_prefix=address, prefix_len=UInt32Value(value=bits))
+
+
+def _forward(destination: Destination, telemetry: Telemetry) -> Filter:
+    forward = destination.forward
+    return tcp.proxy(f"egress.tcp.{forward.port}", forward.clusters, telemetry, forward.idle_ms)
+
+
+def _to_application(one: Inbound, inbound: Sequence[Inbound], telemetry: Telemetry) -> Filter:
+    prefix = ingress_prefix(one, inbound)
+    if one.is_tcp:
+        return tcp.proxy(prefix, [(one.cluster, 1)], telemetry, one.idle_ms)
+    return hcm.manager(prefix, one.routes, telemetry)
+
+
+def _needs(one: Inbound) -> Iterable[str]:
+    return (one.cluster,) if one.is_tcp else ()
 
 
 def ingress_prefix(one: Inbound, inbound: Sequence[Inbound]) -> str:

@@ -20,6 +20,8 @@ Ports = tuple[tuple[int, int], ...]
 
 Readiness = tuple[tuple[int, str], ...]
 """Ports on the proxy's own host, and the path that answers 200 there; no path: that a connection is taken."""
+EgressPorts = tuple[tuple[str, int], ...]
+"""Virtual services and their TCP port (`product.local:6000`), and the port on loopback that stands for each, sorted."""
 
 KINDS = ("virtualNode", "virtualGateway")
 _ID = re.compile(r"(?:arn:[^/]+:)?mesh/([^/]+)/([^/]+)/([^/]+)")
@@ -55,8 +57,8 @@ class Identity(NamedTuple):
 class Shape:
     """What of a proxy its configuration depends on: proxies of equal shape share one snapshot.
 
-    `address`, `ports` and `application_ports` are of the explicit mode; intercepted proxies of one virtual node are
-    all alike.
+    `address`, `ports`, `application_ports` and `egress_ports` are of the explicit mode; intercepted proxies of one
+    virtual node are all alike.
     """
 
     mesh: str
@@ -68,6 +70,7 @@ class Shape:
     application_ports: Ports
     ingress_port: int
     egress_port: int
+    egress_ports: EgressPorts = ()
 
     @property
     def resource(self) -> Key:
@@ -80,9 +83,9 @@ class ProxyNode:
 
     `address` None: it does not declare where it can be reached. In explicit mode `ports` are the virtual node's ports
     and those that Envoy binds for them on `address`, `application_ports` where the application listens on 127.0.0.1,
-    and `egress_port` the forward proxy on 127.0.0.1. With `readiness` others are sent to it only while all of that
-    answers; without, from the moment it listens. A gateway has `ports` at most: no application is beside it, and
-    nothing is redirected into it.
+    `egress_port` the forward proxy on 127.0.0.1, and `egress_ports` what stands there for TCP services. With
+    `readiness` others are sent to it only while all of that answers; without, from the moment it listens. A gateway
+    has `ports` at most: no application is beside it, and nothing is redirected into it.
     """
 
     mesh: str
@@ -97,6 +100,7 @@ class ProxyNode:
     ingress_port: int = names.INGRESS_PORT
     egress_port: int = names.EGRESS_PORT
     readiness: Readiness = ()
+    egress_ports: EgressPorts = ()
 
     @property
     def id(self) -> str:
@@ -120,6 +124,7 @@ class ProxyNode:
             application_ports=self.application_ports if explicit else (),
             ingress_port=self.ingress_port if redirected and not explicit else 0,
             egress_port=self.egress_port if redirected else 0,
+            egress_ports=self.egress_ports if redirected and explicit else (),
         )
 
     def to_document(self) -> dict[str, Any]:
@@ -134,6 +139,8 @@ class ProxyNode:
                 metadata[field] = {str(port): there for port, there in ports}
         if self.readiness:
             metadata["readiness"] = {str(port): path for port, path in self.readiness}
+        if self.egress_ports:
+            metadata["egress_ports"] = dict(self.egress_ports)
         return {"id": self.id, "cluster": self.cluster or self.name, "metadata": metadata}
 
 
@@ -169,6 +176,7 @@ def parse(node: Node) -> ProxyNode:
         ingress_port=_port("ingress_port", metadata.get("ingress_port", names.INGRESS_PORT)),
         egress_port=_port("egress_port", metadata.get("egress_port", names.EGRESS_PORT)),
         readiness=_readiness(metadata),
+        egress_ports=_egress_ports(metadata),
     )
     if mode == "explicit" and kind == "virtualNode" and "egress_port" not in metadata:
         raise NodeError("node.metadata.egress_port is missing; the explicit mode needs the port of its forward proxy")
@@ -222,6 +230,29 @@ def _readiness(metadata: Mapping[str, Any]) -> Readiness:
 
 def _is_path(value: object) -> bool:
     return isinstance(value, str) and (not value or _PATH.fullmatch(value) is not None)
+
+
+def _egress_ports(metadata: Mapping[str, Any]) -> EgressPorts:
+    value = metadata.get("egress_ports")
+    if value is None:
+        return ()
+    if not isinstance(value, Struct):
+        example = '{"product.local:6000": 41007}'
+        raise NodeError(f"node.metadata.egress_ports is {_short(value)}; it must be an object such as {example}")
+    found = tuple(sorted((_service_port(name), _port("egress_ports", there)) for name, there in value.items()))
+    if len({port for _, port in found}) < len(found):
+        raise NodeError("node.metadata.egress_ports names one port twice; each service needs a port of its own")
+    return found
+
+
+def _service_port(name: str) -> str:
+    service, _, port = name.rpartition(":")
+    if not service or len(service) > _LONGEST_NAME or not service.isprintable():
+        raise NodeError(
+            f"node.metadata.egress_ports has {_short(name)}; a TCP service is named by host and port, as in "
+            "product.local:6000"
+        )
+    return f"{service}:{_port('egress_ports', port)}"
 
 
 def _port(field: str, value: object) -> int:

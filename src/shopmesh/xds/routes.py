@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from envoy.config.core.v3.base_pb2 import DataSource
@@ -20,7 +20,8 @@ from shopmesh.appmesh.store import Document, Resource
 from shopmesh.xds import durations, matches, retries
 from shopmesh.xds.dependencies import Reader
 from shopmesh.xds.limitations import Limitation
-from shopmesh.xds.targets import HTTP_PROTOCOLS, Target, target
+from shopmesh.xds.targets import Target
+from shopmesh.xds.weights import Weighted, weighted
 
 Matching = Callable[[Document], RouteMatch]
 
@@ -29,6 +30,12 @@ _MATCHINGS: Mapping[str, Matching] = {
     "http2Route": matches.http,
     "grpcRoute": matches.grpc,
 }
+_PROTOCOLS: Mapping[str, tuple[str, ...]] = {
+    "httpRoute": ("http", "http2", "grpc"),
+    "http2Route": ("http2", "grpc", "http"),
+    "grpcRoute": ("grpc", "http2", "http"),
+}
+"""Which listener of a target is meant where neither a port nor the router says it: the best first."""
 
 
 @dataclass(frozen=True)
@@ -58,65 +65,39 @@ def ingress(cluster: str, timeouts: Document | None) -> Route:
     return Route(match=RouteMatch(prefix="/"), route=action)
 
 
-def build(reader: Reader, resource: Resource, listener_port: int | None) -> BuiltRoute | Limitation:
-    """Of a stored route; `listener_port` is that of its router."""
+def build(reader: Reader, resource: Resource, listener_port: int | None) -> BuiltRoute:
+    """Of a stored HTTP or gRPC route; `listener_port` is that of its router."""
     where = f"route {'/'.join(resource.key.path)}"
-    kind = next((kind for kind in _MATCHINGS if kind in resource.spec), None)
-    if kind is None:
-        return Limitation(
-            where,
-            "is a tcpRoute",
-            "TCP is not served yet: callers of this service get no answer through the mesh",
-            "use an httpRoute, http2Route or grpcRoute",
-        )
+    kind = next(kind for kind in _MATCHINGS if kind in resource.spec)
     spec = resource.spec[kind]
-    match = _MATCHINGS[kind](spec.get("match") or {})
-    weighted, limitations = _weighted(
-        reader, resource.key.mesh, where, spec["action"]["weightedTargets"], listener_port
-    )
+    document = spec.get("match") or {}
+    match, port = _MATCHINGS[kind](document), document.get("port")
+    found = weighted(reader, where, resource, _PROTOCOLS[kind], port or listener_port, "its requests are answered 503")
     made = Route(name=resource.key.name, match=match)
-    if sum(weighted.values()) > 0:
-        made.route.CopyFrom(_action(spec, weighted))
+    if found.leads_somewhere:
+        made.route.CopyFrom(_action(spec, found))
     else:
         # Envoy refuses the whole table for one route whose weights are all 0: answer for this route alone.
         made.direct_response.CopyFrom(_nowhere(where))
     return BuiltRoute(
         made,
         matches.rank(resource.key.name, resource.spec.get("priority"), match),
-        (spec.get("match") or {}).get("port"),
-        frozenset(weighted),
-        limitations,
+        port,
+        frozenset(one for one, _ in found.targets),
+        found.limitations,
     )
 
 
-def _weighted(
-    reader: Reader, mesh: str, where: str, documents: Sequence[Document], listener_port: int | None
-) -> tuple[dict[Target, int], tuple[Limitation, ...]]:
-    weighted: dict[Target, int] = {}
-    limitations = []
-    for document in documents:
-        node, port = document["virtualNode"], document.get("port")
-        found = target(reader, mesh, node, port, listener_port)
-        if found is None or found.protocol not in HTTP_PROTOCOLS:
-            wanted = "no HTTP listener" if port is None else f"no HTTP listener on port {port}"
-            limitations.append(
-                Limitation(
-                    where,
-                    f"its target {node} has {wanted}",
-                    f"the weight {document['weight']} of this target goes to the other targets",
-                    f"give virtual node {node} such a listener, or take it out of the route",
-                )
-            )
-        else:
-            weighted[found] = weighted.get(found, 0) + document["weight"]
-    if sum(weighted.values()) == 0:
-        limitations.append(
-            Limitation(where, "no target has a weight above 0", "its requests are answered 503", "give one a weight")
-        )
-    return weighted, tuple(limitations)
+def clusters_of(route: Route) -> Iterable[str]:
+    """The clusters that a route names, which its proxy must have before it."""
+    action = route.route
+    if action.cluster:
+        yield action.cluster
+    yield from (one.name for one in action.weighted_clusters.clusters)
+    yield from (one.cluster for one in action.request_mirror_policies)
 
 
-def _action(spec: Document, weighted: Mapping[Target, int]) -> RouteAction:
+def _action(spec: Document, found: Weighted) -> RouteAction:
     timeouts = spec.get("timeout")
     policy: RetryPolicy = retries.explicit(spec["retryPolicy"]) if "retryPolicy" in spec else retries.default()
     action = RouteAction(
@@ -124,7 +105,7 @@ def _action(spec: Document, weighted: Mapping[Target, int]) -> RouteAction:
         weighted_clusters=WeightedCluster(
             clusters=[
                 WeightedCluster.ClusterWeight(name=one.cluster, weight=UInt32Value(value=weight))
-                for one, weight in weighted.items()
+                for one, weight in found.targets
             ]
         ),
         timeout=durations.per_request(timeouts),

@@ -10,29 +10,35 @@ from envoy.config.route.v3.route_pb2 import RouteConfiguration
 from google.protobuf.any_pb2 import Any
 
 from shopmesh.appmesh.store import Key
-from shopmesh.xds import routes
+from shopmesh.xds import forwards, routes
 from shopmesh.xds.dependencies import Reader
+from shopmesh.xds.forwards import Forward
 from shopmesh.xds.limitations import Limitation
 from shopmesh.xds.resources import packed, serialised
-from shopmesh.xds.targets import HTTP_PROTOCOLS, Target, listeners, target
+from shopmesh.xds.targets import HTTP_PROTOCOLS, TCP_PROTOCOLS, Target, listeners
 
 
 @dataclass(frozen=True)
 class Host:
-    """One virtual host: `encoded` is the field `virtual_hosts` of a `RouteConfiguration` that holds it."""
+    """One virtual host: `encoded` is the field `virtual_hosts` of a `RouteConfiguration` that holds it.
+
+    `needs` are the clusters that its routes name.
+    """
 
     name: str
     domains: tuple[str, ...]
     encoded: bytes = field(repr=False)
+    needs: frozenset[str] = field(repr=False, default=frozenset())
 
 
 @dataclass(frozen=True)
 class Service:
-    """What the callers of one virtual service need; the same for all of them."""
+    """What the callers of one virtual service need; the same for all of them. `ports` are those of HTTP."""
 
     hosts: tuple[Host, ...]
     ports: frozenset[int]
     targets: frozenset[Target]
+    forwards: tuple[Forward, ...] = ()
     limitations: tuple[Limitation, ...] = ()
 
 
@@ -61,31 +67,36 @@ def host(name: str, domains: Sequence[str], ordered: Iterable[Route], filters: I
     made = VirtualHost(name=name, domains=domains, routes=ordered)
     for one in filters:
         made.typed_per_filter_config[one].CopyFrom(packed(FilterConfig(config=Any())))
-    return Host(name, tuple(domains), serialised(RouteConfiguration(virtual_hosts=[made])))
+    needs = frozenset(cluster for route in made.routes for cluster in routes.clusters_of(route))
+    return Host(name, tuple(domains), serialised(RouteConfiguration(virtual_hosts=[made])), needs)
 
 
 def _by_router(reader: Reader, mesh: str, name: str, router: str) -> Service:
     found = reader.get(Key("virtualRouter", (mesh, router)))
     mappings = [listener["portMapping"] for listener in (found.spec.get("listeners") or ())] if found else []
     ports = [mapping["port"] for mapping in mappings if mapping["protocol"] in HTTP_PROTOCOLS]
-    limitations = [_tcp(f"virtual router {mesh}/{router}")] if len(ports) < len(mappings) else []
-    built: list[routes.BuiltRoute] = []
-    for resource in reader.children("route", (mesh, router)):
-        made = routes.build(reader, resource, ports[0] if ports else None)
-        if isinstance(made, Limitation):
-            limitations.append(made)
-        else:
-            built.append(made)
-            limitations.extend(made.limitations)
+    resources = reader.children("route", (mesh, router))
+    built = [
+        routes.build(reader, resource, ports[0] if ports else None)
+        for resource in resources
+        if "tcpRoute" not in resource.spec
+    ]
     built.sort(key=lambda one: one.rank)
+    forwarded, limitations = forwards.by_router(
+        reader,
+        name,
+        (resource for resource in resources if "tcpRoute" in resource.spec),
+        [mapping["port"] for mapping in mappings if mapping["protocol"] in TCP_PROTOCOLS],
+    )
     if not mappings:
         # A router of the 2018-10-01 API has no listeners: its services have the ports of what it leads to.
         ports = sorted({target.port for one in built for target in one.targets})
     return Service(
         tuple(_hosts_by_port(name, ports, built)),
         frozenset(ports),
-        frozenset(target for one in built for target in one.targets),
-        tuple(limitations),
+        frozenset((*(one for each in built for one in each.targets), *_targets(forwarded))),
+        forwarded,
+        (*limitations, *(found for one in built for found in one.limitations)),
     )
 
 
@@ -104,11 +115,8 @@ def _hosts_by_port(name: str, ports: Sequence[int], built: Sequence[routes.Built
 
 
 def _by_node(reader: Reader, mesh: str, name: str, node: str) -> Service:
-    found = [
-        one
-        for listener in listeners(reader, mesh, node)
-        if (one := target(reader, mesh, node, listener["portMapping"]["port"])) is not None
-    ]
+    mappings = [listener["portMapping"] for listener in listeners(reader, mesh, node)]
+    found = [Target(mesh, node, mapping["protocol"], mapping["port"]) for mapping in mappings]
     http = [one for one in found if one.protocol in HTTP_PROTOCOLS]
     hosts = [
         host(name, _domains(name, [one.port]), [routes.to_node(one)])
@@ -119,19 +127,14 @@ def _by_node(reader: Reader, mesh: str, name: str, node: str) -> Service:
     return Service(
         tuple(hosts) or (host(name, (name,), ()),),
         frozenset(one.port for one in http),
-        frozenset(http),
-        (_tcp(f"virtual node {mesh}/{node}"),) if len(http) < len(found) else (),
+        frozenset(found),
+        tuple(forwards.to_node(name, one) for one in found if one.protocol in TCP_PROTOCOLS),
     )
+
+
+def _targets(forwarded: Iterable[Forward]) -> Iterable[Target]:
+    return (target for one in forwarded for target, _ in one.targets)
 
 
 def _domains(name: str, ports: Sequence[int]) -> tuple[str, ...]:
     return (name, *(f"{name}:{port}" for port in dict.fromkeys(ports)))
-
-
-def _tcp(where: str) -> Limitation:
-    return Limitation(
-        where,
-        "has a TCP listener",
-        "TCP is not served yet: this port gets no traffic through the mesh",
-        "use http, http2 or grpc",
-    )

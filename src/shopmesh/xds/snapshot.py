@@ -9,12 +9,12 @@ from envoy.config.route.v3.route_components_pb2 import VirtualHost
 from envoy.config.route.v3.route_pb2 import RouteConfiguration
 
 from shopmesh.appmesh.store import Document
-from shopmesh.xds import clusters, egress, endpoints, gateways, listeners, names, routes
+from shopmesh.xds import clusters, destinations, durations, egress, endpoints, gateways, listeners, names, routes
 from shopmesh.xds.dependencies import Reader
 from shopmesh.xds.limitations import Limitation
 from shopmesh.xds.node import Shape
 from shopmesh.xds.resources import Collection, TypeName, XdsResource, digest, resource, serialised
-from shopmesh.xds.targets import HTTP_PROTOCOLS, Target
+from shopmesh.xds.targets import TCP_PROTOCOLS, Target
 from shopmesh.xds.targets import listeners as listeners_of
 from shopmesh.xds.telemetry import telemetry
 
@@ -84,7 +84,7 @@ def _of_node(reader: Reader, shape: Shape) -> Snapshot:
             "listeners": reader.part(_listeners, shape),
             "routes": reader.part(_routes, shape),
         },
-        (*leaving.limitations, *arriving.limitations),
+        (*leaving.limitations, *reader.part(_destinations, shape).limitations, *arriving.limitations),
     )
 
 
@@ -102,16 +102,18 @@ def _arriving(reader: Reader, shape: Shape) -> _Arriving:
     for document in listeners_of(reader, shape.mesh, shape.name):
         port, protocol = document["portMapping"]["port"], document["portMapping"]["protocol"]
         application_port = port if shape.mode == "intercepted" else dict(shape.application_ports).get(port)
-        if protocol not in HTTP_PROTOCOLS:
-            limitations.append(_not_served(shape, port))
-        elif application_port is None:
+        if application_port is None:
             limitations.append(_not_declared(shape, port))
+            continue
+        timeouts = (document.get("timeout") or {}).get(protocol)
+        cluster = reader.part(clusters.ingress, shape.mesh, shape.name, protocol, port, application_port)
+        bound = dict(shape.ports).get(port, port)
+        behind.append(cluster)
+        if protocol in TCP_PROTOCOLS:
+            inbound.append(listeners.Inbound(port, protocol, bound, cluster.name, durations.idle_ms(timeouts)))
         else:
-            cluster = reader.part(clusters.ingress, shape.mesh, shape.name, protocol, port, application_port)
-            bound = dict(shape.ports).get(port, port)
-            behind.append(cluster)
             inbound.append(listeners.Inbound(port, protocol, bound, cluster.name))
-            tables.append(_ingress_routes(port, cluster.name, (document.get("timeout") or {}).get(protocol)))
+            tables.append(_ingress_routes(port, cluster.name, timeouts))
     return _Arriving(tuple(inbound), tuple(behind), tuple(tables), tuple(limitations))
 
 
@@ -146,24 +148,29 @@ def _endpoints(reader: Reader, targets: tuple[Target, ...]) -> Collection:
     return Collection("endpoints", [reader.part(endpoints.endpoints, target) for target in found])
 
 
+def _destinations(reader: Reader, shape: Shape) -> destinations.Destinations:
+    leaving = reader.part(egress.egress, shape.mesh, shape.name)
+    if shape.mode == "explicit":
+        declared = tuple(name for name, _ in shape.egress_ports)
+        return destinations.by_declaration(shape.mesh, shape.name, leaving.forwards, declared)
+    return destinations.by_port(reader, shape.mesh, shape.name, leaving.forwards, frozenset(leaving.ports))
+
+
+def _ports(reader: Reader, shape: Shape) -> tuple[int, ...]:
+    """Of HTTP; a part of its own, so that listeners are not built again for a change of weights."""
+    return reader.part(egress.egress, shape.mesh, shape.name).ports
+
+
 def _listeners(reader: Reader, shape: Shape) -> Collection:
     inbound = reader.part(_arriving, shape).inbound
+    known = reader.part(_destinations, shape).found
     told = reader.part(telemetry, shape)
     if shape.mode == "explicit":
-        return Collection("listeners", listeners.explicit(shape, inbound, told))
-    ports = reader.part(egress.egress, shape.mesh, shape.name).ports
+        return Collection("listeners", listeners.explicit(shape, inbound, known, told))
+    ports = reader.part(_ports, shape)
     outside = egress.outside_cluster(reader, shape.mesh)
     allow_all = egress.allows_all(reader, shape.mesh)
-    return Collection("listeners", listeners.intercepted(shape, inbound, outside, ports, allow_all, told))
-
-
-def _not_served(shape: Shape, port: int) -> Limitation:
-    return Limitation(
-        f"virtual node {shape.mesh}/{shape.name}",
-        f"its listener on port {port} is TCP",
-        "TCP is not served yet: nothing listens there",
-        "use http, http2 or grpc",
-    )
+    return Collection("listeners", listeners.intercepted(shape, inbound, known, outside, ports, allow_all, told))
 
 
 def _not_declared(shape: Shape, port: int) -> Limitation:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from shopmesh.appmesh.store import Document, Key
+from shopmesh.appmesh.store import Document, Key, View
 from shopmesh.xds import names
-from shopmesh.xds.dependencies import Reader
 
 HTTP_PROTOCOLS = ("http", "http2", "grpc")
+TCP_PROTOCOLS = ("tcp",)
 
 
 class Target(NamedTuple):
@@ -25,26 +25,30 @@ class Target(NamedTuple):
         return names.cluster("egress", *self)
 
 
-def listeners(reader: Reader, mesh: str, node: str) -> Sequence[Document]:
+def listeners(view: View, mesh: str, node: str) -> Sequence[Document]:
     """The listeners of a virtual node; none where there is no such node."""
-    found = reader.get(Key("virtualNode", (mesh, node)))
+    found = view.get(Key("virtualNode", (mesh, node)))
     return () if found is None else found.spec.get("listeners") or ()
 
 
-def listener(reader: Reader, mesh: str, node: str, port: int) -> Document:
+def listener(view: View, mesh: str, node: str, port: int) -> Document:
     """The listener of that port; empty where there is none."""
-    return next((one for one in listeners(reader, mesh, node) if one["portMapping"]["port"] == port), {})
+    return next((one for one in listeners(view, mesh, node) if one["portMapping"]["port"] == port), {})
 
 
-def target(reader: Reader, mesh: str, node: str, port: int | None, wished: int | None = None) -> Target | None:
-    """The listener of that `port`; without one, that of the `wished` port where there is one, else the first.
+def target(
+    view: View, mesh: str, node: str, port: int | None, wished: int | None, protocols: Sequence[str]
+) -> Target | None:
+    """The listener of that `port`; without one, that of the `wished` port, else the first of the best protocol.
 
-    None where the node has no such listener.
+    `protocols` are those that will do, the best first. None where the node has no such listener.
     """
-    mappings = [listener["portMapping"] for listener in listeners(reader, mesh, node)]
-    if port is not None:
-        mappings = [mapping for mapping in mappings if mapping["port"] == port]
-    mappings.sort(key=lambda mapping: mapping["port"] != wished)
+    mappings = [
+        mapping
+        for listener in listeners(view, mesh, node)
+        if (mapping := listener["portMapping"])["protocol"] in protocols and port in (None, mapping["port"])
+    ]
     if not mappings:
         return None
-    return Target(mesh, node, mappings[0]["protocol"], mappings[0]["port"])
+    best = min(mappings, key=lambda one: (one["port"] != wished, protocols.index(one["protocol"])))
+    return Target(mesh, node, best["protocol"], best["port"])

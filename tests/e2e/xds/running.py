@@ -7,6 +7,7 @@ import contextlib
 import http.client
 import http.server
 import json
+import socketserver
 import tempfile
 import threading
 import time
@@ -69,6 +70,37 @@ class Upstream:
         self.port = int(self._server.server_address[1])
 
     def __enter__(self) -> Upstream:
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+
+class Greeter:
+    """An application on loopback that speaks first: `<name>` and a line feed, then whatever it is sent."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.connections = 0
+        greeter = self
+
+        class Handler(socketserver.BaseRequestHandler):
+            def handle(self) -> None:
+                greeter.connections += 1
+                with contextlib.suppress(OSError):
+                    self.request.sendall(f"{greeter.name}\n".encode())
+                    while data := self.request.recv(4096):
+                        self.request.sendall(data)
+
+        self._server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self.port = int(self._server.server_address[1])
+
+    def __enter__(self) -> Greeter:
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
         self._thread.start()
         return self
@@ -160,7 +192,7 @@ class Mesh:
 
         return {status.instance: status for status in self.run(read())}
 
-    def sidecar(self, name: str, upstream: Upstream | None = None, **more: Any) -> Sidecar:
+    def sidecar(self, name: str, upstream: Upstream | Greeter | None = None, **more: Any) -> Sidecar:
         """Starts an Envoy for that virtual node of mesh `shop`, until the test ends."""
         return self._stack.enter_context(Sidecar(self, name, upstream, **more))
 
@@ -172,7 +204,7 @@ class Sidecar:
         self,
         mesh: Mesh,
         name: str,
-        upstream: Upstream | None,
+        upstream: Upstream | Greeter | None,
         instance: str = "",
         mode: Mode = "explicit",
         address: str | None = "127.0.0.1",
@@ -181,13 +213,18 @@ class Sidecar:
         taken: int | None = None,
         looks: bool = False,
         kind: str = "virtualNode",
+        services: Sequence[str] = (),
     ) -> None:
-        """With `looks` it looks at its application's /readyz, and at its own readiness, and reports both."""
+        """With `looks` it looks at its application's /readyz, and at its own readiness, and reports both.
+
+        `services` are TCP backends (`db.local:6000`), each of which gets a port on loopback in explicit mode.
+        """
         self._mesh = mesh
         self._wait = wait
         self.instance = instance or f"{name}-1"
         self.egress, self.admin, self.ready = free_port(), free_port(), free_port()
         self.ports = {port: taken or free_port() for port in ports}
+        self.services = {service: free_port() for service in services}
         explicit = mode == "explicit"
         self.node = ProxyNode(
             mesh="shop",
@@ -203,6 +240,7 @@ class Sidecar:
             ingress_port=free_port(),
             egress_port=self.egress,
             readiness=tuple(sorted(((upstream.port, "/readyz"), (self.ready, "/ready")))) if looks and upstream else (),
+            egress_ports=tuple(sorted(self.services.items())),
         )
 
     def __enter__(self) -> Sidecar:

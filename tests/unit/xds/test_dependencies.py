@@ -128,6 +128,40 @@ def test_every_kind_of_deletion_is_followed(kind: str) -> None:
     assert current(parts).version == current(Parts(state)).version
 
 
+def test_clusters_are_needed_as_long_as_routes_name_them() -> None:
+    """A route that leads nowhere names none: what its targets become is no matter for the table of routes."""
+    state = State([*meshes.shop({"product": 0}), meshes.route("product-r", "tcp", {"product": 1}, kind="tcpRoute")])
+    parts = Parts(state)
+    current(parts)
+
+    parts.changed(meshes.changed(state, meshes.node("product", [meshes.listener(6000)])))
+    assert current(parts).version == current(Parts(state)).version
+    parts.changed(meshes.changed(state, meshes.node("product", [meshes.listener(7000, "tcp")])))
+    assert current(parts).version == current(Parts(state)).version
+
+
+def test_a_tcp_weight_costs_its_own_service_and_the_listeners(built: Counter[str]) -> None:
+    """Of a hundred services one is translated again, and no cluster is."""
+    state = large(100, 1)
+    more = [
+        meshes.router("s7", meshes.listener(), meshes.listener(6000, "tcp")),
+        meshes.node("s7", [meshes.listener(), meshes.listener(6000, "tcp")]),
+        meshes.node("s8", [meshes.listener(6000, "tcp")]),
+        meshes.route("s7", "tcp", {"s7": 1, "s8": 0}, kind="tcpRoute"),
+    ]
+    meshes.changed(state, *more)
+    parts = Parts(state)
+    before = current(parts)
+    built.clear()
+
+    parts.changed(meshes.changed(state, meshes.route("s7", "tcp", {"s7": 1, "s8": 1}, kind="tcpRoute")))
+    after = current(parts)
+
+    assert built == {"_by_router": 1, "unambiguous": 1}
+    assert after["listeners"] != before["listeners"]
+    assert all(after[kind] is before[kind] for kind in ("clusters", "endpoints", "routes"))
+
+
 def test_a_failed_part_is_built_again_once_what_it_read_changes() -> None:
     """An exception is no reason to forget what a part depends on."""
     key = Key("mesh", ("shop",))

@@ -19,6 +19,7 @@ EXPLICIT = ProxyNode(
     ports=((5000, 41001),),
     application_ports=((5000, 41002),),
     egress_port=41003,
+    egress_ports=(("cache.local:6379", 41005), ("db.local:3306", 41004)),
 )
 
 
@@ -76,6 +77,12 @@ def test_an_arn_names_a_node_as_well() -> None:
         (node(ports={"http": 5000}), "ports"),
         (node(ports={"5000": None}), "ports"),
         (node(egress_port="x"), "egress_port"),
+        (node(egress_ports=[1]), "egress_ports"),
+        (node(egress_ports={"db.local": 1}), "egress_ports"),
+        (node(egress_ports={":1": 1}), "egress_ports"),
+        (node(egress_ports={"db.local:0": 1}), "egress_ports"),
+        (node(egress_ports={"db.local:1": "x"}), "egress_ports"),
+        (node(egress_ports={"db.local:1": 5, "db.local:2": 5}), "egress_ports"),
     ],
     ids=lambda value: value if isinstance(value, str) else "node",
 )

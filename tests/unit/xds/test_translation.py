@@ -204,6 +204,50 @@ def test_grpc_matches(match: Document, expected: Document) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("kind", "cluster"),
+    [
+        ("httpRoute", "cds_egress_shop_product_http_5001"),
+        ("http2Route", "cds_egress_shop_product_http2_5002"),
+        ("grpcRoute", "cds_egress_shop_product_grpc_5003"),
+    ],
+)
+def test_a_target_without_a_port_is_the_listener_that_fits_best(kind: str, cluster: str) -> None:
+    """1, 14: where the router's port is none of the node's, the protocol decides; TCP never is meant."""
+    several = [listener(7000, "tcp"), listener(5002, "http2"), listener(5003, "grpc"), listener(5001)]
+    found = translated(
+        [
+            *shop(),
+            router("product-r", listener(80)),
+            node("product", several),
+            route("product-r", "all", {"product": 1}, match={}, kind=kind),
+        ]
+    )
+
+    (made,) = hosts(found)["product.local"].routes
+    assert [cluster] == [one.name for one in made.route.weighted_clusters.clusters]
+
+
+def test_the_port_of_a_match_is_that_of_the_targets() -> None:
+    """14: with several listeners on both sides a route leads to the port that it was asked on."""
+    both = [listener(5000), listener(5001)]
+    found = translated(
+        [
+            *shop(),
+            router("product-r", *both),
+            node("product", both),
+            route("product-r", "all", {"product": 1}, match={"prefix": "/", "port": 5000}),
+            route("product-r", "other", {"product": 1}, match={"prefix": "/", "port": 5001}),
+        ]
+    )
+
+    def leads_to(name: str) -> list[str]:
+        return [one.name for one in hosts(found)[name].routes[0].route.weighted_clusters.clusters]
+
+    assert ["cds_egress_shop_product_http_5000"] == leads_to("product.local")
+    assert ["cds_egress_shop_product_http_5001"] == leads_to("product.local_5001")
+
+
 def test_a_match_on_a_port_makes_a_host_for_each_port() -> None:
     """15: Envoy knows the port by the domain alone."""
     found = translated(
@@ -445,24 +489,6 @@ def test_circuit_breakers_are_open() -> None:
         getattr(threshold, name).value
         for name in ("max_connections", "max_pending_requests", "max_requests", "max_retries")
     }
-
-
-def test_tcp_is_shown_as_not_served() -> None:
-    """1, 17: a TCP listener or route is no crash but a limitation, and the rest is served."""
-    tcp = {"tcpRoute": {"action": {"weightedTargets": [{"virtualNode": "product", "weight": 1}]}}}
-    found = translated(
-        [
-            *shop(),
-            node("order", [listener(), listener(7000, "tcp")], backends=["product.local"]),
-            router("product-r", listener(), listener(7000, "tcp")),
-            meshes.resource("route", "shop", "product-r", "tcp", spec=tcp),
-        ]
-    )
-
-    assert {"virtual node shop/order", "virtual router shop/product-r", "route shop/product-r/tcp"} == {
-        limitation.where for limitation in found.limitations
-    }
-    assert [one.name for one in hosts(found)["product.local"].routes] == ["all"]
 
 
 def test_an_undeclared_application_port_is_shown() -> None:
