@@ -36,6 +36,7 @@ COMMANDS = {
     "describe": Command("shopmesh.cli.reading:describe", "Show one resource, with what it uses and what uses it."),
     "export": Command("shopmesh.cli.exporting:export", "Write the mesh as manifests, App Mesh JSON, or Gateway API."),
     "delete": Command("shopmesh.cli.resources:delete", "Delete resources, by name or by manifest."),
+    "crds": Command("shopmesh.cli.kubernetes:crds", "Write the CustomResourceDefinitions for a Kubernetes cluster."),
     "serve": Command("shopmesh.cli.server:serve", "Run the control plane alone."),
     "bootstrap": Command("shopmesh.cli.server:bootstrap", "Write the configuration that a sidecar starts with."),
 }

@@ -1,0 +1,68 @@
+"""What a schema cannot say with types and bounds, as rules of the Common Expression Language.
+
+Kubernetes evaluates them when an object is applied and shows the message
+(https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#validation-rules).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+
+class Rule(NamedTuple):
+    """An `expression` about `self` that must hold, and what to tell whoever breaks it."""
+
+    expression: str
+    message: str
+
+
+def exactly_one(members: Iterable[str]) -> Rule:
+    """The model's tagged unions, and the choices that it leaves to the service."""
+    names = sorted(members)
+    given = ", ".join(f"has(self.{name})" for name in names)
+    return Rule(f"[{given}].filter(given, given).size() == 1", f"give exactly one of {_listed(names)}")
+
+
+def at_most_one(first: str, second: str) -> Rule:
+    return Rule(f"!(has(self.{first}) && has(self.{second}))", f"give {first} or {second}, not both")
+
+
+def at_least_one(members: Iterable[str]) -> Rule:
+    names = sorted(members)
+    return Rule(" || ".join(f"has(self.{name})" for name in names), f"give at least one of {_listed(names)}")
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names) if len(names) < 3 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+_PREFIX = Rule("!has(self.prefix) || self.prefix.startsWith('/')", "a prefix begins with /")
+
+OF_SHAPES: Mapping[str, tuple[Rule, ...]] = {
+    "RouteSpec": (exactly_one(("httpRoute", "http2Route", "grpcRoute", "tcpRoute")),),
+    "GatewayRouteSpec": (exactly_one(("httpRoute", "http2Route", "grpcRoute")),),
+    "HttpRouteMatch": (exactly_one(("prefix", "path")), _PREFIX),
+    "HttpPathMatch": (exactly_one(("exact", "regex")),),
+    "HttpGatewayRouteMatch": (
+        at_least_one(("prefix", "path", "hostname")),
+        at_most_one("prefix", "path"),
+        _PREFIX,
+    ),
+    "GrpcGatewayRouteMatch": (at_least_one(("serviceName", "hostname")),),
+    "GatewayRouteHostnameMatch": (exactly_one(("exact", "suffix")),),
+    "HttpGatewayRouteRewrite": (at_most_one("prefix", "path"),),
+    "HttpGatewayRoutePrefixRewrite": (exactly_one(("defaultPrefix", "value")),),
+    "MatchRange": (Rule("self.start < self.end", "a range holds nothing unless start is below end"),),
+    "WeightedTargets": (Rule("self.map(target, target.weight).sum() <= 100", "the weights are over 100 in total"),),
+}
+"""By the shape of the model that they are about."""
+
+NAME_STAYS = (
+    Rule("!has(oldSelf.awsName) || has(self.awsName)", "awsName cannot be taken back: it is the name in the mesh"),
+    Rule(
+        "!has(oldSelf.awsName) || !has(self.awsName) || self.awsName == oldSelf.awsName",
+        "awsName cannot be changed: delete the object and create it under the new name",
+    ),
+)
+"""Of every specification that has an `awsName`."""
