@@ -300,10 +300,13 @@ def get(
 
 
 class Load:
-    """Requests one after another from a few threads, each on its own connection, for the length of a `with` block."""
+    """Requests one after another from a few threads, each on its own connection, for the length of a `with` block.
 
-    def __init__(self, sidecar: Sidecar, url: str, threads: int = 4) -> None:
-        self._sidecar = sidecar
+    Through the forward proxy, or to a `port` of a proxy that has one of its own for them.
+    """
+
+    def __init__(self, sidecar: Sidecar, url: str, threads: int = 4, port: int | None = None) -> None:
+        self._port = port or sidecar.egress
         self._url = url
         self._stopping = threading.Event()
         self._threads = [threading.Thread(target=self._call) for _ in range(threads)]
@@ -335,8 +338,8 @@ class Load:
         eventually(lambda: self.total >= goal, f"{count} more requests", every=0.005)
 
     def _call(self) -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", self._sidecar.egress, timeout=20)
-        host = urllib.parse.urlsplit(self._url).netloc
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=20)
+        host = urllib.parse.urlsplit(self._url).netloc or "127.0.0.1"
         while not self._stopping.is_set():
             try:
                 connection.request("GET", self._url, headers={"host": host})
