@@ -38,6 +38,7 @@ COMMANDS = {
     "delete": Command("shopmesh.cli.resources:delete", "Delete resources, by name or by manifest."),
     "crds": Command("shopmesh.cli.kubernetes:crds", "Write the CustomResourceDefinitions for a Kubernetes cluster."),
     "serve": Command("shopmesh.cli.server:serve", "Run the control plane alone."),
+    "keys": Command("shopmesh.cli.keys:keys", "Make the credentials and the token of a new control plane."),
     "bootstrap": Command("shopmesh.cli.server:bootstrap", "Write the configuration that a sidecar starts with."),
 }
 

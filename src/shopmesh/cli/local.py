@@ -6,8 +6,11 @@ import asyncio
 import contextlib
 import os
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import click
+
+from shopmesh.cli.settings import Settings
 
 RUN_FOLDER = Path(".shopmesh")
 
@@ -109,6 +112,7 @@ def _ask(command: str, node: str, instance: int, run_dir: Path) -> None:
 Examples:
   shopmesh demo
   shopmesh demo --rate 100 --port 0
+  shopmesh demo --way-in http://127.0.0.1:8080    in the mesh that runs there
 """
 )
 @click.option(
@@ -129,7 +133,23 @@ Examples:
     type=click.Path(file_okay=False, path_type=Path),
     help="Keep store and log in this folder; without it they are gone with the demo.",
 )
-def demo(rate: float | None, seconds: float, port: int, api_port: int, run_dir: Path | None) -> None:
+@click.option(
+    "--way-in",
+    metavar="URL",
+    envvar="SHOPMESH_WAY_IN",
+    show_envvar=True,
+    help="Play in the mesh that --endpoint-url names, which runs already and takes requests there.",
+)
+@click.pass_obj
+def demo(
+    settings: Settings,
+    rate: float | None,
+    seconds: float,
+    port: int,
+    api_port: int,
+    run_dir: Path | None,
+    way_in: str | None,
+) -> None:
     """Play the webinar: three services, two canary releases under load, and a verdict.
 
     The exit status is 0 only if not one request failed and every share is what it was set to be.
@@ -138,12 +158,25 @@ def demo(rate: float | None, seconds: float, port: int, api_port: int, run_dir: 
 
     from rich.console import Console
 
-    from shopmesh.local.demo.run import Options
+    from shopmesh.local.demo.run import Options, demo_in
     from shopmesh.local.demo.run import demo as run
 
+    console = Console(highlight=False)
     with contextlib.ExitStack() as stack:
+        if way_in is not None:
+            client = stack.enter_context(settings.client())
+            passed = asyncio.run(demo_in(client, _checked(way_in), Path.cwd(), rate, seconds, console))
+            raise SystemExit(0 if passed else 1)
         folder = run_dir or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="shopmesh-demo-")))
         options = Options(Path.cwd(), folder, dict(os.environ), port, api_port, rate, seconds)
-        passed = asyncio.run(run(options, Console(highlight=False)))
+        passed = asyncio.run(run(options, console))
     if not passed:
         raise SystemExit(1)
+
+
+def _checked(url: str) -> str:
+    with contextlib.suppress(ValueError):
+        parts = urlsplit(url)
+        if parts.scheme == "http" and parts.hostname and not parts.path.strip("/"):
+            return f"http://{parts.netloc}/"
+    raise click.BadParameter(f"{url!r} is not of the form http://HOST:PORT", param_hint="--way-in")

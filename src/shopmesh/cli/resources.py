@@ -62,6 +62,7 @@ Exit status: 0 done, or nothing wrong; 1 it failed, and nothing was changed; 2 t
 @click.option("--dry-run", is_flag=True, help="Only say what would be done; the control plane checks it all.")
 @click.option("--diff", is_flag=True, help="Show what changes, as a diff of the manifests.")
 @click.option("--offline", is_flag=True, help="Only check the documents, without a control plane.")
+@click.option("--new", is_flag=True, help="Only if the mesh does not exist yet: one that does is left as it is.")
 @click.option("--exit-code", is_flag=True, help=f"Exit with {CHANGED} when there is something to change.")
 @click.pass_obj
 def apply(
@@ -71,6 +72,7 @@ def apply(
     dry_run: bool,
     diff: bool,
     offline: bool,
+    new: bool,
     exit_code: bool,
 ) -> None:
     """Create or update what manifests, App Mesh JSON or templates declare."""
@@ -79,14 +81,17 @@ def apply(
 
     if not files:
         raise click.UsageError("name the documents by -f")
-    if offline and (diff or exit_code):
-        raise click.UsageError("--offline knows no mesh to compare with; leave out --diff and --exit-code")
+    if offline and (diff or exit_code or new):
+        raise click.UsageError("--offline knows no mesh to compare with; leave out --diff, --exit-code and --new")
     documents, given = sources(files), _given(settings, parameters)
     if offline:
         _check(settings, documents, given)
         return
     with settings.client() as control_plane:
-        applied = client.apply(control_plane, documents, settings.mesh, dry_run, given)
+        applied = client.apply(control_plane, documents, settings.mesh, dry_run, given, new)
+    if new and not applied.steps:
+        click.echo("the mesh is there already: left as it is")
+        return
     _tell_skipped(documents)
     if diff:
         _show(client.differences(applied.before, applied.steps))

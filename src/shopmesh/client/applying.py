@@ -38,9 +38,11 @@ def apply(
     mesh: str | None = None,
     dry_run: bool = False,
     given: Given | None = None,
+    new: bool = False,
 ) -> Applied:
     """Creates and updates what the documents declare, in one transaction; what is so already is left alone.
 
+    With `new` nothing is done when one of their meshes exists already.
     Raises `DocumentError` for what is wrong in a document, `Refused` and `Unreachable`.
     """
     existing = everything(client)
@@ -48,6 +50,8 @@ def apply(
     wanted = declared(sources, mesh, before, given)
     if wrong := list(problems(wanted)):
         raise document_error(wrong)
+    if new and any(resource.key.kind == "mesh" and resource.key in existing for resource in wanted):
+        return Applied(None, [], before)
     return replace(perform(client, plan(wanted, existing), dry_run), before=before)
 
 

@@ -1,4 +1,4 @@
-"""Asking programs on loopback over HTTP/1.1: one short question, one short answer, a connection each.
+"""Asking programs, most of them on loopback, over HTTP/1.1: one short question, one short answer, a connection each.
 
 For readiness, Envoy's admin port and the first request through the mesh; load has its own client with a pool.
 """
@@ -37,8 +37,8 @@ class Answer:
         self.complete = True
 
 
-async def ask(port: int, path: str, method: str = "GET", timeout_seconds: float = 2.0) -> Answer:
-    """Sends one request to loopback.
+async def ask(port: int, path: str, method: str = "GET", timeout_seconds: float = 2.0, host: str = LOOPBACK) -> Answer:
+    """Sends one request, to loopback if no host is named.
 
     Raises OSError (of which TimeoutError is one) when there is no answer within the time, or one that is not HTTP
     or longer than 1 MiB.
@@ -46,31 +46,31 @@ async def ask(port: int, path: str, method: str = "GET", timeout_seconds: float 
     answer = Answer()
     parser = httptools.HttpResponseParser(answer)
     async with asyncio.timeout(timeout_seconds):
-        reader, writer = await asyncio.open_connection(LOOPBACK, port)
+        reader, writer = await asyncio.open_connection(host, port)
         try:
-            head = f"{method} {path} HTTP/1.1\r\nhost: {LOOPBACK}:{port}\r\n"
+            head = f"{method} {path} HTTP/1.1\r\nhost: {host}:{port}\r\n"
             writer.write(f"{head}connection: close\r\ncontent-length: 0\r\n\r\n".encode())
             while not answer.complete and (chunk := await reader.read(_READ_BYTES)):
                 parser.feed_data(chunk)
                 if len(answer.body) > _LARGEST_ANSWER:
-                    raise OSError(f"{LOOPBACK}:{port}{path} answers more than {_LARGEST_ANSWER} bytes")
+                    raise OSError(f"{host}:{port}{path} answers more than {_LARGEST_ANSWER} bytes")
         except httptools.HttpParserError as error:
-            raise OSError(f"{LOOPBACK}:{port}{path} does not answer in HTTP: {error}") from error
+            raise OSError(f"{host}:{port}{path} does not answer in HTTP: {error}") from error
         finally:
             writer.close()
     if not answer.complete:
-        raise OSError(f"{LOOPBACK}:{port}{path} closed the connection without an answer")
+        raise OSError(f"{host}:{port}{path} closed the connection without an answer")
     answer.status = parser.get_status_code()
     return answer
 
 
-async def until(port: int, path: str, seconds: float) -> Answer:
+async def until(port: int, path: str, seconds: float, host: str = LOOPBACK) -> Answer:
     """Asks again and again until the answer is 200. Raises TimeoutError with the last answer, or its absence."""
     deadline = time.monotonic() + seconds
     while True:
         last = "no answer"
         with contextlib.suppress(OSError):
-            answer = await ask(port, path)
+            answer = await ask(port, path, host=host)
             if answer.status == 200:
                 return answer
             last = f"{answer.status}: {answer.body[:200].decode(errors='replace').strip()}"

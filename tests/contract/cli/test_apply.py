@@ -36,6 +36,16 @@ def test_the_committed_mesh_comes_back_as_it_was_applied(shopmesh: Run) -> None:
     assert committed() == objects(shopmesh("get", "-o", "yaml").stdout)
 
 
+def test_a_new_mesh_is_applied_once(shopmesh: Run) -> None:
+    """With --new what is there is left as it is, whatever the files say."""
+    shopmesh("apply", "--new", "-f", str(MESH))
+    shopmesh("route", "product", "product-v2-vn=50")
+    weights = shopmesh("route", "product").stdout
+
+    assert "left as it is" in shopmesh("apply", "--new", "-f", str(MESH)).stdout
+    assert weights == shopmesh("route", "product").stdout
+
+
 def test_applying_twice_touches_nothing(shopmesh: Run, control_plane: ControlPlane) -> None:
     """What is so already is said to be unchanged, and no request is sent for it."""
     first = shopmesh("apply", "-f", str(MESH)).stdout

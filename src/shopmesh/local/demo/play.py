@@ -10,22 +10,20 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 from shopmesh.appmesh.manifests import Declared
-from shopmesh.client import Change, Client, Split, Target
+from shopmesh.client import Change, Client, Split, Target, read_mesh
 from shopmesh.load.engine import Engine, steady
 from shopmesh.load.tally import Tally
 from shopmesh.local import operations
 from shopmesh.local.demo.verdict import Loss, Version, WayIn, needed
 from shopmesh.local.errors import StartError
 from shopmesh.local.http import until
-from shopmesh.local.machine import Machine
-from shopmesh.local.mesh import without_nodes
-from shopmesh.local.stopping import together
-from shopmesh.local.up import prepare
+from shopmesh.local.ports import LOOPBACK
 from shopmesh.local.workloads import Workload
 
 # Envoys report once a second: after this long, everything that happened before is in a report that has ended.
@@ -89,17 +87,39 @@ class Screen(Protocol):
         """How it stands, several times a second."""
 
 
+class House(Protocol):
+    """Where it is played: a machine of its own, or a mesh that runs already."""
+
+    @property
+    def client(self) -> Client:
+        """Asks the control plane; it blocks, so it is called in a thread."""
+
+    @property
+    def way_in(self) -> str:
+        """The URL at which requests come in."""
+
+    @property
+    def opening(self) -> str:
+        """What `open` does, as a phrase with a place for what is there from the start."""
+
+    async def open(self, resources: Sequence[Declared], first: Sequence[Workload], canaries: Set[str]) -> None:
+        """Has the mesh without its canaries, and the first workloads."""
+
+    async def enter(self, canary: Workload) -> None:
+        """Has a canary run."""
+
+
 class Play:
     """One performance."""
 
     def __init__(
-        self, machine: Machine, stages: Sequence[Stage], rate: float | None, seconds: float, screen: Screen
+        self, house: House, stages: Sequence[Stage], rate: float | None, seconds: float, screen: Screen
     ) -> None:
         """Without a `rate`, it is found out what this machine carries easily.
 
         `seconds` is how long each stage lasts at least; it lasts longer when the statistics need more requests.
         """
-        self._machine = machine
+        self._house = house
         self._stages = stages
         self._rate = rate
         self._seconds = seconds
@@ -114,11 +134,11 @@ class Play:
         began = time.monotonic()
         canaries = {stage.canary.node for stage in self._stages}
         first = [workload for workload in workloads if workload.node not in canaries]
-        await self._start(without_nodes(resources, canaries), first)
+        await self._start(resources, first, canaries)
         rate = self._rate or await self._easy_rate()
-        load = steady(self._machine.settings.way_in, rate)
+        load = steady(self._house.way_in, rate)
         await load.start()
-        self._screen.step(f"{rate:g} requests a second come in from now on, at {self._machine.settings.way_in}")
+        self._screen.step(f"{rate:g} requests a second come in from now on, at {self._house.way_in}")
         try:
             await self._watch(load, self._seconds or 2.0, 0)
             for position, stage in enumerate(self._stages):
@@ -134,17 +154,18 @@ class Play:
 
     @property
     def _client(self) -> Client:
-        return self._machine.client
+        return self._house.client
 
-    async def _start(self, resources: Sequence[Declared], workloads: Sequence[Workload]) -> None:
-        names = ", ".join(workload.promise for workload in workloads)
-        self._screen.doing(f"starting the control plane, {names}, and an Envoy for each")
+    async def _start(self, resources: Sequence[Declared], first: Sequence[Workload], canaries: Set[str]) -> None:
+        names = ", ".join(workload.promise for workload in first)
+        self._screen.doing(self._house.opening.format(names))
         began = time.monotonic()
-        await together(prepare(self._machine, resources), self._machine.start(workloads))
+        await self._house.open(resources, first, canaries)
+        way_in = urlsplit(self._house.way_in)
         try:
-            await until(self._machine.settings.port, "/", _FLOW_SECONDS)
+            await until(way_in.port or 80, "/", _FLOW_SECONDS, way_in.hostname or LOOPBACK)
         except TimeoutError as error:
-            raise StartError(f"{self._machine.settings.way_in} does not answer: {error}") from None
+            raise StartError(f"{self._house.way_in} does not answer: {error}") from None
         self._screen.step(f"{names} run; first answer after {time.monotonic() - began:.1f} s")
         # boto3 takes a moment to load; while requests flow, that would be seen in their latency.
         await asyncio.gather(asyncio.to_thread(lambda: self._client.appmesh), self._rest())
@@ -162,7 +183,7 @@ class Play:
     async def _easy_rate(self) -> float:
         """What the machine answers when it is asked for more than it can, less a margin; at most `_HIGHEST_RATE`."""
         self._screen.doing("finding out how many requests this machine carries easily")
-        probe = steady(self._machine.settings.way_in, _PROBING_RATE)
+        probe = steady(self._house.way_in, _PROBING_RATE)
         await probe.start()
         # The first requests open connections everywhere; what counts is how it goes on.
         await asyncio.sleep(_PROBING_SECONDS)
@@ -186,25 +207,29 @@ class Play:
     async def _release(self, stage: Stage, resources: Sequence[Declared]) -> None:
         canary = stage.canary
         self._screen.doing(f"starting {canary.promise} and its Envoy, which waits for its virtual node")
-        await operations.start(self._machine, canary)
-        spec: Any = next(
-            resource.spec
-            for resource in resources
-            if resource.key.kind == "virtualNode" and resource.key.name == canary.node
-        )
-        answer: Any = await asyncio.to_thread(
-            self._client.appmesh.create_virtual_node,
-            meshName=self._mesh,
-            virtualNodeName=canary.node,
-            spec=spec,
-        )
-        await self._converged(f"virtual node {canary.node} created", answer)
+        await self._house.enter(canary)
+        if not await asyncio.to_thread(self._is_there, canary.node):
+            spec: Any = next(
+                resource.spec
+                for resource in resources
+                if resource.key.kind == "virtualNode" and resource.key.name == canary.node
+            )
+            answer: Any = await asyncio.to_thread(
+                self._client.appmesh.create_virtual_node,
+                meshName=self._mesh,
+                virtualNodeName=canary.node,
+                spec=spec,
+            )
+            await self._converged(f"virtual node {canary.node} created", answer)
         await operations.joined(self._client, canary)
         split = await self._split(stage)
         answer = await asyncio.to_thread(self._shift, stage, split)
         change = await self._converged(f"{stage.percent} % of {stage.service} to {canary.promise}", answer)
         took = (change["milliseconds"] or 0.0) / 1000
         self._judged_since[stage.service] = change["at"] + took + _SETTLE_SECONDS
+
+    def _is_there(self, node: str) -> bool:
+        return any(resource.key.name == node for resource in read_mesh(self._client, self._mesh))
 
     def _shift(self, stage: Stage, split: Split) -> Any:
         weights = {stage.stable.node: 100 - stage.percent, stage.canary.node: stage.percent}

@@ -8,7 +8,9 @@ from pathlib import Path
 
 from rich.console import Console
 
+from shopmesh.client import Client
 from shopmesh.local.demo import table
+from shopmesh.local.demo.houses import OwnMachine, RunningMesh
 from shopmesh.local.demo.play import Play, Report, Stage
 from shopmesh.local.demo.screen import Watched
 from shopmesh.local.demo.verdict import complaints
@@ -57,7 +59,7 @@ async def demo(options: Options, console: Console) -> bool:
         with Watched(console) as screen:
             log = _Log(folder.log, screen)
             machine = Machine(settings, ports, log, folder.record)
-            play = Play(machine, stages, options.rate, options.seconds, screen)
+            play = Play(OwnMachine(machine), stages, options.rate, options.seconds, screen)
             with stopping(machine, log) as stop:
                 try:
                     report = await until_stopped(play.run(resources, workloads), stop)
@@ -68,6 +70,18 @@ async def demo(options: Options, console: Console) -> bool:
     finally:
         folder.close()
     return report is not None and _judged(console, report)
+
+
+async def demo_in(
+    client: Client, way_in: str, project: Path, rate: float | None, seconds: float, console: Console
+) -> bool:
+    """As `demo`, in a mesh that runs already; its routes stay as the play leaves them."""
+    resources = read(project / "mesh")
+    workloads = promised(resources)
+    with Watched(console) as screen:
+        play = Play(RunningMesh(client, way_in), stages_of(workloads), rate, seconds, screen)
+        report = await play.run(resources, workloads)
+    return _judged(console, report)
 
 
 def stages_of(workloads: Sequence[Workload]) -> list[Stage]:

