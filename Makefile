@@ -14,7 +14,7 @@ RUNTIME := $(VENV)/.runtime
 DEV := $(VENV)/.dev
 ARGS ?=
 
-.PHONY: help setup setup-dev demo up status lint check test test-unit test-contract test-e2e bench crds requirements clean
+.PHONY: help setup setup-dev demo up status lint check test test-unit test-contract test-e2e bench crds findings requirements clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -57,6 +57,9 @@ bench: setup-dev ## Measure, and write docs/benchmarks.md anew
 
 crds: setup ## Write the CustomResourceDefinitions anew, after botocore's model has changed
 	@$(BIN)/shopmesh crds > k8s/base/crds/definitions.yaml
+
+findings: setup-dev ## Write the table of docs/doctor.md anew from the registered findings
+	$(BIN)/python -m tests.doctor
 
 requirements: $(RUNTIME) ## Show which pins the index has newer versions of
 	$(BIN)/pip list --outdated --disable-pip-version-check

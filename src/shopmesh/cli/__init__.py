@@ -30,6 +30,7 @@ COMMANDS = {
     "start": Command("shopmesh.cli.local:start", "Start a workload beside those that run."),
     "stop": Command("shopmesh.cli.local:stop", "Stop a workload and take it out of the mesh."),
     "status": Command("shopmesh.cli.status:status", "Show the mesh at a glance: who gets how much, and what is wrong."),
+    "doctor": Command("shopmesh.cli.doctor:doctor", "Say what is wrong, why it hurts, and what to do."),
     "route": Command("shopmesh.cli.routing:route", "Show or shift the weights of a service's versions."),
     "apply": Command("shopmesh.cli.resources:apply", "Create or update what manifests, JSON or templates declare."),
     "get": Command("shopmesh.cli.reading:get", "List resources, or print them as manifests or JSON."),

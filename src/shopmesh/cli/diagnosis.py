@@ -4,11 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from rich.console import Group, RenderableType
 from rich.text import Text
 
 from shopmesh.client import Finding
 
 STYLES = {"error": "red", "warning": "yellow"}
+
+
+def render(subject: str, findings: Sequence[Finding]) -> RenderableType:
+    """All findings in groups by severity, each with what is known about it."""
+    parts: list[RenderableType] = [Text(subject, style="bold")]
+    for severity, style in STYLES.items():
+        group = [one for one in findings if one["severity"] == severity]
+        if group:
+            parts += ["", Text(counted(group), style=f"bold {style}")]
+        for one in group:
+            parts += ["", *told([one]), Text(f"    see: {one['docs']}")]
+    if not findings:
+        parts.append(Text("nothing is wrong", style="green"))
+    return Group(*parts)
 
 
 def counted(findings: Sequence[Finding]) -> str:

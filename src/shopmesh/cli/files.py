@@ -1,20 +1,59 @@
-"""The documents behind `-f`: a file, a folder, or standard input."""
+"""The documents behind `-f`: a file, a folder, or standard input; and the options that name them."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
-    from shopmesh.appmesh.manifests import Source
+    from shopmesh.appmesh.manifests import Given, Source
 
 SUFFIXES = (".yaml", ".yml", ".json")
 LARGEST = 16 << 20
 """Bytes of one file; a mesh of a thousand services is a tenth of it."""
+
+
+def file_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`-f` and `--parameter`, as `files` and `parameters` of a command."""
+    parameter = click.option(
+        "--parameter",
+        "parameters",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="A CloudFormation template's parameter; repeatable.",
+    )
+    filename = click.option(
+        "-f", "--filename", "files", multiple=True, metavar="FILE|DIR|-", help="Documents; repeatable."
+    )
+    return filename(parameter(command))
+
+
+def given(parameters: Iterable[str], region: str) -> Given:
+    """What `--parameter` gives a template; raises `click.BadParameter`."""
+    from shopmesh.appmesh.manifests import Given
+
+    values = {}
+    for parameter in parameters:
+        name, equals, value = parameter.partition("=")
+        if not name or not equals:
+            raise click.BadParameter(f"{parameter!r} is not of the form NAME=VALUE", param_hint="--parameter")
+        if name in values:
+            raise click.BadParameter(f"{name!r} is given twice; keep one", param_hint="--parameter")
+        values[name] = value
+    return Given(values, region)
+
+
+def tell_skipped(documents: Iterable[Source]) -> None:
+    """Says on standard error what of the documents is not App Mesh's."""
+    from shopmesh.appmesh.manifests import skipped
+
+    for source in documents:
+        for kind, place in skipped(source):
+            click.echo(f"skipped {kind} ({place}): not App Mesh's", err=True)
 
 
 def sources(names: Iterable[str]) -> list[Source]:

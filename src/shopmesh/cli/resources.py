@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from shopmesh.cli.files import file_options, given, sources, tell_skipped
 from shopmesh.cli.kinds import KindType
 from shopmesh.cli.settings import Settings
 
@@ -20,22 +21,6 @@ CHANGED = 3
 _STYLES = {"created": "green", "updated": "yellow", "deleted": "red"}
 _WOULD = {"created": "would create", "updated": "would update", "deleted": "would delete"}
 _LINES = {"@": "cyan", "+": "green", "-": "red"}
-
-_files = click.option(
-    "-f",
-    "--filename",
-    "files",
-    multiple=True,
-    metavar="FILE|DIR|-",
-    help="Documents; repeatable.",
-)
-_parameters = click.option(
-    "--parameter",
-    "parameters",
-    multiple=True,
-    metavar="NAME=VALUE",
-    help="A CloudFormation template's parameter; repeatable.",
-)
 
 
 @click.command(
@@ -57,8 +42,7 @@ Exit status: 0 done, or nothing wrong; 1 it failed, and nothing was changed; 2 t
 3 with --exit-code: something was changed, or would be.
 """
 )
-@_files
-@_parameters
+@file_options
 @click.option("--dry-run", is_flag=True, help="Only say what would be done; the control plane checks it all.")
 @click.option("--diff", is_flag=True, help="Show what changes, as a diff of the manifests.")
 @click.option("--offline", is_flag=True, help="Only check the documents, without a control plane.")
@@ -77,22 +61,21 @@ def apply(
 ) -> None:
     """Create or update what manifests, App Mesh JSON or templates declare."""
     from shopmesh import client
-    from shopmesh.cli.files import sources
 
     if not files:
         raise click.UsageError("name the documents by -f")
     if offline and (diff or exit_code or new):
         raise click.UsageError("--offline knows no mesh to compare with; leave out --diff, --exit-code and --new")
-    documents, given = sources(files), _given(settings, parameters)
+    documents, values = sources(files), given(parameters, settings.region)
     if offline:
-        _check(settings, documents, given)
+        _check(settings, documents, values)
         return
     with settings.client() as control_plane:
-        applied = client.apply(control_plane, documents, settings.mesh, dry_run, given, new)
+        applied = client.apply(control_plane, documents, settings.mesh, dry_run, values, new)
     if new and not applied.steps:
         click.echo("the mesh is there already: left as it is")
         return
-    _tell_skipped(documents)
+    tell_skipped(documents)
     if diff:
         _show(client.differences(applied.before, applied.steps))
     _tell(applied, dry_run)
@@ -112,8 +95,7 @@ A virtual router takes its routes along. What something else still uses is refus
 )
 @click.argument("kind", type=KindType(), required=False)
 @click.argument("name", required=False)
-@_files
-@_parameters
+@file_options
 @click.option("--dry-run", is_flag=True, help="Only say what would be done.")
 @click.pass_obj
 def delete(
@@ -126,7 +108,6 @@ def delete(
 ) -> None:
     """Delete resources, by KIND and NAME or by the documents that declare them."""
     from shopmesh import client
-    from shopmesh.cli.files import sources
     from shopmesh.cli.finding import find
 
     if bool(files) == bool(kind) or bool(kind) != bool(name):
@@ -134,51 +115,31 @@ def delete(
     documents = sources(files)
     with settings.client() as control_plane:
         if kind is None or name is None:
-            given = _given(settings, parameters)
-            applied = client.delete(control_plane, documents, settings.mesh, dry_run, given)
+            values = given(parameters, settings.region)
+            applied = client.delete(control_plane, documents, settings.mesh, dry_run, values)
         else:
             existing = client.everything(control_plane)
             mesh = name if kind == "mesh" else settings.the_mesh(control_plane)
             key = find([key for key in existing if key.mesh == mesh], kind, name)
             steps = client.deletion([existing[key][0]], existing)
             applied = client.perform(control_plane, steps, dry_run)
-    _tell_skipped(documents)
+    tell_skipped(documents)
     _tell(applied, dry_run)
 
 
-def _given(settings: Settings, parameters: Iterable[str]) -> Given:
-    from shopmesh.appmesh.manifests import Given
-
-    values = {}
-    for parameter in parameters:
-        name, equals, value = parameter.partition("=")
-        if not name or not equals:
-            raise click.BadParameter(f"{parameter!r} is not of the form NAME=VALUE", param_hint="--parameter")
-        if name in values:
-            raise click.BadParameter(f"{name!r} is given twice; keep one", param_hint="--parameter")
-        values[name] = value
-    return Given(values, settings.region)
-
-
-def _check(settings: Settings, documents: Sequence[Source], given: Given) -> None:
+def _check(settings: Settings, documents: Sequence[Source], values: Given) -> None:
     from shopmesh import client
 
-    checked = client.check(documents, settings.mesh, given)
-    _tell_skipped(documents)
+    checked = client.check(documents, settings.mesh, values)
+    tell_skipped(documents)
     for note in checked.notes:
         click.echo(f"note: {note}", err=True)
     for resource in checked.resources:
         click.echo(f"{click.style('valid', fg='green')} {client.label(resource.key)}")
+    for finding in checked.findings:
+        click.echo(f"{finding.severity} {finding.code}: {finding.where}: {finding.what}; {finding.fix}", err=True)
     if not checked.resources:
         click.echo("nothing to check: the files declare no resource of App Mesh", err=True)
-
-
-def _tell_skipped(documents: Iterable[Source]) -> None:
-    from shopmesh.appmesh.manifests import skipped
-
-    for source in documents:
-        for kind, place in skipped(source):
-            click.echo(f"skipped {kind} ({place}): not App Mesh's", err=True)
 
 
 def _show(lines: Iterable[str]) -> None:

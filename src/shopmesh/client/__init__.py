@@ -1,7 +1,7 @@
 """The only way in for all tools: App Mesh's API by boto3, what is beside it by HTTP."""
 
 from shopmesh import DEFAULT_ENDPOINT
-from shopmesh.client.answers import Change, Changes, Done, Finding, Proxy, Split, Splits, Target
+from shopmesh.client.answers import Change, Changes, Done, Finding, Health, Proxy, Split, Splits, Target
 from shopmesh.client.applying import Applied, apply, delete, everything, perform
 from shopmesh.client.checking import Checked, check
 from shopmesh.client.client import Client
@@ -20,6 +20,7 @@ __all__ = [
     "ClientError",
     "Done",
     "Finding",
+    "Health",
     "Proxy",
     "Refused",
     "Split",

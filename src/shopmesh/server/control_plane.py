@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib.metadata
 import logging
 import resource
 import signal
@@ -94,10 +95,11 @@ async def serving(config: Config) -> AsyncIterator[Bound]:
 
 
 def application(routes: list[BaseRoute], config: Config) -> ASGIApp:
-    """All routes behind the check of signatures; health stays open."""
+    """All routes behind the check of signatures; health stays open, and tells version and time (`shopmesh doctor`)."""
+    version = importlib.metadata.version("shopmesh")
 
     async def healthy(_: Request) -> Response:
-        return JSONResponse({"status": "ok"})
+        return JSONResponse({"status": "ok", "version": version, "time": time.time()})
 
     async def not_served(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101  # registered for nothing else

@@ -52,6 +52,7 @@ def secured() -> Iterator[ControlPlane]:
 def _running(credentials: Mapping[str, str]) -> Iterator[ControlPlane]:
     plane = ControlPlane()
     plane.beside = {
+        "health": {"status": "ok"},
         "proxies": {"proxies": []},
         "findings": {"findings": []},
         "splits": {"window": 10.0, "splits": []},
@@ -87,7 +88,7 @@ def _server(plane: ControlPlane, credentials: Mapping[str, str]) -> uvicorn.Serv
         return JSONResponse({"revision": request.path_params["revision"], **plane.beside["change"]})
 
     async def healthy(_: Request) -> Response:
-        return JSONResponse({"status": "ok"})
+        return JSONResponse(plane.beside["health"])
 
     inner = Starlette(
         routes=[

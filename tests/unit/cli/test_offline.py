@@ -73,6 +73,15 @@ def test_what_the_rules_refuse_is_told(text: str, said: str) -> None:
     assert "" == result.stdout
 
 
+def test_a_field_that_is_null_is_one_that_is_not_there() -> None:
+    """As for the API: YAML makes a null of a field whose lines were all taken out."""
+    node = f"{HEAD}kind: VirtualNode\nmetadata: {{name: n}}\nspec:\n  listeners:\n  backends:\n"
+    service = f"{HEAD}kind: VirtualService\nmetadata: {{name: s}}\nspec:\n  provider:\n"
+    result = check("-f", "-", stdin=f"{node}---\n{service}---\n{HEAD}kind: Mesh\nmetadata: {{name: m}}\n")
+
+    assert "valid virtualNode n_default" in result.stdout
+
+
 def test_all_mistakes_are_told_at_once() -> None:
     """One line each, up to twenty."""
     routes = [

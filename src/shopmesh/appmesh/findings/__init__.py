@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from shopmesh.appmesh.findings import services, shadowing, targets
-from shopmesh.appmesh.findings.finding import Finding, Look, Mistake, place
+from shopmesh.appmesh.findings.finding import Finding, Look, Mistake, Severity, place
 from shopmesh.appmesh.store import Resource, State, View
 
 LOOKS: Mapping[str, tuple[Look, ...]] = MappingProxyType(
@@ -49,7 +49,7 @@ MISTAKES: tuple[Mistake, ...] = (
     shadowing.SHADOWED,
 )
 
-__all__ = ["LOOKS", "MISTAKES", "Finding", "Look", "Mistake", "of_documents", "of_resource", "place"]
+__all__ = ["LOOKS", "MISTAKES", "Finding", "Look", "Mistake", "Severity", "of_documents", "of_resource", "place"]
 
 
 def of_documents(documents: State) -> list[Finding]:

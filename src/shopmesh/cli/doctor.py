@@ -1,0 +1,144 @@
+"""`shopmesh doctor`: what is wrong with a mesh, with documents, and around them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, cast
+
+import click
+
+from shopmesh.cli.files import file_options, given, sources, tell_skipped
+from shopmesh.cli.settings import Settings
+
+if TYPE_CHECKING:
+    from shopmesh.appmesh.findings import Finding
+    from shopmesh.client import Client
+    from shopmesh.client import Finding as Answer
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  shopmesh doctor                      the running mesh, and this machine
+  shopmesh doctor -f mesh/ --strict    documents alone, in a pipeline
+  shopmesh doctor -o json | jq -r '.findings[] | [.code, .where] | @tsv'
+
+\b
+Documents are checked without a control plane. Each finding has a code, explained in docs/doctor.md. Host names are
+looked up where the control plane is on this machine; --dns looks up the names of virtual services as well, as
+applications whose traffic is redirected do, and so belongs where they run.
+
+\b
+Exit status: 0 no error; 1 errors, or with --strict warnings; 2 the command line is wrong.
+"""
+)
+@file_options
+@click.option("--strict", is_flag=True, help="Warnings count as errors do.")
+@click.option("--dns", is_flag=True, help="Look up the names of virtual services and virtual nodes from here.")
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.pass_obj
+def doctor(
+    settings: Settings, files: tuple[str, ...], parameters: tuple[str, ...], strict: bool, dns: bool, output: str
+) -> None:
+    """Say what is wrong, why it hurts, and what to do: with the running mesh, or with documents."""
+    from shopmesh.cli.diagnosis import render
+    from shopmesh.cli.tables import show
+
+    if parameters and not files:
+        raise click.UsageError("--parameter is for the documents of -f")
+    found = sorted(
+        _of_documents(settings, files, parameters, dns) if files else _of_the_mesh(settings, dns),
+        key=lambda one: one.order,
+    )
+    answers = [cast("Answer", one.to_document()) for one in found]
+    if output == "json":
+        click.echo(json.dumps({"findings": answers}, indent=2))
+    else:
+        subject = ", ".join(files) if files else f"mesh {settings.mesh or '(all)'} at {settings.endpoint_url}"
+        show(render(subject, answers), settings.color)
+    if any(strict or one.severity == "error" for one in found):
+        raise SystemExit(1)
+
+
+def _of_documents(
+    settings: Settings, files: tuple[str, ...], parameters: tuple[str, ...], dns: bool
+) -> Iterator[Finding]:
+    from shopmesh import client
+    from shopmesh.cli import lookup, surroundings
+
+    documents = sources(files)
+    checked = client.check(documents, settings.mesh, given(parameters, settings.region))
+    tell_skipped(documents)
+    for note in checked.notes:
+        click.echo(f"note: {note}", err=True)
+    yield from checked.findings
+    if dns:
+        for mistake, names in (
+            (surroundings.HOST_NAME, surroundings.host_names(checked.resources, ())),
+            (surroundings.SERVICE_NAME, surroundings.service_names(checked.resources)),
+        ):
+            yield from surroundings.of_names(mistake, names, lookup.failures(names))
+
+
+def _of_the_mesh(settings: Settings, dns: bool) -> Iterator[Finding]:
+    from shopmesh.cli import surroundings
+    from shopmesh.client import Refused, Unreachable
+
+    if surroundings.is_here(settings.endpoint_url):
+        yield from _of_envoy()
+    where = f"control plane {settings.endpoint_url}"
+    with settings.client() as client:
+        try:
+            yield from _of_control_plane(settings, client)
+            mesh = settings.the_mesh(client) if settings.mesh else None
+            yield from _as_findings(client, mesh)
+            if dns or surroundings.is_here(settings.endpoint_url):
+                yield from _of_names(client, mesh, dns)
+        except Unreachable as error:
+            yield surroundings.UNREACHABLE.found("", where, str(error))
+        except Refused as error:
+            yield surroundings.REFUSED.found("", where, f"says: {error.message} ({error.code})")
+
+
+def _of_control_plane(settings: Settings, client: Client) -> Iterator[Finding]:
+    import importlib.metadata
+    import time
+
+    from shopmesh.cli import surroundings
+
+    before = time.time()
+    health = client.health()
+    version = importlib.metadata.version("shopmesh")
+    yield from surroundings.of_health(health, settings.endpoint_url, version, before, time.time())
+
+
+def _as_findings(client: Client, mesh: str | None) -> Iterator[Finding]:
+    from shopmesh.appmesh.findings import Finding, Severity
+
+    for one in client.findings(mesh):
+        severity: Severity = "error" if one["severity"] == "error" else "warning"
+        # A control plane of another version may tell less.
+        code, concerned = str(one.get("code", "")), str(one.get("mesh", ""))
+        yield Finding(code, severity, concerned, one["where"], one["what"], one["why"], one["fix"])
+
+
+def _of_envoy() -> Iterator[Finding]:
+    from shopmesh.cli import surroundings
+    from shopmesh.local.installed import envoy_path, envoy_version, wanted_envoy
+
+    path = envoy_path()
+    yield from surroundings.of_envoy(str(path), wanted_envoy(), envoy_version(path))
+
+
+def _of_names(client: Client, mesh: str | None, dns: bool) -> Iterator[Finding]:
+    from shopmesh.cli import lookup, surroundings
+    from shopmesh.client import meshes, read_mesh
+
+    wanted = [mesh] if mesh else meshes(client)
+    resources = [one for name in wanted for one in read_mesh(client, name)]
+    names = surroundings.host_names(resources, client.proxies())
+    yield from surroundings.of_names(surroundings.HOST_NAME, names, lookup.failures(names))
+    if dns:
+        names = surroundings.service_names(resources)
+        yield from surroundings.of_names(surroundings.SERVICE_NAME, names, lookup.failures(names))

@@ -1,0 +1,47 @@
+"""Names looked up as applications on this machine would, many at once, for a bounded time."""
+
+from __future__ import annotations
+
+import queue
+import socket
+import threading
+import time
+from collections.abc import Iterable
+
+AT_ONCE = 16
+MOST_NAMES = 512
+SECONDS = 5.0
+
+
+def failures(names: Iterable[str], seconds: float = SECONDS) -> dict[str, str]:
+    """Those of the first `MOST_NAMES` that do not resolve, and why; one that takes too long is none of them."""
+    wanted: queue.SimpleQueue[str] = queue.SimpleQueue()
+    answers: queue.SimpleQueue[tuple[str, str | None]] = queue.SimpleQueue()
+    asked = list(dict.fromkeys(names))[:MOST_NAMES]
+    for name in asked:
+        wanted.put(name)
+    # The system's resolver cannot be interrupted: daemons do not keep the program from ending.
+    for _ in range(min(AT_ONCE, len(asked))):
+        threading.Thread(target=_look_up, args=(wanted, answers), daemon=True).start()
+    found, deadline = {}, time.monotonic() + seconds
+    for _ in asked:
+        try:
+            name, reason = answers.get(timeout=max(0.0, deadline - time.monotonic()))
+        except queue.Empty:
+            break
+        if reason is not None:
+            found[name] = reason
+    return found
+
+
+def _look_up(wanted: queue.SimpleQueue[str], answers: queue.SimpleQueue[tuple[str, str | None]]) -> None:
+    while True:
+        try:
+            name = wanted.get_nowait()
+        except queue.Empty:
+            return
+        try:
+            socket.getaddrinfo(name, None)
+            answers.put((name, None))
+        except (OSError, UnicodeError) as error:
+            answers.put((name, getattr(error, "strerror", None) or str(error)))
