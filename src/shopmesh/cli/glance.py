@@ -29,6 +29,7 @@ VERSION_LABEL = "app.kubernetes.io/version"
 
 _NONE: Target = {
     "virtualNode": "",
+    "port": None,
     "weight": 100,
     "share": 1.0,
     "seen": None,
@@ -103,12 +104,13 @@ def _targets(glance: Glance) -> Iterator[tuple[str | Text, ...]]:
     for service, route, targets in sorted(found, key=lambda entry: entry[:2]):
         short = service.removesuffix(CLUSTER_DOMAIN)
         name = f"{short} ({route})" if counts[service] > 1 else short
+        several = len({target["virtualNode"] for target in targets}) < len(targets)
         for index, target in enumerate(targets):
             node = target["virtualNode"]
             interval = target["interval"]
             yield (
                 Text(name if index == 0 else "", style="bold"),
-                node,
+                f"{node}:{target['port']}" if several else node,
                 versions.get(node, ""),
                 str(target["weight"]),
                 percent(target["seen"]),

@@ -39,9 +39,13 @@ class Proxy(TypedDict):
 
 
 class Target(TypedDict):
-    """One weighted target: shares from 0 to 1 (`seen` by the callers' Envoys), latencies in milliseconds."""
+    """One weighted target: shares from 0 to 1 (`seen` by the callers' Envoys), latencies in milliseconds.
+
+    `port` is that of the node's listener; None where the node has none that the route could mean.
+    """
 
     virtualNode: str
+    port: int | None
     weight: int
     share: float
     seen: float | None

@@ -6,11 +6,11 @@ import math
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from shopmesh.appmesh.kinds import weighted_targets
-from shopmesh.appmesh.store import Key, Resource, View
+from shopmesh.appmesh.store import Resource, View
 from shopmesh.server.figures import Caller, Tally
 from shopmesh.statistics import wilson
-from shopmesh.xds import names
+from shopmesh.xds.targets import Target
+from shopmesh.xds.weights import leads_to
 
 Counted = Iterable[tuple[Caller, str, Tally]]
 
@@ -65,8 +65,8 @@ def _routes(view: View, service: Resource) -> Iterator[Resource]:
 
 def _split(view: View, service: Resource, route: Resource, by_cluster: dict[tuple[str, str], Tally]) -> dict[str, Any]:
     mesh, router, name = route.key.path
-    weights = {target["virtualNode"]: target["weight"] for target in weighted_targets(route.spec)}
-    seen = {node: _of_node(view, mesh, node, by_cluster) for node in weights}
+    weights = _weights(view, route)
+    seen = {one: by_cluster.get((mesh, one.cluster), Tally()) if one.protocol else Tally() for one in weights}
     total_weight = sum(weights.values())
     total = sum(tally.requests for tally in seen.values())
     return {
@@ -76,30 +76,31 @@ def _split(view: View, service: Resource, route: Resource, by_cluster: dict[tupl
         "route": name,
         "targets": [
             {
-                "virtualNode": node,
+                "virtualNode": one.node,
+                "port": one.port or None,
                 "weight": weight,
                 "share": weight / total_weight if total_weight else 0.0,
-                "seen": seen[node].requests / total if total else None,
-                "interval": list(wilson(int(seen[node].requests), int(total))) if total else None,
-                "requests": int(seen[node].requests),
-                "errors": int(seen[node].errors),
-                "retries": int(seen[node].retries),
-                "p50": _finite(seen[node].quantile(0.5)),
-                "p99": _finite(seen[node].quantile(0.99)),
+                "seen": seen[one].requests / total if total else None,
+                "interval": list(wilson(int(seen[one].requests), int(total))) if total else None,
+                "requests": int(seen[one].requests),
+                "errors": int(seen[one].errors),
+                "retries": int(seen[one].retries),
+                "p50": _finite(seen[one].quantile(0.5)),
+                "p99": _finite(seen[one].quantile(0.99)),
             }
-            for node, weight in weights.items()
+            for one, weight in weights.items()
         ],
     }
 
 
-def _of_node(view: View, mesh: str, node: str, by_cluster: dict[tuple[str, str], Tally]) -> Tally:
-    total = Tally()
-    found = view.get(Key("virtualNode", (mesh, node)))
-    for listener in found.spec.get("listeners", ()) if found else ():
-        mapping = listener["portMapping"]
-        cluster = names.cluster("egress", mesh, node, mapping["protocol"], mapping["port"])
-        total.add(by_cluster.get((mesh, cluster), Tally()))
-    return total
+def _weights(view: View, route: Resource) -> dict[Target, int]:
+    """By the listener that is meant: a node that stands twice in a route, with two ports, is two targets."""
+    weights: dict[Target, int] = {}
+    for document, found in leads_to(view, route):
+        # One that has no such listener gets nothing, and is shown all the same.
+        one = found or Target(route.key.mesh, document["virtualNode"], "", document.get("port") or 0)
+        weights[one] = weights.get(one, 0) + document["weight"]
+    return weights
 
 
 def _finite(value: float | None) -> float | None:

@@ -13,8 +13,8 @@ from shopmesh.xds import durations
 from shopmesh.xds.dependencies import Reader
 from shopmesh.xds.limitations import Limitation
 from shopmesh.xds.matches import LOWEST_PRIORITY
-from shopmesh.xds.targets import TCP_PROTOCOLS, Target
-from shopmesh.xds.weights import Weighted, weighted
+from shopmesh.xds.targets import Target
+from shopmesh.xds.weights import leads_to, weighted
 
 _REFUSED = "connections to it are closed"
 
@@ -63,7 +63,7 @@ def by_router(
                 limitations[_taken(where, port, owners[port])] = None
                 continue
             owners[port] = resource.key.name
-            found: Weighted = weighted(reader, where, resource, TCP_PROTOCOLS, port, _REFUSED)
+            found = weighted(reader, where, resource, _REFUSED, port)
             limitations.update(dict.fromkeys(found.limitations))
             if found.leads_somewhere:
                 forwards[port] = Forward(service, port, found.targets, durations.idle_ms(spec.get("timeout")))
@@ -73,8 +73,7 @@ def by_router(
 def _ports(reader: Reader, resource: Resource, ports: Sequence[int]) -> Iterable[int]:
     if ports:
         return ports
-    found = weighted(reader, "", resource, TCP_PROTOCOLS, None, "")
-    return dict.fromkeys(target.port for target, _ in found.targets)
+    return dict.fromkeys(target.port for _, target in leads_to(reader, resource) if target)
 
 
 def _rank(resource: Resource) -> tuple[int, str]:

@@ -30,12 +30,6 @@ _MATCHINGS: Mapping[str, Matching] = {
     "http2Route": matches.http,
     "grpcRoute": matches.grpc,
 }
-_PROTOCOLS: Mapping[str, tuple[str, ...]] = {
-    "httpRoute": ("http", "http2", "grpc"),
-    "http2Route": ("http2", "grpc", "http"),
-    "grpcRoute": ("grpc", "http2", "http"),
-}
-"""Which listener of a target is meant where neither a port nor the router says it: the best first."""
 
 
 @dataclass(frozen=True)
@@ -65,14 +59,14 @@ def ingress(cluster: str, timeouts: Document | None) -> Route:
     return Route(match=RouteMatch(prefix="/"), route=action)
 
 
-def build(reader: Reader, resource: Resource, listener_port: int | None) -> BuiltRoute:
-    """Of a stored HTTP or gRPC route; `listener_port` is that of its router."""
+def build(reader: Reader, resource: Resource) -> BuiltRoute:
+    """Of a stored HTTP or gRPC route."""
     where = f"route {'/'.join(resource.key.path)}"
     kind = next(kind for kind in _MATCHINGS if kind in resource.spec)
     spec = resource.spec[kind]
     document = spec.get("match") or {}
-    match, port = _MATCHINGS[kind](document), document.get("port")
-    found = weighted(reader, where, resource, _PROTOCOLS[kind], port or listener_port, "its requests are answered 503")
+    match = _MATCHINGS[kind](document)
+    found = weighted(reader, where, resource, "its requests are answered 503")
     made = Route(name=resource.key.name, match=match)
     if found.leads_somewhere:
         made.route.CopyFrom(_action(spec, found))
@@ -82,7 +76,7 @@ def build(reader: Reader, resource: Resource, listener_port: int | None) -> Buil
     return BuiltRoute(
         made,
         matches.rank(resource.key.name, resource.spec.get("priority"), match),
-        port,
+        document.get("port"),
         frozenset(one for one, _ in found.targets),
         found.limitations,
     )

@@ -76,11 +76,7 @@ def _by_router(reader: Reader, mesh: str, name: str, router: str) -> Service:
     mappings = [listener["portMapping"] for listener in (found.spec.get("listeners") or ())] if found else []
     ports = [mapping["port"] for mapping in mappings if mapping["protocol"] in HTTP_PROTOCOLS]
     resources = reader.children("route", (mesh, router))
-    built = [
-        routes.build(reader, resource, ports[0] if ports else None)
-        for resource in resources
-        if "tcpRoute" not in resource.spec
-    ]
+    built = [routes.build(reader, resource) for resource in resources if "tcpRoute" not in resource.spec]
     built.sort(key=lambda one: one.rank)
     forwarded, limitations = forwards.by_router(
         reader,

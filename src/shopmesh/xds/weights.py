@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from shopmesh.appmesh.kinds import weighted_targets
-from shopmesh.appmesh.store import Resource
-from shopmesh.xds.dependencies import Reader
+from shopmesh.appmesh.kinds import ROUTE_KINDS, weighted_targets
+from shopmesh.appmesh.store import Document, Key, Resource, View
 from shopmesh.xds.limitations import Limitation
 from shopmesh.xds.targets import Target, target
+
+PROTOCOLS: Mapping[str, tuple[str, ...]] = {
+    "httpRoute": ("http", "http2", "grpc"),
+    "http2Route": ("http2", "grpc", "http"),
+    "grpcRoute": ("grpc", "http2", "http"),
+    "tcpRoute": ("tcp",),
+}
+"""Which listeners of a target will do for a route; where no port says which, the first is the best."""
 
 
 @dataclass(frozen=True)
@@ -24,32 +31,45 @@ class Weighted:
         return any(weight for _, weight in self.targets)
 
 
-def weighted(
-    reader: Reader, where: str, resource: Resource, protocols: Sequence[str], port: int | None, nowhere: str
-) -> Weighted:
-    """Of a stored route: the listeners of its targets by their port, else by `port`, that of the router.
+def leads_to(view: View, route: Resource, port: int | None = None) -> Iterator[tuple[Document, Target | None]]:
+    """Each weighted target of a stored route and the listener that it means; None where its node has no such one.
 
-    `protocols` are those that will do, the best first; `nowhere` says what becomes of callers when there is no target.
+    By the port that the target names, else by `port`, which is that of the route's match or its router where not given.
     """
-    mesh = resource.key.mesh
+    kind = next(kind for kind in ROUTE_KINDS if kind in route.spec)
+    protocols = PROTOCOLS[kind]
+    port = port or (route.spec[kind].get("match") or {}).get("port") or _port_of_router(view, route, protocols)
+    for document in weighted_targets(route.spec):
+        yield document, target(view, route.key.mesh, document["virtualNode"], document.get("port"), port, protocols)
+
+
+def weighted(view: View, where: str, route: Resource, nowhere: str, port: int | None = None) -> Weighted:
+    """The same as clusters with their weights; `nowhere` says what becomes of callers when there is none."""
     found: dict[Target, int] = {}
     limitations = []
-    for document in weighted_targets(resource.spec):
-        node, asked = document["virtualNode"], document.get("port")
-        one = target(reader, mesh, node, asked, port, protocols)
+    for document, one in leads_to(view, route, port):
         if one is None:
-            kind = "TCP" if "tcp" in protocols else "HTTP"
-            wanted = f"no {kind} listener" if asked is None else f"no {kind} listener on port {asked}"
-            limitations.append(
-                Limitation(
-                    where,
-                    f"its target {node} has {wanted}",
-                    f"the weight {document['weight']} of this target goes to the other targets",
-                    f"give virtual node {node} such a listener, or take it out of the route",
-                )
-            )
+            limitations.append(_no_listener(where, route, document))
         else:
             found[one] = found.get(one, 0) + document["weight"]
     if not any(found.values()):
         limitations.append(Limitation(where, "no target has a weight above 0", nowhere, "give one a weight"))
     return Weighted(tuple(found.items()), tuple(limitations))
+
+
+def _port_of_router(view: View, route: Resource, protocols: tuple[str, ...]) -> int | None:
+    router = view.get(Key("virtualRouter", route.key.parent))
+    mappings = [listener["portMapping"] for listener in (router.spec.get("listeners") or ())] if router else []
+    ports: list[int] = [mapping["port"] for mapping in mappings if mapping["protocol"] in protocols]
+    return ports[0] if ports else None
+
+
+def _no_listener(where: str, route: Resource, document: Document) -> Limitation:
+    node, port = document["virtualNode"], document.get("port")
+    kind = "TCP" if "tcpRoute" in route.spec else "HTTP"
+    return Limitation(
+        where,
+        f"its target {node} has no {kind} listener" + ("" if port is None else f" on port {port}"),
+        f"the weight {document['weight']} of this target goes to the other targets",
+        f"give virtual node {node} such a listener, or take it out of the route",
+    )

@@ -16,6 +16,7 @@ MESH = Path(__file__).parents[3] / "mesh"
 def target(node: str, weight: int, seen: float, requests: int, **more: Any) -> dict[str, Any]:
     return {
         "virtualNode": node,
+        "port": 5000,
         "weight": weight,
         "share": weight / 100,
         "seen": seen,
@@ -82,6 +83,19 @@ def test_services_versions_weights_and_seen_shares_are_one_line_each(shopmesh: R
     assert ["product-vn", "1.0", "50", "48.0%"] == first[1:5]
     assert ["product-v2-vn", "2.0", "50", "52.0%", "50.0%", "to", "54.0%", "1300", "4"] == second[:9]
     assert ["0", "of", "1", "in", "step"] == second[-5:]
+
+
+@pytest.mark.usefixtures("busy")
+def test_a_node_that_stands_twice_in_a_route_is_named_with_its_port(shopmesh: Run, control_plane: ControlPlane) -> None:
+    """Elsewhere the port says nothing new."""
+    [split] = control_plane.beside["splits"]["splits"]
+    split["targets"] = [target("product-vn", 75, 0.7, 70), target("product-vn", 25, 0.3, 30, port=6000)]
+
+    lines = shopmesh("status").stdout.splitlines()
+
+    assert [["product-vn:5000", "1.0", "75", "70.0%"], ["product-vn:6000", "1.0", "25", "30.0%"]] == [
+        line.replace("product.default", "").split()[:4] for line in lines if "product-vn:" in line
+    ]
 
 
 @pytest.mark.usefixtures("busy")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shopmesh.appmesh.store import Key, Resource, State
+from shopmesh.appmesh.store import Change, Key, Resource, State
 from shopmesh.server.figures import Caller, Tally
 from shopmesh.server.splits import counts, splits
 
@@ -68,6 +68,32 @@ def test_weights_become_shares_and_counts_become_seen_shares(mesh: State) -> Non
     assert (0.75, 0.8, 80, 2, 5.0) == tuple(first[key] for key in ("share", "seen", "requests", "errors", "p99"))
     assert (0.25, 0.2, 20, 1) == tuple(second[key] for key in ("share", "seen", "requests", "retries"))
     assert first["interval"][0] < 0.8 < first["interval"][1]
+
+
+def test_a_node_that_stands_twice_is_two_targets(mesh: State) -> None:
+    """A route may name a node with two ports: weights, shares and counts are told for each of them."""
+    both = [{"portMapping": {"port": port, "protocol": "http"}} for port in (5000, 6000)]
+    targets = [
+        {"virtualNode": "product-vn", "weight": 3, "port": 6000},
+        {"virtualNode": "product-vn", "weight": 1},
+        {"virtualNode": "product-vn", "weight": 1, "port": 7000},
+    ]
+    path = ("shopmesh", "product-vr", "product-r")
+    several = [
+        resource("virtualNode", "shopmesh", "product-vn", listeners=both),
+        resource("route", *path, httpRoute={"match": {"prefix": "/"}, "action": {"weightedTargets": targets}}),
+    ]
+    mesh.apply(Change(one.key, mesh.get(one.key), one) for one in several)
+    counted = [
+        (ORDER, cluster("product-vn"), Tally(requests=20)),
+        (ORDER, "cds_egress_shopmesh_product-vn_http_6000", Tally(requests=80)),
+    ]
+
+    [split] = splits(mesh, counted)
+
+    assert [(6000, 3, 0.6, 80), (5000, 1, 0.2, 20), (7000, 1, 0.2, 0)] == [
+        (one["port"], one["weight"], one["share"], one["requests"]) for one in split["targets"]
+    ]
 
 
 def test_without_requests_nothing_is_claimed_about_shares(mesh: State) -> None:
