@@ -15,6 +15,8 @@ from tests.unit.xds import meshes
 PRODUCT = "http://product.local:5000/"
 
 
+@pytest.mark.feature(14)
+@pytest.mark.feature(20)
 def test_a_weight_change_moves_the_traffic(mesh: Mesh) -> None:
     """All requests go to the version that has all the weight, as soon as the change has converged."""
     mesh.put(*meshes.shop({"product": 1, "product-v2": 0}))
@@ -44,6 +46,7 @@ def _routes_first(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Conversation, "take", routes_before_clusters)
 
 
+@pytest.mark.feature(4, better="nodes come and go under load without a failed request")
 @pytest.mark.parametrize("mutant", [False, True], ids=["ours", "routes before clusters"])
 def test_adding_and_removing_nodes_loses_no_request(mesh: Mesh, mutant: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nodes come, get traffic and go under load: every request is answered; in the wrong order some are not."""
@@ -115,6 +118,7 @@ def test_a_refused_configuration_is_shown_and_the_last_good_one_kept(mesh: Mesh,
     assert order.get(f"{PRODUCT}only") == (200, "v1")
 
 
+@pytest.mark.feature(25, better="a change is there at once")
 @pytest.mark.parametrize(("egress", "status"), [("DROP_ALL", 404), ("ALLOW_ALL", 200)])
 def test_the_egress_filter_decides_over_hosts_outside_the_mesh(
     mesh: Mesh, upstream: Upstream, egress: str, status: int
@@ -140,6 +144,7 @@ def test_a_request_that_names_the_proxy_itself_is_refused_once(mesh: Mesh) -> No
     assert order.get(f"http://127.0.0.1:{order.ready}/ready")[0] == 200
 
 
+@pytest.mark.feature(3)
 def test_a_node_is_found_by_its_dns_name(mesh: Mesh, upstream: Upstream) -> None:
     """As long as no instance of a virtual node was declared, its DNS host name and port lead to it."""
     by_dns = meshes.node(
@@ -153,6 +158,7 @@ def test_a_node_is_found_by_its_dns_name(mesh: Mesh, upstream: Upstream) -> None
     eventually(lambda: order.get(PRODUCT) == (200, "v1"), "found by DNS")
 
 
+@pytest.mark.feature(19)
 def test_time_outs_hold_at_both_ends(mesh: Mesh, upstream: Upstream) -> None:
     """A route's perRequest ends a request with 504, and so does the listener's of the node behind it."""
     quick = {"perRequest": {"value": 300, "unit": "ms"}}
@@ -175,6 +181,7 @@ def test_time_outs_hold_at_both_ends(mesh: Mesh, upstream: Upstream) -> None:
     assert order.get(f"{PRODUCT}slow")[0] == 504
 
 
+@pytest.mark.feature(18)
 def test_requests_are_retried_twice_on_503_and_not_on_500(mesh: Mesh, upstream: Upstream) -> None:
     """App Mesh's default retry policy, counted at the application."""
     mesh.put(*meshes.shop({"product": 1}))
@@ -263,6 +270,7 @@ def test_garbage_on_the_grpc_port_harms_nothing(mesh: Mesh, upstream: Upstream) 
     assert order.get(PRODUCT)[0] == 404
 
 
+@pytest.mark.feature(2)
 def test_intercepted_listeners_are_taken(mesh: Mesh) -> None:
     """A real Envoy takes the listeners of the intercepted mode, with either egress filter, and closes strangers."""
     mesh.put(*meshes.shop(egress="ALLOW_ALL"))
