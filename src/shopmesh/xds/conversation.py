@@ -1,6 +1,6 @@
 """One proxy's stream, all types together: what may be sent now. No sockets.
 
-    clusters, endpoints ──► ACK of the clusters ──► listeners, routes ──► ACK of both ──► removals
+    clusters, endpoints, secrets ──► ACK of the clusters ──► listeners, routes ──► ACK of both ──► removals
 
 *Make before break*: a route or a listener is sent when the proxy has taken every cluster that it needs, which for a
 change of weights is at once; what is no longer wanted is taken away when nothing refers to it any more
@@ -8,7 +8,8 @@ change of weights is at once; what is no longer wanted is taken away when nothin
 
 Envoy does not acknowledge clusters while one of them warms, and warms one that changed until its endpoints come anew.
 So endpoints never wait for anything, and are sent again, unasked, after each change of their cluster
-(https://github.com/envoyproxy/go-control-plane/issues/1001).
+(https://github.com/envoyproxy/go-control-plane/issues/1001). Nor do secrets, which clusters and listeners warm for too;
+they need not be sent again, for Envoy asks for each of them anew once nothing uses it any more.
 """
 
 from __future__ import annotations
@@ -37,7 +38,10 @@ class Conversation:
         self.snapshot: Snapshot | None = None
         """What the proxy should have; nothing is answered before there is something."""
         self.types: Mapping[TypeName, Subscription] = {
-            kind: Subscription(TYPE_URLS[kind], endpoints.nowhere if kind == "endpoints" else None) for kind in TYPES
+            kind: Subscription(
+                TYPE_URLS[kind], endpoints.nowhere if kind == "endpoints" else None, alone=kind == "secrets"
+            )
+            for kind in TYPES
         }
         self._others: dict[str, Subscription] = {}
         self._taken = True
@@ -61,6 +65,13 @@ class Conversation:
         """Sets what the proxy should have; what was under way to an earlier snapshot is overtaken."""
         self.snapshot = snapshot
         self._taken = False
+
+    def retry(self) -> bool:
+        """Has the secrets that the proxy refused sent again, for its files may have come; whether there are any."""
+        if not self.types["secrets"].retry():
+            return False
+        self._taken = False
+        return True
 
     def take(self) -> list[bytes]:
         """What is to be sent now, in this order."""
@@ -111,7 +122,7 @@ class Conversation:
     def listening(self) -> bool:
         """Whether its listeners are open: they were taken, and no first answer that opening them waits for is due.
 
-        Envoy binds no port before it has its clusters and routes, though it has acknowledged its listeners by then
+        Envoy binds no port before it has clusters, routes and secrets, though it has acknowledged its listeners by then
         (https://www.envoyproxy.io/docs/envoy/v1.40.0/intro/arch_overview/operations/init).
         """
         target = self.snapshot
@@ -145,6 +156,7 @@ class Conversation:
             return
         if not self._remove("clusters", target, sent) and clusters.settled(target["clusters"]):
             self._remove("endpoints", target, sent)
+            self._remove("secrets", target, sent)
         self._remove("routes", target, sent)
 
     def _remove(self, kind: TypeName, target: Snapshot, sent: list[Response]) -> bool:

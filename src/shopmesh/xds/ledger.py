@@ -49,7 +49,9 @@ class Ledger:
         "_trials",
         "accepted",
         "accepted_version",
+        "alone",
         "asked",
+        "doubted",
         "due",
         "message",
         "missing",
@@ -63,8 +65,10 @@ class Ledger:
         "wildcard",
     )
 
-    def __init__(self, type_url: str, missing: Callable[[str], XdsResource] | None = None) -> None:
+    def __init__(self, type_url: str, missing: Callable[[str], XdsResource] | None = None, alone: bool = False) -> None:
         self.type_url = type_url
+        self.alone = alone
+        """Whether each resource goes in a response of its own, so that a refusal says which one it means."""
         self.missing = missing
         """Makes what stands for a resource that does not exist, where telling its removal is not enough."""
         self.asked = False
@@ -76,6 +80,8 @@ class Ledger:
         """Names to be answered whatever the client has: it has just asked for them."""
         self.owed: set[str] = set()
         """Names to be sent again, once subscribed, though unchanged."""
+        self.doubted: set[str] = set()
+        """Names that the client may know and have failed to use: they are sent in other words first."""
         self.refused: dict[str, str] = {}
         """Names and the version of them that the client refused."""
         self.message: str | None = None
@@ -105,6 +111,16 @@ class Ledger:
         if unsubscribe:
             self._unsubscribe(unsubscribe)
 
+    def retry(self) -> bool:
+        """Has what was refused sent once more, though unchanged; whether there is anything."""
+        if not self.refused:
+            return False
+        self.doubted.update(self.refused)
+        self.due.update(self.refused)
+        self.refused = {}
+        self.synced = None
+        return True
+
     def _begin(self, request: DeltaDiscoveryRequest) -> None:
         self.asked = True
         self.synced = None
@@ -127,6 +143,9 @@ class Ledger:
             else:
                 self.named.add(name)
                 self.due.add(name)
+                if beginning and self.alone:
+                    # Whether a reconnecting client failed to use it or never had it, it does not say.
+                    self.doubted.add(name)
         if len(self.named) > MOST_NAMES:
             raise LimitError(f"a stream may ask for {MOST_NAMES} names of one type; ask for fewer resources")
 
@@ -140,6 +159,7 @@ class Ledger:
                 self.due.add(name)
             else:
                 self.due.discard(name)
+            self.doubted.discard(name)
             self.named.discard(name)
         if not self.wildcard:
             self.sent = {name: version for name, version in self.sent.items() if name in self.named}

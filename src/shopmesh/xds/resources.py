@@ -12,9 +12,9 @@ from envoy.service.discovery.v3.discovery_pb2 import Resource as DiscoveryResour
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.message import Message
 
-TypeName = Literal["clusters", "endpoints", "listeners", "routes"]
+TypeName = Literal["clusters", "endpoints", "secrets", "listeners", "routes"]
 
-TYPES: tuple[TypeName, ...] = ("clusters", "endpoints", "listeners", "routes")
+TYPES: tuple[TypeName, ...] = ("clusters", "endpoints", "secrets", "listeners", "routes")
 """In the order in which they are sent; the order matters: nothing may be sent before what it refers to.
 
 https://www.envoyproxy.io/docs/envoy/v1.40.0/api-docs/xds_protocol#eventual-consistency-considerations
@@ -23,6 +23,7 @@ https://www.envoyproxy.io/docs/envoy/v1.40.0/api-docs/xds_protocol#eventual-cons
 TYPE_URLS: Mapping[TypeName, str] = {
     "clusters": "type.googleapis.com/envoy.config.cluster.v3.Cluster",
     "endpoints": "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment",
+    "secrets": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret",
     "listeners": "type.googleapis.com/envoy.config.listener.v3.Listener",
     "routes": "type.googleapis.com/envoy.config.route.v3.RouteConfiguration",
 }
@@ -53,21 +54,31 @@ class XdsResource:
     `encoded` is the field `resources` of a `DeltaDiscoveryResponse` that holds it: protobuf messages are merged by
     concatenating them, so a response is a join of such pieces
     (https://protobuf.dev/programming-guides/encoding/#last-one-wins). `needs` are
-    the clusters that its body names: like all of it they follow from the version.
+    the clusters that its body names, `secrets` the secrets: like all of it they follow from the version. `otherwise` is
+    the same in other words, for a client that takes what it has failed to use once for known.
     """
 
     name: str
     version: str
     encoded: bytes = field(compare=False, repr=False)
     needs: frozenset[str] = field(compare=False, repr=False, default=frozenset())
+    secrets: tuple[XdsResource, ...] = field(compare=False, repr=False, default=())
+    otherwise: XdsResource | None = field(compare=False, repr=False, default=None)
 
 
-def resource(kind: TypeName, name: str, body: bytes, needs: frozenset[str] = frozenset()) -> XdsResource:
+def resource(
+    kind: TypeName,
+    name: str,
+    body: bytes,
+    needs: frozenset[str] = frozenset(),
+    secrets: tuple[XdsResource, ...] = (),
+    otherwise: XdsResource | None = None,
+) -> XdsResource:
     """The resource of that serialised message; its version is the digest of `body`."""
     version = digest((body,))
     wrapped = DiscoveryResource(name=name, version=version, resource=AnyMessage(type_url=TYPE_URLS[kind], value=body))
     encoded: bytes = DeltaDiscoveryResponse(resources=[wrapped]).SerializeToString(deterministic=True)
-    return XdsResource(name, version, encoded, needs)
+    return XdsResource(name, version, encoded, needs, secrets, otherwise)
 
 
 def serialised(message: Message) -> bytes:

@@ -81,6 +81,7 @@ def _of_node(reader: Reader, shape: Shape) -> Snapshot:
         {
             "clusters": reader.part(_clusters, shape),
             "endpoints": reader.part(_endpoints, leaving.targets),
+            "secrets": reader.part(_secrets, shape),
             "listeners": reader.part(_listeners, shape),
             "routes": reader.part(_routes, shape),
         },
@@ -159,6 +160,12 @@ def _destinations(reader: Reader, shape: Shape) -> destinations.Destinations:
 def _ports(reader: Reader, shape: Shape) -> tuple[int, ...]:
     """Of HTTP; a part of its own, so that listeners are not built again for a change of weights."""
     return reader.part(egress.egress, shape.mesh, shape.name).ports
+
+
+def _secrets(reader: Reader, shape: Shape) -> Collection:
+    users = (reader.part(_clusters, shape), reader.part(_listeners, shape))
+    found = {secret for collection in users for one in collection.resources.values() for secret in one.secrets}
+    return Collection("secrets", found)
 
 
 def _listeners(reader: Reader, shape: Shape) -> Collection:

@@ -35,6 +35,8 @@ class Subscription(Ledger):
         absent = self._unknown(collection)
         if absent and self.missing is not None:
             resources, absent = (*resources, *map(self.missing, absent)), ()
+        if self.alone:
+            resources = self._first(resources)
         while self._trials:
             batch = self._trials.popleft()
             if tried := tuple(one for one in resources if one.name in batch):
@@ -98,6 +100,16 @@ class Subscription(Ledger):
                 known = collection.resources
                 changed = (*changed, *(known[name] for name in again if name in known))
         return changed
+
+    def _first(self, resources: tuple[XdsResource, ...]) -> tuple[XdsResource, ...]:
+        """One alone, and what the client may have failed to use in other words: what it knows it would not look at."""
+        for one in resources:
+            if one.name in self.doubted:
+                self.doubted.discard(one.name)
+                if one.otherwise is not None:
+                    return (one.otherwise,)
+            return (one,)
+        return ()
 
     def _unknown(self, collection: Collection) -> tuple[str, ...]:
         """Names asked for that do not exist, and of which the client has not been told so."""

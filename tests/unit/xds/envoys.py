@@ -1,7 +1,9 @@
 """A model of the Envoy end of a stream: what it asks for, when it acknowledges, what it refuses, what it serves by.
 
 It does what was seen of the real one: clusters that come by EDS warm until their endpoints come after them, and while
-one warms nothing is said about clusters, not even on a new stream; routes are not warmed at all.
+one warms nothing is said about clusters, not even on a new stream; routes are not warmed at all. Clusters warm for
+their secrets too, until these are there, are said not to exist, or one is refused (which ends the waiting for all). A
+secret whose files are missing is refused once: sent again in the same words it is acknowledged and not looked at.
 """
 
 from __future__ import annotations
@@ -32,9 +34,14 @@ from shopmesh.xds.snapshot import Snapshot, of
 
 
 def made(kind: TypeName, name: str, needs: Iterable[str] = (), **body: Any) -> XdsResource:
-    """A resource whose body is JSON that the model understands: `eds`, `routes`, `bad`, and any other content."""
+    """A resource whose body is JSON that the model understands: `eds`, `routes`, `secrets`, `bad`, anything."""
     needed = sorted(needs)
-    return resource(kind, name, json.dumps({**body, "needs": needed}, sort_keys=True).encode(), frozenset(needed))
+
+    def of_words(words: int, otherwise: XdsResource | None) -> XdsResource:
+        encoded = json.dumps({**body, "needs": needed, "words": words}, sort_keys=True).encode()
+        return resource(kind, name, encoded, frozenset(needed), otherwise=otherwise)
+
+    return of_words(1, of_words(2, None) if kind == "secrets" else None)
 
 
 def snapshot_of(**collections: Sequence[XdsResource]) -> Snapshot:
@@ -80,14 +87,25 @@ class Envoy:
         """Whether the good resources beside a bad one are taken, as Envoy does for errors of meaning."""
         self.has: dict[TypeName, dict[str, dict[str, Any]]] = {kind: {} for kind in TYPES}
         self.versions: dict[TypeName, dict[str, str]] = {kind: {} for kind in TYPES}
-        self.subscribed: dict[TypeName, set[str]] = {"endpoints": set(), "routes": set()}
-        self.warming: set[str] = set()
+        self.subscribed: dict[TypeName, set[str]] = {"endpoints": set(), "secrets": set(), "routes": set()}
+        self.waiting: dict[str, set[tuple[TypeName, str]]] = {}
+        """Clusters that warm, and what for."""
+        self.no_files: set[str] = set()
+        """Secrets whose files are not there."""
+        self.loaded: dict[str, Any] = {}
+        """Secrets as they are in use."""
+        self.heard_of: dict[str, Any] = {}
+        """The words of each secret as last heard, loaded or not."""
         self.serving: set[str] = set()
         """Clusters that routes find: one that changes goes on serving as it was while it warms."""
         self.problems: list[str] = []
         self.responses: list[DeltaDiscoveryResponse] = []
         self._open: set[TypeName] = set()
         self._to_say: dict[TypeName, deque[DeltaDiscoveryRequest]] = {kind: deque() for kind in TYPES}
+
+    @property
+    def warming(self) -> set[str]:
+        return set(self.waiting)
 
     def connect(self) -> None:
         """A new stream: what was under way on the old one is lost."""
@@ -111,7 +129,9 @@ class Envoy:
         kind = NAMES_OF_URLS[response.type_url]
         bodies = {one.name: understood(kind, one.resource.value) for one in response.resources}
         versions = {one.name: one.version for one in response.resources}
-        bad = [name for name, body in bodies.items() if body.get("bad")]
+        bad = [
+            name for name, body in bodies.items() if body.get("bad") or (kind == "secrets" and self._fails(name, body))
+        ]
         refused = set(versions) if bad and not self.forgiving else set(bad)
         for name, version in versions.items():
             if name not in refused and (kind in ("clusters", "listeners") or name in self.subscribed[kind]):
@@ -119,6 +139,9 @@ class Envoy:
         if not refused:
             for name in response.removed_resources:
                 self._remove(kind, name)
+        elif kind == "secrets":
+            for name in list(self.subscribed["secrets"]):
+                self._arrived("secrets", name)
         answer = DeltaDiscoveryRequest(type_url=response.type_url, response_nonce=response.nonce)
         if bad:
             answer.error_detail.message = f"refused: {', '.join(sorted(bad))}"
@@ -143,38 +166,71 @@ class Envoy:
         self.has[kind][name] = body
         self.versions[kind][name] = version
         if kind == "clusters" and changed:
+            secrets = [one for one in body.get("secrets", ()) if one not in self.has["secrets"]]
+            self.waiting[name] = {("secrets", one) for one in secrets}
             if body.get("eds"):
-                self.warming.add(name)
+                self.waiting[name].add(("endpoints", name))
                 self._subscribe("endpoints", [name])
             else:
-                self.warming.discard(name)
-                self.serving.add(name)
                 self._unsubscribe("endpoints", [name])
-        elif kind == "endpoints":
-            self.warming.discard(name)
-            self.serving.add(name)
+            self._subscribe("secrets", secrets)
+            self._drop("secrets")
+            self._warmed()
+        elif kind in ("endpoints", "secrets"):
+            self._arrived(kind, name)
         elif kind == "listeners":
-            wanted = set(body.get("routes", ()))
-            self._subscribe("routes", wanted - self.subscribed["routes"])
-            self._drop_routes()
+            self._subscribe("secrets", body.get("secrets", ()))
+            self._subscribe("routes", body.get("routes", ()))
+            self._drop("routes")
+            self._drop("secrets")
+
+    def _fails(self, name: str, body: dict[str, Any]) -> bool:
+        known = self.heard_of.get(name) == body
+        if name not in self.subscribed["secrets"] or known:
+            return False
+        self.heard_of[name] = body
+        if name not in self.no_files:
+            self.loaded[name] = body
+        return name in self.no_files
+
+    def _arrived(self, kind: TypeName, name: str) -> None:
+        for waits in self.waiting.values():
+            waits.discard((kind, name))
+        self._warmed()
+
+    def _warmed(self) -> None:
+        for name in [name for name, waits in self.waiting.items() if not waits]:
+            del self.waiting[name]
+            self.serving.add(name)
 
     def _remove(self, kind: TypeName, name: str) -> None:
         if kind == "clusters":
             for table, body in {**self.has["routes"], **self.has["listeners"]}.items():
                 if name in body.get("needs", ()) and name in self.has["clusters"]:
                     self.problems.append(f"cluster {name} was removed while {table} needs it")
-            self.warming.discard(name)
+            self.waiting.pop(name, None)
             self.serving.discard(name)
             self._unsubscribe("endpoints", [name])
         if kind in ("clusters", "listeners"):
             self.has[kind].pop(name, None)
             self.versions[kind].pop(name, None)
         if kind == "listeners":
-            self._drop_routes()
+            self._drop("routes")
+        if kind in ("clusters", "listeners"):
+            self._drop("secrets")
+        if kind == "secrets":
+            self.versions["secrets"].pop(name, None)
+            self._arrived("secrets", name)
 
-    def _drop_routes(self) -> None:
-        wanted = {route for body in self.has["listeners"].values() for route in body.get("routes", ())}
-        self._unsubscribe("routes", self.subscribed["routes"] - wanted)
+    def _drop(self, kind: TypeName) -> None:
+        """Forgets what nothing names any more."""
+        users = (*self.has["clusters"].values(), *self.has["listeners"].values())
+        gone = self.subscribed[kind] - {name for body in users for name in body.get(kind, ())}
+        self._unsubscribe(kind, gone)
+        if kind == "secrets":
+            for name in gone:
+                self.heard_of.pop(name, None)
+                self.loaded.pop(name, None)
 
     def _subscribe(self, kind: TypeName, names: Iterable[str]) -> None:
         new = sorted(set(names) - self.subscribed[kind])

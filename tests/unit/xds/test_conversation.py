@@ -465,3 +465,82 @@ def test_a_snapshot_that_lacks_a_cluster_is_not_made() -> None:
     """Consistency is checked before anything is sent."""
     with pytest.raises(SnapshotError, match=r"r of the routes refers to a"):
         snapshot_of(routes=[made("routes", "r", ["a"])])
+
+
+def with_secrets(*names: str, user: int = 1) -> Snapshot:
+    """A cluster `a` that names these secrets."""
+    return snapshot_of(
+        clusters=[made("clusters", "a", v=user, secrets=names)], secrets=[made("secrets", name) for name in names]
+    )
+
+
+def test_secrets_are_answered_while_their_cluster_warms() -> None:
+    """Before the acknowledgement of the clusters, which comes only after them; each in a response of its own."""
+    stream = Stream(with_secrets("s", "t"))
+    stream.ask("clusters")
+
+    sent = stream.ask("secrets", "s", "t", "unknown")
+
+    assert {"s", "t"} == {resource.name for one in sent for resource in one.resources}
+    assert {1} == {len(one.resources) for one in sent}
+    assert ["unknown"] == [name for one in sent for name in one.removed_resources]
+
+
+def test_a_refused_secret_is_named_and_does_not_keep_others_out() -> None:
+    """Its files are missing; everything else is taken, and nothing is sent again by itself."""
+    stream, envoy = Stream(with_secrets("s", "t")), Envoy()
+    envoy.no_files = {"s"}
+    envoy.connect()
+    settle(stream, envoy)
+
+    assert {"t"} == set(envoy.loaded)
+    assert ["s"] == list(stream.conversation.types["secrets"].refused)
+    assert envoy.warming == set()
+    assert not stream.conversation.in_step
+    assert stream.take() == []
+
+
+def test_a_refused_secret_is_tried_again_in_other_words() -> None:
+    """Envoy does not look at the words that it knows, so an acknowledgement of them would mean nothing."""
+    stream, envoy = Stream(with_secrets("s")), Envoy()
+    envoy.no_files = {"s"}
+    envoy.connect()
+    settle(stream, envoy)
+
+    assert stream.conversation.retry()
+    settle(stream, envoy)
+    assert not stream.conversation.in_step
+
+    envoy.no_files = set()
+    assert stream.conversation.retry()
+    settle(stream, envoy)
+    assert {"s"} == set(envoy.loaded)
+    assert stream.conversation.in_step
+    assert not stream.conversation.retry()
+
+
+def test_a_reconnecting_proxy_does_not_pass_off_a_secret_that_it_failed_to_load() -> None:
+    """A new stream knows nothing of the refusal on the old one, and finds it out."""
+    stream, envoy = Stream(with_secrets("s")), Envoy()
+    envoy.no_files = {"s"}
+    envoy.connect()
+    settle(stream, envoy)
+
+    again = Stream(with_secrets("s"))
+    envoy.connect()
+    settle(again, envoy)
+
+    assert ["s"] == list(again.conversation.types["secrets"].refused)
+    assert not again.conversation.in_step
+
+
+def test_a_secret_that_a_draining_listener_still_asks_for_holds_nothing_up() -> None:
+    """Envoy keeps it while its old connections last: it is told that the secret is no more, and is in step."""
+    stream, _ = in_step(with_secrets("s"))
+
+    (clusters,) = stream.offer(snapshot_of(clusters=[made("clusters", "a", v=2)]))
+    (removal,) = stream.answer(clusters)
+    assert [("Secret", [], ["s"])] == names([removal])
+    stream.answer(removal)
+
+    assert stream.conversation.in_step

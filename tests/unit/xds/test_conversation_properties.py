@@ -17,12 +17,14 @@ from tests.unit.xds.envoys import Envoy, made, snapshot_of
 
 CLUSTERS = ("c0", "c1", "c2", "c3")
 ROUTES = ("r0", "r1")
+SECRETS = ("s0", "s1")
 
 
 @strategies.composite
 def snapshots(draw: strategies.DrawFn, bad_allowed: bool = True) -> Snapshot:
     """Any consistent snapshot over few names, so that names and versions come back often."""
     small = strategies.integers(0, 2)
+    some_secrets = strategies.sets(strategies.sampled_from(SECRETS))
 
     def bad() -> bool:
         return bad_allowed and draw(strategies.integers(0, 9)) == 0
@@ -31,11 +33,25 @@ def snapshots(draw: strategies.DrawFn, bad_allowed: bool = True) -> Snapshot:
     eds = draw(strategies.sets(strategies.sampled_from(CLUSTERS)))
     needs = strategies.sets(strategies.sampled_from(sorted(clusters))) if clusters else strategies.just(set[str]())
     routes = sorted(draw(strategies.sets(strategies.sampled_from(ROUTES))))
+    of_users = {name: draw(some_secrets) for name in (*sorted(clusters), *routes)}
     return snapshot_of(
-        clusters=[made("clusters", name, v=draw(small), eds=name in eds, bad=bad()) for name in sorted(clusters)],
+        clusters=[
+            made("clusters", name, v=draw(small), eds=name in eds, bad=bad(), secrets=sorted(of_users[name]))
+            for name in sorted(clusters)
+        ],
         endpoints=[made("endpoints", name, v=draw(small)) for name in sorted(clusters & eds)],
+        secrets=[made("secrets", name, v=draw(small)) for name in sorted(set().union(*of_users.values()))],
         listeners=[
-            made("listeners", f"l{name}", draw(needs), v=draw(small), routes=[name], bad=bad()) for name in routes
+            made(
+                "listeners",
+                f"l{name}",
+                draw(needs),
+                v=draw(small),
+                routes=[name],
+                bad=bad(),
+                secrets=sorted(of_users[name]),
+            )
+            for name in routes
         ],
         routes=[made("routes", name, draw(needs), v=draw(small), bad=bad()) for name in routes],
     )
@@ -61,6 +77,15 @@ class Stream(RuleBasedStateMachine):
         self.envoy.connect()
         if self.snapshot is not None:
             self.conversation.offer(self.snapshot)
+
+    @rule(names=strategies.sets(strategies.sampled_from(SECRETS)))
+    def lose_files(self, names: set[str]) -> None:
+        """The files of these secrets are missing from now on, those of the others are there."""
+        self.envoy.no_files = names
+
+    @rule()
+    def retry(self) -> None:
+        self.conversation.retry()
 
     @rule(snapshot=snapshots())
     def change(self, snapshot: Snapshot) -> None:
@@ -90,13 +115,15 @@ class Stream(RuleBasedStateMachine):
 
     @invariant()
     def is_bounded(self) -> None:
-        assert len(self.to_envoy) <= 4 * MOST_IN_FLIGHT
+        assert len(self.to_envoy) <= len(TYPES) * MOST_IN_FLIGHT
 
     @rule(snapshot=snapshots(bad_allowed=False))
     def ends_in_step(self, snapshot: Snapshot) -> None:
         """A last, good snapshot: once all that is under way has arrived, the proxy has exactly that."""
+        self.envoy.no_files = set()
         self.change(snapshot)
         for _ in range(500):
+            self.conversation.retry()
             self.serve()
             if self.to_envoy:
                 self.hear()
@@ -111,6 +138,8 @@ class Stream(RuleBasedStateMachine):
         assert dict(snapshot["listeners"].versions) == self.envoy.versions["listeners"]
         assert dict(snapshot["routes"].versions) == self.envoy.versions["routes"]
         assert dict(snapshot["endpoints"].versions) == self.envoy.versions["endpoints"]
+        assert dict(snapshot["secrets"].versions) == self.envoy.versions["secrets"]
+        assert set(snapshot["secrets"].versions) == set(self.envoy.loaded)
         assert self.conversation.in_step
 
 
