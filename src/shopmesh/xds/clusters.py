@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from envoy.config.cluster.v3.cluster_pb2 import Cluster
-from envoy.config.core.v3.config_source_pb2 import AggregatedConfigSource, ApiVersion, ConfigSource
 from envoy.config.core.v3.protocol_pb2 import Http2ProtocolOptions
 from envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
 from envoy.extensions.clusters.dynamic_forward_proxy.v3.cluster_pb2 import (
@@ -16,8 +15,9 @@ from envoy.extensions.upstreams.http.v3.http_protocol_options_pb2 import HttpPro
 from google.protobuf.wrappers_pb2 import UInt32Value
 
 from shopmesh.appmesh.store import Document, Key
-from shopmesh.xds import durations, endpoints, names, pools, upstream_health
+from shopmesh.xds import config_sources, durations, endpoints, names, pools, sockets, tls, upstream_health
 from shopmesh.xds.dependencies import Reader
+from shopmesh.xds.limitations import Limitation
 from shopmesh.xds.resources import XdsResource, packed, resource, serialised
 from shopmesh.xds.targets import Target, listener
 
@@ -35,15 +35,20 @@ _DNS_FAMILIES: Mapping[str, int] = {
 }
 
 
-def egress(reader: Reader, target: Target) -> XdsResource:
-    """A part: the cluster of one listener of a virtual node, as its callers have it.
+def egress(reader: Reader, target: Target, policy: tls.ClientPolicy | None = None) -> XdsResource:
+    """A part: the cluster of one listener of a virtual node, as callers with that TLS policy have it.
 
     Found by the addresses that its instances declared; by DNS while it never had any and has a host name.
     """
     made = _cluster(target.cluster, target.protocol)
+    secure = tls.origination(reader, target, policy)
+    if isinstance(secure, Limitation):
+        # Neither in plain text nor to anybody: a cluster without endpoints.
+        made.type = Cluster.STATIC
+        return _resource(made)
     if by_endpoints(reader, target):
         made.type = Cluster.EDS
-        made.eds_cluster_config.eds_config.CopyFrom(ads(ENDPOINTS_FETCH_TIMEOUT_MS))
+        made.eds_cluster_config.eds_config.CopyFrom(config_sources.ads(ENDPOINTS_FETCH_TIMEOUT_MS))
     else:
         _by_dns(reader, made, target, _discovery(reader, target)["dns"])
     there = listener(reader, target.mesh, target.node, target.port)
@@ -51,7 +56,10 @@ def egress(reader: Reader, target: Target) -> XdsResource:
         made.health_checks.append(upstream_health.health_check(check))
     if detection := there.get("outlierDetection"):
         made.outlier_detection.CopyFrom(upstream_health.outlier_detection(detection))
-    return _resource(made)
+    if secure is None:
+        return _resource(made)
+    sockets.originate(made, secure, target.protocol)
+    return _resource(made, tls.secrets_of(secure.sources))
 
 
 def by_endpoints(reader: Reader, target: Target) -> bool:
@@ -109,15 +117,6 @@ def outside_dns_cache() -> DnsCacheConfig:
     )
 
 
-def ads(fetch_timeout_ms: int = 0) -> ConfigSource:
-    """Over the stream that this resource came by. With 0 a proxy is not ready before it has been answered."""
-    return ConfigSource(
-        ads=AggregatedConfigSource(),
-        resource_api_version=ApiVersion.V3,
-        initial_fetch_timeout=durations.milliseconds(fetch_timeout_ms),
-    )
-
-
 def http2() -> HttpProtocolOptions:
     return HttpProtocolOptions(
         explicit_http_config=HttpProtocolOptions.ExplicitHttpConfig(http2_protocol_options=Http2ProtocolOptions())
@@ -151,5 +150,5 @@ def _by_dns(reader: Reader, made: Cluster, target: Target, dns: Document) -> Non
     made.load_assignment.CopyFrom(endpoints.assignment(made.name, ((dns["hostname"], target.port),)))
 
 
-def _resource(made: Cluster) -> XdsResource:
-    return resource("clusters", made.name, serialised(made))
+def _resource(made: Cluster, secrets: tuple[XdsResource, ...] = ()) -> XdsResource:
+    return resource("clusters", made.name, serialised(made), secrets=secrets)

@@ -9,13 +9,14 @@ from envoy.config.route.v3.route_components_pb2 import Route, RouteAction, Route
 from envoy.config.route.v3.route_pb2 import RouteConfiguration
 
 from shopmesh.appmesh.store import Key
-from shopmesh.xds import durations, hcm, names
+from shopmesh.xds import client_policies, durations, hcm, names
 from shopmesh.xds.dependencies import Reader
 from shopmesh.xds.forwards import Forward
 from shopmesh.xds.limitations import Limitation
 from shopmesh.xds.resources import XdsResource, resource, serialised
 from shopmesh.xds.services import Host, Service, host, service
 from shopmesh.xds.targets import Target
+from shopmesh.xds.tls import ClientPolicy
 
 AMAZONAWS_DOMAINS = ("*.amazonaws.com", "*.amazonaws.com:80")
 
@@ -27,6 +28,7 @@ class Egress:
     routes: XdsResource
     targets: tuple[Target, ...]
     ports: tuple[int, ...]
+    policies: client_policies.Policies
     limitations: tuple[Limitation, ...]
     forwards: tuple[Forward, ...] = ()
 
@@ -44,28 +46,30 @@ def outside_cluster(reader: Reader, mesh: str) -> str:
 
 def egress(reader: Reader, mesh: str, node: str) -> Egress:
     """A part: the backends of a virtual node, joined from the parts of their services."""
-    services = [reader.part(service, mesh, name) for name in _backends(reader, mesh, node)]
+    backends = _backends(reader, mesh, node)
+    services = [reader.part(service, mesh, name) for name in backends]
     outside = outside_cluster(reader, mesh)
     hosts, limitations = unambiguous(services)
     hosts.append(_outside(reader, mesh, outside))
     targets = sorted({target for one in services for target in one.targets})
     body = serialised(RouteConfiguration(name=names.EGRESS_ROUTES)) + b"".join(one.encoded for one in hosts)
     needs = frozenset(cluster for one in hosts for cluster in one.needs)
+    wanted = zip(backends.values(), (one.targets for one in services), strict=True)
+    policies, unlike = client_policies.by_target(reader, f"virtual node {mesh}/{node}", wanted)
     return Egress(
         resource("routes", names.EGRESS_ROUTES, body, needs),
         tuple(targets),
         tuple(sorted({port for one in services for port in one.ports})),
-        (*limitations, *(found for one in services for found in one.limitations)),
+        policies,
+        (*limitations, *unlike, *(found for one in services for found in one.limitations)),
         tuple(forward for one in services for forward in one.forwards),
     )
 
 
-def _backends(reader: Reader, mesh: str, node: str) -> Iterable[str]:
+def _backends(reader: Reader, mesh: str, node: str) -> dict[str, ClientPolicy | None]:
+    """The virtual services that a node calls, and how it wants to connect to each."""
     found = reader.get(Key("virtualNode", (mesh, node)))
-    backends = (found.spec.get("backends") or ()) if found else ()
-    return dict.fromkeys(
-        backend["virtualService"]["virtualServiceName"] for backend in backends if "virtualService" in backend
-    )
+    return client_policies.of_backends(found.spec) if found else {}
 
 
 def unambiguous(services: Iterable[Service]) -> tuple[list[Host], list[Limitation]]:

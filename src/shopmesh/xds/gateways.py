@@ -17,11 +17,12 @@ from envoy.config.listener.v3.listener_pb2 import AdditionalAddress, Listener
 from envoy.config.route.v3.route_components_pb2 import VirtualHost
 from envoy.config.route.v3.route_pb2 import RouteConfiguration
 
-from shopmesh.xds import clusters, egress, gateway_routes, hcm, names, services
+from shopmesh.appmesh.store import Key
+from shopmesh.xds import client_policies, clusters, egress, gateway_routes, hcm, names, services, sockets, tls
 from shopmesh.xds.dependencies import Reader
 from shopmesh.xds.endpoints import socket_address
 from shopmesh.xds.limitations import Limitation
-from shopmesh.xds.listeners import Inbound, alone_on_port, ingress_prefix
+from shopmesh.xds.listeners import Inbound, alone_on_port, ingress_prefix, terminated
 from shopmesh.xds.node import Shape
 from shopmesh.xds.resources import Collection, XdsResource, resource, serialised
 from shopmesh.xds.telemetry import Telemetry, telemetry
@@ -49,6 +50,9 @@ def leaving(reader: Reader, mesh: str, gateway: str) -> egress.Egress:
         request_headers_to_remove=[gateway_routes.SERVICE_HEADER],
     )
     behind = sorted({target for one in found.values() for target in one.targets})
+    itself = reader.get(Key("virtualGateway", (mesh, gateway)))
+    policy = client_policies.default(itself.spec if itself else {})
+    policies, unfulfilled = client_policies.by_target(reader, f"virtual gateway {mesh}/{gateway}", [(policy, behind)])
     return egress.Egress(
         resource(
             "routes",
@@ -58,8 +62,10 @@ def leaving(reader: Reader, mesh: str, gateway: str) -> egress.Egress:
         ),
         tuple(behind),
         (),
+        policies,
         (
             *limitations,
+            *unfulfilled,
             *(limitation for one in found.values() for limitation in one.limitations),
             *(
                 _no_such_port(f"{mesh}/{gateway}/{route}", name, port)
@@ -76,8 +82,12 @@ def arriving(reader: Reader, shape: Shape) -> _Arriving:
     found = reader.get(shape.resource)
     for document in (found.spec.get("listeners") or ()) if found else ():
         port, protocol = document["portMapping"]["port"], document["portMapping"]["protocol"]
+        secure = tls.termination(document.get("tls"), f"virtual gateway {shape.mesh}/{shape.name}, port {port}")
+        if isinstance(secure, Limitation):
+            limitations.append(secure)
+            continue
         cluster = reader.part(clusters.self_redirect, shape.mesh, shape.name, protocol, port)
-        one = Inbound(port, protocol, dict(shape.ports).get(port, port), cluster.name)
+        one = Inbound(port, protocol, dict(shape.ports).get(port, port), cluster.name, secure)
         inbound.append(one)
         behind.append(cluster)
         tables.append(_table(reader, shape, one))
@@ -96,42 +106,41 @@ def routes(reader: Reader, shape: Shape) -> Collection:
 
 def all_clusters(reader: Reader, shape: Shape) -> Collection:
     """A part: those to the gateway itself, and those of the services."""
-    targets = reader.part(leaving, shape.mesh, shape.name).targets
-    return Collection(
-        "clusters",
-        (*reader.part(arriving, shape).clusters, *(reader.part(clusters.egress, target) for target in targets)),
-    )
+    calls = reader.part(leaving, shape.mesh, shape.name)
+    policies = dict(calls.policies)
+    behind = (reader.part(clusters.egress, target, policies.get(target)) for target in calls.targets)
+    return Collection("clusters", (*reader.part(arriving, shape).clusters, *behind))
 
 
 def listeners(reader: Reader, shape: Shape) -> Collection:
     """A part: one for each port, and the one within Envoy."""
     inbound = reader.part(arriving, shape).inbound
-    return Collection(
-        "listeners", (_resource(one) for one in _listeners(shape, inbound, reader.part(telemetry, shape)))
-    )
+    return Collection("listeners", _listeners(shape, inbound, reader.part(telemetry, shape)))
 
 
-def _listeners(shape: Shape, inbound: tuple[Inbound, ...], told: Telemetry) -> Iterator[Listener]:
+def _listeners(shape: Shape, inbound: tuple[Inbound, ...], told: Telemetry) -> Iterator[XdsResource]:
     within = Listener(
         name=names.SELF_REDIRECT,
         internal_listener=Listener.InternalListenerConfig(),
         traffic_direction=TrafficDirection.OUTBOUND,
         filter_chains=[FilterChain(filters=[hcm.manager("egress", names.EGRESS_ROUTES, told)])],
     )
-    yield within
+    yield _resource(within)
     for one in inbound:
         manager = hcm.manager(ingress_prefix(one, inbound), one.routes, told, edge=True)
         made = Listener(
             name=names.listener("ingress", shape.address or "0.0.0.0", one.bound),
             address=socket_address(shape.address or "0.0.0.0", one.bound),
             traffic_direction=TrafficDirection.INBOUND,
-            filter_chains=[FilterChain(filters=[manager])],
+            filter_chains=terminated(FilterChain(filters=[manager]), one),
         )
+        if one.permissive:
+            sockets.inspect(made)
         if shape.mode == "explicit":
-            yield alone_on_port(made)
+            alone_on_port(made)
         else:
             made.additional_addresses.append(AdditionalAddress(address=socket_address("::", one.bound)))
-            yield made
+        yield _resource(made, one.secrets)
 
 
 def _table(reader: Reader, shape: Shape, one: Inbound) -> XdsResource:
@@ -144,8 +153,8 @@ def _table(reader: Reader, shape: Shape, one: Inbound) -> XdsResource:
     return resource("routes", one.routes, serialised(table), frozenset((one.cluster,)))
 
 
-def _resource(listener: Listener) -> XdsResource:
-    return resource("listeners", listener.name, serialised(listener))
+def _resource(listener: Listener, secrets: tuple[XdsResource, ...] = ()) -> XdsResource:
+    return resource("listeners", listener.name, serialised(listener), secrets=secrets)
 
 
 def _no_such_port(where: str, service: str, port: int) -> Limitation:

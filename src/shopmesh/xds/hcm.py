@@ -23,7 +23,7 @@ from envoy.type.v3.range_pb2 import Int64Range
 from google.protobuf.message import Message
 from google.protobuf.wrappers_pb2 import BoolValue, UInt32Value
 
-from shopmesh.xds import clusters
+from shopmesh.xds import clusters, config_sources
 from shopmesh.xds.resources import packed
 from shopmesh.xds.telemetry import Telemetry
 
@@ -43,7 +43,7 @@ def manager(
     """
     made = HttpConnectionManager(
         stat_prefix=stat_prefix,
-        rds=Rds(route_config_name=routes, config_source=clusters.ads()),
+        rds=Rds(route_config_name=routes, config_source=config_sources.ads()),
         http_filters=[*filters, http_filter("envoy.filters.http.router", Router())],
         upgrade_configs=[HttpConnectionManager.UpgradeConfig(upgrade_type="websocket")],
         normalize_path=BoolValue(value=True),

@@ -26,20 +26,21 @@ from envoy.extensions.filters.listener.tls_inspector.v3.tls_inspector_pb2 import
 from envoy.type.v3.range_pb2 import Int32Range
 from google.protobuf.wrappers_pb2 import BoolValue, UInt32Value
 
-from shopmesh.xds import hcm, names, tcp
+from shopmesh.xds import hcm, names, sockets, tcp
 from shopmesh.xds.destinations import Destination
 from shopmesh.xds.endpoints import socket_address
 from shopmesh.xds.node import Shape
 from shopmesh.xds.resources import XdsResource, packed, resource, serialised
 from shopmesh.xds.targets import TCP_PROTOCOLS
 from shopmesh.xds.telemetry import Telemetry
+from shopmesh.xds.tls import Termination, secrets_of
 
 _TLS_PORT = 443
 
 
 @dataclass(frozen=True, slots=True)
 class Inbound:
-    """One port of a virtual node at its own proxy: where it is bound, and the cluster and routes behind it.
+    """One port of a virtual node at its own proxy: where it is bound, the cluster and routes behind it, its TLS.
 
     `idle_ms` is of TCP; HTTP has it in its routes.
     """
@@ -48,11 +49,20 @@ class Inbound:
     protocol: str
     bound: int
     cluster: str
+    tls: Termination | None = None
     idle_ms: int | None = None
 
     @property
     def is_tcp(self) -> bool:
         return self.protocol in TCP_PROTOCOLS
+
+    @property
+    def secrets(self) -> tuple[XdsResource, ...]:
+        return () if self.tls is None else secrets_of(self.tls.sources)
+
+    @property
+    def permissive(self) -> bool:
+        return self.tls is not None and self.tls.permissive
 
     @property
     def routes(self) -> str:
@@ -85,9 +95,11 @@ def explicit(
             name=names.listener("ingress", shape.address, one.bound),
             address=socket_address(shape.address, one.bound),
             traffic_direction=TrafficDirection.INBOUND,
-            filter_chains=[FilterChain(filters=[_to_application(one, inbound, telemetry)])],
+            filter_chains=terminated(FilterChain(filters=[_to_application(one, inbound, telemetry)]), one),
         )
-        yield _resource(alone_on_port(ingress), _needs(one))
+        if one.permissive:
+            sockets.inspect(ingress)
+        yield _resource(alone_on_port(ingress), _needs(one), inbound=[one])
 
 
 def intercepted(
@@ -105,15 +117,21 @@ def intercepted(
     """
     if inbound:
         chains = [
-            FilterChain(
-                name=f"tcp_{one.port}" if one.is_tcp else f"http_{one.port}",
-                filter_chain_match=_to_port(one.port),
-                filters=[_to_application(one, inbound, telemetry)],
-            )
+            chain
             for one in inbound
+            for chain in terminated(
+                FilterChain(
+                    name=f"tcp_{one.port}" if one.is_tcp else f"http_{one.port}",
+                    filter_chain_match=_to_port(one.port),
+                    filters=[_to_application(one, inbound, telemetry)],
+                ),
+                one,
+            )
         ]
         ingress = _redirected("ingress", shape.ingress_port, TrafficDirection.INBOUND, chains)
-        yield _resource(ingress, (needed for one in inbound for needed in _needs(one)))
+        if permissive := [one.port for one in inbound if one.permissive]:
+            sockets.inspect(ingress, permissive)
+        yield _resource(ingress, (needed for one in inbound for needed in _needs(one)), inbound=inbound)
     chains = [
         # Without this chain one connection to our own port becomes a thousand: each is redirected to itself.
         FilterChain(
@@ -225,6 +243,12 @@ def ingress_prefix(one: Inbound, inbound: Sequence[Inbound]) -> str:
     return "ingress" if len(inbound) == 1 else f"ingress.{one.protocol}.{one.port}"
 
 
-def _resource(listener: Listener, needs: Iterable[str] = ()) -> XdsResource:
+def terminated(chain: FilterChain, one: Inbound) -> list[FilterChain]:
+    """The chain, or the chains, for what comes in there: with TLS, without, or both."""
+    return sockets.terminated(chain, one.tls, http=not one.is_tcp)
+
+
+def _resource(listener: Listener, needs: Iterable[str] = (), inbound: Iterable[Inbound] = ()) -> XdsResource:
     """Clusters behind routes are no needs of the listener: it names the table alone, which waits for them itself."""
-    return resource("listeners", listener.name, serialised(listener), frozenset(needs))
+    secrets = tuple(secret for one in inbound for secret in one.secrets)
+    return resource("listeners", listener.name, serialised(listener), frozenset(needs), secrets)

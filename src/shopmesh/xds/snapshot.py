@@ -9,7 +9,7 @@ from envoy.config.route.v3.route_components_pb2 import VirtualHost
 from envoy.config.route.v3.route_pb2 import RouteConfiguration
 
 from shopmesh.appmesh.store import Document
-from shopmesh.xds import clusters, destinations, durations, egress, endpoints, gateways, listeners, names, routes
+from shopmesh.xds import clusters, destinations, durations, egress, endpoints, gateways, listeners, names, routes, tls
 from shopmesh.xds.dependencies import Reader
 from shopmesh.xds.limitations import Limitation
 from shopmesh.xds.node import Shape
@@ -67,6 +67,7 @@ def _of_gateway(reader: Reader, shape: Shape) -> Snapshot:
         {
             "clusters": reader.part(gateways.all_clusters, shape),
             "endpoints": reader.part(_endpoints, leaving.targets),
+            "secrets": reader.part(_secrets, shape),
             "listeners": reader.part(gateways.listeners, shape),
             "routes": reader.part(gateways.routes, shape),
         },
@@ -103,17 +104,22 @@ def _arriving(reader: Reader, shape: Shape) -> _Arriving:
     for document in listeners_of(reader, shape.mesh, shape.name):
         port, protocol = document["portMapping"]["port"], document["portMapping"]["protocol"]
         application_port = port if shape.mode == "intercepted" else dict(shape.application_ports).get(port)
+        secure = tls.termination(document.get("tls"), f"virtual node {shape.mesh}/{shape.name}, port {port}")
         if application_port is None:
             limitations.append(_not_declared(shape, port))
+            continue
+        if isinstance(secure, Limitation):
+            limitations.append(secure)
             continue
         timeouts = (document.get("timeout") or {}).get(protocol)
         cluster = reader.part(clusters.ingress, shape.mesh, shape.name, protocol, port, application_port)
         bound = dict(shape.ports).get(port, port)
         behind.append(cluster)
         if protocol in TCP_PROTOCOLS:
-            inbound.append(listeners.Inbound(port, protocol, bound, cluster.name, durations.idle_ms(timeouts)))
+            idle_ms = durations.idle_ms(timeouts)
+            inbound.append(listeners.Inbound(port, protocol, bound, cluster.name, secure, idle_ms))
         else:
-            inbound.append(listeners.Inbound(port, protocol, bound, cluster.name))
+            inbound.append(listeners.Inbound(port, protocol, bound, cluster.name, secure))
             tables.append(_ingress_routes(port, cluster.name, timeouts))
     return _Arriving(tuple(inbound), tuple(behind), tuple(tables), tuple(limitations))
 
@@ -134,8 +140,10 @@ def _routes(reader: Reader, shape: Shape) -> Collection:
 def _clusters(reader: Reader, shape: Shape) -> Collection:
     def all_of() -> Iterator[XdsResource]:
         yield from reader.part(_arriving, shape).clusters
-        for target in reader.part(egress.egress, shape.mesh, shape.name).targets:
-            yield reader.part(clusters.egress, target)
+        leaving = reader.part(egress.egress, shape.mesh, shape.name)
+        policies = dict(leaving.policies)
+        for target in leaving.targets:
+            yield reader.part(clusters.egress, target, policies.get(target))
         outside = egress.outside_cluster(reader, shape.mesh)
         yield reader.part(clusters.outside, outside, shape.mode == "explicit")
         if shape.mode == "intercepted":
@@ -163,8 +171,9 @@ def _ports(reader: Reader, shape: Shape) -> tuple[int, ...]:
 
 
 def _secrets(reader: Reader, shape: Shape) -> Collection:
-    users = (reader.part(_clusters, shape), reader.part(_listeners, shape))
-    found = {secret for collection in users for one in collection.resources.values() for secret in one.secrets}
+    gateway = shape.kind == "virtualGateway"
+    users = (gateways.all_clusters, gateways.listeners) if gateway else (_clusters, _listeners)
+    found = {secret for user in users for one in reader.part(user, shape).resources.values() for secret in one.secrets}
     return Collection("secrets", found)
 
 

@@ -18,6 +18,7 @@ from envoy.extensions.filters.http.router.v3 import router_pb2
 from envoy.extensions.filters.listener.original_dst.v3 import original_dst_pb2
 from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2
 from envoy.extensions.filters.network.tcp_proxy.v3 import tcp_proxy_pb2
+from envoy.extensions.transport_sockets.tls.v3.secret_pb2 import Secret
 from envoy.extensions.upstreams.http.v3 import http_protocol_options_pb2
 from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryResponse
 from google.protobuf.json_format import MessageToDict
@@ -44,6 +45,7 @@ KNOWN = (
 MESSAGES: Mapping[TypeName, type] = {
     "clusters": Cluster,
     "endpoints": ClusterLoadAssignment,
+    "secrets": Secret,
     "listeners": Listener,
     "routes": RouteConfiguration,
 }

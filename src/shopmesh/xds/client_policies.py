@@ -1,0 +1,69 @@
+"""The TLS policies of a caller: by backend in the document, by target for Envoy, which knows one cluster a target."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from shopmesh.appmesh.store import Document
+from shopmesh.xds.dependencies import Reader
+from shopmesh.xds.limitations import Limitation
+from shopmesh.xds.targets import Target
+from shopmesh.xds.tls import ClientPolicy, client_policy, origination
+
+Policies = tuple[tuple[Target, ClientPolicy], ...]
+"""The policy of each target that has one, sorted by target."""
+
+
+def default(spec: Document) -> ClientPolicy | None:
+    """Of a virtual node or gateway: the policy for backends that have none of their own."""
+    return client_policy((spec.get("backendDefaults") or {}).get("clientPolicy"))
+
+
+def of_backends(spec: Document) -> dict[str, ClientPolicy | None]:
+    """The backends of a virtual node by virtual service, each with its policy or the default one."""
+    common = default(spec)
+    found: dict[str, ClientPolicy | None] = {}
+    for backend in spec.get("backends") or ():
+        if "virtualService" in backend:
+            service = backend["virtualService"]
+            own = client_policy(service.get("clientPolicy"))
+            found.setdefault(service["virtualServiceName"], common if own is None else own)
+    return found
+
+
+def by_target(
+    reader: Reader, caller: str, backends: Iterable[tuple[ClientPolicy | None, Iterable[Target]]]
+) -> tuple[Policies, tuple[Limitation, ...]]:
+    """One policy for each target, and what that, or a policy itself, leaves unfulfilled.
+
+    Where backends with different policies lead to one target, that which insists on TLS is taken, else the first.
+    """
+    chosen: dict[Target, ClientPolicy | None] = {}
+    unlike: set[Target] = set()
+    for policy, targets in backends:
+        for target in targets:
+            if target not in chosen:
+                chosen[target] = policy
+            elif chosen[target] != policy:
+                unlike.add(target)
+                if _insists(policy, target) and not _insists(chosen[target], target):
+                    chosen[target] = policy
+    limitations = [_one_policy(caller, target) for target in sorted(unlike)]
+    policies = tuple(sorted((target, policy) for target, policy in chosen.items() if policy is not None))
+    for target, policy in policies:
+        if isinstance(found := origination(reader, target, policy), Limitation):
+            limitations.append(found)
+    return policies, tuple(limitations)
+
+
+def _insists(policy: ClientPolicy | None, target: Target) -> bool:
+    return policy is not None and policy.enforce and policy.covers(target)
+
+
+def _one_policy(caller: str, target: Target) -> Limitation:
+    return Limitation(
+        caller,
+        f"has backends with different client policies that lead to {target.node}, port {target.port}",
+        "connections to it all follow one of them: the one that enforces TLS, else that of the first backend",
+        "give these backends the same clientPolicy, or say it once in backendDefaults",
+    )
