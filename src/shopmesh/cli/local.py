@@ -36,8 +36,8 @@ Examples:
 @click.option("--port", default=8080, show_default=True, help="The way in; 0 for any free port.")
 @click.option("--api-port", default=9080, show_default=True, help="The App Mesh API; 0 for any free port.")
 @click.option("--xds-port", default=18000, show_default=True, help="xDS; 0 for any free port.")
-@click.option("--workload", "only", multiple=True, metavar="NAME", help="Only this virtual node or service.")
-@click.option("--without", multiple=True, metavar="NAME", help="Not this virtual node or service.")
+@click.option("--workload", "only", multiple=True, metavar="NAME", help="Only this virtual node, gateway or service.")
+@click.option("--without", multiple=True, metavar="NAME", help="Not this virtual node, gateway or service.")
 @_run_folder
 def up(
     empty: bool,

@@ -2,7 +2,7 @@
 
 start:  control plane ──ready──► forget instances of earlier runs ──► mesh
         applications (at once, beside it) ──ready──► their Envoys, once the control plane is there
-stop:   the way in (no new requests, those under way end) ─► Envoys ─► applications ─► control plane
+stop:   the ways in (no new requests, those under way end) ─► Envoys ─► applications ─► control plane
 """
 
 from __future__ import annotations
@@ -14,14 +14,16 @@ from collections.abc import Callable, Sequence
 from botocore.credentials import Credentials
 
 from shopmesh.client import Client
+from shopmesh.local.envoy import Envoy
 from shopmesh.local.errors import StartError
 from shopmesh.local.guard import Guard
 from shopmesh.local.http import until
 from shopmesh.local.keeper import Keeper, Log, Program, ready_or_given_up
-from shopmesh.local.ports import Ports
+from shopmesh.local.ports import LOOPBACK, Ports
 from shopmesh.local.settings import Settings
 from shopmesh.local.sidecar import Pair
-from shopmesh.local.workloads import Workload
+from shopmesh.local.workloads import Gateway, Workload
+from shopmesh.xds.node import ProxyNode
 
 CONTROL_PLANE = "control-plane"
 WAY_IN = "order"
@@ -39,6 +41,7 @@ class Machine:
         """`record` is told which process groups run whenever that changes."""
         self.settings = settings
         self.pairs: dict[str, Pair] = {}
+        self.gateways: dict[Gateway, Envoy] = {}
         self.prepared = asyncio.Event()
         self._ports = ports
         self._log = log
@@ -71,6 +74,27 @@ class Machine:
         self.pairs[workload.name] = pair
         return pair
 
+    def reserve(self, gateways: Sequence[Gateway]) -> None:
+        """Makes room for gateways, each on its own ports of this machine. Raises StartError when one is taken."""
+        for gateway in gateways:
+            for port in gateway.ports:
+                self._ports.wanted(port, f"virtual gateway {gateway.node}", "the listener of its manifest")
+            node = ProxyNode(
+                mesh=gateway.mesh,
+                kind="virtualGateway",
+                name=gateway.node,
+                instance=gateway.name,
+                mode="explicit",
+                address=LOOPBACK,
+                ports=tuple((port, port) for port in sorted(gateway.ports)),
+            )
+            self.gateways[gateway] = Envoy(node, self.settings, self._ports, self._guard, self._log)
+
+    def open(self) -> None:
+        """Starts the gateways: there is a control plane now."""
+        for envoy in self.gateways.values():
+            envoy.start()
+
     async def start(self, workloads: Sequence[Workload]) -> None:
         """Starts workloads side by side, the first version of each service before the later ones.
 
@@ -92,9 +116,11 @@ class Machine:
 
     async def close(self) -> None:
         """Stops all of it, in order."""
-        ways_in = [pair for pair in self.pairs.values() if pair.workload.service == WAY_IN]
-        await asyncio.gather(*(pair.refuse_new() for pair in ways_in))
-        await asyncio.gather(*(pair.drain(_DRAIN_SECONDS) for pair in ways_in))
+        ways_in = [pair.sidecar for pair in self.pairs.values() if pair.workload.service == WAY_IN]
+        ways_in += self.gateways.values()
+        await asyncio.gather(*(envoy.refuse_new() for envoy in ways_in))
+        await asyncio.gather(*(envoy.drain(_DRAIN_SECONDS) for envoy in ways_in))
+        await asyncio.gather(*(envoy.stop() for envoy in self.gateways.values()))
         await asyncio.gather(*(pair.stop() for pair in self.pairs.values()))
         await self._control_plane.stop(_CONTROL_PLANE_GRACE_SECONDS)
         self._guard.close()

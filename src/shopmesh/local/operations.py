@@ -15,7 +15,7 @@ from shopmesh.local.errors import ControlError
 from shopmesh.local.machine import Machine
 from shopmesh.local.mesh import weighted
 from shopmesh.local.sidecar import Pair
-from shopmesh.local.workloads import Workload
+from shopmesh.local.workloads import Gateway, Workload
 
 _POLL_SECONDS = 0.02
 _CONFIGURED_SECONDS = 15.0
@@ -54,7 +54,7 @@ async def start(machine: Machine, workload: Workload) -> Reply:
     return Reply((f"{workload.name} runs ({workload.promise}) and is known to its callers",))
 
 
-async def joined(client: Client, workload: Workload) -> None:
+async def joined(client: Client, workload: Workload | Gateway) -> None:
     """Waits until the instance has declared itself and every proxy has heard of it.
 
     One whose virtual node is not in the mesh is not waited for. Raises ControlError when it does not happen in time.
@@ -93,7 +93,7 @@ async def stop(machine: Machine, name: str) -> Reply:
         )
     if not await _withdrawn(machine.client, workload):
         warnings.append(f"not every proxy has confirmed that {name} is gone after {_CONVERGED_SECONDS:g} s")
-    await pair.drain(_DRAIN_SECONDS)
+    await pair.sidecar.drain(_DRAIN_SECONDS)
     await machine.remove(name)
     return Reply((f"{name} has stopped",), tuple(warnings))
 
@@ -123,7 +123,7 @@ async def _converged(client: Client, revision: int) -> bool:
 
 async def _configured(machine: Machine, pair: Pair) -> bool:
     """Waits for the sidecar's configuration; False as soon as the control plane says that it knows no such node."""
-    waiting = asyncio.create_task(pair.configured(_CONFIGURED_SECONDS))
+    waiting = asyncio.create_task(pair.sidecar.configured(_CONFIGURED_SECONDS))
     try:
         while not waiting.done():
             proxy = await _proxy(machine.client, pair.workload)
@@ -145,7 +145,7 @@ def _is_known(proxy: Proxy) -> bool:
     return proxy["known"] or not proxy["connected"]
 
 
-async def _proxy(client: Client, workload: Workload) -> Proxy | None:
+async def _proxy(client: Client, workload: Workload | Gateway) -> Proxy | None:
     for proxy in await asyncio.to_thread(client.proxies):
         if (proxy["mesh"], proxy["name"], proxy["instance"]) == (workload.mesh, workload.node, workload.name):
             return proxy

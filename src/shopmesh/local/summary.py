@@ -22,9 +22,12 @@ def show(console: Console, machine: Machine, answered: bool, run_folder: str | N
             pair.workload.promise,
             ", ".join(f":{port}" for port in ports.application.values()),
             ", ".join(f":{port}" for port in ports.ingress.values()),
-            f":{ports.admin}",
+            f":{pair.sidecar.admin}",
             f":{ports.control}",
         )
+    for gateway, envoy in machine.gateways.items():
+        ports_of = ", ".join(f":{port}" for port in gateway.ports)
+        table.add_row(gateway.name, "gateway", "", ports_of, f":{envoy.admin}", "")
     console.print()
     if answered:
         console.print(f"[bold green]The mesh runs.[/] The way in is [bold]{machine.settings.way_in}[/]")

@@ -19,7 +19,7 @@ from shopmesh.local.ports import Ports
 from shopmesh.local.settings import resolved
 from shopmesh.local.stopping import stopping, together, until_stopped
 from shopmesh.local.terminal import Terminal
-from shopmesh.local.workloads import Workload, chosen, module_of, promised, read
+from shopmesh.local.workloads import Gateway, Workload, chosen, module_of, promised, promised_gateways, read
 
 _TRAFFIC_SECONDS = 20.0
 
@@ -46,7 +46,9 @@ async def up(options: Options, terminal: Terminal, tell: Callable[[Machine, bool
     Raises StartError, ClientError and DocumentError when it cannot run; nothing is left running then.
     """
     resources = read(options.project / "mesh")
-    workloads = chosen(promised(resources), options.only, options.without)
+    promises: list[Workload | Gateway] = [*promised(resources), *promised_gateways(resources)]
+    wanted = chosen(promises, options.only, options.without)
+    workloads = [one for one in wanted if isinstance(one, Workload)]
     for workload in workloads:
         module_of(workload, options.project)
     folder = RunFolder.open(options.run_folder)
@@ -68,6 +70,7 @@ async def up(options: Options, terminal: Terminal, tell: Callable[[Machine, bool
         machine = Machine(settings, ports, terminal, folder.record)
         with stopping(machine, terminal) as stop:
             try:
+                machine.reserve([one for one in wanted if isinstance(one, Gateway)])
                 await until_stopped(_run(machine, folder, resources, workloads, options, terminal, tell), stop)
             finally:
                 await machine.close()
@@ -87,10 +90,13 @@ async def _run(
     loaded, _ = await together(
         prepare(machine, [] if options.empty else resources, options.empty), machine.start(workloads)
     )
+    machine.open()
     answered = await _traffic(machine, loaded, options, terminal)
     # The first answer needs the first versions alone; weights that were set before may want the others too.
     for pair in machine.pairs.values():
         await operations.joined(machine.client, pair.workload)
+    for gateway in machine.gateways:
+        await operations.joined(machine.client, gateway)
     tell(machine, answered)
 
     async def answer(request: control.Request) -> control.Reply:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from shopmesh.appmesh.manifests import Declared, Source, declared, documents
 from shopmesh.local.errors import StartError
@@ -37,6 +37,24 @@ class Workload:
 
     def numbered(self, instance: int) -> Workload:
         return replace(self, instance=instance)
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """A virtual gateway that runs here as one Envoy, with no application; `node` is its name, `ports` are its own."""
+
+    mesh: str
+    node: str
+    service: str
+    ports: tuple[int, ...]
+
+    @property
+    def name(self) -> str:
+        """Its name as an instance: `shop-gw-1`."""
+        return f"{self.node}-1"
+
+
+OneOf = TypeVar("OneOf", bound=Workload | Gateway)
 
 
 def read(folder: Path) -> list[Declared]:
@@ -77,6 +95,21 @@ def promised(resources: Sequence[Declared]) -> list[Workload]:
     return sorted(found, key=lambda workload: (workload.service, _parts(workload.version)))
 
 
+def promised_gateways(resources: Sequence[Declared]) -> list[Gateway]:
+    """The virtual gateways that say by labels what they are, sorted by name."""
+    found = [
+        Gateway(
+            mesh=resource.key.mesh,
+            node=resource.key.name,
+            service=str(labels[NAME_LABEL]),
+            ports=tuple(listener["portMapping"]["port"] for listener in resource.spec.get("listeners", ())),
+        )
+        for resource in resources
+        if resource.key.kind == "virtualGateway" and NAME_LABEL in (labels := _labels(resource))
+    ]
+    return sorted(found, key=lambda gateway: gateway.node)
+
+
 def _labels(resource: Declared) -> Mapping[str, Any]:
     # The API has no place for them: they are read where the manifest says them.
     selector = resource.source.value.get("spec", {}).get("podSelector") if resource.source else None
@@ -89,18 +122,19 @@ def _parts(version: str) -> tuple[tuple[int, str], ...]:
     return tuple((int(part), "") if part.isdecimal() else (1 << 30, part) for part in version.split("."))
 
 
-def chosen(workloads: Sequence[Workload], only: Iterable[str], without: Iterable[str]) -> list[Workload]:
-    """Those that were asked for, by virtual node or service. Raises StartError for a name that is none of them."""
+def chosen(there: Sequence[OneOf], only: Iterable[str], without: Iterable[str]) -> list[OneOf]:
+    """Those that were asked for, by virtual node, virtual gateway or service.
+
+    Raises StartError for a name that is none of them.
+    """
     only, without = set(only), set(without)
-    known = {name for workload in workloads for name in (workload.node, workload.service)}
+    known = {name for one in there for name in (one.node, one.service)}
     if unknown := sorted((only | without) - known):
         raise StartError(
-            f"{unknown[0]!r} is no workload of the manifests; there are {', '.join(w.node for w in workloads)}"
+            f"{unknown[0]!r} is no workload of the manifests; there are {', '.join(one.node for one in there)}"
         )
     return [
-        workload
-        for workload in workloads
-        if (not only or {workload.node, workload.service} & only) and not {workload.node, workload.service} & without
+        one for one in there if (not only or {one.node, one.service} & only) and not {one.node, one.service} & without
     ]
 
 

@@ -9,7 +9,7 @@ import pytest
 from shopmesh.appmesh.manifests import DocumentError
 from shopmesh.local.errors import StartError
 from shopmesh.local.mesh import without_nodes
-from shopmesh.local.workloads import Workload, chosen, module_of, promised, read
+from shopmesh.local.workloads import Workload, chosen, module_of, promised, promised_gateways, read
 
 PROJECT = Path(__file__).parents[3]
 NODE = """
@@ -32,6 +32,17 @@ spec: {namespaceSelector: {matchLabels: {mesh: shopmesh}}}
 """
 
 
+GATEWAY = """
+apiVersion: appmesh.k8s.aws/v1beta2
+kind: VirtualGateway
+metadata: {name: %(name)s, namespace: default}
+spec:
+  podSelector: {matchLabels: %(labels)s}
+  listeners: [{portMapping: {port: 8081, protocol: http}}]
+---
+"""
+
+
 def folder(tmp_path: Path, text: str) -> Path:
     (tmp_path / "mesh").mkdir()
     (tmp_path / "mesh" / "all.yaml").write_text(text)
@@ -49,6 +60,22 @@ def test_the_demos_mesh_promises_five_workloads() -> None:
         ("product-vn", "product/1.0", (5000,)),
         ("product-v2-vn", "product/2.0", (5000,)),
     ]
+
+
+def test_a_gateway_with_labels_runs_here(tmp_path: Path) -> None:
+    """As workloads do, by its labels; one without them is somebody else's to run."""
+    gateways = [GATEWAY % {"name": "shop", "labels": "{app.kubernetes.io/name: shop-gw}"}]
+    gateways.append(GATEWAY % {"name": "elsewhere", "labels": "{}"})
+
+    (found,) = promised_gateways(read(folder(tmp_path, MESH + "".join(gateways))))
+    assert ("shopmesh", "shop_default", "shop-gw", (8081,), "shop_default-1") == (
+        found.mesh,
+        found.node,
+        found.service,
+        found.ports,
+        found.name,
+    )
+    assert [] == chosen([found], [], ["shop-gw"])
 
 
 def test_versions_are_sorted_as_numbers(tmp_path: Path) -> None:

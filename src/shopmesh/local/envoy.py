@@ -1,0 +1,94 @@
+"""One Envoy of this machine: what it starts with, whether it serves, and how it is told to let go."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+
+from shopmesh.local.guard import Guard
+from shopmesh.local.http import ask, until
+from shopmesh.local.keeper import Keeper, Log, Program, ready_or_given_up
+from shopmesh.local.ports import LOOPBACK, Ports
+from shopmesh.local.settings import Settings
+from shopmesh.xds.bootstrap import bootstrap
+from shopmesh.xds.node import ProxyNode
+
+_POLL_SECONDS = 0.02
+_GRACE_SECONDS = 3.0
+_QUIET_POLLS = 3
+
+
+class Envoy:
+    """Kept running from `start` to `stop`, on admin and readiness ports of its own."""
+
+    def __init__(self, node: ProxyNode, settings: Settings, ports: Ports, guard: Guard, log: Log) -> None:
+        self.admin = ports.free()
+        self.ready = ports.free()
+        self._keeper = Keeper(self._program(node, settings), guard, log)
+
+    def start(self) -> None:
+        self._keeper.start()
+
+    async def configured(self, seconds: float) -> bool:
+        """Waits until Envoy has its first configuration. Raises StartError when it does not even stay up."""
+
+        async def ready() -> None:
+            with contextlib.suppress(TimeoutError):
+                await until(self.ready, "/ready", seconds)
+
+        await ready_or_given_up(self._keeper, asyncio.create_task(ready()))
+        return await self._is_configured()
+
+    async def drain(self, seconds: float) -> None:
+        """Waits until no request that came in is under way, for so long at most."""
+        quiet = 0
+        with contextlib.suppress(OSError, ValueError, TimeoutError):
+            async with asyncio.timeout(seconds):
+                # Several times in a row: between two requests of a connection nothing is under way for a moment.
+                while quiet < _QUIET_POLLS:
+                    quiet = quiet + 1 if await self._under_way() == 0 else 0
+                    await asyncio.sleep(_POLL_SECONDS)
+
+    async def refuse_new(self) -> None:
+        """Closes the listeners to new connections, and asks open ones to close after their answer."""
+        with contextlib.suppress(OSError):
+            await ask(self.admin, "/healthcheck/fail", "POST")
+            await ask(self.admin, "/drain_listeners?inboundonly", "POST")
+
+    async def stop(self) -> None:
+        await self._keeper.stop(_GRACE_SECONDS)
+
+    async def _is_configured(self) -> bool:
+        try:
+            return (await ask(self.ready, "/ready")).status == 200
+        except OSError:
+            return False
+
+    async def _under_way(self) -> int:
+        """Requests behind its own listeners; the admin port counts them by host, whatever statistics are on."""
+        answer = await ask(self.admin, "/clusters?format=json")
+        return sum(
+            int(statistic.get("value", 0))
+            for cluster in json.loads(answer.body).get("cluster_statuses", ())
+            if cluster["name"].startswith("cds_ingress_")
+            for host in cluster.get("host_statuses", ())
+            for statistic in host.get("stats", ())
+            if statistic["name"] == "rq_active"
+        )
+
+    def _program(self, node: ProxyNode, settings: Settings) -> Program:
+        document = bootstrap(node, LOOPBACK, settings.xds_port, self.admin, self.ready)
+        path = settings.run_folder / f"{node.instance}.json"
+        path.write_text(json.dumps(document, indent=1))
+        return Program(
+            name=f"{node.instance} envoy",
+            arguments=(
+                *(str(settings.envoy), "--config-path", str(path)),
+                # Several Envoys on one host would share hot restart's socket and memory.
+                "--disable-hot-restart",
+                *("--concurrency", "1", "--log-level", "warning"),
+            ),
+            environment=settings.environment,
+            folder=settings.project,
+        )
