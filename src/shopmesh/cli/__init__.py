@@ -29,6 +29,7 @@ COMMANDS = {
     "demo": Command("shopmesh.cli.local:demo", "Play the webinar: two canary releases under load, nothing lost."),
     "start": Command("shopmesh.cli.local:start", "Start a workload beside those that run."),
     "stop": Command("shopmesh.cli.local:stop", "Stop a workload and take it out of the mesh."),
+    "load": Command("shopmesh.cli.load:load", "Send requests at their planned times, and report who answered."),
     "status": Command("shopmesh.cli.status:status", "Show the mesh at a glance: who gets how much, and what is wrong."),
     "doctor": Command("shopmesh.cli.doctor:doctor", "Say what is wrong, why it hurts, and what to do."),
     "route": Command("shopmesh.cli.routing:route", "Show or shift the weights of a service's versions."),

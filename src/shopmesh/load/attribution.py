@@ -53,7 +53,7 @@ class Attribution:
 
     def versions(self, values: Iterable[bytes | None]) -> tuple[str, ...]:
         """The versions in the values of headers, or in what was found in a body: sorted, each once."""
-        texts = (part.strip() for value in values if value for part in value.decode("latin-1").split(","))
+        texts = (part.strip() for value in values if value for part in printable(value).split(","))
         labels = {_label(text) for text in texts if text}
         return tuple(sorted(labels)[:_MOST_VERSIONS])
 
@@ -67,6 +67,11 @@ def pattern(text: str) -> re.Pattern[bytes]:
     if compiled.groups not in (1, 2):
         raise ValueError(f"{text!r} has {compiled.groups} groups: one for the version, or two for service and version")
     return compiled
+
+
+def printable(value: bytes) -> str:
+    """A server's bytes as text that a terminal can be shown."""
+    return "".join(character if character.isprintable() else "?" for character in value.decode("latin-1"))
 
 
 def service_of(version: str) -> str:

@@ -86,6 +86,7 @@ class Engine:
         self._began = 0.0
         self._ended: float | None = None
         self._cpu = 0.0
+        self._cpu_at_end: float | None = None
         self._alarm: Alarm | None = None
         self._stopping = asyncio.Event()
         self._sweeper: asyncio.Task[None] | None = None
@@ -135,9 +136,10 @@ class Engine:
         return (time.monotonic() if self._ended is None else self._ended) - self._began if self._began else 0.0
 
     @property
-    def cpu_seconds(self) -> float:
-        """What this process has used since the load began."""
-        return _cpu_seconds() - self._cpu
+    def cpu(self) -> float:
+        """The share of one core that this process used while it was sending."""
+        used = _cpu_seconds() if self._cpu_at_end is None else self._cpu_at_end
+        return (used - self._cpu) / self.seconds if self.seconds else 0.0
 
     @property
     def connections(self) -> int:
@@ -180,6 +182,7 @@ class Engine:
             self._alarm = None
         if self._ended is None and self._began:
             self._ended = time.monotonic()
+            self._cpu_at_end = _cpu_seconds()
         self._stopping.set()
 
     async def _sweep(self) -> None:

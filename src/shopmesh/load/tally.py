@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from shopmesh.load.attribution import Attribution
+from shopmesh.load.attribution import Attribution, printable
 from shopmesh.load.latency import Latencies
 
 MOST_CELLS = 128
@@ -119,7 +119,7 @@ class Tally:
         key = (status, values, found)
         cell = self._by_answer.get(key)
         if cell is None:
-            flags = (values[0] or b"").decode("latin-1")[:32]
+            flags = printable(values[0] or b"")[:32]
             cell = self.cell(Outcome(status, "", flags, self.attribution.versions((*values[1:], *found))))
             if len(self._by_answer) < _MOST_REMEMBERED:
                 self._by_answer[key] = cell

@@ -18,9 +18,10 @@ from urllib.parse import urlsplit
 from shopmesh.appmesh.manifests import Declared
 from shopmesh.client import Change, Client, Split, Target, read_mesh
 from shopmesh.load.engine import Engine, steady
+from shopmesh.load.judging import needed
 from shopmesh.load.tally import Tally
 from shopmesh.local import operations
-from shopmesh.local.demo.verdict import Loss, Version, WayIn, needed
+from shopmesh.local.demo.verdict import Loss, Version, WayIn
 from shopmesh.local.errors import StartError
 from shopmesh.local.http import until
 from shopmesh.local.ports import LOOPBACK

@@ -8,8 +8,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from shopmesh.load.judging import ERROR, POWER, SIGNIFICANCE
 from shopmesh.local.demo.play import Report
-from shopmesh.local.demo.verdict import ERROR, POWER, SIGNIFICANCE, Version, percent
+from shopmesh.local.demo.verdict import Version, percent
 
 _OVERLOADED_SECONDS = 1.0
 """Half of the requests waited longer: what fails then says nothing about the mesh."""

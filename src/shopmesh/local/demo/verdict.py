@@ -4,16 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
-from shopmesh.statistics import binomial_test, sample_size, wilson
-
-SIGNIFICANCE = 1e-5
-"""A share is refused when chance alone would bring one as far off less often than this."""
-ERROR = 0.05
-"""An error of a share that must not go unseen …"""
-POWER = 0.999
-"""… more often than once in a thousand runs."""
+from shopmesh.load.judging import SIGNIFICANCE, needed
+from shopmesh.statistics import binomial_test, wilson
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +66,6 @@ class Loss:
 def percent(share: float, digits: int = 0) -> str:
     """A share from 0 to 1 as people read it: `49.8 %`."""
     return f"{100 * share:.{digits}f} %"
-
-
-@lru_cache
-def needed(share: float) -> int:
-    """Requests that show an error of five points in `share`, in 999 of 1,000 runs, at p < 1e-5."""
-    return sample_size(share, ERROR, SIGNIFICANCE, POWER) if 0 < share < 1 else 0
 
 
 def complaints(versions: Sequence[Version], way_in: WayIn, losses: Sequence[Loss] = ()) -> list[str]:

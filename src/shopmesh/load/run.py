@@ -1,0 +1,120 @@
+"""One load from beginning to end: the engine on a loop of its own, weights and display in threads beside it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import ssl
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from shopmesh.load.attribution import Attribution
+from shopmesh.load.engine import Engine, Limits
+from shopmesh.load.plan import Plan
+from shopmesh.load.record import Record
+from shopmesh.load.tally import Tally
+from shopmesh.load.targets import Target, chooser
+from shopmesh.load.watching import Watcher
+from shopmesh.load.weights import Setting, Shares
+
+_SWITCH_SECONDS = 0.0001
+"""A thread that computes gives way to the engine after so long, instead of Python's 5 ms, which it would be late."""
+
+Display = Callable[[Engine], contextlib.AbstractContextManager[None]]
+
+
+@dataclass(frozen=True)
+class Load:
+    """What shall be sent, where to, and what is known of the weights."""
+
+    plan: Plan
+    targets: Sequence[Target]
+    weights: Sequence[float] = ()
+    attribution: Attribution = field(default_factory=Attribution)
+    limits: Limits = field(default_factory=Limits)
+    tls: ssl.SSLContext | None = None
+    expected: Shares = field(default_factory=dict)
+    notes: Sequence[str] = ()
+    about: Mapping[str, str] = field(default_factory=dict)
+
+
+def run(load: Load, watcher: Watcher | None, display: Display) -> Record:
+    """Runs it until its plan is over or a signal comes; a second signal does not wait for what is under way.
+
+    Raises LoadError when nothing listens.
+    """
+    with watcher or contextlib.nullcontext(), _giving_way(), asyncio.Runner(loop_factory=_new_loop()) as runner:
+        engine, began, interrupted = runner.run(_run(load, display))
+    settings = watcher.settings(began) if watcher else [Setting(-1.0, -1.0, load.expected)] if load.expected else []
+    return Record(
+        urls=[target.url for target in load.targets],
+        plan=load.plan,
+        tally=engine.tally,
+        due=engine.due,
+        seconds=engine.seconds,
+        cpu=engine.cpu,
+        connections=engine.connections,
+        interrupted=interrupted,
+        settings=settings,
+        notes=[*load.notes, *(watcher.notes if watcher else ())],
+        about=load.about,
+    )
+
+
+async def _run(load: Load, display: Display) -> tuple[Engine, float, bool]:
+    choose = chooser(load.targets, load.weights, load.plan.seed)
+    engine = Engine(load.plan, load.targets, choose, Tally(load.attribution), load.limits, load.tls)
+    interrupted, hurried = asyncio.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def signalled() -> None:
+        (hurried if interrupted.is_set() else interrupted).set()
+
+    signals = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
+    for sign in signals:
+        loop.add_signal_handler(sign, signalled)
+    try:
+        await engine.start()
+        began = time.time() - engine.seconds
+        with display(engine):
+            await _first(engine.finished(), interrupted.wait())
+            stopping = asyncio.create_task(engine.stop())
+            await _first(asyncio.shield(stopping), hurried.wait())
+            if not stopping.done():
+                await engine.stop(patient=False)
+            await stopping
+    finally:
+        for sign in signals:
+            loop.remove_signal_handler(sign)
+    return engine, began, interrupted.is_set()
+
+
+async def _first(*works: object) -> None:
+    tasks = [asyncio.ensure_future(work) for work in works]  # type: ignore[call-overload]  # any awaitable
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+
+
+@contextlib.contextmanager
+def _giving_way() -> Iterator[None]:
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(_SWITCH_SECONDS)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)
+
+
+def _new_loop() -> Callable[[], asyncio.AbstractEventLoop]:
+    if sys.platform == "win32":
+        return asyncio.new_event_loop
+    import uvloop
+
+    return uvloop.new_event_loop

@@ -1,0 +1,115 @@
+"""The report as text and as a page."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+
+from rich.console import Console
+
+from shopmesh.load.html import page
+from shopmesh.load.promises import Promises, complaints
+from shopmesh.load.record import Record
+from shopmesh.load.report import reported
+from shopmesh.load.text import rendered
+from tests.support.loads import canary, simulated
+
+PROMISES = Promises(split=True, errors=0.0)
+HOSTILE = b'evil/<script>alert("1")</script>[/bold]'
+
+
+class Checked(HTMLParser):
+    """Counts what a page is made of; fails for tags that do not close."""
+
+    void = frozenset({"meta", "br"})
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.count: dict[str, int] = {}
+        self.feed(text)
+        assert [] == self.tags
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.count[tag] = self.count.get(tag, 0) + 1
+        if tag not in self.void:
+            self.tags.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.count[tag] = self.count.get(tag, 0) + 1
+
+    def handle_endtag(self, tag: str) -> None:
+        assert tag == self.tags.pop()
+
+
+def html(record: Record) -> str:
+    report = reported(record)
+    return page(report, PROMISES, complaints(report, PROMISES))
+
+
+def text(record: Record) -> str:
+    report = reported(record)
+    console = Console(width=200, color_system=None)
+    with console.capture() as captured:
+        for part in rendered(report, PROMISES, complaints(report, PROMISES)):
+            console.print(part, soft_wrap=True)
+    return captured.get()
+
+
+def test_the_page_holds_all_plots_and_marks() -> None:
+    """Share, latency, rate, failures; a mark for each change of the weights in the three that are over time."""
+    found = html(canary())
+
+    assert 4 == Checked(found).count["svg"]
+    assert 6 == found.count('class="mark"')
+    assert 6 == found.count(": route shopmesh/product-vr/product-r: product/1.0")
+    assert "too few to judge" in found
+    assert not re.search(r"nan|inf\b|None", found)
+
+
+def test_the_page_needs_nothing_else() -> None:
+    """No script, no link, no address to fetch: it can be mailed."""
+    found = html(canary())
+
+    assert not re.search(r"<script|<link|src=|url\(|@import|href=", found)
+
+
+def test_what_servers_say_cannot_break_the_page_or_the_terminal() -> None:
+    """A hostile version is shown as the text that it is."""
+    record = simulated([], {0.0: 0.5}, seconds=2)
+    record.tally.answered(200, (None, HOSTILE, None), b"", 1.0, 0.01)
+    record.tally.answered(500, (b"\x9b31m<b>", None, None), b"", 1.0, 0.01)
+    found = html(record)
+
+    Checked(found)
+    assert "<script" not in found
+    assert "evil/&lt;script&gt;" in found
+    assert "[/bold]" in text(record)
+    assert "\x9b" not in text(record) + found
+
+
+def test_a_load_without_a_failure_says_what_that_proves() -> None:
+    """On the page and on the terminal."""
+    record = simulated([], {0.0: 0.5}, seconds=2)
+
+    for found in (html(record), text(record)):
+        assert "0 of 400, at most 0.75 % (3/N at 95 %)" in found
+
+
+def test_a_load_without_an_answer_is_still_a_report() -> None:
+    """Everything failed, at once: no share, no latency, no error of ours."""
+    record = simulated([], {0.0: 0.5}, seconds=2, failure=lambda at, version: 500)
+
+    assert "400 answered 500" in text(record)
+    assert "failed" in html(record)
+
+
+def test_the_text_tells_plan_shares_changes_and_verdict() -> None:
+    """The lines that somebody looks for."""
+    found = text(canary())
+
+    assert "planned 200.0/s, sent 200.0/s (100.00 %), 0 dropped" in found
+    assert re.search(r"product/2\.0 +10\.3 +19\.7|product/1\.0 +10\.3 +19\.7 +[\d,]+ +75 +7\d\.\d", found)
+    assert re.search(r"route shopmesh/product-vr/product-r +10\.00 +1 +12\.0 ms", found)
+    assert "13 answered 503 (UF)" in found
+    assert "FAILED" in found
