@@ -41,7 +41,7 @@ COMMANDS = {
     "crds": Command("shopmesh.cli.kubernetes:crds", "Write the CustomResourceDefinitions for a Kubernetes cluster."),
     "serve": Command("shopmesh.cli.server:serve", "Run the control plane alone."),
     "keys": Command("shopmesh.cli.keys:keys", "Make the credentials and the token of a new control plane."),
-    "bootstrap": Command("shopmesh.cli.server:bootstrap", "Write the configuration that a sidecar starts with."),
+    "bootstrap": Command("shopmesh.cli.bootstrap:bootstrap", "Write the configuration that a sidecar starts with."),
 }
 
 

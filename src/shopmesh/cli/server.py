@@ -1,9 +1,8 @@
-"""`shopmesh serve` and `shopmesh bootstrap`: the control plane, and what a sidecar needs to find it."""
+"""`shopmesh serve`: the control plane."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import os
 import sys
@@ -12,10 +11,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from shopmesh.cli.settings import Settings
-
 if TYPE_CHECKING:
-    from shopmesh.xds.node import ProxyNode
+    pass
 
 
 @click.command(
@@ -88,69 +85,3 @@ def serve(
         asyncio.run(run(config, ready))
     except (ConfigError, StoreError) as error:
         raise click.ClickException(str(error)) from error
-
-
-@click.command(
-    epilog="""\b
-Examples:
-  shopmesh bootstrap virtualNode/product-vn --instance product-1 > envoy.json
-  envoy -c envoy.json --disable-hot-restart
-  shopmesh bootstrap --xds-host control-plane > sidecar.json    one file for all, which does not say whose it is
-
-\b
-Who starts Envoy with such a file says it: --service-node mesh/MESH/virtualNode/NAME --service-cluster NAME
---config-yaml '{"node": {"metadata": {"instance": …, "address": …, "readiness": {"5000": "/readyz"}}}}'
-"""
-)
-@click.argument("node", metavar="[KIND/NAME]", required=False)
-@click.option("--instance", help="Tells the Envoys of one node apart.")
-@click.option("--address", help="Where other Envoys reach this one; without it the node's DNS name is used.")
-@click.option("--xds-host", default="127.0.0.1", show_default=True, help="Where the control plane's xDS is.")
-@click.option("--xds-port", default=18000, show_default=True, help="The port of xDS.")
-@click.option(
-    "--xds-token-file",
-    metavar="PATH",
-    help="The token for xDS, as a file in the proxy's file system; Envoy sees when it changes.",
-)
-@click.option("--admin-port", default=9901, show_default=True, help="Envoy's admin port, on loopback.")
-@click.option("--ready-port", default=15021, show_default=True, help="Port of GET /ready, for probes.")
-@click.pass_obj
-def bootstrap(
-    settings: Settings,
-    node: str | None,
-    instance: str | None,
-    address: str | None,
-    xds_host: str,
-    xds_port: int,
-    xds_token_file: str | None,
-    admin_port: int,
-    ready_port: int,
-) -> None:
-    """Write the static file that an Envoy starts with, as JSON, for traffic that is redirected into it.
-
-    `shopmesh up` writes its own, for applications that find their sidecar by HTTP_PROXY.
-    """
-    from shopmesh.xds.bootstrap import BootstrapError
-    from shopmesh.xds.bootstrap import bootstrap as written
-
-    proxy = _proxy(settings, node, instance, address) if node is not None else None
-    if proxy is None and (instance or address):
-        raise click.UsageError("--instance and --address are of one proxy: name it, as virtualNode/NAME")
-    try:
-        document = written(proxy, xds_host, xds_port, admin_port, ready_port, token_file=xds_token_file)
-    except BootstrapError as error:
-        raise click.UsageError(str(error)) from error
-    click.echo(json.dumps(document, indent=2))
-
-
-def _proxy(settings: Settings, node: str, instance: str | None, address: str | None) -> ProxyNode:
-    from shopmesh.xds.node import KINDS, ProxyNode
-
-    kind, _, name = node.partition("/")
-    if kind not in KINDS or not name:
-        raise click.UsageError(f"{node!r} is no proxy's name: write virtualNode/NAME or virtualGateway/NAME")
-    if instance is None:
-        raise click.UsageError("give --instance: it tells the Envoys of one node apart")
-    return ProxyNode(
-        mesh=settings.mesh or "shopmesh", name=name, instance=instance, kind=kind, cluster=name, address=address
-    )

@@ -19,6 +19,7 @@ from envoy.extensions.filters.network.http_connection_manager.v3.http_connection
 from envoy.extensions.rbac.matchers.upstream_ip_port.v3.upstream_ip_port_matcher_pb2 import (
     UpstreamIpPortMatcher,
 )
+from envoy.extensions.request_id.uuid.v3.uuid_pb2 import UuidRequestIdConfig
 from envoy.type.v3.range_pb2 import Int64Range
 from google.protobuf.message import Message
 from google.protobuf.wrappers_pb2 import BoolValue, UInt32Value
@@ -50,6 +51,13 @@ def manager(
         merge_slashes=True,
         access_log=telemetry.access_logs,
     )
+    if telemetry.tracer is not None:
+        # Each proxy makes one span, of a client going out and of a server coming in, as App Mesh's did.
+        made.tracing.provider.CopyFrom(telemetry.tracer)
+        if not telemetry.tracing_decision:
+            made.request_id_extension.typed_config.CopyFrom(
+                packed(UuidRequestIdConfig(pack_trace_reason=BoolValue(value=False)))
+            )
     if edge:
         made.use_remote_address.CopyFrom(BoolValue(value=True))
         made.strip_any_host_port = True

@@ -13,6 +13,8 @@ from google.protobuf.struct_pb2 import Struct
 
 from shopmesh.appmesh.store import Key
 from shopmesh.xds import names
+from shopmesh.xds.reporting import NOTHING, Reporting, ReportingError
+from shopmesh.xds.reporting import parse as parse_reporting
 
 Mode = Literal["explicit", "intercepted"]
 Ports = tuple[tuple[int, int], ...]
@@ -71,6 +73,7 @@ class Shape:
     ingress_port: int
     egress_port: int
     egress_ports: EgressPorts = ()
+    reporting: Reporting = NOTHING
 
     @property
     def resource(self) -> Key:
@@ -101,6 +104,7 @@ class ProxyNode:
     egress_port: int = names.EGRESS_PORT
     readiness: Readiness = ()
     egress_ports: EgressPorts = ()
+    reporting: Reporting = NOTHING
 
     @property
     def id(self) -> str:
@@ -125,6 +129,7 @@ class ProxyNode:
             ingress_port=self.ingress_port if redirected and not explicit else 0,
             egress_port=self.egress_port if redirected else 0,
             egress_ports=self.egress_ports if redirected and explicit else (),
+            reporting=self.reporting,
         )
 
     def to_document(self) -> dict[str, Any]:
@@ -141,6 +146,8 @@ class ProxyNode:
             metadata["readiness"] = {str(port): path for port, path in self.readiness}
         if self.egress_ports:
             metadata["egress_ports"] = dict(self.egress_ports)
+        if reporting := self.reporting.to_document():
+            metadata["reporting"] = reporting
         return {"id": self.id, "cluster": self.cluster or self.name, "metadata": metadata}
 
 
@@ -177,6 +184,7 @@ def parse(node: Node) -> ProxyNode:
         egress_port=_port("egress_port", metadata.get("egress_port", names.EGRESS_PORT)),
         readiness=_readiness(metadata),
         egress_ports=_egress_ports(metadata),
+        reporting=_reporting(metadata),
     )
     if mode == "explicit" and kind == "virtualNode" and "egress_port" not in metadata:
         raise NodeError("node.metadata.egress_port is missing; the explicit mode needs the port of its forward proxy")
@@ -214,6 +222,13 @@ def _ports(metadata: Mapping[str, Any], field: str) -> Ports:
     if not isinstance(value, Struct):
         raise NodeError(f'node.metadata.{field} is {_short(value)}; it must be an object such as {{"5000": 41001}}')
     return tuple(sorted((_port(field, port), _port(field, there)) for port, there in value.items()))
+
+
+def _reporting(metadata: Mapping[str, Any]) -> Reporting:
+    try:
+        return parse_reporting(metadata.get("reporting"))
+    except ReportingError as error:
+        raise NodeError(f"node.metadata.reporting: {error}") from error
 
 
 def _readiness(metadata: Mapping[str, Any]) -> Readiness:

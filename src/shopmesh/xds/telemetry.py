@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from envoy.config.accesslog.v3.accesslog_pb2 import AccessLog
 from envoy.config.core.v3.base_pb2 import DataSource
 from envoy.config.core.v3.substitution_format_string_pb2 import SubstitutionFormatString
+from envoy.config.trace.v3.http_tracer_pb2 import Tracing
 from envoy.extensions.access_loggers.file.v3.file_pb2 import FileAccessLog
 from google.protobuf.struct_pb2 import Struct
 
 from shopmesh.appmesh.store import Document
 from shopmesh.xds.dependencies import Reader
 from shopmesh.xds.node import Shape
+from shopmesh.xds.reporting import tracer_of
 from shopmesh.xds.resources import packed
 
 
@@ -21,13 +23,19 @@ class Telemetry:
     """Messages of Envoy's that are only read: connection managers and TCP proxies take copies of them."""
 
     access_logs: tuple[AccessLog, ...] = ()
+    tracer: Tracing.Http | None = None
+    tracing_decision: bool = True
 
 
 def telemetry(reader: Reader, shape: Shape) -> Telemetry:
     """A part: what the proxies of that shape, of a virtual node or a virtual gateway, tell."""
     found = reader.get(shape.resource)
     file = found and found.spec.get("logging", {}).get("accessLog", {}).get("file")
-    return Telemetry((_access_log(file),) if file else ())
+    return Telemetry(
+        access_logs=(_access_log(file),) if file else (),
+        tracer=tracer_of(shape.reporting),
+        tracing_decision=shape.reporting.tracing_decision,
+    )
 
 
 def _access_log(file: Document) -> AccessLog:

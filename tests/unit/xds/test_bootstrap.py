@@ -8,6 +8,7 @@ import json
 import pytest
 from envoy.config.bootstrap.v3.bootstrap_pb2 import Bootstrap
 from envoy.config.metrics.v3 import metrics_service_pb2
+from envoy.extensions.access_loggers.file.v3 import file_pb2
 from envoy.extensions.bootstrap.internal_listener.v3 import internal_listener_pb2
 from envoy.extensions.filters.http.health_check.v3 import health_check_pb2
 from envoy.extensions.filters.http.router.v3 import router_pb2
@@ -17,10 +18,12 @@ from envoy.extensions.upstreams.http.v3 import http_protocol_options_pb2
 from google.protobuf.json_format import ParseDict
 
 from shopmesh.xds.bootstrap import BootstrapError, bootstrap
+from shopmesh.xds.bootstrap.messages import Json
 from shopmesh.xds.node import ProxyNode, parse
 from tests.unit.xds.test_node import EXPLICIT
 
 KNOWN = (
+    file_pb2,
     metrics_service_pb2,
     health_check_pb2,
     internal_listener_pb2,
@@ -29,14 +32,20 @@ KNOWN = (
     downstream_connections_pb2,
     http_protocol_options_pb2,
 )
+
+
+def parsed(document: Json) -> Bootstrap:
+    """As Envoy's own definition has it, by way of JSON."""
+    return ParseDict(json.loads(json.dumps(document)), Bootstrap())
+
+
 INTERCEPTED = ProxyNode(mesh="shop", name="order", instance="order-1")
 
 
 @pytest.mark.parametrize("node", [EXPLICIT, INTERCEPTED, None])
 def test_it_is_a_bootstrap(node: ProxyNode | None) -> None:
     """Every field exists in Envoy's own definition, and it survives JSON."""
-    document = json.loads(json.dumps(bootstrap(node, "127.0.0.1", 18000, 9901)))
-    made = ParseDict(document, Bootstrap())
+    made = parsed(bootstrap(node, "127.0.0.1", 18000, 9901))
 
     assert (parse(made.node) if node else None) == (
         node and dataclasses.replace(node, cluster=node.cluster or node.name)

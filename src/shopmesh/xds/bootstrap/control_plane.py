@@ -1,0 +1,89 @@
+"""How an Envoy finds its control plane, and what it shows it to be let in."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+
+from shopmesh.xds import names
+from shopmesh.xds.bootstrap.messages import Json, T, address, cluster, http_options, pipe
+from shopmesh.xds.bootstrap.options import BootstrapError, Options
+
+SDS_CLUSTER = "static_cluster_sds_unix_socket"
+"""App Mesh's own name for it, which walkthroughs know."""
+
+_TOKEN_PATH = re.compile(r"/[\x21-\x7e]+")
+"""What Envoy's command operator can name: `:` divides its arguments, `%` and `)` end it."""
+
+
+def service() -> Json:
+    """The gRPC service of ADS, figures and health checks."""
+    return {
+        "cluster_name": names.XDS_CLUSTER,
+        # With Envoy's own back-off a restarted control plane is found after 6 to 14 s.
+        "retry_policy": {"retry_back_off": {"base_interval": "0.1s", "max_interval": "0.5s"}},
+    }
+
+
+def by_ads(options: Options) -> Json:
+    return {"ads": {}, "resource_api_version": "V3", "initial_fetch_timeout": f"{options.initial_fetch_seconds}s"}
+
+
+def clusters(host: str, port: int, token_file: str | None, options: Options) -> list[Json]:
+    """The control plane, and beside it whoever hands out secrets."""
+    found = [_control_plane(host, port, token_file, options)]
+    if options.sds_socket is not None:
+        found.append(cluster(SDS_CLUSTER, pipe(options.sds_socket), http2=True))
+    return found
+
+
+def _control_plane(host: str, port: int, token_file: str | None, options: Options) -> Json:
+    at = address(host, port) if options.xds_socket is None else pipe(options.xds_socket)
+    keepalive = {"connection_keepalive": {"interval": "10s", "timeout": "5s"}}
+    filters = {} if token_file is None else {"http_filters": _with_token(token_file)}
+    return {
+        **cluster(names.XDS_CLUSTER, at),
+        "upstream_connection_options": {
+            "tcp_keepalive": {"keepalive_time": 10, "keepalive_interval": 5, "keepalive_probes": 3}
+        },
+        "typed_extension_protocol_options": http_options({"http2_protocol_options": keepalive}, **filters),
+    }
+
+
+def _with_token(path: str) -> list[Json]:
+    """Filters of the control plane's cluster that give each new stream, ADS and figures alike, the token in that file.
+
+    Envoy watches the file and its folder, so a move, a write in place and a Kubernetes volume are all seen, and needs
+    no second file, as a secret by SDS would.
+    https://www.envoyproxy.io/docs/envoy/v1.40.0/configuration/observability/access_log/usage#command-operators
+    """
+    if not _TOKEN_PATH.fullmatch(path) or set(path) & set(":%()"):
+        raise BootstrapError(
+            f"the token file {path!r} cannot be named to Envoy: give an absolute path without spaces, colons, "
+            "per cent signs and brackets"
+        )
+    content = f"%FILE_CONTENT({path}:{posixpath.dirname(path)})%"
+    mutation = {
+        "@type": f"{T}extensions.filters.http.header_mutation.v3.HeaderMutation",
+        "mutations": {
+            "request_mutations": [
+                {
+                    "append": {
+                        "header": {"key": "authorization", "value": f"Bearer {content}"},
+                        "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
+                    }
+                }
+            ],
+            "formatters": [
+                {
+                    "name": "envoy.formatter.file_content",
+                    "typed_config": {"@type": f"{T}extensions.formatter.file_content.v3.FileContent"},
+                }
+            ],
+        },
+    }
+    codec = {"@type": f"{T}extensions.filters.http.upstream_codec.v3.UpstreamCodec"}
+    return [
+        {"name": "envoy.filters.http.header_mutation", "typed_config": mutation},
+        {"name": "envoy.filters.http.upstream_codec", "typed_config": codec},
+    ]

@@ -1,0 +1,112 @@
+"""A bootstrap, put together."""
+
+from __future__ import annotations
+
+from shopmesh.xds import names
+from shopmesh.xds.bootstrap import control_plane, listeners
+from shopmesh.xds.bootstrap.additions import merged
+from shopmesh.xds.bootstrap.messages import Json, T, address
+from shopmesh.xds.bootstrap.options import BootstrapError, Options
+from shopmesh.xds.bootstrap.statistics import statistics
+from shopmesh.xds.node import ProxyNode
+from shopmesh.xds.reporting import ReportingError, reporting
+
+_MOST_DOWNSTREAM_CONNECTIONS = 10_000
+_DEFAULTS = Options()
+
+
+def bootstrap(
+    node: ProxyNode | None,
+    xds_host: str,
+    xds_port: int,
+    admin_port: int,
+    ready_port: int = names.READY_PORT,
+    ready_host: str | None = None,
+    token_file: str | None = None,
+    options: Options = _DEFAULTS,
+) -> Json:
+    """A bootstrap for that proxy, as a JSON document.
+
+    `node` None: identity comes by --service-node, --service-cluster and --config-yaml, so that one file serves many.
+    The admin port is on loopback; the readiness listener (`GET /ready`) on `ready_host`: loopback in explicit mode,
+    else every address, for probes come from outside; so is Prometheus's. `token_file` is the path of a token, in the
+    proxy's file system, that is sent to the control plane with each stream. Raises BootstrapError.
+    """
+    explicit = node is not None and node.mode == "explicit"
+    bound = ready_host or ("127.0.0.1" if explicit else "0.0.0.0")
+    service = {"transport_api_version": "V3", "grpc_services": [{"envoy_grpc": control_plane.service()}]}
+    clusters = control_plane.clusters(xds_host, xds_port, token_file, options)
+    own = [listeners.ready(ready_port, bound)]
+    if options.tracer is not None:
+        clusters += options.tracer.clusters
+    if options.prometheus_port is not None:
+        own.append(listeners.prometheus(options.prometheus_port, bound))
+        clusters.append(listeners.admin_cluster(admin_port))
+    document: Json = {
+        "admin": {"address": address("127.0.0.1", admin_port)},
+        "dynamic_resources": {
+            # The node is 61 kB: once a stream is enough.
+            "ads_config": {"api_type": "DELTA_GRPC", "set_node_on_first_message_only": True, **service},
+            "cds_config": control_plane.by_ads(options),
+            "lds_config": control_plane.by_ads(options),
+        },
+        "static_resources": {"listeners": own, "clusters": clusters},
+        "bootstrap_extensions": [_internal_listeners()],
+        "overload_manager": _overload_manager(),
+        **statistics(node, options),
+        **_logs_and_runtime(options),
+    }
+    if options.admin_log is not None:
+        document["admin"]["access_log"] = [_file_log(options.admin_log)]
+    if (found := _node(node, options)) is not None:
+        document["node"] = found
+    if node is None or node.readiness:
+        document["hds_config"] = {"api_type": "GRPC", **service}
+    return merged(document, options.additions)
+
+
+def _node(node: ProxyNode | None, options: Options) -> Json | None:
+    """Its identity, and what it is to report; of a bootstrap for many only the latter."""
+    provider = options.tracer.provider if options.tracer is not None else None
+    try:
+        told = reporting(provider, options.tracing_decision, options.metrics_extension).to_document()
+    except ReportingError as error:
+        raise BootstrapError(str(error)) from error
+    document = node.to_document() if node is not None else {"metadata": {}}
+    if told:
+        document["metadata"]["reporting"] = told
+    return document if node is not None or told else None
+
+
+def _internal_listeners() -> Json:
+    """Lets a gateway send requests to its own egress listener without a port; nothing for whoever has none."""
+    return {
+        "name": "envoy.bootstrap.internal_listener",
+        "typed_config": {"@type": f"{T}extensions.bootstrap.internal_listener.v3.InternalListener"},
+    }
+
+
+def _overload_manager() -> Json:
+    monitor = {
+        "name": "envoy.resource_monitors.global_downstream_max_connections",
+        "typed_config": {
+            "@type": f"{T}extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig",
+            "max_active_downstream_connections": _MOST_DOWNSTREAM_CONNECTIONS,
+        },
+    }
+    return {"resource_monitors": [monitor]}
+
+
+def _logs_and_runtime(options: Options) -> Json:
+    sections: Json = {}
+    if options.outlier_log is not None:
+        sections["cluster_manager"] = {"outlier_detection": {"event_log_path": options.outlier_log}}
+    if options.runtime:
+        layers = [{"name": "static", "static_layer": dict(options.runtime)}, {"name": "admin", "admin_layer": {}}]
+        sections["layered_runtime"] = {"layers": layers}
+    return sections
+
+
+def _file_log(path: str) -> Json:
+    log = {"@type": f"{T}extensions.access_loggers.file.v3.FileAccessLog", "path": path}
+    return {"name": "envoy.access_loggers.file", "typed_config": log}

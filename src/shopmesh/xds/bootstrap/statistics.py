@@ -1,0 +1,85 @@
+"""What an Envoy counts, and whom it tells.
+
+The control plane gets all that is kept, every second: neither its sink nor any other has a filter of its own (1.40), so
+what is kept decides what a report costs, and what is not kept is gone from Prometheus too.
+https://www.envoyproxy.io/docs/envoy/v1.40.0/api-v3/config/metrics/v3/stats.proto
+"""
+
+from __future__ import annotations
+
+from shopmesh.xds import names
+from shopmesh.xds.bootstrap.messages import Json, T
+from shopmesh.xds.bootstrap.options import BootstrapError, Options
+from shopmesh.xds.node import ProxyNode
+
+_FIGURES = (
+    # `cds_[^.]+`, not `cds_.*`: else `external.` and `retry.` statistics match too, and are counted twice.
+    r"cluster\.cds_[^.]+\.upstream_rq_(completed|2xx|5xx|retry|time)",
+    r"cluster_manager\.cds\.update_(success|rejected)|control_plane\.connected_state|server\.uptime",
+)
+_DASHBOARDS = (
+    r"cluster\.cds_[^.]+\.(upstream_(cx|rq|flow)_\w+|membership_\w+|lb_healthy_panic)",
+    r"cluster\.cds_[^.]+\.(outlier_detection|health_check|ssl|circuit_breakers\.default)\.\w+",
+    r"(http|tcp)\.(ingress|egress)\..*",
+    r"(listener_manager|cluster_manager|control_plane)\..*",
+    r"server\.(live|state|version|concurrency|total_connections|memory_\w+)",
+)
+"""What dashboards and Flagger ask for: requests by status code, latency, connections, ejections, what was refused."""
+_METRICS_EXTENSION = (r"appmesh\..*", r"(http|tcp)\.ingress[.\w]*\.downstream_cx_(total|active)")
+LATENCY_BUCKETS_MS = (1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 75, 100, 150, 200, 300, 500, 1000, 2000, 5000, 15000)
+
+
+def statistics(node: ProxyNode | None, options: Options) -> Json:
+    """The sections of the bootstrap that say what is counted and who is told."""
+    scraped = options.prometheus_port is not None or options.statsd is not None
+    kept = (
+        *_FIGURES,
+        *(_DASHBOARDS if scraped else ()),
+        *(_METRICS_EXTENSION if options.metrics_extension else ()),
+        *options.statistics,
+    )
+    config: Json = {
+        "stats_matcher": {"inclusion_list": {"patterns": [{"safe_regex": {"regex": regex}} for regex in kept]}},
+        "histogram_bucket_settings": [
+            {"match": {"suffix": suffix}, "buckets": list(LATENCY_BUCKETS_MS)}
+            for suffix in ("upstream_rq_time", *(("TargetResponseTime",) if options.metrics_extension else ()))
+        ],
+    }
+    if options.stats_tags:
+        config["stats_tags"] = _tags(node)
+    return {
+        "stats_flush_interval": options.flush_interval,
+        "stats_config": config,
+        "stats_sinks": [_to_control_plane(), *([_to_dog_statsd(options.statsd)] if options.statsd else ())],
+    }
+
+
+def _tags(node: ProxyNode | None) -> list[Json]:
+    if node is None:
+        raise BootstrapError("statistics cannot be tagged in a bootstrap that is for many: name the proxy, KIND/NAME")
+    kind = {"virtualNode": "virtual_node", "virtualGateway": "virtual_gateway"}[node.kind]
+    return [
+        {"tag_name": "appmesh.mesh", "fixed_value": node.mesh},
+        {"tag_name": f"appmesh.{kind}", "fixed_value": node.name},
+    ]
+
+
+def _to_control_plane() -> Json:
+    return {
+        "name": "envoy.stat_sinks.metrics_service",
+        "typed_config": {
+            "@type": f"{T}config.metrics.v3.MetricsServiceConfig",
+            "transport_api_version": "V3",
+            "report_counters_as_deltas": False,
+            "emit_tags_as_labels": True,
+            "histogram_emit_mode": "HISTOGRAM",
+            "grpc_service": {"envoy_grpc": {"cluster_name": names.XDS_CLUSTER}},
+        },
+    }
+
+
+def _to_dog_statsd(at: Json) -> Json:
+    return {
+        "name": "envoy.stat_sinks.dog_statsd",
+        "typed_config": {"@type": f"{T}config.metrics.v3.DogStatsdSink", "address": at},
+    }

@@ -1,0 +1,94 @@
+"""Envoy's tracers: what each is called, and the cluster that it sends to."""
+
+from __future__ import annotations
+
+import json
+from typing import NamedTuple
+
+from shopmesh.xds.bootstrap.messages import Json, T, address, cluster
+
+_SECONDS = "1s"
+
+
+class Tracer(NamedTuple):
+    """Envoy's `Tracing.Http`, and the clusters that it needs."""
+
+    provider: Json
+    clusters: tuple[Json, ...] = ()
+
+
+def _tracer(kind: str, config: str, fields: Json, *clusters: Json) -> Tracer:
+    provider = {"name": f"envoy.tracers.{kind}", "typed_config": {"@type": f"{T}config.trace.v3.{config}", **fields}}
+    return Tracer(provider, clusters)
+
+
+def xray(segment: str, host: str, port: int, sampling: Json, mesh: str, node: str) -> Tracer:
+    """To the X-Ray daemon over UDP. `sampling` is Envoy's `DataSource` of a manifest, empty for the daemon's 5 %."""
+    fields: Json = {
+        "segment_name": segment,
+        "daemon_endpoint": address(host, port, "UDP")["socket_address"],
+        "segment_fields": {
+            "origin": "AWS::AppMesh::Proxy",
+            "aws": {"app_mesh": {"mesh_name": mesh, "virtual_node_name": node}},
+        },
+    }
+    if sampling:
+        fields["sampling_rule_manifest"] = sampling
+    return _tracer("xray", "XRayConfig", fields)
+
+
+def fixed_rate(rate: float) -> Json:
+    """A manifest that samples one request a second, and of the others this part, from 0 to 1.
+
+    https://docs.aws.amazon.com/xray/latest/devguide/xray-sdk-go-configuration.html#xray-sdk-go-configuration-sampling
+    """
+    manifest = {"version": 2, "rules": [], "default": {"fixed_target": 1, "rate": rate}}
+    return {"inline_string": json.dumps(manifest)}
+
+
+def zipkin(host: str, port: int, as_json: bool) -> Tracer:
+    """To Jaeger, or whatever else takes Zipkin's version 2 over HTTP."""
+    fields = {
+        "collector_cluster": "jaeger",
+        "collector_endpoint": "/api/v2/spans",
+        "collector_endpoint_version": "HTTP_JSON" if as_json else "HTTP_PROTO",
+        "trace_id_128bit": True,
+        "shared_span_context": False,
+    }
+    return _tracer("zipkin", "ZipkinConfig", fields, cluster("jaeger", address(host, port)))
+
+
+def datadog(host: str, port: int, service: str) -> Tracer:
+    fields = {"collector_cluster": "datadog_agent", "service_name": service}
+    return _tracer("datadog", "DatadogConfig", fields, cluster("datadog_agent", address(host, port)))
+
+
+def otlp(host: str, port: int, path: str | None, service: str, ratio: float | None) -> Tracer:
+    """To an OpenTelemetry collector, over HTTP with a `path` and over gRPC without.
+
+    `ratio`, from 0 to 1, is the part that is kept of the traces that begin here; one of a caller goes on as it was.
+    """
+    fields: Json = {"service_name": service}
+    if path is None:
+        fields["grpc_service"] = {"envoy_grpc": {"cluster_name": "otlp"}, "timeout": _SECONDS}
+    else:
+        uri = f"http://{host}:{port}{path}"
+        fields["http_service"] = {"http_uri": {"uri": uri, "cluster": "otlp", "timeout": _SECONDS}}
+    if ratio is not None:
+        fields["sampler"] = _by_parent_or(ratio)
+    return _tracer("opentelemetry", "OpenTelemetryConfig", fields, cluster("otlp", address(host, port), path is None))
+
+
+def _by_parent_or(ratio: float) -> Json:
+    samplers = "extensions.tracers.opentelemetry.samplers.v3"
+    root = {
+        "name": "envoy.tracers.opentelemetry.samplers.trace_id_ratio_based",
+        "typed_config": {
+            "@type": f"{T}{samplers}.TraceIdRatioBasedSamplerConfig",
+            "sampling_percentage": {"numerator": round(ratio * 1_000_000), "denominator": "MILLION"},
+        },
+    }
+    return {
+        "name": "envoy.tracers.opentelemetry.samplers.parent_based",
+        "typed_config": {"@type": f"{T}{samplers}.ParentBasedSamplerConfig", "wrapped_sampler": root},
+    }
