@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -72,6 +74,19 @@ def test_a_tcp_health_check_finds_a_closed_port(mesh: Mesh, upstream: Upstream) 
     assert Counter({(200, "v1"): 10}) == Counter(order.get(PRODUCT) for _ in range(10))
 
 
+@pytest.mark.feature(7)
+def test_an_http2_health_check_asks_by_http2(mesh: Mesh, pair: tuple[Upstream, Upstream]) -> None:
+    """A sidecar takes it, and its application is asked for the path; what knows no HTTP/2 is ill."""
+    mesh.put(*meshes.shop({"product": 1}), product(healthCheck=check("http2", path="/healthz"))[0])
+    behind, bare = pair
+    mesh.put(meshes.instance("product", "bare", "127.0.0.1", {"5000": bare.port}))
+    mesh.sidecar("product", behind)
+    order = mesh.sidecar("order")
+
+    assert {"v1"} == {order.get(PRODUCT)[1] for _ in range(6)}
+    assert behind.requests["/healthz"] >= 1
+
+
 @pytest.mark.feature(7, better="a change of a health check drops no endpoint: no request fails meanwhile")
 def test_a_change_of_the_health_check_loses_no_request(mesh: Mesh, pair: tuple[Upstream, Upstream]) -> None:
     """App Mesh left the changed cluster without endpoints for half an hour; here load goes on."""
@@ -128,16 +143,29 @@ def test_an_instance_that_answers_500_is_ejected(mesh: Mesh, pair: tuple[Upstrea
 
 @pytest.mark.feature(9)
 def test_a_connection_pool_turns_away_what_is_over_it(mesh: Mesh, upstream: Upstream) -> None:
-    """Two connections and one request that waits: of eight at once five are answered 503."""
+    """Two connections are in use and one request waits: all others are answered 503, and the three 200."""
     pool = {"http": {"maxConnections": 2, "maxPendingRequests": 1}}
     mesh.put(meshes.mesh(), product(connectionPool=pool)[0])
     sidecar = mesh.sidecar("product", upstream)
     release = threading.Event()
     upstream.behave = lambda path, count: (200, 0.0 if release.wait(10) else 1.0)
+    answers: list[int] = []
 
-    answers = _at_once(8, lambda: get(sidecar.ports[5000], "/")[0], until=5, then=release.set)
+    def call() -> None:
+        answers.append(get(sidecar.ports[5000], "/")[0])
 
-    assert Counter({200: 3, 503: 5}) == answers
+    with contextlib.ExitStack() as calls:
+        # One after the other: what comes while a connection is being made waits for it.
+        calls.enter_context(_started(call))
+        eventually(lambda: upstream.requests["/"] == 1, "one connection is in use")
+        calls.enter_context(_started(call))
+        eventually(lambda: upstream.requests["/"] == 2, "both are in use")
+        for _ in range(6):
+            calls.enter_context(_started(call))
+        eventually(lambda: answers == [503] * 5, "five are turned away")
+        release.set()
+
+    assert Counter({200: 3, 503: 5}) == Counter(answers)
 
 
 @pytest.mark.feature(10)
@@ -150,10 +178,10 @@ def test_without_a_connection_pool_nothing_is_turned_away(mesh: Mesh, upstream: 
     # The first attempt of each fails, so that all are retried at once: Envoy's default allows three.
     upstream.behave = lambda path, count: (503 if count == 1 else 200, 0.2)
 
-    numbers = iter(range(12))
-    answers = _at_once(12, lambda: order.get(f"{PRODUCT}{next(numbers)}")[0])
+    with ThreadPoolExecutor(12) as twelve:
+        answers = list(twelve.map(lambda number: order.get(f"{PRODUCT}{number}")[0], range(12)))
 
-    assert Counter({200: 12}) == answers
+    assert [200] * 12 == answers
 
 
 def _never() -> Document:
@@ -164,17 +192,12 @@ def _never() -> Document:
     }
 
 
-def _at_once(
-    count: int, call: Callable[[], int], until: int = 0, then: Callable[[], None] | None = None
-) -> Counter[int]:
-    """The answers of that many calls at once; after the first `until` of them `then` is called."""
-    answers: list[int] = []
-    threads = [threading.Thread(target=lambda: answers.append(call())) for _ in range(count)]
-    for thread in threads:
-        thread.start()
-    if then is not None:
-        eventually(lambda: len(answers) == until, f"{until} of {count} are answered")
-        then()
-    for thread in threads:
+@contextlib.contextmanager
+def _started(call: Callable[[], None]) -> Iterator[None]:
+    """`call` runs beside the block, which ends with it."""
+    thread = threading.Thread(target=call)
+    thread.start()
+    try:
+        yield
+    finally:
         thread.join()
-    return Counter(answers)

@@ -7,6 +7,7 @@ import contextlib
 import http.client
 import http.server
 import json
+import socket
 import socketserver
 import tempfile
 import threading
@@ -16,7 +17,7 @@ from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
 import grpc
 
@@ -80,27 +81,31 @@ class Upstream:
         self._server.server_close()
 
 
-class Greeter:
-    """An application on loopback that speaks first: `<name>` and a line feed, then whatever it is sent."""
+class Application(Protocol):
+    """Whatever a sidecar may stand before: it listens on that port of loopback."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.connections = 0
-        greeter = self
+    port: int
+
+
+class TcpApplication:
+    """An application on loopback that speaks a protocol of its own: `serve` has one connection."""
+
+    def __init__(self) -> None:
+        application = self
 
         class Handler(socketserver.BaseRequestHandler):
             def handle(self) -> None:
-                greeter.connections += 1
                 with contextlib.suppress(OSError):
-                    self.request.sendall(f"{greeter.name}\n".encode())
-                    while data := self.request.recv(4096):
-                        self.request.sendall(data)
+                    application.serve(self.request)
 
         self._server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
         self.port = int(self._server.server_address[1])
 
-    def __enter__(self) -> Greeter:
+    def serve(self, connection: socket.socket) -> None:
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
         self._thread.start()
         return self
@@ -109,6 +114,19 @@ class Greeter:
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
+
+
+class Greeter(TcpApplication):
+    """Speaks first: its name and a line feed, then whatever it is sent."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.name = name
+
+    def serve(self, connection: socket.socket) -> None:
+        connection.sendall(f"{self.name}\n".encode())
+        while data := connection.recv(4096):
+            connection.sendall(data)
 
 
 class Mesh:
@@ -192,7 +210,7 @@ class Mesh:
 
         return {status.instance: status for status in self.run(read())}
 
-    def sidecar(self, name: str, upstream: Upstream | Greeter | None = None, **more: Any) -> Sidecar:
+    def sidecar(self, name: str, upstream: Application | None = None, **more: Any) -> Sidecar:
         """Starts an Envoy for that virtual node of mesh `shop`, until the test ends."""
         return self._stack.enter_context(Sidecar(self, name, upstream, **more))
 
@@ -204,7 +222,7 @@ class Sidecar:
         self,
         mesh: Mesh,
         name: str,
-        upstream: Upstream | Greeter | None,
+        upstream: Application | None,
         instance: str = "",
         mode: Mode = "explicit",
         address: str | None = "127.0.0.1",
