@@ -9,6 +9,8 @@ from envoy.config.core.v3.extension_pb2 import TypedExtensionConfig
 from envoy.config.listener.v3.listener_components_pb2 import Filter
 from envoy.config.rbac.v3.rbac_pb2 import RBAC, Permission, Policy, Principal
 from envoy.extensions.filters.http.dynamic_forward_proxy.v3.dynamic_forward_proxy_pb2 import FilterConfig
+from envoy.extensions.filters.http.fault.v3.fault_pb2 import HTTPFault
+from envoy.extensions.filters.http.local_ratelimit.v3.local_rate_limit_pb2 import LocalRateLimit
 from envoy.extensions.filters.http.rbac.v3 import rbac_pb2
 from envoy.extensions.filters.http.router.v3.router_pb2 import Router
 from envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2 import (
@@ -31,6 +33,9 @@ from shopmesh.xds.telemetry import Telemetry
 FORWARD_PROXY_FILTERS = ("envoy.filters.http.dynamic_forward_proxy", "envoy.filters.http.rbac")
 """What the routes that lead outside switch on: on mesh traffic the second would warn of each request."""
 
+RATE_LIMIT, FAULT = "envoy.filters.http.local_ratelimit", "envoy.filters.http.fault"
+RATE_LIMIT_STATS = "rate_limit"
+
 _THIS_HOST = (("127.0.0.0", 8), ("0.0.0.0", 32), ("::", 0))
 
 
@@ -45,7 +50,7 @@ def manager(
     made = HttpConnectionManager(
         stat_prefix=stat_prefix,
         rds=Rds(route_config_name=routes, config_source=config_sources.ads()),
-        http_filters=[*filters, http_filter("envoy.filters.http.router", Router())],
+        http_filters=[*filters, *_annotated_filters(), http_filter("envoy.filters.http.router", Router())],
         upgrade_configs=[HttpConnectionManager.UpgradeConfig(upgrade_type="websocket")],
         normalize_path=BoolValue(value=True),
         merge_slashes=True,
@@ -64,9 +69,18 @@ def manager(
     return Filter(name="envoy.filters.network.http_connection_manager", typed_config=packed(made))
 
 
-def http_filter(name: str, config: Message, only_outside: bool = False) -> HttpFilter:
-    """A filter; with `only_outside` one that runs for routes alone that switch it on (`FORWARD_PROXY_FILTERS`)."""
-    return HttpFilter(name=name, typed_config=packed(config), disabled=only_outside)
+def http_filter(name: str, config: Message, only_where_asked: bool = False) -> HttpFilter:
+    """A filter; with `only_where_asked` one that runs for those routes alone that switch it on."""
+    return HttpFilter(name=name, typed_config=packed(config), disabled=only_where_asked)
+
+
+def _annotated_filters() -> Iterable[HttpFilter]:
+    """What annotations switch on for a route or a virtual host (`effects`).
+
+    Always there, so that switching one on replaces no listener; until then Envoy makes nothing of them for a request.
+    """
+    yield http_filter(RATE_LIMIT, LocalRateLimit(stat_prefix=RATE_LIMIT_STATS), only_where_asked=True)
+    yield http_filter(FAULT, HTTPFault(), only_where_asked=True)
 
 
 def forward_proxy_filters(egress_port: int) -> Iterable[HttpFilter]:
@@ -78,7 +92,7 @@ def forward_proxy_filters(egress_port: int) -> Iterable[HttpFilter]:
     yield http_filter(
         FORWARD_PROXY_FILTERS[0],
         FilterConfig(save_upstream_address=True, dns_cache_config=clusters.outside_dns_cache()),
-        only_outside=True,
+        only_where_asked=True,
     )
     ourselves = Policy(
         principals=[Principal(any=True)],
@@ -87,7 +101,7 @@ def forward_proxy_filters(egress_port: int) -> Iterable[HttpFilter]:
     yield http_filter(
         FORWARD_PROXY_FILTERS[1],
         rbac_pb2.RBAC(rules=RBAC(action=RBAC.DENY, policies={"self": ourselves})),
-        only_outside=True,
+        only_where_asked=True,
     )
 
 

@@ -35,6 +35,11 @@ def self_redirect_cluster(mesh: str, gateway: str, protocol: str, port: int) -> 
     return f"cds_ingress_{mesh}_{gateway}_self_redirect_{protocol}_{port}"
 
 
+def mirror_cluster(name: str) -> str:
+    """For the copies of requests to a cluster; App Mesh had none."""
+    return f"{name}_mirror"
+
+
 def amazonaws_cluster(mesh: str) -> str:
     return f"cds_egress_{mesh}_amazonaws"
 

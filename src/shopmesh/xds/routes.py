@@ -17,7 +17,7 @@ from envoy.config.route.v3.route_components_pb2 import (
 from google.protobuf.wrappers_pb2 import UInt32Value
 
 from shopmesh.appmesh.store import Document, Resource
-from shopmesh.xds import durations, matches, retries
+from shopmesh.xds import durations, effects, matches, retries
 from shopmesh.xds.dependencies import Reader
 from shopmesh.xds.limitations import Limitation
 from shopmesh.xds.targets import Target
@@ -41,6 +41,7 @@ class BuiltRoute:
     port: int | None
     targets: frozenset[Target]
     limitations: tuple[Limitation, ...] = ()
+    mirrors: frozenset[Target] = frozenset()
 
 
 def to_node(single: Target) -> Route:
@@ -73,12 +74,14 @@ def build(reader: Reader, resource: Resource) -> BuiltRoute:
     else:
         # Envoy refuses the whole table for one route whose weights are all 0: answer for this route alone.
         made.direct_response.CopyFrom(_nowhere(where))
+    annotated = effects.annotate(reader, resource, made, port or listener_port)
     return BuiltRoute(
         made,
         matches.rank(resource.key.name, resource.spec.get("priority"), match),
         document.get("port"),
         frozenset(one for one, _ in found.targets),
-        found.limitations,
+        (*found.limitations, *annotated.limitations),
+        annotated.mirrors,
     )
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from envoy.config.route.v3.route_components_pb2 import FilterConfig, Route, VirtualHost
 from envoy.config.route.v3.route_pb2 import RouteConfiguration
 from google.protobuf.any_pb2 import Any
 
-from shopmesh.appmesh.store import Key
-from shopmesh.xds import forwards, routes
+from shopmesh.appmesh.store import Key, Resource
+from shopmesh.xds import effects, forwards, routes
 from shopmesh.xds.dependencies import Reader
 from shopmesh.xds.forwards import Forward
 from shopmesh.xds.limitations import Limitation
@@ -55,11 +55,29 @@ def service(reader: Reader, mesh: str, name: str) -> Service:
         return NOTHING
     provider = found.spec.get("provider") or {}
     if "virtualRouter" in provider:
-        return _by_router(reader, mesh, name, provider["virtualRouter"]["virtualRouterName"])
+        made = _by_router(reader, mesh, name, provider["virtualRouter"]["virtualRouterName"])
+        return _annotated(reader, found, made)
     if "virtualNode" in provider:
-        return _by_node(reader, mesh, name, provider["virtualNode"]["virtualNodeName"])
+        made = _by_node(reader, mesh, name, provider["virtualNode"]["virtualNodeName"])
+        return _annotated(reader, found, made)
     # Without a provider the name is known and leads nowhere: 404, not the open internet.
     return Service((host(name, (name, f"{name}:*"), ()),), frozenset(), frozenset())
+
+
+def _annotated(reader: Reader, resource: Resource, made: Service) -> Service:
+    """With what the annotations of the virtual service itself say of all its routes."""
+    if not effects.is_annotated(resource):
+        return made
+    if not made.ports:
+        return replace(made, limitations=(*made.limitations, *effects.unheeded(resource, "it has no port for HTTP")))
+    hosts, mirrors, limitations = [], set(made.targets), dict.fromkeys(made.limitations)
+    for one in made.hosts:
+        table = RouteConfiguration.FromString(one.encoded)
+        said = effects.annotate(reader, resource, table.virtual_hosts[0])
+        hosts.append(replace(one, encoded=serialised(table)))
+        mirrors |= said.mirrors
+        limitations |= dict.fromkeys(said.limitations)
+    return replace(made, hosts=tuple(hosts), targets=frozenset(mirrors), limitations=tuple(limitations))
 
 
 def host(name: str, domains: Sequence[str], ordered: Iterable[Route], filters: Iterable[str] = ()) -> Host:
@@ -90,9 +108,9 @@ def _by_router(reader: Reader, mesh: str, name: str, router: str) -> Service:
     return Service(
         tuple(_hosts_by_port(name, ports, built)),
         frozenset(ports),
-        frozenset((*(one for each in built for one in each.targets), *_targets(forwarded))),
+        frozenset((*(one for each in built for one in (*each.targets, *each.mirrors)), *_targets(forwarded))),
         forwarded,
-        (*limitations, *(found for one in built for found in one.limitations)),
+        (*limitations, *_unheeded(resources), *(found for one in built for found in one.limitations)),
     )
 
 
@@ -126,6 +144,12 @@ def _by_node(reader: Reader, mesh: str, name: str, node: str) -> Service:
         frozenset(found),
         tuple(forwards.to_node(name, one) for one in found if one.protocol in TCP_PROTOCOLS),
     )
+
+
+def _unheeded(resources: Iterable[Resource]) -> Iterable[Limitation]:
+    for resource in resources:
+        if "tcpRoute" in resource.spec:
+            yield from effects.unheeded(resource, "a TCP route knows no requests")
 
 
 def _targets(forwarded: Iterable[Forward]) -> Iterable[Target]:

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from envoy.config.route.v3.route_components_pb2 import VirtualHost
 from envoy.config.route.v3.route_pb2 import RouteConfiguration
 
-from shopmesh.appmesh.store import Document
-from shopmesh.xds import clusters, destinations, durations, egress, endpoints, gateways, listeners, names, routes, tls
+from shopmesh.appmesh.store import Document, Key
+from shopmesh.xds import (
+    clusters,
+    destinations,
+    durations,
+    effects,
+    egress,
+    endpoints,
+    gateways,
+    listeners,
+    names,
+    routes,
+    tls,
+)
 from shopmesh.xds.dependencies import Reader
 from shopmesh.xds.limitations import Limitation
 from shopmesh.xds.node import Shape
@@ -120,16 +132,25 @@ def _arriving(reader: Reader, shape: Shape) -> _Arriving:
             inbound.append(listeners.Inbound(port, protocol, bound, cluster.name, secure, idle_ms))
         else:
             inbound.append(listeners.Inbound(port, protocol, bound, cluster.name, secure))
-            tables.append(_ingress_routes(port, cluster.name, timeouts))
+            table, said = _ingress_routes(reader, shape.resource, port, cluster.name, timeouts)
+            tables.append(table)
+            limitations += said
+    node = reader.get(shape.resource)
+    if node and not tables:
+        limitations += effects.unheeded(node, "it has no HTTP listener")
     return _Arriving(tuple(inbound), tuple(behind), tuple(tables), tuple(limitations))
 
 
-def _ingress_routes(port: int, cluster: str, timeouts: Document | None) -> XdsResource:
+def _ingress_routes(
+    reader: Reader, node: Key, port: int, cluster: str, timeouts: Document | None
+) -> tuple[XdsResource, Sequence[Limitation]]:
     """By RDS like the egress, so that a new time-out does not replace the listener and drain its connections."""
     name = names.ingress_routes(port)
     host = VirtualHost(name="all", domains=["*"], routes=[routes.ingress(cluster, timeouts)])
+    found = reader.get(node)
+    limitations = effects.annotate(reader, found, host).limitations if found else ()
     table = RouteConfiguration(name=name, virtual_hosts=[host])
-    return resource("routes", name, serialised(table), frozenset((cluster,)))
+    return resource("routes", name, serialised(table), frozenset((cluster,))), limitations
 
 
 def _routes(reader: Reader, shape: Shape) -> Collection:

@@ -13,16 +13,18 @@ TCP_PROTOCOLS = ("tcp",)
 
 
 class Target(NamedTuple):
-    """One listener of a virtual node, seen from its callers: one egress cluster."""
+    """One listener of a virtual node, seen from its callers: one egress cluster; another one for what is mirrored."""
 
     mesh: str
     node: str
     protocol: str
     port: int
+    mirror: bool = False
 
     @property
     def cluster(self) -> str:
-        return names.cluster("egress", *self)
+        name = names.cluster("egress", self.mesh, self.node, self.protocol, self.port)
+        return names.mirror_cluster(name) if self.mirror else name
 
 
 def listeners(view: View, mesh: str, node: str) -> Sequence[Document]:

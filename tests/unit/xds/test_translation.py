@@ -350,9 +350,11 @@ def test_the_forward_proxy_refuses_itself() -> None:
     assert [
         "envoy.filters.http.dynamic_forward_proxy",
         "envoy.filters.http.rbac",
+        "envoy.filters.http.local_ratelimit",
+        "envoy.filters.http.fault",
         "envoy.filters.http.router",
     ] == [one["name"] for one in filters]
-    assert [True, True, False] == [one.get("disabled", False) for one in filters]
+    assert [True, True, True, True, False] == [one.get("disabled", False) for one in filters]
     guard = filters[1]["typedConfig"]["rules"]
     assert guard["action"] == "DENY"
     ports = [one["matcher"]["typedConfig"]["upstreamPortRange"] for one in guard["policies"]["self"]["permissions"]]

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from shopmesh.appmesh.annotations.amounts import milliseconds, shared
 from shopmesh.appmesh.annotations.annotation import Annotation, Malformed
 
-KINDS = ("route", "virtualService", "virtualNode")
+KINDS = ("route", "virtualService", "virtualNode", "gatewayRoute", "virtualGateway")
 
 
 class Delay(NamedTuple):

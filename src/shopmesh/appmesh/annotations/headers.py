@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from shopmesh.appmesh.annotations.annotation import Annotation, Malformed
 
-KINDS = ("route", "virtualService", "virtualNode")
+KINDS = ("route", "virtualService", "virtualNode", "gatewayRoute", "virtualGateway")
 SEPARATOR = "||"
 _NAME = re.compile(r"[a-z0-9!#$&'*+.^_`|~-]+")
 _UNTOUCHABLE = frozenset({"host", "connection", "content-length", "transfer-encoding", "upgrade", "te"})

@@ -29,7 +29,7 @@ def parse(text: str) -> RateLimit:
 
 RATE_LIMIT = Annotation(
     "rate-limit",
-    ("route", "virtualService", "virtualNode"),
+    ("route", "virtualService", "virtualNode", "virtualGateway"),
     "each proxy lets so many requests through and answers 429 to the others",
     "100/s burst 200",
     parse,

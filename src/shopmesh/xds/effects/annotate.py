@@ -1,0 +1,72 @@
+"""The effect of each word, and what they do together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from shopmesh.appmesh.annotations.tagged import read
+from shopmesh.appmesh.store import Resource
+from shopmesh.xds.dependencies import Reader
+from shopmesh.xds.effects import faults, headers
+from shopmesh.xds.effects.mirror import mirror
+from shopmesh.xds.effects.place import Annotatable, Effect, Place
+from shopmesh.xds.effects.rate_limit import rate_limit
+from shopmesh.xds.limitations import Limitation
+from shopmesh.xds.targets import Target
+
+EFFECTS: Mapping[str, Effect] = MappingProxyType(
+    {
+        "mirror": mirror,
+        "fault-delay": faults.delay,
+        "fault-abort": faults.abort,
+        "request-headers-add": headers.add_to_request,
+        "request-headers-remove": headers.remove_from_request,
+        "response-headers-add": headers.add_to_response,
+        "response-headers-remove": headers.remove_from_response,
+        "rate-limit": rate_limit,
+    }
+)
+
+
+@dataclass(frozen=True)
+class Annotated:
+    """What a message needs beside it: the clusters that copies go to."""
+
+    mirrors: frozenset[Target]
+    limitations: tuple[Limitation, ...]
+
+
+def is_annotated(resource: Resource) -> bool:
+    said = read(resource.key.kind, resource.tags)
+    return bool(said.values or said.problems)
+
+
+def annotate(reader: Reader, resource: Resource, message: Annotatable, port: int | None = None) -> Annotated:
+    """Changes a route or virtual host as the annotations of its resource say; `port` is that of its requests."""
+    said = read(resource.key.kind, resource.tags)
+    place = Place(reader, resource.key, message, port)
+    for word, value in said.values.items():
+        if word in EFFECTS:
+            EFFECTS[word](place, value)
+    for problem in said.problems:
+        # The API refuses them; a store of an earlier version may hold one.
+        place.limitations.append(_without_effect(resource, problem.field, problem.message))
+    return Annotated(frozenset(place.mirrors), tuple(place.limitations))
+
+
+def unheeded(resource: Resource, why: str) -> Iterable[Limitation]:
+    """For a resource that has no HTTP which its annotations could change."""
+    for word in read(resource.key.kind, resource.tags).values:
+        if word in EFFECTS:
+            yield _without_effect(resource, f"shopmesh.dev/{word}", why)
+
+
+def _without_effect(resource: Resource, tag: str, why: str) -> Limitation:
+    return Limitation(
+        f"{resource.key.kind} {'/'.join(resource.key.path)}",
+        f"its {tag} does nothing: {why}",
+        "requests pass as if it were not there",
+        "correct the annotation, or take it away",
+    )

@@ -1,0 +1,41 @@
+"""Mirroring: https://www.envoyproxy.io/docs/envoy/v1.40.0/api-v3/config/route/v3/route_components.proto"""
+
+from __future__ import annotations
+
+from envoy.config.core.v3.base_pb2 import RuntimeFractionalPercent
+from envoy.config.route.v3.route_components_pb2 import Route, RouteAction
+
+from shopmesh.appmesh.annotations.mirror import Mirror
+from shopmesh.xds.effects.place import Place, share
+from shopmesh.xds.limitations import Limitation
+from shopmesh.xds.targets import HTTP_PROTOCOLS, target
+
+
+def mirror(place: Place, wanted: Mirror) -> None:
+    """By a cluster of its own, for copies are counted like requests and would distort what is seen of a split."""
+    found = target(place.reader, place.key.mesh, wanted.node, None, place.port, HTTP_PROTOCOLS)
+    where = f"{place.key.kind} {'/'.join(place.key.path)}"
+    if found is None:
+        place.limitations.append(
+            Limitation(
+                where,
+                f"its mirror {wanted.node} has no HTTP listener",
+                "nothing is mirrored",
+                f"give virtual node {wanted.node} such a listener, or name another in shopmesh.dev/mirror",
+            )
+        )
+        return
+    copies = found._replace(mirror=True)
+    policy = RouteAction.RequestMirrorPolicy(
+        cluster=copies.cluster,
+        runtime_fraction=RuntimeFractionalPercent(default_value=share(wanted.share)),
+        # Else the copy's host ends in `-shadow`, and an application that looks at it does something else.
+        disable_shadow_host_suffix_append=True,
+    )
+    if not isinstance(place.message, Route):
+        place.message.request_mirror_policies.append(policy)
+    elif place.message.HasField("route"):
+        place.message.route.request_mirror_policies.append(policy)
+    else:
+        return
+    place.mirrors.append(copies)

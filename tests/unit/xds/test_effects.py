@@ -1,0 +1,166 @@
+"""What `shopmesh.dev/…` makes of routes and virtual hosts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from envoy.extensions.filters.http.fault.v3 import fault_pb2
+from envoy.extensions.filters.http.local_ratelimit.v3 import local_rate_limit_pb2
+from google.protobuf.json_format import MessageToDict
+
+from shopmesh.appmesh.annotations import VOCABULARY
+from shopmesh.appmesh.store import Resource, State
+from shopmesh.xds.dependencies import Parts
+from shopmesh.xds.effects import EFFECTS
+from shopmesh.xds.snapshot import snapshot
+from tests.unit.xds import meshes
+from tests.unit.xds.meshes import listener, node, route, service, shop
+from tests.unit.xds.test_translation import hosts, message, proxy, translated
+
+KNOWN = (fault_pb2, local_rate_limit_pb2)
+FAULT, LIMIT = "envoy.filters.http.fault", "envoy.filters.http.local_ratelimit"
+
+
+def tagged(resource: Resource, **words: str) -> Resource:
+    """With annotations; `_` stands for `-`."""
+    tags = {f"shopmesh.dev/{word.replace('_', '-')}": text for word, text in words.items()}
+    return replace(resource, tags=tuple(sorted(tags.items())))
+
+
+def a_route(**words: str) -> Any:
+    """The one route of the shop's service, annotated."""
+    found = translated([*shop(), tagged(route("product-r", "all", {"product": 1}), **words)])
+    return MessageToDict(hosts(found)["product.local"].routes[0])
+
+
+def test_every_word_has_an_effect() -> None:
+    """None can be said that does nothing."""
+    assert set(VOCABULARY) == set(EFFECTS)
+
+
+def test_a_mirror_has_a_cluster_of_its_own() -> None:
+    """So that copies are not counted as requests; its endpoints are those of the node."""
+    made = tagged(route("product-r", "all", {"product": 1}), mirror="product-v2 10%")
+    address = meshes.instance("product-v2", "i", "127.0.0.1", {"5000": 41009})
+    found = translated([*shop(), made, address])
+
+    [policy] = hosts(found)["product.local"].routes[0].route.request_mirror_policies
+    assert "cds_egress_shop_product-v2_http_5000_mirror" == policy.cluster
+    assert 100_000 == policy.runtime_fraction.default_value.numerator
+    assert policy.cluster in found["clusters"].resources
+    assert policy.cluster in found["endpoints"].resources
+    assert "cds_egress_shop_product-v2_http_5000" not in found["clusters"].resources
+
+
+def test_a_mirror_without_a_listener_is_told() -> None:
+    """Nothing is mirrored then, and the user is told."""
+    made = tagged(route("product-r", "all", {"product": 1}), mirror="mute")
+    found = translated([*shop(), node("mute", listeners=[]), made])
+
+    assert ["its mirror mute has no HTTP listener"] == [one.what for one in found.limitations]
+    assert not hosts(found)["product.local"].routes[0].route.request_mirror_policies
+
+
+def test_faults_of_a_route_are_one_filter() -> None:
+    """Delay and abort with their shares, switched on for this route alone."""
+    config = a_route(fault_delay="2s 5%", fault_abort="503 0.01%")["typedPerFilterConfig"]
+
+    assert {
+        "@type": "type.googleapis.com/envoy.extensions.filters.http.fault.v3.HTTPFault",
+        "delay": {"fixedDelay": "2s", "percentage": {"numerator": 50000, "denominator": "MILLION"}},
+        "abort": {"httpStatus": 503, "percentage": {"numerator": 100, "denominator": "MILLION"}},
+    } == config[FAULT]
+
+
+def test_a_limit_is_a_bucket() -> None:
+    """So many tokens a time, and so many at once."""
+    config = a_route(rate_limit="60/min burst 10")["typedPerFilterConfig"]
+
+    assert {"maxTokens": 10, "tokensPerFill": 60, "fillInterval": "60s"} == config[LIMIT]["tokenBucket"]
+
+
+def test_headers_are_taken_as_they_stand() -> None:
+    """In place of others of the name; a per cent sign begins no operator."""
+    made = a_route(
+        request_headers_add="x-a=100%||x-b=",
+        request_headers_remove="x-c",
+        response_headers_add="x-d=1",
+        response_headers_remove="x-e||x-f",
+    )
+
+    options = {"appendAction": "OVERWRITE_IF_EXISTS_OR_ADD", "keepEmptyValue": True}
+    assert [
+        {"header": {"key": "x-a", "value": "100%%"}, **options},
+        {"header": {"key": "x-b"}, **options},
+    ] == made["requestHeadersToAdd"]
+    assert ["x-c"] == made["requestHeadersToRemove"]
+    assert [{"header": {"key": "x-d", "value": "1"}, **options}] == made["responseHeadersToAdd"]
+    assert ["x-e", "x-f"] == made["responseHeadersToRemove"]
+
+
+def test_a_service_annotates_all_its_routes() -> None:
+    """Its virtual host has it, whoever provides the service; its mirror too."""
+    direct = tagged(service("direct.local", node="product"), mirror="product-v2", rate_limit="1/s")
+    order = node("order", backends=["direct.local", "product.local"])
+    found = translated([*shop(), direct, order])
+
+    host = hosts(found)["direct.local"]
+    assert "cds_egress_shop_product-v2_http_5000_mirror" in found["clusters"].resources
+    assert ["cds_egress_shop_product-v2_http_5000_mirror"] == [one.cluster for one in host.request_mirror_policies]
+    assert LIMIT in host.typed_per_filter_config
+    assert not hosts(found)["product.local"].typed_per_filter_config
+
+
+def test_a_node_annotates_what_comes_in() -> None:
+    """Its own listeners' tables have it, and no caller's."""
+    product = tagged(node("product"), fault_abort="503")
+    arriving = message(translated([*shop(), product], proxy("product")), "routes", "rds_ingress_http_5000")
+
+    assert FAULT in arriving.virtual_hosts[0].typed_per_filter_config
+    assert FAULT not in str(message(translated([*shop(), product]), "routes", "rds_egress_http_15001"))
+
+
+def test_annotations_change_route_tables_alone() -> None:
+    """No listener is replaced, so no connection is drained."""
+    state = State(shop())
+    parts = Parts(state)
+    before = parts.root(snapshot, proxy().shape)
+    made = tagged(route("product-r", "all", {"product": 100, "product-v2": 0}), fault_abort="503", rate_limit="1/s")
+    parts.changed(meshes.changed(state, made))
+
+    after = parts.root(snapshot, proxy().shape)
+
+    assert before is not None
+    assert after is not None
+    assert before["routes"] != after["routes"]
+    assert before["listeners"] is after["listeners"]
+    assert before["clusters"] is after["clusters"]
+
+
+def test_other_tags_change_nothing() -> None:
+    """The user's own tags make no new snapshot."""
+    state = State(shop())
+    parts = Parts(state)
+    before = parts.root(snapshot, proxy().shape)
+    one = replace(route("product-r", "all", {"product": 100, "product-v2": 0}), tags=(("team", "shop"),))
+    parts.changed(meshes.changed(state, one))
+
+    assert before is parts.root(snapshot, proxy().shape)
+
+
+def test_a_stale_annotation_is_told() -> None:
+    """What an earlier version took and this one does not know is no error and no secret."""
+    found = translated([*shop(), tagged(route("product-r", "all", {"product": 1}), owner="me")])
+
+    [told] = found.limitations
+    assert "shopmesh.dev/owner does nothing" in told.what
+
+
+def test_a_mirror_keeps_out_of_the_ports_of_a_router_without_listeners() -> None:
+    """Such a router has the ports of its targets; a copy goes elsewhere without opening one."""
+    made = tagged(route("product-r", "all", {"product": 1}), mirror="copy")
+    bare = meshes.resource("virtualRouter", "shop", "product-r", spec={})
+    found = translated([*shop(), bare, made, node("copy", listeners=[listener(5001)])])
+
+    assert ["product.local", "product.local:5000"] == list(hosts(found)["product.local"].domains)
