@@ -8,7 +8,7 @@ out of that. docs/adr/0009-a-gateway-sends-to-itself.md tells why they are not j
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from envoy.config.core.v3.base_pb2 import TrafficDirection
@@ -17,9 +17,10 @@ from envoy.config.listener.v3.listener_pb2 import AdditionalAddress, Listener
 from envoy.config.route.v3.route_components_pb2 import VirtualHost
 from envoy.config.route.v3.route_pb2 import RouteConfiguration
 
-from shopmesh.appmesh.store import Key
-from shopmesh.xds import client_policies, clusters, egress, gateway_routes, hcm, names, services, sockets, tls
+from shopmesh.appmesh.store import Key, Resource
+from shopmesh.xds import client_policies, clusters, effects, egress, gateway_routes, hcm, names, services, sockets, tls
 from shopmesh.xds.dependencies import Reader
+from shopmesh.xds.effects import Annotatable
 from shopmesh.xds.endpoints import socket_address
 from shopmesh.xds.limitations import Limitation
 from shopmesh.xds.listeners import Inbound, alone_on_port, ingress_prefix, terminated
@@ -78,7 +79,8 @@ def leaving(reader: Reader, mesh: str, gateway: str) -> egress.Egress:
 
 def arriving(reader: Reader, shape: Shape) -> _Arriving:
     """A part: what comes in, listener by listener: its routes, and its cluster to the gateway itself."""
-    inbound, behind, tables, limitations = [], [], [], []
+    inbound, behind, tables = [], [], []
+    limitations: list[Limitation] = []
     found = reader.get(shape.resource)
     for document in (found.spec.get("listeners") or ()) if found else ():
         port, protocol = document["portMapping"]["port"], document["portMapping"]["protocol"]
@@ -90,7 +92,9 @@ def arriving(reader: Reader, shape: Shape) -> _Arriving:
         one = Inbound(port, protocol, dict(shape.ports).get(port, port), cluster.name, secure)
         inbound.append(one)
         behind.append(cluster)
-        tables.append(_table(reader, shape, one))
+        table, said = _table(reader, shape, one)
+        tables.append(table)
+        limitations += said
         if "healthCheck" in document:
             limitations.append(_not_probed(shape, port))
     return _Arriving(tuple(inbound), tuple(behind), tuple(tables), tuple(limitations))
@@ -143,14 +147,28 @@ def _listeners(shape: Shape, inbound: tuple[Inbound, ...], told: Telemetry) -> I
         yield _resource(made, one.secrets)
 
 
-def _table(reader: Reader, shape: Shape, one: Inbound) -> XdsResource:
+def _table(reader: Reader, shape: Shape, one: Inbound) -> tuple[XdsResource, Iterable[Limitation]]:
+    limitations: dict[Limitation, None] = {}
+
+    def annotated(resource: Resource, message: Annotatable) -> Annotatable:
+        limitations.update(dict.fromkeys(effects.annotate(reader, resource, message).limitations))
+        return message
+
     children = reader.children("gatewayRoute", (shape.mesh, shape.name))
     taken = [child for child in children if gateway_routes.takes(child, one.protocol, one.port)]
-    ordered = [
-        route for child in sorted(taken, key=gateway_routes.rank) for route in gateway_routes.routes(child, one.cluster)
-    ]
-    table = RouteConfiguration(name=one.routes, virtual_hosts=[VirtualHost(name="all", domains=["*"], routes=ordered)])
-    return resource("routes", one.routes, serialised(table), frozenset((one.cluster,)))
+    host = VirtualHost(
+        name="all",
+        domains=["*"],
+        routes=[
+            annotated(child, route)
+            for child in sorted(taken, key=gateway_routes.rank)
+            for route in gateway_routes.routes(child, one.cluster)
+        ],
+    )
+    if gateway := reader.get(shape.resource):
+        annotated(gateway, host)
+    table = RouteConfiguration(name=one.routes, virtual_hosts=[host])
+    return resource("routes", one.routes, serialised(table), frozenset((one.cluster,))), limitations
 
 
 def _resource(listener: Listener, secrets: tuple[XdsResource, ...] = ()) -> XdsResource:

@@ -74,7 +74,7 @@ def build(reader: Reader, resource: Resource) -> BuiltRoute:
     else:
         # Envoy refuses the whole table for one route whose weights are all 0: answer for this route alone.
         made.direct_response.CopyFrom(_nowhere(where))
-    annotated = effects.annotate(reader, resource, made, port or listener_port)
+    annotated = effects.annotate(reader, resource, made)
     return BuiltRoute(
         made,
         matches.rank(resource.key.name, resource.spec.get("priority"), match),

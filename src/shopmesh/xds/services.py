@@ -74,7 +74,8 @@ def _annotated(reader: Reader, resource: Resource, made: Service) -> Service:
     for one in made.hosts:
         table = RouteConfiguration.FromString(one.encoded)
         said = effects.annotate(reader, resource, table.virtual_hosts[0])
-        hosts.append(replace(one, encoded=serialised(table)))
+        copies = frozenset(mirror.cluster for mirror in said.mirrors)
+        hosts.append(replace(one, encoded=serialised(table), needs=one.needs | copies))
         mirrors |= said.mirrors
         limitations |= dict.fromkeys(said.limitations)
     return replace(made, hosts=tuple(hosts), targets=frozenset(mirrors), limitations=tuple(limitations))

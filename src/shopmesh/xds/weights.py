@@ -38,7 +38,7 @@ def leads_to(view: View, route: Resource, port: int | None = None) -> Iterator[t
     """
     kind = next(kind for kind in ROUTE_KINDS if kind in route.spec)
     protocols = PROTOCOLS[kind]
-    port = port or (route.spec[kind].get("match") or {}).get("port") or _port_of_router(view, route, protocols)
+    port = port or wished_port(view, route)
     for document in weighted_targets(route.spec):
         yield document, target(view, route.key.mesh, document["virtualNode"], document.get("port"), port, protocols)
 
@@ -57,10 +57,14 @@ def weighted(view: View, where: str, route: Resource, nowhere: str, port: int | 
     return Weighted(tuple(found.items()), tuple(limitations))
 
 
-def _port_of_router(view: View, route: Resource, protocols: tuple[str, ...]) -> int | None:
+def wished_port(view: View, route: Resource) -> int | None:
+    """The port of a stored route's match, else the first that its router has for its protocol."""
+    kind = next(kind for kind in ROUTE_KINDS if kind in route.spec)
+    if asked := (route.spec[kind].get("match") or {}).get("port"):
+        return int(asked)
     router = view.get(Key("virtualRouter", route.key.parent))
     mappings = [listener["portMapping"] for listener in (router.spec.get("listeners") or ())] if router else []
-    ports: list[int] = [mapping["port"] for mapping in mappings if mapping["protocol"] in protocols]
+    ports: list[int] = [mapping["port"] for mapping in mappings if mapping["protocol"] in PROTOCOLS[kind]]
     return ports[0] if ports else None
 
 

@@ -67,7 +67,7 @@ def test_every_example_can_be_read(word: str) -> None:
         ("fault-delay", "0.5ms", "'0.5ms' is no time"),
         ("fault-abort", "99", "'99' is no HTTP status from 200 to 599"),
         ("request-headers-add", "x-team", "'x-team' has no ="),
-        ("request-headers-add", "host=a", "host is Envoy's own"),
+        ("request-headers-add", "host=a", "host is the mesh's own"),
         ("request-headers-add", ":path=/a", "':path' is no header's name"),
         ("request-headers-add", "x-a=1||X-A=2", "x-a stands there twice"),
         ("request-headers-add", "x-a=é", "a character that not every header can carry"),

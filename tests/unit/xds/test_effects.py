@@ -121,6 +121,24 @@ def test_a_node_annotates_what_comes_in() -> None:
     assert FAULT not in str(message(translated([*shop(), product]), "routes", "rds_egress_http_15001"))
 
 
+def test_a_gateway_and_its_routes_are_annotated() -> None:
+    """All requests of its listener, or those of one route, in whatever forms Envoy has it."""
+    target = {"virtualService": {"virtualServiceName": "product.local"}}
+    spec = {"httpRoute": {"match": {"prefix": "/x"}, "action": {"target": target}}}
+    gateway = tagged(
+        meshes.resource("virtualGateway", "shop", "gw", spec={"listeners": [listener(8080)]}), rate_limit="1/s"
+    )
+    entry = tagged(meshes.resource("gatewayRoute", "shop", "gw", "x", spec=spec), fault_abort="503")
+    found = translated(
+        [*shop(), gateway, entry],
+        proxy("gw", kind="virtualGateway", ports=((8080, 41001),), application_ports=()),
+    )
+
+    [host] = message(found, "routes", "rds_ingress_http_8080").virtual_hosts
+    assert LIMIT in host.typed_per_filter_config
+    assert [True, True] == [FAULT in one.typed_per_filter_config for one in host.routes]
+
+
 def test_annotations_change_route_tables_alone() -> None:
     """No listener is replaced, so no connection is drained."""
     state = State(shop())

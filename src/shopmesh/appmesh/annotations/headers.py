@@ -10,8 +10,10 @@ from shopmesh.appmesh.annotations.annotation import Annotation, Malformed
 KINDS = ("route", "virtualService", "virtualNode", "gatewayRoute", "virtualGateway")
 SEPARATOR = "||"
 _NAME = re.compile(r"[a-z0-9!#$&'*+.^_`|~-]+")
-_UNTOUCHABLE = frozenset({"host", "connection", "content-length", "transfer-encoding", "upgrade", "te"})
-"""Envoy refuses a change to `host`; without the others a message could no longer be read."""
+_UNTOUCHABLE = frozenset(
+    {"host", "connection", "content-length", "transfer-encoding", "upgrade", "te", "x-app-mesh-virtual-service"}
+)
+"""Envoy refuses a change to `host`; without the others a message could not be read, or find its way from a gateway."""
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -46,7 +48,7 @@ def _checked(text: str, direction: str) -> str:
     if not _NAME.fullmatch(name):
         raise Malformed(f"{text.strip()!r} is no header's name")
     if name in _UNTOUCHABLE:
-        raise Malformed(f"{name} is Envoy's own and cannot be changed")
+        raise Malformed(f"{name} is the mesh's own and cannot be changed")
     if direction == "response" and name == "server":
         raise Malformed("Envoy writes server after all routes; it cannot be changed here")
     return name

@@ -6,6 +6,6 @@ All of it is part of route tables: they come by RDS, so switching something on o
 """
 
 from shopmesh.xds.effects.annotate import EFFECTS, Annotated, annotate, is_annotated, unheeded
-from shopmesh.xds.effects.place import Place
+from shopmesh.xds.effects.place import Annotatable, Place
 
-__all__ = ["EFFECTS", "Annotated", "Place", "annotate", "is_annotated", "unheeded"]
+__all__ = ["EFFECTS", "Annotatable", "Annotated", "Place", "annotate", "is_annotated", "unheeded"]

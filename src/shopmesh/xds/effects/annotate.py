@@ -43,10 +43,10 @@ def is_annotated(resource: Resource) -> bool:
     return bool(said.values or said.problems)
 
 
-def annotate(reader: Reader, resource: Resource, message: Annotatable, port: int | None = None) -> Annotated:
-    """Changes a route or virtual host as the annotations of its resource say; `port` is that of its requests."""
+def annotate(reader: Reader, resource: Resource, message: Annotatable) -> Annotated:
+    """Changes a route or virtual host as the annotations of its resource say."""
     said = read(resource.key.kind, resource.tags)
-    place = Place(reader, resource.key, message, port)
+    place = Place(reader, resource, message)
     for word, value in said.values.items():
         if word in EFFECTS:
             EFFECTS[word](place, value)

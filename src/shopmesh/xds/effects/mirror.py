@@ -9,16 +9,18 @@ from shopmesh.appmesh.annotations.mirror import Mirror
 from shopmesh.xds.effects.place import Place, share
 from shopmesh.xds.limitations import Limitation
 from shopmesh.xds.targets import HTTP_PROTOCOLS, target
+from shopmesh.xds.weights import wished_port
 
 
 def mirror(place: Place, wanted: Mirror) -> None:
     """By a cluster of its own, for copies are counted like requests and would distort what is seen of a split."""
-    found = target(place.reader, place.key.mesh, wanted.node, None, place.port, HTTP_PROTOCOLS)
-    where = f"{place.key.kind} {'/'.join(place.key.path)}"
+    key = place.resource.key
+    port = wished_port(place.reader, place.resource) if key.kind == "route" else None
+    found = target(place.reader, key.mesh, wanted.node, None, port, HTTP_PROTOCOLS)
     if found is None:
         place.limitations.append(
             Limitation(
-                where,
+                f"{key.kind} {'/'.join(key.path)}",
                 f"its mirror {wanted.node} has no HTTP listener",
                 "nothing is mirrored",
                 f"give virtual node {wanted.node} such a listener, or name another in shopmesh.dev/mirror",

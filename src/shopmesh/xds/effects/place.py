@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 from envoy.config.route.v3.route_components_pb2 import Route, VirtualHost
 from envoy.type.v3.percent_pb2 import FractionalPercent
 
-from shopmesh.appmesh.store import Key
+from shopmesh.appmesh.store import Resource
 from shopmesh.xds.dependencies import Reader
 from shopmesh.xds.limitations import Limitation
 from shopmesh.xds.targets import Target
@@ -19,15 +19,11 @@ Annotatable: TypeAlias = Route | VirtualHost
 
 @dataclass(frozen=True)
 class Place:
-    """A message that effects change, the resource whose annotations they are, and what they note beside it.
-
-    `port` is the one that the requests were for, where that is known.
-    """
+    """A message that effects change, the resource whose annotations they are, and what they note beside it."""
 
     reader: Reader
-    key: Key
+    resource: Resource
     message: Annotatable
-    port: int | None = None
     mirrors: list[Target] = field(default_factory=list)
     limitations: list[Limitation] = field(default_factory=list)
 
