@@ -175,6 +175,28 @@ def test_a_stale_annotation_is_told() -> None:
     assert "shopmesh.dev/owner does nothing" in told.what
 
 
+def test_what_has_no_requests_is_told() -> None:
+    """Annotations of a TCP route, and of a service and a node without HTTP, do nothing, and that is said."""
+    forward = {"tcpRoute": {"action": {"weightedTargets": [{"virtualNode": "product", "weight": 1}]}}}
+    found = translated(
+        [
+            *shop(),
+            tagged(node("order", [listener(6000, "tcp")], backends=["product.local"]), rate_limit="1/s"),
+            node("product", [listener(6000, "tcp")]),
+            meshes.router("product-r", listener(6000, "tcp")),
+            tagged(meshes.resource("route", "shop", "product-r", "all", spec=forward), fault_delay="1s"),
+            tagged(service("product.local", router="product-r"), fault_abort="503"),
+        ],
+        proxy(ports=((6000, 41001),), application_ports=((6000, 41002),)),
+    )
+
+    assert {
+        "its shopmesh.dev/rate-limit does nothing: it has no HTTP listener",
+        "its shopmesh.dev/fault-delay does nothing: a TCP route knows no requests",
+        "its shopmesh.dev/fault-abort does nothing: it has no port for HTTP",
+    } == {one.what for one in found.limitations if "does nothing" in one.what}
+
+
 def test_a_mirror_keeps_out_of_the_ports_of_a_router_without_listeners() -> None:
     """Such a router has the ports of its targets; a copy goes elsewhere without opening one."""
     made = tagged(route("product-r", "all", {"product": 1}), mirror="copy")
