@@ -33,6 +33,9 @@ __all__ = ["Ads", "grpc_server"]
 log = logging.getLogger(__name__)
 
 MOST_STREAMS = 10_000
+RETRY_SECONDS = 5.0
+"""After that a proxy is asked once more to load the certificates that it could not: its files may be there by now."""
+
 WOKEN_AT_ONCE = 256
 """Streams woken before the loop may do something else: an API call never waits for thousands."""
 
@@ -55,9 +58,11 @@ class Ads:
         proxies: Proxies,
         clock: Callable[[], float] = time.time,
         most_streams: int = MOST_STREAMS,
+        retry_seconds: float = RETRY_SECONDS,
     ) -> None:
         self.responses = Responses()
         self.proxies = proxies
+        self.retry_seconds = retry_seconds
         self._store = store
         self._most_streams = most_streams
         self._streams = 0
@@ -162,11 +167,12 @@ class Ads:
 class AdsSession:
     """One proxy's stream: its node, then its conversation."""
 
-    __slots__ = ("_ads", "_listening", "conversation", "node", "wake")
+    __slots__ = ("_ads", "_listening", "_retrying", "conversation", "node", "wake")
 
     def __init__(self, ads: Ads, wake: Callable[[], None]) -> None:
         self._ads = ads
         self._listening = False
+        self._retrying: asyncio.TimerHandle | None = None
         self.wake = wake
         self.node: ProxyNode | None = None
         self.conversation = Conversation(ads.responses)
@@ -195,6 +201,8 @@ class AdsSession:
         return messages
 
     def closed(self) -> None:
+        if self._retrying is not None:
+            self._retrying.cancel()
         self._ads.leave(self, self.node)
 
     def _answered(self, node: ProxyNode) -> None:
@@ -202,3 +210,10 @@ class AdsSession:
         if not self._listening and self.conversation.listening:
             self._listening = True
             self._ads.instances.listening(node)
+        if self._retrying is None and self.conversation.lacks_files:
+            self._retrying = asyncio.get_running_loop().call_later(self._ads.retry_seconds, self._retry)
+
+    def _retry(self) -> None:
+        self._retrying = None
+        if self.conversation.retry():
+            self.wake()

@@ -66,6 +66,11 @@ class Conversation:
         self.snapshot = snapshot
         self._taken = False
 
+    @property
+    def lacks_files(self) -> bool:
+        """Whether the proxy refused a secret, most likely because of the files that it names."""
+        return bool(self.types["secrets"].refused)
+
     def retry(self) -> bool:
         """Has the secrets that the proxy refused sent again, for its files may have come; whether there are any."""
         if not self.types["secrets"].retry():

@@ -201,6 +201,9 @@ class Ledger:
 
     def _refuse(self, response: Response, message: str) -> None:
         self.message = message or "(no reason given)"
+        if self.alone:
+            # Envoy says "<inline>" of files; the name of the secret has their paths.
+            self.message = f"{response.resources[0].name}: {self.message}"
         self.synced = None
         self._patched = True
         later = {one.name for flight in self._in_flight for one in flight.response.resources}

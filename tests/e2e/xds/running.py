@@ -26,11 +26,13 @@ from shopmesh.server import readiness
 from shopmesh.server.ads import Ads, grpc_server
 from shopmesh.server.database import Store
 from shopmesh.server.proxies import Proxies, ProxyStatus
-from shopmesh.xds.bootstrap import bootstrap
+from shopmesh.xds.bootstrap import Options, bootstrap
 from shopmesh.xds.node import Mode, ProxyNode
 from tests.support.process import ENVOY, Child, eventually, free_port, running
 
 T = TypeVar("T")
+
+DEFAULTS = Options()
 
 
 class Upstream:
@@ -237,6 +239,7 @@ class Sidecar:
         looks: bool = False,
         kind: str = "virtualNode",
         services: Sequence[str] = (),
+        options: Options = DEFAULTS,
     ) -> None:
         """With `looks` it looks at its application's /readyz, and at its own readiness, and reports both.
 
@@ -244,6 +247,7 @@ class Sidecar:
         """
         self._mesh = mesh
         self._wait = wait
+        self._options = options
         self.instance = instance or f"{name}-1"
         self.egress, self.admin, self.ready = free_port(), free_port(), free_port()
         self.ports = {port: taken or free_port() for port in ports}
@@ -270,7 +274,8 @@ class Sidecar:
         self._stack = contextlib.ExitStack()
         folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory()))
         file = folder / "bootstrap.json"
-        file.write_text(json.dumps(bootstrap(self.node, "127.0.0.1", self._mesh.port, self.admin, self.ready)))
+        document = bootstrap(self.node, "127.0.0.1", self._mesh.port, self.admin, self.ready, options=self._options)
+        file.write_text(json.dumps(document))
         self.child: Child = self._stack.enter_context(running(envoy_command(file)))
         if self._wait:
             self.child.wait_for(self.is_ready, f"{self.instance} is ready")

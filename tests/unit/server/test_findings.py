@@ -49,6 +49,11 @@ def test_a_mesh_that_is_well_has_none() -> None:
         ({"known": False, "in_step": False}, "SM201", "does not exist in the mesh shop"),
         ({"in_step": False}, "SM203", "has not yet confirmed"),
         ({"in_step": False, "refused": Refusal("routes", "bad regex", 1.0)}, "SM202", "refused its routes: bad regex"),
+        (
+            {"refused": Refusal("secrets", "certificate:/a:/b: no", 1.0)},
+            "SM208",
+            "could not load certificate:/a:/b: no",
+        ),
     ],
 )
 def test_a_proxy_that_is_not_as_it_should_be_is_named(state: dict[str, Any], code: str, what: str) -> None:

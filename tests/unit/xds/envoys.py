@@ -14,11 +14,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from envoy.config.cluster.v3.cluster_pb2 import Cluster
-from envoy.config.listener.v3.listener_components_pb2 import Filter
+from envoy.config.listener.v3.listener_components_pb2 import Filter, FilterChain
 from envoy.config.listener.v3.listener_pb2 import Listener
 from envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2 import (
     HttpConnectionManager,
 )
+from envoy.extensions.transport_sockets.tls.v3.tls_pb2 import DownstreamTlsContext
 from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryRequest, DeltaDiscoveryResponse
 
 from shopmesh.xds.resources import (
@@ -69,8 +70,17 @@ def understood(kind: TypeName, value: bytes) -> dict[str, Any]:
         return {"eds": Cluster.FromString(value).type == Cluster.EDS}
     if kind == "listeners":
         chains = Listener.FromString(value).filter_chains
-        return {"routes": [name for chain in chains for one in chain.filters for name in _routes(one)]}
-    return {}
+        return {
+            "routes": [name for chain in chains for one in chain.filters for name in _routes(one)],
+            "secrets": [name for chain in chains for name in _secrets(chain)],
+        }
+    return {"words": value.hex()} if kind == "secrets" else {}
+
+
+def _secrets(chain: FilterChain) -> Iterable[str]:
+    context = DownstreamTlsContext()
+    if chain.transport_socket.typed_config.Unpack(context):
+        yield from (one.name for one in context.common_tls_context.tls_certificate_sds_secret_configs)
 
 
 def _routes(one: Filter) -> Iterable[str]:

@@ -346,3 +346,29 @@ def test_the_record_of_changes_is_bounded(monkeypatch: pytest.MonkeyPatch) -> No
 
     monkeypatch.setattr(registry, "MOST_CHANGES", 5)
     running(test)()
+
+
+def test_a_proxy_that_lacked_files_is_asked_to_load_them_again() -> None:
+    """Once a while, with nothing changed in the mesh; until then its status names them."""
+
+    async def test(plane: Plane) -> None:
+        plane.ads.retry_seconds = 0.0
+        files = {"file": {"certificateChain": "/tls/tls.crt", "privateKey": "/tls/tls.key"}}
+        tls = {"mode": "STRICT", "certificate": files}
+        await plane.put(*meshes.shop(), meshes.node("product", [meshes.listener(tls=tls)]))
+        envoy = Envoy()
+        envoy.no_files = {"certificate:/tls/tls.crt:/tls/tls.key"}
+        stream = Stream(plane.ads, ProxyNode(mesh="shop", name="product", instance="product-1"), envoy)
+        stream.settle()
+        refused = plane.status("product-1").refused
+        assert refused is not None
+        assert refused.message.startswith("certificate:/tls/tls.crt:/tls/tls.key: ")
+
+        envoy.no_files = set()
+        async with asyncio.timeout(5):
+            while not plane.status("product-1").in_step:
+                await asyncio.sleep(0)
+                stream.settle()
+        assert plane.status("product-1").refused is None
+
+    running(test)()

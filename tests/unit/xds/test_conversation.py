@@ -495,6 +495,7 @@ def test_a_refused_secret_is_named_and_does_not_keep_others_out() -> None:
 
     assert {"t"} == set(envoy.loaded)
     assert ["s"] == list(stream.conversation.types["secrets"].refused)
+    assert (stream.conversation.types["secrets"].message or "").startswith("s: ")
     assert envoy.warming == set()
     assert not stream.conversation.in_step
     assert stream.take() == []

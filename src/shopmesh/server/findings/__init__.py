@@ -20,6 +20,7 @@ MISTAKES: tuple[Mistake, ...] = (
     traffic.NOWHERE,
     traffic.ONE_HOST,
     LIMITATION,
+    proxies.NO_CERTIFICATE,
 )
 
 __all__ = ["MISTAKES", "Findings"]

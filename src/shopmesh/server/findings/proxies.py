@@ -21,6 +21,13 @@ REFUSED = Mistake(
     "it goes on with the last configuration that it accepted, not with what the mesh says now",
     "change the resource that the message names; the next change is sent at once",
 )
+NO_CERTIFICATE = Mistake(
+    "SM208",
+    "error",
+    "A proxy could not load the files of a certificate",
+    "connections that need it fail, or go on with the certificate before",
+    "move files that fit to where it looks for them, in the proxy's file system; it tries again every few seconds",
+)
 OUT_OF_STEP = Mistake(
     "SM203",
     "warning",
@@ -40,7 +47,9 @@ def look(statuses: Iterable[ProxyStatus]) -> Iterator[Finding]:
                 where,
                 f"asks for the {status.kind} {status.name}, which does not exist in the mesh {status.mesh}",
             )
-        if status.refused is not None:
+        if status.refused is not None and status.refused.type == "secrets":
+            yield NO_CERTIFICATE.found(status.mesh, where, f"could not load {status.refused.message}")
+        elif status.refused is not None:
             yield REFUSED.found(status.mesh, where, f"refused its {status.refused.type}: {status.refused.message}")
         elif status.connected and status.known and not status.in_step:
             yield OUT_OF_STEP.found(status.mesh, where, "has not yet confirmed the configuration that it was sent")

@@ -9,9 +9,6 @@ from shopmesh.xds import names
 from shopmesh.xds.bootstrap.messages import Json, T, address, cluster, http_options, pipe
 from shopmesh.xds.bootstrap.options import BootstrapError, Options
 
-SDS_CLUSTER = "static_cluster_sds_unix_socket"
-"""App Mesh's own name for it, which walkthroughs know."""
-
 _TOKEN_PATH = re.compile(r"/[\x21-\x7e]+")
 """What Envoy's command operator can name: `:` divides its arguments, `%` and `)` end it."""
 
@@ -33,7 +30,7 @@ def clusters(host: str, port: int, token_file: str | None, options: Options) -> 
     """The control plane, and beside it whoever hands out secrets."""
     found = [_control_plane(host, port, token_file, options)]
     if options.sds_socket is not None:
-        found.append(cluster(SDS_CLUSTER, pipe(options.sds_socket), http2=True))
+        found.append(cluster(names.SDS_CLUSTER, pipe(options.sds_socket), http2=True))
     return found
 
 
