@@ -315,6 +315,16 @@ REFUSED_GATEWAY_ROUTES: dict[str, tuple[dict[str, Any], str, str]] = {
     "other protocol": (
         {"http2Route": gateway({"prefix": "/"})["httpRoute"]}, "spec.http2Route", "listens for http there",
     ),
+    "query in a path": (
+        gateway({"path": {"exact": "/"}}, {"path": {"exact": "/a?b"}}),
+        "spec.httpRoute.action.rewrite.path.exact",
+        "percent-encoded",
+    ),
+    "space in a prefix": (
+        gateway({"prefix": "/"}, {"prefix": {"value": "/a b/"}}),
+        "spec.httpRoute.action.rewrite.prefix.value",
+        "percent-encoded",
+    ),
     "other port": (gateway({"prefix": "/", "port": 81}), "spec.httpRoute.match.port", "listens on 80"),
 }  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from shopmesh.appmesh.kinds import ROUTE_KINDS
@@ -20,6 +21,8 @@ from shopmesh.appmesh.validate import Problem, quote
 KINDS_OF_GATEWAYS = tuple(kind for kind in ROUTE_KINDS if kind != "tcpRoute")
 # https://docs.aws.amazon.com/app-mesh/latest/userguide/gateway-routes.html
 RESERVED_PREFIX = "/aws-appmesh"
+# https://www.rfc-editor.org/rfc/rfc3986#section-3.3
+_NOT_OF_A_PATH = re.compile(r"[^!-~]|[?#\\]")
 
 
 def one_kind(candidate: Candidate) -> Iterator[Problem]:
@@ -65,8 +68,10 @@ def rewrites(candidate: Candidate) -> Iterator[Problem]:
         if "path" in rewrite:
             if "path" not in match:
                 yield Problem(f"{field}.path", "needs a match by path")
-            if not rewrite["path"].get("exact", "").startswith("/"):
+            exact = rewrite["path"].get("exact", "")
+            if not exact.startswith("/"):
                 yield Problem(f"{field}.path.exact", "required, and must begin with /")
+            yield from _written(exact, f"{field}.path.exact")
 
 
 def fits_its_gateway(candidate: Candidate) -> Iterator[Problem]:
@@ -106,6 +111,13 @@ def _prefix(rewrite: Json, match: Json, field: str) -> Iterator[Problem]:
     value = rewrite.get("value", "/")
     if not (value.startswith("/") and value.endswith("/")):
         yield Problem(f"{field}.value", f"{quote(value)} must begin and end with /")
+    yield from _written(value, f"{field}.value")
+
+
+def _written(path: str, field: str) -> Iterator[Problem]:
+    """Envoy writes it into the request as it is: a space breaks the request line, a `?` begins the query."""
+    if wrong := _NOT_OF_A_PATH.search(path):
+        yield Problem(field, f"{quote(path)} has {quote(wrong[0])}, which is not of a path; write it percent-encoded")
 
 
 def _hostname(match: Json, field: str) -> Iterator[Problem]:
