@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.local.conftest import SHOPMESH, processes_of, project, starting
-from tests.support.process import free_port, running
+from tests.support.process import eventually, free_port, running
 
 GATEWAY = """
 apiVersion: appmesh.k8s.aws/v1beta2
@@ -42,7 +42,7 @@ def project_with_gateway(tmp_path: Path, port: int) -> Path:
 
 @pytest.mark.feature(22)
 def test_a_gateway_of_the_manifests_serves_on_its_own_port(tmp_path: Path) -> None:
-    """Its Envoy runs without an application, is in step, and leads where its routes say; `status` shows it."""
+    """Its Envoy runs without an application, is in step, leads where its routes say, is counted, and shown by `status`."""
     port = free_port()
     folder = project_with_gateway(tmp_path, port)
     with starting(tmp_path, "--workload", "product", "--workload", "shop-gw", project=folder) as up:
@@ -53,6 +53,12 @@ def test_a_gateway_of_the_manifests_serves_on_its_own_port(tmp_path: Path) -> No
             status.process.wait(20)
             (line,) = [line.split() for line in status.output.splitlines() if line.startswith("shop-gw-1")]
 
+        def counted() -> int:
+            (split,) = (one for one in up.client.splits("shopmesh", 60)["splits"] if one["route"] == "product-r")
+            return sum(target["requests"] for target in split["targets"])
+
+        # Nobody else calls it here.
+        assert 1 == eventually(counted, "the gateway's request in the figures")
         assert ("Product", 1.0) == (body["Service"], body["Version"])
         assert ["shop-gw-1", "shop-gw", "127.0.0.1"] == line[:3]
         assert ["in", "step"] == line[-2:]
