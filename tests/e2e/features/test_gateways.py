@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
@@ -399,6 +400,25 @@ def test_changes_at_a_gateway_lose_no_request(canary: Canary) -> None:
 
     assert {} == load.failed
     assert "v2" == get(canary.port, "/shop/x")[1]
+
+
+@pytest.mark.feature(22)
+@pytest.mark.feature(26)
+def test_a_gateway_logs_what_came_and_where_it_went(canary: Canary, tmp_path: Path) -> None:
+    """Two lines a request: of its listener, and of the way to the service; the path as it came is in both."""
+    file = tmp_path / "gateway.log"
+    text = "%REQ(X-ENVOY-ORIGINAL-PATH?:PATH)% %RESPONSE_CODE% %UPSTREAM_CLUSTER%"
+    log = {"accessLog": {"file": {"path": str(file), "format": {"text": text}}}}
+    canary.mesh.converge(canary.mesh.put(gateway("gw", logging=log)))
+    get(canary.port, "/shop/x")
+    get(canary.port, "/nowhere")
+
+    eventually(lambda: file.read_text().count("\n") >= 3, "it has logged")
+    assert {
+        "/shop/x 200 cds_egress_shop_product_http_5000",
+        "/shop/x 200 cds_ingress_shop_gw_self_redirect_http_8080",
+        "/nowhere 404 -",
+    } == set(file.read_text().splitlines())
 
 
 @pytest.mark.feature(9)

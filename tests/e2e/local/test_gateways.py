@@ -42,7 +42,7 @@ def project_with_gateway(tmp_path: Path, port: int) -> Path:
 
 @pytest.mark.feature(22)
 def test_a_gateway_of_the_manifests_serves_on_its_own_port(tmp_path: Path) -> None:
-    """Its Envoy runs without an application, is in step, leads where its routes say, is counted, and shown by `status`."""
+    """Its Envoy runs without an application, leads where its routes say, is counted, and shown by `status`."""
     port = free_port()
     folder = project_with_gateway(tmp_path, port)
     with starting(tmp_path, "--workload", "product", "--workload", "shop-gw", project=folder) as up:
