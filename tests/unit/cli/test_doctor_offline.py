@@ -34,11 +34,12 @@ def test_the_demos_mesh_has_nothing_wrong() -> None:
 
 def test_an_error_is_told_with_file_and_line(tmp_path: Path) -> None:
     """Why it hurts, what to do, where more is written; the exit status is 1."""
-    said = doctor("-f", str(MESH / "mesh.yaml"), "-f", broken(tmp_path, "  listeners:\n    - portMapping:\n        port: 5000\n        protocol: http\n", ""), status=1).stdout  # fmt: skip  # noqa: E501
+    listeners = "  listeners:\n    - portMapping:\n        port: 5000\n        protocol: http\n"
+    said = doctor("-f", str(MESH / "mesh.yaml"), "-f", broken(tmp_path, listeners, ""), status=1).stdout
 
     assert "error SM110  route shopmesh/product-vr/product-r (" in said
     assert "product.yaml, document 3, line " in said
-    assert "leads to any port of product-vn, which listens on no port" in said
+    assert "is a httpRoute to any port of product-vn, which listens on no port" in said
     assert "    why: " in said
     assert "    do:  " in said
     assert "    see: docs/doctor.md#sm110" in said

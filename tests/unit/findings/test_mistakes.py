@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import pytest
 
 from shopmesh.appmesh import findings
+from shopmesh.appmesh.findings import reading
 from shopmesh.appmesh.store import Document, Resource, State
+from shopmesh.xds import routes, targets
 from tests.unit.xds.meshes import listener, mesh, node, resource, route, router, service, shop
 
 
@@ -49,6 +52,26 @@ class Case(NamedTuple):
     where: str
     guilty: list[Resource]
     innocent: list[Resource]
+
+
+def way_in(*matches: Document, ports: tuple[int, ...] = (80,)) -> list[Resource]:
+    """A gateway whose routes, `x` and `y`, are asked in reverse order, each for what it matches."""
+    return [
+        mesh(),
+        node("n"),
+        service("s", node="n"),
+        resource("virtualGateway", "shop", "g", spec={"listeners": [listener(port) for port in ports]}),
+        *(
+            resource("gatewayRoute", "shop", "g", name, spec={"priority": 9 - place, "httpRoute": {"match": match}})
+            for place, (name, match) in enumerate(zip("xy", matches, strict=False))
+        ),
+    ]
+
+
+def calling(policy: Document) -> Resource:
+    """Order, which holds to a client policy when it calls product."""
+    backend = {"virtualService": {"virtualServiceName": "product.local", "clientPolicy": policy}}
+    return resource("virtualNode", "shop", "order", spec={"backends": [backend]})
 
 
 AT_80 = {"prefix": "/", "port": 80}
@@ -121,6 +144,24 @@ CASES = [
         way(to("n"), timeout=seconds(30), listeners=[listener(timeout={"http": seconds(30)})]),
     ),
     Case(
+        "SM121",
+        "gatewayRoute shop/g/x",
+        way_in({"prefix": "/a/b"}, {"prefix": "/a"}),
+        way_in({"prefix": "/ab"}, {"prefix": "/a"}),
+    ),
+    Case(
+        "SM122",
+        "virtualGateway shop/g",
+        way_in({"prefix": "/", "port": 80}, ports=(80, 81)),
+        way_in({"prefix": "/"}, ports=(80, 81)),
+    ),
+    Case(
+        "SM130",
+        "virtualNode shop/order",
+        [*shop(), calling({"tls": {"ports": [8443]}})],
+        [*shop(), calling({"tls": {"ports": [5000]}})],
+    ),
+    Case(
         "SM120",
         "route shop/r/x",
         [*way(to("n"), match={"prefix": "/a"}), route("r", "all", [to("n")], priority=1)],
@@ -165,12 +206,21 @@ def test_weights_that_nobody_can_take_add_up_to_nothing(guilty: list[Resource]) 
     assert "SM113" in wrong(guilty)
 
 
-def test_a_tcp_route_may_lead_to_any_listener() -> None:
-    """Bytes are bytes."""
-    tcp = way(to("n"), kind="tcpRoute", match={})
+@pytest.mark.parametrize("kind", ["httpRoute", "http2Route", "grpcRoute", "tcpRoute"])
+@pytest.mark.parametrize("asked", [None, 5000, 5001, 6000])
+def test_the_listener_that_is_held_against_a_route_is_the_one_that_gets_its_requests(
+    kind: str, asked: int | None
+) -> None:
+    """As the translation chooses it, by port, then by protocol."""
+    protocols = {"httpRoute": "http", "http2Route": "http2", "grpcRoute": "grpc", "tcpRoute": "tcp"}
+    for order in itertools.permutations([(5000, "http"), (5001, "grpc"), (5002, "http2"), (5003, "tcp")], 3):
+        listeners = [listener(*one) for one in order]
+        state = State(way(to("n", 1, asked), kind=kind, match={}, listeners=listeners))
+        [leg] = reading.legs(state, state.children("route", ("shop", "r"))[0])
+        best = routes._PROTOCOLS.get(kind, (protocols[kind],))
+        meant = targets.target(state, "shop", "n", asked, 5000, best)
 
-    assert "SM111" not in wrong(tcp)
-    assert "SM112" not in wrong(tcp)
+        assert (meant and (meant.port, meant.protocol)) == (leg.listener and leg.listener[:2])
 
 
 @pytest.mark.parametrize(

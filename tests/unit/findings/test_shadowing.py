@@ -20,9 +20,9 @@ from hypothesis import strategies as st
 from shopmesh.appmesh.findings import shadowing
 from shopmesh.appmesh.findings.reach import Reach
 from shopmesh.appmesh.findings.shadowing import SHADOWED
-from shopmesh.appmesh.store import Document, State
-from shopmesh.xds import matches
-from tests.unit.xds.meshes import listener, mesh, route, router
+from shopmesh.appmesh.store import Document, Resource, State
+from shopmesh.xds import gateway_routes, matches
+from tests.unit.xds.meshes import listener, mesh, resource, route, router
 
 PATHS = ("/", "/a", "/a/", "/ab", "/a/b", "/a.b", "/b", "/b/c")
 VALUES = (None, "", "a", "ab", "b", "ba", "0", "1", "2", "5")
@@ -78,6 +78,8 @@ def reads(matcher: StringMatcher, value: str) -> bool:
     if kind == "safe_regex":
         return re2.fullmatch(matcher.safe_regex.regex, value) is not None
     wanted = str(getattr(matcher, kind))
+    if matcher.ignore_case:
+        wanted, value = wanted.lower(), value.lower()
     if kind == "exact":
         return value == wanted
     return value.startswith(wanted) if kind == "prefix" else value.endswith(wanted)
@@ -177,6 +179,71 @@ def test_of_two_without_regular_expressions_every_shadow_is_told(first: Document
     decided = takes_something and not ("exact" in first.get("path", {}) and "prefix" in second)
 
     assert not decided or shadow == (found(first, second, priorities=(0, 1)) == ["1"])
+
+
+_HOSTS = st.sampled_from([{}, {}, {"exact": "a.com"}, {"exact": "b.a.com"}, {"suffix": "a.com"}, {"suffix": ".a.com"}])
+_WAYS_IN = st.builds(
+    lambda path, hostname: {**path, **({"hostname": hostname} if hostname else {})},
+    st.builds(lambda path: {"prefix": path}, st.sampled_from(PATHS)) | _PATHS,
+    _HOSTS,
+)
+
+
+def ways_in(*routes: tuple[Document, int | None]) -> tuple[Resource, list[Resource]]:
+    """A gateway, and its routes, `0` the first."""
+    to = {"action": {"target": {"virtualService": {"virtualServiceName": "s"}}}}
+    made = [
+        resource(
+            *("gatewayRoute", "shop", "g", str(place)),
+            spec={"httpRoute": {"match": match, **to}, **({} if priority is None else {"priority": priority})},
+        )
+        for place, (match, priority) in enumerate(routes)
+    ]
+    return resource("virtualGateway", "shop", "g", spec={"listeners": [listener(80)]}), made
+
+
+def told_at(gateway: Resource, routes: list[Resource]) -> list[str]:
+    found = shadowing.shadowed_gateway_routes(State([mesh(), gateway, *routes]), gateway)
+    return [one.where.rpartition("/")[2] for one in found]
+
+
+def comes_in(route: Resource, path: str, host: str) -> bool:
+    request: Request = (path, {":authority": host}, None)
+    return any(takes(one.match, request) for one in gateway_routes.routes(route, "cluster"))
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.tuples(_WAYS_IN, st.sampled_from([None, 0, 1])), min_size=2, max_size=5))
+def test_no_gateway_route_that_a_request_reaches_is_accused(routes: list[tuple[Document, int | None]]) -> None:
+    """By path, where a prefix ends with a part of it, and by host name, in the order that gateways have."""
+    gateway, made = ways_in(*routes)
+    ordered = sorted(made, key=gateway_routes.rank)
+    reached = {
+        next((one.key.name for one in ordered if comes_in(one, path, host)), None)
+        for path in PATHS
+        for host in ("a.com", "b.a.com", "xa.com", "other")
+    }
+
+    assert set() == reached & set(told_at(gateway, made))
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "told"),
+    [
+        ({"prefix": "/pro"}, {"prefix": "/pro/x"}, ["1"]),
+        ({"prefix": "/pro"}, {"path": {"exact": "/pro"}}, ["1"]),
+        ({"prefix": "/pro"}, {"prefix": "/product"}, []),
+        ({"prefix": "/pro"}, {"path": {"regex": "/pro/.*x"}}, ["1"]),
+        ({"prefix": "/pro"}, {"path": {"regex": "/product/.*x"}}, []),
+        ({"prefix": "/", "hostname": {"suffix": ".A.com"}}, {"prefix": "/", "hostname": {"exact": "b.a.com"}}, ["1"]),
+        ({"prefix": "/", "hostname": {"exact": "a.com"}}, {"prefix": "/"}, []),
+    ],
+)
+def test_gateway_routes_are_compared_as_a_gateway_takes_them(
+    first: Document, second: Document, told: list[str]
+) -> None:
+    """A prefix ends where a part of the path does, and host names know no upper and lower case."""
+    assert told == told_at(*ways_in((first, 0), (second, 1)))
 
 
 def headers(**wanted: Document) -> Document:

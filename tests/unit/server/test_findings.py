@@ -136,6 +136,15 @@ def test_what_could_not_be_translated_is_a_warning_after_the_errors() -> None:
     assert [("SM201", "shop"), ("SM207", ""), ("SM207", "shop")] == [(one.code, one.mesh) for one in told]
 
 
+def test_what_a_document_explains_is_not_told_again_as_untranslated() -> None:
+    """The translation comes upon the same mistake; another one at the same place is told."""
+    route_alone = [mesh(), router("r"), route("r", "x", {"n": 1}), node("n", []), service("s", router="r")]
+    limitation = Limitation("route shop/r/x", "its target n has no HTTP listener", "a reason", "a remedy")
+
+    assert "SM207" not in {one.code for one in found(route_alone, [], [limitation])}
+    assert "SM207" in {one.code for one in found(shop(), [], [limitation])}
+
+
 def test_documents_are_looked_at_again_only_where_something_changed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who asks every second makes no work; a new route is looked at, and the router that it belongs to."""
     seen: list[str] = []

@@ -11,14 +11,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from shopmesh.appmesh.findings import services, shadowing, targets
+from shopmesh.appmesh.findings import gateways, policies, services, shadowing, targets
 from shopmesh.appmesh.findings.finding import Finding, Look, Mistake, Severity, place
 from shopmesh.appmesh.store import Resource, State, View
 
 LOOKS: Mapping[str, tuple[Look, ...]] = MappingProxyType(
     {
         "mesh": (),
-        "virtualNode": (services.unknown_backends,),
+        "virtualNode": (services.unknown_backends, policies.ports_of_nobody),
         "virtualRouter": (services.no_route, shadowing.shadowed_routes),
         "route": (
             targets.no_listener,
@@ -29,7 +29,7 @@ LOOKS: Mapping[str, tuple[Look, ...]] = MappingProxyType(
             targets.timeouts,
         ),
         "virtualService": (services.no_provider, services.not_listening),
-        "virtualGateway": (),
+        "virtualGateway": (gateways.no_route, shadowing.shadowed_gateway_routes),
         "gatewayRoute": (),
     }
 )
@@ -47,6 +47,9 @@ MISTAKES: tuple[Mistake, ...] = (
     targets.WHICH_LISTENER,
     targets.TIMEOUT,
     shadowing.SHADOWED,
+    shadowing.GATEWAY_SHADOWED,
+    gateways.NO_ROUTE,
+    policies.NO_PORT,
 )
 
 __all__ = ["LOOKS", "MISTAKES", "Finding", "Look", "Mistake", "Severity", "of_documents", "of_resource", "place"]

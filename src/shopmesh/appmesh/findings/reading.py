@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 from shopmesh.appmesh.kinds import ROUTE_KINDS
 from shopmesh.appmesh.rules.candidate import milliseconds
 from shopmesh.appmesh.store import Document, Key, Resource, View
+
+_BEST: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "httpRoute": ("http", "http2", "grpc"),
+        "http2Route": ("http2", "grpc", "http"),
+        "grpcRoute": ("grpc", "http2", "http"),
+        "tcpRoute": ("tcp",),
+    }
+)
+"""The protocols of listeners that a route of some kind may lead to, the best first."""
 
 DEFAULT_TIMEOUT_MS = 15_000
 """Of a request, at a route and at a listener, where none is written (feature 19)."""
@@ -24,8 +35,8 @@ class Listener(NamedTuple):
 class Leg(NamedTuple):
     """One weighted target of a route. `node` is None where its virtual node is not there.
 
-    `listener` is the one that takes the requests: that of the target's port; without one that of the router's, else the
-    first; None where there is none.
+    `listener` takes the requests (see `xds.targets.target`): that of the target's port; without one that of the
+    router's port, else the best by protocol; None where there is none that will do.
     """
 
     name: str
@@ -64,10 +75,10 @@ def kind_of(route: Resource) -> str:
 
 def legs(view: View, route: Resource) -> list[Leg]:
     """Where a route of a router leads."""
-    wished, found = wished_port(view, route), []
-    for target in route.spec[kind_of(route)]["action"]["weightedTargets"]:
+    kind, wished, found = kind_of(route), wished_port(view, route), []
+    for target in route.spec[kind]["action"]["weightedTargets"]:
         node = view.get(Key("virtualNode", (route.key.mesh, target["virtualNode"])))
-        taking = listener_of(listeners(node), target.get("port"), wished) if node else None
+        taking = listener_of(usable(node, kind), kind, target.get("port"), wished) if node else None
         found.append(Leg(target["virtualNode"], target["weight"], target.get("port"), node, taking))
     return found
 
@@ -79,11 +90,15 @@ def wished_port(view: View, route: Resource) -> int | None:
     return own if own is not None or router is None else next(iter(ports(router)), None)
 
 
-def listener_of(found: Sequence[Listener], port: int | None, wished: int | None) -> Listener | None:
-    """That of `port`; without one, that of the `wished` port where there is one, else the first."""
-    if port is not None:
-        return next((one for one in found if one.port == port), None)
-    return next((one for one in found if one.port == wished), found[0] if found else None)
+def usable(node: Resource, kind: str) -> list[Listener]:
+    """The listeners of a virtual node to which a route of that kind may lead."""
+    return [one for one in listeners(node) if one.protocol in _BEST[kind]]
+
+
+def listener_of(found: Sequence[Listener], kind: str, port: int | None, wished: int | None) -> Listener | None:
+    """That of `port`; without one, that of the `wished` port where there is one, else the best by protocol."""
+    fitting = [one for one in found if port in (None, one.port)]
+    return min(fitting, key=lambda one: (one.port != wished, _BEST[kind].index(one.protocol)), default=None)
 
 
 def backends(node: Resource) -> Iterator[Document]:

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from shopmesh.appmesh.findings import reading
 from shopmesh.appmesh.findings.finding import Finding, Mistake
-from shopmesh.appmesh.findings.reach import Reach, rank, reach
+from shopmesh.appmesh.findings.reach import Reach, gateway_rank, gateway_reach, rank, reach
+from shopmesh.appmesh.kinds import ROUTE_KINDS
 from shopmesh.appmesh.store import Key, Resource, View
 
 MOST_COMPARISONS = 50_000
@@ -19,6 +20,15 @@ SHADOWED = Mistake(
     "A route is never reached",
     "a route that is asked before it takes every request that it would: what it says never happens",
     "give it a lower priority number (0 is asked first) than the other, narrow the other, or delete it",
+)
+
+
+GATEWAY_SHADOWED = Mistake(
+    "SM121",
+    "warning",
+    "A gateway route is never reached",
+    SHADOWED.why,
+    SHADOWED.fix,
 )
 
 
@@ -40,7 +50,24 @@ def shadowed_routes(view: View, router: Resource) -> Iterator[Finding]:
         order = rank(route.key.name, route.spec.get("priority"), kind, match)
         asked.append(Asked(order, route.key, reach(kind, match, only)))
     for one, by in shadowed(asked):
-        yield SHADOWED.at(one, f"is never reached: {by.name} is asked before it and takes all of its requests")
+        yield SHADOWED.at(one, _said(by))
+
+
+def shadowed_gateway_routes(view: View, gateway: Resource) -> Iterator[Finding]:
+    """Each listener of a gateway has the routes of its own protocol."""
+    for kind in ROUTE_KINDS:
+        ports = [port for port, protocol in reading.ports(gateway).items() if f"{protocol}Route" == kind]
+        only = ports[0] if len(ports) == 1 else None
+        asked = []
+        for route in view.children("gatewayRoute", gateway.key.path):
+            if kind in route.spec:
+                match = route.spec[kind]["match"]
+                order = gateway_rank(route.key.name, route.spec.get("priority"), kind, match)
+                asked.append(Asked(order, route.key, gateway_reach(kind, match, only)))
+        for one, by in shadowed(asked):
+            yield GATEWAY_SHADOWED.at(
+                one, f"is never reached: {by.name} is asked before it and takes all of its requests"
+            )
 
 
 def shadowed(asked: Sequence[Asked]) -> Iterator[tuple[Key, Key]]:
@@ -56,3 +83,7 @@ def shadowed(asked: Sequence[Asked]) -> Iterator[tuple[Key, Key]]:
         if len(before) > most:
             before.sort(key=lambda other: (len(other.reach.conditions), len(other.reach.path.value)))
             del before[most:]
+
+
+def _said(by: Key) -> str:
+    return f"is never reached: {by.name} is asked before it and takes all of its requests"

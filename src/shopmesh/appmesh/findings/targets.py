@@ -11,7 +11,7 @@ from shopmesh.appmesh.store import Resource, View
 NO_LISTENER = Mistake(
     "SM110",
     "error",
-    "A route leads to a port on which its target does not listen",
+    "A route leads to a port on which its target does not listen, or not for such requests",
     "its weight goes to the other targets; where there is none, requests are answered 503",
     "give the virtual node such a listener (an update may have dropped it), or correct or take out the target",
 )
@@ -47,7 +47,7 @@ WHICH_LISTENER = Mistake(
     "SM115",
     "warning",
     "A target has several listeners, and the route does not say which",
-    "none has the router's port, so the first in the document is taken: its order decides where requests go",
+    "none has the router's port, so one is chosen by protocol, then by the order in the document",
     "name the port in the weighted target",
 )
 TIMEOUT = Mistake(
@@ -58,35 +58,31 @@ TIMEOUT = Mistake(
     "give the listener of the virtual node the same time-out, too",
 )
 
-_MULTIPLEXED = ("http2", "grpc")
-
 
 def no_listener(view: View, route: Resource) -> Iterator[Finding]:
     for leg in reading.legs(view, route):
         if leg.node is not None and leg.listener is None:
-            has = ", ".join(map(str, reading.ports(leg.node))) or "no port"
+            has = ", ".join(f"{port} ({protocol})" for port, protocol in reading.ports(leg.node).items()) or "no port"
             wanted = "any port" if leg.port is None else f"port {leg.port}"
-            yield NO_LISTENER.at(route.key, f"leads to {wanted} of {leg.name}, which listens on {has}")
+            what = f"is a {reading.kind_of(route)} to {wanted} of {leg.name}, which listens on {has}"
+            yield NO_LISTENER.at(route.key, what)
 
 
 def protocols(view: View, route: Resource) -> Iterator[Finding]:
     kind = reading.kind_of(route)
     for leg in reading.legs(view, route):
-        if leg.listener is None or kind == f"{leg.listener.protocol}Route" or kind == "tcpRoute":
+        if leg.listener is None or kind == f"{leg.listener.protocol}Route":
             continue
         what = f"is a {kind}, and port {leg.listener.port} of {leg.name} speaks {leg.listener.protocol}"
-        yield (OTHER_PROTOCOL if _translated(kind, leg.listener.protocol) else WRONG_PROTOCOL).at(route.key, what)
+        # gRPC needs HTTP/2 all the way.
+        mistake = WRONG_PROTOCOL if (kind, leg.listener.protocol) == ("grpcRoute", "http") else OTHER_PROTOCOL
+        yield mistake.at(route.key, what)
 
 
 def weight_nowhere(view: View, route: Resource) -> Iterator[Finding]:
     """A target whose virtual node is not there yet may be the one that will take them."""
-    kind, legs = reading.kind_of(route), reading.legs(view, route)
-    usable = [
-        leg
-        for leg in legs
-        if leg.node is None or (leg.listener and (kind == "tcpRoute") == (leg.listener.protocol == "tcp"))
-    ]
-    if not any(leg.weight for leg in usable):
+    legs = reading.legs(view, route)
+    if not any(leg.weight for leg in legs if leg.node is None or leg.listener is not None):
         weights = ", ".join(f"{leg.name} {leg.weight}" for leg in legs)
         yield WEIGHT_NOWHERE.at(route.key, f"gives no weight to a target that listens ({weights})")
 
@@ -103,7 +99,8 @@ def which_listener(view: View, route: Resource) -> Iterator[Finding]:
     for leg in reading.legs(view, route):
         if leg.port is not None or leg.node is None or leg.listener is None:
             continue
-        behind, before = reading.ports(leg.node), reading.wished_port(view, route)
+        behind = [one.port for one in reading.usable(leg.node, reading.kind_of(route))]
+        before = reading.wished_port(view, route)
         if len(behind) > 1 and before is not None and before not in behind:
             has = ", ".join(map(str, behind))
             what = f"names no port of {leg.name}, which has {has} and not the router's {before}; {leg.listener.port} is"
@@ -112,22 +109,18 @@ def which_listener(view: View, route: Resource) -> Iterator[Finding]:
 
 def timeouts(view: View, route: Resource) -> Iterator[Finding]:
     """Only where the route says how long: who gives the listener alone a shorter one means it."""
-    body = route.spec[reading.kind_of(route)]
-    if (body.get("timeout") or {}).get("perRequest") is None:
+    kind = reading.kind_of(route)
+    body = route.spec[kind]
+    if kind == "tcpRoute" or (body.get("timeout") or {}).get("perRequest") is None:
         return
     allowed = reading.timeout(body)
     for leg in reading.legs(view, route):
-        if leg.listener is None or leg.listener.protocol == "tcp" or not leg.listener.timeout:
+        if leg.listener is None or not leg.listener.timeout:
             continue
         if not allowed or allowed > leg.listener.timeout:
             mine = _seconds(allowed) if allowed else "any time"
             what = f"allows {mine}, and port {leg.listener.port} of {leg.name} {_seconds(leg.listener.timeout)}"
             yield TIMEOUT.at(route.key, what)
-
-
-def _translated(kind: str, protocol: str) -> bool:
-    """HTTP becomes HTTP of another version; gRPC needs HTTP/2 all the way, and TCP is no HTTP."""
-    return protocol in _MULTIPLEXED if kind == "grpcRoute" else protocol != "tcp"
 
 
 def _seconds(milliseconds: int) -> str:

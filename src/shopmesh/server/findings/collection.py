@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from shopmesh.appmesh import findings as documents
-from shopmesh.appmesh.findings import Finding, Mistake
+from shopmesh.appmesh.findings import Finding, Mistake, shadowing, targets
 from shopmesh.appmesh.kinds import children_of
 from shopmesh.appmesh.store import Key, View
 from shopmesh.server.database import Commit
@@ -21,6 +21,9 @@ LIMITATION = Mistake(
     "what is left out, and what comes of it, is said by the finding itself",
     "as the finding says",
 )
+
+_EXPLAINING = frozenset(one.code for one in (targets.NO_LISTENER, targets.WEIGHT_NOWHERE, shadowing.SHADOWED))
+"""Mistakes of routes that the translation comes upon as well: they are told once."""
 
 
 class Findings:
@@ -43,12 +46,13 @@ class Findings:
 
     def all(self) -> list[Finding]:
         """Errors first, then by place."""
-        statuses = list(self._statuses())
+        statuses, in_documents = list(self._statuses()), self._parts.root(_everywhere)
+        explained = {one.where for one in in_documents if one.code in _EXPLAINING}
         found = [
-            *self._parts.root(_everywhere),
+            *in_documents,
             *proxies.look(statuses),
             *traffic.look(self._parts.root(traffic.weighted_everywhere), statuses),
-            *(_limitation(one) for one in self._limitations()),
+            *(_limitation(one) for one in self._limitations() if one.where not in explained),
         ]
         return sorted(found, key=lambda finding: finding.order)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from shopmesh.appmesh.findings.reach import paths
 from shopmesh.appmesh.findings.reach.conditions import Condition, header, implies, query
@@ -43,6 +43,14 @@ def reach(kind: str, match: Document, port: int | None = None) -> Reach:
     return Reach(protocol, match.get("port", port), _path(protocol, match), conditions)
 
 
+def gateway_reach(kind: str, match: Document, port: int | None = None) -> Reach:
+    """Of a gateway route's match: its prefix ends where a part of the path does, and it may ask for a host name."""
+    found = reach(kind, match, port)
+    if found.protocol == "http" and found.path.kind == "prefix":
+        found = replace(found, path=paths.branch(found.path.value))
+    return replace(found, conditions=(*found.conditions, *_hostname(match)))
+
+
 def rank(name: str, priority: int | None, kind: str, match: Document) -> Rank:
     """Sorts routes into the order in which they are asked (see `xds.matches.rank`); the first that fits takes it.
 
@@ -57,6 +65,14 @@ def rank(name: str, priority: int | None, kind: str, match: Document) -> Rank:
         -len(found.conditions),
         name,
     )
+
+
+def gateway_rank(name: str, priority: int | None, kind: str, match: Document) -> tuple[object, ...]:
+    """The same for gateway routes (see `xds.gateway_routes.rank`): after the priority the host name decides."""
+    as_route = rank(name, priority, kind, match)
+    hostname = match.get("hostname") or {}
+    host = (0, 0) if "exact" in hostname else (1, -len(hostname["suffix"])) if "suffix" in hostname else (2, 0)
+    return as_route[0], host, as_route
 
 
 def _path(protocol: str, match: Document) -> Path:
@@ -79,6 +95,11 @@ def _conditions(match: Document) -> Iterator[Condition]:
             yield Condition(f"header :{name}", "exact", match[name])
     yield from (header(one) for one in match.get("headers") or ())
     yield from (query(one) for one in match.get("queryParameters") or ())
+
+
+def _hostname(match: Document) -> Iterator[Condition]:
+    for kind, value in (match.get("hostname") or {}).items():
+        yield Condition("hostname", kind, value.lower())
 
 
 def _metadata(match: Document) -> Iterator[Condition]:

@@ -1,0 +1,42 @@
+"""Client policies: what callers are to hold to, and do not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from shopmesh.appmesh.findings import reading
+from shopmesh.appmesh.findings.finding import Finding, Mistake
+from shopmesh.appmesh.store import Key, Resource, View
+
+NO_PORT = Mistake(
+    "SM130",
+    "warning",
+    "A client policy enforces TLS for ports that its backend does not have",
+    "it is enforced for no request: they go as the other side's listener will have them, or in the clear",
+    "name the ports of the backend, or none, so that the policy holds for all of them",
+)
+
+
+def ports_of_nobody(view: View, node: Resource) -> Iterator[Finding]:
+    for backend in reading.backends(node):
+        wanted = ((backend.get("clientPolicy") or {}).get("tls") or {}).get("ports") or ()
+        has = _ports(view, node.key.mesh, backend["virtualServiceName"]) if wanted else set()
+        if has and has.isdisjoint(wanted):
+            named, there = ", ".join(map(str, wanted)), ", ".join(map(str, sorted(has)))
+            what = f"enforces TLS to {backend['virtualServiceName']} on port {named}, and that has {there}"
+            yield NO_PORT.at(node.key, what)
+
+
+def _ports(view: View, mesh: str, name: str) -> set[int]:
+    """Those by which a virtual service is called and those to which its calls go; none where that is not known."""
+    service = view.get(Key("virtualService", (mesh, name)))
+    behind = reading.provider(view, service) if service else None
+    if behind is None:
+        return set()
+    found = set(reading.ports(behind))
+    for route in view.children("route", behind.key.path) if behind.key.kind == "virtualRouter" else ():
+        for leg in reading.legs(view, route):
+            if leg.node is None:
+                return set()
+            found |= set(reading.ports(leg.node))
+    return found
