@@ -11,7 +11,7 @@ import pytest
 from shopmesh.appmesh import findings
 from shopmesh.appmesh.findings import reading
 from shopmesh.appmesh.store import Document, Resource, State
-from shopmesh.xds import routes, targets
+from shopmesh.xds import weights
 from tests.unit.xds.meshes import listener, mesh, node, resource, route, router, service, shop
 
 
@@ -212,13 +212,11 @@ def test_the_listener_that_is_held_against_a_route_is_the_one_that_gets_its_requ
     kind: str, asked: int | None
 ) -> None:
     """As the translation chooses it, by port, then by protocol."""
-    protocols = {"httpRoute": "http", "http2Route": "http2", "grpcRoute": "grpc", "tcpRoute": "tcp"}
     for order in itertools.permutations([(5000, "http"), (5001, "grpc"), (5002, "http2"), (5003, "tcp")], 3):
-        listeners = [listener(*one) for one in order]
-        state = State(way(to("n", 1, asked), kind=kind, match={}, listeners=listeners))
-        [leg] = reading.legs(state, state.children("route", ("shop", "r"))[0])
-        best = routes._PROTOCOLS.get(kind, (protocols[kind],))
-        meant = targets.target(state, "shop", "n", asked, 5000, best)
+        state = State(way(to("n", 1, asked), kind=kind, match={}, listeners=[listener(*one) for one in order]))
+        [one] = state.children("route", ("shop", "r"))
+        [leg] = reading.way(state, one).legs
+        [(_, meant)] = weights.leads_to(state, one)
 
         assert (meant and (meant.port, meant.protocol)) == (leg.listener and leg.listener[:2])
 

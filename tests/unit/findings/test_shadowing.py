@@ -235,6 +235,8 @@ def test_no_gateway_route_that_a_request_reaches_is_accused(routes: list[tuple[D
         ({"prefix": "/pro"}, {"prefix": "/product"}, []),
         ({"prefix": "/pro"}, {"path": {"regex": "/pro/.*x"}}, ["1"]),
         ({"prefix": "/pro"}, {"path": {"regex": "/product/.*x"}}, []),
+        ({"prefix": "/pro"}, {"path": {"regex": "/pro.*"}}, []),
+        ({"path": {"regex": "/pro.*"}}, {"prefix": "/product"}, ["1"]),
         ({"prefix": "/", "hostname": {"suffix": ".A.com"}}, {"prefix": "/", "hostname": {"exact": "b.a.com"}}, ["1"]),
         ({"prefix": "/", "hostname": {"exact": "a.com"}}, {"prefix": "/"}, []),
     ],

@@ -35,7 +35,7 @@ def _ports(view: View, mesh: str, name: str) -> set[int]:
         return set()
     found = set(reading.ports(behind))
     for route in view.children("route", behind.key.path) if behind.key.kind == "virtualRouter" else ():
-        for leg in reading.legs(view, route):
+        for leg in reading.way(view, route).legs:
             if leg.node is None:
                 return set()
             found |= set(reading.ports(leg.node))

@@ -35,7 +35,7 @@ class Listener(NamedTuple):
 class Leg(NamedTuple):
     """One weighted target of a route. `node` is None where its virtual node is not there.
 
-    `listener` takes the requests (see `xds.targets.target`): that of the target's port; without one that of the
+    `listener` takes the requests (see `xds.weights.leads_to`): that of the target's port; without one that of the
     router's port, else the best by protocol; None where there is none that will do.
     """
 
@@ -44,6 +44,16 @@ class Leg(NamedTuple):
     port: int | None
     node: Resource | None
     listener: Listener | None
+
+
+class Way(NamedTuple):
+    """A route of a router: `body` is what its `kind` holds, `port` that at which its requests come in, if known."""
+
+    key: Key
+    kind: str
+    body: Document
+    port: int | None
+    legs: tuple[Leg, ...]
 
 
 def ports(resource: Resource) -> dict[int, str]:
@@ -73,21 +83,18 @@ def kind_of(route: Resource) -> str:
     return next(kind for kind in ROUTE_KINDS if kind in route.spec)
 
 
-def legs(view: View, route: Resource) -> list[Leg]:
+def way(view: View, route: Resource) -> Way:
     """Where a route of a router leads."""
-    kind, wished, found = kind_of(route), wished_port(view, route), []
+    kind = kind_of(route)
+    router = view.get(Key("virtualRouter", route.key.parent))
+    fitting = [port for port, protocol in ports(router).items() if protocol in _BEST[kind]] if router else []
+    wished = (route.spec[kind].get("match") or {}).get("port") or next(iter(fitting), None)
+    found = []
     for target in route.spec[kind]["action"]["weightedTargets"]:
         node = view.get(Key("virtualNode", (route.key.mesh, target["virtualNode"])))
         taking = listener_of(usable(node, kind), kind, target.get("port"), wished) if node else None
         found.append(Leg(target["virtualNode"], target["weight"], target.get("port"), node, taking))
-    return found
-
-
-def wished_port(view: View, route: Resource) -> int | None:
-    """The port at which its router takes the route's requests: the route's own, else the router's first."""
-    router = view.get(Key("virtualRouter", route.key.parent))
-    own: int | None = (route.spec[kind_of(route)].get("match") or {}).get("port")
-    return own if own is not None or router is None else next(iter(ports(router)), None)
+    return Way(route.key, kind, route.spec[kind], wished, tuple(found))
 
 
 def usable(node: Resource, kind: str) -> list[Listener]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from shopmesh.appmesh.findings import reading
 from shopmesh.appmesh.findings.finding import Finding, Mistake
+from shopmesh.appmesh.findings.reading import Way
 from shopmesh.appmesh.store import Resource, View
 
 NO_LISTENER = Mistake(
@@ -59,68 +60,70 @@ TIMEOUT = Mistake(
 )
 
 
-def no_listener(view: View, route: Resource) -> Iterator[Finding]:
-    for leg in reading.legs(view, route):
+def no_listener(way: Way) -> Iterator[Finding]:
+    for leg in way.legs:
         if leg.node is not None and leg.listener is None:
             has = ", ".join(f"{port} ({protocol})" for port, protocol in reading.ports(leg.node).items()) or "no port"
             wanted = "any port" if leg.port is None else f"port {leg.port}"
-            what = f"is a {reading.kind_of(route)} to {wanted} of {leg.name}, which listens on {has}"
-            yield NO_LISTENER.at(route.key, what)
+            yield NO_LISTENER.at(way.key, f"is a {way.kind} to {wanted} of {leg.name}, which listens on {has}")
 
 
-def protocols(view: View, route: Resource) -> Iterator[Finding]:
-    kind = reading.kind_of(route)
-    for leg in reading.legs(view, route):
-        if leg.listener is None or kind == f"{leg.listener.protocol}Route":
+def protocols(way: Way) -> Iterator[Finding]:
+    for leg in way.legs:
+        if leg.listener is None or way.kind == f"{leg.listener.protocol}Route":
             continue
-        what = f"is a {kind}, and port {leg.listener.port} of {leg.name} speaks {leg.listener.protocol}"
+        what = f"is a {way.kind}, and port {leg.listener.port} of {leg.name} speaks {leg.listener.protocol}"
         # gRPC needs HTTP/2 all the way.
-        mistake = WRONG_PROTOCOL if (kind, leg.listener.protocol) == ("grpcRoute", "http") else OTHER_PROTOCOL
-        yield mistake.at(route.key, what)
+        mistake = WRONG_PROTOCOL if (way.kind, leg.listener.protocol) == ("grpcRoute", "http") else OTHER_PROTOCOL
+        yield mistake.at(way.key, what)
 
 
-def weight_nowhere(view: View, route: Resource) -> Iterator[Finding]:
+def weight_nowhere(way: Way) -> Iterator[Finding]:
     """A target whose virtual node is not there yet may be the one that will take them."""
-    legs = reading.legs(view, route)
-    if not any(leg.weight for leg in legs if leg.node is None or leg.listener is not None):
-        weights = ", ".join(f"{leg.name} {leg.weight}" for leg in legs)
-        yield WEIGHT_NOWHERE.at(route.key, f"gives no weight to a target that listens ({weights})")
+    if not any(leg.weight for leg in way.legs if leg.node is None or leg.listener is not None):
+        weights = ", ".join(f"{leg.name} {leg.weight}" for leg in way.legs)
+        yield WEIGHT_NOWHERE.at(way.key, f"gives no weight to a target that listens ({weights})")
 
 
-def named_twice(view: View, route: Resource) -> Iterator[Finding]:
+def named_twice(way: Way) -> Iterator[Finding]:
     seen = set()
-    for leg in reading.legs(view, route):
-        if leg.listener is not None and (leg.name, leg.listener.port) in seen:
-            yield NAMED_TWICE.at(route.key, f"names port {leg.listener.port} of {leg.name} twice")
-        seen.add((leg.name, leg.listener.port if leg.listener else None))
+    for leg in way.legs:
+        if leg.listener is not None:
+            if (leg.name, leg.listener.port) in seen:
+                yield NAMED_TWICE.at(way.key, f"names port {leg.listener.port} of {leg.name} twice")
+            seen.add((leg.name, leg.listener.port))
 
 
-def which_listener(view: View, route: Resource) -> Iterator[Finding]:
-    for leg in reading.legs(view, route):
-        if leg.port is not None or leg.node is None or leg.listener is None:
+def which_listener(way: Way) -> Iterator[Finding]:
+    for leg in way.legs:
+        if leg.port is not None or leg.node is None or leg.listener is None or way.port is None:
             continue
-        behind = [one.port for one in reading.usable(leg.node, reading.kind_of(route))]
-        before = reading.wished_port(view, route)
-        if len(behind) > 1 and before is not None and before not in behind:
-            has = ", ".join(map(str, behind))
-            what = f"names no port of {leg.name}, which has {has} and not the router's {before}; {leg.listener.port} is"
-            yield WHICH_LISTENER.at(route.key, f"{what} taken")
+        usable = [one.port for one in reading.usable(leg.node, way.kind)]
+        if len(usable) > 1 and way.port not in usable:
+            has, taken = ", ".join(map(str, usable)), leg.listener.port
+            what = f"names no port of {leg.name}, which has {has} and not the router's {way.port}; {taken} is taken"
+            yield WHICH_LISTENER.at(way.key, what)
 
 
-def timeouts(view: View, route: Resource) -> Iterator[Finding]:
+def timeouts(way: Way) -> Iterator[Finding]:
     """Only where the route says how long: who gives the listener alone a shorter one means it."""
-    kind = reading.kind_of(route)
-    body = route.spec[kind]
-    if kind == "tcpRoute" or (body.get("timeout") or {}).get("perRequest") is None:
+    if way.kind == "tcpRoute" or (way.body.get("timeout") or {}).get("perRequest") is None:
         return
-    allowed = reading.timeout(body)
-    for leg in reading.legs(view, route):
-        if leg.listener is None or not leg.listener.timeout:
-            continue
-        if not allowed or allowed > leg.listener.timeout:
+    allowed = reading.timeout(way.body)
+    for leg in way.legs:
+        if leg.listener is not None and leg.listener.timeout and (not allowed or allowed > leg.listener.timeout):
             mine = _seconds(allowed) if allowed else "any time"
             what = f"allows {mine}, and port {leg.listener.port} of {leg.name} {_seconds(leg.listener.timeout)}"
-            yield TIMEOUT.at(route.key, what)
+            yield TIMEOUT.at(way.key, what)
+
+
+_LOOKS = (no_listener, protocols, weight_nowhere, named_twice, which_listener, timeouts)
+
+
+def look(view: View, route: Resource) -> Iterator[Finding]:
+    """All of these, on one reading of the route."""
+    way = reading.way(view, route)
+    return (finding for each in _LOOKS for finding in each(way))
 
 
 def _seconds(milliseconds: int) -> str:

@@ -46,8 +46,8 @@ def reach(kind: str, match: Document, port: int | None = None) -> Reach:
 def gateway_reach(kind: str, match: Document, port: int | None = None) -> Reach:
     """Of a gateway route's match: its prefix ends where a part of the path does, and it may ask for a host name."""
     found = reach(kind, match, port)
-    if found.protocol == "http" and found.path.kind == "prefix":
-        found = replace(found, path=paths.branch(found.path.value))
+    if found.protocol == "http" and "prefix" in match:
+        found = replace(found, path=paths.branch(match["prefix"]))
     return replace(found, conditions=(*found.conditions, *_hostname(match)))
 
 
