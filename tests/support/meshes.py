@@ -37,6 +37,8 @@ DURATIONS = st.fixed_dictionaries({"unit": st.sampled_from(["s", "ms"]), "value"
 REGEXES = st.sampled_from(["/v[12]/.*", "a|b", "[^x]{1,3}", ".*", r"\d+"])
 HEADERS = st.text(st.sampled_from("abcXYZ019-_"), min_size=1, max_size=12).map(lambda word: f"x-{word}")
 PATHS = TEXT.map(lambda text: f"/{text}")
+REWRITTEN = st.text(st.sampled_from("abc/.-_~%$&'+,;=:@*"), max_size=12).map(lambda text: f"/{text}")
+"""What may be written into a request: it is not encoded on the way."""
 
 _BY_SHAPE: dict[str, st.SearchStrategy[Any]] = {
     "Duration": DURATIONS,
@@ -194,7 +196,7 @@ def _gateway_route(draw: st.DrawFn, gateway: Document, services: list[str]) -> d
         if form not in body["match"]:
             rewrite.pop(form, None)
     if "path" in rewrite:
-        rewrite["path"] = {"exact": draw(PATHS)}
+        rewrite["path"] = {"exact": draw(REWRITTEN)}
     spec = {kind: body}
     if draw(st.booleans()):
         spec["priority"] = draw(st.integers(0, 1000))

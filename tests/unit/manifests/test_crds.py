@@ -36,7 +36,7 @@ def test_the_demos_manifests_apply(file: Path) -> None:
     assert [] == [wrong for one in yaml.safe_load_all(file.read_text()) for wrong in complaints(one)]
 
 
-@settings(max_examples=50, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(meshes())
 def test_whatever_the_api_accepts_applies_as_a_manifest(mesh: list[tuple[Key, Document]]) -> None:
     """Any mesh of the API, exported, is accepted by the definitions: they are no narrower than the model."""
