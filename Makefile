@@ -14,7 +14,7 @@ RUNTIME := $(VENV)/.runtime
 DEV := $(VENV)/.dev
 ARGS ?=
 
-.PHONY: help setup setup-dev demo up status lint check test test-unit test-contract test-e2e bench crds findings requirements clean
+.PHONY: help setup setup-dev demo up status lint check test test-unit test-contract test-e2e bench crds findings parity requirements clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -60,6 +60,9 @@ crds: setup ## Write the CustomResourceDefinitions anew, after botocore's model 
 
 findings: setup-dev ## Write the table of docs/doctor.md anew from the registered findings
 	$(BIN)/python -m tests.doctor
+
+parity: setup-dev ## Write docs/parity.md anew from the marks of the tests
+	$(BIN)/python -m tests.parity
 
 requirements: $(RUNTIME) ## Show which pins the index has newer versions of
 	$(BIN)/pip list --outdated --disable-pip-version-check
