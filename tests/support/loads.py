@@ -34,7 +34,7 @@ def simulated(
         latency = draw.lognormvariate(-4.6 if product == "product/1.0" else -4.2, 0.5)
         flags = b"UF" if status == 503 else None
         tally.left(0.00004, queued=False)
-        tally.answered(status, (flags, b"order/1.0", f"customer/1.0, {product}".encode()), b"", at, latency)
+        tally.answered(status, (flags, b"order/1.0", f"customer/1.0, {product}".encode()), b"", at, latency, latency)
     return Record(
         urls=["http://127.0.0.1:8080/"],
         plan=plan,

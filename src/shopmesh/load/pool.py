@@ -97,7 +97,7 @@ class Pool:
     def answered(
         self, status: int, values: tuple[bytes | None, ...], body: bytes, due: float, sent: float, now: float
     ) -> None:
-        self._tally.answered(status, values, body, sent - self.began, now - due)
+        self._tally.answered(status, values, body, sent - self.began, now - due, now - sent)
 
     def lost(self, connection: Connection, reason: str | None) -> None:
         """A connection is gone, and with it the request it carried, if there is a reason."""

@@ -69,7 +69,7 @@ def _wrong(report: Report) -> Iterator[str]:
 
 def described(split: Split) -> str:
     """`product/2.0 got 31.0 % of 6,000 requests instead of 25 %`, of the version that is furthest off."""
-    worst = max(split.shares, key=lambda share: abs((share.seen or 0.0) - share.target))
+    worst = max(split.shares, key=lambda share: abs((share.seen or 0.0) - share.target) / (share.target or 1e-9))
     return (
         f"{worst.version} got {100 * (worst.seen or 0.0):.1f} % of {worst.total:,} requests"
         f" instead of {100 * worst.target:.3g} %, {when(split)}"

@@ -104,6 +104,7 @@ def tally_document(tally: Tally) -> dict[str, Any]:
         ],
         "bins": {
             "seconds": tally.bins.seconds,
+            "longest": [round(took, 6) for took in tally.bins.longest],
             "counts": [{str(cell): count for cell, count in counts.items()} for counts in tally.bins.counts],
         },
         "lateness": tally.lateness.encoded(),
@@ -123,7 +124,10 @@ def tally_from(document: Mapping[str, Any]) -> Tally:
         if found["latencies"] is not None:
             cell.latencies = Latencies.decoded(found["latencies"])
     counts = [{int(cell): int(count) for cell, count in one.items()} for one in document["bins"]["counts"]]
-    tally.bins = Bins(float(document["bins"]["seconds"]), counts)
+    longest = [float(took) for took in document["bins"]["longest"]]
+    if len(counts) != len(longest):
+        raise ValueError("counts and longest differ in length")
+    tally.bins = Bins(float(document["bins"]["seconds"]), counts, longest)
     tally.lateness = Latencies.decoded(document["lateness"])
     tally.late, tally.very_late, tally.queued = (int(document[name]) for name in ("late", "very_late", "queued"))
     return tally

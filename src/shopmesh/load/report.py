@@ -16,10 +16,12 @@ from shopmesh.statistics import wilson
 QUANTILES = (0.5, 0.9, 0.99, 0.999, 1.0)
 """p50, p90, p99, p99.9 and the longest."""
 
+UNKNOWN = "what became of it is not known"
+"""A request that nobody accounts for must not pass for one that was answered."""
+
 _BUSY_CORE = 0.9
 _VERY_LATE_SHARE = 0.01
 _QUEUED_SHARE = 0.01
-_UNDELAYED = 0.999
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +122,8 @@ def reported(record: Record) -> Report:
     """The report of a load."""
     tally = record.tally
     failures = tally.failures
+    if unknown := record.due - tally.ended:
+        failures[UNKNOWN] = unknown
     dropped = failures.get(NOT_SENT_BUSY, 0) + failures.get(NOT_SENT_LATE, 0)
     overall = merged(tally.cells)
     return Report(
@@ -131,17 +135,21 @@ def reported(record: Record) -> Report:
         quantiles=overall.quantiles(QUANTILES),
         lateness=tally.lateness.quantiles(QUANTILES),
         versions=_versions(tally),
-        splits=_splits(record, overall.quantiles((_UNDELAYED,))[0] or 0.0),
+        splits=_splits(record),
         warnings=_warnings(record, dropped),
     )
 
 
-def counts(tally: Tally, begin: float, end: float) -> Counter[str]:
-    """How many answers each version took part in, of requests that left in this span: whole bins only."""
+def counts(tally: Tally, begin: float, end: float, closed: float) -> Counter[str]:
+    """How many answers each version took part in, of requests that left in this span: whole bins only.
+
+    A bin counts if the last of its answers had come when the span was closed.
+    """
     bins, found = tally.bins, Counter[str]()
     cells: Counter[int] = Counter()
     for place, members in enumerate(bins.counts):
-        if place * bins.seconds >= begin - 1e-9 and (place + 1) * bins.seconds <= end + 1e-9:
+        first, last = place * bins.seconds, (place + 1) * bins.seconds
+        if first >= begin - 1e-9 and last <= end + 1e-9 and last + bins.longest[place] <= closed:
             cells.update(members)
     for index, count in cells.items():
         for version in tally.cells[index].outcome.versions:
@@ -171,14 +179,14 @@ def _versions(tally: Tally) -> list[VersionFigures]:
     ]
 
 
-def _splits(record: Record, latency: float) -> list[Split]:
+def _splits(record: Record) -> list[Split]:
     """Every service whose weights are known, in every phase; one that never answered says nothing of its weights."""
     answered = {service_of(version) for cell in record.tally.cells for version in cell.outcome.versions}
     found = []
-    for phase in phases(record.settings, record.seconds, latency):
+    for phase in phases(record.settings, record.seconds):
         # The last bin is not over when the load is.
         end = phase.end + record.tally.bins.seconds if phase.end >= record.seconds else phase.end
-        seen = counts(record.tally, phase.begin, end)
+        seen = counts(record.tally, phase.begin, end, phase.closed)
         for service, shares in phase.setting.shares.items():
             if service in answered:
                 mine = {version: count for version, count in seen.items() if service_of(version) == service}

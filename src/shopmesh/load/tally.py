@@ -66,12 +66,16 @@ class Cell:
 
 @dataclass
 class Bins:
-    """Counts by cell over time: `counts[i][cell]` is of the time from i to i + 1 times `seconds`."""
+    """Counts by cell over time: `counts[i][cell]` is of the time from i to i + 1 times `seconds`.
+
+    `longest[i]` is the longest that an answer to one of these requests took after it had left, in seconds.
+    """
 
     seconds: float = FIRST_BIN_SECONDS
     counts: list[dict[int, int]] = field(default_factory=list)
+    longest: list[float] = field(default_factory=list)
 
-    def add(self, cell: int, at: float, count: int = 1) -> None:
+    def add(self, cell: int, at: float, took: float = 0.0, count: int = 1) -> None:
         place = max(0, int(at / self.seconds))
         while place >= MOST_BINS:
             self._halve()
@@ -79,12 +83,16 @@ class Bins:
         counts = self.counts
         while place >= len(counts):
             counts.append({})
+            self.longest.append(0.0)
         found = counts[place]
         found[cell] = found.get(cell, 0) + count
+        if took > self.longest[place]:
+            self.longest[place] = took
 
     def _halve(self) -> None:
         pairs = zip(self.counts[::2], [*self.counts[1::2], {}], strict=False)
         self.counts = [dict(Counter(one) + Counter(other)) for one, other in pairs]
+        self.longest = [max(self.longest[place : place + 2]) for place in range(0, len(self.longest), 2)]
         self.seconds *= 2
 
 
@@ -113,8 +121,13 @@ class Tally:
             if seconds > VERY_LATE_SECONDS and not queued:
                 self.very_late += 1
 
-    def answered(self, status: int, values: tuple[bytes | None, ...], body: bytes, at: float, latency: float) -> None:
-        """An answer came; `values` are those of `Attribution.wanted`, `at` is when its request left."""
+    def answered(
+        self, status: int, values: tuple[bytes | None, ...], body: bytes, at: float, latency: float, took: float
+    ) -> None:
+        """An answer came; `values` are those of `Attribution.wanted`, `at` is when its request left.
+
+        `latency` counts from when it was due, `took` from when it left.
+        """
         found = self.attribution.found(body) if body else ()
         key = (status, values, found)
         cell = self._by_answer.get(key)
@@ -126,7 +139,7 @@ class Tally:
         cell.count += 1
         if cell.latencies is not None:
             cell.latencies.record(latency)
-        self.bins.add(cell.index, at)
+        self.bins.add(cell.index, at, took)
 
     def failed(self, reason: str, at: float) -> None:
         """A request that left then, or was due then, got no answer."""
@@ -158,7 +171,8 @@ class Tally:
                 mine.latencies.add(theirs.latencies)
         for place, counts in enumerate(other.bins.counts):
             for cell, count in counts.items():
-                self.bins.add(places[cell], (place + 0.5) * other.bins.seconds + shift, count)
+                at = (place + 0.5) * other.bins.seconds + shift
+                self.bins.add(places[cell], at, other.bins.longest[place], count)
         self.lateness.add(other.lateness)
         self.late += other.late
         self.very_late += other.very_late

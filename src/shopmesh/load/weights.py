@@ -38,10 +38,14 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """From `begin` to `end`, seconds since the load began, every request met these weights and no others."""
+    """Requests that left from `begin` to `end`, seconds since the load began, met these weights and no others.
+
+    Only if they were answered until `closed`: one that was under way when the next change came may have met either.
+    """
 
     begin: float
     end: float
+    closed: float
     setting: Setting
 
 
@@ -61,21 +65,16 @@ class Understood:
     notes: list[str] = field(default_factory=list)
 
 
-def phases(settings: Sequence[Setting], seconds: float, latency: float = 0.0) -> list[Phase]:
-    """The spans of a load of so many seconds whose weights are certain.
-
-    A request that was under way when a change came may have met either: those that left `latency` seconds before a
-    change, or less, belong to no phase.
-    """
-    margin = max(SETTLE_SECONDS, latency)
+def phases(settings: Sequence[Setting], seconds: float) -> list[Phase]:
+    """The spans of a load of so many seconds whose weights are certain."""
     found = []
     for place, setting in enumerate(settings):
-        later = settings[place + 1].at - margin if place + 1 < len(settings) else math.inf
+        closed = settings[place + 1].at if place + 1 < len(settings) else math.inf
         begin = setting.settled + SETTLE_SECONDS if setting.settled is not None else math.inf
         # What was set before the load began is the first thing that it meets.
-        begin, end = (0.0 if begin <= 0 else begin), min(later, seconds)
+        begin, end = (0.0 if begin <= 0 else begin), min(closed - SETTLE_SECONDS, seconds)
         if begin < end:
-            found.append(Phase(begin, end, setting))
+            found.append(Phase(begin, end, closed, setting))
     return found
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from envoy.config.accesslog.v3.accesslog_pb2 import AccessLogFilter, ResponseFlagFilter
 from envoy.config.core.v3.address_pb2 import CidrRange
+from envoy.config.core.v3.base_pb2 import HeaderValue, HeaderValueOption
 from envoy.config.core.v3.extension_pb2 import TypedExtensionConfig
 from envoy.config.listener.v3.listener_components_pb2 import Filter
 from envoy.config.rbac.v3.rbac_pb2 import RBAC, Permission, Policy, Principal
@@ -16,7 +18,9 @@ from envoy.extensions.filters.http.router.v3.router_pb2 import Router
 from envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2 import (
     HttpConnectionManager,
     HttpFilter,
+    LocalReplyConfig,
     Rds,
+    ResponseMapper,
 )
 from envoy.extensions.rbac.matchers.upstream_ip_port.v3.upstream_ip_port_matcher_pb2 import (
     UpstreamIpPortMatcher,
@@ -35,6 +39,12 @@ FORWARD_PROXY_FILTERS = ("envoy.filters.http.dynamic_forward_proxy", "envoy.filt
 
 RATE_LIMIT, FAULT = "envoy.filters.http.local_ratelimit", "envoy.filters.http.fault"
 RATE_LIMIT_STATS = "rate_limit"
+
+RESPONSE_FLAGS_HEADER = "x-envoy-response-flags"
+"""On errors that the proxy answers itself: why, as in UH for "no healthy upstream".
+
+https://www.envoyproxy.io/docs/envoy/latest/configuration/observability/access_log/usage#response-flags
+"""
 
 _THIS_HOST = (("127.0.0.0", 8), ("0.0.0.0", 32), ("::", 0))
 
@@ -55,6 +65,7 @@ def manager(
         normalize_path=BoolValue(value=True),
         merge_slashes=True,
         access_log=telemetry.access_logs,
+        local_reply_config=_with_flags(),
     )
     if telemetry.tracer is not None:
         # Each proxy makes one span, of a client going out and of a server coming in, as App Mesh's did.
@@ -67,6 +78,16 @@ def manager(
         made.use_remote_address.CopyFrom(BoolValue(value=True))
         made.strip_any_host_port = True
     return Filter(name="envoy.filters.network.http_connection_manager", typed_config=packed(made))
+
+
+def _with_flags() -> LocalReplyConfig:
+    """Only a client that is told why can tell one 503 from another; answers of applications are left as they are."""
+    header = HeaderValueOption(
+        header=HeaderValue(key=RESPONSE_FLAGS_HEADER, value="%RESPONSE_FLAGS%"),
+        append_action=HeaderValueOption.OVERWRITE_IF_EXISTS_OR_ADD,
+    )
+    mapper = ResponseMapper(filter=AccessLogFilter(response_flag_filter=ResponseFlagFilter()), headers_to_add=[header])
+    return LocalReplyConfig(mappers=[mapper])
 
 
 def http_filter(name: str, config: Message, only_where_asked: bool = False) -> HttpFilter:

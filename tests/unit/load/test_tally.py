@@ -15,9 +15,9 @@ HEADERS = (None, b"order/1.0", b"customer/1.0, product/2.0")
 def test_an_answer_is_counted_with_its_versions_and_time() -> None:
     """By status, flags and versions, where it left, with its latency."""
     tally = Tally()
-    tally.answered(200, HEADERS, b"", 0.25, 0.010)
-    tally.answered(200, HEADERS, b"", 0.95, 0.030)
-    tally.answered(503, (b"UH", None, None), b"", 0.26, 0.001)
+    tally.answered(200, HEADERS, b"", 0.25, 0.010, 0.010)
+    tally.answered(200, HEADERS, b"", 0.95, 0.030, 0.030)
+    tally.answered(503, (b"UH", None, None), b"", 0.26, 0.001, 0.001)
 
     assert [
         Outcome(200, versions=("customer/1.0", "order/1.0", "product/2.0")),
@@ -32,8 +32,8 @@ def test_memory_does_not_grow_with_what_servers_say() -> None:
     """Ten thousand different headers and statuses: a fixed number of cells, and not one request lost."""
     tally = Tally()
     for number in range(10_000):
-        tally.answered(200, (None, f"order/{number}".encode(), None), b"", 0.0, 0.001)
-        tally.answered(500 + number, (f"{number}".encode(), None, None), b"", 0.0, 0.001)
+        tally.answered(200, (None, f"order/{number}".encode(), None), b"", 0.0, 0.001, 0.001)
+        tally.answered(500 + number, (f"{number}".encode(), None, None), b"", 0.0, 0.001, 0.001)
 
     assert len(tally.cells) <= MOST_CELLS + 3
     assert (20_000, 10_000) == (tally.ended, tally.good)
@@ -57,7 +57,7 @@ def test_tallies_add_up() -> None:
     one, other = Tally(), Tally()
     other.failed("first here", 0.0)
     for tally in (one, other):
-        tally.answered(200, HEADERS, b"", 1.0, 0.010)
+        tally.answered(200, HEADERS, b"", 1.0, 0.010, 0.010)
         tally.failed(CLOSED, 1.0)
         tally.left(0.002, queued=False)
     one.add(other, shift=2.0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from shopmesh.load.weights import Route, Setting, given, phases, steps, understood
@@ -62,8 +64,9 @@ def test_phases_leave_out_what_met_either_weight() -> None:
     """From the first moment to a margin before the change, and from a margin after the last Envoy confirmed it."""
     first, second = Setting(-1.0, -1.0, {}), Setting(5.0, 5.2, {})
 
-    assert [(0.0, 4.7), (5.5, 10.0)] == [(p.begin, p.end) for p in phases([first, second], 10.0)]
-    assert [(0.0, 4.0), (5.5, 10.0)] == [(p.begin, p.end) for p in phases([first, second], 10.0, latency=1.0)]
+    found = phases([first, second], 10.0)
+
+    assert [(0.0, 4.7, 5.0), (5.5, 10.0, math.inf)] == [(phase.begin, phase.end, phase.closed) for phase in found]
 
 
 def test_changes_in_quick_succession_leave_no_phase() -> None:
