@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ import pytest
 
 from shopmesh.appmesh.store import Document, Resource
 from tests.e2e.xds.running import Load, Mesh, Sidecar, Upstream, get, upstreams
-from tests.support.process import eventually
+from tests.support.process import eventually, free_port
 from tests.support.upstreams import call, grpc_echo, upgraded, websocket_echo
 from tests.unit.xds import meshes
 from tests.unit.xds.meshes import gateway, gateway_route, instance, listener, node, route, router, service
@@ -368,6 +369,24 @@ def canary(mesh: Mesh) -> Iterator[Canary]:
             gateway_route("gw", "shop", "product.local", match={"prefix": "/shop"}),
         )
         yield Canary(mesh, mesh.sidecar("gw", kind="virtualGateway", ports=(8080,)), (old, new))
+
+
+@pytest.mark.feature(22)
+def test_a_gateway_in_a_container_has_its_ports_in_both_address_families(mesh: Mesh, upstream: Upstream) -> None:
+    """Where sidecars are intercepted a gateway listens itself: nothing has to be redirected into it."""
+    port = free_port()
+    mesh.put(
+        *meshes.shop({"product": 1}),
+        instance("product", "product-1", "127.0.0.1", {"5000": upstream.port}),
+        gateway("gw", listener(port)),
+        gateway_route("gw", "all", "product.local"),
+    )
+    mesh.sidecar("gw", kind="virtualGateway", mode="intercepted", ports=())
+
+    assert (200, "v1") == get(port, "/")
+    with socket.create_connection(("::1", port), timeout=20) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nhost: gw\r\n\r\n")
+        assert connection.recv(100).startswith(b"HTTP/1.1 200 ")
 
 
 @pytest.mark.feature(14)

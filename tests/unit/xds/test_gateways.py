@@ -86,6 +86,24 @@ def test_a_listener_is_at_the_edge() -> None:
     assert ["websocket"] == [one.upgrade_type for one in made.upgrade_configs]
 
 
+def test_two_gateways_of_one_machine_do_not_share_a_port() -> None:
+    """With Envoy's default the second binds it without a word, and each gets a part of the connections."""
+    made = message(translated(to_product()), "listeners", "lds_ingress_127.0.0.1_41001")
+
+    assert made.HasField("enable_reuse_port")
+    assert not made.enable_reuse_port.value
+
+
+def test_http2_routes_are_those_of_http2_listeners() -> None:
+    """22: the way to the gateway itself speaks the listener's protocol."""
+    found = translated(gateway("gw", listener(8080, "http2")), to_product(match={"prefix": "/x"}, kind="http2Route"))
+
+    (host,) = message(found, "routes", "rds_ingress_http_8080").virtual_hosts
+    assert ["/x", "/x/"] == [one.match.path or one.match.prefix for one in host.routes]
+    (options,) = message(found, "clusters", REDIRECT.replace("http", "http2")).typed_extension_protocol_options.values()
+    assert "HttpProtocolOptions" in options.type_url
+
+
 def test_the_listener_within_believes_the_one_before_it() -> None:
     """Else the address of the client would be lost on the way."""
     found = translated(to_product())
