@@ -55,7 +55,8 @@ def doctor(
     if output == "json":
         click.echo(json.dumps({"findings": answers}, indent=2))
     else:
-        subject = ", ".join(files) if files else f"mesh {settings.mesh or '(all)'} at {settings.endpoint_url}"
+        which = f"mesh {settings.mesh}" if settings.mesh else "all meshes"
+        subject = ", ".join(files) if files else f"{which} at {settings.endpoint_url}"
         show(render(subject, answers), settings.color)
     if any(strict or one.severity == "error" for one in found):
         raise SystemExit(1)
