@@ -13,8 +13,10 @@ PYTEST := $(BIN)/pytest -q
 RUNTIME := $(VENV)/.runtime
 DEV := $(VENV)/.dev
 ARGS ?=
+export SHOPMESH_REVISION ?= $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
+COMPOSE := docker compose
 
-.PHONY: help setup setup-dev demo up status lint check test test-unit test-contract test-e2e bench crds findings parity requirements clean
+.PHONY: help setup setup-dev demo up status lint check test test-unit test-contract test-e2e test-containers images push compose-up compose-down compose-roll bench crds findings parity requirements clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -51,6 +53,26 @@ test-contract: setup-dev ## Over loopback: boto3 and the aws CLI, unmodified, as
 
 test-e2e: setup-dev ## Whole meshes of real Envoys
 	$(PYTEST) tests/e2e $(ARGS)
+
+images: ## Build all images
+	@$(COMPOSE) build $(ARGS)
+
+push: ## Build them for two kinds of machine and push them: make push REGISTRY=registry.example/team
+	@test -n "$(REGISTRY)" || { echo 'name the registry: make push REGISTRY=registry.example/team' >&2; exit 2; }
+	SHOPMESH_REGISTRY=$(REGISTRY)/ docker buildx bake -f compose.yaml --set '*.platform=linux/amd64,linux/arm64' --push $(ARGS)
+
+compose-up: ## Run the mesh in containers, until compose-down
+	@$(COMPOSE) up --build --detach $(ARGS)
+	@$(COMPOSE) exec -T control-plane shopmesh wait order-vn-1
+
+compose-down: ## Stop the containers; with ARGS=--volumes their mesh and keys are gone too
+	@$(COMPOSE) --profile '*' down $(ARGS)
+
+compose-roll: ## Replace the replicas of a workload one by one, losing nothing: make compose-roll SERVICE=product
+	@compose/roll.sh $(SERVICE)
+
+test-containers: setup-dev ## Everything in containers; needs a Docker engine
+	$(PYTEST) tests/containers -n 0 $(ARGS)
 
 bench: setup-dev ## Measure, and write docs/benchmarks.md anew
 	$(BIN)/python -m tests.bench $(ARGS)

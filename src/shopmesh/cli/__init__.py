@@ -32,6 +32,7 @@ COMMANDS = {
     "load": Command("shopmesh.cli.load:load", "Send requests at their planned times, and report who answered."),
     "status": Command("shopmesh.cli.status:status", "Show the mesh at a glance: who gets how much, and what is wrong."),
     "doctor": Command("shopmesh.cli.doctor:doctor", "Say what is wrong, why it hurts, and what to do."),
+    "wait": Command("shopmesh.cli.waiting:wait", "Wait until an instance takes requests, or is gone."),
     "route": Command("shopmesh.cli.routing:route", "Show or shift the weights of a service's versions."),
     "apply": Command("shopmesh.cli.resources:apply", "Create or update what manifests, JSON or templates declare."),
     "get": Command("shopmesh.cli.reading:get", "List resources, or print them as manifests or JSON."),

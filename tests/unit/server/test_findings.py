@@ -74,6 +74,16 @@ def test_a_weighted_version_whose_only_replica_is_gone_is_an_error() -> None:
     assert [] == found(shop(), [gone, proxy("product", 2)])
 
 
+def test_a_weighted_version_of_which_nothing_is_ready_is_an_error() -> None:
+    """Its proxy is there, and its application is not; one that never says where it is is none of that."""
+    unready = proxy("product", declared=False)
+    [told] = found(shop(), [unready])
+
+    assert ("SM209", "error", "route shop/product-r/all") == (told.code, told.severity, told.where)
+    assert [] == found(shop(), [unready, proxy("product", 2)])
+    assert [] == found(shop(), [proxy("product", declared=False, address=None)])
+
+
 def elsewhere(**discovery: Any) -> list[Resource]:
     """All weight is on `n`, which is found as said."""
     return [

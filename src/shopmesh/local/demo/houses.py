@@ -21,6 +21,7 @@ class OwnMachine:
     """Processes of this machine, started for the play."""
 
     opening = "starting the control plane, {}, and an Envoy for each"
+    entering = "starting {} and its Envoy, which waits for its virtual node"
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
@@ -42,6 +43,7 @@ class RunningMesh:
     """A mesh whose workloads somebody else runs, canaries too: its routes are set as the play begins."""
 
     opening = "setting the mesh to its start, with {}"
+    entering = "waiting until {} is ready and known to its callers"
 
     def __init__(self, client: Client, way_in: str) -> None:
         self.client = client

@@ -103,6 +103,10 @@ class House(Protocol):
     def opening(self) -> str:
         """What `open` does, as a phrase with a place for what is there from the start."""
 
+    @property
+    def entering(self) -> str:
+        """What `enter` does, as a phrase with a place for the canary."""
+
     async def open(self, resources: Sequence[Declared], first: Sequence[Workload], canaries: Set[str]) -> None:
         """Has the mesh without its canaries, and the first workloads."""
 
@@ -207,7 +211,7 @@ class Play:
 
     async def _release(self, stage: Stage, resources: Sequence[Declared]) -> None:
         canary = stage.canary
-        self._screen.doing(f"starting {canary.promise} and its Envoy, which waits for its virtual node")
+        self._screen.doing(self._house.entering.format(canary.promise))
         await self._house.enter(canary)
         if not await asyncio.to_thread(self._is_there, canary.node):
             spec: Any = next(

@@ -21,6 +21,7 @@ MISTAKES: tuple[Mistake, ...] = (
     traffic.ONE_HOST,
     LIMITATION,
     proxies.NO_CERTIFICATE,
+    traffic.UNREADY,
 )
 
 __all__ = ["MISTAKES", "Findings"]

@@ -26,6 +26,13 @@ NOWHERE = Mistake(
     "its share of the requests is answered 503",
     "start a workload for it, give its virtual node a host name to be found by, or take its weight away",
 )
+UNREADY = Mistake(
+    "SM209",
+    "error",
+    "No replica of a weighted version is ready",
+    "its share of the requests is answered 503",
+    "start its application again, or take its weight away; its log says why it is not ready",
+)
 ONE_HOST = Mistake(
     "SM206",
     "warning",
@@ -47,14 +54,19 @@ class Weighted(NamedTuple):
 def look(weighted: Iterable[Weighted], statuses: Iterable[ProxyStatus]) -> Iterator[Finding]:
     """`statuses` are of all proxies, connected and declared."""
     connected: dict[Key, bool] = {}
+    ready: set[Key] = set()
     for status in statuses:
         node = Key(status.kind, (status.mesh, status.name))
         connected[node] = connected.get(node, False) or status.connected
+        if status.declared or status.address is None:
+            ready.add(node)
     for one in weighted:
         share = f"sends weight {one.weight} to {one.node.name}"
         if one.node in connected:
             if not connected[one.node]:
                 yield GONE.at(one.route, f"{share}, none of whose proxies is connected")
+            elif one.node not in ready:
+                yield UNREADY.at(one.route, f"{share}, none of whose proxies says that its application is ready")
         elif not one.found:
             yield NOWHERE.at(one.route, f"{share}, which has no proxy and no host name")
 
