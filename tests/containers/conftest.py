@@ -1,0 +1,66 @@
+"""One composed mesh for all tests of this tier: images built, started, and removed with everything it made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from shopmesh.appmesh.manifests import documents
+from shopmesh.client import Client, apply
+from tests.containers.stack import HERE, Stack, docker
+from tests.support.process import eventually
+
+
+@pytest.fixture(scope="session")
+def images() -> Iterator[Stack]:
+    """All images, under names of their own."""
+    stack = Stack()
+    envoy = docker("compose", "--file", "compose/parts.yaml", "config", "--images", check=False)
+    stock = next((line for line in envoy.splitlines() if "envoy" in line), "envoyproxy/envoy:v1.40.0")
+    try:
+        stack.compose("build", timeout=600)
+        bare = ("--build-arg", f"ENVOY_IMAGE={stock}", "--tag", f"{stack.registry}bare-envoy", str(HERE / "bare-envoy"))
+        docker("build", "--quiet", *bare, timeout=300, env={**stack.environment, "DOCKER_BUILDKIT": "1"})
+        yield stack
+    finally:
+        stack.compose("--profile", "*", "down", "--volumes", "--remove-orphans", "--timeout", "0", check=False)
+        made = docker("images", "--quiet", "--filter", f"reference={stack.name}/**", check=False).split()
+        if made:
+            docker("rmi", "--force", *sorted(set(made)), check=False)
+
+
+@pytest.fixture(scope="session")
+def started(images: Stack) -> Stack:
+    """The mesh, and the second replica of product 1.0."""
+    images.compose("--profile", "replicas", "up", "--detach", timeout=300)
+    for instance in ("order-vn-1", "product-vn-1", "product-vn-2", "product-v2-vn-1", "customer-vn-1"):
+        images.shopmesh("wait", instance)
+    return images
+
+
+@pytest.fixture(scope="session")
+def client(started: Stack) -> Iterator[Client]:
+    with started.client() as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def echo(started: Stack, client: Client) -> Stack:
+    """The tests' own application and its caller, in the mesh."""
+    apply(client, documents((HERE / "echo-mesh.yaml").read_text(), "echo-mesh.yaml"), "shopmesh")
+    for instance in ("echo-vn-1", "caller-vn-1"):
+        started.shopmesh("wait", instance)
+    return started
+
+
+@pytest.fixture
+def stack(started: Stack, client: Client) -> Iterator[Stack]:
+    """The mesh as it began: all weight on the first versions, every workload ready."""
+    yield started
+    started.compose("--profile", "replicas", "up", "--detach", "--no-recreate")
+    eventually(client.healthy, "the control plane is back", 30)
+    started.shopmesh("route", "product", "product-vn=100", "product-v2-vn=0")
+    started.shopmesh("route", "customer", "customer-vn=100", "customer-v15-vn=0")
+    for proxy in client.proxies():
+        started.shopmesh("wait", proxy["instance"])

@@ -1,0 +1,83 @@
+"""The webinar in containers."""
+
+from __future__ import annotations
+
+import http.client
+import json
+
+import pytest
+
+from shopmesh.client import Client, Refused
+from tests.containers.stack import Stack, docker
+
+pytestmark = pytest.mark.timeout(400)
+
+
+def test_the_demo_passes(stack: Stack) -> None:
+    """The same play, with the same verdict, in a mesh that runs already."""
+    said = stack.compose("run", "--rm", "--no-deps", "cli", "demo", "--rate", "150", timeout=200)
+
+    assert "PASSED" in said
+    for version, share in (("product/1.0", 50), ("product/2.0", 50), ("customer/1.0", 75), ("customer/1.5", 25)):
+        assert f"{version}   {share:>3} %".replace("   ", " ") in " ".join(said.split()).replace("  ", " ")
+
+
+def test_only_the_way_in_and_the_api_are_published(stack: Stack) -> None:
+    """And those on loopback alone."""
+    ids = stack.compose("ps", "--quiet").split()
+    ports = [one["NetworkSettings"]["Ports"] for one in json.loads(docker("inspect", *ids))]
+    published = {
+        (binding["HostIp"], int(binding["HostPort"]))
+        for each in ports
+        for one in each.values()
+        for binding in one or ()
+    }
+
+    assert {("127.0.0.1", stack.port), ("127.0.0.1", stack.api_port)} == published
+
+
+def test_only_who_redirects_may_change_the_network(stack: Stack) -> None:
+    """NET_ADMIN is the namespaces' owners' alone, who give it up; nothing runs as root or can write to its image."""
+    for one in json.loads(docker("inspect", *stack.compose("ps", "--quiet").split())):
+        service = one["Config"]["Labels"]["com.docker.compose.service"]
+        host = one["HostConfig"]
+        owner = service.endswith("-net")
+        if service != "decoy":
+            assert (host["ReadonlyRootfs"], host["CapDrop"]) == (True, ["ALL"]), service
+            assert ("NET_ADMIN" in (host["CapAdd"] or ())) == owner, service
+        processes = docker("top", one["Id"], "-eo", "user").split()[1:]
+        assert "root" not in processes, service
+
+
+def test_the_api_wants_the_key_of_the_first_start(stack: Stack) -> None:
+    """A request with another key is refused."""
+    with Client(f"http://127.0.0.1:{stack.api_port}") as stranger, pytest.raises(Refused):
+        stranger.proxies()
+
+
+def test_the_whole_is_there_again_after_a_restart(stack: Stack, client: Client) -> None:
+    """Stopped and removed but for its volumes: the mesh has its weights, and nothing is sent to an old address."""
+    stack.shopmesh("route", "product", "product-v2-vn=100", "product-vn=0")
+
+    stack.compose("--profile", "replicas", "down", timeout=180)
+    stack.compose("--profile", "replicas", "up", "--detach", timeout=180)
+    stack.shopmesh("wait", "order-vn-1")
+    stack.shopmesh("wait", "product-v2-vn-1")
+    stack.shopmesh("wait", "customer-vn-1")
+
+    with stack.load() as load:
+        load.more(100)
+    assert not load.tally.failures
+    assert get(stack.port)["product"] == "2.0"
+    addresses = {proxy["address"] for proxy in client.proxies()}
+    assert len(addresses) == len(client.proxies())
+
+
+def get(port: int) -> dict[str, str]:
+    """Which versions answered an order."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection.request("GET", "/")
+    response = connection.getresponse()
+    response.read()
+    peers = response.headers["x-peer-versions"]
+    return dict(peer.strip().split("/") for peer in peers.split(","))
