@@ -49,6 +49,7 @@ def client(started: Stack) -> Iterator[Client]:
 def echo(started: Stack, client: Client) -> Stack:
     """The tests' own application and its caller, in the mesh."""
     apply(client, documents((HERE / "echo-mesh.yaml").read_text(), "echo-mesh.yaml"), "shopmesh")
+    started.compose("--profile", "echo", "up", "--detach")
     for instance in ("echo-vn-1", "caller-vn-1"):
         started.shopmesh("wait", instance)
     return started

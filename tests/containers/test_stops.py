@@ -50,7 +50,7 @@ def test_the_only_replica_of_a_weighted_version_takes_its_share_along(stack: Sta
 
     assert {"answered 502"} == set(load.tally.failures)
     assert share > 1e-5, (load.tally.bad, load.tally.ended)
-    assert "SM208" in {finding["code"] for finding in client.findings()}
+    assert "SM209" in {finding["code"] for finding in client.findings()}
     assert "weight 25 to product-v2-vn, none of whose proxies says" in stack.shopmesh("status").replace("\n", " ")
 
 
