@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -10,6 +11,8 @@ from shopmesh.appmesh.manifests import documents
 from shopmesh.client import Client, apply
 from tests.containers.stack import HERE, Stack, docker
 from tests.support.process import eventually
+
+WORKLOADS = 7
 
 
 @pytest.fixture(scope="session")
@@ -34,8 +37,8 @@ def images() -> Iterator[Stack]:
 def started(images: Stack) -> Stack:
     """The mesh, and the second replica of product 1.0."""
     images.compose("--profile", "replicas", "up", "--detach", timeout=300)
-    for instance in ("order-vn-1", "product-vn-1", "product-vn-2", "product-v2-vn-1", "customer-vn-1"):
-        images.shopmesh("wait", instance)
+    with images.client() as client:
+        eventually(lambda: len([one for one in client.proxies() if one["declared"]]) == WORKLOADS, "all are ready", 60)
     return images
 
 
@@ -58,10 +61,22 @@ def echo(started: Stack, client: Client) -> Stack:
 @pytest.fixture
 def stack(started: Stack, client: Client) -> Iterator[Stack]:
     """The mesh as it began: all weight on the first versions, every workload ready."""
+    everything = set(started.compose("ps", "--services", "--status", "running").split())
     yield started
-    started.compose("--profile", "replicas", "up", "--detach", "--no-recreate")
+    if everything - set(started.compose("ps", "--services", "--status", "running").split()):
+        started.compose("--profile", "replicas", "up", "--detach", "--no-recreate")
     eventually(client.healthy, "the control plane is back", 30)
-    started.shopmesh("route", "product", "product-vn=100", "product-v2-vn=0")
-    started.shopmesh("route", "customer", "customer-vn=100", "customer-v15-vn=0")
-    for proxy in client.proxies():
-        started.shopmesh("wait", proxy["instance"])
+    for service, canary in (("product", "product-v2-vn"), ("customer", "customer-v15-vn")):
+        weigh(client, service, {f"{service}-vn": 100, canary: 0})
+    eventually(lambda: all(proxy["declared"] for proxy in client.proxies()), "every workload is ready", 60)
+
+
+def weigh(client: Client, service: str, weights: dict[str, int]) -> None:
+    """Sets the weights of a service's versions."""
+    targets: Any = [{"virtualNode": node, "weight": weight} for node, weight in weights.items()]
+    client.appmesh.update_route(
+        meshName="shopmesh",
+        virtualRouterName=f"{service}-vr",
+        routeName=f"{service}-r",
+        spec={"httpRoute": {"match": {"prefix": "/"}, "action": {"weightedTargets": targets}}},
+    )

@@ -47,9 +47,12 @@ class Stack:
     api_port: int = field(default_factory=free_port)
     subnet: str = field(default_factory=lambda: f"fd00:{secrets.token_hex(2)}:{secrets.token_hex(2)}::/64")
 
+    built_as: str = ""
+    """The project whose images it runs; its own without it."""
+
     @property
     def registry(self) -> str:
-        return f"{self.name}/"
+        return f"{self.built_as or self.name}/"
 
     @property
     def version(self) -> str:
