@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 
@@ -36,7 +37,7 @@ def test_only_who_redirects_may_change_the_network(stack: Stack) -> None:
         if service != "decoy":
             assert (host["ReadonlyRootfs"], host["CapDrop"]) == (True, ["ALL"]), service
             assert ("NET_ADMIN" in (host["CapAdd"] or ())) == owner, service
-        processes = docker("top", one["Id"], "-eo", "user").split()[1:]
+        processes = docker("top", one["Id"], "-eo", "pid,user").split()[3::2]
         assert "root" not in processes, service
 
 
@@ -66,9 +67,7 @@ def test_the_whole_is_there_again_after_a_restart(stack: Stack, client: Client) 
 
 def get(port: int) -> dict[str, str]:
     """Which versions answered an order."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-    connection.request("GET", "/")
-    response = connection.getresponse()
-    response.read()
-    peers = response.headers["x-peer-versions"]
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
+        connection.request("GET", "/")
+        peers = connection.getresponse().headers["x-peer-versions"]
     return dict(peer.strip().split("/") for peer in peers.split(","))
