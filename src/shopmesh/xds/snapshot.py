@@ -19,6 +19,7 @@ from shopmesh.xds import (
     gateways,
     listeners,
     names,
+    patches,
     routes,
     tls,
 )
@@ -65,17 +66,25 @@ def of(collections: Mapping[TypeName, Collection], limitations: tuple[Limitation
     return Snapshot(version, collections, limitations)
 
 
+_Whole = tuple[dict[TypeName, Collection], tuple[Limitation, ...]]
+
+
 def snapshot(reader: Reader, shape: Shape) -> Snapshot | None:
     """A part: what the proxies of that shape should have; None while their virtual node or gateway does not exist."""
     if reader.get(shape.resource) is None:
         return None
-    return _of_gateway(reader, shape) if shape.kind == "virtualGateway" else _of_node(reader, shape)
+    collections, limitations = _of_gateway(reader, shape) if shape.kind == "virtualGateway" else _of_node(reader, shape)
+    for kind in patches.PATCHED:
+        made = reader.part(patches.patched, shape.resource, collections[kind])
+        collections[kind] = made.collection
+        limitations += made.limitations
+    return of(collections, limitations)
 
 
-def _of_gateway(reader: Reader, shape: Shape) -> Snapshot:
+def _of_gateway(reader: Reader, shape: Shape) -> _Whole:
     leaving = reader.part(gateways.leaving, shape.mesh, shape.name)
     arriving = reader.part(gateways.arriving, shape)
-    return of(
+    return (
         {
             "clusters": reader.part(gateways.all_clusters, shape),
             "endpoints": reader.part(_endpoints, leaving.targets),
@@ -87,10 +96,10 @@ def _of_gateway(reader: Reader, shape: Shape) -> Snapshot:
     )
 
 
-def _of_node(reader: Reader, shape: Shape) -> Snapshot:
+def _of_node(reader: Reader, shape: Shape) -> _Whole:
     leaving = reader.part(egress.egress, shape.mesh, shape.name)
     arriving = reader.part(_arriving, shape)
-    return of(
+    return (
         {
             "clusters": reader.part(_clusters, shape),
             "endpoints": reader.part(_endpoints, leaving.targets),

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from shopmesh.appmesh.errors import BadRequest
 from shopmesh.appmesh.store import Resource
 from shopmesh.statistics import binomial_test
 from tests.e2e.xds.running import Load, Mesh, Sidecar, Upstream, get, upstreams
@@ -211,3 +212,63 @@ def test_switching_on_and_off_loses_no_request(shop: Shop) -> None:
 
     assert load.failed == {}
     assert listeners(shop.order) == before
+
+
+def patched(**resources: object) -> Resource:
+    """order with patches; `cluster` is that of product, `routes` those of what order calls."""
+    names = {"cluster": "cds_egress_shop_product_http_5000", "routes": "rds_egress_http_15001"}
+    text = json.dumps({f"{kind}/{names[kind]}": merge for kind, merge in resources.items()})
+    return tagged(meshes.node("order", backends=["product.local"]), patch=text)
+
+
+def test_a_patch_is_taken(shop: Shop) -> None:
+    """Into a cluster that lets no request through, and into a route table that adds a header; and out of them again."""
+    closed = {"circuit_breakers": {"thresholds": [{"max_requests": 0, "max_pending_requests": 0}]}}
+    header = {"response_headers_to_add": [{"header": {"key": "x-mesh", "value": "shop"}}]}
+    shop.put(meshes.route("product-r", "all", {"product": 1}))
+
+    shop.put(patched(cluster=closed, routes=header))
+
+    assert shop.order.get(f"{PRODUCT}/")[0] == 503
+    dumped = shop.order.config()["configs"]
+    clusters = next(one for one in dumped if one["@type"].endswith("ClustersConfigDump"))["dynamic_active_clusters"]
+    [cluster] = [one["cluster"] for one in clusters if one["cluster"]["name"] == "cds_egress_shop_product_http_5000"]
+    assert cluster["circuit_breakers"]["thresholds"] == [{"max_requests": 0, "max_pending_requests": 0}]
+    assert cluster["connect_timeout"] == "1s"
+    assert "x-mesh" in response_headers(shop.order)
+
+    shop.put(meshes.node("order", backends=["product.local"]))
+    assert shop.order.get(f"{PRODUCT}/") == (200, "v1")
+    assert "x-mesh" not in response_headers(shop.order)
+
+
+def response_headers(sidecar: Sidecar) -> dict[str, str]:
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", sidecar.egress, timeout=20)) as connection:
+        connection.request("GET", f"{PRODUCT}/", headers={"host": "product.local:5000"})
+        return {name.lower(): value for name, value in connection.getresponse().getheaders()}
+
+
+def test_a_patch_that_envoy_refuses_is_shown(shop: Shop) -> None:
+    """Well-formed, and senseless: Envoy's reason is shown, and what it had before goes on working."""
+    shop.mesh.put(patched(cluster={"connect_timeout": "0s"}))
+
+    refused = eventually(lambda: shop.mesh.statuses()["order-1"].refused, "the refusal is shown")
+    assert refused.type == "clusters"
+    assert "ConnectTimeout" in refused.message
+    assert {(200, "v1"), (200, "v2")} == set(answers(shop.order, "/", 30))
+
+    shop.put(meshes.node("order", backends=["product.local"]))
+    assert shop.mesh.statuses()["order-1"].refused is None
+
+
+def test_a_bad_patch_is_refused_before_any_envoy_sees_it(shop: Shop) -> None:
+    """The API tells the path of the field; no proxy is sent anything."""
+    version = shop.mesh.statuses()["order-1"].types["clusters"].sent
+    tag = {"key": "shopmesh.dev/patch", "value": '{"cluster/*": {"connect_timeot": "1s"}}'}
+    arn = "arn:aws:appmesh:us-east-1:123456789012:mesh/shop/virtualNode/order"
+
+    with pytest.raises(BadRequest, match=r"connect_timeot: .* did you mean 'connect_timeout'"):
+        shop.mesh.ask("TagResource", resourceArn=arn, tags=[tag])
+
+    assert shop.mesh.statuses()["order-1"].types["clusters"].sent == version
+    assert {(200, "v1"), (200, "v2")} == set(answers(shop.order, "/", 30))

@@ -21,6 +21,9 @@ from typing import Any, Protocol, Self, TypeVar
 
 import grpc
 
+from shopmesh.appmesh import operations, protocol
+from shopmesh.appmesh.context import Context
+from shopmesh.appmesh.model import GA
 from shopmesh.appmesh.store import Key, Resource, Transaction
 from shopmesh.server import readiness
 from shopmesh.server.ads import Ads, grpc_server
@@ -194,6 +197,19 @@ class Mesh:
             return self.store.revision
 
         return self.run(submit())
+
+    def ask(self, operation: str, **parameters: Any) -> None:
+        """As a request of the API, with its rules; raises its refusals."""
+        call = protocol.call(GA, operation)
+        checked = protocol.validated(call, parameters)
+        context = Context("123456789012", "us-east-1", 0.0, lambda: "uid")
+
+        async def submit() -> None:
+            await self.store.submit(
+                lambda transaction: operations.handle(call.operation, checked, transaction, context)
+            )
+
+        self.run(submit())
 
     def delete(self, *keys: Key) -> int:
         def work(transaction: Transaction) -> None:

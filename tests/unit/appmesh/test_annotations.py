@@ -147,6 +147,71 @@ def test_a_mirror_must_exist_and_stay(world: World) -> None:
     world.do("DeleteVirtualNode", meshName="m", virtualNodeName="copy")
 
 
+def patched(merge: str, target: str = "cluster/a") -> list[str]:
+    text = f'{{"{target}": {merge}}}'
+    return [problem.message for problem in read("virtualNode", ((f"{PREFIX}patch", text),)).problems]
+
+
+@pytest.mark.parametrize(
+    "merge",
+    [
+        '{"connectTimeout": "0.2s", "lb_policy": "LEAST_REQUEST"}',
+        '{"connect_timeout": null, "circuit_breakers": {"thresholds": [{"max_requests": 5}]}}',
+        '{"metadata": {"filter_metadata": {"envoy.lb": {"canary": [true, {"x": null}]}}}}',
+        '{"typed_extension_protocol_options": {"a": {"@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3'
+        '.HttpProtocolOptions", "common_http_protocol_options": {"idle_timeout": "5s"}}}}',
+    ],
+)
+def test_a_patch_may_say_all_that_its_message_has(merge: str) -> None:
+    """In both spellings of the names, with null for what shall go, and messages that say what they are."""
+    assert [] == patched(merge)
+
+
+@pytest.mark.parametrize(
+    ("merge", "said"),
+    [
+        (
+            '{"connect_timeot": "1s"}',
+            "cluster/a.connect_timeot: envoy.config.cluster.v3.Cluster has no such field; did",
+        ),
+        ('{"connect_timeout": 5}', "cluster/a.connect_timeout is 5: "),
+        ('{"connect_timeout": "1s", "connectTimeout": "2s"}', "cluster/a.connectTimeout stands there twice"),
+        ('{"type": "EDX"}', "cluster/a.type is 'EDX': Invalid enum value EDX"),
+        ('{"type": "EDS", "cluster_type": {"name": "x"}}', "has both type and cluster_type"),
+        (
+            '{"circuit_breakers": {"thresholds": [{"max_requests": -1}]}}',
+            ".circuit_breakers.thresholds[0].max_requests",
+        ),
+        ('{"health_checks": {}}', "cluster/a.health_checks is {}, and should be a list"),
+        ('{"health_checks": [null]}', "cluster/a.health_checks[0] is None, and should be an object"),
+        ('{"typed_extension_protocol_options": {"x": {}}}', '.typed_extension_protocol_options["x"] needs "@type"'),
+        (
+            '{"transport_socket": {"typed_config": {"@type": "a/envoy.no.Such"}}}',
+            "@type: there is no message 'envoy.no.Such'",
+        ),
+        ('{"transport_socket": {"typed_config": {"@type": "a/os.Path"}}}', "@type: there is no message 'os.Path'"),
+        ('{"name": "b"}', "cluster/a.name: a name cannot be changed"),
+        ('{"lb_policy": NaN}', "NaN is no number in JSON"),
+        ('{"lb_policy": 1, "lb_policy": 2}', "'lb_policy' stands there twice"),
+        ("[]", "cluster/a is [], and should be an object"),
+        ("{", "it is not JSON"),
+        ("[" * 5000, "it is nested too deeply"),
+    ],
+)
+def test_a_patch_is_held_to_its_message(merge: str, said: str) -> None:
+    """An unknown name or a wrong type is told with its path."""
+    [problem] = patched(merge)
+
+    assert said in problem
+
+
+def test_a_patch_names_a_resource_of_three_kinds() -> None:
+    """What else there is cannot be patched."""
+    [problem] = patched("{}", "endpoints/a")
+
+    assert "'endpoints/a' is none of cluster/<name>, listener/<name>, routes/<name>" in problem
+
+
 TAGS = st.dictionaries(
     st.sampled_from(["a", "a.2", "a.3", "a.2.2", "b", "b.2"]), st.sampled_from(["", "x", "x" * 255, "x" * 256])
 )

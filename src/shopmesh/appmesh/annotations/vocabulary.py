@@ -14,6 +14,7 @@ from shopmesh.appmesh.annotations.headers import (
     RESPONSE_HEADERS_REMOVE,
 )
 from shopmesh.appmesh.annotations.mirror import MIRROR
+from shopmesh.appmesh.annotations.patch import PATCH
 from shopmesh.appmesh.annotations.rate_limit import RATE_LIMIT
 
 VOCABULARY: Mapping[str, Annotation] = MappingProxyType(
@@ -28,6 +29,7 @@ VOCABULARY: Mapping[str, Annotation] = MappingProxyType(
             RESPONSE_HEADERS_ADD,
             RESPONSE_HEADERS_REMOVE,
             RATE_LIMIT,
+            PATCH,
         )
     }
 )

@@ -1,0 +1,79 @@
+"""The way out: a JSON merge patch into what a node's or gateway's own proxies are given (RFC 7386).
+
+For what no other word says. Names and types are checked here, field by field; whether the rest makes sense Envoy says.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from shopmesh.appmesh.annotations.annotation import Annotation, Malformed
+
+MESSAGES: Mapping[str, str] = {
+    "cluster": "envoy.config.cluster.v3.Cluster",
+    "listener": "envoy.config.listener.v3.Listener",
+    "routes": "envoy.config.route.v3.RouteConfiguration",
+}
+
+
+class Patch(NamedTuple):
+    """`kind` is one of `MESSAGES`, `name` may have `*` for any characters, `merge` is a JSON object as text."""
+
+    kind: str
+    name: str
+    merge: str
+
+
+def parse(text: str) -> tuple[Patch, ...]:
+    # Loaded where a patch is read: Envoy's messages are a fifth of a second that no other command should wait for.
+    from shopmesh.appmesh.annotations.protobuf import checked, message_type
+
+    found = []
+    for target, merge in _object(text).items():
+        kind, _, name = target.partition("/")
+        if kind not in MESSAGES or not name:
+            raise Malformed(f"{target!r} is none of {', '.join(f'{kind}/<name>' for kind in MESSAGES)}")
+        if isinstance(merge, dict) and "name" in merge:
+            raise Malformed(f"{target}.name: a name cannot be changed, others refer to it")
+        normal = checked(message_type(MESSAGES[kind]), merge, target)
+        found.append(Patch(kind, name, json.dumps(normal, sort_keys=True)))
+    if not found:
+        raise Malformed("it patches nothing")
+    return tuple(found)
+
+
+def _object(text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text, object_pairs_hook=_once, parse_constant=_no_number)
+    except RecursionError:
+        raise Malformed("it is nested too deeply") from None
+    except json.JSONDecodeError as error:
+        raise Malformed(f"it is not JSON: {error.msg} at character {error.pos + 1}") from None
+    if not isinstance(value, dict):
+        raise Malformed("it is no JSON object")
+    return value
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise Malformed(f"{name!r} stands there twice")
+        found[name] = value
+    return found
+
+
+def _no_number(text: str) -> None:
+    raise Malformed(f"{text} is no number in JSON")
+
+
+PATCH = Annotation(
+    "patch",
+    ("virtualNode", "virtualGateway"),
+    "merged into the clusters, listeners and route tables of that name which its own proxies have;"
+    " `*` in a name stands for any characters, null takes a field away",
+    '{"cluster/cds_egress_*": {"connect_timeout": "0.2s"}}',
+    parse,
+)

@@ -1,0 +1,135 @@
+"""JSON held to a protobuf message, field by field: what is wrong is told with its path, before anything is made of it.
+
+Unlike `json_format.ParseDict` this takes a part of a message, in which null takes a field away (RFC 7386), and says
+where in it a name is unknown. Names come out as the .proto files have them, whichever of two spellings went in.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from google.protobuf import descriptor_pool, json_format, message_factory
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+
+from shopmesh.appmesh.annotations.annotation import Malformed
+from shopmesh.appmesh.validate import hint, quote
+
+Json = Any
+TYPE = "@type"
+_URL = "type.googleapis.com/"
+_WITH_A_FORM_OF_THEIR_OWN = "google.protobuf."
+"""Durations, wrapped numbers and the like are no objects in JSON. https://protobuf.dev/programming-guides/json/"""
+_ENVOY_S = re.compile(r"(?P<package>(?:envoy|xds|udpa)(?:\.[a-z0-9_]+)+)\.[A-Z]\w*(?:\.[A-Z]\w*)*")
+
+
+def message_type(name: str) -> Descriptor:
+    """The message of that full name; of Envoy's, those are loaded that are asked for. Raises `Malformed`."""
+    pool = descriptor_pool.Default()
+    if found := _ENVOY_S.fullmatch(name):
+        try:
+            package = importlib.import_module(found["package"])
+        except ModuleNotFoundError:
+            raise Malformed(f"there is no message {quote(name)}") from None
+        for module in pkgutil.iter_modules(package.__path__):
+            if module.name.endswith("_pb2"):
+                importlib.import_module(f"{found['package']}.{module.name}")
+    try:
+        return pool.FindMessageTypeByName(name)
+    except KeyError:
+        raise Malformed(f"there is no message {quote(name)}") from None
+
+
+def checked(message: Descriptor, value: Json, path: str) -> dict[str, Json]:
+    """A part of that message, with the names of its fields as they are declared. Raises `Malformed`."""
+    if not isinstance(value, dict):
+        raise Malformed(f"{path} is {quote(value)}, and should be an object: {message.full_name}")
+    names = {name: field for field in message.fields for name in (field.name, field.json_name)}
+    found: dict[str, Json] = {}
+    chosen: dict[str, str] = {}
+    for name, item in value.items():
+        if name not in names:
+            known = hint(name, (field.name for field in message.fields))
+            raise Malformed(f"{path}.{name}: {message.full_name} has no such field; {known}")
+        field = names[name]
+        if field.name in found:
+            raise Malformed(f"{path}.{name} stands there twice")
+        found[field.name] = None if item is None else _value(field, item, f"{path}.{name}")
+        if field.containing_oneof is not None and item is not None:
+            other = chosen.setdefault(field.containing_oneof.name, name)
+            if other != name:
+                raise Malformed(f"{path} has both {other} and {name}, and can only have one of them")
+    return found
+
+
+def _value(field: FieldDescriptor, value: Json, path: str) -> Json:
+    inner = field.message_type
+    if inner is not None and inner.GetOptions().map_entry:
+        if not isinstance(value, dict):
+            raise Malformed(f"{path} is {quote(value)}, and should be an object")
+        of_entry = inner.fields_by_name["value"].message_type
+        return {key: item if item is None else _entry(field, of_entry, key, item, path) for key, item in value.items()}
+    if inner is None or _is_leaf(inner):
+        return _leaf(field, value, path)
+    if not field.is_repeated:
+        return _message(inner, value, path)
+    if not isinstance(value, list):
+        raise Malformed(f"{path} is {quote(value)}, and should be a list")
+    return [_message(inner, item, f"{path}[{index}]") for index, item in enumerate(value)]
+
+
+def _entry(field: FieldDescriptor, of_entry: Descriptor | None, key: str, value: Json, path: str) -> Json:
+    """One entry of a map."""
+    where = f'{path}["{key}"]'
+    if of_entry is not None and not _is_leaf(of_entry):
+        return _message(of_entry, value, where)
+    _leaf(field, {key: value}, where)
+    return value
+
+
+def _message(message: Descriptor, value: Json, path: str) -> Json:
+    if message.full_name != "google.protobuf.Any":
+        return checked(message, value, path)
+    if not isinstance(value, dict) or not isinstance(value.get(TYPE), str):
+        raise Malformed(f'{path} needs "{TYPE}": "{_URL}envoy. …", which says what it is')
+    name = value[TYPE].rpartition("/")[2]
+    rest = {key: item for key, item in value.items() if key != TYPE}
+    try:
+        of_it = message_type(name)
+    except Malformed as error:
+        raise Malformed(f"{path}.{TYPE}: {error}") from None
+    return {TYPE: _URL + name, **checked(of_it, rest, path)}
+
+
+def _is_leaf(message: Descriptor) -> bool:
+    return message.full_name.startswith(_WITH_A_FORM_OF_THEIR_OWN) and message.full_name != "google.protobuf.Any"
+
+
+def _leaf(field: FieldDescriptor, value: Json, path: str) -> Json:
+    containing = field.containing_type
+    if containing is None:
+        raise TypeError(f"{field.full_name} is in no message")
+    try:
+        json_format.ParseDict({field.name: value}, message_factory.GetMessageClass(containing)())
+    except (json_format.ParseError, TypeError, ValueError) as error:
+        reason = re.sub(r"^Failed to parse \w+ field: | at [\w.]+\.?$", "", str(error).strip()).rstrip(".")
+        raise Malformed(f"{path} is {quote(value)}: {reason}") from None
+    return value
+
+
+def merged(base: Mapping[str, Json], patch: Mapping[str, Json]) -> dict[str, Json]:
+    """RFC 7386, but that a message of another type takes the place of the one before it, whole."""
+    result = dict(base)
+    for name, value in patch.items():
+        before = result.get(name)
+        if value is None:
+            result.pop(name, None)
+        elif isinstance(value, dict):
+            into = before if isinstance(before, dict) and value.get(TYPE) in (None, before.get(TYPE)) else {}
+            result[name] = merged(into, value)
+        else:
+            result[name] = value
+    return result
