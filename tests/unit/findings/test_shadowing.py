@@ -274,6 +274,28 @@ def test_a_route_behind_a_broader_one_is_told(first: Document, second: Document)
     assert [] == found(first, second, priorities=(1, 0))
 
 
+def only(header: Document) -> Document:
+    return {"prefix": "/", "headers": [{"name": "x", **header}]}
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (only({"match": {"range": {"start": 0, "end": 9}}, "invert": True}), only({"invert": True})),
+        (only({"match": {"exact": "a"}, "invert": True}), only({"match": {"prefix": "a"}})),
+        (only({"match": {"suffix": "a"}}), only({"match": {"prefix": "a"}})),
+        (only({}), only({"match": {"exact": "a"}, "invert": True})),
+        ({"prefix": "/a"}, {"path": {"regex": "/a|/b"}}),
+        ({"prefix": "/a"}, {"path": {"regex": "/a?b"}}),
+        ({"path": {"regex": "/a.+"}}, {"prefix": "/a"}),
+    ],
+    ids=["no number is not nothing", "more begins with it", "ends", "not there", "or", "optional", "itself"],
+)
+def test_what_only_looks_broader_accuses_nobody(first: Document, second: Document) -> None:
+    """There is a request that the second route takes and the first does not."""
+    assert [] == found(first, second, priorities=(0, 1))
+
+
 def test_without_priorities_the_narrower_is_asked_first() -> None:
     """The usual canary by header, beside the route for all, is no mistake."""
     canary = {"prefix": "/", "headers": [{"name": "x-canary", "match": {"exact": "yes"}}]}
