@@ -15,7 +15,7 @@ from envoy.extensions.upstreams.http.v3.http_protocol_options_pb2 import HttpPro
 from google.protobuf.wrappers_pb2 import UInt32Value
 
 from shopmesh.appmesh.store import Document, Key
-from shopmesh.xds import config_sources, durations, endpoints, names, pools, sockets, tls, upstream_health
+from shopmesh.xds import config_sources, discovery, durations, endpoints, names, pools, sockets, tls, upstream_health
 from shopmesh.xds.dependencies import Reader
 from shopmesh.xds.limitations import Limitation
 from shopmesh.xds.resources import XdsResource, packed, resource, serialised
@@ -46,11 +46,12 @@ def egress(reader: Reader, target: Target, policy: tls.ClientPolicy | None = Non
         # Neither in plain text nor to anybody: a cluster without endpoints.
         made.type = Cluster.STATIC
         return _resource(made)
-    if by_endpoints(reader, target):
+    dns = discovery.dns(reader, target.mesh, target.node)
+    if dns is None:
         made.type = Cluster.EDS
         made.eds_cluster_config.eds_config.CopyFrom(config_sources.ads(ENDPOINTS_FETCH_TIMEOUT_MS))
     else:
-        _by_dns(reader, made, target, _discovery(reader, target)["dns"])
+        _by_dns(reader, made, target, dns)
     there = listener(reader, target.mesh, target.node, target.port)
     if check := there.get("healthCheck"):
         made.health_checks.append(upstream_health.health_check(check))
@@ -64,8 +65,7 @@ def egress(reader: Reader, target: Target, policy: tls.ClientPolicy | None = Non
 
 def by_endpoints(reader: Reader, target: Target) -> bool:
     """A part: whether a cluster's endpoints come by EDS."""
-    known = reader.children("instance", (target.mesh, "virtualNode", target.node))
-    return bool(known) or "dns" not in _discovery(reader, target)
+    return discovery.dns(reader, target.mesh, target.node) is None
 
 
 def ingress(reader: Reader, mesh: str, node: str, protocol: str, port: int, application_port: int) -> XdsResource:
@@ -136,17 +136,10 @@ def _cluster(name: str, protocol: str, pool: Document | None = None) -> Cluster:
     return made
 
 
-def _discovery(reader: Reader, target: Target) -> Document:
-    found = reader.get(Key("virtualNode", (target.mesh, target.node)))
-    return (found.spec.get("serviceDiscovery") or {}) if found else {}
-
-
 def _by_dns(reader: Reader, made: Cluster, target: Target, dns: Document) -> None:
     made.type = Cluster.STRICT_DNS if dns.get("responseType") == "ENDPOINTS" else Cluster.LOGICAL_DNS
-    mesh = reader.get(Key("mesh", (target.mesh,)))
-    of_mesh = ((mesh.spec.get("serviceDiscovery") or {}) if mesh else {}).get("ipPreference")
     # Always written: Envoy's own default takes IPv6 first and does not fall back.
-    made.dns_lookup_family = _DNS_FAMILIES[dns.get("ipPreference") or of_mesh or "IPv4_PREFERRED"]
+    made.dns_lookup_family = _DNS_FAMILIES[discovery.ip_preference(reader, target.mesh, target.node)]
     made.load_assignment.CopyFrom(endpoints.assignment(made.name, ((dns["hostname"], target.port),)))
 
 

@@ -10,8 +10,7 @@ import ipaddress
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from shopmesh.appmesh.store import Key
-from shopmesh.xds import instances
+from shopmesh.xds import discovery
 from shopmesh.xds.dependencies import Reader
 from shopmesh.xds.forwards import Forward
 from shopmesh.xds.limitations import Limitation
@@ -73,11 +72,10 @@ def _addresses(reader: Reader, mesh: str, forward: Forward) -> set[str]:
     """Where callers may find the service: the addresses of its targets, and its name where that is an address."""
     known = {forward.service} if _is_address(forward.service) else set()
     for target, _ in forward.targets:
-        known |= {address for address, _ in instances.addresses(reader, mesh, target.node, target.port)}
-        found = reader.get(Key("virtualNode", (mesh, target.node)))
-        hostname = ((found.spec.get("serviceDiscovery") or {}).get("dns") or {}).get("hostname") if found else None
-        if hostname and _is_address(hostname):
-            known.add(hostname)
+        known |= {address for address, _ in discovery.addresses(reader, mesh, target.node, target.port)}
+        dns = discovery.dns(reader, mesh, target.node)
+        if dns and _is_address(dns["hostname"]):
+            known.add(dns["hostname"])
     return known
 
 

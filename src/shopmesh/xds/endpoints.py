@@ -8,7 +8,7 @@ from envoy.config.core.v3.address_pb2 import Address, EnvoyInternalAddress, Sock
 from envoy.config.endpoint.v3.endpoint_components_pb2 import Endpoint, LbEndpoint, LocalityLbEndpoints
 from envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
 
-from shopmesh.xds import instances
+from shopmesh.xds import discovery
 from shopmesh.xds.dependencies import Reader
 from shopmesh.xds.resources import XdsResource, resource, serialised
 from shopmesh.xds.targets import Target
@@ -38,7 +38,7 @@ def within_envoy(cluster: str, listener: str) -> ClusterLoadAssignment:
 
 def endpoints(reader: Reader, target: Target) -> XdsResource:
     """A part: the declared instances of a virtual node, empty where there are none (any more)."""
-    addresses = instances.addresses(reader, target.mesh, target.node, target.port)
+    addresses = discovery.addresses(reader, target.mesh, target.node, target.port)
     return resource("endpoints", target.cluster, serialised(assignment(target.cluster, addresses)))
 
 

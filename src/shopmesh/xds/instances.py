@@ -7,7 +7,9 @@ once found by its instances goes on to be (an empty cluster, not a DNS name that
 
 from __future__ import annotations
 
-from shopmesh.appmesh.store import Document, Key, Resource, Transaction, View
+from typing import Any
+
+from shopmesh.appmesh.store import Document, Key, Resource, Transaction
 from shopmesh.xds.node import Identity, ProxyNode
 
 
@@ -15,7 +17,10 @@ def declared(node: ProxyNode) -> Document | None:
     """What the store keeps of that proxy; None when it does not say where it is."""
     if node.address is None:
         return None
-    return {"address": node.address, "ports": {str(port): there for port, there in node.ports}}
+    document: dict[str, Any] = {"address": node.address, "ports": {str(port): there for port, there in node.ports}}
+    if node.attributes:
+        document["attributes"] = dict(node.attributes)
+    return document
 
 
 def declare(transaction: Transaction, identity: Identity, spec: Document, now: float) -> bool:
@@ -50,16 +55,6 @@ def withdraw(transaction: Transaction, identity: Identity, now: float) -> bool:
 
 def is_withdrawn(resource: Resource) -> bool:
     return "address" not in resource.spec
-
-
-def addresses(view: View, mesh: str, name: str, port: int) -> tuple[tuple[str, int], ...]:
-    """Where the instances of a virtual node take what is meant for that port of it."""
-    known = view.children("instance", (mesh, "virtualNode", name))
-    found: dict[tuple[str, int], None] = {}
-    for one in known:
-        if not is_withdrawn(one):
-            found[(one.spec["address"], one.spec["ports"].get(str(port), port))] = None
-    return tuple(found)
 
 
 def identity(key: Key) -> Identity:

@@ -25,11 +25,17 @@ Readiness = tuple[tuple[int, str], ...]
 EgressPorts = tuple[tuple[str, int], ...]
 """Virtual services and their TCP port (`product.local:6000`), and the port on loopback that stands for each, sorted."""
 
+Attributes = tuple[tuple[str, str], ...]
+"""What Cloud Map would know of an instance, sorted; a virtual node's `awsCloudMap` may ask for it."""
+
 KINDS = ("virtualNode", "virtualGateway")
 _ID = re.compile(r"(?:arn:[^/]+:)?mesh/([^/]+)/([^/]+)/([^/]+)")
 _LONGEST_NAME = 255
 _PATH = re.compile(r"/[\x21-\x7e]{0,254}")
 _MOST_PROBES = 8
+# Those of Cloud Map: https://docs.aws.amazon.com/cloud-map/latest/api/API_RegisterInstance.html
+_MOST_ATTRIBUTES = 30
+_LONGEST_ATTRIBUTE = 1024
 
 
 class NodeError(ValueError):
@@ -104,6 +110,7 @@ class ProxyNode:
     egress_port: int = names.EGRESS_PORT
     readiness: Readiness = ()
     egress_ports: EgressPorts = ()
+    attributes: Attributes = ()
     reporting: Reporting = NOTHING
 
     @property
@@ -144,6 +151,8 @@ class ProxyNode:
                 metadata[field] = {str(port): there for port, there in ports}
         if self.readiness:
             metadata["readiness"] = {str(port): path for port, path in self.readiness}
+        if self.attributes:
+            metadata["attributes"] = dict(self.attributes)
         if self.egress_ports:
             metadata["egress_ports"] = dict(self.egress_ports)
         if reporting := self.reporting.to_document():
@@ -184,6 +193,7 @@ def parse(node: Node) -> ProxyNode:
         egress_port=_port("egress_port", metadata.get("egress_port", names.EGRESS_PORT)),
         readiness=_readiness(metadata),
         egress_ports=_egress_ports(metadata),
+        attributes=_attributes(metadata),
         reporting=_reporting(metadata),
     )
     if mode == "explicit" and kind == "virtualNode" and "egress_port" not in metadata:
@@ -245,6 +255,22 @@ def _readiness(metadata: Mapping[str, Any]) -> Readiness:
 
 def _is_path(value: object) -> bool:
     return isinstance(value, str) and (not value or _PATH.fullmatch(value) is not None)
+
+
+def _attributes(metadata: Mapping[str, Any]) -> Attributes:
+    value = metadata.get("attributes")
+    if value is None:
+        return ()
+    if (
+        not isinstance(value, Struct)
+        or len(value) > _MOST_ATTRIBUTES
+        or not all(isinstance(text, str) and len(text) <= _LONGEST_ATTRIBUTE for pair in value.items() for text in pair)
+    ):
+        raise NodeError(
+            f'node.metadata.attributes is {_short(value)}; it must be an object of texts such as {{"stage": "blue"}}, '
+            f"at most {_MOST_ATTRIBUTES}, each of at most {_LONGEST_ATTRIBUTE} characters"
+        )
+    return tuple(sorted((key, str(text)) for key, text in value.items()))
 
 
 def _egress_ports(metadata: Mapping[str, Any]) -> EgressPorts:

@@ -12,6 +12,7 @@ from shopmesh.appmesh.store import Document, Key
 from shopmesh.xds import (
     clusters,
     destinations,
+    discovery,
     durations,
     effects,
     egress,
@@ -92,7 +93,7 @@ def _of_gateway(reader: Reader, shape: Shape) -> _Whole:
             "listeners": reader.part(gateways.listeners, shape),
             "routes": reader.part(gateways.routes, shape),
         },
-        (*leaving.limitations, *arriving.limitations),
+        (*leaving.limitations, *arriving.limitations, *reader.part(_discovered, leaving.targets)),
     )
 
 
@@ -107,7 +108,12 @@ def _of_node(reader: Reader, shape: Shape) -> _Whole:
             "listeners": reader.part(_listeners, shape),
             "routes": reader.part(_routes, shape),
         },
-        (*leaving.limitations, *reader.part(_destinations, shape).limitations, *arriving.limitations),
+        (
+            *leaving.limitations,
+            *reader.part(_destinations, shape).limitations,
+            *arriving.limitations,
+            *reader.part(_discovered, leaving.targets),
+        ),
     )
 
 
@@ -185,6 +191,11 @@ def _clusters(reader: Reader, shape: Shape) -> Collection:
 def _endpoints(reader: Reader, targets: tuple[Target, ...]) -> Collection:
     found = [target for target in targets if reader.part(clusters.by_endpoints, target)]
     return Collection("endpoints", [reader.part(endpoints.endpoints, target) for target in found])
+
+
+def _discovered(reader: Reader, targets: tuple[Target, ...]) -> tuple[Limitation, ...]:
+    nodes = dict.fromkeys((target.mesh, target.node) for target in targets)
+    return tuple(found for node in nodes for found in reader.part(discovery.limitations, *node))
 
 
 def _destinations(reader: Reader, shape: Shape) -> destinations.Destinations:

@@ -256,6 +256,7 @@ class Sidecar:
         kind: str = "virtualNode",
         services: Sequence[str] = (),
         options: Options = DEFAULTS,
+        attributes: Mapping[str, str] | None = None,
     ) -> None:
         """With `looks` it looks at its application's /readyz, and at its own readiness, and reports both.
 
@@ -284,6 +285,7 @@ class Sidecar:
             egress_port=self.egress,
             readiness=tuple(sorted(((upstream.port, "/readyz"), (self.ready, "/ready")))) if looks and upstream else (),
             egress_ports=tuple(sorted(self.services.items())),
+            attributes=tuple(sorted((attributes or {}).items())),
         )
 
     def __enter__(self) -> Sidecar:

@@ -98,8 +98,16 @@ def gateway_route(
     return resource("gatewayRoute", "shop", gateway_name, name, spec=spec)
 
 
-def instance(node_name: str, name: str, address: str | None, ports: Mapping[str, int] | None = None) -> Resource:
-    spec = {} if address is None else {"address": address, "ports": dict(ports or {})}
+def instance(
+    node_name: str,
+    name: str,
+    address: str | None,
+    ports: Mapping[str, int] | None = None,
+    attributes: Mapping[str, str] | None = None,
+) -> Resource:
+    spec: dict[str, Any] = {} if address is None else {"address": address, "ports": dict(ports or {})}
+    if attributes is not None:
+        spec["attributes"] = dict(attributes)
     return resource("instance", "shop", "virtualNode", node_name, name, spec=spec)
 
 

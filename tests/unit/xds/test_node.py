@@ -20,6 +20,7 @@ EXPLICIT = ProxyNode(
     application_ports=((5000, 41002),),
     egress_port=41003,
     egress_ports=(("cache.local:6379", 41005), ("db.local:3306", 41004)),
+    attributes=(("stage", "blue"), ("team", "shop")),
 )
 
 
@@ -77,6 +78,9 @@ def test_an_arn_names_a_node_as_well() -> None:
         (node(ports={"http": 5000}), "ports"),
         (node(ports={"5000": None}), "ports"),
         (node(egress_port="x"), "egress_port"),
+        (node(attributes=[1]), "attributes"),
+        (node(attributes={"stage": 1}), "attributes"),
+        (node(attributes={"stage": "b" * 2000}), "attributes"),
         (node(egress_ports=[1]), "egress_ports"),
         (node(egress_ports={"db.local": 1}), "egress_ports"),
         (node(egress_ports={":1": 1}), "egress_ports"),
