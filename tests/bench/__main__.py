@@ -56,6 +56,18 @@ SECTIONS = (
     ),
     Section("From nothing to the first answer", "mesh.start", (), "Aim: under 2 s."),
     Section(
+        "The containers' images",
+        "containers.images",
+        (),
+        "Sizes are with their base, which the services and the control plane share. Needs a Docker engine.",
+    ),
+    Section(
+        "Interception against explicit proxying",
+        "containers.interception",
+        (),
+        "The same order through five Envoys; intercepted it also crosses iptables, a bridge and a published port.",
+    ),
+    Section(
         "One route change to many proxies",
         "xds.scale",
         (),

@@ -47,6 +47,8 @@ class Stack:
     api_port: int = field(default_factory=free_port)
     subnet: str = field(default_factory=lambda: f"fd00:{secrets.token_hex(2)}:{secrets.token_hex(2)}::/64")
 
+    envoy: str | None = "bare-envoy"
+    """The sidecars' image, of this stack's own; None for the stock one."""
     built_as: str = ""
     """The project whose images it runs; its own without it."""
 
@@ -65,7 +67,7 @@ class Stack:
             "COMPOSE_PROJECT_NAME": self.name,
             "COMPOSE_FILE": "compose.yaml:tests/containers/compose.echo.yaml",
             "SHOPMESH_REGISTRY": self.registry,
-            "SHOPMESH_ENVOY_IMAGE": f"{self.registry}bare-envoy",
+            **({"SHOPMESH_ENVOY_IMAGE": f"{self.registry}{self.envoy}"} if self.envoy else {}),
             "SHOPMESH_PORT": str(self.port),
             "SHOPMESH_API_PORT": str(self.api_port),
             "SHOPMESH_IPV6_SUBNET": self.subnet,

@@ -39,9 +39,7 @@ def wait(settings: Settings, instance: str, gone: bool, timeout: float) -> None:
             if time.monotonic() > deadline:
                 raise click.ClickException(_why(client, mesh, instance, gone, timeout))
             time.sleep(_POLL_SECONDS)
-        revision = client.changes(_NEWEST)["revision"]
-        left = max(deadline - time.monotonic(), 1.0)
-        if not client.wait_converged(revision, left)["converged"]:
+        if not _confirmed(client, max(deadline - time.monotonic(), 1.0)):
             raise click.ClickException(f"not every Envoy has confirmed it after {timeout:g} s: see `shopmesh status`")
     click.echo(f"{instance} {'is gone from its callers' if gone else 'takes requests'}")
 
@@ -50,6 +48,17 @@ def _is_endpoint(client: Client, mesh: str, instance: str) -> bool:
     return any(
         proxy["declared"] for proxy in client.proxies() if (proxy["mesh"], proxy["instance"]) == (mesh, instance)
     )
+
+
+def _confirmed(client: Client, timeout: float) -> bool:
+    """Whether every Envoy has what the mesh is now."""
+    from shopmesh.client import Refused
+
+    try:
+        return client.wait_converged(client.changes(_NEWEST)["revision"], timeout)["converged"]
+    except Refused:
+        # A change that is not remembered any more concerned nobody who is there.
+        return True
 
 
 def _why(client: Client, mesh: str, instance: str, gone: bool, timeout: float) -> str:
