@@ -173,7 +173,7 @@ class Mesh:
         async def begin() -> tuple[grpc.aio.Server, Proxies, int]:
             proxies = Proxies()
             server = grpc_server()
-            ads = Ads(self.store, proxies)
+            ads = Ads(self.store, proxies, retry_seconds=0.3)
             ads.add_to(server)
             readiness.add_to(server, ads.instances.readiness)
             port = server.add_insecure_port(f"127.0.0.1:{self.port}")
@@ -257,6 +257,7 @@ class Sidecar:
         services: Sequence[str] = (),
         options: Options = DEFAULTS,
         attributes: Mapping[str, str] | None = None,
+        ingress_port: int | None = None,
     ) -> None:
         """With `looks` it looks at its application's /readyz, and at its own readiness, and reports both.
 
@@ -281,7 +282,7 @@ class Sidecar:
             application_ports=tuple((port, upstream.port if upstream else 1) for port in ports)
             if explicit and kind == "virtualNode"
             else (),
-            ingress_port=free_port(),
+            ingress_port=ingress_port or free_port(),
             egress_port=self.egress,
             readiness=tuple(sorted(((upstream.port, "/readyz"), (self.ready, "/ready")))) if looks and upstream else (),
             egress_ports=tuple(sorted(self.services.items())),
