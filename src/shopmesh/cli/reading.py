@@ -123,7 +123,7 @@ def _table(chosen: Found, color: bool | None) -> None:
         (
             resource.key.kind,
             "/".join(resource.key.path[1:]) or resource.key.name,
-            _summary(resource.spec),
+            _summary(resource.spec, resource.tags),
             str(answer["metadata"]["version"]),
             age(now - answer["metadata"]["lastUpdatedAt"]),
         )
@@ -132,8 +132,10 @@ def _table(chosen: Found, color: bool | None) -> None:
     show(table(("KIND", "NAME", "WHAT IT SAYS", "VERSION", "UPDATED"), rows, right=("VERSION", "UPDATED")), color)
 
 
-def _summary(spec: Mapping[str, Any]) -> str:
-    """What matters most in a specification, in a few words."""
+def _summary(spec: Mapping[str, Any], tags: Mapping[str, str]) -> str:
+    """What matters most in a specification, in a few words, and what annotations say beside it."""
+    from shopmesh.cli.annotated import annotated
+
     said: list[str] = []
     for listener in spec.get("listeners", []):
         port = listener["portMapping"]
@@ -149,7 +151,7 @@ def _summary(spec: Mapping[str, Any]) -> str:
     for kind in ROUTE_KINDS:
         if action := spec.get(kind, {}).get("action"):
             said += _action(spec[kind], action)
-    return ", ".join(said)
+    return ", ".join([*said, *annotated(tags)])
 
 
 def _action(route: Mapping[str, Any], action: Mapping[str, Any]) -> list[str]:

@@ -151,6 +151,7 @@ def _report(change: Change, timeout: float) -> None:
 
 
 def _show(routes: Sequence[Declared], settings: Settings) -> None:
+    from shopmesh.cli.annotated import annotated
     from shopmesh.cli.tables import percent, show, table
 
     rows = []
@@ -162,3 +163,6 @@ def _show(routes: Sequence[Declared], settings: Settings) -> None:
             share = percent(target["weight"] / total if total else None)
             rows.append((name, target["virtualNode"], str(target["weight"]), share))
     show(table(("ROUTE", "VIRTUAL NODE", "WEIGHT", "SHARE"), rows, right=("WEIGHT", "SHARE")), settings.color)
+    for resource in routes:
+        for said in annotated(resource.tags):
+            click.echo(f"{'/'.join(resource.key.path[1:])}: {said}")

@@ -100,3 +100,18 @@ def test_the_readme_does_what_it_says(tmp_path: Path) -> None:
     assert '"product":{"id":1' in said
     assert "product-vn=50 product-v2-vn=50" in said
     assert "customer-vn=75 customer-v15-vn=25" in said
+
+
+@pytest.mark.timeout(240)
+def test_the_page_on_annotations_does_what_it_says(tmp_path: Path) -> None:
+    """A header, a limit, faults, a mirror and a patch are seen; what says nothing is refused."""
+    said = run("docs/beyond.md", tmp_path)
+
+    assert "x-tier: gold" in said
+    assert 2 == said.count("\nrefused\n")
+    for text in re.findall(r"^BadRequestException … (.*)$", (ROOT / "docs/beyond.md").read_text(), re.MULTILINE):
+        assert text in said
+    assert "did you mean 'connect_timeout'" in said
+    assert "fault-abort: 503 50%" in said
+    assert "+    shopmesh.dev/product-r.mirror: product-v2-vn 100%" in said
+    assert "product-vr/product-r: mirror: product-v2-vn 100%" in said

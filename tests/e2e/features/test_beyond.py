@@ -191,6 +191,24 @@ def test_a_limit_lets_so_many_through(shop: Shop) -> None:
     assert {(200, "v1"), (200, "v2")} == set(answers(shop.order, "/quick", 30))
 
 
+def test_a_limit_begins_anew_with_the_routes(shop: Shop) -> None:
+    """Envoy makes new buckets with each new table."""
+    shop.annotate(rate_limit="1/h burst 2")
+    assert answers(shop.order, "/", 4)[429, "local_rate_limited"] == 2
+
+    shop.annotate(rate_limit="1/h burst 2", response_headers_add="x-a=1")
+
+    assert answers(shop.order, "/", 4)[429, "local_rate_limited"] == 2
+
+
+def test_time_outs_begin_after_the_delay(shop: Shop) -> None:
+    """A delay longer than the route's time-out is no time-out."""
+    quick = {"perRequest": {"value": 200, "unit": "ms"}}
+    shop.put(tagged(meshes.route("product-r", "all", {"product": 1}, timeout=quick), fault_delay="400ms"))
+
+    assert shop.order.get(f"{PRODUCT}/") == (200, "v1")
+
+
 def test_a_service_can_be_limited_as_a_whole(shop: Shop) -> None:
     """One bucket for all routes of the virtual service."""
     shop.put(tagged(meshes.service("product.local", router="product-r"), rate_limit="1/h burst 4"))
