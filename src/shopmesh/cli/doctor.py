@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, cast
 
 import click
@@ -93,9 +93,10 @@ def _of_the_mesh(settings: Settings, dns: bool) -> Iterator[Finding]:
         try:
             yield from _of_control_plane(settings, client)
             mesh = settings.the_mesh(client) if settings.mesh else None
-            yield from _as_findings(client, mesh)
+            told = list(_as_findings(client, mesh))
+            yield from told
             if dns or surroundings.is_here(settings.endpoint_url):
-                yield from _of_names(client, mesh, dns)
+                yield from _of_names(client, mesh, dns, {one.where for one in told if one.severity == "error"})
         except Unreachable as error:
             yield surroundings.UNREACHABLE.found("", where, str(error))
         except Refused as error:
@@ -132,13 +133,16 @@ def _of_envoy() -> Iterator[Finding]:
     yield from surroundings.of_envoy(str(path), wanted_envoy(), envoy_version(path))
 
 
-def _of_names(client: Client, mesh: str | None, dns: bool) -> Iterator[Finding]:
+def _of_names(client: Client, mesh: str | None, dns: bool, told: Collection[str]) -> Iterator[Finding]:
+    """Not of virtual nodes with an error that is `told` already: their callers may not look for them by DNS."""
+    from shopmesh.appmesh.findings import place
     from shopmesh.cli import lookup, surroundings
     from shopmesh.client import meshes, read_mesh
 
     wanted = [mesh] if mesh else meshes(client)
     resources = [one for name in wanted for one in read_mesh(client, name)]
-    names = surroundings.host_names(resources, client.proxies())
+    hosts = surroundings.host_names(resources, client.proxies())
+    names = {host: key for host, key in hosts.items() if place(key) not in told}
     yield from surroundings.of_names(surroundings.HOST_NAME, names, lookup.failures(names))
     if dns:
         names = surroundings.service_names(resources)

@@ -85,6 +85,15 @@ def test_host_names_are_looked_up_where_no_proxy_declares_an_address(
     assert [] == codes(shopmesh)
 
 
+def test_a_node_that_is_told_of_already_is_not_looked_up(shopmesh: Run, control_plane: ControlPlane) -> None:
+    """Its last proxy was stopped: its callers do not ask for its host name any more."""
+    shopmesh("apply", "-f", str(MESH))
+    stopped = finding("error", "SM205", where="virtualNode shopmesh/product-vn")
+    control_plane.beside["findings"]["findings"] = [stopped]
+
+    assert ["SM205"] == codes(shopmesh, status=1)
+
+
 def test_names_of_services_are_looked_up_only_when_that_is_asked_for(
     shopmesh: Run, control_plane: ControlPlane
 ) -> None:

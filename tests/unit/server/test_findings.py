@@ -99,7 +99,8 @@ def test_weight_on_a_version_that_is_nowhere_is_an_error() -> None:
     """No proxy, and no host name or Cloud Map to find it otherwise."""
     [told] = found(elsewhere(), [])
 
-    assert ("SM205", "route shop/r/x") == (told.code, told.where)
+    assert ("SM205", "virtualNode shop/n") == (told.code, told.where)
+    assert "gets weight 1 by route shop/r/x" in told.what
     assert [] == found(elsewhere(), [proxy("n")])
     assert [] == found(elsewhere(dns={"hostname": "db.local"}), [])
     assert [] == found(elsewhere(awsCloudMap={"namespaceName": "a", "serviceName": "b"}), [])

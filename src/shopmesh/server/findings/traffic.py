@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from shopmesh.appmesh.findings import Finding, Mistake
+from shopmesh.appmesh.findings import Finding, Mistake, place
 from shopmesh.appmesh.kinds import weighted_targets
 from shopmesh.appmesh.store import Key, Resource, View
 from shopmesh.server.proxies import ProxyStatus
@@ -24,7 +24,7 @@ NOWHERE = Mistake(
     "error",
     "A weighted version has no proxy, and nothing else says where it is",
     "its share of the requests is answered 503",
-    "start a workload for it, give its virtual node a host name to be found by, or take its weight away",
+    "start a workload for it, or take its weight away (a host name is asked for only while it never had a proxy)",
 )
 UNREADY = Mistake(
     "SM209",
@@ -68,7 +68,7 @@ def look(weighted: Iterable[Weighted], statuses: Iterable[ProxyStatus]) -> Itera
             elif one.node not in ready:
                 yield UNREADY.at(one.route, f"{share}, none of whose proxies says that its application is ready")
         elif not one.found:
-            yield NOWHERE.at(one.route, f"{share}, which has no proxy and no host name")
+            yield NOWHERE.at(one.node, f"gets weight {one.weight} by {place(one.route)}, and has no proxy (any more)")
 
 
 def weighted_everywhere(reader: Reader) -> tuple[Weighted, ...]:
