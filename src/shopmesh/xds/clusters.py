@@ -15,7 +15,18 @@ from envoy.extensions.upstreams.http.v3.http_protocol_options_pb2 import HttpPro
 from google.protobuf.wrappers_pb2 import UInt32Value
 
 from shopmesh.appmesh.store import Document, Key
-from shopmesh.xds import config_sources, discovery, durations, endpoints, names, pools, sockets, tls, upstream_health
+from shopmesh.xds import (
+    config_sources,
+    discovery,
+    durations,
+    endpoints,
+    metrics_extension,
+    names,
+    pools,
+    sockets,
+    tls,
+    upstream_health,
+)
 from shopmesh.xds.dependencies import Reader
 from shopmesh.xds.limitations import Limitation
 from shopmesh.xds.resources import XdsResource, packed, resource, serialised
@@ -41,6 +52,7 @@ def egress(reader: Reader, target: Target, policy: tls.ClientPolicy | None = Non
     Found by the addresses that its instances declared; by DNS while it never had any and has a host name.
     """
     made = _cluster(target.cluster, target.protocol)
+    made.metadata.CopyFrom(metrics_extension.metadata(metrics_extension.TARGET_NODE, target.node))
     secure = tls.origination(reader, target, policy)
     if isinstance(secure, Limitation):
         # Neither in plain text nor to anybody: a cluster without endpoints.

@@ -64,7 +64,7 @@ def manager(
         upgrade_configs=[HttpConnectionManager.UpgradeConfig(upgrade_type="websocket")],
         normalize_path=BoolValue(value=True),
         merge_slashes=True,
-        access_log=telemetry.access_logs,
+        access_log=telemetry.access_logs(stat_prefix),
         local_reply_config=_with_flags(),
     )
     if telemetry.tracer is not None:

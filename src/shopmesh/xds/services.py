@@ -10,7 +10,7 @@ from envoy.config.route.v3.route_pb2 import RouteConfiguration
 from google.protobuf.any_pb2 import Any
 
 from shopmesh.appmesh.store import Key, Resource
-from shopmesh.xds import effects, forwards, routes
+from shopmesh.xds import effects, forwards, metrics_extension, routes
 from shopmesh.xds.dependencies import Reader
 from shopmesh.xds.forwards import Forward
 from shopmesh.xds.limitations import Limitation
@@ -81,9 +81,16 @@ def _annotated(reader: Reader, resource: Resource, made: Service) -> Service:
     return replace(made, hosts=tuple(hosts), targets=frozenset(mirrors), limitations=tuple(limitations))
 
 
-def host(name: str, domains: Sequence[str], ordered: Iterable[Route], filters: Iterable[str] = ()) -> Host:
-    """One virtual host; `filters` are those of the connection manager that are switched on for it alone."""
+def host(
+    name: str, domains: Sequence[str], ordered: Iterable[Route], filters: Iterable[str] = (), of: str | None = None
+) -> Host:
+    """One virtual host, `of` a virtual service where requests are counted by it.
+
+    `filters` are those of the connection manager that are switched on for it alone.
+    """
     made = VirtualHost(name=name, domains=domains, routes=ordered)
+    if of is not None:
+        made.metadata.CopyFrom(metrics_extension.metadata(metrics_extension.TARGET_SERVICE, of))
     for one in filters:
         made.typed_per_filter_config[one].CopyFrom(packed(FilterConfig(config=Any())))
     needs = frozenset(cluster for route in made.routes for cluster in routes.clusters_of(route))
@@ -119,14 +126,14 @@ def _hosts_by_port(name: str, ports: Sequence[int], built: Sequence[routes.Built
     """One host for all ports, or one each where a route asks for a port: Envoy knows it by the domain alone."""
     if len(ports) < 2 or all(one.port is None for one in built):
         wanted = [one.route for one in built if one.port is None or one.port in ports]
-        yield host(name, _domains(name, ports), wanted)
+        yield host(name, _domains(name, ports), wanted, of=name)
         return
     for position, port in enumerate(ports):
         wanted = [one.route for one in built if one.port in (None, port)]
         if position == 0:
-            yield host(name, _domains(name, [port]), wanted)
+            yield host(name, _domains(name, [port]), wanted, of=name)
         else:
-            yield host(f"{name}_{port}", (f"{name}:{port}",), wanted)
+            yield host(f"{name}_{port}", (f"{name}:{port}",), wanted, of=name)
 
 
 def _by_node(reader: Reader, mesh: str, name: str, node: str) -> Service:
@@ -134,9 +141,9 @@ def _by_node(reader: Reader, mesh: str, name: str, node: str) -> Service:
     found = [Target(mesh, node, mapping["protocol"], mapping["port"]) for mapping in mappings]
     http = [one for one in found if one.protocol in HTTP_PROTOCOLS]
     hosts = [
-        host(name, _domains(name, [one.port]), [routes.to_node(one)])
+        host(name, _domains(name, [one.port]), [routes.to_node(one)], of=name)
         if position == 0
-        else host(f"{name}_{one.port}", (f"{name}:{one.port}",), [routes.to_node(one)])
+        else host(f"{name}_{one.port}", (f"{name}:{one.port}",), [routes.to_node(one)], of=name)
         for position, one in enumerate(http)
     ]
     return Service(

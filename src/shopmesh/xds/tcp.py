@@ -26,7 +26,7 @@ def proxy(
     made = TcpProxy(
         stat_prefix=stat_prefix,
         max_connect_attempts=UInt32Value(value=_ATTEMPTS),
-        access_log=telemetry.access_logs,
+        access_log=telemetry.access_logs(stat_prefix),
     )
     if len(clusters) == 1:
         made.cluster = clusters[0][0]

@@ -12,6 +12,7 @@ from envoy.extensions.access_loggers.file.v3.file_pb2 import FileAccessLog
 from google.protobuf.struct_pb2 import Struct
 
 from shopmesh.appmesh.store import Document
+from shopmesh.xds import metrics_extension
 from shopmesh.xds.dependencies import Reader
 from shopmesh.xds.node import Shape
 from shopmesh.xds.reporting import tracer_of
@@ -20,11 +21,20 @@ from shopmesh.xds.resources import packed
 
 @dataclass(frozen=True, slots=True)
 class Telemetry:
-    """Messages of Envoy's that are only read: connection managers and TCP proxies take copies of them."""
+    """Messages of Envoy's that are only read: connection managers and TCP proxies take copies of them.
 
-    access_logs: tuple[AccessLog, ...] = ()
+    `written` are the logs of both directions; those of one only count.
+    """
+
+    written: tuple[AccessLog, ...] = ()
+    inbound: tuple[AccessLog, ...] = ()
+    outbound: tuple[AccessLog, ...] = ()
     tracer: Tracing.Http | None = None
     tracing_decision: bool = True
+
+    def access_logs(self, stat_prefix: str) -> tuple[AccessLog, ...]:
+        """Of the direction that a statistics' prefix begins with: `ingress`, `ingress.http.5000`, `egress`."""
+        return (*self.written, *(self.inbound if stat_prefix.startswith("ingress") else self.outbound))
 
 
 def telemetry(reader: Reader, shape: Shape) -> Telemetry:
@@ -32,7 +42,9 @@ def telemetry(reader: Reader, shape: Shape) -> Telemetry:
     found = reader.get(shape.resource)
     file = found and found.spec.get("logging", {}).get("accessLog", {}).get("file")
     return Telemetry(
-        access_logs=(_access_log(file),) if file else (),
+        written=(_access_log(file),) if file else (),
+        inbound=metrics_extension.inbound(shape) if shape.reporting.metrics_extension else (),
+        outbound=metrics_extension.outbound(shape) if shape.reporting.metrics_extension else (),
         tracer=tracer_of(shape.reporting),
         tracing_decision=shape.reporting.tracing_decision,
     )

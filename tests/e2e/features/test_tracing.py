@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from shopmesh.xds.bootstrap import Options
+from shopmesh.xds.bootstrap.environment import Resource, options
 from tests.e2e.features.test_access_logs import PRODUCT, shop
 from tests.e2e.xds.running import Mesh, Sidecar, Upstream
 from tests.support.collectors import EXPORT, datagrams, grpc_collector, http_collector
@@ -24,11 +26,17 @@ class Span(NamedTuple):
     service: str
 
 
+def told_by(environ: Mapping[str, str], node: str) -> Options:
+    """What App Mesh's Envoy image would have been told by these variables."""
+    no_files: dict[str, dict[str, Any]] = {}
+    return options(environ, Resource("shop", "virtualNode", node), no_files.__getitem__)
+
+
 def _through(mesh: Mesh, upstream: Upstream, environ: Mapping[str, str]) -> Sidecar:
     """A request from order, which is returned, to product; the sidecars of both are told so."""
     mesh.put(*shop())
-    mesh.sidecar("product", upstream, environ=environ)
-    order = mesh.sidecar("order", ports=(), environ=environ)
+    mesh.sidecar("product", upstream, options=told_by(environ, "product"))
+    order = mesh.sidecar("order", ports=(), options=told_by(environ, "order"))
     eventually(lambda: order.get(PRODUCT) == (200, "v1"), "product answers")
     return order
 
@@ -115,6 +123,21 @@ def test_jaeger_in_zipkins_form(mesh: Mesh, upstream: Upstream) -> None:
 
         _all_told(order, upstream, spans, lambda span: span.id)
         assert {"x-b3-traceid", "x-b3-spanid"} <= upstream.headers.keys()
+
+
+@pytest.mark.feature(29)
+def test_datadogs_agent(mesh: Mesh, upstream: Upstream) -> None:
+    """The spans of both come to the agent, named as App Mesh named them, and Datadog's header to the application."""
+    with http_collector() as agent:
+        environ = {"ENABLE_ENVOY_DATADOG_TRACING": "1", "DATADOG_TRACER_PORT": str(agent.port)}
+        _through(mesh, upstream, environ)
+
+        def told() -> bool:
+            sent = b"".join(body for path, body in agent.bodies if path == "/v0.4/traces")
+            return b"envoy-shop/order" in sent and b"envoy-shop/product" in sent
+
+        eventually(told, "the spans of caller and callee")
+    assert "x-datadog-trace-id" in upstream.headers
 
 
 @pytest.mark.feature(29, better="OpenTelemetry, which App Mesh had not")

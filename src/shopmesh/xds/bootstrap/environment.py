@@ -214,7 +214,7 @@ def _otlp(env: Environment, of: Resource | None) -> Tracer:
         url = urlsplit(value)
         port = url.port or (4318 if over_http else 4317)
     except ValueError:
-        raise _wrong(name, value, "a URL, such as http://collector:4317") from None
+        raise _wrong(name, value, "a URL, such as http://collector:4318") from None
     if url.scheme != "http" or not url.hostname:
         raise _wrong(name, value, "http://HOST:PORT: put a collector into the pod, or on the host, that goes on by TLS")
     service = env.given("OTEL_SERVICE_NAME") or _named("OTEL_SERVICE_NAME", of, "{name}")

@@ -42,8 +42,11 @@ def statistics(node: ProxyNode | None, options: Options) -> Json:
     config: Json = {
         "stats_matcher": {"inclusion_list": {"patterns": [{"safe_regex": {"regex": regex}} for regex in kept]}},
         "histogram_bucket_settings": [
-            {"match": {"suffix": suffix}, "buckets": list(LATENCY_BUCKETS_MS)}
-            for suffix in ("upstream_rq_time", *(("TargetResponseTime",) if options.metrics_extension else ()))
+            {"match": match, "buckets": list(LATENCY_BUCKETS_MS)}
+            for match in (
+                {"suffix": "upstream_rq_time"},
+                *([{"prefix": "appmesh.TargetResponseTime"}] if options.metrics_extension else ()),
+            )
         ],
     }
     if options.stats_tags:

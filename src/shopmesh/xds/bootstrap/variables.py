@@ -72,8 +72,8 @@ VARIABLES = (
     Variable("DATADOG_TRACER_PORT", "8126", "The agent's port"),
     Variable("DD_SERVICE", "envoy-MESH/NAME", "Datadog's name of the service"),
     Variable("APPMESH_SET_TRACING_DECISION", "1", "0: a client's `x-request-id` is left as it came"),
-    Variable("OTEL_EXPORTER_OTLP_ENDPOINT", "", "Spans to an OpenTelemetry collector, such as `http://collector:4317`"),
-    Variable("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc", "`grpc` or `http/protobuf`"),
+    Variable("OTEL_EXPORTER_OTLP_ENDPOINT", "", "Spans to an OpenTelemetry collector, such as `http://collector:4318`"),
+    Variable("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf", "`http/protobuf` or `grpc`"),
     Variable("OTEL_SERVICE_NAME", "the node's name", "The collector's name of the service"),
     Variable("OTEL_TRACES_SAMPLER_ARG", "1", "Part of the traces begun here that is kept"),
 )

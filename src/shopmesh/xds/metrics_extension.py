@@ -1,0 +1,113 @@
+"""App Mesh's metrics extension from stock Envoy: figures named after App Mesh's resources, counted for each request.
+
+AWS's Envoy had a filter of its own for them. Here they are access logs that count instead of writing: they know of each
+request which virtual service it was for (its virtual host says so) and which virtual node it went to (its cluster). No
+statistic of a cluster could tell the first, since several services may lead to one node.
+https://docs.aws.amazon.com/app-mesh/latest/userguide/metrics.html
+https://www.envoyproxy.io/docs/envoy/v1.40.0/api-v3/extensions/access_loggers/stats/v3/stats.proto
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from envoy.config.accesslog.v3.accesslog_pb2 import AccessLog, AccessLogFilter
+from envoy.config.core.v3.base_pb2 import Metadata
+from google.protobuf.json_format import ParseDict
+from google.protobuf.struct_pb2 import Struct
+from xds.type.v3.typed_struct_pb2 import TypedStruct
+
+from shopmesh.xds.node import Shape
+from shopmesh.xds.resources import packed
+
+NAMESPACE = "aws.appmesh"
+TARGET_SERVICE = "TargetVirtualService"
+TARGET_NODE = "TargetVirtualNode"
+
+_CONFIG = "type.googleapis.com/envoy.extensions.access_loggers.stats.v3.Config"
+_DIMENSION = {"virtualNode": "VirtualNode", "virtualGateway": "VirtualGateway"}
+
+Json = dict[str, Any]
+Tags = Mapping[str, str]
+
+
+def metadata(key: str, value: str) -> Metadata:
+    """What a virtual host or a cluster is of, for the logs below to find."""
+    fields = Struct()
+    fields.update({key: value})
+    return Metadata(filter_metadata={NAMESPACE: fields})
+
+
+def inbound(shape: Shape) -> tuple[AccessLog, ...]:
+    """What comes to a virtual node or gateway. New and active connections Envoy counts itself, under its own names."""
+    tags = _own_tags(shape)
+    return (
+        _counting(
+            _counter("RequestCount", tags),
+            _counter("ProcessedBytes", tags, "%DOWNSTREAM_WIRE_BYTES_RECEIVED%"),
+            _counter("ProcessedBytes", tags, "%DOWNSTREAM_WIRE_BYTES_SENT%"),
+        ),
+        _counting(_counter("GrpcRequestCount", tags), only=_GRPC),
+    )
+
+
+def outbound(shape: Shape) -> tuple[AccessLog, ...]:
+    """What a virtual node or gateway sends to its targets; `-` is the target of what left the mesh, or went nowhere."""
+    tags = {
+        **_own_tags(shape),
+        TARGET_SERVICE: f"%METADATA(VIRTUAL_HOST:{NAMESPACE}:{TARGET_SERVICE})%",
+        TARGET_NODE: f"%CLUSTER_METADATA({NAMESPACE}:{TARGET_NODE})%",
+    }
+    return (
+        _counting(
+            _counter("RequestCountPerTarget", tags),
+            _counter("TargetProcessedBytes", tags, "%UPSTREAM_WIRE_BYTES_SENT%"),
+            _counter("TargetProcessedBytes", tags, "%UPSTREAM_WIRE_BYTES_RECEIVED%"),
+            histograms=[
+                {
+                    "stat": _stat("TargetResponseTime", tags),
+                    "unit": "Milliseconds",
+                    "value_format": "%COMMON_DURATION(US_TX_BEG:US_RX_BEG:ms)%",
+                }
+            ],
+        ),
+        *(
+            _counting(_counter(f"HTTPCode_Target_{number}XX_Count", tags), only=_status(number))
+            for number in (2, 3, 4, 5)
+        ),
+    )
+
+
+def _own_tags(shape: Shape) -> Tags:
+    return {"Mesh": shape.mesh.replace("%", "%%"), _DIMENSION[shape.kind]: shape.name.replace("%", "%%")}
+
+
+def _stat(name: str, tags: Tags) -> Json:
+    return {"name": name, "tags": [{"name": key, "value_format": value} for key, value in tags.items()]}
+
+
+def _counter(name: str, tags: Tags, by: str | None = None) -> Json:
+    """Counts requests, or what an operator says of them."""
+    return {"stat": _stat(name, tags), **({"value_format": by} if by else {"value_fixed": 1})}
+
+
+_GRPC: Json = {"header_filter": {"header": {"name": "content-type", "string_match": {"prefix": "application/grpc"}}}}
+
+
+def _status(number: int) -> Json:
+    def compared(op: str, value: int) -> Json:
+        runtime = {"default_value": value, "runtime_key": f"shopmesh.status.{value}"}
+        return {"status_code_filter": {"comparison": {"op": op, "value": runtime}}}
+
+    return {"and_filter": {"filters": [compared("GE", number * 100), compared("LE", number * 100 + 99)]}}
+
+
+def _counting(*counters: Json, histograms: Sequence[Json] = (), only: Json | None = None) -> AccessLog:
+    # Newer than xds-protos: Envoy takes a message that it knows as a struct as well.
+    config = Struct()
+    config.update({"stats_scope": {"prefix": "appmesh"}, "counters": counters, "histograms": histograms})
+    log = AccessLog(name="envoy.access_loggers.stats", typed_config=packed(TypedStruct(type_url=_CONFIG, value=config)))
+    if only is not None:
+        log.filter.CopyFrom(ParseDict(only, AccessLogFilter()))
+    return log
