@@ -10,13 +10,17 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 PYTEST := $(BIN)/pytest -q
+BROWSER := $(VENV)/.browser
 RUNTIME := $(VENV)/.runtime
 DEV := $(VENV)/.dev
 ARGS ?=
 export SHOPMESH_REVISION ?= $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
 COMPOSE := docker compose
+LOCUST := $(VENV)-locust
+# What `make load` asks; another with URL=.
+URL ?= http://127.0.0.1:8080
 
-.PHONY: help setup setup-dev demo up status lint check test test-unit test-contract test-e2e test-containers images push compose-up compose-down compose-roll bench crds findings parity requirements clean
+.PHONY: load load-locust test-browser help setup setup-dev demo up status lint check test test-unit test-contract test-e2e test-containers images push compose-up compose-down compose-roll bench crds findings parity requirements clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -43,6 +47,12 @@ check: setup-dev ## Only check: style, types, the direction of imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
+load: setup ## Load a mesh and report who answered (ARGS="--rate 500 --for 60s --report load.html")
+	@$(BIN)/shopmesh load $(URL) $(ARGS)
+
+load-locust: $(LOCUST)/.done ## The same with Locust as the engine (ARGS="--headless --users 50 --run-time 30s")
+	@$(LOCUST)/bin/locust -f tests/load/locustfile.py --host $(URL) $(ARGS)
+
 test: check test-unit test-contract test-e2e ## Everything that a laptop with Python can prove
 
 test-unit: setup-dev ## Pure logic; sockets are blocked
@@ -53,6 +63,9 @@ test-contract: setup-dev ## Over loopback: boto3 and the aws CLI, unmodified, as
 
 test-e2e: setup-dev ## Whole meshes of real Envoys
 	$(PYTEST) tests/e2e $(ARGS)
+
+test-browser: $(BROWSER) ## The pages, in Debian's chromium, which must be there (apt-get install chromium)
+	$(PYTEST) tests/browser $(ARGS)
 
 images: ## Build all images
 	@$(COMPOSE) build $(ARGS)
@@ -101,6 +114,17 @@ $(RUNTIME): requirements.txt services/requirements.txt pyproject.toml | $(BIN)/p
 	@echo 'installing what running needs (once; about half a minute)'
 	@$(PIP) -r requirements.txt -r services/requirements.txt
 	@$(PIP) --no-deps --editable .
+	@touch $@
+
+$(LOCUST)/.done: requirements.txt tests/load/requirements.txt pyproject.toml | $(BIN)/python
+	@echo 'installing Locust into an environment of its own (once)'
+	@$(BIN)/python -m venv $(LOCUST)
+	@$(LOCUST)/bin/pip install --quiet --disable-pip-version-check -r tests/load/requirements.txt
+	@$(LOCUST)/bin/pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+$(BROWSER): requirements-browser.txt $(DEV)
+	@$(PIP) -r requirements-browser.txt
 	@touch $@
 
 $(DEV): requirements-dev.txt $(RUNTIME)

@@ -94,7 +94,7 @@ def _tiles(report: Report) -> str:
     p50, _, p99, _, most = report.quantiles
     kept = percent(report.sent / report.record.due, 2) if report.record.due else "-"
     tiles = [
-        ("planned", f"{report.planned_rate:,.1f}/s", ""),
+        ("planned", f"{report.planned_rate:,.1f}/s" if report.record.plan.segments else "-", ""),
         ("sent", f"{kept} %", "" if report.sent == report.record.due else "bad"),
         ("failed", f"{report.bad:,}", "bad" if report.bad else "good"),
         ("p50", f"{milliseconds(p50)} ms", ""),

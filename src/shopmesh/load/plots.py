@@ -120,8 +120,11 @@ def _rate(report: Report, found: Sequence[Span]) -> Drawn:
     _marks(plot, report)
     plot.line(sent, "s0")
     plot.line(good, "s1")
-    plot.line(planned, "target")
-    return title, plot.drawn(), [("target", "planned"), ("s0", "sent"), ("s1", "answered well")]
+    told = [("s0", "sent"), ("s1", "answered well")]
+    if report.record.plan.segments:
+        plot.line(planned, "target")
+        told.append(("target", "planned"))
+    return title, plot.drawn(), told
 
 
 def _failures(report: Report, found: Sequence[Span]) -> Drawn:

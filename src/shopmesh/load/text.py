@@ -56,6 +56,8 @@ def headline(report: Report) -> str:
 def sending(report: Report) -> str:
     """How well the plan was kept."""
     record = report.record
+    if not record.plan.segments:
+        return f"sent {report.rate:,.1f}/s, of which no plan said when"
     kept = 100 * report.sent / record.due if record.due else 0.0
     late = 100 * record.tally.late / report.sent if report.sent else 0.0
     p50, _, p99, _, most = (milliseconds(value) for value in report.lateness)

@@ -93,6 +93,17 @@ def test_the_tutorial_does_what_it_says(tmp_path: Path) -> None:
 
 
 @pytest.mark.timeout(240)
+def test_the_page_about_loads_does_what_it_says(tmp_path: Path) -> None:
+    """Every load ends with its report; the change in the middle of one is in it, and the files are there."""
+    said = run("docs/load.md", tmp_path)
+
+    assert re.search(r"^route shopmesh/product-vr/product-r +\d+\.\d\d +\d+ ", said, re.MULTILINE), said
+    assert "product/2.0 share %" in said
+    assert "PASSED" in said
+    assert 'class="mark"' in (tmp_path / "before.html").read_text()
+
+
+@pytest.mark.timeout(240)
 def test_the_readme_does_what_it_says(tmp_path: Path) -> None:
     """A newcomer who copies its commands gets an order, a status, and both canaries' weights."""
     said = run("README.md", tmp_path)

@@ -1,0 +1,187 @@
+"""The same attribution and the same verdict with Locust as the engine: its web page, its master and workers.
+
+    make load-locust ARGS="--host http://127.0.0.1:8080 --users 50 --run-time 30s --assert-split"
+
+Each user sends one request a second, if it can. Locust knows no planned times: its latencies count from when a request
+was sent, so a stall hits one request of each user and no more. For latencies, `shopmesh load` is the tool.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import platform
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from locust import FastHttpUser, constant_throughput, events, task
+from locust.env import Environment
+from locust.runners import MasterRunner, WorkerRunner
+from rich.console import Console
+
+from shopmesh import DEFAULT_ENDPOINT
+from shopmesh.client import Client, ClientError, meshes
+from shopmesh.load.html import page
+from shopmesh.load.plan import Plan
+from shopmesh.load.promises import Promises, complaints
+from shopmesh.load.record import Record, tally_document, tally_from
+from shopmesh.load.report import reported
+from shopmesh.load.tally import Tally
+from shopmesh.load.text import rendered
+from shopmesh.load.watching import Watcher
+from shopmesh.load.weights import Setting, given
+
+
+class Shopper(FastHttpUser):
+    """Asks for what `--path` says."""
+
+    wait_time = constant_throughput(1)
+    network_timeout = connection_timeout = 10.0
+
+    @task
+    def ask(self) -> None:
+        self.client.get(self.environment.parsed_options.path)
+
+
+class Count:
+    """What this process has seen, and on a master what its workers have; one for each run of Locust."""
+
+    def __init__(self, environment: Environment) -> None:
+        self.tally = Tally()
+        self.began = time.time()
+        self.ended = self.began
+        self.notes = ["latencies count from when a request was sent: Locust has no planned times"]
+        self._options = environment.parsed_options
+        self._stack = contextlib.ExitStack()
+        self._watcher: Watcher | None = None
+
+    def start(self) -> None:
+        """Counts from now on, and asks the control plane for the weights, if there is one."""
+        self.tally, self.began = Tally(), time.time()
+        client = self._stack.enter_context(Client(self._options.endpoint_url))
+        try:
+            mesh = self._options.mesh or next(iter(meshes(client)), "")
+            nodes = dict(pair.split("=", 1) for pair in self._options.node)
+            self._watcher = self._stack.enter_context(Watcher(client, mesh, nodes, self._expected()))
+        except ClientError as error:
+            self.notes.append(f"no weights from a control plane: {error}")
+
+    def stop(self) -> None:
+        """No more requests are sent."""
+        self.ended = time.time()
+        self._stack.close()
+
+    def saw(self, response: Any, exception: object, sent: float, seconds: float) -> None:
+        """One request ended; `sent` is in seconds since 1970."""
+        at = sent - self.began
+        status = getattr(response, "status_code", 0) or 0
+        if not status:
+            self.tally.failed(type(exception).__name__, at)
+            return
+        headers: Mapping[str, str] = response.headers
+        names = (name.decode() for name in self.tally.attribution.wanted)
+        values = tuple(None if (value := headers.get(name)) is None else value.encode("latin-1") for name in names)
+        self.tally.answered(status, values, b"", at, seconds, seconds)
+
+    def given_away(self) -> dict[str, Any]:
+        """What was counted since the last time, for the master."""
+        document = {"began": self.began, "tally": tally_document(self.tally)}
+        self.tally = Tally()
+        return document
+
+    def taken(self, document: Mapping[str, Any]) -> None:
+        """What a worker gave away; clocks of machines differ by less than matters here."""
+        self.tally.add(tally_from(document["tally"]), shift=document["began"] - self.began)
+
+    def record(self, host: str) -> Record:
+        settings = [Setting(-1.0, -1.0, self._expected())] if self._options.expect else []
+        if self._watcher is not None:
+            settings = self._watcher.settings(self.began)
+            self.notes += self._watcher.notes
+        return Record(
+            urls=[host + self._options.path],
+            plan=Plan(()),
+            tally=self.tally,
+            due=self.tally.ended,
+            seconds=self.ended - self.began,
+            cpu=0.0,
+            connections=0,
+            settings=settings,
+            notes=self.notes,
+            about={"machine": f"{platform.system()} {platform.machine()}", "engine": "Locust"},
+        )
+
+    def _expected(self) -> dict[str, dict[str, float]]:
+        pairs = (pair.rpartition("=") for pair in self._options.expect)
+        return given([(version, float(percent.removesuffix("%"))) for version, _, percent in pairs])
+
+
+@events.init_command_line_parser.add_listener
+def options(parser: Any) -> None:
+    """Those of `shopmesh load`, with its names."""
+    parser.add_argument("--path", default="/", help="what each user asks for")
+    parser.add_argument("--endpoint-url", default=DEFAULT_ENDPOINT, env_var="SHOPMESH_ENDPOINT_URL")
+    parser.add_argument("--mesh", default="", env_var="SHOPMESH_MESH")
+    parser.add_argument("--node", action="append", default=[], metavar="NODE=VERSION")
+    parser.add_argument("--expect", action="append", default=[], metavar="VERSION=PERCENT")
+    parser.add_argument("--assert-split", action="store_true")
+    parser.add_argument("--assert-errors", type=float, metavar="SHARE", help="0.01 for one in a hundred")
+    parser.add_argument("--assert-p99", type=float, metavar="SECONDS")
+    parser.add_argument("--shopmesh-report", metavar="FILE", help="write the report as .html")
+
+
+@events.init.add_listener
+def begin(environment: Environment, **_: object) -> None:
+    """Ties one count to one Locust process; its role decides what it does with it."""
+    count = Count(environment)
+    is_worker = isinstance(environment.runner, WorkerRunner)
+    is_master = isinstance(environment.runner, MasterRunner)
+
+    def start(**_: object) -> None:
+        if is_worker:
+            count.tally, count.began = Tally(), time.time()
+        else:
+            count.start()
+
+    def stop(**_: object) -> None:
+        if not is_worker:
+            count.stop()
+
+    def saw(response: Any, exception: object, start_time: float, response_time: float, **_: object) -> None:
+        count.saw(response, exception, start_time, response_time / 1000)
+
+    def give(data: dict[str, Any], **_: object) -> None:
+        data["shopmesh"] = count.given_away()
+
+    def take(data: Mapping[str, Any], **_: object) -> None:
+        if "shopmesh" in data:
+            count.taken(data["shopmesh"])
+
+    environment.events.test_start.add_listener(start)
+    environment.events.test_stop.add_listener(stop)
+    if is_worker:
+        environment.events.report_to_master.add_listener(lambda client_id, data: give(data))
+    if is_master:
+        environment.events.worker_report.add_listener(lambda client_id, data: take(data))
+    else:
+        environment.events.request.add_listener(saw)
+    if not is_worker:
+        environment.events.quitting.add_listener(lambda environment, **_: judge(environment, count))
+
+
+def judge(environment: Environment, count: Count) -> None:
+    """Prints the report, and fails the run for a promise that was not kept."""
+    asked = environment.parsed_options
+    promises = Promises(asked.assert_split, asked.assert_errors, asked.assert_p99)
+    report = reported(count.record(environment.host or ""))
+    found = complaints(report, promises)
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=200, color_system=None)
+    for part in rendered(report, promises, found):
+        console.print(part, soft_wrap=True)
+    if asked.shopmesh_report:
+        Path(asked.shopmesh_report).write_text(page(report, promises, found), encoding="utf-8")
+    if found or promises:
+        environment.process_exit_code = 1 if found else 0
