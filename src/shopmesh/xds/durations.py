@@ -7,7 +7,7 @@ from google.protobuf.duration_pb2 import Duration
 from shopmesh.appmesh.store import Document
 
 _MILLISECONDS = {"ms": 1, "s": 1000}
-_REQUEST_TIMEOUT_MS = 15_000
+REQUEST_TIMEOUT_MS = 15_000
 
 
 def milliseconds(count: int) -> Duration:
@@ -28,7 +28,7 @@ def duration(document: Document) -> Duration:
 def per_request(timeouts: Document | None) -> Duration:
     """App Mesh's 15 s, at both ends, where none is written; 0 switches it off (feature 19)."""
     found = (timeouts or {}).get("perRequest")
-    return milliseconds(_REQUEST_TIMEOUT_MS) if found is None else duration(found)
+    return milliseconds(REQUEST_TIMEOUT_MS) if found is None else duration(found)
 
 
 def idle_ms(timeouts: Document | None) -> int | None:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from shopmesh.appmesh.kinds import ROUTE_KINDS, weighted_targets
 from shopmesh.appmesh.store import Document, Key, Resource, View
+from shopmesh.xds import patience
 from shopmesh.xds.limitations import Limitation
-from shopmesh.xds.targets import Target, target
+from shopmesh.xds.targets import Target, listener, target
 
 PROTOCOLS: Mapping[str, tuple[str, ...]] = {
     "httpRoute": ("http", "http2", "grpc"),
@@ -54,6 +55,9 @@ def weighted(view: View, where: str, route: Resource, nowhere: str, port: int | 
             found[one] = found.get(one, 0) + document["weight"]
     if not any(found.values()):
         limitations.append(Limitation(where, "no target has a weight above 0", nowhere, "give one a weight"))
+    listeners = {one: listener(view, one.mesh, one.node, one.port) for one, weight in found.items() if weight}
+    kind = next(kind for kind in ROUTE_KINDS if kind in route.spec)
+    limitations.extend(patience.limitations(where, route.spec[kind].get("timeout") or {}, listeners))
     return Weighted(tuple(found.items()), tuple(limitations))
 
 
