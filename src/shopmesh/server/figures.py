@@ -112,6 +112,7 @@ class _Proxy:
 
     at: float
     readings: dict[str, Reading] = field(default_factory=dict)
+    certificate_days: int | None = None
 
 
 class Figures:
@@ -146,6 +147,16 @@ class Figures:
             if tally:
                 self._series.setdefault((caller, cluster), _Series()).add(_Slot(proxy.at, at, tally))
         proxy.at = at
+
+    def note_certificates(self, caller: Caller, instance: str, days: int | None) -> None:
+        """Takes in when the first certificate of a proxy expires; `begin` was called for it."""
+        self._proxies[caller, instance].certificate_days = days
+
+    def certificate_days(self) -> dict[tuple[Caller, str], int]:
+        """Whole days until the first certificate of each proxy that has any expires, by caller and instance."""
+        return {
+            one: proxy.certificate_days for one, proxy in self._proxies.items() if proxy.certificate_days is not None
+        }
 
     def forget(self, caller: Caller, instance: str) -> None:
         """A proxy was withdrawn. What it counted stays counted; one of the same name starts anew."""

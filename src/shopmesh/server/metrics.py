@@ -19,6 +19,9 @@ from shopmesh.xds.node import parse
 
 log = logging.getLogger(__name__)
 
+_NO_CERTIFICATE = 2**32 - 1
+"""What Envoy tells where it has none, and while one of them is not there."""
+
 
 def add_to(server: grpc.aio.Server, figures: Figures, clock: Callable[[], float] = time.time) -> None:
     """Serves the metrics service on `server`; `clock` gives seconds since 1970."""
@@ -34,6 +37,7 @@ def add_to(server: grpc.aio.Server, figures: Figures, clock: Callable[[], float]
                     caller, instance = Caller(node.mesh, node.kind, node.name), node.instance
                     figures.begin(caller, instance, _started(message.envoy_metrics, clock()))
                 figures.report(caller, instance, clock(), readings(message.envoy_metrics))
+                figures.note_certificates(caller, instance, _certificate_days(message.envoy_metrics))
             except (ValueError, DecodeError) as error:
                 log.warning("a report of figures was refused: %s", error)
                 await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
@@ -47,11 +51,22 @@ def add_to(server: grpc.aio.Server, figures: Figures, clock: Callable[[], float]
 def _started(families: Iterable[object], now: float) -> float:
     """When the Envoy of this report started: its counters cover all the time since. 0.0 when it does not say.
 
-    It tells whole seconds, rounded down, in the gauge `server.uptime`
+    It tells whole seconds, rounded down
     (https://www.envoyproxy.io/docs/envoy/v1.40.0/configuration/observability/statistics).
     """
+    uptime = _gauge(families, "server.uptime")
+    return 0.0 if uptime is None else now - uptime - 1.0
+
+
+def _certificate_days(families: Iterable[object]) -> int | None:
+    """Whole days until the first certificate of that Envoy, or of what it trusts, expires; 0 once one has."""
+    days = _gauge(families, "server.days_until_first_cert_expiring")
+    return None if days is None or days >= _NO_CERTIFICATE else int(days)
+
+
+def _gauge(families: Iterable[object], name: str) -> float | None:
     for family in families:
-        if family.name == "server.uptime":  # type: ignore[attr-defined]  # built from descriptors at run time
+        if family.name == name:  # type: ignore[attr-defined]  # built from descriptors at run time
             for metric in family.metric:  # type: ignore[attr-defined]  # as above
-                return now - float(metric.gauge.value) - 1.0
-    return 0.0
+                return float(metric.gauge.value)
+    return None

@@ -36,7 +36,7 @@ class Observe:
         self._proxies = proxies
         self._figures = figures
         self._streams = 0
-        self._found = Findings(store.state, proxies.statuses, proxies.limitations)
+        self._found = Findings(store.state, proxies.statuses, proxies.limitations, figures.certificate_days)
         store.subscribe(self._found.committed)
 
     def routes(self) -> list[Route]:

@@ -6,11 +6,11 @@ import socket
 import ssl
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent import futures
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import grpc
 import pytest
@@ -21,11 +21,14 @@ from envoy.service.discovery.v3.discovery_pb2 import DiscoveryRequest, Discovery
 from google.protobuf.any_pb2 import Any as AnyMessage
 
 from shopmesh.appmesh.store import Document, Resource
+from shopmesh.server.findings import Findings
 from shopmesh.xds.bootstrap import Options
 from tests.e2e.xds.running import Greeter, Load, Mesh, Sidecar, Upstream
 from tests.support.certificates import Authority, Client, Pair, move, plain_get
 from tests.support.process import eventually, free_port
 from tests.unit.xds import meshes
+
+T = TypeVar("T")
 
 PRODUCT = "http://product.local:5000/"
 NAME = "product.local"
@@ -294,6 +297,30 @@ def test_a_missing_certificate_is_named_and_taken_when_it_comes(
     eventually(lambda: mesh.store.state.get(sidecar.node.identity.key), "it is declared")
 
 
+@pytest.mark.feature(11, better="a certificate that expires soon is told before it does")
+def test_a_certificate_that_expires_soon_is_told(
+    mesh: Mesh, upstream: Upstream, authority: Authority, tmp_path: Path
+) -> None:
+    """By the proxy's own report; another one in its place ends it."""
+    pair = Pair(tmp_path / "tls.crt", tmp_path / "tls.key")
+    authority.issue(NAME, days=3).move_to(pair)
+    mesh.put(*shop(product(pair.document())))
+    mesh.sidecar("product", upstream)
+
+    def told() -> list[str]:
+        found = Findings(mesh.store.state, mesh.proxies.statuses, list, mesh.figures.certificate_days).all()
+        return [one.what for one in found if one.where.startswith("proxy product-1")]
+
+    eventually(lambda: any("in 2 days" in one for one in mesh.run(_now(told))), "it is told")
+    authority.issue(NAME, days=30).move_to(pair)
+    eventually(lambda: mesh.run(_now(told)) == [], "it is over")
+
+
+async def _now(read: Callable[[], T]) -> T:
+    """On the loop of the control plane."""
+    return read()
+
+
 @pytest.mark.feature(11, better="a certificate in ACM is told at once, with what to do")
 def test_a_listener_with_a_certificate_in_acm_stays_shut(mesh: Mesh, upstream: Upstream, served: Pair) -> None:
     """Neither plain text nor TLS, whatever the mode; with files in its place it opens."""
@@ -303,15 +330,11 @@ def test_a_listener_with_a_certificate_in_acm_stays_shut(mesh: Mesh, upstream: U
     sidecar.child.wait_for(sidecar.is_ready, "it is ready")
 
     assert plain_get(sidecar.ports[5000]) is None
-    (limitation,) = mesh.run(_limitations(mesh))
+    (limitation,) = mesh.run(_now(mesh.proxies.limitations))
     assert "ACM" in limitation.what
 
     mesh.converge(mesh.put(product(served.document(), "PERMISSIVE")))
     eventually(lambda: plain_get(sidecar.ports[5000]) == 200, "the listener is open")
-
-
-async def _limitations(mesh: Mesh) -> list[Any]:
-    return mesh.proxies.limitations()
 
 
 @contextmanager

@@ -25,9 +25,10 @@ from shopmesh.appmesh import operations, protocol
 from shopmesh.appmesh.context import Context
 from shopmesh.appmesh.model import GA
 from shopmesh.appmesh.store import Key, Resource, Transaction
-from shopmesh.server import readiness
+from shopmesh.server import metrics, readiness
 from shopmesh.server.ads import Ads, grpc_server
 from shopmesh.server.database import Store
+from shopmesh.server.figures import Figures
 from shopmesh.server.proxies import Proxies, ProxyStatus
 from shopmesh.xds.bootstrap import Options, bootstrap
 from shopmesh.xds.node import Mode, ProxyNode
@@ -147,6 +148,7 @@ class Mesh:
         self._thread = threading.Thread(target=self._loop.run_forever)
         self._stack = contextlib.ExitStack()
         self.port = 0
+        self.figures = Figures()
 
     def __enter__(self) -> Mesh:
         self._thread.start()
@@ -176,6 +178,7 @@ class Mesh:
             ads = Ads(self.store, proxies, retry_seconds=0.3)
             ads.add_to(server)
             readiness.add_to(server, ads.instances.readiness)
+            metrics.add_to(server, self.figures)
             port = server.add_insecure_port(f"127.0.0.1:{self.port}")
             await server.start()
             return server, proxies, port

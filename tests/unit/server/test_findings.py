@@ -11,6 +11,7 @@ from shopmesh.appmesh import findings as documents
 from shopmesh.appmesh.findings import Finding
 from shopmesh.appmesh.store import Change, Resource, State, View
 from shopmesh.server.database import Commit
+from shopmesh.server.figures import Caller
 from shopmesh.server.findings import MISTAKES, Findings
 from shopmesh.server.proxies import ProxyStatus, Refusal
 from shopmesh.xds.limitations import Limitation
@@ -36,6 +37,20 @@ def found(
     resources: Iterable[Resource], proxies: Iterable[ProxyStatus], limitations: Iterable[Limitation] = ()
 ) -> list[Finding]:
     return Findings(State(resources), lambda: proxies, lambda: limitations).all()
+
+
+@pytest.mark.parametrize(
+    ("days", "connected", "said"),
+    [(90, True, []), (13, True, ["in 13 days"]), (1, True, ["within a day"]), (0, True, ["already"]), (0, False, [])],
+)
+def test_a_certificate_that_expires_soon_is_told(days: int, connected: bool, said: list[str]) -> None:
+    """By the proxy that reports it, while it is connected."""
+    reported = {(Caller("shop", "virtualNode", "product"), "product-1"): days}
+    found = Findings(State(shop()), lambda: [proxy("product", connected=connected)], list, lambda: reported).all()
+    told = [one for one in found if one.where == "proxy product-1 of virtualNode shop/product"]
+
+    assert len(told) == len(said)
+    assert all(text in one.what for text, one in zip(said, told, strict=True))
 
 
 def test_a_mesh_that_is_well_has_none() -> None:

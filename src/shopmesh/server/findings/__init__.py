@@ -9,7 +9,7 @@ every second costs a look at each proxy.
 """
 
 from shopmesh.appmesh.findings import Mistake
-from shopmesh.server.findings import proxies, traffic
+from shopmesh.server.findings import certificates, proxies, traffic
 from shopmesh.server.findings.collection import LIMITATION, Findings
 
 MISTAKES: tuple[Mistake, ...] = (
@@ -22,6 +22,7 @@ MISTAKES: tuple[Mistake, ...] = (
     LIMITATION,
     proxies.NO_CERTIFICATE,
     traffic.UNREADY,
+    certificates.EXPIRES,
 )
 
 __all__ = ["MISTAKES", "Findings"]

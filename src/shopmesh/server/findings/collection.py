@@ -9,7 +9,7 @@ from shopmesh.appmesh.findings import Finding, Mistake, shadowing, targets
 from shopmesh.appmesh.kinds import children_of
 from shopmesh.appmesh.store import Key, View
 from shopmesh.server.database import Commit
-from shopmesh.server.findings import proxies, traffic
+from shopmesh.server.findings import certificates, proxies, traffic
 from shopmesh.server.proxies import ProxyStatus
 from shopmesh.xds.dependencies import Parts, Reader
 from shopmesh.xds.limitations import Limitation
@@ -27,17 +27,19 @@ _EXPLAINING = frozenset(one.code for one in (targets.NO_LISTENER, targets.WEIGHT
 
 
 class Findings:
-    """`statuses` and `limitations` are asked whenever somebody asks for all findings."""
+    """`statuses`, `limitations` and `certificate_days` are asked whenever somebody asks for all findings."""
 
     def __init__(
         self,
         view: View,
         statuses: Callable[[], Iterable[ProxyStatus]],
         limitations: Callable[[], Iterable[Limitation]],
+        certificate_days: Callable[[], certificates.Days] = dict,
     ) -> None:
         self._parts = Parts(view)
         self._statuses = statuses
         self._limitations = limitations
+        self._certificate_days = certificate_days
 
     def committed(self, commit: Commit) -> None:
         """Takes note of what changed; nothing is looked at before somebody asks."""
@@ -51,6 +53,7 @@ class Findings:
         found = [
             *in_documents,
             *proxies.look(statuses),
+            *certificates.look(statuses, self._certificate_days()),
             *traffic.look(self._parts.root(traffic.weighted_everywhere), statuses),
             *(_limitation(one) for one in self._limitations() if one.where not in explained),
         ]

@@ -16,7 +16,8 @@ _FIGURES = (
     # `cds_[^.]+`, not `cds_.*`: else `external.` and `retry.` statistics match too, and are counted twice.
     r"cluster\.cds_[^.]+\.upstream_rq_(completed|2xx|5xx|retry|time)",
     r"rate_limit\.http_local_rate_limit\.rate_limited|http\.[a-z0-9.]+\.fault\.(aborts|delays)_injected",
-    r"cluster_manager\.cds\.update_(success|rejected)|control_plane\.connected_state|server\.uptime",
+    r"cluster_manager\.cds\.update_(success|rejected)|control_plane\.connected_state",
+    r"server\.(uptime|days_until_first_cert_expiring)",
 )
 _DASHBOARDS = (
     r"cluster\.cds_[^.]+\.(upstream_(cx|rq|flow)_\w+|membership_\w+|lb_healthy_panic)",
