@@ -167,3 +167,31 @@ def test_annotations_are_checked() -> None:
     said = check("-f", str(MESH / "mesh.yaml"), "-f", "-", stdin=text.replace(kind, kind + rest), status=1).stderr
 
     assert "metadata.annotations.shopmesh.dev/product-r.rate-limit: 'often': a limit is a number" in said
+
+
+@pytest.mark.parametrize(
+    ("document", "place"),
+    [
+        ('{"meshName": "m", "virtualNodeName": "n", "spec": {}, "tags": [{"key": "%s", "value": "often"}]}', "tags"),
+        (
+            "Resources: {N: {Type: AWS::AppMesh::VirtualNode, Properties: {MeshName: m, Spec: {},"
+            " Tags: [{Key: %s, Value: often}]}}}",
+            "Resources.N.Properties.Tags",
+        ),
+    ],
+    ids=["JSON", "CloudFormation"],
+)
+def test_tags_of_other_documents_are_annotations_too(document: str, place: str) -> None:
+    """As the aws CLI and CloudFormation have them, told at their place."""
+    said = check("-f", "-", stdin=document % "shopmesh.dev/rate-limit", status=1).stderr
+
+    assert f"{place}: shopmesh.dev/rate-limit: 'often': a limit is a number" in said
+
+
+def test_a_mirror_that_the_files_do_not_have_is_noted() -> None:
+    """The mesh may have it."""
+    document = '{"meshName": "m", "virtualServiceName": "s.local", "spec": {}, "tags": [{"key": "%s", "value": "n"}]}'
+
+    noted = check("-f", "-", stdin=document % "shopmesh.dev/mirror").stderr
+
+    assert "tags: shopmesh.dev/mirror: there is no virtual node n among these files" in noted

@@ -108,6 +108,7 @@ def test_a_service_annotates_all_its_routes() -> None:
     host = hosts(found)["direct.local"]
     assert "cds_egress_shop_product-v2_http_5000_mirror" in found["clusters"].resources
     assert ["cds_egress_shop_product-v2_http_5000_mirror"] == [one.cluster for one in host.request_mirror_policies]
+    assert "cds_egress_shop_product-v2_http_5000_mirror" in found["routes"].resources["rds_egress_http_15001"].needs
     assert LIMIT in host.typed_per_filter_config
     assert not hosts(found)["product.local"].typed_per_filter_config
 
