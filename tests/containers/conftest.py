@@ -28,9 +28,9 @@ def images() -> Iterator[Stack]:
         yield stack
     finally:
         stack.compose("--profile", "*", "down", "--volumes", "--remove-orphans", "--timeout", "0", check=False)
-        made = docker("images", "--quiet", "--filter", f"reference={stack.name}/**", check=False).split()
-        if made:
-            docker("rmi", "--force", *sorted(set(made)), check=False)
+        named = docker("images", "--format", "{{.Repository}}:{{.Tag}}").split()
+        if made := [name for name in named if name.startswith(stack.registry)]:
+            docker("rmi", *made)
 
 
 @pytest.fixture(scope="session")
