@@ -78,11 +78,14 @@ def test_what_servers_say_cannot_break_the_page_or_the_terminal() -> None:
     """A hostile version is shown as the text that it is."""
     record = simulated([], {0.0: 0.5}, seconds=2)
     record.tally.answered(200, (None, HOSTILE, None), b"", 1.0, 0.01, 0.01)
+    for number in (b"1", b"2"):
+        record.tally.answered(200, (None, b"<img onerror=x>/" + number, None), b"", 1.0, 0.01, 0.01)
     record.tally.answered(500, (b"\x9b31m<b>", None, None), b"", 1.0, 0.01, 0.01)
     found = html(record)
 
     Checked(found)
     assert "<script" not in found
+    assert "<img" not in found
     assert "evil/&lt;script&gt;" in found
     assert "[/bold]" in text(record)
     assert "\x9b" not in text(record) + found
