@@ -170,7 +170,11 @@ def _ingress_routes(
 
 def _routes(reader: Reader, shape: Shape) -> Collection:
     leaving = reader.part(egress.egress, shape.mesh, shape.name)
-    return Collection("routes", (leaving.routes, *reader.part(_arriving, shape).routes))
+    arriving = reader.part(_arriving, shape).routes
+    if shape.mode == "intercepted" and not any(port != shape.egress_port for port in leaving.ports):
+        # No chain names the table, so Envoy would never ask for it, and never have all that it should.
+        return Collection("routes", arriving)
+    return Collection("routes", (leaving.routes, *arriving))
 
 
 def _clusters(reader: Reader, shape: Shape) -> Collection:

@@ -153,6 +153,9 @@ class Mesh:
     def __enter__(self) -> Mesh:
         self._thread.start()
         self.store: Store = self.run(Store.open(None))
+        folder = self._stack.enter_context(tempfile.TemporaryDirectory())
+        self.socket = Path(folder) / "xds.sock"
+        """For proxies in a network of their own, where loopback is another."""
         self.start()
         return self
 
@@ -180,6 +183,7 @@ class Mesh:
             readiness.add_to(server, ads.instances.readiness)
             metrics.add_to(server, self.figures)
             port = server.add_insecure_port(f"127.0.0.1:{self.port}")
+            server.add_insecure_port(f"unix:{self.socket}")
             await server.start()
             return server, proxies, port
 

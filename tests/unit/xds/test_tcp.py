@@ -81,7 +81,15 @@ def test_a_tcp_route_splits_by_weight_and_leaves_out_what_has_none() -> None:
     ] == made["weightedClusters"]["clusters"]
     assert ("egress.tcp.6000", "9s", 3) == (made["statPrefix"], made["idleTimeout"], made["maxConnectAttempts"])
     assert "cds_egress_shop_db3_tcp_6000" in three["clusters"].resources
-    assert list(hosts(three)["db.local"].routes) == []
+    assert list(hosts(translated(shop()))["db.local"].routes) == []
+
+
+def test_a_table_that_no_listener_names_is_not_kept_for_the_proxy() -> None:
+    """1: Envoy asks for tables that its listeners name; one that calls TCP services alone has no other."""
+    redirected, explicit = translated(shop(node("order", [TCP], ["db.local"])), INTERCEPTED), translated(shop())
+
+    assert {} == redirected["routes"].resources
+    assert "rds_egress_http_15001" in explicit["routes"].resources
 
 
 def test_a_node_may_provide_a_tcp_service() -> None:
