@@ -9,7 +9,8 @@ change of weights is at once; what is no longer wanted is taken away when nothin
 Envoy does not acknowledge clusters while one of them warms, and warms one that changed until its endpoints come anew.
 So endpoints never wait for anything, and are sent again, unasked, after each change of their cluster
 (https://github.com/envoyproxy/go-control-plane/issues/1001). Nor do secrets, which clusters and listeners warm for too;
-they need not be sent again, for Envoy asks for each of them anew once nothing uses it any more.
+they need not be sent again, for Envoy asks for each of them anew once nothing uses it any more. A cluster or listener
+that is there already changes to other secrets only when the proxy has loaded them.
 """
 
 from __future__ import annotations
@@ -125,13 +126,13 @@ class Conversation:
 
     @property
     def listening(self) -> bool:
-        """Whether its listeners are open: they were taken, and no first answer that opening them waits for is due.
+        """Whether its listeners are open: they were taken with their secrets, and nothing that they wait for is due.
 
         Envoy binds no port before it has clusters, routes and secrets, though it has acknowledged its listeners by then
         (https://www.envoyproxy.io/docs/envoy/v1.40.0/intro/arch_overview/operations/init).
         """
         target = self.snapshot
-        if target is None or self.types["listeners"].message is not None:
+        if target is None or self.types["listeners"].message is not None or self.lacks_files:
             return False
         waited_for: list[TypeName] = [kind for kind in TYPES if kind != "endpoints" and target[kind].resources]
         return "listeners" in waited_for and all(self.types[kind].quiet(target[kind]) for kind in waited_for)
@@ -142,6 +143,8 @@ class Conversation:
             sent.append(response)
 
     def _ready(self, one: XdsResource) -> bool:
+        if one.secrets and not self._rehearsed(one):
+            return False
         if not one.needs:
             return True
         clusters = self.types["clusters"]
@@ -151,6 +154,16 @@ class Conversation:
             return False
         # Some cluster was refused for good. Who has a former version keeps it; who has none gets at least the rest.
         return not any(self.types[kind].sent.get(one.name) for kind in ("listeners", "routes"))
+
+    def _rehearsed(self, one: XdsResource) -> bool:
+        """Whether the proxy has loaded the secrets of a cluster or listener, or has none yet that could be spoilt.
+
+        When a secret is refused Envoy takes the cluster or listener that waits for it all the same, in place of the one
+        that worked. So that one stays until a rehearsal, which `snapshot` adds for each secret, has gone well.
+        """
+        if not any(self.types[kind].sent.get(one.name) for kind in ("clusters", "listeners")):
+            return True
+        return self.types["secrets"].holds(secret.name for secret in one.secrets)
 
     def _removals(self, target: Snapshot, sent: list[Response]) -> None:
         listeners, routes, clusters = (self.types[kind] for kind in ("listeners", "routes", "clusters"))

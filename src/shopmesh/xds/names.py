@@ -48,6 +48,11 @@ def allow_all_cluster(mesh: str) -> str:
     return f"cds_egress_{mesh}_mesh-allow-all"
 
 
+def rehearsal(secret: str) -> str:
+    """No `cds_…`: it is of no use to dashboards, and has no figures."""
+    return f"rehearsal:{secret}"
+
+
 def listener(direction: Direction, address: str, port: int) -> str:
     return f"lds_{direction}_{address}_{port}"
 

@@ -17,6 +17,7 @@ from envoy.extensions.transport_sockets.tls.v3.secret_pb2 import Secret
 
 from shopmesh.xds.resources import XdsResource, resource, serialised
 
+_TRUST = "trust:"
 _Spelling = Callable[[str], str]
 
 
@@ -45,7 +46,12 @@ def trust(chain: str) -> XdsResource:
         )
         return Secret(name=name, validation_context=context)
 
-    return _resource(f"trust:{chain}", made)
+    return _resource(f"{_TRUST}{chain}", made)
+
+
+def is_trust(secret: XdsResource) -> bool:
+    """Whether it is of `trust`; else it is of `certificate`."""
+    return secret.name.startswith(_TRUST)
 
 
 def _resource(name: str, made: Callable[[str, _Spelling], Secret]) -> XdsResource:

@@ -22,6 +22,7 @@ from shopmesh.xds import (
     names,
     patches,
     routes,
+    sockets,
     tls,
 )
 from shopmesh.xds.dependencies import Reader
@@ -87,7 +88,7 @@ def _of_gateway(reader: Reader, shape: Shape) -> _Whole:
     arriving = reader.part(gateways.arriving, shape)
     return (
         {
-            "clusters": reader.part(gateways.all_clusters, shape),
+            "clusters": reader.part(_with_rehearsals, shape),
             "endpoints": reader.part(_endpoints, leaving.targets),
             "secrets": reader.part(_secrets, shape),
             "listeners": reader.part(gateways.listeners, shape),
@@ -102,7 +103,7 @@ def _of_node(reader: Reader, shape: Shape) -> _Whole:
     arriving = reader.part(_arriving, shape)
     return (
         {
-            "clusters": reader.part(_clusters, shape),
+            "clusters": reader.part(_with_rehearsals, shape),
             "endpoints": reader.part(_endpoints, leaving.targets),
             "secrets": reader.part(_secrets, shape),
             "listeners": reader.part(_listeners, shape),
@@ -213,6 +214,12 @@ def _destinations(reader: Reader, shape: Shape) -> destinations.Destinations:
 def _ports(reader: Reader, shape: Shape) -> tuple[int, ...]:
     """Of HTTP; a part of its own, so that listeners are not built again for a change of weights."""
     return reader.part(egress.egress, shape.mesh, shape.name).ports
+
+
+def _with_rehearsals(reader: Reader, shape: Shape) -> Collection:
+    own = reader.part(gateways.all_clusters if shape.kind == "virtualGateway" else _clusters, shape)
+    found = reader.part(_secrets, shape).resources.values()
+    return Collection("clusters", (*own.resources.values(), *map(sockets.rehearsal, found))) if found else own
 
 
 def _secrets(reader: Reader, shape: Shape) -> Collection:

@@ -29,8 +29,8 @@ from envoy.type.v3.range_pb2 import Int32Range
 from google.protobuf.message import Message
 from google.protobuf.wrappers_pb2 import BoolValue
 
-from shopmesh.xds import config_sources, durations, names
-from shopmesh.xds.resources import packed
+from shopmesh.xds import config_sources, durations, names, secrets
+from shopmesh.xds.resources import XdsResource, packed, resource, serialised
 from shopmesh.xds.tls import Origination, Source, Termination
 
 SECRETS_FETCH_TIMEOUT_MS = 5000
@@ -84,6 +84,15 @@ def originate(cluster: Cluster, how: Origination, protocol: str) -> None:
     if protocol != "tcp":
         context.common_tls_context.alpn_protocols.append("h2" if protocol in ("http2", "grpc") else "http/1.1")
     cluster.transport_socket.CopyFrom(_socket(context))
+
+
+def rehearsal(secret: XdsResource) -> XdsResource:
+    """A cluster that nothing is sent to: it has a proxy load a secret before anything that works needs it."""
+    source = Source(secret.name, secret)
+    common = _common(None, source, ()) if secrets.is_trust(secret) else _common(source, None, ())
+    made = Cluster(name=names.rehearsal(secret.name), type=Cluster.STATIC)
+    made.transport_socket.CopyFrom(_socket(UpstreamTlsContext(common_tls_context=common)))
+    return resource("clusters", made.name, serialised(made))
 
 
 def _common(certificate: Source | None, trust: Source | None, names: Iterable[str]) -> CommonTlsContext:

@@ -297,6 +297,40 @@ def test_a_missing_certificate_is_named_and_taken_when_it_comes(
     eventually(lambda: mesh.store.state.get(sidecar.node.identity.key), "it is declared")
 
 
+@pytest.mark.feature(11, better="a wrong path leaves the former certificate at work until its files are there")
+@pytest.mark.feature(13, better="a wrong path leaves the former policy at work until its files are there")
+def test_a_wrong_path_breaks_nothing_that_works(
+    mesh: Mesh, upstream: Upstream, authority: Authority, served: Pair, tmp_path: Path
+) -> None:
+    """Of a listener's certificate and of a caller's trust: both go on as they were, and both proxies are named."""
+    later, trust = Pair(tmp_path / "later.crt", tmp_path / "later.key"), tmp_path / "later.pem"
+    mesh.put(*shop(product(served.document())), caller(validation=trusting(trust=authority.trust())))
+    port = mesh.sidecar("product", upstream).ports[5000]
+    order = mesh.sidecar("order")
+    client = Client(authority, NAME)
+    with Load(order, PRODUCT) as load, Knocking(client, port) as knocking:
+        load.more(20)
+        mesh.put(
+            product(later.document()),
+            caller(validation=trusting(trust={"file": {"certificateChain": str(trust)}})),
+        )
+        for instance, path in (("product-1", later.chain), ("order-1", trust)):
+            refused = eventually(lambda name=instance: mesh.statuses()[name].refused, f"{instance} refuses")  # type: ignore[misc]  # mypy knows no lambda with a default
+            assert str(path) in refused.message
+        load.more(100)
+        assert order.get(PRODUCT) == (200, "v1")
+        assert set(knocking.seen) == {(200, served.serial)}
+
+        authority.issue(NAME).move_to(later)
+        move(authority.certificate, trust)
+        eventually(lambda: knocking.seen[(200, later.serial)] > 5, "the new certificate is served")
+        eventually(lambda: all(one.in_step for one in mesh.statuses().values()), "both have what they should")
+        load.more(20)
+
+    assert load.failed == {}
+    assert set(knocking.seen) == {(200, served.serial), (200, later.serial)}
+
+
 @pytest.mark.feature(11, better="a certificate that expires soon is told before it does")
 def test_a_certificate_that_expires_soon_is_told(
     mesh: Mesh, upstream: Upstream, authority: Authority, tmp_path: Path

@@ -40,7 +40,8 @@ def made(kind: TypeName, name: str, needs: Iterable[str] = (), **body: Any) -> X
 
     def of_words(words: int, otherwise: XdsResource | None) -> XdsResource:
         encoded = json.dumps({**body, "needs": needed, "words": words}, sort_keys=True).encode()
-        return resource(kind, name, encoded, frozenset(needed), otherwise=otherwise)
+        secrets = tuple(made("secrets", one) for one in body.get("secrets", ()) if not body.get("rehearsal"))
+        return resource(kind, name, encoded, frozenset(needed), secrets, otherwise)
 
     return of_words(1, of_words(2, None) if kind == "secrets" else None)
 
@@ -171,6 +172,9 @@ class Envoy:
         changed = self.versions[kind].get(name) != version
         before = self.has[kind].get(name)
         missing = sorted(set(body.get("needs", ())) - self.serving)
+        lacking = sorted(set(body.get("secrets", ())) - self.loaded.keys())
+        if lacking and before is not None and changed:
+            self.problems.append(f"{kind} {name} came before secret {lacking[0]}")
         if missing and before is not None:
             self.problems.append(f"{kind} {name} came before cluster {missing[0]}")
         self.has[kind][name] = body

@@ -545,3 +545,45 @@ def test_a_secret_that_a_draining_listener_still_asks_for_holds_nothing_up() -> 
     stream.answer(removal)
 
     assert stream.conversation.in_step
+
+
+def test_a_proxy_without_its_secrets_is_not_listening() -> None:
+    """Nobody should be sent to it; it is once it has loaded them."""
+    needed = snapshot_of(
+        clusters=[made("clusters", "a")],
+        listeners=[made("listeners", "l", secrets=["s"])],
+        secrets=[made("secrets", "s")],
+    )
+    stream, envoy = Stream(needed), Envoy()
+    envoy.no_files = {"s"}
+    envoy.connect()
+    settle(stream, envoy)
+    assert not stream.conversation.listening
+
+    envoy.no_files = set()
+    stream.conversation.retry()
+    settle(stream, envoy)
+    assert stream.conversation.listening
+
+
+def test_what_works_changes_to_other_secrets_only_when_they_are_loaded() -> None:
+    """Envoy would take it without them; a cluster that nothing is sent to shows whether it can load them."""
+
+    def using(name: str) -> Snapshot:
+        return snapshot_of(
+            clusters=[made("clusters", "a", secrets=[name]), made("clusters", "r", secrets=[name], rehearsal=True)],
+            listeners=[made("listeners", "l", secrets=[name])],
+            secrets=[made("secrets", name)],
+        )
+
+    stream, envoy = in_step(using("s"))
+    envoy.no_files = {"t"}
+    stream.conversation.offer(using("t"))
+    settle(stream, envoy)
+    assert ["s"] == envoy.has["clusters"]["a"]["secrets"] == envoy.has["listeners"]["l"]["secrets"]
+
+    envoy.no_files = set()
+    stream.conversation.retry()
+    settle(stream, envoy)
+    assert ["t"] == envoy.has["clusters"]["a"]["secrets"] == envoy.has["listeners"]["l"]["secrets"]
+    assert stream.conversation.in_step

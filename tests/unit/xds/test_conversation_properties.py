@@ -34,13 +34,16 @@ def snapshots(draw: strategies.DrawFn, bad_allowed: bool = True) -> Snapshot:
     needs = strategies.sets(strategies.sampled_from(sorted(clusters))) if clusters else strategies.just(set[str]())
     routes = sorted(draw(strategies.sets(strategies.sampled_from(ROUTES))))
     of_users = {name: draw(some_secrets) for name in (*sorted(clusters), *routes)}
+    secrets = sorted(set().union(*of_users.values()))
+    rehearsals = [made("clusters", f"of {name}", secrets=[name], rehearsal=True) for name in secrets]
     return snapshot_of(
         clusters=[
             made("clusters", name, v=draw(small), eds=name in eds, bad=bad(), secrets=sorted(of_users[name]))
             for name in sorted(clusters)
-        ],
+        ]
+        + rehearsals,
         endpoints=[made("endpoints", name, v=draw(small)) for name in sorted(clusters & eds)],
-        secrets=[made("secrets", name, v=draw(small)) for name in sorted(set().union(*of_users.values()))],
+        secrets=[made("secrets", name, v=draw(small)) for name in secrets],
         listeners=[
             made(
                 "listeners",

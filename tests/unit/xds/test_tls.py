@@ -121,6 +121,23 @@ def test_a_listener_of_files_has_secrets_that_name_them() -> None:
     assert made.tls_certificate.watched_directory.path == "/tls"
 
 
+@pytest.mark.parametrize("kind", ["virtualNode", "virtualGateway"])
+def test_each_secret_is_rehearsed(kind: str) -> None:
+    """By a cluster without endpoints that names it alone; its figures are nobody's."""
+    tls = {"mode": "STRICT", "certificate": PAIR}
+    own = meshes.gateway("product", listener(tls=tls), backendDefaults=policy())
+    called = [meshes.gateway_route("product", "all", "a.local"), meshes.service("a.local", node="order")]
+    resources = [server(validation={"trust": CA})] if kind == "virtualNode" else [own, *called, meshes.node("order")]
+    found = translated([meshes.mesh(), *resources], proxy("product", kind=kind))
+
+    assert {"certificate:/tls/tls.crt:/tls/tls.key", "trust:/tls/ca.pem"} == set(found["secrets"].resources)
+    for name in found["secrets"].resources:
+        context = upstream(found, f"rehearsal:{name}")
+        assert context is not None
+        assert name in str(context)
+        assert not message(found, "clusters", f"rehearsal:{name}").load_assignment.endpoints
+
+
 def secret(found: Snapshot, name: str) -> Secret:
     made: Secret = message(found, "secrets", name)
     return made
