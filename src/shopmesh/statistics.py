@@ -115,6 +115,18 @@ def sample_size(share: float, error: float, significance: float, wanted_power: f
     return trials
 
 
+def evidence(successes: int, trials: int, share: float) -> float:
+    """The natural logarithm of how much likelier the counts are under unknown shares around `share` than under it.
+
+    May be looked at as often as one likes: if `share` is true, it ever reaches ln(1/a) with a chance of at most a
+    (https://doi.org/10.1214/20-AOS1991). The unknown shares follow a beta distribution around `share`, worth one trial.
+    """
+    _check(successes, trials, 0.5)
+    a, b = share, 1 - share
+    likely = _log_beta(a + successes, b + trials - successes) - _log_beta(a, b)
+    return likely - successes * math.log(share) - (trials - successes) * math.log1p(-share)
+
+
 def at_most(successes: int, trials: int, share: float) -> float:
     """P(X <= successes) of a binomial X."""
     if successes < 0:
@@ -138,6 +150,10 @@ def _check(successes: int, trials: int, confidence: float) -> None:
         raise ValueError(f"{successes!r} of {trials!r} is no share: need 0 <= successes <= trials and trials > 0")
     if not 0 < confidence < 1:
         raise ValueError(f"confidence lies between 0 and 1, not at {confidence!r}")
+
+
+def _log_beta(a: float, b: float) -> float:
+    return math.lgamma(a) + math.lgamma(b) - math.lgamma(a + b)
 
 
 def _log_likelihood(successes: int, trials: int, share: float) -> float:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import random
 
 import pytest
 from scipy import stats
 
-from shopmesh.statistics import binomial_test, chi_square_test, clopper_pearson, power, sample_size, wilson
+from shopmesh.statistics import binomial_test, chi_square_test, clopper_pearson, evidence, power, sample_size, wilson
 
 COUNTS = [(0, 1), (1, 1), (0, 40), (40, 40), (1, 7), (500, 1000), (2690, 5600), (123, 1_000_000)]
 
@@ -114,3 +115,32 @@ def test_the_chi_square_test_agrees_with_scipy() -> None:
 def test_the_chi_square_test_at_its_edges(counts: list[int], shares: list[float], p: float) -> None:
     """A version that should get nothing and got something is impossible; nothing at all proves nothing."""
     assert p == chi_square_test(counts, shares)
+
+
+@pytest.mark.parametrize("share", [0.05, 0.5])
+def test_evidence_may_be_looked_at_after_each_trial(share: float) -> None:
+    """Where the share is true, one in twenty at most ever sees evidence of ln(20); where it is not, nearly all do."""
+    random_ = random.Random(3)
+
+    def ever(truth: float) -> int:
+        return sum(_convinced(random_, truth, share) for _ in range(200))
+
+    assert ever(share) <= 17
+    assert ever(share + 0.1) >= 190
+
+
+def _convinced(random_: random.Random, truth: float, share: float) -> bool:
+    successes = 0
+    for trials in range(1, 800):
+        successes += random_.random() < truth
+        if evidence(successes, trials, share) >= math.log(20):
+            return True
+    return False
+
+
+def test_evidence_is_the_ratio_of_two_likelihoods() -> None:
+    """SciPy's beta-binomial against its binomial, as the definition has it."""
+    for successes, trials, share in [(0, 1, 0.1), (3, 3, 0.05), (50, 400, 0.1), (9, 10, 0.9)]:
+        mixed = stats.betabinom.logpmf(successes, trials, share, 1 - share)
+
+        assert evidence(successes, trials, share) == pytest.approx(mixed - stats.binom.logpmf(successes, trials, share))

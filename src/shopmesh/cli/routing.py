@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from shopmesh.appmesh.kinds import weighted_targets
+from shopmesh.appmesh.weights import Ambiguous, parse, shifted
 from shopmesh.cli.settings import Settings
-from shopmesh.cli.weights import Ambiguous, parse, shifted
 
 if TYPE_CHECKING:
     from shopmesh.appmesh.manifests import Declared
@@ -59,7 +59,7 @@ def route(
 
     with settings.client() as client:
         resources = read_mesh(client, settings.the_mesh(client))
-        routes = _routes(resources, service, route_name)
+        routes = routes_of(resources, service, route_name)
         if not weights:
             _show(routes, settings)
             return
@@ -73,7 +73,8 @@ def route(
         _set(client, routes[0], changed, timeout if wait else None)
 
 
-def _routes(resources: Sequence[Declared], service: str, route_name: str | None) -> list[Declared]:
+def routes_of(resources: Sequence[Declared], service: str, route_name: str | None) -> list[Declared]:
+    """The routes of a service or router, or the one of that name; raises `click.ClickException` where there is none."""
     from shopmesh.cli.finding import find
 
     keys = [resource.key for resource in resources]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shopmesh.cli.weights import TOTAL, Ambiguous, parse, shifted
+from shopmesh.appmesh.weights import TOTAL, Ambiguous, parse, shifted
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,194 @@
+"""What a canary is told: to whom, by which steps, within which bounds; from options, a YAML file, or a request.
+
+One form for all three: `{"to": "product-v2-vn", "steps": [5, 25], "every": "30s", "maxErrorRate": "1%", …}`.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple, TypeVar
+
+T = TypeVar("T")
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+LONGEST_SECONDS = 24 * 3600.0
+MOST_STEPS = 50
+
+
+class PlanError(ValueError):
+    """A plan that cannot be followed; the message names the field, its value and what to write."""
+
+
+class Match(NamedTuple):
+    """Chosen users: requests with that header, of that value or of any (None)."""
+
+    header: str
+    value: str | None
+
+    def __str__(self) -> str:
+        return f"header:{self.header}" + ("" if self.value is None else f"={self.value}")
+
+
+class Stage(NamedTuple):
+    """One thing that is tried: chosen users, copies, or a weight in per cent."""
+
+    kind: Literal["match", "mirror", "weight"]
+    weight: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """`every` and `patience` in seconds, `max_p99` in milliseconds, shares from 0 to 1.
+
+    A bound of None is not looked at.
+    """
+
+    to: str
+    steps: tuple[int, ...] = (5, 10, 25, 50)
+    every: float = 30.0
+    max_error_rate: float | None = 0.01
+    max_p99: float | None = None
+    match: Match | None = None
+    mirror: float | None = None
+    manual: bool = False
+    patience: float = 300.0
+    min_requests: int = 100
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """All that comes before 100 %, in its order."""
+        before = [Stage("match")] if self.match else []
+        before += [Stage("mirror")] if self.mirror else []
+        return (*before, *(Stage("weight", step) for step in self.steps))
+
+    def called(self, stage: int) -> str:
+        """A stage in a few words: `25 %`."""
+        kind, weight = self.stages[stage]
+        if kind == "match":
+            return str(self.match)
+        return f"mirror {_percent(self.mirror or 0)}" if kind == "mirror" else f"{weight} %"
+
+
+def read(document: Any) -> Plan:
+    """The plan that a document holds; raises PlanError for what cannot be one."""
+    if not isinstance(document, Mapping):
+        raise PlanError("a plan is an object: to, steps, every, maxErrorRate, …")
+    if unknown := sorted(str(name) for name in document.keys() - _FIELDS.keys()):
+        raise PlanError(f"{unknown[0]}: no such field; there are {', '.join(_FIELDS)}")
+    given = {_FIELDS[name][0]: _field(name, value) for name, value in document.items()}
+    if "to" not in given:
+        raise PlanError("to: name the virtual node of the new version")
+    # Ten times as long as a step is meant to take, so that a slow night does not turn it back.
+    if "every" in given:
+        given.setdefault("patience", min(10 * given["every"], LONGEST_SECONDS))
+    return Plan(**given)
+
+
+def document(plan: Plan) -> dict[str, Any]:
+    """The form in which `read` takes it."""
+    written: dict[str, Any] = {
+        "to": plan.to,
+        "steps": [*plan.steps],
+        "every": f"{plan.every!r}s",
+        "maxErrorRate": plan.max_error_rate and _percent(plan.max_error_rate),
+        "maxP99": plan.max_p99 and f"{plan.max_p99!r}ms",
+        "match": plan.match and str(plan.match),
+        "mirror": plan.mirror and _percent(plan.mirror),
+        "manual": plan.manual,
+        "patience": f"{plan.patience!r}s",
+        "minRequests": plan.min_requests,
+    }
+    # A bound that is not looked at must be said; else reading would put the usual one in its place.
+    return {name: value for name, value in written.items() if value is not None or name == "maxErrorRate"}
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.10g}%"
+
+
+def _field(name: str, value: Any) -> Any:
+    try:
+        return _FIELDS[name][1](value)
+    except (ValueError, TypeError) as error:
+        raise PlanError(f"{name}: {value!r} {error}") from None
+
+
+def _name(value: Any) -> str:
+    if not isinstance(value, str) or not value:
+        raise ValueError("is no name")
+    return value
+
+
+def _steps(value: Any) -> tuple[int, ...]:
+    parts = value.split(",") if isinstance(value, str) else value
+    try:
+        steps = tuple(int(str(part).strip().removesuffix("%")) for part in parts)
+    except (TypeError, ValueError):
+        steps = ()
+    rising = all(low < high for low, high in zip((0, *steps), (*steps, 100), strict=True))
+    if not steps or not rising or len(steps) > MOST_STEPS:
+        raise ValueError("are no steps: write whole weights that rise between 0 and 100, such as 5,10,25,50")
+    return steps
+
+
+def _seconds(value: Any) -> float:
+    found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)(ms|s|m|h)?", str(value))
+    seconds = float(found[1]) * _UNITS[found[2] or "s"] if found and not isinstance(value, bool) else 0.0
+    if not 0 < seconds <= LONGEST_SECONDS:
+        raise ValueError("is no length of time up to a day: write 300ms, 30s, 5m or 1h")
+    return seconds
+
+
+def _milliseconds(value: Any) -> float:
+    return round(_seconds(value) * 1000, 6)
+
+
+def _share(value: Any) -> float:
+    text = str(value)
+    try:
+        share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        share = math.nan
+    if not 0 < share < 1:
+        raise ValueError("is no share between 0 and 1: write 1% or 0.01")
+    return share
+
+
+def _match(value: Any) -> Match:
+    found = re.fullmatch(r"header:([!#$%&'*+.^_`|~0-9A-Za-z-]{1,64})(?:=(.{1,255}))?", str(value))
+    if found is None:
+        raise ValueError("names no users: write header:NAME=VALUE, or header:NAME for any value")
+    return Match(found[1], found[2])
+
+
+def _whether(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("is neither true nor false")
+    return value
+
+
+def _count(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 10_000_000:
+        raise ValueError("is no number of requests from 1 on")
+    return value
+
+
+def _or_none(parse: Callable[[Any], T]) -> Callable[[Any], T | None]:
+    return lambda value: None if value is None else parse(value)
+
+
+_FIELDS: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
+    "to": ("to", _name),
+    "steps": ("steps", _steps),
+    "every": ("every", _seconds),
+    "maxErrorRate": ("max_error_rate", _or_none(_share)),
+    "maxP99": ("max_p99", _or_none(_milliseconds)),
+    "match": ("match", _or_none(_match)),
+    "mirror": ("mirror", _or_none(_share)),
+    "manual": ("manual", _whether),
+    "patience": ("patience", _seconds),
+    "minRequests": ("min_requests", _count),
+}

@@ -1,0 +1,222 @@
+"""What happens to a canary and its route, always together in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from shopmesh.appmesh.context import Context
+from shopmesh.appmesh.errors import BadRequest, Conflict, NotFound
+from shopmesh.appmesh.kinds import weighted_targets
+from shopmesh.appmesh.store import Key, State, Transaction
+from shopmesh.canary import record, steps
+from shopmesh.canary.plan import Match, Plan
+from shopmesh.canary.record import Canary
+from tests.unit.xds import meshes
+
+ROUTE = Key("route", ("shop", "product-r", "all"))
+CHOSEN = Key("route", ("shop", "product-r", "all-canary"))
+PLAN = Plan("product-v2", (25, 50))
+SEEN = {"canary": {"requests": 7}}
+
+
+def at(seconds: float) -> Context:
+    return Context("123456789012", "us-east-1", seconds, lambda: "uid")
+
+
+def shop(weights: Mapping[str, int] | None = None) -> Transaction:
+    return Transaction(State(meshes.shop(weights or {"product": 100, "product-v2": 0})))
+
+
+def started(plan: Plan = PLAN) -> Transaction:
+    transaction = shop()
+    steps.start(ROUTE, "product.local", plan, "me", 15.0, transaction, at(0))
+    return transaction
+
+
+def weights(transaction: Transaction, route: Key = ROUTE) -> dict[str, int]:
+    found = transaction.get(route)
+    assert found is not None
+    return {target["virtualNode"]: target["weight"] for target in weighted_targets(dict(found.spec))}
+
+
+def stored(transaction: Transaction) -> Canary:
+    found = transaction.get(record.key(ROUTE))
+    assert found is not None
+    return record.of(found)
+
+
+def changed_by_hand(transaction: Transaction) -> None:
+    found = transaction.get(ROUTE)
+    assert found is not None
+    transaction.put(replace(found, version=found.version + 1))
+
+
+def test_it_goes_step_by_step_to_all_requests() -> None:
+    """Each stage with its weight and the time of its beginning; what was seen and said is kept."""
+    transaction = started()
+    assert {"product": 75, "product-v2": 25} == weights(transaction)
+
+    steps.advance(ROUTE, 0, "good", SEEN, transaction, at(30))
+    assert {"product": 50, "product-v2": 50} == weights(transaction)
+    assert (1, 30) == (stored(transaction).stage, stored(transaction).since)
+
+    steps.advance(ROUTE, 1, "good", SEEN, transaction, at(60))
+    assert {"product": 0, "product-v2": 100} == weights(transaction)
+    assert "promoted" == stored(transaction).phase
+    assert [
+        {"stage": "25 %", "since": 0, "until": 30, "verdict": "good", **SEEN},
+        {"stage": "50 %", "since": 30, "until": 60, "verdict": "good", **SEEN},
+    ] == [*stored(transaction).history]
+
+
+def test_one_step_is_taken_once() -> None:
+    """Who says that a stage is over which is over already, as two terminals may, changes nothing."""
+    transaction = started()
+    steps.advance(ROUTE, 0, "good", SEEN, transaction, at(30))
+    steps.advance(ROUTE, 0, "by hand", SEEN, transaction, at(30))
+
+    assert 1 == stored(transaction).stage
+
+
+@pytest.mark.parametrize("before", [{"product": 100}, {"product": 3, "product-v2": 0}])
+def test_turning_back_leaves_the_route_as_it_was(before: dict[str, int]) -> None:
+    """Weights that were no hundred, and a target that was none, are again what they were."""
+    transaction = shop(before)
+    steps.start(ROUTE, "product.local", PLAN, "me", 15.0, transaction, at(0))
+    steps.turn_back(ROUTE, "it failed", SEEN, transaction, at(10))
+
+    assert before == weights(transaction)
+    assert ("returned", "it failed", 0) == (
+        stored(transaction).phase,
+        stored(transaction).reason,
+        stored(transaction).weight,
+    )
+
+
+def test_one_that_lapsed_begins_its_stage_again() -> None:
+    """Back at the weights from before; whoever resumes it looks after it, at the step where it was."""
+    transaction = started()
+    steps.advance(ROUTE, 0, "good", SEEN, transaction, at(30))
+    steps.lapse(ROUTE, transaction, at(60))
+    assert {"product": 100, "product-v2": 0} == weights(transaction)
+    assert "lapsed" == stored(transaction).phase
+
+    steps.resume(ROUTE, "another", transaction, at(90))
+    assert {"product": 50, "product-v2": 50} == weights(transaction)
+    assert ("running", "another", 1, 90) == (
+        stored(transaction).phase,
+        stored(transaction).owner,
+        stored(transaction).stage,
+        stored(transaction).since,
+    )
+
+
+def test_a_pause_keeps_the_weight_and_starts_the_clock_anew() -> None:
+    """The owner stays, and the time of the pause counts for nothing."""
+    transaction = started()
+    steps.pause(ROUTE, transaction, at(10))
+    steps.resume(ROUTE, "another terminal", transaction, at(1000))
+
+    assert ("me", False, 1000, 25) == (
+        stored(transaction).owner,
+        stored(transaction).paused,
+        stored(transaction).since,
+        stored(transaction).weight,
+    )
+
+
+def test_whoever_is_looked_after_is_not_resumed() -> None:
+    """A second command must not look after the same canary; one that has ended cannot go on."""
+    transaction = started()
+    with pytest.raises(Conflict, match="looked after already"):
+        steps.resume(ROUTE, "another", transaction, at(10))
+    steps.turn_back(ROUTE, "it failed", SEEN, transaction, at(10))
+    with pytest.raises(Conflict, match="is returned; start a new one"):
+        steps.resume(ROUTE, "another", transaction, at(20))
+
+
+def test_a_change_by_somebody_else_stops_it() -> None:
+    """Nothing is put back over what others wrote, now or later; the reason names the route."""
+    transaction = started()
+    changed_by_hand(transaction)
+    steps.lapse(ROUTE, transaction, at(10))
+    steps.turn_back(ROUTE, "it failed", SEEN, transaction, at(20))
+
+    assert {"product": 75, "product-v2": 25} == weights(transaction)
+    assert "stopped" == stored(transaction).phase
+    assert "route product-r/all was changed by somebody else" in stored(transaction).reason
+
+
+def test_it_goes_with_its_route() -> None:
+    """Nothing is left of it, nor of the route for chosen users, when the route is deleted."""
+    transaction = started(replace(PLAN, match=Match("x-canary", "1")))
+    assert transaction.get(CHOSEN) is not None
+    transaction.delete(ROUTE)
+
+    assert steps.settle(ROUTE, transaction, at(10)) is None
+    assert [None, None] == [transaction.get(CHOSEN), transaction.get(record.key(ROUTE))]
+
+
+def test_chosen_users_have_a_route_for_a_while() -> None:
+    """It goes before the other, leads to the new version alone, and is gone in the next stage."""
+    transaction = started(replace(PLAN, match=Match("x-canary", "1")))
+    chosen: Any = transaction.get(CHOSEN)
+
+    assert {"product": 100, "product-v2": 0} == weights(transaction)
+    assert {"product-v2": 100} == weights(transaction, CHOSEN)
+    assert 1000 == chosen.spec["priority"]
+    assert [{"name": "x-canary", "match": {"exact": "1"}}] == chosen.spec["httpRoute"]["match"]["headers"]
+    steps.advance(ROUTE, 0, "good", SEEN, transaction, at(30))
+    assert transaction.get(CHOSEN) is None
+    assert {"product": 75, "product-v2": 25} == weights(transaction)
+
+
+@pytest.mark.parametrize("ended", [True, False])
+def test_copies_are_sent_for_a_while(ended: bool) -> None:
+    """The route's mirror is there in its stage, and taken away whether it goes on or back."""
+    transaction = started(replace(PLAN, mirror=0.1))
+    found: Any = transaction.get(ROUTE)
+    assert (("shopmesh.dev/mirror", "product-v2 10%"),) == found.tags
+
+    if ended:
+        steps.advance(ROUTE, 0, "good", SEEN, transaction, at(30))
+    else:
+        steps.turn_back(ROUTE, "it failed", SEEN, transaction, at(30))
+    found = transaction.get(ROUTE)
+    assert () == found.tags
+
+
+def test_one_route_has_one_canary() -> None:
+    """A second one is refused while the first runs, and takes its place when it has ended."""
+    transaction = started()
+    with pytest.raises(Conflict, match="has a canary already, of product-v2"):
+        steps.start(ROUTE, "product.local", PLAN, "another", 15.0, transaction, at(10))
+    steps.turn_back(ROUTE, "it failed", SEEN, transaction, at(10))
+    steps.start(ROUTE, "product.local", PLAN, "another", 15.0, transaction, at(20))
+
+    assert ("running", "another", ()) == (
+        stored(transaction).phase,
+        stored(transaction).owner,
+        stored(transaction).history,
+    )
+
+
+@pytest.mark.parametrize(
+    ("before", "to", "error", "said"),
+    [
+        ({"product": 90, "product-v2": 10}, "product-v2", BadRequest, "gets requests by route product-r/all already"),
+        ({"product": 0, "product-v2": 0}, "product-v2", BadRequest, "sends nobody anything"),
+        ({"product": 100}, "product-v3", NotFound, "virtual node product-v3 does not exist"),
+    ],
+)
+def test_where_no_canary_is_possible(before: dict[str, int], to: str, error: type[Exception], said: str) -> None:
+    """The refusal says what to do first, and nothing is changed."""
+    transaction = shop(before)
+    with pytest.raises(error, match=said):
+        steps.start(ROUTE, "product.local", Plan(to), "me", 15.0, transaction, at(0))
+
+    assert () == transaction.changes
