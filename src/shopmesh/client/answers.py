@@ -120,6 +120,59 @@ class Change(TypedDict):
     milliseconds: float | None
 
 
+class Seen(TypedDict):
+    """What was counted of one version since a stage began: `slower` than the plan's bound, `p99` in milliseconds."""
+
+    requests: int
+    errors: int
+    slower: int
+    p99: float | None
+
+
+class BothSeen(TypedDict):
+    """Of the new version and of all others."""
+
+    canary: Seen
+    stable: Seen
+
+
+class PastStage(TypedDict, total=False):
+    """A stage that is over; `canary` and `stable` are missing where nobody looked."""
+
+    stage: str
+    since: float
+    until: float
+    verdict: str
+    canary: Seen
+    stable: Seen
+
+
+class Canary(TypedDict):
+    """A canary; `since` is when its stage `called` so began, `now` the control plane's time, seconds since 1970.
+
+    `phase` is running, promoted, returned, lapsed or stopped.
+    """
+
+    mesh: str
+    virtualRouter: str
+    route: str
+    service: str
+    plan: dict[str, Any]
+    owner: str
+    lease: float
+    phase: str
+    paused: bool
+    reason: str
+    stage: int
+    called: str
+    weight: int
+    since: float
+    now: float
+    seen: BothSeen
+    history: list[PastStage]
+    revision: int
+
+
 class Changes(TypedDict):
     """The changes after a revision, and the newest revision."""
 

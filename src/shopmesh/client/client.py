@@ -10,7 +10,7 @@ from urllib.parse import quote
 from botocore.credentials import Credentials
 
 from shopmesh import DEFAULT_ENDPOINT
-from shopmesh.client.answers import Change, Changes, Counts, Done, Finding, Health, Proxy, Splits
+from shopmesh.client.answers import Canary, Change, Changes, Counts, Done, Finding, Health, Proxy, Splits
 from shopmesh.client.credentials import usual
 from shopmesh.client.errors import ClientError
 from shopmesh.client.session import Session
@@ -119,6 +119,34 @@ class Client:
         path = f"/shopmesh/v1/changes/{revision}"
         answer: Any = self._session.ask("GET", path, {"wait": timeout}, timeout=timeout + self._timeout)
         found: Change = answer
+        return found
+
+    def canaries(self, mesh: str | None = None) -> list[Canary]:
+        """The canary of every route that has or had one."""
+        query = {} if mesh is None else {"mesh": mesh}
+        found: list[Canary] = self._session.ask("GET", "/shopmesh/v1/canaries", query)["canaries"]
+        return found
+
+    def canary(self, route: Sequence[str], action: str | None = None, **more: Any) -> Canary:
+        """The canary of a route (mesh, router, name), after an action: renew, advance, turn back, pause, resume."""
+        path = "/shopmesh/v1/canaries/" + "/".join(quote(part, safe="") for part in route)
+        answer: Any = (
+            self._session.ask("GET", path)
+            if action is None
+            else self._session.ask("POST", path, body={"action": action, **more})
+        )
+        found: Canary = answer
+        return found
+
+    def start_canary(
+        self, route: Sequence[str], service: str, plan: Mapping[str, Any], owner: str, lease: float
+    ) -> Canary:
+        """Begins a canary on a route; it turns back unless `owner` renews it every `lease` seconds."""
+        mesh, router, name = route
+        where = {"mesh": mesh, "virtualRouter": router, "route": name, "service": service}
+        body = {**where, "plan": plan, "owner": owner, "lease": lease}
+        answer: Any = self._session.ask("POST", "/shopmesh/v1/canaries", body=body)
+        found: Canary = answer
         return found
 
     def close(self) -> None:

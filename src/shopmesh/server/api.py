@@ -48,13 +48,13 @@ def routes(
 ) -> list[BaseRoute]:
     """Routes of both API versions and of `/shopmesh/v1/requests`, for a Starlette application."""
     api = Api(store, account, region, clock, new_uid)
-    later, preview = _Endpoint(api.later), _Endpoint(api.preview)
+    later, preview = Endpoint(api.later), Endpoint(api.preview)
     return [
         Route("/v20190125", later),
         Route("/v20190125/{rest:path}", later),
         Route("/meshes", preview),
         Route("/meshes/{rest:path}", preview),
-        Route("/shopmesh/v1/requests", _Endpoint(api.several)),
+        Route("/shopmesh/v1/requests", Endpoint(api.several)),
     ]
 
 
@@ -166,7 +166,7 @@ def _indexed(index: int, request: Any, transaction: Transaction, context: Contex
         raise _FailedAt(index, refusal) from refusal
 
 
-class _Endpoint:
+class Endpoint:
     """An ASGI application around one method of Api: every outcome leaves as one response, errors in one shape."""
 
     def __init__(self, answer: Callable[[Scope, Receive], Awaitable[Response]]) -> None:

@@ -26,9 +26,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
+from shopmesh.appmesh.context import Context
 from shopmesh.appmesh.errors import UnknownOperation
 from shopmesh.server import api, metrics, readiness
 from shopmesh.server.ads import Ads, grpc_server
+from shopmesh.server.canaries import Canaries
 from shopmesh.server.config import Config, ConfigError
 from shopmesh.server.database import Store
 from shopmesh.server.figures import Figures
@@ -82,16 +84,24 @@ async def serving(config: Config) -> AsyncIterator[Bound]:
             xds_port = _bind(server, config.xds_host, config.xds_port)
             await server.start()
             try:
+                canaries = Canaries(
+                    store, figures, lambda: Context(config.account, config.region, time.time(), _new_uid)
+                )
                 routes = [
-                    *api.routes(store, config.account, config.region, time.time, lambda: str(uuid.uuid4())),
+                    *api.routes(store, config.account, config.region, time.time, _new_uid),
                     *Observe(store, proxies, figures).routes(),
+                    *canaries.routes(),
                 ]
-                async with _http(application(routes, config), listener):
+                async with canaries.looked_after(), _http(application(routes, config), listener):
                     yield Bound(listener.getsockname()[1], xds_port)
             finally:
                 await server.stop(grace=None)
         finally:
             await store.close()
+
+
+def _new_uid() -> str:
+    return str(uuid.uuid4())
 
 
 def application(routes: list[BaseRoute], config: Config) -> ASGIApp:

@@ -13,6 +13,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from shopmesh.xds.bootstrap.statistics import LATENCY_BUCKETS_MS
+
 RECENT = 120
 """Reports of one second that are kept for each caller and cluster."""
 COARSE_SECONDS = 10.0
@@ -48,6 +50,11 @@ class Tally:
 
     def __bool__(self) -> bool:
         return bool(self.requests or self.errors or self.retries or self.latency)
+
+    def slower(self, milliseconds: float) -> int:
+        """The requests of the buckets that lie wholly above that time; one within a bucket counts as its upper edge."""
+        edge = min((edge for edge in LATENCY_BUCKETS_MS if edge >= milliseconds), default=milliseconds)
+        return sum(count for upper, count in self.latency.items() if upper > edge)
 
     def quantile(self, q: float) -> float | None:
         """The upper edge, in milliseconds, of the bucket that holds the q-th request; None without requests."""

@@ -43,8 +43,8 @@ def counts(counted: Counted, mesh: str | None = None) -> list[dict[str, Any]]:
             "requests": int(tally.requests),
             "errors": int(tally.errors),
             "retries": int(tally.retries),
-            "p50": _finite(tally.quantile(0.5)),
-            "p99": _finite(tally.quantile(0.99)),
+            "p50": finite(tally.quantile(0.5)),
+            "p99": finite(tally.quantile(0.99)),
         }
         for caller, cluster, tally in counted
         if mesh in (None, caller.mesh) and tally
@@ -85,8 +85,8 @@ def _split(view: View, service: Resource, route: Resource, by_cluster: dict[tupl
                 "requests": int(seen[one].requests),
                 "errors": int(seen[one].errors),
                 "retries": int(seen[one].retries),
-                "p50": _finite(seen[one].quantile(0.5)),
-                "p99": _finite(seen[one].quantile(0.99)),
+                "p50": finite(seen[one].quantile(0.5)),
+                "p99": finite(seen[one].quantile(0.99)),
             }
             for one, weight in weights.items()
         ],
@@ -103,5 +103,6 @@ def _weights(view: View, route: Resource) -> dict[Target, int]:
     return weights
 
 
-def _finite(value: float | None) -> float | None:
+def finite(value: float | None) -> float | None:
+    """None for what lies above the last bucket: JSON has no infinity."""
     return value if value is not None and math.isfinite(value) else None

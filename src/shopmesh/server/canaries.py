@@ -1,0 +1,239 @@
+"""Canaries over HTTP, and what the control plane does about them by itself.
+
+GET  /shopmesh/v1/canaries                            all, or those of a `mesh`
+POST /shopmesh/v1/canaries                            begins one
+GET  /shopmesh/v1/canaries/{mesh}/{router}/{route}    one, with what was counted in its stage
+POST /shopmesh/v1/canaries/{mesh}/{router}/{route}    {"action": "renew" | "advance" | "turn back" | …}
+
+By itself: one that nobody renews is turned back, one whose route others change is stopped, and one whose route is
+deleted is forgotten.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+from starlette.routing import BaseRoute, Route
+from starlette.types import Receive, Scope
+
+from shopmesh.appmesh import protocol
+from shopmesh.appmesh.context import Context
+from shopmesh.appmesh.errors import BadRequest, Conflict, MethodNotAllowed, NotFound, Refusal
+from shopmesh.appmesh.kinds import describe
+from shopmesh.appmesh.protocol import Response
+from shopmesh.appmesh.store import Key, Transaction, View
+from shopmesh.canary import plan, record, steps
+from shopmesh.canary.record import Canary
+from shopmesh.server.api import Endpoint
+from shopmesh.server.body import read
+from shopmesh.server.database import Commit, Store, StoreError
+from shopmesh.server.figures import Figures, Tally
+from shopmesh.server.leases import Leases
+from shopmesh.server.splits import finite
+from shopmesh.xds.weights import leads_to
+
+log = logging.getLogger(__name__)
+
+SHORTEST_LEASE, LONGEST_LEASE = 1.0, 600.0
+AGAIN_SECONDS = 1.0
+"""After which a turning back that the disk refused is tried once more."""
+
+
+class Canaries:
+    """All canaries of a store; its timers belong to the running loop while it is `looked_after`."""
+
+    def __init__(self, store: Store, figures: Figures, context: Callable[[], Context]) -> None:
+        self._store = store
+        self._figures = figures
+        self._context = context
+        self._leases = Leases(self._lapsed)
+        self._tasks: set[asyncio.Task[None]] = set()
+        store.subscribe(self._committed)
+
+    def routes(self) -> list[BaseRoute]:
+        return [
+            Route("/shopmesh/v1/canaries", Endpoint(self._all)),
+            Route("/shopmesh/v1/canaries/{mesh}/{router}/{route}", Endpoint(self._one)),
+        ]
+
+    @contextlib.asynccontextmanager
+    async def looked_after(self) -> AsyncIterator[None]:
+        """Takes over what the store holds, each for a whole lease: nobody could renew while we were away."""
+        for resource in [one for one in self._store.state if one.key.kind == record.KIND]:
+            self._watch(resource.key, record.of(resource))
+            self._soon(resource.key, steps.settle)
+        try:
+            yield
+        finally:
+            self._leases.close()
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _all(self, scope: Scope, receive: Receive) -> Response:
+        match scope["method"]:
+            case "GET" | "HEAD":
+                query = dict(part.partition("=")[::2] for part in scope["query_string"].decode("latin-1").split("&"))
+                keys = [one.key for one in self._store.state if one.key.kind == record.KIND]
+                shown = [self._shown(key) for key in sorted(keys) if query.get("mesh") in (None, key.mesh)]
+                return Response(200, protocol.dump({"canaries": shown}))
+            case "POST":
+                asked = protocol.load_object(await read(scope, receive))
+                return Response(200, protocol.dump(await self._start(asked)))
+        raise MethodNotAllowed(f"{scope['method']} is not allowed here, GET and POST are", ("GET", "POST"))
+
+    async def _one(self, scope: Scope, receive: Receive) -> Response:
+        path = scope["path_params"]
+        route = Key("route", (path["mesh"], path["router"], path["route"]))
+        match scope["method"]:
+            case "GET" | "HEAD":
+                return Response(200, protocol.dump(self._shown(record.key(route))))
+            case "POST":
+                asked = protocol.load_object(await read(scope, receive))
+                return Response(200, protocol.dump(await self._act(route, asked)))
+        raise MethodNotAllowed(f"{scope['method']} is not allowed here, GET and POST are", ("GET", "POST"))
+
+    async def _start(self, asked: dict[str, Any]) -> dict[str, Any]:
+        try:
+            wanted = plan.read(asked.get("plan"))
+        except plan.PlanError as error:
+            raise BadRequest(f"plan: {error}") from error
+        route = Key("route", tuple(_text(asked, name) for name in ("mesh", "virtualRouter", "route")))
+        service, owner, lease = _text(asked, "service"), _text(asked, "owner"), asked.get("lease")
+        if (
+            isinstance(lease, bool)
+            or not isinstance(lease, int | float)
+            or not (SHORTEST_LEASE <= lease <= LONGEST_LEASE)
+        ):
+            raise BadRequest(f"lease: {lease!r} is no number of seconds from {SHORTEST_LEASE:g} to {LONGEST_LEASE:g}")
+        await self._store.submit(lambda t: steps.start(route, service, wanted, owner, lease, t, self._context()))
+        return self._shown(record.key(route))
+
+    async def _act(self, route: Key, asked: dict[str, Any]) -> dict[str, Any]:
+        action, key = _text(asked, "action"), record.key(route)
+        canary = self._canary(key)
+        seen = self._seen(key, canary)
+        mine = asked.get("owner") == canary.owner
+        if action == "renew" and canary.running:
+            if not mine:
+                raise Conflict(f"another run looks after the canary of {describe(route)} now")
+            self._leases.renew(key, canary.lease)
+            return self._shown(key)
+        stage, reason = asked.get("stage"), str(asked.get("reason") or "by hand")[:1000]
+        work: Callable[[Transaction, Context], Canary]
+        match action:
+            case "renew":
+                return self._shown(key)
+            case "advance":
+                at = stage if isinstance(stage, int) else canary.stage
+                work = lambda t, c: steps.advance(route, at, reason, seen, t, c)  # noqa: E731
+            case "turn back":
+                work = lambda t, c: steps.turn_back(route, reason, seen, t, c)  # noqa: E731
+            case "pause":
+                work = lambda t, c: steps.pause(route, t, c)  # noqa: E731
+            case "resume":
+                owner = _text(asked, "owner")
+                work = lambda t, c: steps.resume(route, owner, t, c)  # noqa: E731
+            case _:
+                raise BadRequest(f"action: {action!r} is none of renew, advance, turn back, pause, resume")
+        await self._store.submit(lambda transaction: work(transaction, self._context()))
+        return self._shown(key)
+
+    def _canary(self, key: Key) -> Canary:
+        found = self._store.state.get(key)
+        if found is None:
+            raise NotFound(f"{describe(record.route_of(key))} of mesh {key.mesh} has no canary")
+        return record.of(found)
+
+    def _shown(self, key: Key) -> dict[str, Any]:
+        canary = self._canary(key)
+        mesh, router, route = key.path
+        return {
+            **record.document(canary),
+            "mesh": mesh,
+            "virtualRouter": router,
+            "route": route,
+            "called": canary.plan.called(canary.stage),
+            "weight": canary.weight,
+            "now": self._context().now,
+            "revision": self._store.revision,
+            "seen": self._seen(key, canary),
+        }
+
+    def _seen(self, key: Key, canary: Canary) -> dict[str, Any]:
+        """What was counted of both versions since the stage began."""
+        return seen(self._store.state, key, canary, self._figures)
+
+    def _committed(self, commit: Commit) -> None:
+        for change in commit.changes:
+            if change.key.kind == record.KIND:
+                self._watch(change.key, None if change.after is None else record.of(change.after))
+            elif change.key.kind == "route" and self._store.state.get(record.key(change.key)) is not None:
+                self._soon(record.key(change.key), steps.settle)
+
+    def _watch(self, key: Key, canary: Canary | None) -> None:
+        if canary is None or not canary.running:
+            self._leases.end(key)
+        elif key not in self._leases:
+            self._leases.renew(key, canary.lease)
+
+    def _lapsed(self, key: Key) -> None:
+        log.warning("nobody looks after the canary of %s any more: back", describe(record.route_of(key)))
+        self._soon(key, steps.lapse)
+
+    def _soon(self, key: Key, work: Callable[[Key, Transaction, Context], Canary | None]) -> None:
+        task = asyncio.get_running_loop().create_task(self._do(key, work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _do(self, key: Key, work: Callable[[Key, Transaction, Context], Canary | None]) -> None:
+        route = record.route_of(key)
+        while True:
+            try:
+                await self._store.submit(lambda transaction: work(route, transaction, self._context()))
+                return
+            except StoreError as error:
+                log.error("the canary of %s: %s", describe(route), error)
+            except Refusal as refusal:
+                # What it turns back to may be gone: a person has to decide then, and the route is as it was.
+                log.error("the canary of %s: %s", describe(route), refusal.message)
+                return
+            await asyncio.sleep(AGAIN_SECONDS)
+
+
+def seen(view: View, key: Key, canary: Canary, figures: Figures) -> dict[str, Any]:
+    """What the callers' Envoys counted of the canary and of the stable version since the stage began.
+
+    While requests are mirrored, the canary's are the copies.
+    """
+    route = view.get(record.route_of(key))
+    clusters: dict[str, str] = {}
+    for document, one in leads_to(view, route) if route is not None else ():
+        if one is not None and document["virtualNode"] == canary.plan.to:
+            clusters[one._replace(mirror=canary.trying("mirror")).cluster] = "canary"
+        elif one is not None:
+            clusters[one.cluster] = "stable"
+    tallies = {"canary": Tally(), "stable": Tally()}
+    for caller, cluster, tally in figures.since(canary.since):
+        if caller.mesh == key.mesh and cluster in clusters:
+            tallies[clusters[cluster]].add(tally)
+    return {
+        version: {
+            "requests": int(tally.requests),
+            "errors": int(tally.errors),
+            "slower": tally.slower(canary.plan.max_p99) if canary.plan.max_p99 is not None else 0,
+            "p99": finite(tally.quantile(0.99)),
+        }
+        for version, tally in tallies.items()
+    }
+
+
+def _text(asked: dict[str, Any], name: str) -> str:
+    value = asked.get(name)
+    if not isinstance(value, str) or not 1 <= len(value) <= 255:
+        raise BadRequest(f"{name}: {value!r} is no text of 1 to 255 characters")
+    return value

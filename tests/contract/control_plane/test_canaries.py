@@ -1,0 +1,165 @@
+"""Canaries over HTTP: leases, others who write, restarts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shopmesh.client import Client, Refused
+from tests.contract.control_plane.conftest import ControlPlane, serving
+from tests.support.process import eventually
+
+ROUTE = ("shop", "product-vr", "product-r")
+NAMES: Any = {"meshName": "shop", "virtualRouterName": "product-vr", "routeName": "product-r"}
+PLAN = {"to": "v2", "steps": [25, 50], "every": "1h"}
+SHORT, LONG = 1.0, 60.0
+
+
+def spec(**weights: int) -> Any:
+    targets = [{"virtualNode": node, "weight": weight} for node, weight in weights.items()]
+    return {"httpRoute": {"match": {"prefix": "/"}, "action": {"weightedTargets": targets}}}
+
+
+def build(client: Client) -> None:
+    client.appmesh.create_mesh(meshName="shop")
+    for node in ("v1", "v2"):
+        client.appmesh.create_virtual_node(meshName="shop", virtualNodeName=node, spec={})
+    listeners: Any = [{"portMapping": {"port": 5000, "protocol": "http"}}]
+    client.appmesh.create_virtual_router(
+        meshName="shop", virtualRouterName="product-vr", spec={"listeners": listeners}
+    )
+    client.appmesh.create_route(**NAMES, spec=spec(v1=100, v2=0))
+
+
+@pytest.fixture(autouse=True)
+def mesh(client: Client) -> None:
+    """product-vr leads to v1."""
+    build(client)
+
+
+def weights(client: Client) -> dict[str, int]:
+    found = client.appmesh.describe_route(**NAMES)["route"]["spec"]["httpRoute"]["action"]["weightedTargets"]
+    return {target["virtualNode"]: target["weight"] for target in found}
+
+
+def start(client: Client, lease: float = LONG) -> None:
+    client.start_canary(ROUTE, "product", PLAN, "me", lease)
+
+
+def test_it_is_turned_back_when_nobody_renews_it(client: Client) -> None:
+    """The control plane does it by itself, says why, and a resumed one begins its stage again."""
+    start(client, SHORT)
+    assert {"v1": 75, "v2": 25} == weights(client)
+
+    eventually(lambda: client.canary(ROUTE)["phase"] == "lapsed", "it is turned back")
+    assert {"v1": 100, "v2": 0} == weights(client)
+    assert "was not heard of for 1 s" in client.canary(ROUTE)["reason"]
+
+    assert "you" == client.canary(ROUTE, "resume", owner="you")["owner"]
+    assert {"v1": 75, "v2": 25} == weights(client)
+
+
+def test_whoever_renews_it_keeps_it(client: Client) -> None:
+    """For longer than a lease; another run may not."""
+    start(client, SHORT)
+    since = client.canary(ROUTE)["since"]
+    with pytest.raises(Refused, match="another run looks after"):
+        client.canary(ROUTE, "renew", owner="you")
+
+    eventually(lambda: client.canary(ROUTE, "renew", owner="me")["now"] > since + 2 * SHORT, "two leases")
+    assert "running" == client.canary(ROUTE)["phase"]
+
+
+def test_another_terminal_moves_it(client: Client) -> None:
+    """Paused, resumed, promoted step by step, or aborted; each weight at once."""
+    start(client)
+    assert client.canary(ROUTE, "pause")["paused"]
+    assert not client.canary(ROUTE, "resume", owner="you")["paused"]
+    client.canary(ROUTE, "advance")
+    assert {"v1": 50, "v2": 50} == weights(client)
+    found = client.canary(ROUTE, "turn back")
+
+    assert ("returned", "by hand", ["25 %", "50 %"]) == (
+        found["phase"],
+        found["reason"],
+        [past["stage"] for past in found["history"]],
+    )
+    assert {"v1": 100, "v2": 0} == weights(client)
+
+
+def test_whoever_writes_the_route_stops_it(client: Client) -> None:
+    """What they wrote stays, also after the lease is over."""
+    start(client, SHORT)
+    client.appmesh.update_route(**NAMES, spec=spec(v1=10, v2=90))
+
+    eventually(lambda: client.canary(ROUTE)["phase"] == "stopped", "it is stopped")
+    assert "was changed by somebody else" in client.canary(ROUTE)["reason"]
+    assert {"v1": 10, "v2": 90} == weights(client)
+
+
+def test_it_goes_with_its_route(client: Client) -> None:
+    """A route of the same name begins without one."""
+    start(client)
+    client.appmesh.delete_route(**NAMES)
+    eventually(lambda: client.canaries() == [] or None, "it is gone")
+
+    client.appmesh.create_route(**NAMES, spec=spec(v1=100))
+    with pytest.raises(Refused, match="route product-vr/product-r of mesh shop has no canary"):
+        client.canary(ROUTE)
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({"plan": {}}, "plan: to: name the virtual node"),
+        ({"plan": {"to": "v2"}, "lease": 0.1}, "lease: 0.1 is no number of seconds from 1 to 600"),
+        ({"plan": {"to": "v2"}, "owner": ""}, "owner: '' is no text"),
+        ({"plan": {"to": "v3"}}, "virtual node v3 does not exist"),
+        ({"plan": {"to": "v1"}}, "v1 gets requests by route product-vr/product-r already"),
+    ],
+)
+def test_what_cannot_begin_is_refused(client: Client, body: dict[str, Any], said: str) -> None:
+    """In the one shape of errors, and the route stays as it is."""
+    asked = {"plan": PLAN, "owner": "me", "lease": LONG, **body}
+    with pytest.raises(Refused, match=said):
+        client.start_canary(ROUTE, "product", asked["plan"], asked["owner"], asked["lease"])
+
+    assert {"v1": 100, "v2": 0} == weights(client)
+    with pytest.raises(Refused, match="has no canary"):
+        client.canary(ROUTE, "renew", owner="me")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[tuple[str, str]]:
+    return ("--store", str(tmp_path / "shopmesh.db"))
+
+
+def test_it_survives_the_control_plane(store: tuple[str, str]) -> None:
+    """After a kill -9 it is where it was, for a lease; who renews it keeps it, and then nobody does."""
+    with serving(*store) as first, Client(first.url) as client:
+        build(client)
+        start(client, SHORT)
+        client.canary(ROUTE, "advance")
+        first.child.kill()
+    with serving(*store) as second, Client(second.url) as client:
+        assert 1 == client.canary(ROUTE, "renew", owner="me")["stage"]
+        assert {"v1": 50, "v2": 50} == weights(client)
+        eventually(lambda: client.canary(ROUTE)["phase"] == "lapsed", "it is turned back")
+        assert {"v1": 100, "v2": 0} == weights(client)
+
+
+def test_all_are_listed(client: Client, control_plane: ControlPlane) -> None:
+    """By mesh, with what was counted and what they get."""
+    start(client)
+    [found] = client.canaries("shop")
+
+    assert [] == client.canaries("other")
+    assert ("product", 25, "25 %", {"requests": 0, "errors": 0, "slower": 0, "p99": None}) == (
+        found["service"],
+        found["weight"],
+        found["called"],
+        found["seen"]["canary"],
+    )
