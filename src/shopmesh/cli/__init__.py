@@ -34,6 +34,7 @@ COMMANDS = {
     "doctor": Command("shopmesh.cli.doctor:doctor", "Say what is wrong, why it hurts, and what to do."),
     "wait": Command("shopmesh.cli.waiting:wait", "Wait until an instance takes requests, or is gone."),
     "route": Command("shopmesh.cli.routing:route", "Show or shift the weights of a service's versions."),
+    "canary": Command("shopmesh.cli.canary:canary", "Release a version step by step; it turns back by itself."),
     "apply": Command("shopmesh.cli.resources:apply", "Create or update what manifests, JSON or templates declare."),
     "get": Command("shopmesh.cli.reading:get", "List resources, or print them as manifests or JSON."),
     "describe": Command("shopmesh.cli.reading:describe", "Show one resource, with what it uses and what uses it."),
