@@ -28,9 +28,7 @@ def build(client: Client) -> None:
     for node in ("v1", "v2"):
         client.appmesh.create_virtual_node(meshName="shop", virtualNodeName=node, spec={})
     listeners: Any = [{"portMapping": {"port": 5000, "protocol": "http"}}]
-    client.appmesh.create_virtual_router(
-        meshName="shop", virtualRouterName="product-vr", spec={"listeners": listeners}
-    )
+    client.appmesh.create_virtual_router(meshName="shop", virtualRouterName="product-vr", spec={"listeners": listeners})
     client.appmesh.create_route(**NAMES, spec=spec(v1=100, v2=0))
 
 
