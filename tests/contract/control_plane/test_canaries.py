@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -131,7 +130,7 @@ def test_what_cannot_begin_is_refused(client: Client, body: dict[str, Any], said
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[tuple[str, str]]:
+def store(tmp_path: Path) -> tuple[str, str]:
     return ("--store", str(tmp_path / "shopmesh.db"))
 
 
