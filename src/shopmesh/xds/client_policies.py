@@ -38,6 +38,9 @@ def by_target(
 
     Where backends with different policies lead to one target, that which insists on TLS is taken, else the first.
     """
+    backends = list(backends)
+    if all(policy is None for policy, _ in backends):
+        return (), ()
     chosen: dict[Target, ClientPolicy | None] = {}
     unlike: set[Target] = set()
     for policy, targets in backends:

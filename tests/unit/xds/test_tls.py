@@ -279,6 +279,13 @@ def test_backends_of_different_policies_that_lead_to_one_target() -> None:
     assert () == called(server(), caller(a=strict, b=strict)).limitations
 
 
+def test_of_policies_that_insist_alike_the_first_backends_is_taken() -> None:
+    """Whatever the others are (13)."""
+    first, second = (policy(names=(name,), enforce=False) for name in ("first.local", "second.local"))
+
+    assert names_checked(upstream(called(server(), caller(a=first, b=second)))) == [("DNS", "first.local")]
+
+
 @pytest.mark.parametrize(
     ("own", "discovered"), [(policy(trust=ACM_CA), True), (policy(), False)], ids=["trust in ACM", "no name to check"]
 )
