@@ -22,7 +22,7 @@ class Subscription(Ledger):
         self, collection: Collection, ready: Callable[[XdsResource], bool], responses: Responses
     ) -> Response | None:
         """What is new or changed in that collection and `ready` to be sent; None when there is nothing (now)."""
-        if self.synced is collection or not self.asked or len(self._in_flight) >= MOST_IN_FLIGHT:
+        if self.synced == collection or not self.asked or len(self._in_flight) >= MOST_IN_FLIGHT:
             return None
         self._forgive(collection)
         resources = self._lacking(collection)
@@ -71,7 +71,7 @@ class Subscription(Ledger):
 
     def quiet(self, collection: Collection) -> bool:
         """As `settled`, but what the client refused for good may be missing."""
-        return self.asked and not self._in_flight and not self._answer_due and self.synced is collection
+        return self.asked and not self._in_flight and not self._answer_due and self.synced == collection
 
     def _sync(self, collection: Collection) -> None:
         self.synced = collection

@@ -330,6 +330,16 @@ def test_versions_change_only_with_content() -> None:
     assert stream.conversation.in_step
 
 
+def test_a_snapshot_with_the_same_content_is_there_already() -> None:
+    """A proxy is in step with it before anybody asks what is to be sent: nobody is woken when no version changed."""
+    stream, _ = in_step(simple({"a": 1}))
+
+    stream.conversation.offer(simple({"a": 1}))
+
+    assert stream.conversation.in_step
+    assert [] == stream.take()
+
+
 def test_names_asked_for_again_are_answered_again() -> None:
     """Pitfall "Versions": who asks has forgotten, whatever was sent before."""
     stream, _ = in_step(simple({"a": 1}))
