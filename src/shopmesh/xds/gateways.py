@@ -168,7 +168,7 @@ def _table(reader: Reader, shape: Shape, one: Inbound) -> tuple[XdsResource, Ite
     if gateway := reader.get(shape.resource):
         annotated(gateway, host)
     table = RouteConfiguration(name=one.routes, virtual_hosts=[host])
-    return resource("routes", one.routes, serialised(table), frozenset((one.cluster,))), limitations
+    return resource("routes", one.routes, serialised(table), frozenset((one.cluster,) if taken else ())), limitations
 
 
 def _resource(listener: Listener, secrets: tuple[XdsResource, ...] = ()) -> XdsResource:

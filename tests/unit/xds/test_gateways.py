@@ -297,3 +297,16 @@ def test_services_that_no_route_names_are_not_sent() -> None:
     assert "cds_egress_shop_cart_http_5000" not in found["clusters"].resources
     found = translated(*others, to_product(), gateway_route("gw", "cart", "cart.local"))
     assert "cds_egress_shop_cart_http_5000" in found["clusters"].resources
+
+
+def test_a_listener_without_routes_changes_its_protocol() -> None:
+    """Its table of routes is the same before and after, and refers to no cluster that went away."""
+    state = State([*shop(), gateway("gw", listener(8080, "grpc"))])
+    parts = Parts(state)
+    parts.root(snapshot, proxy().shape)
+
+    parts.changed(meshes.changed(state, gateway("gw", listener(8080, "http"))))
+    after = parts.root(snapshot, proxy().shape)
+
+    assert after is not None
+    assert REDIRECT in after["clusters"].resources
