@@ -32,7 +32,8 @@ HOSTS = st.sampled_from(
         "order.bank.svc.cluster.local",
     ]
 )
-PORTS = st.sampled_from([1, 80, 5000, 8080, 65535])
+PORT_NUMBERS = (1, 80, 5000, 8080, 65535)
+PORTS = st.sampled_from(PORT_NUMBERS)
 DURATIONS = st.fixed_dictionaries({"unit": st.sampled_from(["s", "ms"]), "value": st.integers(1, 100_000)})
 REGEXES = st.sampled_from(["/v[12]/.*", "a|b", "[^x]{1,3}", ".*", r"\d+"])
 HEADERS = st.text(st.sampled_from("abcXYZ019-_"), min_size=1, max_size=12).map(lambda word: f"x-{word}")
@@ -166,7 +167,10 @@ def _route(
     body = _Drawn(draw, mapping["protocol"]).value(shape.members[kind])
     _fit_match(draw, body, mapping["port"])
     names = draw(st.lists(st.sampled_from(sorted(nodes)), min_size=1, max_size=3, unique=True))
-    body["action"] = {"weightedTargets": [_target(draw, name, nodes[name]) for name in names]}
+    targets = [_target(draw, name, nodes[name]) for name in names]
+    # Envoy refuses a route whose weights are all 0, and so does the API.
+    targets[0]["weight"] += all(not target["weight"] for target in targets)
+    body["action"] = {"weightedTargets": targets}
     spec = {kind: body}
     if draw(st.booleans()):
         spec["priority"] = draw(st.integers(0, 1000))
@@ -177,7 +181,7 @@ def _route(
 
 
 def _target(draw: st.DrawFn, name: str, node: Document) -> dict[str, Any]:
-    target: dict[str, Any] = {"virtualNode": name, "weight": draw(st.integers(1, 33))}
+    target: dict[str, Any] = {"virtualNode": name, "weight": draw(st.integers(0, 33))}
     if node.get("listeners") and draw(st.booleans()):
         target["port"] = draw(st.sampled_from(node["listeners"]))["portMapping"]["port"]
     return target
@@ -217,17 +221,26 @@ def _fit_match(draw: st.DrawFn, body: dict[str, Any], port: int) -> None:
         parameter["match"] = {"exact": draw(TEXT)}
 
 
+def _with(wanted: str | None, names: list[str]) -> list[str]:
+    return names if wanted is None or wanted in names else [wanted, *names]
+
+
 def _once(items: list[Any], key: Callable[[Any], Any]) -> list[Any]:
     return list({key(item): item for item in items}.values())
 
 
 @st.composite
-def meshes(draw: st.DrawFn) -> list[tuple[Key, Document]]:
-    """The resources of one mesh, in an order in which they can be created."""
-    mesh = draw(NAMES)
+def meshes(
+    draw: st.DrawFn, name: str | None = None, node: str | None = None, gateway: str | None = None
+) -> list[tuple[Key, Document]]:
+    """The resources of one mesh, in an order in which they can be created.
+
+    It may be given a name, and that of a virtual node or gateway that shall be there whatever else is.
+    """
+    mesh = name or draw(NAMES)
     found: list[tuple[Key, Document]] = [(Key("mesh", (mesh,)), _Drawn(draw).value(_spec("mesh")))]
     few = st.lists(NAMES, max_size=2, unique=True)
-    nodes = {name: _node(draw) for name in draw(few)}
+    nodes = {name: _node(draw) for name in _with(node, draw(few))}
     found += [(Key("virtualNode", (mesh, name)), spec) for name, spec in nodes.items()]
     routers = {name: {"listeners": draw(listeners("virtualRouter", 1))} for name in draw(few)}
     for router, spec in routers.items():
@@ -235,17 +248,17 @@ def meshes(draw: st.DrawFn) -> list[tuple[Key, Document]]:
         for name in draw(few):
             if route := _route(draw, spec, nodes):
                 found.append((Key("route", (mesh, router, name)), route))
-    services = draw(st.lists(HOSTS, max_size=2, unique=True))
+    services = draw(st.lists(HOSTS, max_size=3, unique=True))
     providers = [{"virtualNode": {"virtualNodeName": name}} for name in nodes]
     providers += [{"virtualRouter": {"virtualRouterName": name}} for name in routers]
     for name in services:
         provider = draw(st.sampled_from([None, *providers]))
         found.append((Key("virtualService", (mesh, name)), {"provider": provider} if provider else {}))
-    for gateway in draw(few):
+    for one in _with(gateway, draw(few)):
         shape: dict[str, Any] = _Drawn(draw).value(_spec("virtualGateway"))
         shape["listeners"] = draw(listeners("virtualGateway", 1))
-        found.append((Key("virtualGateway", (mesh, gateway)), shape))
+        found.append((Key("virtualGateway", (mesh, one)), shape))
         for name in draw(few):
             if entry := _gateway_route(draw, shape, services):
-                found.append((Key("gatewayRoute", (mesh, gateway, name)), entry))
+                found.append((Key("gatewayRoute", (mesh, one, name)), entry))
     return found

@@ -22,9 +22,11 @@ class Drawn(NamedTuple):
 
 
 @st.composite
-def translatable(draw: st.DrawFn) -> Drawn:
-    """A mesh with annotations; its access logs go where every proxy can write."""
-    mesh = draw(meshes())
+def translatable(
+    draw: st.DrawFn, name: str | None = None, node: str | None = None, gateway: str | None = None
+) -> Drawn:
+    """A mesh with annotations; its access logs go where every proxy can write. The names are as for `meshes`."""
+    mesh = draw(meshes(name, node, gateway))
     for _, spec in mesh:
         _log_to_stdout(spec)
     nodes = [key.name for key, _ in mesh if key.kind == "virtualNode"]

@@ -24,7 +24,7 @@ import grpc
 from shopmesh.appmesh import operations, protocol
 from shopmesh.appmesh.context import Context
 from shopmesh.appmesh.model import GA
-from shopmesh.appmesh.store import Key, Resource, Transaction
+from shopmesh.appmesh.store import Key, Resource, State, Transaction
 from shopmesh.server import metrics, readiness
 from shopmesh.server.ads import Ads, grpc_server
 from shopmesh.server.database import Store
@@ -197,6 +197,22 @@ class Mesh:
 
         def work(transaction: Transaction) -> None:
             for one in resources:
+                transaction.put(one)
+
+        async def submit() -> int:
+            await self.store.submit(work)
+            return self.store.revision
+
+        return self.run(submit())
+
+    def replace(self, state: State) -> int:
+        """Makes all documents those of `state` in one transaction, but for what proxies declared of themselves."""
+
+        def work(transaction: Transaction) -> None:
+            for one in [one for one in self.store.state if one.key.kind != "instance"]:
+                if state.get(one.key) is None:
+                    transaction.delete(one.key)
+            for one in state:
                 transaction.put(one)
 
         async def submit() -> int:
