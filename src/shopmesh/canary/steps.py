@@ -48,7 +48,8 @@ def advance(route: Key, stage: int, verdict: str, seen: Document, transaction: T
     closed = canary.closed(context.now, verdict, seen)
     if stage + 1 < len(canary.plan.stages):
         return _write(route, replace(closed, stage=stage + 1, since=context.now), transaction, context)
-    done = f"all {len(canary.plan.stages)} stages went well"
+    stages = len(canary.plan.stages)
+    done = "the one stage went well" if stages == 1 else f"all {stages} stages went well"
     return _write(route, replace(closed, phase="promoted", since=context.now, reason=done), transaction, context)
 
 

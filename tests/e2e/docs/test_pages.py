@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import signal
@@ -101,6 +102,17 @@ def test_the_page_about_loads_does_what_it_says(tmp_path: Path) -> None:
     assert "product/2.0 share %" in said
     assert "PASSED" in said
     assert 'class="mark"' in (tmp_path / "before.html").read_text()
+
+
+@pytest.mark.timeout(240)
+def test_the_page_about_canaries_does_what_it_says(tmp_path: Path) -> None:
+    """One is promoted, one by a plan in a file is as well, and one without users turns back with its status."""
+    said = run("docs/canary.md", tmp_path)
+
+    assert 2 == said.count("promoted: all 2 stages went well")
+    assert "promoted" == json.loads((tmp_path / "canary.json").read_text())["phase"]
+    assert "not enough traffic: 0 of the 100 requests" in said
+    assert "status 3" in said
 
 
 @pytest.mark.timeout(240)
