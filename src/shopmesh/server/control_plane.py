@@ -16,6 +16,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import grpc
 import uvicorn
@@ -28,11 +29,12 @@ from starlette.types import ASGIApp
 
 from shopmesh.appmesh.context import Context
 from shopmesh.appmesh.errors import UnknownOperation
-from shopmesh.server import api, metrics, readiness
+from shopmesh.server import api, exposition, metrics, readiness
 from shopmesh.server.ads import Ads, grpc_server
 from shopmesh.server.canaries import Canaries
 from shopmesh.server.config import Config, ConfigError
 from shopmesh.server.database import Store
+from shopmesh.server.exposition import Exposition
 from shopmesh.server.figures import Figures
 from shopmesh.server.observe import Observe
 from shopmesh.server.proxies import Proxies
@@ -41,6 +43,7 @@ from shopmesh.server.token import TokenRequired
 
 log = logging.getLogger(__name__)
 
+HEALTH = ("/healthz", "/readyz")
 _MOST_DESCRIPTORS = 65_536
 
 
@@ -87,10 +90,12 @@ async def serving(config: Config) -> AsyncIterator[Bound]:
                 canaries = Canaries(
                     store, figures, lambda: Context(config.account, config.region, time.time(), _new_uid)
                 )
+                observe = Observe(store, proxies, figures)
                 routes = [
                     *api.routes(store, config.account, config.region, time.time, _new_uid),
-                    *Observe(store, proxies, figures).routes(),
+                    *observe.routes(),
                     *canaries.routes(),
+                    Exposition(store, proxies, figures, observe.found.all, metrics_token(config)).route(),
                 ]
                 async with canaries.looked_after(), _http(application(routes, config), listener):
                     yield Bound(listener.getsockname()[1], xds_port)
@@ -102,6 +107,11 @@ async def serving(config: Config) -> AsyncIterator[Bound]:
 
 def _new_uid() -> str:
     return str(uuid.uuid4())
+
+
+def metrics_token(config: Config) -> Path | None:
+    """The token that opens /metrics where requests are signed: Prometheus signs none, but can bring a token."""
+    return config.xds_token_file if config.credentials else None
 
 
 def application(routes: list[BaseRoute], config: Config) -> ASGIApp:
@@ -119,9 +129,10 @@ def application(routes: list[BaseRoute], config: Config) -> ASGIApp:
             headers["x-amzn-ErrorType"] = UnknownOperation.code
         return JSONResponse({"message": error.detail}, status_code=error.status_code, headers=headers)
 
-    health: list[BaseRoute] = [Route(path, healthy) for path in ("/healthz", "/readyz")]
+    health: list[BaseRoute] = [Route(path, healthy) for path in HEALTH]
     app = Starlette(routes=health + routes, exception_handlers={HTTPException: not_served})
-    return Authenticated(app, config.credentials, config.region)
+    own_check = (exposition.PATH,) if metrics_token(config) else ()
+    return Authenticated(app, config.credentials, config.region, open_paths=(*HEALTH, *own_check))
 
 
 @contextlib.asynccontextmanager

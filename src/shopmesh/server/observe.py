@@ -36,8 +36,8 @@ class Observe:
         self._proxies = proxies
         self._figures = figures
         self._streams = 0
-        self._found = Findings(store.state, proxies.statuses, proxies.limitations, figures.certificate_days)
-        store.subscribe(self._found.committed)
+        self.found = Findings(store.state, proxies.statuses, proxies.limitations, figures.certificate_days)
+        store.subscribe(self.found.committed)
 
     def routes(self) -> list[Route]:
         return [
@@ -76,7 +76,7 @@ class Observe:
     async def _findings(self, request: Request) -> Response:
         """Of all meshes, or of the one asked for and of those that concern no mesh."""
         mesh = request.query_params.get("mesh")
-        found = [one.to_document() for one in self._found.all() if mesh is None or one.mesh in ("", mesh)]
+        found = [one.to_document() for one in self.found.all() if mesh is None or one.mesh in ("", mesh)]
         return JSONResponse({"findings": found})
 
     async def _changes(self, request: Request) -> Response:
