@@ -6,7 +6,7 @@
 #   sidecar.sh drain   asks callers to stay away, and waits until nothing is under way
 #   sidecar.sh resume  takes that back
 #
-# VIRTUAL_NODE, INSTANCE and MESH say who it is; READINESS is a JSON object's inside: ports of the application and the
+# VIRTUAL_NODE, VERSION, INSTANCE and MESH say who it is; READINESS is a JSON object's inside: ports of the application and the
 # path that answers 200 there. Callers are sent to it while both that and Envoy's own readiness hold.
 set -uo pipefail
 ADMIN=9901 READY=15021
@@ -45,7 +45,8 @@ run() {
   local metadata envoy
   metadata=$(printf '{"instance": "%s", "address": "%s", "readiness": {%s, "%s": "/ready"}}' \
     "$INSTANCE" "$(address)" "$READINESS" $READY)
-  envoy -c /etc/shopmesh/sidecar.json --disable-hot-restart \
+  OTEL_RESOURCE_ATTRIBUTES="service.name=$VIRTUAL_NODE,service.version=${VERSION:-}" \
+    envoy -c /etc/shopmesh/sidecar.json --disable-hot-restart \
     --service-node "mesh/$MESH/virtualNode/$VIRTUAL_NODE" --service-cluster "$VIRTUAL_NODE" \
     --config-yaml "{\"node\": {\"metadata\": $metadata}}" \
     --concurrency "${ENVOY_CONCURRENCY:-1}" --log-level "${ENVOY_LOG_LEVEL:-warning}" &

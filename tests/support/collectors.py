@@ -62,9 +62,12 @@ def http_collector() -> Iterator[Received]:
             self.end_headers()
 
         def _chunks(self) -> Iterator[bytes]:
-            """Envoy's tracers tell no length."""
-            while length := int(self.rfile.readline(), 16):
-                yield self.rfile.read(length)
+            """Envoy's tracers tell no length, those of applications do."""
+            if length := self.headers.get("content-length"):
+                yield self.rfile.read(int(length))
+                return
+            while size := int(self.rfile.readline(), 16):
+                yield self.rfile.read(size)
                 self.rfile.readline()
             self.rfile.readline()
 

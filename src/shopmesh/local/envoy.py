@@ -5,27 +5,35 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+from collections.abc import Mapping
+from typing import Any
 
+from shopmesh.local.errors import StartError
 from shopmesh.local.guard import Guard
 from shopmesh.local.http import ask, until
 from shopmesh.local.keeper import Keeper, Log, Program, ready_or_given_up
 from shopmesh.local.ports import LOOPBACK, Ports
 from shopmesh.local.settings import Settings
-from shopmesh.xds.bootstrap import bootstrap
+from shopmesh.xds.bootstrap import BootstrapError, bootstrap
+from shopmesh.xds.bootstrap.environment import Resource, options
 from shopmesh.xds.node import ProxyNode
 
 _POLL_SECONDS = 0.02
 _GRACE_SECONDS = 3.0
 _QUIET_POLLS = 3
+_ATTRIBUTES = "OTEL_RESOURCE_ATTRIBUTES"
 
 
 class Envoy:
     """Kept running from `start` to `stop`, on admin and readiness ports of its own."""
 
-    def __init__(self, node: ProxyNode, settings: Settings, ports: Ports, guard: Guard, log: Log) -> None:
+    def __init__(
+        self, node: ProxyNode, settings: Settings, ports: Ports, guard: Guard, log: Log, version: str | None = None
+    ) -> None:
+        """`version` is what its application runs: spans say it. Raises StartError for a variable it cannot follow."""
         self.admin = ports.free()
         self.ready = ports.free()
-        self._keeper = Keeper(self._program(node, settings), guard, log)
+        self._keeper = Keeper(self._program(node, settings, version), guard, log)
 
     def start(self) -> None:
         self._keeper.start()
@@ -77,8 +85,13 @@ class Envoy:
             if statistic["name"] == "rq_active"
         )
 
-    def _program(self, node: ProxyNode, settings: Settings) -> Program:
-        document = bootstrap(node, LOOPBACK, settings.xds_port, self.admin, self.ready)
+    def _program(self, node: ProxyNode, settings: Settings, version: str | None) -> Program:
+        environment = with_version(settings.environment, version)
+        try:
+            told = options(environment, Resource(node.mesh, node.kind, node.name), _no_file)
+            document = bootstrap(node, LOOPBACK, settings.xds_port, self.admin, self.ready, options=told)
+        except BootstrapError as error:
+            raise StartError(str(error)) from error
         path = settings.run_folder / f"{node.instance}.json"
         path.write_text(json.dumps(document, indent=1))
         return Program(
@@ -89,6 +102,18 @@ class Envoy:
                 "--disable-hot-restart",
                 *("--concurrency", "1", "--log-level", "warning"),
             ),
-            environment=settings.environment,
+            environment=environment,
             folder=settings.project,
         )
+
+
+def with_version(environment: Mapping[str, str], version: str | None) -> Mapping[str, str]:
+    """The environment of an Envoy whose spans say a version, beside what the user wants them to say."""
+    if version is None:
+        return environment
+    said = environment.get(_ATTRIBUTES)
+    return {**environment, _ATTRIBUTES: f"{said},service.version={version}" if said else f"service.version={version}"}
+
+
+def _no_file(path: str) -> dict[str, Any]:
+    raise BootstrapError(f"{path} would be merged into every Envoy's bootstrap; `shopmesh bootstrap` reads such files")

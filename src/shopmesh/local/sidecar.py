@@ -49,7 +49,7 @@ class Pair:
             control=ports.free(),
         )
         self.application = Keeper(self._application(settings), guard, log)
-        self.sidecar = Envoy(self._node(), settings, ports, guard, log)
+        self.sidecar = Envoy(self._node(), settings, ports, guard, log, workload.version)
 
     async def start(self, control_plane: asyncio.Event) -> None:
         """Starts the application, waits until it is ready, then starts its Envoy, once the control plane is there.

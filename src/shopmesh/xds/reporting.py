@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from envoy.config.trace.v3 import datadog_pb2, opentelemetry_pb2, xray_pb2, zipkin_pb2
 from envoy.config.trace.v3.http_tracer_pb2 import Tracing
+from envoy.extensions.tracers.opentelemetry.resource_detectors.v3 import environment_resource_detector_pb2
 from envoy.extensions.tracers.opentelemetry.samplers.v3 import (
     always_on_sampler_pb2,
     parent_based_sampler_pb2,
@@ -27,6 +28,7 @@ KNOWN = (
     always_on_sampler_pb2,
     parent_based_sampler_pb2,
     trace_id_ratio_based_sampler_pb2,
+    environment_resource_detector_pb2,
 )
 """A tracer is read by its descriptor, which these imports bring."""
 

@@ -155,6 +155,21 @@ def test_names_of_services() -> None:
     assert "x" == tracer(OTEL_EXPORTER_OTLP_ENDPOINT="http://c", OTEL_SERVICE_NAME="x")["service_name"]
 
 
+def test_attributes_of_spans_are_read_by_envoy_itself() -> None:
+    """One file may serve many: each says its name and version by its own environment."""
+    many = options({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c"}, None, nothing_to_load).tracer
+    assert many is not None
+    for made in (
+        tracer(OTEL_EXPORTER_OTLP_ENDPOINT="http://c", OTEL_RESOURCE_ATTRIBUTES="service.version=2.0"),
+        many.provider["typed_config"],
+    ):
+        assert ["envoy.tracers.opentelemetry.resource_detectors.environment"] == [
+            one["name"] for one in made["resource_detectors"]
+        ]
+    assert "service_name" not in many.provider["typed_config"]
+    assert "resource_detectors" not in tracer(OTEL_EXPORTER_OTLP_ENDPOINT="http://c")
+
+
 @pytest.mark.parametrize(("protocol", "port"), [("grpc", 4317), ("http/protobuf", 4318)])
 def test_a_collector_has_the_port_of_its_protocol(protocol: str, port: int) -> None:
     """As OpenTelemetry's own exporters have it."""
@@ -212,8 +227,8 @@ def test_a_bootstrap_for_many_takes_what_needs_no_name() -> None:
     made.node.id = "mesh/shop/virtualNode/order"
 
     assert "zipkin" in parse(made.node).reporting.tracer
-    with pytest.raises(BootstrapError, match="OTEL_SERVICE_NAME"):
-        options({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c"}, None, nothing_to_load)
+    with pytest.raises(BootstrapError, match="DD_SERVICE"):
+        options({"ENABLE_ENVOY_DATADOG_TRACING": "1"}, None, nothing_to_load)
     with pytest.raises(BootstrapError, match="name the proxy"):
         bootstrap(None, "x", 1, 9901, options=Options(stats_tags=True))
 

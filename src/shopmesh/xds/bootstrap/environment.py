@@ -217,9 +217,10 @@ def _otlp(env: Environment, of: Resource | None) -> Tracer:
         raise _wrong(name, value, "a URL, such as http://collector:4318") from None
     if url.scheme != "http" or not url.hostname:
         raise _wrong(name, value, "http://HOST:PORT: put a collector into the pod, or on the host, that goes on by TLS")
-    service = env.given("OTEL_SERVICE_NAME") or _named("OTEL_SERVICE_NAME", of, "{name}")
+    service = env.given("OTEL_SERVICE_NAME") or (of.name if of else None)
     path = f"{url.path.rstrip('/')}/v1/traces" if over_http else None
-    return tracers.otlp(url.hostname, port, path, service, env.part("OTEL_TRACES_SAMPLER_ARG"))
+    attributes = of is None or env.given("OTEL_RESOURCE_ATTRIBUTES") is not None
+    return tracers.otlp(url.hostname, port, path, service, env.part("OTEL_TRACES_SAMPLER_ARG"), attributes)
 
 
 _TRACERS: Mapping[str, Callable[[Environment, Resource | None], Tracer]] = {

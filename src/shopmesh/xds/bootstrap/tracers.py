@@ -63,12 +63,17 @@ def datadog(host: str, port: int, service: str) -> Tracer:
     return _tracer("datadog", "DatadogConfig", fields, cluster("datadog_agent", address(host, port)))
 
 
-def otlp(host: str, port: int, path: str | None, service: str, ratio: float | None) -> Tracer:
+def otlp(
+    host: str, port: int, path: str | None, service: str | None, ratio: float | None, attributes: bool = False
+) -> Tracer:
     """To an OpenTelemetry collector, over HTTP with a `path` and over gRPC without.
 
     `ratio`, from 0 to 1, is the part that is kept of the traces that begin here; one of a caller goes on as it was.
+    With `attributes` Envoy reads OTEL_RESOURCE_ATTRIBUTES when it starts; `service` None: its name is among them.
     """
-    fields: Json = {"service_name": service}
+    fields: Json = {"service_name": service} if service else {}
+    if attributes:
+        fields["resource_detectors"] = [_of_environment()]
     if path is None:
         fields["grpc_service"] = {"envoy_grpc": {"cluster_name": "otlp"}, "timeout": _SECONDS}
     else:
@@ -77,6 +82,15 @@ def otlp(host: str, port: int, path: str | None, service: str, ratio: float | No
     if ratio is not None:
         fields["sampler"] = _by_parent_or(ratio)
     return _tracer("opentelemetry", "OpenTelemetryConfig", fields, cluster("otlp", address(host, port), path is None))
+
+
+def _of_environment() -> Json:
+    return {
+        "name": "envoy.tracers.opentelemetry.resource_detectors.environment",
+        "typed_config": {
+            "@type": f"{T}extensions.tracers.opentelemetry.resource_detectors.v3.EnvironmentResourceDetectorConfig"
+        },
+    }
 
 
 def _by_parent_or(ratio: float) -> Json:

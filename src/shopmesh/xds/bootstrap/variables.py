@@ -75,6 +75,11 @@ VARIABLES = (
     Variable("OTEL_EXPORTER_OTLP_ENDPOINT", "", "Spans to an OpenTelemetry collector, such as `http://collector:4318`"),
     Variable("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf", "`http/protobuf` or `grpc`"),
     Variable("OTEL_SERVICE_NAME", "the node's name", "The collector's name of the service"),
+    Variable(
+        "OTEL_RESOURCE_ATTRIBUTES",
+        "",
+        "More that spans say of the proxy, such as `service.version=2.0`; read by Envoy when it starts",
+    ),
     Variable("OTEL_TRACES_SAMPLER_ARG", "1", "Part of the traces begun here that is kept"),
 )
 UNUSED = (
