@@ -63,7 +63,7 @@ def ways(found: list[Span]) -> set[tuple[str, ...]]:
 
 
 def test_one_trace_shows_order_the_hops_and_the_version_that_answered(tmp_path: Path) -> None:
-    """With DROP_ALL: the way in, order, its sidecar going out, the peer's sidecar, and the peer, each with a version."""
+    """With DROP_ALL: the way in, order, its sidecar going out, the peer's sidecar, the peer, each with a version."""
     with http_collector() as collector:
         environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{collector.port}"}
         with starting(tmp_path, env=environ) as up:
@@ -72,9 +72,7 @@ def test_one_trace_shows_order_the_hops_and_the_version_that_answered(tmp_path: 
             assert {"type": "DROP_ALL"} == appmesh.describe_mesh(meshName="shopmesh")["mesh"]["spec"]["egressFilter"]
             targets: Any = [{"virtualNode": "product-v2-vn", "weight": 1}]
             spec: Any = {"httpRoute": {"match": {"prefix": "/"}, "action": {"weightedTargets": targets}}}
-            appmesh.update_route(
-                meshName="shopmesh", virtualRouterName="product-vr", routeName="product-r", spec=spec
-            )
+            appmesh.update_route(meshName="shopmesh", virtualRouterName="product-vr", routeName="product-r", spec=spec)
 
             def told() -> bool:
                 up.get("/orders/1")

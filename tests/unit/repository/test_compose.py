@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from shopmesh.xds.bootstrap import bootstrap
+from shopmesh.xds.bootstrap import Options, bootstrap
+from shopmesh.xds.bootstrap.environment import options
 from tests.unit.repository.test_repository import ROOT, SERVICES, pins, pyproject
 
 COMPOSE = ROOT / "compose"
@@ -47,6 +49,7 @@ def test_compose_runs_the_workloads_of_the_mesh(service: str) -> None:
         assert application["build"]["args"]["SERVICE"] == service
         assert {"net", "sidecar", "application"} == {part["extends"]["service"] for part in (application, sidecar, net)}
         assert application["network_mode"] == sidecar["network_mode"] == f"service:{name}-net"
+        assert sidecar["environment"]["VERSION"] == version
         found.add((sidecar["environment"]["VIRTUAL_NODE"], version, *network["aliases"]))
         instances.append(sidecar["environment"]["INSTANCE"])
 
@@ -56,16 +59,39 @@ def test_compose_runs_the_workloads_of_the_mesh(service: str) -> None:
 
 def test_compose_includes_every_service() -> None:
     """A service is files, and one line in each list."""
-    assert [f"compose/{service}.yaml" for service in sorted(SERVICES)] == sorted(read(ROOT / "compose.yaml")["include"])
+    included = sorted(read(ROOT / "compose.yaml")["include"])
+    others = ["compose/observability/compose.yaml", "compose/polyglot/compose.yaml"]
+
+    assert sorted([*others, *(f"compose/{service}.yaml" for service in SERVICES)]) == included
 
 
-def test_the_sidecar_s_file_is_the_one_that_bootstrap_writes() -> None:
+def read_options(path: str) -> dict[str, Any]:
+    """No file is named."""
+    raise AssertionError(path)
+
+
+OBSERVED = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4317", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}
+
+
+@pytest.mark.parametrize(
+    ("file", "told", "how"),
+    [
+        ("sidecar.json", Options(), ""),
+        (
+            "observability/sidecar.json",
+            replace(options(OBSERVED, None, read_options), prometheus_port=15090),
+            " --prometheus-port 15090",
+        ),
+    ],
+)
+def test_the_sidecar_s_file_is_the_one_that_bootstrap_writes(file: str, told: Options, how: str) -> None:
     """A reader sees what a sidecar is told."""
-    written = bootstrap(None, "control-plane", 18000, 9901, token_file="/run/shopmesh/xds/token")
+    written = bootstrap(None, "control-plane", 18000, 9901, token_file="/run/shopmesh/xds/token", options=told)
+    variables = " ".join(f"{name}={value}" for name, value in OBSERVED.items()) if how else ""
 
-    assert json.loads((COMPOSE / "sidecar.json").read_text()) == written, (
-        "write it anew: shopmesh bootstrap --xds-host control-plane --xds-token-file /run/shopmesh/xds/token "
-        "> compose/sidecar.json"
+    assert json.loads((COMPOSE / file).read_text()) == written, (
+        f"write it anew: {variables} shopmesh bootstrap --xds-host control-plane "
+        f"--xds-token-file /run/shopmesh/xds/token{how} > compose/{file}"
     )
 
 
@@ -81,7 +107,7 @@ def test_images_have_the_versions_of_the_packages() -> None:
 
 def test_only_the_way_in_and_the_api_are_published() -> None:
     """On loopback unless told otherwise."""
-    files = [ROOT / "compose.yaml", *COMPOSE.glob("*.yaml")]
+    files = [ROOT / "compose.yaml", *COMPOSE.glob("*.yaml"), COMPOSE / "polyglot" / "compose.yaml"]
     published = [port for file in files for one in read(file)["services"].values() for port in one.get("ports", ())]
 
     assert sorted(published) == [
