@@ -76,6 +76,20 @@ SECTIONS = (
         "latencies leave out what a stall would have hit. Client and target have a core each.",
     ),
     Section(
+        "Whether canaries are judged rightly",
+        "canary.simulated",
+        (),
+        "Aim: less than 1 % of the good ones turned back, less than 1 % of the bad ones promoted. Simulated truth: the "
+        "usual plan (5, 10, 25, 50 %, 30 s each, errors up to 1 %, p99 bounded), 100 requests a second.",
+    ),
+    Section(
+        "What a bad version costs",
+        "canary.detection",
+        (),
+        "Time to detect and requests lost on real Envoys at 200 requests a second, with 5, 10, 25, 50 % for 5 s each. "
+        "A plain switch loses on until somebody notices.",
+    ),
+    Section(
         "One route change to many proxies",
         "xds.scale",
         (),

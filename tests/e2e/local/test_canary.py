@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import http.client
 import json
 import os
-import re
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +15,7 @@ import pytest
 
 from shopmesh.appmesh.kinds import weighted_targets
 from tests.e2e.local.conftest import PROJECT, SHOPMESH, Up, starting
+from tests.support.faults import fault
 from tests.support.process import Child, eventually, running
 
 QUICK = ("--steps", "25", "--every", "1s", "--min-requests", "30")
@@ -69,14 +68,7 @@ class Shop:
 
     def fault(self, **faults: float) -> None:
         """What product 2.0 does wrong from now on; nothing without faults."""
-        [port] = re.findall(r"^ *product-v2-vn-1 +product/.* :(\d+) *$", self.up.child.output, re.MULTILINE)
-        connection = http.client.HTTPConnection("127.0.0.1", int(port), timeout=5)
-        try:
-            method, body = ("PUT", json.dumps(faults)) if faults else ("DELETE", None)
-            connection.request(method, "/faults", body, {"Content-Type": "application/json"})
-            assert 200 == connection.getresponse().status
-        finally:
-            connection.close()
+        fault(self.up.child.output, "product-v2-vn-1", **faults)
 
 
 @pytest.fixture(scope="module")
