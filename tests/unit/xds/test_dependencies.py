@@ -9,7 +9,7 @@ import pytest
 
 from shopmesh.appmesh.store import Key, Resource, State
 from shopmesh.xds import clusters, egress, services
-from shopmesh.xds.dependencies import Parts, Reader
+from shopmesh.xds.dependencies import PartId, Parts, Reader, _Part
 from shopmesh.xds.node import ProxyNode
 from shopmesh.xds.snapshot import Snapshot, snapshot
 from tests.unit.xds import meshes
@@ -65,6 +65,29 @@ def test_one_route_of_thousands_costs_one_virtual_host(built: Counter[str]) -> N
     assert built == {"_by_router": 1, "unambiguous": 1}
     assert after.version != before.version
     assert all(after[kind] is before[kind] for kind in ("clusters", "endpoints", "listeners"))
+
+
+@pytest.mark.parametrize("services", [10, 1000])
+def test_one_route_rebuilds_as_many_parts_in_a_mesh_of_any_size(services: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The parts that are built anew for a change of one route are the same few, however many services there are."""
+    state = large(services, 5)
+    parts = Parts(state)
+    current(parts)
+    anew: list[str] = []
+    original = Parts._build
+
+    def counting(self: Parts, identity: PartId, part: _Part) -> None:
+        anew.append(identity.build.__name__)
+        original(self, identity, part)
+
+    monkeypatch.setattr(Parts, "_build", counting)
+    parts.changed(meshes.changed(state, meshes.route("s7", "r3", {"s7": 50})))
+    current(parts)
+
+    assert len(anew) == len(set(anew))
+    assert set(anew) == {
+        "service", "egress", "_routes", "_ports", "_clusters", "_destinations", "patched", "snapshot"
+    }  # fmt: skip
 
 
 def test_what_nobody_reads_rebuilds_nothing(built: Counter[str]) -> None:
