@@ -101,8 +101,8 @@ SECTIONS = (
         "One route change in a large mesh",
         "xds.large",
         (),
-        "Aim: under 50 ms to the ACK of the proxy that it concerns. A proxy that calls every service misses it: its table "
-        "of routes is one resource of 1.6 MB, which Envoy reads as a whole.",
+        "Aim: under 50 ms to the ACK of the proxy that it concerns. A proxy that calls every service misses it: "
+        "its table of routes is one resource of 1.6 MB, which Envoy reads as a whole.",
     ),
     Section(
         "Delta against state of the world",

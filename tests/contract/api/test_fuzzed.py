@@ -11,7 +11,7 @@ from typing import Any
 import hypothesis.strategies as st
 import pytest
 from botocore.model import StructureShape
-from botocore.serialize import create_serializer  # type: ignore[import-untyped]  # publishes no types
+from botocore.serialize import create_serializer
 from hypothesis import HealthCheck, given, settings
 
 from shopmesh.appmesh.model import VERSIONS, operations
@@ -22,8 +22,12 @@ from tests.support.inputs import NODES, PORT, SERVICE, VARIANTS, maximal, protoc
 MESH = "fuzzed"
 SEVERAL = "/shopmesh/v1/requests"
 
+# Without halves of surrogates: as text of JSON they are among the samples.
+_CHARACTERS = st.characters(codec="utf-8")
+_PRINTED = st.characters(min_codepoint=33, max_codepoint=255, exclude_characters="".join(map(chr, range(127, 160))))
+
 TEXTS = st.one_of(
-    st.text(st.characters(exclude_categories=("Cs",)), max_size=20),
+    st.text(_CHARACTERS, max_size=20),
     st.sampled_from(["", "\x00", "\ud800", "..", "%", "(?=x)", "(" * 300, "a" * 100_000, "arn:aws:appmesh:", "%REQ("]),
 )
 NUMBERS = st.sampled_from([0, -1, 2**31, 2**63, 10**400, -(10**400), 0.5, 1e308, -0.0])
@@ -47,7 +51,7 @@ HEADERS = st.dictionaries(
         ["content-type", "accept", "authorization", "x-amz-date", "x-amz-target", "expect", "content-encoding", "x-x"]
     ),
     st.one_of(
-        st.text(st.characters(min_codepoint=33, max_codepoint=255, exclude_categories=("Cc",)), max_size=30),
+        st.text(_PRINTED, max_size=30),
         st.sampled_from(["application/json; charset=utf-16", "gzip", "AWS4-HMAC-SHA256 Credential=///", "a" * 5_000]),
     ),
     max_size=2,
