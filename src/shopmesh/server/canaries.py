@@ -214,9 +214,9 @@ def seen(view: View, key: Key, canary: Canary, figures: Figures) -> dict[str, An
     clusters: dict[str, str] = {}
     for document, one in leads_to(view, route) if route is not None else ():
         if one is not None and document["virtualNode"] == canary.plan.to:
-            clusters[one._replace(mirror=canary.trying("mirror")).cluster] = "canary"
+            clusters[one._replace(mirror=canary.trying("mirror")).counted_as] = "canary"
         elif one is not None:
-            clusters[one.cluster] = "stable"
+            clusters[one.counted_as] = "stable"
     tallies = {"canary": Tally(), "stable": Tally()}
     for caller, cluster, tally in figures.since(canary.since):
         if caller.mesh == key.mesh and cluster in clusters:

@@ -66,7 +66,7 @@ def _routes(view: View, service: Resource) -> Iterator[Resource]:
 def _split(view: View, service: Resource, route: Resource, by_cluster: dict[tuple[str, str], Tally]) -> dict[str, Any]:
     mesh, router, name = route.key.path
     weights = _weights(view, route)
-    seen = {one: by_cluster.get((mesh, one.cluster), Tally()) if one.protocol else Tally() for one in weights}
+    seen = {one: by_cluster.get((mesh, one.counted_as), Tally()) if one.protocol else Tally() for one in weights}
     total_weight = sum(weights.values())
     total = sum(tally.requests for tally in seen.values())
     return {

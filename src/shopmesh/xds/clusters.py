@@ -143,6 +143,8 @@ def _cluster(name: str, protocol: str, pool: Document | None = None) -> Cluster:
         ignore_health_on_host_removal=True,
         circuit_breakers=pools.circuit_breakers(pool),
     )
+    if (counted_as := names.counted_as(name)) != name:
+        made.alt_stat_name = counted_as
     if protocol in ("http2", "grpc"):
         made.typed_extension_protocol_options[_HTTP_OPTIONS].CopyFrom(packed(http2()))
     return made

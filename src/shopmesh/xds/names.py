@@ -25,9 +25,19 @@ XDS_CLUSTER = "xds"
 SDS_CLUSTER = "static_cluster_sds_unix_socket"
 """The SDS of a proxy's own host (SPIRE's agent, say), under the name that App Mesh's Envoy image gave it."""
 
+_IN_STATISTICS = str.maketrans(".:", "__")
+
 
 def cluster(direction: Direction, mesh: str, node: str, protocol: str, port: int) -> str:
     return f"cds_{direction}_{mesh}_{node}_{protocol}_{port}"
+
+
+def counted_as(cluster: str) -> str:
+    """A cluster's name in Envoy's statistics, where a dot would end it and Envoy writes `_` for a colon by itself.
+
+    Two nodes that then have the same name are counted together.
+    """
+    return cluster.translate(_IN_STATISTICS)
 
 
 def self_redirect_cluster(mesh: str, gateway: str, protocol: str, port: int) -> str:

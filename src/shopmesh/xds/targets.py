@@ -26,6 +26,11 @@ class Target(NamedTuple):
         name = names.cluster("egress", self.mesh, self.node, self.protocol, self.port)
         return names.mirror_cluster(name) if self.mirror else name
 
+    @property
+    def counted_as(self) -> str:
+        """The cluster in the figures of its callers."""
+        return names.counted_as(self.cluster)
+
 
 def listeners(view: View, mesh: str, node: str) -> Sequence[Document]:
     """The listeners of a virtual node; none where there is no such node."""

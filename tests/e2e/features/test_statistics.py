@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from shopmesh.server.splits import splits
 from shopmesh.xds.bootstrap import Options
 from tests.e2e.features.test_access_logs import PRODUCT, shop
 from tests.e2e.features.test_tracing import told_by
@@ -128,3 +129,19 @@ def test_dogstatsd_is_told(mesh: Mesh, upstream: Upstream) -> None:
             )
 
         eventually(told, "the request")
+
+
+@pytest.mark.feature(30)
+@pytest.mark.parametrize("name", ["product.v2", "product:v2"])
+def test_a_node_is_counted_whatever_its_name(mesh: Mesh, upstream: Upstream, name: str) -> None:
+    """A dot or a colon in a virtual node's name does not hide its requests from the seen shares."""
+    mesh.put(*meshes.shop(), meshes.node(name), meshes.route("product-r", "all", {name: 1}))
+    mesh.sidecar(name, upstream)
+    order = mesh.sidecar("order")
+    eventually(lambda: order.get(PRODUCT) == (200, "v1"), "it answers")
+
+    def seen() -> bool:
+        [split] = splits(mesh.store.state, mesh.figures.since(0))
+        return [name] == [one["virtualNode"] for one in split["targets"] if one["requests"]]
+
+    eventually(seen, "it is counted")
