@@ -20,7 +20,7 @@ LOCUST := $(VENV)-locust
 # What `make load` asks; another with URL=.
 URL ?= http://127.0.0.1:8080
 
-.PHONY: load load-locust test-browser help setup setup-dev demo up status lint check test test-unit test-contract test-e2e test-containers images push compose-up compose-down compose-roll bench crds findings parity requirements clean
+.PHONY: load load-locust test-browser help setup setup-dev demo demo-rollback up status lint check test test-unit test-contract test-e2e test-containers images push compose-up compose-down compose-roll bench crds findings parity requirements clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -30,6 +30,9 @@ setup-dev: $(DEV) ## Install what the checks and the tests need as well
 
 demo: setup ## Play the webinar: three services, two canaries, the verdict (ARGS="--rate 100")
 	@$(BIN)/shopmesh demo $(ARGS)
+
+demo-rollback: setup ## Play its second act: a bad version is turned back, and what that costs
+	@$(BIN)/shopmesh demo --rollback $(ARGS)
 
 up: setup ## Start the mesh on this machine and stay in the foreground (ARGS="--empty")
 	@$(BIN)/shopmesh up $(ARGS)

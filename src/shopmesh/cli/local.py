@@ -112,6 +112,7 @@ def _ask(command: str, node: str, instance: int, run_dir: Path) -> None:
 Examples:
   shopmesh demo
   shopmesh demo --rate 100 --port 0
+  shopmesh demo --rollback                        a bad version is turned back
   shopmesh demo --way-in http://127.0.0.1:8080    in the mesh that runs there
 """
 )
@@ -124,7 +125,7 @@ Examples:
     "--seconds",
     default=0.0,
     type=click.FloatRange(0, 3600),
-    help="How long each stage lasts at least; without it, as long as the statistics need.",
+    help="How long each stage lasts at least; without it, as long as the statistics need (--rollback: 15).",
 )
 @click.option("--port", default=8080, show_default=True, help="The way in; 0 for any free port.")
 @click.option("--api-port", default=0, help="The App Mesh API, to watch along; any free port without it.")
@@ -140,6 +141,7 @@ Examples:
     show_envvar=True,
     help="Play in the mesh that --endpoint-url names, which runs already and takes requests there.",
 )
+@click.option("--rollback", is_flag=True, help="Play the second act: a bad version, and what it costs.")
 @click.pass_obj
 def demo(
     settings: Settings,
@@ -149,6 +151,7 @@ def demo(
     api_port: int,
     run_dir: Path | None,
     way_in: str | None,
+    rollback: bool,
 ) -> None:
     """Play the webinar: three services, two canary releases under load, and a verdict.
 
@@ -158,8 +161,11 @@ def demo(
 
     from rich.console import Console
 
-    from shopmesh.local.demo.run import Options, demo_in
+    from shopmesh.local.demo.run import Options, demo_in, demo_rollback
     from shopmesh.local.demo.run import demo as run
+
+    if rollback and way_in is not None:
+        raise click.UsageError("--rollback makes a version fail, and does that on a machine of its own: no --way-in")
 
     console = Console(highlight=False)
     with contextlib.ExitStack() as stack:
@@ -169,7 +175,7 @@ def demo(
             raise SystemExit(0 if passed else 1)
         folder = run_dir or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="shopmesh-demo-")))
         options = Options(Path.cwd(), folder, dict(os.environ), port, api_port, rate, seconds)
-        passed = asyncio.run(run(options, console))
+        passed = asyncio.run((demo_rollback if rollback else run)(options, console))
     if not passed:
         raise SystemExit(1)
 

@@ -51,6 +51,19 @@ def test_the_demo_passes(tmp_path: Path) -> None:
     assert re.search(r"^25 % of customer to customer/1\.5 +1 +\d+\.\d ms", output, re.MULTILINE)
 
 
+def test_the_second_act_turns_a_bad_version_back(tmp_path: Path) -> None:
+    """Under the same load and faults the canary loses less than seconds of a plain switch, and never passes 25 %."""
+    with demo(tmp_path, "--rollback", "--seconds", "5") as (child, _):
+        assert child.process.wait(DEMO_SECONDS) == 0, child.output
+        output = child.output
+
+    assert "it turned back by itself" in output
+    [(share, lost)] = re.findall(r"^shopmesh canary +(\d+) % +[\d.]+ +[\d,]+ +(\d+)$", output, re.MULTILINE)
+    assert int(share) <= 25
+    assert int(lost) > 0
+    assert output.rstrip().endswith("PASSED")
+
+
 def test_a_share_that_is_five_points_off_is_refused(tmp_path: Path) -> None:
     """While the demo claims 50 %, the route is set to 45: exit status 1, and the verdict says what was seen."""
     name: Any = {"meshName": "shopmesh", "virtualRouterName": "product-vr", "routeName": "product-r"}

@@ -130,3 +130,11 @@ def test_what_an_unknown_proxy_counted_before_its_first_report_lies_in_no_later_
 
     assert (10, 0) == (counted(figures, 100.0).requests, counted(figures, 100.0).errors)
     assert 5_010 == counted(figures, 40.0).requests
+
+
+@pytest.mark.parametrize(("bound", "expected"), [(300.0, 3), (250.0, 3), (200.0, 7), (500.0, 1), (20_000.0, 0)])
+def test_slower_are_the_buckets_wholly_above_a_time(bound: float, expected: int) -> None:
+    """A bound within a bucket counts as the bucket's upper edge: nobody is called slow for what is not known."""
+    tally = Tally(requests=17, latency={200.0: 10, 300.0: 4, 500.0: 2, 15_000.0: 1})
+
+    assert expected == tally.slower(bound)

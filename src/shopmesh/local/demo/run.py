@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from rich.console import Console
 
+from shopmesh.appmesh.manifests import Declared
 from shopmesh.client import Client
-from shopmesh.local.demo import table
+from shopmesh.local.demo import rollback, table
 from shopmesh.local.demo.houses import OwnMachine, RunningMesh
 from shopmesh.local.demo.play import Play, Report, Stage
 from shopmesh.local.demo.screen import Watched
@@ -23,8 +25,11 @@ from shopmesh.local.stopping import stopping, until_stopped
 from shopmesh.local.terminal import Terminal
 from shopmesh.local.workloads import Workload, module_of, promised, read
 
+T = TypeVar("T")
+
 SHARES = (("product", 50), ("customer", 25))
 """The canary releases of the webinar's slides: which service, and the share of its newer version."""
+_ROLLBACK_RATE = 100.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +50,40 @@ class Options:
 
 async def demo(options: Options, console: Console) -> bool:
     """Plays and judges; whether all promises were kept. Raises StartError and the like when it cannot be played."""
+    resources, workloads, stages = _read(options)
+
+    def play(machine: Machine, screen: Watched) -> Coroutine[None, None, Report]:
+        return Play(OwnMachine(machine), stages, options.rate, options.seconds, screen).run(resources, workloads)
+
+    report = await _on_own_machine(options, console, play)
+    return report is not None and _judged(console, report)
+
+
+async def demo_rollback(options: Options, console: Console) -> bool:
+    """The second act: a version that goes wrong is turned back, and costs less than a plain switch."""
+    resources, workloads, stages = _read(options)
+
+    def play(machine: Machine, screen: Watched) -> Coroutine[None, None, list[rollback.Act]]:
+        rate, seconds = options.rate or _ROLLBACK_RATE, options.seconds or rollback.NOTICED_SECONDS
+        act = rollback.Rollback(machine, stages[0], rate, seconds, screen)
+        return act.run(resources, workloads)
+
+    acts = await _on_own_machine(options, console, play)
+    return acts is not None and rollback.show(console, acts)
+
+
+def _read(options: Options) -> tuple[list[Declared], list[Workload], list[Stage]]:
     resources = read(options.project / "mesh")
     workloads = promised(resources)
-    stages = stages_of(workloads)
     for workload in workloads:
         module_of(workload, options.project)
+    return resources, workloads, stages_of(workloads)
+
+
+async def _on_own_machine(
+    options: Options, console: Console, play: Callable[[Machine, Watched], Coroutine[None, None, T]]
+) -> T | None:
+    """What the play came to; None when a signal ended it. Nothing is left running."""
     folder = RunFolder.open(options.run_folder)
     try:
         folder.clean()
@@ -59,17 +93,15 @@ async def demo(options: Options, console: Console) -> bool:
         with Watched(console) as screen:
             log = _Log(folder.log, screen)
             machine = Machine(settings, ports, log, folder.record)
-            play = Play(OwnMachine(machine), stages, options.rate, options.seconds, screen)
             with stopping(machine, log) as stop:
                 try:
-                    report = await until_stopped(play.run(resources, workloads), stop)
+                    return await until_stopped(play(machine, screen), stop)
                 finally:
                     screen.doing("stopping everything")
                     await machine.close()
                     log.close()
     finally:
         folder.close()
-    return report is not None and _judged(console, report)
 
 
 async def demo_in(
