@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import celpy
 import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
@@ -17,6 +18,12 @@ from tests.support.meshes import meshes
 
 ROOT = Path(__file__).parents[3]
 COMMITTED = ROOT / "k8s/base/crds/definitions.yaml"
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _recursion() -> None:
+    """The first rule raises Python's recursion limit, which must not happen within a property: Hypothesis warns."""
+    celpy.Environment()
 
 
 def of(kind: str, text: str) -> dict[str, Any]:
