@@ -28,10 +28,23 @@ HERE = Path(__file__).parent
 SERVICES = ("order:1.0", "product:1.0", "product:2.0", "customer:1.0", "customer:1.5")
 
 
-def docker(*arguments: str, timeout: float = 120, check: bool = True, env: dict[str, str] | None = None) -> str:
+def docker(
+    *arguments: str,
+    timeout: float = 120,
+    check: bool = True,
+    env: dict[str, str] | None = None,
+    stdin: str | None = None,
+) -> str:
     """What a docker command prints; its errors are shown when it fails."""
     done = subprocess.run(
-        ["docker", *arguments], cwd=ROOT, env=env, capture_output=True, text=True, timeout=timeout, check=False
+        ["docker", *arguments],
+        cwd=ROOT,
+        env=env,
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
     )
     said = done.stdout + done.stderr
     assert done.returncode == 0 or not check, f"docker {' '.join(arguments)}\n{said[-9000:]}"
@@ -52,6 +65,9 @@ class Stack:
     built_as: str = ""
     """The project whose images it runs; its own without it."""
 
+    more: dict[str, str] = field(default_factory=dict)
+    """Variables of its own."""
+
     @property
     def registry(self) -> str:
         return f"{self.built_as or self.name}/"
@@ -71,6 +87,7 @@ class Stack:
             "SHOPMESH_PORT": str(self.port),
             "SHOPMESH_API_PORT": str(self.api_port),
             "SHOPMESH_IPV6_SUBNET": self.subnet,
+            **self.more,
         }
 
     def compose(self, *arguments: str, timeout: float = 180, check: bool = True) -> str:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from shopmesh.local.errors import StartError
@@ -89,6 +90,8 @@ class Envoy:
         environment = with_version(settings.environment, version)
         try:
             told = options(environment, Resource(node.mesh, node.kind, node.name), _no_file)
+            # Whatever control plane the variables name, this mesh has its own.
+            told = replace(told, xds_socket=None)
             document = bootstrap(node, LOOPBACK, settings.xds_port, self.admin, self.ready, options=told)
         except BootstrapError as error:
             raise StartError(str(error)) from error

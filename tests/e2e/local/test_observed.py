@@ -1,4 +1,4 @@
-"""Every query of every dashboard, asked of a real Prometheus that scrapes a running mesh by the shipped files."""
+"""The demo's mesh observed, by a real Prometheus with the shipped files, and by a real OTLP receiver."""
 
 from __future__ import annotations
 
@@ -12,13 +12,15 @@ import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 import yaml
 
 from tests.e2e.local.conftest import PROJECT, Up, starting
+from tests.support.collectors import Received, http_collector
 from tests.support.process import eventually, free_port, running
+from tests.support.spans import spans, ways
 
 PROMETHEUS = shutil.which("prometheus")
 FOLDER = PROJECT / "compose" / "observability"
@@ -26,12 +28,7 @@ FOLDER = PROJECT / "compose" / "observability"
 VERSIONS = {("order", "1.0"), ("product", "1.0"), ("product", "2.0"), ("customer", "1.0"), ("customer", "1.5")}
 Series = list[dict[str, Any]]
 
-pytestmark = [
-    pytest.mark.timeout(120),
-    pytest.mark.skipif(
-        PROMETHEUS is None and "CI" not in os.environ, reason="there is no prometheus: apt-get install prometheus"
-    ),
-]
+pytestmark = pytest.mark.timeout(120)
 
 
 def configuration(up: Up, folder: Path) -> Path:
@@ -79,30 +76,51 @@ def calling(up: Up) -> Iterator[None]:
         thread.join()
 
 
+class Observed(NamedTuple):
+    """A mesh with requests to all versions under way, of which a tenth fails, and who is told its spans."""
+
+    up: Up
+    collector: Received
+
+
 @pytest.fixture(scope="module")
-def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """Its port. Requests to all versions are under way, and a tenth of them fails."""
-    folder = tmp_path_factory.mktemp("prometheus")
-    # Whoever is told figures, here DogStatsD at a port without anybody, is told those of dashboards too.
-    environ = {"ENABLE_ENVOY_DOG_STATSD": "1", "STATSD_PORT": str(free_port()), "FAULT_ERROR_SHARE": "0.1"}
-    with starting(folder, env=environ) as up:
-        up.wait()
-        for service, canary in (("product", "product-v2-vn"), ("customer", "customer-v15-vn")):
-            targets: Any = [{"virtualNode": node, "weight": 50} for node in (f"{service}-vn", canary)]
-            up.client.appmesh.update_route(
-                meshName="shopmesh",
-                virtualRouterName=f"{service}-vr",
-                routeName=f"{service}-r",
-                spec={"httpRoute": {"match": {"prefix": "/"}, "action": {"weightedTargets": targets}}},
-            )
-        port = free_port()
-        command = [
-            *(str(PROMETHEUS), f"--config.file={configuration(up, folder)}", f"--storage.tsdb.path={folder / 'data'}"),
-            *(f"--web.listen-address=127.0.0.1:{port}", "--log.level=warn"),
-        ]
-        with running(command) as child, calling(up):
-            child.wait_for(lambda: len(asked(port, "up == 1")) == len(VERSIONS) + 1, "everything is scraped", 30)
-            yield port
+def observed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Observed]:
+    with http_collector() as collector:
+        environ = {
+            "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{collector.port}",
+            "OTEL_BSP_SCHEDULE_DELAY": "200",
+            # Whoever is told figures, here DogStatsD at a port without anybody, is told those of dashboards too.
+            "ENABLE_ENVOY_DOG_STATSD": "1",
+            "STATSD_PORT": str(free_port()),
+            "FAULT_ERROR_SHARE": "0.1",
+        }
+        with starting(tmp_path_factory.mktemp("observed"), env=environ) as up:
+            up.wait()
+            for service, canary in (("product", "product-v2-vn"), ("customer", "customer-v15-vn")):
+                targets: Any = [{"virtualNode": node, "weight": 50} for node in (f"{service}-vn", canary)]
+                up.client.appmesh.update_route(
+                    meshName="shopmesh",
+                    virtualRouterName=f"{service}-vr",
+                    routeName=f"{service}-r",
+                    spec={"httpRoute": {"match": {"prefix": "/"}, "action": {"weightedTargets": targets}}},
+                )
+            with calling(up):
+                yield Observed(up, collector)
+
+
+@pytest.fixture(scope="module")
+def prometheus(observed: Observed, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """Its port, once it has scraped everything."""
+    if PROMETHEUS is None and "CI" not in os.environ:
+        pytest.skip("there is no prometheus: apt-get install prometheus")
+    folder, port = tmp_path_factory.mktemp("prometheus"), free_port()
+    command = [
+        *(str(PROMETHEUS), f"--config.file={configuration(observed.up, folder)}"),
+        *(f"--storage.tsdb.path={folder / 'data'}", f"--web.listen-address=127.0.0.1:{port}", "--log.level=warn"),
+    ]
+    with running(command) as child:
+        child.wait_for(lambda: len(asked(port, "up == 1")) == len(VERSIONS) + 1, "everything is scraped", 30)
+        yield port
 
 
 def asked(port: int, query: str) -> Series:
@@ -139,3 +157,22 @@ def test_target_and_seen_share_can_be_laid_over_each_other(prometheus: int) -> N
     """Both name a version alike, and lie near each other."""
     query = 'shopmesh_seen_share{virtual_node="product-v2-vn"} - shopmesh_target_share'
     eventually(lambda: [one for one in asked(prometheus, query) if abs(float(one["value"][1])) < 0.2], query, 30)
+
+
+@pytest.mark.parametrize("product", ["1.0", "2.0"])
+def test_one_trace_shows_order_the_hops_and_the_version_that_answered(observed: Observed, product: str) -> None:
+    """With DROP_ALL: the way in, order, its sidecar going out, the peer's sidecar, the peer, each with a version."""
+    mesh = observed.up.client.appmesh.describe_mesh(meshName="shopmesh")["mesh"]
+    sidecar = {"1.0": "product-vn", "2.0": "product-v2-vn"}[product]
+    way = (
+        *("order-vn/1.0", "order/1.0", "order/1.0"),
+        *("order-vn/1.0", f"{sidecar}/{product}", f"product/{product}"),
+    )
+
+    assert {"type": "DROP_ALL"} == mesh["spec"]["egressFilter"]
+    eventually(
+        lambda: way in ways([*spans(body for _, body in [*observed.collector.bodies])]),
+        "the whole way to the version",
+        30,
+        every=0.5,
+    )
