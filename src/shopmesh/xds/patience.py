@@ -40,10 +40,12 @@ def cut_short(route: Document, listener: Document, protocol: str) -> Iterator[Cu
 
 
 def limitations(where: str, route: Document, targets: Mapping[Target, Document]) -> Iterator[Limitation]:
-    """Of the `timeout` of a route and of each target's listener."""
+    """Of the `timeout` of a route and of each target's listener; of requests the documents' own findings tell."""
     for target, listener in targets.items():
         timeouts = (listener.get("timeout") or {}).get(target.protocol) or {}
         for cut in cut_short(route, timeouts, target.protocol):
+            if cut.name == "perRequest":
+                continue
             asked = f"for {_seconds(cut.asked_ms)}" if cut.asked_ms else "for ever"
             field = f"timeout.{target.protocol}.{cut.name}"
             yield Limitation(

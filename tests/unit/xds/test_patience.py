@@ -37,15 +37,15 @@ def test_the_shorter_end_decides(
 
 
 def test_a_route_that_waits_longer_than_its_targets_is_told() -> None:
-    """19: with the listener to change; a target without weight is no matter yet."""
-    waits = route("product-r", "all", {"product": 1, "product-v2": 0}, timeout=of(perRequest=30))
-    short, long = (listener(timeout={"http": of(perRequest=seconds)}) for seconds in (20, 30))
+    """19: with the listener to change; a target without weight is no matter yet, and of requests the documents tell."""
+    waits = route("product-r", "all", {"product": 1, "product-v2": 0}, timeout=of(idle=900, perRequest=900))
+    short, long = (listener(timeout={"http": of(idle=seconds)}) for seconds in (600, 900))
 
     assert [] == [one.what for one in translated([*shop(), waits, node("product", [long])]).limitations]
-    assert ["waits for 30 s (perRequest), and the listener of product on port 5000 for 20 s"] == [
+    assert ["waits for 900 s (idle), and the listener of product on port 5000 for 600 s"] == [
         one.what for one in translated([*shop(), waits, node("product", [short])]).limitations
     ]
     assert [
-        "waits for 30 s (perRequest), and the listener of product on port 5000 for 15 s, as it does where nothing is "
+        "waits for 900 s (idle), and the listener of product on port 5000 for 300 s, as it does where nothing is "
         "written"
     ] == [one.what for one in translated([*shop(), waits]).limitations]
