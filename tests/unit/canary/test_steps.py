@@ -77,9 +77,13 @@ def test_one_step_is_taken_once() -> None:
     """Who says that a stage is over which is over already, as two terminals may, changes nothing."""
     transaction = started()
     steps.advance(ROUTE, 0, "good", SEEN, transaction, at(30))
-    steps.advance(ROUTE, 0, "by hand", SEEN, transaction, at(30))
+    steps.advance(ROUTE, 0, "by hand", SEEN, transaction, at(40))
 
-    assert 1 == stored(transaction).stage
+    assert (1, 30, 1) == (
+        stored(transaction).stage,
+        stored(transaction).since,
+        len(stored(transaction).history),
+    )
 
 
 @pytest.mark.parametrize("before", [{"product": 100}, {"product": 3, "product-v2": 0}])
@@ -173,6 +177,28 @@ def test_chosen_users_have_a_route_for_a_while() -> None:
     steps.advance(ROUTE, 0, "good", SEEN, transaction, at(30))
     assert transaction.get(CHOSEN) is None
     assert {"product": 75, "product-v2": 25} == weights(transaction)
+
+
+@pytest.mark.parametrize(("priority", "expected"), [(None, 1000), (1000, 999), (1, 0)])
+def test_chosen_users_go_first(priority: int | None, expected: int) -> None:
+    """Just before the route that they are taken from, so that other routes keep their place."""
+    transaction = shop()
+    given = meshes.route("product-r", "all", {"product": 1}, priority=priority)
+    transaction.put(given)
+    steps.start(ROUTE, "product.local", replace(PLAN, match=Match("x", None)), "me", 15.0, transaction, at(0))
+    chosen: Any = transaction.get(CHOSEN)
+
+    assert expected == chosen.spec["priority"]
+    assert [{"name": "x"}] == chosen.spec["httpRoute"]["match"]["headers"]
+
+
+def test_nothing_goes_before_the_first() -> None:
+    """A route of priority 0 is asked first, whatever else there is."""
+    transaction = shop()
+    transaction.put(meshes.route("product-r", "all", {"product": 1}, priority=0))
+    plan = replace(PLAN, match=Match("x", None))
+    with pytest.raises(BadRequest, match="priority 0; give it a greater one"):
+        steps.start(ROUTE, "product.local", plan, "me", 15.0, transaction, at(0))
 
 
 @pytest.mark.parametrize("ended", [True, False])
