@@ -57,6 +57,7 @@ load-locust: $(LOCUST)/.done ## The same with Locust as the engine (ARGS="--head
 	@$(LOCUST)/bin/locust -f tests/load/locustfile.py --host $(URL) $(ARGS)
 
 test: check test-unit test-contract test-e2e ## Everything that a laptop with Python can prove
+	@echo 'left out: test-browser (needs chromium) and test-containers (needs a Docker engine)'
 
 test-unit: setup-dev ## Pure logic; sockets are blocked
 	$(PYTEST) tests/unit --disable-socket --allow-unix-socket $(ARGS)
