@@ -21,12 +21,14 @@ LOCUST := $(VENV)-locust
 URL ?= http://127.0.0.1:8080
 
 .PHONY: load load-locust test-browser help setup setup-dev demo demo-rollback up status lint check test test-unit test-contract test-e2e test-containers images push compose-up compose-down compose-roll bench crds findings parity requirements clean
+.PHONY: help setup setup-dev setup-locust load load-locust test-browser demo up status lint check test test-unit test-contract test-e2e test-containers images push compose-up compose-down compose-roll bench crds findings parity requirements clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
 
 setup: $(RUNTIME) ## Install what running needs into .venv
 setup-dev: $(DEV) ## Install what the checks and the tests need as well
+setup-locust: $(LOCUST)/.done ## Install Locust, in an environment of its own
 
 demo: setup ## Play the webinar: three services, two canaries, the verdict (ARGS="--rate 100")
 	@$(BIN)/shopmesh demo $(ARGS)
@@ -107,7 +109,7 @@ requirements: $(RUNTIME) ## Show which pins the index has newer versions of
 	$(BIN)/pip list --outdated --disable-pip-version-check
 
 clean: ## Remove what the targets made
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(LOCUST) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo 'shopmesh needs Python 3.11 or later; name one: make PYTHON=/path/to/python3' >&2; exit 1; }
