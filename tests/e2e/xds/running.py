@@ -313,16 +313,18 @@ class Sidecar:
         )
 
     def __enter__(self) -> Sidecar:
-        self._stack = contextlib.ExitStack()
-        folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory()))
-        file = folder / "bootstrap.json"
-        document = bootstrap(self.node, "127.0.0.1", self._mesh.port, self.admin, self.ready, options=self._options)
-        file.write_text(json.dumps(document))
-        self.child: Child = self._stack.enter_context(running(envoy_command(file)))
-        if self._wait:
-            self.child.wait_for(self.is_ready, f"{self.instance} is ready")
-            if self.node.address:
-                eventually(lambda: self._mesh.store.state.get(self.node.identity.key), f"{self.instance} is declared")
+        with contextlib.ExitStack() as stack:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            file = folder / "bootstrap.json"
+            document = bootstrap(self.node, "127.0.0.1", self._mesh.port, self.admin, self.ready, options=self._options)
+            file.write_text(json.dumps(document))
+            self.child: Child = stack.enter_context(running(envoy_command(file)))
+            if self._wait:
+                self.child.wait_for(self.is_ready, f"{self.instance} is ready")
+                if self.node.address:
+                    key = self.node.identity.key
+                    eventually(lambda: self._mesh.store.state.get(key), f"{self.instance} is declared")
+            self._stack = stack.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
