@@ -13,6 +13,9 @@ PYTEST := $(BIN)/pytest -q
 BROWSER := $(VENV)/.browser
 RUNTIME := $(VENV)/.runtime
 DEV := $(VENV)/.dev
+# Tests that bring all they need may run side by side; those that count lost requests run alone.
+WORKERS := --numprocesses 2 --dist loadfile
+E2E_SIDE_BY_SIDE := tests/e2e/features/ tests/e2e/hardening/ tests/e2e/xds/
 ARGS ?=
 export SHOPMESH_REVISION ?= $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
 COMPOSE := docker compose
@@ -65,10 +68,11 @@ test-unit: setup-dev ## Pure logic; sockets are blocked
 	$(PYTEST) tests/unit --disable-socket --allow-unix-socket $(ARGS)
 
 test-contract: setup-dev ## Over loopback: boto3 and the aws CLI, unmodified, as the oracle
-	$(PYTEST) tests/contract $(ARGS)
+	$(PYTEST) tests/contract $(WORKERS) $(ARGS)
 
 test-e2e: setup-dev ## Whole meshes of real Envoys
-	$(PYTEST) tests/e2e $(ARGS)
+	$(PYTEST) $(E2E_SIDE_BY_SIDE) $(WORKERS) $(ARGS)
+	$(PYTEST) $(filter-out $(E2E_SIDE_BY_SIDE),$(wildcard tests/e2e/[!_]*/)) $(ARGS)
 
 test-browser: $(BROWSER) ## The pages, in Debian's chromium, which must be there (apt-get install chromium)
 	$(PYTEST) tests/browser $(ARGS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 
 from shopmesh.appmesh.store import State, Transaction
 from tests.e2e.hardening.generated import Drawn, judged, translatable
@@ -15,6 +15,8 @@ from tests.unit.xds import meshes
 @settings(
     max_examples=30,
     deadline=None,
+    # Looking for a smaller mesh that fails takes minutes.
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture],
 )
 @given(translatable())
