@@ -140,7 +140,7 @@ class _Builder:
             size = 1 if once else min(5, shape.metadata.get("max", 5))
         values = [self.value(shape.member, member, index, gateway) for index in range(size)]
         for index, value in enumerate(values):
-            _distinguish(value, index, shape.name)
+            _distinguish(value, index)
         return values
 
     def _text(self, shape: StringShape, member: str, index: int, gateway: bool) -> str:
@@ -156,14 +156,14 @@ class _Builder:
         return "x" * int(shape.metadata.get("min", 1) or 1)
 
 
-def _distinguish(value: Any, index: int, shape: str) -> None:
+def _distinguish(value: Any, index: int) -> None:
     """Makes the entries of a list differ where two of a kind are refused."""
     match value:
         case {"virtualNode": _, "weight": _}:
             value["virtualNode"] = NODES[index]
         case {"virtualService": {"virtualServiceName": name}}:
             value["virtualService"]["virtualServiceName"] = f"{index}.{name}"
-        case {"key": key, "value": _} if shape == "TagList":
+        case {"key": key, "value": _}:
             value["key"] = f"{key}-{index}"
         case _:
             pass
