@@ -23,8 +23,7 @@ LOCUST := $(VENV)-locust
 # What `make load` asks; another with URL=.
 URL ?= http://127.0.0.1:8080
 
-.PHONY: load load-locust test-browser help setup setup-dev demo demo-rollback up status lint check test test-unit test-contract test-e2e test-containers images push compose-up compose-down compose-roll bench crds findings parity requirements clean
-.PHONY: help setup setup-dev setup-locust load load-locust test-browser demo up status lint check test test-unit test-contract test-e2e test-containers images push compose-up compose-down compose-roll bench crds findings parity requirements clean
+.PHONY: help setup setup-dev setup-locust demo demo-rollback up status lint check load load-locust test test-unit test-contract test-e2e test-browser test-containers images push compose-up compose-down compose-roll bench crds findings parity requirements clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
