@@ -118,11 +118,15 @@ class Conversation:
         """Whether the proxy has taken all that it should have, and has nothing else."""
         target = self.snapshot
         return target is not None and all(
-            not target[kind].resources
+            not target[kind].resources or (kind == "endpoints" and self._needs_no_endpoints(target))
             if not subscription.asked
             else subscription.settled(target[kind]) and not subscription.leftover(target[kind])
             for kind, subscription in self.types.items()
         )
+
+    def _needs_no_endpoints(self, target: Snapshot) -> bool:
+        """Whether a proxy that never asked for endpoints is done: none of the clusters that it took has any by EDS."""
+        return self.types["clusters"].settled(target["clusters"])
 
     @property
     def listening(self) -> bool:

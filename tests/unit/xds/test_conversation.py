@@ -597,3 +597,15 @@ def test_what_works_changes_to_other_secrets_only_when_they_are_loaded() -> None
     settle(stream, envoy)
     assert ["t"] == envoy.has["clusters"]["a"]["secrets"] == envoy.has["listeners"]["l"]["secrets"]
     assert stream.conversation.in_step
+
+
+def test_a_proxy_whose_clusters_have_no_endpoints_to_ask_for_is_in_step() -> None:
+    """Endpoints of a cluster that must not be connected to are there, and nobody asks for them."""
+    stream = Stream(simple({"a": 1}))
+    stream.answer(stream.ask("clusters")[0])
+    stream.answer(stream.ask("listeners")[0])
+    stream.answer(stream.ask("routes", "r")[0])
+
+    assert stream.conversation.snapshot is not None
+    assert stream.conversation.snapshot["endpoints"].resources
+    assert stream.conversation.in_step
