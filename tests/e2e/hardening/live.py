@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
 
+from shopmesh.appmesh.store import State
 from shopmesh.server.proxies import ProxyStatus
 from shopmesh.xds.limitations import Limitation
 from tests.e2e.hardening.generated import Drawn, translatable
@@ -18,6 +19,8 @@ from tests.support.meshes import PORT_NUMBERS
 from tests.support.process import NotReachedError, eventually
 from tests.unit.manifests.test_identity import created
 from tests.unit.xds import meshes
+
+_LOOKS = 4
 
 MESH, NAME = "shop", "x"
 """What the proxies are started as; the virtual node and the gateway have the same name."""
@@ -39,15 +42,24 @@ class Live(NamedTuple):
         """Gives them that mesh, and waits until all have taken it; why one would not (empty: all did)."""
         for _, spec in drawn.mesh:
             self._with_files(spec)
-        revision = self.mesh.replace(created(drawn.mesh, lambda key: drawn.tags[key]))
+        return self.became(created(drawn.mesh, lambda key: drawn.tags[key]))
+
+    def became(self, state: State) -> str:
+        """The same with documents that nobody has checked."""
+        revision = self.mesh.replace(state)
         refused: list[ProxyStatus] = []
         late: list[ProxyStatus] = []
+        quiet = 0
 
         def settled() -> bool:
+            nonlocal quiet
             statuses = self.mesh.statuses().values()
             refused[:] = [one for one in statuses if one.refused is not None]
             late[:] = [one for one in statuses if not one.connected or not one.in_step]
-            return bool(refused) or (not late and self.mesh.run(self.mesh.proxies.converged(revision, 0)))
+            taken = not late and self.mesh.run(self.mesh.proxies.converged(revision, 0))
+            # Who has taken a listener asks for its routes and secrets a moment later.
+            quiet = quiet + 1 if taken else 0
+            return bool(refused) or quiet == _LOOKS
 
         with contextlib.suppress(NotReachedError):
             eventually(settled, "all proxies have the mesh, or one refuses it", every=0.005)

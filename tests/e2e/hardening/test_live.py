@@ -7,9 +7,10 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
-from shopmesh.appmesh.store import Key
+from shopmesh.appmesh.store import State
 from tests.e2e.hardening.generated import Drawn
 from tests.e2e.hardening.live import NAME, Live, live, passable
+from tests.unit.xds import meshes
 
 
 @pytest.fixture(scope="module")
@@ -32,14 +33,9 @@ def test_running_envoys_take_one_mesh_after_another(proxies: Live, drawn: Drawn)
 
 
 def test_a_refusal_is_seen(proxies: Live) -> None:
-    """A document that got past the API (a certificate that is not one) is told with the proxy that refused it."""
-    none = {"file": {"certificateChain": __file__, "privateKey": __file__}}
-    listener = {
-        "portMapping": {"port": 80, "protocol": "http"},
-        "tls": {"mode": "STRICT", "certificate": none},
-    }
-    mesh, node = ("mesh", ("shop",)), ("virtualNode", ("shop", NAME))
-    drawn = Drawn([(Key(*mesh), {}), (Key(*node), {"listeners": [listener]})], {Key(*mesh): {}, Key(*node): {}})
-    other = proxies._replace(certificate=none)
+    """A document that got past the API (a regular expression with a look-ahead) is told with Envoy's words."""
+    route = meshes.route("r", "regex", {NAME: 1}, {"path": {"regex": "(?=x)"}})
+    service = (meshes.router("r"), meshes.service("product.local", router="r"))
+    state = State([meshes.mesh(), meshes.node(NAME, backends=["product.local"]), *service, route])
 
-    assert "virtualNode-explicit" in other.took(drawn)
+    assert "invalid perl operator" in proxies.became(state)
