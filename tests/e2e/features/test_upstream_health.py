@@ -136,7 +136,8 @@ def test_an_instance_that_answers_500_is_ejected(mesh: Mesh, pair: tuple[Upstrea
         return [200] * 4 == [order.get(PRODUCT)[0] for _ in range(4)] and ill.requests.total() == seen
 
     eventually(ejected, "it is ejected")
-    assert ill.requests.total() == 3
+    # The worker that counts tells the main thread, which ejects: one more or two may have left meanwhile.
+    assert ill.requests.total() in range(3, 6)
     ill.behave = lambda path, count: (200, 0.0)
     eventually(lambda: order.get(PRODUCT) == (200, "v2"), "it is back")
 
