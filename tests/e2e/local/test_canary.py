@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from shopmesh.appmesh.kinds import weighted_targets
+from shopmesh.client import Refused
 from tests.e2e.local.conftest import PROJECT, SHOPMESH, Up, starting
 from tests.support.faults import fault
 from tests.support.process import Child, eventually, running
@@ -46,9 +47,14 @@ class Shop:
 
     def begun(self, command: Child) -> None:
         """Waits until requests reach the canary of product."""
-        command.wait_for(
-            lambda: self.found()["phase"] == "running" and self.found()["seen"]["canary"]["requests"] > 0, "traffic"
-        )
+        command.wait_for(self._reached, "traffic")
+
+    def _reached(self) -> bool:
+        try:
+            found = self.found()
+        except Refused:
+            return False  # the command has not begun yet, and no canary came before it
+        return bool(found["phase"] == "running" and found["seen"]["canary"]["requests"] > 0)
 
     def found(self) -> Any:
         return self.up.client.canary(PRODUCT)
