@@ -196,6 +196,7 @@ def test_a_patch_may_say_all_that_its_message_has(merge: str) -> None:
         ("[]", "cluster/a is [], and should be an object"),
         ("{", "it is not JSON"),
         ("[" * 5000, "it is nested too deeply"),
+        ('["' + "[" * 200 + '"]', "and should be an object"),
     ],
 )
 def test_a_patch_is_held_to_its_message(merge: str, said: str) -> None:
