@@ -55,7 +55,7 @@ def measure(rounds: int) -> str:
             stack.compose("down", "--volumes", "--timeout", "0")
         sizes = {name: size(stack.image(name)) for name in ("proxy-init", "control-plane", *SERVICES)}
     finally:
-        stack.compose("--profile", "*", "down", "--volumes", "--timeout", "0", "--rmi", "all", check=False)
+        stack.compose("--profile", "*", "down", "--volumes", "--timeout", "0", check=False)
     rows = [[f"{name}, MB", f"{bytes_ / 1e6:.0f}"] for name, bytes_ in sizes.items()]
     rows += [[f"all images, {what}, s", spread(seconds)] for what, seconds in builds.items()]
     rows.append(["`compose up` to the first answer, images there, s", spread(first)])
