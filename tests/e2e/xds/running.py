@@ -39,7 +39,26 @@ T = TypeVar("T")
 DEFAULTS = Options()
 
 
-class Upstream:
+class _Served:
+    """A server on a free port of loopback, in a thread of its own, for the length of a `with` block."""
+
+    def __init__(self, server: http.server.ThreadingHTTPServer | socketserver.ThreadingTCPServer) -> None:
+        self._server = server
+        self._server.daemon_threads = True
+        self.port = int(self._server.server_address[1])
+
+    def __enter__(self) -> Self:
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+
+class Upstream(_Served):
     """An application on loopback that answers its name; `behave` may be replaced while it runs."""
 
     def __init__(self, name: str) -> None:
@@ -77,19 +96,7 @@ class Upstream:
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the base class names it so
                 """Says nothing."""
 
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self.port = int(self._server.server_address[1])
-
-    def __enter__(self) -> Upstream:
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        super().__init__(http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler))
 
 
 class Application(Protocol):
@@ -98,7 +105,7 @@ class Application(Protocol):
     port: int
 
 
-class TcpApplication:
+class TcpApplication(_Served):
     """An application on loopback that speaks a protocol of its own: `serve` has one connection."""
 
     def __init__(self) -> None:
@@ -109,22 +116,10 @@ class TcpApplication:
                 with contextlib.suppress(OSError):
                     application.serve(self.request)
 
-        self._server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self.port = int(self._server.server_address[1])
+        super().__init__(socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler))
 
     def serve(self, connection: socket.socket) -> None:
         raise NotImplementedError
-
-    def __enter__(self) -> Self:
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
 
 
 class Greeter(TcpApplication):
