@@ -7,36 +7,23 @@ from __future__ import annotations
 
 import argparse
 
+from tests.bench.mesh.compared import compared
 from tests.bench.mesh.running import answered, mesh
-from tests.bench.report import spread, table
-from tests.bench.services.load import load
 from tests.containers.stack import Stack
 from tests.support.process import eventually
 
 
 def measure(rounds: int, seconds: float) -> str:
     """Latency with one user, orders a second with eight; each round measures both ways one after the other."""
-    p50: dict[str, list[float]] = {"explicit": [], "intercepted": []}
-    rate: dict[str, list[float]] = {"explicit": [], "intercepted": []}
     stack = Stack(envoy=None)
     try:
         stack.compose("up", "--build", "--detach", timeout=900)
         eventually(lambda: answered(stack.port), "the first answer", 60)
         with mesh() as explicit:
-            ports = {"explicit": explicit.way_in, "intercepted": stack.port}
-            for port in ports.values():
-                load(port, "/orders/1", 8, 2)
-            for _ in range(rounds):
-                for way, port in ports.items():
-                    p50[way].append(load(port, "/orders/1", 1, seconds).percentile(0.5))
-                    rate[way].append(load(port, "/orders/1", 8, seconds).rate)
+            return compared({"explicit": explicit.way_in, "intercepted": stack.port}, rounds, seconds)
     finally:
-        stack.compose("--profile", "*", "down", "--volumes", "--timeout", "0", "--rmi", "all", check=False)
-    rows = []
-    for name, found, digits in (("p50 of one order, one user, ms", p50, 2), ("orders a second, eight users", rate, 0)):
-        ratio = [b / a for a, b in zip(found["explicit"], found["intercepted"], strict=True)]
-        rows.append([name, *(spread(values, digits) for values in found.values()), spread(ratio, 2)])
-    return table(["median (least to most)", "explicit", "intercepted", "ratio"], rows)
+        # Not the images: the stock Envoy and its like were there before.
+        stack.compose("--profile", "*", "down", "--volumes", "--timeout", "0", check=False)
 
 
 def main() -> None:

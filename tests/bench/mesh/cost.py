@@ -9,9 +9,8 @@ import argparse
 import contextlib
 from collections.abc import Iterator
 
+from tests.bench.mesh.compared import compared
 from tests.bench.mesh.running import answered, mesh
-from tests.bench.report import spread, table
-from tests.bench.services.load import load
 from tests.support.process import BIN, free_port, running
 
 
@@ -30,28 +29,8 @@ def direct() -> Iterator[int]:
 
 def measure(rounds: int, seconds: float) -> str:
     """Latency with one user, requests a second with eight; each round measures both ways one after the other."""
-    p50: dict[str, list[float]] = {"without": [], "with": []}
-    rate: dict[str, list[float]] = {"without": [], "with": []}
     with direct() as without, mesh() as meshed:
-        ports = {"without": without, "with": meshed.way_in}
-        for port in ports.values():
-            load(port, "/orders/1", 8, 2)
-        for _ in range(rounds):
-            for way, port in ports.items():
-                p50[way].append(load(port, "/orders/1", 1, seconds).percentile(0.5))
-                rate[way].append(load(port, "/orders/1", 8, seconds).rate)
-    ratios = {
-        "p50": [b / a for a, b in zip(p50["without"], p50["with"], strict=True)],
-        "rate": [b / a for a, b in zip(rate["without"], rate["with"], strict=True)],
-    }
-    rows = [
-        [name, spread(values["without"], digits), spread(values["with"], digits), spread(ratio, 2)]
-        for name, values, digits, ratio in (
-            ("p50 of one order, one user, ms", p50, 2, ratios["p50"]),
-            ("orders a second, eight users", rate, 0, ratios["rate"]),
-        )
-    ]
-    return table(["median (least to most)", "without sidecars", "with", "ratio"], rows)
+        return compared({"without sidecars": without, "with": meshed.way_in}, rounds, seconds)
 
 
 def main() -> None:
