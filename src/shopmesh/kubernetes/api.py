@@ -1,0 +1,261 @@
+"""The API server of a cluster: JSON objects in and out, lists, watches.
+
+Configuration, credentials and TLS are kubernetes_asyncio's; its models of six hundred types are not needed.
+
+    ApiError ─┬─ UnreachableError    no answer: the network, a deadline, an answer that is no JSON
+              └─ RefusedError ─┬─ NotFoundError  404
+                               ├─ ConflictError  409: it exists already, or was changed meanwhile
+                               └─ GoneError      410: the resourceVersion is too old; list anew
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, NamedTuple
+
+import aiohttp
+from kubernetes_asyncio.client import ApiClient, Configuration
+from kubernetes_asyncio.config import ConfigException, load_incluster_config, load_kube_config
+
+from shopmesh.kubernetes.resources import ResourceType
+
+Object = dict[str, Any]
+"""A Kubernetes object as its JSON has it."""
+
+PAGE = 500
+"""Objects a page of a list.
+
+https://kubernetes.io/docs/reference/using-api/api-concepts/#retrieving-large-results-sets-in-chunks
+"""
+MOST_CONNECTIONS = 64
+REQUEST_SECONDS = 10.0
+CONNECT_SECONDS = 5.0
+_ONLY_METADATA = "application/json;as=PartialObjectMetadata{};g=meta.k8s.io;v=v1,application/json"
+_MERGE_PATCH = "application/merge-patch+json"
+
+
+class ApiError(Exception):
+    """The API server did not do what it was asked; the message says what, and why."""
+
+
+class UnreachableError(ApiError):
+    """No usable answer came."""
+
+
+class RefusedError(ApiError):
+    """An answer with an error. `status` is HTTP's; `reason` the word that Kubernetes has for it (`AlreadyExists`)."""
+
+    def __init__(self, message: str, status: int, reason: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.reason = reason
+
+
+class NotFoundError(RefusedError):
+    """There is no such object, or no such type: its definition is not installed."""
+
+
+class ConflictError(RefusedError):
+    """The object exists already (`AlreadyExists`), or is another than the one that was read (`Conflict`)."""
+
+
+class GoneError(RefusedError):
+    """What was asked from a resourceVersion on is forgotten."""
+
+
+class Listed(NamedTuple):
+    """All objects of a collection, and the resourceVersion from which on a watch tells what changed."""
+
+    objects: list[Object]
+    resource_version: str
+
+
+class Event(NamedTuple):
+    """`ADDED`, `MODIFIED`, `DELETED` (the object as it was last) or `BOOKMARK` (only its resourceVersion counts)."""
+
+    type: str
+    object: Object
+
+
+class ApiServer:
+    """One API server. Use `connect`; belongs to the event loop that made it."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        configuration.connection_pool_maxsize = MOST_CONNECTIONS
+        self._client = ApiClient(configuration)
+        self._host = configuration.host.rstrip("/")
+
+    @classmethod
+    async def connect(cls) -> ApiServer:
+        """By the pod's service account, or else the kubeconfig (`KUBECONFIG`, `~/.kube/config`).
+
+        Raises ApiError when there is neither.
+        """
+        configuration = Configuration()
+        try:
+            load_incluster_config(configuration)
+        except ConfigException:
+            try:
+                await load_kube_config(client_configuration=configuration)
+            except (ConfigException, OSError) as error:
+                raise UnreachableError(
+                    f"no cluster: this is no pod with a service account, and no kubeconfig can be read ({error}); "
+                    "set KUBECONFIG"
+                ) from error
+        return cls(configuration)
+
+    async def close(self) -> None:
+        await self._client.close()
+
+    async def list(
+        self,
+        kind: ResourceType,
+        namespace: str | None = None,
+        selector: str | None = None,
+        only_metadata: bool = False,
+    ) -> Listed:
+        """All objects of that type, read in pages. Raises ApiError; GoneError when the pages take too long."""
+        query: dict[str, str] = {"limit": str(PAGE), **({"labelSelector": selector} if selector else {})}
+        objects: list[Object] = []
+        while True:
+            accept = _ONLY_METADATA.format("List") if only_metadata else None
+            page = await self._ask("GET", kind.path(namespace), query, accept=accept)
+            for item in page.get("items") or []:
+                # In lists the items leave out what the list says for all.
+                objects.append({"apiVersion": kind.api_version, "kind": kind.kind, **item})
+            metadata = page.get("metadata") or {}
+            if not (rest := metadata.get("continue")):
+                return Listed(objects, str(metadata.get("resourceVersion", "")))
+            query = {**query, "continue": rest}
+
+    async def watch(
+        self,
+        kind: ResourceType,
+        resource_version: str,
+        seconds: int,
+        namespace: str | None = None,
+        selector: str | None = None,
+        only_metadata: bool = False,
+    ) -> AsyncIterator[Event]:
+        """What changes after that resourceVersion, for that long at most; the server's ending it is no error.
+
+        Raises ApiError; GoneError, also in the middle, when that resourceVersion is too old.
+        """
+        query = {
+            "watch": "true",
+            "resourceVersion": resource_version,
+            "allowWatchBookmarks": "true",
+            "timeoutSeconds": str(seconds),
+            **({"labelSelector": selector} if selector else {}),
+        }
+        # The server ends it after `seconds`. A connection that is dead tells nothing at all, not even bookmarks.
+        timeout = aiohttp.ClientTimeout(connect=CONNECT_SECONDS, sock_connect=CONNECT_SECONDS, total=seconds + 10)
+        accept = _ONLY_METADATA.format("") if only_metadata else None
+        try:
+            async with await self._send("GET", kind.path(namespace), query, None, accept, timeout) as response:
+                if response.status != 200:
+                    raise _refused(response.status, await response.read(), f"watch {kind.plural}")
+                while line := await response.content.readline():
+                    event = json.loads(line)
+                    if event["type"] == "ERROR":
+                        status = event["object"]
+                        raise _refused(
+                            int(status.get("code", 500)), json.dumps(status).encode(), f"watch {kind.plural}"
+                        )
+                    yield Event(event["type"], event["object"])
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError, KeyError) as error:
+            raise UnreachableError(f"watch {kind.plural} at {self._host}: {error!r}") from error
+
+    async def get(self, kind: ResourceType, name: str, namespace: str | None = None) -> Object:
+        return await self._ask("GET", kind.path(namespace, name))
+
+    async def create(self, kind: ResourceType, body: Object, dry_run: bool = False) -> Object:
+        """The object as it was created; raises ConflictError when there is one of that name. Reviews have no name."""
+        namespace = (body.get("metadata") or {}).get("namespace")
+        return await self._ask("POST", kind.path(namespace), _dry(dry_run), body)
+
+    async def replace(self, kind: ResourceType, body: Object, dry_run: bool = False) -> Object:
+        """The object as it is now; raises ConflictError when its resourceVersion is not the one in `body`."""
+        metadata = body["metadata"]
+        path = kind.path(metadata.get("namespace"), metadata["name"])
+        return await self._ask("PUT", path, _dry(dry_run), body)
+
+    async def patch(
+        self,
+        kind: ResourceType,
+        name: str,
+        change: Mapping[str, Any],
+        namespace: str | None = None,
+        subresource: str | None = None,
+    ) -> Object:
+        """A JSON merge patch (RFC 7386); ConflictError when `metadata.resourceVersion` is in it and not the current."""
+        return await self._ask("PATCH", kind.path(namespace, name, subresource), body=change, content_type=_MERGE_PATCH)
+
+    async def delete(
+        self, kind: ResourceType, name: str, namespace: str | None = None, uid: str | None = None, dry_run: bool = False
+    ) -> None:
+        """Raises NotFoundError when it is gone already, ConflictError when another of that name has taken its place."""
+        body: Object = {"preconditions": {"uid": uid}} if uid else {}
+        await self._ask("DELETE", kind.path(namespace, name), _dry(dry_run), body)
+
+    async def _ask(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        body: Mapping[str, Any] | None = None,
+        accept: str | None = None,
+        content_type: str = "application/json",
+    ) -> Object:
+        timeout = aiohttp.ClientTimeout(total=REQUEST_SECONDS, connect=CONNECT_SECONDS)
+        try:
+            async with await self._send(method, path, query, body, accept, timeout, content_type) as response:
+                data = await response.read()
+                if response.status >= 300:
+                    raise _refused(response.status, data, f"{method} {path}")
+                found: Object = json.loads(data)
+                return found
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            raise UnreachableError(f"{method} {path} at {self._host}: {error!r}") from error
+
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None,
+        body: Mapping[str, Any] | None,
+        accept: str | None,
+        timeout: aiohttp.ClientTimeout,
+        content_type: str = "application/json",
+    ) -> aiohttp.ClientResponse:
+        headers = {"Accept": accept or "application/json", "Content-Type": content_type, "User-Agent": "shopmesh"}
+        # Reads the token anew: those of service accounts change every hour.
+        await self._client.update_params_for_auth(headers, [], ["BearerToken"])
+        response: aiohttp.ClientResponse = await self._client.rest_client.request(
+            method,
+            f"{self._host}{path}",
+            query_params=list((query or {}).items()),
+            headers=headers,
+            body=body,
+            _preload_content=False,
+            _request_timeout=timeout,
+        )
+        return response
+
+
+def _dry(run: bool) -> dict[str, str]:
+    return {"dryRun": "All"} if run else {}
+
+
+def _refused(status: int, data: bytes, asked: str) -> RefusedError:
+    """The error of a `Status` object: https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/status/"""
+    message, reason = data[:300].decode("utf-8", "replace"), ""
+    try:
+        said = json.loads(data)
+        said = said.get("object", said)
+        message, reason = str(said.get("message") or message), str(said.get("reason") or "")
+    except (ValueError, AttributeError):
+        pass
+    kind = {404: NotFoundError, 409: ConflictError, 410: GoneError}.get(status, RefusedError)
+    return kind(f"{asked}: {message} ({status} {reason})".replace(" )", ")"), status, reason)
