@@ -61,7 +61,7 @@ def serve(
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     from shopmesh.server.config import Config, ConfigError, read_credentials
     from shopmesh.server.control_plane import Bound, run
-    from shopmesh.server.database import StoreError
+    from shopmesh.server.store import StoreError
 
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(message)s")
 

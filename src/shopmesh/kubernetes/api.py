@@ -84,7 +84,7 @@ class ApiServer:
     def __init__(self, configuration: Configuration) -> None:
         configuration.connection_pool_maxsize = MOST_CONNECTIONS
         self._client = ApiClient(configuration)
-        self._host = configuration.host.rstrip("/")
+        self._host = str(configuration.host).rstrip("/")
 
     @classmethod
     async def connect(cls) -> ApiServer:
@@ -94,7 +94,7 @@ class ApiServer:
         """
         configuration = Configuration()
         try:
-            load_incluster_config(configuration)
+            load_incluster_config(configuration)  # type: ignore[no-untyped-call]  # it has no types
         except ConfigException:
             try:
                 await load_kube_config(client_configuration=configuration)
@@ -235,7 +235,7 @@ class ApiServer:
         response: aiohttp.ClientResponse = await self._client.rest_client.request(
             method,
             f"{self._host}{path}",
-            query_params=list((query or {}).items()),
+            query_params=dict(query or {}),
             headers=headers,
             body=body,
             _preload_content=False,

@@ -16,9 +16,9 @@ from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryRequest
 from google.protobuf.message import DecodeError
 
 from shopmesh.server import transport
-from shopmesh.server.database import Commit, Store
 from shopmesh.server.instances import Instances
 from shopmesh.server.proxies import Proxies
+from shopmesh.server.store import Commit, Store
 from shopmesh.server.transport import StreamError, grpc_server
 from shopmesh.xds.conversation import Conversation
 from shopmesh.xds.dependencies import Parts
@@ -59,7 +59,9 @@ class Ads:
         clock: Callable[[], float] = time.time,
         most_streams: int = MOST_STREAMS,
         retry_seconds: float = RETRY_SECONDS,
+        declares: bool = True,
     ) -> None:
+        """`declares` is whether what proxies say of their addresses counts."""
         self.responses = Responses()
         self.proxies = proxies
         self.retry_seconds = retry_seconds
@@ -68,7 +70,7 @@ class Ads:
         self._streams = 0
         self._parts = Parts(store.state)
         self._groups: dict[Shape, _Group] = {}
-        self.instances = Instances(store, clock)
+        self.instances = Instances(store, clock, declares)
         proxies.begin(store.state, store.revision, self._limitations)
         store.subscribe(self._committed)
 

@@ -29,7 +29,7 @@ from shopmesh.appmesh.protocol import Call, Parameters, Response
 from shopmesh.appmesh.store import Transaction
 from shopmesh.appmesh.validate import quote
 from shopmesh.server.body import ClientGone, header, read
-from shopmesh.server.database import Store, StoreError
+from shopmesh.server.store import Store, StoreError
 
 log = logging.getLogger(__name__)
 

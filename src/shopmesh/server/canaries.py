@@ -30,10 +30,10 @@ from shopmesh.canary import plan, record, steps
 from shopmesh.canary.record import Canary
 from shopmesh.server.api import Endpoint
 from shopmesh.server.body import read
-from shopmesh.server.database import Commit, Store, StoreError
 from shopmesh.server.figures import Figures, Tally
 from shopmesh.server.leases import Leases
 from shopmesh.server.splits import finite
+from shopmesh.server.store import Commit, Store, StoreError
 from shopmesh.xds.weights import leads_to
 
 log = logging.getLogger(__name__)

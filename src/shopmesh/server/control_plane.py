@@ -14,7 +14,7 @@ import signal
 import socket
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,12 +33,13 @@ from shopmesh.server import api, exposition, metrics, readiness
 from shopmesh.server.ads import Ads, grpc_server
 from shopmesh.server.canaries import Canaries
 from shopmesh.server.config import Config, ConfigError
-from shopmesh.server.database import Store
+from shopmesh.server.database import Database
 from shopmesh.server.exposition import Exposition
 from shopmesh.server.figures import Figures
 from shopmesh.server.observe import Observe
 from shopmesh.server.proxies import Proxies
 from shopmesh.server.sigv4 import Authenticated
+from shopmesh.server.store import Store
 from shopmesh.server.token import TokenRequired
 
 log = logging.getLogger(__name__)
@@ -73,36 +74,57 @@ async def run(config: Config, ready: Callable[[Bound], None]) -> None:
 
 @contextlib.asynccontextmanager
 async def serving(config: Config) -> AsyncIterator[Bound]:
-    """A control plane for the length of an `async with` block."""
-    listener = _listen(config.host, config.api_port)
-    with contextlib.closing(listener):
-        store = await Store.open(config.store)
+    """A control plane with a store of its own, for the length of an `async with` block."""
+    # The port comes before the store: whoever starts a second one is told so, and not that a file is in use.
+    with contextlib.closing(listen(config.host, config.api_port)) as listener:
+        store = await Database.open(config.store)
         try:
-            proxies, figures = Proxies(), Figures()
-            server = grpc_server(*([TokenRequired(config.xds_token_file)] if config.xds_token_file else []))
-            ads = Ads(store, proxies)
-            ads.add_to(server)
-            readiness.add_to(server, ads.instances.readiness)
-            metrics.add_to(server, figures)
-            xds_port = _bind(server, config.xds_host, config.xds_port)
-            await server.start()
-            try:
-                canaries = Canaries(
-                    store, figures, lambda: Context(config.account, config.region, time.time(), _new_uid)
-                )
-                observe = Observe(store, proxies, figures)
-                routes = [
-                    *api.routes(store, config.account, config.region, time.time, _new_uid),
-                    *observe.routes(),
-                    *canaries.routes(),
-                    Exposition(store, proxies, figures, observe.found.all, metrics_token(config)).route(),
-                ]
-                async with canaries.looked_after(), _http(application(routes, config), listener):
-                    yield Bound(listener.getsockname()[1], xds_port)
-            finally:
-                await server.stop(grace=None)
+            interceptors = [TokenRequired(config.xds_token_file)] if config.xds_token_file else []
+            async with served(config, Foundation(store, interceptors), listener) as bound:
+                yield bound
         finally:
             await store.close()
+
+
+@dataclass(frozen=True)
+class Foundation:
+    """What the servers stand on: where resources are kept, and how proxies come in.
+
+    `declares` is whether a proxy that listens makes itself an endpoint; in a cluster its EndpointSlices say it.
+    `xds_credentials` None: xDS in plain text.
+    """
+
+    store: Store
+    interceptors: Sequence[grpc.aio.ServerInterceptor[bytes, bytes]] = ()
+    declares: bool = True
+    xds_credentials: grpc.ServerCredentials | None = None
+
+
+@contextlib.asynccontextmanager
+async def served(config: Config, foundation: Foundation, listener: socket.socket) -> AsyncIterator[Bound]:
+    """ADS, figures and the API over a store that others open and close, for the length of an `async with` block."""
+    store = foundation.store
+    proxies, figures = Proxies(), Figures()
+    server = grpc_server(*foundation.interceptors)
+    ads = Ads(store, proxies, declares=foundation.declares)
+    ads.add_to(server)
+    readiness.add_to(server, ads.instances.readiness)
+    metrics.add_to(server, figures)
+    xds_port = _bind(server, config.xds_host, config.xds_port, foundation.xds_credentials)
+    await server.start()
+    try:
+        canaries = Canaries(store, figures, lambda: Context(config.account, config.region, time.time(), _new_uid))
+        observe = Observe(store, proxies, figures)
+        routes = [
+            *api.routes(store, config.account, config.region, time.time, _new_uid),
+            *observe.routes(),
+            *canaries.routes(),
+            Exposition(store, proxies, figures, observe.found.all, metrics_token(config)).route(),
+        ]
+        async with canaries.looked_after(), _http(application(routes, config), listener):
+            yield Bound(listener.getsockname()[1], xds_port)
+    finally:
+        await server.stop(grace=None)
 
 
 def _new_uid() -> str:
@@ -177,7 +199,8 @@ def _allow_many_connections() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """A socket for the API; raises ConfigError when it cannot be had."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # asyncio sets TCP_NODELAY only on sockets that say they are TCP; without it each answer takes 40 ms more.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
@@ -192,9 +215,11 @@ def _listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _bind(server: grpc.aio.Server, host: str, port: int) -> int:
+def _bind(server: grpc.aio.Server, host: str, port: int, credentials: grpc.ServerCredentials | None) -> int:
     address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     try:
+        if credentials is not None:
+            return server.add_secure_port(address, credentials)
         return server.add_insecure_port(address)
     except RuntimeError as error:
         raise ConfigError(

@@ -18,10 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from shopmesh.appmesh.store import Answered, Change, State, Transaction
-from shopmesh.server.disk import Contents, Disk, StoreError
-
-__all__ = ["Commit", "Store", "StoreError"]
+from shopmesh.appmesh.store import Answered, State, Transaction
+from shopmesh.server.disk import Contents, Disk
+from shopmesh.server.store import Commit, StoreError
 
 log = logging.getLogger(__name__)
 
@@ -34,23 +33,14 @@ MOST_TOKENS = 4096
 MOST_TOKEN_BYTES = 8 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Commit:
-    """What became durable together: the revision, seconds since 1970, and the changes in the order of their writing."""
-
-    revision: int
-    at: float
-    changes: tuple[Change, ...]
-
-
 @dataclass(slots=True)
 class _Job(Generic[T]):
     steps: Callable[[Transaction], Iterator[T]]
     done: asyncio.Future[list[T]]
 
 
-class Store:
-    """All resources, durable. Use `open`; belongs to the event loop that opened it."""
+class Database:
+    """The `Store` of a laptop and of Compose. Use `open`; belongs to the event loop that opened it."""
 
     def __init__(self, disk: Disk | None, thread: ThreadPoolExecutor | None, contents: Contents) -> None:
         self.state = State(contents.resources, contents.tokens)
@@ -64,7 +54,7 @@ class Store:
         self._writer = asyncio.create_task(self._write(), name="store writer")
 
     @classmethod
-    async def open(cls, path: Path | None) -> Store:
+    async def open(cls, path: Path | None) -> Database:
         """The store in a file, made when there is none; None keeps it in memory. Raises StoreError."""
         if path is None:
             return cls(None, None, Contents(0, (), {}))

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shopmesh.appmesh.store import Answered, Change, Key, Resource
+from shopmesh.server.store import StoreError
 
 APPLICATION_ID = 0x73686D65
 SCHEMA_VERSION = 1
@@ -32,10 +33,6 @@ _SCHEMA = (
     f"PRAGMA application_id = {APPLICATION_ID}",
     f"PRAGMA user_version = {SCHEMA_VERSION}",
 )
-
-
-class StoreError(Exception):
-    """The store cannot be read or written; the message names the file and says what to do."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,9 +20,9 @@ from starlette.routing import Route
 from shopmesh.appmesh.findings import Finding
 from shopmesh.server import splits
 from shopmesh.server.config import ConfigError
-from shopmesh.server.database import Store
 from shopmesh.server.figures import Figures
 from shopmesh.server.proxies import Change, Proxies, ProxyStatus
+from shopmesh.server.store import Store
 from shopmesh.server.token import read_token
 
 PATH = "/metrics"

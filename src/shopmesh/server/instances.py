@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable
 
 from shopmesh.appmesh.store import Document, Transaction
-from shopmesh.server.database import Store, StoreError
+from shopmesh.server.store import Store, StoreError
 from shopmesh.xds import instances
 from shopmesh.xds.node import Identity, ProxyNode
 
@@ -20,8 +20,9 @@ SECONDS = 1.0
 class Instances:
     """One write at a time for each proxy; what it says meanwhile is written next, and the last word stands."""
 
-    def __init__(self, store: Store, clock: Callable[[], float]) -> None:
-        """`clock` gives seconds since 1970."""
+    def __init__(self, store: Store, clock: Callable[[], float], declares: bool = True) -> None:
+        """`clock` gives seconds since 1970; with `declares` False nothing is written: others know where proxies are."""
+        self._declares = declares
         self._store = store
         self._clock = clock
         self._wanted: dict[Identity, Document | None] = {}
@@ -37,8 +38,8 @@ class Instances:
         self._want(node.identity, instances.declared(node) if ready else None, withdraw=not ready)
 
     def _want(self, identity: Identity, spec: Document | None, withdraw: bool = False) -> None:
-        if spec is None and not withdraw:
-            # It does not say where it is: there is nothing to write.
+        if not self._declares or (spec is None and not withdraw):
+            # Others say where it is, or nobody does: there is nothing to write.
             return
         busy = identity in self._wanted
         self._wanted[identity] = spec

@@ -15,10 +15,10 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from shopmesh.server import splits
-from shopmesh.server.database import Store
 from shopmesh.server.figures import Caller, Figures
 from shopmesh.server.findings import Findings
 from shopmesh.server.proxies import Change, Proxies, ProxyStatus
+from shopmesh.server.store import Store
 from shopmesh.xds.instances import withdraw
 from shopmesh.xds.node import Identity
 

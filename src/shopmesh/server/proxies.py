@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from shopmesh.appmesh.store import Key, Resource, State
-from shopmesh.server.database import Commit
+from shopmesh.server.store import Commit
 from shopmesh.xds.conversation import Conversation
 from shopmesh.xds.instances import identity as identity_of
 from shopmesh.xds.instances import is_withdrawn

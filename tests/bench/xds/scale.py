@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from shopmesh.server.ads import Ads, grpc_server
-from shopmesh.server.database import Store
+from shopmesh.server.database import Database
 from shopmesh.server.proxies import Proxies
 from shopmesh.xds.node import ProxyNode
 from tests.bench.xds.clients import Fleet, envoy_node
@@ -31,7 +31,7 @@ from tests.bench.xds.meshes import fan_out, new_weight
 
 async def serve(services: int) -> None:
     """Prints its port, then answers commands on standard input, a line of JSON each."""
-    store = await Store.open(None)
+    store = await Database.open(None)
     proxies = Proxies()
     server = grpc_server()
     Ads(store, proxies).add_to(server)

@@ -23,7 +23,7 @@ from botocore.config import Config
 from starlette.applications import Starlette
 
 from shopmesh.server.api import routes
-from shopmesh.server.database import Store
+from shopmesh.server.database import Database
 from shopmesh.server.sigv4 import Authenticated
 from tests.support.inputs import ACCOUNT
 from tests.support.process import eventually
@@ -38,7 +38,7 @@ class ApiServer:
     """Where the API listens, and the store behind it; `call` runs a coroutine function in the server's loop."""
 
     port: int
-    store: Store
+    store: Database
     loop: asyncio.AbstractEventLoop
     credentials: Mapping[str, str] = field(default_factory=dict)
 
@@ -65,10 +65,10 @@ def serving(
 ) -> Iterator[ApiServer]:
     listener = socket.socket(proto=socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
-    started: Future[tuple[Store, asyncio.AbstractEventLoop, uvicorn.Server]] = Future()
+    started: Future[tuple[Database, asyncio.AbstractEventLoop, uvicorn.Server]] = Future()
 
     async def serve() -> None:
-        store = await Store.open(path)
+        store = await Database.open(path)
         try:
             application = Starlette(routes=routes(store, ACCOUNT, REGION, time.time, new_uid))
             secured = Authenticated(application, credentials or {}, REGION)

@@ -13,8 +13,9 @@ import pytest
 
 from shopmesh.appmesh.store import Answered, Key, Resource, Transaction
 from shopmesh.server import database
-from shopmesh.server.database import Commit, Store, StoreError
+from shopmesh.server.database import Database
 from shopmesh.server.disk import Disk
+from shopmesh.server.store import Commit, StoreError
 from tests.contract.api.conftest import serving
 from tests.contract.api.raw import send
 
@@ -36,9 +37,9 @@ def remember(token: str, answered: Answered) -> Callable[[Transaction], None]:
     return lambda transaction: transaction.remember(token, answered)
 
 
-def run(path: Path | None, use: Callable[[Store], Awaitable[Any]]) -> Any:
+def run(path: Path | None, use: Callable[[Database], Awaitable[Any]]) -> Any:
     async def opened() -> Any:
-        store = await Store.open(path)
+        store = await Database.open(path)
         try:
             return await use(store)
         finally:
@@ -55,7 +56,7 @@ def path(request: pytest.FixtureRequest, tmp_path: Path) -> Path | None:
 def test_work_is_applied_when_it_returns(path: Path | None) -> None:
     """After submit the state has the resource, the revision has grown by one, and listeners were told first."""
 
-    async def use(store: Store) -> None:
+    async def use(store: Database) -> None:
         heard: list[Commit] = []
         store.subscribe(heard.append)
         assert "a" == await store.submit(put("a"))
@@ -72,13 +73,13 @@ def test_everything_is_there_after_a_restart(tmp_path: Path) -> None:
     """Resources with all their fields, tokens in their order, and the revision survive; the revision goes on."""
     path = tmp_path / "store.db"
 
-    async def write(store: Store) -> None:
+    async def write(store: Database) -> None:
         for name in "abc":
             await store.submit(put(name))
             await store.submit(remember(name, Answered(f"request {name}", f"answer {name}")))
         await store.submit(lambda t: t.delete(Key("mesh", ("b",))))
 
-    async def read(store: Store) -> None:
+    async def read(store: Database) -> None:
         assert 4 == store.revision
         assert [resource("a"), resource("c")] == sorted(store.state, key=lambda found: found.key)
         assert {name: Answered(f"request {name}", f"answer {name}") for name in "abc"} == store.state.tokens
@@ -93,7 +94,7 @@ def test_everything_is_there_after_a_restart(tmp_path: Path) -> None:
 def test_what_is_queued_together_is_committed_together(path: Path | None) -> None:
     """Works that wait at the same time see each other's writes in their order and share a commit."""
 
-    async def use(store: Store) -> None:
+    async def use(store: Database) -> None:
         commits: list[Commit] = []
         store.subscribe(commits.append)
 
@@ -113,7 +114,7 @@ def test_what_is_queued_together_is_committed_together(path: Path | None) -> Non
 def test_failing_work_fails_alone(path: Path | None) -> None:
     """An exception comes back to its own caller, nothing of its work is kept, and the others go on."""
 
-    async def use(store: Store) -> None:
+    async def use(store: Database) -> None:
         def broken(transaction: Transaction) -> None:
             transaction.put(resource("broken"))
             raise LookupError("mine")
@@ -131,7 +132,7 @@ def test_failing_work_fails_alone(path: Path | None) -> None:
 def test_work_without_effect_makes_no_revision(path: Path | None) -> None:
     """Writing what is there already tells no listener and moves no revision."""
 
-    async def use(store: Store) -> None:
+    async def use(store: Database) -> None:
         await store.submit(put("a"))
         store.subscribe(lambda commit: pytest.fail("nothing changed"))
         await store.submit(put("a"))
@@ -146,7 +147,7 @@ def test_failing_listener_harms_nobody(path: Path | None) -> None:
     def broken(commit: Commit) -> None:
         raise LookupError("mine")
 
-    async def use(store: Store) -> None:
+    async def use(store: Database) -> None:
         heard: list[int] = []
         store.subscribe(broken)
         store.subscribe(lambda commit: heard.append(commit.revision))
@@ -159,7 +160,7 @@ def test_failing_listener_harms_nobody(path: Path | None) -> None:
 def test_given_up_work_is_left_out_or_done_whole(path: Path | None) -> None:
     """A caller that is cancelled while it waits neither blocks nor breaks the others."""
 
-    async def use(store: Store) -> None:
+    async def use(store: Database) -> None:
         waiting = asyncio.create_task(store.submit(put("given up")))
         await asyncio.sleep(0)
         waiting.cancel()
@@ -173,7 +174,7 @@ def test_given_up_work_is_left_out_or_done_whole(path: Path | None) -> None:
 def test_closed_store_says_so(path: Path | None) -> None:
     """What was queued before close is written; what comes after is refused."""
 
-    async def use(store: Store) -> None:
+    async def use(store: Database) -> None:
         queued = asyncio.create_task(store.submit(put("a")))
         await asyncio.sleep(0)
         await store.close()
@@ -188,7 +189,7 @@ def test_queue_is_bounded(monkeypatch: pytest.MonkeyPatch, path: Path | None) ->
     """More callers than the queue holds wait for their turn, and all are served."""
     monkeypatch.setattr(database, "LONGEST_QUEUE", 4)
 
-    async def use(store: Store) -> None:
+    async def use(store: Database) -> None:
         names = [str(number) for number in range(50)]
         assert names == await asyncio.gather(*(store.submit(put(name)) for name in names))
 
@@ -201,12 +202,12 @@ def test_oldest_tokens_are_forgotten(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     monkeypatch.setattr(database, bound, {"MOST_TOKENS": 3, "MOST_TOKEN_BYTES": 6}[bound])
     path = tmp_path / "store.db"
 
-    async def write(store: Store) -> list[str]:
+    async def write(store: Database) -> list[str]:
         for name in "abcde":
             await store.submit(remember(name, Answered("r", "a")))
         return list(store.state.tokens)
 
-    async def read(store: Store) -> list[str]:
+    async def read(store: Database) -> list[str]:
         return list(store.state.tokens)
 
     assert ["c", "d", "e"] == run(path, write) == run(path, read)
@@ -215,7 +216,7 @@ def test_oldest_tokens_are_forgotten(monkeypatch: pytest.MonkeyPatch, tmp_path: 
 def test_disk_failure_reaches_every_caller(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """When the disk fails nothing is applied, whoever waits is told, and the store works again when the disk does."""
 
-    async def use(store: Store) -> None:
+    async def use(store: Database) -> None:
         with monkeypatch.context() as broken:
             broken.setattr(Disk, "commit", _refuse)
             results = await asyncio.gather(store.submit(put("a")), store.submit(put("b")), return_exceptions=True)
@@ -244,7 +245,7 @@ def _refuse(*_: Any) -> None:
 
 
 def _made(path: Path) -> bytes:
-    async def use(store: Store) -> None:
+    async def use(store: Database) -> None:
         for number in range(200):
             await store.submit(put(f"mesh-{number}"))
 
@@ -312,7 +313,7 @@ def test_damaged_file_beside_its_log_is_left_alone(tmp_path: Path) -> None:
     """A process that was killed leaves a write-ahead log; the file is not touched then either."""
     path, copy = tmp_path / "store.db", tmp_path / "copy.db"
 
-    async def use(store: Store) -> None:
+    async def use(store: Database) -> None:
         for number in range(200):
             await store.submit(put(f"mesh-{number}"))
         for suffix in ("", "-wal"):
@@ -342,10 +343,10 @@ def test_file_in_use_is_refused(tmp_path: Path) -> None:
     """A second control plane over the same file is told so, and the first goes on."""
     path = tmp_path / "store.db"
 
-    async def use(store: Store) -> None:
+    async def use(store: Database) -> None:
         await store.submit(put("a"))
         with pytest.raises(StoreError, match="in use by another process"):
-            await Store.open(path)
+            await Database.open(path)
         await store.submit(put("b"))
 
     run(path, use)

@@ -20,7 +20,7 @@ from starlette.routing import Route
 from shopmesh.cli import main
 from shopmesh.client import Client
 from shopmesh.server import api
-from shopmesh.server.database import Store
+from shopmesh.server.database import Database
 from shopmesh.server.sigv4 import Authenticated
 from tests.support.process import eventually
 
@@ -72,11 +72,11 @@ def _running(credentials: Mapping[str, str]) -> Iterator[ControlPlane]:
 
 def _server(plane: ControlPlane, credentials: Mapping[str, str]) -> uvicorn.Server:
     uids = itertools.count()
-    opened: list[Store] = []
+    opened: list[Database] = []
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         if not opened:
-            store = await Store.open(None)
+            store = await Database.open(None)
             store.subscribe(lambda commit: setattr(plane, "writes", plane.writes + 1))
             opened.append(store)
             inner.routes.extend(

@@ -27,7 +27,7 @@ from shopmesh.appmesh.model import GA
 from shopmesh.appmesh.store import Key, Resource, State, Transaction
 from shopmesh.server import metrics, readiness
 from shopmesh.server.ads import Ads, grpc_server
-from shopmesh.server.database import Store
+from shopmesh.server.database import Database
 from shopmesh.server.figures import Figures
 from shopmesh.server.proxies import Proxies, ProxyStatus
 from shopmesh.xds.bootstrap import Options, bootstrap
@@ -147,7 +147,7 @@ class Mesh:
 
     def __enter__(self) -> Mesh:
         self._thread.start()
-        self.store: Store = self.run(Store.open(None))
+        self.store: Database = self.run(Database.open(None))
         folder = self._stack.enter_context(tempfile.TemporaryDirectory())
         self.socket = Path(folder) / "xds.sock"
         """For proxies in a network of their own, where loopback is another."""

@@ -10,10 +10,10 @@ import pytest
 from shopmesh.appmesh import findings as documents
 from shopmesh.appmesh.findings import Finding
 from shopmesh.appmesh.store import Change, Resource, State, View
-from shopmesh.server.database import Commit
 from shopmesh.server.figures import Caller
 from shopmesh.server.findings import MISTAKES, Findings
 from shopmesh.server.proxies import ProxyStatus, Refusal
+from shopmesh.server.store import Commit
 from shopmesh.xds.limitations import Limitation
 from tests.unit.xds.meshes import instance, listener, mesh, node, route, router, service, shop
 

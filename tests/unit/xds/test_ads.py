@@ -13,7 +13,7 @@ from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryRequest
 from shopmesh.appmesh.store import Key, Resource, Transaction
 from shopmesh.server import proxies as registry
 from shopmesh.server.ads import Ads, AdsSession
-from shopmesh.server.database import Store
+from shopmesh.server.database import Database
 from shopmesh.server.proxies import Proxies
 from shopmesh.server.transport import StreamError
 from shopmesh.xds import snapshot as snapshots
@@ -61,7 +61,7 @@ class Stream:
 class Plane:
     """A store, a registry and ADS over them."""
 
-    def __init__(self, store: Store, now: list[float]) -> None:
+    def __init__(self, store: Database, now: list[float]) -> None:
         self.now = now
         self.store = store
         self.proxies = Proxies(lambda: now[0])
@@ -89,7 +89,7 @@ def running(test: Callable[[Plane], Coroutine[Any, Any, None]]) -> Callable[[], 
 
     def run() -> None:
         async def inside() -> None:
-            store = await Store.open(None)
+            store = await Database.open(None)
             try:
                 await test(Plane(store, [1000.0]))
             finally:

@@ -8,9 +8,9 @@ from shopmesh.appmesh import findings as documents
 from shopmesh.appmesh.findings import Finding, Mistake, shadowing, targets
 from shopmesh.appmesh.kinds import children_of
 from shopmesh.appmesh.store import Key, View
-from shopmesh.server.database import Commit
 from shopmesh.server.findings import certificates, proxies, traffic
 from shopmesh.server.proxies import ProxyStatus
+from shopmesh.server.store import Commit
 from shopmesh.xds.dependencies import Parts, Reader
 from shopmesh.xds.limitations import Limitation
 

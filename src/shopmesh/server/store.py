@@ -1,0 +1,45 @@
+"""What keeps the resources: a file (`database`), or the API server of a cluster (`shopmesh.kubernetes`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from shopmesh.appmesh.store import Change, State, Transaction
+
+T = TypeVar("T")
+
+
+class StoreError(Exception):
+    """The store cannot be read or written; the message names it and says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """What became durable together: the revision, seconds since 1970, and the changes in the order of their writing."""
+
+    revision: int
+    at: float
+    changes: tuple[Change, ...]
+
+
+class Store(Protocol):
+    """All resources of all meshes: what is read in `state` is durable already."""
+
+    state: State
+    revision: int
+    """Of the newest commit; it never falls."""
+
+    async def submit(self, work: Callable[[Transaction], T]) -> T:
+        """What `work` returns, once what it wrote is durable and applied.
+
+        `work` must be pure and quick, and may be called again when others wrote meanwhile. Its exceptions come back to
+        this caller, and then nothing of it is written. Raises StoreError when the store fails.
+        """
+
+    async def submit_in_steps(self, steps: Callable[[Transaction], Iterator[T]]) -> list[T]:
+        """As `submit`, for work that is long as a whole: all that it yields, once all of it is durable and applied."""
+
+    def subscribe(self, listener: Callable[[Commit], None]) -> None:
+        """Calls `listener` in the loop after each commit that changed a resource, before its callers go on."""
