@@ -23,7 +23,7 @@ LOCUST := $(VENV)-locust
 # What `make load` asks; another with URL=.
 URL ?= http://127.0.0.1:8080
 
-.PHONY: help setup setup-dev setup-locust demo demo-rollback up status lint check load load-locust test test-unit test-contract test-e2e test-browser test-containers images push compose-up compose-down compose-roll bench crds findings parity requirements clean
+.PHONY: help setup setup-dev setup-locust demo demo-rollback up status lint check load load-locust test test-unit test-contract test-k8s test-e2e test-browser test-containers images push compose-up compose-down compose-roll bench crds findings parity requirements clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -60,7 +60,7 @@ load: setup ## Load a mesh and report who answered (ARGS="--rate 500 --for 60s -
 load-locust: $(LOCUST)/.done ## The same with Locust as the engine (ARGS="--headless --users 50 --run-time 30s")
 	@$(LOCUST)/bin/locust -f tests/load/locustfile.py --host $(URL) $(ARGS)
 
-test: check test-unit test-contract test-e2e ## Everything that a laptop with Python can prove
+test: check test-unit test-contract test-k8s test-e2e ## Everything that a laptop with Python can prove
 	@echo 'left out: test-browser (needs chromium) and test-containers (needs a Docker engine)'
 
 test-unit: setup-dev ## Pure logic; sockets are blocked
@@ -68,6 +68,9 @@ test-unit: setup-dev ## Pure logic; sockets are blocked
 
 test-contract: setup-dev ## Over loopback: boto3 and the aws CLI, unmodified, as the oracle
 	$(PYTEST) tests/contract $(WORKERS) $(ARGS)
+
+test-k8s: setup-dev ## The manifests, as kustomize in kubectl renders them
+	$(PYTEST) tests/k8s $(WORKERS) $(ARGS)
 
 test-e2e: setup-dev ## Whole meshes of real Envoys
 	$(PYTEST) $(E2E_SIDE_BY_SIDE) $(WORKERS) $(ARGS)

