@@ -15,7 +15,7 @@ import grpc
 from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryRequest
 from google.protobuf.message import DecodeError
 
-from shopmesh.server import transport
+from shopmesh.server import admission, transport
 from shopmesh.server.instances import Instances
 from shopmesh.server.proxies import Proxies
 from shopmesh.server.store import Commit, Store
@@ -185,6 +185,7 @@ class AdsSession:
             request = DeltaDiscoveryRequest.FromString(data)
             if self.node is None:
                 node = parse(request.node)
+                admission.check(node)
                 self._ads.join(self, node)
                 self.node = node
             self.conversation.receive(request)

@@ -13,8 +13,10 @@ import grpc
 from envoy.config.core.v3.base_pb2 import Node
 from google.protobuf.message import DecodeError
 
-from shopmesh.server import metrics_proto
+from shopmesh.server import admission, metrics_proto
 from shopmesh.server.figures import Caller, Figures, readings
+from shopmesh.server.refusals import Refusals
+from shopmesh.server.transport import StreamError
 from shopmesh.xds.node import parse
 
 log = logging.getLogger(__name__)
@@ -25,6 +27,7 @@ _NO_CERTIFICATE = 2**32 - 1
 
 def add_to(server: grpc.aio.Server, figures: Figures, clock: Callable[[], float] = time.time) -> None:
     """Serves the metrics service on `server`; `clock` gives seconds since 1970."""
+    refusals = Refusals(log)
 
     async def stream_metrics(requests: AsyncIterator[bytes], context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
         caller: Caller | None = None
@@ -34,13 +37,15 @@ def add_to(server: grpc.aio.Server, figures: Figures, clock: Callable[[], float]
                 message = metrics_proto.parse(data)
                 if caller is None:
                     node = parse(Node.FromString(message.identifier.node))
+                    admission.check(node)
                     caller, instance = Caller(node.mesh, node.kind, node.name), node.instance
                     figures.begin(caller, instance, _started(message.envoy_metrics, clock()))
                 figures.report(caller, instance, clock(), readings(message.envoy_metrics))
                 figures.note_certificates(caller, instance, _certificate_days(message.envoy_metrics))
-            except (ValueError, DecodeError) as error:
-                log.warning("a report of figures was refused: %s", error)
-                await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+            except (ValueError, DecodeError, StreamError) as error:
+                refusals.tell(context.peer(), f"a report of figures: {error}")
+                code = error.code if isinstance(error, StreamError) else grpc.StatusCode.INVALID_ARGUMENT
+                await context.abort(code, str(error))
         return b""
 
     service, method = metrics_proto.METHOD.strip("/").split("/")

@@ -10,6 +10,8 @@ import grpc
 from envoy.service.health.v3.hds_pb2 import HealthCheckRequestOrEndpointHealthResponse
 from google.protobuf.message import DecodeError
 
+from shopmesh.server import admission
+from shopmesh.server.refusals import Refusals
 from shopmesh.server.transport import FIRST_MESSAGE_SECONDS, StreamError
 from shopmesh.xds.node import NodeError, ProxyNode, parse
 from shopmesh.xds.readiness import is_ready, specifier
@@ -24,12 +26,13 @@ def add_to(server: grpc.aio.Server, told: Callable[[ProxyNode, bool], None]) -> 
 
     The end of a stream says nothing: the proxy may go on serving without us.
     """
+    refusals = Refusals(log)
 
     async def stream(_: AsyncIterator[bytes], context: grpc.aio.ServicerContext[bytes, bytes]) -> None:
         try:
             await _Stream(context, told).run()
         except (DecodeError, NodeError, StreamError) as error:
-            log.warning("the health stream of %s is ended: %s", context.peer(), error)
+            refusals.tell(context.peer(), str(error))
             code = error.code if isinstance(error, StreamError) else grpc.StatusCode.INVALID_ARGUMENT
             await context.abort(code, str(error))
 
@@ -53,6 +56,7 @@ class _Stream:
         if first is None:
             return
         node = parse(first.health_check_request.node)
+        admission.check(node)
         if node.readiness:
             await self._context.write(specifier(node).SerializeToString())
         before: bool | None = None

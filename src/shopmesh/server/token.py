@@ -12,20 +12,22 @@ from typing import TYPE_CHECKING, NoReturn
 import grpc
 
 from shopmesh.server.config import ConfigError
+from shopmesh.server.refusals import Refusals
 
 log = logging.getLogger(__name__)
 
 SHORTEST = 16
 LONGEST = 8192
 """With more a header is over what the server takes."""
-_SCHEME = "Bearer "
-_SECONDS_BETWEEN_WARNINGS = 10.0
+SCHEME = "Bearer "
+MISSING = "no token came with this call: write the proxy's bootstrap with --xds-token-file"
 
 if TYPE_CHECKING:
     Interceptor = grpc.aio.ServerInterceptor[bytes, bytes]
     Handler = grpc.RpcMethodHandler[bytes, bytes]
 else:
     Interceptor = grpc.aio.ServerInterceptor  # only its stub is generic
+    Handler = grpc.RpcMethodHandler
 
 
 def read_token(path: Path) -> str:
@@ -56,45 +58,43 @@ class TokenRequired(Interceptor):
         """Raises ConfigError when the file holds no token."""
         read_token(path)
         self._path = path
-        self._clock = clock
-        self._quiet_until = 0.0
-        self._refused = 0
+        self._refusals = Refusals(log, clock)
 
     async def intercept_service(
         self,
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler]],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Handler:
-        metadata = handler_call_details.invocation_metadata
-        brought = next((value for name, value in metadata if name == "authorization"), None)
         try:
-            problem = _problem(brought, read_token(self._path))
+            problem = _problem(authorization(handler_call_details), read_token(self._path))
             code = grpc.StatusCode.UNAUTHENTICATED
         except ConfigError as error:
             log.error("no proxy can come in: %s", error)
             problem, code = "the control plane cannot read its token file; see its log", grpc.StatusCode.UNAVAILABLE
         if problem is None:
             return await continuation(handler_call_details)
-
-        async def refuse(_: object, context: grpc.aio.ServicerContext[bytes, bytes]) -> NoReturn:
-            self._warn(context.peer(), problem)
-            await context.abort(code, problem)
-
-        return grpc.stream_stream_rpc_method_handler(refuse)
-
-    def _warn(self, peer: str, problem: str) -> None:
-        """A refused Envoy comes again several times a second: once in a while is enough."""
-        self._refused += 1
-        if self._clock() >= self._quiet_until:
-            log.warning("refused %s (and %d more since the last such line): %s", peer, self._refused - 1, problem)
-            self._quiet_until = self._clock() + _SECONDS_BETWEEN_WARNINGS
-            self._refused = 0
+        return refusing(code, problem, self._refusals)
 
 
-def _problem(brought: str | bytes | None, token: str) -> str | None:
+def authorization(call: grpc.HandlerCallDetails) -> bytes | None:
+    """The header that says who calls, as it came."""
+    brought = next((value for name, value in call.invocation_metadata if name == "authorization"), None)
+    return brought.encode() if isinstance(brought, str) else brought
+
+
+def refusing(code: grpc.StatusCode, problem: str, refusals: Refusals) -> Handler:
+    """What ends a call, of whatever method."""
+
+    async def refuse(_: object, context: grpc.aio.ServicerContext[bytes, bytes]) -> NoReturn:
+        refusals.tell(context.peer(), problem)
+        await context.abort(code, problem)
+
+    return grpc.stream_stream_rpc_method_handler(refuse)
+
+
+def _problem(brought: bytes | None, token: str) -> str | None:
     if brought is None:
-        return "no token came with this call: write the proxy's bootstrap with --xds-token-file"
-    sent = brought.encode() if isinstance(brought, str) else brought
-    if not hmac.compare_digest(sent, f"{_SCHEME}{token}".encode()):
+        return MISSING
+    if not hmac.compare_digest(brought, f"{SCHEME}{token}".encode()):
         return "the token that came with this call is not the control plane's: give the proxy the same token file"
     return None

@@ -13,6 +13,8 @@ from typing import Protocol
 
 import grpc
 
+from shopmesh.server.refusals import Refusals
+
 log = logging.getLogger(__name__)
 
 SERVICE = "envoy.service.discovery.v3.AggregatedDiscoveryService"
@@ -72,12 +74,13 @@ def grpc_server(*interceptors: grpc.aio.ServerInterceptor[bytes, bytes]) -> grpc
 
 def add_to(server: grpc.aio.Server, open_session: Open) -> None:
     """Serves ADS, incremental; a proxy that asks for the state of the world is told so."""
+    refusals = Refusals(log)
 
     async def delta(_: AsyncIterator[bytes], context: grpc.aio.ServicerContext[bytes, bytes]) -> None:
         try:
             await _Stream(context, open_session).run()
         except StreamError as refused:
-            log.warning("the stream of %s is ended: %s", context.peer(), refused)
+            refusals.tell(context.peer(), str(refused))
             await context.abort(refused.code, str(refused))
 
     async def whole(_: AsyncIterator[bytes], context: grpc.aio.ServicerContext[bytes, bytes]) -> None:

@@ -1,0 +1,118 @@
+"""Which node's proxy a speaker may be: asked of each service that Envoys speak to, at their first message."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import grpc
+import pytest
+from envoy.config.core.v3.base_pb2 import Node
+from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryRequest
+from envoy.service.health.v3.hds_pb2 import HealthCheckRequestOrEndpointHealthResponse
+
+from shopmesh.server import admission, metrics_proto
+from shopmesh.server.config import Config
+from shopmesh.server.control_plane import Foundation, listen, served
+from shopmesh.server.database import Database
+from shopmesh.server.token import Handler, Interceptor
+from shopmesh.server.transport import StreamError
+from shopmesh.xds.node import ProxyNode
+
+CLUSTERS = "type.googleapis.com/envoy.config.cluster.v3.Cluster"
+
+
+class OnlyProduct:
+    """A speaker that may be the proxy of product-vn, and of nothing else."""
+
+    def refusal(self, node: ProxyNode) -> StreamError | None:
+        if node.name == "product-vn":
+            return None
+        return StreamError(f"not {node.name}", grpc.StatusCode.PERMISSION_DENIED)
+
+
+class ByHeader(Interceptor):
+    """Takes whoever says so for product's pod, and lets all others be whom they like."""
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Handler:
+        if ("pod", "product") in handler_call_details.invocation_metadata:
+            admission.admit(OnlyProduct())
+        return await continuation(handler_call_details)
+
+
+def node(name: str) -> Node:
+    found = Node(id=f"mesh/shopmesh/virtualNode/{name}")
+    found.metadata["instance"] = f"{name}-1"
+    return found
+
+
+def discovery(name: str) -> bytes:
+    data: bytes = DeltaDiscoveryRequest(node=node(name), type_url=CLUSTERS).SerializeToString()
+    return data
+
+
+def health(name: str) -> bytes:
+    asked = HealthCheckRequestOrEndpointHealthResponse()
+    asked.health_check_request.node.CopyFrom(node(name))
+    data: bytes = asked.SerializeToString()
+    return data
+
+
+def figures(name: str) -> bytes:
+    message: Any = metrics_proto.message_class("StreamMetricsMessage")()
+    message.identifier.node = node(name).SerializeToString()
+    data: bytes = message.SerializeToString()
+    return data
+
+
+SERVICES = {
+    "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources": discovery,
+    "/envoy.service.health.v3.HealthDiscoveryService/StreamHealthCheck": health,
+    metrics_proto.METHOD: figures,
+}
+
+
+async def ended(port: int, method: str, first: bytes, *headers: tuple[str, str]) -> tuple[grpc.StatusCode, str]:
+    """How a stream ends whose speaker says that and nothing more."""
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        stream = channel.stream_stream(method)(metadata=headers)  # type: ignore[call-arg]  # written to below
+        # A stream that is refused may be gone before this is through.
+        with contextlib.suppress(asyncio.InvalidStateError, grpc.RpcError):
+            await stream.write(first)
+            await stream.done_writing()
+        with contextlib.suppress(grpc.RpcError):
+            while isinstance(await stream.read(), bytes):
+                pass
+        return await stream.code(), await stream.details()
+
+
+@pytest.mark.parametrize("method", SERVICES)
+def test_a_speaker_may_only_be_the_proxy_that_it_is(method: str) -> None:
+    """Its own node it may be; another's it is refused, with the reason; where nobody says who speaks all may be all."""
+    first = SERVICES[method]
+
+    async def play() -> list[tuple[grpc.StatusCode, str]]:
+        store = await Database.open(None)
+        config = Config(api_port=0, xds_port=0)
+        with contextlib.closing(listen(config.host, config.api_port)) as listener:
+            async with asyncio.timeout(20), served(config, Foundation(store, [ByHeader()]), listener) as bound:
+                pod = ("pod", "product")
+                found = [
+                    await ended(bound.xds_port, method, first("product-vn"), pod),
+                    await ended(bound.xds_port, method, first("order-vn"), pod),
+                    await ended(bound.xds_port, method, first("order-vn")),
+                ]
+        await store.close()
+        return found
+
+    own, other, nobody = asyncio.run(play())
+
+    assert (grpc.StatusCode.OK, "") == own
+    assert (grpc.StatusCode.PERMISSION_DENIED, "not order-vn") == other
+    assert (grpc.StatusCode.OK, "") == nobody
