@@ -10,8 +10,10 @@ Configuration, credentials and TLS are kubernetes_asyncio's; its models of six h
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import AsyncIterator, Mapping
+import socket
+from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import aiohttp
@@ -44,12 +46,14 @@ class UnreachableError(ApiError):
 
 
 class RefusedError(ApiError):
-    """An answer with an error. `status` is HTTP's; `reason` the word that Kubernetes has for it (`AlreadyExists`)."""
+    """An answer with an error. `status` is HTTP's; `reason` the word that Kubernetes has for it (`AlreadyExists`);
+    `retry_after` the seconds that it wants to be left alone for, where it says so."""
 
-    def __init__(self, message: str, status: int, reason: str) -> None:
+    def __init__(self, message: str, status: int, reason: str, retry_after: float | None = None) -> None:
         super().__init__(message)
         self.status = status
         self.reason = reason
+        self.retry_after = retry_after
 
 
 class NotFoundError(RefusedError):
@@ -76,6 +80,11 @@ class Event(NamedTuple):
 
     type: str
     object: Object
+
+    @property
+    def resource_version(self) -> str:
+        """From which on a watch goes on after this event."""
+        return str(self.object["metadata"]["resourceVersion"])
 
 
 class ApiServer:
@@ -129,6 +138,7 @@ class ApiServer:
                 return Listed(objects, str(metadata.get("resourceVersion", "")))
             query = {**query, "continue": rest}
 
+    @contextlib.asynccontextmanager
     async def watch(
         self,
         kind: ResourceType,
@@ -137,10 +147,10 @@ class ApiServer:
         namespace: str | None = None,
         selector: str | None = None,
         only_metadata: bool = False,
-    ) -> AsyncIterator[Event]:
+    ) -> AsyncIterator[AsyncIterator[Event]]:
         """What changes after that resourceVersion, for that long at most; the server's ending it is no error.
 
-        Raises ApiError; GoneError, also in the middle, when that resourceVersion is too old.
+        Raises ApiError, at first or while it is read; GoneError when that resourceVersion is too old.
         """
         query = {
             "watch": "true",
@@ -149,23 +159,32 @@ class ApiServer:
             "timeoutSeconds": str(seconds),
             **({"labelSelector": selector} if selector else {}),
         }
-        # The server ends it after `seconds`. A connection that is dead tells nothing at all, not even bookmarks.
+        # The server ends it after `seconds`; a connection that is dead is noticed earlier, by TCP.
         timeout = aiohttp.ClientTimeout(connect=CONNECT_SECONDS, sock_connect=CONNECT_SECONDS, total=seconds + 10)
         accept = _ONLY_METADATA.format("") if only_metadata else None
-        try:
-            async with await self._send("GET", kind.path(namespace), query, None, accept, timeout) as response:
-                if response.status != 200:
-                    raise _refused(response.status, await response.read(), f"watch {kind.plural}")
-                while line := await response.content.readline():
-                    event = json.loads(line)
-                    if event["type"] == "ERROR":
-                        status = event["object"]
-                        raise _refused(
-                            int(status.get("code", 500)), json.dumps(status).encode(), f"watch {kind.plural}"
-                        )
-                    yield Event(event["type"], event["object"])
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError, KeyError) as error:
-            raise UnreachableError(f"watch {kind.plural} at {self._host}: {error!r}") from error
+        asked = f"watch {kind.plural}"
+        with self._reached(asked):
+            response = await self._send("GET", kind.path(namespace), query, None, accept, timeout)
+        async with response:
+            if response.status != 200:
+                with self._reached(asked):
+                    raise _refused(response, await response.read(), asked)
+            _probe(response)
+            yield self._events(response, asked)
+
+    async def _events(self, response: aiohttp.ClientResponse, asked: str) -> AsyncIterator[Event]:
+        while True:
+            with self._reached(asked):
+                line = await response.content.readline()
+                if not line:
+                    return
+                found = json.loads(line)
+                event = Event(found["type"], found["object"])
+                if event.type == "ERROR":
+                    raise _told(int(event.object.get("code", 500)), event.object, asked)
+                if not event.resource_version:
+                    raise ValueError(f"an event without a resourceVersion: {line[:200]!r}")
+            yield event
 
     async def get(self, kind: ResourceType, name: str, namespace: str | None = None) -> Object:
         return await self._ask("GET", kind.path(namespace, name))
@@ -209,15 +228,21 @@ class ApiServer:
         content_type: str = "application/json",
     ) -> Object:
         timeout = aiohttp.ClientTimeout(total=REQUEST_SECONDS, connect=CONNECT_SECONDS)
-        try:
+        asked = f"{method} {path}"
+        with self._reached(asked):
             async with await self._send(method, path, query, body, accept, timeout, content_type) as response:
                 data = await response.read()
                 if response.status >= 300:
-                    raise _refused(response.status, data, f"{method} {path}")
+                    raise _refused(response, data, asked)
                 found: Object = json.loads(data)
                 return found
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            raise UnreachableError(f"{method} {path} at {self._host}: {error!r}") from error
+
+    @contextlib.contextmanager
+    def _reached(self, asked: str) -> Iterator[None]:
+        try:
+            yield
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError, KeyError, TypeError) as error:
+            raise UnreachableError(f"{asked} at {self._host}: {str(error) or type(error).__name__}") from error
 
     async def _send(
         self,
@@ -248,14 +273,30 @@ def _dry(run: bool) -> dict[str, str]:
     return {"dryRun": "All"} if run else {}
 
 
-def _refused(status: int, data: bytes, asked: str) -> RefusedError:
-    """The error of a `Status` object: https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/status/"""
-    message, reason = data[:300].decode("utf-8", "replace"), ""
-    try:
+def _refused(response: aiohttp.ClientResponse, data: bytes, asked: str) -> RefusedError:
+    """The error of an answer. https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/status/"""
+    said: Any = None
+    with contextlib.suppress(ValueError):
         said = json.loads(data)
-        said = said.get("object", said)
-        message, reason = str(said.get("message") or message), str(said.get("reason") or "")
-    except (ValueError, AttributeError):
-        pass
+    if not isinstance(said, dict):
+        said = {"message": data[:300].decode("utf-8", "replace")}
+    after = response.headers.get("Retry-After", "")
+    # A date is possible as well; Kubernetes has none.
+    return _told(response.status, said, asked, float(after) if after.isdecimal() else None)
+
+
+def _told(status: int, said: Mapping[str, Any], asked: str, retry_after: float | None = None) -> RefusedError:
+    message, reason = str(said.get("message") or ""), str(said.get("reason") or "")
     kind = {404: NotFoundError, 409: ConflictError, 410: GoneError}.get(status, RefusedError)
-    return kind(f"{asked}: {message} ({status} {reason})".replace(" )", ")"), status, reason)
+    return kind(f"{asked}: {message} ({f'{status} {reason}'.strip()})", status, reason, retry_after)
+
+
+def _probe(response: aiohttp.ClientResponse) -> None:
+    """Lets TCP notice within half a minute that nobody is at the other end: a watch may say nothing for long."""
+    transport = response.connection.transport if response.connection is not None else None
+    connection = transport.get_extra_info("socket") if transport is not None else None
+    if connection is not None:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for option, value in (("TCP_KEEPIDLE", 10), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3)):
+            if (number := getattr(socket, option, None)) is not None:
+                connection.setsockopt(socket.IPPROTO_TCP, number, value)
