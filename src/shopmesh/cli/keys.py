@@ -34,8 +34,9 @@ Example:
 )
 def keys(credentials: Path, xds_token: Path) -> None:
     """Make the API's credentials and the token for xDS, by chance; what is there is left alone."""
-    identity, secret = f"SHOPMESH{secrets.token_hex(6).upper()}", secrets.token_urlsafe(30)
-    _made(credentials, f"[default]\naws_access_key_id = {identity}\naws_secret_access_key = {secret}\n", _OWNER)
+    from shopmesh.server.config import new_credentials
+
+    _made(credentials, new_credentials(), _OWNER)
     _made(xds_token, secrets.token_hex(32), _OWNER_AND_GROUP)
 
 

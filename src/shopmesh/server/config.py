@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import configparser
 import ipaddress
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -65,23 +66,42 @@ def read_credentials(path: Path) -> dict[str, str]:
 
     https://docs.aws.amazon.com/cli/latest/userguide/cli-configure-files.html
     """
-    parser = configparser.RawConfigParser()
     try:
-        parser.read_string(path.read_text())
+        text = path.read_text()
     except OSError as error:
         raise ConfigError(f"cannot read the credentials file {path}: {error.strerror}") from error
-    except (configparser.Error, UnicodeDecodeError) as error:
-        # The parser's own message quotes the offending line, and that may hold a secret.
-        raise ConfigError(
-            f"{path} is not a credentials file: write [profile] and below it aws_access_key_id and "
-            f"aws_secret_access_key ({type(error).__name__})"
-        ) from None
+    except UnicodeDecodeError as error:
+        raise _no_credentials(str(path), error) from None
+    return parsed_credentials(text, str(path))
+
+
+def parsed_credentials(text: str, where: str) -> dict[str, str]:
+    """The same of a text that was read elsewhere; `where` names it in errors."""
+    parser = configparser.RawConfigParser()
+    try:
+        parser.read_string(text)
+    except configparser.Error as error:
+        raise _no_credentials(where, error) from None
     keys = {}
     for profile in parser.sections():
         try:
             keys[parser[profile]["aws_access_key_id"]] = parser[profile]["aws_secret_access_key"]
         except KeyError as missing:
-            raise ConfigError(f"{path}: profile [{profile}] has no {missing.args[0]}") from None
+            raise ConfigError(f"{where}: profile [{profile}] has no {missing.args[0]}") from None
     if not keys:
-        raise ConfigError(f"{path} holds no profile: write [default], aws_access_key_id and aws_secret_access_key")
+        raise ConfigError(f"{where} holds no profile: write [default], aws_access_key_id and aws_secret_access_key")
     return keys
+
+
+def new_credentials() -> str:
+    """A key made by chance, in the form of such a file."""
+    identity, secret = f"SHOPMESH{secrets.token_hex(6).upper()}", secrets.token_urlsafe(30)
+    return f"[default]\naws_access_key_id = {identity}\naws_secret_access_key = {secret}\n"
+
+
+def _no_credentials(where: str, error: Exception) -> ConfigError:
+    # The parser's own message quotes the offending line, and that may hold a secret.
+    return ConfigError(
+        f"{where} is not a credentials file: write [profile] and below it aws_access_key_id and "
+        f"aws_secret_access_key ({type(error).__name__})"
+    )

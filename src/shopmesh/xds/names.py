@@ -22,6 +22,8 @@ SELF_REDIRECT = "lds_egress_self_redirect"
 
 BLACKHOLE = "cds_blackhole"
 XDS_CLUSTER = "xds"
+XDS_AUTHORITY = "control-plane"
+"""The secret that says whom a proxy trusts as its control plane."""
 SDS_CLUSTER = "static_cluster_sds_unix_socket"
 """The SDS of a proxy's own host (SPIRE's agent, say), under the name that App Mesh's Envoy image gave it."""
 
