@@ -42,6 +42,12 @@ ENABLE_ENVOY_STATS_TAGS, ENABLE_ENVOY_XRAY_TRACING and many more; docs/sidecar.m
     metavar="PATH",
     help="The token for xDS, as a file in the proxy's file system; Envoy sees when it changes.",
 )
+@click.option(
+    "--xds-ca-file",
+    metavar="PATH",
+    help="Speak TLS, and trust the control plane by this file in the proxy's file system (ca.json of ConfigMap "
+    "shopmesh-root); Envoy sees when it changes.",
+)
 @click.option("--admin-port", type=int, help="Envoy's admin port, on loopback.  [default: 9901]")
 @click.option("--ready-port", default=15021, show_default=True, help="Port of GET /ready, for probes.")
 @click.option(
@@ -64,6 +70,7 @@ def bootstrap(
     xds_host: str | None,
     xds_port: int | None,
     xds_token_file: str | None,
+    xds_ca_file: str | None,
     admin_port: int | None,
     ready_port: int,
     prometheus_port: int | None,
@@ -94,6 +101,7 @@ def bootstrap(
             admin_port or environment.Environment(environ).port("ENVOY_ADMIN_ACCESS_PORT"),
             ready_port,
             token_file=xds_token_file,
+            ca_file=xds_ca_file,
             options=replace(options, prometheus_port=prometheus_port, statistics=statistics),
         )
     except BootstrapError as error:

@@ -94,12 +94,15 @@ def test_one_service_is_the_way_in() -> None:
 )
 def test_the_sidecar_s_file_is_the_one_that_bootstrap_writes(component: str, told: Options, how: str) -> None:
     """A reader sees what a sidecar is told."""
-    written = bootstrap(None, CONTROL_PLANE, 18000, 9901, token_file="/var/run/shopmesh/token", options=told)
+    identity = "/var/run/shopmesh"
+    written = bootstrap(
+        None, CONTROL_PLANE, 18000, 9901, token_file=f"{identity}/token", ca_file=f"{identity}/ca.json", options=told
+    )
     variables = " ".join(f"{name}={value} " for name, value in OBSERVED.items()) if how else ""
 
     assert json.loads((COMPONENTS / component / "sidecar.json").read_text()) == written, (
         f"write it anew: {variables}shopmesh bootstrap --xds-host {CONTROL_PLANE} "
-        f"--xds-token-file /var/run/shopmesh/token{how} > k8s/components/{component}/sidecar.json"
+        f"--xds-token-file {identity}/token --xds-ca-file {identity}/ca.json{how} > k8s/components/{component}/sidecar.json"
     )
 
 

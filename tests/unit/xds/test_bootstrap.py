@@ -14,10 +14,11 @@ from envoy.extensions.filters.http.health_check.v3 import health_check_pb2
 from envoy.extensions.filters.http.router.v3 import router_pb2
 from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2
 from envoy.extensions.resource_monitors.downstream_connections.v3 import downstream_connections_pb2
+from envoy.extensions.transport_sockets.tls.v3.tls_pb2 import UpstreamTlsContext
 from envoy.extensions.upstreams.http.v3 import http_protocol_options_pb2
 from google.protobuf.json_format import ParseDict
 
-from shopmesh.xds.bootstrap import BootstrapError, bootstrap
+from shopmesh.xds.bootstrap import BootstrapError, Options, bootstrap
 from shopmesh.xds.bootstrap.messages import Json
 from shopmesh.xds.node import ProxyNode, parse
 from tests.unit.xds.test_node import EXPLICIT
@@ -82,6 +83,41 @@ def test_the_token_goes_with_every_stream() -> None:
     document = bootstrap(EXPLICIT, "127.0.0.1", 18000, 9901, token_file="/var/run/shopmesh/token")
 
     assert "Bearer %FILE_CONTENT(/var/run/shopmesh/token:/var/run/shopmesh)%" in json.dumps(document)
+
+
+def tls_of(document: Json) -> Json:
+    config: Json = document["static_resources"]["clusters"][0]["transport_socket"]["typed_config"]
+    return config
+
+
+@pytest.mark.parametrize(
+    ("host", "kind", "sni"), [("control-plane.x.svc", "DNS", "control-plane.x.svc"), ("10.0.0.7", "IP_ADDRESS", None)]
+)
+def test_the_control_plane_proves_that_it_is_that_host(host: str, kind: str, sni: str | None) -> None:
+    """Its certificate must name the host that was given, and come from the authority in a file that is watched."""
+    config = tls_of(bootstrap(EXPLICIT, host, 18000, 9901, ca_file="/var/run/shopmesh/ca.json"))
+    validation = config["common_tls_context"]["combined_validation_context"]
+    (name,) = validation["default_validation_context"]["match_typed_subject_alt_names"]
+
+    ParseDict({key: value for key, value in config.items() if key != "@type"}, UpstreamTlsContext())
+    assert {"san_type": kind, "matcher": {"exact": host}} == name
+    assert sni == config.get("sni")
+    assert {"path": "/var/run/shopmesh/ca.json", "watched_directory": {"path": "/var/run/shopmesh"}} == (
+        validation["validation_context_sds_secret_config"]["sds_config"]["path_config_source"]
+    )
+
+
+def test_without_a_ca_xds_is_plain_text() -> None:
+    """As it is on loopback."""
+    assert "transport_socket" not in bootstrap(EXPLICIT, "127.0.0.1", 18000, 9901)["static_resources"]["clusters"][0]
+
+
+def test_a_ca_that_could_not_be_watched_or_compared_is_refused() -> None:
+    """A relative path has no folder to watch, a Unix socket no name."""
+    with pytest.raises(BootstrapError, match="absolute path"):
+        bootstrap(EXPLICIT, "127.0.0.1", 18000, 9901, ca_file="ca.json")
+    with pytest.raises(BootstrapError, match="leave out --xds-ca-file"):
+        bootstrap(EXPLICIT, "x", 18000, 9901, ca_file="/ca.json", options=Options(xds_socket="/xds.sock"))
 
 
 @pytest.mark.parametrize("path", ["token", "", "/a:b", "/a b", "/%", "/a)", "/tokén"])

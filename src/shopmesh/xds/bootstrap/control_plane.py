@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import posixpath
 import re
 
@@ -26,9 +27,11 @@ def by_ads(options: Options) -> Json:
     return {"ads": {}, "resource_api_version": "V3", "initial_fetch_timeout": f"{options.initial_fetch_seconds}s"}
 
 
-def clusters(host: str, port: int, token_file: str | None, options: Options) -> list[Json]:
+def clusters(host: str, port: int, token_file: str | None, ca_file: str | None, options: Options) -> list[Json]:
     """The control plane, and beside it whoever hands out secrets."""
     found = [_control_plane(host, port, token_file, options)]
+    if ca_file is not None:
+        found[0]["transport_socket"] = _tls(host, ca_file, options)
     if options.sds_socket is not None:
         found.append(cluster(names.SDS_CLUSTER, pipe(options.sds_socket), http2=True))
     return found
@@ -45,6 +48,49 @@ def _control_plane(host: str, port: int, token_file: str | None, options: Option
         },
         "typed_extension_protocol_options": http_options({"http2_protocol_options": keepalive}, **filters),
     }
+
+
+def _tls(host: str, ca_file: str, options: Options) -> Json:
+    """TLS with a control plane whose certificate is for that host.
+
+    The file is a secret in the form of SDS: PEM that a static section names is read by Envoy 1.40 at its start alone,
+    whatever it is told to watch.
+    """
+    if options.xds_socket is not None:
+        raise BootstrapError("a control plane on a Unix socket has no name for a certificate: leave out --xds-ca-file")
+    if not ca_file.startswith("/"):
+        raise BootstrapError(f"the CA file {ca_file!r} cannot be watched: give an absolute path")
+    source = {"path": ca_file, "watched_directory": {"path": posixpath.dirname(ca_file)}}
+    validation = {
+        "default_validation_context": {
+            "match_typed_subject_alt_names": [
+                {"san_type": "IP_ADDRESS" if _is_address(host) else "DNS", "matcher": {"exact": host}}
+            ]
+        },
+        "validation_context_sds_secret_config": {
+            "name": names.XDS_AUTHORITY,
+            "sds_config": {"path_config_source": source, "resource_api_version": "V3"},
+        },
+    }
+    config = {
+        "@type": f"{T}extensions.transport_sockets.tls.v3.UpstreamTlsContext",
+        "common_tls_context": {
+            "tls_params": {"tls_minimum_protocol_version": "TLSv1_2"},
+            "alpn_protocols": ["h2"],
+            "combined_validation_context": validation,
+        },
+    }
+    if not _is_address(host):
+        config["sni"] = host
+    return {"name": "envoy.transport_sockets.tls", "typed_config": config}
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _with_token(path: str) -> list[Json]:

@@ -24,18 +24,21 @@ def bootstrap(
     ready_host: str | None = None,
     token_file: str | None = None,
     options: Options = _DEFAULTS,
+    ca_file: str | None = None,
 ) -> Json:
     """A bootstrap for that proxy, as a JSON document.
 
     `node` None: identity comes by --service-node, --service-cluster and --config-yaml, so that one file serves many.
     The admin port is on loopback; the readiness listener (`GET /ready`) on `ready_host`: loopback in explicit mode,
     else every address, for probes come from outside; so is Prometheus's. `token_file` is the path of a token, in the
-    proxy's file system, that is sent to the control plane with each stream. Raises BootstrapError.
+    proxy's file system, that is sent to the control plane with each stream; `ca_file` says there by whom a control
+    plane proves itself, as `ca.json` of ConfigMap `shopmesh-root` does; without it xDS is plain text. Raises
+    BootstrapError.
     """
     explicit = node is not None and node.mode == "explicit"
     bound = ready_host or ("127.0.0.1" if explicit else "0.0.0.0")
     service = {"transport_api_version": "V3", "grpc_services": [{"envoy_grpc": control_plane.service()}]}
-    clusters = control_plane.clusters(xds_host, xds_port, token_file, options)
+    clusters = control_plane.clusters(xds_host, xds_port, token_file, ca_file, options)
     own = [listeners.ready(ready_port, bound)]
     if options.tracer is not None:
         clusters += options.tracer.clusters
