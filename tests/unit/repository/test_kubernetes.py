@@ -102,7 +102,8 @@ def test_the_sidecar_s_file_is_the_one_that_bootstrap_writes(component: str, tol
 
     assert json.loads((COMPONENTS / component / "sidecar.json").read_text()) == written, (
         f"write it anew: {variables}shopmesh bootstrap --xds-host {CONTROL_PLANE} "
-        f"--xds-token-file {identity}/token --xds-ca-file {identity}/ca.json{how} > k8s/components/{component}/sidecar.json"
+        f"--xds-token-file {identity}/token --xds-ca-file {identity}/ca.json{how} "
+        f"> k8s/components/{component}/sidecar.json"
     )
 
 
