@@ -83,7 +83,7 @@ def declared(
     for source, is_ours in zip(sources, ours, strict=True):
         if is_ours:
             refuse_placeholders(source)
-            found = list(_of_manifest(source, objects))
+            found = list(of_manifest(source, objects))
         elif is_request(source.value):
             refuse_placeholders(source)
             found = request(source)
@@ -107,7 +107,8 @@ def declared(
     return in_order(resources)
 
 
-def _of_manifest(source: Source, objects: Objects) -> Iterator[Declared]:
+def of_manifest(source: Source, objects: Objects) -> Iterator[Declared]:
+    """The resources of one manifest: a router's routes after it, none for a BackendGroup."""
     name = named(source)
     if name.kind == "BackendGroup":
         return

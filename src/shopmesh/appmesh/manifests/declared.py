@@ -100,7 +100,7 @@ def restored(resource: Declared) -> dict[str, Any]:
     for path in KEPT[resource.key.kind]:
         if (text := joined(f"{_KEPT}{path[-1]}", resource.tags)) is not None:
             with contextlib.suppress(ValueError):  # somebody wrote into the tag; the guess does as well
-                _put(manifest, path, json.loads(text))
+                put_at(manifest, path, json.loads(text))
     if annotations := texts({name: value for name, value in resource.tags.items() if name.startswith(PREFIX)}):
         manifest["metadata"]["annotations"] = annotations
     return manifest
@@ -123,7 +123,8 @@ def at(value: Any, path: Path) -> Any:
     return value
 
 
-def _put(manifest: dict[str, Any], path: Path, value: Any) -> None:
+def put_at(manifest: dict[str, Any], path: Path, value: Any) -> None:
+    """Sets the value at a path of keys; None takes it away."""
     *above, last = path
     for step in above:
         manifest = manifest.setdefault(str(step), {})

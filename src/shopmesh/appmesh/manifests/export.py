@@ -7,7 +7,7 @@ it for whoever takes the manifests to a cluster.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -15,7 +15,7 @@ from shopmesh.appmesh.annotations import PREFIX
 from shopmesh.appmesh.annotations.pieces import texts
 from shopmesh.appmesh.manifests.annotated import is_valid_in_kubernetes, of_routes, spoken
 from shopmesh.appmesh.manifests.declared import Declared, in_order, is_kept, is_ours, restored
-from shopmesh.appmesh.manifests.fields import Reference, to_manifest
+from shopmesh.appmesh.manifests.fields import Refer, Reference, to_manifest
 from shopmesh.appmesh.manifests.names import KINDS, ObjectName, distinct
 from shopmesh.appmesh.store import Document, Key
 
@@ -63,16 +63,7 @@ def _manifest(
     resource: Declared, routes: Sequence[Declared], names: Mapping[Key, ObjectName], known: dict[str, Any]
 ) -> dict[str, Any]:
     """`known` is what name and tags tell; the specification comes on top."""
-    mesh, own = resource.key.mesh, names[resource.key]
-
-    def refer(reference: Reference, api_name: str) -> tuple[str, Any]:
-        target = names.get(Key(KINDS[reference.kind], (mesh, api_name)))
-        if target is None:
-            there = f"mesh/{quote(mesh, safe='')}/{reference.stem}/{api_name}"
-            return f"{reference.stem}ARN", f"arn:aws:appmesh:us-east-1:000000000000:{there}"
-        apart = {"namespace": target.namespace} if target.namespace != own.namespace else {}
-        return f"{reference.stem}Ref", {"name": target.name, **apart}
-
+    refer = reference_to(resource.key.mesh, names[resource.key], names.get)
     spec = to_manifest(resource.spec, refer, ("spec",))
     if resource.key.kind == "mesh" and "serviceDiscovery" in spec:
         spec["meshServiceDiscovery"] = spec.pop("serviceDiscovery")
@@ -82,6 +73,20 @@ def _manifest(
             metadata = known["metadata"]
             known = {**known, "metadata": {**metadata, "annotations": {**metadata.get("annotations", {}), **added}}}
     return {**known, "spec": {**known["spec"], **spec}}
+
+
+def reference_to(mesh: str, own: ObjectName, name_of: Callable[[Key], ObjectName | None]) -> Refer:
+    """How the object `own` refers to others of its mesh: by their objects' names, else by an ARN."""
+
+    def refer(reference: Reference, api_name: str) -> tuple[str, Any]:
+        target = name_of(Key(KINDS[reference.kind], (mesh, api_name)))
+        if target is None:
+            there = f"mesh/{quote(mesh, safe='')}/{reference.stem}/{api_name}"
+            return f"{reference.stem}ARN", f"arn:aws:appmesh:us-east-1:000000000000:{there}"
+        apart = {"namespace": target.namespace} if target.namespace != own.namespace else {}
+        return f"{reference.stem}Ref", {"name": target.name, **apart}
+
+    return refer
 
 
 def not_for_kubernetes(resources: Iterable[Declared]) -> Iterator[str]:

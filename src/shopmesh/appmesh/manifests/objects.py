@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 from shopmesh.appmesh.manifests.declared import Declared, at
 from shopmesh.appmesh.manifests.documents import DocumentError, Path, Source
@@ -34,7 +33,7 @@ def named(source: Source) -> ObjectName:
 
 
 @dataclass(frozen=True)
-class _Known:
+class Known:
     """An object of the documents at hand, which have a source, or of the running mesh, which is then known."""
 
     manifest: Document
@@ -43,13 +42,50 @@ class _Known:
     source: Source | None = None
 
 
+def known(source: Source, name: ObjectName) -> Known:
+    """The object of a document."""
+    return Known(source.value, str(at(source.value, ("spec", "awsName")) or default_name(name)), source=source)
+
+
+class Catalogue(Protocol):
+    """The objects that references may name."""
+
+    def get(self, name: ObjectName) -> Known | None:
+        """The object of that name."""
+
+    def of_kind(self, kind: str) -> Mapping[ObjectName, Known]:
+        """All objects of one kind."""
+
+    def labels(self, namespace: str) -> Mapping[str, str] | None:
+        """The labels of a namespace, or None where they are not known."""
+
+
+class Table:
+    """A catalogue of what stands in documents and, beside it, in the running mesh."""
+
+    def __init__(self, objects: Mapping[ObjectName, Known], labels: Mapping[str, Mapping[str, str]]) -> None:
+        self._objects = objects
+        self._labels = labels
+        self._kinds: dict[str, dict[ObjectName, Known]] = {}
+        for name, one in objects.items():
+            self._kinds.setdefault(name.kind, {})[name] = one
+
+    def get(self, name: ObjectName) -> Known | None:
+        return self._objects.get(name)
+
+    def of_kind(self, kind: str) -> Mapping[ObjectName, Known]:
+        return self._kinds.get(kind, {})
+
+    def labels(self, namespace: str) -> Mapping[str, str] | None:
+        return self._labels.get(namespace)
+
+
 @dataclass(frozen=True)
 class Objects:
-    """The objects by name, the labels of the namespaces whose documents are there, and the mesh to fall back on."""
+    """What one manifest may speak of, and the mesh to fall back on."""
 
-    known: Mapping[ObjectName, _Known]
-    labels: Mapping[str, Mapping[str, str]]
-    fallback: str | None
+    catalogue: Catalogue
+    fallback: str | None = None
     missing: Missing | None = None
 
     @classmethod
@@ -62,8 +98,8 @@ class Objects:
         missing: Missing | None = None,
     ) -> Objects:
         """What is declared here comes before what exists; two documents of one object are refused."""
-        known = {
-            name: _Known(manifest, str(manifest["spec"]["awsName"]), key.mesh)
+        there = {
+            name: Known(manifest, str(manifest["spec"]["awsName"]), key.mesh)
             for name, (key, manifest) in objects_of(existing).items()
         }
         here: dict[ObjectName, Source] = {}
@@ -73,9 +109,9 @@ class Objects:
                 where = here[name].place()
                 raise source.wrong(("metadata", "name"), f"{name.kind} {name.name!r} stands already in {where}")
             here[name] = source
-            api_name = str(at(source.value, ("spec", "awsName")) or default_name(name))
-            known[name] = _Known(source.value, api_name, source=source)
-        return cls(known, {name: labels for name, labels in map(_namespace, sources) if name}, mesh, missing)
+            there[name] = known(source, name)
+        labels = {name: labels for name, labels in map(_namespace, sources) if name}
+        return cls(Table(there, labels), mesh, missing)
 
     def mesh_of(self, source: Source, name: ObjectName) -> tuple[str, str | None]:
         """The mesh that an object belongs to, and its `meshOwner`.
@@ -83,13 +119,13 @@ class Objects:
         By `meshRef`; else by the namespace's labels, where the Namespace is among the documents; else the mesh asked
         for; else the only one there is.
         """
-        meshes = self._meshes
+        meshes = {key.name: mesh for key, mesh in self.catalogue.of_kind("Mesh").items()}
         here = [mesh for mesh in meshes.values() if mesh.source]
         if ref := at(source.value, ("spec", "meshRef", "name")):
             if ref not in meshes:
                 raise source.wrong(("spec", "meshRef"), f"there is no Mesh {ref!r}; apply it too")
             fitting = [meshes[ref]]
-        elif (labels := self.labels.get(name.namespace)) is not None:
+        elif (labels := self.catalogue.labels(name.namespace)) is not None:
             fitting = [m for m in meshes.values() if selects(at(m.manifest, ("spec", "namespaceSelector")), labels)]
         elif self.fallback is not None:
             fitting = [mesh for mesh in meshes.values() if mesh.api_name == self.fallback]
@@ -117,10 +153,10 @@ class Objects:
             return self.api_name(source, ("spec", "virtualGatewayRef"), other, mesh)
         labels = at(source.value, ("metadata", "labels")) or {}
         fitting = [
-            known.api_name
-            for key, known in self._gateways.items()
-            if self._takes(known.manifest, name.namespace, labels)
-            if self._mesh(key, known) == mesh
+            one.api_name
+            for key, one in self.catalogue.of_kind("VirtualGateway").items()
+            if self._takes(one.manifest, name.namespace, labels)
+            if self._mesh(key, one) == mesh
         ]
         if not fitting and self.missing is not None:
             self.missing(source.wrong((), f"the gateway of GatewayRoute {name.name!r} is not among these files"))
@@ -136,8 +172,8 @@ class Objects:
 
     def api_name(self, source: Source, path: Path, name: ObjectName, mesh: str) -> str:
         """The `awsName` of an object that is referred to; raises `DocumentError` when it is not there or elsewhere."""
-        known = self.known.get(name)
-        if known is None:
+        found = self.catalogue.get(name)
+        if found is None:
             where = f"there is no {name.kind} {name.name!r} in namespace {name.namespace!r}"
             if self.missing is None:
                 raise source.wrong(
@@ -145,15 +181,15 @@ class Objects:
                 )
             self.missing(source.wrong(path, f"{where} among these files; the mesh must have it"))
             return default_name(name)
-        if (other := self._mesh(name, known)) != mesh:
+        if (other := self._mesh(name, found)) != mesh:
             raise source.wrong(path, f"{name.kind} {name.name!r} belongs to mesh {other!r}, not to {mesh!r}")
-        return known.api_name
+        return found.api_name
 
     def group(self, source: Source, path: Path, space: str, name: str, services_in: str) -> list[ObjectName]:
         """The virtual services of a backend group; the name `*` stands for all of a namespace."""
         if name == "*":
-            return sorted(key for key in self.known if key.kind == "VirtualService" and key.namespace == space)
-        group = self.known.get(ObjectName("BackendGroup", space, name))
+            return sorted(key for key in self.catalogue.of_kind("VirtualService") if key.namespace == space)
+        group = self.catalogue.get(ObjectName("BackendGroup", space, name))
         if group is None:
             raise source.wrong(path, f"there is no BackendGroup {name!r} in namespace {space!r}; apply it too")
         listed: list[dict[str, Any]] = at(group.manifest, ("spec", "virtualservices")) or []
@@ -162,20 +198,12 @@ class Objects:
             for entry in listed
         ]
 
-    @cached_property
-    def _meshes(self) -> dict[str, _Known]:
-        return {key.name: known for key, known in self.known.items() if key.kind == "Mesh"}
-
-    @cached_property
-    def _gateways(self) -> dict[ObjectName, _Known]:
-        return {key: known for key, known in self.known.items() if key.kind == "VirtualGateway"}
-
-    def _mesh(self, name: ObjectName, known: _Known) -> str | None:
-        return self.mesh_of(known.source, name)[0] if known.source else known.mesh
+    def _mesh(self, name: ObjectName, of: Known) -> str | None:
+        return self.mesh_of(of.source, name)[0] if of.source else of.mesh
 
     def _takes(self, gateway: Document, namespace: str, labels: Mapping[str, str]) -> bool:
         space = at(gateway, ("spec", "namespaceSelector"))
-        known = self.labels.get(namespace)
+        known = self.catalogue.labels(namespace)
         routes = at(gateway, ("spec", "gatewayRouteSelector"))
         # A namespace whose labels are not known here is taken for a fitting one; without a selector none is.
         return (space is not None if known is None else selects(space, known)) and (

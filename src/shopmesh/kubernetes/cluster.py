@@ -1,0 +1,203 @@
+"""What the API server last told of a cluster, and what of it changed since somebody looked.
+
+No I/O: reflectors call `replaced`, `changed` and `removed`; the store reads, and takes what was `touched`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from shopmesh.appmesh.manifests.documents import Path, Source, spelled
+from shopmesh.appmesh.manifests.names import ObjectName
+from shopmesh.appmesh.manifests.objects import Known, known, named
+from shopmesh.kubernetes.api import Object
+from shopmesh.kubernetes.resources import ENDPOINT_SLICES, MESH_TYPES, NAMESPACES, PODS, SERVICES, ResourceType
+
+SERVICE_LABEL = "kubernetes.io/service-name"
+"""https://kubernetes.io/docs/reference/labels-annotations-taints/#kubernetesio-service-name"""
+
+
+class Name(NamedTuple):
+    """The name of a namespaced object that is none of App Mesh's."""
+
+    namespace: str
+    name: str
+
+
+class Place(NamedTuple):
+    """Something that may change: `("kind", "Mesh")`, `("namespace", "default")`, `("service", "default/product")`."""
+
+    what: str
+    which: str
+
+
+class ObjectSource(Source):
+    """An object of the API server as a document: its fields have no file and no line."""
+
+    def place(self, path: Path = ()) -> str:
+        return spelled(path) or str(self.value.get("kind", "object"))
+
+    def wrong(self, path: Path, message: str) -> Any:
+        error = super().wrong(path, message)
+        return error if path else type(error)(message)
+
+
+class Cluster:
+    """The objects by name. `touched` gathers their names, and the places that changed with them."""
+
+    def __init__(self) -> None:
+        self.objects: dict[ObjectName, Object] = {}
+        self.namespaces: dict[str, Mapping[str, str]] = {}
+        self.services: dict[Name, Object] = {}
+        self.slices: dict[Name, dict[str, Object]] = {}
+        """Those of a Service, by its name."""
+        self.pods: dict[Name, Mapping[str, str]] = {}
+        """Their labels."""
+        self.touched: set[ObjectName | Place] = set()
+        self.revision = 0
+        """The greatest resourceVersion seen."""
+        self._kinds: dict[str, dict[ObjectName, Known]] = {kind: {} for kind in MESH_TYPES}
+        self._known: dict[ResourceType, dict[Name, Object]] = {}
+        self._services_of: dict[Name, set[Name]] = {}
+
+    # what references may name (manifests.objects.Catalogue)
+
+    def get(self, name: ObjectName) -> Known | None:
+        return self._kinds[name.kind].get(name)
+
+    def of_kind(self, kind: str) -> Mapping[ObjectName, Known]:
+        return self._kinds[kind]
+
+    def labels(self, namespace: str) -> Mapping[str, str] | None:
+        return self.namespaces.get(namespace)
+
+    # what reflectors tell (reflector.Sink)
+
+    def replaced(self, kind: ResourceType, objects: list[Object], resource_version: str) -> None:
+        """All objects of a type, as they are now."""
+        self._see(resource_version)
+        now = {name_of(one) for one in objects}
+        for name in [name for name in self._known.get(kind, {}) if name not in now]:
+            self._take(kind, name, None)
+        for one in objects:
+            self.changed(kind, one)
+
+    def changed(self, kind: ResourceType, found: Object) -> None:
+        """One object was added or modified; one that is older than what is known changes nothing."""
+        name = name_of(found)
+        before = self._known.setdefault(kind, {}).get(name)
+        if before is not None and _version(before) > _version(found) and _uid(before) == _uid(found):
+            return
+        self._see(found["metadata"].get("resourceVersion"))
+        self._known[kind][name] = found
+        self._take(kind, name, found)
+
+    def removed(self, kind: ResourceType, found: Object) -> None:
+        """One object is gone."""
+        name = name_of(found)
+        before = self._known.get(kind, {}).get(name)
+        self._see(found["metadata"].get("resourceVersion"))
+        if before is not None and _uid(before) == _uid(found):
+            self._take(kind, name, None)
+
+    def take(self) -> set[ObjectName | Place]:
+        """What was touched since the last call."""
+        taken, self.touched = self.touched, set()
+        return taken
+
+    def _see(self, resource_version: Any) -> None:
+        # They are numbers that grow over all types: https://kubernetes.io/docs/reference/using-api/api-concepts/
+        if str(resource_version or "").isdigit():
+            self.revision = max(self.revision, int(resource_version))
+
+    def _take(self, kind: ResourceType, name: Name, found: Object | None) -> None:
+        before = found if found is not None else self._known[kind].pop(name)
+        if kind.kind in MESH_TYPES:
+            self._mesh_object(ObjectName(kind.kind, name.namespace if kind.namespaced else "", name.name), found)
+        elif kind is NAMESPACES:
+            self._keep(self.namespaces, name.name, None if found is None else labels_of(found), "namespace", name.name)
+        elif kind is SERVICES:
+            self._keep(self.services, name, found, "service", "/".join(name))
+        elif kind is ENDPOINT_SLICES:
+            self._slice(name, before, found is not None)
+        elif kind is PODS:
+            self._pod(name, found)
+
+    def _mesh_object(self, name: ObjectName, found: Object | None) -> None:
+        before = self.objects.get(name)
+        if found is None:
+            del self.objects[name], self._kinds[name.kind][name]
+        else:
+            self.objects[name] = found
+            source = ObjectSource(f"{name.kind} {name.namespace}/{name.name}", 1, 1, found)
+            self._kinds[name.kind][name] = known(source, named(source))
+        # Our own writing of a status, and other controllers', says nothing about the mesh.
+        if before is None or found is None or _meaning(before) != _meaning(found):
+            self.touched |= {name, Place("kind", name.kind)}
+
+    def _slice(self, name: Name, found: Object, there: bool) -> None:
+        service = Name(name.namespace, labels_of(found).get(SERVICE_LABEL, ""))
+        slices = self.slices.setdefault(service, {})
+        if there:
+            slices[name.name] = found
+            for endpoint in found.get("endpoints") or ():
+                if pod := pod_of(endpoint):
+                    self._services_of.setdefault(Name(name.namespace, pod), set()).add(service)
+        else:
+            slices.pop(name.name, None)
+        self.touched.add(Place("service", "/".join(service)))
+
+    def _pod(self, name: Name, found: Object | None) -> None:
+        before = self.pods.pop(name, None)
+        if found is not None:
+            self.pods[name] = labels_of(found)
+        if self.pods.get(name) != before:
+            services = self._services_of.get(name, set())
+            self.touched |= {Place("service", "/".join(service)) for service in services}
+        if found is None:
+            self._services_of.pop(name, None)
+
+    def _keep(self, into: dict[Any, Any], name: Any, found: Any, what: str, which: str) -> None:
+        before = into.pop(name, None)
+        if found is not None:
+            into[name] = found
+        if before != found:
+            self.touched.add(Place(what, which))
+
+
+def name_of(found: Object) -> Name:
+    metadata = found["metadata"]
+    return Name(str(metadata.get("namespace") or ""), str(metadata["name"]))
+
+
+def labels_of(found: Object) -> Mapping[str, str]:
+    labels: Mapping[str, str] = found["metadata"].get("labels") or {}
+    return labels
+
+
+def pod_of(endpoint: Mapping[str, Any]) -> str | None:
+    """The pod behind an endpoint of a slice."""
+    target = endpoint.get("targetRef") or {}
+    return str(target["name"]) if target.get("kind") == "Pod" and target.get("name") else None
+
+
+def _version(found: Object) -> int:
+    version = str(found["metadata"].get("resourceVersion") or "")
+    return int(version) if version.isdigit() else 0
+
+
+def _uid(found: Object) -> Any:
+    return found["metadata"].get("uid")
+
+
+def _meaning(found: Object) -> tuple[Any, ...]:
+    """What of an object the mesh is made of."""
+    metadata = found["metadata"]
+    return (
+        found.get("spec"),
+        metadata.get("uid"),
+        metadata.get("generation"),
+        metadata.get("labels"),
+        metadata.get("annotations"),
+    )

@@ -1,0 +1,171 @@
+"""What the objects of a cluster declare; each is converted again only when something that it speaks of changed.
+
+object ─converted─► Declared …        noted: the objects, kinds and namespaces that were looked at
+       ─DocumentError─► a problem of that object; what it declared before stands
+"""
+
+from __future__ import annotations
+
+import datetime
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from shopmesh.appmesh.manifests import Declared, DocumentError, check
+from shopmesh.appmesh.manifests.convert import of_manifest
+from shopmesh.appmesh.manifests.names import ObjectName
+from shopmesh.appmesh.manifests.objects import Known, Objects
+from shopmesh.appmesh.store import Document, Key
+from shopmesh.kubernetes import kept
+from shopmesh.kubernetes.api import Object
+from shopmesh.kubernetes.cluster import Cluster, Place
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One resource as an object declares it, with the metadata that the object gives it. Times as in `Resource`."""
+
+    declared: Declared
+    uid: str
+    version: int
+    created_at: float
+    updated_at: float
+    derived_from: Key | None = None
+    canary: Document | None = None
+
+
+class Conversions:
+    """By object and by key. `owners` tells which object a key comes from, `problems` why one is not used as it is."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.wanted: dict[Key, Wanted] = {}
+        self.owners: dict[Key, ObjectName] = {}
+        self.problems: dict[ObjectName, str] = {}
+        self.keys: dict[ObjectName, Key] = {}
+        """The resource of each object; of a router that is the router, not one of its routes."""
+        self._cluster = cluster
+        self._keys: dict[ObjectName, tuple[Key, ...]] = {}
+        self._reads: dict[ObjectName, set[ObjectName | Place]] = {}
+        self._readers: dict[ObjectName | Place, set[ObjectName]] = {}
+        self._waiting: dict[Key, set[ObjectName]] = {}
+
+    def update(self, touched: Iterable[ObjectName | Place]) -> set[Key]:
+        """The keys that may be declared otherwise now."""
+        again: dict[ObjectName, None] = {}
+        for place in touched:
+            if isinstance(place, ObjectName):
+                again[place] = None
+            again |= dict.fromkeys(self._readers.get(place, ()))
+        changed: set[Key] = set()
+        while again:
+            keys = set().union(*(self._convert(name) for name in again))
+            changed |= keys
+            # Whoever wanted to declare what is free now can do so.
+            free = [key for key in keys if key not in self.owners]
+            again = {name: None for key in free for name in self._waiting.pop(key, ())}
+        return changed
+
+    def _convert(self, name: ObjectName) -> set[Key]:
+        before = self._keys.get(name, ())
+        found = self._cluster.get(name)
+        if found is None or found.source is None:
+            self._note(name, set())
+            self.problems.pop(name, None)
+            self._declare(name, {})
+            return set(before)
+        noting = _Noting(self._cluster, {name})
+        try:
+            made = _resources(self._cluster.objects[name], list(of_manifest(found.source, Objects(noting))))
+            self._require_free(name, made)
+        except DocumentError as error:
+            self.problems[name] = str(error)
+            return set()
+        finally:
+            self._note(name, noting.read)
+        self.problems.pop(name, None)
+        self._declare(name, made)
+        return {*before, *made}
+
+    def _declare(self, name: ObjectName, made: Mapping[Key, Wanted]) -> None:
+        for key in self._keys.pop(name, ()):
+            del self.wanted[key], self.owners[key]
+        self.keys.pop(name, None)
+        self.wanted |= made
+        self.owners |= dict.fromkeys(made, name)
+        if made:
+            self._keys[name] = tuple(made)
+            self.keys[name] = self._keys[name][0]
+
+    def _require_free(self, name: ObjectName, made: Iterable[Key]) -> None:
+        for key in made:
+            owner = self.owners.get(key)
+            if owner is not None and owner != name:
+                self._waiting.setdefault(key, set()).add(name)
+                raise DocumentError(
+                    f"{owner.kind} {owner.namespace}/{owner.name} is {key.name} already; give this one another awsName"
+                )
+
+    def _note(self, name: ObjectName, reads: set[ObjectName | Place]) -> None:
+        for place in self._reads.pop(name, set()) - reads:
+            self._readers[place].discard(name)
+            if not self._readers[place]:
+                del self._readers[place]
+        if reads:
+            self._reads[name] = reads
+        for place in reads:
+            self._readers.setdefault(place, set()).add(name)
+
+
+class _Noting:
+    """A catalogue that notes what is looked at."""
+
+    def __init__(self, cluster: Cluster, read: set[ObjectName | Place]) -> None:
+        self._cluster = cluster
+        self.read = read
+
+    def get(self, name: ObjectName) -> Known | None:
+        self.read.add(name)
+        return self._cluster.get(name)
+
+    def of_kind(self, kind: str) -> Mapping[ObjectName, Known]:
+        self.read.add(Place("kind", kind))
+        return self._cluster.of_kind(kind)
+
+    def labels(self, namespace: str) -> Mapping[str, str] | None:
+        self.read.add(Place("namespace", namespace))
+        return self._cluster.labels(namespace)
+
+
+def _resources(found: Object, declared: list[Declared]) -> dict[Key, Wanted]:
+    metadata = found["metadata"]
+    generation = int(metadata.get("generation") or 1)
+    uid = str(metadata.get("uid") or "")
+    created = seconds(metadata.get("creationTimestamp"))
+    updated = max([created, *map(seconds, _changes(metadata))])
+    keeping = kept.read(found)
+    made: dict[Key, Wanted] = {}
+    for one in declared:
+        if wrong := next(check.problems([one]), None):
+            raise wrong
+        if one.key.kind == "route":
+            its = keeping.route(one.key.name)
+            version = its.version_of(one.spec, generation)
+            route_uid = str(uuid.uuid5(uuid.NAMESPACE_OID, f"{uid}/{one.key.name}"))
+            tagged = replace(one, tags={**its.tags, **one.tags})
+            made[one.key] = Wanted(tagged, route_uid, version, created, updated, canary=its.canary)
+        else:
+            derived = keeping.derived_from
+            router = None if derived is None else Key("virtualRouter", (one.key.mesh, derived))
+            tagged = replace(one, tags={**keeping.tags, **one.tags})
+            made[one.key] = Wanted(tagged, uid, generation, created, updated, router)
+    return made
+
+
+def _changes(metadata: Document) -> list[str | None]:
+    """When somebody wrote the object, but for its status."""
+    return [one.get("time") for one in metadata.get("managedFields") or () if not one.get("subresource")]
+
+
+def seconds(timestamp: str | None) -> float:
+    """Seconds since 1970 of a Kubernetes timestamp (RFC 3339, UTC); 0.0 for none."""
+    return datetime.datetime.fromisoformat(timestamp).timestamp() if timestamp else 0.0

@@ -1,0 +1,318 @@
+"""The API server of a cluster as the store.
+
+    reflectors ─► Cluster ─touched─► Conversions ─keys─► align ─┐
+                     └────touched────────────────► instances ───┴─► one Transaction ─► State ─► listeners
+    submit(work) ─► Transaction ─► writes ─► API server ─► what it answers goes the same way
+
+Nothing is written by the way in alone: what stands in the State is what the API server has told. Replicas differ for as
+long as a watch takes, and none has to know of another.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from typing import Any, TypeVar
+
+from shopmesh.appmesh.context import Context
+from shopmesh.appmesh.errors import BadRequest, Conflict
+from shopmesh.appmesh.manifests.names import ObjectName
+from shopmesh.appmesh.store import Answered, Key, State, Transaction
+from shopmesh.kubernetes import endpoints
+from shopmesh.kubernetes.alignment import align
+from shopmesh.kubernetes.api import ApiError, ApiServer, ConflictError, NotFoundError, Object, RefusedError
+from shopmesh.kubernetes.cluster import Cluster, Place
+from shopmesh.kubernetes.conversions import Conversions
+from shopmesh.kubernetes.reflector import Reflector
+from shopmesh.kubernetes.resources import ENDPOINT_SLICES, MESH_TYPES, NAMESPACES, PODS, SERVICES, ResourceType
+from shopmesh.kubernetes.writing import Write, writes
+from shopmesh.server.store import Commit, StoreError
+from shopmesh.xds.instances import declare
+from shopmesh.xds.node import Identity
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+ATTEMPTS = 5
+"""Times that a change is made anew because somebody else changed the same object."""
+AT_ONCE = 8
+"""Objects that are tried at the API server at once."""
+MOST_TOKENS = 4096
+STEP = 16
+"""Keys aligned before the loop may do something else."""
+
+
+class KubernetesStore:
+    """All resources, as the objects of a cluster declare them. Use `watching`."""
+
+    def __init__(self, api: ApiServer, context: Callable[[], Context]) -> None:
+        """`context` gives account, region, seconds since 1970 and ids."""
+        self.state = State()
+        self.revision = 0
+        self.cluster = Cluster()
+        self.problems: dict[ObjectName, str] = {}
+        """Why an object is not used, or not as it is now."""
+        self._api = api
+        self.context = context
+        self._conversions = Conversions(self.cluster)
+        self._refused: dict[Key, str] = {}
+        self._nodes_of: dict[Place, set[ObjectName]] = {}
+        self._place_of: dict[ObjectName, tuple[Place, Key]] = {}
+        self._listeners: list[Callable[[Commit], None]] = []
+        self._aligning = asyncio.Lock()
+        self._moved = asyncio.Event()
+        self.reflectors = tuple(
+            Reflector(api, kind, self, only_metadata=kind in (PODS, NAMESPACES))
+            for kind in (*MESH_TYPES.values(), NAMESPACES, SERVICES, ENDPOINT_SLICES, PODS)
+        )
+
+    @contextlib.asynccontextmanager
+    async def watching(self) -> AsyncIterator[None]:
+        """Keeps up with the API server for the length of an `async with` block, which begins when all is known."""
+        tasks = [asyncio.create_task(one.run(), name=f"reflector of {one.kind.plural}") for one in self.reflectors]
+        try:
+            for one in self.reflectors:
+                await one.synced.wait()
+            await self._align()
+            tasks.append(asyncio.create_task(self._keep_up(), name="alignment"))
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    @property
+    def objects(self) -> Mapping[ObjectName, Object]:
+        return self.cluster.objects
+
+    @property
+    def keys(self) -> Mapping[ObjectName, Key]:
+        """The resource that each object declares."""
+        return self._conversions.keys
+
+    # what reflectors tell
+
+    def replaced(self, kind: ResourceType, objects: list[Object], resource_version: str) -> None:
+        self.cluster.replaced(kind, objects, resource_version)
+        self._moved.set()
+
+    def changed(self, kind: ResourceType, found: Object) -> None:
+        self.cluster.changed(kind, found)
+        self._moved.set()
+
+    def removed(self, kind: ResourceType, found: Object) -> None:
+        self.cluster.removed(kind, found)
+        self._moved.set()
+
+    # what the API asks
+
+    def subscribe(self, listener: Callable[[Commit], None]) -> None:
+        self._listeners.append(listener)
+
+    async def submit(self, work: Callable[[Transaction], T]) -> T:
+        """As `Store.submit`. Several objects are tried before the first is written, but are not written as one."""
+        [result] = await self.submit_in_steps(lambda transaction: iter([work(transaction)]))
+        return result
+
+    async def submit_in_steps(self, steps: Callable[[Transaction], Iterator[T]]) -> list[T]:
+        for _ in range(ATTEMPTS):
+            await self.settled()
+            transaction = Transaction(self.state.copy(), self.state.tokens)
+            results = []
+            for number, result in enumerate(steps(transaction), 1):
+                results.append(result)
+                if number % STEP == 0:
+                    await asyncio.sleep(0)
+            changes = transaction.changes
+            if self.cluster.touched or any(self.state.get(one.key) is not one.before for one in changes):
+                # The long ones leave room for others, who may have changed the same.
+                continue
+            asked = writes(changes, transaction, self._conversions.owners, self.cluster.objects)
+            try:
+                await self._write(asked)
+            except ConflictError as error:
+                log.info("somebody else was faster: %s", error)
+                await self._read_again(asked)
+                continue
+            except RefusedError as error:
+                if error.status in (400, 422):
+                    raise BadRequest(f"the cluster refuses it: {error}") from error
+                raise StoreError(f"the API server did not write it: {error}") from error
+            except ApiError as error:
+                raise StoreError(f"the API server did not write it, or did not say so: {error}") from error
+            await self._align()
+            self._remember(transaction.tokens)
+            return [self._restated(result, transaction) for result in results]
+        raise Conflict("somebody else changes the same objects all the time; try again, or find out who")
+
+    async def settled(self) -> None:
+        """Comes back when all that has been told so far is in the state."""
+        while self.cluster.touched:
+            await self._align()
+
+    async def _write(self, asked: list[Write]) -> None:
+        if len(asked) > 1:
+            gate = asyncio.Semaphore(AT_ONCE)
+
+            async def tried(one: Write) -> None:
+                async with gate:
+                    await self._ask(one, dry_run=True)
+
+            await asyncio.gather(*map(tried, asked))
+        for one in asked:
+            found = await self._ask(one)
+            kind = MESH_TYPES[one.name.kind]
+            if found is None:
+                self.cluster.removed(kind, one.object)
+            else:
+                self.cluster.changed(kind, found)
+
+    async def _ask(self, one: Write, dry_run: bool = False) -> Object | None:
+        kind = MESH_TYPES[one.name.kind]
+        match one.verb:
+            case "create":
+                return await self._api.create(kind, one.object, dry_run)
+            case "replace":
+                return await self._api.replace(kind, one.object, dry_run)
+        metadata = one.object["metadata"]
+        with contextlib.suppress(NotFoundError):
+            await self._api.delete(kind, one.name.name, metadata.get("namespace"), metadata.get("uid"), dry_run)
+        return None
+
+    async def _read_again(self, asked: Iterable[Write]) -> None:
+        """Takes in how the objects are now; the watch would tell it, but a little later."""
+        for one in asked:
+            kind = MESH_TYPES[one.name.kind]
+            try:
+                self.cluster.changed(kind, await self._api.get(kind, one.name.name, one.name.namespace or None))
+            except NotFoundError:
+                if one.verb != "create":
+                    self.cluster.removed(kind, one.object)
+            except ApiError as error:
+                raise StoreError(
+                    f"the API server did not say how {one.name.kind} {one.name.name} is: {error}"
+                ) from error
+        await self._align()
+
+    def _restated(self, result: T, transaction: Transaction) -> T:
+        """An answer with the uid, version and times that the API server gave."""
+        real = {
+            change.after.uid: now
+            for change in transaction.changes
+            if change.after is not None and (now := self.state.get(change.key)) is not None
+        }
+        if isinstance(result, dict):
+            for said in result.values():
+                metadata = said.get("metadata") if isinstance(said, dict) else None
+                if isinstance(metadata, dict) and (now := real.get(str(metadata.get("uid")))) is not None:
+                    metadata |= {
+                        "uid": now.uid,
+                        "version": now.version,
+                        "createdAt": round(now.created_at, 3),
+                        "lastUpdatedAt": round(now.updated_at, 3),
+                    }
+        return result
+
+    def _remember(self, tokens: Mapping[str, Answered]) -> None:
+        known = self.state.tokens
+        known.update(tokens)
+        while len(known) > MOST_TOKENS:
+            del known[next(iter(known))]
+
+    # how the state comes to be what was told
+
+    async def _keep_up(self) -> None:
+        while True:
+            await self._moved.wait()
+            self._moved.clear()
+            try:
+                await self._align()
+            except Exception:
+                # What was told stays told: the next change brings what this one did not.
+                log.exception("the mesh could not be brought to what the cluster declares")
+
+    async def _align(self) -> None:
+        async with self._aligning:
+            touched = self.cluster.take()
+            keys = self._conversions.update(touched)
+            transaction = Transaction(self.state, self.state.tokens)
+            context = self.context()
+            outcomes = align({*keys, *self._refused}, self._conversions.wanted, transaction, context)
+            for number, (key, problem) in enumerate(outcomes, 1):
+                if problem is None:
+                    self._refused.pop(key, None)
+                else:
+                    self._refused[key] = problem
+                if number % STEP == 0:
+                    await asyncio.sleep(0)
+            self._place_instances(touched, keys, transaction, context.now)
+            self._tell_problems()
+            self._commit(transaction)
+
+    def _place_instances(
+        self, touched: Iterable[ObjectName | Place], keys: Iterable[Key], transaction: Transaction, now: float
+    ) -> None:
+        owners = self._conversions.owners
+        concerned = {owners[key]: None for key in keys if key.kind == "virtualNode" and key in owners}
+        for place in touched:
+            if isinstance(place, ObjectName):
+                if place.kind == "VirtualNode":
+                    concerned[place] = None
+            elif place.what == "service":
+                namespace = place.which.partition("/")[0]
+                for where in (place, Place("services", namespace)):
+                    concerned |= dict.fromkeys(self._nodes_of.get(where, ()))
+        for name in concerned:
+            self._place(name, transaction, now)
+
+    def _place(self, name: ObjectName, transaction: Transaction, now: float) -> None:
+        key = self._conversions.keys.get(name)
+        node = self.cluster.objects.get(name)
+        if (before := self._place_of.pop(name, None)) is not None:
+            self._nodes_of[before[0]].discard(name)
+            if before[1] != key:
+                self._declare(before[1], {}, transaction, now)
+        if key is None or node is None:
+            return
+        service = endpoints.service_of(node)
+        where = Place("services", name.namespace) if service is None else Place("service", "/".join(service))
+        self._nodes_of.setdefault(where, set()).add(name)
+        self._place_of[name] = (where, key)
+        self._declare(key, endpoints.instances(node, self.cluster) or {}, transaction, now)
+
+    def _declare(self, key: Key, wanted: Mapping[str, Any], transaction: Transaction, now: float) -> None:
+        path = (key.mesh, "virtualNode", key.name)
+        for one in transaction.children("instance", path):
+            if one.key.name not in wanted:
+                transaction.delete(one.key)
+        for instance, spec in wanted.items():
+            declare(transaction, Identity(*path, instance), spec, now)
+
+    def _tell_problems(self) -> None:
+        owners = self._conversions.owners
+        found = {owners[key]: problem for key, problem in self._refused.items() if key in owners}
+        problems = {**found, **self._conversions.problems}
+        for name, problem in problems.items():
+            if self.problems.get(name) != problem:
+                log.warning("%s %s/%s is not used as it is: %s", name.kind, name.namespace, name.name, problem)
+        for key, problem in self._refused.items():
+            if key not in owners:
+                log.info("%s %s is kept although its object is gone: %s", key.kind, "/".join(key.path), problem)
+        self.problems = problems
+
+    def _commit(self, transaction: Transaction) -> None:
+        changes = transaction.changes
+        self.revision = max(self.revision, self.cluster.revision)
+        if not changes:
+            return
+        self.state.apply(changes)
+        commit = Commit(self.revision, time.time(), changes)
+        for listener in self._listeners:
+            try:
+                listener(commit)
+            except Exception:
+                log.exception("a listener of the store failed at revision %d", commit.revision)
