@@ -43,7 +43,10 @@ class _Itimerspec(ctypes.Structure):
 
 
 class _TimerFd:
-    """timerfd_create(2): the kernel makes a file readable at that time. Python has it from 3.13 on only."""
+    """timerfd_create(2): the kernel makes a file readable at that time. Python has it from 3.13 on only.
+
+    It is not read: whoever is called sets it anew or closes it, and both end its being readable.
+    """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:
         self._libc = ctypes.CDLL(None, use_errno=True)
@@ -53,28 +56,25 @@ class _TimerFd:
         # Otherwise the kernel may wake this thread 50 µs late, to wake several together: prctl(2).
         self._libc.prctl(_PR_SET_TIMERSLACK, 1, 0, 0, 0)
         self._spec = _Itimerspec()
-        self._pointer = ctypes.byref(self._spec)
-        self._settime = self._libc.timerfd_settime
+        # Called for every request: as PyDLL it keeps Python's lock, for a call that never waits, and what it is given
+        # is converted once.
+        self._settime = ctypes.PyDLL(None).timerfd_settime
+        self._given = (ctypes.c_int(self._file), ctypes.c_int(_TFD_TIMER_ABSTIME), ctypes.byref(self._spec), None)
+        self._value = self._spec.it_value
         self._loop = loop
-        self._call = call
-        loop.add_reader(self._file, self._ring)
+        loop.add_reader(self._file, call)
 
     def set(self, at: float) -> None:
         # A value of 0 would switch the timer off; a time that has passed rings at once.
         at = max(at, _EARLIEST)
         seconds = int(at)
-        value = self._spec.it_value
+        value = self._value
         value.tv_sec, value.tv_nsec = seconds, int((at - seconds) * 1e9) or (not seconds)
-        self._settime(self._file, _TFD_TIMER_ABSTIME, self._pointer, None)
+        self._settime(*self._given)
 
     def close(self) -> None:
         self._loop.remove_reader(self._file)
         os.close(self._file)
-
-    def _ring(self) -> None:
-        with contextlib.suppress(BlockingIOError):
-            os.read(self._file, 8)
-        self._call()
 
 
 class _LoopAlarm:

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from shopmesh.load.pool import Pool
 
 _FRAMING = (b"content-length", b"transfer-encoding")
+_FRAMES, _NOT_WANTED = -1, -2
+# Spellings of headers that are remembered.
+_MOST_NAMES = 64
 
 
 class Connection(asyncio.Protocol):
@@ -28,7 +31,7 @@ class Connection(asyncio.Protocol):
         self.sent = 0.0
         self._pool = pool
         self._transport: asyncio.Transport | None = None
-        self._slots = {name: place for place, name in enumerate(wanted)}
+        self._slots = {**dict.fromkeys(_FRAMING, _FRAMES), **{name: place for place, name in enumerate(wanted)}}
         self._blank: list[bytes | None] = [None] * len(wanted)
         self._values = [*self._blank]
         self._body: bytearray | None = bytearray() if with_body else None
@@ -60,12 +63,16 @@ class Connection(asyncio.Protocol):
             self.give_up(NO_HTTP)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        name = name.lower()
         place = self._slots.get(name)
-        if place is not None:
+        if place is None:
+            # Most servers write names in small letters, and most names are not wanted.
+            place = self._slots.get(name.lower(), _NOT_WANTED)
+            if len(self._slots) < _MOST_NAMES:
+                self._slots[name] = place
+        if place >= 0:
             before = self._values[place]
             self._values[place] = value if before is None else before + b"," + value
-        elif name in _FRAMING:
+        elif place == _FRAMES:
             self._framed = True
 
     def on_headers_complete(self) -> None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import random
 
 import pytest
+from hdrh.histogram import HdrHistogram
+from hypothesis import given
+from hypothesis import strategies as st
 
 from shopmesh.load.latency import Latencies
 from shopmesh.load.tally import CLOSED, MOST_BINS, MOST_CELLS, Bins, Outcome, Tally
@@ -88,6 +91,19 @@ def test_latencies_are_exact_to_three_digits() -> None:
 
     assert expected == pytest.approx(histogram.quantiles(shares), rel=0.002, abs=2e-6)
     assert histogram.quantiles(shares) == Latencies.decoded(histogram.encoded()).quantiles(shares)
+
+
+@given(st.lists(st.one_of(st.floats(-1, 0.01), st.floats(0, 5000)), min_size=1))
+def test_latencies_are_counted_as_hdrhistogram_counts_them(values: list[float]) -> None:
+    """Our way is shorter, and comes to the same text, whatever is recorded."""
+    theirs, ours = HdrHistogram(1, 3_600_000_000, 3), Latencies()
+    for value in values:
+        ours.record(value)
+        theirs.record_value(min(max(0, int(value * 1e6)), 3_600_000_000))
+
+    assert theirs.encode().decode() == ours.encoded()
+    assert theirs.total_count == ours.count
+    assert theirs.get_max_value() / 1e6 == ours.quantiles((1,))[0]
 
 
 def test_no_latencies_have_no_quantiles() -> None:
