@@ -20,10 +20,12 @@ ARGS ?=
 export SHOPMESH_REVISION ?= $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
 COMPOSE := docker compose
 LOCUST := $(VENV)-locust
+KUBECTL ?= kubectl
+OVERLAY ?= k8s/overlays/local
 # What `make load` asks; another with URL=.
 URL ?= http://127.0.0.1:8080
 
-.PHONY: help setup setup-dev setup-locust demo demo-rollback up status lint check load load-locust test test-unit test-contract test-k8s test-e2e test-browser test-containers images push compose-up compose-down compose-roll bench crds findings parity requirements clean
+.PHONY: help setup setup-dev setup-locust demo demo-rollback up status lint check load load-locust test test-unit test-contract test-k8s test-e2e test-browser test-containers images push compose-up compose-down compose-roll k8s-up k8s-down bench crds findings parity requirements clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -95,6 +97,15 @@ compose-down: ## Stop the containers; with ARGS=--volumes their mesh and keys ar
 
 compose-roll: ## Replace the replicas of a workload one by one, losing nothing: make compose-roll SERVICE=product
 	@compose/roll.sh $(SERVICE)
+
+k8s-up: ## Run the mesh on the cluster that kubectl means, and wait for it (OVERLAY=k8s/overlays/local)
+	@$(KUBECTL) apply -k $(OVERLAY)
+	@$(KUBECTL) -n shopmesh-system rollout status deployment/control-plane --timeout=5m
+	@for name in $$($(KUBECTL) -n default get deployments -l shopmesh.dev/virtual-node -o name); do \
+	  $(KUBECTL) -n default rollout status $$name --timeout=5m; done
+
+k8s-down: ## Take it away again, with its meshes and keys; the namespace default stays
+	@k8s/down.sh $(OVERLAY)
 
 test-containers: setup-dev ## Everything in containers; needs a Docker engine
 	$(PYTEST) tests/containers -n 0 $(ARGS)
