@@ -33,6 +33,9 @@ def eventually(probe: Callable[[], T | None], what: str, seconds: float = 15.0, 
             if answer := probe():
                 return answer
             last = answer
+        except NotReachedError:
+            # It was waited for long enough already, or will never come.
+            raise
         except (OSError, AssertionError, LookupError, ValueError) as error:
             last = error
         if time.monotonic() > deadline:

@@ -5,14 +5,19 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import socket
 import sys
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
-    pass
+    from shopmesh.server.config import Config
+    from shopmesh.server.control_plane import Bound
+
+_POD_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 
 @click.command(
@@ -20,6 +25,11 @@ if TYPE_CHECKING:
 Examples:
   shopmesh serve
   shopmesh serve --store mesh.db --credentials keys --host 0.0.0.0 --xds-host 0.0.0.0 --xds-token-file token
+  shopmesh serve --kubernetes    the cluster of KUBECONFIG is the store; in a pod its own cluster
+
+\b
+In a cluster requests are signed with the keys of the Secret control-plane-api, which is made when it is missing, and
+proxies bring the token that their pod was given for the audience; xDS is served with TLS.
 """
 )
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address of the App Mesh API.")
@@ -44,6 +54,18 @@ Examples:
 @click.option("--region", default="us-east-1", show_default=True, help="Region in ARNs and signatures.")
 @click.option("--account", default="123456789012", show_default=True, help="Account in ARNs, 12 digits.")
 @click.option("--insecure", is_flag=True, help="Listen on other addresses than loopback without authentication.")
+@click.option("--kubernetes", is_flag=True, help="Keep nothing: a cluster's API server is the store.")
+@click.option(
+    "--namespace",
+    envvar="POD_NAMESPACE",
+    help="In a cluster: where its Secrets and its Lease are.  [default: the pod's own, else shopmesh-system]",
+)
+@click.option(
+    "--name",
+    envvar="POD_NAME",
+    help="In a cluster: what tells this replica from the others.  [default: the host's name]",
+)
+@click.option("--xds-audience", default="shopmesh", show_default=True, help="In a cluster: whom tokens are meant for.")
 def serve(
     host: str,
     api_port: int,
@@ -55,14 +77,20 @@ def serve(
     region: str,
     account: str,
     insecure: bool,
+    kubernetes: bool,
+    namespace: str | None,
+    name: str | None,
+    xds_audience: str,
 ) -> None:
     """Run the control plane: the App Mesh API for clients, xDS for Envoys."""
     # gRPC's C core writes lines of its own to standard error, beside the one that says what to do.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     from shopmesh.server.config import Config, ConfigError, read_credentials
-    from shopmesh.server.control_plane import Bound, run
+    from shopmesh.server.control_plane import run
     from shopmesh.server.store import StoreError
 
+    if kubernetes and (store or xds_token_file):
+        raise click.UsageError("--store and --xds-token-file are for a control plane that keeps its own resources")
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(message)s")
 
     def ready(bound: Bound) -> None:
@@ -81,7 +109,23 @@ def serve(
             credentials=keys,
             xds_token_file=xds_token_file,
             insecure=insecure,
+            in_cluster=kubernetes,
         )
-        asyncio.run(run(config, ready))
+        asyncio.run(run(_control_plane(config, kubernetes, namespace, name, xds_audience), ready))
     except (ConfigError, StoreError) as error:
         raise click.ClickException(str(error)) from error
+
+
+def _control_plane(
+    config: Config, kubernetes: bool, namespace: str | None, name: str | None, audience: str
+) -> AbstractAsyncContextManager[Bound]:
+    if not kubernetes:
+        from shopmesh.server.control_plane import serving
+
+        return serving(config)
+    from shopmesh.kubernetes.control_plane import Cluster
+    from shopmesh.kubernetes.control_plane import serving as serving_cluster
+
+    if namespace is None:
+        namespace = _POD_NAMESPACE.read_text().strip() if _POD_NAMESPACE.exists() else "shopmesh-system"
+    return serving_cluster(config, Cluster(name or socket.gethostname(), namespace, audience))

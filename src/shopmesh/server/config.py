@@ -20,7 +20,8 @@ class Config:
 
     Ports may be 0 for any free one. `store` is the file of the resources, None for memory. `credentials` maps access
     key ids to secrets; empty means that requests are not authenticated. `xds_token_file` holds the token that proxies
-    must bring; without it they are not authenticated.
+    must bring; without it they are not authenticated. `in_cluster`: both are told by a cluster, its Secrets and its
+    pods' tokens.
     """
 
     host: str = "127.0.0.1"
@@ -33,11 +34,12 @@ class Config:
     credentials: Mapping[str, str] = field(default_factory=dict)
     xds_token_file: Path | None = None
     insecure: bool = False
+    in_cluster: bool = False
 
     def __post_init__(self) -> None:
         if not (self.account.isdigit() and len(self.account) == 12):
             raise ConfigError(f"the account {self.account!r} is not 12 digits; an AWS account id is")
-        if self.insecure:
+        if self.insecure or self.in_cluster:
             return
         if not is_loopback(self.host) and not self.credentials:
             raise ConfigError(

@@ -15,6 +15,7 @@ import socket
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,20 +57,38 @@ class Bound:
     xds_port: int
 
 
-async def run(config: Config, ready: Callable[[Bound], None]) -> None:
+async def run(control_plane: AbstractAsyncContextManager[Bound], ready: Callable[[Bound], None]) -> None:
     """Serves until SIGTERM or SIGINT; calls `ready` once everything listens.
 
-    Raises ConfigError when a port cannot be had, StoreError when the file of the resources cannot be used.
+    Raises what the beginning of `control_plane` raises: ConfigError when a port cannot be had, StoreError when the
+    resources cannot be read.
     """
     _allow_many_connections()
-    stop = asyncio.Event()
+    begun, stop = asyncio.Event(), asyncio.Event()
+
+    async def serve() -> None:
+        async with control_plane as bound:
+            begun.set()
+            ready(bound)
+            await stop.wait()
+            log.info("stopping")
+
+    task = asyncio.create_task(serve())
+
+    def stopped() -> None:
+        # Until it has begun it may wait for something that never comes.
+        stop.set()
+        if not begun.is_set():
+            task.cancel()
+
     loop = asyncio.get_running_loop()
     for sign in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(sign, stop.set)
-    async with serving(config) as bound:
-        ready(bound)
-        await stop.wait()
-        log.info("stopping")
+        loop.add_signal_handler(sign, stopped)
+    try:
+        await task
+    except asyncio.CancelledError:
+        if not stop.is_set():
+            raise
 
 
 @contextlib.asynccontextmanager

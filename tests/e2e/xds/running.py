@@ -366,14 +366,20 @@ def get(
         connection.close()
 
 
+class Caller(Protocol):
+    """Whoever has a forward proxy on that port of loopback."""
+
+    egress: int
+
+
 class Load:
     """Requests one after another from a few threads, each on its own connection, for the length of a `with` block.
 
     Through the forward proxy, or to a `port` of a proxy that has one of its own for them.
     """
 
-    def __init__(self, sidecar: Sidecar, url: str, threads: int = 4, port: int | None = None) -> None:
-        self._port = port or sidecar.egress
+    def __init__(self, caller: Caller, url: str, threads: int = 4, port: int | None = None) -> None:
+        self._port = port or caller.egress
         self._url = url
         self._stopping = threading.Event()
         self._threads = [threading.Thread(target=self._call) for _ in range(threads)]

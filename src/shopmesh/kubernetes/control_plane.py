@@ -1,0 +1,69 @@
+"""A control plane in a cluster: one of several that are alike, without anything of its own.
+
+begin: API server ─► Secrets (authority, keys) ─► all objects ─► ADS with TLS for pods alone ─► API
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import time
+import uuid
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from shopmesh.appmesh.context import Context
+from shopmesh.kubernetes import certificates
+from shopmesh.kubernetes.api import ApiError, ApiServer
+from shopmesh.kubernetes.certificates import Certificates
+from shopmesh.kubernetes.selection import Current
+from shopmesh.kubernetes.store import KubernetesStore
+from shopmesh.kubernetes.tokens import PodsOnly, Reviews
+from shopmesh.server.config import Config, ConfigError
+from shopmesh.server.control_plane import Bound, Foundation, listen, served
+
+SERVICE = "control-plane"
+"""The Service in front of all replicas, and the name of what else is theirs together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """What a replica is told of its cluster: its name, the namespace of what all replicas keep, whose tokens count."""
+
+    name: str
+    namespace: str = "shopmesh-system"
+    audience: str = "shopmesh"
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The names that clients know the replicas by."""
+        names = [f"{SERVICE}.{self.namespace}{suffix}" for suffix in ("", ".svc", ".svc.cluster.local")]
+        return (*names, "localhost", "127.0.0.1", "::1")
+
+
+@contextlib.asynccontextmanager
+async def serving(config: Config, cluster: Cluster) -> AsyncIterator[Bound]:
+    """A control plane over the API server, for the length of an `async with` block; it begins when all is known.
+
+    Raises ConfigError.
+    """
+
+    def context() -> Context:
+        return Context(config.account, config.region, time.time(), lambda: str(uuid.uuid4()))
+
+    async with contextlib.AsyncExitStack() as stack:
+        listener = stack.enter_context(contextlib.closing(listen(config.host, config.api_port)))
+        try:
+            api = await ApiServer.connect()
+            stack.push_async_callback(api.close)
+            keys = config.credentials or await certificates.api_credentials(api, cluster.namespace)
+            pairs = await Certificates.begin(api, cluster.namespace, cluster.hosts)
+        except ApiError as error:
+            raise ConfigError(f"this cannot be a control plane of the cluster: {error}") from error
+        config = dataclasses.replace(config, credentials=keys)
+        await stack.enter_async_context(pairs.looked_after())
+        store = KubernetesStore(api, context)
+        await stack.enter_async_context(store.watching())
+        pods = PodsOnly(Reviews(api, cluster.audience), store.cluster, Current(store.cluster))
+        foundation = Foundation(store, [pods], declares=False, xds_credentials=pairs.credentials())
+        yield await stack.enter_async_context(served(config, foundation, listener))
