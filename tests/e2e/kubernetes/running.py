@@ -44,7 +44,7 @@ class ControlPlane:
 
     def start(self) -> None:
         """Also again after it was killed, on the same ports."""
-        command = [
+        command: list[str | Path] = [
             *(BIN / "shopmesh", "serve", "--kubernetes", "--name", self.name),
             *("--namespace", NAMESPACE, "--api-port", str(self.api_port), "--xds-port", str(self.xds_port)),
         ]
