@@ -6,7 +6,6 @@ import json
 import os
 import re
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from tests.k8s.rendering import K8S, OVERLAYS, ROOT
 from tests.support.process import BIN
 
 STORY = ROOT / "tests" / "k8s" / "cluster.sh"
-TOLD = STORY.parent / "told_kubectl.py"
+TOLD = STORY.parent / "told_kubectl.sh"
 Play = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -26,7 +25,7 @@ def play(tmp_path: Path) -> Play:
     tools = tmp_path / "tools"
     tools.mkdir()
     for name in ("kubectl", "aws", "sleep"):
-        said = f'exec {sys.executable} -SE {TOLD} {name} "$@"\n' if name != "sleep" else ""
+        said = f'exec bash {TOLD} "$@"\n' if name != "sleep" else ""
         (tools / name).write_text(f"#!/bin/sh\n{said}")
         (tools / name).chmod(0o755)
 
