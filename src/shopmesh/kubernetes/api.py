@@ -215,8 +215,13 @@ class ApiServer:
         self, kind: ResourceType, name: str, namespace: str | None = None, uid: str | None = None, dry_run: bool = False
     ) -> None:
         """Raises NotFoundError when it is gone already, ConflictError when another of that name has taken its place."""
-        body: Object = {"preconditions": {"uid": uid}} if uid else {}
-        await self._ask("DELETE", kind.path(namespace, name), _dry(dry_run), body)
+        # Options in the query count only where there is no body.
+        options: Object = {"kind": "DeleteOptions", "apiVersion": "v1"}
+        if uid:
+            options["preconditions"] = {"uid": uid}
+        if dry_run:
+            options["dryRun"] = ["All"]
+        await self._ask("DELETE", kind.path(namespace, name), body=options)
 
     async def _ask(
         self,

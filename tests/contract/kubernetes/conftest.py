@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.contract.kubernetes.places import KUBECONFIG
 from tests.support.kubernetes import Cluster
 from tests.support.kubernetes import cluster as running
 
@@ -23,5 +24,15 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 
 @pytest.fixture
 def cluster() -> Iterator[Cluster]:
+    with running() as found:
+        yield found
+
+
+@pytest.fixture(params=["test server", *(["cluster"] if KUBECONFIG else [])])
+def where(request: pytest.FixtureRequest) -> Iterator[Cluster | None]:
+    """What `place_in` takes."""
+    if request.param == "cluster":
+        yield None
+        return
     with running() as found:
         yield found

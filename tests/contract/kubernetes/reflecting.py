@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 from kubernetes_asyncio.client import Configuration
 
-from shopmesh.kubernetes.api import ApiServer, Object
+from shopmesh.kubernetes.api import ApiError, ApiServer, Object
 from shopmesh.kubernetes.reflector import Reflector
 from shopmesh.kubernetes.resources import ResourceType
 
@@ -23,6 +23,21 @@ async def until(probe: Callable[[], object], what: str) -> None:
             while not probe():
                 await asyncio.sleep(0.005)
     assert probe(), f"not within {SECONDS} s: {what}"
+
+
+async def until_async(probe: Callable[[], Awaitable[object]], what: str) -> None:
+    """The same for what has to be asked; errors of the API server count as "not yet"."""
+    last: object = None
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(SECONDS):
+            while not last or isinstance(last, ApiError):
+                try:
+                    last = await probe()
+                except ApiError as error:
+                    last = error
+                await asyncio.sleep(0.005)
+            return
+    raise AssertionError(f"not within {SECONDS} s: {what}; last seen: {last}")
 
 
 class Mirror:

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from shopmesh.kubernetes import api
+from shopmesh.kubernetes import reflector as reflector_module
 from shopmesh.kubernetes.reflector import LONGEST_PAUSE, SHORTEST_PAUSE, Lost
 from shopmesh.kubernetes.resources import CONFIG_MAPS, VIRTUAL_NODES
+from tests.contract.kubernetes.places import place_in
 from tests.contract.kubernetes.reflecting import reflecting, started, until
 from tests.support.kubernetes import Asked, Cluster
 
@@ -304,6 +306,37 @@ async def test_metadata_alone_can_be_reflected(cluster: Cluster) -> None:
         for found in mirror.objects.values():
             assert {"kind", "apiVersion", "metadata"} == found.keys()
             assert "PartialObjectMetadata" == found["kind"]
+
+
+async def test_a_cluster_is_followed(where: Cluster | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same on a real API server: over the ends of watches, and over a version that it has forgotten."""
+    monkeypatch.setattr(reflector_module, "WATCH_SECONDS", 2)
+    async with place_in(where) as place:
+        watches: list[float] = []
+
+        def longest(_: float, most: float) -> float:
+            watches.append(most)
+            return most
+
+        options: dict[str, Any] = {"namespace": place.namespace, "selector": "of=mesh", "uniform": longest}
+        async with started(place.configuration, CONFIG_MAPS, **options) as (reflector, mirror):
+            if where is not None:
+                where.expire()
+            reflector.version = "1"
+            await until(reflector.synced.is_set, "a list after 410")
+            before = len(watches)
+            while len(watches) < before + 2:
+                name = f"map-{len(mirror.objects):03}"
+                await place.api.create(CONFIG_MAPS, place.config_map(name, {"of": "mesh"}))
+                await until(lambda one=name: one in mirror.names, "a new one")  # type: ignore[misc]  # bound at once
+            await place.api.patch(CONFIG_MAPS, "map-000", {"metadata": {"labels": None}}, place.namespace)
+            await place.api.delete(CONFIG_MAPS, "map-001", place.namespace)
+            await until(lambda: mirror.names[:1] == ["map-002"], "all of it")
+
+            held = (await place.api.list(CONFIG_MAPS, place.namespace, "of=mesh")).objects
+            assert held == [mirror.objects[one] for one in sorted(mirror.objects)]
+            assert ["replaced"] == [what for what, _ in mirror.told if what == "replaced"]
+            assert reflector.lost is None
 
 
 async def test_it_converges_after_anything(cluster: Cluster) -> None:

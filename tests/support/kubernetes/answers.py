@@ -64,10 +64,15 @@ def conflict(kind: ResourceType, name: str, why: str) -> RefusalError:
 
 
 def another(kind: ResourceType, name: str, what: str, wanted: str, found: str) -> RefusalError:
-    """A precondition (`UID`, `ResourceVersion`) that does not hold."""
-    return conflict(
-        kind, name, f"Precondition failed: {what} in precondition: {wanted}, {what} in object meta: {found}"
-    )
+    """A precondition (`UID`, `ResourceVersion`) of a removal that does not hold."""
+    since = "deleted and then recreated" if what == "UID" else "modified"
+    why = f"the {what} in the precondition ({wanted}) does not match the {what} in record ({found}). "
+    return conflict(kind._replace(plural=kind.kind), name, f"{why}The object might have been {since}")
+
+
+def not_the_same(kind: ResourceType, name: str, wanted: str, found: str) -> RefusalError:
+    """Who replaces an object names the identity of another."""
+    return conflict(kind, name, f"Precondition failed: UID in precondition: {wanted}, UID in object meta: {found}")
 
 
 def invalid(kind: ResourceType, name: str, causes: Iterable[tuple[str, str]]) -> RefusalError:

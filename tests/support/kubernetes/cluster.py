@@ -188,6 +188,10 @@ class Cluster:
         if status is not None:
             self.disconnect()
 
+    def admit(self, token: str | None) -> None:
+        """From now on only those who bring that bearer token; all with None."""
+        self.token = self._serving.token = token
+
     def uninstall(self, *kinds: ResourceType) -> None:
         """From now on there are no such types."""
         self._serving.missing |= {*kinds}

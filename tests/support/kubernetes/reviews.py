@@ -42,6 +42,13 @@ class Tokens:
         """As when its time is over."""
         del self._bound[token]
 
+    def request(self, namespace: str, account: str, body: Object) -> Object:
+        """A TokenRequest: https://kubernetes.io/docs/reference/kubernetes-api/authentication-resources/token-request-v1/"""
+        spec = body["spec"]
+        pod = spec["boundObjectRef"]
+        token = self.issue(Bound(namespace, account, pod["name"], pod["uid"], tuple(spec["audiences"])))
+        return {**body, "status": {"token": token, "expirationTimestamp": "2999-01-01T00:00:00Z"}}
+
     def review(self, body: Object) -> Object:
         """The object as it is answered, with its status."""
         spec = body.get("spec") or {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import re
 import secrets
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -20,6 +21,7 @@ from tests.support.kubernetes.reviews import Tokens
 from tests.support.kubernetes.selecting import Selects, selecting
 from tests.support.kubernetes.storage import Key, Object, Storage, Writing
 
+_ACCOUNT = re.compile(r"^/api/v1/namespaces/([^/]+)/serviceaccounts/([^/]+)/token$")
 _INITIAL = {"annotations": {"k8s.io/initial-events-end": "true"}}
 
 
@@ -70,7 +72,7 @@ class Serving:
         self.watches: set[_Watch] = set()
         self.bookmarked = 0
         self._tokens = tokens
-        self._token = token
+        self.token = token
         self._pages: dict[str, tuple[int, list[Object]]] = {}
 
     def application(self) -> web.Application:
@@ -109,12 +111,14 @@ class Serving:
             self.before(asked)
         if self.delay:
             await asyncio.sleep(self.delay)
-        if self._token is not None and request.headers.get("Authorization") != f"Bearer {self._token}":
+        if self.token is not None and request.headers.get("Authorization") != f"Bearer {self.token}":
             raise answers.unauthorized()
         if self.refusing is not None and self.refusing[1] in {None, asked.kind}:
             raise answers.on_purpose(self.refusing[0])
         if asked.path == "/apis/authentication.k8s.io/v1/tokenreviews" and request.method == "POST":
             return web.json_response(self._tokens.review(asked.body), status=201)
+        if request.method == "POST" and (account := _ACCOUNT.match(asked.path)):
+            return web.json_response(self._tokens.request(account[1], account[2], asked.body), status=201)
         if target is None or target.kind.type in self.missing:
             return web.Response(status=404, text="404 page not found\n")
         if asked.what == "watch":
@@ -263,6 +267,8 @@ class Serving:
             change = _patch(request.content_type, body)
             return 200, self.storage.update(kind, key, change, how, target.subresource, patching=True)
         if request.method == "DELETE":
+            # Where options come in the body, those in the query are not looked at.
+            how = how._replace(dry=body.get("dryRun") == ["All"]) if body is not None else how
             return 200, self.storage.delete(kind, key, (body or {}).get("preconditions"), how)
         raise RefusalError(405, "MethodNotAllowed", "the server does not allow this method on the resource")
 

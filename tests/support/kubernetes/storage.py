@@ -225,7 +225,7 @@ class Storage:
             why = "Invalid value: 0x0: must be specified for an update"
             raise answers.invalid(kind.type, key[1], [("metadata.resourceVersion", why)])
         if (uid := metadata.get("uid")) and uid != before["metadata"]["uid"]:
-            raise answers.another(kind.type, key[1], "UID", uid, before["metadata"]["uid"])
+            raise answers.not_the_same(kind.type, key[1], uid, before["metadata"]["uid"])
 
     def _judged(self, kind: Kind, found: Object, before: Object | None, how: Writing) -> Object:
         return judged(kind.type, found, before, how.strict) if kind.defined else found
