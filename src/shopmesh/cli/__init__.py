@@ -41,6 +41,7 @@ COMMANDS = {
     "export": Command("shopmesh.cli.exporting:export", "Write the mesh as manifests, App Mesh JSON, or Gateway API."),
     "delete": Command("shopmesh.cli.resources:delete", "Delete resources, by name or by manifest."),
     "crds": Command("shopmesh.cli.kubernetes:crds", "Write the CustomResourceDefinitions for a Kubernetes cluster."),
+    "inject": Command("shopmesh.cli.injecting:inject", "Put sidecars into Kubernetes workloads in files."),
     "serve": Command("shopmesh.cli.server:serve", "Run the control plane alone."),
     "keys": Command("shopmesh.cli.keys:keys", "Make the credentials and the token of a new control plane."),
     "bootstrap": Command("shopmesh.cli.bootstrap:bootstrap", "Write the configuration that a sidecar starts with."),

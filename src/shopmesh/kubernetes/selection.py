@@ -89,7 +89,11 @@ class Selectors:
         mesh, problem = self._mesh_of(name)
         if mesh is None:
             return Selection(by, None, problem)
-        return Selection(by, Key(KINDS[name.kind], (mesh, _api_name(name, self._objects[name]))))
+        return Selection(by, self.key_in(name, mesh))
+
+    def key_in(self, name: ObjectName, mesh: str) -> Key:
+        """The resource of an object that selects pods, if that is its mesh."""
+        return Key(KINDS[name.kind], (mesh, _api_name(name, self._objects[name])))
 
     def _mesh_of(self, name: ObjectName) -> tuple[str | None, str]:
         if ref := at(self._objects[name], ("spec", "meshRef", "name")):
