@@ -13,7 +13,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from shopmesh.cli.files import sources
+
 if TYPE_CHECKING:
+    from shopmesh.kubernetes.control_plane import Cluster
     from shopmesh.server.config import Config
     from shopmesh.server.control_plane import Bound
 
@@ -65,6 +68,12 @@ proxies bring the token that their pod was given for the audience; xDS is served
     envvar="POD_NAME",
     help="In a cluster: what tells this replica from the others.  [default: the host's name]",
 )
+@click.option(
+    "--mesh",
+    "start",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="In a cluster: folder of the manifests that it begins with, if it has no mesh.",
+)
 @click.option("--xds-audience", default="shopmesh", show_default=True, help="In a cluster: whom tokens are meant for.")
 def serve(
     host: str,
@@ -80,6 +89,7 @@ def serve(
     kubernetes: bool,
     namespace: str | None,
     name: str | None,
+    start: Path | None,
     xds_audience: str,
 ) -> None:
     """Run the control plane: the App Mesh API for clients, xDS for Envoys."""
@@ -111,21 +121,32 @@ def serve(
             insecure=insecure,
             in_cluster=kubernetes,
         )
-        asyncio.run(run(_control_plane(config, kubernetes, namespace, name, xds_audience), ready))
+        cluster = _cluster(namespace, name, xds_audience, start) if kubernetes else None
+        asyncio.run(run(_control_plane(config, cluster), ready))
     except (ConfigError, StoreError) as error:
         raise click.ClickException(str(error)) from error
 
 
-def _control_plane(
-    config: Config, kubernetes: bool, namespace: str | None, name: str | None, audience: str
-) -> AbstractAsyncContextManager[Bound]:
-    if not kubernetes:
+def _control_plane(config: Config, cluster: Cluster | None) -> AbstractAsyncContextManager[Bound]:
+    if cluster is None:
         from shopmesh.server.control_plane import serving
 
         return serving(config)
-    from shopmesh.kubernetes.control_plane import Cluster
     from shopmesh.kubernetes.control_plane import serving as serving_cluster
+
+    return serving_cluster(config, cluster)
+
+
+def _cluster(namespace: str | None, name: str | None, audience: str, start: Path | None) -> Cluster:
+    from shopmesh.appmesh.manifests import DocumentError
+    from shopmesh.kubernetes.control_plane import Cluster
 
     if namespace is None:
         namespace = _POD_NAMESPACE.read_text().strip() if _POD_NAMESPACE.exists() else "shopmesh-system"
-    return serving_cluster(config, Cluster(name or socket.gethostname(), namespace, audience))
+    # A folder that holds nothing is a mesh that others bring.
+    there = [str(start)] if start is not None and start.is_dir() and any(start.glob("*.yaml")) else []
+    try:
+        manifests = [dict(source.value) for source in sources(there)]
+    except (DocumentError, OSError) as error:
+        raise click.ClickException(str(error)) from error
+    return Cluster(name or socket.gethostname(), namespace, audience, manifests)

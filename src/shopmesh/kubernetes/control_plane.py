@@ -9,14 +9,15 @@ import contextlib
 import dataclasses
 import time
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from shopmesh.appmesh.context import Context
 from shopmesh.kubernetes import certificates
-from shopmesh.kubernetes.api import ApiError, ApiServer
+from shopmesh.kubernetes.api import ApiError, ApiServer, Object
 from shopmesh.kubernetes.certificates import Certificates
 from shopmesh.kubernetes.selection import Current
+from shopmesh.kubernetes.start import starting
 from shopmesh.kubernetes.store import KubernetesStore
 from shopmesh.kubernetes.tokens import PodsOnly, Reviews
 from shopmesh.server.config import Config, ConfigError
@@ -28,11 +29,15 @@ SERVICE = "control-plane"
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """What a replica is told of its cluster: its name, the namespace of what all replicas keep, whose tokens count."""
+    """What a replica is told of its cluster: its name, the namespace of what all replicas keep, whose tokens count.
+
+    `start` are the manifests of the mesh that a cluster without one begins with.
+    """
 
     name: str
     namespace: str = "shopmesh-system"
     audience: str = "shopmesh"
+    start: Sequence[Object] = ()
 
     @property
     def hosts(self) -> tuple[str, ...]:
@@ -64,6 +69,7 @@ async def serving(config: Config, cluster: Cluster) -> AsyncIterator[Bound]:
         await stack.enter_async_context(pairs.looked_after())
         store = KubernetesStore(api, context)
         await stack.enter_async_context(store.watching())
+        await stack.enter_async_context(starting(api, cluster.start))
         pods = PodsOnly(Reviews(api, cluster.audience), store.cluster, Current(store.cluster))
         foundation = Foundation(store, [pods], declares=False, xds_credentials=pairs.credentials())
         yield await stack.enter_async_context(served(config, foundation, listener))
