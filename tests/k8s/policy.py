@@ -21,7 +21,11 @@ ENVOY_USER, APPLICATION_USER, ROOT_USER = 1337, 10001, 0
 STOPPING_SECONDS = 31
 """What an application takes at most after its preStop hook: DRAIN_SECONDS and STOP_SECONDS."""
 CPU_OF_THE_DEMO = Decimal(1)
-TOKEN_READERS = {"Deployment shopmesh-system/control-plane", "Deployment default/collector"}
+COLLECTOR = "Deployment default/collector"
+MASTER, SENDERS = "Deployment shopmesh-system/load", "Deployment shopmesh-system/load-worker"
+TOOLS = (COLLECTOR, MASTER, SENDERS)
+"""Beside the demo, in an overlay that asks for them."""
+TOKEN_READERS = {"Deployment shopmesh-system/control-plane", COLLECTOR}
 
 
 def broken(objects: list[Object]) -> list[str]:
@@ -72,7 +76,9 @@ def each(objects: list[Object]) -> Iterator[tuple[str, Object, Any]]:
 def probes(objects: list[Object]) -> Iterator[str]:
     for at, _, container in each(objects):
         for probe in ("startupProbe", "readinessProbe", "livenessProbe") if stays(container) else ():
-            if not container.get(probe, {}).keys() & {"httpGet", "tcpSocket"}:
+            # A command costs more than a question, so only who listens nowhere is looked at by one.
+            ways = {"httpGet", "tcpSocket"} if container.get("ports") else {"exec"}
+            if not container.get(probe, {}).keys() & ways:
                 yield f"{at} has no {probe}"
     for one in meshed(objects):
         envoy = _envoy(one)
@@ -96,7 +102,7 @@ def resources(objects: list[Object]) -> Iterator[str]:
 def budget_of_cpu(objects: list[Object]) -> Iterator[str]:
     """As the scheduler counts: sidecars and containers together, or an init container with the sidecars before it."""
     total = Decimal(0)
-    for one in [one for one in deployments(objects) if name_of(one) != "Deployment default/collector"]:
+    for one in [one for one in deployments(objects) if name_of(one) not in TOOLS]:
         running = most = Decimal(0)
         for container in init_containers(one):
             asked = cpu(container)
@@ -222,7 +228,8 @@ def stops(objects: list[Object]) -> Iterator[str]:
         if container in pod(one)["containers"]:
             pause = container.get("lifecycle", {}).get("preStop", {}).get("sleep", {}).get("seconds", 0)
             grace = pod(one).get("terminationGracePeriodSeconds", 30)
-            if pause < 3:
+            # Nobody sends anything to those that send.
+            if pause < 3 and name_of(one) not in (MASTER, SENDERS):
                 yield f"{at} stops at once"
             if one in workloads(objects) and grace < pause + STOPPING_SECONDS:
                 yield f"{at} has {grace} s to stop and needs {pause + STOPPING_SECONDS}"
@@ -235,9 +242,11 @@ def stops(objects: list[Object]) -> Iterator[str]:
 def rollouts(objects: list[Object]) -> Iterator[str]:
     for one in deployments(objects):
         rolling = one["spec"].get("strategy", {}).get("rollingUpdate", {})
-        if rolling.get("maxUnavailable") != 0 or rolling.get("maxSurge") != 1:
+        # Two masters would share the workers.
+        expected = {} if name_of(one) == MASTER else {"maxUnavailable": 0, "maxSurge": 1}
+        if rolling != expected:
             yield f"{name_of(one)} is replaced by {rolling}"
-        if one["spec"].get("replicas", 1) < 2 and name_of(one) != "Deployment default/collector":
+        if one["spec"].get("replicas", 1) < 2 and name_of(one) not in (COLLECTOR, MASTER):
             yield f"{name_of(one)} has one replica: one that fails is all"
 
 

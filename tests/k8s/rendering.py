@@ -27,6 +27,8 @@ COMBINATIONS = (
     ("sidecar-explicit",),
     ("sidecar-explicit", "observability"),
     ("sidecar-explicit", "hardening", "observability"),
+    ("load",),
+    ("sidecar", "load", "hardening"),
 )
 
 Object = dict[str, Any]

@@ -33,7 +33,7 @@ from shopmesh.load.html import page
 from shopmesh.load.plan import Plan
 from shopmesh.load.promises import Promises, complaints
 from shopmesh.load.record import Record, tally_document, tally_from
-from shopmesh.load.report import reported
+from shopmesh.load.report import Report, reported
 from shopmesh.load.tally import Tally
 from shopmesh.load.text import rendered
 from shopmesh.load.watching import Watcher
@@ -133,15 +133,17 @@ class Count:
 @events.init_command_line_parser.add_listener
 def options(parser: Any) -> None:
     """Those of `shopmesh load`, with its names."""
+    # What the page's form sends is text, whatever the type: lists cannot be sent at all.
+    unshown = {"include_in_web_ui": False}
     parser.add_argument("--path", default="/", help="what each user asks for")
-    parser.add_argument("--endpoint-url", default=DEFAULT_ENDPOINT, env_var="SHOPMESH_ENDPOINT_URL")
-    parser.add_argument("--mesh", default="", env_var="SHOPMESH_MESH")
-    parser.add_argument("--node", action="append", default=[], metavar="NODE=VERSION")
-    parser.add_argument("--expect", action="append", default=[], metavar="VERSION=PERCENT")
-    parser.add_argument("--assert-split", action="store_true")
+    parser.add_argument("--endpoint-url", default=DEFAULT_ENDPOINT, env_var="SHOPMESH_ENDPOINT_URL", **unshown)
+    parser.add_argument("--mesh", default="", env_var="SHOPMESH_MESH", **unshown)
+    parser.add_argument("--node", action="append", default=[], metavar="NODE=VERSION", **unshown)
+    parser.add_argument("--expect", action="append", default=[], metavar="VERSION=PERCENT", **unshown)
+    parser.add_argument("--assert-split", action="store_true", help="every share as it is set")
     parser.add_argument("--assert-errors", type=float, metavar="SHARE", help="0.01 for one in a hundred")
-    parser.add_argument("--assert-p99", type=float, metavar="SECONDS")
-    parser.add_argument("--shopmesh-report", metavar="FILE", help="write the report as .html or .json")
+    parser.add_argument("--assert-p99", type=float, metavar="SECONDS", help="within that")
+    parser.add_argument("--shopmesh-report", metavar="FILE", help="write the report as .html or .json", **unshown)
 
 
 @events.init.add_listener
@@ -189,19 +191,25 @@ def begin(environment: Environment, **_: object) -> None:
     if not is_worker:
         environment.events.quitting.add_listener(lambda environment, **_: judge(environment, count))
     if environment.web_ui is not None:
-        environment.web_ui.app.add_url_rule("/shopmesh", "shopmesh", lambda: so_far(environment, count))
+        pages = environment.web_ui.app
+
+        @pages.route("/shopmesh")
+        def shopmesh() -> str:
+            return page(*verdict(environment, count))
+
+        @pages.route("/shopmesh.json")
+        def shopmesh_json() -> dict[str, Any]:
+            report, _, found = verdict(environment, count)
+            return summary(report, found)
 
 
-def promised(environment: Environment) -> Promises:
+def verdict(environment: Environment, count: Count) -> tuple[Report, Promises, list[str]]:
+    """The report of the run that is under way, or of the last one; what was promised; what of that was not kept."""
     asked = environment.parsed_options
-    return Promises(asked.assert_split, asked.assert_errors, asked.assert_p99)
-
-
-def so_far(environment: Environment, count: Count) -> str:
-    """The page of the run that is under way, or of the last one."""
-    promises = promised(environment)
+    errors, p99 = (None if bound in (None, "") else float(bound) for bound in (asked.assert_errors, asked.assert_p99))
+    promises = Promises(asked.assert_split, errors, p99)
     report = reported(count.record(environment.host or ""))
-    return page(report, promises, complaints(report, promises))
+    return report, promises, complaints(report, promises)
 
 
 def judge(environment: Environment, count: Count) -> None:
@@ -209,9 +217,7 @@ def judge(environment: Environment, count: Count) -> None:
     # Locust asks for this before it has told its workers to stop: what they still hold belongs to the report.
     if environment.runner is not None:
         environment.runner.stop()
-    promises = promised(environment)
-    report = reported(count.record(environment.host or ""))
-    found = complaints(report, promises)
+    report, promises, found = verdict(environment, count)
     console = Console(highlight=False)
     if not console.is_terminal:
         console = Console(highlight=False, width=200, color_system=None)

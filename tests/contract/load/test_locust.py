@@ -79,7 +79,7 @@ def test_a_master_counts_what_its_workers_sent() -> None:
     command = (LOCUST, "-f", "tests/load/locustfile.py")
     page, port = free_port(), str(free_port())
     url = f"http://127.0.0.1:{page}"
-    shares = ("--expect", "product/1.0=75", "--expect", "product/2.0=25", "--assert-split")
+    shares = ("--expect", "product/1.0=75", "--expect", "product/2.0=25")
     with answering(quarter) as server, contextlib.ExitStack() as stack:
         ports = ("--master-bind-port", port, "--web-host", "127.0.0.1", "--web-port", str(page), "--stop-timeout", "9")
         where = ("--host", server.url.rstrip("/"), "--endpoint-url", f"http://127.0.0.1:{free_port()}")
@@ -95,12 +95,15 @@ def test_a_master_counts_what_its_workers_sent() -> None:
             return text if "product/2.0" in text else ""
 
         master.wait_for(lambda: len(workers()) == 2, "both workers", 60)
-        request.urlopen(f"{url}/swarm", b"user_count=40&spawn_rate=40", timeout=10).close()
+        form = b"user_count=40&spawn_rate=40&path=/&assert_split=true&assert_errors=&assert_p99="
+        request.urlopen(f"{url}/swarm", form, timeout=10).close()
         master.wait_for(lambda: [20, 20] == [one["user_count"] for one in workers()], "half of the users each", 30)
         said = master.wait_for(shown, "shares on the page", 30)
+        document = json.loads(told(f"{url}/shopmesh.json"))
         status, output = master.stop(seconds=30), master.output
 
     assert "are too few to judge its shares: 4,477 are needed" in said
+    assert not document["passed"]
     assert 1 == status, output
     counted = next(line for line in output.splitlines() if line.startswith("all "))
     assert int(counted.split()[1].replace(",", "")) == server.requests
