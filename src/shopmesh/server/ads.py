@@ -71,7 +71,7 @@ class Ads:
         self._parts = Parts(store.state)
         self._groups: dict[Shape, _Group] = {}
         self.instances = Instances(store, clock, declares)
-        proxies.begin(store.state, store.revision, self._limitations)
+        proxies.begin(store, self._limitations)
         store.subscribe(self._committed)
 
     def add_to(self, server: grpc.aio.Server) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from shopmesh.appmesh.store import Key, Resource, State
-from shopmesh.server.store import Commit
+from shopmesh.server.store import Commit, Store
 from shopmesh.xds.conversation import Conversation
 from shopmesh.xds.instances import identity as identity_of
 from shopmesh.xds.instances import is_withdrawn
@@ -19,6 +19,7 @@ from shopmesh.xds.node import Identity
 MOST_CHANGES = 1000
 MOST_MEASUREMENTS = 100_000
 """Changes times proxies that are remembered; at 1,000 proxies the last 100 changes."""
+LOOK_AGAIN_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -64,10 +65,12 @@ class ProxyStatus:
 class Change:
     """One commit and its way to the proxies that it concerned.
 
+    It is all that the store wrote after the revision `after`; several commits may share a revision, and their `after`.
     `proxies` holds milliseconds from the commit to the last acknowledgement by instance name, None while it is awaited
     (and for good when the proxy went away first).
     """
 
+    after: int
     revision: int
     at: float
     keys: tuple[Key, ...]
@@ -101,14 +104,19 @@ class Proxies:
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self.changes: deque[Change] = deque()
         """The last commits, oldest first."""
+        self.forgotten = 0
+        """The revision up to which no commit is remembered."""
         self._clock = clock
         self._state: State | None = None
         self._limitations: Callable[[], list[Limitation]] = list
         self._connected: dict[Identity, _Proxy] = {}
         self._declared: dict[Identity, str] = {}
+        self._revision: Callable[[], int] = int
         self._newest = 0
+        self._before_newest = 0
         self._measurements = 0
-        self._pending: dict[int, Change] = {}
+        self._pending: dict[Change, None] = {}
+        """Those that a proxy has not taken yet, oldest first."""
         self._listeners: list[Callable[[], None]] = []
         self._waiting: list[asyncio.Future[None]] = []
         self._telling = False
@@ -125,12 +133,15 @@ class Proxies:
 
     async def converged(self, revision: int, timeout: float) -> bool:  # a plain wait for callers
         """Waits until every connected proxy has taken all commits up to that one; False after `timeout` seconds."""
+        waiter: asyncio.Future[None] | None = None
         try:
             async with asyncio.timeout(timeout):
                 while not self._converged(revision):
-                    waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-                    self._waiting.append(waiter)
-                    await waiter
+                    if waiter is None or waiter.done():
+                        waiter = asyncio.get_running_loop().create_future()
+                        self._waiting.append(waiter)
+                    # A revision may also pass without a commit, and then nobody wakes those who wait.
+                    await asyncio.wait([waiter], timeout=LOOK_AGAIN_SECONDS)
         except TimeoutError:
             return self._converged(revision)
         return True
@@ -144,12 +155,13 @@ class Proxies:
 
     # what ADS tells
 
-    def begin(self, state: State, revision: int, limitations: Callable[[], list[Limitation]]) -> None:
+    def begin(self, store: Store, limitations: Callable[[], list[Limitation]]) -> None:
         """Takes over what the store holds at the start."""
-        self._state = state
-        self._newest = revision
+        self._state = store.state
+        self._revision = lambda: store.revision
+        self._newest = self._before_newest = self.forgotten = store.revision
         self._limitations = limitations
-        for resource in state:
+        for resource in store.state:
             if resource.key.kind == "instance":
                 self.declared(resource.key, resource)
 
@@ -177,7 +189,10 @@ class Proxies:
 
     def committed(self, commit: Commit, concerned: Iterable[Identity]) -> None:
         """A commit, and the proxies whose snapshot it changed."""
-        change = Change(commit.revision, commit.at, tuple(one.key for one in commit.changes), {}, set())
+        if commit.revision > self._newest:
+            self._before_newest, self._newest = self._newest, commit.revision
+        keys = tuple(one.key for one in commit.changes)
+        change = Change(self._before_newest, commit.revision, commit.at, keys, {}, set())
         for identity in concerned:
             proxy = self._connected.get(identity)
             if proxy is not None:
@@ -186,10 +201,9 @@ class Proxies:
                 change.pending.add(identity)
                 proxy.pending.append((change, label))
         self.changes.append(change)
-        self._newest = commit.revision
         self._measurements += len(change.proxies)
         if change.pending:
-            self._pending[change.revision] = change
+            self._pending[change] = None
         while len(self.changes) > MOST_CHANGES or (self._measurements > MOST_MEASUREMENTS and len(self.changes) > 1):
             self._forget(self.changes.popleft())
         self._tell()
@@ -232,17 +246,19 @@ class Proxies:
     def _done(self, change: Change, identity: Identity) -> None:
         change.pending.discard(identity)
         if not change.pending:
-            self._pending.pop(change.revision, None)
+            self._pending.pop(change, None)
 
     def _forget(self, change: Change) -> None:
+        self.forgotten = change.revision
         self._measurements -= len(change.proxies)
-        self._pending.pop(change.revision, None)
+        self._pending.pop(change, None)
         for identity in change.pending:
             proxy = self._connected[identity]
             proxy.pending = [entry for entry in proxy.pending if entry[0] is not change]
 
     def _converged(self, revision: int) -> bool:
-        return self._newest >= revision and next(iter(self._pending), revision + 1) > revision
+        oldest = next(iter(self._pending), None)
+        return self._revision() >= revision and (oldest is None or oldest.revision > revision)
 
     def _status(self, identity: Identity) -> ProxyStatus:
         proxy = self._connected.get(identity)

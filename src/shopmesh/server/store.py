@@ -29,7 +29,7 @@ class Store(Protocol):
 
     state: State
     revision: int
-    """Of the newest commit; it never falls."""
+    """It never falls; a commit raises it, or shares that of the one before, and it may rise without a commit."""
 
     async def submit(self, work: Callable[[Transaction], T]) -> T:
         """What `work` returns, once what it wrote is durable and applied.

@@ -1,0 +1,68 @@
+"""The registry of proxies over a store whose revisions are not its own to count."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from types import SimpleNamespace
+from typing import Any, cast
+
+from shopmesh.appmesh.store import Change, Key, Resource, State
+from shopmesh.server.proxies import Proxies
+from shopmesh.server.store import Commit, Store
+from shopmesh.xds.conversation import Conversation
+from shopmesh.xds.node import Identity
+
+ORDER = Identity("shop", "virtualNode", "order", "order-1")
+
+
+class Revised:
+    """A store that is only a revision and its commits."""
+
+    def __init__(self, revision: int) -> None:
+        self.state = State()
+        self.revision = revision
+
+    def commit(self, revision: int, name: str) -> Commit:
+        self.revision = revision
+        resource = Resource(Key("mesh", (name,)), {}, "", 1, 0.0, 0.0)
+        return Commit(revision, 1.0, (Change(resource.key, None, resource),))
+
+
+def begun(revision: int) -> tuple[Revised, Proxies, Any]:
+    """A store at that revision, the registry, and the conversation of the one proxy, which is in step."""
+    store, proxies = Revised(revision), Proxies(lambda: 2.0)
+    conversation = SimpleNamespace(in_step=True, types=cast("Mapping[str, Any]", {}))
+    proxies.begin(cast("Store", store), list)
+    proxies.connected(ORDER, None, cast("Conversation", conversation))
+    return store, proxies, conversation
+
+
+def test_commits_may_share_a_revision() -> None:
+    """It has converged when both have, whichever comes first."""
+
+    async def play() -> None:
+        store, proxies, conversation = begun(4)
+        proxies.committed(store.commit(7, "a"), [ORDER])
+        proxies.committed(store.commit(7, "b"), [])
+        proxies.committed(store.commit(9, "c"), [])
+        assert [(4, 7), (4, 7), (7, 9)] == [(one.after, one.revision) for one in proxies.changes]
+        assert not await proxies.converged(7, 0)
+        proxies.advanced(ORDER, conversation)
+        assert await proxies.converged(9, 0)
+
+    asyncio.run(play())
+
+
+def test_a_revision_may_pass_without_a_commit() -> None:
+    """Whoever waits for it is told when it has passed, though nobody says so."""
+
+    async def play() -> None:
+        store, proxies, _ = begun(4)
+        assert not await proxies.converged(5, 0)
+        waiting = asyncio.create_task(proxies.converged(5, 10))
+        await asyncio.sleep(0)
+        store.revision = 6
+        assert await waiting
+
+    asyncio.run(play())
