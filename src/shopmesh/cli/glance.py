@@ -55,8 +55,10 @@ class Glance:
 
     def document(self) -> dict[str, Any]:
         """The same for programs."""
+        replicas = {"replicas": self.splits["replicas"]} if "replicas" in self.splits else {}
         return {
             "mesh": self.mesh,
+            **replicas,
             "window": self.splits["window"],
             "splits": self.splits["splits"],
             "proxies": list(self.proxies),
@@ -69,6 +71,7 @@ def render(glance: Glance, width: int) -> RenderableType:
     window = f"{glance.splits['window']:g} s"
     parts: list[RenderableType] = [
         Text.assemble(("mesh ", "bold"), glance.mesh, "  at ", glance.endpoint, f"  over the last {window}"),
+        *_missing(glance.splits),
         "",
         _services(glance, width),
         "",
@@ -77,6 +80,13 @@ def render(glance: Glance, width: int) -> RenderableType:
         *_findings(glance.findings),
     ]
     return Group(*parts)
+
+
+def _missing(splits: Splits) -> Iterator[RenderableType]:
+    """How many replicas of the control plane this is from, where that is not all of them."""
+    replicas = splits.get("replicas", {"asked": 1, "answered": 1})
+    if (answered := replicas["answered"]) < (asked := replicas["asked"]):
+        yield Text(f"only {answered} of {asked} replicas of the control plane answered", style="yellow")
 
 
 def _services(glance: Glance, width: int) -> RenderableType:

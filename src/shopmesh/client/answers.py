@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
+
+
+class Replicas(TypedDict):
+    """How many replicas of the control plane were asked, and how many answered; one that is alone tells nothing."""
+
+    asked: int
+    answered: int
 
 
 class TypeStatus(TypedDict):
@@ -72,6 +79,7 @@ class Splits(TypedDict):
 
     window: float
     splits: list[Split]
+    replicas: NotRequired[Replicas]
 
 
 class Counts(TypedDict):
@@ -118,6 +126,7 @@ class Change(TypedDict):
     proxies: dict[str, float | None]
     converged: bool
     milliseconds: float | None
+    replicas: NotRequired[Replicas]
 
 
 class Seen(TypedDict):
@@ -171,6 +180,7 @@ class Canary(TypedDict):
     seen: BothSeen
     history: list[PastStage]
     revision: int
+    replicas: NotRequired[Replicas]
 
 
 class Changes(TypedDict):
@@ -178,6 +188,7 @@ class Changes(TypedDict):
 
     revision: int
     changes: list[Change]
+    replicas: NotRequired[Replicas]
 
 
 @dataclass(frozen=True)

@@ -63,7 +63,14 @@ def release(
 def _verdict(found: Canary) -> Verdict:
     seen = found["seen"]
     elapsed = found["now"] - found["since"]
-    return judge(plan.read(found["plan"]), found["stage"], _counts(seen["canary"]), _counts(seen["stable"]), elapsed)
+    canary, stable = _counts(seen["canary"]), _counts(seen["stable"])
+    verdict = judge(plan.read(found["plan"]), found["stage"], canary, stable, elapsed)
+    replicas = found.get("replicas", {"asked": 1, "answered": 1})
+    if verdict.action == "go on" and replicas["answered"] < replicas["asked"]:
+        # What speaks against it may be what is missing.
+        answered = f"{replicas['answered']} of {replicas['asked']} replicas of the control plane answered"
+        return Verdict("wait", answered)
+    return verdict
 
 
 def _counts(seen: Seen) -> Counts:

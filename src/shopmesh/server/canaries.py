@@ -6,15 +6,16 @@ GET  /shopmesh/v1/canaries/{mesh}/{router}/{route}    one, with what was counted
 POST /shopmesh/v1/canaries/{mesh}/{router}/{route}    {"action": "renew" | "advance" | "turn back" | …}
 
 By itself: one that nobody renews is turned back, one whose route others change is stopped, and one whose route is
-deleted is forgotten.
+deleted is forgotten. Of several replicas the leader does so, and counts the leases; the others hand POSTs on to it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from starlette.routing import BaseRoute, Route
@@ -22,16 +23,18 @@ from starlette.types import Receive, Scope
 
 from shopmesh.appmesh import protocol
 from shopmesh.appmesh.context import Context
-from shopmesh.appmesh.errors import BadRequest, Conflict, MethodNotAllowed, NotFound, Refusal
+from shopmesh.appmesh.errors import BadRequest, Conflict, MethodNotAllowed, NotFound, Refusal, ServiceUnavailable
 from shopmesh.appmesh.kinds import describe
 from shopmesh.appmesh.protocol import Response
 from shopmesh.appmesh.store import Key, Transaction, View
 from shopmesh.canary import plan, record, steps
 from shopmesh.canary.record import Canary
 from shopmesh.server.api import Endpoint
-from shopmesh.server.body import read
-from shopmesh.server.figures import Figures, Tally
+from shopmesh.server.body import header, read
+from shopmesh.server.figures import Tally
 from shopmesh.server.leases import Leases
+from shopmesh.server.replicas import ALONE, FORWARDED, Leadership, PeerError, Question, Replicas
+from shopmesh.server.replicas.told import MOST_SPANS, Counted
 from shopmesh.server.splits import finite
 from shopmesh.server.store import Commit, Store, StoreError
 from shopmesh.xds.weights import leads_to
@@ -41,17 +44,25 @@ log = logging.getLogger(__name__)
 SHORTEST_LEASE, LONGEST_LEASE = 1.0, 600.0
 AGAIN_SECONDS = 1.0
 """After which a turning back that the disk refused is tried once more."""
+FORWARD_SECONDS = 8.0
+CATCH_UP_SECONDS = 1.0
 
 
 class Canaries:
     """All canaries of a store; its timers belong to the running loop while it is `looked_after`."""
 
-    def __init__(self, store: Store, figures: Figures, context: Callable[[], Context]) -> None:
+    def __init__(
+        self, store: Store, context: Callable[[], Context], replicas: Replicas, leadership: Leadership = ALONE
+    ) -> None:
         self._store = store
-        self._figures = figures
         self._context = context
+        self._replicas = replicas
+        self._leadership = leadership
+        self._looking_after = False
+        self._leading = False
         self._leases = Leases(self._lapsed)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._moved = asyncio.Event()
         store.subscribe(self._committed)
 
     def routes(self) -> list[BaseRoute]:
@@ -62,28 +73,43 @@ class Canaries:
 
     @contextlib.asynccontextmanager
     async def looked_after(self) -> AsyncIterator[None]:
-        """Takes over what the store holds, each for a whole lease: nobody could renew while we were away."""
-        for resource in [one for one in self._store.state if one.key.kind == record.KIND]:
-            self._watch(resource.key, record.of(resource))
-            self._soon(resource.key, steps.settle)
+        """Takes over what the store holds whenever this replica begins to lead, and lets go when it ceases to."""
+        self._leadership.subscribe(self._led)
+        self._looking_after = True
+        self._led()
         try:
             yield
         finally:
+            self._looking_after = False
+            tasks = [*self._tasks]
+            self._led()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _led(self) -> None:
+        leading = self._looking_after and self._leadership.leading
+        if leading == self._leading:
+            return
+        self._leading = leading
+        if not leading:
+            # Another may lead already: from now on nothing is turned back here.
             self._leases.close()
             for task in self._tasks:
                 task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+            return
+        # Each for a whole lease: nobody could renew while nobody led.
+        for resource in [one for one in self._store.state if one.key.kind == record.KIND]:
+            self._watch(resource.key, record.of(resource))
+            self._soon(resource.key, steps.settle)
 
     async def _all(self, scope: Scope, receive: Receive) -> Response:
         match scope["method"]:
             case "GET" | "HEAD":
                 query = dict(part.partition("=")[::2] for part in scope["query_string"].decode("latin-1").split("&"))
                 keys = [one.key for one in self._store.state if one.key.kind == record.KIND]
-                shown = [self._shown(key) for key in sorted(keys) if query.get("mesh") in (None, key.mesh)]
-                return Response(200, protocol.dump({"canaries": shown}))
+                wanted = [key for key in sorted(keys) if query.get("mesh") in (None, key.mesh)]
+                return Response(200, protocol.dump({"canaries": await self._all_shown(wanted)}))
             case "POST":
-                asked = protocol.load_object(await read(scope, receive))
-                return Response(200, protocol.dump(await self._start(asked)))
+                return await self._by_the_leader(scope, receive, self._start)
         raise MethodNotAllowed(f"{scope['method']} is not allowed here, GET and POST are", ("GET", "POST"))
 
     async def _one(self, scope: Scope, receive: Receive) -> Response:
@@ -91,11 +117,37 @@ class Canaries:
         route = Key("route", (path["mesh"], path["router"], path["route"]))
         match scope["method"]:
             case "GET" | "HEAD":
-                return Response(200, protocol.dump(self._shown(record.key(route))))
+                return Response(200, protocol.dump(await self._shown(record.key(route))))
             case "POST":
-                asked = protocol.load_object(await read(scope, receive))
-                return Response(200, protocol.dump(await self._act(route, asked)))
+                return await self._by_the_leader(scope, receive, lambda asked: self._act(route, asked))
         raise MethodNotAllowed(f"{scope['method']} is not allowed here, GET and POST are", ("GET", "POST"))
+
+    async def _by_the_leader(
+        self, scope: Scope, receive: Receive, work: Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
+    ) -> Response:
+        """What `work` answers, or what the replica that leads does."""
+        body = await read(scope, receive)
+        if self._leading:
+            return Response(200, protocol.dump(await work(protocol.load_object(body))))
+        leader = self._leadership.holder
+        if leader is None or leader == self._replicas.id or header(scope, FORWARDED.encode()) is not None:
+            return _nobody_leads("no replica of the control plane leads at the moment")
+        try:
+            answer = await self._replicas.forward(leader, scope["raw_path"].decode("latin-1"), body, FORWARD_SECONDS)
+        except PeerError as error:
+            return _nobody_leads(f"the replica of the control plane that leads does not answer: {error}")
+        if answer.status == 200:
+            await self._caught_up(answer)
+        return answer
+
+    async def _caught_up(self, answer: Response) -> None:
+        """Whoever reads here next reads what the leader has written."""
+        revision = json.loads(answer.body)["revision"]
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CATCH_UP_SECONDS):
+                while self._store.revision < revision:
+                    self._moved.clear()
+                    await self._moved.wait()
 
     async def _start(self, asked: dict[str, Any]) -> dict[str, Any]:
         try:
@@ -111,23 +163,21 @@ class Canaries:
         ):
             raise BadRequest(f"lease: {lease!r} is no number of seconds from {SHORTEST_LEASE:g} to {LONGEST_LEASE:g}")
         await self._store.submit(lambda t: steps.start(route, service, wanted, owner, lease, t, self._context()))
-        return self._shown(record.key(route))
+        return await self._shown(record.key(route))
 
     async def _act(self, route: Key, asked: dict[str, Any]) -> dict[str, Any]:
         action, key = _text(asked, "action"), record.key(route)
         canary = self._canary(key)
-        seen = self._seen(key, canary)
-        mine = asked.get("owner") == canary.owner
-        if action == "renew" and canary.running:
-            if not mine:
-                raise Conflict(f"another run looks after the canary of {describe(route)} now")
-            self._leases.renew(key, canary.lease)
-            return self._shown(key)
+        if action == "renew":
+            if canary.running:
+                if asked.get("owner") != canary.owner:
+                    raise Conflict(f"another run looks after the canary of {describe(route)} now")
+                self._leases.renew(key, canary.lease)
+            return await self._shown(key)
+        seen = await self._seen(key, canary)
         stage, reason = asked.get("stage"), str(asked.get("reason") or "by hand")[:1000]
         work: Callable[[Transaction, Context], Canary]
         match action:
-            case "renew":
-                return self._shown(key)
             case "advance":
                 at = stage if isinstance(stage, int) else canary.stage
                 work = lambda t, c: steps.advance(route, at, reason, seen, t, c)  # noqa: E731
@@ -141,16 +191,34 @@ class Canaries:
             case _:
                 raise BadRequest(f"action: {action!r} is none of renew, advance, turn back, pause, resume")
         await self._store.submit(lambda transaction: work(transaction, self._context()))
-        return self._shown(key)
+        return await self._shown(key)
 
     def _canary(self, key: Key) -> Canary:
         found = self._store.state.get(key)
         if found is None:
-            raise NotFound(f"{describe(record.route_of(key))} of mesh {key.mesh} has no canary")
+            raise _without_canary(key)
         return record.of(found)
 
-    def _shown(self, key: Key) -> dict[str, Any]:
-        canary = self._canary(key)
+    async def _shown(self, key: Key) -> dict[str, Any]:
+        for shown in await self._all_shown([key]):
+            return shown
+        raise _without_canary(key)
+
+    async def _all_shown(self, keys: Sequence[Key]) -> list[dict[str, Any]]:
+        """Those that are still there once all replicas have been asked what they counted."""
+        spans = sorted({self._canary(key).since for key in keys})
+        counted: dict[float, Counted] = {}
+        counts: dict[str, int] = {}
+        for start in range(0, len(spans), MOST_SPANS):
+            some = tuple(spans[start : start + MOST_SPANS])
+            answer = await self._replicas.ask(Question(spans=some))
+            counted |= zip(some, answer.told.counted, strict=True)
+            counts = {**answer.counts(), "answered": min(counts.get("answered", answer.asked), answer.answered)}
+        more = {"replicas": counts} if self._replicas.several else {}
+        found = [(key, resource) for key in keys if (resource := self._store.state.get(key)) is not None]
+        return [{**self._document(key, record.of(one), counted), **more} for key, one in found]
+
+    def _document(self, key: Key, canary: Canary, counted: Mapping[float, Counted]) -> dict[str, Any]:
         mesh, router, route = key.path
         return {
             **record.document(canary),
@@ -161,14 +229,19 @@ class Canaries:
             "weight": canary.weight,
             "now": self._context().now,
             "revision": self._store.revision,
-            "seen": self._seen(key, canary),
+            # A stage that has begun only now has seen nothing.
+            "seen": seen(self._store.state, key, canary, counted.get(canary.since, ())),
         }
 
-    def _seen(self, key: Key, canary: Canary) -> dict[str, Any]:
+    async def _seen(self, key: Key, canary: Canary) -> dict[str, Any]:
         """What was counted of both versions since the stage began."""
-        return seen(self._store.state, key, canary, self._figures)
+        answer = await self._replicas.ask(Question(spans=(canary.since,)))
+        return seen(self._store.state, key, canary, answer.told.counted[0])
 
     def _committed(self, commit: Commit) -> None:
+        self._moved.set()
+        if not self._leading:
+            return
         for change in commit.changes:
             if change.key.kind == record.KIND:
                 self._watch(change.key, None if change.after is None else record.of(change.after))
@@ -205,10 +278,10 @@ class Canaries:
             await asyncio.sleep(AGAIN_SECONDS)
 
 
-def seen(view: View, key: Key, canary: Canary, figures: Figures) -> dict[str, Any]:
+def seen(view: View, key: Key, canary: Canary, counted: Counted) -> dict[str, Any]:
     """What the callers' Envoys counted of the canary and of the stable version since the stage began.
 
-    While requests are mirrored, the canary's are the copies.
+    `counted` is all that was counted since then. While requests are mirrored, the canary's are the copies.
     """
     route = view.get(record.route_of(key))
     clusters: dict[str, str] = {}
@@ -218,7 +291,7 @@ def seen(view: View, key: Key, canary: Canary, figures: Figures) -> dict[str, An
         elif one is not None:
             clusters[one.counted_as] = "stable"
     tallies = {"canary": Tally(), "stable": Tally()}
-    for caller, cluster, tally in figures.since(canary.since):
+    for caller, cluster, tally in counted:
         if caller.mesh == key.mesh and cluster in clusters:
             tallies[clusters[cluster]].add(tally)
     return {
@@ -230,6 +303,15 @@ def seen(view: View, key: Key, canary: Canary, figures: Figures) -> dict[str, An
         }
         for version, tally in tallies.items()
     }
+
+
+def _without_canary(key: Key) -> NotFound:
+    return NotFound(f"{describe(record.route_of(key))} of mesh {key.mesh} has no canary")
+
+
+def _nobody_leads(message: str) -> Response:
+    refused = protocol.refuse_with(ServiceUnavailable(f"{message}; ask again in a moment"))
+    return Response(refused.status, refused.body, {**refused.headers, "retry-after": "1"})
 
 
 def _text(asked: dict[str, Any], name: str) -> str:

@@ -16,7 +16,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import grpc
@@ -39,6 +39,7 @@ from shopmesh.server.exposition import Exposition
 from shopmesh.server.figures import Figures
 from shopmesh.server.observe import Observe
 from shopmesh.server.proxies import Proxies
+from shopmesh.server.replicas import ALONE, Leadership, Local, Peers, Replicas
 from shopmesh.server.sigv4 import Authenticated
 from shopmesh.server.store import Store
 from shopmesh.server.token import TokenRequired
@@ -51,10 +52,11 @@ _MOST_DESCRIPTORS = 65_536
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """Where a control plane really listens."""
+    """Where a control plane really listens, and what its replicas know together."""
 
     api_port: int
     xds_port: int
+    replicas: Replicas
 
 
 async def run(control_plane: AbstractAsyncContextManager[Bound], ready: Callable[[Bound], None]) -> None:
@@ -110,13 +112,17 @@ class Foundation:
     """What the servers stand on: where resources are kept, and how proxies come in.
 
     `declares` is whether a proxy that listens makes itself an endpoint; in a cluster its EndpointSlices say it.
-    `xds_credentials` None: xDS in plain text.
+    `xds_credentials` None: xDS in plain text. `peers` finds the other replicas, `identity` is what this one is called
+    among them, and `leadership` says which of them looks after what only one may.
     """
 
     store: Store
     interceptors: Sequence[grpc.aio.ServerInterceptor[bytes, bytes]] = ()
     declares: bool = True
     xds_credentials: grpc.ServerCredentials | None = None
+    identity: str = field(default_factory=lambda: str(uuid.uuid4()))
+    peers: Peers | None = None
+    leadership: Leadership = ALONE
 
 
 @contextlib.asynccontextmanager
@@ -124,6 +130,7 @@ async def served(config: Config, foundation: Foundation, listener: socket.socket
     """ADS, figures and the API over a store that others open and close, for the length of an `async with` block."""
     store = foundation.store
     proxies, figures = Proxies(), Figures()
+    replicas = Replicas(Local(foundation.identity, store, proxies, figures), foundation.peers)
     server = grpc_server(*foundation.interceptors)
     ads = Ads(store, proxies, declares=foundation.declares)
     ads.add_to(server)
@@ -132,18 +139,21 @@ async def served(config: Config, foundation: Foundation, listener: socket.socket
     xds_port = _bind(server, config.xds_host, config.xds_port, foundation.xds_credentials)
     await server.start()
     try:
-        canaries = Canaries(store, figures, lambda: Context(config.account, config.region, time.time(), _new_uid))
-        observe = Observe(store, proxies, figures)
+        context = lambda: Context(config.account, config.region, time.time(), _new_uid)  # noqa: E731
+        canaries = Canaries(store, context, replicas, foundation.leadership)
+        observe = Observe(store, proxies, figures, replicas)
         routes = [
             *api.routes(store, config.account, config.region, time.time, _new_uid),
             *observe.routes(),
             *canaries.routes(),
+            *replicas.routes(),
             Exposition(store, proxies, figures, observe.found.all, metrics_token(config)).route(),
         ]
         async with canaries.looked_after(), _http(application(routes, config), listener):
-            yield Bound(listener.getsockname()[1], xds_port)
+            yield Bound(listener.getsockname()[1], xds_port, replicas)
     finally:
         await server.stop(grace=None)
+        await replicas.close()
 
 
 def _new_uid() -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import json
 import time
 from collections.abc import AsyncIterator
@@ -17,7 +16,10 @@ from starlette.routing import Route
 from shopmesh.server import splits
 from shopmesh.server.figures import Caller, Figures
 from shopmesh.server.findings import Findings
-from shopmesh.server.proxies import Change, Proxies, ProxyStatus
+from shopmesh.server.proxies import Proxies
+from shopmesh.server.replicas import UNANSWERED, Answer, ChangeStatus, Question, Replicas
+from shopmesh.server.replicas.merge import of_revision
+from shopmesh.server.replicas.told import proxy_document
 from shopmesh.server.store import Store
 from shopmesh.xds.instances import withdraw
 from shopmesh.xds.node import Identity
@@ -26,15 +28,22 @@ DEFAULT_WINDOW = 10.0
 LONGEST_WAIT = 60.0
 MOST_STREAMS = 64
 """Open event streams; one more is refused, so that forgotten browsers cannot pile up."""
+STILL_HERE_SECONDS = 15.0
+ASK_AGAIN_SECONDS, ASK_PAUSE_SECONDS = 1.0, 0.1
+"""How soon an event stream asks other replicas again, and how soon at the earliest."""
 
 
 class Observe:
-    """The routes below /shopmesh/v1/ that read; and the one that withdraws a proxy."""
+    """The routes below /shopmesh/v1/ that read; and the one that withdraws a proxy.
 
-    def __init__(self, store: Store, proxies: Proxies, figures: Figures) -> None:
+    What proxies are or counted is asked of all replicas; where there may be several, an answer says how many answered.
+    """
+
+    def __init__(self, store: Store, proxies: Proxies, figures: Figures, replicas: Replicas) -> None:
         self._store = store
         self._proxies = proxies
         self._figures = figures
+        self._replicas = replicas
         self._streams = 0
         self.found = Findings(store.state, proxies.statuses, proxies.limitations, figures.certificate_days)
         store.subscribe(self.found.committed)
@@ -51,7 +60,8 @@ class Observe:
         ]
 
     async def _list_proxies(self, _: Request) -> Response:
-        return JSONResponse({"proxies": [_proxy(status) for status in self._proxies.statuses()]})
+        answer = await self._replicas.ask(Question(proxies=True))
+        return self._answered(answer, {"proxies": [proxy_document(status) for status in answer.told.proxies]})
 
     async def _withdraw(self, request: Request) -> Response:
         mesh, kind, name, instance = (request.path_params[part] for part in ("mesh", "kind", "name", "instance"))
@@ -64,20 +74,25 @@ class Observe:
 
     async def _splits(self, request: Request) -> Response:
         begin, window = _span(request)
-        counted = self._figures.since(begin)
-        found = splits.splits(self._store.state, counted, request.query_params.get("mesh"))
-        return JSONResponse({"window": window, "splits": found})
+        answer = await self._replicas.ask(Question(spans=(begin,)))
+        found = splits.splits(self._store.state, answer.told.counted[0], request.query_params.get("mesh"))
+        return self._answered(answer, {"window": window, "splits": found})
 
     async def _counts(self, request: Request) -> Response:
         begin, window = _span(request)
-        found = splits.counts(self._figures.since(begin), request.query_params.get("mesh"))
-        return JSONResponse({"window": window, "figures": found})
+        answer = await self._replicas.ask(Question(spans=(begin,)))
+        found = splits.counts(answer.told.counted[0], request.query_params.get("mesh"))
+        return self._answered(answer, {"window": window, "figures": found})
 
     async def _findings(self, request: Request) -> Response:
         """Of all meshes, or of the one asked for and of those that concern no mesh."""
         mesh = request.query_params.get("mesh")
-        found = [one.to_document() for one in self.found.all() if mesh is None or one.mesh in ("", mesh)]
-        return JSONResponse({"findings": found})
+        answer = await self._replicas.ask(Question(proxies=True))
+        told = answer.told
+        found = self.found.of(told.proxies, told.limitations, told.certificate_days)
+        found += [UNANSWERED.found("", one.where, f"did not answer: {one.why}") for one in answer.missing]
+        shown = [one for one in sorted(found, key=lambda one: one.order) if mesh is None or one.mesh in ("", mesh)]
+        return self._answered(answer, {"findings": [one.to_document() for one in shown]})
 
     async def _changes(self, request: Request) -> Response:
         after = int(_number(request, "after", 0.0))
@@ -85,38 +100,55 @@ class Observe:
             if self._streams >= MOST_STREAMS:
                 raise HTTPException(503, f"{MOST_STREAMS} event streams are open already; close one")
             return StreamingResponse(self._events(after), media_type="text/event-stream")
-        changes = [_change(change) for change in self._proxies.changes if change.revision > after]
-        return JSONResponse({"revision": self._store.revision, "changes": changes})
+        answer = await self._replicas.ask(Question(changes=after))
+        changes = [change.to_document() for change in answer.told.changes]
+        return self._answered(answer, {"revision": answer.told.revision, "changes": changes})
 
     async def _change(self, request: Request) -> Response:
         revision = request.path_params["revision"]
         wait = min(_number(request, "wait", 0.0), LONGEST_WAIT)
-        if wait > 0:
-            await self._proxies.converged(revision, wait)
-        for change in self._proxies.changes:
-            if change.revision == revision:
-                return JSONResponse(_change(change))
-        raise HTTPException(404, f"change {revision} is not known; the newest is {self._store.revision}")
+        converged = (await self._replicas.converged(revision, wait)).told.converged
+        answer = await self._replicas.ask(Question(changes=max(revision - 1, 0)))
+        if (change := of_revision(answer.told, revision, converged, time.time())) is not None:
+            return self._answered(answer, change.to_document())
+        raise HTTPException(404, f"change {revision} is not known; the newest is {answer.told.revision}")
+
+    def _answered(self, answer: Answer, document: dict[str, Any]) -> Response:
+        return JSONResponse({**document, "replicas": answer.counts()} if self._replicas.several else document)
 
     async def _events(self, after: int) -> AsyncIterator[str]:
-        """One event a change, each when it has converged; a comment every 15 s keeps the stream open."""
+        """One event a change, each when it has converged; a comment every 15 s keeps the stream open.
+
+        What happens here wakes it. Other replicas are asked then, and once a second while a change is under way.
+        """
         self._streams += 1
         moved = asyncio.Event()
         self._proxies.subscribe(moved.set)
-        told: set[int] = set()
+        told: set[tuple[int, tuple[str, ...]]] = set()
         try:
             while True:
                 moved.clear()
-                changes = list(self._proxies.changes)
-                told &= {change.revision for change in changes}
+                waiting: list[ChangeStatus] = []
+                changes = (await self._replicas.ask(Question(changes=after))).told.changes
                 for change in changes:
-                    if change.revision > after and change.converged and change.revision not in told:
-                        told.add(change.revision)
-                        yield f"id: {change.revision}\nevent: change\ndata: {json.dumps(_change(change))}\n\n"
+                    this = (change.revision, change.resources)
+                    if not change.converged:
+                        waiting.append(change)
+                    elif this not in told:
+                        told.add(this)
+                        yield f"id: {change.revision}\nevent: change\ndata: {json.dumps(change.to_document())}\n\n"
+                if changes:
+                    # Several may share a revision: it is done with when all of them are told.
+                    after = waiting[0].after if waiting else changes[-1].revision
+                told = {this for this in told if this[0] > after}
+                asking = bool(waiting) and self._replicas.several
+                if self._replicas.several:
+                    await asyncio.sleep(ASK_PAUSE_SECONDS)
                 try:
-                    await asyncio.wait_for(moved.wait(), 15)
+                    await asyncio.wait_for(moved.wait(), ASK_AGAIN_SECONDS if asking else STILL_HERE_SECONDS)
                 except TimeoutError:
-                    yield ": still here\n\n"
+                    if not asking:
+                        yield ": still here\n\n"
         finally:
             self._proxies.unsubscribe(moved.set)
             self._streams -= 1
@@ -143,20 +175,3 @@ def _number(request: Request, name: str, default: float) -> float:
     if not 0 <= value <= 2**53:
         raise HTTPException(400, f"{name}={text!r} is not a number from 0 on")
     return value
-
-
-def _proxy(status: ProxyStatus) -> dict[str, Any]:
-    document = dataclasses.asdict(status)
-    document["inStep"] = document.pop("in_step")
-    return document
-
-
-def _change(change: Change) -> dict[str, Any]:
-    return {
-        "revision": change.revision,
-        "at": change.at,
-        "resources": [f"{key.kind} {'/'.join(key.path)}" for key in change.keys],
-        "proxies": dict(change.proxies),
-        "converged": change.converged,
-        "milliseconds": change.milliseconds,
-    }

@@ -14,7 +14,7 @@ import hmac
 import re
 import time
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import quote as percent_encode
 
 from botocore.utils import normalize_url_path
@@ -168,6 +168,17 @@ def signature(
     for part in scope:
         key = hmac.new(key, part.encode(), hashlib.sha256).digest()
     return hmac.new(key, to_sign.encode(), hashlib.sha256).hexdigest()
+
+
+def sign(request: Signed, key: str, secret: str, region: str, now: float, service: str = "appmesh") -> dict[str, str]:
+    """The headers that a request needs beside its own, all of which are signed; `host` must be one of them."""
+    timestamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
+    scope = (timestamp[:8], region, service, "aws4_request")
+    headers = {**request.headers, "x-amz-date": (timestamp,)}
+    names = sorted(headers)
+    signed = signature(replace(request, headers=headers), names, secret, timestamp, scope)
+    credential = f"Credential={key}/{'/'.join(scope)}, SignedHeaders={';'.join(names)}"
+    return {"x-amz-date": timestamp, "authorization": f"{ALGORITHM} {credential}, Signature={signed}"}
 
 
 def _claim(request: Signed) -> _Claim:

@@ -30,6 +30,7 @@ from shopmesh.server.ads import Ads, grpc_server
 from shopmesh.server.database import Database
 from shopmesh.server.figures import Figures
 from shopmesh.server.proxies import Proxies, ProxyStatus
+from shopmesh.server.store import Store
 from shopmesh.xds.bootstrap import Options, bootstrap
 from shopmesh.xds.node import Mode, ProxyNode
 from tests.support.process import ENVOY, Child, eventually, free_port, running
@@ -256,12 +257,21 @@ class Mesh:
         return self._stack.enter_context(Sidecar(self, name, upstream, **more))
 
 
+class Serving(Protocol):
+    """The control plane of a sidecar: its port of xDS, and where it is declared."""
+
+    port: int
+
+    @property
+    def store(self) -> Store: ...
+
+
 class Sidecar:
     """One real Envoy."""
 
     def __init__(
         self,
-        mesh: Mesh,
+        mesh: Serving,
         name: str,
         upstream: Application | None,
         instance: str = "",

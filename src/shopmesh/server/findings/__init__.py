@@ -11,6 +11,7 @@ every second costs a look at each proxy.
 from shopmesh.appmesh.findings import Mistake
 from shopmesh.server.findings import certificates, proxies, traffic
 from shopmesh.server.findings.collection import LIMITATION, Findings
+from shopmesh.server.replicas.finding import UNANSWERED
 
 MISTAKES: tuple[Mistake, ...] = (
     proxies.UNKNOWN,
@@ -23,6 +24,7 @@ MISTAKES: tuple[Mistake, ...] = (
     proxies.NO_CERTIFICATE,
     traffic.UNREADY,
     certificates.EXPIRES,
+    UNANSWERED,
 )
 
 __all__ = ["MISTAKES", "Findings"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from shopmesh.appmesh import findings as documents
 from shopmesh.appmesh.findings import Finding, Mistake, shadowing, targets
@@ -27,7 +27,10 @@ _EXPLAINING = frozenset(one.code for one in (targets.NO_LISTENER, targets.WEIGHT
 
 
 class Findings:
-    """`statuses`, `limitations` and `certificate_days` are asked whenever somebody asks for all findings."""
+    """`statuses`, `limitations` and `certificate_days` are asked whenever somebody asks for all findings.
+
+    They are those of this control plane; where it has replicas, `of` takes those of all.
+    """
 
     def __init__(
         self,
@@ -48,14 +51,20 @@ class Findings:
 
     def all(self) -> list[Finding]:
         """Errors first, then by place."""
-        statuses, in_documents = list(self._statuses()), self._parts.root(_everywhere)
+        return self.of(list(self._statuses()), self._limitations(), self._certificate_days())
+
+    def of(
+        self, statuses: Collection[ProxyStatus], limitations: Iterable[Limitation], days: certificates.Days
+    ) -> list[Finding]:
+        """The same, with what these proxies show."""
+        in_documents = self._parts.root(_everywhere)
         explained = {one.where for one in in_documents if one.code in _EXPLAINING}
         found = [
             *in_documents,
             *proxies.look(statuses),
-            *certificates.look(statuses, self._certificate_days()),
+            *certificates.look(statuses, days),
             *traffic.look(self._parts.root(traffic.weighted_everywhere), statuses),
-            *(_limitation(one) for one in self._limitations() if one.where not in explained),
+            *(_limitation(one) for one in limitations if one.where not in explained),
         ]
         return sorted(found, key=lambda finding: finding.order)
 

@@ -1,0 +1,31 @@
+"""Replicas of a control plane: each holds the same mesh, and only the proxies that are connected to it.
+
+    whoever answers ─Question─► Replicas ─┬─► local            what is known here
+                                          ├─► peers (HTTP) ─► POST /shopmesh/v1/replica of each other replica
+                                          └─► merge ─► Answer: one Told of all that answered, and who did not
+
+A control plane that is alone has no peers, and then nothing is asked and nothing is merged.
+"""
+
+from shopmesh.server.replicas.finding import UNANSWERED
+from shopmesh.server.replicas.leadership import ALONE, Leadership
+from shopmesh.server.replicas.local import Local
+from shopmesh.server.replicas.replicas import FORWARDED, Answer, Missing, Peer, PeerError, Peers, Replicas
+from shopmesh.server.replicas.told import ChangeStatus, Question, Told
+
+__all__ = [
+    "ALONE",
+    "FORWARDED",
+    "UNANSWERED",
+    "Answer",
+    "ChangeStatus",
+    "Leadership",
+    "Local",
+    "Missing",
+    "Peer",
+    "PeerError",
+    "Peers",
+    "Question",
+    "Replicas",
+    "Told",
+]

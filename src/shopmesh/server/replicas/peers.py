@@ -1,0 +1,96 @@
+"""Other replicas over HTTP: found by the addresses of a host name, asked with signed requests."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from collections.abc import Mapping, Sequence
+
+import aiohttp
+import yarl
+
+from shopmesh.appmesh.protocol import Response
+from shopmesh.server.replicas.replicas import ANSWER_SECONDS, FORWARDED, Peer, PeerError
+from shopmesh.server.sigv4 import Signed, sign
+
+LARGEST_ANSWER = 32 * 1024 * 1024
+MOST_PEERS = 16
+KNOWN_SECONDS = 1.0
+"""How long the addresses of a name are good."""
+_KEPT = ("content-type", "retry-after", "x-amzn-errortype")
+
+
+class HttpPeers:
+    """The replicas behind some host names (a headless Service's has an address for each pod), all on one port.
+
+    `credentials` (access key → secret key) are those that the replicas themselves ask for. Belongs to the running loop.
+    """
+
+    def __init__(self, hosts: Sequence[str], port: int, credentials: Mapping[str, str], region: str) -> None:
+        self._hosts = hosts
+        self._port = port
+        self._key = next(iter(credentials.items()), None)
+        self._region = region
+        # A connection that is kept may be closed by the other side in the moment it is used again, and a POST is not
+        # sent twice by itself.
+        self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True))
+        self._found: tuple[Peer, ...] = ()
+        self._found_at = -KNOWN_SECONDS
+        self._finding: asyncio.Task[None] | None = None
+        self._failure = f"no answer within {ANSWER_SECONDS:g} s"
+
+    async def find(self) -> Sequence[Peer]:
+        """Those found last, while the name cannot be looked up; PeerError where it never could."""
+        if time.monotonic() - self._found_at > KNOWN_SECONDS:
+            # A look-up holds a thread for as long as it lasts: there is never more than one.
+            if self._finding is None or self._finding.done():
+                self._finding = asyncio.create_task(self._look_up())
+            await asyncio.wait([self._finding], timeout=ANSWER_SECONDS)
+            if not self._found:
+                raise PeerError(f"{', '.join(self._hosts)} cannot be looked up: {self._failure}")
+        return self._found
+
+    async def send(self, peer: Peer, path: str, body: bytes, seconds: float, forwarded: bool = False) -> Response:
+        url = yarl.URL(f"http://{peer}{path}", encoded=True)
+        headers = {"host": str(peer), "content-type": "application/json", **({FORWARDED: "1"} if forwarded else {})}
+        if self._key is not None:
+            request = Signed("POST", path, "", {name: (value,) for name, value in headers.items()}, body)
+            headers |= sign(request, *self._key, self._region, time.time())
+        timeout = aiohttp.ClientTimeout(total=seconds, connect=ANSWER_SECONDS)
+        try:
+            async with self._session.post(url, data=body, headers=headers, timeout=timeout) as answer:
+                kept = {name: answer.headers[name] for name in _KEPT if name in answer.headers}
+                return Response(answer.status, await _read(answer.content), kept)
+        except TimeoutError:
+            raise PeerError(f"no answer within {seconds:g} s") from None
+        except (aiohttp.ClientError, OSError) as error:
+            raise PeerError(str(error) or repr(error)) from error
+
+    async def close(self) -> None:
+        if self._finding is not None:
+            self._finding.cancel()
+        await self._session.close()
+
+    async def _look_up(self) -> None:
+        loop = asyncio.get_running_loop()
+        found: set[Peer] = set()
+        try:
+            for host in self._hosts:
+                for _, _, _, _, address in await loop.getaddrinfo(host, self._port, type=socket.SOCK_STREAM):
+                    found.add(Peer(str(address[0]), self._port))
+        except OSError as error:
+            self._failure = error.strerror or repr(error)
+            return
+        self._found, self._found_at = tuple(sorted(found)[:MOST_PEERS]), time.monotonic()
+
+
+async def _read(stream: aiohttp.StreamReader) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    async for part in stream.iter_any():
+        parts.append(part)
+        size += len(part)
+        if size > LARGEST_ANSWER:
+            raise PeerError(f"it answers more than {LARGEST_ANSWER} bytes")
+    return b"".join(parts)

@@ -1,0 +1,180 @@
+"""What replicas ask each other and what they tell, as values and as JSON."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from shopmesh.server.figures import Caller, Tally
+from shopmesh.server.proxies import ProxyStatus, Refusal, TypeStatus
+from shopmesh.xds.limitations import Limitation
+
+MOST_SPANS = 1000
+Counted = Sequence[tuple[Caller, str, Tally]]
+"""What each caller counted for each cluster."""
+
+
+class MalformedError(ValueError):
+    """What came is not what replicas of this version say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is wanted; a replica that is asked for nothing still says who it is.
+
+    `proxies`: their statuses, what could not be translated for them, and when their certificates expire. `spans`: what
+    was counted since each of these times. `changes`: those after that revision. `converged`: whether all its proxies
+    have that revision, for which it waits `wait` seconds.
+    """
+
+    proxies: bool = False
+    spans: tuple[float, ...] = ()
+    changes: int | None = None
+    converged: int | None = None
+    wait: float = 0.0
+
+    def to_document(self) -> dict[str, Any]:
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> Question:
+        """Raises MalformedError."""
+        match document:
+            case {**given} if not given.keys() - {"proxies", "spans", "changes", "converged", "wait"}:
+                spans = given.get("spans", [])
+                numbers = [given.get("changes"), given.get("converged"), given.get("wait", 0.0)]
+                if (
+                    isinstance(spans, list)
+                    and len(spans) <= MOST_SPANS
+                    and all(_is_number(one) for one in (*spans, *(one for one in numbers if one is not None)))
+                ):
+                    changes, converged, wait = numbers
+                    return cls(bool(given.get("proxies")), tuple(spans), changes, converged, wait or 0.0)
+        raise MalformedError(f"a replica is asked for proxies, at most {MOST_SPANS} spans, changes, converged and wait")
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeStatus:
+    """A change as it was at one moment (see `proxies.Change`): all between two revisions, and who has it."""
+
+    after: int
+    revision: int
+    at: float
+    resources: tuple[str, ...]
+    proxies: Mapping[str, float | None]
+    converged: bool
+
+    @property
+    def milliseconds(self) -> float | None:
+        """The slowest proxy's; None until all have it, and where none was concerned."""
+        if not self.converged:
+            return None
+        return max((one for one in self.proxies.values() if one is not None), default=None)
+
+    def to_document(self) -> dict[str, Any]:
+        """As clients see it."""
+        return {
+            "revision": self.revision,
+            "at": self.at,
+            "resources": list(self.resources),
+            "proxies": dict(self.proxies),
+            "converged": self.converged,
+            "milliseconds": self.milliseconds,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What one replica knows, or several together; `id` is that of the one that was asked first.
+
+    `counted` answers the question's spans in their order. `forgotten` is the revision up to which its changes are not
+    remembered.
+    """
+
+    id: str
+    revision: int = 0
+    proxies: Sequence[ProxyStatus] = ()
+    limitations: Sequence[Limitation] = ()
+    certificate_days: Mapping[tuple[Caller, str], int] = field(default_factory=dict)
+    counted: Sequence[Counted] = ()
+    changes: Sequence[ChangeStatus] = ()
+    forgotten: int = 0
+    converged: bool = True
+
+    def to_document(self) -> dict[str, Any]:
+        """As replicas tell it each other."""
+        return {
+            "id": self.id,
+            "revision": self.revision,
+            "proxies": [proxy_document(status) for status in self.proxies],
+            "limitations": [[one.where, one.what, one.why, one.fix] for one in self.limitations],
+            "certificateDays": [[*one, instance, left] for (one, instance), left in self.certificate_days.items()],
+            "counted": [[_count(*one) for one in span] for span in self.counted],
+            "changes": [{"after": change.after, **change.to_document()} for change in self.changes],
+            "forgotten": self.forgotten,
+            "converged": self.converged,
+        }
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> Told:
+        """Raises MalformedError."""
+        try:
+            return cls(
+                id=str(document["id"]),
+                revision=int(document["revision"]),
+                proxies=tuple(_proxy(one) for one in document["proxies"]),
+                limitations=tuple(Limitation(*one) for one in document["limitations"]),
+                certificate_days={
+                    (Caller(mesh, kind, name), instance): int(days)
+                    for mesh, kind, name, instance, days in document["certificateDays"]
+                },
+                counted=tuple(tuple(_counted(one) for one in span) for span in document["counted"]),
+                changes=tuple(_change(one) for one in document["changes"]),
+                forgotten=int(document["forgotten"]),
+                converged=bool(document["converged"]),
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise MalformedError(f"its answer is not that of a replica of this version ({error!r})") from error
+
+
+def proxy_document(status: ProxyStatus) -> dict[str, Any]:
+    """As clients see it."""
+    document = asdict(status)
+    document["inStep"] = document.pop("in_step")
+    return document
+
+
+def _proxy(document: Mapping[str, Any]) -> ProxyStatus:
+    given = dict(document)
+    types = {kind: TypeStatus(**one) for kind, one in given.pop("types").items()}
+    refused, in_step = given.pop("refused"), given.pop("inStep")
+    return ProxyStatus(**given, in_step=in_step, types=types, refused=Refusal(**refused) if refused else None)
+
+
+def _count(caller: Caller, cluster: str, tally: Tally) -> list[Any]:
+    # JSON has no infinity, which is the edge of the last bucket.
+    latency = [[edge if math.isfinite(edge) else None, count] for edge, count in tally.latency.items()]
+    return [*caller, cluster, tally.requests, tally.errors, tally.retries, latency]
+
+
+def _counted(document: Sequence[Any]) -> tuple[Caller, str, Tally]:
+    mesh, kind, name, cluster, requests, errors, retries, latency = document
+    by_edge = {math.inf if edge is None else edge: count for edge, count in latency}
+    return Caller(mesh, kind, name), cluster, Tally(requests, errors, retries, by_edge)
+
+
+def _change(document: Mapping[str, Any]) -> ChangeStatus:
+    return ChangeStatus(
+        int(document["after"]),
+        int(document["revision"]),
+        float(document["at"]),
+        tuple(document["resources"]),
+        dict(document["proxies"]),
+        bool(document["converged"]),
+    )
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 2**63

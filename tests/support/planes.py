@@ -1,0 +1,105 @@
+"""Control planes over one store, as replicas are: each with its own port of the API, proxies and figures."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from shopmesh.server.config import Config
+from shopmesh.server.control_plane import Bound, Foundation, listen, served
+from shopmesh.server.database import Database
+from shopmesh.server.replicas import Peers
+from shopmesh.server.replicas.peers import HttpPeers
+from shopmesh.server.store import Store
+from tests.support.process import free_port
+
+T = TypeVar("T")
+
+
+class Scripted:
+    """A leadership that a test gives and takes away."""
+
+    def __init__(self) -> None:
+        self.leading = False
+        self.holder: str | None = None
+        self._listeners: list[Callable[[], None]] = []
+
+    def subscribe(self, listener: Callable[[], None]) -> None:
+        self._listeners.append(listener)
+
+    def set(self, leading: bool, holder: str | None) -> None:
+        self.leading, self.holder = leading, holder
+        for listener in self._listeners:
+            listener()
+
+
+@dataclass
+class Plane:
+    """One replica. `port` is that of its xDS."""
+
+    name: str
+    url: str
+    port: int
+    store: Store
+    bound: Bound
+    leadership: Scripted
+    _stack: contextlib.AsyncExitStack
+
+    async def stop(self) -> None:
+        await self._stack.aclose()
+
+
+class Planes:
+    """Replicas `one` (127.0.0.1) and `two` (127.0.0.2) in a loop of their own; `one` leads until told otherwise."""
+
+    def __init__(self, credentials: Mapping[str, str] | None = None) -> None:
+        self._credentials = credentials or {}
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever)
+        self.port = free_port()
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        self.store = self.run(Database.open(None))
+        self.one, self.two = (
+            self.run(self._start(name, host)) for name, host in (("one", "127.0.0.1"), ("two", "127.0.0.2"))
+        )
+        self.lead(self.one)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for plane in (self.one, self.two):
+            self.run(plane.stop())
+        self.run(self.store.close())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(30)
+
+    def lead(self, leader: Plane | None) -> None:
+        """Makes that one the leader; None: nobody leads."""
+
+        async def tell() -> None:
+            for plane in sorted((self.one, self.two), key=lambda plane: plane is leader):
+                plane.leadership.set(plane is leader, leader.name if leader else None)
+
+        self.run(tell())
+
+    async def _start(self, name: str, host: str) -> Plane:
+        config = Config(host=host, api_port=self.port, xds_port=0, credentials=self._credentials)
+        peers: Peers = HttpPeers(("127.0.0.1", "127.0.0.2"), self.port, self._credentials, config.region)
+        leadership = Scripted()
+        foundation = Foundation(self.store, identity=name, peers=peers, leadership=leadership)
+        stack = contextlib.AsyncExitStack()
+        listener = stack.enter_context(contextlib.closing(listen(host, self.port)))
+        bound = await stack.enter_async_context(served(config, foundation, listener))
+        return Plane(name, f"http://{host}:{self.port}", bound.xds_port, self.store, bound, leadership, stack)

@@ -1,0 +1,227 @@
+"""What replicas tell each other, and how it becomes one answer."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from shopmesh.appmesh.protocol import Response
+from shopmesh.server.database import Database
+from shopmesh.server.figures import Caller, Figures, Tally
+from shopmesh.server.proxies import Proxies, ProxyStatus, Refusal, TypeStatus
+from shopmesh.server.replicas import ChangeStatus, Local, Peer, PeerError, Question, Replicas, Told
+from shopmesh.server.replicas.merge import merged, of_revision
+from shopmesh.server.replicas.told import MalformedError
+from shopmesh.xds.limitations import Limitation
+
+ORDER = Caller("shop", "virtualNode", "order")
+
+
+def proxy(number: int, connected: bool = True, since: float = 1.0, **other: Any) -> ProxyStatus:
+    well: dict[str, Any] = {
+        "address": None,
+        "known": True,
+        "declared": False,
+        "in_step": True,
+        "types": {"clusters": TypeStatus("a", "a")},
+        "refused": None,
+    }
+    return ProxyStatus(*ORDER, f"order-{number}", connected=connected, since=since, **{**well, **other})
+
+
+def change(after: int, revision: int, converged: bool = True, **proxies: float | None) -> ChangeStatus:
+    return ChangeStatus(after, revision, 5.0, (f"mesh m{revision}",), proxies, converged)
+
+
+def test_what_is_told_arrives_as_it_was() -> None:
+    """Through JSON, which has no infinity, and as a question does."""
+    told = Told(
+        id="one",
+        revision=7,
+        proxies=(proxy(1), proxy(2, refused=Refusal("routes", "no", 2.0))),
+        limitations=(Limitation("a", "b", "c", "d"),),
+        certificate_days={(ORDER, "order-1"): 3},
+        counted=(((ORDER, "x", Tally(3, 1, 0, {5.0: 2, math.inf: 1})),),),
+        changes=(change(5, 7, a=1.5, b=None),),
+        forgotten=5,
+        converged=False,
+    )
+    question = Question(proxies=True, spans=(1.25,), changes=0, converged=3, wait=2.0)
+
+    assert told == Told.of(json.loads(json.dumps(told.to_document(), allow_nan=False)))
+    assert question == Question.of(json.loads(json.dumps(question.to_document())))
+
+
+@pytest.mark.parametrize(
+    "document", [{"spans": 1}, {"spans": ["x"]}, {"changes": True}, {"wait": -1}, {"other": 1}, {"spans": [0] * 1001}]
+)
+def test_a_question_that_is_none_is_refused(document: dict[str, Any]) -> None:
+    """Bounded as everything that comes in."""
+    with pytest.raises(MalformedError):
+        Question.of(document)
+
+
+def test_a_proxy_is_where_its_newest_stream_is() -> None:
+    """Connected before not connected; what its certificate says comes from there, too."""
+    here, moved, gone = proxy(1), proxy(2, since=1.0), proxy(3, connected=False)
+    there = replace(moved, since=2.0)
+    days = {(ORDER, f"order-{number}"): 1 for number in (1, 2, 3)}
+    own = Told("one", proxies=(here, moved, gone), certificate_days=days)
+    other = Told("two", proxies=(there,), certificate_days={(ORDER, "order-2"): 90})
+    found = merged(own, [other])
+
+    assert (here, there, gone) == found.proxies
+    assert {**days, (ORDER, "order-2"): 90} == found.certificate_days
+    assert found.proxies == merged(other, [own]).proxies
+
+
+def test_what_was_counted_adds_up() -> None:
+    """By caller and cluster, with the latencies; in each span for itself."""
+    own = Told("one", counted=(((ORDER, "x", Tally(3, 1, 0, {5.0: 3})),), ()))
+    other = Told("two", counted=(((ORDER, "x", Tally(2, 0, 1, {5.0: 1, 10.0: 1})), (ORDER, "y", Tally(1))), ()))
+
+    assert (
+        ((ORDER, "x", Tally(5, 1, 1, {5.0: 4, 10.0: 1})), (ORDER, "y", Tally(1))),
+        (),
+    ) == merged(own, [other]).counted
+
+
+@pytest.mark.parametrize(
+    ("theirs", "their_revision", "converged", "took"),
+    [
+        ([change(4, 7, b=9.0)], 7, True, 9.0),
+        ([change(4, 7, b=2.0)], 7, True, 5.0),
+        # In commits of their own, of which only one reached a proxy.
+        ([change(4, 6, False, b=None), change(6, 7)], 7, False, None),
+        # Together with what came after it.
+        ([change(4, 9, b=7.0)], 9, True, 7.0),
+        ([change(4, 9, False, b=None)], 9, False, None),
+        # They began later, or nothing of it was news to their proxies.
+        ([change(8, 9, False, b=None)], 9, True, 5.0),
+        # They do not have it yet.
+        ([], 6, False, None),
+        # A proxy that has moved has it where it is.
+        ([change(4, 7, a=6.0)], 7, True, 6.0),
+        ([change(4, 7, a=None)], 7, True, 5.0),
+    ],
+)
+def test_a_change_has_converged_when_it_has_everywhere(
+    theirs: Sequence[ChangeStatus], their_revision: int, converged: bool, took: float | None
+) -> None:
+    """Replicas may cut the same revisions into different commits."""
+    own = Told("one", revision=9, changes=(change(4, 7, a=5.0),))
+    [found] = merged(own, [Told("two", revision=their_revision, changes=tuple(theirs))]).changes
+
+    assert (7, converged, took) == (found.revision, found.converged, found.milliseconds)
+
+
+def test_a_revision_may_have_several_changes_or_none() -> None:
+    """Forgotten ones and those to come are not known."""
+    both = (change(4, 7, a=1.0), replace(change(4, 7, False, b=None), resources=("mesh other",)))
+    told = Told("one", revision=9, changes=both, forgotten=4)
+    found = of_revision(told, 7, True, 0.0)
+
+    assert found is not None
+    assert (("mesh m7", "mesh other"), False) == (found.resources, found.converged)
+    assert of_revision(told, 6, True, 0.0) == found
+    quiet = of_revision(replace(told, changes=()), 8, True, 1.0)
+    assert quiet is not None
+    assert (8, (), True, 1.0) == (quiet.revision, quiet.resources, quiet.converged, quiet.at)
+    assert (None, None) == (of_revision(told, 4, True, 0.0), of_revision(told, 10, True, 0.0))
+
+
+class Wired:
+    """Replicas that reach each other without a network, by what each would answer."""
+
+    def __init__(self, answers: Mapping[str, Replicas | str]) -> None:
+        self.answers = dict(answers)
+        self.asked: list[str] = []
+
+    async def find(self) -> Sequence[Peer]:
+        if not self.answers:
+            raise PeerError("nowhere")
+        return [Peer(host, 9080) for host in self.answers]
+
+    async def send(self, peer: Peer, path: str, body: bytes, seconds: float, forwarded: bool = False) -> Response:
+        self.asked.append(peer.host)
+        found = self.answers[peer.host]
+        if isinstance(found, str):
+            raise PeerError(found)
+
+        async def receive() -> dict[str, Any]:
+            return {"type": "http.request", "body": body}
+
+        return await found._answer({"method": "POST", "path": path, "headers": []}, receive)
+
+    async def close(self) -> None:
+        """There is nothing to close."""
+
+
+async def three(wired: Wired) -> list[Replicas]:
+    """Two that answer and one that does not, over stores of their own."""
+    found = []
+    for name in ("a", "b"):
+        store, proxies = await Database.open(None), Proxies()
+        proxies.begin(store, list)
+        found.append(Replicas(Local(name, store, proxies, Figures()), wired))
+        await store.close()
+    wired.answers = {"1": found[0], "2": found[1], "3": "no answer within 1.5 s"}
+    return found
+
+
+def test_a_replica_knows_itself_and_who_is_missing() -> None:
+    """It asks itself once, to learn where it is; one that is silent is counted and named."""
+    wired = Wired({})
+
+    async def play() -> None:
+        first, _ = await three(wired)
+        answer = await first.ask(Question(proxies=True))
+        assert ({"asked": 3, "answered": 2}, "replica 3:9080") == (answer.counts(), answer.missing[0].where)
+        wired.asked.clear()
+        await first.ask(Question())
+        assert ["2", "3"] == wired.asked
+
+    asyncio.run(play())
+
+
+def test_a_name_that_cannot_be_looked_up_is_one_that_is_missing() -> None:
+    """Who is not known is not taken for nobody."""
+
+    async def play() -> None:
+        wired = Wired({})
+        first, _ = await three(wired)
+        wired.answers = {}
+        answer = await first.ask(Question())
+        assert ({"asked": 2, "answered": 1}, "nowhere") == (answer.counts(), answer.missing[0].why)
+
+    asyncio.run(play())
+
+
+def test_a_change_is_waited_for_everywhere() -> None:
+    """Revision 1 has come nowhere."""
+
+    async def play() -> None:
+        first, second = await three(Wired({}))
+        assert not (await first.converged(1, 0.0)).told.converged
+        assert (await second.converged(0, 0.0)).told.converged
+
+    asyncio.run(play())
+
+
+def test_a_request_is_handed_to_the_one_that_is_named() -> None:
+    """By its id, wherever that is; a name that nobody answers to is told."""
+
+    async def play() -> None:
+        first, _ = await three(Wired({}))
+        answer = await first.forward("b", "/shopmesh/v1/replica", b"{}", 1.0)
+        assert "b" == json.loads(answer.body)["id"]
+        with pytest.raises(PeerError, match="under the name c"):
+            await first.forward("c", "/shopmesh/v1/replica", b"{}", 1.0)
+
+    asyncio.run(play())
