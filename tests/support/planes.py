@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from shopmesh.appmesh.store import Resource, Transaction
 from shopmesh.server.config import Config
 from shopmesh.server.control_plane import Bound, Foundation, listen, served
 from shopmesh.server.database import Database
@@ -84,6 +85,19 @@ class Planes:
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(30)
+
+    def put(self, *resources: Resource) -> int:
+        """Writes resources in one transaction; the revision after it."""
+
+        def work(transaction: Transaction) -> None:
+            for one in resources:
+                transaction.put(one)
+
+        async def submit() -> int:
+            await self.store.submit(work)
+            return self.store.revision
+
+        return self.run(submit())
 
     def lead(self, leader: Plane | None) -> None:
         """Makes that one the leader; None: nobody leads."""

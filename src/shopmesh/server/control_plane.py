@@ -147,7 +147,7 @@ async def served(config: Config, foundation: Foundation, listener: socket.socket
             *observe.routes(),
             *canaries.routes(),
             *replicas.routes(),
-            Exposition(store, proxies, figures, observe.found.all, metrics_token(config)).route(),
+            Exposition(store, proxies, replicas, observe.findings, metrics_token(config)).route(),
         ]
         async with canaries.looked_after(), _http(application(routes, config), listener):
             yield Bound(listener.getsockname()[1], xds_port, replicas)

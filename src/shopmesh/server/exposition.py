@@ -20,8 +20,8 @@ from starlette.routing import Route
 from shopmesh.appmesh.findings import Finding
 from shopmesh.server import splits
 from shopmesh.server.config import ConfigError
-from shopmesh.server.figures import Figures
 from shopmesh.server.proxies import Change, Proxies, ProxyStatus
+from shopmesh.server.replicas import Answer, Question, Replicas
 from shopmesh.server.store import Store
 from shopmesh.server.token import read_token
 
@@ -44,6 +44,7 @@ class Gauge(NamedTuple):
 class Exposition:
     """The route of /metrics. Whoever has the token of the proxies may read it: it tells less than any proxy is given.
 
+    Of several replicas each is scraped: what adds up (proxies, changes) is its own, what does not is that of all.
     `token_file` None: the check of signatures around it is the only one.
     """
 
@@ -51,13 +52,13 @@ class Exposition:
         self,
         store: Store,
         proxies: Proxies,
-        figures: Figures,
-        findings: Callable[[], Iterable[Finding]],
+        replicas: Replicas,
+        findings: Callable[[Answer], Iterable[Finding]],
         token_file: Path | None,
     ) -> None:
         self._store = store
         self._proxies = proxies
-        self._figures = figures
+        self._replicas = replicas
         self._findings = findings
         self._token_file = token_file
 
@@ -66,12 +67,12 @@ class Exposition:
 
     async def _answer(self, request: Request) -> Response:
         self._require_token(request)
-        counted = self._figures.since(time.time() - WINDOW_SECONDS)
+        answer = await self._replicas.ask(Question(proxies=True, spans=(time.time() - WINDOW_SECONDS,)))
         gauges = (
-            *of_splits(splits.splits(self._store.state, counted)),
+            *of_splits(splits.splits(self._store.state, answer.told.counted[0])),
             *of_proxies(self._proxies.statuses()),
             *of_changes(self._store.revision, self._proxies.changes),
-            of_findings(self._findings()),
+            of_findings(self._findings(answer)),
         )
         return Response("".join(line + "\n" for gauge in gauges for line in lines(gauge)), media_type=_CONTENT_TYPE)
 

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from shopmesh.appmesh.findings import Finding
 from shopmesh.server import splits
 from shopmesh.server.figures import Caller, Figures
 from shopmesh.server.findings import Findings
@@ -45,8 +46,8 @@ class Observe:
         self._figures = figures
         self._replicas = replicas
         self._streams = 0
-        self.found = Findings(store.state, proxies.statuses, proxies.limitations, figures.certificate_days)
-        store.subscribe(self.found.committed)
+        self._found = Findings(store.state)
+        store.subscribe(self._found.committed)
 
     def routes(self) -> list[Route]:
         return [
@@ -88,11 +89,15 @@ class Observe:
         """Of all meshes, or of the one asked for and of those that concern no mesh."""
         mesh = request.query_params.get("mesh")
         answer = await self._replicas.ask(Question(proxies=True))
+        found = [one.to_document() for one in self.findings(answer) if mesh is None or one.mesh in ("", mesh)]
+        return self._answered(answer, {"findings": found})
+
+    def findings(self, answer: Answer) -> list[Finding]:
+        """What all replicas' proxies show, and who did not answer."""
         told = answer.told
-        found = self.found.of(told.proxies, told.limitations, told.certificate_days)
+        found = self._found.of(told.proxies, told.limitations, told.certificate_days)
         found += [UNANSWERED.found("", one.where, f"did not answer: {one.why}") for one in answer.missing]
-        shown = [one for one in sorted(found, key=lambda one: one.order) if mesh is None or one.mesh in ("", mesh)]
-        return self._answered(answer, {"findings": [one.to_document() for one in shown]})
+        return sorted(found, key=lambda one: one.order)
 
     async def _changes(self, request: Request) -> Response:
         after = int(_number(request, "after", 0.0))

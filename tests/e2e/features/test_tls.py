@@ -342,7 +342,8 @@ def test_a_certificate_that_expires_soon_is_told(
     mesh.sidecar("product", upstream)
 
     def told() -> list[str]:
-        found = Findings(mesh.store.state, mesh.proxies.statuses, list, mesh.figures.certificate_days).all()
+        days = mesh.figures.certificate_days()
+        found = Findings(mesh.store.state).of(mesh.proxies.statuses(), (), days)
         return [one.what for one in found if one.where.startswith("proxy product-1")]
 
     eventually(lambda: any("in 2 days" in one for one in mesh.run(_now(told))), "it is told")

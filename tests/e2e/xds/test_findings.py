@@ -16,7 +16,7 @@ def found(mesh: Mesh) -> dict[str, Finding]:
     """All findings by their code."""
 
     async def ask() -> list[Finding]:
-        return Findings(mesh.store.state, mesh.proxies.statuses, mesh.proxies.limitations).all()
+        return Findings(mesh.store.state).of(mesh.proxies.statuses(), mesh.proxies.limitations())
 
     return {one.code: one for one in mesh.run(ask())}
 

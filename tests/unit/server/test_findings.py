@@ -36,7 +36,7 @@ def proxy(name: str, number: int = 1, **other: Any) -> ProxyStatus:
 def found(
     resources: Iterable[Resource], proxies: Iterable[ProxyStatus], limitations: Iterable[Limitation] = ()
 ) -> list[Finding]:
-    return Findings(State(resources), lambda: proxies, lambda: limitations).all()
+    return Findings(State(resources)).of(list(proxies), limitations)
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def found(
 def test_a_certificate_that_expires_soon_is_told(days: int, connected: bool, said: list[str]) -> None:
     """By the proxy that reports it, while it is connected."""
     reported = {(Caller("shop", "virtualNode", "product"), "product-1"): days}
-    found = Findings(State(shop()), lambda: [proxy("product", connected=connected)], list, lambda: reported).all()
+    found = Findings(State(shop())).of([proxy("product", connected=connected)], (), reported)
     told = [one for one in found if one.where == "proxy product-1 of virtualNode shop/product"]
 
     assert len(told) == len(said)
@@ -182,10 +182,10 @@ def test_documents_are_looked_at_again_only_where_something_changed(monkeypatch:
 
     monkeypatch.setattr(documents, "of_resource", watched)
     state = State([*shop(), router("other"), route("other", "y", {"order": 1})])
-    kept = Findings(state, list, list)
-    kept.all()
+    kept = Findings(state)
+    kept.of([])
     seen.clear()
-    kept.all()
+    kept.of([])
 
     assert [] == seen
 
@@ -194,20 +194,20 @@ def test_documents_are_looked_at_again_only_where_something_changed(monkeypatch:
     state.apply([change])
     kept.committed(Commit(1, 0.0, (change,)))
 
-    assert [] == kept.all()
+    assert [] == kept.of([])
     assert ["product-r", "z"] == sorted(seen)
 
 
 def test_a_mended_mistake_is_not_told_any_more() -> None:
     """What refers to a resource is looked at again when that comes."""
     state = State([mesh(), node("order", backends=["product.local"])])
-    kept = Findings(state, list, list)
-    before = [one.code for one in kept.all()]
+    kept = Findings(state)
+    before = [one.code for one in kept.of([])]
     new = service("product.local", node="order")
     state.apply([Change(new.key, None, new)])
     kept.committed(Commit(1, 0.0, (Change(new.key, None, new),)))
 
-    assert (["SM101"], []) == (before, kept.all())
+    assert (["SM101"], []) == (before, kept.of([]))
 
 
 def test_codes_are_given_once() -> None:

@@ -1,7 +1,7 @@
 """What is wrong in a running mesh, or about to be: its documents' mistakes, and those that only its proxies show.
 
     store ──parts──► mistakes of documents ─┐
-    proxies, store ──► mistakes of proxies ─┼─► Findings.all()
+    proxies, store ──► mistakes of proxies ─┼─► Findings.of(…)
     translation ──► limitations ────────────┘
 
 A mistake of the documents is looked for again only where something changed that it depends on; asking for all of them

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
+from types import MappingProxyType
 
 from shopmesh.appmesh import findings as documents
 from shopmesh.appmesh.findings import Finding, Mistake, shadowing, targets
@@ -27,42 +28,29 @@ _EXPLAINING = frozenset(one.code for one in (targets.NO_LISTENER, targets.WEIGHT
 
 
 class Findings:
-    """`statuses`, `limitations` and `certificate_days` are asked whenever somebody asks for all findings.
+    """Those of the documents are remembered, those of proxies are looked for whenever somebody asks."""
 
-    They are those of this control plane; where it has replicas, `of` takes those of all.
-    """
-
-    def __init__(
-        self,
-        view: View,
-        statuses: Callable[[], Iterable[ProxyStatus]],
-        limitations: Callable[[], Iterable[Limitation]],
-        certificate_days: Callable[[], certificates.Days] = dict,
-    ) -> None:
+    def __init__(self, view: View) -> None:
         self._parts = Parts(view)
-        self._statuses = statuses
-        self._limitations = limitations
-        self._certificate_days = certificate_days
 
     def committed(self, commit: Commit) -> None:
         """Takes note of what changed; nothing is looked at before somebody asks."""
         self._parts.changed([change.key for change in commit.changes])
         self._parts.collect()
 
-    def all(self) -> list[Finding]:
-        """Errors first, then by place."""
-        return self.of(list(self._statuses()), self._limitations(), self._certificate_days())
-
     def of(
-        self, statuses: Collection[ProxyStatus], limitations: Iterable[Limitation], days: certificates.Days
+        self,
+        statuses: Collection[ProxyStatus],
+        limitations: Iterable[Limitation] = (),
+        certificate_days: certificates.Days = MappingProxyType({}),
     ) -> list[Finding]:
-        """The same, with what these proxies show."""
+        """All of them, with what these proxies show: errors first, then by place."""
         in_documents = self._parts.root(_everywhere)
         explained = {one.where for one in in_documents if one.code in _EXPLAINING}
         found = [
             *in_documents,
             *proxies.look(statuses),
-            *certificates.look(statuses, days),
+            *certificates.look(statuses, certificate_days),
             *traffic.look(self._parts.root(traffic.weighted_everywhere), statuses),
             *(_limitation(one) for one in limitations if one.where not in explained),
         ]
