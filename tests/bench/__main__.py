@@ -87,7 +87,8 @@ SECTIONS = (
         "canary.detection",
         (),
         "Time to detect and requests lost on real Envoys at 200 requests a second, with 5, 10, 25, 50 % for 5 s each. "
-        "A plain switch loses on until somebody notices. 1 % is within the bound: only being worse than stable turns it back.",
+        "A plain switch loses on until somebody notices. 1 % is within the bound: only being worse than stable turns "
+        "it back.",
     ),
     Section(
         "One route change to many proxies",
