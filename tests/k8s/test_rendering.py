@@ -19,6 +19,7 @@ from tests.support.crds import complaints
 from tests.support.gateway_api import problems
 
 VERSIONS = ("1.30", "1.33", "1.36", "1.37")
+EXAMPLES = sorted(folder.name for folder in (K8S / "examples").iterdir() if folder.is_dir())
 FOREIGN = ("gateway.networking.k8s.io/", "flagger.app/", "argoproj.io/")
 
 
@@ -57,6 +58,24 @@ def test_components_combine(tmp_path: Path, components: tuple[str, ...]) -> None
 
     assert [] == wrong(found, VERSIONS[0])
     assert len(found) == len({name_of(one) for one in found})
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_an_example_fulfils_the_schemas_that_are_known(example: str) -> None:
+    """Ours and Kubernetes'; a custom resource of another tool names objects that are there, or that it makes."""
+    found = objects(K8S / "examples" / example)
+    (theirs,) = [one for one in found if one["apiVersion"].startswith(FOREIGN)]
+    there = {(one["kind"], one["metadata"]["name"]) for one in found}
+
+    assert [] == wrong(found, VERSIONS[-1])
+    if theirs["kind"] == "Canary":
+        assert (theirs["spec"]["targetRef"]["kind"], theirs["spec"]["targetRef"]["name"]) in there
+    else:
+        canary = theirs["spec"]["strategy"]["canary"]
+        routing = canary["trafficRouting"]["appMesh"]
+        named = {("Service", canary["stableService"]), ("Service", canary["canaryService"])}
+        named |= {("VirtualNode", one["name"]) for one in routing["virtualNodeGroup"].values()}
+        assert named | {("VirtualService", routing["virtualService"]["name"])} <= there
 
 
 def test_the_schemas_are_strict() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -142,3 +143,14 @@ def test_canaries_get_nothing_at_the_start() -> None:
     }
 
     assert {"product-v2": 0, "customer-v15": 0} == {name: weights.get(name) for name in ("product-v2", "customer-v15")}
+
+
+@pytest.mark.parametrize("page", ["docs/kubernetes.md", "k8s/eks/README.md", "k8s/examples/README.md"])
+def test_what_a_page_s_commands_name_is_there(page: str) -> None:
+    """Folders, files and targets of make: no cluster runs these commands in a test."""
+    text = (ROOT / page).read_text()
+    targets = re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+
+    for path in re.findall(r"(?<![./\w])((?:k8s|tests/k8s|mesh)/[\w./*-]*\w)", text):
+        assert list(ROOT.glob(path)), path
+    assert set(re.findall(r"\bmake ([a-z0-9-]+)\b", "\n".join(re.findall(r"```.*?```", text, re.DOTALL)))) <= {*targets}
