@@ -48,7 +48,8 @@ class Proxy(TypedDict):
 class Target(TypedDict):
     """One weighted target: shares from 0 to 1 (`seen` by the callers' Envoys), latencies in milliseconds.
 
-    `port` is that of the node's listener; None where the node has none that the route could mean.
+    `port` is that of the node's listener; None where the node has none that the route could mean. For TCP, connections
+    are the requests, and those that could not be made the errors.
     """
 
     virtualNode: str

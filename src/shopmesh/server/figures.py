@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from shopmesh.xds import names
 from shopmesh.xds.bootstrap.statistics import LATENCY_BUCKETS_MS
 
 RECENT = 120
@@ -34,7 +35,10 @@ class Caller(NamedTuple):
 
 @dataclass(slots=True)
 class Tally:
-    """Counts over a span of time. `latency` maps a bucket's upper edge in milliseconds to the requests in it."""
+    """Counts over a span of time. `latency` maps a bucket's upper edge in milliseconds to the requests in it.
+
+    Of a TCP cluster, connections are its requests, and those that could not be made its errors.
+    """
 
     requests: float = 0
     errors: float = 0
@@ -193,8 +197,7 @@ def readings(families: Iterable[object]) -> dict[str, Reading]:
     latency: dict[str, dict[float, int]] = {}
     for family in families:
         name = family.name  # type: ignore[attr-defined]  # built from descriptors at run time
-        what = _COUNTERS.get(name)
-        if what is None and name != _LATENCY:
+        if name not in _COUNTERS and name not in _COUNTERS_OF_TCP and name != _LATENCY:
             continue
         for metric in family.metric:  # type: ignore[attr-defined]  # as above
             labels = {label.name: label.value for label in metric.label}
@@ -203,8 +206,10 @@ def readings(families: Iterable[object]) -> dict[str, Reading]:
                 continue
             if name == _LATENCY:
                 latency[cluster] = _by_bucket(metric.histogram)
-            elif name != _BY_CLASS or labels.get("envoy.response_code_class") == "5":
-                counts.setdefault(cluster, {})[what or ""] = metric.counter.value
+                continue
+            what = (_COUNTERS_OF_TCP if names.is_of_tcp(cluster) else _COUNTERS).get(name)
+            if what is not None and (name != _BY_CLASS or labels.get("envoy.response_code_class") == "5"):
+                counts.setdefault(cluster, {})[what] = metric.counter.value
     return {
         cluster: Reading(
             found.get("requests", 0.0),
@@ -223,6 +228,7 @@ _COUNTERS = {
     _BY_CLASS: "errors",
     "cluster.upstream_rq_retry": "retries",
 }
+_COUNTERS_OF_TCP = {"cluster.upstream_cx_total": "requests", "cluster.upstream_cx_connect_fail": "errors"}
 
 
 def _by_bucket(histogram: object) -> dict[float, int]:

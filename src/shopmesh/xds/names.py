@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 Direction = Literal["ingress", "egress"]
@@ -28,6 +29,7 @@ SDS_CLUSTER = "static_cluster_sds_unix_socket"
 """The SDS of a proxy's own host (SPIRE's agent, say), under the name that App Mesh's Envoy image gave it."""
 
 _IN_STATISTICS = str.maketrans(".:", "__")
+_OF_TCP = re.compile(r"_tcp_\d+$")
 
 
 def cluster(direction: Direction, mesh: str, node: str, protocol: str, port: int) -> str:
@@ -40,6 +42,11 @@ def counted_as(cluster: str) -> str:
     Two nodes that then have the same name are counted together.
     """
     return cluster.translate(_IN_STATISTICS)
+
+
+def is_of_tcp(counted_as: str) -> bool:
+    """Whether that is a cluster whose connections are counted, and not its requests."""
+    return _OF_TCP.search(counted_as) is not None
 
 
 def self_redirect_cluster(mesh: str, gateway: str, protocol: str, port: int) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from shopmesh.appmesh.store import Document, Resource
+from shopmesh.server.splits import splits
 from tests.e2e.xds.running import Greeter, Mesh, Sidecar, Upstream
 from tests.support.process import eventually, free_port
 from tests.unit.xds import meshes
@@ -76,14 +77,23 @@ def test_tcp_connections_are_split_by_weight(mesh: Mesh) -> None:
         mesh.put(*(meshes.instance(node, "i", "127.0.0.1", {"6000": one.port}) for node, one in addresses))
         order = mesh.sidecar("order", services=[DB])
         eventually(lambda: through(order) == "v1", "it answers")
-        assert {"v1"} == {through(order) for _ in range(10)}
+        before = Counter(through(order) for _ in range(10))
+        assert {"v1"} == set(before)
 
         mesh.converge(mesh.put(route({"db": 0, "db2": 1})))
-        assert {"v2"} == {through(order) for _ in range(10)}
+        after = Counter(through(order) for _ in range(10))
+        assert {"v2"} == set(after)
 
         mesh.converge(mesh.put(route({"db": 1, "db2": 1})))
         seen = Counter(through(order) for _ in range(60))
         assert {"v1", "v2"} == set(seen)
+
+        def counted() -> bool:
+            [split] = splits(mesh.store.state, mesh.figures.since(0))
+            told = {one["virtualNode"]: (one["requests"], one["errors"]) for one in split["targets"]}
+            return told == {"db": (1 + before["v1"] + seen["v1"], 0), "db2": (after["v2"] + seen["v2"], 0)}
+
+        eventually(counted, "each connection, by its target")
 
         mesh.converge(mesh.put(route({"db": 0})))
         with pytest.raises(OSError, match="refused"):

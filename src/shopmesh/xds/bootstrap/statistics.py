@@ -15,6 +15,8 @@ from shopmesh.xds.node import ProxyNode
 _FIGURES = (
     # `cds_[^.]+`, not `cds_.*`: else `external.` and `retry.` statistics match too, and are counted twice.
     r"cluster\.cds_[^.]+\.upstream_rq_(completed|2xx|5xx|retry|time)",
+    # In TCP nothing is a request: connections are what is shared out.
+    r"cluster\.cds_[^.]+_tcp_[0-9]+\.upstream_cx_(total|connect_fail)",
     r"rate_limit\.http_local_rate_limit\.rate_limited|http\.[a-z0-9.]+\.fault\.(aborts|delays)_injected",
     r"cluster_manager\.cds\.update_(success|rejected)|control_plane\.connected_state",
     r"server\.(uptime|days_until_first_cert_expiring)",
