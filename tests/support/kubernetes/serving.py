@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from aiohttp import web
 
-from shopmesh.kubernetes.resources import ResourceType
+from shopmesh.kubernetes.resources import TOKEN_REVIEWS, ResourceType
 from tests.support.kubernetes import answers
 from tests.support.kubernetes.answers import RefusalError
 from tests.support.kubernetes.kinds import KINDS, Kind
@@ -115,7 +115,7 @@ class Serving:
             raise answers.unauthorized()
         if self.refusing is not None and self.refusing[1] in {None, asked.kind}:
             raise answers.on_purpose(self.refusing[0])
-        if asked.path == "/apis/authentication.k8s.io/v1/tokenreviews" and request.method == "POST":
+        if asked.kind == TOKEN_REVIEWS.plural and request.method == "POST":
             return web.json_response(self._tokens.review(asked.body), status=201)
         if request.method == "POST" and (account := _ACCOUNT.match(asked.path)):
             return web.json_response(self._tokens.request(account[1], account[2], asked.body), status=201)
@@ -154,6 +154,8 @@ class Serving:
         except ValueError as error:
             raise answers.bad_request(f"the body is no JSON: {error}") from error
         kind = target.kind.type.plural if target is not None else ""
+        if request.path == TOKEN_REVIEWS.path():
+            kind = TOKEN_REVIEWS.plural
         asked = Asked(what, kind, request.path, query, dict(request.headers), body)
         self.asked.append(asked)
         return asked
