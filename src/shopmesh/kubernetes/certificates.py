@@ -15,7 +15,7 @@ import os
 import ssl
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import grpc
@@ -32,6 +32,10 @@ CREDENTIALS = "control-plane-api"
 ROOT = "shopmesh-root"
 SECONDS_BETWEEN_LOOKS = 60.0
 _LABELS = {"app.kubernetes.io/part-of": "shopmesh", "app.kubernetes.io/managed-by": "control-plane"}
+
+
+Teller = Callable[[], Awaitable[str | None]]
+"""Tells others by whom this process proves itself; what went wrong, None when all is well."""
 
 
 class Certificates:
@@ -51,7 +55,7 @@ class Certificates:
         self._hosts = hosts
         self._clock = clock
         self._contexts: list[ssl.SSLContext] = []
-        self._listeners: list[Callable[[], None]] = []
+        self._tellers: list[Teller] = []
         self.authority = authority
         self.pair = authority.issue(hosts, clock())
 
@@ -63,9 +67,10 @@ class Certificates:
         authority = await _authority(server, namespace, lambda: Authority.made(f"shopmesh {namespace}", clock()))
         return cls(server, namespace, hosts, authority, clock)
 
-    def subscribe(self, listener: Callable[[], None]) -> None:
-        """Calls `listener` in the loop when there is another authority."""
-        self._listeners.append(listener)
+    async def tell(self, teller: Teller) -> None:
+        """Calls that now, and again with each look: what it told may be lost, or the authority be another."""
+        self._tellers.append(teller)
+        await _told(teller)
 
     def credentials(self) -> grpc.ServerCredentials:
         """For gRPC: each handshake has the certificate of that moment."""
@@ -114,9 +119,8 @@ class Certificates:
             for context in self._contexts:
                 _load(context, self.pair)
             log.info("a new certificate is served%s", ", of another authority" if exchanged else "")
-        if exchanged:
-            for listener in self._listeners:
-                listener()
+        for teller in self._tellers:
+            await _told(teller)
 
     async def _look_after(self) -> None:
         while True:
@@ -125,6 +129,11 @@ class Certificates:
                 await self.look()
             except Exception:
                 log.exception("the certificates could not be looked after")
+
+
+async def _told(teller: Teller) -> None:
+    if (problem := await teller()) is not None:
+        log.warning("%s", problem)
 
 
 async def publish(server: ApiServer, authority: Authority, namespaces: Iterable[str]) -> list[str]:

@@ -1,0 +1,206 @@
+"""The control plane's certificates: kept where they must be, renewed while it runs, told to whom it concerns."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import socket
+import ssl
+from typing import Any
+
+import pytest
+
+from shopmesh.kubernetes import certificates
+from shopmesh.kubernetes.authority import DAYS, Authority
+from shopmesh.kubernetes.certificates import AUTHORITY, CREDENTIALS, ROOT, Certificates, api_credentials, publish
+from shopmesh.kubernetes.resources import CONFIG_MAPS, SECRETS
+from shopmesh.server.config import ConfigError
+from shopmesh.server.transport import grpc_server
+from tests.contract.kubernetes.reflecting import speaking
+from tests.support.kubernetes import Cluster
+
+SYSTEM = "shopmesh-system"
+HOSTS = ("control-plane.shopmesh-system.svc", "127.0.0.1")
+DAY = 86_400.0
+NO_CHECK_TIME = 0x200000
+"""Of OpenSSL; Python has no name for it."""
+
+
+@pytest.fixture(autouse=True)
+def namespaces(cluster: Cluster) -> None:
+    for name in (SYSTEM, "shop"):
+        cluster.put({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+
+
+def secret(name: str, **data: bytes) -> dict[str, Any]:
+    encoded = {key.replace("_", "."): base64.b64encode(value).decode() for key, value in data.items()}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": SYSTEM}, "data": encoded}
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1_800_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+async def serial(port: int, bundle: bytes) -> str:
+    """Of the certificate that a server shows to a client that trusts `bundle`, and checks its name."""
+
+    def connect() -> str:
+        context = ssl.create_default_context(cadata=bundle.decode())
+        context.set_alpn_protocols(["h2"])
+        # The test's clock is not the machine's.
+        context.verify_flags |= NO_CHECK_TIME
+        plain = socket.create_connection(("127.0.0.1", port), timeout=10)
+        with plain, context.wrap_socket(plain, server_hostname=HOSTS[0]) as tls:
+            return str((tls.getpeercert() or {})["serialNumber"])
+
+    return await asyncio.to_thread(connect)
+
+
+async def test_the_authority_survives_restarts(cluster: Cluster) -> None:
+    """Made once, by whoever comes first, and the same for all replicas and every start."""
+    async with speaking(cluster.configuration()) as server:
+        first = await Certificates.begin(server, SYSTEM, HOSTS)
+        again = await Certificates.begin(server, SYSTEM, HOSTS)
+
+    assert first.authority.data() == again.authority.data()
+    assert first.pair.chain != again.pair.chain
+    assert 1 == len(cluster.asked_for("post", SECRETS))
+
+
+async def test_two_replicas_that_make_it_at_once_have_one(cluster: Cluster) -> None:
+    """Whoever is late takes the other's."""
+    other = Authority.made("the other's", 1_800_000_000.0)
+    data = other.data()
+
+    def meanwhile(asked: Any) -> None:
+        if asked.what == "post" and asked.kind == "secrets":
+            cluster.before(None)
+            cluster.put(secret(AUTHORITY, ca_crt=data["ca.crt"], ca_key=data["ca.key"]))
+
+    cluster.before(meanwhile)
+    async with speaking(cluster.configuration()) as server:
+        mine = await Certificates.begin(server, SYSTEM, HOSTS)
+
+    assert data == mine.authority.data()
+
+
+async def test_a_secret_that_holds_no_authority_is_said(cluster: Cluster) -> None:
+    """It is nobody's to overwrite: what proxies trust may be in there."""
+    cluster.put(secret(AUTHORITY, ca_crt=b"x", ca_key=b"y"))
+    async with speaking(cluster.configuration()) as server:
+        with pytest.raises(ConfigError, match=f"Secret {SYSTEM}/{AUTHORITY} holds no certificates and key"):
+            await Certificates.begin(server, SYSTEM, HOSTS)
+
+
+async def test_certificates_are_renewed_while_streams_are_served(cluster: Cluster) -> None:
+    """When two thirds of its time are over, gRPC and everything else show another; nobody restarts anything."""
+    clock = Clock()
+    async with speaking(cluster.configuration()) as server:
+        pairs = await Certificates.begin(server, SYSTEM, HOSTS, clock)
+        xds = grpc_server()
+        port = xds.add_secure_port("127.0.0.1:0", pairs.credentials())
+        await xds.start()
+        webhook = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0, ssl=pairs.context())
+        ports = (port, webhook.sockets[0].getsockname()[1])
+        bundle = pairs.authority.bundle
+        seen = []
+        for later in (0.0, DAYS / 3 * DAY, DAYS / 3 * DAY + 1):
+            clock.now += later
+            await pairs.look()
+            seen.append([await serial(one, bundle) for one in ports])
+        webhook.close()
+        await xds.stop(None)
+
+    assert seen[0] == seen[1]
+    assert seen[1] != seen[2]
+    assert all(of_xds == of_webhook for of_xds, of_webhook in seen)
+
+
+async def test_another_authority_is_taken_over(cluster: Cluster) -> None:
+    """A Secret that somebody exchanged counts without a restart, and those who trust it are told anew."""
+    async with speaking(cluster.configuration()) as server:
+        pairs = await Certificates.begin(server, SYSTEM, HOSTS)
+        told: list[bytes] = []
+
+        async def teller() -> None:
+            told.append(pairs.authority.bundle)
+
+        await pairs.tell(teller)
+        data = Authority.made("another", 1_800_000_000.0).data()
+        cluster.put(secret(AUTHORITY, ca_crt=data["ca.crt"], ca_key=data["ca.key"]))
+        await pairs.look()
+
+    assert data == pairs.authority.data()
+    assert data["ca.crt"] == told[-1] != told[0]
+
+
+async def test_what_cannot_be_read_leaves_all_as_it_is(cluster: Cluster, caplog: pytest.LogCaptureFixture) -> None:
+    """An API server that is gone, or nonsense in the Secret; one that was deleted is kept again, the same."""
+    async with speaking(cluster.configuration()) as server:
+        pairs = await Certificates.begin(server, SYSTEM, HOSTS)
+        before = (pairs.authority.data(), pairs.pair)
+        cluster.stop()
+        await pairs.look()
+        cluster.start()
+        cluster.put(secret(AUTHORITY, ca_crt=b"x", ca_key=b"y"))
+        await pairs.look()
+        cluster.remove(SECRETS, AUTHORITY, SYSTEM)
+        await pairs.look()
+
+        assert before == (pairs.authority.data(), pairs.pair)
+        assert before[0] == (await Certificates.begin(server, SYSTEM, HOSTS)).authority.data()
+    assert 2 == len([text for text in caplog.messages if "the certificates stay as they are" in text])
+
+
+async def test_the_looks_go_on_by_themselves(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For as long as the control plane runs."""
+    monkeypatch.setattr(certificates, "SECONDS_BETWEEN_LOOKS", 0.01)
+    async with speaking(cluster.configuration()) as server:
+        pairs = await Certificates.begin(server, SYSTEM, HOSTS)
+        looked = asyncio.Event()
+
+        async def teller() -> None:
+            if len(cluster.asked_for("get", SECRETS)) > 5:
+                looked.set()
+
+        await pairs.tell(teller)
+        async with asyncio.timeout(15), pairs.looked_after():
+            await looked.wait()
+
+
+async def test_proxies_of_all_namespaces_are_told_whom_to_trust(cluster: Cluster) -> None:
+    """Once; a second time nothing is written, what others changed is put right, and a namespace that fails is said."""
+    authority = Authority.made("one", 1_800_000_000.0)
+    async with speaking(cluster.configuration()) as server:
+        wrong = await publish(server, authority, {"default", "shop", "gone"})
+        written = len(cluster.asked_for("post", CONFIG_MAPS))
+        await publish(server, authority, {"default", "shop"})
+        assert written == len(cluster.asked_for("post", CONFIG_MAPS))
+        assert [] == cluster.asked_for("patch", CONFIG_MAPS)
+
+        cluster.put({**cluster.get(CONFIG_MAPS, ROOT, "shop"), "data": {"ca.crt": "x", "more": "y"}})
+        await publish(server, authority, {"default", "shop"})
+    assert [f"ConfigMap gone/{ROOT}"] == [problem.partition(":")[0] for problem in wrong]
+    assert authority.told() == cluster.get(CONFIG_MAPS, ROOT, "default")["data"]
+    assert {**authority.told(), "more": "y"} == cluster.get(CONFIG_MAPS, ROOT, "shop")["data"]
+
+
+async def test_the_keys_for_the_api_are_made_once(cluster: Cluster) -> None:
+    """All replicas and every start have the same; nobody's own are overwritten."""
+    async with speaking(cluster.configuration()) as server:
+        made = await api_credentials(server, SYSTEM)
+        assert made == await api_credentials(server, SYSTEM)
+
+        cluster.put(secret(CREDENTIALS, credentials=b"[a]\naws_access_key_id = K\naws_secret_access_key = S\n"))
+        assert {"K": "S"} == await api_credentials(server, SYSTEM)
+        for data, why in ((b"nonsense", "entry credentials, is not a credentials file"), (None, "has no entry")):
+            cluster.put(secret(CREDENTIALS, **({"credentials": data} if data is not None else {})))
+            with pytest.raises(ConfigError, match=why):
+                await api_credentials(server, SYSTEM)
+    ((key, value),) = made.items()
+    assert key.startswith("SHOPMESH")
+    assert len(value) >= 40
