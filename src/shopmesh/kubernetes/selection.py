@@ -91,6 +91,12 @@ class Selectors:
             return Selection(by, None, problem)
         return Selection(by, self.key_in(name, mesh))
 
+    def namespaces(self) -> set[str]:
+        """Those that are part of a mesh: a Mesh takes them, or something in them selects pods."""
+        selectors = [at(one, ("spec", "namespaceSelector")) for one in self._meshes.values()]
+        taken = {name for name, labels in self._namespaces.items() if any(selects(one, labels) for one in selectors)}
+        return taken | {name.namespace for name in self._objects}
+
     def key_in(self, name: ObjectName, mesh: str) -> Key:
         """The resource of an object that selects pods, if that is its mesh."""
         return Key(KINDS[name.kind], (mesh, _api_name(name, self._objects[name])))

@@ -22,9 +22,10 @@ class ClientGone(Exception):  # noqa: N818  # it is named after what happened
     """The client hung up before its request was complete; nobody is there to answer."""
 
 
-async def read(scope: Scope, receive: Receive) -> bytes:
-    """The whole body; raises RequestTooLarge, RequestTimeout, or ClientGone."""
-    largest = LARGEST_TRANSACTION if scope["path"] == TRANSACTIONS else LARGEST_BODY
+async def read(scope: Scope, receive: Receive, largest: int | None = None) -> bytes:
+    """The whole body; raises RequestTooLarge, RequestTimeout, or ClientGone. `largest` in bytes; else by the path."""
+    if largest is None:
+        largest = LARGEST_TRANSACTION if scope["path"] == TRANSACTIONS else LARGEST_BODY
     declared = header(scope, b"content-length") or b"0"
     if not declared.isdigit() or len(declared) > 18 or int(declared) > MOST_DISCARDED:
         raise RequestTooLarge(_too_large(largest))

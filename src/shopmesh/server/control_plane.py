@@ -12,6 +12,7 @@ import logging
 import resource
 import signal
 import socket
+import ssl
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -149,7 +150,7 @@ async def served(config: Config, foundation: Foundation, listener: socket.socket
             *replicas.routes(),
             Exposition(store, proxies, replicas, observe.findings, metrics_token(config)).route(),
         ]
-        async with canaries.looked_after(), _http(application(routes, config), listener):
+        async with canaries.looked_after(), http(application(routes, config), listener):
             yield Bound(listener.getsockname()[1], xds_port, replicas)
     finally:
         await server.stop(grace=None)
@@ -187,7 +188,8 @@ def application(routes: list[BaseRoute], config: Config) -> ASGIApp:
 
 
 @contextlib.asynccontextmanager
-async def _http(app: ASGIApp, listener: socket.socket) -> AsyncIterator[None]:
+async def http(app: ASGIApp, listener: socket.socket, context: ssl.SSLContext | None = None) -> AsyncIterator[None]:
+    """Serves an application for the length of an `async with` block; with `context` by TLS."""
     server = _Server(
         uvicorn.Config(
             app,
@@ -198,6 +200,7 @@ async def _http(app: ASGIApp, listener: socket.socket) -> AsyncIterator[None]:
             limit_concurrency=1024,
             backlog=1024,
             lifespan="off",
+            ssl_context_factory=(lambda *_: context) if context is not None else None,
         )
     )
     serving = asyncio.create_task(server.serve(sockets=[listener]))
@@ -228,8 +231,8 @@ def _allow_many_connections() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """A socket for the API; raises ConfigError when it cannot be had."""
+def listen(host: str, port: int, what: str = "the API", option: str = "--api-port") -> socket.socket:
+    """A socket for the API, or for something else; raises ConfigError when it cannot be had."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # asyncio sets TCP_NODELAY only on sockets that say they are TCP; without it each answer takes 40 ms more.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
@@ -239,7 +242,7 @@ def listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         raise ConfigError(
-            f"the API cannot listen on {host}:{port}: {error.strerror}; stop what listens there, or give --api-port"
+            f"{what} cannot listen on {host}:{port}: {error.strerror}; stop what listens there, or give {option}"
         ) from error
     return listener
 

@@ -1,0 +1,136 @@
+"""The mutating webhook: pods that a virtual node or gateway selects come up with their sidecar.
+
+    API server ─AdmissionReview, HTTPS─► admit: Selectors ─► injection ─► patch, warnings, or why not
+
+https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import logging
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from shopmesh.appmesh.errors import RequestTimeout, RequestTooLarge
+from shopmesh.kubernetes import injection
+from shopmesh.kubernetes.api import ApiError, ApiServer, NotFoundError
+from shopmesh.kubernetes.authority import Authority
+from shopmesh.kubernetes.certificates import Certificates
+from shopmesh.kubernetes.resources import MUTATING_WEBHOOKS
+from shopmesh.kubernetes.selection import Cluster, Current
+from shopmesh.kubernetes.sidecar import LABELS
+from shopmesh.kubernetes.wishes import InjectionError, switched
+from shopmesh.server import body
+from shopmesh.server.control_plane import http, listen
+
+log = logging.getLogger(__name__)
+
+PATH = "/inject"
+NAME = "shopmesh"
+"""Of the MutatingWebhookConfiguration."""
+API_VERSION = "admission.k8s.io/v1"
+LARGEST = 4 * 1024 * 1024
+"""Bytes of a review: the API server takes objects of 3 MiB."""
+
+Json = dict[str, Any]
+
+
+def application(cluster: Cluster, current: Current) -> ASGIApp:
+    """Answers reviews by what is known of the cluster."""
+
+    async def inject(request: Request) -> Response:
+        try:
+            review = json.loads(await body.read(request.scope, request.receive, LARGEST))
+            asked = review["request"]
+            uid, pod = asked["uid"], asked["object"]
+            if review["apiVersion"] != API_VERSION or review["kind"] != "AdmissionReview" or pod["kind"] != "Pod":
+                raise ValueError("it is of another kind")
+            namespace = str(asked.get("namespace") or "")
+        except body.ClientGone:
+            return Response()
+        except (RequestTooLarge, RequestTimeout) as error:
+            return PlainTextResponse(str(error), error.status)
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            return PlainTextResponse(f"this is no {API_VERSION} AdmissionReview of a Pod: {error!r}", 400)
+        answer = admit(pod, namespace, cluster, current)
+        return JSONResponse({"apiVersion": API_VERSION, "kind": "AdmissionReview", "response": {"uid": uid, **answer}})
+
+    return Starlette(routes=[Route(PATH, inject, methods=["POST"])])
+
+
+def admit(pod: Mapping[str, Any], namespace: str, cluster: Cluster, current: Current) -> Json:
+    """The response to the creation of a pod: allowed, with a patch where it gets a sidecar."""
+    metadata = pod.get("metadata") or {}
+    labels = metadata.get("labels") or {}
+    switch = switched(metadata.get("annotations") or {})
+    if switch is False or injection.DONE in labels:
+        return {"allowed": True}
+    name = metadata.get("name") or f"{metadata.get('generateName', '')}…"
+    selection = current.selectors().of(namespace, labels)
+    if selection.key is None:
+        if not selection.by and not switch and not any(label in labels for label in LABELS.values()):
+            return {"allowed": True}
+        # It is meant to be in the mesh: whoever makes pods tries again, and the node may come a moment later.
+        return _refused(f"pod {namespace}/{name} gets no sidecar: {selection.problem}")
+    try:
+        (by,) = selection.by
+        ports = injection.listener_ports(cluster.objects[by])
+        made = injection.inject(pod, selection.key, ports)
+    except InjectionError as error:
+        return _refused(f"pod {namespace}/{name} gets no sidecar: {error}")
+    answer: Json = {"allowed": True}
+    if made.warnings:
+        answer["warnings"] = list(made.warnings)
+    if patch := injection.patch(pod, made.pod):
+        answer |= {"patchType": "JSONPatch", "patch": base64.b64encode(json.dumps(patch).encode()).decode()}
+    return answer
+
+
+def _refused(message: str) -> Json:
+    log.warning("%s", message)
+    return {"allowed": False, "status": {"code": 422, "reason": "Invalid", "message": message}}
+
+
+@contextlib.asynccontextmanager
+async def serving(
+    server: ApiServer, cluster: Cluster, current: Current, certificates: Certificates, host: str, port: int
+) -> AsyncIterator[int]:
+    """Serves it over HTTPS, and tells the API server by whom, for the length of an `async with` block.
+
+    Gives the port that it has. Raises ConfigError when that cannot be had.
+    """
+    with contextlib.closing(listen(host, port, "the webhook", "--webhook-port")) as listener:
+        async with http(application(cluster, current), listener, certificates.context()):
+            await certificates.tell(lambda: announce(server, certificates.authority))
+            yield int(listener.getsockname()[1])
+
+
+async def announce(server: ApiServer, authority: Authority) -> str | None:
+    """Tells the API server by whom the webhook proves itself; why it could not be told, None when all is well.
+
+    Where no webhook is configured there is nothing to tell.
+    """
+    bundle = base64.b64encode(authority.bundle).decode()
+    try:
+        found = await server.get(MUTATING_WEBHOOKS, NAME)
+        webhooks = found.get("webhooks") or []
+        if all((one.get("clientConfig") or {}).get("caBundle") == bundle for one in webhooks):
+            return None
+        told = [{**one, "clientConfig": {**one.get("clientConfig", {}), "caBundle": bundle}} for one in webhooks]
+        # With its version: somebody may change the list at the same time.
+        version = found["metadata"].get("resourceVersion")
+        await server.patch(MUTATING_WEBHOOKS, NAME, {"metadata": {"resourceVersion": version}, "webhooks": told})
+    except NotFoundError:
+        return None
+    except ApiError as error:
+        return f"MutatingWebhookConfiguration {NAME}: {error}"
+    return None

@@ -1,0 +1,227 @@
+"""The webhook over HTTPS, as the API server calls it: by the authority that it was told."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import json
+import ssl
+import urllib.error
+import urllib.request
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+
+from shopmesh.appmesh.manifests.names import ObjectName
+from shopmesh.kubernetes import webhook
+from shopmesh.kubernetes.authority import Authority
+from shopmesh.kubernetes.certificates import AUTHORITY, Certificates
+from shopmesh.kubernetes.resources import MUTATING_WEBHOOKS
+from shopmesh.kubernetes.selection import Current
+from tests.contract.kubernetes.reflecting import speaking
+from tests.contract.kubernetes.test_certificates import SYSTEM, secret
+from tests.support.kubernetes import Cluster
+
+NAMESPACE = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SYSTEM}}
+Ask = Callable[[Any], tuple[int, Any]]
+
+
+def configuration() -> dict[str, Any]:
+    """As k8s/base/control-plane has it: without a caBundle."""
+    service = {"name": "control-plane", "namespace": SYSTEM, "path": webhook.PATH}
+    hooks = [{"name": name, "clientConfig": {"service": service}, "timeoutSeconds": 5} for name in ("a.dev", "b.dev")]
+    return {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "MutatingWebhookConfiguration",
+        "metadata": {"name": webhook.NAME},
+        "webhooks": hooks,
+    }
+
+
+class Known:
+    """What is known of the cluster: nodes by the label `app`, of which `both` has two."""
+
+    def __init__(self) -> None:
+        self.objects: dict[ObjectName, Any] = {ObjectName("Mesh", "", "shop"): {"spec": {"namespaceSelector": {}}}}
+        self.namespaces: dict[str, Any] = {}
+        self.revision = 1
+        for name, app in (("product", "product"), ("one", "both"), ("two", "both")):
+            self.objects[ObjectName("VirtualNode", "default", name)] = {
+                "spec": {
+                    "awsName": f"{name}-vn",
+                    "podSelector": {"matchLabels": {"app": app}},
+                    "listeners": [{"portMapping": {"port": 5000, "protocol": "http"}}],
+                }
+            }
+
+
+@contextlib.asynccontextmanager
+async def served(cluster: Cluster) -> AsyncIterator[tuple[Ask, Certificates]]:
+    """The webhook, and how an API server asks it: by the caBundle of its configuration."""
+    known = Known()
+    async with speaking(cluster.configuration()) as server:
+        certificates = await Certificates.begin(server, SYSTEM, ["control-plane.shopmesh-system.svc", "127.0.0.1"])
+        running = webhook.serving(server, known, Current(known), certificates, "127.0.0.1", 0)
+        async with asyncio.timeout(30), running as port:
+
+            def ask(body: Any) -> tuple[int, Any]:
+                bundle = cluster.get(MUTATING_WEBHOOKS, webhook.NAME)["webhooks"][0]["clientConfig"]["caBundle"]
+                context = ssl.create_default_context(cadata=base64.b64decode(bundle).decode())
+                data = body if isinstance(body, bytes) else json.dumps(body).encode()
+                asked = urllib.request.Request(f"https://127.0.0.1:{port}{webhook.PATH}", data, method="POST")
+                try:
+                    with urllib.request.urlopen(asked, timeout=10, context=context) as answer:
+                        return answer.status, json.load(answer)
+                except urllib.error.HTTPError as error:
+                    with error:
+                        return error.code, error.read().decode()
+
+            yield ask, certificates
+
+
+def review(labels: dict[str, str], **annotations: str) -> dict[str, Any]:
+    """The creation of a pod, as in Kubernetes' documentation."""
+    metadata = {
+        "generateName": "product-7d9f-",
+        "namespace": "default",
+        "labels": labels,
+        "annotations": {f"appmesh.k8s.aws/{name}": value for name, value in annotations.items()},
+    }
+    return {
+        "apiVersion": "admission.k8s.io/v1",
+        "kind": "AdmissionReview",
+        "request": {
+            "uid": "705ab4f5-6393-11e8-b7cc-42010a800002",
+            "kind": {"group": "", "version": "v1", "kind": "Pod"},
+            "resource": {"group": "", "version": "v1", "resource": "pods"},
+            "namespace": "default",
+            "operation": "CREATE",
+            "userInfo": {"username": "system:serviceaccount:kube-system:replicaset-controller"},
+            "object": {
+                "apiVersion": "v1",
+                "kind": "Pod",
+                "metadata": metadata,
+                "spec": {"containers": [{"name": "app", "image": "app"}]},
+            },
+            "dryRun": False,
+        },
+    }
+
+
+def patched(asked: dict[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
+    """What the API server makes of it."""
+    pod: dict[str, Any] = json.loads(json.dumps(asked["request"]["object"]))
+    assert "JSONPatch" == answer["response"]["patchType"]
+    for operation in json.loads(base64.b64decode(answer["response"]["patch"])):
+        _, section, field = operation["path"].split("/")
+        assert "add" == operation["op"]
+        pod[section][field] = operation["value"]
+    return pod
+
+
+@pytest.fixture(autouse=True)
+def begun(cluster: Cluster) -> None:
+    cluster.put(NAMESPACE)
+    cluster.put(configuration())
+
+
+async def test_a_selected_pod_comes_up_with_its_sidecar(cluster: Cluster) -> None:
+    """Asked again about the pod that it made, it changes nothing."""
+    asked = review({"app": "product"}, preview="enabled")
+    async with served(cluster) as (ask, _):
+        status, answer = await asyncio.to_thread(ask, asked)
+        pod = patched(asked, answer)
+        again = {**asked, "request": {**asked["request"], "object": pod}}
+        _, second = await asyncio.to_thread(ask, again)
+
+    uid = asked["request"]["uid"]
+    assert 200 == status
+    assert ("admission.k8s.io/v1", "AdmissionReview", uid) == (
+        answer["apiVersion"],
+        answer["kind"],
+        answer["response"]["uid"],
+    )
+    assert ["proxy-init", "envoy"] == [one["name"] for one in pod["spec"]["initContainers"]]
+    assert {"app": "product", "shopmesh.dev/virtual-node": "product-vn", "shopmesh.dev/sidecar": "intercepted"} == (
+        pod["metadata"]["labels"]
+    )
+    assert ["appmesh.k8s.aws/preview is not honoured: there is no preview channel"] == answer["response"]["warnings"]
+    assert {"uid": uid, "allowed": True} == second["response"]
+
+
+@pytest.mark.parametrize(
+    ("labels", "annotations", "why"),
+    [
+        ({"app": "other"}, {}, None),
+        ({"app": "product"}, {"sidecarInjectorWebhook": "disabled"}, None),
+        ({"app": "both"}, {}, "VirtualNode one, VirtualNode two select it"),
+        ({"app": "other"}, {"sidecarInjectorWebhook": "enabled"}, "no VirtualNode or VirtualGateway"),
+        ({"app": "other", "shopmesh.dev/virtual-node": "x"}, {}, "no VirtualNode or VirtualGateway"),
+        ({"app": "product"}, {"cpuLimit": "much"}, "annotation appmesh.k8s.aws/cpuLimit is 'much'"),
+    ],
+)
+async def test_a_pod_without_a_sidecar(labels: Any, annotations: Any, why: str | None, cluster: Cluster) -> None:
+    """It is left alone where nothing says that it is of the mesh, and refused with the reason where it is."""
+    async with served(cluster) as (ask, _):
+        status, answer = await asyncio.to_thread(ask, review(labels, **annotations))
+    response = answer["response"]
+
+    assert 200 == status
+    assert "patch" not in response
+    assert (why is None) == response["allowed"]
+    if why is not None:
+        assert why in response["status"]["message"]
+        assert "pod default/product-7d9f-… gets no sidecar" in response["status"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"{", 400),
+        (b"[]", 400),
+        (b'{"request": {}}', 400),
+        ({**review({}), "apiVersion": "admission.k8s.io/v1beta1"}, 400),
+        (b"[" * 100_000, 400),
+        (b" " * (webhook.LARGEST + 1), 413),
+    ],
+)
+async def test_what_is_no_review_is_refused(body: Any, status: int, cluster: Cluster) -> None:
+    """Whatever comes, the next is answered."""
+    async with served(cluster) as (ask, _):
+        found, _ = await asyncio.to_thread(ask, body)
+        after, _ = await asyncio.to_thread(ask, review({}))
+
+    assert (status, 200) == (found, after)
+
+
+async def test_another_authority_is_told_to_the_api_server(cluster: Cluster) -> None:
+    """All webhooks of the configuration have it, nothing else of it changes, and calls go on without a restart."""
+    async with served(cluster) as (ask, certificates):
+        data = Authority.made("another", 1_700_000_000.0).data()
+        cluster.put(secret(AUTHORITY, ca_crt=data["ca.crt"], ca_key=data["ca.key"]))
+        await certificates.look()
+        status, _ = await asyncio.to_thread(ask, review({}))
+        patches = len(cluster.asked_for("patch", MUTATING_WEBHOOKS))
+        await certificates.look()
+        assert patches == len(cluster.asked_for("patch", MUTATING_WEBHOOKS))
+
+        cluster.put(configuration())
+        await certificates.look()
+    found = cluster.get(MUTATING_WEBHOOKS, webhook.NAME)["webhooks"]
+
+    assert 200 == status
+    assert [base64.b64encode(data["ca.crt"]).decode()] * 2 == [one["clientConfig"].pop("caBundle") for one in found]
+    assert configuration()["webhooks"] == found
+
+
+async def test_a_cluster_without_the_webhook_is_none_the_worse(cluster: Cluster) -> None:
+    """Whoever does not want it leaves its configuration out."""
+    cluster.remove(MUTATING_WEBHOOKS, webhook.NAME)
+    async with speaking(cluster.configuration()) as server:
+        authority = Authority.made("one", 1_800_000_000.0)
+
+        assert await webhook.announce(server, authority) is None
+        cluster.refuse(403, MUTATING_WEBHOOKS)
+        assert "MutatingWebhookConfiguration shopmesh" in str(await webhook.announce(server, authority))
