@@ -63,6 +63,7 @@ class KubernetesStore:
         self._nodes_of: dict[Place, set[ObjectName]] = {}
         self._place_of: dict[ObjectName, tuple[Place, Key]] = {}
         self._listeners: list[Callable[[Commit], None]] = []
+        self._watchers: list[Callable[[Iterable[ObjectName]], None]] = []
         self._aligning = asyncio.Lock()
         self._moved = asyncio.Event()
         self.reflectors = tuple(
@@ -112,6 +113,10 @@ class KubernetesStore:
 
     def subscribe(self, listener: Callable[[Commit], None]) -> None:
         self._listeners.append(listener)
+
+    def watch(self, listener: Callable[[Iterable[ObjectName]], None]) -> None:
+        """Calls `listener` in the loop with the objects of which something may be told anew: also why not used."""
+        self._watchers.append(listener)
 
     async def submit(self, work: Callable[[Transaction], T]) -> T:
         """As `Store.submit`. Several objects are tried before the first is written, but are not written as one."""
@@ -250,8 +255,13 @@ class KubernetesStore:
                 if number % STEP == 0:
                     await asyncio.sleep(0)
             self._place_instances(touched, keys, transaction, context.now)
-            self._tell_problems()
+            told = self._tell_problems()
             self._commit(transaction)
+            owners = self._conversions.owners
+            told |= {owners[key] for change in transaction.changes if (key := change.key) in owners}
+            told |= {one for one in touched if isinstance(one, ObjectName)}
+            for watcher in self._watchers if told else ():
+                watcher(told)
 
     def _place_instances(
         self, touched: Iterable[ObjectName | Place], keys: Iterable[Key], transaction: Transaction, now: float
@@ -292,7 +302,8 @@ class KubernetesStore:
         for instance, spec in wanted.items():
             declare(transaction, Identity(*path, instance), spec, now)
 
-    def _tell_problems(self) -> None:
+    def _tell_problems(self) -> set[ObjectName]:
+        """Whose problem is another than before, or over."""
         owners = self._conversions.owners
         found = {owners[key]: problem for key, problem in self._refused.items() if key in owners}
         problems = {**found, **self._conversions.problems}
@@ -302,7 +313,10 @@ class KubernetesStore:
         for key, problem in self._refused.items():
             if key not in owners:
                 log.info("%s %s is kept although its object is gone: %s", key.kind, "/".join(key.path), problem)
+        names = {*self.problems, *problems}
+        told = {name for name in names if self.problems.get(name) != problems.get(name)}
         self.problems = problems
+        return told
 
     def _commit(self, transaction: Transaction) -> None:
         changes = transaction.changes

@@ -127,7 +127,7 @@ class Canaries:
     ) -> Response:
         """What `work` answers, or what the replica that leads does."""
         body = await read(scope, receive)
-        if self._leading:
+        if self._leading and self._leadership.leading:
             return Response(200, protocol.dump(await work(protocol.load_object(body))))
         leader = self._leadership.holder
         if leader is None or leader == self._replicas.id or header(scope, FORWARDED.encode()) is not None:
@@ -255,6 +255,11 @@ class Canaries:
             self._leases.renew(key, canary.lease)
 
     def _lapsed(self, key: Key) -> None:
+        if not self._leadership.leading:
+            # Nobody could tell this loop yet that it is over, and perhaps it is taken up again.
+            if (found := self._store.state.get(key)) is not None:
+                self._leases.renew(key, record.of(found).lease)
+            return
         log.warning("nobody looks after the canary of %s any more: back", describe(record.route_of(key)))
         self._soon(key, steps.lapse)
 

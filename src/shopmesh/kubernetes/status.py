@@ -1,0 +1,137 @@
+"""What an object's status should say, from what is known: pure functions.
+
+    object, resource, problem, proxies ─desired─► our fields of its status ─patch─► what of them has to be written
+
+The conditions are those of AWS's controller: `VirtualNodeActive` and so on, True once proxies are given what the object
+says. Fields and conditions of others are left alone.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from shopmesh.appmesh import arn
+from shopmesh.appmesh.context import Context
+from shopmesh.appmesh.kinds import weighted_targets
+from shopmesh.appmesh.manifests.names import KINDS, ObjectName
+from shopmesh.appmesh.store import Key, View
+from shopmesh.kubernetes.api import Object
+from shopmesh.server.proxies import ProxyStatus
+
+Status = dict[str, Any]
+
+HAVE_PROXIES = ("VirtualNode", "VirtualGateway")
+MOST_TEXT = 1000
+STALE, REFUSED = "Stale", "Refused"
+"""Why one is not active: proxies go on with what it said before, or never had anything of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """The proxies of one virtual node or gateway, over all replicas."""
+
+    connected: int = 0
+    in_step: int = 0
+    refused: str | None = None
+
+    def to_status(self) -> Status:
+        return {"connected": self.connected, "inStep": self.in_step, "refused": self.refused}
+
+
+NOBODY = Counts()
+
+
+def counts(statuses: Iterable[ProxyStatus]) -> dict[Key, Counts]:
+    """By virtual node or gateway; what the first of its proxies refused, in its own words."""
+    found: dict[Key, Counts] = {}
+    for one in statuses:
+        if not one.connected:
+            continue
+        key = Key(one.kind, (one.mesh, one.name))
+        before = found.get(key, NOBODY)
+        refused = before.refused
+        if refused is None and one.refused is not None:
+            refused = f"{one.instance} refused its {one.refused.type}: {one.refused.message}"[:MOST_TEXT]
+        in_step = before.in_step + (one.in_step and one.refused is None)
+        found[key] = Counts(before.connected + 1, in_step, refused)
+    return found
+
+
+def desired(
+    name: ObjectName,
+    found: Object,
+    key: Key | None,
+    problem: str | None,
+    view: View,
+    proxies: Counts | None,
+    context: Context,
+) -> Status:
+    """Our fields of its status; none while nothing can be said. None among them: it should not be there.
+
+    `proxies` None: nobody knows them all.
+    """
+    if name.kind not in KINDS or (key is None and problem is None):
+        return {}
+    there = key is not None and view.get(key) is not None
+    if not there and problem is None:
+        return {}
+    status: Status = {
+        "conditions": _conditions(name.kind, found, problem, there, context.now),
+        "observedGeneration": int(found["metadata"].get("generation") or 1),
+    }
+    if there and key is not None:
+        status[f"{KINDS[name.kind]}ARN"] = arn.write(key, context)
+        if name.kind == "VirtualRouter":
+            routes = view.children("route", key.path)
+            status["routeARNs"] = {route.key.name: arn.write(route.key, context) for route in routes}
+            status["weights"] = weights({route.key.name: weighted_targets(route.spec) for route in routes})
+    if name.kind in HAVE_PROXIES and proxies is not None:
+        status["proxies"] = proxies.to_status()
+    return status
+
+
+def patch(now: Mapping[str, Any], wanted: Mapping[str, Any]) -> Status:
+    """A merge patch (RFC 7386) that makes these fields of a status as they should be; empty when they are."""
+    change: Status = {}
+    for field, value in wanted.items():
+        if isinstance(value, dict):
+            before = now.get(field)
+            known = before if isinstance(before, dict) else {}
+            inner = patch(known, {**dict.fromkeys(known), **value})
+            if inner or before is None:
+                change[field] = inner
+        elif now.get(field) != value:
+            change[field] = value
+    return change
+
+
+def weights(routes: Mapping[str, Iterable[Mapping[str, Any]]]) -> str:
+    """As a column shows them: `product-vn=50,product-v2-vn=50`, with the routes' names where there are several."""
+    texts = {
+        name: ",".join(f"{target['virtualNode']}={target['weight']}" for target in targets)
+        for name, targets in sorted(routes.items())
+    }
+    if len(texts) == 1:
+        return next(iter(texts.values()))[:MOST_TEXT]
+    return " ".join(f"{name}:{text}" for name, text in texts.items())[:MOST_TEXT]
+
+
+def _conditions(kind: str, found: Object, problem: str | None, there: bool, now: float) -> list[Status]:
+    """With ours among those of others; its time moves only when its status does."""
+    this: Status = {"type": f"{kind}Active", "status": "True" if problem is None else "False"}
+    if problem is not None:
+        this |= {"reason": STALE if there else REFUSED, "message": problem[:MOST_TEXT]}
+    conditions = list((found.get("status") or {}).get("conditions") or ())
+    before: Status = next((one for one in conditions if one.get("type") == this["type"]), {})
+    same = before.get("status") == this["status"] and before.get("lastTransitionTime")
+    this["lastTransitionTime"] = before["lastTransitionTime"] if same else _timestamp(now)
+    if before:
+        return [this if one is before else one for one in conditions]
+    return [*conditions, this]
+
+
+def _timestamp(seconds: float) -> str:
+    return datetime.datetime.fromtimestamp(seconds, datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

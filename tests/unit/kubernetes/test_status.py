@@ -1,0 +1,123 @@
+"""What `kubectl get`, Flagger and people read in an object's status."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from shopmesh.appmesh.context import Context
+from shopmesh.appmesh.manifests.names import ObjectName
+from shopmesh.appmesh.store import Key
+from shopmesh.kubernetes.status import Counts, counts, desired, patch, weights
+from shopmesh.server.proxies import ProxyStatus, Refusal
+from tests.unit.kubernetes.conftest import World
+
+CONTEXT = Context("123456789012", "eu-central-1", 0.0, lambda: "uid")
+ARN = "arn:aws:appmesh:eu-central-1:123456789012:mesh/shopmesh"
+
+
+def status(world: World, kind: str, name: str, proxies: Counts | None = None, **now: Any) -> Any:
+    """What it should be, where it is `now`."""
+    called = ObjectName(kind, "" if kind == "Mesh" else "default", name)
+    store = world.store
+    found = {**store.objects[called], "status": now}
+    return desired(called, found, store.keys.get(called), store.problems.get(called), store.state, proxies, CONTEXT)
+
+
+def proxy(number: int, **other: Any) -> ProxyStatus:
+    well: dict[str, Any] = {
+        "address": None,
+        "since": 1.0,
+        "known": True,
+        "declared": True,
+        "types": {},
+        "refused": None,
+    }
+    given: Any = {"connected": True, "in_step": True, **well, **other}
+    return ProxyStatus("shopmesh", "virtualNode", "product-vn", f"product-{number}", **given)
+
+
+def test_every_kind_has_its_condition_and_its_arn(world: World) -> None:
+    """The fields of AWS's controller, with the generation that they are about."""
+    told = {kind: status(world, kind, name) for kind, name in (("Mesh", "shopmesh"), ("VirtualNode", "product"))}
+    condition = {"type": "VirtualNodeActive", "status": "True", "lastTransitionTime": "1970-01-01T00:00:00Z"}
+
+    assert {
+        "conditions": [condition],
+        "observedGeneration": 1,
+        "virtualNodeARN": f"{ARN}/virtualNode/product-vn",
+    } == told["VirtualNode"]
+    assert (ARN, "MeshActive") == (told["Mesh"]["meshARN"], told["Mesh"]["conditions"][0]["type"])
+
+
+def test_a_router_tells_its_routes_and_weights(world: World) -> None:
+    """Those that are in the mesh, by whatever door they came."""
+    told = status(world, "VirtualRouter", "product")
+
+    assert {"product-r": f"{ARN}/virtualRouter/product-vr/route/product-r"} == told["routeARNs"]
+    assert "product-vn=100,product-v2-vn=0" == told["weights"]
+
+
+def test_weights_of_several_routes_stand_behind_their_names() -> None:
+    """Short, for they are a column."""
+    one, other = [{"virtualNode": "a", "weight": 1}], [{"virtualNode": "b", "weight": 2}]
+
+    assert ("a=1", "r:a=1 s:b=2", "") == (weights({"r": one}), weights({"s": other, "r": one}), weights({}))
+
+
+def test_why_an_object_is_not_used_is_its_message(world: World) -> None:
+    """Stale where the mesh goes on with what it said before, refused where it never had it."""
+    node = world.object("VirtualNode", "product")
+    wrong = {"listeners": [{"portMapping": {"port": 0, "protocol": "http"}}]}
+    world.tell({**node, "spec": {**node["spec"], **wrong}})
+    stranger = {**node, "metadata": {"name": "stranger", "namespace": "nowhere"}}
+    world.tell(stranger)
+    [stale] = status(world, "VirtualNode", "product")["conditions"]
+
+    assert ("False", "Stale") == (stale["status"], stale["reason"])
+    assert "port" in stale["message"]
+    problem = world.store.problems.get(ObjectName("VirtualNode", "nowhere", "stranger"))
+    assert problem is not None
+
+
+def test_the_time_of_a_condition_moves_with_its_status_alone(world: World) -> None:
+    """And the conditions of others stay."""
+    other = {"type": "Other", "status": "True"}
+    before = {"type": "VirtualNodeActive", "status": "True", "lastTransitionTime": "2020-01-01T00:00:00Z"}
+
+    assert [other, before] == status(world, "VirtualNode", "product", conditions=[other, before])["conditions"]
+    inactive = {**before, "status": "False", "reason": "Refused", "message": "why"}
+    [_, after] = status(world, "VirtualNode", "product", conditions=[other, inactive])["conditions"]
+    assert {"type": "VirtualNodeActive", "status": "True", "lastTransitionTime": "1970-01-01T00:00:00Z"} == after
+
+
+def test_proxies_are_counted_where_they_are_connected() -> None:
+    """In step are those that refuse nothing; the first refusal is told in Envoy's words."""
+    refusing = proxy(3, in_step=False, refused=Refusal("routes", "bad regex", 1.0))
+    found = counts([proxy(1), proxy(2, in_step=False), refusing, proxy(4, connected=False)])
+
+    assert {
+        Key("virtualNode", ("shopmesh", "product-vn")): Counts(3, 1, "product-3 refused its routes: bad regex")
+    } == found
+
+
+def test_proxies_that_nobody_knows_all_of_are_not_told(world: World) -> None:
+    """What stands there stays."""
+    assert "proxies" not in status(world, "VirtualNode", "product")
+    assert {"connected": 2, "inStep": 1, "refused": None} == status(world, "VirtualNode", "product", Counts(2, 1))[
+        "proxies"
+    ]
+    assert "proxies" not in status(world, "VirtualRouter", "product", Counts())
+
+
+def test_only_what_differs_is_written() -> None:
+    """A merge patch: null takes away, and nothing of others' is named."""
+    now = {"a": 1, "conditions": [1], "routeARNs": {"x": "1", "y": "2"}, "theirs": 5, "proxies": {"refused": "why"}}
+    wanted = {"a": 1, "conditions": [2], "routeARNs": {"x": "1"}, "proxies": {"connected": 0, "refused": None}}
+
+    assert {
+        "conditions": [2],
+        "routeARNs": {"y": None},
+        "proxies": {"connected": 0, "refused": None},
+    } == patch(now, wanted)
+    assert {} == patch({"proxies": {"connected": 0}, "routeARNs": {}}, {"proxies": {"connected": 0, "refused": None}})
+    assert {"routeARNs": {}} == patch({}, {"routeARNs": {}})
