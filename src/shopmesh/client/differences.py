@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from shopmesh.appmesh.manifests import Declared, as_yaml, is_ours, manifests
+from shopmesh.appmesh.manifests.sameness import same
 from shopmesh.appmesh.store import Key
-from shopmesh.client.planning import Step, label, same
+from shopmesh.client.planning import Step, label
 
 
 def differences(existing: Iterable[Declared], steps: Sequence[Step]) -> Iterator[str]:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from shopmesh.appmesh.annotations.pieces import whole
 from shopmesh.appmesh.kinds import KINDS
 from shopmesh.appmesh.manifests import Declared, document, in_order, is_ours, parameters
+from shopmesh.appmesh.manifests.sameness import same
 from shopmesh.appmesh.store import Key
 
 Verb = Literal["created", "updated", "unchanged", "deleted", "absent"]
@@ -50,17 +51,6 @@ def deletion(wanted: Iterable[Declared], existing: Mapping[Key, tuple[Declared, 
             going.setdefault(key, resource)
     ordered = reversed(in_order(going.values()))
     return [_deleted(resource) if resource.key in existing else Step("absent", resource) for resource in ordered]
-
-
-def same(one: Any, other: Any) -> bool:
-    """Whether two specifications mean the same: an empty list is as good as none."""
-    return bool(_plain(one) == _plain(other))
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items() if item not in ([], None)}
-    return [_plain(item) for item in value] if isinstance(value, list) else value
 
 
 def _stale_routes(wanted: Sequence[Declared], existing: Mapping[Key, tuple[Declared, str]]) -> list[Declared]:

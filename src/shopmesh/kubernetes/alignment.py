@@ -17,10 +17,10 @@ from shopmesh.appmesh.context import Context
 from shopmesh.appmesh.errors import Refusal
 from shopmesh.appmesh.kinds import KINDS
 from shopmesh.appmesh.manifests import ORDER, Declared, document, parameters, refused
+from shopmesh.appmesh.manifests.sameness import same
 from shopmesh.appmesh.model import GA
 from shopmesh.appmesh.store import Key, Resource, Transaction
 from shopmesh.canary import record
-from shopmesh.client.planning import same
 from shopmesh.kubernetes.conversions import Wanted
 
 

@@ -147,17 +147,18 @@ def _resources(found: Object, declared: list[Declared]) -> dict[Key, Wanted]:
     for one in declared:
         if wrong := next(check.problems([one]), None):
             raise wrong
-        if one.key.kind == "route":
-            its = keeping.route(one.key.name)
-            version = its.version_of(one.spec, generation)
-            route_uid = str(uuid.uuid5(uuid.NAMESPACE_OID, f"{uid}/{one.key.name}"))
-            tagged = replace(one, tags={**its.tags, **one.tags})
-            made[one.key] = Wanted(tagged, route_uid, version, created, updated, canary=its.canary)
-        else:
-            derived = keeping.derived_from
-            router = None if derived is None else Key("virtualRouter", (one.key.mesh, derived))
-            tagged = replace(one, tags={**keeping.tags, **one.tags})
-            made[one.key] = Wanted(tagged, uid, generation, created, updated, router)
+        route = one.key.kind == "route"
+        its = keeping.route(one.key.name) if route else keeping
+        derived = its.derived_from
+        made[one.key] = Wanted(
+            replace(one, tags={**its.tags, **one.tags}),
+            str(uuid.uuid5(uuid.NAMESPACE_OID, f"{uid}/{one.key.name}")) if route else uid,
+            its.version_of(one.spec, generation),
+            created,
+            updated,
+            None if derived is None else Key("virtualRouter", (one.key.mesh, derived)),
+            its.canary,
+        )
     return made
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
@@ -20,15 +21,15 @@ from typing import Any, TypeVar
 from shopmesh.appmesh.context import Context
 from shopmesh.appmesh.errors import BadRequest, Conflict
 from shopmesh.appmesh.manifests.names import ObjectName
-from shopmesh.appmesh.store import Answered, Key, State, Transaction
-from shopmesh.kubernetes import endpoints
+from shopmesh.appmesh.store import Answered, Change, Key, Resource, State, Transaction
+from shopmesh.kubernetes import endpoints, writing
 from shopmesh.kubernetes.alignment import align
 from shopmesh.kubernetes.api import ApiError, ApiServer, ConflictError, NotFoundError, Object, RefusedError
 from shopmesh.kubernetes.cluster import Cluster, Place
 from shopmesh.kubernetes.conversions import Conversions
 from shopmesh.kubernetes.reflector import Reflector
 from shopmesh.kubernetes.resources import ENDPOINT_SLICES, MESH_TYPES, NAMESPACES, PODS, SERVICES, ResourceType
-from shopmesh.kubernetes.writing import Write, writes
+from shopmesh.kubernetes.writing import Write, with_uids, writes
 from shopmesh.server.store import Commit, StoreError
 from shopmesh.xds.instances import declare
 from shopmesh.xds.node import Identity
@@ -136,7 +137,8 @@ class KubernetesStore:
             if self.cluster.touched or any(self.state.get(one.key) is not one.before for one in changes):
                 # The long ones leave room for others, who may have changed the same.
                 continue
-            asked = writes(changes, transaction, self._conversions.owners, self.cluster.objects)
+            there = writing.Cluster(self._conversions.owners, self.cluster.objects, self.cluster.namespaces)
+            asked = writes(changes, transaction, there)
             try:
                 await self._write(asked)
             except ConflictError as error:
@@ -150,8 +152,10 @@ class KubernetesStore:
             except ApiError as error:
                 raise StoreError(f"the API server did not write it, or did not say so: {error}") from error
             await self._align()
-            self._remember(transaction.tokens)
-            return [self._restated(result, transaction) for result in results]
+            self._require_used(asked)
+            real = self._real(changes)
+            self._remember(transaction.tokens, real)
+            return [_restated(result, real) for result in results]
         raise Conflict("somebody else changes the same objects all the time; try again, or find out who")
 
     async def settled(self) -> None:
@@ -168,12 +172,14 @@ class KubernetesStore:
                     await self._ask(one, dry_run=True)
 
             await asyncio.gather(*map(tried, asked))
+        written: dict[ObjectName, Object] = {}
         for one in asked:
-            found = await self._ask(one)
+            found = await self._ask(with_uids(one, written))
             kind = MESH_TYPES[one.name.kind]
             if found is None:
                 self.cluster.removed(kind, one.object)
             else:
+                written[one.name] = found
                 self.cluster.changed(kind, found)
 
     async def _ask(self, one: Write, dry_run: bool = False) -> Object | None:
@@ -203,28 +209,26 @@ class KubernetesStore:
                 ) from error
         await self._align()
 
-    def _restated(self, result: T, transaction: Transaction) -> T:
-        """An answer with the uid, version and times that the API server gave."""
-        real = {
-            change.after.uid: now
-            for change in transaction.changes
-            if change.after is not None and (now := self.state.get(change.key)) is not None
-        }
-        if isinstance(result, dict):
-            for said in result.values():
-                metadata = said.get("metadata") if isinstance(said, dict) else None
-                if isinstance(metadata, dict) and (now := real.get(str(metadata.get("uid")))) is not None:
-                    metadata |= {
-                        "uid": now.uid,
-                        "version": now.version,
-                        "createdAt": round(now.created_at, 3),
-                        "lastUpdatedAt": round(now.updated_at, 3),
-                    }
-        return result
+    def _require_used(self, asked: Iterable[Write]) -> None:
+        """Nobody is told that something was done which the mesh does not do."""
+        for one in asked:
+            if one.verb != "delete" and (problem := self.problems.get(one.name)) is not None:
+                name = f"{one.name.kind} {one.name.namespace}/{one.name.name}"
+                raise Conflict(f"{name} was written, and cannot be used as it is: {problem}")
 
-    def _remember(self, tokens: Mapping[str, Answered]) -> None:
+    def _real(self, changes: Iterable[Change]) -> dict[str, Resource]:
+        """The resources as the API server has them now, by the uid that they were thought to get."""
+        return {
+            one.after.uid: now
+            for one in changes
+            if one.after is not None and (now := self.state.get(one.key)) is not None
+        }
+
+    def _remember(self, tokens: Mapping[str, Answered], real: Mapping[str, Resource]) -> None:
         known = self.state.tokens
-        known.update(tokens)
+        for token, answered in tokens.items():
+            answer = json.dumps(_restated(json.loads(answered.answer), real))
+            known[token] = Answered(answered.request, answer)
         while len(known) > MOST_TOKENS:
             del known[next(iter(known))]
 
@@ -330,3 +334,18 @@ class KubernetesStore:
                 listener(commit)
             except Exception:
                 log.exception("a listener of the store failed at revision %d", commit.revision)
+
+
+def _restated(answer: T, real: Mapping[str, Resource]) -> T:
+    """An answer of the API with the uid, version and times that the API server gave."""
+    if isinstance(answer, dict):
+        for said in answer.values():
+            metadata = said.get("metadata") if isinstance(said, dict) else None
+            if isinstance(metadata, dict) and (now := real.get(str(metadata.get("uid")))) is not None:
+                metadata |= {
+                    "uid": now.uid,
+                    "version": now.version,
+                    "createdAt": round(now.created_at, 3),
+                    "lastUpdatedAt": round(now.updated_at, 3),
+                }
+    return answer

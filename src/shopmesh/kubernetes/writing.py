@@ -8,8 +8,8 @@ A field that was not changed stays as whoever wrote the object spelled it.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from shopmesh.appmesh.annotations import PREFIX
@@ -22,11 +22,12 @@ from shopmesh.appmesh.manifests.declared import KEPT, at, put_at
 from shopmesh.appmesh.manifests.export import reference_to
 from shopmesh.appmesh.manifests.fields import to_manifest
 from shopmesh.appmesh.manifests.names import MANIFEST_KINDS, ObjectName, distinct
+from shopmesh.appmesh.manifests.selectors import selects
 from shopmesh.appmesh.store import Change, Document, Key, Resource, View
 from shopmesh.canary import record
 from shopmesh.kubernetes import kept
 from shopmesh.kubernetes.api import Object
-from shopmesh.kubernetes.kept import KeptRoute
+from shopmesh.kubernetes.kept import Kept
 
 Verb = Literal["create", "replace", "delete"]
 
@@ -40,14 +41,22 @@ class Write:
     object: Object
 
 
-def writes(
-    changes: Sequence[Change], after: View, owners: Mapping[Key, ObjectName], objects: Mapping[ObjectName, Object]
-) -> list[Write]:
+@dataclass(frozen=True)
+class Cluster:
+    """What there is before: the object of each resource, all objects, and the labels of the namespaces."""
+
+    owners: Mapping[Key, ObjectName]
+    objects: Mapping[ObjectName, Object]
+    namespaces: Mapping[str, Mapping[str, str]]
+
+
+def writes(changes: Sequence[Change], after: View, cluster: Cluster) -> list[Write]:
     """The writes, what is referred to first; deletions last, and the other way round.
 
-    `after` is the mesh with the changes, `owners` the object of each resource that there was before.
-    Raises Conflict for a change that no object can hold.
+    `after` is the mesh with the changes. Raises Conflict for a change that no object can hold. Where a new object
+    refers to the uid of another new one, that is empty: see `with_uids`.
     """
+    objects = cluster.objects
     concerned: dict[Key, list[Change]] = {}
     for change in changes:
         if change.key.kind == "instance":
@@ -55,7 +64,7 @@ def writes(
                 "where instances are is told by the EndpointSlices of the cluster; delete the pod, or its readiness"
             )
         concerned.setdefault(object_key(change.key), []).append(change)
-    names = _names(concerned, after, owners, objects)
+    names = _Names(concerned, after, cluster)
     made: list[Write] = []
     gone: list[Write] = []
     for key in sorted(concerned, key=lambda key: (ORDER.index(key.kind), key.path)):
@@ -68,9 +77,9 @@ def writes(
             if before is not None:
                 gone.insert(0, Write("delete", name, before))
         elif before is None:
-            made.append(Write("create", name, _new(resource, name, after, names, owners)))
+            made.append(Write("create", name, _new(resource, name, after, names)))
         else:
-            found = _changed(before, resource, concerned[key], after, names, owners)
+            found = _changed(before, resource, concerned[key], after, names)
             if found != before:
                 made.append(Write("replace", name, found))
     return [*made, *gone]
@@ -81,68 +90,95 @@ def object_key(key: Key) -> Key:
     return Key("virtualRouter", key.parent) if key.kind in ("route", record.KIND) else key
 
 
-def _names(
-    concerned: Iterable[Key], after: View, owners: Mapping[Key, ObjectName], objects: Mapping[ObjectName, Object]
-) -> dict[Key, ObjectName]:
-    """The objects of the resources concerned; new ones get a name that is free."""
-    names: dict[Key, ObjectName] = {}
-    taken: set[ObjectName] = set()
-    for key in concerned:
-        if key in owners:
-            names[key] = owners[key]
-        elif (resource := after.get(key)) is not None:
+class _Names:
+    """The objects of all resources as they will be; new ones get a name that is free."""
+
+    def __init__(self, concerned: Iterable[Key], after: View, cluster: Cluster) -> None:
+        self.cluster = cluster
+        self._new: dict[Key, ObjectName] = {}
+        self._after = after
+        taken: set[ObjectName] = set()
+        for key in concerned:
+            resource = after.get(key)
+            if key in cluster.owners or resource is None:
+                continue
             metadata = restored(_declared(resource))["metadata"]
             name = ObjectName(MANIFEST_KINDS[key.kind], metadata.get("namespace", ""), str(metadata["name"]))
-            if name in objects or name in taken:
+            if name in cluster.objects or name in taken:
                 name = name._replace(name=distinct(name.name, "/".join(key.path)))
-            names[key] = name
+            self._new[key] = name
             taken.add(name)
-    return names
+
+    def get(self, key: Key) -> ObjectName | None:
+        return self._new.get(key) or self.cluster.owners.get(key)
+
+    def reference(self, key: Key, own: ObjectName) -> dict[str, str]:
+        """Name and uid of the object of a resource that is there, for `meshRef` and the like."""
+        name = self.get(key)
+        assert name is not None  # noqa: S101  # a parent was required before
+        found = self.cluster.objects.get(name)
+        apart = {"namespace": name.namespace} if name.namespace not in ("", own.namespace) else {}
+        return {"name": name.name, **apart, "uid": str(found["metadata"]["uid"]) if found is not None else ""}
+
+    def mesh_is_told(self, mesh: str, namespace: str) -> bool:
+        """Whether the labels of a namespace say already that its members are of that mesh."""
+        selectors = {name.name: at(one, ("spec", "namespaceSelector")) for name, one in self._meshes()}
+        own = self.get(Key("mesh", (mesh,)))
+        labels = self.cluster.namespaces.get(namespace, {})
+        fitting = [name for name, selector in selectors.items() if selects(selector, labels)]
+        return own is not None and fitting == [own.name]
+
+    def _meshes(self) -> Iterator[tuple[ObjectName, Object]]:
+        yield from ((name, one) for name, one in self.cluster.objects.items() if name.kind == "Mesh")
+        for key, name in self._new.items():
+            if name.kind == "Mesh" and (resource := self._after.get(key)) is not None:
+                yield name, restored(_declared(resource))
 
 
-def _new(
-    resource: Resource,
-    name: ObjectName,
-    after: View,
-    names: Mapping[Key, ObjectName],
-    owners: Mapping[Key, ObjectName],
-) -> Object:
+def with_uids(write: Write, written: Mapping[ObjectName, Object]) -> Write:
+    """A write whose references to objects that are there only now have their uids."""
+    found = copy.deepcopy(write.object)
+    for field, kind in (("meshRef", "Mesh"), ("virtualGatewayRef", "VirtualGateway")):
+        reference = (found.get("spec") or {}).get(field)
+        if reference is not None and reference.get("uid") == "":
+            space = "" if kind == "Mesh" else reference.get("namespace", write.name.namespace)
+            other = written.get(ObjectName(kind, space, reference["name"]))
+            if other is not None:
+                reference["uid"] = str(other["metadata"]["uid"])
+    return replace(write, object=found)
+
+
+def _new(resource: Resource, name: ObjectName, after: View, names: _Names) -> Object:
+    key = resource.key
     found = restored(_declared(resource))
     found["metadata"]["name"] = name.name
-    refer = reference_to(resource.key.mesh, name, lambda key: names.get(key) or owners.get(key))
+    refer = reference_to(key.mesh, name, names.get)
     found["spec"] |= _spelled(resource, refer)
-    if resource.key.kind == "virtualRouter":
-        routes = after.children("route", resource.key.path)
-        if routes:
-            found["spec"]["routes"] = [_route(route, refer) for route in routes]
-    return _annotated(found, resource, after, None)
+    if name.kind != "Mesh" and not names.mesh_is_told(key.mesh, name.namespace):
+        found["spec"]["meshRef"] = names.reference(Key("mesh", (key.mesh,)), name)
+    if key.kind == "gatewayRoute":
+        found["spec"]["virtualGatewayRef"] = names.reference(Key("virtualGateway", key.parent), name)
+    if key.kind == "virtualRouter" and (routes := after.children("route", key.path)):
+        found["spec"]["routes"] = [_route(route, refer) for route in routes]
+    return _annotated(found, resource, after, new=True)
 
 
-def _changed(
-    before: Object,
-    resource: Resource,
-    changes: Sequence[Change],
-    after: View,
-    names: Mapping[Key, ObjectName],
-    owners: Mapping[Key, ObjectName],
-) -> Object:
+def _changed(before: Object, resource: Resource, changes: Sequence[Change], after: View, names: _Names) -> Object:
     found = copy.deepcopy(before)
     found.pop("status", None)
     found["metadata"].pop("managedFields", None)
-    own = ObjectName(found["kind"], str(found["metadata"].get("namespace") or ""), str(found["metadata"]["name"]))
-    refer = reference_to(resource.key.mesh, own, lambda key: names.get(key) or owners.get(key))
+    bare = copy.deepcopy(found)
+    metadata = found["metadata"]
+    own = ObjectName(found["kind"], str(metadata.get("namespace") or ""), str(metadata["name"]))
+    refer = reference_to(resource.key.mesh, own, names.get)
     for change in changes:
         if change.key == resource.key and change.before is not None and change.after is not None:
             _change_fields(found["spec"], _spelled(change.before, refer), _spelled(change.after, refer))
             _change_kept(found, change.before, change.after)
         elif change.key.kind == "route":
             _change_route(found["spec"], change, refer)
-    found = _annotated(found, resource, after, kept.read(before))
-    if found == {name: value for name, value in before.items() if name != "status"} | {
-        "metadata": {name: value for name, value in before["metadata"].items() if name != "managedFields"}
-    }:
-        return before
-    return found
+    found = _annotated(found, resource, after, new=False)
+    return before if found == bare else found
 
 
 def _change_fields(spec: dict[str, Any], before: Document, after: Document) -> None:
@@ -191,24 +227,16 @@ def _spelled(resource: Resource, refer: Any) -> dict[str, Any]:
     return spec
 
 
-def _annotated(found: Object, resource: Resource, after: View, before: kept.Kept | None) -> Object:
-    """With the annotations that tags, versions of routes and canaries are kept in; `before` is None of a new object."""
+def _annotated(found: Object, resource: Resource, after: View, new: bool) -> Object:
+    """With the annotations that say what no field says."""
     annotations = dict(found["metadata"].get("annotations") or {})
     said = {name: text for name, text in annotations.items() if not name.startswith(PREFIX)}
     said |= texts({name: value for name, value in resource.tags if name.startswith(PREFIX)})
-    derived = resource.derived_from
-    keeping = kept.Kept(_plain(resource), None if derived is None else derived.name)
-    if resource.key.kind == "virtualRouter":
-        routes = after.children("route", resource.key.path)
-        said |= of_routes((route.key.name, dict(route.tags)) for route in routes)
-        for route in routes:
-            canary = after.get(record.key(route.key))
-            its = KeptRoute(
-                route.version, kept.digest(route.spec), _plain(route), None if canary is None else dict(canary.spec)
-            )
-            # The routes of a new router are as old as their object, which says so.
-            if before is not None or its.tags or its.canary:
-                keeping = keeping.with_route(route.key.name, its)
+    routes = after.children("route", resource.key.path) if resource.key.kind == "virtualRouter" else []
+    said |= of_routes((route.key.name, dict(route.tags)) for route in routes)
+    keeping = replace(
+        _keeping(resource, after, new), routes={one.key.name: _keeping(one, after, new) for one in routes}
+    )
     for name in said:
         if name.startswith(PREFIX) and not is_valid_in_kubernetes(name):
             raise Conflict(
@@ -223,6 +251,20 @@ def _annotated(found: Object, resource: Resource, after: View, before: kept.Kept
     else:
         found["metadata"].pop("annotations", None)
     return found
+
+
+def _keeping(resource: Resource, after: View, new: bool) -> Kept:
+    canary = after.get(record.key(resource.key)) if resource.key.kind == "route" else None
+    derived = resource.derived_from
+    # A new object is of version 1, as its generation says.
+    version, digest = (0, "") if new else (resource.version, kept.digest(resource.spec))
+    return Kept(
+        version,
+        digest,
+        _plain(resource),
+        None if canary is None else canary.spec,
+        None if derived is None else derived.name,
+    )
 
 
 def _plain(resource: Resource) -> dict[str, str]:

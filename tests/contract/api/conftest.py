@@ -10,8 +10,9 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from concurrent.futures import Future
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -59,25 +60,35 @@ class ApiServer:
         )
 
 
+@contextlib.asynccontextmanager
+async def kept(path: Path | None) -> AsyncIterator[Database]:
+    store = await Database.open(path)
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
 @contextlib.contextmanager
 def serving(
-    path: Path | None = None, credentials: Mapping[str, str] | None = None, new_uid: Any = lambda: str(uuid.uuid4())
+    path: Path | None = None,
+    credentials: Mapping[str, str] | None = None,
+    new_uid: Any = lambda: str(uuid.uuid4()),
+    stored: Callable[[], AbstractAsyncContextManager[Any]] | None = None,
 ) -> Iterator[ApiServer]:
+    """Over a file, memory, or what `stored` opens."""
     listener = socket.socket(proto=socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
     started: Future[tuple[Database, asyncio.AbstractEventLoop, uvicorn.Server]] = Future()
 
     async def serve() -> None:
-        store = await Database.open(path)
-        try:
+        async with stored() if stored is not None else kept(path) as store:
             application = Starlette(routes=routes(store, ACCOUNT, REGION, time.time, new_uid))
             secured = Authenticated(application, credentials or {}, REGION)
             config = uvicorn.Config(secured, lifespan="off", log_config=None, access_log=False)
             server = uvicorn.Server(config)
             started.set_result((store, asyncio.get_running_loop(), server))
             await server.serve(sockets=[listener])
-        finally:
-            await store.close()
 
     thread = threading.Thread(target=lambda: asyncio.run(serve()), name="api server", daemon=True)
     thread.start()

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from shopmesh.appmesh.manifests import Declared
+from shopmesh.appmesh.manifests.sameness import same
 from shopmesh.appmesh.store import Key
-from shopmesh.client.planning import deletion, label, plan, same
+from shopmesh.client.planning import deletion, label, plan
 
 NODE = Key("virtualNode", ("m", "a-vn"))
 

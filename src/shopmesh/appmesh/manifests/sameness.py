@@ -1,0 +1,17 @@
+"""When two specifications mean the same: an empty list is as good as none."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two specifications mean the same."""
+    return bool(plain(one) == plain(other))
+
+
+def plain(value: Any) -> Any:
+    """A specification without what says nothing."""
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items() if item not in ([], None)}
+    return [plain(item) for item in value] if isinstance(value, list) else value
