@@ -100,7 +100,7 @@ choose_way_in() {
   local address='' url
   if [ "$LOAD" != pod ]; then
     for _ in $(seq 30); do
-      address=$(k -n default get service order -o 'jsonpath={.status.loadBalancer.ingress[0].ip}{.status.loadBalancer.ingress[0].hostname}')
+      address=$(k -n default get service order -o 'jsonpath={.status.loadBalancer.ingress[0].ip}{.status.loadBalancer.ingress[0].hostname}' 2>/dev/null)
       [ -z "$address" ] || break
       sleep 1
     done
@@ -431,7 +431,7 @@ clean_up() {
   k -n default delete job/story virtualnode/story --ignore-not-found >/dev/null 2>&1
   k delete namespace shopmesh-story --ignore-not-found --wait=false >/dev/null 2>&1
   # `default` cannot be deleted, and is not to be.
-  timeout "$PATIENCE" make --no-print-directory k8s-down OVERLAY="$OVERLAY" >"$work/last" 2>&1 || { why "$(tail -n 5 "$work/last")"; return 1; }
+  timeout "$PATIENCE" k8s/down.sh "$OVERLAY" >"$work/last" 2>&1 || { why "$(tail -n 5 "$work/last")"; return 1; }
   until_true 'the namespace is gone' no_more "namespace/$SYSTEM" &&
     until_true 'the definitions are gone' no_more crd/meshes.appmesh.k8s.aws &&
     until_true 'the workloads are gone' nothing_of_ours

@@ -10,7 +10,7 @@ import pytest
 
 from tests.k8s import policy
 from tests.k8s.policy import broken, containers, meshed, pod, template, workloads
-from tests.k8s.rendering import COMBINATIONS, OVERLAYS, Object, combination, name_of, overlay
+from tests.k8s.rendering import COMBINATIONS, OVERLAYS, STACK, Object, combination, name_of, overlay
 
 Mutation = Callable[[list[Object]], object]
 
@@ -214,7 +214,7 @@ MUTANTS: list[tuple[str, str, Mutation]] = [
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], list[Object]]:
     """The local overlay with its hardening, anew for each call."""
     folder = tmp_path_factory.mktemp("whole")
-    text = repr(combination(folder, ("sidecar", "hardening")))
+    text = repr(combination(folder, ("sidecar", "hardening"), STACK[1:]))
 
     def anew() -> list[Object]:
         found: list[Object] = eval(text)  # noqa: S307  # the repr of plain objects, a fast deep copy

@@ -18,7 +18,7 @@ from tests.k8s.rendering import COMBINATIONS, K8S, OVERLAYS, ROOT, Object, combi
 from tests.support.crds import complaints
 from tests.support.gateway_api import problems
 
-VERSIONS = ("1.30", "1.33", "1.36", "1.37")
+VERSIONS = ("1.30", "1.36", "1.37")
 EXAMPLES = sorted(folder.name for folder in (K8S / "examples").iterdir() if folder.is_dir())
 FOREIGN = ("gateway.networking.k8s.io/", "flagger.app/", "argoproj.io/")
 
