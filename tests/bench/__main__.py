@@ -106,6 +106,12 @@ SECTIONS = (
         "its table of routes is one resource of 1.6 MB, which Envoy reads as a whole.",
     ),
     Section(
+        "A large mesh in a cluster",
+        "kubernetes.reading",
+        (),
+        "What is converted again follows what changed. The API server and the network are not in it.",
+    ),
+    Section(
         "Delta against state of the world",
         "xds.delta",
         (),

@@ -72,6 +72,14 @@ def test_a_service_without_endpoints_is_an_empty_cluster_and_not_a_name(world: W
     assert {} == instances(world)
 
 
+def test_a_headless_service_is_one_as_any_other(world: World) -> None:
+    """The pods of a StatefulSet are found by it, each by its own name."""
+    world.tell(service("product", clusterIP="None"), *(pod(f"product-{n}", "product", "1.0") for n in range(2)))
+    world.tell(slices("product", *(endpoint(f"10.0.0.{n}", f"product-{n}") for n in range(2))))
+
+    assert {"product-0", "product-1"} == instances(world).keys()
+
+
 def test_a_pod_that_is_going_away_gets_no_new_request(world: World) -> None:
     """From the moment that it is terminating; it may still serve what is under way."""
     both = [endpoint("10.0.0.1", "p1"), endpoint("10.0.0.2", "p2")]
