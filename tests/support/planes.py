@@ -14,7 +14,7 @@ from shopmesh.appmesh.store import Resource, Transaction
 from shopmesh.server.config import Config
 from shopmesh.server.control_plane import Bound, Foundation, listen, served
 from shopmesh.server.database import Database
-from shopmesh.server.replicas import Peers
+from shopmesh.server.replicas import Peer
 from shopmesh.server.replicas.peers import HttpPeers
 from shopmesh.server.store import Store
 from tests.support.process import free_port
@@ -44,31 +44,35 @@ class Plane:
     """One replica. `port` is that of its xDS."""
 
     name: str
-    url: str
+    api_port: int
     port: int
     store: Store
     bound: Bound
     leadership: Scripted
     _stack: contextlib.AsyncExitStack
 
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.api_port}"
+
     async def stop(self) -> None:
         await self._stack.aclose()
 
 
 class Planes:
-    """Replicas `one` (127.0.0.1) and `two` (127.0.0.2) in a loop of their own; `one` leads until told otherwise."""
+    """Replicas `one` and `two` in a loop of their own; `one` leads until told otherwise."""
 
     def __init__(self, credentials: Mapping[str, str] | None = None) -> None:
         self._credentials = credentials or {}
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)
-        self.port = free_port()
+        self._ports = (free_port(), free_port())
 
     def __enter__(self) -> Self:
         self._thread.start()
         self.store = self.run(Database.open(None))
         self.one, self.two = (
-            self.run(self._start(name, host)) for name, host in (("one", "127.0.0.1"), ("two", "127.0.0.2"))
+            self.run(self._start(name, port)) for name, port in zip(("one", "two"), self._ports, strict=True)
         )
         self.lead(self.one)
         return self
@@ -108,12 +112,12 @@ class Planes:
 
         self.run(tell())
 
-    async def _start(self, name: str, host: str) -> Plane:
-        config = Config(host=host, api_port=self.port, xds_port=0, credentials=self._credentials)
-        peers: Peers = HttpPeers(("127.0.0.1", "127.0.0.2"), self.port, self._credentials, config.region)
+    async def _start(self, name: str, port: int) -> Plane:
+        config = Config(api_port=port, xds_port=0, credentials=self._credentials)
+        peers = HttpPeers([Peer("127.0.0.1", one) for one in self._ports], self._credentials, config.region)
         leadership = Scripted()
         foundation = Foundation(self.store, identity=name, peers=peers, leadership=leadership)
         stack = contextlib.AsyncExitStack()
-        listener = stack.enter_context(contextlib.closing(listen(host, self.port)))
+        listener = stack.enter_context(contextlib.closing(listen(config.host, port)))
         bound = await stack.enter_async_context(served(config, foundation, listener))
-        return Plane(name, f"http://{host}:{self.port}", bound.xds_port, self.store, bound, leadership, stack)
+        return Plane(name, port, bound.xds_port, self.store, bound, leadership, stack)

@@ -40,7 +40,7 @@ from shopmesh.server.exposition import Exposition
 from shopmesh.server.figures import Figures
 from shopmesh.server.observe import Observe
 from shopmesh.server.proxies import Proxies
-from shopmesh.server.replicas import ALONE, Leadership, Local, Peers, Replicas
+from shopmesh.server.replicas import ALONE, Handover, Leadership, Local, Peers, Replicas
 from shopmesh.server.sigv4 import Authenticated
 from shopmesh.server.store import Store
 from shopmesh.server.token import TokenRequired
@@ -136,7 +136,8 @@ async def served(config: Config, foundation: Foundation, listener: socket.socket
     ads = Ads(store, proxies, declares=foundation.declares)
     ads.add_to(server)
     readiness.add_to(server, ads.instances.readiness)
-    metrics.add_to(server, figures)
+    handover = Handover(replicas, figures)
+    metrics.add_to(server, figures, take_over=handover.take_over)
     xds_port = _bind(server, config.xds_host, config.xds_port, foundation.xds_credentials)
     await server.start()
     try:
@@ -154,6 +155,7 @@ async def served(config: Config, foundation: Foundation, listener: socket.socket
             yield Bound(listener.getsockname()[1], xds_port, replicas)
     finally:
         await server.stop(grace=None)
+        await handover.close()
         await replicas.close()
 
 

@@ -126,6 +126,13 @@ class _Proxy:
     certificate_days: int | None = None
 
 
+class LeftOff(NamedTuple):
+    """Where the reports of one proxy ended: when the last one came, and its counters by cluster."""
+
+    at: float
+    readings: Mapping[str, Reading]
+
+
 class Figures:
     """All tallies, by caller and cluster. Times are seconds of one clock, given by the callers."""
 
@@ -140,6 +147,17 @@ class Figures:
         before this control plane was there, or before requests were to be counted.
         """
         self._proxies.setdefault((caller, instance), _Proxy(started))
+
+    def left_off(self, caller: Caller, instance: str) -> LeftOff | None:
+        """Where a proxy's reports have come to here; None where it is not known."""
+        proxy = self._proxies.get((caller, instance))
+        return None if proxy is None else LeftOff(proxy.at, proxy.readings)
+
+    def go_on(self, caller: Caller, instance: str, left: LeftOff) -> None:
+        """What a proxy reports next is counted from there on, for another has counted what came before."""
+        proxy = self._proxies.get((caller, instance))
+        if proxy is None or proxy.at < left.at:
+            self._proxies[caller, instance] = _Proxy(left.at, dict(left.readings))
 
     def report(self, caller: Caller, instance: str, at: float, readings: Mapping[str, Reading]) -> None:
         """Takes in one report; `begin` was called for this proxy."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 
 import grpc
 from envoy.config.core.v3.base_pb2 import Node
@@ -25,8 +25,20 @@ _NO_CERTIFICATE = 2**32 - 1
 """What Envoy tells where it has none, and while one of them is not there."""
 
 
-def add_to(server: grpc.aio.Server, figures: Figures, clock: Callable[[], float] = time.time) -> None:
-    """Serves the metrics service on `server`; `clock` gives seconds since 1970."""
+async def _nobody_else(caller: Caller, instance: str) -> None:
+    """Where there are no replicas, no proxy comes from one."""
+
+
+def add_to(
+    server: grpc.aio.Server,
+    figures: Figures,
+    clock: Callable[[], float] = time.time,
+    take_over: Callable[[Caller, str], Awaitable[None]] = _nobody_else,
+) -> None:
+    """Serves the metrics service on `server`; `clock` gives seconds since 1970.
+
+    `take_over` is awaited before the first report of a proxy's stream is counted.
+    """
     refusals = Refusals(log)
 
     async def stream_metrics(requests: AsyncIterator[bytes], context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
@@ -39,6 +51,7 @@ def add_to(server: grpc.aio.Server, figures: Figures, clock: Callable[[], float]
                     node = parse(Node.FromString(message.identifier.node))
                     admission.check(node)
                     caller, instance = Caller(node.mesh, node.kind, node.name), node.instance
+                    await take_over(caller, instance)
                     figures.begin(caller, instance, _started(message.envoy_metrics, clock()))
                 figures.report(caller, instance, clock(), readings(message.envoy_metrics))
                 figures.note_certificates(caller, instance, _certificate_days(message.envoy_metrics))

@@ -52,7 +52,7 @@ def test_an_answer_says_how_many_replicas_gave_it(planes: Planes, one: Client, t
 
     assert {"asked": 2, "answered": 1} == one.splits()["replicas"]
     [finding] = one.findings()
-    assert ("SM211", f"replica 127.0.0.2:{planes.port}") == (finding["code"], finding["where"])
+    assert ("SM211", f"replica 127.0.0.1:{planes.two.api_port}") == (finding["code"], finding["where"])
 
 
 def test_one_that_hangs_is_not_waited_for(planes: Planes, one: Client) -> None:
@@ -60,7 +60,7 @@ def test_one_that_hangs_is_not_waited_for(planes: Planes, one: Client) -> None:
     planes.run(planes.two.stop())
     with socket.socket() as silent:
         silent.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        silent.bind(("127.0.0.2", planes.port))
+        silent.bind(("127.0.0.1", planes.two.api_port))
         silent.listen()
         [finding] = one.findings()
 

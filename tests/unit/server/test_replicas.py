@@ -13,9 +13,9 @@ import pytest
 
 from shopmesh.appmesh.protocol import Response
 from shopmesh.server.database import Database
-from shopmesh.server.figures import Caller, Figures, Tally
+from shopmesh.server.figures import Caller, Figures, LeftOff, Reading, Tally
 from shopmesh.server.proxies import Proxies, ProxyStatus, Refusal, TypeStatus
-from shopmesh.server.replicas import ChangeStatus, Local, Peer, PeerError, Question, Replicas, Told
+from shopmesh.server.replicas import ChangeStatus, Handover, Local, Peer, PeerError, Question, Replicas, Told
 from shopmesh.server.replicas.merge import merged, of_revision
 from shopmesh.server.replicas.told import MalformedError
 from shopmesh.xds.limitations import Limitation
@@ -51,15 +51,25 @@ def test_what_is_told_arrives_as_it_was() -> None:
         changes=(change(5, 7, a=1.5, b=None),),
         forgotten=5,
         converged=False,
+        reports={(ORDER, "order-1"): LeftOff(2.5, {"x": Reading(3, 1, 0, {})})},
     )
-    question = Question(proxies=True, spans=(1.25,), changes=0, converged=3, wait=2.0)
+    question = Question(True, (1.25,), changes=0, converged=3, wait=2.0, reports=((ORDER, "order-1"),))
 
     assert told == Told.of(json.loads(json.dumps(told.to_document(), allow_nan=False)))
     assert question == Question.of(json.loads(json.dumps(question.to_document())))
 
 
 @pytest.mark.parametrize(
-    "document", [{"spans": 1}, {"spans": ["x"]}, {"changes": True}, {"wait": -1}, {"other": 1}, {"spans": [0] * 1001}]
+    "document",
+    [
+        {"reports": ["x"]},
+        {"spans": 1},
+        {"spans": ["x"]},
+        {"changes": True},
+        {"wait": -1},
+        {"other": 1},
+        {"spans": [0] * 1001},
+    ],
 )
 def test_a_question_that_is_none_is_refused(document: dict[str, Any]) -> None:
     """Bounded as everything that comes in."""
@@ -142,6 +152,7 @@ class Wired:
     def __init__(self, answers: Mapping[str, Replicas | str]) -> None:
         self.answers = dict(answers)
         self.asked: list[str] = []
+        self.figures = (Figures(), Figures())
 
     async def find(self) -> Sequence[Peer]:
         if not self.answers:
@@ -166,10 +177,10 @@ class Wired:
 async def three(wired: Wired) -> list[Replicas]:
     """Two that answer and one that does not, over stores of their own."""
     found = []
-    for name in ("a", "b"):
+    for name, figures in zip(("a", "b"), wired.figures, strict=True):
         store, proxies = await Database.open(None), Proxies()
         proxies.begin(store, list)
-        found.append(Replicas(Local(name, store, proxies, Figures()), wired))
+        found.append(Replicas(Local(name, store, proxies, figures), wired))
         await store.close()
     wired.answers = {"1": found[0], "2": found[1], "3": "no answer within 1.5 s"}
     return found
@@ -225,3 +236,29 @@ def test_a_request_is_handed_to_the_one_that_is_named() -> None:
             await first.forward("c", "/shopmesh/v1/replica", b"{}", 1.0)
 
     asyncio.run(play())
+
+
+def test_a_proxy_that_moves_is_counted_once() -> None:
+    """To another replica and back: each counts only what is new since the other's last report."""
+
+    async def play() -> None:
+        wired = Wired({})
+        replicas = await three(wired)
+        handovers = [Handover(one, figures) for one, figures in zip(replicas, wired.figures, strict=True)]
+        for at, (number, counter) in enumerate(((0, 10), (1, 15), (1, 18), (0, 30)), 10):
+            # Two at once: the second waits for what was asked for the first.
+            await asyncio.gather(*(handovers[number].take_over(ORDER, f"order-{one}") for one in (1, 2)))
+            wired.figures[number].begin(ORDER, "order-1", started=1.0)
+            wired.figures[number].report(ORDER, "order-1", float(at), {"x": Reading(counter, 0, 0, {})})
+        answer = await replicas[0].ask(Question(spans=(0.0,)))
+        assert [(ORDER, "x", Tally(30))] == list(answer.told.counted[0])
+
+    asyncio.run(play())
+
+
+@pytest.mark.parametrize("text", ["host", ":1", "host:", "host:0", "host:x", "host:70000"])
+def test_a_name_of_replicas_has_a_port(text: str) -> None:
+    """An address of IPv6 stands in brackets."""
+    with pytest.raises(ValueError, match="no host name with a port"):
+        Peer.named(text)
+    assert [Peer("a.b", 1), Peer("::1", 2)] == [Peer.named("a.b:1"), Peer.named("[::1]:2")]

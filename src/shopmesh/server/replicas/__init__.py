@@ -8,6 +8,7 @@ A control plane that is alone has no peers, and then nothing is asked and nothin
 """
 
 from shopmesh.server.replicas.finding import UNANSWERED
+from shopmesh.server.replicas.handover import Handover
 from shopmesh.server.replicas.leadership import ALONE, Leadership
 from shopmesh.server.replicas.local import Local
 from shopmesh.server.replicas.replicas import FORWARDED, Answer, Missing, Peer, PeerError, Peers, Replicas
@@ -19,6 +20,7 @@ __all__ = [
     "UNANSWERED",
     "Answer",
     "ChangeStatus",
+    "Handover",
     "Leadership",
     "Local",
     "Missing",

@@ -41,6 +41,7 @@ class Local:
             changes=[] if question.changes is None else list(self._changes(question.changes)),
             forgotten=self._proxies.forgotten,
             converged=converged,
+            reports={one: left for one in question.reports if (left := self._figures.left_off(*one)) is not None},
         )
 
     def _changes(self, after: int) -> Iterator[ChangeStatus]:

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import reduce
 
-from shopmesh.server.figures import Caller, Tally
+from shopmesh.server.figures import Caller, LeftOff, Tally
 from shopmesh.server.proxies import ProxyStatus
-from shopmesh.server.replicas.told import ChangeStatus, Counted, Told
+from shopmesh.server.replicas.told import ChangeStatus, Counted, Reporting, Told
 
 
 def merged(own: Told, others: Sequence[Told]) -> Told:
@@ -36,6 +36,7 @@ def merged(own: Told, others: Sequence[Told]) -> Told:
         changes=tuple(reduce(_joined, others, change) for change in own.changes),
         forgotten=own.forgotten,
         converged=all(told.converged for told in everybody),
+        reports=_latest(everybody),
     )
 
 
@@ -74,6 +75,16 @@ def _newest(everybody: Iterable[Told]) -> dict[tuple[str, str, str, str], tuple[
             identity = (status.mesh, status.kind, status.name, status.instance)
             if identity not in found or _age(status) > _age(found[identity][0]):
                 found[identity] = (status, told)
+    return found
+
+
+def _latest(everybody: Iterable[Told]) -> dict[Reporting, LeftOff]:
+    """How far the reports of each proxy have come, wherever it reported last."""
+    found: dict[Reporting, LeftOff] = {}
+    for told in everybody:
+        for one, left in told.reports.items():
+            if one not in found or left.at > found[one].at:
+                found[one] = left
     return found
 
 

@@ -22,14 +22,13 @@ _KEPT = ("content-type", "retry-after", "x-amzn-errortype")
 
 
 class HttpPeers:
-    """The replicas behind some host names (a headless Service's has an address for each pod), all on one port.
+    """The replicas behind host names and ports; a headless Service's name has an address for each pod.
 
     `credentials` (access key → secret key) are those that the replicas themselves ask for. Belongs to the running loop.
     """
 
-    def __init__(self, hosts: Sequence[str], port: int, credentials: Mapping[str, str], region: str) -> None:
-        self._hosts = hosts
-        self._port = port
+    def __init__(self, names: Sequence[Peer], credentials: Mapping[str, str], region: str) -> None:
+        self._names = names
         self._key = next(iter(credentials.items()), None)
         self._region = region
         # A connection that is kept may be closed by the other side in the moment it is used again, and a POST is not
@@ -48,7 +47,8 @@ class HttpPeers:
                 self._finding = asyncio.create_task(self._look_up())
             await asyncio.wait([self._finding], timeout=ANSWER_SECONDS)
             if not self._found:
-                raise PeerError(f"{', '.join(self._hosts)} cannot be looked up: {self._failure}")
+                names = ", ".join(map(str, self._names))
+                raise PeerError(f"{names} cannot be looked up: {self._failure}")
         return self._found
 
     async def send(self, peer: Peer, path: str, body: bytes, seconds: float, forwarded: bool = False) -> Response:
@@ -76,9 +76,9 @@ class HttpPeers:
         loop = asyncio.get_running_loop()
         found: set[Peer] = set()
         try:
-            for host in self._hosts:
-                for _, _, _, _, address in await loop.getaddrinfo(host, self._port, type=socket.SOCK_STREAM):
-                    found.add(Peer(str(address[0]), self._port))
+            for host, port in self._names:
+                for _, _, _, _, address in await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+                    found.add(Peer(str(address[0]), port))
         except OSError as error:
             self._failure = error.strerror or repr(error)
             return

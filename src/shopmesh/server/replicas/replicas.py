@@ -36,6 +36,14 @@ class Peer(NamedTuple):
     host: str
     port: int
 
+    @classmethod
+    def named(cls, text: str) -> Peer:
+        """`control-plane-replicas:9080`; ValueError when it is none."""
+        host, colon, port = text.strip().rpartition(":")
+        if not (host and colon and port.isdigit() and 0 < int(port) < 65536):
+            raise ValueError(f"{text!r} is no host name with a port, such as control-plane-replicas:9080")
+        return cls(host.strip("[]"), int(port))
+
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 

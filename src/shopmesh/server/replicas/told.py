@@ -7,11 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from shopmesh.server.figures import Caller, Tally
+from shopmesh.server.figures import Caller, LeftOff, Reading, Tally
 from shopmesh.server.proxies import ProxyStatus, Refusal, TypeStatus
 from shopmesh.xds.limitations import Limitation
 
 MOST_SPANS = 1000
+MOST_REPORTS = 1000
+Reporting = tuple[Caller, str]
+"""A proxy that reports figures: its node and its instance."""
 Counted = Sequence[tuple[Caller, str, Tally]]
 """What each caller counted for each cluster."""
 
@@ -26,7 +29,7 @@ class Question:
 
     `proxies`: their statuses, what could not be translated for them, and when their certificates expire. `spans`: what
     was counted since each of these times. `changes`: those after that revision. `converged`: whether all its proxies
-    have that revision, for which it waits `wait` seconds.
+    have that revision, for which it waits `wait` seconds. `reports`: how far those of these proxies have come.
     """
 
     proxies: bool = False
@@ -34,6 +37,7 @@ class Question:
     changes: int | None = None
     converged: int | None = None
     wait: float = 0.0
+    reports: tuple[Reporting, ...] = ()
 
     def to_document(self) -> dict[str, Any]:
         return {name: value for name, value in asdict(self).items() if value is not None}
@@ -42,17 +46,24 @@ class Question:
     def of(cls, document: Mapping[str, Any]) -> Question:
         """Raises MalformedError."""
         match document:
-            case {**given} if not given.keys() - {"proxies", "spans", "changes", "converged", "wait"}:
-                spans = given.get("spans", [])
+            case {**given} if not given.keys() - {"proxies", "spans", "changes", "converged", "wait", "reports"}:
+                spans, reports = given.get("spans", []), given.get("reports", [])
                 numbers = [given.get("changes"), given.get("converged"), given.get("wait", 0.0)]
                 if (
                     isinstance(spans, list)
                     and len(spans) <= MOST_SPANS
+                    and isinstance(reports, list)
+                    and len(reports) <= MOST_REPORTS
+                    and all(_is_reporting(one) for one in reports)
                     and all(_is_number(one) for one in (*spans, *(one for one in numbers if one is not None)))
                 ):
                     changes, converged, wait = numbers
-                    return cls(bool(given.get("proxies")), tuple(spans), changes, converged, wait or 0.0)
-        raise MalformedError(f"a replica is asked for proxies, at most {MOST_SPANS} spans, changes, converged and wait")
+                    asked = tuple((Caller(*caller), instance) for caller, instance in reports)
+                    return cls(bool(given.get("proxies")), tuple(spans), changes, converged, wait or 0.0, asked)
+        raise MalformedError(
+            f"a replica is asked for proxies, at most {MOST_SPANS} spans, changes, converged and wait, and at most "
+            f"{MOST_REPORTS} reports"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +108,12 @@ class Told:
     revision: int = 0
     proxies: Sequence[ProxyStatus] = ()
     limitations: Sequence[Limitation] = ()
-    certificate_days: Mapping[tuple[Caller, str], int] = field(default_factory=dict)
+    certificate_days: Mapping[Reporting, int] = field(default_factory=dict)
     counted: Sequence[Counted] = ()
     changes: Sequence[ChangeStatus] = ()
     forgotten: int = 0
     converged: bool = True
+    reports: Mapping[Reporting, LeftOff] = field(default_factory=dict)
 
     def to_document(self) -> dict[str, Any]:
         """As replicas tell it each other."""
@@ -115,6 +127,7 @@ class Told:
             "changes": [{"after": change.after, **change.to_document()} for change in self.changes],
             "forgotten": self.forgotten,
             "converged": self.converged,
+            "reports": [[*one, instance, *_left_off(left)] for (one, instance), left in self.reports.items()],
         }
 
     @classmethod
@@ -134,6 +147,12 @@ class Told:
                 changes=tuple(_change(one) for one in document["changes"]),
                 forgotten=int(document["forgotten"]),
                 converged=bool(document["converged"]),
+                reports={
+                    (Caller(mesh, kind, name), instance): LeftOff(
+                        float(at), {of: _reading(*one) for of, *one in counters}
+                    )
+                    for mesh, kind, name, instance, at, counters in document["reports"]
+                },
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise MalformedError(f"its answer is not that of a replica of this version ({error!r})") from error
@@ -174,6 +193,22 @@ def _change(document: Mapping[str, Any]) -> ChangeStatus:
         dict(document["proxies"]),
         bool(document["converged"]),
     )
+
+
+def _left_off(left: LeftOff) -> tuple[float, list[list[Any]]]:
+    return left.at, [[of, one.requests, one.errors, one.retries] for of, one in left.readings.items()]
+
+
+def _reading(requests: float, errors: float, retries: float) -> Reading:
+    # Histograms are of one interval each: only counters go on.
+    return Reading(requests, errors, retries, {})
+
+
+def _is_reporting(value: Any) -> bool:
+    match value:
+        case [[str(), str(), str()], str()]:
+            return True
+    return False
 
 
 def _is_number(value: Any) -> bool:

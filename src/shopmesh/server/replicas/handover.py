@@ -1,0 +1,51 @@
+"""A proxy whose stream of figures moves from one replica to another goes on where it was.
+
+Its counters are cumulative: the first report holds all since the proxy started, and what another replica has counted of
+it must not be counted again here. Whoever comes while others are being asked shares the next asking.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from shopmesh.server.figures import Caller, Figures
+from shopmesh.server.replicas.replicas import Replicas
+from shopmesh.server.replicas.told import MOST_REPORTS, Question, Reporting
+
+
+class Handover:
+    """Asks the others how far the reports of a proxy have come."""
+
+    def __init__(self, replicas: Replicas, figures: Figures) -> None:
+        self._replicas = replicas
+        self._figures = figures
+        self._waiting: list[tuple[Reporting, asyncio.Future[None]]] = []
+        self._asking: asyncio.Task[None] | None = None
+
+    async def take_over(self, caller: Caller, instance: str) -> None:
+        """Before the first report of a stream is counted; without others it comes back at once."""
+        if not self._replicas.several:
+            return
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(((caller, instance), done))
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.create_task(self._ask())
+        await done
+
+    async def close(self) -> None:
+        """Who still waits does so in vain."""
+        if self._asking is not None:
+            self._asking.cancel()
+            await asyncio.gather(self._asking, return_exceptions=True)
+
+    async def _ask(self) -> None:
+        while self._waiting:
+            some, self._waiting = self._waiting[:MOST_REPORTS], self._waiting[MOST_REPORTS:]
+            try:
+                answer = await self._replicas.ask(Question(reports=tuple(one for one, _ in some)))
+                for (caller, instance), left in answer.told.reports.items():
+                    self._figures.go_on(caller, instance, left)
+            finally:
+                for _, done in some:
+                    if not done.done():
+                        done.set_result(None)
