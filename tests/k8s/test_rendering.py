@@ -13,6 +13,7 @@ import yaml
 
 from shopmesh.appmesh.manifests import documents
 from shopmesh.appmesh.manifests.gateway_api import gateway_api
+from shopmesh.cli.server import serve
 from shopmesh.local.workloads import read
 from tests.k8s.rendering import COMBINATIONS, K8S, OVERLAYS, ROOT, Object, combination, name_of, objects, overlay
 from tests.support.crds import complaints
@@ -20,6 +21,8 @@ from tests.support.gateway_api import problems
 
 VERSIONS = ("1.30", "1.36", "1.37")
 EXAMPLES = sorted(folder.name for folder in (K8S / "examples").iterdir() if folder.is_dir())
+TO_COME = {"--replicas", "--webhook-port"}
+"""Options that are being written."""
 FOREIGN = ("gateway.networking.k8s.io/", "flagger.app/", "argoproj.io/")
 
 
@@ -142,3 +145,13 @@ def test_every_file_is_in_use(file: Path) -> None:
 def test_the_crds_can_be_applied_by_any_client() -> None:
     """Client-side apply keeps a copy in an annotation, of at most 256 KiB."""
     assert all(len(json.dumps(one)) < 256 << 10 for one in objects(K8S / "base" / "crds"))
+
+
+def test_the_control_plane_is_started_as_its_command_line_takes_it() -> None:
+    """Every argument of the Deployment is an option of `shopmesh serve`."""
+    (deployment,) = [one for one in overlay("local") if name_of(one) == "Deployment shopmesh-system/control-plane"]
+    command, *arguments = deployment["spec"]["template"]["spec"]["containers"][0]["args"]
+    options = {name for one in serve.params for name in one.opts}
+
+    assert "serve" == command
+    assert {argument.partition("=")[0] for argument in arguments} - options <= TO_COME
