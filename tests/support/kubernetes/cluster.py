@@ -204,6 +204,10 @@ class Cluster:
         """Lets every request wait so long."""
         self._serving.delay = seconds
 
+    def delay_answers(self, seconds: float) -> None:
+        """Does what it is asked at once, and answers so long afterwards."""
+        self._serving.delay_after = seconds
+
     def before(self, called: Callable[[Asked], None] | None) -> None:
         """Calls that with each request, before it is answered, in the server's thread."""
         self._serving.before = called
@@ -234,6 +238,7 @@ class Cluster:
 
     def close(self) -> None:
         self.stop()
+        self._run(_ended())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -269,6 +274,14 @@ class Cluster:
 
     def _run(self, work: Coroutine[Any, Any, None]) -> None:
         asyncio.run_coroutine_threadsafe(work, self._loop).result(20)
+
+
+async def _ended() -> None:
+    """All that still runs in this loop, such as answers that are delayed."""
+    others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
 
 
 @contextlib.contextmanager

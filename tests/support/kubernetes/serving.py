@@ -62,6 +62,7 @@ class Serving:
         self.refusing: tuple[int, str | None] | None = None
         """A status, and the plural that it is for."""
         self.delay = 0.0
+        self.delay_after = 0.0
         self.missing: set[ResourceType] = set()
         """Types whose definition is not installed."""
         self.expired_in_stream = True
@@ -126,6 +127,8 @@ class Serving:
         if asked.what == "list":
             return web.json_response(self._list(request, target))
         status, found = self._object(request, target, asked.body)
+        if self.delay_after:
+            await asyncio.sleep(self.delay_after)
         return web.json_response(_shown(found, request), status=status)
 
     def _target(self, path: str) -> _Target | None:
