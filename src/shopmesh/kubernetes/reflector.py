@@ -103,7 +103,7 @@ class Reflector:
 
     async def _list(self) -> None:
         found = await self._api.list(self.kind, self._namespace, self._selector, self._only_metadata)
-        self._in_touch()
+        self._contact, self.lost = self._clock(), None
         self._sink.replaced(self.kind, found.objects, found.resource_version)
         self.version = found.resource_version
         self.synced.set()
@@ -115,25 +115,25 @@ class Reflector:
             self.kind, self.version, seconds, self._namespace, self._selector, self._only_metadata
         ) as events:
             begun = loop.time()
-            self._in_touch()
+            self._contact, self.lost = self._clock(), None
+            settled = loop.call_later(SHORT_SECONDS, self._settled)
             try:
                 async for event in events:
-                    self._failures = 0
+                    self._settled()
                     if event.type == "DELETED":
                         self._sink.removed(self.kind, event.object)
                     elif event.type != "BOOKMARK":
                         self._sink.changed(self.kind, event.object)
                     self.version = event.resource_version
             finally:
+                settled.cancel()
                 self._contact = self._clock()
-                if lasted := loop.time() - begun >= SHORT_SECONDS:
-                    self._failures = 0
-        if not lasted:
+        if loop.time() - begun < SHORT_SECONDS:
             raise ApiError(f"watch {self.kind.plural}: the API server ends it as soon as it has begun")
 
-    def _in_touch(self) -> None:
-        self._contact = self._clock()
-        self.lost = None
+    def _settled(self) -> None:
+        """All is well again, which an answer alone does not show."""
+        self._failures = 0
         if self._complained:
             self._complained = False
             log.info("%s: in touch with the API server", self.kind.plural)

@@ -255,21 +255,26 @@ async def test_lists_that_expire_at_once_are_not_asked_for_in_a_tight_loop(clust
         assert lists <= len(pauses.taken) + 2
 
 
-async def test_watches_that_end_at_once_are_not_asked_for_in_a_tight_loop(cluster: Cluster) -> None:
-    """Somebody in between may cut them short."""
+async def test_watches_that_end_at_once_are_not_asked_for_in_a_tight_loop(
+    cluster: Cluster, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Somebody in between may cut them short; that is told once."""
     pauses = Pauses()
     cluster.watch_seconds(0)
-    async with started(cluster.configuration(), CONFIG_MAPS, sleep=pauses.sleep) as (reflector, _):
-        await until(lambda: len(pauses.taken) > 2, "pauses")
+    options: dict[str, Any] = {"sleep": pauses.sleep, "uniform": lambda _, high: high}
+    async with started(cluster.configuration(), CONFIG_MAPS, **options) as (reflector, _):
+        await until(lambda: len(pauses.taken) > 5, "pauses")
+        await until(lambda: reflector.lost, "a reason")
 
-        assert reflector.lost is not None
         assert len(cluster.asked_for("watch", CONFIG_MAPS)) <= len(pauses.taken) + 1
+        assert [0.4, 0.8, 1.6, 3.2, 6.4] == pauses.taken[:5]
+        assert 1 == len(caplog.records)
 
 
 async def test_one_break_is_nothing_to_tell(cluster: Cluster, caplog: pytest.LogCaptureFixture) -> None:
     """A warning comes when the second attempt fails too, once for the whole time."""
     caplog.set_level(logging.INFO, "shopmesh.kubernetes")
-    async with reflecting(cluster.configuration(), CONFIG_MAPS) as (reflector, mirror):
+    async with reflecting(cluster.configuration(), CONFIG_MAPS) as (_, mirror):
         cluster.disconnect()
         cluster.put(config_map("one"))
         await until(lambda: mirror.names == ["one"], "the next watch")
@@ -277,7 +282,7 @@ async def test_one_break_is_nothing_to_tell(cluster: Cluster, caplog: pytest.Log
         cluster.stop()
         await until(lambda: caplog.records, "a warning")
         cluster.start()
-        await until(lambda: reflector.lost is None, "contact")
+        await until(lambda: len(caplog.records) > 1, "that all is well")
 
         assert ["WARNING", "INFO"] == [record.levelname for record in caplog.records]
         assert "configmaps: out of touch with the API server, what is known stands: " in caplog.text
