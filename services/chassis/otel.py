@@ -19,7 +19,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer, format_trace_id, set_span_in_context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from services.chassis.tracing import Environ, Headers
+from services.chassis.tracing import Environ, Headers, carried
 
 # An exporter that waits longer would hold up the stop of a worker whose collector is gone.
 EXPORT_SECONDS = 3.0
@@ -51,8 +51,7 @@ class OpenTelemetry:
             kind=SpanKind.SERVER,
             attributes={"http.request.method": method, "url.path": str(environ["PATH_INFO"])},
         )
-        request_id = environ.get("HTTP_X_REQUEST_ID")
-        return _Request(span, method, self._tracer, self._propagator, request_id)
+        return _Request(span, method, self._tracer, self._propagator, carried(environ))
 
     def close(self) -> None:
         self._provider.shutdown()
@@ -62,14 +61,14 @@ class _Request:
     """A span of kind SERVER."""
 
     def __init__(
-        self, span: Span, method: str, tracer: Tracer, propagator: CompositePropagator, request_id: object
+        self, span: Span, method: str, tracer: Tracer, propagator: CompositePropagator, headers: Headers
     ) -> None:
         self.id: str | None = format_trace_id(span.get_span_context().trace_id)
         self._span = span
         self._method = method
         self._tracer = tracer
         self._propagator = propagator
-        self._request_id = request_id
+        self._carried = headers
         self._context: Context = set_span_in_context(span)
 
     def call(self, peer: str, url: str) -> _Call:
@@ -79,7 +78,7 @@ class _Request:
             kind=SpanKind.CLIENT,
             attributes={"http.request.method": "GET", "url.full": url, "peer.service": peer},
         )
-        headers: dict[str, str] = {} if self._request_id is None else {"x-request-id": str(self._request_id)}
+        headers = {**self._carried}
         self._propagator.inject(headers, context=set_span_in_context(span))
         return _Call(span, headers)
 

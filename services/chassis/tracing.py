@@ -20,12 +20,21 @@ Headers = Mapping[str, str]
 
 # Envoy joins its own spans and logs of one request by these, and asks applications to pass them on:
 # https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/observability/tracing#trace-context-propagation
-CARRIED = {
-    "HTTP_X_REQUEST_ID": "x-request-id",
+_OF_TRACES = {
     "HTTP_TRACEPARENT": "traceparent",
     "HTTP_TRACESTATE": "tracestate",
     "HTTP_X_AMZN_TRACE_ID": "x-amzn-trace-id",
 }
+_OF_REQUESTS = {
+    "HTTP_X_REQUEST_ID": "x-request-id",
+    # Users who were chosen for a canary are chosen in every service: `shopmesh canary --match header:x-canary=1`.
+    "HTTP_X_CANARY": "x-canary",
+}
+
+
+def carried(environ: Environ) -> dict[str, str]:
+    """What goes with a request through all services, whoever traces it."""
+    return {name: str(environ[key]) for key, name in _OF_REQUESTS.items() if key in environ}
 
 
 class Call(Protocol):
@@ -68,7 +77,7 @@ class PassedOn:
         self._ids = ids
 
     def begin(self, environ: Environ) -> _PassedOnTrace:
-        headers = {name: str(environ[key]) for key, name in CARRIED.items() if key in environ}
+        headers = carried(environ) | {name: str(environ[key]) for key, name in _OF_TRACES.items() if key in environ}
         identity = trace_id(headers)
         if identity is None and self._ids:
             identity = new_trace_id()

@@ -13,7 +13,7 @@ from aws_xray_sdk.core.models.segment import Segment
 from aws_xray_sdk.core.models.subsegment import Subsegment
 from aws_xray_sdk.core.models.trace_header import TraceHeader
 
-from services.chassis.tracing import Environ, Headers, new_trace_id, trace_headers, trace_id
+from services.chassis.tracing import Environ, Headers, carried, new_trace_id, trace_headers, trace_id
 
 
 class XRay:
@@ -38,18 +38,18 @@ class XRay:
         segment.set_service({"version": self._version})
         segment.put_http_meta("method", str(environ["REQUEST_METHOD"]))
         segment.put_http_meta("url", str(environ["PATH_INFO"]))
-        return _Request(segment, identity, self._emitter, environ.get("HTTP_X_REQUEST_ID"))
+        return _Request(segment, identity, self._emitter, carried(environ))
 
     def close(self) -> None:
         pass
 
 
 class _Request:
-    def __init__(self, segment: Segment, identity: str, emitter: UDPEmitter, request_id: object) -> None:
+    def __init__(self, segment: Segment, identity: str, emitter: UDPEmitter, headers: Headers) -> None:
         self.id: str | None = identity
         self._segment = segment
         self._emitter = emitter
-        self._request_id = request_id
+        self._carried = headers
 
     def call(self, peer: str, url: str) -> _Call:
         # `remote` and the peer's name are what X-Ray draws an edge of its service map by.
@@ -58,9 +58,7 @@ class _Request:
         subsegment.put_http_meta("method", "GET")
         subsegment.put_http_meta("url", url)
         headers = trace_headers(str(self.id), subsegment.id, self._segment.sampled)
-        if self._request_id is not None:
-            headers["x-request-id"] = str(self._request_id)
-        return _Call(subsegment, headers)
+        return _Call(subsegment, {**self._carried, **headers})
 
     def end(self, route: str, status: int) -> None:
         self._segment.put_annotation("route", route)

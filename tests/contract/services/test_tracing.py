@@ -164,7 +164,7 @@ def test_segments_of_concurrent_orders_are_not_mixed_up(shop: Callable[..., Serv
 def test_a_callers_trace_is_taken_up_and_handed_on(
     serve: Serve, collector: Collector, daemon: Daemon, tracing: str, header: dict[str, str]
 ) -> None:
-    """Whichever header the trace comes by, the peers are sent both, with the call as the parent; and the request id."""
+    """Whichever header the trace comes by, the peers are sent both, with the call as the parent; and what goes along."""
     seen: list[bytes] = []
     with peer(says(b'{"id": 1}'), seen) as url:
         order = serve(
@@ -175,7 +175,7 @@ def test_a_callers_trace_is_taken_up_and_handed_on(
             OTEL_EXPORTER_OTLP_ENDPOINT=collector.url,
             AWS_XRAY_DAEMON_ADDRESS=daemon.address,
         )
-        assert order.get("/orders/1", x_request_id="r-1", **header).ok
+        assert order.get("/orders/1", x_request_id="r-1", x_canary="1", **header).ok
         assert order.child.stop() == 0
     if tracing == "otel":
         own = next(span for span in collector.spans if span["name"].endswith("<int:number>"))
@@ -194,7 +194,7 @@ def test_a_callers_trace_is_taken_up_and_handed_on(
     assert {request["x-amzn-trace-id"] for request in sent} == {
         f"Root=1-{TRACE[:8]}-{TRACE[8:]};Parent={call};Sampled=1" for call in calls
     }
-    assert [request["x-request-id"] for request in sent] == ["r-1", "r-1"]
+    assert [(request["x-request-id"], request["x-canary"]) for request in sent] == [("r-1", "1"), ("r-1", "1")]
 
 
 @pytest.mark.parametrize("tracing", ["otel", "off"])

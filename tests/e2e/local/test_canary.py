@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -105,6 +106,25 @@ def test_two_good_ones_at_once_get_all_requests(shop: Shop) -> None:
         assert "promoted: the one stage went well" in customer.output
     assert ALL == shop.weights()
     assert ["25 %", "50 %"] == [past["stage"] for past in shop.found()["history"]]
+
+
+def test_chosen_users_have_it_before_all_others(shop: Shop) -> None:
+    """By a header at the way in, which order hands on to product; turned back, they have the old one again."""
+
+    def answers(**headers: str) -> tuple[bool, bool]:
+        with urlopen(Request(f"http://127.0.0.1:{shop.up.port}/", headers=headers), timeout=10) as answer:
+            text = answer.read().decode()
+        return '"Product","Version":1.0' in text, '"Product","Version":2.0' in text
+
+    chosen = {"x-canary": "1"}
+    with shop.canary("--to", "product-v2-vn", "--match", "header:x-canary=1", "--manual") as command:
+        command.wait_for(lambda: answers(**chosen) == (False, True), "chosen users have product 2.0")
+        assert {(True, False)} == {answers() for _ in range(10)} | {answers(**{"x-canary": "2"})}
+        shop.up.client.canary(PRODUCT, "turn back", reason="by hand")
+        assert 3 == command.process.wait(30), command.output
+
+    eventually(lambda: answers(**chosen) == (True, False), "chosen users have product 1.0 again")
+    assert STABLE == shop.weights()
 
 
 def test_a_failing_one_is_turned_back(shop: Shop) -> None:

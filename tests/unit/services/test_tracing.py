@@ -54,13 +54,19 @@ def test_new_ids_are_distinct_and_well_formed() -> None:
 
 def test_headers_are_passed_on_as_they_came() -> None:
     """The one who records nothing changes nothing, and hands on what joins the mesh's own spans."""
-    environ = {"HTTP_TRACEPARENT": f"00-{TRACE}-{SPAN}-01", "HTTP_X_REQUEST_ID": "r-1", "HTTP_COOKIE": "secret"}
+    environ = {
+        "HTTP_TRACEPARENT": f"00-{TRACE}-{SPAN}-01",
+        "HTTP_X_REQUEST_ID": "r-1",
+        "HTTP_X_CANARY": "1",
+        "HTTP_COOKIE": "secret",
+    }
     trace = PassedOn(ids=True).begin(environ)
 
     assert trace.id == TRACE
     assert trace.call("product", "http://product/").headers == {
         "traceparent": f"00-{TRACE}-{SPAN}-01",
         "x-request-id": "r-1",
+        "x-canary": "1",
     }
 
 
