@@ -48,11 +48,12 @@ def measure(services: int, routes: int, changes: int) -> str:
         return _took(lambda: world.do("UpdateRoute", **names, spec=spec))
 
     rows: list[list[object]] = [[f"all {len(objects):,} objects", f"{whole:.0f}", "", ""]]
-    for what, one in (("an object that was edited", edited), ("an update by the API", asked)):
-        took = [one(number) for number in range(changes)]
+    for what, change in (("an object that was edited", edited), ("an update by the API", asked)):
+        took = [change(number) for number in range(changes)]
         rows.append([what, *(f"{quantile(took, share):.2f}" for share in (0.5, 0.9)), f"{max(took):.2f}"])
     world.close()
-    return table([f"CPU milliseconds, {services:,} services, {services * routes:,} routes", "p50", "p90", "worst"], rows)
+    measured = f"CPU milliseconds, {services:,} services, {services * routes:,} routes"
+    return table([measured, "p50", "p90", "worst"], rows)
 
 
 def _mesh(services: int, routes: int) -> list[Declared]:
