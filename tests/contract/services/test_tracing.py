@@ -164,7 +164,7 @@ def test_segments_of_concurrent_orders_are_not_mixed_up(shop: Callable[..., Serv
 def test_a_callers_trace_is_taken_up_and_handed_on(
     serve: Serve, collector: Collector, daemon: Daemon, tracing: str, header: dict[str, str]
 ) -> None:
-    """Whichever header the trace comes by, the peers are sent both, with the call as the parent; and what goes along."""
+    """Whichever header the trace comes by, the peers are sent both, with the call as parent; and what goes along."""
     seen: list[bytes] = []
     with peer(says(b'{"id": 1}'), seen) as url:
         order = serve(

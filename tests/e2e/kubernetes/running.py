@@ -155,9 +155,15 @@ class Story:
         """That the control plane made."""
         return Authority.read(self._secret(AUTHORITY))
 
+    @property
+    def keys(self) -> tuple[str, str]:
+        """Of the API, which the control plane made."""
+        (found,) = parsed_credentials(self._secret(CREDENTIALS)["credentials"].decode(), "the Secret").items()
+        return found
+
     def appmesh(self, replica: int = 0) -> Any:
         """boto3, unmodified, with the keys that the control plane made."""
-        ((key, secret),) = parsed_credentials(self._secret(CREDENTIALS)["credentials"].decode(), "the Secret").items()
+        key, secret = self.keys
         return boto3.client(
             "appmesh",
             region_name="us-east-1",

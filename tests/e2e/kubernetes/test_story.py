@@ -10,7 +10,7 @@ import pytest
 from shopmesh.kubernetes.resources import VIRTUAL_ROUTERS
 from tests.e2e.kubernetes.running import Pod, Story, story
 from tests.e2e.xds.running import Load
-from tests.support.process import eventually
+from tests.support.process import BIN, eventually, running
 
 PRODUCT = "http://product.default.svc.cluster.local:5000/"
 
@@ -77,6 +77,21 @@ def test_a_weight_that_the_api_sets_is_in_the_object(told: Story, pods: dict[str
     route = told.cluster.get(VIRTUAL_ROUTERS, "product")["spec"]["routes"][0]
     assert [75, 25] == [target["weight"] for target in route["httpRoute"]["action"]["weightedTargets"]]
     eventually(lambda: loaded.answers["v2.0"] > 0, "product 2.0 is asked")
+
+
+def test_a_canary_of_a_cluster_is_promoted(told: Story, pods: dict[str, list[Pod]], loaded: Load) -> None:
+    """The same command as on a laptop: judged by the callers' Envoys, and its weights are in the object."""
+    key, secret = told.keys
+    endpoint = ("--endpoint-url", f"http://127.0.0.1:{told.replicas[0].api_port}")
+    plan = ("--to", "product-v2-vn", "--steps", "25", "--every", "1s", "--min-requests", "30")
+    command = (BIN / "shopmesh", *endpoint, "canary", "product", *plan)
+    with running(command, env={"AWS_ACCESS_KEY_ID": key, "AWS_SECRET_ACCESS_KEY": secret}) as canary:
+        assert 0 == canary.process.wait(60), canary.output
+        assert "promoted: the one stage went well" in canary.output
+
+    route = told.cluster.get(VIRTUAL_ROUTERS, "product")["spec"]["routes"][0]
+    assert [0, 100] == [target["weight"] for target in route["httpRoute"]["action"]["weightedTargets"]]
+    eventually(lambda: answered(pods["order"][0], "v2.0"), "product 2.0 answers everybody")
 
 
 def test_a_pod_that_is_going_away_gets_no_new_request(told: Story, pods: dict[str, list[Pod]], loaded: Load) -> None:
