@@ -74,6 +74,11 @@ proxies bring the token that their pod was given for the audience; xDS is served
     type=click.Path(file_okay=False, path_type=Path),
     help="In a cluster: folder of the manifests that it begins with, if it has no mesh.",
 )
+@click.option(
+    "--webhook-port",
+    type=int,
+    help="In a cluster: port of the webhook that puts sidecars into pods, on the API's address; none without.",
+)
 @click.option("--xds-audience", default="shopmesh", show_default=True, help="In a cluster: whom tokens are meant for.")
 def serve(
     host: str,
@@ -90,6 +95,7 @@ def serve(
     namespace: str | None,
     name: str | None,
     start: Path | None,
+    webhook_port: int | None,
     xds_audience: str,
 ) -> None:
     """Run the control plane: the App Mesh API for clients, xDS for Envoys."""
@@ -121,7 +127,7 @@ def serve(
             insecure=insecure,
             in_cluster=kubernetes,
         )
-        cluster = _cluster(namespace, name, xds_audience, start) if kubernetes else None
+        cluster = _cluster(namespace, name, xds_audience, start, webhook_port) if kubernetes else None
         asyncio.run(run(_control_plane(config, cluster), ready))
     except (ConfigError, StoreError) as error:
         raise click.ClickException(str(error)) from error
@@ -137,7 +143,9 @@ def _control_plane(config: Config, cluster: Cluster | None) -> AbstractAsyncCont
     return serving_cluster(config, cluster)
 
 
-def _cluster(namespace: str | None, name: str | None, audience: str, start: Path | None) -> Cluster:
+def _cluster(
+    namespace: str | None, name: str | None, audience: str, start: Path | None, webhook_port: int | None
+) -> Cluster:
     from shopmesh.appmesh.manifests import DocumentError
     from shopmesh.kubernetes.control_plane import Cluster
 
@@ -149,4 +157,4 @@ def _cluster(namespace: str | None, name: str | None, audience: str, start: Path
         manifests = [dict(source.value) for source in sources(there)]
     except (DocumentError, OSError) as error:
         raise click.ClickException(str(error)) from error
-    return Cluster(name or socket.gethostname(), namespace, audience, manifests)
+    return Cluster(name or socket.gethostname(), namespace, audience, manifests, webhook_port)

@@ -15,23 +15,22 @@ import os
 import ssl
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
 import grpc
 
 from shopmesh.kubernetes.api import ApiError, ApiServer, ConflictError, NotFoundError
 from shopmesh.kubernetes.authority import Authority, AuthorityError, Pair
-from shopmesh.kubernetes.resources import CONFIG_MAPS, SECRETS
+from shopmesh.kubernetes.resources import SECRETS
 from shopmesh.server.config import ConfigError, new_credentials, parsed_credentials
 
 log = logging.getLogger(__name__)
 
 AUTHORITY = "control-plane-ca"
 CREDENTIALS = "control-plane-api"
-ROOT = "shopmesh-root"
 SECONDS_BETWEEN_LOOKS = 60.0
-_LABELS = {"app.kubernetes.io/part-of": "shopmesh", "app.kubernetes.io/managed-by": "control-plane"}
+LABELS = {"app.kubernetes.io/part-of": "shopmesh", "app.kubernetes.io/managed-by": "control-plane"}
 
 
 Teller = Callable[[], Awaitable[str | None]]
@@ -136,41 +135,6 @@ async def _told(teller: Teller) -> None:
         log.warning("%s", problem)
 
 
-async def publish(server: ApiServer, authority: Authority, namespaces: Iterable[str]) -> list[str]:
-    """Tells the proxies of these namespaces whom to trust, in ConfigMap `shopmesh-root`; what went wrong, by namespace.
-
-    Writes only where another content stands.
-    """
-    problems = []
-    data = authority.told()
-    for namespace in sorted(namespaces):
-        try:
-            await _tell(server, namespace, data)
-        except ApiError as error:
-            problems.append(f"ConfigMap {namespace}/{ROOT}: {error}")
-    return problems
-
-
-async def _tell(server: ApiServer, namespace: str, data: Mapping[str, str]) -> None:
-    try:
-        found = await server.get(CONFIG_MAPS, ROOT, namespace)
-    except NotFoundError:
-        body = {
-            "apiVersion": CONFIG_MAPS.api_version,
-            "kind": CONFIG_MAPS.kind,
-            "metadata": {"name": ROOT, "namespace": namespace, "labels": _LABELS},
-            "data": dict(data),
-        }
-        try:
-            await server.create(CONFIG_MAPS, body)
-            return
-        except ConflictError:
-            found = {}
-    there = found.get("data") or {}
-    if any(there.get(key) != value for key, value in data.items()):
-        await server.patch(CONFIG_MAPS, ROOT, {"data": dict(data)}, namespace)
-
-
 async def api_credentials(server: ApiServer, namespace: str) -> dict[str, str]:
     """The keys that may sign requests: Secret `control-plane-api`, made when missing. Raises ApiError, ConfigError."""
     where = f"Secret {namespace}/{CREDENTIALS}"
@@ -200,7 +164,7 @@ async def _secret(
         body = {
             "apiVersion": SECRETS.api_version,
             "kind": SECRETS.kind,
-            "metadata": {"name": name, "namespace": namespace, "labels": _LABELS},
+            "metadata": {"name": name, "namespace": namespace, "labels": LABELS},
             "type": "Opaque",
             "data": {key: base64.b64encode(value).decode() for key, value in make().items()},
         }

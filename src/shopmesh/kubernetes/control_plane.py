@@ -1,6 +1,6 @@
 """A control plane in a cluster: one of several that are alike, without anything of its own.
 
-begin: API server ─► Secrets (authority, keys) ─► all objects ─► ADS with TLS for pods alone ─► API
+begin: API server ─► Secrets (authority, keys) ─► all objects ─► webhook ─► ADS with TLS for pods alone ─► API
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from shopmesh.appmesh.context import Context
-from shopmesh.kubernetes import certificates
+from shopmesh.kubernetes import certificates, webhook
 from shopmesh.kubernetes.api import ApiError, ApiServer, Object
 from shopmesh.kubernetes.certificates import Certificates
 from shopmesh.kubernetes.selection import Current
 from shopmesh.kubernetes.start import starting
 from shopmesh.kubernetes.store import KubernetesStore
 from shopmesh.kubernetes.tokens import PodsOnly, Reviews
+from shopmesh.kubernetes.trust import published
 from shopmesh.server.config import Config, ConfigError
 from shopmesh.server.control_plane import Bound, Foundation, listen, served
 
@@ -31,13 +32,15 @@ SERVICE = "control-plane"
 class Cluster:
     """What a replica is told of its cluster: its name, the namespace of what all replicas keep, whose tokens count.
 
-    `start` are the manifests of the mesh that a cluster without one begins with.
+    `start` are the manifests of the mesh that a cluster without one begins with. Without a `webhook_port` no sidecars
+    are put into pods.
     """
 
     name: str
     namespace: str = "shopmesh-system"
     audience: str = "shopmesh"
     start: Sequence[Object] = ()
+    webhook_port: int | None = None
 
     @property
     def hosts(self) -> tuple[str, ...]:
@@ -70,6 +73,13 @@ async def serving(config: Config, cluster: Cluster) -> AsyncIterator[Bound]:
         store = KubernetesStore(api, context)
         await stack.enter_async_context(store.watching())
         await stack.enter_async_context(starting(api, cluster.start))
-        pods = PodsOnly(Reviews(api, cluster.audience), store.cluster, Current(store.cluster))
+        current = Current(store.cluster)
+        pods = PodsOnly(Reviews(api, cluster.audience), store.cluster, current)
+        await stack.enter_async_context(
+            published(api, lambda: pairs.authority, lambda: current.selectors().namespaces())
+        )
+        if (port := cluster.webhook_port) is not None:
+            webhooks = webhook.serving(api, store.cluster, current, pairs, config.host, port)
+            await stack.enter_async_context(webhooks)
         foundation = Foundation(store, [pods], declares=False, xds_credentials=pairs.credentials())
         yield await stack.enter_async_context(served(config, foundation, listener))

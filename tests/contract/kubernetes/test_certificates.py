@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 
-from shopmesh.kubernetes import certificates
+from shopmesh.kubernetes import certificates, trust
 from shopmesh.kubernetes.authority import DAYS, Authority
-from shopmesh.kubernetes.certificates import AUTHORITY, CREDENTIALS, ROOT, Certificates, api_credentials, publish
+from shopmesh.kubernetes.certificates import AUTHORITY, CREDENTIALS, Certificates, api_credentials
 from shopmesh.kubernetes.resources import CONFIG_MAPS, SECRETS
+from shopmesh.kubernetes.trust import ROOT, publish, published
 from shopmesh.server.config import ConfigError
 from shopmesh.server.transport import grpc_server
-from tests.contract.kubernetes.reflecting import speaking
+from tests.contract.kubernetes.reflecting import speaking, until
 from tests.support.kubernetes import Cluster
 
 SYSTEM = "shopmesh-system"
@@ -187,6 +188,24 @@ async def test_proxies_of_all_namespaces_are_told_whom_to_trust(cluster: Cluster
     assert [f"ConfigMap gone/{ROOT}"] == [problem.partition(":")[0] for problem in wrong]
     assert authority.told() == cluster.get(CONFIG_MAPS, ROOT, "default")["data"]
     assert {**authority.told(), "more": "y"} == cluster.get(CONFIG_MAPS, ROOT, "shop")["data"]
+
+
+async def test_a_namespace_that_comes_is_told_at_once(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its first pods wait for it; and so does another authority reach all of them."""
+    monkeypatch.setattr(trust, "SECONDS_BETWEEN_LOOKS", 0.01)
+    meshed, authority = {"default"}, Authority.made("one", 1_800_000_000.0)
+
+    def trusted(namespace: str) -> str:
+        found = [one for one in cluster.objects(CONFIG_MAPS, namespace) if one["metadata"]["name"] == ROOT]
+        return found[0]["data"]["ca.crt"] if found else ""
+
+    async with speaking(cluster.configuration()) as server, published(server, lambda: authority, lambda: {*meshed}):
+        await until(lambda: trusted("default") == authority.bundle.decode(), "default is told")
+        assert "" == trusted("shop")
+        meshed.add("shop")
+        await until(lambda: trusted("shop") == authority.bundle.decode(), "shop is told")
+        authority = Authority.made("two", 1_800_000_000.0)
+        await until(lambda: trusted("shop") == authority.bundle.decode(), "another authority is told")
 
 
 async def test_the_keys_for_the_api_are_made_once(cluster: Cluster) -> None:

@@ -125,3 +125,11 @@ def test_what_changes_in_the_cluster_counts_at_once() -> None:
 
     assert [False, True, False, True, False] == found
     assert before is current.selectors()
+
+
+def test_the_namespaces_of_a_mesh() -> None:
+    """Those that a mesh takes, and those where something selects pods."""
+    objects = dict([mesh(selector={"matchLabels": {"mesh": "s"}}), node("product", LABELS, namespace="elsewhere")])
+    spaces = {"default": {"mesh": "s"}, "kube-system": {}, "elsewhere": {}}
+
+    assert {"default", "elsewhere"} == Selectors(objects, spaces).namespaces()
