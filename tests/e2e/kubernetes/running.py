@@ -39,7 +39,7 @@ class ControlPlane:
     def __init__(self, within: Cluster, folder: Path, name: str) -> None:
         self.name = name
         self._kubeconfig = within.kubeconfig(folder)
-        self.api_port, self.xds_port = free_port(), free_port()
+        self.api_port, self.xds_port, self.webhook_port = free_port(), free_port(), free_port()
         self._stack = contextlib.ExitStack()
 
     def start(self) -> None:
@@ -47,6 +47,7 @@ class ControlPlane:
         command: list[str | Path] = [
             *(BIN / "shopmesh", "serve", "--kubernetes", "--name", self.name),
             *("--namespace", NAMESPACE, "--api-port", str(self.api_port), "--xds-port", str(self.xds_port)),
+            *("--webhook-port", str(self.webhook_port)),
         ]
         environment = {**os.environ, "KUBECONFIG": str(self._kubeconfig)}
         self.child: Child = self._stack.enter_context(running(command, env=environment))
@@ -58,6 +59,37 @@ class ControlPlane:
 
     def close(self) -> None:
         self._stack.close()
+
+
+class Volume:
+    """A projected volume as the kubelet writes it: files are links into `..data`, which is exchanged as a whole.
+
+    https://github.com/kubernetes/kubernetes/blob/v1.34.0/pkg/volume/util/atomic_writer.go
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._written = 0
+        self._files: dict[str, str] = {}
+        folder.mkdir()
+
+    def __truediv__(self, name: str) -> Path:
+        return self._folder / name
+
+    def write(self, files: Mapping[str, str]) -> None:
+        """Replaces these; the others stay."""
+        self._files |= files
+        self._written += 1
+        fresh = self._folder / f"..{self._written}"
+        fresh.mkdir()
+        for name, content in self._files.items():
+            (fresh / name).write_text(content)
+        link = self._folder / "..data_tmp"
+        link.symlink_to(fresh.name)
+        link.rename(self._folder / "..data")
+        for name in self._files:
+            if not (self._folder / name).is_symlink():
+                (self._folder / name).symlink_to(f"..data/{name}")
 
 
 class Pod:
@@ -74,9 +106,10 @@ class Pod:
     def start(self, token: str | None = None, ready: bool = True) -> Self:
         """Begins it with the token of that pod, or with another."""
         folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory()))
-        self.token_file, self.ca_file = folder / "token", folder / "ca.json"
-        self.write_token(token or self._story.cluster.token_of(self.name, audience="shopmesh"))
-        self.ca_file.write_text(self._story.authority.told()[SDS])
+        self._identity = Volume(folder / "identity")
+        self.token_file, self.ca_file = self._identity / "token", self._identity / "ca.json"
+        token = token or self._story.cluster.token_of(self.name, audience="shopmesh")
+        self._identity.write({"token": token, "ca.json": self._story.authority.told()[SDS]})
         self.application = self._stack.enter_context(Upstream(self._answer))
         self.egress, self.admin, self.ready = free_port(), free_port(), free_port()
         node = ProxyNode(
@@ -107,10 +140,11 @@ class Pod:
         return self
 
     def write_token(self, token: str) -> None:
-        """As the kubelet does: a new file takes the place of the old one."""
-        fresh = self.token_file.with_suffix(".new")
-        fresh.write_text(token)
-        fresh.rename(self.token_file)
+        self._identity.write({"token": token})
+
+    def write_ca(self, secret: str) -> None:
+        """What ConfigMap `shopmesh-root` has in `ca.json`."""
+        self._identity.write({"ca.json": secret})
 
     def ask(self, url: str) -> tuple[int, str]:
         """As the application would, through its sidecar."""
