@@ -1,6 +1,6 @@
 """What a control plane takes to read the objects of a large mesh, and one change among them: CPU, without the network.
 
-    python -m tests.bench.kubernetes.reading [--services 1000] [--routes 5] [--changes 100]
+python -m tests.bench.kubernetes.reading [--services 1000] [--routes 5] [--changes 100]
 """
 
 from __future__ import annotations
