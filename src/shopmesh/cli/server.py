@@ -79,6 +79,11 @@ proxies bring the token that their pod was given for the audience; xDS is served
     type=int,
     help="In a cluster: port of the webhook that puts sidecars into pods, on the API's address; none without.",
 )
+@click.option(
+    "--replicas",
+    metavar="HOST:PORT",
+    help="In a cluster: where the APIs of all replicas are found, such as a headless Service; several with commas.",
+)
 @click.option("--xds-audience", default="shopmesh", show_default=True, help="In a cluster: whom tokens are meant for.")
 def serve(
     host: str,
@@ -96,6 +101,7 @@ def serve(
     name: str | None,
     start: Path | None,
     webhook_port: int | None,
+    replicas: str | None,
     xds_audience: str,
 ) -> None:
     """Run the control plane: the App Mesh API for clients, xDS for Envoys."""
@@ -127,7 +133,7 @@ def serve(
             insecure=insecure,
             in_cluster=kubernetes,
         )
-        cluster = _cluster(namespace, name, xds_audience, start, webhook_port) if kubernetes else None
+        cluster = _cluster(namespace, name, xds_audience, start, webhook_port, replicas) if kubernetes else None
         asyncio.run(run(_control_plane(config, cluster), ready))
     except (ConfigError, StoreError) as error:
         raise click.ClickException(str(error)) from error
@@ -144,10 +150,16 @@ def _control_plane(config: Config, cluster: Cluster | None) -> AbstractAsyncCont
 
 
 def _cluster(
-    namespace: str | None, name: str | None, audience: str, start: Path | None, webhook_port: int | None
+    namespace: str | None,
+    name: str | None,
+    audience: str,
+    start: Path | None,
+    webhook_port: int | None,
+    replicas: str | None,
 ) -> Cluster:
     from shopmesh.appmesh.manifests import DocumentError
     from shopmesh.kubernetes.control_plane import Cluster
+    from shopmesh.server.replicas import Peer
 
     if namespace is None:
         namespace = _POD_NAMESPACE.read_text().strip() if _POD_NAMESPACE.exists() else "shopmesh-system"
@@ -157,4 +169,8 @@ def _cluster(
         manifests = [dict(source.value) for source in sources(there)]
     except (DocumentError, OSError) as error:
         raise click.ClickException(str(error)) from error
-    return Cluster(name or socket.gethostname(), namespace, audience, manifests, webhook_port)
+    try:
+        peers = [Peer.named(one) for one in replicas.split(",")] if replicas else []
+    except ValueError as error:
+        raise click.UsageError(f"--replicas: {error}") from error
+    return Cluster(name or socket.gethostname(), namespace, audience, manifests, webhook_port, peers)

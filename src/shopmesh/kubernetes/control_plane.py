@@ -1,28 +1,35 @@
 """A control plane in a cluster: one of several that are alike, without anything of its own.
 
-begin: API server ─► Secrets (authority, keys) ─► all objects ─► webhook ─► ADS with TLS for pods alone ─► API
+begin: API server ─► Secrets (authority, keys) ─► all objects ─► webhook ─► ADS with TLS for pods alone ─► API ─► candidate
+end:   the Lease is given back ─► API ─► ADS ─► webhook ─► watches
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import dataclasses
 import time
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from shopmesh.appmesh.context import Context
 from shopmesh.kubernetes import certificates, webhook
 from shopmesh.kubernetes.api import ApiError, ApiServer, Object
 from shopmesh.kubernetes.certificates import Certificates
+from shopmesh.kubernetes.leader import Leader
 from shopmesh.kubernetes.selection import Current
 from shopmesh.kubernetes.start import starting
+from shopmesh.kubernetes.status_writer import StatusWriter
 from shopmesh.kubernetes.store import KubernetesStore
 from shopmesh.kubernetes.tokens import PodsOnly, Reviews
 from shopmesh.kubernetes.trust import published
 from shopmesh.server.config import Config, ConfigError
 from shopmesh.server.control_plane import Bound, Foundation, listen, served
+from shopmesh.server.replicas import Peer
+from shopmesh.server.replicas.peers import HttpPeers
 
 SERVICE = "control-plane"
 """The Service in front of all replicas, and the name of what else is theirs together."""
@@ -32,8 +39,8 @@ SERVICE = "control-plane"
 class Cluster:
     """What a replica is told of its cluster: its name, the namespace of what all replicas keep, whose tokens count.
 
-    `start` are the manifests of the mesh that a cluster without one begins with. Without a `webhook_port` no sidecars
-    are put into pods.
+    `name` is this replica's alone. `start` are the manifests of the mesh that a cluster without one begins with.
+    Without a `webhook_port` no sidecars are put into pods. `replicas` are the host names by which all replicas are found.
     """
 
     name: str
@@ -41,6 +48,7 @@ class Cluster:
     audience: str = "shopmesh"
     start: Sequence[Object] = ()
     webhook_port: int | None = None
+    replicas: Sequence[Peer] = ()
 
     @property
     def hosts(self) -> tuple[str, ...]:
@@ -81,5 +89,28 @@ async def serving(config: Config, cluster: Cluster) -> AsyncIterator[Bound]:
         if (port := cluster.webhook_port) is not None:
             webhooks = webhook.serving(api, store.cluster, current, pairs, config.host, port)
             await stack.enter_async_context(webhooks)
-        foundation = Foundation(store, [pods], declares=False, xds_credentials=pairs.credentials())
-        yield await stack.enter_async_context(served(config, foundation, listener))
+        leader = Leader(api, cluster.namespace, SERVICE, cluster.name)
+        foundation = Foundation(
+            store,
+            [pods],
+            declares=False,
+            xds_credentials=pairs.credentials(),
+            identity=cluster.name,
+            peers=HttpPeers(cluster.replicas, keys, config.region) if cluster.replicas else None,
+            leadership=leader,
+        )
+        bound = await stack.enter_async_context(served(config, foundation, listener))
+        writer = StatusWriter(api, store, bound.replicas, leader, context)
+        await stack.enter_async_context(_running("leader", leader.run()))
+        await stack.enter_async_context(_running("status", writer.run()))
+        yield bound
+
+
+@contextlib.asynccontextmanager
+async def _running(name: str, work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    task = asyncio.create_task(work, name=name)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)

@@ -40,6 +40,8 @@ class ControlPlane:
         self.name = name
         self._kubeconfig = within.kubeconfig(folder)
         self.api_port, self.xds_port, self.webhook_port = free_port(), free_port(), free_port()
+        self.others: tuple[int, ...] = ()
+        """The ports of all replicas' APIs, where there are several."""
         self._stack = contextlib.ExitStack()
 
     def start(self) -> None:
@@ -49,6 +51,8 @@ class ControlPlane:
             *("--namespace", NAMESPACE, "--api-port", str(self.api_port), "--xds-port", str(self.xds_port)),
             *("--webhook-port", str(self.webhook_port)),
         ]
+        if self.others:
+            command += ["--replicas", ",".join(f"127.0.0.1:{port}" for port in self.others)]
         environment = {**os.environ, "KUBECONFIG": str(self._kubeconfig)}
         self.child: Child = self._stack.enter_context(running(command, env=environment))
         self.child.wait_for(lambda: get(self.api_port, "/readyz")[0] == 200, f"{self.name} is ready", 30)
@@ -95,8 +99,10 @@ class Volume:
 class Pod:
     """An application and its Envoy, which proves who it is by the pod's token. `address` is the pod's own."""
 
-    def __init__(self, story: Story, name: str, node: str, address: str, answer: str) -> None:
+    def __init__(self, story: Story, name: str, node: str, address: str, answer: str, replica: int = 0) -> None:
+        """`replica` is the control plane that its Envoy asks."""
         self.name = name
+        self._replica = replica
         self.address = address
         self._stack = contextlib.ExitStack()
         self._story = story
@@ -122,7 +128,7 @@ class Pod:
             application_ports=((PORT, self.application.port),),
             egress_port=self.egress,
         )
-        xds = self._story.replicas[0].xds_port
+        xds = self._story.replicas[self._replica].xds_port
         document = bootstrap(
             node,
             "localhost",
@@ -184,6 +190,15 @@ class Story:
         made.start()
         return made
 
+    def control_planes(self, *names: str) -> None:
+        """Starts several, which know each other."""
+        made = [ControlPlane(self.cluster, self._folder, name) for name in names]
+        for one in made:
+            one.others = tuple(other.api_port for other in made)
+            self._stack.callback(one.close)
+            self.replicas.append(one)
+            one.start()
+
     @property
     def authority(self) -> Authority:
         """That the control plane made."""
@@ -206,14 +221,16 @@ class Story:
             aws_secret_access_key=secret,
         )
 
-    def workload(self, name: str, node: str, version: str, count: int = 1, service: str | None = None) -> list[Pod]:
+    def workload(
+        self, name: str, node: str, version: str, count: int = 1, service: str | None = None, replica: int = 0
+    ) -> list[Pod]:
         """Pods and their Service, with an Envoy in each."""
         labels = {"app.kubernetes.io/name": (service or name), "app.kubernetes.io/version": version}
         addresses = [f"127.0.77.{next(self._addresses)}" for _ in range(count)]
         found = add_workload(self.cluster, name, addresses, PORT, labels)
         pods = []
         for pod, address in zip(found.pods(), addresses, strict=True):
-            made = Pod(self, pod, node, address, f"v{version}")
+            made = Pod(self, pod, node, address, f"v{version}", replica)
             self._stack.callback(made.stop)
             pods.append(made.start())
         self.workloads = {**getattr(self, "workloads", {}), name: found}
