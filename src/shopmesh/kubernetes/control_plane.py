@@ -1,6 +1,6 @@
 """A control plane in a cluster: one of several that are alike, without anything of its own.
 
-begin: API server ─► Secrets (authority, keys) ─► all objects ─► webhook ─► ADS with TLS for pods alone ─► API ─► candidate
+begin: API server ─► Secrets (authority, keys) ─► all objects ─► webhook ─► ADS with TLS for pods alone ─► API ─► Lease
 end:   the Lease is given back ─► API ─► ADS ─► webhook ─► watches
 """
 
@@ -40,7 +40,7 @@ class Cluster:
     """What a replica is told of its cluster: its name, the namespace of what all replicas keep, whose tokens count.
 
     `name` is this replica's alone. `start` are the manifests of the mesh that a cluster without one begins with.
-    Without a `webhook_port` no sidecars are put into pods. `replicas` are the host names by which all replicas are found.
+    Without a `webhook_port` no sidecars are put into pods. `replicas` are the names by which all replicas are found.
     """
 
     name: str
