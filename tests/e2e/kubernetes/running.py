@@ -31,6 +31,8 @@ from tests.support.process import BIN, Child, free_port, running
 MESH = Path(__file__).parents[3] / "mesh"
 NAMESPACE = "shopmesh-system"
 PORT = 5000
+# Envoys share a port with whoever else binds it: those of another run of the tests must have other addresses.
+_NETWORK = f"127.{100 + os.getpid() // 250 % 100}.{1 + os.getpid() % 250}"
 
 
 class ControlPlane:
@@ -226,7 +228,7 @@ class Story:
     ) -> list[Pod]:
         """Pods and their Service, with an Envoy in each."""
         labels = {"app.kubernetes.io/name": (service or name), "app.kubernetes.io/version": version}
-        addresses = [f"127.0.77.{next(self._addresses)}" for _ in range(count)]
+        addresses = [f"{_NETWORK}.{next(self._addresses)}" for _ in range(count)]
         found = add_workload(self.cluster, name, addresses, PORT, labels)
         pods = []
         for pod, address in zip(found.pods(), addresses, strict=True):
