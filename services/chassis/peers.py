@@ -34,7 +34,7 @@ POOL = 128
 
 @dataclass(frozen=True)
 class Answer:
-    """What a peer answered: its body as it came, and the JSON document in it."""
+    """What a peer answered: its body as it came, and the JSON document in it, the first of several lines."""
 
     body: bytes
     document: Mapping[str, object]
@@ -105,12 +105,20 @@ def understood(peer: str, status: int, body: bytes) -> Answer:
         quote = body[:MAX_QUOTE].decode("utf-8", "replace").strip()
         raise BadPeerError(peer, f"answered {status}" + (f": {quote}" if quote else ""))
     try:
-        document = json.loads(body)
+        documents = [json.loads(body)]
     except ValueError:
-        document = None
-    if not isinstance(document, dict):
+        documents = json_lines(body)
+    if not documents or not all(isinstance(document, dict) for document in documents):
         raise BadPeerError(peer, "answered something that is not a JSON object")
-    return Answer(body, document)
+    return Answer(body, documents[0])
+
+
+def json_lines(body: bytes) -> list[object]:
+    """One document a line, as `GET /` of a service is that has peers itself; none if a line is something else."""
+    try:
+        return [json.loads(line) for line in body.splitlines()]
+    except ValueError:
+        return []
 
 
 def what_happened(failure: BaseException) -> str:

@@ -29,6 +29,7 @@ Examples:
   shopmesh up
   shopmesh up --empty --reset            the tutorial's own scripts build the mesh
   shopmesh up --without product-v2-vn    start it later: shopmesh start product-v2-vn
+  shopmesh up --way-in storefront        one's own service in front
 """
 )
 @click.option("--empty", is_flag=True, help="Load no mesh: workloads and sidecars wait for one.")
@@ -38,6 +39,7 @@ Examples:
 @click.option("--xds-port", default=18000, show_default=True, help="xDS; 0 for any free port.")
 @click.option("--workload", "only", multiple=True, metavar="NAME", help="Only this virtual node, gateway or service.")
 @click.option("--without", multiple=True, metavar="NAME", help="Not this virtual node, gateway or service.")
+@click.option("--way-in", default="order", show_default=True, metavar="SERVICE", help="The service at --port.")
 @_run_folder
 def up(
     empty: bool,
@@ -47,6 +49,7 @@ def up(
     xds_port: int,
     only: tuple[str, ...],
     without: tuple[str, ...],
+    way_in: str,
     run_dir: Path,
 ) -> None:
     """Run the whole mesh on this machine, in the foreground."""
@@ -70,6 +73,7 @@ def up(
         without=without,
         empty=empty,
         reset=reset,
+        way_in=way_in,
     )
 
     def tell(machine: Machine, answered: bool) -> None:

@@ -27,7 +27,7 @@ from shopmesh.xds.node import ProxyNode
 
 CONTROL_PLANE = "control-plane"
 WAY_IN = "order"
-"""The service before which the load balancer stands in the tutorial."""
+"""The service before which the load balancer stands in the tutorial, unless another is named."""
 
 _CONTROL_PLANE_SECONDS = 30.0
 _CONTROL_PLANE_GRACE_SECONDS = 5.0
@@ -37,9 +37,12 @@ _DRAIN_SECONDS = 3.0
 class Machine:
     """Everything that one `shopmesh up` runs."""
 
-    def __init__(self, settings: Settings, ports: Ports, log: Log, record: Callable[[set[int]], None]) -> None:
-        """`record` is told which process groups run whenever that changes."""
+    def __init__(
+        self, settings: Settings, ports: Ports, log: Log, record: Callable[[set[int]], None], way_in: str = WAY_IN
+    ) -> None:
+        """`record` is told which process groups run whenever that changes; `way_in` is a service."""
         self.settings = settings
+        self._way_in = way_in
         self.pairs: dict[str, Pair] = {}
         self.gateways: dict[Gateway, Envoy] = {}
         self.prepared = asyncio.Event()
@@ -68,11 +71,15 @@ class Machine:
 
     def add(self, workload: Workload) -> Pair:
         """Makes room for a workload; nothing runs yet. Its instance must not be there already."""
-        first = workload.service == WAY_IN and not any(pair.workload.service == WAY_IN for pair in self.pairs.values())
-        way_in = self.settings.port if first else None
+        way_in = self.settings.port if workload.service == self._way_in and not self.ways_in else None
         pair = Pair(workload, self.settings, self._ports, self._guard, self._log, way_in)
         self.pairs[workload.name] = pair
         return pair
+
+    @property
+    def ways_in(self) -> list[Pair]:
+        """The instances of the service that stands before the others; the first has the way in's port."""
+        return [pair for pair in self.pairs.values() if pair.workload.service == self._way_in]
 
     def reserve(self, gateways: Sequence[Gateway]) -> None:
         """Makes room for gateways, each on its own ports of this machine. Raises StartError when one is taken."""
@@ -116,8 +123,7 @@ class Machine:
 
     async def close(self) -> None:
         """Stops all of it, in order."""
-        ways_in = [pair.sidecar for pair in self.pairs.values() if pair.workload.service == WAY_IN]
-        ways_in += self.gateways.values()
+        ways_in = [*(pair.sidecar for pair in self.ways_in), *self.gateways.values()]
         await asyncio.gather(*(envoy.refuse_new() for envoy in ways_in))
         await asyncio.gather(*(envoy.drain(_DRAIN_SECONDS) for envoy in ways_in))
         await asyncio.gather(*(envoy.stop() for envoy in self.gateways.values()))

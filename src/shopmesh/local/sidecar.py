@@ -1,9 +1,8 @@
-"""One workload as two programs: its application on gunicorn, and the Envoy before it."""
+"""One workload as two programs: its application, and the Envoy before it."""
 
 from __future__ import annotations
 
 import asyncio
-import sys
 from dataclasses import dataclass
 
 from shopmesh.local.envoy import Envoy
@@ -13,7 +12,7 @@ from shopmesh.local.http import until
 from shopmesh.local.keeper import Keeper, Log, Program, ready_or_given_up
 from shopmesh.local.ports import LOOPBACK, Ports
 from shopmesh.local.settings import Settings
-from shopmesh.local.workloads import Workload, module_of
+from shopmesh.local.workloads import Workload, arguments_of
 from shopmesh.xds.node import ProxyNode
 
 _READY_SECONDS = 30.0
@@ -84,17 +83,10 @@ class Pair:
             )
 
     def _application(self, settings: Settings) -> Program:
-        module = module_of(self.workload, settings.project)
         name = self.workload.name
         return Program(
             name=f"{name} app",
-            arguments=(
-                *(sys.executable, "-m", "gunicorn"),
-                *("-c", "services/gunicorn.conf.py"),
-                # Names the run folder, by which a later `up` knows this process for one of its own.
-                *("--pid", str(settings.run_folder / f"{name}.pid")),
-                f"{module}:create_app()",
-            ),
+            arguments=arguments_of(self.workload, settings.project, settings.run_folder),
             environment={
                 **settings.environment,
                 "HOST": LOOPBACK,

@@ -19,7 +19,7 @@ from shopmesh.local.ports import Ports
 from shopmesh.local.settings import resolved
 from shopmesh.local.stopping import stopping, together, until_stopped
 from shopmesh.local.terminal import Terminal
-from shopmesh.local.workloads import Gateway, Workload, chosen, module_of, promised, promised_gateways, read
+from shopmesh.local.workloads import Gateway, Workload, arguments_of, chosen, promised, promised_gateways, read
 
 _TRAFFIC_SECONDS = 20.0
 
@@ -38,6 +38,7 @@ class Options:
     without: tuple[str, ...] = ()
     empty: bool = False
     reset: bool = False
+    way_in: str = WAY_IN
 
 
 async def up(options: Options, terminal: Terminal, tell: Callable[[Machine, bool], None]) -> None:
@@ -50,7 +51,9 @@ async def up(options: Options, terminal: Terminal, tell: Callable[[Machine, bool
     wanted = chosen(promises, options.only, options.without)
     workloads = [one for one in wanted if isinstance(one, Workload)]
     for workload in workloads:
-        module_of(workload, options.project)
+        arguments_of(workload, options.project, options.run_folder)
+    if options.way_in != WAY_IN and options.way_in not in {workload.service for workload in workloads}:
+        raise StartError(f"{options.way_in!r}, which is to be the way in, is no service that runs: correct --way-in")
     folder = RunFolder.open(options.run_folder)
     try:
         if left := folder.clean():
@@ -67,7 +70,7 @@ async def up(options: Options, terminal: Terminal, tell: Callable[[Machine, bool
             options.api_port,
             options.xds_port,
         )
-        machine = Machine(settings, ports, terminal, folder.record)
+        machine = Machine(settings, ports, terminal, folder.record, options.way_in)
         with stopping(machine, terminal) as stop:
             try:
                 machine.reserve([one for one in wanted if isinstance(one, Gateway)])
@@ -138,8 +141,7 @@ async def _traffic(machine: Machine, loaded: bool, options: Options, terminal: T
 
     A mesh that was loaded now has to work. Another may be as its user wants it: that is only said.
     """
-    there = [pair for pair in machine.pairs.values() if pair.workload.service == WAY_IN]
-    if options.empty or not there:
+    if options.empty or not machine.ways_in:
         return False
     try:
         await until(machine.settings.port, "/", _TRAFFIC_SECONDS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -136,6 +137,20 @@ def chosen(there: Sequence[OneOf], only: Iterable[str], without: Iterable[str]) 
     return [
         one for one in there if (not only or {one.node, one.service} & only) and not {one.node, one.service} & without
     ]
+
+
+def arguments_of(workload: Workload, project: Path, run_folder: Path) -> tuple[str, ...]:
+    """What starts its application: the service's own `run VERSION` if there is one, else gunicorn.
+
+    The file of its process id names the run folder, by which a later `up` knows the process for one of its own.
+    Raises StartError when the service's code is not there.
+    """
+    mark = str(run_folder / f"{workload.name}.pid")
+    program = project / "services" / workload.service / "run"
+    if program.exists():
+        return (str(program), workload.version, mark)
+    application = f"{module_of(workload, project)}:create_app()"
+    return (sys.executable, "-m", "gunicorn", "-c", "services/gunicorn.conf.py", "--pid", mark, application)
 
 
 def module_of(workload: Workload, project: Path) -> str:

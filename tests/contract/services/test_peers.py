@@ -29,6 +29,8 @@ ENVOYS = says(b"no healthy upstream", "503 Service Unavailable")
         (resets, 502, "product broke the connection"),
         (stops_early, 502, "product broke the connection"),
         (says(b"<html>"), 502, "product answered something that is not a JSON object"),
+        (says(b'{"id":1}\n<html>'), 502, "product answered something that is not a JSON object"),
+        (says(b'{"id":1}\n[]'), 502, "product answered something that is not a JSON object"),
         (says(b"[]"), 502, "product answered something that is not a JSON object"),
         (says(b"\xff\xfe"), 502, "product answered something that is not a JSON object"),
         (says(b"{}" + b" " * (1 << 20)), 502, "product answered more than 1048576 bytes"),
