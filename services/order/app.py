@@ -8,6 +8,7 @@ GET /                  this service's line, then customer's and product's, as th
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 
 from flask import Flask, Response, abort
 
@@ -18,7 +19,9 @@ from services.chassis.service import json_answer, new_service, text_answer, to_j
 NAME = "order"
 VERSION = "1.0"
 
-ORDERS = {
+Order = Mapping[str, object]
+
+ORDERS: Mapping[int, Order] = {
     1: {"customer": 1, "product": 1, "quantity": 1},
     2: {"customer": 1, "product": 4, "quantity": 6},
     3: {"customer": 2, "product": 2, "quantity": 1},
@@ -28,11 +31,16 @@ ORDERS = {
 
 
 def create_app(config: Config | None = None) -> Flask:
+    return serve(ORDERS, VERSION, config)
+
+
+def serve(orders: Mapping[int, Order], version: str, config: Config | None) -> Flask:
+    """The service with these orders; a later version brings its own, and its own number."""
     config = config or Config.from_environ(os.environ)
-    app = new_service(NAME, VERSION, config)
+    app = new_service(NAME, version, config)
     peers = Peers(config, "customer", "product")
-    line = webinar_line(NAME, VERSION)
-    everything = to_json({"orders": [{"id": number, **order} for number, order in ORDERS.items()]})
+    line = webinar_line(NAME, version)
+    everything = to_json({"orders": [{"id": number, **order} for number, order in orders.items()]})
 
     @app.get("/")
     def home() -> Response:
@@ -45,7 +53,7 @@ def create_app(config: Config | None = None) -> Flask:
 
     @app.get("/orders/<int:number>")
     def one_order(number: int) -> Response:
-        order = ORDERS.get(number)
+        order = orders.get(number)
         if order is None:
             abort(404, f"there is no order {number}")
         # The caller named an order that exists: when a peer does not know its part of it, that is no 404 but a 502.
@@ -54,7 +62,7 @@ def create_app(config: Config | None = None) -> Flask:
             to_json(
                 {
                     "id": number,
-                    "quantity": order["quantity"],
+                    **order,
                     "customer": answers["customer"].document,
                     "product": answers["product"].document,
                 }

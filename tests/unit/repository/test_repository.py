@@ -13,7 +13,8 @@ ROOT = Path(__file__).resolve().parents[3]
 PAGES = sorted(
     [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("services/**/*.md"), *ROOT.glob("k8s/**/*.md")]
 )
-SERVICES = sorted(app.parent.name for app in (ROOT / "services").glob("*/app.py"))
+SERVICES = sorted(app.parent.name for app in (ROOT / "services").glob("*/app.*"))
+"""Whatever language they are written in."""
 
 
 def pyproject() -> dict[str, dict[str, object]]:
@@ -67,7 +68,7 @@ def test_every_version_of_a_service_is_a_virtual_node(service: str) -> None:
         for d in documents
         if d["kind"] == "VirtualNode"
     }
-    later = {module.stem[1:].replace("_", ".") for module in (ROOT / "services" / service).glob("v*_*.py")}
+    later = {module.stem[1:].replace("_", ".") for module in (ROOT / "services" / service).glob("v*_*.*")}
 
     assert {"1.0", *later} == named
 

@@ -12,9 +12,20 @@ import pytest
 ROOT = Path(__file__).resolve().parents[3]
 
 
+CODE = 'VERSION = "{}"\ndef create_app(): ...\n'
+
+
 def pinned(folder: Path, service: str, version: str) -> subprocess.CompletedProcess[str]:
-    """Runs what the image's recipe runs, in a copy of the sources."""
-    shutil.copytree(ROOT / "services", folder / "services", ignore=shutil.ignore_patterns("__pycache__"))
+    """Runs what the image's recipe runs, beside the chassis and two services of two versions."""
+    services = folder / "services"
+    shutil.copytree(ROOT / "services" / "chassis", services / "chassis", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "services" / "version.py", services)
+    for name, number in (("product", "2.0"), ("customer", "1.5")):
+        home = services / name
+        home.mkdir()
+        later = f"import services.{name}.app\n{CODE.format(number)}"
+        for file, code in (("__init__", ""), ("app", CODE.format("1.0")), (f"v{number.replace('.', '_')}", later)):
+            (home / f"{file}.py").write_text(code)
     command = [sys.executable, "-m", "services.version", service, version]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=60)
 

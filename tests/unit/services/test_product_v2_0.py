@@ -1,0 +1,15 @@
+"""Product 2.0: what it says more than 1.0."""
+
+from __future__ import annotations
+
+from services.chassis.config import Config
+from services.product import app, v2_0
+
+
+def test_it_says_more_of_everything() -> None:
+    """All that 1.0 returned is still there, and each has something that it did not have."""
+    clients = [one.create_app(Config()).test_client() for one in (app, v2_0)]
+    before, after = (client.get("/products").get_json()["products"] for client in clients)
+
+    assert before
+    assert all(old.items() < new.items() for old, new in zip(before, after, strict=True))
