@@ -25,7 +25,7 @@ OVERLAY ?= k8s/overlays/local
 # What `make load` asks; another with URL=.
 URL ?= http://127.0.0.1:8080
 
-.PHONY: help setup setup-dev setup-locust demo demo-rollback up status lint check load load-locust test test-unit test-contract test-k8s test-e2e test-browser test-containers images push compose-up compose-down compose-roll k8s-up k8s-down bench crds findings parity requirements clean
+.PHONY: help setup setup-dev setup-locust demo demo-rollback up status new remove lint check load load-locust test test-unit test-contract test-k8s test-e2e test-template test-browser test-containers images push compose-up compose-down compose-roll k8s-up k8s-down bench crds findings parity requirements clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -46,6 +46,14 @@ up: setup ## Start the mesh on this machine and stay in the foreground (ARGS="--
 status: setup ## Show the running mesh at a glance
 	@$(BIN)/shopmesh status $(ARGS)
 
+new: setup ## Make a service of your own: make new NAME=inventory (ARGS="--calls product", ARGS="--canary 2.0")
+	@test -n "$(NAME)" || { echo 'name the service: make new NAME=inventory' >&2; exit 2; }
+	@$(BIN)/shopmesh new $(NAME) $(ARGS)
+
+remove: setup ## Take services out again: make remove NAME=inventory (ARGS="--canary 2.0")
+	@test -n "$(NAME)" || { echo 'name the service: make remove NAME=inventory' >&2; exit 2; }
+	@$(BIN)/shopmesh remove $(NAME) $(ARGS)
+
 lint: setup-dev ## Mend what the formatters can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -62,7 +70,7 @@ load: setup ## Load a mesh and report who answered (ARGS="--rate 500 --for 60s -
 load-locust: $(LOCUST)/.done ## The same with Locust as the engine (ARGS="--headless --users 50 --run-time 30s")
 	@$(LOCUST)/bin/locust -f tests/load/locustfile.py --host $(URL) $(ARGS)
 
-test: check test-unit test-contract test-k8s test-e2e ## Everything that a laptop with Python can prove
+test: check test-unit test-contract test-k8s test-e2e test-template ## Everything that a laptop with Python can prove
 	@echo 'left out: test-browser (needs chromium) and test-containers (needs a Docker engine)'
 
 test-unit: setup-dev ## Pure logic; sockets are blocked
@@ -77,6 +85,9 @@ test-k8s: setup-dev ## The manifests, as kustomize in kubectl renders them
 test-e2e: setup-dev ## Whole meshes of real Envoys
 	$(PYTEST) $(E2E_SIDE_BY_SIDE) $(WORKERS) $(ARGS)
 	$(PYTEST) $(filter-out $(E2E_SIDE_BY_SIDE),$(wildcard tests/e2e/[!_]*/)) $(ARGS)
+
+test-template: setup-dev ## Services made from the templates, in a clone: their checks, their tests, their mesh
+	$(PYTEST) tests/template $(WORKERS) $(ARGS)
 
 test-browser: $(BROWSER) ## The pages, in Debian's chromium, which must be there (apt-get install chromium)
 	$(PYTEST) tests/browser $(ARGS)

@@ -40,6 +40,8 @@ COMMANDS = {
     "describe": Command("shopmesh.cli.reading:describe", "Show one resource, with what it uses and what uses it."),
     "export": Command("shopmesh.cli.exporting:export", "Write the mesh as manifests, App Mesh JSON, or Gateway API."),
     "delete": Command("shopmesh.cli.resources:delete", "Delete resources, by name or by manifest."),
+    "new": Command("shopmesh.cli.new:new", "Make a service of your own, or a later version of one."),
+    "remove": Command("shopmesh.cli.new:remove", "Take a service out again, with all that was made for it."),
     "crds": Command("shopmesh.cli.kubernetes:crds", "Write the CustomResourceDefinitions for a Kubernetes cluster."),
     "inject": Command("shopmesh.cli.injecting:inject", "Put sidecars into Kubernetes workloads in files."),
     "serve": Command("shopmesh.cli.server:serve", "Run the control plane alone."),

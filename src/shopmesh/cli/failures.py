@@ -46,11 +46,12 @@ def _message(error: Exception) -> str | None:
     from shopmesh.appmesh.manifests import DocumentError
     from shopmesh.client import ClientError, Refused
     from shopmesh.local.errors import LocalError
+    from shopmesh.new.errors import NewError
 
     match error:
         case Refused():
             return f"{error.message} ({error.code})"
-        case ClientError() | DocumentError() | LocalError() | BotoCoreError():
+        case ClientError() | DocumentError() | LocalError() | NewError() | BotoCoreError():
             return str(error)
         case ApiError():
             return f"{error.response['Error'].get('Message')} ({error.response['Error'].get('Code')})"

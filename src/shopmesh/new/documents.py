@@ -1,0 +1,147 @@
+"""Text put into YAML files of a service, and taken out, with every other byte left as it is.
+
+    mesh/<service>.yaml      documents between lines of `---`; a version is a document, and a target of each route
+    compose/<service>.yaml   paragraphs of a workload's three containers
+
+What comes out is read, and has to say what went in and the change, nothing else: a file of another form is refused,
+and never half understood.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from typing import Any
+
+import yaml
+
+from shopmesh.new.errors import NewError
+
+_SEPARATOR = "---\n"
+
+
+def with_version(path: str, text: str, node: str, target: str) -> str:
+    """A mesh file with one more virtual node after the others, and a target in each route. Raises NewError."""
+    documents = _documents(text)
+    read = [_read(path, document) for document in documents]
+    nodes = [at for at, document in enumerate(read) if _kind(document) == "VirtualNode"]
+    expected = [*read]
+    for at in _routers(read):
+        documents[at] = _with_target(documents[at], target)
+        expected[at] = copy.deepcopy(read[at])
+        for targets in _targets(expected[at]):
+            targets += yaml.safe_load(target)
+    if not nodes or not _routers(read):
+        raise NewError(
+            f"{path} has no virtual node, or no router: a version is one more target of its routes; add it by hand"
+        )
+    place = nodes[-1] + 1
+    made = _SEPARATOR.join([*documents[:place], node, *documents[place:]])
+    return _checked(path, made, [*expected[:place], yaml.safe_load(node), *expected[place:]])
+
+
+def without_version(path: str, text: str, workload: str) -> str:
+    """A mesh file without that virtual node and the targets that name it. Raises NewError for one that has a weight."""
+    documents = _documents(text)
+    read = [_read(path, document) for document in documents]
+    kept: list[str] = []
+    expected: list[Any] = []
+    for document, said in zip(documents, read, strict=True):
+        if _kind(said) == "VirtualNode" and said["metadata"]["name"] == workload:
+            continue
+        after = copy.deepcopy(said)
+        for targets in _targets(after):
+            for target in [target for target in targets if _named(target) == workload]:
+                if target["weight"]:
+                    raise NewError(
+                        f"{workload} has the weight {target['weight']} in {path}: "
+                        f"send its requests elsewhere first, with a weight of 0 there"
+                    )
+                targets.remove(target)
+        kept.append(_without_target(document, workload))
+        expected.append(after)
+    return _checked(path, _SEPARATOR.join(kept), expected)
+
+
+def with_containers(path: str, text: str, containers: str, before: str) -> str:
+    """A file of Compose with one more paragraph, before the one that begins with `before`, else at its end."""
+    expected = copy.deepcopy(_read(path, text))
+    expected["services"] |= yaml.safe_load(containers)
+    above, found, below = text.partition(f"\n\n{before}")
+    made = f"{above}\n\n{containers.rstrip()}{found}{below}" if found else f"{text}\n{containers}"
+    return _checked(path, made, [expected])
+
+
+def without_containers(path: str, text: str, workload: str) -> str:
+    """A file of Compose without the paragraph of a workload."""
+    expected = copy.deepcopy(_read(path, text))
+    for part in ("-net", "-sidecar", ""):
+        expected["services"].pop(f"{workload}{part}", None)
+    head, *paragraphs = text.split("\n\n")
+    kept = [paragraph for paragraph in paragraphs if not paragraph.startswith(f"  {workload}-net:\n")]
+    made = "\n\n".join([head, *kept])
+    return _checked(path, made if made.endswith("\n") else f"{made}\n", [expected])
+
+
+def _documents(text: str) -> list[str]:
+    return re.split(r"^---\n", text, flags=re.MULTILINE)
+
+
+def _read(path: str, text: str) -> Any:
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise NewError(f"{path} is no YAML: {' '.join(str(error).split())}") from None
+
+
+def _checked(path: str, made: str, expected: list[Any]) -> str:
+    if [_read(path, document) for document in _documents(made)] != expected:
+        raise NewError(f"{path} is not of the form that it was made in: make this change by hand")
+    return made
+
+
+def _kind(document: Any) -> str:
+    return str(document.get("kind")) if isinstance(document, dict) else ""
+
+
+def _routers(documents: list[Any]) -> list[int]:
+    return [at for at, document in enumerate(documents) if _targets(document)]
+
+
+def _targets(document: Any) -> list[list[dict[str, Any]]]:
+    """The weighted targets of each route of a router."""
+    if _kind(document) != "VirtualRouter":
+        return []
+    routes = [
+        route for one in document["spec"].get("routes") or () for route in one.values() if isinstance(route, dict)
+    ]
+    return [route["action"]["weightedTargets"] for route in routes if "action" in route]
+
+
+def _named(target: dict[str, Any]) -> str:
+    return str((target.get("virtualNodeRef") or {}).get("name"))
+
+
+# A target and its lines: `- virtualNodeRef:`, and whatever is indented below it.
+_ITEMS = re.compile(
+    r"^(?P<indent> *)weightedTargets:\n(?P<items>(?:(?P=indent) *- .*\n(?:(?P=indent)  +[^ -].*\n)*)+)", re.M
+)
+
+
+def _with_target(document: str, target: str) -> str:
+    def extended(found: re.Match[str]) -> str:
+        indent = re.match(r" *", found["items"])
+        lines = target.splitlines(keepends=True)
+        return found[0] + "".join(f"{indent[0] if indent else ''}{line}" for line in lines)
+
+    return _ITEMS.sub(extended, document)
+
+
+def _without_target(document: str, workload: str) -> str:
+    def reduced(found: re.Match[str]) -> str:
+        indent = re.match(r" *", found["items"])
+        items = re.split(rf"^(?={indent[0] if indent else ''}- )", found["items"], flags=re.M)
+        kept = [item for item in items if not item or _named(yaml.safe_load(item)[0]) != workload]
+        return f"{found['indent']}weightedTargets:\n{''.join(kept)}"
+
+    return _ITEMS.sub(reduced, document)

@@ -1,0 +1,133 @@
+"""The lists of which a service or a version has one line, and nothing else.
+
+A line is found and set by text, never by writing a document anew: comments, order and quotes of a list are its owner's.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from shopmesh.new.errors import NewError
+
+
+@dataclass(frozen=True, slots=True)
+class List:
+    """Lines that begin with `item`, directly below `heading`, sorted; `path` is the file's, of the project's folder.
+
+    `line` is what a new one is made of, `owner` how the lines of a service, or of one version of it, begin.
+    All three are filled in with the words of the service.
+    """
+
+    path: str
+    heading: str
+    item: str
+    line: str
+    owner: str
+
+    def with_line(self, text: str, words: Mapping[str, object]) -> str:
+        """The text with the new line, in its place. Raises NewError for no such list, or a line that is there."""
+        before, lines, after = self._parts(text, words)
+        line = self.line.format(**words)
+        if self._owned(lines, words):
+            raise NewError(f"{self._named(words)} has a line of {words['workload']} already: remove it")
+        place = next((at for at, other in enumerate(lines) if _order(other) > _order(line)), len(lines))
+        return "".join([*before, *lines[:place], f"{line}\n", *lines[place:], *after])
+
+    def without_lines(self, text: str, words: Mapping[str, object]) -> str:
+        """The text without the lines of that service or version, if it has any."""
+        before, lines, after = self._parts(text, words)
+        owned = self._owned(lines, words)
+        return "".join([*before, *(line for line in lines if line not in owned), *after])
+
+    def where(self, words: Mapping[str, object]) -> str:
+        """The file's path."""
+        return self.path.format(**words)
+
+    def _named(self, words: Mapping[str, object]) -> str:
+        return f"the list below {self.heading.splitlines()[-1]!r} in {self.where(words)}"
+
+    def _owned(self, lines: list[str], words: Mapping[str, object]) -> list[str]:
+        return [line for line in lines if line.startswith(self.owner.format(**words))]
+
+    def _parts(self, text: str, words: Mapping[str, object]) -> tuple[list[str], list[str], list[str]]:
+        """What is above the list, its lines, and what is below."""
+        above, heading, below = f"\n{text}".partition(f"\n{self.heading}\n")
+        if not heading:
+            raise NewError(f"{self._named(words)} is not there: put that line back, with its items below it")
+        lines = below.splitlines(keepends=True)
+        end = next((at for at, line in enumerate(lines) if not line.startswith(self.item)), len(lines))
+        return [(above + heading)[1:]], lines[:end], lines[end:]
+
+
+def _order(line: str) -> list[tuple[int, str]]:
+    """1.10 comes after 1.9, and inventory-v2.yaml after inventory.yaml."""
+    parts = re.split(r"(\d+)", line.strip().replace(".yaml", ""))
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
+
+
+_SCRAPED = '- {{labels: {{service: {name}, version: "{version}", virtual_node: {node}}}, targets: [{targets}]}}'
+
+OF_SERVICES = (
+    List("compose.yaml", "include:", "  - compose/", "  - compose/{name}.yaml", "  - compose/{name}.yaml\n"),
+    List(
+        "mesh/Kustomization",
+        "      # The services, one line each.",
+        "      - ",
+        "      - {name}.yaml",
+        "      - {name}.yaml\n",
+    ),
+    List("k8s/base/kustomization.yaml", "resources:", "  - ", "  - {name}", "  - {name}\n"),
+    List(
+        "k8s/overlays/eks/kustomization.yaml",
+        "images:",
+        "  - {name: shopmesh/",
+        "  - {{name: shopmesh/{name}, newName: {registry}/shopmesh/{name}}}",
+        "  - {{name: shopmesh/{name}, ",
+    ),
+)
+"""One line a service."""
+
+OF_PACKAGES = (
+    List(
+        "pyproject.toml",
+        'name = "The services share the chassis and nothing else"\ntype = "independence"\nmodules = [',
+        '  "services.',
+        '  "services.{name}",',
+        '  "services.{name}"',
+    ),
+)
+"""One line a service in Python."""
+
+OF_VERSIONS = (
+    List(
+        "compose/observability/workloads.yml",
+        "# Where each version's sidecars are scraped. The second replicas are down unless --profile replicas.",
+        "- {labels: {service: ",
+        _SCRAPED,
+        "- {{labels: {{service: {name}, {of_version}",
+    ),
+    List(
+        "services/README.md",
+        "| service | version | file | what it answers |\n|---|---|---|---|",
+        "| ",
+        "| {name} | {version} | `{name}/{file}` | {answers} |",
+        "| {name} {of_version_cell}",
+    ),
+)
+"""One line a version."""
+
+OF_LATER_VERSIONS = (
+    List("k8s/base/{name}/kustomization.yaml", "resources:", "  - ", "  - {workload}.yaml", "  - {workload}.yaml\n"),
+)
+"""One line a version after the first, in a file of the service itself."""
+
+PATCH = List(
+    "k8s/overlays/{overlay}/kustomization.yaml",
+    "patches:",
+    "  - path: ",
+    "  - path: {name}.yaml",
+    "  - path: {name}.yaml\n",
+)
+"""What an overlay may say of one service, in a file with the service's name."""

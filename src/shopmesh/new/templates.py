@@ -1,0 +1,55 @@
+"""The templates: folders that mirror the project's, in which names of files are templates too.
+
+service/  every service            python/        a service in Python         node/        one in JavaScript
+version/  every version of one     python-later/  a later version of it       node-later/  a later version of it
+parts/    what is also put into files that are there
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+HOME = Path(__file__).parent / "templates"
+SUFFIX = ".jinja"
+_LINE = 120
+"""The longest line of code; pyproject.toml tells ruff the same."""
+
+
+class Templates:
+    """`words` are what all of them may use; a word that is not there is an error."""
+
+    def __init__(self, words: Mapping[str, object]) -> None:
+        # Nothing of this is HTML.
+        self._environment = Environment(  # noqa: S701
+            loader=FileSystemLoader(HOME),
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            keep_trailing_newline=True,
+        )
+        self._environment.filters["laid_out"] = laid_out
+        self._environment.globals.update(words)
+
+    def folder(self, name: str) -> dict[str, str]:
+        """What the templates of a folder become: path → text."""
+        made = {}
+        for file in sorted((HOME / name).rglob(f"*{SUFFIX}")):
+            path = file.relative_to(HOME / name).as_posix().removesuffix(SUFFIX)
+            made[self._environment.from_string(path).render()] = self.one(file.relative_to(HOME).as_posix())
+        return made
+
+    def one(self, name: str) -> str:
+        """What one template becomes."""
+        return self._environment.get_template(name).render()
+
+
+def laid_out(items: Sequence[str], before: str, after: str) -> str:
+    """A collection as ruff formats it: in one line, or one line an item where that is too long."""
+    line = f"{before}{', '.join(items)}{after}"
+    if len(line) <= _LINE:
+        return line
+    indent = " " * (len(before) - len(before.lstrip()))
+    return "\n".join([before, *(f"{indent}    {item}," for item in items), f"{indent}{after}"])
