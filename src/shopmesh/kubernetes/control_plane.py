@@ -21,6 +21,7 @@ from shopmesh.kubernetes.api import ApiError, ApiServer, Object
 from shopmesh.kubernetes.certificates import Certificates
 from shopmesh.kubernetes.leader import Leader
 from shopmesh.kubernetes.selection import Current
+from shopmesh.kubernetes.sidecar import configuration
 from shopmesh.kubernetes.start import starting
 from shopmesh.kubernetes.status_writer import StatusWriter
 from shopmesh.kubernetes.store import KubernetesStore
@@ -83,8 +84,15 @@ async def serving(config: Config, cluster: Cluster) -> AsyncIterator[Bound]:
         await stack.enter_async_context(starting(api, cluster.start))
         current = Current(store.cluster)
         pods = PodsOnly(Reviews(api, cluster.audience), store.cluster, current)
+        sidecar = configuration(cluster.hosts[2], config.xds_port)
         await stack.enter_async_context(
-            published(api, lambda: pairs.authority, lambda: current.selectors().namespaces())
+            published(
+                api,
+                lambda: pairs.authority,
+                lambda: current.selectors().namespaces(),
+                sidecar,
+                lambda: webhook.injected(store.cluster.namespaces),
+            )
         )
         if (port := cluster.webhook_port) is not None:
             webhooks = webhook.serving(api, store.cluster, current, pairs, config.host, port)

@@ -9,12 +9,15 @@ from typing import Any
 from shopmesh.appmesh.store import Key
 from shopmesh.kubernetes.wishes import Wishes
 from shopmesh.xds import names
+from shopmesh.xds.bootstrap import bootstrap
 from shopmesh.xds.bootstrap.messages import cluster, pipe
 
 Json = dict[str, Any]
 
 ENVOY, INIT = "envoy", "proxy-init"
 CONFIGURATION, IDENTITY = "shopmesh-sidecar", "shopmesh-identity"
+FOLDER = "/var/run/shopmesh"
+"""Where the token and the authority are."""
 LABELS = {"virtualNode": "shopmesh.dev/virtual-node", "virtualGateway": "shopmesh.dev/virtual-gateway"}
 VARIABLES = {"virtualNode": "VIRTUAL_NODE", "virtualGateway": "VIRTUAL_GATEWAY"}
 ADMIN_PORT = 9901
@@ -35,6 +38,12 @@ class Images:
 
     envoy: str = "envoyproxy/envoy:v1.40.0"
     init: str = "shopmesh/proxy-init:0.1.0"
+
+
+def configuration(host: str, port: int) -> dict[str, str]:
+    """What ConfigMap `shopmesh-sidecar` holds: the one file for all, by the control plane's name and port."""
+    document = bootstrap(None, host, port, ADMIN_PORT, token_file=f"{FOLDER}/token", ca_file=f"{FOLDER}/ca.json")
+    return {"sidecar.json": json.dumps(document, indent=2) + "\n"}
 
 
 def init(ports: tuple[int, ...], wishes: Wishes, images: Images) -> Json:
@@ -161,7 +170,7 @@ def lifecycle() -> Json:
 def mounts(wishes: Wishes) -> list[Json]:
     found: list[Json] = [
         {"name": CONFIGURATION, "mountPath": "/etc/shopmesh", "readOnly": True},
-        {"name": IDENTITY, "mountPath": "/var/run/shopmesh", "readOnly": True},
+        {"name": IDENTITY, "mountPath": FOLDER, "readOnly": True},
     ]
     found += [{"name": name, "mountPath": path, "readOnly": True} for name, path in wishes.secrets]
     found += [{"name": name, "mountPath": path} for name, path in wishes.volumes]

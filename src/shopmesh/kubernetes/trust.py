@@ -1,4 +1,6 @@
-"""Tells proxies whom to trust as their control plane: ConfigMap `shopmesh-root` in every namespace of a mesh.
+"""What sidecars mount, in every namespace of a mesh: ConfigMap `shopmesh-root`, which says whom they may trust.
+
+Where the webhook puts sidecars in, also `shopmesh-sidecar`, which Envoy starts with, if nobody else has made it.
 
 Each replica does it: what stands there already is not written again, and pods of a new namespace wait for nobody.
 """
@@ -11,10 +13,11 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 
-from shopmesh.kubernetes.api import ApiError, ApiServer, ConflictError, NotFoundError
+from shopmesh.kubernetes.api import ApiError, ApiServer, ConflictError, NotFoundError, Object
 from shopmesh.kubernetes.authority import Authority
 from shopmesh.kubernetes.certificates import LABELS
 from shopmesh.kubernetes.resources import CONFIG_MAPS
+from shopmesh.kubernetes.sidecar import CONFIGURATION
 
 log = logging.getLogger(__name__)
 
@@ -26,10 +29,17 @@ SECONDS_BETWEEN_CHECKS = 60.0
 
 @contextlib.asynccontextmanager
 async def published(
-    server: ApiServer, authority: Callable[[], Authority], namespaces: Callable[[], set[str]]
+    server: ApiServer,
+    authority: Callable[[], Authority],
+    namespaces: Callable[[], set[str]],
+    sidecar: Mapping[str, str] | None = None,
+    injected: Callable[[], set[str]] = set,
 ) -> AsyncIterator[None]:
-    """Keeps it told for the length of an `async with` block: a namespace that comes is told at once."""
-    task = asyncio.create_task(_publishing(server, authority, namespaces))
+    """Keeps it told for the length of an `async with` block: a namespace that comes is told at once.
+
+    `sidecar` is what `shopmesh-sidecar` holds where nobody else has made it, among those that are `injected`.
+    """
+    task = asyncio.create_task(_publishing(server, authority, namespaces, sidecar or {}, injected))
     try:
         yield
     finally:
@@ -39,20 +49,26 @@ async def published(
 
 
 async def _publishing(
-    server: ApiServer, authority: Callable[[], Authority], namespaces: Callable[[], set[str]]
+    server: ApiServer,
+    authority: Callable[[], Authority],
+    namespaces: Callable[[], set[str]],
+    sidecar: Mapping[str, str],
+    injected: Callable[[], set[str]],
 ) -> None:
-    told: tuple[Authority, set[str]] | None = None
+    told: tuple[Authority, set[str], set[str]] | None = None
     again = 0.0
     while True:
         try:
-            wanted = (authority(), namespaces())
+            wanted = (authority(), namespaces(), injected())
             if wanted != told or time.monotonic() >= again:
                 again = time.monotonic() + SECONDS_BETWEEN_CHECKS
                 told = wanted
-                for problem in await publish(server, *wanted):
-                    log.warning("proxies there are not told whom to trust: %s", problem)
+                problems = await publish(server, wanted[0], wanted[1])
+                problems += await provide(server, sidecar, wanted[2])
+                for problem in problems:
+                    log.warning("sidecars there lack what they mount: %s", problem)
         except Exception:
-            log.exception("proxies could not be told whom to trust")
+            log.exception("what sidecars mount could not be written")
         await asyncio.sleep(SECONDS_BETWEEN_LOOKS)
 
 
@@ -71,21 +87,42 @@ async def publish(server: ApiServer, authority: Authority, namespaces: Iterable[
     return problems
 
 
+async def provide(server: ApiServer, data: Mapping[str, str], namespaces: Iterable[str]) -> list[str]:
+    """Makes ConfigMap `shopmesh-sidecar` where there is none; one that is there is not touched. What went wrong."""
+    problems = []
+    for namespace in sorted(namespaces):
+        try:
+            await server.get(CONFIG_MAPS, CONFIGURATION, namespace)
+        except NotFoundError:
+            try:
+                await server.create(CONFIG_MAPS, _config_map(CONFIGURATION, namespace, data))
+            except ConflictError:
+                continue
+            except ApiError as error:
+                problems.append(f"ConfigMap {namespace}/{CONFIGURATION}: {error}")
+        except ApiError as error:
+            problems.append(f"ConfigMap {namespace}/{CONFIGURATION}: {error}")
+    return problems
+
+
 async def _tell(server: ApiServer, namespace: str, data: Mapping[str, str]) -> None:
     try:
         found = await server.get(CONFIG_MAPS, ROOT, namespace)
     except NotFoundError:
-        body = {
-            "apiVersion": CONFIG_MAPS.api_version,
-            "kind": CONFIG_MAPS.kind,
-            "metadata": {"name": ROOT, "namespace": namespace, "labels": LABELS},
-            "data": dict(data),
-        }
         try:
-            await server.create(CONFIG_MAPS, body)
+            await server.create(CONFIG_MAPS, _config_map(ROOT, namespace, data))
             return
         except ConflictError:
             found = {}
     there = found.get("data") or {}
     if any(there.get(key) != value for key, value in data.items()):
         await server.patch(CONFIG_MAPS, ROOT, {"data": dict(data)}, namespace)
+
+
+def _config_map(name: str, namespace: str, data: Mapping[str, str]) -> Object:
+    return {
+        "apiVersion": CONFIG_MAPS.api_version,
+        "kind": CONFIG_MAPS.kind,
+        "metadata": {"name": name, "namespace": namespace, "labels": LABELS},
+        "data": dict(data),
+    }

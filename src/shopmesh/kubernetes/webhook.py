@@ -26,9 +26,9 @@ from shopmesh.kubernetes.api import ApiError, ApiServer, NotFoundError
 from shopmesh.kubernetes.authority import Authority
 from shopmesh.kubernetes.certificates import Certificates
 from shopmesh.kubernetes.resources import MUTATING_WEBHOOKS
-from shopmesh.kubernetes.selection import Cluster, Current
+from shopmesh.kubernetes.selection import Cluster, Current, Labels
 from shopmesh.kubernetes.sidecar import LABELS
-from shopmesh.kubernetes.wishes import InjectionError, switched
+from shopmesh.kubernetes.wishes import SWITCH, InjectionError, switched
 from shopmesh.server import body
 from shopmesh.server.control_plane import http, listen
 
@@ -112,6 +112,11 @@ async def serving(
         async with http(application(cluster, current), listener, certificates.context()):
             await certificates.tell(lambda: announce(server, certificates.authority))
             yield int(listener.getsockname()[1])
+
+
+def injected(namespaces: Mapping[str, Labels]) -> set[str]:
+    """Those whose pods the API server asks about: the webhook's configuration selects them by this label."""
+    return {name for name, labels in namespaces.items() if labels.get(SWITCH) == "enabled"}
 
 
 async def announce(server: ApiServer, authority: Authority) -> str | None:

@@ -6,15 +6,17 @@ import asyncio
 import base64
 import socket
 import ssl
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from shopmesh.kubernetes import certificates, trust
+from shopmesh.kubernetes import certificates, trust, webhook
 from shopmesh.kubernetes.authority import DAYS, Authority
 from shopmesh.kubernetes.certificates import AUTHORITY, CREDENTIALS, Certificates, api_credentials
 from shopmesh.kubernetes.resources import CONFIG_MAPS, SECRETS
-from shopmesh.kubernetes.trust import ROOT, publish, published
+from shopmesh.kubernetes.sidecar import configuration
+from shopmesh.kubernetes.trust import ROOT, provide, publish, published
 from shopmesh.server.config import ConfigError
 from shopmesh.server.transport import grpc_server
 from tests.contract.kubernetes.reflecting import speaking, until
@@ -206,6 +208,24 @@ async def test_a_namespace_that_comes_is_told_at_once(cluster: Cluster, monkeypa
         await until(lambda: trusted("shop") == authority.bundle.decode(), "shop is told")
         authority = Authority.made("two", 1_800_000_000.0)
         await until(lambda: trusted("shop") == authority.bundle.decode(), "another authority is told")
+
+
+async def test_what_injected_sidecars_start_with_is_made_where_nobody_has(cluster: Cluster) -> None:
+    """It is the component's file; one that a user brought is left alone, and made once is made."""
+    committed = (Path(__file__).parents[3] / "k8s" / "components" / "sidecar" / "sidecar.json").read_text()
+    own = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "shopmesh-sidecar", "namespace": "shop"}}
+    cluster.put({**own, "data": {"sidecar.json": "{}"}})
+    data = configuration("control-plane.shopmesh-system.svc.cluster.local", 18000)
+    labels = {"appmesh.k8s.aws/sidecarInjectorWebhook": "enabled"}
+    assert {"shop"} == webhook.injected({"shop": labels, "default": {}})
+    async with speaking(cluster.configuration()) as server:
+        wrong = await provide(server, data, ["default", "gone", "shop"])
+        await provide(server, data, ["default"])
+
+    assert [problem.partition(":")[0] for problem in wrong] == ["ConfigMap gone/shopmesh-sidecar"]
+    assert {"sidecar.json": "{}"} == cluster.get(CONFIG_MAPS, "shopmesh-sidecar", "shop")["data"]
+    assert committed == cluster.get(CONFIG_MAPS, "shopmesh-sidecar", "default")["data"]["sidecar.json"]
+    assert 2 == len(cluster.asked_for("post", CONFIG_MAPS))
 
 
 async def test_the_keys_for_the_api_are_made_once(cluster: Cluster) -> None:

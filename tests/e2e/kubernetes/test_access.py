@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 import yaml
 
+from shopmesh.kubernetes.resources import CONFIG_MAPS
 from tests.e2e.kubernetes.running import NAMESPACE, Story, story
 from tests.k8s.rendering import K8S
 from tests.support.kubernetes.serving import Asked
+from tests.support.process import eventually
 
 VERBS = {"post": "create", "put": "update", "get": "get", "list": "list", "watch": "watch", "patch": "patch"}
 _PATH = re.compile(
@@ -47,6 +49,8 @@ def allowed(asked: Asked, by: Iterable[Any]) -> bool:
 def told() -> Iterator[Story]:
     """A control plane that has begun, let a proxy in, and written what the API was asked for."""
     with story() as made:
+        labels = {"mesh": "shopmesh", "appmesh.k8s.aws/sidecarInjectorWebhook": "enabled"}
+        made.cluster.put({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop", "labels": labels}})
         made.control_plane()
         made.workload("order", "order-vn", "1.0")
         client = made.appmesh()
@@ -54,6 +58,7 @@ def told() -> Iterator[Story]:
         client.create_virtual_node(**of, spec={})
         client.update_virtual_node(**of, spec={"logging": {"accessLog": {"file": {"path": "/dev/stdout"}}}})
         client.delete_virtual_node(**of)
+        eventually(lambda: made.cluster.get(CONFIG_MAPS, "shopmesh-sidecar", "shop"), "shop's sidecars can start")
         yield made
 
 
@@ -62,11 +67,17 @@ def test_nothing_that_it_asks_for_is_refused(told: Story) -> None:
     asked = told.cluster.asked
     seen = {(one.what, one.kind) for one in asked}
 
-    assert {("watch", "pods"), ("post", "tokenreviews"), ("post", "secrets"), ("post", "virtualnodes")} <= seen
+    assert {
+        ("watch", "pods"),
+        ("post", "tokenreviews"),
+        ("post", "secrets"),
+        ("post", "configmaps"),
+        ("post", "virtualnodes"),
+    } <= seen
     assert [] == [f"{one.what} {one.path}" for one in asked if not allowed(one, roles())]
 
 
-@pytest.mark.parametrize("resource", ["virtualnodes", "tokenreviews", "secrets", "endpointslices"])
+@pytest.mark.parametrize("resource", ["virtualnodes", "tokenreviews", "secrets", "endpointslices", "configmaps"])
 def test_a_rule_that_is_missing_would_be_noticed(told: Story, resource: str) -> None:
     """So that the test above looks at what it says."""
     fewer = copy.deepcopy(roles())
