@@ -26,15 +26,22 @@ class Scripted:
     """A leadership that a test gives and takes away."""
 
     def __init__(self) -> None:
-        self.leading = False
         self.holder: str | None = None
+        self.looks = 0
+        """How often somebody has looked whether it leads."""
+        self._leading = False
         self._listeners: list[Callable[[], None]] = []
+
+    @property
+    def leading(self) -> bool:
+        self.looks += 1
+        return self._leading
 
     def subscribe(self, listener: Callable[[], None]) -> None:
         self._listeners.append(listener)
 
     def set(self, leading: bool, holder: str | None) -> None:
-        self.leading, self.holder = leading, holder
+        self._leading, self.holder = leading, holder
         for listener in self._listeners:
             listener()
 

@@ -126,6 +126,8 @@ async def test_whoever_leads_writes_each_status_once(written: Written) -> None:
     async with written.running():
         written.cluster.put({**written.cluster.get(VIRTUAL_NODES, "product"), "metadata": {"name": "another"}})
         await until(lambda: len(written.store.problems) == 1, "the store knows of it")
+        looks = written.leadership.looks
+        await until(lambda: written.leadership.looks > looks + 10, "it looks whether it leads")
         assert (0, 0) == (written.written(), written.local.asked)
 
         written.leadership.set(True, "one")
@@ -179,6 +181,8 @@ async def test_proxies_are_counted_over_all_replicas_or_not_at_all(written: Writ
         router["spec"]["routes"][0]["httpRoute"]["action"]["weightedTargets"][0]["weight"] = 7
         written.cluster.put(router)
         await until(lambda: "=7" in written.status(VIRTUAL_ROUTERS, "product").get("weights", ""), "others are written")
+        looks = written.local.asked
+        await until(lambda: written.local.asked > looks + 2, "it goes on looking")
         assert 2 == connected()
         written.peer.silent = False
         await until(lambda: connected() == 1, "the one that is left")

@@ -60,9 +60,9 @@ def test_a_revision_may_pass_without_a_commit() -> None:
     async def play() -> None:
         store, proxies, _ = begun(4)
         assert not await proxies.converged(5, 0)
-        waiting = asyncio.create_task(proxies.converged(5, 10))
+        waiting = asyncio.create_task(proxies.converged(5, 3600))
         await asyncio.sleep(0)
         store.revision = 6
-        assert await waiting
+        assert await asyncio.wait_for(waiting, 20)
 
     asyncio.run(play())

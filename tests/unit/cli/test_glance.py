@@ -1,0 +1,27 @@
+"""The mesh at a glance."""
+
+from __future__ import annotations
+
+import pytest
+from rich.console import Console
+
+from shopmesh.cli.glance import Glance, render
+from shopmesh.client.answers import Replicas, Splits
+
+
+@pytest.mark.parametrize(
+    ("replicas", "told"),
+    [(None, False), ({"asked": 2, "answered": 2}, False), ({"asked": 3, "answered": 1}, True)],
+)
+def test_it_says_when_it_is_not_the_word_of_all_replicas(replicas: Replicas | None, told: bool) -> None:
+    """Which one, and why, is a finding; programs are told in any case."""
+    splits: Splits = {"window": 10.0, "splits": []}
+    if replicas is not None:
+        splits["replicas"] = replicas
+    glance = Glance("shop", "http://127.0.0.1:9080", [], splits, [], [])
+    screen = Console(width=100, color_system=None)
+    with screen.capture() as captured:
+        screen.print(render(glance, 100))
+
+    assert told == ("only 1 of 3 replicas of the control plane answered" in captured.get())
+    assert replicas == glance.document().get("replicas")

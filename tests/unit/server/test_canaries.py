@@ -1,0 +1,61 @@
+"""What a replica does with a canary that another one looks after."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any, cast
+
+from shopmesh.appmesh.context import Context
+from shopmesh.appmesh.protocol import Response
+from shopmesh.server.canaries import Canaries
+from shopmesh.server.database import Database
+from shopmesh.server.replicas import Replicas
+from tests.support.planes import Scripted
+from tests.unit.xds.meshes import mesh
+
+
+class Forwarding:
+    """The other replica leads, and has written revision 1."""
+
+    id = "two"
+    several = True
+
+    async def forward(self, identity: str, path: str, body: bytes, seconds: float) -> Response:
+        return Response(200, json.dumps({"revision": 1, "to": identity, "path": path}).encode())
+
+
+async def receive() -> dict[str, Any]:
+    return {"type": "http.request", "body": b"{}"}
+
+
+def test_what_the_leader_wrote_is_read_where_it_was_asked() -> None:
+    """The answer waits for the store here, which hears of it by its watch."""
+
+    async def play() -> None:
+        store = await Database.open(None)
+        leadership = Scripted()
+        leadership.set(False, "one")
+        context = Context("123456789012", "us-east-1", 0.0, lambda: "uid")
+        canaries = Canaries(store, lambda: context, cast("Replicas", Forwarding()), leadership)
+        (all_of_them, _) = canaries.routes()
+        sent: list[Any] = []
+        revisions: list[int] = []
+
+        async def send(message: Any) -> None:
+            revisions.append(store.revision)
+            sent.append(message)
+
+        path = "/shopmesh/v1/canaries"
+        scope = {"type": "http", "method": "POST", "path": path, "raw_path": path.encode(), "headers": []}
+        asked = asyncio.create_task(all_of_them.app(scope, receive, send))  # type: ignore[attr-defined]
+        for _ in range(5):
+            await asyncio.sleep(0)
+        await store.submit(lambda transaction: transaction.put(mesh("shop")))
+        await asked
+        await store.close()
+
+        assert {1} == {*revisions}
+        assert {"revision": 1, "to": "one", "path": path} == json.loads(sent[1]["body"])
+
+    asyncio.run(play())
