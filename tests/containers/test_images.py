@@ -13,7 +13,7 @@ from tests.support.process import eventually
 MEGABYTES = 1_000_000
 BASE = "python:3.13-slim-trixie"
 # What each may add to its base; proxy-init has none.
-LARGEST = {"control-plane": 100, "load": 115, "proxy-init": 8, **dict.fromkeys(SERVICES, 50)}
+LARGEST = {"control-plane": 100, "load": 105, "proxy-init": 8, **dict.fromkeys(SERVICES, 50)}
 
 
 def inspected(image: str) -> Any:
