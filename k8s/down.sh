@@ -17,7 +17,8 @@ pick() {
 
 rendered=$($kubectl kustomize "$overlay")
 pick 0 <<<"$rendered" | $kubectl delete --ignore-not-found -f -
-# The control plane made it, and is gone.
-$kubectl -n default delete configmap shopmesh-root --ignore-not-found
+# The control plane made them, and is gone.
+$kubectl delete configmap --all-namespaces --field-selector metadata.name=shopmesh-root --ignore-not-found
+$kubectl delete configmap --all-namespaces --field-selector metadata.name=shopmesh-sidecar --ignore-not-found
 mapfile -t labels < <(pick 1 <<<"$rendered" | sed -n 's/^    \([^ :]*\): .*/\1-/p')
 [ ${#labels[@]} -eq 0 ] || $kubectl label namespace default "${labels[@]}"

@@ -155,7 +155,7 @@ class ProxyOf:
             return StreamError(f"{pod} is not known here yet; ask again", grpc.StatusCode.UNAVAILABLE)
         selection = self._current.selectors().of(pod.namespace, labels)
         if selection.key == node.identity.resource:
-            return None
+            return self._instance_refusal(node)
         if selection.key is None:
             problem = f"{pod} may not ask for {node.id}: {selection.problem}"
         else:
@@ -165,6 +165,16 @@ class ProxyOf:
                 f"{pod} may not ask for {node.id}: the podSelector of {by.kind} {by.namespace}/{by.name} makes it a "
                 f"proxy of mesh/{mesh}/{kind}/{name}; start its Envoy as that, or correct the podSelector"
             )
+        return StreamError(problem, grpc.StatusCode.PERMISSION_DENIED)
+
+    def _instance_refusal(self, node: ProxyNode) -> StreamError | None:
+        """A pod speaks for itself, not for another of its node; a bootstrap without an instance has the node's name."""
+        if node.instance in (self._pod.name, node.name):
+            return None
+        problem = (
+            f"{self._pod} may not be instance {node.instance} of {node.id}; name the pod in its Envoy's bootstrap: "
+            '--config-yaml {"node":{"metadata":{"instance":"$(POD_NAME)"}}}'
+        )
         return StreamError(problem, grpc.StatusCode.PERMISSION_DENIED)
 
 

@@ -46,14 +46,14 @@ class ByHeader(Interceptor):
         return await continuation(handler_call_details)
 
 
-def node(name: str) -> Node:
+def node(name: str, instance: str = "") -> Node:
     found = Node(id=f"mesh/shopmesh/virtualNode/{name}")
-    found.metadata["instance"] = f"{name}-1"
+    found.metadata["instance"] = instance or f"{name}-1"
     return found
 
 
-def discovery(name: str) -> bytes:
-    data: bytes = DeltaDiscoveryRequest(node=node(name), type_url=CLUSTERS).SerializeToString()
+def discovery(name: str, instance: str = "") -> bytes:
+    data: bytes = DeltaDiscoveryRequest(node=node(name, instance), type_url=CLUSTERS).SerializeToString()
     return data
 
 

@@ -158,18 +158,21 @@ async def test_a_pod_is_let_in_as_its_own_node_alone(cluster: Cluster) -> None:
     mine, other, new = (bearer(cluster.token_of(one, audience="shopmesh")) for one in ("product-1", "other-1", "new-1"))
     async with speaking(cluster.configuration()) as server, xds(server, known) as port:
         said = [
-            await ended(port, ADS, discovery("product-vn"), mine),
+            await ended(port, ADS, discovery("product-vn", "product-1"), mine),
             await ended(port, ADS, discovery("order-vn"), mine),
-            await ended(port, ADS, discovery("product-vn"), other),
-            await ended(port, ADS, discovery("product-vn"), new),
-            await ended(port, ADS, discovery("product-vn"), bearer("nobody's")),
-            await ended(port, ADS, discovery("product-vn"), ("authorization", "Basic x")),
-            await ended(port, ADS, discovery("product-vn")),
+            await ended(port, ADS, discovery("product-vn", "product-1"), other),
+            await ended(port, ADS, discovery("product-vn", "product-1"), new),
+            await ended(port, ADS, discovery("product-vn", "product-1"), bearer("nobody's")),
+            await ended(port, ADS, discovery("product-vn", "product-1"), ("authorization", "Basic x")),
+            await ended(port, ADS, discovery("product-vn", "product-1")),
+            await ended(port, ADS, discovery("product-vn", "product-2"), mine),
         ]
 
     codes = grpc.StatusCode
     assert [codes.OK, codes.PERMISSION_DENIED, codes.PERMISSION_DENIED, codes.UNAVAILABLE] == [c for c, _ in said[:4]]
-    assert {codes.UNAUTHENTICATED} == {code for code, _ in said[4:]}
+    assert {codes.UNAUTHENTICATED} == {code for code, _ in said[4:7]}
+    assert codes.PERMISSION_DENIED == said[7][0]
+    assert "pod default/product-1 may not be instance product-2" in said[7][1]
     assert (
         "pod default/product-1 may not ask for mesh/shopmesh/virtualNode/order-vn: the podSelector of VirtualNode "
         "default/product makes it a proxy of mesh/shopmesh/virtualNode/product-vn; start its Envoy as that, or correct "
@@ -186,9 +189,9 @@ async def test_an_api_server_that_is_gone_turns_nobody_away_for_good(cluster: Cl
     token = bearer(cluster.token_of("product-1", audience="shopmesh"))
     async with speaking(cluster.configuration()) as server, xds(server, Known()) as port:
         cluster.stop()
-        gone, why = await ended(port, ADS, discovery("product-vn"), token)
+        gone, why = await ended(port, ADS, discovery("product-vn", "product-1"), token)
         cluster.start()
-        back, _ = await ended(port, ADS, discovery("product-vn"), token)
+        back, _ = await ended(port, ADS, discovery("product-vn", "product-1"), token)
 
     assert (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.OK) == (gone, back)
     assert "the API server cannot tell whose this token is" in why

@@ -133,18 +133,3 @@ def test_a_control_plane_that_dies_is_missed_by_nobody(told: Story, pods: dict[s
     told.replicas[0].start()
     weigh(told, 50)
     eventually(lambda: loaded.answers["v2.0"] > 0, "the new one tells what changed")
-
-
-def test_a_rotated_token_is_read_anew_for_each_connection(
-    told: Story, pods: dict[str, list[Pod]], loaded: Load
-) -> None:
-    """Of order's tokens only the new one counts when the control plane comes back."""
-    (order,) = pods["order"]
-    old, new = (told.cluster.token_of(order.name, audience="shopmesh") for _ in range(2))
-    order.write_token(old)
-    order.write_token(new)
-    told.replicas[0].kill()
-    told.cluster.revoke(old)
-    told.replicas[0].start()
-    weigh(told, 50)
-    eventually(lambda: loaded.answers["v2.0"] > 0, "order is told what changed")
