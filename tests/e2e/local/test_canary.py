@@ -171,7 +171,7 @@ def test_without_traffic_it_waits_and_turns_back(shop: Shop) -> None:
 
 def test_a_killed_command_leaves_no_canary_behind(shop: Shop) -> None:
     """After kill -9 at 25 % the control plane turns back; resumed, the stage begins again and it is promoted."""
-    with shop.canary("--to", "product-v2-vn", *QUICK, "--manual", "--lease", "1s") as command:
+    with shop.canary("--to", "product-v2-vn", *QUICK, "--manual", "--lease", "3s") as command:
         shop.begun(command)
         command.kill()
     eventually(lambda: shop.found()["phase"] == "lapsed", "it is turned back")
