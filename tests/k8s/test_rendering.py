@@ -79,6 +79,7 @@ def test_an_example_fulfils_the_schemas_that_are_known(example: str) -> None:
         assert named | {("VirtualService", routing["virtualService"]["name"])} <= there
 
 
+@pytest.mark.demo
 def test_the_schemas_are_strict() -> None:
     """A misspelled field is found, so that the tests above mean something."""
     (deployment,) = [one for one in overlay("local") if name_of(one) == "Deployment default/order"]
@@ -97,6 +98,7 @@ def test_the_mesh_is_given_as_its_files_are() -> None:
             assert [] == complaints(source.value)
 
 
+@pytest.mark.demo
 def test_the_gateway_api_s_overlay_is_what_the_export_writes() -> None:
     """Routes by `shopmesh export`, Deployments and Services by the base, and nothing of ours besides."""
     folder = K8S / "overlays" / "gateway-api"
@@ -111,6 +113,7 @@ def test_the_gateway_api_s_overlay_is_what_the_export_writes() -> None:
     assert [] == [one for one in found if one["kind"] == "Deployment" and "initContainers" in str(one)]
 
 
+@pytest.mark.demo
 def test_the_gateway_api_s_routes_lead_to_services_that_are_there() -> None:
     """By name and port: a route to a port that a Service does not have answers 500."""
     found = overlay("gateway-api")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.template.conftest import Clone, refused
+from tests.support.clones import Clone, refused
 
 SERVICES = "there are customer, order, product"
 

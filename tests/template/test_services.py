@@ -12,8 +12,8 @@ import pytest
 import yaml
 
 from tests.e2e.local.conftest import Up, starting
+from tests.support.clones import Clone
 from tests.support.process import eventually
-from tests.template.conftest import Clone
 
 pytestmark = [
     pytest.mark.timeout(300),

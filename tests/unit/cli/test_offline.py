@@ -35,6 +35,7 @@ def check(*arguments: str, stdin: str | None = None, status: int = 0) -> Result:
     return result
 
 
+@pytest.mark.demo
 def test_good_documents_are_said_to_be_valid() -> None:
     """Every resource of the demo's mesh, and nothing on standard error."""
     result = check("-f", str(MESH))
@@ -159,6 +160,7 @@ def test_templates_are_checked_with_their_parameters() -> None:
     assert "Resources.N.Properties.Spec.Listeners[0].PortMapping.Port: 0 is out of range" in bad.stderr
 
 
+@pytest.mark.demo
 def test_annotations_are_checked() -> None:
     """What an annotation says is told at its line, of a route by the name it has in its router."""
     text = (MESH / "product.yaml").read_text()

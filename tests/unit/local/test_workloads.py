@@ -49,9 +49,11 @@ def folder(tmp_path: Path, text: str) -> Path:
     return tmp_path / "mesh"
 
 
+@pytest.mark.demo
 def test_the_demos_mesh_promises_five_workloads() -> None:
     """Services and versions are those of the webinar, first versions first."""
-    promises = [(w.node, w.promise, w.ports) for w in promised(read(PROJECT / "mesh"))]
+    demo = [w for w in promised(read(PROJECT / "mesh")) if w.service in ("order", "product", "customer")]
+    promises = [(w.node, w.promise, w.ports) for w in demo]
 
     assert promises == [
         ("customer-vn", "customer/1.0", (5000,)),
@@ -104,17 +106,19 @@ def test_a_broken_manifest_is_named_with_its_line(tmp_path: Path) -> None:
         read(folder(tmp_path, MESH + "kind: [\n"))
 
 
+@pytest.mark.demo
 def test_workloads_are_chosen_by_node_or_service() -> None:
     """`only` and `without` take both names, and an unknown one is refused with what there is."""
     workloads = promised(read(PROJECT / "mesh"))
 
     assert [w.node for w in chosen(workloads, ["product"], [])] == ["product-vn", "product-v2-vn"]
     assert [w.node for w in chosen(workloads, ["product"], ["product-v2-vn"])] == ["product-vn"]
-    assert len(chosen(workloads, [], ["order"])) == 4
+    assert len(chosen(workloads, [], ["order"])) == len(workloads) - 1
     with pytest.raises(StartError, match="'produkt' is no workload of the manifests; there are customer-vn, "):
         chosen(workloads, [], ["produkt"])
 
 
+@pytest.mark.demo
 def test_a_version_is_code() -> None:
     """A version with a module of its own is that module, the first one is `app`, and an unknown service is refused."""
     assert module_of(Workload("m", "n", "product", "2.0", (1,)), PROJECT) == "services.product.v2_0"
@@ -123,6 +127,7 @@ def test_a_version_is_code() -> None:
         module_of(Workload("m", "n", "stock", "1.0", (1,)), PROJECT)
 
 
+@pytest.mark.demo
 def test_the_mesh_before_its_canaries_has_no_trace_of_them() -> None:
     """Without two virtual nodes, no route names them, and everything else is as it was."""
     resources = read(PROJECT / "mesh")

@@ -76,6 +76,7 @@ def only_rule(*resources: Declared) -> tuple[dict[str, Any], list[str]]:
     return rule, [line for line in found.all_warnings() if "no retry policy" not in line]
 
 
+@pytest.mark.demo
 def test_the_demos_mesh_becomes_a_route_a_service_with_its_weights() -> None:
     """Weights are copied one to one, a target of weight 0 too; the parent is the Service that callers call."""
     read = [source for file in sorted(MESH.glob("*.yaml")) for source in documents(file.read_text(), file.name)]

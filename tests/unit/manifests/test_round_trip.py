@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 from botocore.model import ListShape, Shape, StringShape, StructureShape
 from hypothesis import HealthCheck, given, settings
@@ -88,6 +89,7 @@ def test_manifests_are_stable(mesh: list[Declared]) -> None:
     assert first == manifests(declared(sources(first)))
 
 
+@pytest.mark.demo
 def test_the_committed_mesh_survives_the_store() -> None:
     """The demo's manifests come back word for word, with object names and selectors, from what the API keeps."""
     read = [source for file in sorted(MESH.glob("*.yaml")) for source in documents(file.read_text(), file.name)]

@@ -91,6 +91,7 @@ def test_a_file_of_another_form_is_refused(text: str) -> None:
         with_version("mesh/shop.yaml", text, NODE, TARGET)
 
 
+@pytest.mark.demo
 @pytest.mark.parametrize("service", ["product", "order"])
 def test_containers_come_before_the_second_replicas_and_go(service: str) -> None:
     """Of the committed files, with replicas and without."""
@@ -105,6 +106,7 @@ def test_containers_come_before_the_second_replicas_and_go(service: str) -> None
     assert text == without_containers(path, made, "new")
 
 
+@pytest.mark.demo
 def test_the_committed_canaries_can_be_taken_out() -> None:
     """What was written by hand has the form of what is made."""
     for service, workload in (("product", "product-v2"), ("customer", "customer-v15")):
