@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.clones import ENVIRONMENT, Clone
 from tests.support.process import BIN, eventually
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -50,7 +51,8 @@ def ports_are_free() -> bool:
 def run(page: str, folder: Path) -> str:
     """What the commands of a page say, run one after another in a folder with the project's mesh and services."""
     for name in ("mesh", "services"):
-        (folder / name).symlink_to(ROOT / name)
+        if not (folder / name).exists():
+            (folder / name).symlink_to(ROOT / name)
     # Setting up is what made this environment, and the tests and the demo have runs of their own.
     commands = re.sub(r"^make .*\n", "", (ROOT / page).read_text(), flags=re.MULTILINE)
     eventually(ports_are_free, "the tutorial's ports are free", 60)
@@ -59,7 +61,7 @@ def run(page: str, folder: Path) -> str:
         shell = subprocess.Popen(
             ["bash", "-c", script(commands)],
             cwd=folder,
-            env={**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}", "NO_COLOR": "1"},
+            env={**ENVIRONMENT, "PATH": f"{BIN}:{os.environ['PATH']}"},
             stdin=subprocess.DEVNULL,
             stdout=sink,
             stderr=subprocess.STDOUT,
@@ -113,6 +115,21 @@ def test_the_page_about_canaries_does_what_it_says(tmp_path: Path) -> None:
     assert "promoted" == json.loads((tmp_path / "canary.json").read_text())["phase"]
     assert "not enough traffic: 0 of the 100 requests" in said
     assert "status 3" in said
+
+
+@pytest.mark.timeout(240)
+def test_the_page_about_a_service_of_one_s_own_does_what_it_says(tmp_path: Path) -> None:
+    """In a clone: made, called through the mesh, released step by step, made in another language, and removed."""
+    clone = Clone(tmp_path)
+    (tmp_path / ".git" / "info" / "exclude").write_text("*.log\noutput\n")
+    said = run("docs/new-service.md", tmp_path)
+
+    assert '{"id":1,"name":"The first","inventory":{"id":1,"name":"Screws"}}' in said
+    assert "inventory-v2-vn-1 runs (inventory/2.0) and is known to its callers" in said
+    assert "promoted: all 2 stages went well" in said
+    assert {"2.0"} <= versions("Inventory", said)
+    assert "- services/labels" in said
+    assert ["A\tservices/inventory/v2_0.py"] == re.findall(r"A\t.*/v2_0.py", clone.changed())
 
 
 @pytest.mark.timeout(240)
