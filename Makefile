@@ -74,7 +74,7 @@ test: check test-unit test-contract test-k8s test-e2e test-template ## Everythin
 	@echo 'left out: test-browser (needs chromium) and test-containers (needs a Docker engine)'
 
 test-unit: setup-dev ## Pure logic; sockets are blocked
-	$(PYTEST) tests/unit --disable-socket --allow-unix-socket $(ARGS)
+	$(PYTEST) tests/unit $(WORKERS) --disable-socket --allow-unix-socket $(ARGS)
 
 test-contract: setup-dev ## Over loopback: boto3 and the aws CLI, unmodified, as the oracle
 	$(PYTEST) tests/contract $(WORKERS) $(ARGS)

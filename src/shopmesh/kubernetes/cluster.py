@@ -56,7 +56,7 @@ class Cluster:
         """Their labels."""
         self.touched: set[ObjectName | Place] = set()
         self.revision = 0
-        """The greatest resourceVersion seen."""
+        """The greatest resourceVersion of an object seen."""
         self._kinds: dict[str, dict[ObjectName, Known]] = {kind: {} for kind in MESH_TYPES}
         self._known: dict[ResourceType, dict[Name, Object]] = {}
         self._services_of: dict[Name, set[Name]] = {}
@@ -75,8 +75,10 @@ class Cluster:
     # what reflectors tell (reflector.Sink)
 
     def replaced(self, kind: ResourceType, objects: list[Object], resource_version: str) -> None:
-        """All objects of a type, as they are now."""
-        self._see(resource_version)
+        """All objects of a type, as they are now.
+
+        The version of the list counts for nothing: another replica, which listed before, might never see as much.
+        """
         now = {name_of(one) for one in objects}
         for name in [name for name in self._known.get(kind, {}) if name not in now]:
             self._take(kind, name, None)
