@@ -171,7 +171,7 @@ def test_the_labels_of_its_namespace_decide_an_objects_mesh() -> None:
     found = read(*meshes, namespace("shop", mesh="n"), manifest("VirtualNode", "a", {}))
 
     assert Key("virtualNode", ("n", "a_shop")) in found
-    with pytest.raises(DocumentError, match=r"the mesh of VirtualNode 'a' cannot be told \(fitting: none\)"):
+    with pytest.raises(DocumentError, match=r"VirtualNode 'a' cannot be told \(fitting: none\); namespace 'shop' must"):
         read(*meshes, namespace("shop", mesh="x"), manifest("VirtualNode", "a", {}))
     with pytest.raises(DocumentError, match="fitting: m, n"):
         read(mesh("m", {}), mesh("n", {}), namespace("shop"), manifest("VirtualNode", "a", {}))

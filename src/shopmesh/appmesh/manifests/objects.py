@@ -138,11 +138,13 @@ class Objects:
                 return UNKNOWN, None
         if len(fitting) != 1:
             found = ", ".join(sorted(mesh.api_name for mesh in fitting)) or "none"
-            raise source.wrong(
-                (),
-                f"the mesh of {name.kind} {name.name!r} cannot be told (fitting: {found});"
-                " name it with --mesh, or apply its Mesh as well",
+            remedy = (
+                "name it with --mesh, or apply its Mesh as well"
+                if labels is None
+                else f"namespace {name.namespace!r} must have the labels of one Mesh's namespaceSelector,"
+                " or the object a meshRef"
             )
+            raise source.wrong((), f"the mesh of {name.kind} {name.name!r} cannot be told (fitting: {found}); {remedy}")
         owner = at(fitting[0].manifest, ("spec", "meshOwner"))
         return fitting[0].api_name, str(owner) if owner else None
 
@@ -176,9 +178,7 @@ class Objects:
         if found is None:
             where = f"there is no {name.kind} {name.name!r} in namespace {name.namespace!r}"
             if self.missing is None:
-                raise source.wrong(
-                    path, f"{where}, neither in these files nor in the mesh; apply it too, or correct the name"
-                )
+                raise source.wrong(path, f"{where}; apply it too, or correct the name")
             self.missing(source.wrong(path, f"{where} among these files; the mesh must have it"))
             return default_name(name)
         if (other := self._mesh(name, found)) != mesh:
