@@ -30,7 +30,7 @@ LABEL org.opencontainers.image.title="shopmesh/control-plane" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}" \
       org.opencontainers.image.licenses="Apache-2.0"
-ENV PATH=/app/bin:/opt/venv/bin:$PATH PYTHONPATH=/app PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+ENV PATH=/app/bin:/opt/venv/bin:$PATH PYTHONPATH=/app PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 SHOPMESH_WITHOUT_ENVOY=1
 COPY --from=packages /opt/venv /opt/venv
 # A named volume takes its owner from the folder that it is mounted on.
 COPY --from=shopmesh --chown=10001:10001 /made/ /

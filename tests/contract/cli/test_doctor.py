@@ -54,6 +54,16 @@ def test_a_mesh_that_is_well_is_said_to_be(shopmesh: Run) -> None:
     assert "nothing is wrong" in shopmesh("doctor", "--strict").stdout
 
 
+def test_an_image_is_not_told_to_install_envoy(shopmesh: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a pod others start the Envoys; that none is beside the control plane is as it should be."""
+    monkeypatch.setattr("shopmesh.local.installed.envoy_version", lambda _: None)
+    assert ["SM305"] == codes(shopmesh)
+
+    monkeypatch.setenv("SHOPMESH_WITHOUT_ENVOY", "1")
+
+    assert [] == codes(shopmesh)
+
+
 def test_findings_are_grouped_errors_first(shopmesh: Run, control_plane: ControlPlane) -> None:
     """The exit status is 1 for errors, and for warnings when they count."""
     control_plane.beside["findings"]["findings"] = [finding("warning"), finding("error", "SM110")]
