@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from shopmesh.appmesh.manifests import documents
 from shopmesh.client import Client, apply
-from tests.containers.stack import HERE, Stack, docker
+from tests.containers.stack import HERE, ROOT, Stack, docker
 from tests.support.process import eventually
 
-WORKLOADS = 7
+COMPOSED = sorted((ROOT / "compose").glob("*.yaml"))
+WORKLOADS = len(re.findall(r"^  [a-z0-9-]+-sidecar:", "".join(map(Path.read_text, COMPOSED)), re.MULTILINE))
+"""With the second replicas."""
+NODE = "node:22-slim"
+# Where no registry is reached: the same program from Debian, on the base of the other images.
+NODE_STAND_IN = """FROM python:3.13-slim-trixie
+RUN apt-get update -q && apt-get install -q -y --no-install-recommends nodejs
+"""
 
 
 @pytest.fixture(scope="session")
@@ -31,6 +40,16 @@ def images() -> Iterator[Stack]:
         named = docker("images", "--format", "{{.Repository}}:{{.Tag}}").split()
         if made := [name for name in named if name.startswith(stack.registry)]:
             docker("rmi", *made)
+
+
+@pytest.fixture(scope="session")
+def node(images: Stack) -> str:
+    """An image with Node: the public one, or what stands in for it."""
+    if docker("image", "ls", "--quiet", NODE).strip():
+        return NODE
+    name = f"{images.registry}node"
+    docker("build", "--quiet", "--tag", name, "-", timeout=250, stdin=NODE_STAND_IN)
+    return name
 
 
 @pytest.fixture(scope="session")

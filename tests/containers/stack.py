@@ -21,11 +21,13 @@ from botocore.credentials import Credentials
 from shopmesh.client import Client
 from shopmesh.load.engine import Engine, steady
 from shopmesh.load.tally import Tally
+from shopmesh.local.workloads import promised, read
 from tests.support.process import eventually, free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).parent
-SERVICES = ("order:1.0", "product:1.0", "product:2.0", "customer:1.0", "customer:1.5")
+SERVICES = tuple(f"{one.service}:{one.version}" for one in promised(read(ROOT / "mesh")))
+"""Each version as its image is named."""
 
 
 def docker(
@@ -34,11 +36,12 @@ def docker(
     check: bool = True,
     env: dict[str, str] | None = None,
     stdin: str | None = None,
+    folder: Path = ROOT,
 ) -> str:
     """What a docker command prints; its errors are shown when it fails."""
     done = subprocess.run(
         ["docker", *arguments],
-        cwd=ROOT,
+        cwd=folder,
         env=env,
         input=stdin,
         capture_output=True,
@@ -64,6 +67,9 @@ class Stack:
     """The sidecars' image, of this stack's own; None for the stock one."""
     built_as: str = ""
     """The project whose images it runs; its own without it."""
+
+    folder: Path = ROOT
+    """The project's."""
 
     more: dict[str, str] = field(default_factory=dict)
     """Variables of its own."""
@@ -91,7 +97,7 @@ class Stack:
         }
 
     def compose(self, *arguments: str, timeout: float = 180, check: bool = True) -> str:
-        return docker("compose", *arguments, timeout=timeout, check=check, env=self.environment)
+        return docker("compose", *arguments, timeout=timeout, check=check, env=self.environment, folder=self.folder)
 
     def shopmesh(self, *arguments: str, timeout: float = 120) -> str:
         """The command line, in the control plane's container."""

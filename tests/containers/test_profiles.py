@@ -13,22 +13,6 @@ from tests.support.spans import Span, spans
 
 pytestmark = pytest.mark.timeout(300)
 
-PUBLIC = "node:22-slim"
-# Where no registry is reached: the same program from Debian, on the base of the other images.
-STAND_IN = """FROM python:3.13-slim-trixie
-RUN apt-get update -q && apt-get install -q -y --no-install-recommends nodejs
-"""
-
-
-@pytest.fixture(scope="module")
-def node(images: Stack) -> str:
-    """An image with Node: the public one, or what stands in for it."""
-    if docker("image", "ls", "--quiet", PUBLIC).strip():
-        return PUBLIC
-    name = f"{images.registry}node"
-    docker("build", "--quiet", "--tag", name, "-", timeout=250, stdin=STAND_IN)
-    return name
-
 
 @pytest.fixture(scope="module")
 def observed(images: Stack, node: str) -> Iterator[Stack]:
