@@ -10,8 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.local.conftest import Up, nothing_left, processes_of, starting
+from shopmesh.local.workloads import promised, read
+from tests.e2e.local.conftest import PROJECT, Up, nothing_left, processes_of, starting
 from tests.support.process import Child, eventually
+
+WORKLOADS = len(promised(read(PROJECT / "mesh")))
 
 Shopmesh = Callable[..., AbstractContextManager[Child]]
 
@@ -24,13 +27,13 @@ def test_the_whole_mesh_serves_and_ctrl_c_takes_all_of_it_down(up: Up) -> None:
         '{"Service":"Product"',
     ]
     running = up.processes()
-    assert len(running["--config-path"]) == 5
-    assert len(running["gunicorn"]) >= 5
+    assert len(running["--config-path"]) == WORKLOADS
+    assert len(running["gunicorn"]) >= WORKLOADS
 
     assert up.child.stop(signal.SIGINT) == 0
     assert not processes_of(up.run_folder)
     output = up.child.output
-    assert output.count("caught ENVOY_SIGTERM") == output.count("Shutting down: Master") == 5
+    assert output.count("caught ENVOY_SIGTERM") == output.count("Shutting down: Master") == WORKLOADS
     assert output.rindex("Shutting down: Master") < output.index("| INFO stopping")
 
 
@@ -72,14 +75,14 @@ def test_children_end_with_a_killed_up_and_the_next_one_runs(tmp_path: Path) -> 
     """kill -9 of `up` leaves nothing running; the next one serves and forgets what it does not run itself."""
     with starting(tmp_path) as first:
         first.wait()
-        first.child.wait_for(lambda: len(first.client.proxies()) == 5, "all five proxies")
+        first.child.wait_for(lambda: len(first.client.proxies()) == WORKLOADS, "all proxies")
         os.kill(first.child.pid, signal.SIGKILL)
         nothing_left(first.run_folder)
     with starting(tmp_path, "--without", "product-v2-vn") as second:
         second.wait()
 
         assert second.serves()
-        second.child.wait_for(lambda: len(second.client.proxies()) == 4, "its four proxies")
+        second.child.wait_for(lambda: len(second.client.proxies()) == WORKLOADS - 1, "its own proxies")
         assert "product-v2-vn-1" not in [proxy["instance"] for proxy in second.client.proxies()]
 
 
