@@ -37,13 +37,14 @@ class Injected(NamedTuple):
 def inject(
     pod: Mapping[str, Any],
     key: Key,
-    ports: Sequence[int] = (),
+    ports: Sequence[int] | None = None,
     mode: str = "intercepted",
     images: sidecar.Images = _IMAGES,
 ) -> Injected:
     """A pod, or a template of one, with the sidecar of that virtual node or gateway. Raises InjectionError.
 
-    `ports` are those that its node listens to; without them and the annotation, those that its containers name.
+    `ports` are those that its node listens to; without them and the annotation, those that its containers name. A node
+    without listeners, of a Job for instance, only calls others; None is a node that is not known.
     """
     made: Json = copy.deepcopy(dict(pod))
     labels = _labels(made)
@@ -61,7 +62,13 @@ def inject(
         _gateway(spec, key, by_label, wished, images)
     else:
         labels[DONE] = mode
-        _beside(spec, key, by_label, wished, images, wished.ports or tuple(ports) or _named_ports(spec), mode)
+        taken = wished.ports or tuple(ports or ()) or _named_ports(spec)
+        if not taken and ports is None:
+            raise InjectionError(
+                "which ports the application listens to is not known: name them in annotation appmesh.k8s.aws/ports, "
+                "in the VirtualNode's listeners, or as containerPort"
+            )
+        _beside(spec, key, by_label, wished, images, taken, mode)
     _volumes(spec, wished)
     return Injected(made, tuple(warnings))
 
@@ -122,11 +129,6 @@ def _beside(
     if mine or any(one.get("name") == sidecar.ENVOY for one in _containers(spec, "containers")):
         raise InjectionError(
             f"the pod has a container {sidecar.ENVOY} or {sidecar.INIT} already; take it away, or label the pod {DONE}"
-        )
-    if not ports:
-        raise InjectionError(
-            "which ports the application listens to is not known: name them in annotation appmesh.k8s.aws/ports, "
-            "in the VirtualNode's listeners, or as containerPort"
         )
     if mode == "explicit":
         added = [sidecar.envoy(key, by_label, wished, images, ports)]

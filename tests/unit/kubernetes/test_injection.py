@@ -112,6 +112,16 @@ def test_the_ports_are_the_annotations_or_the_nodes_or_the_containers() -> None:
     assert "8000,8001" == redirected(inject(pod(ports="8000, 8001"), PRODUCT, listener_ports(node)).pod)
 
 
+def test_what_only_calls_others_has_no_ports() -> None:
+    """A node without listeners is that of a Job: nothing comes in, and what goes out is redirected."""
+    job = pod()
+    del job["spec"]["containers"][0]["ports"]
+    found = containers(inject(job, PRODUCT, listener_ports({"spec": {}})).pod)
+
+    assert "" == env(found["proxy-init"])["APPMESH_APP_PORTS"]
+    assert "envoy" in found
+
+
 @pytest.mark.parametrize(
     ("name", "value", "kind", "amount"),
     [
