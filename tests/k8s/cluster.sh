@@ -399,7 +399,7 @@ job_ends() {  # with a sidecar that `shopmesh inject` puts into it: App Mesh's J
   image=$(k -n "$SYSTEM" get deployment control-plane -o 'jsonpath={.spec.template.spec.containers[0].image}')
   a_node default || return
   a_job | sed "s#IMAGE#$image#" >"$work/job.yaml"
-  k -n "$SYSTEM" exec -i deployment/control-plane -c control-plane -- shopmesh inject -f - <"$work/job.yaml" >"$work/injected.yaml" 2>"$work/last" ||
+  k -n "$SYSTEM" exec -i deployment/control-plane -c control-plane -- shopmesh inject --from-cluster -f - <"$work/job.yaml" >"$work/injected.yaml" 2>"$work/last" ||
     { why "shopmesh inject: $(tail -n 3 "$work/last")"; return 1; }
   k apply -f "$work/injected.yaml" >"$work/last" 2>&1 || { why "$(cat "$work/last")"; return 1; }
   waiting -n default wait job/story --for=condition=Complete --timeout="${PATIENCE}s" >"$work/last" 2>&1 ||
