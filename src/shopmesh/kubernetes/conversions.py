@@ -2,6 +2,8 @@
 
 object ─converted─► Declared …        noted: the objects, kinds and namespaces that were looked at
        ─DocumentError─► a problem of that object; what it declared before stands
+
+Of two objects that declare one resource the older is used: all replicas must find the same, whenever they began.
 """
 
 from __future__ import annotations
@@ -48,6 +50,7 @@ class Conversions:
         self._reads: dict[ObjectName, set[ObjectName | Place]] = {}
         self._readers: dict[ObjectName | Place, set[ObjectName]] = {}
         self._waiting: dict[Key, set[ObjectName]] = {}
+        self._displaced: dict[ObjectName, None] = {}
 
     def update(self, touched: Iterable[ObjectName | Place]) -> set[Key]:
         """The keys that may be declared otherwise now."""
@@ -60,9 +63,10 @@ class Conversions:
         while again:
             keys = set().union(*(self._convert(name) for name in again))
             changed |= keys
-            # Whoever wanted to declare what is free now can do so.
+            # Whoever wanted to declare what is free now can do so, and whoever had to make room hears why.
             free = [key for key in keys if key not in self.owners]
-            again = {name: None for key in free for name in self._waiting.pop(key, ())}
+            again = {name: None for key in free for name in self._waiting.pop(key, ())} | self._displaced
+            self._displaced = {}
         return changed
 
     def _convert(self, name: ObjectName) -> set[Key]:
@@ -83,8 +87,9 @@ class Conversions:
         finally:
             self._note(name, noting.read)
         self.problems.pop(name, None)
+        freed = self._displace(name, made)
         self._declare(name, made)
-        return {*before, *made}
+        return {*before, *made, *freed}
 
     def _declare(self, name: ObjectName, made: Mapping[Key, Wanted]) -> None:
         for key in self._keys.pop(name, ()):
@@ -99,11 +104,25 @@ class Conversions:
     def _require_free(self, name: ObjectName, made: Iterable[Key]) -> None:
         for key in made:
             owner = self.owners.get(key)
-            if owner is not None and owner != name:
+            if owner is not None and owner != name and self._age(owner) < self._age(name):
                 self._waiting.setdefault(key, set()).add(name)
                 raise DocumentError(
                     f"{owner.kind} {owner.namespace}/{owner.name} is {key.name} already; give this one another awsName"
                 )
+
+    def _displace(self, name: ObjectName, made: Iterable[Key]) -> set[Key]:
+        """Takes from younger objects all that they declare; they are converted again, and told."""
+        freed: set[Key] = set()
+        for owner in {self.owners[key] for key in made if key in self.owners} - {name}:
+            freed |= {*self._keys[owner]}
+            self._declare(owner, {})
+            self._displaced[owner] = None
+        return freed
+
+    def _age(self, name: ObjectName) -> tuple[str, ObjectName]:
+        # Timestamps are RFC 3339 in UTC, to the second: of two of one second the name decides.
+        found = self._cluster.objects.get(name) or {"metadata": {}}
+        return str(found["metadata"].get("creationTimestamp") or ""), name
 
     def _note(self, name: ObjectName, reads: set[ObjectName | Place]) -> None:
         for place in self._reads.pop(name, set()) - reads:

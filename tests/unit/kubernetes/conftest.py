@@ -51,8 +51,10 @@ class Dictionary:
         self.asked.append(("create", key[2], dry_run))
         if key in self.objects:
             raise ConflictError(f"{key[2]} exists", 409, "AlreadyExists")
-        stamps = {"uid": f"00000000-0000-0000-0000-{next(self._uids):012}", "generation": 1}
-        found = {**body, "metadata": {**body["metadata"], **stamps, "creationTimestamp": "2026-11-01T00:00:00Z"}}
+        number = next(self._uids)
+        stamps = {"uid": f"00000000-0000-0000-0000-{number:012}", "generation": 1}
+        created = f"2026-11-01T00:{number // 60:02}:{number % 60:02}Z"
+        found = {**body, "metadata": {**body["metadata"], **stamps, "creationTimestamp": created}}
         return self._kept(key, found, dry_run)
 
     async def replace(self, kind: ResourceType, body: Object, dry_run: bool = False) -> Object:

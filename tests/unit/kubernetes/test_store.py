@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import random
 from typing import Any
 
@@ -114,6 +115,36 @@ def test_two_objects_of_one_name_do_not_overwrite_each_other(world: World) -> No
     world.take_away("VirtualNode", "product-v2")
     assert {} == world.store.problems
     assert 7000 == world.spec("virtualNode", "product-v2-vn")["listeners"][0]["portMapping"]["port"]
+
+
+@pytest.mark.parametrize("in_one_go", [False, True])
+@pytest.mark.parametrize("order", [*itertools.permutations(range(3))])
+def test_of_objects_of_one_name_all_replicas_use_the_oldest(
+    order: tuple[int, ...], in_one_go: bool, empty: World
+) -> None:
+    """Who begins later is told them in another order than they were made in; both must tell proxies the same."""
+    for one in demo():
+        if one["metadata"]["name"] != "product-v2":
+            empty.tell(one)
+    node = next(one for one in demo() if one["metadata"]["name"] == "product-v2")
+    named = [{**node, "metadata": {**node["metadata"], "name": name}} for name in ("z", "a", "m")]
+    made = [empty.write(one) for one in named]
+    for number in order:
+        empty.store.changed(VIRTUAL_NODES, made[number])
+        if not in_one_go:
+            empty.settle()
+    empty.settle()
+
+    def passed_over() -> set[str]:
+        return {name.name for name in empty.store.problems if name.kind == "VirtualNode"}
+
+    assert {"a", "m"} == passed_over()
+    assert (
+        "VirtualNode default/z is product-v2-vn already"
+        in empty.store.problems[ObjectName("VirtualNode", "default", "a")]
+    )
+    empty.take_away("VirtualNode", "z")
+    assert {"m"} == passed_over()
 
 
 def test_only_what_an_object_touches_is_told_to_the_proxies(world: World) -> None:
