@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from tests.e2e.local.conftest import Up, starting
-from tests.support.clones import Clone
+from tests.support.clones import ROOT, Clone
 from tests.support.process import eventually
 
 pytestmark = [
@@ -49,7 +49,10 @@ def test_what_is_made_needs_no_formatting(made: Clone) -> None:
 
     made.tool("ruff", "check", "--no-cache", *python)
     made.tool("ruff", "format", "--no-cache", "--check", *python)
-    made.tool("mypy", "--cache-dir", "/dev/null", "--follow-imports", "silent", *python)
+    # What mypy knows of the files that are here is true there as well.
+    if (ROOT / ".mypy_cache").is_dir():
+        shutil.copytree(ROOT / ".mypy_cache", made.root / ".mypy_cache")
+    made.tool("mypy", *python)
     assert "0 broken" in made.tool("lint-imports", "--no-cache", "--no-logo")
 
 
