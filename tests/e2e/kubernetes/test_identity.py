@@ -6,31 +6,15 @@ import base64
 import socket
 import ssl
 import time
-from collections.abc import Iterator
-
-import pytest
 
 from shopmesh.kubernetes.authority import KEY, SDS, Authority
 from shopmesh.kubernetes.certificates import AUTHORITY
 from shopmesh.kubernetes.resources import CONFIG_MAPS, SECRETS
 from shopmesh.kubernetes.trust import ROOT
-from tests.e2e.kubernetes.running import NAMESPACE, Pod, Story, story
+from tests.e2e.kubernetes.running import NAMESPACE, Pod, Story
 from tests.e2e.xds.running import get
 from tests.support.kubernetes.workloads import add_workload
 from tests.support.process import eventually
-
-
-@pytest.fixture(scope="module")
-def told() -> Iterator[Story]:
-    with story() as made:
-        made.control_plane()
-        yield made
-
-
-@pytest.fixture(scope="module")
-def product(told: Story) -> Pod:
-    (pod,) = told.workload("product", "product-vn", "1.0")
-    return pod
 
 
 def connected(pod: Pod) -> bool:

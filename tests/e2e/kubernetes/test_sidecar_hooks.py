@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import json
 import subprocess
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,7 +12,7 @@ from envoy.config.core.v3.base_pb2 import Node
 from google.protobuf import json_format
 
 from shopmesh.xds.node import parse
-from tests.e2e.kubernetes.running import PORT, Pod, Story, story
+from tests.e2e.kubernetes.running import PORT, Pod
 from tests.e2e.xds.running import get
 from tests.k8s.policy import init_containers, meshed
 from tests.k8s.rendering import overlay
@@ -26,24 +25,11 @@ def envoy_of(name: str) -> Any:
     return init_containers(order)[-1]
 
 
-@pytest.fixture(scope="module")
-def told() -> Iterator[Story]:
-    with story() as made:
-        made.control_plane()
-        yield made
-
-
-@pytest.fixture(scope="module")
-def pod(told: Story) -> Pod:
-    (made,) = told.workload("product", "product-vn", "1.0")
-    return made
-
-
-def test_goodbye_is_said_to_callers_and_their_requests_are_served(pod: Pod) -> None:
+def test_goodbye_is_said_to_callers_and_their_requests_are_served(product: Pod) -> None:
     """After the hook Envoy is not ready any more, and each answer asks its caller to close; there are answers."""
 
     def ask() -> tuple[int, str | None]:
-        connection = http.client.HTTPConnection(pod.address, PORT, timeout=10)
+        connection = http.client.HTTPConnection(product.address, PORT, timeout=10)
         connection.request("GET", "/", headers={"host": "product.default.svc.cluster.local"})
         answer = connection.getresponse()
         answer.read()
@@ -52,10 +38,10 @@ def test_goodbye_is_said_to_callers_and_their_requests_are_served(pod: Pod) -> N
 
     command = envoy_of("local")["lifecycle"]["preStop"]["exec"]["command"]
     before = ask()
-    subprocess.run([one.replace("/9901", f"/{pod.admin}") for one in command], check=True, timeout=30)
+    subprocess.run([one.replace("/9901", f"/{product.admin}") for one in command], check=True, timeout=30)
 
     assert (200, None) == before
-    assert 503 == get(pod.ready, "/ready")[0]
+    assert 503 == get(product.ready, "/ready")[0]
     eventually(lambda: ask() == (200, "close"), "answers ask callers to close")
 
 

@@ -8,18 +8,11 @@ from typing import Any
 import pytest
 
 from shopmesh.kubernetes.resources import VIRTUAL_ROUTERS
-from tests.e2e.kubernetes.running import Pod, Story, story
+from tests.e2e.kubernetes.running import Pod, Story
 from tests.e2e.xds.running import Load
 from tests.support.process import BIN, eventually, running
 
 PRODUCT = "http://product.default.svc.cluster.local:5000/"
-
-
-@pytest.fixture(scope="module")
-def told() -> Iterator[Story]:
-    with story() as made:
-        made.control_plane()
-        yield made
 
 
 @pytest.fixture(scope="module")
