@@ -33,6 +33,8 @@ class Answering:
         """The heads of the first requests."""
         self.connections = 0
         self.port = 0
+        self.serving: set[asyncio.Task[None] | None] = set()
+        """One a connection."""
 
     @property
     def url(self) -> str:
@@ -40,6 +42,7 @@ class Answering:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
+        self.serving.add(asyncio.current_task())
         # However a client or a test ends, the server has nothing to say about it.
         with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
             while not writer.is_closing():
@@ -65,10 +68,11 @@ def answering(answer: Answer | bytes) -> Iterator[Answering]:
         ready.set()
         await stop.wait()
         server.close()
-        others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-        for task in others:
-            task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
+        # A connection that is just being taken must be taken: cancelled, it would leave its socket open.
+        while others := asyncio.all_tasks() - {asyncio.current_task()}:
+            for task in others & found.serving:
+                task.cancel()
+            await asyncio.wait(others, timeout=0.01)
 
     thread = threading.Thread(target=loop.run_until_complete, args=(run(),))
     thread.start()

@@ -124,7 +124,7 @@ async def until(probe: Callable[[], Any], what: str) -> None:
 async def test_whoever_leads_writes_each_status_once(written: Written) -> None:
     """Nobody writes without leading; what is written comes back by the watch and makes no more work."""
     async with written.running():
-        written.cluster.put({**written.cluster.get(VIRTUAL_NODES, "product"), "metadata": {"name": "another"}})
+        written.cluster.put({**written.cluster.get(VIRTUAL_NODES, "product"), "metadata": {"name": "product-again"}})
         await until(lambda: len(written.store.problems) == 1, "the store knows of it")
         looks = written.leadership.looks
         await until(lambda: written.leadership.looks > looks + 10, "it looks whether it leads")
