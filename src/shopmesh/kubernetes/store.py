@@ -30,6 +30,7 @@ from shopmesh.kubernetes.conversions import Conversions
 from shopmesh.kubernetes.reflector import Reflector
 from shopmesh.kubernetes.resources import ENDPOINT_SLICES, MESH_TYPES, NAMESPACES, PODS, SERVICES, ResourceType
 from shopmesh.kubernetes.writing import Write, with_uids, writes
+from shopmesh.server.database import MOST_TOKEN_BYTES, MOST_TOKENS, bytes_of
 from shopmesh.server.store import Commit, StoreError
 from shopmesh.xds.instances import declare
 from shopmesh.xds.node import Identity
@@ -42,7 +43,6 @@ ATTEMPTS = 5
 """Times that a change is made anew because somebody else changed the same object."""
 AT_ONCE = 8
 """Objects that are tried at the API server at once."""
-MOST_TOKENS = 4096
 STEP = 16
 """Keys aligned before the loop may do something else."""
 
@@ -61,6 +61,7 @@ class KubernetesStore:
         self.context = context
         self._conversions = Conversions(self.cluster)
         self._refused: dict[Key, str] = {}
+        self._token_bytes = 0
         self._nodes_of: dict[Place, set[ObjectName]] = {}
         self._place_of: dict[ObjectName, tuple[Place, Key]] = {}
         self._listeners: list[Callable[[Commit], None]] = []
@@ -229,8 +230,9 @@ class KubernetesStore:
         for token, answered in tokens.items():
             answer = json.dumps(_restated(json.loads(answered.answer), real))
             known[token] = Answered(answered.request, answer)
-        while len(known) > MOST_TOKENS:
-            del known[next(iter(known))]
+            self._token_bytes += bytes_of(known[token])
+        while len(known) > MOST_TOKENS or self._token_bytes > MOST_TOKEN_BYTES:
+            self._token_bytes -= bytes_of(known.pop(next(iter(known))))
 
     # how the state comes to be what was told
 
@@ -247,25 +249,35 @@ class KubernetesStore:
     async def _align(self) -> None:
         async with self._aligning:
             touched = self.cluster.take()
-            keys = self._conversions.update(touched)
-            transaction = Transaction(self.state, self.state.tokens)
-            context = self.context()
-            outcomes = align({*keys, *self._refused}, self._conversions.wanted, transaction, context)
-            for number, (key, problem) in enumerate(outcomes, 1):
-                if problem is None:
-                    self._refused.pop(key, None)
-                else:
-                    self._refused[key] = problem
-                if number % STEP == 0:
-                    await asyncio.sleep(0)
-            self._place_instances(touched, keys, transaction, context.now)
-            told = self._tell_problems()
-            self._commit(transaction)
-            owners = self._conversions.owners
-            told |= {owners[key] for change in transaction.changes if (key := change.key) in owners}
-            told |= {one for one in touched if isinstance(one, ObjectName)}
-            for watcher in self._watchers if told else ():
-                watcher(told)
+            try:
+                await self._align_with(touched)
+            except BaseException:
+                # Whatever went wrong, the next time has it all again.
+                self.cluster.touched |= touched
+                raise
+
+    async def _align_with(self, touched: set[ObjectName | Place]) -> None:
+        keys = self._conversions.update(touched)
+        transaction = Transaction(self.state, self.state.tokens)
+        context = self.context()
+        outcomes = align({*keys, *self._refused}, self._conversions.wanted, transaction, context)
+        for number, (key, problem) in enumerate(outcomes, 1):
+            if problem is None:
+                self._refused.pop(key, None)
+            else:
+                self._refused[key] = problem
+            if number % STEP == 0:
+                await asyncio.sleep(0)
+        self._place_instances(touched, keys, transaction, context.now)
+        told = self._tell_problems()
+        # Asked before they are applied: afterwards nothing differs any more.
+        changes = transaction.changes
+        self._commit(changes)
+        owners = self._conversions.owners
+        told |= {owners[key] for change in changes if (key := change.key) in owners}
+        told |= {one for one in touched if isinstance(one, ObjectName)}
+        for watcher in self._watchers if told else ():
+            watcher(told)
 
     def _place_instances(
         self, touched: Iterable[ObjectName | Place], keys: Iterable[Key], transaction: Transaction, now: float
@@ -322,8 +334,7 @@ class KubernetesStore:
         self.problems = problems
         return told
 
-    def _commit(self, transaction: Transaction) -> None:
-        changes = transaction.changes
+    def _commit(self, changes: tuple[Change, ...]) -> None:
         self.revision = max(self.revision, self.cluster.revision)
         if not changes:
             return

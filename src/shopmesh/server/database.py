@@ -47,7 +47,7 @@ class Database:
         self.revision = contents.revision
         self._disk = disk
         self._thread = thread
-        self._token_bytes = sum(_size(answered) for answered in contents.tokens.values())
+        self._token_bytes = sum(bytes_of(answered) for answered in contents.tokens.values())
         self._listeners: list[Callable[[Commit], None]] = []
         self._queue: asyncio.Queue[_Job[Any] | None] = asyncio.Queue(LONGEST_QUEUE)
         self._closing = False
@@ -187,23 +187,24 @@ class Database:
         """The oldest tokens, as many as must go for the new ones to be kept within the bounds."""
         forgotten: list[str] = []
         count = len(self.state.tokens) + len(new)
-        size = self._token_bytes + sum(_size(answered) for answered in new.values())
+        size = self._token_bytes + sum(bytes_of(answered) for answered in new.values())
         if count <= MOST_TOKENS and size <= MOST_TOKEN_BYTES:
             return forgotten
         for token, answered in {**self.state.tokens, **new}.items():
             if count <= MOST_TOKENS and size <= MOST_TOKEN_BYTES:
                 break
             forgotten.append(token)
-            count, size = count - 1, size - _size(answered)
+            count, size = count - 1, size - bytes_of(answered)
         return forgotten
 
     def _remember(self, new: Mapping[str, Answered], forgotten: list[str]) -> None:
         tokens = self.state.tokens
         tokens.update(new)
-        self._token_bytes += sum(_size(answered) for answered in new.values())
+        self._token_bytes += sum(bytes_of(answered) for answered in new.values())
         for token in forgotten:
-            self._token_bytes -= _size(tokens.pop(token))
+            self._token_bytes -= bytes_of(tokens.pop(token))
 
 
-def _size(answered: Answered) -> int:
+def bytes_of(answered: Answered) -> int:
+    """The bytes of an answer that is remembered, and of what was asked."""
     return len(answered.answer) + len(answered.request)

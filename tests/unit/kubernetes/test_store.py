@@ -352,3 +352,23 @@ def test_a_canary_lives_in_its_router_s_object(world: World) -> None:
     stopped = again.run(again.store.submit(lambda t: steps.settle(key, t, again.store.context())))
     again.close()
     assert "stopped" == stopped.phase
+
+
+def test_what_was_told_while_something_failed_is_taken_in_the_next_time(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Our own mistake must not cost a change that nobody will tell again."""
+    edited = copy.deepcopy(world.object("VirtualRouter", "product"))
+    targets = edited["spec"]["routes"][0]["httpRoute"]["action"]["weightedTargets"]
+    targets[0]["weight"], targets[1]["weight"] = 75, 25
+
+    def broken(*_: Any) -> Any:
+        raise RuntimeError("a mistake of ours")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("shopmesh.kubernetes.store.align", broken)
+        with pytest.raises(RuntimeError):
+            world.tell(edited)
+    world.settle()
+
+    assert {"product-vn": 75, "product-v2-vn": 25} == weights(world)
