@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import secrets
-import tempfile
 from pathlib import Path
 
 import click
+
+from shopmesh.private_files import create_file
 
 _OWNER = 0o400
 _OWNER_AND_GROUP = 0o440
@@ -41,13 +41,8 @@ def keys(credentials: Path, xds_token: Path) -> None:
 
 
 def _made(path: Path, content: str, mode: int) -> None:
-    """Whole or not at all, and never over another: somebody may read it, or make it, at the same time."""
     try:
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}-") as scratch:
-            scratch.write(content)
-            scratch.flush()
-            os.fchmod(scratch.fileno(), mode)
-            os.link(scratch.name, path)
+        create_file(path, content, mode)
     except FileExistsError:
         click.echo(f"{path} is there already", err=True)
     except OSError as error:

@@ -15,6 +15,7 @@ from shopmesh.local.http import ask, until
 from shopmesh.local.keeper import Keeper, Log, Program, ready_or_given_up
 from shopmesh.local.ports import LOOPBACK, Ports
 from shopmesh.local.settings import Settings
+from shopmesh.private_files import write_private_file
 from shopmesh.xds.bootstrap import BootstrapError, bootstrap
 from shopmesh.xds.bootstrap.environment import Resource, options
 from shopmesh.xds.node import ProxyNode
@@ -96,7 +97,7 @@ class Envoy:
         except BootstrapError as error:
             raise StartError(str(error)) from error
         path = settings.run_folder / f"{node.instance}.json"
-        path.write_text(json.dumps(document, indent=1))
+        write_private_file(path, json.dumps(document, indent=1))
         return Program(
             name=f"{node.instance} envoy",
             arguments=(

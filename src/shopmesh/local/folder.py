@@ -13,9 +13,12 @@ from typing import IO, NamedTuple
 
 from shopmesh.local.errors import StartError
 from shopmesh.local.guard import end
+from shopmesh.private_files import close_to_others, make_private_folder, open_private, write_private_file
 
 # sockaddr_un holds 104 bytes on macOS and 108 on Linux, the closing zero included.
 _LONGEST_SOCKET_PATH = 103
+# What this version makes anew needs no tightening; bootstraps are named after their instance, `product-vn-1.json`.
+_FILES_OF_EARLIER_VERSIONS = ("store.db*", "shopmesh.log*", "processes.json", "*-[0-9].json", "*-[0-9][0-9].json")
 
 
 class Running(NamedTuple):
@@ -27,7 +30,10 @@ class Running(NamedTuple):
 
 
 class RunFolder:
-    """A locked folder for the store, the bootstraps, the log and the control socket of one `shopmesh up`."""
+    """A locked folder for the store, the bootstraps, the log and the sockets of one `shopmesh up`.
+
+    No other user may enter it or read its files.
+    """
 
     def __init__(self, path: Path, lock: IO[str]) -> None:
         self.path = path
@@ -35,11 +41,14 @@ class RunFolder:
 
     @classmethod
     def open(cls, path: Path) -> RunFolder:
-        """Makes and locks the folder. Raises StartError when another `up` holds it or it cannot be written."""
+        """Makes and locks the folder.
+
+        Raises StartError when another `up` holds it, it belongs to another user, or it cannot be written.
+        """
         path = path.absolute()
         try:
-            path.mkdir(parents=True, exist_ok=True)
-            lock = (path / "lock").open("a+")
+            make_private_folder(path)
+            lock = open_private(path / "lock")
         except OSError as error:
             raise StartError(
                 f"cannot use the run folder {path}: {error.strerror}; choose another with --run-dir"
@@ -61,6 +70,7 @@ class RunFolder:
         lock.truncate()
         lock.write(f"{os.getpid()}\n")
         lock.flush()
+        folder._close_files_to_others()
         return folder
 
     @property
@@ -77,9 +87,7 @@ class RunFolder:
 
     def record(self, groups: Iterable[int]) -> None:
         """Notes which process groups run, for `clean` of a later `up`."""
-        scratch = self._record.with_suffix(".new")
-        scratch.write_text(json.dumps(sorted(groups)))
-        scratch.replace(self._record)
+        write_private_file(self._record, json.dumps(sorted(groups)))
 
     def clean(self) -> int:
         """Ends what an earlier `up` that was killed left running; how many processes that were.
@@ -109,6 +117,11 @@ class RunFolder:
     def close(self) -> None:
         """Lets the next `up` in."""
         self._lock.close()
+
+    def _close_files_to_others(self) -> None:
+        for pattern in _FILES_OF_EARLIER_VERSIONS:
+            for file in self.path.glob(pattern):
+                close_to_others(file)
 
     @property
     def _record(self) -> Path:

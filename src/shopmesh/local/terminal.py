@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 import zlib
+from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 from shopmesh.local.readable import readable
+from shopmesh.private_files import open_private
 
 _COLOURS = ("cyan", "green", "magenta", "blue", "yellow", "bright_cyan", "bright_green", "bright_magenta")
 _NAME_WIDTH = 23
@@ -28,7 +30,7 @@ class Terminal:
     def __init__(self, console: Console | None, file: Path) -> None:
         self.console = console
         # Bounded: two files of 5 MB; the log of a mesh that runs for a week must not fill the disk.
-        self._file = RotatingFileHandler(file, maxBytes=_FILE_BYTES, backupCount=1, encoding="utf-8", delay=True)
+        self._file = _PrivateLog(file, maxBytes=_FILE_BYTES, backupCount=1, encoding="utf-8", delay=True)
 
     def line(self, name: str, text: str) -> None:
         """One line that a program printed."""
@@ -50,6 +52,13 @@ class Terminal:
     def _keep(self, text: str) -> None:
         stamp = time.strftime("%Y-%m-%dT%H:%M:%S")
         self._file.emit(logging.makeLogRecord({"msg": f"{stamp} {text}"}))
+
+
+class _PrivateLog(RotatingFileHandler):
+    """A log file that no other user can read: it holds paths and queries of requests."""
+
+    def _open(self) -> TextIOWrapper:
+        return open_private(Path(self.baseFilename), "a")
 
 
 def _colour(name: str) -> str:

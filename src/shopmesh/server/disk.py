@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shopmesh.appmesh.store import Answered, Change, Key, Resource
+from shopmesh.private_files import FILE_MODE, close_to_others
 from shopmesh.server.store import StoreError
 
 APPLICATION_ID = 0x73686D65
@@ -52,6 +53,7 @@ class Disk:
         self._path = path
         if _is_ours(path):
             self._check()
+        _make_private(path)
         try:
             # Autocommit: transactions are begun and ended by hand. No timeout: who waits for a lock waits for ever.
             self._connection = sqlite3.connect(path, isolation_level=None, timeout=0)
@@ -169,6 +171,22 @@ def _is_ours(path: Path) -> bool:
     application, version = (int.from_bytes(header[where], "big") for where in (_APPLICATION_ID, _USER_VERSION))
     _require_ours(path, application, version)
     return True
+
+
+def _make_private(path: Path) -> None:
+    """Makes the file when it is missing, and closes it to other users: SQLite gives its WAL the rights of the file.
+
+    Only before SQLite opens it: to close any descriptor of a file gives up the process's locks on it.
+    """
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE))
+    except OSError as error:
+        raise StoreError(
+            f"the store {path} cannot be opened ({error.strerror}); check the folder and its rights"
+        ) from error
+    # A name is appended to: no suffix is replaced.
+    for suffix in ("", "-wal", "-shm", "-journal"):
+        close_to_others(path.with_name(path.name + suffix))
 
 
 def _require_ours(path: Path, application: int, version: int) -> None:

@@ -32,6 +32,23 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
         RunFolder.open(tmp_path / "run")
 
 
+def test_the_folder_and_its_files_are_their_owner_s_alone(tmp_path: Path) -> None:
+    """Those of an earlier version too, which made them readable for everybody; other files are left as they are."""
+    run = tmp_path / "run"
+    run.mkdir()
+    ours = ("store.db", "store.db-wal", "shopmesh.log", "shopmesh.log.1", "product-vn-1.json", "product-v2-vn-12.json")
+    for name in (*ours, "processes.json", "lock", "package.json"):
+        (run / name).write_text("")
+        (run / name).chmod(0o644)
+
+    folder = RunFolder.open(run)
+    folder.record([1])
+    folder.close()
+
+    assert (run.stat().st_mode & 0o777, (run / "package.json").stat().st_mode & 0o777) == (0o700, 0o644)
+    assert {0o600} == {(run / name).stat().st_mode & 0o777 for name in (*ours, "processes.json", "lock")}
+
+
 def test_a_path_too_long_for_a_socket_is_refused(tmp_path: Path) -> None:
     """Better now than as `AF_UNIX path too long` later."""
     with pytest.raises(StartError, match="too long for a socket"):
