@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+_KEY_ID, _SECRET = "aws_access_key_id", "aws_secret_access_key"
+
 
 class ConfigError(Exception):
     """A setting that cannot be used; the message names it, its value, and what to do."""
@@ -84,15 +86,32 @@ def parsed_credentials(text: str, where: str) -> dict[str, str]:
         parser.read_string(text)
     except configparser.Error as error:
         raise _no_credentials(where, error) from None
-    keys = {}
+    keys: dict[str, str] = {}
     for profile in parser.sections():
-        try:
-            keys[parser[profile]["aws_access_key_id"]] = parser[profile]["aws_secret_access_key"]
-        except KeyError as missing:
-            raise ConfigError(f"{where}: profile [{profile}] has no {missing.args[0]}") from None
+        identity, secret = (_credential(parser, profile, name, where) for name in (_KEY_ID, _SECRET))
+        if keys.setdefault(identity, secret) != secret:
+            raise ConfigError(
+                f"{where}: two profiles have the key {identity} with different secrets; keep the one that is right"
+            )
     if not keys:
         raise ConfigError(f"{where} holds no profile: write [default], aws_access_key_id and aws_secret_access_key")
     return keys
+
+
+def _credential(parser: configparser.RawConfigParser, profile: str, name: str, where: str) -> str:
+    """One value of a profile; an error does not repeat it, for it may be a secret."""
+    value = parser[profile].get(name)
+    if value is None:
+        raise ConfigError(f"{where}: profile [{profile}] has no {name}")
+    if not value:
+        raise ConfigError(f"{where}: {name} of profile [{profile}] is empty; `shopmesh keys` makes a key")
+    # A request names its key as ID/DATE/REGION/SERVICE/aws4_request in a list that commas divide.
+    unusable = set("/,=") if name == _KEY_ID else set()
+    if any(not "!" <= character <= "~" or character in unusable for character in value):
+        raise ConfigError(
+            f"{where}: {name} of profile [{profile}] holds a space or another character that no key has; write it anew"
+        )
+    return value
 
 
 def new_credentials() -> str:
