@@ -167,9 +167,14 @@ def _quantity(text: str) -> str:
     return text
 
 
+_MOST_DIGITS = 10
+"""Of the largest number that any annotation takes."""
+
+
 def _number(least: int, most: int) -> Callable[[str], int]:
     def read(text: str) -> int:
-        if not (text.isdecimal() and text.isascii() and least <= int(text) <= most):
+        # int() refuses more than 4,300 digits with an error of its own.
+        if not (text.isdecimal() and text.isascii() and len(text) <= _MOST_DIGITS and least <= int(text) <= most):
             raise InjectionError(f"it is a number from {least} to {most}")
         return int(text)
 

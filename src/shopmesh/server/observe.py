@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from shopmesh.appmesh.findings import Finding
+from shopmesh.appmesh.validate import quote
 from shopmesh.server import splits
 from shopmesh.server.figures import Caller, Figures
 from shopmesh.server.findings import Findings
@@ -29,6 +30,8 @@ DEFAULT_WINDOW = 10.0
 LONGEST_WAIT = 60.0
 MOST_STREAMS = 64
 """Open event streams; one more is refused, so that forgotten browsers cannot pile up."""
+MOST_DIGITS = 18
+"""Of a revision: as many as 64 bits hold."""
 STILL_HERE_SECONDS = 15.0
 ASK_AGAIN_SECONDS, ASK_PAUSE_SECONDS = 1.0, 0.1
 """How soon an event stream asks other replicas again, and how soon at the earliest."""
@@ -57,7 +60,7 @@ class Observe:
             Route("/shopmesh/v1/figures", self._counts),
             Route("/shopmesh/v1/findings", self._findings),
             Route("/shopmesh/v1/changes", self._changes),
-            Route("/shopmesh/v1/changes/{revision:int}", self._change),
+            Route("/shopmesh/v1/changes/{revision}", self._change),
         ]
 
     async def _list_proxies(self, _: Request) -> Response:
@@ -110,7 +113,7 @@ class Observe:
         return self._answered(answer, {"revision": answer.told.revision, "changes": changes})
 
     async def _change(self, request: Request) -> Response:
-        revision = request.path_params["revision"]
+        revision = _revision(request.path_params["revision"])
         wait = min(_number(request, "wait", 0.0), LONGEST_WAIT)
         converged = (await self._replicas.converged(revision, wait)).told.converged
         answer = await self._replicas.ask(Question(changes=max(revision - 1, 0)))
@@ -169,6 +172,14 @@ def _span(request: Request) -> tuple[float, float]:
     return now - window, window
 
 
+def _revision(text: str) -> int:
+    """The number of a change; HTTPException 404 for what no change is ever called."""
+    # A converter of Starlette's would pass thousands of digits to int(), which takes 4,300.
+    if not (text.isascii() and text.isdigit() and len(text) <= MOST_DIGITS):
+        raise HTTPException(404, f"{quote(text)} is no change; a change has a number of at most {MOST_DIGITS} digits")
+    return int(text)
+
+
 def _number(request: Request, name: str, default: float) -> float:
     text = request.query_params.get(name)
     if text is None:
@@ -178,5 +189,5 @@ def _number(request: Request, name: str, default: float) -> float:
     except ValueError:
         value = -1.0
     if not 0 <= value <= 2**53:
-        raise HTTPException(400, f"{name}={text!r} is not a number from 0 on")
+        raise HTTPException(400, f"{name}={quote(text)} is not a number from 0 on")
     return value

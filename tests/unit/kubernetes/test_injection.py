@@ -239,6 +239,7 @@ def test_what_is_not_honoured_is_told(name: str, value: str, why: str) -> None:
         ("ignoredUID", "0"),
         ("ignoredGID", "root"),
         ("proxyIngressPort", "-1"),
+        pytest.param("proxyIngressPort", "9" * 5000, id="a port of 5,000 digits"),
         ("ipv6", "yes"),
         ("secretMounts", "tls"),
         ("secretMounts", "tls:etc"),

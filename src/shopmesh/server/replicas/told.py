@@ -154,7 +154,7 @@ class Told:
                     for mesh, kind, name, instance, at, counters in document["reports"]
                 },
             )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise MalformedError(f"its answer is not that of a replica of this version ({error!r})") from error
 
 
