@@ -31,7 +31,7 @@ from shopmesh.kubernetes.reflector import Reflector
 from shopmesh.kubernetes.resources import ENDPOINT_SLICES, MESH_TYPES, NAMESPACES, PODS, SERVICES, ResourceType
 from shopmesh.kubernetes.writing import Write, with_uids, writes
 from shopmesh.server.database import MOST_TOKEN_BYTES, MOST_TOKENS, bytes_of
-from shopmesh.server.store import Commit, StoreError
+from shopmesh.server.store import Commit, StoreError, notify
 from shopmesh.xds.instances import declare
 from shopmesh.xds.node import Identity
 
@@ -54,6 +54,7 @@ class KubernetesStore:
         """`context` gives account, region, seconds since 1970 and ids."""
         self.state = State()
         self.revision = 0
+        self.failure: str | None = None
         self.cluster = Cluster()
         self.problems: dict[ObjectName, str] = {}
         """Why an object is not used, or not as it is now."""
@@ -77,16 +78,28 @@ class KubernetesStore:
     async def watching(self) -> AsyncIterator[None]:
         """Keeps up with the API server for the length of an `async with` block, which begins when all is known."""
         tasks = [asyncio.create_task(one.run(), name=f"reflector of {one.kind.plural}") for one in self.reflectors]
+        for task in tasks:
+            task.add_done_callback(self._task_ended)
         try:
             for one in self.reflectors:
                 await one.synced.wait()
             await self._align()
             tasks.append(asyncio.create_task(self._keep_up(), name="alignment"))
+            tasks[-1].add_done_callback(self._task_ended)
             yield
         finally:
             for task in tasks:
+                task.remove_done_callback(self._task_ended)
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _task_ended(self, task: asyncio.Task[None]) -> None:
+        """Without it the mesh stays as it is, whatever the API server says: that must not pass for healthy."""
+        error = None if task.cancelled() else task.exception()
+        self.failure = (
+            f"the {task.get_name()} has ended ({error!r}): the mesh stays as it is; restart the control plane"
+        )
+        log.critical("%s", self.failure, exc_info=error)
 
     @property
     def objects(self) -> Mapping[ObjectName, Object]:
@@ -276,8 +289,8 @@ class KubernetesStore:
         owners = self._conversions.owners
         told |= {owners[key] for change in changes if (key := change.key) in owners}
         told |= {one for one in touched if isinstance(one, ObjectName)}
-        for watcher in self._watchers if told else ():
-            watcher(told)
+        if told:
+            notify(self._watchers, told, f"{len(told)} changed objects")
 
     def _place_instances(
         self, touched: Iterable[ObjectName | Place], keys: Iterable[Key], transaction: Transaction, now: float
@@ -339,12 +352,7 @@ class KubernetesStore:
         if not changes:
             return
         self.state.apply(changes)
-        commit = Commit(self.revision, time.time(), changes)
-        for listener in self._listeners:
-            try:
-                listener(commit)
-            except Exception:
-                log.exception("a listener of the store failed at revision %d", commit.revision)
+        notify(self._listeners, Commit(self.revision, time.time(), changes), f"revision {self.revision}")
 
 
 def _restated(answer: T, real: Mapping[str, Resource]) -> T:

@@ -151,7 +151,7 @@ async def served(config: Config, foundation: Foundation, listener: socket.socket
             *replicas.routes(),
             Exposition(store, proxies, replicas, observe.findings, metrics_token(config)).route(),
         ]
-        async with canaries.looked_after(), http(application(routes, config), listener):
+        async with canaries.looked_after(), http(application(routes, config, lambda: store.failure), listener):
             yield Bound(listener.getsockname()[1], xds_port, replicas)
     finally:
         await server.stop(grace=None)
@@ -168,12 +168,18 @@ def metrics_token(config: Config) -> Path | None:
     return config.xds_token_file if config.credentials else None
 
 
-def application(routes: list[BaseRoute], config: Config) -> ASGIApp:
-    """All routes behind the check of signatures; health stays open, and tells version and time (`shopmesh doctor`)."""
+def application(routes: list[BaseRoute], config: Config, failure: Callable[[], str | None] = lambda: None) -> ASGIApp:
+    """All routes behind the check of signatures; health stays open, and tells version and time (`shopmesh doctor`).
+
+    `failure` says why the control plane cannot go on (see `Store.failure`): whoever looks at its health is to know.
+    """
     version = importlib.metadata.version("shopmesh")
 
     async def healthy(_: Request) -> Response:
-        return JSONResponse({"status": "ok", "version": version, "time": time.time()})
+        known = {"version": version, "time": time.time()}
+        if (problem := failure()) is not None:
+            return JSONResponse({"status": "failed", "message": problem, **known}, 503)
+        return JSONResponse({"status": "ok", **known})
 
     async def not_served(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101  # registered for nothing else

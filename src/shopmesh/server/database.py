@@ -4,7 +4,8 @@
                                           ├─ Disk.commit, in the one worker thread (group commit)
                                           └─ applies to `state`, calls the listeners, wakes the callers
 
-The loop never waits for the disk, and while it writes, what is queued gathers for the next commit.
+The loop never waits for the disk, and while it writes, what is queued gathers for the next commit. An error that nobody
+expected fails the one work that it came from. Should the writer end all the same, `failure` says so and nothing waits.
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
-from shopmesh.appmesh.store import Answered, State, Transaction
+from shopmesh.appmesh.store import Answered, Change, State, Transaction
 from shopmesh.server.disk import Contents, Disk
-from shopmesh.server.store import Commit, StoreError
+from shopmesh.server.store import Commit, StoreError, notify
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +39,24 @@ class _Job(Generic[T]):
     steps: Callable[[Transaction], Iterator[T]]
     done: asyncio.Future[list[T]]
 
+    def resolve(self, result: list[T] | None, failure: Exception | None) -> None:
+        """Tells the caller, unless it has gone."""
+        if self.done.done():
+            return
+        if failure is not None:
+            self.done.set_exception(failure)
+        else:
+            self.done.set_result(result or [])
+
+
+class _Durable(NamedTuple):
+    """What is on the disk and not yet in memory."""
+
+    revision: int
+    changes: tuple[Change, ...]
+    tokens: Mapping[str, Answered]
+    forgotten: list[str]
+
 
 class Database:
     """The `Store` of a laptop and of Compose. Use `open`; belongs to the event loop that opened it."""
@@ -45,13 +64,16 @@ class Database:
     def __init__(self, disk: Disk | None, thread: ThreadPoolExecutor | None, contents: Contents) -> None:
         self.state = State(contents.resources, contents.tokens)
         self.revision = contents.revision
+        self.failure: str | None = None
         self._disk = disk
         self._thread = thread
         self._token_bytes = sum(bytes_of(answered) for answered in contents.tokens.values())
         self._listeners: list[Callable[[Commit], None]] = []
         self._queue: asyncio.Queue[_Job[Any] | None] = asyncio.Queue(LONGEST_QUEUE)
         self._closing = False
+        self._running: list[_Job[Any]] = []
         self._writer = asyncio.create_task(self._write(), name="store writer")
+        self._writer.add_done_callback(self._writer_ended)
 
     @classmethod
     async def open(cls, path: Path | None) -> Database:
@@ -89,8 +111,11 @@ class Database:
         """
         if self._closing:
             raise StoreError("the store is closed; the control plane is stopping")
+        self._require_writer()
         done: asyncio.Future[list[T]] = asyncio.get_running_loop().create_future()
         await self._queue.put(_Job(steps, done))
+        # The writer may have ended while this waited for room in its queue.
+        self._require_writer()
         return await done
 
     def subscribe(self, listener: Callable[[Commit], None]) -> None:
@@ -101,8 +126,9 @@ class Database:
         """Writes what is queued and lets go of the file. May be called twice."""
         if not self._closing:
             self._closing = True
-            await self._queue.put(None)
-        await self._writer
+            if not self._writer.done():
+                await self._queue.put(None)
+        await asyncio.wait([self._writer])
         if self._thread is not None and self._disk is not None:
             disk, self._disk = self._disk, None
             await asyncio.get_running_loop().run_in_executor(self._thread, disk.close)
@@ -114,41 +140,43 @@ class Database:
             batch = [await self._queue.get()]
             while len(batch) < LARGEST_BATCH and not self._queue.empty():
                 batch.append(self._queue.get_nowait())
-            jobs = [job for job in batch if job is not None]
-            stopping = len(jobs) < len(batch)
-            await self._run(jobs)
-        while not self._queue.empty():
-            late = self._queue.get_nowait()
-            if late is not None and not late.done.done():
-                late.done.set_exception(StoreError("the store is closed; the control plane is stopping"))
+            self._running = [job for job in batch if job is not None]
+            stopping = len(self._running) < len(batch)
+            await self._run(self._running)
+            self._running = []
+        self._fail_queued(StoreError("the store is closed; the control plane is stopping"))
 
     async def _run(self, jobs: list[_Job[Any]]) -> None:
+        """Runs jobs as one commit; after an unexpected error each as its own, so that one of them fails alone."""
         transaction = Transaction(self.state, self.state.tokens)
-        outcomes: list[tuple[_Job[Any], Any, Exception | None]] = []
-        for job in jobs:
-            if job.done.cancelled():
-                continue
-            nested = transaction.nested()
-            try:
-                result = await self._stepped(job, nested)
-            except Exception as error:
-                outcomes.append((job, None, error))
-            else:
-                transaction.absorb(nested)
-                outcomes.append((job, result, None))
+        outcomes = [(job, *await self._attempt(job, transaction)) for job in jobs if not job.done.done()]
         try:
-            await self._commit(transaction)
+            durable = await self._make_durable(transaction)
         except StoreError as error:
             # Whoever failed may have failed over what was not written after all, so the disk's failure is the answer.
             outcomes = [(job, None, StoreError(*error.args)) for job, _, _ in outcomes]
             log.error("%s", error)
+        except Exception as error:
+            if len(outcomes) > 1:
+                for job, _, _ in outcomes:
+                    await self._run([job])
+                return
+            outcomes = [(job, None, error) for job, _, _ in outcomes]
+            log.error("a write failed for a reason that nobody expected; nothing of it was changed", exc_info=error)
+        else:
+            self._apply(durable)
         for job, result, failure in outcomes:
-            if job.done.done():
-                continue
-            if failure is not None:
-                job.done.set_exception(failure)
-            else:
-                job.done.set_result(result)
+            job.resolve(result, failure)
+
+    async def _attempt(self, job: _Job[T], transaction: Transaction) -> tuple[list[T] | None, Exception | None]:
+        """What one job results in; only a job that does not fail writes to `transaction`."""
+        nested = transaction.nested()
+        try:
+            result = await self._stepped(job, nested)
+        except Exception as error:
+            return None, error
+        transaction.absorb(nested)
+        return result, None
 
     async def _stepped(self, job: _Job[T], nested: Transaction) -> list[T]:
         results: list[T] = []
@@ -160,28 +188,45 @@ class Database:
                 raise StoreError("whoever asked for this has gone")
         return results
 
-    async def _commit(self, transaction: Transaction) -> None:
+    async def _make_durable(self, transaction: Transaction) -> _Durable:
+        """Writes to the disk; raises StoreError, or whatever went wrong, and then nothing was written."""
         changes, tokens = transaction.changes, transaction.tokens
-        if not changes and not tokens:
-            return
         revision = self.revision + 1 if changes else self.revision
         forgotten = self._to_forget(tokens)
-        if self._disk is not None:
+        if self._disk is not None and (changes or tokens):
             loop = asyncio.get_running_loop()
             await loop.run_in_executor(self._thread, self._disk.commit, revision, changes, tokens, forgotten)
-        self._remember(tokens, forgotten)
-        self.state.apply(changes)
-        if changes:
-            self.revision = revision
-            self._tell(Commit(revision, time.time(), changes))
+        return _Durable(revision, changes, tokens, forgotten)
 
-    def _tell(self, commit: Commit) -> None:
-        for listener in self._listeners:
-            try:
-                listener(commit)
-            except Exception:
-                # The write is durable; a listener's mistake must not take the store down with it.
-                log.exception("a listener of the store failed at revision %d", commit.revision)
+    def _apply(self, durable: _Durable) -> None:
+        """Brings memory to what is on the disk. An error here would leave the two different, and ends the writer."""
+        self._remember(durable.tokens, durable.forgotten)
+        self.state.apply(durable.changes)
+        if durable.changes:
+            self.revision = durable.revision
+            commit = Commit(durable.revision, time.time(), durable.changes)
+            notify(self._listeners, commit, f"revision {durable.revision}")
+
+    def _writer_ended(self, writer: asyncio.Task[None]) -> None:
+        """Lets nobody wait for a writer that has ended, other than by `close`."""
+        error = None if writer.cancelled() else writer.exception()
+        if error is None and self._closing:
+            return
+        self.failure = f"the store's writer has ended ({error!r}): nothing can be written; restart the control plane"
+        log.critical("%s", self.failure, exc_info=error)
+        failure = StoreError(self.failure)
+        for job in self._running:
+            job.resolve(None, failure)
+        self._fail_queued(failure)
+
+    def _fail_queued(self, failure: StoreError) -> None:
+        while not self._queue.empty():
+            if (job := self._queue.get_nowait()) is not None:
+                job.resolve(None, failure)
+
+    def _require_writer(self) -> None:
+        if self.failure is not None:
+            raise StoreError(self.failure)
 
     def _to_forget(self, new: Mapping[str, Answered]) -> list[str]:
         """The oldest tokens, as many as must go for the new ones to be kept within the bounds."""

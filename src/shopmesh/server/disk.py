@@ -95,9 +95,12 @@ class Disk:
             connection.executemany("DELETE FROM token WHERE token = ?", [(token,) for token in forgotten])
             connection.execute("UPDATE meta SET revision = ?", (revision,))
             connection.execute("COMMIT")
-        except sqlite3.Error as error:
+        except BaseException as error:
+            # Whatever it was: a transaction that stays open would fail every later one.
             with contextlib.suppress(sqlite3.Error):
                 connection.execute("ROLLBACK")
+            if not isinstance(error, sqlite3.Error):
+                raise
             raise StoreError(
                 f"the store {self._path} could not be written ({error}); nothing was changed: "
                 "make room on its disk, then send the request again"

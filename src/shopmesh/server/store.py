@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from shopmesh.appmesh.store import Change, State, Transaction
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -24,12 +28,28 @@ class Commit:
     changes: tuple[Change, ...]
 
 
+def notify(listeners: Iterable[Callable[[T], None]], event: T, what: str) -> None:
+    """Calls all listeners, whatever one of them raises: what they are told of has happened, and the others need it.
+
+    `what` names the event in the log.
+    """
+    for listener in listeners:
+        try:
+            listener(event)
+        except (Exception, asyncio.CancelledError):
+            log.exception("a listener of the store failed at %s", what)
+
+
 class Store(Protocol):
     """All resources of all meshes: what is read in `state` is durable already."""
 
     state: State
     revision: int
     """It never falls; a commit raises it, or shares that of the one before, and it may rise without a commit."""
+
+    @property
+    def failure(self) -> str | None:
+        """Why the store cannot go on and what to do, once a part of it has ended that never should; else None."""
 
     async def submit(self, work: Callable[[Transaction], T]) -> T:
         """What `work` returns, once what it wrote is durable and applied.

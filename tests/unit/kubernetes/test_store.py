@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import copy
 import itertools
 import random
@@ -15,6 +17,7 @@ from shopmesh.appmesh.manifests.names import ObjectName
 from shopmesh.appmesh.manifests.written import as_yaml
 from shopmesh.appmesh.store import Key
 from shopmesh.kubernetes import kept
+from shopmesh.kubernetes.reflector import Reflector
 from shopmesh.kubernetes.resources import VIRTUAL_NODES, VIRTUAL_ROUTERS
 from shopmesh.server.store import Commit
 from tests.unit.kubernetes.conftest import World, demo
@@ -372,3 +375,38 @@ def test_what_was_told_while_something_failed_is_taken_in_the_next_time(
     world.settle()
 
     assert {"product-vn": 75, "product-v2-vn": 25} == weights(world)
+
+
+def test_who_watches_objects_cannot_fail_the_write_that_it_is_told_of(world: World) -> None:
+    """The API server has the change already: it is answered, and the others who watch are told."""
+    told: list[int] = []
+
+    def fail(_: object) -> None:
+        raise LookupError("a bug")
+
+    world.store.watch(fail)
+    world.store.watch(lambda objects: told.append(len([*objects])))
+    shift(world, 50)
+
+    assert {"product-vn": 50, "product-v2-vn": 50} == weights(world)
+    assert told
+
+
+def test_a_store_whose_watch_has_ended_says_so(empty: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bug that ends one of its tasks must not pass for health: the mesh would stay as it is for ever."""
+
+    async def end(_: Reflector) -> None:
+        raise LookupError("a bug")
+
+    monkeypatch.setattr(Reflector, "run", end)
+
+    async def play() -> str | None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(0.2), empty.store.watching():
+                pass
+        failure: str | None = empty.store.failure
+        return failure
+
+    failure = asyncio.run(play())
+
+    assert "has ended (LookupError('a bug')): the mesh stays as it is; restart the control plane" in (failure or "")
