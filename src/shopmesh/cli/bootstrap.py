@@ -49,6 +49,7 @@ ENABLE_ENVOY_STATS_TAGS, ENABLE_ENVOY_XRAY_TRACING and many more; docs/sidecar.m
     "shopmesh-root); Envoy sees when it changes.",
 )
 @click.option("--admin-port", type=int, help="Envoy's admin port, on loopback.  [default: 9901]")
+@click.option("--admin-socket", metavar="PATH", help="A Unix socket for Envoy's admin interface, instead of the port.")
 @click.option("--ready-port", default=15021, show_default=True, help="Port of GET /ready, for probes.")
 @click.option(
     "--prometheus-port",
@@ -72,6 +73,7 @@ def bootstrap(
     xds_token_file: str | None,
     xds_ca_file: str | None,
     admin_port: int | None,
+    admin_socket: str | None,
     ready_port: int,
     prometheus_port: int | None,
     statistics: tuple[str, ...],
@@ -102,7 +104,7 @@ def bootstrap(
             ready_port,
             token_file=xds_token_file,
             ca_file=xds_ca_file,
-            options=replace(options, prometheus_port=prometheus_port, statistics=statistics),
+            options=replace(options, admin_socket=admin_socket, prometheus_port=prometheus_port, statistics=statistics),
         )
     except BootstrapError as error:
         raise click.UsageError(str(error)) from error

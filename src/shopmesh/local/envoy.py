@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from shopmesh.local.errors import StartError
+from shopmesh.local.folder import socket_path
 from shopmesh.local.guard import Guard
 from shopmesh.local.http import ask, until
 from shopmesh.local.keeper import Keeper, Log, Program, ready_or_given_up
@@ -17,6 +18,7 @@ from shopmesh.local.ports import LOOPBACK, Ports
 from shopmesh.local.settings import Settings
 from shopmesh.private_files import write_private_file
 from shopmesh.xds.bootstrap import BootstrapError, bootstrap
+from shopmesh.xds.bootstrap.admin import DRAIN_LISTENERS
 from shopmesh.xds.bootstrap.environment import Resource, options
 from shopmesh.xds.node import ProxyNode
 
@@ -27,13 +29,13 @@ _ATTRIBUTES = "OTEL_RESOURCE_ATTRIBUTES"
 
 
 class Envoy:
-    """Kept running from `start` to `stop`, on admin and readiness ports of its own."""
+    """Kept running from `start` to `stop`, with an admin socket and a readiness port of its own."""
 
     def __init__(
         self, node: ProxyNode, settings: Settings, ports: Ports, guard: Guard, log: Log, version: str | None = None
     ) -> None:
         """`version` is what its application runs: spans say it. Raises StartError for a variable it cannot follow."""
-        self.admin = ports.free()
+        self.admin = socket_path(settings.run_folder, f"{node.instance}.admin")
         self.ready = ports.free()
         self._keeper = Keeper(self._program(node, settings, version), guard, log)
 
@@ -64,7 +66,7 @@ class Envoy:
         """Closes the listeners to new connections, and asks open ones to close after their answer."""
         with contextlib.suppress(OSError):
             await ask(self.admin, "/healthcheck/fail", "POST")
-            await ask(self.admin, "/drain_listeners?inboundonly", "POST")
+            await ask(self.admin, DRAIN_LISTENERS, "POST")
 
     async def stop(self) -> None:
         await self._keeper.stop(_GRACE_SECONDS)
@@ -76,7 +78,7 @@ class Envoy:
             return False
 
     async def _under_way(self) -> int:
-        """Requests behind its own listeners; the admin port counts them by host, whatever statistics are on."""
+        """Requests behind its own listeners; the admin interface counts them by host, whatever statistics are on."""
         answer = await ask(self.admin, "/clusters?format=json")
         return sum(
             int(statistic.get("value", 0))
@@ -92,8 +94,8 @@ class Envoy:
         try:
             told = options(environment, Resource(node.mesh, node.kind, node.name), _no_file)
             # Whatever control plane the variables name, this mesh has its own.
-            told = replace(told, xds_socket=None)
-            document = bootstrap(node, LOOPBACK, settings.xds_port, self.admin, self.ready, options=told)
+            told = replace(told, xds_socket=None, admin_socket=str(self.admin))
+            document = bootstrap(node, LOOPBACK, settings.xds_port, 0, self.ready, options=told)
         except BootstrapError as error:
             raise StartError(str(error)) from error
         path = settings.run_folder / f"{node.instance}.json"

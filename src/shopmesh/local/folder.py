@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import json
 import os
 import subprocess
@@ -63,7 +64,7 @@ class RunFolder:
                 f"shopmesh already runs in {path} (process {holder}): stop it, or choose another folder with --run-dir"
             ) from None
         folder = cls(path, lock)
-        if len(os.fsencode(folder.socket)) > _LONGEST_SOCKET_PATH:
+        if not _fits(folder.socket):
             folder.close()
             raise StartError(f"the path of the run folder is too long for a socket: {path}; choose a shorter --run-dir")
         lock.seek(0)
@@ -106,7 +107,8 @@ class RunFolder:
         ]
         end({process.group for process in left})
         self.record(())
-        self.socket.unlink(missing_ok=True)
+        for left_socket in self.path.glob("*.sock"):
+            left_socket.unlink(missing_ok=True)
         return len(left)
 
     def forget_store(self) -> None:
@@ -126,6 +128,21 @@ class RunFolder:
     @property
     def _record(self) -> Path:
         return self.path / "processes.json"
+
+
+def socket_path(run_folder: Path, name: str) -> Path:
+    """The path of a socket in the run folder: `product-vn-1.admin.sock`, or a shorter one where that is too long.
+
+    The shorter one is no longer than `control.sock`, which fits wherever `RunFolder.open` succeeds.
+    """
+    path = run_folder / f"{name}.sock"
+    if _fits(path):
+        return path
+    return run_folder / f"{hashlib.sha256(name.encode()).hexdigest()[:7]}.sock"
+
+
+def _fits(path: Path) -> bool:
+    return len(os.fsencode(path)) <= _LONGEST_SOCKET_PATH
 
 
 def processes() -> list[Running]:

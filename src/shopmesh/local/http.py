@@ -1,6 +1,6 @@
 """Asking programs, most of them on loopback, over HTTP/1.1: one short question, one short answer, a connection each.
 
-For readiness, Envoy's admin port and the first request through the mesh; load has its own client with a pool.
+For readiness, Envoy's admin socket and the first request through the mesh; load has its own client with a pool.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from pathlib import Path
 
 import httptools
 
@@ -37,29 +38,36 @@ class Answer:
         self.complete = True
 
 
-async def ask(port: int, path: str, method: str = "GET", timeout_seconds: float = 2.0, host: str = LOOPBACK) -> Answer:
-    """Sends one request, to loopback if no host is named.
+async def ask(
+    at: int | Path, path: str, method: str = "GET", timeout_seconds: float = 2.0, host: str = LOOPBACK
+) -> Answer:
+    """Sends one request, to a port of loopback if no host is named, or to a Unix socket.
 
     Raises OSError (of which TimeoutError is one) when there is no answer within the time, or one that is not HTTP
     or longer than 1 MiB.
     """
     answer = Answer()
+    where = str(at) if isinstance(at, Path) else f"{host}:{at}"
     parser = httptools.HttpResponseParser(answer)
     async with asyncio.timeout(timeout_seconds):
-        reader, writer = await asyncio.open_connection(host, port)
+        if isinstance(at, Path):
+            reader, writer = await asyncio.open_unix_connection(at)
+        else:
+            reader, writer = await asyncio.open_connection(host, at)
         try:
-            head = f"{method} {path} HTTP/1.1\r\nhost: {host}:{port}\r\n"
+            authority = host if isinstance(at, Path) else where
+            head = f"{method} {path} HTTP/1.1\r\nhost: {authority}\r\n"
             writer.write(f"{head}connection: close\r\ncontent-length: 0\r\n\r\n".encode())
             while not answer.complete and (chunk := await reader.read(_READ_BYTES)):
                 parser.feed_data(chunk)
                 if len(answer.body) > _LARGEST_ANSWER:
-                    raise OSError(f"{host}:{port}{path} answers more than {_LARGEST_ANSWER} bytes")
+                    raise OSError(f"{where}{path} answers more than {_LARGEST_ANSWER} bytes")
         except httptools.HttpParserError as error:
-            raise OSError(f"{host}:{port}{path} does not answer in HTTP: {error}") from error
+            raise OSError(f"{where}{path} does not answer in HTTP: {error}") from error
         finally:
             writer.close()
     if not answer.complete:
-        raise OSError(f"{host}:{port}{path} closed the connection without an answer")
+        raise OSError(f"{where}{path} closed the connection without an answer")
     answer.status = parser.get_status_code()
     return answer
 

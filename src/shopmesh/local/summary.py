@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import shlex
+from pathlib import Path
+
 from rich.console import Console
 from rich.table import Table
 
@@ -13,7 +17,7 @@ from shopmesh.local.ports import LOOPBACK
 def show(console: Console, machine: Machine, answered: bool, run_folder: str | None) -> None:
     """Prints the summary; `run_folder` is what to name it by, None for the usual one."""
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
-    for heading in ("workload", "answers as", "application", "sidecar", "envoy admin", "faults"):
+    for heading in ("workload", "answers as", "application", "sidecar", "faults"):
         table.add_column(heading, no_wrap=True)
     for name, pair in sorted(machine.pairs.items()):
         ports = pair.ports
@@ -22,12 +26,11 @@ def show(console: Console, machine: Machine, answered: bool, run_folder: str | N
             pair.workload.promise,
             ", ".join(f":{port}" for port in ports.application.values()),
             ", ".join(f":{port}" for port in ports.ingress.values()),
-            f":{pair.sidecar.admin}",
             f":{ports.control}",
         )
-    for gateway, envoy in machine.gateways.items():
+    for gateway in machine.gateways:
         ports_of = ", ".join(f":{port}" for port in gateway.ports)
-        table.add_row(gateway.name, "gateway", "", ports_of, f":{envoy.admin}", "")
+        table.add_row(gateway.name, "gateway", "", ports_of, "")
     console.print()
     if answered:
         console.print(f"[bold green]The mesh runs.[/] The way in is [bold]{machine.settings.way_in}[/]")
@@ -61,4 +64,14 @@ def _next(machine: Machine, answered: bool, run_folder: str | None) -> list[str]
         last = canaries[-1]
         folder = f" --run-dir {run_folder}" if run_folder else ""
         lines += [f"shopmesh route {last.service} {last.node}=50", f"shopmesh stop {last.node}{folder}"]
+    if machine.pairs:
+        socket = _from_here(next(iter(machine.pairs.values())).sidecar.admin)
+        lines.append(f"curl --unix-socket {shlex.quote(socket)} http://envoy/clusters")
     return lines
+
+
+def _from_here(path: Path) -> str:
+    """Relative where that is shorter: the summary is for the terminal in which `up` was started."""
+    with contextlib.suppress(ValueError):
+        return str(path.relative_to(Path.cwd()))
+    return str(path)

@@ -10,7 +10,7 @@ import threading
 import time
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,6 +18,7 @@ import pytest
 import yaml
 
 from tests.e2e.local.conftest import PROJECT, Up, starting
+from tests.support.bridges import bridge
 from tests.support.collectors import Received, http_collector
 from tests.support.process import eventually, free_port, running
 from tests.support.spans import spans, ways
@@ -31,15 +32,15 @@ Series = list[dict[str, Any]]
 pytestmark = pytest.mark.timeout(120)
 
 
-def configuration(up: Up, folder: Path) -> Path:
-    """The shipped files with this machine's addresses, and scrapes every half second."""
+def configuration(up: Up, folder: Path, bridged: Callable[[Path], int]) -> Path:
+    """The shipped files with this machine's addresses, and scrapes every half second.
+
+    Prometheus cannot scrape a Unix socket: `bridged` gives a port that leads to one, as in a container.
+    """
     workloads = yaml.safe_load((FOLDER / "workloads.yml").read_text())
-    admin = {
-        document["node"]["cluster"]: document["admin"]["address"]["socket_address"]["port_value"]
-        for document in (json.loads(file.read_text()) for file in up.run_folder.glob("*-vn-1.json"))
-    }
     for one in workloads:
-        one["targets"] = [f"127.0.0.1:{admin[one['labels']['virtual_node']]}"]
+        admin = bridged(up.run_folder / f"{one['labels']['virtual_node']}-1.admin.sock")
+        one["targets"] = [f"127.0.0.1:{admin}"]
     (folder / "workloads.yml").write_text(yaml.safe_dump(workloads))
     (folder / "token").write_text("whatever: there is none on a laptop")
     text = (FOLDER / "prometheus.yml").read_text()
@@ -114,11 +115,13 @@ def prometheus(observed: Observed, tmp_path_factory: pytest.TempPathFactory) -> 
     if PROMETHEUS is None and "CI" not in os.environ:
         pytest.skip("there is no prometheus: apt-get install prometheus")
     folder, port = tmp_path_factory.mktemp("prometheus"), free_port()
-    command = [
-        *(str(PROMETHEUS), f"--config.file={configuration(observed.up, folder)}"),
-        *(f"--storage.tsdb.path={folder / 'data'}", f"--web.listen-address=127.0.0.1:{port}", "--log.level=warn"),
-    ]
-    with running(command) as child:
+    with contextlib.ExitStack() as stack:
+        file = configuration(observed.up, folder, lambda socket: stack.enter_context(bridge(socket)))
+        command = [
+            *(str(PROMETHEUS), f"--config.file={file}"),
+            *(f"--storage.tsdb.path={folder / 'data'}", f"--web.listen-address=127.0.0.1:{port}", "--log.level=warn"),
+        ]
+        child = stack.enter_context(running(command))
         child.wait_for(lambda: len(asked(port, "up == 1")) == len(VERSIONS) + 1, "everything is scraped", 30)
         yield port
 

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import os
 import signal
+import stat
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
+from shopmesh.local.http import ask
 from shopmesh.local.workloads import promised, read
 from tests.e2e.local.conftest import PROJECT, Up, nothing_left, processes_of, starting
 from tests.support.process import Child, eventually
 
+ADMIN_PAGES = (("GET", "/clusters?format=json"), ("POST", "/quitquitquit"))
 WORKLOADS = len(promised(read(PROJECT / "mesh")))
 
 Shopmesh = Callable[..., AbstractContextManager[Child]]
@@ -35,6 +40,28 @@ def test_the_whole_mesh_serves_and_ctrl_c_takes_all_of_it_down(up: Up) -> None:
     output = up.child.output
     assert output.count("caught ENVOY_SIGTERM") == output.count("Shutting down: Master") == WORKLOADS
     assert output.rindex("Shutting down: Master") < output.index("| INFO stopping")
+
+
+def test_no_envoy_can_be_ended_or_read_from_a_port(up: Up) -> None:
+    """The admin interface of each is a socket that no other user may open, with the pages that are used."""
+    sockets = sorted(up.run_folder.glob("*.admin.sock"))
+    asked = [asyncio.run(ask(one, path, method)).status for one in sockets for method, path in ADMIN_PAGES]
+
+    assert len(sockets) == WORKLOADS
+    assert [200, 403] * WORKLOADS == asked
+    assert {0o700} == {stat.S_IMODE(up.run_folder.stat().st_mode)}
+    assert {0o600} == {stat.S_IMODE(one.stat().st_mode) for one in sockets}
+    for document in (json.loads(file.read_text()) for file in up.run_folder.glob("*-vn-1.json")):
+        assert ["pipe"] == list(document["admin"]["address"])
+    assert f"curl --unix-socket {sockets[0].parent}" in up.child.output
+
+
+def test_the_run_folder_s_files_are_their_owner_s_alone(up: Up) -> None:
+    """Store, log, configurations and sockets; gunicorn writes the files of its process ids with rights of its own."""
+    files = [file for file in up.run_folder.iterdir() if file.suffix != ".pid"]
+
+    assert {"store.db", "store.db-wal", "shopmesh.log", "lock", "order-vn-1.json"} <= {file.name for file in files}
+    assert {} == {file.name: oct(file.stat().st_mode) for file in files if stat.S_IMODE(file.stat().st_mode) & 0o077}
 
 
 def test_the_log_is_plain_text_when_it_is_piped(up: Up) -> None:

@@ -38,6 +38,7 @@ from tests.support.process import ENVOY, Child, eventually, free_port, running
 T = TypeVar("T")
 
 DEFAULTS = Options()
+CONFIG_DUMP = "/config_dump?include_eds"
 
 
 class _Served:
@@ -322,6 +323,8 @@ class Sidecar:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
             file = folder / "bootstrap.json"
             document = bootstrap(self.node, "127.0.0.1", self._mesh.port, self.admin, self.ready, options=self._options)
+            # Tests look at more than the product does.
+            document["admin"]["allow_paths"].append({"exact": CONFIG_DUMP})
             file.write_text(json.dumps(document))
             self.child: Child = stack.enter_context(running(envoy_command(file)))
             if self._wait:
@@ -343,7 +346,7 @@ class Sidecar:
         return get(self.egress, url, host=urllib.parse.urlsplit(url).netloc, timeout=timeout)
 
     def config(self) -> Any:
-        return json.loads(get(self.admin, "/config_dump?include_eds")[1])
+        return json.loads(get(self.admin, CONFIG_DUMP)[1])
 
     def cluster_names(self) -> set[str]:
         found = json.loads(get(self.admin, "/clusters?format=json")[1])

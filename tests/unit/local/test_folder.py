@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from shopmesh.local.errors import StartError
-from shopmesh.local.folder import RunFolder, Running, processes
+from shopmesh.local.folder import RunFolder, Running, processes, socket_path
 from tests.support.process import eventually
 
 SLEEP = "import time; time.sleep(60)"
@@ -53,6 +53,19 @@ def test_a_path_too_long_for_a_socket_is_refused(tmp_path: Path) -> None:
     """Better now than as `AF_UNIX path too long` later."""
     with pytest.raises(StartError, match="too long for a socket"):
         RunFolder.open(tmp_path / ("x" * 100))
+
+
+def test_every_socket_fits_where_the_folder_s_own_does(tmp_path: Path) -> None:
+    """Names say whose socket it is; where the path is too long for that, they are short, and differ."""
+    room = 103 - len(str(tmp_path)) - len("/control.sock") - 1
+    folder = RunFolder.open(tmp_path / ("x" * room))
+    names = ["product-vn-1.admin", "product-vn-2.admin"]
+    sockets = [socket_path(folder.path, name) for name in names]
+    folder.close()
+
+    assert [tmp_path / "product-vn-1.admin.sock"] == [socket_path(tmp_path, names[0])]
+    assert len(set(sockets)) == 2
+    assert max(len(str(path)) for path in sockets) <= 103
 
 
 def test_only_recorded_processes_that_name_the_folder_are_ended(tmp_path: Path) -> None:

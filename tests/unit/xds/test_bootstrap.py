@@ -61,6 +61,16 @@ def test_nothing_answers_before_it_is_configured() -> None:
     assert dynamic["lds_config"]["initial_fetch_timeout"] == "0s"
 
 
+def test_prometheus_reaches_an_admin_socket() -> None:
+    """Its listener leads to where the interface is."""
+    made = bootstrap(EXPLICIT, "127.0.0.1", 18000, 9901, options=Options(admin_socket="/run/a.sock", prometheus_port=1))
+    (cluster,) = [one for one in made["static_resources"]["clusters"] if one["name"] == "admin"]
+    (endpoint,) = cluster["load_assignment"]["endpoints"][0]["lb_endpoints"]
+
+    assert parsed(made).admin.address.pipe.mode == 0o600
+    assert ("STATIC", "/run/a.sock") == (cluster["type"], endpoint["endpoint"]["address"]["pipe"]["path"])
+
+
 def test_it_returns_quickly() -> None:
     """Pitfall "Reconnect storm": its own back-off, with Envoy's jitter, of half a second at most."""
     (service,) = bootstrap(EXPLICIT, "127.0.0.1", 18000, 9901)["dynamic_resources"]["ads_config"]["grpc_services"]

@@ -15,7 +15,7 @@ EXPIRES = Mistake(
     "warning",
     "A certificate of a proxy expires soon, or has expired",
     "from then on connections with it fail",
-    "move new files over the old ones, which the proxy takes at once; GET /certs of its admin port says which",
+    "move new files over the old ones, which the proxy takes at once; GET /certs of its admin interface says which",
 )
 
 Days = Mapping[tuple[Caller, str], int]

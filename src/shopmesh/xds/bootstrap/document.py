@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from shopmesh.xds import names
-from shopmesh.xds.bootstrap import control_plane, listeners
+from shopmesh.xds.bootstrap import admin, control_plane, listeners
 from shopmesh.xds.bootstrap.additions import merged
-from shopmesh.xds.bootstrap.messages import Json, T, address
+from shopmesh.xds.bootstrap.messages import Json, T
 from shopmesh.xds.bootstrap.options import BootstrapError, Options
 from shopmesh.xds.bootstrap.statistics import statistics
 from shopmesh.xds.node import ProxyNode
@@ -29,24 +29,26 @@ def bootstrap(
     """A bootstrap for that proxy, as a JSON document.
 
     `node` None: identity comes by --service-node, --service-cluster and --config-yaml, so that one file serves many.
-    The admin port is on loopback; the readiness listener (`GET /ready`) on `ready_host`: loopback in explicit mode,
-    else every address, for probes come from outside; so is Prometheus's. `token_file` is the path of a token, in the
-    proxy's file system, that is sent to the control plane with each stream; `ca_file` says there by whom a control
-    plane proves itself, as `ca.json` of ConfigMap `shopmesh-root` does; without it xDS is plain text. Raises
-    BootstrapError.
+    The admin interface is on that port of loopback, or on a Unix socket of `options`; the readiness listener
+    (`GET /ready`) on `ready_host`: loopback in explicit mode, else every address, for probes come from outside; so is
+    Prometheus's. `token_file` is the path of a token, in the proxy's file system, that is sent to the control plane
+    with each stream; `ca_file` says there by whom a control plane proves itself, as `ca.json` of ConfigMap
+    `shopmesh-root` does; without it xDS is plain text. Raises BootstrapError.
     """
     explicit = node is not None and node.mode == "explicit"
     bound = ready_host or ("127.0.0.1" if explicit else "0.0.0.0")
     service = {"transport_api_version": "V3", "grpc_services": [{"envoy_grpc": control_plane.service()}]}
     clusters = control_plane.clusters(xds_host, xds_port, token_file, ca_file, options)
+    admin_at = admin.place(admin_port, options.admin_socket)
+    admin_log = {} if options.admin_log is None else {"access_log": [_file_log(options.admin_log)]}
     own = [listeners.ready(ready_port, bound)]
     if options.tracer is not None:
         clusters += options.tracer.clusters
     if options.prometheus_port is not None:
         own.append(listeners.prometheus(options.prometheus_port, bound))
-        clusters.append(listeners.admin_cluster(admin_port))
+        clusters.append(admin.upstream(admin_at))
     document: Json = {
-        "admin": {"address": address("127.0.0.1", admin_port)},
+        "admin": admin.interface(admin_at, **admin_log),
         "dynamic_resources": {
             # The node is 61 kB: once a stream is enough.
             "ads_config": {"api_type": "DELTA_GRPC", "set_node_on_first_message_only": True, **service},
@@ -59,8 +61,6 @@ def bootstrap(
         **statistics(node, options),
         **_logs_and_runtime(options),
     }
-    if options.admin_log is not None:
-        document["admin"]["access_log"] = [_file_log(options.admin_log)]
     if (found := _node(node, options)) is not None:
         document["node"] = found
     if node is None or node.readiness:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from shopmesh.xds.bootstrap.messages import Json, T, address, cluster, http_listener, not_found
-
-ADMIN_CLUSTER = "admin"
+from shopmesh.xds.bootstrap import admin
+from shopmesh.xds.bootstrap.messages import Json, T, address, http_listener, not_found
 
 
 def ready(port: int, host: str) -> Json:
@@ -21,11 +20,7 @@ def ready(port: int, host: str) -> Json:
 
 
 def prometheus(port: int, host: str) -> Json:
-    """The one page of the admin port that others may read; the port itself stays on loopback, for it can stop Envoy."""
+    """The one page of the admin interface that others may read; the interface itself stays on this host."""
     reading = [{"name": ":method", "string_match": {"exact": "GET"}}]
-    scrape = {"match": {"path": "/stats/prometheus", "headers": reading}, "route": {"cluster": ADMIN_CLUSTER}}
+    scrape = {"match": {"path": "/stats/prometheus", "headers": reading}, "route": {"cluster": admin.CLUSTER}}
     return http_listener("prometheus", address(host, port), [scrape, not_found()])
-
-
-def admin_cluster(admin_port: int) -> Json:
-    return cluster(ADMIN_CLUSTER, address("127.0.0.1", admin_port))

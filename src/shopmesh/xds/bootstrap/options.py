@@ -33,6 +33,7 @@ class Options:
     statsd: Json | None = None
     flush_interval: str = "1s"
     sds_socket: str | None = None
+    admin_socket: str | None = None
     admin_log: str | None = None
     outlier_log: str | None = None
     runtime: Mapping[str, int] = field(default_factory=dict)
