@@ -13,12 +13,12 @@ import functools
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import Any
 from urllib.parse import parse_qsl, unquote_to_bytes
 
 from botocore.model import StructureShape
 
-from shopmesh.appmesh import model
+from shopmesh.appmesh import model, strict_json
 from shopmesh.appmesh.errors import (
     BadRequest,
     MethodNotAllowed,
@@ -31,8 +31,6 @@ from shopmesh.appmesh.errors import (
 from shopmesh.appmesh.validate import Check, Json, Problem, compile_shape, hint, quote, refuse
 
 Parameters = dict[str, Any]
-# A body of the full size allowed can hold half a million brackets; App Mesh's deepest document has 12 levels.
-DEEPEST = 64
 MOST_QUERY_FIELDS = 20
 _MEDIA_TYPES = ("application/json", "application/x-amz-json-1.0", "application/x-amz-json-1.1")
 
@@ -146,20 +144,15 @@ def validated(found: Call, parameters: Json, problems: list[Problem] | None = No
 
 
 def load_object(body: bytes) -> dict[str, Json]:
-    """A JSON object: UTF-8, no key twice, no NaN, bounded depth; raises Unparsable."""
+    """A JSON object in UTF-8, as `strict_json` takes it; raises Unparsable."""
     try:
-        text = body.decode()
-        value = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
+        value = strict_json.load(body.decode())
     except UnicodeDecodeError as error:
         raise Unparsable(f"the body is not UTF-8: byte {error.start} cannot be decoded") from None
-    except RecursionError:
-        raise Unparsable(f"the body is nested deeper than {DEEPEST} levels") from None
-    except ValueError as error:
-        raise Unparsable(f"the body is no JSON: {error}") from None
+    except strict_json.JsonError as error:
+        raise Unparsable(f"the body {error}") from None
     if not isinstance(value, dict):
         raise Unparsable(f"the body must be a JSON object, not {quote(value)}")
-    if _deeper_than(value, DEEPEST):
-        raise Unparsable(f"the body is nested deeper than {DEEPEST} levels")
     return value
 
 
@@ -233,31 +226,3 @@ def _unquote(segment: str, name: str) -> str:
         return unquote_to_bytes(segment.encode("latin-1")).decode()
     except UnicodeDecodeError:
         raise BadRequest(f"{name}: {quote(segment)} is not percent-encoded UTF-8") from None
-
-
-def _unique(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
-    value = dict(pairs)
-    if len(value) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"the key {quote(twice)} stands twice in one object")
-    return value
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON number")
-
-
-def _deeper_than(value: Json, levels: int) -> bool:
-    layer: list[Json] = [value]
-    for _ in range(levels):
-        deeper: list[Json] = []
-        for item in layer:
-            if isinstance(item, dict):
-                deeper.extend(v for v in item.values() if isinstance(v, dict | list))
-            elif isinstance(item, list):
-                deeper.extend(v for v in item if isinstance(v, dict | list))
-        if not deeper:
-            return False
-        layer = deeper
-    return True

@@ -14,7 +14,7 @@ from envoy.config.cluster.v3.cluster_pb2 import Cluster
 from envoy.config.listener.v3.listener_pb2 import Listener
 from envoy.config.route.v3.route_pb2 import RouteConfiguration
 from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryResponse
-from google.protobuf.json_format import Error, MessageToDict, ParseDict
+from google.protobuf.json_format import MessageToDict, ParseDict
 from google.protobuf.message import Message
 
 from shopmesh.appmesh.annotations.patch import PATCH, Patch
@@ -76,10 +76,11 @@ def _merged(reader: Reader, kind: TypeName, one: XdsResource, merge: str) -> Xds
     body = DeltaDiscoveryResponse.FromString(one.encoded).resources[0].resource.value
     whole = MessageToDict(message.FromString(body), preserving_proto_field_name=True)
     try:
-        made = ParseDict(merged(whole, json.loads(merge)), message())
-    except Error as error:
-        return str(error).strip().partition("\n")[0]
-    return resource(kind, one.name, serialised(made), one.needs, one.secrets)
+        made = serialised(ParseDict(merged(whole, json.loads(merge)), message()))
+    except Exception as error:
+        # Which errors it raises for values that do not go together, protobuf leaves open.
+        return str(error).strip().partition("\n")[0] or type(error).__name__
+    return resource(kind, one.name, made, one.needs, one.secrets)
 
 
 def _not_applied(key: Key, patch: Patch, why: str) -> Limitation:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
 
+from shopmesh.appmesh.annotations import in_pieces
 from shopmesh.appmesh.model import GA, service
 from tests.contract.api.conftest import KEY, REGION, SECRET, ApiServer, serving
 from tests.contract.api.raw import Answer, send
@@ -29,6 +31,7 @@ CASES: dict[str, tuple[str, str, str | bytes | None, dict[str, str], int, str]] 
     "deep lists": ("PUT", MESHES, "[" * 500_000, {}, 400, "SerializationException"),
     "deep objects": ("PUT", MESHES, '{"a":' * 70 + "1" + "}" * 70, {}, 400, "SerializationException"),
     "long number": ("PUT", MESHES, '{"meshName":' + "9" * 5000 + "}", {}, 400, "SerializationException"),
+    "number beyond a float": ("PUT", MESHES, '{"meshName":1e400}', {}, 400, "SerializationException"),
     "wrong type": ("PUT", MESHES, '{"meshName":1}', {}, 400, "BadRequestException"),
     "half a surrogate": ("PUT", MESHES, '{"meshName":"\\ud800"}', {}, 400, "BadRequestException"),
     "control character": ("PUT", MESHES, '{"meshName":"a\\u0000"}', {}, 400, "BadRequestException"),
@@ -121,6 +124,22 @@ def test_message_names_field_value_and_what_is_allowed(api: ApiServer, mesh: str
         "spec.listeners[0].portMapping.protocol: 'htp' is none of http, tcp, http2, grpc; "
         "spec.backend: unknown; did you mean 'backends'?" == answer.message
     )
+
+
+@pytest.mark.parametrize(
+    ("patch", "said"),
+    [
+        ('{"cluster/x": {"lb_policy": 1e400}}', "the number 1e400 is beyond the range of a float"),
+        ('{"cluster/x": {"lb_policy": ' + "9" * 4400 + "}}", "has more than 300 digits"),
+        ('{"cluster/x": {"lb_policy": []}}', "cluster/x.lb_policy is []: "),
+    ],
+)
+def test_a_tag_that_cannot_be_converted_is_the_client_s_mistake(client: Any, mesh: str, patch: str, said: str) -> None:
+    """Whatever Python or protobuf raise for its values, the answer is 400, with the tag and the reason."""
+    node = client.create_virtual_node(meshName=mesh, virtualNodeName="patched", spec={})["virtualNode"]
+    tags = [{"key": key, "value": value} for key, value in in_pieces("shopmesh.dev/patch", patch).items()]
+    with pytest.raises(client.exceptions.BadRequestException, match=re.escape(said)):
+        client.tag_resource(resourceArn=node["metadata"]["arn"], tags=tags)
 
 
 def test_tags_of_another_region_are_not_found(client: Any, mesh: str) -> None:

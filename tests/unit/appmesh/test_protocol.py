@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import pytest
 
-from shopmesh.appmesh import protocol
+from shopmesh.appmesh import protocol, strict_json
 from shopmesh.appmesh.errors import BadRequest, MethodNotAllowed, UnknownOperation, Unparsable
 from shopmesh.appmesh.kinds import KINDS
 from shopmesh.appmesh.model import GA, PREVIEW, VERSIONS, operations
@@ -85,11 +85,35 @@ def test_query_and_body_reach_their_parameters() -> None:
 def test_depth_is_bounded(depth: int) -> None:
     """Nesting up to the bound is JSON like any other, beyond it is refused, however deep."""
     body = b'{"a":' * depth + b"1" + b"}" * depth
-    if depth <= protocol.DEEPEST:
+    if depth <= strict_json.DEEPEST:
         assert protocol.load_object(body)
     else:
         with pytest.raises(Unparsable, match="nested deeper than 64"):
             protocol.load_object(body)
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        ("1e400", "the number 1e400 is beyond the range of a float"),
+        ("-1e400", "the number -1e400 is beyond the range of a float"),
+        ("9" * 301, "the number 99999999999999999999… has more than 300 digits"),
+        ("9" * 5000, "the number 99999999999999999999… has more than 300 digits"),
+        ("NaN", "NaN is not a JSON number"),
+        ("-Infinity", "-Infinity is not a JSON number"),
+    ],
+)
+def test_numbers_that_no_float_can_hold(number: str, said: str) -> None:
+    """They are refused where they are read, so that nothing behind it overflows."""
+    with pytest.raises(Unparsable, match=re.escape(said)):
+        protocol.load_object(b'{"a":' + number.encode() + b"}")
+
+
+def test_a_key_that_stands_twice_among_many_is_found_in_one_pass() -> None:
+    """A body of the full size cannot make the search for it quadratic: this one would take minutes."""
+    names = ",".join(f'"{number}":1' for number in range(80_000))
+    with pytest.raises(Unparsable, match="the key '79999' stands twice in one object"):
+        protocol.load_object(f'{{{names},"79999":1}}'.encode())
 
 
 def test_unknown_operation_by_name() -> None:

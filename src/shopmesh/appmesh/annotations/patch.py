@@ -6,10 +6,10 @@ For what no other word says. Names and types are checked here, field by field; w
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from shopmesh.appmesh import strict_json
 from shopmesh.appmesh.annotations.annotation import Annotation, Malformed
 
 MESSAGES: Mapping[str, str] = {
@@ -20,7 +20,6 @@ MESSAGES: Mapping[str, str] = {
 
 # Envoy's own limit is that of protobuf, 100 messages in each other.
 _DEEPEST = 100
-_IN_QUOTES = re.compile(r'"(?:[^"\\]|\\.)*"')
 
 
 class Patch(NamedTuple):
@@ -50,40 +49,13 @@ def parse(text: str) -> tuple[Patch, ...]:
 
 
 def _object(text: str) -> dict[str, Any]:
-    if _depth(text) > _DEEPEST:
-        raise Malformed(f"it is nested too deeply: more than {_DEEPEST} objects and lists in each other")
     try:
-        value = json.loads(text, object_pairs_hook=_once, parse_constant=_no_number)
-    except json.JSONDecodeError as error:
-        raise Malformed(f"it is not JSON: {error.msg} at character {error.pos + 1}") from None
+        value = strict_json.load(text, _DEEPEST)
+    except strict_json.JsonError as error:
+        raise Malformed(f"it {error}") from None
     if not isinstance(value, dict):
-        raise Malformed("it is no JSON object")
+        raise Malformed("it is not a JSON object")
     return value
-
-
-def _depth(text: str) -> int:
-    """How many brackets are open at once; known before parsing, for parsers differ in what is too deep for them."""
-    depth = deepest = 0
-    for letter in _IN_QUOTES.sub("", text):
-        if letter in "[{":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif letter in "]}":
-            depth -= 1
-    return deepest
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, value in pairs:
-        if name in found:
-            raise Malformed(f"{name!r} stands there twice")
-        found[name] = value
-    return found
-
-
-def _no_number(text: str) -> None:
-    raise Malformed(f"{text} is no number in JSON")
 
 
 PATCH = Annotation(

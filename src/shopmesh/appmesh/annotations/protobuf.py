@@ -23,7 +23,11 @@ TYPE = "@type"
 _URL = "type.googleapis.com/"
 _WITH_A_FORM_OF_THEIR_OWN = "google.protobuf."
 """Durations, wrapped numbers and the like are no objects in JSON. https://protobuf.dev/programming-guides/json/"""
-_ENVOY_S = re.compile(r"(?P<package>(?:envoy|xds|udpa)(?:\.[a-z0-9_]+)+)\.[A-Z]\w*(?:\.[A-Z]\w*)*")
+_ENVOY_S = re.compile(r"(?P<package>(?:envoy|xds|udpa)(?:\.[a-z0-9_]{1,64}){1,16})\.[A-Z]\w*(?:\.[A-Z]\w*)*")
+
+_NOT_FINITE = ("NaN", "Infinity", "-Infinity")
+"""Strings that protobuf's JSON has for numbers which no field of a configuration can mean."""
+_LONGEST_REASON = 200
 
 
 def message_type(name: str) -> Descriptor:
@@ -34,7 +38,8 @@ def message_type(name: str) -> Descriptor:
             package = importlib.import_module(found["package"])
         except ModuleNotFoundError:
             raise Malformed(f"there is no message {quote(name)}") from None
-        for module in pkgutil.iter_modules(package.__path__):
+        # A module that is not a package, such as cluster_pb2, has no path.
+        for module in pkgutil.iter_modules(getattr(package, "__path__", [])):
             if module.name.endswith("_pb2"):
                 importlib.import_module(f"{found['package']}.{module.name}")
     try:
@@ -108,15 +113,25 @@ def _is_leaf(message: Descriptor) -> bool:
     return message.full_name.startswith(_WITH_A_FORM_OF_THEIR_OWN) and message.full_name != "google.protobuf.Any"
 
 
+def _is_fraction(field: FieldDescriptor) -> bool:
+    inner = field.message_type
+    if inner is not None:
+        return inner.full_name in ("google.protobuf.DoubleValue", "google.protobuf.FloatValue")
+    return field.cpp_type in (FieldDescriptor.CPPTYPE_DOUBLE, FieldDescriptor.CPPTYPE_FLOAT)
+
+
 def _leaf(field: FieldDescriptor, value: Json, path: str) -> Json:
+    if _is_fraction(field) and value in _NOT_FINITE:
+        raise Malformed(f"{path} is {quote(value)}, and should be a number")
     containing = field.containing_type
     if containing is None:
         raise TypeError(f"{field.full_name} is in no message")
     try:
         json_format.ParseDict({field.name: value}, message_factory.GetMessageClass(containing)())
-    except (json_format.ParseError, TypeError, ValueError) as error:
+    except Exception as error:
+        # Which errors it raises for a value of a wrong type, or beyond a range, protobuf leaves open.
         reason = re.sub(r"^Failed to parse \w+ field: | at [\w.]+\.?$", "", str(error).strip()).rstrip(".")
-        raise Malformed(f"{path} is {quote(value)}: {reason}") from None
+        raise Malformed(f"{path} is {quote(value)}: {reason[:_LONGEST_REASON]}") from None
     return value
 
 
