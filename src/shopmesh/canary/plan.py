@@ -11,11 +11,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, TypeVar
 
+from shopmesh.appmesh.validate import quote
+
 T = TypeVar("T")
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 LONGEST_SECONDS = 24 * 3600.0
 MOST_STEPS = 50
+_LONGEST_NAME = 255
 
 
 class PlanError(ValueError):
@@ -77,7 +80,7 @@ def read(document: Any) -> Plan:
     if not isinstance(document, Mapping):
         raise PlanError("a plan is an object: to, steps, every, maxErrorRate, …")
     if unknown := sorted(str(name) for name in document.keys() - _FIELDS.keys()):
-        raise PlanError(f"{unknown[0]}: no such field; there are {', '.join(_FIELDS)}")
+        raise PlanError(f"{unknown[0][:_LONGEST_NAME]}: no such field; there are {', '.join(_FIELDS)}")
     given = {_FIELDS[name][0]: _field(name, value) for name, value in document.items()}
     if "to" not in given:
         raise PlanError("to: name the virtual node of the new version")
@@ -113,12 +116,12 @@ def _field(name: str, value: Any) -> Any:
     try:
         return _FIELDS[name][1](value)
     except (ValueError, TypeError) as error:
-        raise PlanError(f"{name}: {value!r} {error}") from None
+        raise PlanError(f"{name}: {quote(value)} {error}") from None
 
 
 def _name(value: Any) -> str:
-    if not isinstance(value, str) or not value:
-        raise ValueError("is no name")
+    if not isinstance(value, str) or not 0 < len(value) <= _LONGEST_NAME:
+        raise ValueError(f"is not a name of 1 to {_LONGEST_NAME} characters")
     return value
 
 

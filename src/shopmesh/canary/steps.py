@@ -96,12 +96,20 @@ def resume(route: Key, owner: str, transaction: Transaction, context: Context) -
 
 
 def settle(route: Key, transaction: Transaction, context: Context) -> Canary | None:
-    """The canary of a route, stopped if somebody else changed the route, and gone if the route is."""
+    """The canary of a route, stopped if somebody else changed the route, and gone if the route is.
+
+    A record that is not a canary's counts as none, so that a new canary can take its place.
+    """
     resource = transaction.get(record.key(route))
     if resource is None:
         return None
-    canary = record.of(resource)
     found = transaction.get(route)
+    try:
+        canary = record.of(resource)
+    except record.RecordError:
+        if found is None:
+            transaction.delete(resource.key)
+        return None
     if found is None:
         take_out(route, transaction, context)
         transaction.delete(resource.key)

@@ -26,7 +26,7 @@ from shopmesh.appmesh.context import Context
 from shopmesh.appmesh.errors import BadRequest, Conflict, MethodNotAllowed, NotFound, Refusal, ServiceUnavailable
 from shopmesh.appmesh.kinds import describe
 from shopmesh.appmesh.protocol import Response
-from shopmesh.appmesh.store import Key, Transaction, View
+from shopmesh.appmesh.store import Key, Resource, Transaction, View
 from shopmesh.canary import plan, record, steps
 from shopmesh.canary.record import Canary
 from shopmesh.server.api import Endpoint
@@ -41,7 +41,6 @@ from shopmesh.xds.weights import leads_to
 
 log = logging.getLogger(__name__)
 
-SHORTEST_LEASE, LONGEST_LEASE = 1.0, 600.0
 AGAIN_SECONDS = 1.0
 """After which a turning back that the disk refused is tried once more."""
 FORWARD_SECONDS = 8.0
@@ -98,14 +97,16 @@ class Canaries:
             return
         # Each for a whole lease: nobody could renew while nobody led.
         for resource in [one for one in self._store.state if one.key.kind == record.KIND]:
-            self._watch(resource.key, record.of(resource))
-            self._soon(resource.key, steps.settle)
+            if (canary := _readable(resource)) is not None:
+                self._watch(resource.key, canary)
+                self._soon(resource.key, steps.settle)
 
     async def _all(self, scope: Scope, receive: Receive) -> Response:
         match scope["method"]:
             case "GET" | "HEAD":
                 query = dict(part.partition("=")[::2] for part in scope["query_string"].decode("latin-1").split("&"))
-                keys = [one.key for one in self._store.state if one.key.kind == record.KIND]
+                stored = [one for one in self._store.state if one.key.kind == record.KIND]
+                keys = [one.key for one in stored if _readable(one) is not None]
                 wanted = [key for key in sorted(keys) if query.get("mesh") in (None, key.mesh)]
                 return Response(200, protocol.dump({"canaries": await self._all_shown(wanted)}))
             case "POST":
@@ -156,12 +157,9 @@ class Canaries:
             raise BadRequest(f"plan: {error}") from error
         route = Key("route", tuple(_text(asked, name) for name in ("mesh", "virtualRouter", "route")))
         service, owner, lease = _text(asked, "service"), _text(asked, "owner"), asked.get("lease")
-        if (
-            isinstance(lease, bool)
-            or not isinstance(lease, int | float)
-            or not (SHORTEST_LEASE <= lease <= LONGEST_LEASE)
-        ):
-            raise BadRequest(f"lease: {lease!r} is no number of seconds from {SHORTEST_LEASE:g} to {LONGEST_LEASE:g}")
+        shortest, longest = record.SHORTEST_LEASE, record.LONGEST_LEASE
+        if isinstance(lease, bool) or not isinstance(lease, int | float) or not shortest <= lease <= longest:
+            raise BadRequest(f"lease: {lease!r} is no number of seconds from {shortest:g} to {longest:g}")
         await self._store.submit(lambda t: steps.start(route, service, wanted, owner, lease, t, self._context()))
         return await self._shown(record.key(route))
 
@@ -195,9 +193,10 @@ class Canaries:
 
     def _canary(self, key: Key) -> Canary:
         found = self._store.state.get(key)
-        if found is None:
+        canary = None if found is None else _readable(found)
+        if canary is None:
             raise _without_canary(key)
-        return record.of(found)
+        return canary
 
     async def _shown(self, key: Key) -> dict[str, Any]:
         for shown in await self._all_shown([key]):
@@ -216,7 +215,8 @@ class Canaries:
             counts = {**answer.counts(), "answered": min(counts.get("answered", answer.asked), answer.answered)}
         more = {"replicas": counts} if self._replicas.several else {}
         found = [(key, resource) for key in keys if (resource := self._store.state.get(key)) is not None]
-        return [{**self._document(key, record.of(one), counted), **more} for key, one in found]
+        readable = [(key, canary) for key, one in found if (canary := _readable(one)) is not None]
+        return [{**self._document(key, canary, counted), **more} for key, canary in readable]
 
     def _document(self, key: Key, canary: Canary, counted: Mapping[float, Counted]) -> dict[str, Any]:
         mesh, router, route = key.path
@@ -244,7 +244,7 @@ class Canaries:
             return
         for change in commit.changes:
             if change.key.kind == record.KIND:
-                self._watch(change.key, None if change.after is None else record.of(change.after))
+                self._watch(change.key, None if change.after is None else _readable(change.after))
             elif change.key.kind == "route" and self._store.state.get(record.key(change.key)) is not None:
                 self._soon(record.key(change.key), steps.settle)
 
@@ -257,8 +257,9 @@ class Canaries:
     def _lapsed(self, key: Key) -> None:
         if not self._leadership.leading:
             # Nobody could tell this loop yet that it is over, and perhaps it is taken up again.
-            if (found := self._store.state.get(key)) is not None:
-                self._leases.renew(key, record.of(found).lease)
+            found = self._store.state.get(key)
+            if found is not None and (canary := _readable(found)) is not None:
+                self._leases.renew(key, canary.lease)
             return
         log.warning("nobody looks after the canary of %s any more: back", describe(record.route_of(key)))
         self._soon(key, steps.lapse)
@@ -279,6 +280,10 @@ class Canaries:
             except Refusal as refusal:
                 # What it turns back to may be gone: a person has to decide then, and the route is as it was.
                 log.error("the canary of %s: %s", describe(route), refusal.message)
+                return
+            except Exception:
+                # One canary that cannot be looked after is no reason to leave the others alone.
+                log.exception("the canary of %s of mesh %s cannot be looked after", describe(route), route.mesh)
                 return
             await asyncio.sleep(AGAIN_SECONDS)
 
@@ -308,6 +313,22 @@ def seen(view: View, key: Key, canary: Canary, counted: Counted) -> dict[str, An
         }
         for version, tally in tallies.items()
     }
+
+
+def _readable(resource: Resource) -> Canary | None:
+    """The canary that a resource of the store holds; None, and a line in the log, where its record is not one."""
+    try:
+        return record.of(resource)
+    except record.RecordError as error:
+        route = record.route_of(resource.key)
+        log.error(
+            "the record of the canary of %s of mesh %s cannot be read, and nobody looks after it: %s; "
+            "start a new canary on the route, or delete the route",
+            describe(route),
+            route.mesh,
+            error,
+        )
+        return None
 
 
 def _without_canary(key: Key) -> NotFound:

@@ -62,7 +62,7 @@ def test_chosen_users_and_copies_come_before_the_steps() -> None:
         ({}, "to: name the virtual node"),
         ([], "a plan is an object"),
         ({"to": "v2", "step": [5]}, "step: no such field; there are to, steps"),
-        ({"to": ""}, "to: '' is no name"),
+        ({"to": ""}, "to: '' is not a name"),
         ({"to": "v2", "steps": [50, 25]}, "rise between 0 and 100"),
         ({"to": "v2", "steps": "5,100"}, "rise between 0 and 100"),
         ({"to": "v2", "steps": None}, "rise between 0 and 100"),

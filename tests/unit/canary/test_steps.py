@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from shopmesh.appmesh.context import Context
 from shopmesh.appmesh.errors import BadRequest, Conflict, NotFound
 from shopmesh.appmesh.kinds import weighted_targets
-from shopmesh.appmesh.store import Key, State, Transaction
+from shopmesh.appmesh.store import Key, Resource, State, Transaction
 from shopmesh.canary import record, steps
 from shopmesh.canary.plan import Match, Plan
 from shopmesh.canary.record import Canary
@@ -246,3 +247,55 @@ def test_where_no_canary_is_possible(before: dict[str, int], to: str, error: typ
         steps.start(ROUTE, "product.local", Plan(to), "me", 15.0, transaction, at(0))
 
     assert () == transaction.changes
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"x": 1}, "there is no field 'x'"),
+        ({"plan": None}, "plan: a plan is an object"),
+        ({"plan": {"to": "x", "steps": ["9" * 5000]}}, "plan: steps: "),
+        ({"lease": float("inf")}, "lease is inf, and should be a number from 1 to 600"),
+        ({"lease": True}, "lease is True, and should be a number from 1 to 600"),
+        ({"since": float("nan")}, "since is nan, and should be a number"),
+        ({"since": 10**400}, "since is 1000"),
+        ({"stage": 2}, "stage is 2, and should be a whole number from 0 to 1"),
+        ({"stage": 0.5}, "stage is 0.5, and should be a whole number"),
+        ({"phase": ["running"]}, "phase is ['running'], and should be one of running, promoted"),
+        ({"paused": 0}, "paused is 0, and should be true or false"),
+        ({"owner": None}, "owner is None, and should be a text"),
+        ({"reason": "x" * 1001}, "and should be a text of at most 1000 characters"),
+        ({"route": ["uid"]}, "route is ['uid'], and should be the uid and the version of a route"),
+        ({"stable": {}}, "stable is {}, and should be a list of at most 100"),
+        (
+            {"stable": [{"virtualNode": "a", "weight": 101}]},
+            "weight is 101, and should be a whole number from",
+        ),
+        ({"stable": [None]}, "stable has None"),
+        ({"history": [{}] * 101}, "and should be a list of at most 100"),
+        ({"history": [{"stage": "25 %", "since": 0, "until": 1, "verdict": "", "x": {}}]}, "history has 'x': {}"),
+    ],
+)
+def test_a_record_is_read_as_strictly_as_a_request(change: dict[str, Any], said: str) -> None:
+    """What somebody wrote into the store by hand is refused with the field and its value, whatever it is."""
+    transaction = started()
+    steps.advance(ROUTE, 0, "good", SEEN, transaction, at(30))
+    document = record.document(stored(transaction))
+    assert document == record.document(record.read(document))
+
+    with pytest.raises(record.RecordError, match=re.escape(said)):
+        record.read({**document, **change})
+
+
+def test_a_record_that_is_not_a_canary_s_is_in_nobody_s_way() -> None:
+    """A new canary takes its place, and it goes with its route."""
+    transaction = shop()
+    broken = Resource(record.key(ROUTE), {"x": 1}, "uid", 1, 0.0, 0.0)
+    transaction.put(broken)
+    assert steps.settle(ROUTE, transaction, at(1)) is None
+    assert steps.start(ROUTE, "product.local", PLAN, "me", 15.0, transaction, at(1)).running
+
+    transaction.put(broken)
+    transaction.delete(ROUTE)
+    assert steps.settle(ROUTE, transaction, at(2)) is None
+    assert transaction.get(record.key(ROUTE)) is None

@@ -8,11 +8,13 @@ from typing import Any, cast
 
 from shopmesh.appmesh.context import Context
 from shopmesh.appmesh.protocol import Response
+from shopmesh.appmesh.store import Key, Resource, Transaction
+from shopmesh.canary import plan, record, steps
 from shopmesh.server.canaries import Canaries
 from shopmesh.server.database import Database
-from shopmesh.server.replicas import Replicas
+from shopmesh.server.replicas import ALONE, Replicas
 from tests.support.planes import Scripted
-from tests.unit.xds.meshes import mesh
+from tests.unit.xds.meshes import mesh, shop
 
 
 class Forwarding:
@@ -57,5 +59,31 @@ def test_what_the_leader_wrote_is_read_where_it_was_asked() -> None:
 
         assert {1} == {*revisions}
         assert {"revision": 1, "to": "one", "path": path} == json.loads(sent[1]["body"])
+
+    asyncio.run(play())
+
+
+def test_a_record_that_is_not_a_canary_s_stops_no_start_and_no_other_canary() -> None:
+    """A replica that begins to lead looks after all that can be read, and says which cannot."""
+
+    async def play() -> None:
+        store = await Database.open(None)
+        context = Context("123456789012", "us-east-1", 0.0, lambda: "uid")
+        route = Key("route", ("shop", "product-r", "all"))
+        broken = Key("canary", ("shop", "product-r", "another"))
+
+        def begin(transaction: Transaction) -> None:
+            for one in shop({"product": 100, "product-v2": 0}):
+                transaction.put(one)
+            wanted = plan.read({"to": "product-v2", "steps": [25, 50]})
+            steps.start(route, "product.local", wanted, "me", 15.0, transaction, context)
+            transaction.put(Resource(broken, {"x": 1}, "uid", 1, 0.0, 0.0))
+
+        await store.submit(begin)
+        canaries = Canaries(store, lambda: context, cast("Replicas", Forwarding()), ALONE)
+        async with canaries.looked_after():
+            assert record.key(route) in canaries._leases
+            assert broken not in canaries._leases
+        await store.close()
 
     asyncio.run(play())
