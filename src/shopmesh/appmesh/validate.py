@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from botocore.model import ListShape, Shape, StringShape, StructureShape
@@ -19,6 +19,7 @@ from shopmesh.appmesh.errors import BadRequest
 
 MOST_PROBLEMS = 10
 LONGEST_QUOTE = 60
+MOST_NAMES = 30
 
 Json = object
 """What `json.loads` gives."""
@@ -68,7 +69,11 @@ def refuse(problems: Iterable[Problem]) -> None:
 
 def quote(value: Json) -> str:
     """A value in a message, short."""
-    text = repr(value)
+    return shorten(repr(value))
+
+
+def shorten(text: str) -> str:
+    """A text in a message, its beginning if it is long."""
     return text if len(text) <= LONGEST_QUOTE else text[:LONGEST_QUOTE] + "…"
 
 
@@ -78,7 +83,13 @@ def hint(name: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(name[:100], names, n=1)
     if close:
         return f"did you mean {close[0]!r}?"
-    return f"known are {', '.join(names)}" if names else "nothing is allowed here"
+    return f"known are {listed(names)}" if names else "nothing is allowed here"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names in a message, the first of many."""
+    shown = ", ".join(shorten(name) for name in names[:MOST_NAMES])
+    return shown + (f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else "")
 
 
 def _expected(what: str, value: Json) -> str:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from shopmesh.xds.bootstrap.environment import Resource
     from shopmesh.xds.node import ProxyNode
 
+LARGEST_OVERRIDES = 1 << 20
+
 
 @click.command(
     epilog="""\b
@@ -141,16 +143,16 @@ def _proxy(of: Resource | None, instance: str | None, address: str | None, clust
 
 def _load(path: str) -> dict[str, Any]:
     """A file of a sidecar's configuration, YAML or JSON."""
-    import yaml
-
+    from shopmesh.appmesh.manifests import DocumentError, only_document
+    from shopmesh.input_files import InputFileError, read_text
     from shopmesh.xds.bootstrap import BootstrapError
 
     try:
-        document = yaml.safe_load(Path(path).read_text())
+        document = only_document(read_text(Path(path), LARGEST_OVERRIDES), path)
     except OSError as error:
         raise BootstrapError(f"cannot read {path}: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise BootstrapError(f"{path} is neither YAML nor JSON ({type(error).__name__})") from error
-    if not isinstance(document, dict):
+    except (DocumentError, InputFileError) as error:
+        raise BootstrapError(str(error)) from error
+    if not document:
         raise BootstrapError(f"{path} holds no section of a bootstrap, such as stats_config")
-    return document
+    return dict(document)

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from shopmesh.client.answers import Canary
 
 NOT_PROMOTED = 3
+LARGEST_PLAN = 1 << 20
+"""Bytes; a plan has ten lines."""
 _ACTIONS = {"abort": "turn back", "promote": "advance", "pause": "pause"}
 
 
@@ -100,20 +102,20 @@ def canary(
 
 def _plan(file: Path | None, given: dict[str, Any]) -> dict[str, Any] | None:
     """The plan of the file, with what the options say instead; None when there is neither."""
-    import yaml
-
+    from shopmesh.appmesh.manifests import DocumentError, only_document
     from shopmesh.canary import plan
+    from shopmesh.input_files import InputFileError, read_text
 
     camel = {"max_error_rate": "maxErrorRate", "max_p99": "maxP99", "min_requests": "minRequests"}
     options = {camel.get(name, name): value for name, value in given.items() if value is not None}
     if file is None and not options:
         return None
     try:
-        written = yaml.safe_load(file.read_text(encoding="utf-8")) if file is not None else {}
-        if not isinstance(written, dict):
-            raise plan.PlanError("a plan is an object: to, steps, every, maxErrorRate, …")
+        written = only_document(read_text(file, LARGEST_PLAN), str(file)) if file is not None else {}
         return plan.document(plan.read({**written, **options}))
-    except (plan.PlanError, yaml.YAMLError, UnicodeDecodeError) as error:
+    except (DocumentError, InputFileError) as error:
+        raise click.UsageError(str(error)) from error
+    except plan.PlanError as error:
         raise click.UsageError(f"{file}: {error}" if file is not None else f"the plan's {error}") from error
 
 

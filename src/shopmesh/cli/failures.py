@@ -45,13 +45,14 @@ def _message(error: Exception) -> str | None:
 
     from shopmesh.appmesh.manifests import DocumentError
     from shopmesh.client import ClientError, Refused
+    from shopmesh.input_files import InputFileError
     from shopmesh.local.errors import LocalError
     from shopmesh.new.errors import NewError
 
     match error:
         case Refused():
             return f"{error.message} ({error.code})"
-        case ClientError() | DocumentError() | LocalError() | NewError() | BotoCoreError():
+        case ClientError() | DocumentError() | InputFileError() | LocalError() | NewError() | BotoCoreError():
             return str(error)
         case ApiError():
             return f"{error.response['Error'].get('Message')} ({error.response['Error'].get('Code')})"

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
+import signal
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +17,11 @@ if TYPE_CHECKING:
     from shopmesh.appmesh.manifests import Given, Source
 
 SUFFIXES = (".yaml", ".yml", ".json")
-LARGEST = 16 << 20
-"""Bytes of one file; a mesh of a thousand services is a tenth of it."""
+MOST_FILES = 10_000
+LARGEST_TOTAL = 64 << 20
+"""Bytes of all files of one command."""
+LONGEST_MATCH = 1.0
+"""Seconds in which a template's pattern must have judged a value."""
 
 
 def file_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -44,7 +51,7 @@ def given(parameters: Iterable[str], region: str) -> Given:
         if name in values:
             raise click.BadParameter(f"{name!r} is given twice; keep one", param_hint="--parameter")
         values[name] = value
-    return Given(values, region)
+    return Given(values, region, matches=_matches)
 
 
 def tell_skipped(documents: Iterable[Source]) -> None:
@@ -59,35 +66,55 @@ def tell_skipped(documents: Iterable[Source]) -> None:
 def sources(names: Iterable[str]) -> list[Source]:
     """All documents of these files; in a folder, of each file with a fitting suffix, sorted by name.
 
-    Raises `DocumentError`, `OSError`, and `click.ClickException` for a folder without documents.
+    Raises `DocumentError`, `InputFileError`, `OSError`, and `click.ClickException` for a folder without documents.
     """
     from shopmesh.appmesh.manifests import documents
+    from shopmesh.input_files import LARGEST, check_size, decode, read_text
 
     found: list[Source] = []
+    read = 0
     for name in names:
-        if name == "-":
-            found += documents(_decoded(sys.stdin.buffer.read(LARGEST + 1), "standard input"), "standard input")
-            continue
-        for path in _files(Path(name)):
-            with path.open("rb") as file:
-                found += documents(_decoded(file.read(LARGEST + 1), str(path)), str(path))
+        for path in [None] if name == "-" else _files(Path(name)):
+            label = "standard input" if path is None else str(path)
+            if path is None:
+                text = decode(check_size(sys.stdin.buffer.read(LARGEST + 1), label), label)
+            else:
+                text = read_text(path)
+            read += len(text)
+            if read > LARGEST_TOTAL:
+                raise click.ClickException(f"{label}: all files together are larger than {LARGEST_TOTAL >> 20} MiB")
+            found += documents(text, label)
     return found
 
 
 def _files(path: Path) -> list[Path]:
     if not path.is_dir():
         return [path]
-    files = sorted(file for file in path.iterdir() if file.suffix in SUFFIXES and file.is_file())
+    files = [*islice((file for file in path.iterdir() if file.suffix in SUFFIXES and file.is_file()), MOST_FILES + 1)]
     if not files:
         raise click.ClickException(f"{path} holds no {', '.join(SUFFIXES)} file")
-    return files
+    if len(files) > MOST_FILES:
+        raise click.ClickException(f"{path} holds more than {MOST_FILES} documents; split the folder")
+    return sorted(files)
 
 
-def _decoded(content: bytes, name: str) -> str:
-    if len(content) > LARGEST:
-        raise click.ClickException(f"{name} is larger than {LARGEST >> 20} MiB; split it")
+def _matches(pattern: str, value: str) -> bool:
+    """Whether a pattern fits a whole value; raises `re.error`, and `TimeoutError` when that takes too long."""
+    with _time_limit(LONGEST_MATCH):
+        return re.fullmatch(pattern, value) is not None
+
+
+@contextmanager
+def _time_limit(seconds: float) -> Iterator[None]:
+    """Raises `TimeoutError` in a block of the main thread that takes longer; the engine of `re` lets signals in."""
+
+    def expire(*_: object) -> None:
+        raise TimeoutError
+
+    before = signal.signal(signal.SIGALRM, expire)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise click.ClickException(f"{name}, line {line}: this is not UTF-8 text; save the file as UTF-8") from error
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)

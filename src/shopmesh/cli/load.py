@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from shopmesh.load.run import Load
     from shopmesh.load.watching import Watcher
 
+LARGEST_REPORT = 256 << 20
+LARGEST_BODY = 16 << 20
+
 
 @dataclass(frozen=True)
 class Asked:
@@ -162,6 +165,7 @@ Examples:
 def compare(settings: Settings, before: Path, after: Path) -> None:
     """Show two reports of `shopmesh load` side by side; both as they were written by --report FILE.json."""
     from shopmesh.cli.tables import show, table
+    from shopmesh.input_files import read_text
     from shopmesh.load.compare import compared, failures_differ
     from shopmesh.load.record import RecordError, parsed
     from shopmesh.load.report import reported
@@ -169,8 +173,8 @@ def compare(settings: Settings, before: Path, after: Path) -> None:
     found = []
     for file in (before, after):
         try:
-            found.append(reported(parsed(file.read_text(encoding="utf-8"))))
-        except (RecordError, UnicodeDecodeError) as error:
+            found.append(reported(parsed(read_text(file, LARGEST_REPORT))))
+        except RecordError as error:
             raise click.ClickException(f"{file} {error}") from error
     rows = [
         [row.what, row.before, row.after, "" if row.change is None else f"{100 * row.change:+.1f} %"]
@@ -277,7 +281,11 @@ def _header(text: str) -> tuple[str, str]:
 def _body(text: str | None) -> bytes:
     if text is None:
         return b""
-    return Path(text[1:]).read_bytes() if text.startswith("@") else text.encode()
+    if not text.startswith("@"):
+        return text.encode()
+    from shopmesh.input_files import read_bytes
+
+    return read_bytes(Path(text[1:]), LARGEST_BODY)
 
 
 def _numbers(text: str | None) -> list[float]:

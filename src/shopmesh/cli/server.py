@@ -158,6 +158,7 @@ def _cluster(
     replicas: str | None,
 ) -> Cluster:
     from shopmesh.appmesh.manifests import DocumentError
+    from shopmesh.input_files import InputFileError
     from shopmesh.kubernetes.control_plane import Cluster
     from shopmesh.server.replicas import Peer
 
@@ -167,7 +168,7 @@ def _cluster(
     there = [str(start)] if start is not None and start.is_dir() and any(start.glob("*.yaml")) else []
     try:
         manifests = [dict(source.value) for source in sources(there)]
-    except (DocumentError, OSError) as error:
+    except (DocumentError, InputFileError, OSError) as error:
         raise click.ClickException(str(error)) from error
     try:
         peers = [Peer.named(one) for one in replicas.split(",")] if replicas else []

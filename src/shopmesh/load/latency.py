@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import zlib
 from collections.abc import Sequence
 
 from hdrh.histogram import HdrHistogram
@@ -10,6 +12,8 @@ _MOST_MICROSECONDS = 3_600_000_000
 _DIGITS = 3
 # HdrHistogram's layout for three digits: 2,048 counts of single units, then 1,024 for each doubling.
 _EXACT_BITS = 11
+_HEADER = 8
+_LARGEST = 1 << 20  # bytes of a decompressed histogram, which has 23,000 counts of mostly a byte
 
 
 class Latencies:
@@ -62,7 +66,16 @@ class Latencies:
         """Raises ValueError for what is no histogram."""
         found = cls()
         try:
+            _check_size(text)
             found._counts.decode_and_add(text.encode())
         except Exception as error:  # the library raises a dozen kinds, zlib's and its own
             raise ValueError("this is no HdrHistogram") from error
         return found
+
+
+def _check_size(text: str) -> None:
+    """Refuses what decompresses to more than a histogram can be, which the library would hold in memory."""
+    decompressor = zlib.decompressobj()
+    decompressor.decompress(base64.b64decode(text)[_HEADER:], _LARGEST)
+    if decompressor.unconsumed_tail:
+        raise ValueError("too large")

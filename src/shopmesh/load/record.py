@@ -78,17 +78,23 @@ def from_document(document: Any) -> Record:
             notes=[str(note) for note in document["notes"]],
             about={str(name): str(value) for name, value in document["about"].items()},
         )
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise RecordError(f"is a damaged report of `shopmesh load`: {error!r}") from error
 
 
 def parsed(text: str) -> Record:
     """The record of a file's text; raises RecordError."""
     try:
-        document = json.loads(text)
+        document = json.loads(text, parse_constant=_refuse_constant)
     except ValueError as error:
-        raise RecordError(f"is no JSON: {error}") from None
+        raise RecordError(f"is not JSON: {error}") from None
+    except RecursionError:
+        raise RecordError("is nested too deeply to be a report of `shopmesh load`") from None
     return from_document(document)
+
+
+def _refuse_constant(text: str) -> float:
+    raise ValueError(f"{text} is not a number")
 
 
 def tally_document(tally: Tally) -> dict[str, Any]:

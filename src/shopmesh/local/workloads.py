@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from shopmesh.appmesh.manifests import Declared, Source, declared, documents
+from shopmesh.input_files import InputFileError, read_text
 from shopmesh.local.errors import StartError
 
 NAME_LABEL = "app.kubernetes.io/name"
@@ -69,8 +70,8 @@ def read(folder: Path) -> list[Declared]:
     sources: list[Source] = []
     for file in files:
         try:
-            sources += documents(file.read_text(encoding="utf-8"), f"{folder.name}/{file.name}")
-        except (OSError, UnicodeDecodeError) as error:
+            sources += documents(read_text(file), f"{folder.name}/{file.name}")
+        except (InputFileError, OSError) as error:
             raise StartError(f"cannot read {file}: {error}") from error
     return declared(sources)
 

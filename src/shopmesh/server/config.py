@@ -9,6 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from shopmesh.input_files import InputFileError, read_text
+
+LARGEST_CREDENTIALS = 1 << 20
+
 _KEY_ID, _SECRET = "aws_access_key_id", "aws_secret_access_key"
 
 
@@ -71,11 +75,11 @@ def read_credentials(path: Path) -> dict[str, str]:
     https://docs.aws.amazon.com/cli/latest/userguide/cli-configure-files.html
     """
     try:
-        text = path.read_text()
+        text = read_text(path, LARGEST_CREDENTIALS)
     except OSError as error:
         raise ConfigError(f"cannot read the credentials file {path}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise _no_credentials(str(path), error) from None
+    except InputFileError as error:
+        raise ConfigError(str(error)) from None
     return parsed_credentials(text, str(path))
 
 

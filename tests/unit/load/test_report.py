@@ -211,7 +211,13 @@ def test_a_report_survives_its_file() -> None:
 
 @pytest.mark.parametrize(
     ("text", "said"),
-    [("", "is no JSON"), ("[]", "is no report"), ('{"format": "shopmesh load 1"}', "is a damaged report")],
+    [
+        ("", "is not JSON"),
+        ("[]", "is no report"),
+        ('{"format": "shopmesh load 1"}', "is a damaged report"),
+        ("[" * 100_000, "is nested too deeply"),
+        ('{"due": NaN}', "NaN is not a number"),
+    ],
 )
 def test_another_file_is_refused(text: str, said: str) -> None:
     """With what is wrong about it."""

@@ -11,7 +11,7 @@ from shopmesh.appmesh.manifests.check import located, problems, refused
 from shopmesh.appmesh.manifests.cloudformation import Given
 from shopmesh.appmesh.manifests.convert import declared, foreign, is_manifest, skipped
 from shopmesh.appmesh.manifests.declared import ORDER, Declared, in_order, is_ours, restored
-from shopmesh.appmesh.manifests.documents import DocumentError, Source, documents
+from shopmesh.appmesh.manifests.documents import DocumentError, Source, documents, only_document
 from shopmesh.appmesh.manifests.export import manifests, not_for_kubernetes
 from shopmesh.appmesh.manifests.requests import NAMES, document, parameters
 from shopmesh.appmesh.manifests.written import as_json, as_yaml
@@ -35,6 +35,7 @@ __all__ = [
     "located",
     "manifests",
     "not_for_kubernetes",
+    "only_document",
     "parameters",
     "problems",
     "refused",

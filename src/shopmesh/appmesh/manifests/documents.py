@@ -9,19 +9,32 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import yaml
 
-from shopmesh.appmesh.manifests.vetting import Flaw, vet
+from shopmesh.appmesh.manifests.vetting import (
+    MOST_DOCUMENTS,
+    Flaw,
+    beyond_bounds,
+    check_bounds,
+    is_bounded_number,
+    vet,
+)
 from shopmesh.appmesh.store import Document
+from shopmesh.appmesh.validate import quote, shorten
 
 Path = tuple[str | int, ...]
 """Where a field stands in a document: `("spec", "routes", 0, "name")`."""
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml is ten times faster where it is built in
+
+
+_MOST_DIRECTIVES = 100
+_BLANKS = re.compile(r"[ \t\n\r]*")
 
 
 class DocumentError(ValueError):
@@ -32,7 +45,8 @@ class DocumentError(ValueError):
 class Source:
     """One document: its value and its place.
 
-    `number` counts the documents of a file from 1; `line` is where it begins, from 1.
+    `number` counts the documents of a file from 1; `line` is where it begins, from 1. `_above` are the lines of the
+    file above the text of which `_node` is.
     """
 
     file: str
@@ -40,6 +54,7 @@ class Source:
     line: int
     value: Document
     _node: Any = field(default=None, repr=False, compare=False)
+    _above: int = field(default=0, repr=False, compare=False)
 
     def line_of(self, path: Path) -> int:
         """The line of that field, or of the nearest one above it that is spelled out."""
@@ -49,10 +64,10 @@ class Source:
                 found = [(key, value) for key, value in node.value if key.value == step]
                 if not found:
                     break
-                line, node = found[0][0].start_mark.line + 1, found[0][1]
+                line, node = self._above + found[0][0].start_mark.line + 1, found[0][1]
             elif isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
                 node = node.value[step]
-                line = node.start_mark.line + 1
+                line = self._above + node.start_mark.line + 1
             else:
                 break
         return line
@@ -69,7 +84,8 @@ class Source:
 
 def spelled(path: Path) -> str:
     """`("spec", "routes", 0)` as `spec.routes[0]`."""
-    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).removeprefix(".")
+    words = (f"[{step}]" if isinstance(step, int) else f".{shorten(str(step))}" for step in path)
+    return "".join(words).removeprefix(".")
 
 
 def documents(text: str, file: str) -> list[Source]:
@@ -81,10 +97,24 @@ def documents(text: str, file: str) -> list[Source]:
     return list(_json(text, file) if text.lstrip().startswith(("{", "[")) else _yaml(text, file))
 
 
+def only_document(text: str, file: str) -> Document:
+    """The value of a file that holds one document, which is a mapping; an empty file is an empty one.
+
+    Raises `DocumentError`.
+    """
+    found = documents(text, file)
+    if len(found) > 1:
+        raise DocumentError(f"{found[1].place()}: the file holds one document, and this is another; remove it")
+    return found[0].value if found else {}
+
+
 def _yaml(text: str, file: str) -> Iterator[Source]:
-    loader = _Loader(text)
+    _refuse_unprintable(text, file)
     number = 0
+    loader = None
     try:
+        check_bounds(text, _Loader)
+        loader = _Loader(text)
         while loader.check_node():
             number += 1
             node = loader.get_node()
@@ -92,8 +122,6 @@ def _yaml(text: str, file: str) -> Iterator[Source]:
             yield from _parts(Source(file, number, node.start_mark.line + 1, loader.construct_document(node), node))
     except Flaw as flaw:
         raise _flawed(flaw, file, number) from None
-    except RecursionError:
-        raise DocumentError(f"{file}, document {number + 1}: it is nested too deeply to be read") from None
     except yaml.MarkedYAMLError as error:
         raise _unreadable(error, text, file, max(number, 1)) from None
     except (yaml.YAMLError, ValueError) as error:
@@ -101,18 +129,34 @@ def _yaml(text: str, file: str) -> Iterator[Source]:
             raise
         raise DocumentError(f"{file}, document {max(number, 1)}: this is not YAML: {error}") from None
     finally:
-        loader.dispose()
+        if loader is not None:
+            loader.dispose()
+
+
+def _refuse_unprintable(text: str, file: str) -> None:
+    """YAML has no control characters; PyYAML would name them by their offset."""
+    if found := yaml.reader.Reader.NON_PRINTABLE.search(text):
+        line = text.count("\n", 0, found.start()) + 1
+        raise DocumentError(
+            f"{file}, document 1, line {line}: this is not text: it holds the character U+{ord(found[0]):04X}"
+        )
+    # libyaml compares each of these with all before it.
+    if text.count("\n%TAG") > _MOST_DIRECTIVES:
+        raise DocumentError(f"{file}, document 1: it holds more than {_MOST_DIRECTIVES} %TAG directives")
 
 
 def _json(text: str, file: str) -> Iterator[Source]:
-    decoder = json.JSONDecoder()
-    number = 0
-    position = len(text) - len(text.lstrip())
-    while position < len(text):
-        number += 1
-        line = text.count("\n", 0, position) + 1
+    number, line, position = 0, 1, 0
+    for number in range(1, MOST_DOCUMENTS + 2):
+        start = _end_of_blanks(text, position)
+        line += text.count("\n", position, start)
+        if start == len(text):
+            return
+        if number > MOST_DOCUMENTS:
+            break
+        reading = _JsonReading()
         try:
-            value, end = decoder.raw_decode(text, position)
+            value, position = reading.decoder.raw_decode(text, start)
         except json.JSONDecodeError as error:
             if number == 1 and not file.endswith(".json"):
                 yield from _yaml(text, file)  # `{kind: Mesh}` is YAML in its flow form
@@ -122,20 +166,66 @@ def _json(text: str, file: str) -> Iterator[Source]:
             ) from None
         except RecursionError:
             raise DocumentError(f"{file}, document {number}, line {line}: it is nested too deeply to be read") from None
-        nodes = _positions(text[position:end], line)
+        written = text[start:position]
         try:
+            nodes = _positions(written)
             vet(nodes)
+            reading.refuse(written)
         except Flaw as flaw:
-            raise _flawed(flaw, file, number) from None
-        yield from _parts(Source(file, number, line, value, nodes))
-        position = end + len(text[end:]) - len(text[end:].lstrip())
+            raise _flawed(flaw, file, number, line - 1) from None
+        yield from _parts(Source(file, number, line, value, nodes, line - 1))
+        line += text.count("\n", start, position)
+    raise DocumentError(
+        f"{file}, document {number}, line {line}: the file holds more than {MOST_DOCUMENTS} documents; split it"
+    )
 
 
-def _positions(text: str, line: int) -> Any:
+class _JsonReading:
+    """What the decoder of one JSON text meets that Python takes and no document means."""
+
+    def __init__(self) -> None:
+        self._numbers: list[str] = []
+        self._keys: list[str] = []
+        self.decoder = json.JSONDecoder(
+            object_pairs_hook=self._object,
+            parse_int=lambda text: self._number(text, int),
+            parse_float=lambda text: self._number(text, float),
+            parse_constant=lambda text: self._number(text, float),
+        )
+
+    def refuse(self, text: str) -> None:
+        """Raises `Flaw` for the first of them; lines are counted in the document's text."""
+        if self._numbers:
+            line = text.count("\n", 0, text.find(self._numbers[0])) + 1
+            raise Flaw(line, beyond_bounds(self._numbers[0]))
+        if self._keys:
+            raise Flaw(1, f"{quote(self._keys[0])} is given twice; keep one")
+
+    def _number(self, text: str, convert: Callable[[str], int | float]) -> int | float:
+        if is_bounded_number(text):
+            return convert(text)
+        self._numbers.append(text)
+        return 0
+
+    def _object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            self._keys.append(Counter(name for name, _ in pairs).most_common(1)[0][0])
+        return found
+
+
+def _end_of_blanks(text: str, position: int) -> int:
+    found = _BLANKS.match(text, position)
+    return found.end() if found else position
+
+
+def _positions(text: str) -> Any:
     """The nodes of a JSON text, for its lines only: in JSON a tab is a blank, in YAML it is not."""
+    text = text.replace("\t", " ")
+    check_bounds(text, _Loader)
     try:
-        return yaml.compose("\n" * (line - 1) + text.replace("\t", " "), Loader=_Loader)
-    except (yaml.YAMLError, RecursionError):
+        return yaml.compose(text, Loader=_Loader)
+    except yaml.YAMLError:
         return None
 
 
@@ -151,6 +241,8 @@ def _parts(source: Source) -> Iterator[Source]:
         yield source
         return
     items = source.value.get("items") or []
+    if not isinstance(items, list):
+        raise source.wrong(("items",), f"is a list, not {quote(items)}")
     nodes = _child(source._node, "items")
     for index, item in enumerate(items):
         if not isinstance(item, dict):
@@ -164,8 +256,8 @@ def _child(node: Any, key: str) -> Any:
     return next((value for name, value in pairs if name.value == key), None)
 
 
-def _flawed(flaw: Flaw, file: str, number: int) -> DocumentError:
-    where = f"{file}, document {number}" + (f", line {flaw.line}" if flaw.line else "")
+def _flawed(flaw: Flaw, file: str, number: int, above: int = 0) -> DocumentError:
+    where = f"{file}, document {flaw.document or number}, line {above + flaw.line}"
     return DocumentError(f"{where}: {flaw}")
 
 
@@ -187,4 +279,4 @@ def _hint(lines: Sequence[str], line: int) -> str:
 
 
 def _a(value: object) -> str:
-    return "a list" if isinstance(value, list) else f"{str(value)[:40]!r}"
+    return "a list" if isinstance(value, list) else quote(value)

@@ -8,8 +8,10 @@ from typing import Any
 
 from shopmesh.appmesh.manifests.declared import Declared
 from shopmesh.appmesh.manifests.documents import Path, Source, spelled
+from shopmesh.appmesh.validate import shorten
 
-_PLACEHOLDER = re.compile(r"\{\{.*?\}\}|\$\{[A-Za-z_][^{}]*\}|\{%.*?%\}")
+_VARIABLE = re.compile(r"\$\{[A-Za-z_][^{}]*\}")
+_EXPRESSIONS = (("{{", "}}"), ("{%", "%}"))
 
 _LITERAL = {"format", "regex", "annotations", "status"}
 """Below these, such a text may be meant as it stands: log formats, regular expressions, and what is not read."""
@@ -17,8 +19,19 @@ _LITERAL = {"format", "regex", "annotations", "status"}
 
 def placeholder(text: str) -> str | None:
     """The first placeholder in a text."""
-    found = _PLACEHOLDER.search(text)
-    return found[0] if found else None
+    # By position, since a regular expression would look for the end again from each of many beginnings.
+    found = []
+    for line in text.splitlines():
+        for opening, closing in _EXPRESSIONS:
+            start = line.find(opening)
+            end = line.find(closing, start + 2)
+            if start >= 0 and end >= 0:
+                found.append((start, line[start : end + 2]))
+        if variable := _VARIABLE.search(line):
+            found.append((variable.start(), variable[0]))
+        if found:
+            return shorten(min(found)[1])
+    return None
 
 
 def refuse_placeholders(source: Source) -> None:

@@ -7,11 +7,11 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from shopmesh.appmesh.manifests.cloudformation.properties import property_name
-from shopmesh.appmesh.manifests.cloudformation.scope import NO_VALUE, TYPES, Scope
+from shopmesh.appmesh.manifests.cloudformation.scope import LONGEST_TEXT, NO_VALUE, TYPES, Scope
 from shopmesh.appmesh.manifests.documents import Path
 from shopmesh.appmesh.manifests.requests import NAMES
 from shopmesh.appmesh.validate import hint, quote
@@ -24,16 +24,23 @@ REFUSED = {
     "Fn::ToJsonString": "is not evaluated here; write the text",
     "Fn::Transform": "runs a macro in AWS; expand the template first (aws cloudformation get-template)",
 }
-_VARIABLE = re.compile(r"\$\{(!?)\s*([^}]*?)\s*\}")
+_INDEX = re.compile(r"[0-9]{1,9}")
+_VARIABLE = re.compile(r"\$\{(!?)([^{}]*)\}")
 
 
 def evaluated(value: Any, scope: Scope, path: Path) -> Any:
     """A part of a template with all functions in it evaluated; `NO_VALUE` where nothing shall be."""
-    if isinstance(value, list):
-        items = [evaluated(item, scope, (*path, index)) for index, item in enumerate(value)]
-        return [item for item in items if item is not NO_VALUE]
-    if not isinstance(value, dict):
+    scope.count(1, path)
+    if not isinstance(value, list | dict):
         return value
+    with scope.deeper(path):
+        if isinstance(value, list):
+            items = [evaluated(item, scope, (*path, index)) for index, item in enumerate(value)]
+            return [item for item in items if item is not NO_VALUE]
+        return _evaluated_mapping(value, scope, path)
+
+
+def _evaluated_mapping(value: Mapping[str, Any], scope: Scope, path: Path) -> Any:
     for name, argument in value.items():
         if name in REFUSED or str(name).startswith("Fn::ForEach"):
             reason = REFUSED.get(name, "runs in AWS; expand the template first (aws cloudformation get-template)")
@@ -63,8 +70,10 @@ def named_condition(name: Any, scope: Scope, path: Path) -> bool:
     conditions = scope.section("Conditions")
     if not isinstance(name, str) or name not in conditions:
         raise scope.source.wrong(path, f"there is no condition {quote(name)}; {hint(str(name), conditions)}")
-    with scope.asking(f"condition {name}", path):
-        return holds(conditions[name], scope, ("Conditions", name))
+    if name not in scope.conditions:
+        with scope.asking(f"condition {name}", path), scope.deeper(path):
+            scope.conditions[name] = holds(conditions[name], scope, ("Conditions", name))
+    return scope.conditions[name]
 
 
 def _function(name: str, scope: Scope, path: Path) -> Callable[[Any, Scope, Path], Any]:
@@ -108,6 +117,12 @@ def _attribute_of(name: str, attribute: str, scope: Scope, path: Path) -> str:
 
 
 def _name_of(name: str, word: str, scope: Scope, path: Path) -> str:
+    if (name, word) not in scope.names:
+        scope.names[name, word] = _evaluated_name(name, word, scope, path)
+    return scope.names[name, word]
+
+
+def _evaluated_name(name: str, word: str, scope: Scope, path: Path) -> str:
     own, written = scope.own_name(name)
     if word != own:
         written = scope.properties(name).get(word)
@@ -126,7 +141,7 @@ def _sub(argument: Any, scope: Scope, path: Path) -> str:
         raise scope.source.wrong(path, f"is a text, or a list of a text and a mapping, not {quote(argument)}")
 
     def value(found: re.Match[str]) -> str:
-        literal, name = found.groups()
+        literal, name = found[1], found[2].strip()
         if literal:
             return f"${{{name}}}"
         if name in variables:
@@ -134,7 +149,29 @@ def _sub(argument: Any, scope: Scope, path: Path) -> str:
         function = _get_att if "." in name else _ref
         return _text(function(name, scope, path), scope, path)
 
-    return _VARIABLE.sub(value, text)
+    return _joined("", _pieces(text, value), scope, path)
+
+
+def _pieces(text: str, value: Callable[[re.Match[str]], str]) -> Iterator[str]:
+    end = 0
+    for found in _VARIABLE.finditer(text):
+        yield text[end : found.start()]
+        yield value(found)
+        end = found.end()
+    yield text[end:]
+
+
+def _joined(separator: str, words: Iterable[str], scope: Scope, path: Path) -> str:
+    """The words, refused as soon as they are too long together."""
+    pieces: list[str] = []
+    length = 0
+    for word in words:
+        pieces.append(word)
+        length += len(word) + len(separator)
+        if length > LONGEST_TEXT + len(separator):
+            raise scope.source.wrong(path, f"makes a text of more than {LONGEST_TEXT} characters")
+    scope.count(length // 100, path)
+    return separator.join(pieces)
 
 
 def _join(argument: Any, scope: Scope, path: Path) -> str:
@@ -142,19 +179,20 @@ def _join(argument: Any, scope: Scope, path: Path) -> str:
     words = evaluated(parts, scope, (*path, 1))
     if not isinstance(words, list):
         raise scope.source.wrong((*path, 1), f"is a list, not {quote(words)}")
-    return _text(separator, scope, path).join(_text(word, scope, (*path, 1)) for word in words)
+    return _joined(_text(separator, scope, path), (_text(word, scope, (*path, 1)) for word in words), scope, path)
 
 
 def _split(argument: Any, scope: Scope, path: Path) -> list[str]:
     separator, text = (_text(evaluated(part, scope, path), scope, path) for part in _pair(argument, scope, path))
     if not separator:
         raise scope.source.wrong(path, "needs a separator")
+    scope.count(text.count(separator), path)
     return text.split(separator)
 
 
 def _select(argument: Any, scope: Scope, path: Path) -> Any:
     index, choices = (evaluated(part, scope, path) for part in _pair(argument, scope, path))
-    number = int(index) if str(index).isdecimal() else -1
+    number = int(index) if _INDEX.fullmatch(str(index)) else -1
     if not isinstance(choices, list) or not 0 <= number < len(choices):
         raise scope.source.wrong(path, f"there is no entry {quote(index)} in {quote(choices)}")
     return choices[number]

@@ -6,27 +6,34 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/parameters-sectio
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from shopmesh.appmesh.manifests.documents import Path, Source
-from shopmesh.appmesh.validate import quote
+from shopmesh.appmesh.validate import listed, quote
 
 Value = str | list[str]
+Matches = Callable[[str, str], bool]
+"""Whether a pattern fits the whole of a value; raises `re.error`, and `TimeoutError` when that takes too long."""
 
 _LISTS = ("CommaDelimitedList", "List<")
 _STORED = "AWS::SSM::Parameter::Value<"
 
 
-def parameters(source: Source, given: Mapping[str, str]) -> dict[str, Value]:
+def fits_whole(pattern: str, value: str) -> bool:
+    """Matches without a limit of time: for patterns that we wrote."""
+    return re.fullmatch(pattern, value) is not None
+
+
+def parameters(source: Source, given: Mapping[str, str], matches: Matches) -> dict[str, Value]:
     """The value of every parameter by name; a list type's is a list. Raises `DocumentError`."""
     declared = source.value.get("Parameters") or {}
     if not isinstance(declared, dict):
         raise source.wrong(("Parameters",), f"is a mapping of names, not {quote(declared)}")
-    return {name: _value(source, name, declaration, given) for name, declaration in declared.items()}
+    return {name: _value(source, name, declaration, given, matches) for name, declaration in declared.items()}
 
 
-def _value(source: Source, name: str, declaration: Any, given: Mapping[str, str]) -> Value:
+def _value(source: Source, name: str, declaration: Any, given: Mapping[str, str], matches: Matches) -> Value:
     path: Path = ("Parameters", name)
     if not isinstance(declaration, dict):
         raise source.wrong(path, f"is a mapping with Type, not {quote(declaration)}")
@@ -42,7 +49,7 @@ def _value(source: Source, name: str, declaration: Any, given: Mapping[str, str]
     values = [part.strip() for part in text.split(",")] if _is_list(kind) else [text]
     for value in values:
         try:
-            objections = list(_objections(declaration, kind, value))
+            objections = list(_objections(declaration, kind, value, matches))
         except ValueError as error:
             raise source.wrong(path, f"has a bound that is no number: {error}") from None
         for reason in objections:
@@ -51,17 +58,19 @@ def _value(source: Source, name: str, declaration: Any, given: Mapping[str, str]
     return values if _is_list(kind) else text
 
 
-def _objections(declaration: Mapping[str, Any], kind: str, value: str) -> Iterator[str]:
+def _objections(declaration: Mapping[str, Any], kind: str, value: str, matches: Matches) -> Iterator[str]:
     """Why the template does not allow a value."""
     if allowed := declaration.get("AllowedValues"):
         words = [_text(word) for word in allowed]
         if value not in words:
-            yield f"is none of the AllowedValues {', '.join(words)}"
+            yield f"is none of the AllowedValues {listed(words)}"
     if (pattern := declaration.get("AllowedPattern")) is not None:
         try:
-            fits = re.fullmatch(str(pattern), value)
-        except re.error as error:
-            yield f"cannot be held against the AllowedPattern {quote(pattern)}: {error}"
+            fits = matches(str(pattern), value)
+        except (re.error, RecursionError, OverflowError) as error:
+            yield f"cannot be checked against the AllowedPattern {quote(pattern)}: {error}"
+        except TimeoutError:
+            yield f"takes too long to check against the AllowedPattern {quote(pattern)}; simplify the pattern"
         else:
             if not fits:
                 yield f"does not fit the AllowedPattern {quote(pattern)}"

@@ -20,22 +20,46 @@ TYPES = {f"AWS::AppMesh::{kind.title}": kind.name for kind in KINDS.values()}
 NO_VALUE = object()
 """What `AWS::NoValue` stands for: the property is not there."""
 
+MOST_STEPS = 1_000_000
+"""Parts of a template that are evaluated; a text of 100 characters that a function makes counts as another."""
+
+DEEPEST = 64
+"""Parts within parts and names by names; a template of App Mesh's resources has some 20. Each takes a dozen of Python's
+1,000 frames."""
+
+LONGEST_TEXT = 65_536
+"""Characters of a text that a function makes; names twice as long as each other soon have billions."""
+
 _FOREIGN = "which is not App Mesh's and is not created here"
 
 
 @dataclass
 class Scope:
-    """One template with its parameters' values; `used` gathers which of the `given` ones it asked for."""
+    """One template with its parameters' values.
+
+    `used` gathers which of the `given` ones it asked for; `conditions` and `names` (by resource and property) are what
+    was evaluated already, since each may be asked for by many.
+    """
 
     source: Source
     given: Mapping[str, str]
     values: Mapping[str, Value]
     pseudo: Mapping[str, str]
     used: set[str] = field(default_factory=set)
+    conditions: dict[str, bool] = field(default_factory=dict)
+    names: dict[tuple[str, str], str] = field(default_factory=dict)
     _asking: list[str] = field(default_factory=list)
+    _sections: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    _steps: int = 0
+    _depth: int = 0
 
     def section(self, name: str) -> Mapping[str, Any]:
         """`Mappings`, `Conditions` or `Resources`; empty when there is none."""
+        if name not in self._sections:
+            self._sections[name] = self._section(name)
+        return self._sections[name]
+
+    def _section(self, name: str) -> Mapping[str, Any]:
         found = self.source.value.get(name) or {}
         if not isinstance(found, dict):
             raise self.source.wrong((name,), f"is a mapping of names, not {quote(found)}")
@@ -72,13 +96,13 @@ class Scope:
                 return None
             return self.outside(name, path, f"{name} is a {kind}, {_FOREIGN}")
         known = {*self.values, *self.pseudo, *resources}
-        raise self.source.wrong(path, f"nothing here is named {name!r}; {hint(name, known)}")
+        raise self.source.wrong(path, f"nothing here is named {quote(name)}; {hint(name, known)}")
 
     def attribute(self, name: str, attribute: str, path: Path) -> Any:
         """What `Fn::GetAtt` gives of a foreign resource from outside; None for one of App Mesh."""
         resources = self.section("Resources")
         if name not in resources:
-            raise self.source.wrong(path, f"there is no resource {name!r}; {hint(name, resources)}")
+            raise self.source.wrong(path, f"there is no resource {quote(name)}; {hint(name, resources)}")
         if (kind := self.type_of(name)) in TYPES:
             return None
         return self.outside(f"{name}.{attribute}", path, f"{name} is a {kind}, {_FOREIGN}")
@@ -94,6 +118,23 @@ class Scope:
         """The property that names a resource, and what it says; CloudFormation makes up a name where it says none."""
         name = property_name(NAMES[TYPES[self.type_of(logical_id)]][-1])
         return name, self.properties(logical_id).get(name, f"{self.pseudo['AWS::StackName']}-{logical_id}")
+
+    def count(self, steps: int, path: Path) -> None:
+        """Refuses a template that takes too many steps."""
+        self._steps += steps
+        if self._steps > MOST_STEPS:
+            raise self.source.wrong(path, f"the template takes more than {MOST_STEPS} steps to evaluate; simplify it")
+
+    @contextlib.contextmanager
+    def deeper(self, path: Path) -> Iterator[None]:
+        """Counts the parts that are being evaluated within each other, and refuses too many."""
+        if self._depth >= DEEPEST:
+            raise self.source.wrong(path, f"the template's parts and names lead {DEEPEST} levels deep; simplify it")
+        self._depth += 1
+        try:
+            yield
+        finally:
+            self._depth -= 1
 
     @contextlib.contextmanager
     def asking(self, what: str, path: Path) -> Iterator[None]:

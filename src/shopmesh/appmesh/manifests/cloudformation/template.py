@@ -10,7 +10,7 @@ from botocore.model import Shape
 
 from shopmesh.appmesh.kinds import KINDS
 from shopmesh.appmesh.manifests.cloudformation.functions import evaluated, named_condition
-from shopmesh.appmesh.manifests.cloudformation.parameters import parameters
+from shopmesh.appmesh.manifests.cloudformation.parameters import Matches, fits_whole, parameters
 from shopmesh.appmesh.manifests.cloudformation.properties import property_name, to_api
 from shopmesh.appmesh.manifests.cloudformation.scope import TYPES, Scope
 from shopmesh.appmesh.manifests.declared import Declared
@@ -26,11 +26,12 @@ _HARMLESS = {"AWS::Serverless-2016-10-31", "AWS::LanguageExtensions", "AWS::Code
 
 @dataclass(frozen=True)
 class Given:
-    """What the user gives to templates: parameters by name, and the place that ARNs are to be of."""
+    """What the user gives to templates: parameters by name, the place that ARNs are to be of, how patterns match."""
 
     parameters: Mapping[str, str] = field(default_factory=dict)
     region: str = "us-east-1"
     account: str = "123456789012"
+    matches: Matches = fits_whole
 
 
 def is_template(value: Document) -> bool:
@@ -53,7 +54,7 @@ def template(source: Source, given: Given) -> tuple[list[Declared], set[str]]:
     the order follows from the references.
     """
     _check_transforms(source)
-    values = parameters(source, given.parameters)
+    values = parameters(source, given.parameters, given.matches)
     scope = Scope(source, given.parameters, values, _pseudo(given), {*values} & {*given.parameters})
     found = []
     for name, resource in scope.section("Resources").items():
