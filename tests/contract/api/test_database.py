@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import sqlite3
 from collections.abc import Awaitable, Callable
@@ -51,6 +52,25 @@ def run(path: Path | None, use: Callable[[Database], Awaitable[Any]]) -> Any:
 @pytest.fixture(params=["file", "memory"])
 def path(request: pytest.FixtureRequest, tmp_path: Path) -> Path | None:
     return tmp_path / "store.db" if request.param == "file" else None
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_no_other_user_can_read_the_store(tmp_path: Path, there: bool) -> None:
+    """Neither the file nor its WAL; a store that an earlier version left readable is closed to others."""
+    path = tmp_path / "store.db"
+    if there:
+        run(path, lambda store: store.submit(put("a")))
+        path.chmod(0o644)
+
+    async def use(store: Database) -> set[int]:
+        await store.submit(put("b"))
+        return {file.stat().st_mode & 0o777 for file in tmp_path.iterdir() if "-wal" in file.name or file == path}
+
+    before = os.umask(0o022)
+    try:
+        assert {0o600} == run(path, use)
+    finally:
+        os.umask(before)
 
 
 def test_work_is_applied_when_it_returns(path: Path | None) -> None:

@@ -64,3 +64,37 @@ def test_a_credentials_file_that_cannot_be_used_is_named_without_its_secrets(tex
     with pytest.raises(ConfigError, match="keys") as refused:
         read_credentials(file)
     assert "hunter2" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("[a]\naws_access_key_id = A\naws_secret_access_key =\n", r"aws_secret_access_key of profile \[a\] is empty"),
+        ("[a]\naws_access_key_id = A\naws_secret_access_key\n", "not a credentials file"),
+        ("[a]\naws_access_key_id =  \naws_secret_access_key = hunter2\n", "aws_access_key_id of profile .* is empty"),
+        ("[a]\naws_access_key_id = A\naws_secret_access_key = hunter2 # mine\n", "holds a space"),
+        ("[a]\naws_access_key_id = A/B\naws_secret_access_key = hunter2\n", "holds a space or another character"),
+        ("[a]\naws_access_key_id = A\naws_secret_access_key = hunter\u00a02\n", "holds a space"),
+        (
+            "[a]\naws_access_key_id = A\naws_secret_access_key = hunter2\n"
+            "[b]\naws_access_key_id = A\naws_secret_access_key = hunter22\n",
+            "two profiles have the key A with different secrets",
+        ),
+    ],
+)
+def test_a_secret_that_anybody_could_sign_with_is_refused(text: str, why: str, tmp_path: Path) -> None:
+    """An empty secret lets everybody in; one that is not what its owner believes lets nobody in."""
+    file = tmp_path / "keys"
+    file.write_text(text)
+
+    with pytest.raises(ConfigError, match=why) as refused:
+        read_credentials(file)
+    assert "hunter2" not in str(refused.value)
+
+
+def test_one_key_in_several_profiles_is_one_key(tmp_path: Path) -> None:
+    """As in the files of people who have a profile for each region."""
+    file = tmp_path / "keys"
+    file.write_text("".join(f"[{one}]\naws_access_key_id = A\naws_secret_access_key = s\n" for one in "ab"))
+
+    assert {"A": "s"} == read_credentials(file)

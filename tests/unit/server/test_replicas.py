@@ -77,6 +77,15 @@ def test_a_question_that_is_none_is_refused(document: dict[str, Any]) -> None:
         Question.of(document)
 
 
+@pytest.mark.parametrize("field", ["revision", "forgotten"])
+def test_an_answer_with_a_number_that_is_none_is_refused(field: str) -> None:
+    """JSON's `1e400` is read as infinity, which is no whole number."""
+    document = json.loads(json.dumps(Told("one").to_document() | {field: 1e400}))
+
+    with pytest.raises(MalformedError):
+        Told.of(document)
+
+
 def test_a_proxy_is_where_its_newest_stream_is() -> None:
     """Connected before not connected; what its certificate says comes from there, too."""
     here, moved, gone = proxy(1), proxy(2, since=1.0), proxy(3, connected=False)
