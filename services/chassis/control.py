@@ -11,6 +11,7 @@ its virtual node, and the server knows by which port a request came in, whatever
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -22,8 +23,10 @@ from services.chassis.switches import FaultSettings, Switches
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-# A page in a browser can be made to send requests to loopback under a name of its own (DNS rebinding).
-LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost", "[::1]"})
+# A web page can make a browser send requests to loopback, under a name of its own as well (DNS rebinding).
+LOOPBACK_HOST = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:[0-9]{1,5})?", re.IGNORECASE)
+# "same-site" is any other port of this machine: https://www.w3.org/TR/fetch-metadata/
+SAME_ORIGIN = (None, "same-origin", "none")
 
 _RANGES = {"errorShare": 1.0, "delayMs": 600_000.0, "delayShare": 1.0}
 
@@ -49,9 +52,12 @@ def control_app(switches: Switches) -> Flask:
     answer_errors(app)
 
     @app.before_request
-    def only_by_a_loopback_name() -> None:
-        if request.host.rsplit(":", 1)[0] not in LOOPBACK_NAMES:
-            abort(403, f"{request.host} is not a name of the loopback; ask for 127.0.0.1")
+    def refuse_other_sites() -> None:
+        host, origin = request.headers.get("Host", ""), request.headers.get("Origin")
+        if not LOOPBACK_HOST.fullmatch(host):
+            abort(421, f"{host!r} is not a name of the loopback; ask for 127.0.0.1")
+        if origin not in (None, f"http://{host}") or request.headers.get("Sec-Fetch-Site") not in SAME_ORIGIN:
+            abort(403, "web pages of other sites have no access")
 
     @app.get("/ready")
     def ready() -> dict[str, object]:

@@ -10,6 +10,7 @@
     ├── ServiceUnavailable   the store cannot write
     └── Unmodelled           refused before an operation was known; each class brings its own HTTP status
         ├── UnknownOperation, MethodNotAllowed, Unparsable, UnsupportedMediaType, RequestTooLarge, RequestTimeout
+        ├── MisdirectedRequest, CrossSiteRequest
         └── Unauthenticated
 
 The HTTP status of the first group is not written here: `protocol.status_of` takes it from the error shapes of the
@@ -108,6 +109,20 @@ class RequestTooLarge(Unmodelled):
 class RequestTimeout(Unmodelled):
     code = "RequestTimeoutException"
     status = 408
+
+
+class MisdirectedRequest(Unmodelled):
+    """The request names a host that this server does not answer for: https://www.rfc-editor.org/rfc/rfc9110#status.421"""
+
+    code = "MisdirectedRequestException"
+    status = 421
+
+
+class CrossSiteRequest(Unmodelled):
+    """A browser sent it for a web page of another site."""
+
+    code = "CrossSiteRequestException"
+    status = 403
 
 
 class Unauthenticated(Unmodelled):

@@ -206,14 +206,18 @@ def _from_query(found: Call, query: str, problems: list[Problem]) -> Parameters:
 
 
 def _from_body(found: Call, body: bytes, content_type: str | None, problems: list[Problem]) -> dict[str, Json]:
-    media = (content_type or _MEDIA_TYPES[0]).partition(";")[0].strip().lower()
-    if media not in _MEDIA_TYPES:
-        raise UnsupportedMediaType(f"the body is {quote(media)}; send application/json")
+    if content_type is not None and not is_json(content_type):
+        raise UnsupportedMediaType(f"the body is {quote(content_type)}; send application/json")
     value = load_object(body)
     elsewhere = {name for _, name in found.in_path} | {name for name, _ in found.in_query.values()}
     for name in elsewhere & value.keys():
         problems.append(Problem(name, "goes in the path or the query of this operation, not in its body"))
     return {name: item for name, item in value.items() if name not in elsewhere}
+
+
+def is_json(content_type: str) -> bool:
+    """Whether a Content-Type is one of those that a JSON body may have."""
+    return content_type.partition(";")[0].strip().lower() in _MEDIA_TYPES
 
 
 def _whole_number(text: str) -> Json:

@@ -37,6 +37,13 @@ proxies bring the token that their pod was given for the audience; xDS is served
 )
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address of the App Mesh API.")
 @click.option("--api-port", default=9080, show_default=True, help="Port of the API; 0 for any free one.")
+@click.option(
+    "--api-host",
+    "api_hosts",
+    multiple=True,
+    metavar="NAME",
+    help="Host name by which clients reach the API, beside loopback and the server's own address; may be repeated.",
+)
 @click.option("--xds-host", default="127.0.0.1", show_default=True, help="Address of xDS.")
 @click.option("--xds-port", default=18000, show_default=True, help="Port of xDS; 0 for any free one.")
 @click.option(
@@ -88,6 +95,7 @@ proxies bring the token that their pod was given for the audience; xDS is served
 def serve(
     host: str,
     api_port: int,
+    api_hosts: tuple[str, ...],
     xds_host: str,
     xds_port: int,
     store: Path | None,
@@ -132,6 +140,7 @@ def serve(
             xds_token_file=xds_token_file,
             insecure=insecure,
             in_cluster=kubernetes,
+            api_hosts=api_hosts,
         )
         cluster = _cluster(namespace, name, xds_audience, start, webhook_port, replicas) if kubernetes else None
         asyncio.run(run(_control_plane(config, cluster), ready))

@@ -57,6 +57,12 @@ class Cluster:
         names = [f"{SERVICE}.{self.namespace}{suffix}" for suffix in ("", ".svc", ".svc.cluster.local")]
         return (*names, "localhost", "127.0.0.1", "::1")
 
+    @property
+    def api_hosts(self) -> tuple[str, ...]:
+        """The names that requests to the API may name: those of the Service, from its own namespace also the short one,
+        and that of all replicas."""
+        return (SERVICE, *self.hosts, *(peer.host for peer in self.replicas))
+
 
 @contextlib.asynccontextmanager
 async def serving(config: Config, cluster: Cluster) -> AsyncIterator[Bound]:
@@ -77,7 +83,7 @@ async def serving(config: Config, cluster: Cluster) -> AsyncIterator[Bound]:
             pairs = await Certificates.begin(api, cluster.namespace, cluster.hosts)
         except ApiError as error:
             raise ConfigError(f"this cannot be a control plane of the cluster: {error}") from error
-        config = dataclasses.replace(config, credentials=keys)
+        config = dataclasses.replace(config, credentials=keys, api_hosts=(*config.api_hosts, *cluster.api_hosts))
         await stack.enter_async_context(pairs.looked_after())
         store = KubernetesStore(api, context)
         await stack.enter_async_context(store.watching())
@@ -95,7 +101,7 @@ async def serving(config: Config, cluster: Cluster) -> AsyncIterator[Bound]:
             )
         )
         if (port := cluster.webhook_port) is not None:
-            webhooks = webhook.serving(api, store.cluster, current, pairs, config.host, port)
+            webhooks = webhook.serving(api, store.cluster, current, pairs, config, port)
             await stack.enter_async_context(webhooks)
         leader = Leader(api, cluster.namespace, SERVICE, cluster.name)
         foundation = Foundation(

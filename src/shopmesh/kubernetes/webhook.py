@@ -30,7 +30,9 @@ from shopmesh.kubernetes.selection import Cluster, Current, Labels
 from shopmesh.kubernetes.sidecar import LABELS
 from shopmesh.kubernetes.wishes import SWITCH, InjectionError, switched
 from shopmesh.server import body
+from shopmesh.server.config import Config
 from shopmesh.server.control_plane import http, listen
+from shopmesh.server.isolation import RequestIsolation
 
 log = logging.getLogger(__name__)
 
@@ -102,14 +104,15 @@ def _refused(message: str) -> Json:
 
 @contextlib.asynccontextmanager
 async def serving(
-    server: ApiServer, cluster: Cluster, current: Current, certificates: Certificates, host: str, port: int
+    server: ApiServer, cluster: Cluster, current: Current, certificates: Certificates, config: Config, port: int
 ) -> AsyncIterator[int]:
     """Serves it over HTTPS, and tells the API server by whom, for the length of an `async with` block.
 
     Gives the port that it has. Raises ConfigError when that cannot be had.
     """
-    with contextlib.closing(listen(host, port, "the webhook", "--webhook-port")) as listener:
-        async with http(application(cluster, current), listener, certificates.context()):
+    with contextlib.closing(listen(config.host, port, "the webhook", "--webhook-port")) as listener:
+        isolated = RequestIsolation(application(cluster, current), config.allowed_hosts())
+        async with http(isolated, listener, certificates.context()):
             await certificates.tell(lambda: announce(server, certificates.authority))
             yield int(listener.getsockname()[1])
 

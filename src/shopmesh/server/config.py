@@ -5,11 +5,12 @@ from __future__ import annotations
 import configparser
 import ipaddress
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from shopmesh.input_files import InputFileError, read_text
+from shopmesh.server.hosts import AllowedHosts
 
 LARGEST_CREDENTIALS = 1 << 20
 
@@ -26,7 +27,8 @@ class Config:
 
     Ports may be 0 for any free one. `store` is the file of the resources, None for memory. `credentials` maps access
     key ids to secrets; empty means that requests are not authenticated. `xds_token_file` holds the token that proxies
-    must bring; without it they are not authenticated. `in_cluster`: both are told by a cluster, its Secrets and its
+    must bring; without it they are not authenticated. `api_hosts` are further names that clients reach the API by, of
+    which a request must name one. `in_cluster`: both are told by a cluster, its Secrets and its
     pods' tokens.
     """
 
@@ -41,8 +43,10 @@ class Config:
     xds_token_file: Path | None = None
     insecure: bool = False
     in_cluster: bool = False
+    api_hosts: Sequence[str] = ()
 
     def __post_init__(self) -> None:
+        self.allowed_hosts()
         if not (self.account.isdigit() and len(self.account) == 12):
             raise ConfigError(f"the account {self.account!r} is not 12 digits; an AWS account id is")
         if self.insecure or self.in_cluster:
@@ -57,6 +61,15 @@ class Config:
                 f"xDS would listen on {self.xds_host} unauthenticated: give --xds-token-file FILE, "
                 "listen on 127.0.0.1, or say --insecure if everybody who reaches this address may read the mesh"
             )
+
+    def allowed_hosts(self) -> AllowedHosts:
+        """The hosts that a request to the API may name."""
+        # Every address is none that a client names: each request's own is allowed anyway.
+        bound = () if self.host in ("", "0.0.0.0", "::") else (self.host,)  # compared, not bound to
+        try:
+            return AllowedHosts.of((*bound, *self.api_hosts))
+        except ValueError as error:
+            raise ConfigError(f"--api-host: {error}, such as mesh.example or 192.0.2.7") from None
 
 
 def is_loopback(host: str) -> bool:

@@ -38,6 +38,7 @@ from shopmesh.server.config import Config, ConfigError
 from shopmesh.server.database import Database
 from shopmesh.server.exposition import Exposition
 from shopmesh.server.figures import Figures
+from shopmesh.server.isolation import RequestIsolation
 from shopmesh.server.observe import Observe
 from shopmesh.server.proxies import Proxies
 from shopmesh.server.replicas import ALONE, Handover, Leadership, Local, Peers, Replicas
@@ -169,9 +170,10 @@ def metrics_token(config: Config) -> Path | None:
 
 
 def application(routes: list[BaseRoute], config: Config, failure: Callable[[], str | None] = lambda: None) -> ASGIApp:
-    """All routes behind the check of signatures; health stays open, and tells version and time (`shopmesh doctor`).
+    """All routes behind the checks of `isolation` and of signatures.
 
-    `failure` says why the control plane cannot go on (see `Store.failure`): whoever looks at its health is to know.
+    Health needs no signature, and tells version and time (`shopmesh doctor`). `failure` says why the control plane
+    cannot go on (see `Store.failure`): whoever looks at its health is to know.
     """
     version = importlib.metadata.version("shopmesh")
 
@@ -192,7 +194,8 @@ def application(routes: list[BaseRoute], config: Config, failure: Callable[[], s
     health: list[BaseRoute] = [Route(path, healthy) for path in HEALTH]
     app = Starlette(routes=health + routes, exception_handlers={HTTPException: not_served})
     own_check = (exposition.PATH,) if metrics_token(config) else ()
-    return Authenticated(app, config.credentials, config.region, open_paths=(*HEALTH, *own_check))
+    signed = Authenticated(app, config.credentials, config.region, open_paths=(*HEALTH, *own_check))
+    return RequestIsolation(signed, config.allowed_hosts())
 
 
 @contextlib.asynccontextmanager

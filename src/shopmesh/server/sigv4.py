@@ -51,7 +51,7 @@ class Authenticated:
         open_paths: Collection[str] = ("/healthz", "/readyz"),
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._app = app
+        self.app = app
         self._verifier = Verifier(credentials, region, service)
         self._checks = bool(credentials)
         self._open_paths = frozenset(open_paths)
@@ -59,7 +59,7 @@ class Authenticated:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan" or not self._checks or scope.get("path") in self._open_paths:
-            await self._app(scope, receive, send)
+            await self.app(scope, receive, send)
         elif scope["type"] == "http":
             await self._checked(scope, receive, send)
         elif scope["type"] == "websocket":
@@ -83,7 +83,7 @@ class Authenticated:
             replayed = True
             return {"type": "http.request", "body": body, "more_body": False}
 
-        await self._app(scope, replay, send)
+        await self.app(scope, replay, send)
 
 
 @dataclass(frozen=True, slots=True)

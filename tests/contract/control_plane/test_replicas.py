@@ -69,7 +69,8 @@ def test_one_that_hangs_is_not_waited_for(planes: Planes, one: Client) -> None:
 
 def test_nobody_else_may_ask_a_replica(planes: Planes) -> None:
     """What they tell each other is behind the same signatures."""
-    asked = urllib.request.Request(f"{planes.one.url}/shopmesh/v1/replica", data=b"{}")
+    url, headers = f"{planes.one.url}/shopmesh/v1/replica", {"content-type": "application/json"}
+    asked = urllib.request.Request(url, b"{}", headers)
     with pytest.raises(urllib.error.HTTPError) as refused, urllib.request.urlopen(asked, timeout=5):
         pass
     assert 403 == refused.value.code

@@ -15,17 +15,18 @@ from typing import Any
 import pytest
 
 from shopmesh.appmesh.manifests.names import ObjectName
-from shopmesh.kubernetes import webhook
+from shopmesh.kubernetes import control_plane, webhook
 from shopmesh.kubernetes.authority import Authority
 from shopmesh.kubernetes.certificates import AUTHORITY, Certificates
 from shopmesh.kubernetes.resources import MUTATING_WEBHOOKS
 from shopmesh.kubernetes.selection import Current
+from shopmesh.server.config import Config
 from tests.contract.kubernetes.reflecting import speaking
 from tests.contract.kubernetes.test_certificates import SYSTEM, secret
 from tests.support.kubernetes import Cluster
 
 NAMESPACE = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SYSTEM}}
-Ask = Callable[[Any], tuple[int, Any]]
+Ask = Callable[..., tuple[int, Any]]
 
 
 def configuration() -> dict[str, Any]:
@@ -63,14 +64,16 @@ async def served(cluster: Cluster) -> AsyncIterator[tuple[Ask, Certificates]]:
     known = Known()
     async with speaking(cluster.configuration()) as server:
         certificates = await Certificates.begin(server, SYSTEM, ["control-plane.shopmesh-system.svc", "127.0.0.1"])
-        running = webhook.serving(server, known, Current(known), certificates, "127.0.0.1", 0)
+        config = Config(api_hosts=control_plane.Cluster("one", SYSTEM).api_hosts)
+        running = webhook.serving(server, known, Current(known), certificates, config, 0)
         async with asyncio.timeout(30), running as port:
 
-            def ask(body: Any) -> tuple[int, Any]:
+            def ask(body: Any, **more: str) -> tuple[int, Any]:
                 bundle = cluster.get(MUTATING_WEBHOOKS, webhook.NAME)["webhooks"][0]["clientConfig"]["caBundle"]
                 context = ssl.create_default_context(cadata=base64.b64decode(bundle).decode())
                 data = body if isinstance(body, bytes) else json.dumps(body).encode()
-                asked = urllib.request.Request(f"https://127.0.0.1:{port}{webhook.PATH}", data, method="POST")
+                url, headers = f"https://127.0.0.1:{port}{webhook.PATH}", {"content-type": "application/json", **more}
+                asked = urllib.request.Request(url, data, headers, method="POST")
                 try:
                     with urllib.request.urlopen(asked, timeout=10, context=context) as answer:
                         return answer.status, json.load(answer)
@@ -194,6 +197,24 @@ async def test_what_is_no_review_is_refused(body: Any, status: int, cluster: Clu
         after, _ = await asyncio.to_thread(ask, review({}))
 
     assert (status, 200) == (found, after)
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"host": f"control-plane.{SYSTEM}.svc"}, 200),
+        ({"host": f"control-plane.{SYSTEM}.svc:443"}, 200),
+        ({"host": "evil.example"}, 421),
+        ({"origin": "https://evil.example"}, 403),
+        ({"content-type": "text/plain"}, 415),
+    ],
+)
+async def test_it_is_asked_by_the_name_of_its_service(headers: Any, status: int, cluster: Cluster) -> None:
+    """As an API server does, and no web page."""
+    async with served(cluster) as (ask, _):
+        found, _ = await asyncio.to_thread(lambda: ask(review({}), **headers))
+
+    assert status == found
 
 
 async def test_another_authority_is_told_to_the_api_server(cluster: Cluster) -> None:

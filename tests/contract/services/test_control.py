@@ -113,9 +113,30 @@ def test_without_a_control_port_there_are_no_switches(serve: Serve) -> None:
         socket.create_connection(("127.0.0.1", service.control_port), timeout=5)
 
 
-def test_a_name_that_is_not_loopbacks_is_refused(product: Service) -> None:
-    """A page in a browser that has its own name resolve to 127.0.0.1 gets nothing."""
-    assert product.control("GET", "/faults", Host=f"evil.example:{product.control_port}").status_code == 403
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Host": "evil.example"}, 421),
+        ({"Host": "127.0.0.1.evil.example:80"}, 421),
+        ({"Host": "0.0.0.0"}, 421),
+        ({"Origin": "http://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Sec-Fetch-Site": "same-site"}, 403),
+        ({"Sec-Fetch-Site": "same-origin"}, 200),
+        ({"Host": "LOCALHOST:80", "Origin": "http://LOCALHOST:80"}, 200),
+        ({"Host": "[::1]"}, 200),
+    ],
+)
+def test_a_web_page_reaches_no_switch(product: Service, headers: dict[str, str], status: int) -> None:
+    """Neither one of another site or port, nor one that has its own name resolve to 127.0.0.1."""
+    assert product.control("GET", "/faults", **headers).status_code == status
+
+
+def test_a_body_must_be_json(product: Service) -> None:
+    """What a page may send without asking first changes nothing."""
+    assert product.control("PUT", "/faults", {"errorShare": 1}, **{"Content-Type": "text/plain"}).status_code == 415
+    assert product.control("GET", "/faults").json()["errorShare"] == 0
 
 
 @pytest.mark.parametrize(
