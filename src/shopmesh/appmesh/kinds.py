@@ -61,6 +61,11 @@ def _none(mesh: str, spec: Document) -> Iterator[Reference]:
 ROUTE_KINDS = ("httpRoute", "http2Route", "grpcRoute", "tcpRoute")
 
 
+def route_kind(spec: Document) -> str:
+    """Which of `ROUTE_KINDS` the specification of a route or gateway route holds."""
+    return next(kind for kind in ROUTE_KINDS if kind in spec)
+
+
 def weighted_targets(spec: Document) -> list[dict[str, Any]]:
     """The weighted targets inside a route's specification, of whatever protocol; none for a gateway's route."""
     for kind in ROUTE_KINDS:

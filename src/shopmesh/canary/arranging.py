@@ -12,14 +12,14 @@ from typing import Any
 from shopmesh.appmesh import arn, model, operations, protocol
 from shopmesh.appmesh.context import Context
 from shopmesh.appmesh.errors import BadRequest
-from shopmesh.appmesh.kinds import ROUTE_KINDS, weighted_targets
+from shopmesh.appmesh.kinds import route_kind, weighted_targets
+from shopmesh.appmesh.resolved import LOWEST_PRIORITY
 from shopmesh.appmesh.store import Key, Resource, Transaction
 from shopmesh.appmesh.weights import shifted
 from shopmesh.canary.plan import Match
 from shopmesh.canary.record import Canary
 
 MIRROR_TAG = "shopmesh.dev/mirror"
-_LAST_PRIORITY = 1000
 
 
 def arrange(canary: Canary, route: Resource, transaction: Transaction, context: Context) -> Canary:
@@ -80,10 +80,10 @@ def _choose(canary: Canary, route: Resource, transaction: Transaction, context: 
 
 def _for_chosen_users(route: Resource, match: Match, node: str) -> dict[str, Any]:
     spec: dict[str, Any] = copy.deepcopy(dict(route.spec))
-    priority = spec.get("priority", _LAST_PRIORITY + 1) - 1
+    priority = spec.get("priority", LOWEST_PRIORITY + 1) - 1
     if priority < 0:
         raise BadRequest(f"match: route {route.key.name} has priority 0; give it a greater one to go before it")
-    [kind] = [kind for kind in ROUTE_KINDS if kind in spec]
+    kind = route_kind(spec)
     headers = "metadata" if kind == "grpcRoute" else "headers"
     wanted: dict[str, Any] = {"name": match.header}
     if match.value is not None:

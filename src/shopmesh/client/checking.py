@@ -11,10 +11,11 @@ from shopmesh.appmesh.annotations import tagged
 from shopmesh.appmesh.findings import Finding
 from shopmesh.appmesh.kinds import KINDS, describe
 from shopmesh.appmesh.manifests import Declared, DocumentError, Given, Source, declared, located, problems
+from shopmesh.appmesh.manifests.declared import stored
 from shopmesh.appmesh.manifests.objects import UNKNOWN
 from shopmesh.appmesh.rules import RULES, names
 from shopmesh.appmesh.rules.candidate import Candidate
-from shopmesh.appmesh.store import Key, Resource, State
+from shopmesh.appmesh.store import Key, State
 from shopmesh.client.applying import document_error
 
 
@@ -37,7 +38,7 @@ def check(sources: Sequence[Source], mesh: str | None = None, given: Given | Non
     wrong = list(problems(resources))
     if not wrong:
         resources = [replace(resource, spec=_present(resource.spec)) for resource in resources]
-        state = State(Resource(r.key, r.spec, "", 1, 0.0, 0.0, tuple(r.tags.items())) for r in resources)
+        state = stored(resources)
         wrong = [problem for resource in resources for problem in _against_rules(resource, state)]
         notes += [note for resource in resources for note in _missing(resource, state)]
     if wrong:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from shopmesh.appmesh.kinds import ROUTE_KINDS
+from shopmesh.appmesh.kinds import route_kind, weighted_targets
 from shopmesh.appmesh.manifests import Declared
 from shopmesh.client import Client, perform
 from shopmesh.client.planning import plan
@@ -51,9 +51,7 @@ def weighted(client: Client, mesh: str, node: str) -> list[str]:
 
 
 def _without_targets(spec: Mapping[str, Any], nodes: Collection[str]) -> dict[str, Any]:
-    kept = dict(spec)
-    for kind in ROUTE_KINDS:
-        if kind in kept:
-            targets = [t for t in kept[kind]["action"]["weightedTargets"] if t["virtualNode"] not in nodes]
-            kept[kind] = {**kept[kind], "action": {**kept[kind]["action"], "weightedTargets": targets}}
-    return kept
+    kind = route_kind(spec)
+    targets = [target for target in weighted_targets(spec) if target["virtualNode"] not in nodes]
+    action = {**spec[kind]["action"], "weightedTargets": targets}
+    return {**spec, kind: {**spec[kind], "action": action}}

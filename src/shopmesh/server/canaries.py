@@ -21,7 +21,7 @@ from typing import Any
 from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope
 
-from shopmesh.appmesh import protocol
+from shopmesh.appmesh import protocol, resolved
 from shopmesh.appmesh.context import Context
 from shopmesh.appmesh.errors import BadRequest, Conflict, MethodNotAllowed, NotFound, Refusal, ServiceUnavailable
 from shopmesh.appmesh.kinds import describe
@@ -37,7 +37,7 @@ from shopmesh.server.replicas import ALONE, FORWARDED, Leadership, PeerError, Qu
 from shopmesh.server.replicas.told import MOST_SPANS, Counted
 from shopmesh.server.splits import finite
 from shopmesh.server.store import Commit, Store, StoreError
-from shopmesh.xds.weights import leads_to
+from shopmesh.xds import names
 
 log = logging.getLogger(__name__)
 
@@ -295,11 +295,10 @@ def seen(view: View, key: Key, canary: Canary, counted: Counted) -> dict[str, An
     """
     route = view.get(record.route_of(key))
     clusters: dict[str, str] = {}
-    for document, one in leads_to(view, route) if route is not None else ():
-        if one is not None and document["virtualNode"] == canary.plan.to:
-            clusters[one._replace(mirror=canary.trying("mirror")).counted_as] = "canary"
-        elif one is not None:
-            clusters[one.counted_as] = "stable"
+    for target in resolved.route(view, route).weights if route is not None else ():
+        version = "canary" if target.node == canary.plan.to else "stable"
+        copies = version == "canary" and canary.trying("mirror")
+        clusters[names.counted_as(names.egress_cluster(target._replace(mirror=copies)))] = version
     tallies = {"canary": Tally(), "stable": Tally()}
     for caller, cluster, tally in counted:
         if caller.mesh == key.mesh and cluster in clusters:

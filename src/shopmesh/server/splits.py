@@ -6,11 +6,11 @@ import math
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from shopmesh.appmesh.resolved import Target, provider_key, route
 from shopmesh.appmesh.store import Resource, View
 from shopmesh.server.figures import Caller, Tally
 from shopmesh.statistics import wilson
-from shopmesh.xds.targets import Target
-from shopmesh.xds.weights import leads_to
+from shopmesh.xds import names
 
 Counted = Iterable[tuple[Caller, str, Tally]]
 
@@ -58,15 +58,18 @@ def _meshes(view: View, only: str | None) -> Iterator[str]:
 
 
 def _routes(view: View, service: Resource) -> Iterator[Resource]:
-    router = service.spec.get("provider", {}).get("virtualRouter")
-    if router:
-        yield from view.children("route", (service.key.mesh, router["virtualRouterName"]))
+    provider = provider_key(service.key.mesh, service.spec)
+    if provider is not None and provider.kind == "virtualRouter":
+        yield from view.children("route", provider.path)
 
 
-def _split(view: View, service: Resource, route: Resource, by_cluster: dict[tuple[str, str], Tally]) -> dict[str, Any]:
-    mesh, router, name = route.key.path
-    weights = _weights(view, route)
-    seen = {one: by_cluster.get((mesh, one.counted_as), Tally()) if one.protocol else Tally() for one in weights}
+def _split(
+    view: View, service: Resource, resource: Resource, by_cluster: dict[tuple[str, str], Tally]
+) -> dict[str, Any]:
+    mesh, router, name = resource.key.path
+    weights = _weights(view, resource)
+    clusters = {one: names.counted_as(names.egress_cluster(one)) if one.protocol else "" for one in weights}
+    seen = {one: by_cluster.get((mesh, cluster), Tally()) for one, cluster in clusters.items()}
     total_weight = sum(weights.values())
     total = sum(tally.requests for tally in seen.values())
     return {
@@ -93,13 +96,13 @@ def _split(view: View, service: Resource, route: Resource, by_cluster: dict[tupl
     }
 
 
-def _weights(view: View, route: Resource) -> dict[Target, int]:
+def _weights(view: View, resource: Resource) -> dict[Target, int]:
     """By the listener that is meant: a node that stands twice in a route, with two ports, is two targets."""
     weights: dict[Target, int] = {}
-    for document, found in leads_to(view, route):
+    for one in route(view, resource).targets:
         # One that has no such listener gets nothing, and is shown all the same.
-        one = found or Target(route.key.mesh, document["virtualNode"], "", document.get("port") or 0)
-        weights[one] = weights.get(one, 0) + document["weight"]
+        target = one.target or Target(resource.key.mesh, one.node, "", one.port or 0)
+        weights[target] = weights.get(target, 0) + one.weight
     return weights
 
 

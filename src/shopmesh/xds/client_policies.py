@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from shopmesh.appmesh import resolved
+from shopmesh.appmesh.resolved import Target
 from shopmesh.appmesh.store import Document
 from shopmesh.xds.dependencies import Reader
 from shopmesh.xds.limitations import Limitation
-from shopmesh.xds.targets import Target
 from shopmesh.xds.tls import ClientPolicy, client_policy, origination
 
 Policies = tuple[tuple[Target, ClientPolicy], ...]
@@ -23,11 +24,9 @@ def of_backends(spec: Document) -> dict[str, ClientPolicy | None]:
     """The backends of a virtual node by virtual service, each with its policy or the default one."""
     common = default(spec)
     found: dict[str, ClientPolicy | None] = {}
-    for backend in spec.get("backends") or ():
-        if "virtualService" in backend:
-            service = backend["virtualService"]
-            own = client_policy(service.get("clientPolicy"))
-            found.setdefault(service["virtualServiceName"], common if own is None else own)
+    for service in resolved.backends(spec):
+        own = client_policy(service.get("clientPolicy"))
+        found.setdefault(service["virtualServiceName"], common if own is None else own)
     return found
 
 

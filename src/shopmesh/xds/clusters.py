@@ -14,6 +14,7 @@ from envoy.extensions.common.dynamic_forward_proxy.v3.dns_cache_pb2 import DnsCa
 from envoy.extensions.upstreams.http.v3.http_protocol_options_pb2 import HttpProtocolOptions
 from google.protobuf.wrappers_pb2 import UInt32Value
 
+from shopmesh.appmesh.resolved import Target, listener_of, listeners
 from shopmesh.appmesh.store import Document, Key
 from shopmesh.xds import (
     config_sources,
@@ -30,7 +31,6 @@ from shopmesh.xds import (
 from shopmesh.xds.dependencies import Reader
 from shopmesh.xds.limitations import Limitation
 from shopmesh.xds.resources import XdsResource, packed, resource, serialised
-from shopmesh.xds.targets import Target, listener
 
 CONNECT_TIMEOUT_MS = 1000
 ENDPOINTS_FETCH_TIMEOUT_MS = 5000
@@ -51,7 +51,7 @@ def egress(reader: Reader, target: Target, policy: tls.ClientPolicy | None = Non
 
     Found by the addresses that its instances declared; by DNS while it never had any and has a host name.
     """
-    made = _cluster(target.cluster, target.protocol)
+    made = _cluster(names.egress_cluster(target), target.protocol)
     made.metadata.CopyFrom(metrics_extension.metadata(metrics_extension.TARGET_NODE, target.node))
     secure = tls.origination(reader, target, policy)
     if isinstance(secure, Limitation):
@@ -64,7 +64,7 @@ def egress(reader: Reader, target: Target, policy: tls.ClientPolicy | None = Non
         made.eds_cluster_config.eds_config.CopyFrom(config_sources.ads(ENDPOINTS_FETCH_TIMEOUT_MS))
     else:
         _by_dns(reader, made, target, dns)
-    there = listener(reader, target.mesh, target.node, target.port)
+    there = listener_of(reader, target)
     if check := there.get("healthCheck"):
         made.health_checks.append(upstream_health.health_check(check))
     if detection := there.get("outlierDetection"):
@@ -82,7 +82,7 @@ def by_endpoints(reader: Reader, target: Target) -> bool:
 
 def ingress(reader: Reader, mesh: str, node: str, protocol: str, port: int, application_port: int) -> XdsResource:
     """A part: the application behind a proxy, on loopback."""
-    pool = (listener(reader, mesh, node, port).get("connectionPool") or {}).get(protocol)
+    pool = (listener_of(reader, Target(mesh, node, protocol, port)).get("connectionPool") or {}).get(protocol)
     made = _cluster(names.cluster("ingress", mesh, node, protocol, port), protocol, pool)
     made.type = Cluster.STATIC
     made.load_assignment.CopyFrom(endpoints.assignment(made.name, (("127.0.0.1", application_port),)))
@@ -92,9 +92,9 @@ def ingress(reader: Reader, mesh: str, node: str, protocol: str, port: int, appl
 def self_redirect(reader: Reader, mesh: str, gateway: str, protocol: str, port: int) -> XdsResource:
     """A part: from a gateway's listener to its own egress listener, within Envoy; the listener's pool bounds it."""
     found = reader.get(Key("virtualGateway", (mesh, gateway)))
-    documents = (found.spec.get("listeners") or ()) if found else ()
-    pool = next((one.get("connectionPool") or {} for one in documents if one["portMapping"]["port"] == port), {})
-    made = _cluster(names.self_redirect_cluster(mesh, gateway, protocol, port), protocol, pool.get(protocol))
+    pools = (one.document.get("connectionPool") or {} for one in listeners(found) if one.port == port)
+    pool = next(pools, {}).get(protocol)
+    made = _cluster(names.self_redirect_cluster(mesh, gateway, protocol, port), protocol, pool)
     made.type = Cluster.STATIC
     made.load_assignment.CopyFrom(endpoints.within_envoy(made.name, names.SELF_REDIRECT))
     return _resource(made)

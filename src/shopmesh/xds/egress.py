@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from envoy.config.route.v3.route_components_pb2 import Route, RouteAction, RouteMatch
 from envoy.config.route.v3.route_pb2 import RouteConfiguration
 
+from shopmesh.appmesh.resolved import Target
 from shopmesh.appmesh.store import Key
 from shopmesh.xds import client_policies, durations, hcm, names
 from shopmesh.xds.dependencies import Reader
@@ -15,7 +16,6 @@ from shopmesh.xds.forwards import Forward
 from shopmesh.xds.limitations import Limitation
 from shopmesh.xds.resources import XdsResource, resource, serialised
 from shopmesh.xds.services import Host, Service, host, service
-from shopmesh.xds.targets import Target
 from shopmesh.xds.tls import ClientPolicy
 
 AMAZONAWS_DOMAINS = ("*.amazonaws.com", "*.amazonaws.com:80")

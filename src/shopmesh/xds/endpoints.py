@@ -8,10 +8,10 @@ from envoy.config.core.v3.address_pb2 import Address, EnvoyInternalAddress, Sock
 from envoy.config.endpoint.v3.endpoint_components_pb2 import Endpoint, LbEndpoint, LocalityLbEndpoints
 from envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
 
-from shopmesh.xds import discovery
+from shopmesh.appmesh.resolved import Target
+from shopmesh.xds import discovery, names
 from shopmesh.xds.dependencies import Reader
 from shopmesh.xds.resources import XdsResource, resource, serialised
-from shopmesh.xds.targets import Target
 
 
 def socket_address(address: str, port: int) -> Address:
@@ -39,7 +39,8 @@ def within_envoy(cluster: str, listener: str) -> ClusterLoadAssignment:
 def endpoints(reader: Reader, target: Target) -> XdsResource:
     """A part: the declared instances of a virtual node, empty where there are none (any more)."""
     addresses = discovery.addresses(reader, target.mesh, target.node, target.port)
-    return resource("endpoints", target.cluster, serialised(assignment(target.cluster, addresses)))
+    name = names.egress_cluster(target)
+    return resource("endpoints", name, serialised(assignment(name, addresses)))
 
 
 def nowhere(cluster: str) -> XdsResource:

@@ -8,15 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from shopmesh.appmesh import resolved
+from shopmesh.appmesh.resolved import Target
 from shopmesh.appmesh.store import Resource
-from shopmesh.xds import durations
+from shopmesh.xds import names, routes
 from shopmesh.xds.dependencies import Reader
 from shopmesh.xds.limitations import Limitation
-from shopmesh.xds.matches import LOWEST_PRIORITY
-from shopmesh.xds.targets import Target
-from shopmesh.xds.weights import leads_to, weighted
-
-_REFUSED = "connections to it are closed"
 
 
 @dataclass(frozen=True)
@@ -38,7 +35,7 @@ class Forward:
     @property
     def clusters(self) -> tuple[tuple[str, int], ...]:
         """With their weights, but for those of weight 0, which Envoy refuses for TCP."""
-        return tuple((one.cluster, weight) for one, weight in self.targets if weight)
+        return tuple((names.egress_cluster(one), weight) for one, weight in self.targets if weight)
 
 
 def to_node(service: str, single: Target) -> Forward:
@@ -47,38 +44,26 @@ def to_node(service: str, single: Target) -> Forward:
 
 
 def by_router(
-    reader: Reader, service: str, routes: Iterable[Resource], ports: Sequence[int]
+    reader: Reader, service: str, stored: Iterable[Resource], ports: Sequence[int]
 ) -> tuple[tuple[Forward, ...], tuple[Limitation, ...]]:
     """Of a router's TCP routes: one for each of its `ports`, or for those of the targets where it has none."""
-    ranked = sorted(routes, key=_rank)
+    resources = {resource.key: resource for resource in stored}
+    by_rank = sorted((resolved.route(reader, one) for one in resources.values()), key=lambda route: route.rank)
     forwards: dict[int, Forward] = {}
     owners: dict[int, str] = {}
-    limitations: dict[Limitation, None] = {}
-    for resource in ranked:
-        where = f"route {'/'.join(resource.key.path)}"
-        spec = resource.spec["tcpRoute"]
-        asked = (spec.get("match") or {}).get("port")
-        for port in _ports(reader, resource, ports) if asked is None else (asked,):
+    limitations: list[Limitation] = []
+    for route in by_rank:
+        limitations += routes.missing_nodes(route)
+        asked = route.match.get("port")
+        for port in (asked,) if asked else ports or dict.fromkeys(target.port for target in route.weights):
             if port in owners:
-                limitations[_taken(where, port, owners[port])] = None
+                limitations.append(_taken(f"route {'/'.join(route.key.path)}", port, owners[port]))
                 continue
-            owners[port] = resource.key.name
-            found = weighted(reader, where, resource, _REFUSED, port)
-            limitations.update(dict.fromkeys(found.limitations))
-            if found.leads_somewhere:
-                forwards[port] = Forward(service, port, found.targets, durations.idle_ms(spec.get("timeout")))
+            owners[port] = route.key.name
+            weights = resolved.route(reader, resources[route.key], port).weights
+            if any(weights.values()):
+                forwards[port] = Forward(service, port, tuple(weights.items()), route.timeouts.idle)
     return tuple(forwards.values()), tuple(limitations)
-
-
-def _ports(reader: Reader, resource: Resource, ports: Sequence[int]) -> Iterable[int]:
-    if ports:
-        return ports
-    return dict.fromkeys(target.port for _, target in leads_to(reader, resource) if target)
-
-
-def _rank(resource: Resource) -> tuple[int, str]:
-    priority = resource.spec.get("priority")
-    return LOWEST_PRIORITY if priority is None else priority, resource.key.name
 
 
 def _taken(where: str, port: int, owner: str) -> Limitation:

@@ -17,6 +17,8 @@ from envoy.config.listener.v3.listener_pb2 import AdditionalAddress, Listener
 from envoy.config.route.v3.route_components_pb2 import VirtualHost
 from envoy.config.route.v3.route_pb2 import RouteConfiguration
 
+from shopmesh.appmesh.resolved import GatewayRoute, gateway_route
+from shopmesh.appmesh.resolved import listeners as resolved_listeners
 from shopmesh.appmesh.store import Key, Resource
 from shopmesh.xds import client_policies, clusters, effects, egress, gateway_routes, hcm, names, services, sockets, tls
 from shopmesh.xds.dependencies import Reader
@@ -42,8 +44,8 @@ def leaving(reader: Reader, mesh: str, gateway: str) -> egress.Egress:
 
     A request that keeps its host name can name any: there must be no way out of the mesh to be found by it.
     """
-    targets = {one.key.name: gateway_routes.target(one) for one in reader.children("gatewayRoute", (mesh, gateway))}
-    found = {name: reader.part(services.service, mesh, name) for name in sorted({name for name, _ in targets.values()})}
+    taken = [gateway_route(one) for one in reader.children("gatewayRoute", (mesh, gateway))]
+    found = {name: reader.part(services.service, mesh, name) for name in sorted({one.service for one in taken})}
     hosts, limitations = egress.unambiguous(found.values())
     table = RouteConfiguration(
         name=names.EGRESS_ROUTES,
@@ -68,11 +70,7 @@ def leaving(reader: Reader, mesh: str, gateway: str) -> egress.Egress:
             *limitations,
             *unfulfilled,
             *(limitation for one in found.values() for limitation in one.limitations),
-            *(
-                _no_such_port(f"{mesh}/{gateway}/{route}", name, port)
-                for route, (name, port) in targets.items()
-                if port is not None and port not in found[name].ports
-            ),
+            *(_no_such_port(one) for one in taken if one.port is not None and one.port not in found[one.service].ports),
         ),
     )
 
@@ -82,8 +80,7 @@ def arriving(reader: Reader, shape: Shape) -> _Arriving:
     inbound, behind, tables = [], [], []
     limitations: list[Limitation] = []
     found = reader.get(shape.resource)
-    for document in (found.spec.get("listeners") or ()) if found else ():
-        port, protocol = document["portMapping"]["port"], document["portMapping"]["protocol"]
+    for port, protocol, document in resolved_listeners(found):
         secure = tls.termination(document.get("tls"), f"virtual gateway {shape.mesh}/{shape.name}, port {port}")
         if isinstance(secure, Limitation):
             limitations.append(secure)
@@ -154,15 +151,15 @@ def _table(reader: Reader, shape: Shape, one: Inbound) -> tuple[XdsResource, Ite
         limitations.update(dict.fromkeys(effects.annotate(reader, resource, message).limitations))
         return message
 
-    children = reader.children("gatewayRoute", (shape.mesh, shape.name))
-    taken = [child for child in children if gateway_routes.takes(child, one.protocol, one.port)]
+    children = {child.key: child for child in reader.children("gatewayRoute", (shape.mesh, shape.name))}
+    taken = [route for route in map(gateway_route, children.values()) if route.takes(one.protocol, one.port)]
     host = VirtualHost(
         name="all",
         domains=["*"],
         routes=[
-            annotated(child, route)
-            for child in sorted(taken, key=gateway_routes.rank)
-            for route in gateway_routes.routes(child, one.cluster)
+            annotated(children[route.key], made)
+            for route in sorted(taken, key=lambda route: route.rank)
+            for made in gateway_routes.routes(route, one.cluster)
         ],
     )
     if gateway := reader.get(shape.resource):
@@ -175,10 +172,10 @@ def _resource(listener: Listener, secrets: tuple[XdsResource, ...] = ()) -> XdsR
     return resource("listeners", listener.name, serialised(listener), secrets=secrets)
 
 
-def _no_such_port(where: str, service: str, port: int) -> Limitation:
+def _no_such_port(route: GatewayRoute) -> Limitation:
     return Limitation(
-        f"gateway route {where}",
-        f"its target {service} has no port {port}",
+        f"gateway route {'/'.join(route.key.path)}",
+        f"its target {route.service} has no port {route.port}",
         "its requests are answered 404",
         "name a port that the service's router or node listens on, or none",
     )

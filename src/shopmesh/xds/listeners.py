@@ -26,12 +26,12 @@ from envoy.extensions.filters.listener.tls_inspector.v3.tls_inspector_pb2 import
 from envoy.type.v3.range_pb2 import Int32Range
 from google.protobuf.wrappers_pb2 import BoolValue, UInt32Value
 
+from shopmesh.appmesh.resolved import TCP_PROTOCOLS
 from shopmesh.xds import hcm, names, sockets, tcp
 from shopmesh.xds.destinations import Destination
 from shopmesh.xds.endpoints import socket_address
 from shopmesh.xds.node import Shape
 from shopmesh.xds.resources import XdsResource, packed, resource, serialised
-from shopmesh.xds.targets import TCP_PROTOCOLS
 from shopmesh.xds.telemetry import Telemetry
 from shopmesh.xds.tls import Termination, secrets_of
 

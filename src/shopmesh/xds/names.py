@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from typing import Literal
 
+from shopmesh.appmesh.resolved import Target
+
 Direction = Literal["ingress", "egress"]
 
 INGRESS_PORT = 15000
@@ -36,6 +38,12 @@ def cluster(direction: Direction, mesh: str, node: str, protocol: str, port: int
     return f"cds_{direction}_{mesh}_{node}_{protocol}_{port}"
 
 
+def egress_cluster(target: Target) -> str:
+    """Of a target, as its callers have it; another one for copies, which App Mesh did not have."""
+    name = cluster("egress", target.mesh, target.node, target.protocol, target.port)
+    return f"{name}_mirror" if target.mirror else name
+
+
 def counted_as(cluster: str) -> str:
     """A cluster's name in Envoy's statistics, where a dot would end it and Envoy writes `_` for a colon by itself.
 
@@ -52,11 +60,6 @@ def is_of_tcp(counted_as: str) -> bool:
 def self_redirect_cluster(mesh: str, gateway: str, protocol: str, port: int) -> str:
     """From a gateway's listener on that port to its own egress listener."""
     return f"cds_ingress_{mesh}_{gateway}_self_redirect_{protocol}_{port}"
-
-
-def mirror_cluster(name: str) -> str:
-    """For the copies of requests to a cluster; App Mesh had none."""
-    return f"{name}_mirror"
 
 
 def amazonaws_cluster(mesh: str) -> str:

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from envoy.config.route.v3.route_components_pb2 import RetryPolicy
 from envoy.extensions.retry.host.previous_hosts.v3.previous_hosts_pb2 import PreviousHostsPredicate
 from google.protobuf.wrappers_pb2 import UInt32Value
 
-from shopmesh.appmesh.store import Document
-from shopmesh.xds.durations import duration
+from shopmesh.appmesh.resolved import Retry
+from shopmesh.xds.durations import milliseconds
 from shopmesh.xds.resources import packed
 
-_HTTP_STATUSES = {
-    "server-error": (500, 501, 502, 503, 504, 505, 506, 507, 508, 510, 511),
-    "gateway-error": (502, 503, 504),
-    "client-error": (409,),
-}
 _CONDITIONS = {
     "connection-error": ("connect-failure",),
     "server-error": ("reset", "retriable-status-codes"),
@@ -43,40 +36,14 @@ _ORDER = (
 _HOST_ATTEMPTS = 5
 
 
-def default() -> RetryPolicy:
-    """What App Mesh does where no policy is written, also for a virtual service provided by a node.
-
-    Two retries on gRPC UNAVAILABLE, HTTP 503, connect-failure, refused-stream and reset (user guide, envoy-defaults).
-    """
-    return _policy(
-        ("connect-failure", "reset", "refused-stream", "unavailable", "retriable-status-codes"), (503,), retries=2
-    )
-
-
-def explicit(document: Document) -> RetryPolicy:
-    """Of a route's `retryPolicy`; nothing of the default is added to it."""
-    events = [
-        *document.get("httpRetryEvents", ()),
-        *document.get("tcpRetryEvents", ()),
-        *document.get("grpcRetryEvents", ()),
-    ]
-    policy = _policy(
-        {condition for event in events for condition in _CONDITIONS.get(event, ())},
-        {status for event in events for status in _HTTP_STATUSES.get(event, ())},
+def policy(retry: Retry) -> RetryPolicy:
+    """Of a route, or of a virtual service that a node provides."""
+    conditions = {condition for event in retry.events for condition in _CONDITIONS.get(event, ())}
+    made = RetryPolicy(
+        retry_on=",".join(condition for condition in _ORDER if condition in conditions),
+        retriable_status_codes=retry.statuses,
         # Always written: Envoy takes an absent number for one retry.
-        retries=document["maxRetries"],
-    )
-    if "perRetryTimeout" in document:
-        policy.per_try_timeout.CopyFrom(duration(document["perRetryTimeout"]))
-    return policy
-
-
-def _policy(conditions: Iterable[str], statuses: Iterable[int], retries: int) -> RetryPolicy:
-    wanted = set(conditions)
-    return RetryPolicy(
-        retry_on=",".join(condition for condition in _ORDER if condition in wanted),
-        retriable_status_codes=sorted(set(statuses)),
-        num_retries=UInt32Value(value=retries),
+        num_retries=UInt32Value(value=retry.retries),
         host_selection_retry_max_attempts=_HOST_ATTEMPTS,
         retry_host_predicate=[
             RetryPolicy.RetryHostPredicate(
@@ -84,3 +51,6 @@ def _policy(conditions: Iterable[str], statuses: Iterable[int], retries: int) ->
             )
         ],
     )
+    if retry.per_try_ms is not None:
+        made.per_try_timeout.CopyFrom(milliseconds(retry.per_try_ms))
+    return made

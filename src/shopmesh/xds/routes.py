@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from envoy.config.core.v3.base_pb2 import DataSource
 from envoy.config.route.v3.route_components_pb2 import (
     DirectResponseAction,
-    RetryPolicy,
     Route,
     RouteAction,
     RouteMatch,
@@ -16,20 +15,13 @@ from envoy.config.route.v3.route_components_pb2 import (
 )
 from google.protobuf.wrappers_pb2 import UInt32Value
 
-from shopmesh.appmesh.store import Document, Resource
-from shopmesh.xds import durations, effects, matches, retries
+from shopmesh.appmesh import resolved
+from shopmesh.appmesh.resolved import DEFAULT_RETRY, Target, Timeouts
+from shopmesh.appmesh.store import Key, Resource
+from shopmesh.xds import effects, matches, names, retries
 from shopmesh.xds.dependencies import Reader
+from shopmesh.xds.durations import milliseconds
 from shopmesh.xds.limitations import Limitation
-from shopmesh.xds.targets import Target
-from shopmesh.xds.weights import Weighted, weighted
-
-Matching = Callable[[Document], RouteMatch]
-
-_MATCHINGS: Mapping[str, Matching] = {
-    "httpRoute": matches.http,
-    "http2Route": matches.http,
-    "grpcRoute": matches.grpc,
-}
 
 
 @dataclass(frozen=True)
@@ -37,52 +29,55 @@ class BuiltRoute:
     """One Envoy route, its place in the order, the port it is limited to (None: any), and what it leads to."""
 
     route: Route
-    rank: matches.Rank
+    rank: resolved.Rank
     port: int | None
     targets: frozenset[Target]
     limitations: tuple[Limitation, ...] = ()
     mirrors: frozenset[Target] = frozenset()
 
 
-def to_node(single: Target) -> Route:
+def to_node(target: Target) -> Route:
     """The one route of a virtual service that a node provides: App Mesh's defaults and no choice."""
-    return Route(
-        match=RouteMatch(prefix="/"),
-        route=RouteAction(cluster=single.cluster, timeout=durations.per_request(None), retry_policy=retries.default()),
-    )
+    action = RouteAction(cluster=names.egress_cluster(target), retry_policy=retries.policy(DEFAULT_RETRY))
+    return Route(match=RouteMatch(prefix="/"), route=_timed(action, Timeouts()))
 
 
-def ingress(cluster: str, timeouts: Document | None) -> Route:
+def ingress(cluster: str, timeouts: Timeouts) -> Route:
     """From a proxy's listener to its application; the caller's side has retried already."""
-    action = RouteAction(cluster=cluster, timeout=durations.per_request(timeouts))
-    if (idle := durations.idle(timeouts)) is not None:
-        action.idle_timeout.CopyFrom(idle)
-    return Route(match=RouteMatch(prefix="/"), route=action)
+    return Route(match=RouteMatch(prefix="/"), route=_timed(RouteAction(cluster=cluster), timeouts))
 
 
 def build(reader: Reader, resource: Resource) -> BuiltRoute:
     """Of a stored HTTP or gRPC route."""
-    where = f"route {'/'.join(resource.key.path)}"
-    kind = next(kind for kind in _MATCHINGS if kind in resource.spec)
-    spec = resource.spec[kind]
-    document = spec.get("match") or {}
-    match = _MATCHINGS[kind](document)
-    found = weighted(reader, where, resource, "its requests are answered 503")
-    made = Route(name=resource.key.name, match=match)
-    if found.leads_somewhere:
-        made.route.CopyFrom(_action(spec, found))
+    route = resolved.route(reader, resource)
+    weights = route.weights
+    made = Route(name=route.key.name, match=matches.match(route.kind, route.match))
+    if any(weights.values()):
+        made.route.CopyFrom(_action(route, weights))
     else:
         # Envoy refuses the whole table for one route whose weights are all 0: answer for this route alone.
-        made.direct_response.CopyFrom(_nowhere(where))
+        made.direct_response.CopyFrom(_no_target(route.key))
     annotated = effects.annotate(reader, resource, made)
     return BuiltRoute(
         made,
-        matches.rank(resource.key.name, resource.spec.get("priority"), match),
-        document.get("port"),
-        frozenset(one for one, _ in found.targets),
-        (*found.limitations, *annotated.limitations),
+        route.rank,
+        route.match.get("port"),
+        frozenset(weights),
+        (*missing_nodes(route), *annotated.limitations),
         annotated.mirrors,
     )
+
+
+def missing_nodes(route: resolved.Route) -> Iterator[Limitation]:
+    """Targets whose virtual node does not exist: the API refuses them, objects of a cluster may come in any order."""
+    for one in route.targets:
+        if one.listeners is None:
+            yield Limitation(
+                f"route {'/'.join(route.key.path)}",
+                f"its target {one.node} does not exist",
+                f"the weight {one.weight} of this target goes to the other targets",
+                "create the virtual node, or take it out of the route",
+            )
 
 
 def clusters_of(route: Route) -> Iterable[str]:
@@ -94,26 +89,27 @@ def clusters_of(route: Route) -> Iterable[str]:
     yield from (one.cluster for one in action.request_mirror_policies)
 
 
-def _action(spec: Document, found: Weighted) -> RouteAction:
-    timeouts = spec.get("timeout")
-    policy: RetryPolicy = retries.explicit(spec["retryPolicy"]) if "retryPolicy" in spec else retries.default()
+def _action(route: resolved.Route, weights: Mapping[Target, int]) -> RouteAction:
     action = RouteAction(
         # Clusters of weight 0 are kept, as App Mesh did: a shift from 0 then is a change of the routes alone.
         weighted_clusters=WeightedCluster(
             clusters=[
-                WeightedCluster.ClusterWeight(name=one.cluster, weight=UInt32Value(value=weight))
-                for one, weight in found.targets
+                WeightedCluster.ClusterWeight(name=names.egress_cluster(target), weight=UInt32Value(value=weight))
+                for target, weight in weights.items()
             ]
         ),
-        timeout=durations.per_request(timeouts),
-        retry_policy=policy,
+        retry_policy=retries.policy(route.retry),
     )
-    if (idle := durations.idle(timeouts)) is not None:
-        action.idle_timeout.CopyFrom(idle)
+    return _timed(action, route.timeouts)
+
+
+def _timed(action: RouteAction, timeouts: Timeouts) -> RouteAction:
+    action.timeout.CopyFrom(milliseconds(timeouts.request_ms))
+    if timeouts.idle is not None:
+        action.idle_timeout.CopyFrom(milliseconds(timeouts.idle))
     return action
 
 
-def _nowhere(where: str) -> DirectResponseAction:
-    return DirectResponseAction(
-        status=503, body=DataSource(inline_string=f"{where} has no target with a weight above 0\n")
-    )
+def _no_target(route: Key) -> DirectResponseAction:
+    body = f"route {'/'.join(route.path)} has no target with a weight above 0\n"
+    return DirectResponseAction(status=503, body=DataSource(inline_string=body))

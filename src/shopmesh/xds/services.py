@@ -9,13 +9,13 @@ from envoy.config.route.v3.route_components_pb2 import FilterConfig, Route, Virt
 from envoy.config.route.v3.route_pb2 import RouteConfiguration
 from google.protobuf.any_pb2 import Any
 
+from shopmesh.appmesh.resolved import HTTP_PROTOCOLS, TCP_PROTOCOLS, Target, listeners, provider_key, targets_of
 from shopmesh.appmesh.store import Key, Resource
-from shopmesh.xds import effects, forwards, metrics_extension, routes
+from shopmesh.xds import effects, forwards, metrics_extension, names, routes
 from shopmesh.xds.dependencies import Reader
 from shopmesh.xds.forwards import Forward
 from shopmesh.xds.limitations import Limitation
 from shopmesh.xds.resources import packed, serialised
-from shopmesh.xds.targets import HTTP_PROTOCOLS, TCP_PROTOCOLS, Target, listeners
 
 
 @dataclass(frozen=True)
@@ -53,15 +53,12 @@ def service(reader: Reader, mesh: str, name: str) -> Service:
     found = reader.get(Key("virtualService", (mesh, name)))
     if found is None:
         return NOTHING
-    provider = found.spec.get("provider") or {}
-    if "virtualRouter" in provider:
-        made = _by_router(reader, mesh, name, provider["virtualRouter"]["virtualRouterName"])
-        return _annotated(reader, found, made)
-    if "virtualNode" in provider:
-        made = _by_node(reader, mesh, name, provider["virtualNode"]["virtualNodeName"])
-        return _annotated(reader, found, made)
-    # Without a provider the name is known and leads nowhere: 404, not the open internet.
-    return Service((host(name, (name, f"{name}:*"), ()),), frozenset(), frozenset())
+    provider = provider_key(mesh, found.spec)
+    if provider is None:
+        # The name is known and leads nowhere: 404, not the open internet.
+        return Service((host(name, (name, f"{name}:*"), ()),), frozenset(), frozenset())
+    by_provider = _by_router if provider.kind == "virtualRouter" else _by_node
+    return _annotated(reader, found, by_provider(reader, mesh, name, provider.name))
 
 
 def _annotated(reader: Reader, resource: Resource, made: Service) -> Service:
@@ -74,7 +71,7 @@ def _annotated(reader: Reader, resource: Resource, made: Service) -> Service:
     for one in made.hosts:
         table = RouteConfiguration.FromString(one.encoded)
         said = effects.annotate(reader, resource, table.virtual_hosts[0])
-        copies = frozenset(mirror.cluster for mirror in said.mirrors)
+        copies = frozenset(names.egress_cluster(mirror) for mirror in said.mirrors)
         hosts.append(replace(one, encoded=serialised(table), needs=one.needs | copies))
         mirrors |= said.mirrors
         limitations |= dict.fromkeys(said.limitations)
@@ -98,9 +95,8 @@ def host(
 
 
 def _by_router(reader: Reader, mesh: str, name: str, router: str) -> Service:
-    found = reader.get(Key("virtualRouter", (mesh, router)))
-    mappings = [listener["portMapping"] for listener in (found.spec.get("listeners") or ())] if found else []
-    ports = [mapping["port"] for mapping in mappings if mapping["protocol"] in HTTP_PROTOCOLS]
+    found = listeners(reader.get(Key("virtualRouter", (mesh, router))))
+    ports = [one.port for one in found if one.protocol in HTTP_PROTOCOLS]
     resources = reader.children("route", (mesh, router))
     built = [routes.build(reader, resource) for resource in resources if "tcpRoute" not in resource.spec]
     built.sort(key=lambda one: one.rank)
@@ -108,9 +104,9 @@ def _by_router(reader: Reader, mesh: str, name: str, router: str) -> Service:
         reader,
         name,
         (resource for resource in resources if "tcpRoute" in resource.spec),
-        [mapping["port"] for mapping in mappings if mapping["protocol"] in TCP_PROTOCOLS],
+        [one.port for one in found if one.protocol in TCP_PROTOCOLS],
     )
-    if not mappings:
+    if not found:
         # A router of the 2018-10-01 API has no listeners: its services have the ports of what it leads to.
         ports = sorted({target.port for one in built for target in one.targets})
     return Service(
@@ -118,7 +114,7 @@ def _by_router(reader: Reader, mesh: str, name: str, router: str) -> Service:
         frozenset(ports),
         frozenset((*(one for each in built for one in (*each.targets, *each.mirrors)), *_targets(forwarded))),
         forwarded,
-        (*limitations, *_unheeded(resources), *(found for one in built for found in one.limitations)),
+        (*limitations, *_unheeded(resources), *(limitation for one in built for limitation in one.limitations)),
     )
 
 
@@ -137,8 +133,7 @@ def _hosts_by_port(name: str, ports: Sequence[int], built: Sequence[routes.Built
 
 
 def _by_node(reader: Reader, mesh: str, name: str, node: str) -> Service:
-    mappings = [listener["portMapping"] for listener in listeners(reader, mesh, node)]
-    found = [Target(mesh, node, mapping["protocol"], mapping["port"]) for mapping in mappings]
+    found = targets_of(reader, mesh, node)
     http = [one for one in found if one.protocol in HTTP_PROTOCOLS]
     hosts = [
         host(name, _domains(name, [one.port]), [routes.to_node(one)], of=name)

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from envoy.config.route.v3.route_components_pb2 import VirtualHost
 from envoy.config.route.v3.route_pb2 import RouteConfiguration
 
-from shopmesh.appmesh.store import Document, Key
+from shopmesh.appmesh.resolved import TCP_PROTOCOLS, Target, Timeouts
+from shopmesh.appmesh.resolved import listeners as listeners_of
+from shopmesh.appmesh.store import Key
 from shopmesh.xds import (
     clusters,
     destinations,
     discovery,
-    durations,
     effects,
     egress,
     endpoints,
@@ -29,8 +30,6 @@ from shopmesh.xds.dependencies import Reader
 from shopmesh.xds.limitations import Limitation
 from shopmesh.xds.node import Shape
 from shopmesh.xds.resources import Collection, TypeName, XdsResource, digest, resource, serialised
-from shopmesh.xds.targets import TCP_PROTOCOLS, Target
-from shopmesh.xds.targets import listeners as listeners_of
 from shopmesh.xds.telemetry import telemetry
 
 
@@ -129,8 +128,9 @@ class _Arriving:
 def _arriving(reader: Reader, shape: Shape) -> _Arriving:
     """What comes to a virtual node: listener by listener, its cluster and its routes."""
     inbound, behind, tables, limitations = [], [], [], []
-    for document in listeners_of(reader, shape.mesh, shape.name):
-        port, protocol = document["portMapping"]["port"], document["portMapping"]["protocol"]
+    node = reader.get(shape.resource)
+    for listener in listeners_of(node):
+        port, protocol, document = listener
         application_port = port if shape.mode == "intercepted" else dict(shape.application_ports).get(port)
         secure = tls.termination(document.get("tls"), f"virtual node {shape.mesh}/{shape.name}, port {port}")
         if application_port is None:
@@ -139,26 +139,23 @@ def _arriving(reader: Reader, shape: Shape) -> _Arriving:
         if isinstance(secure, Limitation):
             limitations.append(secure)
             continue
-        timeouts = (document.get("timeout") or {}).get(protocol)
         cluster = reader.part(clusters.ingress, shape.mesh, shape.name, protocol, port, application_port)
         bound = dict(shape.ports).get(port, port)
         behind.append(cluster)
         if protocol in TCP_PROTOCOLS:
-            idle_ms = durations.idle_ms(timeouts)
-            inbound.append(listeners.Inbound(port, protocol, bound, cluster.name, secure, idle_ms))
+            inbound.append(listeners.Inbound(port, protocol, bound, cluster.name, secure, listener.timeouts.idle))
         else:
             inbound.append(listeners.Inbound(port, protocol, bound, cluster.name, secure))
-            table, said = _ingress_routes(reader, shape.resource, port, cluster.name, timeouts)
+            table, said = _ingress_routes(reader, shape.resource, port, cluster.name, listener.timeouts)
             tables.append(table)
             limitations += said
-    node = reader.get(shape.resource)
     if node and not tables:
         limitations += effects.unheeded(node, "it has no HTTP listener")
     return _Arriving(tuple(inbound), tuple(behind), tuple(tables), tuple(limitations))
 
 
 def _ingress_routes(
-    reader: Reader, node: Key, port: int, cluster: str, timeouts: Document | None
+    reader: Reader, node: Key, port: int, cluster: str, timeouts: Timeouts
 ) -> tuple[XdsResource, Sequence[Limitation]]:
     """By RDS like the egress, so that a new time-out does not replace the listener and drain its connections."""
     name = names.ingress_routes(port)

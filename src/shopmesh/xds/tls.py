@@ -12,12 +12,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from shopmesh.appmesh.resolved import Target, listener_of
 from shopmesh.appmesh.store import Document, Key
 from shopmesh.xds import secrets
 from shopmesh.xds.dependencies import Reader
 from shopmesh.xds.limitations import Limitation
 from shopmesh.xds.resources import XdsResource
-from shopmesh.xds.targets import Target, listener
 
 
 class Source(NamedTuple):
@@ -137,7 +137,7 @@ def origination(reader: Reader, target: Target, policy: ClientPolicy | None) -> 
 
 
 def _offered(reader: Reader, target: Target) -> bool:
-    document = listener(reader, target.mesh, target.node, target.port).get("tls") or {}
+    document = listener_of(reader, target).get("tls") or {}
     return bool(document.get("mode", "DISABLED") != "DISABLED")
 
 

@@ -10,6 +10,7 @@ from envoy.config.core.v3.health_check_pb2 import HealthCheck
 from envoy.type.v3.http_pb2 import CodecClientType
 from google.protobuf.wrappers_pb2 import BoolValue, UInt32Value
 
+from shopmesh.appmesh.resolved import duration_ms
 from shopmesh.appmesh.store import Document
 from shopmesh.xds import durations
 
@@ -46,8 +47,8 @@ def outlier_detection(detection: Document) -> OutlierDetection:
     """Of a listener's `outlierDetection` (feature 8): App Mesh counts 5xx answers in a row, and nothing else."""
     return OutlierDetection(
         consecutive_5xx=UInt32Value(value=min(detection["maxServerErrors"], _MOST)),
-        interval=durations.duration(detection["interval"]),
-        base_ejection_time=durations.duration(detection["baseEjectionDuration"]),
+        interval=durations.milliseconds(duration_ms(detection["interval"])),
+        base_ejection_time=durations.milliseconds(duration_ms(detection["baseEjectionDuration"])),
         max_ejection_percent=UInt32Value(value=detection["maxEjectionPercent"]),
         # Of two hosts 10 % are none: App Mesh ejects one whatever the percentage.
         always_eject_one_host=BoolValue(value=True),

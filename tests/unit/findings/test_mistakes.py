@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import pytest
 
 from shopmesh.appmesh import findings
-from shopmesh.appmesh.findings import reading
 from shopmesh.appmesh.store import Document, Resource, State
-from shopmesh.xds import weights
-from tests.unit.xds.meshes import listener, mesh, node, resource, route, router, service, shop
+from tests.unit.xds.meshes import gateway_route, listener, mesh, node, resource, route, router, service, shop
 
 
 def wrong(resources: Iterable[Resource]) -> dict[str, list[str]]:
@@ -62,7 +59,7 @@ def way_in(*matches: Document, ports: tuple[int, ...] = (80,)) -> list[Resource]
         service("s", node="n"),
         resource("virtualGateway", "shop", "g", spec={"listeners": [listener(port) for port in ports]}),
         *(
-            resource("gatewayRoute", "shop", "g", name, spec={"priority": 9 - place, "httpRoute": {"match": match}})
+            gateway_route("g", name, "s", match, priority=9 - place)
             for place, (name, match) in enumerate(zip("xy", matches, strict=False))
         ),
     ]
@@ -144,6 +141,12 @@ CASES = [
         way(to("n"), timeout=seconds(30), listeners=[listener(timeout={"http": seconds(30)})]),
     ),
     Case(
+        "SM117",
+        "route shop/r/x",
+        way(to("n"), timeout={"idle": {"value": 301, "unit": "s"}}),
+        way(to("n"), timeout={"idle": {"value": 300, "unit": "s"}}),
+    ),
+    Case(
         "SM121",
         "gatewayRoute shop/g/x",
         way_in({"prefix": "/a/b"}, {"prefix": "/a"}),
@@ -204,21 +207,6 @@ def test_a_good_mesh_has_none() -> None:
 def test_weights_that_nobody_can_take_add_up_to_nothing(guilty: list[Resource]) -> None:
     """Whatever they are: what answers then is no target."""
     assert "SM113" in wrong(guilty)
-
-
-@pytest.mark.parametrize("kind", ["httpRoute", "http2Route", "grpcRoute", "tcpRoute"])
-@pytest.mark.parametrize("asked", [None, 5000, 5001, 6000])
-def test_the_listener_that_is_held_against_a_route_is_the_one_that_gets_its_requests(
-    kind: str, asked: int | None
-) -> None:
-    """As the translation chooses it, by port, then by protocol."""
-    for order in itertools.permutations([(5000, "http"), (5001, "grpc"), (5002, "http2"), (5003, "tcp")], 3):
-        state = State(way(to("n", 1, asked), kind=kind, match={}, listeners=[listener(*one) for one in order]))
-        [one] = state.children("route", ("shop", "r"))
-        [leg] = reading.way(state, one).legs
-        [(_, meant)] = weights.leads_to(state, one)
-
-        assert (meant and (meant.port, meant.protocol)) == (leg.listener and leg.listener[:2])
 
 
 @pytest.mark.parametrize(

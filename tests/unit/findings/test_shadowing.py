@@ -1,7 +1,7 @@
 """Routes that are never reached: told whenever that can be decided, and never of a route that some request reaches.
 
-The oracle is what Envoy is given: the same documents, translated and put in order by `xds.matches`, and asked with
-every request of a small world.
+The oracle is what Envoy is given: the same documents, translated by `xds.matches`, put in order by `appmesh.resolved`,
+and asked with every request of a small world.
 """
 
 from __future__ import annotations
@@ -17,9 +17,11 @@ from envoy.type.matcher.v3.string_pb2 import StringMatcher
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shopmesh.appmesh import resolved
 from shopmesh.appmesh.findings import shadowing
 from shopmesh.appmesh.findings.reach import Reach
 from shopmesh.appmesh.findings.shadowing import SHADOWED
+from shopmesh.appmesh.resolved import gateway_route
 from shopmesh.appmesh.store import Document, Resource, State
 from shopmesh.xds import gateway_routes, matches
 from tests.unit.xds.meshes import listener, mesh, resource, route, router
@@ -142,13 +144,16 @@ _ROUTES = st.lists(st.tuples(_MATCHES, st.sampled_from([None, 0, 1])), min_size=
 @given(_ROUTES)
 def test_no_route_that_a_request_reaches_is_accused(routes: list[tuple[Document, int | None]]) -> None:
     """Each request of the world goes to the first route that takes it; none of those may be told to be unreachable."""
-    translated = [(matches.http(match), priority) for match, priority in routes]
-    order = sorted(range(len(routes)), key=lambda i: matches.rank(str(i), translated[i][1], translated[i][0]))
-    reached = {next((i for i in order if takes(translated[i][0], one)), None) for one in WORLD}
+    stored = [
+        route("r", str(place), {"n": 1}, match, priority=priority) for place, (match, priority) in enumerate(routes)
+    ]
+    ordered = sorted((resolved.route(State(stored), one) for one in stored), key=lambda one: one.rank)
+    translated = [(one.key.name, matches.match(one.kind, one.match)) for one in ordered]
+    reached = {next((name for name, match in translated if takes(match, one)), None) for one in WORLD}
 
     told = found(*(match for match, _ in routes), priorities=tuple(priority for _, priority in routes))
 
-    assert set() == {str(i) for i in reached} & set(told)
+    assert set() == reached & set(told)
 
 
 _SIMPLE = st.builds(
@@ -172,7 +177,7 @@ _SIMPLE = st.builds(
 @given(_SIMPLE, _SIMPLE)
 def test_of_two_without_regular_expressions_every_shadow_is_told(first: Document, second: Document) -> None:
     """Whatever the first takes of the world, when that is all that the second does, the second is unreachable."""
-    one, other = matches.http(first), matches.http(second)
+    one, other = matches.match("httpRoute", first), matches.match("httpRoute", second)
     takes_something = any(takes(other, request) for request in WORLD)
     shadow = all(takes(one, request) for request in WORLD if takes(other, request))
     # Two conditions may exclude each other, and an exact path may be the only one of its prefix in this small world.
@@ -209,7 +214,7 @@ def told_at(gateway: Resource, routes: list[Resource]) -> list[str]:
 
 def comes_in(route: Resource, path: str, host: str) -> bool:
     request: Request = (path, {":authority": host}, None)
-    return any(takes(one.match, request) for one in gateway_routes.routes(route, "cluster"))
+    return any(takes(one.match, request) for one in gateway_routes.routes(gateway_route(route), "cluster"))
 
 
 @settings(max_examples=100, deadline=None)
@@ -217,7 +222,7 @@ def comes_in(route: Resource, path: str, host: str) -> bool:
 def test_no_gateway_route_that_a_request_reaches_is_accused(routes: list[tuple[Document, int | None]]) -> None:
     """By path, where a prefix ends with a part of it, and by host name, in the order that gateways have."""
     gateway, made = ways_in(*routes)
-    ordered = sorted(made, key=gateway_routes.rank)
+    ordered = sorted(made, key=lambda one: gateway_route(one).rank)
     reached = {
         next((one.key.name for one in ordered if comes_in(one, path, host)), None)
         for path in PATHS

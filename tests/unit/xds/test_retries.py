@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from shopmesh.appmesh.resolved import DEFAULT_RETRY, retry
 from shopmesh.xds import retries
 
 
 def test_the_default_policy() -> None:
     """Two retries on UNAVAILABLE, 503, connect-failure, refused-stream, reset."""
-    made = retries.default()
+    made = retries.policy(DEFAULT_RETRY)
 
     assert set(made.retry_on.split(",")) == {
         "connect-failure",
@@ -25,12 +26,14 @@ def test_the_default_policy() -> None:
 
 def test_the_policy_of_a_captured_configuration() -> None:
     """What a real App Mesh made of gateway-error, client-error and stream-error."""
-    made = retries.explicit(
-        {
-            "httpRetryEvents": ["gateway-error", "client-error", "stream-error"],
-            "maxRetries": 1,
-            "perRetryTimeout": {"unit": "s", "value": 5},
-        }
+    made = retries.policy(
+        retry(
+            {
+                "httpRetryEvents": ["gateway-error", "client-error", "stream-error"],
+                "maxRetries": 1,
+                "perRetryTimeout": {"unit": "s", "value": 5},
+            }
+        )
     )
 
     assert made.retry_on == "reset,refused-stream,retriable-status-codes"
@@ -57,7 +60,7 @@ def test_the_policy_of_a_captured_configuration() -> None:
 )
 def test_each_event(events: dict[str, list[str]], conditions: str, statuses: list[int]) -> None:
     """One row of the table; nothing of the default is added."""
-    made = retries.explicit({**events, "maxRetries": 0})
+    made = retries.policy(retry({**events, "maxRetries": 0}))
 
     assert (made.retry_on, list(made.retriable_status_codes)) == (conditions, statuses)
     assert made.HasField("num_retries"), "absent would mean one retry"

@@ -39,6 +39,7 @@ MISTAKES: tuple[Mistake, ...] = (
     targets.NAMED_TWICE,
     targets.WHICH_LISTENER,
     targets.TIMEOUT,
+    targets.IDLE_TIMEOUT,
     shadowing.SHADOWED,
     shadowing.GATEWAY_SHADOWED,
     gateways.NO_ROUTE,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from shopmesh.appmesh.findings import reading
 from shopmesh.appmesh.findings.finding import Finding, Mistake
+from shopmesh.appmesh.resolved import gateway_route, ports
 from shopmesh.appmesh.store import Resource, View
 
 NO_ROUTE = Mistake(
@@ -19,8 +19,7 @@ NO_ROUTE = Mistake(
 
 def no_route(view: View, gateway: Resource) -> Iterator[Finding]:
     """A gateway route without a port is for all ports of its protocol."""
-    routes = view.children("gatewayRoute", gateway.key.path)
-    taken = {(kind := reading.kind_of(one), one.spec[kind]["match"].get("port")) for one in routes}
-    for port, protocol in reading.ports(gateway).items():
-        if taken.isdisjoint(((f"{protocol}Route", None), (f"{protocol}Route", port))):
+    routes = [gateway_route(one) for one in view.children("gatewayRoute", gateway.key.path)]
+    for port, protocol in ports(gateway).items():
+        if not any(route.takes(protocol, port) for route in routes):
             yield NO_ROUTE.at(gateway.key, f"listens for {protocol} on port {port}, and has no gateway route for that")

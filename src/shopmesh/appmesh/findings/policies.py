@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from shopmesh.appmesh.findings import reading
 from shopmesh.appmesh.findings.finding import Finding, Mistake
+from shopmesh.appmesh.resolved import backends, ports, provider
+from shopmesh.appmesh.resolved import route as resolve
 from shopmesh.appmesh.store import Key, Resource, View
 
 NO_PORT = Mistake(
@@ -18,7 +19,7 @@ NO_PORT = Mistake(
 
 
 def ports_of_nobody(view: View, node: Resource) -> Iterator[Finding]:
-    for backend in reading.backends(node):
+    for backend in backends(node.spec):
         wanted = ((backend.get("clientPolicy") or {}).get("tls") or {}).get("ports") or ()
         has = _ports(view, node.key.mesh, backend["virtualServiceName"]) if wanted else set()
         if has and has.isdisjoint(wanted):
@@ -30,13 +31,13 @@ def ports_of_nobody(view: View, node: Resource) -> Iterator[Finding]:
 def _ports(view: View, mesh: str, name: str) -> set[int]:
     """Those by which a virtual service is called and those to which its calls go; none where that is not known."""
     service = view.get(Key("virtualService", (mesh, name)))
-    behind = reading.provider(view, service) if service else None
+    behind = provider(view, service) if service else None
     if behind is None:
         return set()
-    found = set(reading.ports(behind))
+    found = set(ports(behind))
     for route in view.children("route", behind.key.path) if behind.key.kind == "virtualRouter" else ():
-        for leg in reading.way(view, route).legs:
-            if leg.node is None:
+        for one in resolve(view, route).targets:
+            if one.listeners is None:
                 return set()
-            found |= set(reading.ports(leg.node))
+            found |= {listener.port for listener in one.listeners}
     return found

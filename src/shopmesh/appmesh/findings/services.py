@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from shopmesh.appmesh.findings import reading
 from shopmesh.appmesh.findings.finding import Finding, Mistake
+from shopmesh.appmesh.resolved import backends, ports, provider
+from shopmesh.appmesh.resolved import route as resolve
 from shopmesh.appmesh.store import Key, Resource, View
 
 UNKNOWN_BACKEND = Mistake(
@@ -39,7 +40,7 @@ NOT_LISTENING = Mistake(
 
 
 def unknown_backends(view: View, node: Resource) -> Iterator[Finding]:
-    for backend in reading.backends(node):
+    for backend in backends(node.spec):
         name = backend["virtualServiceName"]
         if view.get(Key("virtualService", (node.key.mesh, name))) is None:
             yield UNKNOWN_BACKEND.at(node.key, f"names the backend {name}, and there is no such virtual service")
@@ -51,16 +52,16 @@ def no_provider(view: View, service: Resource) -> Iterator[Finding]:
 
 
 def not_listening(view: View, service: Resource) -> Iterator[Finding]:
-    behind = reading.provider(view, service)
-    if behind is not None and behind.key.kind == "virtualNode" and not reading.ports(behind):
+    behind = provider(view, service)
+    if behind is not None and behind.key.kind == "virtualNode" and not ports(behind):
         yield NOT_LISTENING.at(service.key, f"is provided by {behind.key.name}, which has no listener")
 
 
 def no_route(view: View, router: Resource) -> Iterator[Finding]:
     """A route without a port is for all ports of its router."""
     routes = view.children("route", router.key.path)
-    taken = {(route.spec[reading.kind_of(route)].get("match") or {}).get("port") for route in routes}
-    for port in reading.ports(router):
+    taken = {resolve(view, one).match.get("port") for one in routes}
+    for port in ports(router):
         if taken.isdisjoint((None, port)):
             what = (
                 f"listens on port {port}, and none of its {len(routes)} routes is for it" if routes else "has no route"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from shopmesh.appmesh.findings import reading
 from shopmesh.appmesh.findings.finding import Finding, Mistake
-from shopmesh.appmesh.findings.reach import Reach, gateway_rank, gateway_reach, rank, reach
+from shopmesh.appmesh.findings.reach import Reach, gateway_reach, reach
 from shopmesh.appmesh.kinds import ROUTE_KINDS
+from shopmesh.appmesh.resolved import gateway_route, ports, route
 from shopmesh.appmesh.store import Key, Resource, View
 
 MOST_COMPARISONS = 50_000
@@ -41,29 +41,22 @@ class Asked(NamedTuple):
 
 
 def shadowed_routes(view: View, router: Resource) -> Iterator[Finding]:
-    ports = list(reading.ports(router))
-    only = ports[0] if len(ports) == 1 else None
     asked = []
-    for route in view.children("route", router.key.path):
-        kind = reading.kind_of(route)
-        match = route.spec[kind].get("match") or {}
-        order = rank(route.key.name, route.spec.get("priority"), kind, match)
-        asked.append(Asked(order, route.key, reach(kind, match, only)))
+    for resource in view.children("route", router.key.path):
+        found = route(view, resource)
+        asked.append(Asked(found.rank, found.key, reach(found.kind, found.match, found.only_port)))
     for one, by in shadowed(asked):
         yield SHADOWED.at(one, _said(by))
 
 
 def shadowed_gateway_routes(view: View, gateway: Resource) -> Iterator[Finding]:
     """Each listener of a gateway has the routes of its own protocol."""
+    routes = [gateway_route(one) for one in view.children("gatewayRoute", gateway.key.path)]
+    listening = ports(gateway)
     for kind in ROUTE_KINDS:
-        ports = [port for port, protocol in reading.ports(gateway).items() if f"{protocol}Route" == kind]
-        only = ports[0] if len(ports) == 1 else None
-        asked = []
-        for route in view.children("gatewayRoute", gateway.key.path):
-            if kind in route.spec:
-                match = route.spec[kind]["match"]
-                order = gateway_rank(route.key.name, route.spec.get("priority"), kind, match)
-                asked.append(Asked(order, route.key, gateway_reach(kind, match, only)))
+        of_kind = [port for port, protocol in listening.items() if f"{protocol}Route" == kind]
+        only = of_kind[0] if len(of_kind) == 1 else None
+        asked = [Asked(one.rank, one.key, gateway_reach(kind, one.match, only)) for one in routes if one.kind == kind]
         for one, by in shadowed(asked):
             yield GATEWAY_SHADOWED.at(
                 one, f"is never reached: {by.name} is asked before it and takes all of its requests"

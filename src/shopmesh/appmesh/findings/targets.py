@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from shopmesh.appmesh.findings import reading
+from shopmesh.appmesh import resolved
 from shopmesh.appmesh.findings.finding import Finding, Mistake
-from shopmesh.appmesh.findings.reading import Way
+from shopmesh.appmesh.resolved import Route, cut_short
 from shopmesh.appmesh.store import Resource, View
 
 NO_LISTENER = Mistake(
@@ -58,72 +58,79 @@ TIMEOUT = Mistake(
     "the shorter one wins: requests end with 504 when the listener's time is over (15 s where it says nothing)",
     "give the listener of the virtual node the same time-out, too",
 )
+IDLE_TIMEOUT = Mistake(
+    "SM117",
+    "warning",
+    "A route allows a connection or stream more time without traffic than its target's listener does",
+    "the shorter one wins: calls end when the listener's idle time-out is over (300 s where it says nothing, for TCP an"
+    " hour)",
+    "give the listener of the virtual node the same idle time-out, too, or 0 for none",
+)
 
 
-def no_listener(way: Way) -> Iterator[Finding]:
-    for leg in way.legs:
-        if leg.node is not None and leg.listener is None:
-            has = ", ".join(f"{port} ({protocol})" for port, protocol in reading.ports(leg.node).items()) or "no port"
-            wanted = "any port" if leg.port is None else f"port {leg.port}"
-            yield NO_LISTENER.at(way.key, f"is a {way.kind} to {wanted} of {leg.name}, which listens on {has}")
+def no_listener(route: Route) -> Iterator[Finding]:
+    for one in route.targets:
+        if one.listeners is not None and one.target is None:
+            has = ", ".join(f"{listener.port} ({listener.protocol})" for listener in one.listeners) or "no port"
+            wanted = "any port" if one.port is None else f"port {one.port}"
+            yield NO_LISTENER.at(route.key, f"is a {route.kind} to {wanted} of {one.node}, which listens on {has}")
 
 
-def protocols(way: Way) -> Iterator[Finding]:
-    for leg in way.legs:
-        if leg.listener is None or way.kind == f"{leg.listener.protocol}Route":
+def protocols(route: Route) -> Iterator[Finding]:
+    for one in route.targets:
+        if one.target is None or route.kind == f"{one.target.protocol}Route":
             continue
-        what = f"is a {way.kind}, and port {leg.listener.port} of {leg.name} speaks {leg.listener.protocol}"
+        what = f"is a {route.kind}, and port {one.target.port} of {one.node} speaks {one.target.protocol}"
         # gRPC needs HTTP/2 all the way.
-        mistake = WRONG_PROTOCOL if (way.kind, leg.listener.protocol) == ("grpcRoute", "http") else OTHER_PROTOCOL
-        yield mistake.at(way.key, what)
+        mistake = WRONG_PROTOCOL if (route.kind, one.target.protocol) == ("grpcRoute", "http") else OTHER_PROTOCOL
+        yield mistake.at(route.key, what)
 
 
-def weight_nowhere(way: Way) -> Iterator[Finding]:
+def weight_nowhere(route: Route) -> Iterator[Finding]:
     """A target whose virtual node is not there yet may be the one that will take them."""
-    if not any(leg.weight for leg in way.legs if leg.node is None or leg.listener is not None):
-        weights = ", ".join(f"{leg.name} {leg.weight}" for leg in way.legs)
-        yield WEIGHT_NOWHERE.at(way.key, f"gives no weight to a target that listens ({weights})")
+    if not any(one.weight for one in route.targets if one.listeners is None or one.target is not None):
+        weights = ", ".join(f"{one.node} {one.weight}" for one in route.targets)
+        yield WEIGHT_NOWHERE.at(route.key, f"gives no weight to a target that listens ({weights})")
 
 
-def named_twice(way: Way) -> Iterator[Finding]:
+def named_twice(route: Route) -> Iterator[Finding]:
     seen = set()
-    for leg in way.legs:
-        if leg.listener is not None:
-            if (leg.name, leg.listener.port) in seen:
-                yield NAMED_TWICE.at(way.key, f"names port {leg.listener.port} of {leg.name} twice")
-            seen.add((leg.name, leg.listener.port))
+    for one in route.targets:
+        if one.target is not None:
+            if one.target in seen:
+                yield NAMED_TWICE.at(route.key, f"names port {one.target.port} of {one.node} twice")
+            seen.add(one.target)
 
 
-def which_listener(way: Way) -> Iterator[Finding]:
-    for leg in way.legs:
-        if leg.port is not None or leg.node is None or leg.listener is None or way.port is None:
+def which_listener(route: Route) -> Iterator[Finding]:
+    for one in route.targets:
+        if one.port is not None or one.target is None or route.port is None:
             continue
-        usable = [one.port for one in reading.usable(leg.node, way.kind)]
-        if len(usable) > 1 and way.port not in usable:
-            has, taken = ", ".join(map(str, usable)), leg.listener.port
-            what = f"names no port of {leg.name}, which has {has} and not the router's {way.port}; {taken} is taken"
-            yield WHICH_LISTENER.at(way.key, what)
+        usable = [listener.port for listener in one.listeners or () if listener.protocol in route.protocols]
+        if len(usable) > 1 and route.port not in usable:
+            has, taken = ", ".join(map(str, usable)), one.target.port
+            what = f"names no port of {one.node}, which has {has} and not the router's {route.port}; {taken} is taken"
+            yield WHICH_LISTENER.at(route.key, what)
 
 
-def timeouts(way: Way) -> Iterator[Finding]:
-    """Only where the route says how long: who gives the listener alone a shorter one means it."""
-    if way.kind == "tcpRoute" or (way.body.get("timeout") or {}).get("perRequest") is None:
-        return
-    allowed = reading.timeout(way.body)
-    for leg in way.legs:
-        if leg.listener is not None and leg.listener.timeout and (not allowed or allowed > leg.listener.timeout):
-            mine = _seconds(allowed) if allowed else "any time"
-            what = f"allows {mine}, and port {leg.listener.port} of {leg.name} {_seconds(leg.listener.timeout)}"
-            yield TIMEOUT.at(way.key, what)
+def timeouts(route: Route) -> Iterator[Finding]:
+    """Only where the route says how long: a listener that alone has a shorter one is meant to."""
+    for one in route.targets:
+        if one.listener is None:
+            continue
+        for cut in cut_short(route.timeouts, one.listener.timeouts, one.listener.protocol):
+            asked = _seconds(cut.asked) if cut.asked else "any time"
+            what = f"allows {asked}, and port {one.listener.port} of {one.node} {_seconds(cut.allowed)}"
+            yield (TIMEOUT if cut.name == "perRequest" else IDLE_TIMEOUT).at(route.key, what)
 
 
 _LOOKS = (no_listener, protocols, weight_nowhere, named_twice, which_listener, timeouts)
 
 
-def look(view: View, route: Resource) -> Iterator[Finding]:
+def look(view: View, resource: Resource) -> Iterator[Finding]:
     """All of these, on one reading of the route."""
-    way = reading.way(view, route)
-    return (finding for each in _LOOKS for finding in each(way))
+    route = resolved.route(view, resource)
+    return (finding for each in _LOOKS for finding in each(route))
 
 
 def _seconds(milliseconds: int) -> str:

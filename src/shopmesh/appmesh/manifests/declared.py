@@ -13,7 +13,7 @@ from shopmesh.appmesh.annotations import PREFIX, in_pieces, joined
 from shopmesh.appmesh.annotations.pieces import texts
 from shopmesh.appmesh.manifests.documents import Path, Source
 from shopmesh.appmesh.manifests.names import MANIFEST_KINDS, object_name
-from shopmesh.appmesh.store import Document, Key
+from shopmesh.appmesh.store import Document, Key, Resource, State
 
 ORDER = ("mesh", "virtualNode", "virtualRouter", "route", "virtualService", "virtualGateway", "gatewayRoute")
 """The order in which resources can be created one after another; deletions go the other way."""
@@ -41,6 +41,11 @@ class Declared:
     whole: bool = False
     source: Source | None = field(default=None, compare=False)
     path: Path = field(default=(), compare=False)
+
+
+def stored(resources: Iterable[Declared]) -> State:
+    """The resources as if they had been created, for what reads a `View`."""
+    return State(Resource(one.key, one.spec, "", 1, 0.0, 0.0, tuple(one.tags.items())) for one in resources)
 
 
 def in_order(resources: Iterable[Declared]) -> list[Declared]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
+from shopmesh.appmesh.resolved import duration_ms
 from shopmesh.appmesh.store import Document, Key, View
 from shopmesh.appmesh.validate import Problem
 
@@ -22,7 +23,6 @@ class Candidate(NamedTuple):
 
 Rule = Callable[[Candidate], Iterator[Problem]]
 
-_MILLISECONDS = {"ms": 1, "s": 1000}
 # Envoy refuses 315576000000 s and takes 1e9 s; nobody waits for thirty years.
 LONGEST_MILLISECONDS = 10**9 * 1000
 
@@ -31,7 +31,7 @@ def milliseconds(duration: Json) -> int | None:
     """A duration of the model, or None when it is absent or incomplete."""
     if not duration or "value" not in duration or "unit" not in duration:
         return None
-    return int(duration["value"]) * _MILLISECONDS[duration["unit"]]
+    return duration_ms(duration)
 
 
 def duration_problems(duration: Json, field: str, positive: bool = False) -> Iterator[Problem]:

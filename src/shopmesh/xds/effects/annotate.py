@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from shopmesh.appmesh.annotations.tagged import read
+from shopmesh.appmesh.resolved import Target
 from shopmesh.appmesh.store import Resource
 from shopmesh.xds.dependencies import Reader
 from shopmesh.xds.effects import faults, headers
@@ -14,7 +15,6 @@ from shopmesh.xds.effects.mirror import mirror
 from shopmesh.xds.effects.place import Annotatable, Effect, Place
 from shopmesh.xds.effects.rate_limit import rate_limit
 from shopmesh.xds.limitations import Limitation
-from shopmesh.xds.targets import Target
 
 EFFECTS: Mapping[str, Effect] = MappingProxyType(
     {

@@ -6,17 +6,19 @@ from envoy.config.core.v3.base_pb2 import RuntimeFractionalPercent
 from envoy.config.route.v3.route_components_pb2 import Route, RouteAction
 
 from shopmesh.appmesh.annotations.mirror import Mirror
+from shopmesh.appmesh.resolved import HTTP_PROTOCOLS, Target, choose, listeners, route
+from shopmesh.appmesh.store import Key
+from shopmesh.xds import names
 from shopmesh.xds.effects.place import Place, share
 from shopmesh.xds.limitations import Limitation
-from shopmesh.xds.targets import HTTP_PROTOCOLS, target
-from shopmesh.xds.weights import wished_port
 
 
 def mirror(place: Place, wanted: Mirror) -> None:
     """By a cluster of its own, for copies are counted like requests and would distort what is seen of a split."""
     key = place.resource.key
-    port = wished_port(place.reader, place.resource) if key.kind == "route" else None
-    found = target(place.reader, key.mesh, wanted.node, None, port, HTTP_PROTOCOLS)
+    port = route(place.reader, place.resource).port if key.kind == "route" else None
+    node = place.reader.get(Key("virtualNode", (key.mesh, wanted.node)))
+    found = choose(listeners(node), None, port, HTTP_PROTOCOLS)
     if found is None:
         place.limitations.append(
             Limitation(
@@ -27,9 +29,9 @@ def mirror(place: Place, wanted: Mirror) -> None:
             )
         )
         return
-    copies = found._replace(mirror=True)
+    copies = Target(key.mesh, wanted.node, found.protocol, found.port, mirror=True)
     policy = RouteAction.RequestMirrorPolicy(
-        cluster=copies.cluster,
+        cluster=names.egress_cluster(copies),
         runtime_fraction=RuntimeFractionalPercent(default_value=share(wanted.share)),
         # Else the copy's host ends in `-shadow`, and an application that looks at it does something else.
         disable_shadow_host_suffix_append=True,

@@ -9,10 +9,10 @@ from typing import Any, TypeAlias
 from envoy.config.route.v3.route_components_pb2 import Route, VirtualHost
 from envoy.type.v3.percent_pb2 import FractionalPercent
 
+from shopmesh.appmesh.resolved import Target
 from shopmesh.appmesh.store import Resource
 from shopmesh.xds.dependencies import Reader
 from shopmesh.xds.limitations import Limitation
-from shopmesh.xds.targets import Target
 
 Annotatable: TypeAlias = Route | VirtualHost
 

@@ -6,6 +6,6 @@
 What cannot be decided (most pairs of regular expressions) is not covered: nobody is told a mistake that is none.
 """
 
-from shopmesh.appmesh.findings.reach.reach import Reach, gateway_rank, gateway_reach, rank, reach
+from shopmesh.appmesh.findings.reach.reach import Reach, gateway_reach, reach
 
-__all__ = ["Reach", "gateway_rank", "gateway_reach", "rank", "reach"]
+__all__ = ["Reach", "gateway_reach", "reach"]

@@ -1,4 +1,4 @@
-"""The requests that one route takes, and when it is asked."""
+"""The requests that one route takes."""
 
 from __future__ import annotations
 
@@ -8,12 +8,10 @@ from dataclasses import dataclass, replace
 from shopmesh.appmesh.findings.reach import paths
 from shopmesh.appmesh.findings.reach.conditions import Condition, header, implies, query
 from shopmesh.appmesh.findings.reach.paths import Path
+from shopmesh.appmesh.resolved import path
 from shopmesh.appmesh.store import Document
 
-LOWEST_PRIORITY = 1000
-"""App Mesh's lowest, which a route without a priority has."""
-
-Rank = tuple[int, int, int, int, str]
+_PATHS = {"exact": paths.exact, "regex": paths.regex, "prefix": paths.prefix}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +35,10 @@ class Reach:
 
 
 def reach(kind: str, match: Document, port: int | None = None) -> Reach:
-    """Of a route's match; `port` is that of its router where it has just one."""
+    """Of a route's match; `port` is the only one on which its requests come in."""
     protocol = {"grpcRoute": "grpc", "tcpRoute": "tcp"}.get(kind, "http")
     conditions = tuple(_metadata(match) if protocol == "grpc" else _conditions(match))
-    return Reach(protocol, match.get("port", port), _path(protocol, match), conditions)
+    return Reach(protocol, match.get("port", port), _path(kind, match), conditions)
 
 
 def gateway_reach(kind: str, match: Document, port: int | None = None) -> Reach:
@@ -51,42 +49,9 @@ def gateway_reach(kind: str, match: Document, port: int | None = None) -> Reach:
     return replace(found, conditions=(*found.conditions, *_hostname(match)))
 
 
-def rank(name: str, priority: int | None, kind: str, match: Document) -> Rank:
-    """Sorts routes into the order in which they are asked (see `xds.matches.rank`); the first that fits takes it.
-
-    A regular expression is asked when those are, though its reach may be no more than a prefix.
-    """
-    found = reach(kind, match)
-    written = "regex" if "regex" in (match.get("path") or {}) else found.path.kind
-    return (
-        LOWEST_PRIORITY if priority is None else priority,
-        ("exact", "regex", "prefix").index(written),
-        -len(found.path.value) if written == "prefix" else 0,
-        -len(found.conditions),
-        name,
-    )
-
-
-def gateway_rank(name: str, priority: int | None, kind: str, match: Document) -> tuple[object, ...]:
-    """The same for gateway routes (see `xds.gateway_routes.rank`): after the priority the host name decides."""
-    as_route = rank(name, priority, kind, match)
-    hostname = match.get("hostname") or {}
-    host = (0, 0) if "exact" in hostname else (1, -len(hostname["suffix"])) if "suffix" in hostname else (2, 0)
-    return as_route[0], host, as_route
-
-
-def _path(protocol: str, match: Document) -> Path:
-    if protocol == "grpc":
-        service, method = match.get("serviceName"), match.get("methodName")
-        if service and method:
-            return paths.exact(f"/{service}/{method}")
-        return paths.prefix(f"/{service}/" if service else "/")
-    path = match.get("path") or {}
-    if "exact" in path:
-        return paths.exact(path["exact"])
-    if "regex" in path:
-        return paths.regex(path["regex"])
-    return paths.prefix(match.get("prefix", "/"))
+def _path(kind: str, match: Document) -> Path:
+    found = path(kind, match)
+    return _PATHS[found.kind](found.value)
 
 
 def _conditions(match: Document) -> Iterator[Condition]:

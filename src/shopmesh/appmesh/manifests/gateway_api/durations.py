@@ -2,15 +2,8 @@
 
 from __future__ import annotations
 
-from shopmesh.appmesh.store import Document
-
 _LARGEST = 99_999
 _UNITS = (("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1))
-
-
-def milliseconds(duration: Document) -> int:
-    """Of `{"value": 300, "unit": "ms"}`."""
-    return int(duration["value"]) * (1000 if duration["unit"] == "s" else 1)
 
 
 def written(count: int) -> str | None:

@@ -13,6 +13,7 @@ from shopmesh.appmesh.manifests.gateway_api.routes import service_routes
 from shopmesh.appmesh.manifests.gateway_api.services import Mesh
 from shopmesh.appmesh.manifests.gateway_api.written import Names, Warnings, Written
 from shopmesh.appmesh.manifests.written import as_yaml
+from shopmesh.appmesh.resolved import route
 
 VERSION = "v1.7.0"
 """The Gateway API's release whose standard channel has all that is written."""
@@ -55,7 +56,8 @@ def gateway_api(resources: Iterable[Declared], gateway_class: str) -> Export:
     """The resources of one mesh in the form of the Gateway API; `gateway_class` is that of its gateways."""
     mesh, names = Mesh.of(resources), Names()
     general = [line for resource in mesh.resources.values() for line in losses(resource)]
-    general += retries_unsaid(mesh.all("route"))
+    routes = (one for router in mesh.all("virtualRouter") for one in mesh.all("route", router.key.name))
+    general += retries_unsaid(route(mesh.view, one) for one in routes)
     objects = []
     for made in [*service_routes(mesh, names), *gateways(mesh, gateway_class, names)]:
         if isinstance(made, Warnings):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from shopmesh.appmesh.annotations import PREFIX
 from shopmesh.appmesh.manifests.declared import Declared, at
 from shopmesh.appmesh.manifests.gateway_api.written import Warnings
+from shopmesh.appmesh.resolved import Route
 from shopmesh.appmesh.store import Document
 
 _POLICY = "exists as a vendor's policy only"
@@ -47,10 +48,9 @@ def losses(resource: Declared) -> Iterator[str]:
     yield from warnings.lines
 
 
-def retries_unsaid(routes: list[Declared]) -> Iterator[str]:
+def retries_unsaid(routes: Iterable[Route]) -> Iterator[str]:
     """The policy that nobody sees, where a route relies on it."""
-    kinds = ("httpRoute", "http2Route", "grpcRoute")
-    if any(kind in route.spec and "retryPolicy" not in route.spec[kind] for route in routes for kind in kinds):
+    if any(route.kind != "tcpRoute" and not route.retry.written for route in routes):
         yield _RETRIES
 
 

@@ -6,13 +6,13 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
 
-from shopmesh.appmesh.kinds import ROUTE_KINDS
-from shopmesh.appmesh.manifests.declared import Declared
+from shopmesh.appmesh import resolved
 from shopmesh.appmesh.manifests.gateway_api import actions
 from shopmesh.appmesh.manifests.gateway_api.rules import Rule, in_order, rule
 from shopmesh.appmesh.manifests.gateway_api.services import Mesh, Service
 from shopmesh.appmesh.manifests.gateway_api.written import Names, Warnings, Written, made
-from shopmesh.appmesh.store import Document
+from shopmesh.appmesh.resolved import DEFAULT_RETRY, Timeouts, provider_key, targets_of
+from shopmesh.appmesh.store import Key
 
 KINDS = {"httpRoute": "HTTPRoute", "http2Route": "HTTPRoute", "grpcRoute": "GRPCRoute", "tcpRoute": "TCPRoute"}
 MOST_RULES = {"HTTPRoute": 16, "GRPCRoute": 16, "TCPRoute": 1}
@@ -24,27 +24,24 @@ def service_routes(mesh: Mesh, names: Names) -> Iterator[Written | Warnings]:
     for service in mesh.all("virtualService"):
         warnings = Warnings(f"virtualService {service.key.name}")
         own = mesh.virtual_service(service.key.name, warnings)
-        provider: Document = service.spec.get("provider") or {}
-        if "virtualRouter" in provider:
-            yield from _routed(provider["virtualRouter"]["virtualRouterName"], mesh, own, names, warnings)
-        elif "virtualNode" in provider:
-            yield from _provided(provider["virtualNode"]["virtualNodeName"], mesh, own, names, warnings)
-        else:
+        provider = provider_key(mesh.name, service.spec)
+        if provider is None:
             warnings.add("it has no provider, so its callers got 404; nothing is written")
             yield warnings
+        elif provider.kind == "virtualRouter":
+            yield from _routed(provider.name, mesh, own, names, warnings)
+        else:
+            yield from _provided(provider.name, mesh, own, names, warnings)
 
 
 def _routed(router: str, mesh: Mesh, own: Service, names: Names, warnings: Warnings) -> Iterator[Written | Warnings]:
-    mappings = [one["portMapping"] for one in (mesh.spec("virtualRouter", router) or {}).get("listeners", ())]
-    only = mappings[0]["port"] if len(mappings) == 1 else None
     groups: dict[tuple[str, int | None], list[Rule]] = defaultdict(list)
     warn: dict[str, Warnings] = {}
-    for route in mesh.all("route", router):
-        kind = next(kind for kind in ROUTE_KINDS if kind in route.spec)
-        port = route.spec[kind].get("match", {}).get("port", only)
+    for resource in mesh.all("route", router):
+        route = resolved.route(mesh.view, resource)
         warn[route.key.name] = Warnings(f"route {router}/{route.key.name}")
-        if found := rule(route, kind, mesh, own, port, warn[route.key.name]):
-            groups[KINDS[kind], port].append(found)
+        if found := rule(route, mesh, own, warn[route.key.name]):
+            groups[KINDS[route.kind], route.only_port].append(found)
     told = False
     for (kind, port), rules in sorted(groups.items(), key=lambda item: (item[0][0], item[0][1] or 0)):
         before = [] if told else warnings.lines
@@ -84,19 +81,19 @@ def _objects(
 
 def _provided(node: str, mesh: Mesh, own: Service, names: Names, warnings: Warnings) -> Iterator[Written | Warnings]:
     """A virtual service that a node provides: all of it goes there, for each of the node's listeners."""
-    listeners = [one["portMapping"] for one in (mesh.spec("virtualNode", node) or {}).get("listeners", ())]
-    for mapping in listeners:
-        kind, port = f"{mapping['protocol']}Route", mapping["port"]
+    targets = targets_of(mesh.view, mesh.name, node)
+    for target in targets:
+        kind, port = f"{target.protocol}Route", target.port
         mesh.expect(own, port)
         body: dict[str, Any] = {}
         if KINDS[kind] == "HTTPRoute":
-            body["timeouts"] = actions.http_timeouts({}, warnings)
-        body["backendRefs"] = [actions.node_backend(node, port, kind, mesh, own, warnings, port)]
+            body["timeouts"] = actions.http_timeouts(Timeouts(), DEFAULT_RETRY, warnings)
+        body["backendRefs"] = [actions.node_backend(node, port, mesh, own, warnings)]
         name = names.free(KINDS[kind], own.namespace, own.name)
         spec = {"parentRefs": [_parent(own, port)], "rules": [body]}
         yield made(KINDS[kind], own.namespace, name, spec, warnings.lines)
         warnings = Warnings(warnings.where)
-    if not listeners:
+    if not targets:
         warnings.add(f"virtualNode {node} listens nowhere; nothing is written")
         yield warnings
 
@@ -105,12 +102,11 @@ def _parent(own: Service, port: int | None) -> dict[str, Any]:
     return {"group": "", "kind": "Service", "name": own.name, **({"port": port} if port else {})}
 
 
-def sole_targets(mesh: Mesh, service: str) -> tuple[Declared | None, str, Document]:
-    """The one route that takes all calls of a virtual service, with its kind and body; None when there is none such."""
-    provider = (mesh.spec("virtualService", service) or {}).get("provider") or {}
-    routes = mesh.all("route", provider.get("virtualRouter", {}).get("virtualRouterName", "/"))
+def sole_route(mesh: Mesh, provider: Key | None) -> resolved.Route | None:
+    """The one route that takes all calls of a virtual service with that provider; None where there is none such."""
+    routes = mesh.view.children("route", provider.path) if provider else []
     if len(routes) != 1:
-        return None, "", {}
-    kind = next(kind for kind in ROUTE_KINDS if kind in routes[0].spec)
-    match = {name: value for name, value in routes[0].spec[kind].get("match", {}).items() if name != "port"}
-    return (routes[0], kind, routes[0].spec[kind]) if match in ({}, {"prefix": "/"}) else (None, "", {})
+        return None
+    route = resolved.route(mesh.view, routes[0])
+    match = {name: value for name, value in route.match.items() if name != "port"}
+    return route if match in ({}, {"prefix": "/"}) else None

@@ -7,29 +7,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from shopmesh.appmesh.manifests.declared import Declared
 from shopmesh.appmesh.manifests.gateway_api import actions
 from shopmesh.appmesh.manifests.gateway_api.matches import grpc_match, http_match
 from shopmesh.appmesh.manifests.gateway_api.services import Mesh, Service
 from shopmesh.appmesh.manifests.gateway_api.written import Warnings
-
-LAST = 1000
-"""App Mesh's lowest priority, which a route without one has."""
+from shopmesh.appmesh.resolved import Route
 
 _RULE_NAME = re.compile(r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*")
 
 
 @dataclass(frozen=True)
 class Rule:
-    """One rule, and the place in which it was tried."""
+    """One rule, and the route that it comes from."""
 
-    route: Declared
+    route: Route
     body: dict[str, Any]
-    priority: int
 
     @property
     def weight(self) -> tuple[int, ...]:
-        """How specific a rule is to the Gateway API: the heavier goes first.
+        """How specific a rule is to the Gateway API: the heavier is tried first.
 
         https://gateway-api.sigs.k8s.io/reference/spec/#httprouterule
         """
@@ -43,42 +39,40 @@ class Rule:
         return exact, length, *conditions
 
 
-def rule(route: Declared, kind: str, mesh: Mesh, own: Service, port: int | None, warnings: Warnings) -> Rule | None:
+def rule(route: Route, mesh: Mesh, own: Service, warnings: Warnings) -> Rule | None:
     """A route of a router as a rule; None, and a warning, when it cannot be said."""
-    body = route.spec[kind]
     said: dict[str, Any] = {}
-    if kind == "tcpRoute":
-        actions.unsaid(body, kind, warnings)
+    if route.kind == "tcpRoute":
+        actions.unsaid(route, warnings)
     else:
-        http = kind != "grpcRoute"
-        match = (http_match if http else grpc_match)(body["match"], warnings)
+        http = route.kind != "grpcRoute"
+        match = (http_match if http else grpc_match)(route.match, warnings)
         if match is None:
             return None
         said = {"matches": [match]} if match else {}
         if http:
-            said["timeouts"] = actions.http_timeouts(body, warnings)
-            said |= {"retry": retried} if (retried := actions.retry(body, warnings)) else {}
+            said["timeouts"] = actions.http_timeouts(route.timeouts, route.retry, warnings)
+            said |= {"retry": retried} if (retried := actions.http_retry(route.retry, warnings)) else {}
         else:
-            actions.unsaid(body, kind, warnings)
-    refs = actions.backends(body, kind, mesh, own, warnings, port)
-    made = {**_named(route), **said, "backendRefs": refs}
-    return Rule(route, made, route.spec.get("priority", LAST))
+            actions.unsaid(route, warnings)
+    return Rule(route, {**_named(route), **said, "backendRefs": actions.backends(route, mesh, own, warnings)})
 
 
 def in_order(rules: Sequence[Rule], warn: dict[str, Warnings]) -> list[Rule]:
-    """Sorted as App Mesh tried them; where the Gateway API tries them in another order, that is told."""
-    ordered = sorted(rules, key=lambda one: (one.priority, [-part for part in one.weight], one.route.key.name))
+    """Sorted as App Mesh tried them, with a warning where the Gateway API tries them in another order."""
+    ordered = sorted(rules, key=lambda one: one.route.rank)
     for index, first in enumerate(ordered):
-        for later in ordered[index + 1 :]:
-            if first.priority < later.priority and first.weight < later.weight:
-                warn[first.route.key.name].add(
-                    f"priority {first.priority} put it before {later.route.key.name}; the Gateway API tries the more"
-                    " specific first, and that is the other"
-                )
-                break
+        other = next((later for later in ordered[index + 1 :] if first.weight < later.weight), None)
+        if other is not None:
+            by_priority = first.route.priority < other.route.priority
+            why = f"priority {first.route.priority}" if by_priority else "App Mesh's order"
+            warn[first.route.key.name].add(
+                f"{why} put it before {other.route.key.name}; the Gateway API tries the more specific first, and that"
+                " is the other"
+            )
     return ordered
 
 
-def _named(route: Declared) -> dict[str, str]:
+def _named(route: Route) -> dict[str, str]:
     name = route.key.name
     return {"name": name} if len(name) <= 253 and _RULE_NAME.fullmatch(name) else {}

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from shopmesh.appmesh.manifests.declared import Declared, at
+from shopmesh.appmesh.manifests.declared import Declared, at, stored
 from shopmesh.appmesh.manifests.export import objects_of
 from shopmesh.appmesh.manifests.gateway_api.written import Warnings
 from shopmesh.appmesh.manifests.names import ObjectName
-from shopmesh.appmesh.store import Document, Key
+from shopmesh.appmesh.store import Key, Resource, View
 
 _LABEL = r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?"
 _HOST = re.compile(rf"({_LABEL})\.({_LABEL})(?:\.svc(?:\.cluster\.local)?)?\.?")
@@ -32,9 +32,10 @@ def service_of(host: str) -> Service | None:
 
 @dataclass(frozen=True)
 class Mesh:
-    """The resources of one mesh by key, and the names of their objects; `expected` gathers the Services spoken of."""
+    """The resources of one mesh, and the names of their objects; `expected` gathers the Services spoken of."""
 
     resources: Mapping[Key, Declared]
+    view: View
     objects: Mapping[Key, ObjectName]
     name: str
     expected: dict[Service, set[int]] = field(default_factory=dict)
@@ -44,17 +45,14 @@ class Mesh:
         """`resources` are those of one mesh."""
         by_key = {resource.key: resource for resource in resources}
         objects = {key: name for name, (key, _) in objects_of(by_key.values()).items()}
-        return cls(by_key, objects, next((key.mesh for key in by_key), ""))
+        return cls(by_key, stored(by_key.values()), objects, next((key.mesh for key in by_key), ""))
 
-    def all(self, kind: str, *parent: str) -> list[Declared]:
-        """The resources of a kind, or those below one parent, by name."""
-        keys = [key for key in self.resources if key.kind == kind and (not parent or key.path[1:-1] == parent)]
-        return [self.resources[key] for key in sorted(keys)]
+    def all(self, kind: str, *parent: str) -> list[Resource]:
+        """The resources of a kind below one parent, or below the mesh, by name."""
+        return self.view.children(kind, (self.name, *parent))
 
-    def spec(self, kind: str, *names: str) -> Document | None:
-        """A specification; None when there is no such resource."""
-        found = self.resources.get(Key(kind, (self.name, *names)))
-        return None if found is None else found.spec
+    def get(self, kind: str, *names: str) -> Resource | None:
+        return self.view.get(Key(kind, (self.name, *names)))
 
     def virtual_service(self, name: str, warnings: Warnings) -> Service:
         """The Service that callers of a virtual service call."""
@@ -62,15 +60,9 @@ class Mesh:
 
     def virtual_node(self, name: str, warnings: Warnings) -> Service:
         """The Service in front of a virtual node's workload."""
-        host = at(self.spec("virtualNode", name) or {}, ("serviceDiscovery", "dns", "hostname"))
+        node = self.get("virtualNode", name)
+        host = at(node.spec if node else {}, ("serviceDiscovery", "dns", "hostname"))
         return self._known("virtualNode", name, host, "its DNS host name", warnings)
-
-    def port_of(self, node: str, wished: int | None, protocols: tuple[str, ...]) -> int | None:
-        """The port of a virtual node for a route: the one wished for, else that of a fitting listener, else any."""
-        spec = self.spec("virtualNode", node) or {}
-        mappings = [listener["portMapping"] for listener in spec.get("listeners", ())]
-        mappings.sort(key=lambda mapping: mapping["protocol"] not in protocols)
-        return wished or next((int(mapping["port"]) for mapping in mappings), None)
 
     def expect(self, service: Service, port: int | None) -> None:
         """Notes that the cluster must have a Service, with a port."""

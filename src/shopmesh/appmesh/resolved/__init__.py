@@ -1,0 +1,61 @@
+"""What the documents of a mesh mean, decided once: defaults filled in, references followed, listeners chosen.
+
+    View, Resource ──► Route ── WeightedTarget ── Target        which listener a route sends to, and on what terms
+                  ──► GatewayRoute                              what a gateway takes, and how it rewrites it
+
+Envoy's configuration, findings, the export for the Gateway API, canaries, splits and local runs read it here, so they
+cannot disagree. Everything is computed from a `View` each time; `xds.dependencies` remembers and tracks what was read.
+Start with `route`.
+"""
+
+from shopmesh.appmesh.resolved.defaults import (
+    HTTP_PROTOCOLS,
+    LOWEST_PRIORITY,
+    REQUEST_TIMEOUT_MS,
+    ROUTE_PROTOCOLS,
+    TCP_PROTOCOLS,
+)
+from shopmesh.appmesh.resolved.durations import duration_ms, written_ms
+from shopmesh.appmesh.resolved.gateway import GatewayRoute, gateway_route
+from shopmesh.appmesh.resolved.listeners import Listener, Target, listener_of, listeners, ports, targets_of
+from shopmesh.appmesh.resolved.order import Path, Rank, path
+from shopmesh.appmesh.resolved.retry import DEFAULT_RETRY, GRPC_EVENTS, Retry, retry
+from shopmesh.appmesh.resolved.route import Route, WeightedTarget, choose, route
+from shopmesh.appmesh.resolved.service import backends, provider, provider_key
+from shopmesh.appmesh.resolved.timeouts import Cut, Timeouts, cut_short, timeouts
+
+__all__ = [
+    "DEFAULT_RETRY",
+    "GRPC_EVENTS",
+    "HTTP_PROTOCOLS",
+    "LOWEST_PRIORITY",
+    "REQUEST_TIMEOUT_MS",
+    "ROUTE_PROTOCOLS",
+    "TCP_PROTOCOLS",
+    "Cut",
+    "GatewayRoute",
+    "Listener",
+    "Path",
+    "Rank",
+    "Retry",
+    "Route",
+    "Target",
+    "Timeouts",
+    "WeightedTarget",
+    "backends",
+    "choose",
+    "cut_short",
+    "duration_ms",
+    "gateway_route",
+    "listener_of",
+    "listeners",
+    "path",
+    "ports",
+    "provider",
+    "provider_key",
+    "retry",
+    "route",
+    "targets_of",
+    "timeouts",
+    "written_ms",
+]

@@ -1,0 +1,17 @@
+"""Durations as App Mesh writes them."""
+
+from __future__ import annotations
+
+from shopmesh.appmesh.store import Document
+
+_UNITS = {"ms": 1, "s": 1000}
+
+
+def duration_ms(document: Document) -> int:
+    """The milliseconds of `{"value": 300, "unit": "ms"}`."""
+    return int(document["value"]) * _UNITS[document["unit"]]
+
+
+def written_ms(document: Document | None) -> int | None:
+    """The same; None where nothing is written."""
+    return None if document is None else duration_ms(document)

@@ -1,0 +1,62 @@
+"""Listeners of virtual nodes, routers and gateways, and the targets that the listeners of a node are to callers."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from shopmesh.appmesh.resolved.timeouts import Timeouts, timeouts
+from shopmesh.appmesh.store import Document, Key, Resource, View
+
+
+class Listener(NamedTuple):
+    """One listener; `document` is all that is written for it."""
+
+    port: int
+    protocol: str
+    document: Document
+
+    @property
+    def timeouts(self) -> Timeouts:
+        return timeouts((self.document.get("timeout") or {}).get(self.protocol))
+
+
+class Target(NamedTuple):
+    """One listener of a virtual node as its callers see it: what Envoy has one cluster for.
+
+    `mirror` is for copies of requests, which are counted apart.
+    """
+
+    mesh: str
+    node: str
+    protocol: str
+    port: int
+    mirror: bool = False
+
+    @property
+    def key(self) -> Key:
+        """Of the virtual node."""
+        return Key("virtualNode", (self.mesh, self.node))
+
+
+def listeners(resource: Resource | None) -> tuple[Listener, ...]:
+    """Of a virtual node, router or gateway, in the order of its document; none where it does not exist."""
+    documents = (resource.spec.get("listeners") or ()) if resource else ()
+    return tuple(
+        Listener(mapping["port"], mapping["protocol"], one) for one in documents for mapping in (one["portMapping"],)
+    )
+
+
+def ports(resource: Resource | None) -> dict[int, str]:
+    """The listeners of a virtual node, router or gateway: port to protocol."""
+    return {one.port: one.protocol for one in listeners(resource)}
+
+
+def listener_of(view: View, target: Target) -> Document:
+    """What is written for a target's listener; empty where there is none."""
+    return next((one.document for one in listeners(view.get(target.key)) if one.port == target.port), {})
+
+
+def targets_of(view: View, mesh: str, node: str) -> tuple[Target, ...]:
+    """Every listener of a virtual node: what a virtual service leads to that the node itself provides."""
+    found = view.get(Key("virtualNode", (mesh, node)))
+    return tuple(Target(mesh, node, one.protocol, one.port) for one in listeners(found))

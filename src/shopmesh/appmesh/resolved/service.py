@@ -1,0 +1,27 @@
+"""Virtual services: who provides them, and who may call them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from shopmesh.appmesh.store import Document, Key, Resource, View
+
+
+def provider_key(mesh: str, spec: Document) -> Key | None:
+    """The virtual router or node that provides a virtual service; None where it has no provider."""
+    for kind, provider in (spec.get("provider") or {}).items():
+        return Key(kind, (mesh, provider[f"{kind}Name"]))
+    return None
+
+
+def provider(view: View, service: Resource) -> Resource | None:
+    """The same as a resource; None where it does not exist."""
+    key = provider_key(service.key.mesh, service.spec)
+    return None if key is None else view.get(key)
+
+
+def backends(spec: Document) -> Iterator[Document]:
+    """The virtual services that a virtual node may call, each with its client policy."""
+    for backend in spec.get("backends") or ():
+        if "virtualService" in backend:
+            yield backend["virtualService"]
