@@ -6,9 +6,10 @@ commit ─► parts that changed ─► snapshots that changed ─► their prox
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 import grpc
@@ -18,8 +19,9 @@ from google.protobuf.message import DecodeError
 from shopmesh.server import admission, transport
 from shopmesh.server.instances import Instances
 from shopmesh.server.proxies import Proxies
+from shopmesh.server.sent_clusters import SentClusters
 from shopmesh.server.store import Commit, Store
-from shopmesh.server.transport import StreamError, grpc_server
+from shopmesh.server.transport import MOST_STREAMS, StreamError, grpc_server
 from shopmesh.xds.conversation import Conversation
 from shopmesh.xds.dependencies import Parts
 from shopmesh.xds.ledger import LimitError
@@ -32,7 +34,6 @@ __all__ = ["Ads", "grpc_server"]
 
 log = logging.getLogger(__name__)
 
-MOST_STREAMS = 10_000
 RETRY_SECONDS = 5.0
 """After that a proxy is asked once more to load the certificates that it could not: its files may be there by now."""
 
@@ -42,10 +43,15 @@ WOKEN_AT_ONCE = 256
 
 @dataclass(eq=False)
 class _Group:
-    """The proxies of one shape, and the snapshot that they share; None while their virtual node does not exist."""
+    """The proxies of one shape, and the snapshot that they share; None while their virtual node does not exist.
+
+    `readers` are those who look at `clusters`.
+    """
 
     snapshot: Snapshot | None = None
+    clusters: SentClusters = field(default_factory=SentClusters)
     sessions: set[AdsSession] = field(default_factory=set)
+    readers: int = 0
     failure: Limitation | None = None
 
 
@@ -89,11 +95,22 @@ class Ads:
 
     # what sessions call
 
+    @contextlib.contextmanager
+    def clusters_of(self, node: ProxyNode) -> Iterator[SentClusters]:
+        """The clusters that a proxy like that one was sent, kept up to date inside the `with` block.
+
+        They follow from the node alone, so its stream of ADS may be at another replica.
+        """
+        group = self._group(node.shape)
+        group.readers += 1
+        try:
+            yield group.clusters
+        finally:
+            group.readers -= 1
+            self._release(node.shape, group)
+
     def join(self, session: AdsSession, node: ProxyNode) -> None:
-        group = self._groups.get(node.shape)
-        if group is None:
-            group = self._groups[node.shape] = _Group()
-            self._build(node.shape, group)
+        group = self._group(node.shape)
         group.sessions.add(session)
         if group.snapshot is not None:
             session.conversation.offer(group.snapshot)
@@ -107,9 +124,19 @@ class Ads:
         group = self._groups.get(node.shape)
         if group is not None:
             group.sessions.discard(session)
-            if not group.sessions:
-                del self._groups[node.shape]
-                self._parts.release(snapshot, node.shape)
+            self._release(node.shape, group)
+
+    def _group(self, shape: Shape) -> _Group:
+        group = self._groups.get(shape)
+        if group is None:
+            group = self._groups[shape] = _Group()
+            self._build(shape, group)
+        return group
+
+    def _release(self, shape: Shape, group: _Group) -> None:
+        if not group.sessions and not group.readers:
+            del self._groups[shape]
+            self._parts.release(snapshot, shape)
 
     # what the store calls
 
@@ -140,6 +167,7 @@ class Ads:
     def _build(self, shape: Shape, group: _Group) -> None:
         try:
             group.snapshot, group.failure = self._parts.root(snapshot, shape), None
+            group.clusters.update(group.snapshot["clusters"] if group.snapshot is not None else None)
         except Exception as error:
             # One mesh that we cannot translate must not keep the others from their changes.
             log.exception("the configuration of %s %s/%s could not be made", shape.kind, shape.mesh, shape.name)

@@ -303,14 +303,17 @@ def seen(view: View, key: Key, canary: Canary, counted: Counted) -> dict[str, An
     for caller, cluster, tally in counted:
         if caller.mesh == key.mesh and cluster in clusters:
             tallies[clusters[cluster]].add(tally)
+    return {version: _counts(tally, canary.plan.max_p99) for version, tally in tallies.items()}
+
+
+def _counts(tally: Tally, max_p99: float | None) -> dict[str, Any]:
+    """What a verdict is made of. Of a proxy that reports more errors than requests, no more than the requests count."""
+    requests = int(tally.requests)
     return {
-        version: {
-            "requests": int(tally.requests),
-            "errors": int(tally.errors),
-            "slower": tally.slower(canary.plan.max_p99) if canary.plan.max_p99 is not None else 0,
-            "p99": finite(tally.quantile(0.99)),
-        }
-        for version, tally in tallies.items()
+        "requests": requests,
+        "errors": min(int(tally.errors), requests),
+        "slower": min(tally.slower(max_p99), requests) if max_p99 is not None else 0,
+        "p99": finite(tally.quantile(0.99)),
     }
 
 

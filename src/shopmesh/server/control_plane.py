@@ -138,7 +138,7 @@ async def served(config: Config, foundation: Foundation, listener: socket.socket
     ads.add_to(server)
     readiness.add_to(server, ads.instances.readiness)
     handover = Handover(replicas, figures)
-    metrics.add_to(server, figures, take_over=handover.take_over)
+    metrics.add_to(server, figures, ads.clusters_of, take_over=handover.take_over)
     xds_port = _bind(server, config.xds_host, config.xds_port, foundation.xds_credentials)
     await server.start()
     try:

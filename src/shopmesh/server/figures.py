@@ -4,25 +4,32 @@ Every proxy reports cumulative counters and the histogram of its last interval, 
 (https://www.envoyproxy.io/docs/envoy/v1.40.0/api-v3/config/metrics/v3/metrics_service.proto). A report covers the time
 since the one before it; sums over a span count only reports that lie wholly inside, so nothing from before a weight
 change is counted as after it.
+
+All of it is bounded. What is over a bound costs resolution first, then what has been idle for the longest.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from shopmesh.xds import names
-from shopmesh.xds.bootstrap.statistics import LATENCY_BUCKETS_MS
+from shopmesh.server.time_series import SLOTS, Tally, TimeSeries
 
-RECENT = 120
-"""Reports of one second that are kept for each caller and cluster."""
-COARSE_SECONDS = 10.0
-COARSE = 180
-"""Older reports are kept merged to ten seconds each: half an hour of them."""
-MAX_CLUSTERS_OF_A_PROXY = 10_000
-"""A proxy that reports more than this is not one of ours; the rest is dropped."""
+__all__ = ["Caller", "Figures", "LeftOff", "Reading", "Reports", "Tally"]
+
+MOST_CLUSTERS_OF_A_CALLER = 2_000
+MOST_SERIES = 20_000
+"""Of all callers and their clusters together."""
+MOST_SLOTS_OF_A_CALLER = 100 * SLOTS
+MOST_SLOTS = 1_000 * SLOTS
+"""Of all series together, 60 to 130 MB of them; with more series than fit, each has a coarser past."""
+REMEMBERED_SECONDS = 1800.0
+"""So long a proxy whose stream has ended is known, so that it is not counted twice when it comes back."""
+MOST_REMEMBERED = 10_000
+MOST_REMEMBERED_COUNTERS = 200_000
+"""Counters of all those proxies together."""
 
 
 class Caller(NamedTuple):
@@ -31,44 +38,6 @@ class Caller(NamedTuple):
     mesh: str
     kind: str
     name: str
-
-
-@dataclass(slots=True)
-class Tally:
-    """Counts over a span of time. `latency` maps a bucket's upper edge in milliseconds to the requests in it.
-
-    Of a TCP cluster, connections are its requests, and those that could not be made its errors.
-    """
-
-    requests: float = 0
-    errors: float = 0
-    retries: float = 0
-    latency: dict[float, int] = field(default_factory=dict)
-
-    def add(self, other: Tally) -> None:
-        self.requests += other.requests
-        self.errors += other.errors
-        self.retries += other.retries
-        for edge, count in other.latency.items():
-            self.latency[edge] = self.latency.get(edge, 0) + count
-
-    def __bool__(self) -> bool:
-        return bool(self.requests or self.errors or self.retries or self.latency)
-
-    def slower(self, milliseconds: float) -> int:
-        """The requests of the buckets that lie wholly above that time; one within a bucket counts as its upper edge."""
-        edge = min((edge for edge in LATENCY_BUCKETS_MS if edge >= milliseconds), default=milliseconds)
-        return sum(count for upper, count in self.latency.items() if upper > edge)
-
-    def quantile(self, q: float) -> float | None:
-        """The upper edge, in milliseconds, of the bucket that holds the q-th request; None without requests."""
-        total = sum(self.latency.values())
-        seen = 0
-        for edge in sorted(self.latency):
-            seen += self.latency[edge]
-            if total and seen >= q * total:
-                return edge
-        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,40 +50,12 @@ class Reading:
     latency: Mapping[float, int]
 
 
-class _Slot(NamedTuple):
-    begin: float
-    end: float
-    tally: Tally
+class _Counters(NamedTuple):
+    """Those of one cluster, since the proxy started."""
 
-
-class _Series:
-    """The tallies of one caller and cluster over time, fine for the last two minutes and coarse before."""
-
-    def __init__(self) -> None:
-        self._recent: deque[_Slot] = deque(maxlen=RECENT)
-        self._coarse: deque[_Slot] = deque(maxlen=COARSE)
-
-    def add(self, slot: _Slot) -> None:
-        if len(self._recent) == RECENT:
-            self._age(self._recent[0])
-        self._recent.append(slot)
-
-    def since(self, begin: float) -> Tally:
-        total = Tally()
-        for slot in (*self._coarse, *self._recent):
-            if slot.begin >= begin:
-                total.add(slot.tally)
-        return total
-
-    def _age(self, slot: _Slot) -> None:
-        if self._coarse and slot.end - self._coarse[-1].begin <= COARSE_SECONDS:
-            last = self._coarse.pop()
-            last.tally.add(slot.tally)
-            self._coarse.append(_Slot(min(last.begin, slot.begin), max(last.end, slot.end), last.tally))
-        else:
-            merged = Tally()
-            merged.add(slot.tally)
-            self._coarse.append(_Slot(slot.begin, slot.end, merged))
+    requests: float = 0.0
+    errors: float = 0.0
+    retries: float = 0.0
 
 
 @dataclass(slots=True)
@@ -122,8 +63,9 @@ class _Proxy:
     """The last report of one proxy, to tell what is new in the next."""
 
     at: float
-    readings: dict[str, Reading] = field(default_factory=dict)
+    counters: dict[str, _Counters] = field(default_factory=dict)
     certificate_days: int | None = None
+    streams: int = 0
 
 
 class LeftOff(NamedTuple):
@@ -133,53 +75,55 @@ class LeftOff(NamedTuple):
     readings: Mapping[str, Reading]
 
 
+_Key = tuple[Caller, str]
+
+
 class Figures:
-    """All tallies, by caller and cluster. Times are seconds of one clock, given by the callers."""
+    """All tallies, by caller and cluster. Times are seconds of one clock, given by the callers.
+
+    Each open stream holds a proxy here, so their number bounds the proxies that are connected.
+    """
 
     def __init__(self) -> None:
-        self._proxies: dict[tuple[Caller, str], _Proxy] = {}
-        self._series: dict[tuple[Caller, str], _Series] = {}
+        self._proxies: dict[_Key, _Proxy] = {}
+        self._closed: OrderedDict[_Key, float] = OrderedDict()
+        """Those without a stream, and when it ended; the first to go comes first."""
+        self._closed_counters = 0
+        self._series: dict[Caller, dict[str, TimeSeries]] = {}
+        self._number_of_series = 0
 
-    def begin(self, caller: Caller, instance: str, started: float) -> None:
+    def open(self, caller: Caller, instance: str, started: float) -> Reports:
         """A proxy opened its stream. A known one goes on where it was; counters that fell are a restarted proxy.
 
         The first report of an unknown one holds all that it counted since it `started`, which may have been long ago:
         before this control plane was there, or before requests were to be counted.
         """
-        self._proxies.setdefault((caller, instance), _Proxy(started))
+        key = (caller, instance)
+        self._reopen(key)
+        proxy = self._proxies.setdefault(key, _Proxy(started))
+        proxy.streams += 1
+        return Reports(self, key, proxy)
 
     def left_off(self, caller: Caller, instance: str) -> LeftOff | None:
         """Where a proxy's reports have come to here; None where it is not known."""
         proxy = self._proxies.get((caller, instance))
-        return None if proxy is None else LeftOff(proxy.at, proxy.readings)
+        if proxy is None:
+            return None
+        return LeftOff(proxy.at, {cluster: Reading(*one, {}) for cluster, one in proxy.counters.items()})
 
     def go_on(self, caller: Caller, instance: str, left: LeftOff) -> None:
         """What a proxy reports next is counted from there on, for another has counted what came before."""
-        proxy = self._proxies.get((caller, instance))
-        if proxy is None or proxy.at < left.at:
-            self._proxies[caller, instance] = _Proxy(left.at, dict(left.readings))
-
-    def report(self, caller: Caller, instance: str, at: float, readings: Mapping[str, Reading]) -> None:
-        """Takes in one report; `begin` was called for this proxy."""
-        proxy = self._proxies[caller, instance]
-        for cluster, reading in readings.items():
-            before = proxy.readings.get(cluster, _NOTHING)
-            tally = Tally(
-                _grown(reading.requests, before.requests),
-                _grown(reading.errors, before.errors),
-                _grown(reading.retries, before.retries),
-                {edge: count for edge, count in reading.latency.items() if count},
-            )
-            if cluster not in proxy.readings and len(proxy.readings) >= MAX_CLUSTERS_OF_A_PROXY:
-                continue
-            proxy.readings[cluster] = reading
-            if tally:
-                self._series.setdefault((caller, cluster), _Series()).add(_Slot(proxy.at, at, tally))
-        proxy.at = at
-
-    def note_certificates(self, caller: Caller, instance: str, days: int | None) -> None:
-        """Takes in when the first certificate of a proxy expires; `begin` was called for it."""
-        self._proxies[caller, instance].certificate_days = days
+        key = (caller, instance)
+        proxy = self._proxies.get(key)
+        if proxy is not None and proxy.at >= left.at:
+            return
+        counters = {name: _Counters(one.requests, one.errors, one.retries) for name, one in left.readings.items()}
+        if proxy is None or not proxy.streams:
+            self._reopen(key)
+            self._proxies[key] = _Proxy(left.at, counters)
+            self._close(key, left.at)
+        else:
+            proxy.at, proxy.counters = left.at, counters
 
     def certificate_days(self) -> dict[tuple[Caller, str], int]:
         """Whole days until the first certificate of each proxy that has any expires, by caller and instance."""
@@ -188,72 +132,102 @@ class Figures:
         }
 
     def forget(self, caller: Caller, instance: str) -> None:
-        """A proxy was withdrawn. What it counted stays counted; one of the same name starts anew."""
+        """A proxy was withdrawn. What it counted stays counted, and so does what its open stream still brings."""
+        self._reopen((caller, instance))
         self._proxies.pop((caller, instance), None)
 
     def since(self, begin: float) -> Iterator[tuple[Caller, str, Tally]]:
         """What each caller counted for each cluster in reports that began at `begin` or later."""
-        for (caller, cluster), series in self._series.items():
-            yield caller, cluster, series.since(begin)
+        for caller, by_cluster in self._series.items():
+            for cluster, series in by_cluster.items():
+                yield caller, cluster, series.since(begin)
+
+    # what streams report
+
+    def add(self, caller: Caller, cluster: str, begin: float, end: float, tally: Tally) -> None:
+        """Counts what one proxy counted of one cluster in one report."""
+        by_cluster = self._series.get(caller, {})
+        series = by_cluster.get(cluster) or self._new_series(caller, cluster)
+        of_caller = len(self._series[caller])
+        share = min(1.0, MOST_SLOTS_OF_A_CALLER / (of_caller * SLOTS), MOST_SLOTS / (self._number_of_series * SLOTS))
+        series.add(begin, end, tally, share)
+
+    def close(self, key: _Key, proxy: _Proxy, at: float) -> None:
+        """One of a proxy's streams ended; its last one leaves it to be remembered for a while."""
+        proxy.streams -= 1
+        if not proxy.streams and self._proxies.get(key) is proxy:
+            self._close(key, at)
+
+    def _close(self, key: _Key, at: float) -> None:
+        self._closed[key] = at
+        self._closed_counters += len(self._proxies[key].counters)
+        while self._closed and (
+            len(self._closed) > MOST_REMEMBERED
+            or self._closed_counters > MOST_REMEMBERED_COUNTERS
+            or next(iter(self._closed.values())) < at - REMEMBERED_SECONDS
+        ):
+            first = next(iter(self._closed))
+            self._reopen(first)
+            del self._proxies[first]
+
+    def _reopen(self, key: _Key) -> None:
+        """Takes a proxy from those that wait to be forgotten, if it is one."""
+        if self._closed.pop(key, None) is not None:
+            self._closed_counters -= len(self._proxies[key].counters)
+
+    def _new_series(self, caller: Caller, cluster: str) -> TimeSeries:
+        if len(self._series.get(caller, ())) >= MOST_CLUSTERS_OF_A_CALLER:
+            self._drop_idle(caller)
+        elif self._number_of_series >= MOST_SERIES:
+            # Whoever has most gives way, not whoever has been quiet.
+            self._drop_idle(max(self._series, key=lambda one: len(self._series[one])))
+        found = self._series.setdefault(caller, {})[cluster] = TimeSeries()
+        self._number_of_series += 1
+        return found
+
+    def _drop_idle(self, caller: Caller) -> None:
+        """Forgets the cluster of that caller which was reported last the longest ago."""
+        by_cluster = self._series[caller]
+        del by_cluster[min(by_cluster, key=lambda cluster: by_cluster[cluster].last)]
+        self._number_of_series -= 1
+        if not by_cluster:
+            del self._series[caller]
 
 
-_NOTHING = Reading(0, 0, 0, {})
+class Reports:
+    """The stream of one proxy; made by `Figures.open`. It may go on after the proxy was withdrawn."""
+
+    __slots__ = ("_figures", "_key", "_proxy")
+
+    def __init__(self, figures: Figures, key: _Key, proxy: _Proxy) -> None:
+        self._figures = figures
+        self._key = key
+        self._proxy = proxy
+
+    def add(self, at: float, readings: Mapping[str, Reading]) -> None:
+        """Takes in one report, of clusters that the proxy was sent."""
+        proxy, (caller, _) = self._proxy, self._key
+        for cluster, reading in readings.items():
+            before = proxy.counters.pop(cluster, None)
+            if before is None and len(proxy.counters) >= MOST_CLUSTERS_OF_A_CALLER:
+                # The one that was reported last the longest ago: its cluster has most likely left.
+                del proxy.counters[next(iter(proxy.counters))]
+            proxy.counters[cluster] = now = _Counters(reading.requests, reading.errors, reading.retries)
+            requests, errors, retries = map(_grown, now, before or _Counters())
+            tally = Tally(requests, errors, retries, {edge: count for edge, count in reading.latency.items() if count})
+            if tally:
+                self._figures.add(caller, cluster, proxy.at, at, tally)
+        proxy.at = at
+
+    def note_certificates(self, days: int | None) -> None:
+        """Takes in when the first certificate of the proxy expires."""
+        self._proxy.certificate_days = days
+
+    def close(self, at: float) -> None:
+        """The stream has ended. The proxy may come back."""
+        self._figures.close(self._key, self._proxy, at)
 
 
 def _grown(now: float, before: float) -> float:
     """How much a counter has grown; one that fell belongs to a proxy that restarted from zero."""
     return now - before if now >= before else now
-
-
-def readings(families: Iterable[object]) -> dict[str, Reading]:
-    """The clusters of one report, from its metric families (see `metrics_proto`).
-
-    With tags as labels Envoy names the counter of 5xx answers `cluster.upstream_rq_xx` and puts the class beside it;
-    histograms count cumulatively over their buckets.
-    """
-    counts: dict[str, dict[str, float]] = {}
-    latency: dict[str, dict[float, int]] = {}
-    for family in families:
-        name = family.name  # type: ignore[attr-defined]  # built from descriptors at run time
-        if name not in _COUNTERS and name not in _COUNTERS_OF_TCP and name != _LATENCY:
-            continue
-        for metric in family.metric:  # type: ignore[attr-defined]  # as above
-            labels = {label.name: label.value for label in metric.label}
-            cluster = labels.get("envoy.cluster_name")
-            if cluster is None:
-                continue
-            if name == _LATENCY:
-                latency[cluster] = _by_bucket(metric.histogram)
-                continue
-            what = (_COUNTERS_OF_TCP if names.is_of_tcp(cluster) else _COUNTERS).get(name)
-            if what is not None and (name != _BY_CLASS or labels.get("envoy.response_code_class") == "5"):
-                counts.setdefault(cluster, {})[what] = metric.counter.value
-    return {
-        cluster: Reading(
-            found.get("requests", 0.0),
-            found.get("errors", 0.0),
-            found.get("retries", 0.0),
-            latency.get(cluster, {}),
-        )
-        for cluster, found in counts.items()
-    }
-
-
-_BY_CLASS = "cluster.upstream_rq_xx"
-_LATENCY = "cluster.upstream_rq_time"
-_COUNTERS = {
-    "cluster.upstream_rq_completed": "requests",
-    _BY_CLASS: "errors",
-    "cluster.upstream_rq_retry": "retries",
-}
-_COUNTERS_OF_TCP = {"cluster.upstream_cx_total": "requests", "cluster.upstream_cx_connect_fail": "errors"}
-
-
-def _by_bucket(histogram: object) -> dict[float, int]:
-    counts: dict[float, int] = {}
-    below = 0
-    for bucket in histogram.bucket:  # type: ignore[attr-defined]  # built from descriptors at run time
-        if bucket.cumulative_count > below:
-            counts[bucket.upper_bound] = bucket.cumulative_count - below
-            below = bucket.cumulative_count
-    return counts

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 
@@ -12,7 +11,7 @@ from google.protobuf.message import DecodeError
 
 from shopmesh.server import admission
 from shopmesh.server.refusals import Refusals
-from shopmesh.server.transport import FIRST_MESSAGE_SECONDS, StreamError
+from shopmesh.server.transport import MOST_STREAMS, OpenStreams, StreamError, first_message
 from shopmesh.xds.node import NodeError, ProxyNode, parse
 from shopmesh.xds.readiness import is_ready, specifier
 
@@ -21,16 +20,18 @@ log = logging.getLogger(__name__)
 SERVICE = "envoy.service.health.v3.HealthDiscoveryService"
 
 
-def add_to(server: grpc.aio.Server, told: Callable[[ProxyNode, bool], None]) -> None:
+def add_to(server: grpc.aio.Server, told: Callable[[ProxyNode, bool], None], most_streams: int = MOST_STREAMS) -> None:
     """Serves HDS; `told` is called with each proxy's first report, and whenever it becomes ready or ceases to be.
 
     The end of a stream says nothing: the proxy may go on serving without us.
     """
     refusals = Refusals(log)
+    streams = OpenStreams(most_streams)
 
     async def stream(_: AsyncIterator[bytes], context: grpc.aio.ServicerContext[bytes, bytes]) -> None:
         try:
-            await _Stream(context, told).run()
+            with streams.one():
+                await _Stream(context, told).run()
         except (DecodeError, NodeError, StreamError) as error:
             refusals.tell(context.peer(), str(error))
             code = error.code if isinstance(error, StreamError) else grpc.StatusCode.INVALID_ARGUMENT
@@ -48,11 +49,7 @@ class _Stream:
         self._told = told
 
     async def run(self) -> None:
-        try:
-            async with asyncio.timeout(FIRST_MESSAGE_SECONDS):
-                first = await self._read()
-        except TimeoutError:
-            raise StreamError("no request came", grpc.StatusCode.DEADLINE_EXCEEDED) from None
+        first = _parsed(await first_message(self._context))
         if first is None:
             return
         node = parse(first.health_check_request.node)
@@ -60,13 +57,13 @@ class _Stream:
         if node.readiness:
             await self._context.write(specifier(node).SerializeToString())
         before: bool | None = None
-        while (message := await self._read()) is not None:
+        while (message := _parsed(await self._context.read())) is not None:
             ready = is_ready(node, message.endpoint_health_response)
             if ready is not before:
                 before = ready
                 self._told(node, ready)
 
-    async def _read(self) -> HealthCheckRequestOrEndpointHealthResponse | None:
-        data: object = await self._context.read()
-        # At the end it is grpc.aio.EOF, which is no bytes.
-        return HealthCheckRequestOrEndpointHealthResponse.FromString(data) if isinstance(data, bytes) else None
+
+def _parsed(data: object) -> HealthCheckRequestOrEndpointHealthResponse | None:
+    """None at the end of a stream, where it is grpc.aio.EOF."""
+    return HealthCheckRequestOrEndpointHealthResponse.FromString(data) if isinstance(data, bytes) else None

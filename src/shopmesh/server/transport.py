@@ -7,8 +7,9 @@ for those to be sent, and `closed`; and gives it a `wake`, which is called when 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import Protocol
 
 import grpc
@@ -19,6 +20,8 @@ log = logging.getLogger(__name__)
 
 SERVICE = "envoy.service.discovery.v3.AggregatedDiscoveryService"
 FIRST_MESSAGE_SECONDS = 15.0
+MOST_STREAMS = 10_000
+"""Of each service that proxies speak to."""
 LARGEST_REQUEST = 4 * 1024 * 1024
 
 _OPTIONS: Sequence[tuple[str, int]] = (
@@ -48,6 +51,37 @@ class StreamError(Exception):
     def __init__(self, message: str, code: grpc.StatusCode = grpc.StatusCode.INVALID_ARGUMENT) -> None:
         super().__init__(message)
         self.code = code
+
+
+class OpenStreams:
+    """Counts the open streams of one service; one more than `most` is refused."""
+
+    def __init__(self, most: int = MOST_STREAMS) -> None:
+        self._most = most
+        self._open = 0
+
+    @contextlib.contextmanager
+    def one(self) -> Iterator[None]:
+        """One stream, for the length of a `with` block; raises `StreamError` when there are too many."""
+        if self._open >= self._most:
+            raise StreamError(
+                f"{self._most} streams are open already; start another control plane",
+                grpc.StatusCode.RESOURCE_EXHAUSTED,
+            )
+        self._open += 1
+        try:
+            yield
+        finally:
+            self._open -= 1
+
+
+async def first_message(context: grpc.aio.ServicerContext[bytes, bytes]) -> object:
+    """The first message of a stream, or `grpc.aio.EOF`, which is no bytes; raises `StreamError` when none comes."""
+    try:
+        async with asyncio.timeout(FIRST_MESSAGE_SECONDS):
+            return await context.read()
+    except TimeoutError:
+        raise StreamError("no request came", grpc.StatusCode.DEADLINE_EXCEEDED) from None
 
 
 class Session(Protocol):
@@ -107,12 +141,7 @@ class _Stream:
 
     async def run(self) -> None:
         try:
-            try:
-                async with asyncio.timeout(FIRST_MESSAGE_SECONDS):
-                    data = await self._context.read()
-            except TimeoutError:
-                raise StreamError("no request came", grpc.StatusCode.DEADLINE_EXCEEDED) from None
-            # At the end it is grpc.aio.EOF, which is no bytes.
+            data = await first_message(self._context)
             while isinstance(data, bytes):
                 self._session.received(data)
                 self._wake()

@@ -178,7 +178,7 @@ class Mesh:
             ads = Ads(self.store, proxies, retry_seconds=0.3)
             ads.add_to(server)
             readiness.add_to(server, ads.instances.readiness)
-            metrics.add_to(server, self.figures)
+            metrics.add_to(server, self.figures, ads.clusters_of)
             port = server.add_insecure_port(f"127.0.0.1:{self.port}")
             server.add_insecure_port(f"unix:{self.socket}")
             await server.start()

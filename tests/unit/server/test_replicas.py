@@ -257,8 +257,9 @@ def test_a_proxy_that_moves_is_counted_once() -> None:
         for at, (number, counter) in enumerate(((0, 10), (1, 15), (1, 18), (0, 30)), 10):
             # Two at once: the second waits for what was asked for the first.
             await asyncio.gather(*(handovers[number].take_over(ORDER, f"order-{one}") for one in (1, 2)))
-            wired.figures[number].begin(ORDER, "order-1", started=1.0)
-            wired.figures[number].report(ORDER, "order-1", float(at), {"x": Reading(counter, 0, 0, {})})
+            reports = wired.figures[number].open(ORDER, "order-1", started=1.0)
+            reports.add(float(at), {"x": Reading(counter, 0, 0, {})})
+            reports.close(float(at))
         answer = await replicas[0].ask(Question(spans=(0.0,)))
         assert [(ORDER, "x", Tally(30))] == list(answer.told.counted[0])
 

@@ -1,0 +1,46 @@
+"""Which clusters a proxy may report statistics of: those of its snapshot, and for a minute those that left it.
+
+What it sent as `initial_resource_versions` or acknowledged is its own word, and does not count.
+"""
+
+from __future__ import annotations
+
+from shopmesh.xds.names import counted_as
+from shopmesh.xds.resources import Collection
+
+LATE_SECONDS = 60.0
+"""So long after a cluster has left the snapshot its statistics count: a proxy removes it last, and reports later."""
+MOST_LATE = 10_000
+
+
+class SentClusters:
+    """The names in Envoy's statistics of the clusters that the proxies of one shape were sent."""
+
+    def __init__(self) -> None:
+        self._collection: Collection | None = None
+        self._read: Collection | None = None
+        self._names: dict[str, str] = {}
+        self._late: dict[str, float] = {}
+        """Clusters that have left, and until when they count."""
+
+    def update(self, collection: Collection | None) -> None:
+        """Takes in what they should have now; None: their node does not exist any more."""
+        self._collection = collection
+
+    def find(self, name: str, now: float) -> str | None:
+        """That name, as one object for all reports, if it counts; else None."""
+        if self._read is not self._collection:
+            self._take_in(now)
+        if (known := self._names.get(name)) is not None:
+            return known
+        return name if self._late.get(name, 0.0) > now else None
+
+    def _take_in(self, now: float) -> None:
+        """Only when somebody reports: a cluster that came and went between two reports has nothing to report."""
+        before, self._read = self._names, self._collection
+        sent = map(counted_as, self._read.versions) if self._read is not None else ()
+        self._names = {name: name for name in sent}
+        late = {name: until for name, until in self._late.items() if until > now}
+        late |= dict.fromkeys(before, now + LATE_SECONDS)
+        gone = [(name, until) for name, until in late.items() if name not in self._names]
+        self._late = dict(gone[-MOST_LATE:])

@@ -1,0 +1,120 @@
+"""Counts over time, in little memory: every second for two minutes, every ten seconds for half an hour before.
+
+A slot is one array of doubles, because a mesh has hundreds of thousands of them: 200 bytes, or 450 with a request in
+every bucket of the histogram. Doubles hold counts exactly up to 2**53.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections import deque
+from dataclasses import dataclass, field
+from itertools import chain
+
+from shopmesh.xds.bootstrap.statistics import LATENCY_BUCKETS_MS
+
+RECENT = 120
+"""Reports of one second that are kept for each caller and cluster."""
+COARSE_SECONDS = 10.0
+COARSE = 180
+"""Older reports are kept merged to ten seconds each: half an hour of them."""
+SLOTS = RECENT + COARSE
+
+_BEGIN, _END, _REQUESTS, _ERRORS, _RETRIES, _LATENCY = range(6)
+"""What stands where in a slot; from `_LATENCY` on, the edges of buckets and their counts take turns."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts over a span of time. `latency` maps a bucket's upper edge in milliseconds to the requests in it.
+
+    Of a TCP cluster, connections are its requests, and those that could not be made its errors.
+    """
+
+    requests: float = 0
+    errors: float = 0
+    retries: float = 0
+    latency: dict[float, int] = field(default_factory=dict)
+
+    def add(self, other: Tally) -> None:
+        self.requests += other.requests
+        self.errors += other.errors
+        self.retries += other.retries
+        for edge, count in other.latency.items():
+            self.latency[edge] = self.latency.get(edge, 0) + count
+
+    def __bool__(self) -> bool:
+        return bool(self.requests or self.errors or self.retries or self.latency)
+
+    def slower(self, milliseconds: float) -> int:
+        """The requests of the buckets that lie wholly above that time; one within a bucket counts as its upper edge."""
+        edge = min((edge for edge in LATENCY_BUCKETS_MS if edge >= milliseconds), default=milliseconds)
+        return sum(count for upper, count in self.latency.items() if upper > edge)
+
+    def quantile(self, q: float) -> float | None:
+        """The upper edge, in milliseconds, of the bucket that holds the q-th request; None without requests."""
+        total = sum(self.latency.values())
+        seen = 0
+        for edge in sorted(self.latency):
+            seen += self.latency[edge]
+            if total and seen >= q * total:
+                return edge
+        return None
+
+
+class TimeSeries:
+    """The tallies of one caller and cluster over time."""
+
+    __slots__ = ("_coarse", "_recent")
+
+    def __init__(self) -> None:
+        self._recent: deque[array[float]] = deque()
+        self._coarse: deque[array[float]] = deque()
+
+    def __len__(self) -> int:
+        return len(self._recent) + len(self._coarse)
+
+    @property
+    def last(self) -> float:
+        """When the newest tally ended."""
+        return self._recent[-1][_END] if self._recent else 0.0
+
+    def add(self, begin: float, end: float, tally: Tally, share: float = 1.0) -> None:
+        """Adds what was counted from `begin` to `end`, both in seconds.
+
+        With a `share` under 1 that part of the slots is used, each for the longer: the same time, less finely.
+        """
+        recent, coarse = max(2, int(RECENT * share)), max(2, int(COARSE * share))
+        while len(self._recent) >= recent:
+            self._age(self._recent.popleft(), COARSE_SECONDS * COARSE / coarse)
+        while len(self._coarse) > coarse:
+            self._coarse.popleft()
+        self._recent.append(_slot(begin, end, tally))
+
+    def since(self, begin: float) -> Tally:
+        """The sum of the tallies that began at `begin` or later."""
+        total = Tally()
+        for slot in chain(self._coarse, self._recent):
+            if slot[_BEGIN] >= begin:
+                total.add(_tally(slot))
+        return total
+
+    def _age(self, slot: array[float], seconds: float) -> None:
+        last = self._coarse[-1] if self._coarse else None
+        if last is None or slot[_END] - last[_BEGIN] > seconds:
+            self._coarse.append(slot)
+            return
+        tally = _tally(last)
+        tally.add(_tally(slot))
+        self._coarse[-1] = _slot(min(last[_BEGIN], slot[_BEGIN]), max(last[_END], slot[_END]), tally)
+
+
+def _slot(begin: float, end: float, tally: Tally) -> array[float]:
+    latency = chain.from_iterable(tally.latency.items())
+    return array("d", (begin, end, tally.requests, tally.errors, tally.retries, *latency))
+
+
+def _tally(slot: array[float]) -> Tally:
+    latency = slot[_LATENCY:]
+    counts = dict(zip(latency[::2], map(int, latency[1::2]), strict=True))
+    return Tally(slot[_REQUESTS], slot[_ERRORS], slot[_RETRIES], counts)
