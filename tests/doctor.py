@@ -6,15 +6,17 @@ from pathlib import Path
 
 from shopmesh.appmesh import findings as documents
 from shopmesh.cli import surroundings
+from shopmesh.kubernetes import findings as cluster
 from shopmesh.server import findings as running
 
 PAGE = Path(__file__).parents[1] / "docs" / "doctor.md"
-MISTAKES = (*documents.MISTAKES, *running.MISTAKES, *surroundings.MISTAKES)
+MISTAKES = (*documents.MISTAKES, *running.MISTAKES, *cluster.MISTAKES, *surroundings.MISTAKES)
 _END = "<!-- end -->"
 _BEGIN = "from what is registered in the code. -->\n"
 _GROUPS = (
     ("In documents, with or without a control plane", documents.MISTAKES),
     ("In a running mesh", running.MISTAKES),
+    ("In a cluster", cluster.MISTAKES),
     ("Around it, seen from where `shopmesh doctor` runs", surroundings.MISTAKES),
 )
 

@@ -31,7 +31,10 @@ def pods(documents: list[Any]) -> dict[str, Any]:
     ],
 )
 def test_inject_makes_the_component_s_pods(component: str, mode: str, more: tuple[str, ...], tmp_path: Path) -> None:
-    """Of pods without a sidecar, by their label or the mesh's manifests; what the component made is left as it is."""
+    """Of pods without a sidecar, by their label or the mesh's manifests; what the component made is left as it is.
+
+    Where the manifests are given, the pods are stamped with the objects besides.
+    """
     (tmp_path / "plain").mkdir()
     (tmp_path / "meshed").mkdir()
     plain, meshed = combination(tmp_path / "plain", ()), combination(tmp_path / "meshed", (component,))
@@ -41,7 +44,11 @@ def test_inject_makes_the_component_s_pods(component: str, mode: str, more: tupl
         file.write_text(yaml.safe_dump_all(documents))
         done = CliRunner().invoke(main, ["inject", "-f", str(file), "--mode", mode, *more], catch_exceptions=False)
         assert 0 == done.exit_code, done.output
-        return pods(list(yaml.safe_load_all(done.stdout)))
+        found = pods(list(yaml.safe_load_all(done.stdout)))
+        stamped = [one["metadata"].pop("annotations") for one in found.values() if "annotations" in one["metadata"]]
+        assert (documents is plain and bool(more)) is bool(stamped)
+        assert all(["shopmesh.dev/proxy-of"] == [*one] for one in stamped)
+        return found
 
     assert pods(meshed) == injected(plain)
     assert pods(meshed) == injected(meshed)

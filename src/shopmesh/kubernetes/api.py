@@ -186,8 +186,11 @@ class ApiServer:
                     raise ValueError(f"an event without a resourceVersion: {line[:200]!r}")
             yield event
 
-    async def get(self, kind: ResourceType, name: str, namespace: str | None = None) -> Object:
-        return await self._ask("GET", kind.path(namespace, name))
+    async def get(
+        self, kind: ResourceType, name: str, namespace: str | None = None, only_metadata: bool = False
+    ) -> Object:
+        accept = _ONLY_METADATA.format("") if only_metadata else None
+        return await self._ask("GET", kind.path(namespace, name), accept=accept)
 
     async def create(self, kind: ResourceType, body: Object, dry_run: bool = False) -> Object:
         """The object as it was created; raises ConflictError when there is one of that name. Reviews have no name."""

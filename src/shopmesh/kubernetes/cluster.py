@@ -11,8 +11,10 @@ from typing import Any, NamedTuple
 from shopmesh.appmesh.manifests.documents import Path, Source, spelled
 from shopmesh.appmesh.manifests.names import ObjectName
 from shopmesh.appmesh.manifests.objects import Known, known, named
+from shopmesh.kubernetes import stamps
 from shopmesh.kubernetes.api import Object
 from shopmesh.kubernetes.resources import ENDPOINT_SLICES, MESH_TYPES, NAMESPACES, PODS, SERVICES, ResourceType
+from shopmesh.kubernetes.stamps import Stamp
 
 SERVICE_LABEL = "kubernetes.io/service-name"
 """https://kubernetes.io/docs/reference/labels-annotations-taints/#kubernetesio-service-name"""
@@ -30,6 +32,14 @@ class Place(NamedTuple):
 
     what: str
     which: str
+
+
+class PodRecord(NamedTuple):
+    """What of a pod's metadata counts. `stamp` is the first one that was seen of this UID."""
+
+    uid: str
+    labels: Mapping[str, str]
+    stamp: Stamp | None
 
 
 class ObjectSource(Source):
@@ -52,8 +62,9 @@ class Cluster:
         self.services: dict[Name, Object] = {}
         self.slices: dict[Name, dict[str, Object]] = {}
         """Those of a Service, by its name."""
-        self.pods: dict[Name, Mapping[str, str]] = {}
-        """Their labels."""
+        self.pods: dict[Name, PodRecord] = {}
+        self.pods_revision = 0
+        """Grows when a pod comes, goes or gets other labels."""
         self.touched: set[ObjectName | Place] = set()
         self.revision = 0
         """The greatest resourceVersion of an object seen."""
@@ -153,8 +164,10 @@ class Cluster:
     def _pod(self, name: Name, found: Object | None) -> None:
         before = self.pods.pop(name, None)
         if found is not None:
-            self.pods[name] = labels_of(found)
-        if self.pods.get(name) != before:
+            self.pods[name] = _followed(before, pod_record(found))
+        after = self.pods.get(name)
+        if before is None or after is None or after.labels != before.labels:
+            self.pods_revision += 1
             services = self._services_of.get(name, set())
             self.touched |= {Place("service", "/".join(service)) for service in services}
         if found is None:
@@ -176,6 +189,20 @@ def name_of(found: Object) -> Name:
 def labels_of(found: Object) -> Mapping[str, str]:
     labels: Mapping[str, str] = found["metadata"].get("labels") or {}
     return labels
+
+
+def pod_record(found: Object) -> PodRecord:
+    """The record of a Pod, of which only the metadata is needed."""
+    metadata = found["metadata"]
+    labels = labels_of(found)
+    return PodRecord(str(metadata.get("uid") or ""), labels, stamps.read(labels, metadata.get("annotations") or {}))
+
+
+def _followed(before: PodRecord | None, after: PodRecord) -> PodRecord:
+    """`after` with the stamp that the same pod had when it was first seen: nobody becomes another node's proxy."""
+    if before is None or before.uid != after.uid:
+        return after
+    return after._replace(stamp=before.stamp)
 
 
 def pod_of(endpoint: Mapping[str, Any]) -> str | None:

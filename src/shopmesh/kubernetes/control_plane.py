@@ -16,10 +16,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from shopmesh.appmesh.context import Context
-from shopmesh.kubernetes import certificates, webhook
+from shopmesh.kubernetes import certificates, findings, webhook
 from shopmesh.kubernetes.api import ApiError, ApiServer, Object
 from shopmesh.kubernetes.certificates import Certificates
 from shopmesh.kubernetes.leader import Leader
+from shopmesh.kubernetes.overlaps import Overlaps
+from shopmesh.kubernetes.pods import Pods
 from shopmesh.kubernetes.selection import Current
 from shopmesh.kubernetes.sidecar import configuration
 from shopmesh.kubernetes.start import starting
@@ -89,7 +91,7 @@ async def serving(config: Config, cluster: Cluster) -> AsyncIterator[Bound]:
         await stack.enter_async_context(store.watching())
         await stack.enter_async_context(starting(api, cluster.start))
         current = Current(store.cluster)
-        pods = PodsOnly(Reviews(api, cluster.audience), store.cluster, current)
+        pods = PodsOnly(Reviews(api, cluster.audience), Pods(api, store.cluster), store, current)
         sidecar = configuration(cluster.hosts[2], config.xds_port)
         await stack.enter_async_context(
             published(
@@ -101,8 +103,9 @@ async def serving(config: Config, cluster: Cluster) -> AsyncIterator[Bound]:
             )
         )
         if (port := cluster.webhook_port) is not None:
-            webhooks = webhook.serving(api, store.cluster, current, pairs, config, port)
+            webhooks = webhook.serving(api, store, current, pairs, config, port)
             await stack.enter_async_context(webhooks)
+        overlaps = Overlaps(store.cluster, current)
         leader = Leader(api, cluster.namespace, SERVICE, cluster.name)
         foundation = Foundation(
             store,
@@ -112,9 +115,10 @@ async def serving(config: Config, cluster: Cluster) -> AsyncIterator[Bound]:
             identity=cluster.name,
             peers=HttpPeers(cluster.replicas, keys, config.region) if cluster.replicas else None,
             leadership=leader,
+            look=lambda proxies: findings.look(proxies, store, store.cluster.pods, overlaps.find()),
         )
         bound = await stack.enter_async_context(served(config, foundation, listener))
-        writer = StatusWriter(api, store, bound.replicas, leader, context)
+        writer = StatusWriter(api, store, bound.replicas, leader, context, overlaps=overlaps.find)
         await stack.enter_async_context(_running("leader", leader.run()))
         await stack.enter_async_context(_running("status", writer.run()))
         yield bound

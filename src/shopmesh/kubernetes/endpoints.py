@@ -89,8 +89,8 @@ def _endpoints(node: Object, service: Name, cluster: Cluster) -> Iterator[_Endpo
         for endpoint in one.get("endpoints") or ():
             pod = pod_of(endpoint)
             if selector is not None or of_cloud_map:
-                labels = cluster.pods.get(Name(service.namespace, pod)) if pod else None
-                if labels is None or not selects(selector, labels):
+                record = cluster.pods.get(Name(service.namespace, pod)) if pod else None
+                if record is None or not selects(selector, record.labels):
                     continue
             conditions = endpoint.get("conditions") or {}
             ready = conditions.get("ready") is not False

@@ -13,9 +13,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from shopmesh.appmesh.manifests.declared import at
-from shopmesh.appmesh.manifests.names import KINDS
+from shopmesh.appmesh.manifests.names import KINDS, ObjectName
 from shopmesh.appmesh.store import Document, Key
-from shopmesh.kubernetes import sidecar
+from shopmesh.kubernetes import sidecar, stamps
 from shopmesh.kubernetes.wishes import InjectionError, Wishes, wishes
 
 Json = dict[str, Any]
@@ -40,9 +40,11 @@ def inject(
     ports: Sequence[int] | None = None,
     mode: str = "intercepted",
     images: sidecar.Images = _IMAGES,
+    owner: ObjectName | None = None,
 ) -> Injected:
     """A pod, or a template of one, with the sidecar of that virtual node or gateway. Raises InjectionError.
 
+    `owner` is the object that declares it, which the pod is stamped with; where it is not known the label has to do.
     `ports` are those that its node listens to; without them and the annotation, those that its containers name. A node
     without listeners, of a Job for instance, only calls others; None is a node that is not known.
     """
@@ -56,6 +58,8 @@ def inject(
         raise InjectionError("a pod with hostNetwork can have no sidecar; take hostNetwork away")
     wished = wishes(at(made, ("metadata", "annotations")) or {})
     warnings = list(wished.warnings)
+    if owner is not None:
+        _stamp(made["metadata"], owner, warnings)
     by_label = _named_by_label(labels, key, warnings)
     if key.kind == "virtualGateway":
         labels[DONE] = "gateway"
@@ -110,6 +114,17 @@ def _labels(pod: Json) -> dict[str, str]:
     labels: dict[str, str] = metadata.get("labels") or {}
     metadata["labels"] = labels
     return labels
+
+
+def _stamp(metadata: Json, owner: ObjectName, warnings: list[str]) -> None:
+    """Writes whose proxy the pod is, over what its author wrote there."""
+    annotations: dict[str, str] = metadata.get("annotations") or {}
+    metadata["annotations"] = annotations
+    text = stamps.reference(owner)
+    if (before := annotations.get(stamps.ANNOTATION, text)) != text:
+        was = str(before)[:200]
+        warnings.append(f"annotation {stamps.ANNOTATION} was {was!r}, and is {text!r} now, which selects the pod")
+    annotations[stamps.ANNOTATION] = text
 
 
 def _named_by_label(labels: dict[str, str], key: Key, warnings: list[str]) -> bool:

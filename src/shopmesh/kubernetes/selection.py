@@ -97,6 +97,13 @@ class Selectors:
         taken = {name for name, labels in self._namespaces.items() if any(selects(one, labels) for one in selectors)}
         return taken | {name.namespace for name in self._objects}
 
+    def with_several(self) -> set[str]:
+        """The namespaces in which a pod could be selected by several objects."""
+        counts = Counter(
+            name.namespace for name, one in self._objects.items() if at(one, ("spec", "podSelector")) is not None
+        )
+        return {namespace for namespace, count in counts.items() if count > 1}
+
     def key_in(self, name: ObjectName, mesh: str) -> Key:
         """The resource of an object that selects pods, if that is its mesh."""
         return Key(KINDS[name.kind], (mesh, _api_name(name, self._objects[name])))

@@ -3,7 +3,8 @@
     object, resource, problem, proxies ─desired─► our fields of its status ─patch─► what of them has to be written
 
 The conditions are those of AWS's controller: `VirtualNodeActive` and so on, True once proxies are given what the object
-says. Fields and conditions of others are left alone.
+says; and `PodSelectorConflict`, True while another object selects the same pods. Fields and conditions of others are
+left alone.
 """
 
 from __future__ import annotations
@@ -19,12 +20,15 @@ from shopmesh.appmesh.kinds import weighted_targets
 from shopmesh.appmesh.manifests.names import KINDS, ObjectName
 from shopmesh.appmesh.store import Key, View
 from shopmesh.kubernetes.api import Object
+from shopmesh.kubernetes.overlaps import Overlap
 from shopmesh.server.proxies import ProxyStatus
 
 Status = dict[str, Any]
 
 HAVE_PROXIES = ("VirtualNode", "VirtualGateway")
 MOST_TEXT = 1000
+CONFLICT, OVERLAP = "PodSelectorConflict", "SeveralSelect"
+"""The condition of a node or gateway whose pods others select as well, and its reason."""
 STALE, REFUSED = "Stale", "Refused"
 """Why one is not active: proxies go on with what it said before, or never had anything of it."""
 
@@ -68,10 +72,11 @@ def desired(
     view: View,
     proxies: Counts | None,
     context: Context,
+    overlap: Overlap | None = None,
 ) -> Status:
     """Our fields of its status; none while nothing can be said. None among them: it should not be there.
 
-    `proxies` None: nobody knows them all.
+    `proxies` None: nobody knows them all. `overlap`: others select its pods as well.
     """
     if name.kind not in KINDS or (key is None and problem is None):
         return {}
@@ -79,7 +84,7 @@ def desired(
     if not there and problem is None:
         return {}
     status: Status = {
-        "conditions": _conditions(name.kind, found, problem, there, context.now),
+        "conditions": _conditions(name.kind, found, problem, there, overlap, context.now),
         "observedGeneration": int(found["metadata"].get("generation") or 1),
     }
     if there and key is not None:
@@ -119,12 +124,26 @@ def weights(routes: Mapping[str, Iterable[Mapping[str, Any]]]) -> str:
     return " ".join(f"{name}:{text}" for name, text in texts.items())[:MOST_TEXT]
 
 
-def _conditions(kind: str, found: Object, problem: str | None, there: bool, now: float) -> list[Status]:
-    """With ours among those of others; its time moves only when its status does."""
-    this: Status = {"type": f"{kind}Active", "status": "True" if problem is None else "False"}
-    if problem is not None:
-        this |= {"reason": STALE if there else REFUSED, "message": problem[:MOST_TEXT]}
+def _conditions(
+    kind: str, found: Object, problem: str | None, there: bool, overlap: Overlap | None, now: float
+) -> list[Status]:
+    """With ours among those of others; the time of one moves only when its status does."""
     conditions = list((found.get("status") or {}).get("conditions") or ())
+    active: Status = {"type": f"{kind}Active", "status": "True" if problem is None else "False"}
+    if problem is not None:
+        active |= {"reason": STALE if there else REFUSED, "message": problem[:MOST_TEXT]}
+    ours = [active]
+    if overlap is not None:
+        said = f"{overlap}; make their podSelectors differ"[:MOST_TEXT]
+        ours.append({"type": CONFLICT, "status": "True", "reason": OVERLAP, "message": said})
+    elif any(one.get("type") == CONFLICT for one in conditions):
+        ours.append({"type": CONFLICT, "status": "False"})
+    for one in ours:
+        conditions = _with_condition(conditions, one, now)
+    return conditions
+
+
+def _with_condition(conditions: list[Status], this: Status, now: float) -> list[Status]:
     before: Status = next((one for one in conditions if one.get("type") == this["type"]), {})
     same = before.get("status") == this["status"] and before.get("lastTransitionTime")
     this["lastTransitionTime"] = before["lastTransitionTime"] if same else _timestamp(now)

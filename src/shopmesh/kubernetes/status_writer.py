@@ -20,6 +20,7 @@ from shopmesh.appmesh.manifests.names import ObjectName
 from shopmesh.appmesh.store import Key, View
 from shopmesh.kubernetes import status
 from shopmesh.kubernetes.api import ApiError, ApiServer, NotFoundError, Object
+from shopmesh.kubernetes.overlaps import Overlap
 from shopmesh.kubernetes.resources import MESH_TYPES, ResourceType
 from shopmesh.kubernetes.status import Counts
 from shopmesh.server.replicas import Leadership, Question, Replicas
@@ -68,7 +69,11 @@ class StatusWriter:
         leadership: Leadership,
         context: Callable[[], Context],
         look_seconds: float = LOOK_SECONDS,
+        overlaps: Callable[[], Mapping[ObjectName, Overlap]] = dict,
     ) -> None:
+        """`overlaps` finds the objects whose pods others select as well."""
+        self._overlaps = overlaps
+        self._overlapping: Mapping[ObjectName, Overlap] = {}
         self._api = api
         self._objects = objects
         self._replicas = replicas
@@ -119,7 +124,14 @@ class StatusWriter:
             self._woken.set()
 
     async def _look(self) -> None:
-        """Takes in the proxies of all replicas. While one is silent, what was known stands: fewer would be no truth."""
+        """Takes in the overlaps, and the proxies of all replicas.
+
+        While a replica is silent, what was known of the proxies stands: fewer would be no truth.
+        """
+        before_them, self._overlapping = self._overlapping, self._overlaps()
+        for name in {*before_them, *self._overlapping}:
+            if before_them.get(name) != self._overlapping.get(name):
+                self._due[name] = None
         answer = await self._replicas.ask(Question(proxies=True))
         if answer.missing:
             return
@@ -167,5 +179,6 @@ class StatusWriter:
         key = self._objects.keys.get(name)
         proxies = None if self._counts is None or key is None else self._counts.get(key, status.NOBODY)
         problem = self._objects.problems.get(name)
-        wanted = status.desired(name, found, key, problem, self._objects.state, proxies, self._context())
+        overlap = self._overlapping.get(name)
+        wanted = status.desired(name, found, key, problem, self._objects.state, proxies, self._context(), overlap)
         return status.patch(found.get("status") or {}, wanted)

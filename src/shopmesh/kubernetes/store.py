@@ -110,6 +110,11 @@ class KubernetesStore:
         """The resource that each object declares."""
         return self._conversions.keys
 
+    @property
+    def owners(self) -> Mapping[Key, ObjectName]:
+        """The object whose declaration of a resource is in use."""
+        return self._conversions.owners
+
     # what reflectors tell
 
     def replaced(self, kind: ResourceType, objects: list[Object], resource_version: str) -> None:

@@ -12,7 +12,7 @@ import contextlib
 import json
 import logging
 from collections.abc import AsyncIterator, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -21,12 +21,15 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from shopmesh.appmesh.errors import RequestTimeout, RequestTooLarge
+from shopmesh.appmesh.kinds import describe
+from shopmesh.appmesh.manifests.names import ObjectName
+from shopmesh.appmesh.store import Document, Key
 from shopmesh.kubernetes import injection
 from shopmesh.kubernetes.api import ApiError, ApiServer, NotFoundError
 from shopmesh.kubernetes.authority import Authority
 from shopmesh.kubernetes.certificates import Certificates
 from shopmesh.kubernetes.resources import MUTATING_WEBHOOKS
-from shopmesh.kubernetes.selection import Cluster, Current, Labels
+from shopmesh.kubernetes.selection import Current, Labels
 from shopmesh.kubernetes.sidecar import LABELS
 from shopmesh.kubernetes.wishes import SWITCH, InjectionError, switched
 from shopmesh.server import body
@@ -46,7 +49,17 @@ LARGEST = 4 * 1024 * 1024
 Json = dict[str, Any]
 
 
-def application(cluster: Cluster, current: Current) -> ASGIApp:
+class Declared(Protocol):
+    """The objects of a mesh, and those whose declarations are in use."""
+
+    @property
+    def objects(self) -> Mapping[ObjectName, Document]: ...
+
+    @property
+    def owners(self) -> Mapping[Key, ObjectName]: ...
+
+
+def application(declared: Declared, current: Current) -> ASGIApp:
     """Answers reviews by what is known of the cluster."""
 
     async def inject(request: Request) -> Response:
@@ -63,13 +76,13 @@ def application(cluster: Cluster, current: Current) -> ASGIApp:
             return PlainTextResponse(str(error), error.status)
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             return PlainTextResponse(f"this is no {API_VERSION} AdmissionReview of a Pod: {error!r}", 400)
-        answer = admit(pod, namespace, cluster, current)
+        answer = admit(pod, namespace, declared, current)
         return JSONResponse({"apiVersion": API_VERSION, "kind": "AdmissionReview", "response": {"uid": uid, **answer}})
 
     return Starlette(routes=[Route(PATH, inject, methods=["POST"])])
 
 
-def admit(pod: Mapping[str, Any], namespace: str, cluster: Cluster, current: Current) -> Json:
+def admit(pod: Mapping[str, Any], namespace: str, declared: Declared, current: Current) -> Json:
     """The response to the creation of a pod: allowed, with a patch where it gets a sidecar."""
     metadata = pod.get("metadata") or {}
     labels = metadata.get("labels") or {}
@@ -83,10 +96,13 @@ def admit(pod: Mapping[str, Any], namespace: str, cluster: Cluster, current: Cur
             return {"allowed": True}
         # It is meant to be in the mesh: whoever makes pods tries again, and the node may come a moment later.
         return _refused(f"pod {namespace}/{name} gets no sidecar: {selection.problem}")
+    (by,) = selection.by
+    if declared.owners.get(selection.key, by) != by:
+        taken = f"another object than its {by.kind} {by.name} is {describe(selection.key)}; give that another awsName"
+        return _refused(f"pod {namespace}/{name} gets no sidecar: {taken}")
     try:
-        (by,) = selection.by
-        ports = injection.listener_ports(cluster.objects[by])
-        made = injection.inject(pod, selection.key, ports)
+        ports = injection.listener_ports(declared.objects[by])
+        made = injection.inject(pod, selection.key, ports, owner=by)
     except InjectionError as error:
         return _refused(f"pod {namespace}/{name} gets no sidecar: {error}")
     answer: Json = {"allowed": True}
@@ -104,14 +120,14 @@ def _refused(message: str) -> Json:
 
 @contextlib.asynccontextmanager
 async def serving(
-    server: ApiServer, cluster: Cluster, current: Current, certificates: Certificates, config: Config, port: int
+    server: ApiServer, declared: Declared, current: Current, certificates: Certificates, config: Config, port: int
 ) -> AsyncIterator[int]:
     """Serves it over HTTPS, and tells the API server by whom, for the length of an `async with` block.
 
     Gives the port that it has. Raises ConfigError when that cannot be had.
     """
     with contextlib.closing(listen(config.host, port, "the webhook", "--webhook-port")) as listener:
-        isolated = RequestIsolation(application(cluster, current), config.allowed_hosts())
+        isolated = RequestIsolation(application(declared, current), config.allowed_hosts())
         async with http(isolated, listener, certificates.context()):
             await certificates.tell(lambda: announce(server, certificates.authority))
             yield int(listener.getsockname()[1])

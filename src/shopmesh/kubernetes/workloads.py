@@ -94,8 +94,9 @@ def _one(
     if key is None:
         notes.append(f"{who}: left as it is, {selection.problem}, or the pods label shopmesh.dev/virtual-node")
         return source.value
-    ports = injection.listener_ports(objects[selection.by[0]]) if selection.by else None
-    pod, warnings = injection.inject(template, key, ports, mode)
+    owner = selection.by[0] if selection.by else None
+    ports = None if owner is None else injection.listener_ports(objects[owner])
+    pod, warnings = injection.inject(template, key, ports, mode, owner=owner)
     notes += [f"{who}: {warning}" for warning in warnings]
     return _put(source.value, path, pod)
 

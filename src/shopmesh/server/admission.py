@@ -18,7 +18,7 @@ class Speaker(Protocol):
     """Whoever is at the other end of a stream."""
 
     def refusal(self, node: ProxyNode) -> StreamError | None:
-        """Why it may not be that node's proxy, and what to do; None when it may."""
+        """Why it may not be that node's proxy, and what to do; None when it may. Asked again while a stream is open."""
 
 
 _speaker: ContextVar[Speaker | None] = ContextVar("speaker", default=None)
@@ -27,6 +27,11 @@ _speaker: ContextVar[Speaker | None] = ContextVar("speaker", default=None)
 def admit(speaker: Speaker) -> None:
     """From here on this stream is that speaker's. Where nobody is named everybody may be any proxy."""
     _speaker.set(speaker)
+
+
+def speaker() -> Speaker | None:
+    """This stream's speaker; None where nobody is named."""
+    return _speaker.get()
 
 
 def check(node: ProxyNode) -> None:

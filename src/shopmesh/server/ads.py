@@ -161,7 +161,7 @@ class Ads:
             # A node that is deleted takes nothing from its proxies: they go on with what they have.
             return ()
         for session in group.sessions:
-            session.conversation.offer(after)
+            session.offer(after)
         return group.sessions if before is None or before.version != after.version else ()
 
     def _build(self, shape: Shape, group: _Group) -> None:
@@ -197,12 +197,13 @@ class Ads:
 class AdsSession:
     """One proxy's stream: its node, then its conversation."""
 
-    __slots__ = ("_ads", "_listening", "_retrying", "conversation", "node", "wake")
+    __slots__ = ("_ads", "_listening", "_retrying", "_speaker", "conversation", "node", "wake")
 
     def __init__(self, ads: Ads, wake: Callable[[], None]) -> None:
         self._ads = ads
         self._listening = False
         self._retrying: asyncio.TimerHandle | None = None
+        self._speaker = admission.speaker()
         self.wake = wake
         self.node: ProxyNode | None = None
         self.conversation = Conversation(ads.responses)
@@ -216,6 +217,8 @@ class AdsSession:
                 admission.check(node)
                 self._ads.join(self, node)
                 self.node = node
+            elif self._speaker is not None and (refusal := self._speaker.refusal(self.node)) is not None:
+                raise refusal
             self.conversation.receive(request)
         except DecodeError:
             raise StreamError("this is no DeltaDiscoveryRequest; is something else than an Envoy speaking?") from None
@@ -223,6 +226,11 @@ class AdsSession:
             raise StreamError(str(error)) from None
         if request.response_nonce:
             self._answered(self.node)
+
+    def offer(self, snapshot: Snapshot) -> None:
+        """Lets the proxy have it, unless it may not be this node's proxy any more: then it keeps what it has."""
+        if self._speaker is None or self.node is None or self._speaker.refusal(self.node) is None:
+            self.conversation.offer(snapshot)
 
     def take(self) -> list[bytes]:
         messages = self.conversation.take()

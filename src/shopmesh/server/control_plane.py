@@ -38,6 +38,7 @@ from shopmesh.server.config import Config, ConfigError
 from shopmesh.server.database import Database
 from shopmesh.server.exposition import Exposition
 from shopmesh.server.figures import Figures
+from shopmesh.server.findings import LookAtProxies, nothing_more
 from shopmesh.server.isolation import RequestIsolation
 from shopmesh.server.observe import Observe
 from shopmesh.server.proxies import Proxies
@@ -115,7 +116,8 @@ class Foundation:
 
     `declares` is whether a proxy that listens makes itself an endpoint; in a cluster its EndpointSlices say it.
     `xds_credentials` None: xDS in plain text. `peers` finds the other replicas, `identity` is what this one is called
-    among them, and `leadership` says which of them looks after what only one may.
+    among them, and `leadership` says which of them looks after what only one may. `look` finds what only this kind of
+    control plane can get wrong.
     """
 
     store: Store
@@ -125,6 +127,7 @@ class Foundation:
     identity: str = field(default_factory=lambda: str(uuid.uuid4()))
     peers: Peers | None = None
     leadership: Leadership = ALONE
+    look: LookAtProxies = nothing_more
 
 
 @contextlib.asynccontextmanager
@@ -144,7 +147,7 @@ async def served(config: Config, foundation: Foundation, listener: socket.socket
     try:
         context = lambda: Context(config.account, config.region, time.time(), _new_uid)  # noqa: E731
         canaries = Canaries(store, context, replicas, foundation.leadership)
-        observe = Observe(store, proxies, figures, replicas)
+        observe = Observe(store, proxies, figures, replicas, foundation.look)
         routes = [
             *api.routes(store, config.account, config.region, time.time, _new_uid),
             *observe.routes(),

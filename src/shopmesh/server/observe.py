@@ -17,7 +17,7 @@ from shopmesh.appmesh.findings import Finding
 from shopmesh.appmesh.validate import quote
 from shopmesh.server import splits
 from shopmesh.server.figures import Caller, Figures
-from shopmesh.server.findings import Findings
+from shopmesh.server.findings import Findings, LookAtProxies, nothing_more
 from shopmesh.server.proxies import Proxies
 from shopmesh.server.replicas import UNANSWERED, Answer, ChangeStatus, Question, Replicas
 from shopmesh.server.replicas.merge import of_revision
@@ -43,7 +43,11 @@ class Observe:
     What proxies are or counted is asked of all replicas; where there may be several, an answer says how many answered.
     """
 
-    def __init__(self, store: Store, proxies: Proxies, figures: Figures, replicas: Replicas) -> None:
+    def __init__(
+        self, store: Store, proxies: Proxies, figures: Figures, replicas: Replicas, look: LookAtProxies = nothing_more
+    ) -> None:
+        """`look` finds what there is beside `server.findings`."""
+        self._look = look
         self._store = store
         self._proxies = proxies
         self._figures = figures
@@ -99,6 +103,7 @@ class Observe:
         """What all replicas' proxies show, and who did not answer."""
         told = answer.told
         found = self._found.of(told.proxies, told.limitations, told.certificate_days)
+        found += self._look(told.proxies)
         found += [UNANSWERED.found("", one.where, f"did not answer: {one.why}") for one in answer.missing]
         return sorted(found, key=lambda one: one.order)
 

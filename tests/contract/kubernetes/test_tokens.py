@@ -11,11 +11,15 @@ import grpc
 import pytest
 
 from shopmesh.appmesh.manifests.names import ObjectName
+from shopmesh.appmesh.store import Change, Key, Resource, State
 from shopmesh.kubernetes import tokens
 from shopmesh.kubernetes.api import ApiError, ApiServer
+from shopmesh.kubernetes.cluster import PodRecord
+from shopmesh.kubernetes.pods import Pod, Pods
 from shopmesh.kubernetes.resources import PODS, TOKEN_REVIEWS
 from shopmesh.kubernetes.selection import Current
-from shopmesh.kubernetes.tokens import Pod, PodsOnly, RefusedTokenError, Reviews
+from shopmesh.kubernetes.stamps import ANNOTATION, Stamp
+from shopmesh.kubernetes.tokens import PodsOnly, RefusedTokenError, Reviews
 from shopmesh.server.config import Config
 from shopmesh.server.control_plane import Foundation, listen, served
 from shopmesh.server.database import Database
@@ -24,25 +28,47 @@ from tests.contract.kubernetes.reflecting import speaking
 from tests.support.kubernetes import Cluster
 
 ADS = "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources"
-LABELS = {"app": "product"}
 
 
-def pod(name: str = "product-1", **labels: str) -> dict[str, Any]:
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "labels": labels}, "spec": {"containers": []}}
+def pod(name: str = "product-1", namespace: str = "default", of: str = "", **labels: str) -> dict[str, Any]:
+    """One of that object, with these labels."""
+    annotations = {ANNOTATION: of} if of else {}
+    metadata = {"name": name, "namespace": namespace, "labels": labels, "annotations": annotations}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {"containers": []}}
 
 
 class Known:
-    """What is known of the cluster: product-vn selects the pods of product."""
+    """What is known of the mesh: product-vn and order-vn are of VirtualNodes in default, none of pods was watched yet.
+
+    VirtualNode evil/copy calls itself order-vn as well, and selects every pod of its namespace.
+    """
 
     def __init__(self) -> None:
-        selector = {"podSelector": {"matchLabels": LABELS}, "awsName": "product-vn"}
-        self.objects: dict[ObjectName, Any] = {
-            ObjectName("Mesh", "", "shopmesh"): {"spec": {"namespaceSelector": {}}},
-            ObjectName("VirtualNode", "default", "product"): {"spec": selector},
-        }
+        self.objects: dict[ObjectName, Any] = {ObjectName("Mesh", "", "shopmesh"): {"spec": {"namespaceSelector": {}}}}
+        self.owners: dict[Key, ObjectName] = {}
+        self.state = State()
+        for name in ("product", "order"):
+            selector = {"podSelector": {"matchLabels": {"app": name}}, "awsName": f"{name}-vn"}
+            node = ObjectName("VirtualNode", "default", name)
+            self.objects[node] = {"spec": selector}
+            self.owners[Key("virtualNode", ("shopmesh", f"{name}-vn"))] = node
+        everything = {"podSelector": {}, "awsName": "order-vn", "meshRef": {"name": "shopmesh"}}
+        self.objects[ObjectName("VirtualNode", "evil", "copy")] = {"spec": everything}
         self.namespaces: dict[str, Mapping[str, str]] = {}
-        self.pods: dict[tuple[str, str], Mapping[str, str]] = {("default", "product-1"): LABELS}
+        self.pods: dict[tuple[str, str], PodRecord] = {}
         self.revision = 1
+
+    def watch(self, found: Any, stamp: Stamp | None = None) -> None:
+        """The watch has told of that pod."""
+        metadata = found["metadata"]
+        record = PodRecord(metadata["uid"], metadata["labels"], stamp)
+        self.pods[metadata["namespace"], metadata["name"]] = record
+
+    def tag(self, node: str, **tags: str) -> None:
+        """Its annotations `shopmesh.dev/…`; `_` stands for `-`."""
+        key = Key("virtualNode", ("shopmesh", node))
+        named = tuple((f"shopmesh.dev/{name.replace('_', '-')}", text) for name, text in tags.items())
+        self.state.apply([Change(key, None, Resource(key, {}, "uid", 1, 0.0, 0.0, named))])
 
 
 class Clock:
@@ -138,7 +164,7 @@ async def xds(server: ApiServer, known: Known) -> AsyncIterator[int]:
     """Port of an xDS that lets in pods alone."""
     store = await Database.open(None)
     config = Config(api_port=0, xds_port=0)
-    foundation = Foundation(store, [PodsOnly(Reviews(server), known, Current(known))])
+    foundation = Foundation(store, [PodsOnly(Reviews(server), Pods(server, known), known, Current(known))])
     with contextlib.closing(listen(config.host, config.api_port)) as listener:
         async with asyncio.timeout(30), served(config, foundation, listener) as bound:
             yield bound.xds_port
@@ -149,43 +175,150 @@ def bearer(token: str) -> tuple[str, str]:
     return ("authorization", f"Bearer {token}")
 
 
-async def test_a_pod_is_let_in_as_its_own_node_alone(cluster: Cluster) -> None:
-    """Another node, a pod that nothing selects, one not seen yet, no token: each is told what to do, by its code."""
-    for name in ("product-1", "other-1", "new-1"):
-        cluster.put(pod(name))
-    known = Known()
-    known.pods["default", "other-1"] = {"app": "other"}
-    mine, other, new = (bearer(cluster.token_of(one, audience="shopmesh")) for one in ("product-1", "other-1", "new-1"))
+async def asked(cluster: Cluster, known: Known, node: str, pod: str, namespace: str = "default", **more: str) -> Any:
+    """How a stream ends on which that pod, by its own token, says that it is that node."""
+    token = bearer(cluster.token_of(pod, namespace, audience="shopmesh", **more))
     async with speaking(cluster.configuration()) as server, xds(server, known) as port:
+        return await ended(port, ADS, discovery(node, pod), token)
+
+
+OK, DENIED = grpc.StatusCode.OK, grpc.StatusCode.PERMISSION_DENIED
+UNAUTHENTICATED, UNAVAILABLE = grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.UNAVAILABLE
+NODE, GATEWAY = "shopmesh.dev/virtual-node", "shopmesh.dev/virtual-gateway"
+
+
+@pytest.mark.parametrize(
+    ("made", "node", "why"),
+    [
+        (pod(of="virtualnode/product"), "product-vn", None),
+        (pod(**{NODE: "product-vn"}), "product-vn", None),
+        (pod(of="virtualnode/product", **{NODE: "order-vn"}), "product-vn", None),
+        (
+            pod(of="virtualnode/product", app="order"),
+            "order-vn",
+            "created with annotation shopmesh.dev/proxy-of: virtual",
+        ),
+        (pod(**{NODE: "product-vn", "app": "order"}), "order-vn", f"created with label {NODE}: product-vn"),
+        (pod(of="virtualgateway/product"), "product-vn", "created with annotation"),
+        (pod(of="product", app="product"), "product-vn", "created with annotation"),
+        (pod(**{GATEWAY: "product-vn"}), "product-vn", f"created with label {GATEWAY}"),
+        (pod(of="virtualnode/product"), "nobody-vn", "no VirtualNode in use declares it"),
+        (pod(app="product"), "product-vn", None),
+        (pod(app="product"), "order-vn", "the podSelector of VirtualNode default/product selects the pod"),
+        (pod(app="other"), "product-vn", "give one a podSelector"),
+    ],
+)
+async def test_a_pod_is_the_proxy_of_what_it_was_created_for(
+    made: Any, node: str, why: str | None, cluster: Cluster
+) -> None:
+    """The annotation counts, then the labels that name a node, then the podSelector; the reason says what to do.
+
+    None of these pods was watched yet: each is read from the API server, its metadata alone.
+    """
+    cluster.put(made)
+    code, said = await asked(cluster, Known(), node, "product-1")
+    (read,) = cluster.asked_for("get", PODS)
+
+    assert (OK if why is None else DENIED) == code
+    assert (why or "") in said
+    assert why is None or f"pod default/product-1 may not ask for mesh/shopmesh/virtualNode/{node}: " in said
+    assert "as=PartialObjectMetadata;" in read.headers["Accept"]
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        pod("x", "evil"),
+        pod("x", "evil", "virtualnode/copy"),
+        pod("x", "evil", "virtualnode/order"),
+        pod("x", "evil", **{NODE: "order-vn"}),
+    ],
+)
+async def test_a_pod_is_no_proxy_of_another_namespace_s_node(made: Any, cluster: Cluster) -> None:
+    """Also when a VirtualNode of its own namespace has that name and selects it: the name is another object's."""
+    cluster.put(made)
+    code, said = await asked(cluster, Known(), "order-vn", "x", "evil")
+
+    assert DENIED == code
+    assert (
+        "pod evil/x may not ask for mesh/shopmesh/virtualNode/order-vn: the VirtualNode that declares it is in" in said
+    )
+
+
+async def test_a_node_may_name_the_service_account_of_its_pods(cluster: Cluster) -> None:
+    """A pod of another one is refused, with both names; a node that names none takes all."""
+    cluster.put(pod(of="virtualnode/product"))
+    known = Known()
+    known.tag("product-vn", service_account="product")
+    right, _ = await asked(cluster, known, "product-vn", "product-1", account="product")
+    wrong, said = await asked(cluster, known, "product-vn", "product-1", account="order")
+
+    assert (OK, DENIED) == (right, wrong)
+    assert "service account order, and VirtualNode default/product takes pods of service account product only" in said
+
+
+async def test_the_first_stamp_that_was_watched_counts(cluster: Cluster) -> None:
+    """What the API server says later is not asked for: the pod stays what it was created for."""
+    known = Known()
+    known.watch(cluster.put(pod(of="virtualnode/order")), Stamp(ANNOTATION, "virtualnode/product"))
+    codes = [(await asked(cluster, known, node, "product-1"))[0] for node in ("product-vn", "order-vn")]
+
+    assert [OK, DENIED] == codes
+    assert [] == cluster.asked_for("get", PODS)
+
+
+async def test_a_pod_that_took_another_s_name_is_another_pod(cluster: Cluster) -> None:
+    """By its UID: while the watch has the one before, the new one is read; a token of the one before is refused."""
+    known = Known()
+    before = cluster.put(pod(of="virtualnode/order"))
+    known.watch(before, Stamp(ANNOTATION, "virtualnode/order"))
+    old = cluster.token_of("product-1", audience="shopmesh")
+    async with speaking(cluster.configuration()) as server:
+        reviews, pods = Reviews(server), Pods(server, known)
+        gone = await reviews.pod(old)
+        cluster.remove(PODS, "product-1")
+        assert Stamp(ANNOTATION, "virtualnode/order") == getattr(await pods.find(gone), "stamp", None)
+        known.watch(cluster.put(pod(of="virtualnode/product")), Stamp(ANNOTATION, "virtualnode/product"))
+        assert await pods.find(gone) is None
+    known.watch(before, Stamp(ANNOTATION, "virtualnode/order"))
+
+    assert OK == (await asked(cluster, known, "product-vn", "product-1"))[0]
+
+
+async def test_a_stream_without_a_pod_s_token_or_as_another_instance_is_refused(cluster: Cluster) -> None:
+    """No token, nobody's, another scheme; and a pod that says that it is another pod of its node."""
+    cluster.put(pod(of="virtualnode/product"))
+    mine = bearer(cluster.token_of("product-1", audience="shopmesh"))
+    async with speaking(cluster.configuration()) as server, xds(server, Known()) as port:
         said = [
-            await ended(port, ADS, discovery("product-vn", "product-1"), mine),
-            await ended(port, ADS, discovery("order-vn"), mine),
-            await ended(port, ADS, discovery("product-vn", "product-1"), other),
-            await ended(port, ADS, discovery("product-vn", "product-1"), new),
             await ended(port, ADS, discovery("product-vn", "product-1"), bearer("nobody's")),
             await ended(port, ADS, discovery("product-vn", "product-1"), ("authorization", "Basic x")),
             await ended(port, ADS, discovery("product-vn", "product-1")),
             await ended(port, ADS, discovery("product-vn", "product-2"), mine),
         ]
 
-    codes = grpc.StatusCode
-    assert [codes.OK, codes.PERMISSION_DENIED, codes.PERMISSION_DENIED, codes.UNAVAILABLE] == [c for c, _ in said[:4]]
-    assert {codes.UNAUTHENTICATED} == {code for code, _ in said[4:7]}
-    assert codes.PERMISSION_DENIED == said[7][0]
-    assert "pod default/product-1 may not be instance product-2" in said[7][1]
-    assert (
-        "pod default/product-1 may not ask for mesh/shopmesh/virtualNode/order-vn: the podSelector of VirtualNode "
-        "default/product makes it a proxy of mesh/shopmesh/virtualNode/product-vn; start its Envoy as that, or correct "
-        "the podSelector"
-    ) == said[1][1]
-    assert "pod default/other-1 may not ask" in said[2][1]
-    assert "give one a podSelector" in said[2][1]
-    assert "pod default/new-1 is not known here yet" in said[3][1]
+    assert [UNAUTHENTICATED] * 3 + [DENIED] == [code for code, _ in said]
+    assert "pod default/product-1 may not be instance product-2" in said[3][1]
+
+
+@pytest.mark.parametrize("status", [403, 429, 500, 503])
+async def test_a_pod_that_the_api_server_does_not_tell_of_comes_again(status: int, cluster: Cluster) -> None:
+    """UNAVAILABLE, and nothing of it is remembered: Envoy is let in as soon as the API server answers."""
+    cluster.put(pod(of="virtualnode/product"))
+    token = bearer(cluster.token_of("product-1", audience="shopmesh"))
+    async with speaking(cluster.configuration()) as server, xds(server, Known()) as port:
+        cluster.refuse(status, PODS)
+        refused, why = await ended(port, ADS, discovery("product-vn", "product-1"), token)
+        cluster.refuse(None)
+        admitted, _ = await ended(port, ADS, discovery("product-vn", "product-1"), token)
+
+    assert (UNAVAILABLE, OK) == (refused, admitted)
+    assert "the API server does not answer what pod default/product-1 is" in why
 
 
 async def test_an_api_server_that_is_gone_turns_nobody_away_for_good(cluster: Cluster) -> None:
     """UNAVAILABLE: Envoy comes again, and is let in when it is back; a stream that is open is not touched."""
-    cluster.put(pod())
+    cluster.put(pod(of="virtualnode/product"))
     token = bearer(cluster.token_of("product-1", audience="shopmesh"))
     async with speaking(cluster.configuration()) as server, xds(server, Known()) as port:
         cluster.stop()

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from shopmesh.appmesh.manifests.names import ObjectName
+from shopmesh.appmesh.store import Key
 from shopmesh.kubernetes import control_plane, webhook
 from shopmesh.kubernetes.authority import Authority
 from shopmesh.kubernetes.certificates import AUTHORITY, Certificates
@@ -42,7 +43,7 @@ def configuration() -> dict[str, Any]:
 
 
 class Known:
-    """What is known of the cluster: nodes by the label `app`, of which `both` has two."""
+    """What is known of the cluster: nodes by the label `app`, of which `both` has two, and `copy` one not in use."""
 
     def __init__(self) -> None:
         self.objects: dict[ObjectName, Any] = {ObjectName("Mesh", "", "shop"): {"spec": {"namespaceSelector": {}}}}
@@ -56,6 +57,9 @@ class Known:
                     "listeners": [{"portMapping": {"port": 5000, "protocol": "http"}}],
                 }
             }
+        copied = {"awsName": "product-vn", "podSelector": {"matchLabels": {"app": "copy"}}}
+        self.objects[ObjectName("VirtualNode", "default", "copy")] = {"spec": copied}
+        self.owners = {Key("virtualNode", ("shop", "product-vn")): ObjectName("VirtualNode", "default", "product")}
 
 
 @contextlib.asynccontextmanager
@@ -131,11 +135,14 @@ def begun(cluster: Cluster) -> None:
 
 
 async def test_a_selected_pod_comes_up_with_its_sidecar(cluster: Cluster) -> None:
-    """Asked again about the pod that it made, it changes nothing."""
+    """It is stamped with whose proxy it is, whatever its author wrote there; asked again, nothing changes."""
     asked = review({"app": "product"}, preview="enabled")
     async with served(cluster) as (ask, _):
         status, answer = await asyncio.to_thread(ask, asked)
         pod = patched(asked, answer)
+        lying = review({"app": "product"})
+        lying["request"]["object"]["metadata"]["annotations"]["shopmesh.dev/proxy-of"] = "virtualnode/order"
+        _, corrected = await asyncio.to_thread(ask, lying)
         again = {**asked, "request": {**asked["request"], "object": pod}}
         _, second = await asyncio.to_thread(ask, again)
 
@@ -150,6 +157,9 @@ async def test_a_selected_pod_comes_up_with_its_sidecar(cluster: Cluster) -> Non
     assert {"app": "product", "shopmesh.dev/virtual-node": "product-vn", "shopmesh.dev/sidecar": "intercepted"} == (
         pod["metadata"]["labels"]
     )
+    assert "virtualnode/product" == pod["metadata"]["annotations"]["shopmesh.dev/proxy-of"]
+    assert "virtualnode/product" == patched(lying, corrected)["metadata"]["annotations"]["shopmesh.dev/proxy-of"]
+    assert "was 'virtualnode/order', and is 'virtualnode/product' now" in corrected["response"]["warnings"][0]
     assert ["appmesh.k8s.aws/preview is not honoured: there is no preview channel"] == answer["response"]["warnings"]
     assert {"uid": uid, "allowed": True} == second["response"]
 
@@ -162,6 +172,7 @@ async def test_a_selected_pod_comes_up_with_its_sidecar(cluster: Cluster) -> Non
         ({"app": "both"}, {}, "VirtualNode one, VirtualNode two select it"),
         ({"app": "other"}, {"sidecarInjectorWebhook": "enabled"}, "no VirtualNode or VirtualGateway"),
         ({"app": "other", "shopmesh.dev/virtual-node": "x"}, {}, "no VirtualNode or VirtualGateway"),
+        ({"app": "copy"}, {}, "another object than its VirtualNode copy is virtual node product-vn"),
         ({"app": "product"}, {"cpuLimit": "much"}, "annotation appmesh.k8s.aws/cpuLimit is 'much'"),
     ],
 )

@@ -16,7 +16,9 @@ from typing import Any, Self
 
 import boto3  # type: ignore[import-untyped]  # publishes no types
 import yaml
+from botocore.credentials import Credentials
 
+from shopmesh.client import Client
 from shopmesh.kubernetes.authority import SDS, Authority
 from shopmesh.kubernetes.certificates import AUTHORITY, CREDENTIALS
 from shopmesh.kubernetes.resources import SECRETS
@@ -31,6 +33,8 @@ from tests.support.process import BIN, Child, free_port, running
 MESH = Path(__file__).parents[3] / "mesh"
 NAMESPACE = "shopmesh-system"
 PORT = 5000
+LABEL = "shopmesh.dev/virtual-node"
+"""By which the manifests say whose proxy a pod is."""
 # Envoys share a port with whoever else binds it: those of another run of the tests must have other addresses.
 _NETWORK = f"127.{100 + os.getpid() // 250 % 100}.{1 + os.getpid() % 250}"
 
@@ -101,9 +105,21 @@ class Volume:
 class Pod:
     """An application and its Envoy, which proves who it is by the pod's token. `address` is the pod's own."""
 
-    def __init__(self, story: Story, name: str, node: str, address: str, answer: str, replica: int = 0) -> None:
-        """`replica` is the control plane that its Envoy asks."""
+    def __init__(
+        self,
+        story: Story,
+        name: str,
+        node: str,
+        address: str,
+        answer: str,
+        replica: int = 0,
+        namespace: str = "default",
+        account: str = "default",
+    ) -> None:
+        """`replica` is the control plane that its Envoy asks, `account` the service account that it runs as."""
         self.name = name
+        self._namespace = namespace
+        self._account = account
         self._replica = replica
         self.address = address
         self._stack = contextlib.ExitStack()
@@ -116,7 +132,9 @@ class Pod:
         folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory()))
         self._identity = Volume(folder / "identity")
         self.token_file, self.ca_file = self._identity / "token", self._identity / "ca.json"
-        token = token or self._story.cluster.token_of(self.name, audience="shopmesh")
+        token = token or self._story.cluster.token_of(
+            self.name, self._namespace, audience="shopmesh", account=self._account
+        )
         self._identity.write({"token": token, "ca.json": self._story.authority.told()[SDS]})
         self.application = self._stack.enter_context(Upstream(self._answer))
         self.egress, self.admin, self.ready = free_port(), free_port(), free_port()
@@ -223,11 +241,17 @@ class Story:
             aws_secret_access_key=secret,
         )
 
+    def findings(self, replica: int = 0) -> list[Any]:
+        """What doctor says of the running mesh."""
+        client = Client(f"http://127.0.0.1:{self.replicas[replica].api_port}", credentials=Credentials(*self.keys))
+        with contextlib.closing(client):
+            return list(client.findings())
+
     def workload(
         self, name: str, node: str, version: str, count: int = 1, service: str | None = None, replica: int = 0
     ) -> list[Pod]:
         """Pods and their Service, with an Envoy in each."""
-        labels = {"app.kubernetes.io/name": (service or name), "app.kubernetes.io/version": version}
+        labels = {"app.kubernetes.io/name": (service or name), "app.kubernetes.io/version": version, LABEL: node}
         addresses = [f"{_NETWORK}.{next(self._addresses)}" for _ in range(count)]
         found = add_workload(self.cluster, name, addresses, PORT, labels)
         pods = []

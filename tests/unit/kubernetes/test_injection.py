@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from shopmesh.appmesh.manifests.names import ObjectName
 from shopmesh.appmesh.store import Key
 from shopmesh.kubernetes.injection import inject, listener_ports, patch
 from shopmesh.kubernetes.wishes import InjectionError, switched
@@ -96,6 +97,20 @@ def test_its_label_says_which_node_it_is() -> None:
     assert "order-vn" == told.pod["metadata"]["labels"]["shopmesh.dev/virtual-node"]
     assert "label shopmesh.dev/virtual-node is 'order-vn', but 'product-vn' selects the pod" in told.warnings[0]
     assert "shop" == env(containers(injected())["envoy"])["MESH"]
+
+
+def test_the_object_is_written_into_the_pod() -> None:
+    """Whose proxy it is, by an annotation that fits every name; one that its author wrote there does not count."""
+    gateway = {"metadata": {}, "spec": {"containers": [{"name": "envoy"}]}}
+    lying = pod()
+    lying["metadata"]["annotations"]["shopmesh.dev/proxy-of"] = "virtualnode/order"
+    found = inject(lying, PRODUCT, owner=ObjectName("VirtualNode", "shop", "product"))
+    way_in = inject(gateway, WAY_IN, owner=ObjectName("VirtualGateway", "shop", "way-in")).pod
+
+    assert "virtualnode/product" == found.pod["metadata"]["annotations"]["shopmesh.dev/proxy-of"]
+    assert "was 'virtualnode/order'" in found.warnings[0]
+    assert {"shopmesh.dev/proxy-of": "virtualgateway/way-in"} == way_in["metadata"]["annotations"]
+    assert "shopmesh.dev/proxy-of" not in injected()["metadata"]["annotations"]
 
 
 def test_the_ports_are_the_annotations_or_the_nodes_or_the_containers() -> None:

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from shopmesh.kubernetes.tokens import Pod, reviewed
+from shopmesh.kubernetes.pods import Pod
+from shopmesh.kubernetes.tokens import reviewed
 
 # As in https://kubernetes.io/docs/reference/access-authn-authz/service-accounts-admin/#bound-service-account-tokens
 STATUS: Any = {

@@ -16,6 +16,7 @@ from shopmesh.appmesh.annotations.headers import (
 from shopmesh.appmesh.annotations.mirror import MIRROR
 from shopmesh.appmesh.annotations.patch import PATCH
 from shopmesh.appmesh.annotations.rate_limit import RATE_LIMIT
+from shopmesh.appmesh.annotations.service_account import SERVICE_ACCOUNT
 
 VOCABULARY: Mapping[str, Annotation] = MappingProxyType(
     {
@@ -30,6 +31,7 @@ VOCABULARY: Mapping[str, Annotation] = MappingProxyType(
             RESPONSE_HEADERS_REMOVE,
             RATE_LIMIT,
             PATCH,
+            SERVICE_ACCOUNT,
         )
     }
 )

@@ -10,7 +10,7 @@ every second costs a look at each proxy.
 
 from shopmesh.appmesh.findings import Mistake
 from shopmesh.server.findings import certificates, proxies, traffic
-from shopmesh.server.findings.collection import LIMITATION, Findings
+from shopmesh.server.findings.collection import LIMITATION, Findings, LookAtProxies, nothing_more
 from shopmesh.server.replicas.finding import UNANSWERED
 
 MISTAKES: tuple[Mistake, ...] = (
@@ -27,4 +27,4 @@ MISTAKES: tuple[Mistake, ...] = (
     UNANSWERED,
 )
 
-__all__ = ["MISTAKES", "Findings"]
+__all__ = ["MISTAKES", "Findings", "LookAtProxies", "nothing_more"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from types import MappingProxyType
 
 from shopmesh.appmesh import findings as documents
@@ -25,6 +25,14 @@ LIMITATION = Mistake(
 
 _EXPLAINING = frozenset(one.code for one in (targets.NO_LISTENER, targets.WEIGHT_NOWHERE, shadowing.SHADOWED))
 """Mistakes of routes that the translation comes upon as well: they are told once."""
+
+
+LookAtProxies = Callable[[Collection[ProxyStatus]], Iterable[Finding]]
+"""Finds what is wrong beside these, by the proxies of all replicas."""
+
+
+def nothing_more(_: Collection[ProxyStatus]) -> Iterable[Finding]:
+    return ()
 
 
 class Findings:

@@ -1,0 +1,66 @@
+"""What only a cluster can get wrong about whose proxy a pod is. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Protocol
+
+from shopmesh.appmesh.findings import Finding, Mistake
+from shopmesh.appmesh.manifests.names import ObjectName
+from shopmesh.appmesh.store import Key
+from shopmesh.kubernetes.cluster import Name, PodRecord
+from shopmesh.kubernetes.overlaps import Overlap
+from shopmesh.server.proxies import ProxyStatus
+
+UNSTAMPED = Mistake(
+    "SM220",
+    "warning",
+    "Pods are proxies of a node by its podSelector alone",
+    "anyone who may change a pod's labels, or a podSelector in its namespace, can make it the proxy of another node",
+    "create them anew from a template with the label shopmesh.dev/virtual-node (shopmesh.dev/virtual-gateway), or "
+    "by `kubectl rollout restart` where the webhook injects",
+)
+OVERLAPPING = Mistake(
+    "SM221",
+    "error",
+    "Several virtual nodes or gateways select the same pod",
+    "a new pod like it is refused by the webhook, and one that says nowhere whose proxy it is gets no configuration",
+    "make their podSelectors differ",
+)
+MISTAKES = (UNSTAMPED, OVERLAPPING)
+
+
+class Declarations(Protocol):
+    """The objects of a mesh and the resources that they declare."""
+
+    @property
+    def owners(self) -> Mapping[Key, ObjectName]: ...
+
+    @property
+    def keys(self) -> Mapping[ObjectName, Key]: ...
+
+
+def look(
+    statuses: Iterable[ProxyStatus],
+    declarations: Declarations,
+    pods: Mapping[Name, PodRecord],
+    overlaps: Mapping[ObjectName, Overlap],
+) -> Iterator[Finding]:
+    """`statuses` are of the proxies of all replicas."""
+    unstamped: dict[Key, list[Name]] = {}
+    for status in statuses:
+        key = Key(status.kind, (status.mesh, status.name))
+        owner = declarations.owners.get(key)
+        if not status.connected or owner is None:
+            continue
+        name = Name(owner.namespace, status.instance)
+        if (record := pods.get(name)) is not None and record.stamp is None:
+            unstamped.setdefault(key, []).append(name)
+    for key, names in unstamped.items():
+        first = min(names)
+        what = f"{len(names)} of its pods say nowhere that they are its proxies, such as {first.namespace}/{first.name}"
+        yield UNSTAMPED.at(key, what)
+    for owner, overlap in overlaps.items():
+        declared = declarations.keys.get(owner)
+        mesh = "" if declared is None else declared.mesh
+        yield OVERLAPPING.found(mesh, f"{owner.kind} {owner.namespace}/{owner.name}", str(overlap))
