@@ -321,6 +321,9 @@ def networks(objects: list[Object]) -> Iterator[str]:
             yield f"{name_of(policy)} shuts off the pods of others"
         if not inside:
             yield f"{name_of(policy)} is about no pod"
+        for way in policy["spec"].get("ingress", ()) if hardened else ():
+            if {"port": "xds"} in way.get("ports", ()) and not all(_labelled(one) for one in way.get("from", [{}])):
+                yield f"{name_of(policy)} lets any namespace ask for configurations"
 
 
 def namespaces(objects: list[Object]) -> Iterator[str]:
@@ -390,6 +393,11 @@ def _envoy(one: Object) -> Any:
 
 def _volumes(one: Object) -> list[Any]:
     return [volume for volume in pod(one).get("volumes", ()) if volume["name"].startswith("shopmesh-")]
+
+
+def _labelled(peer: Any) -> bool:
+    """Whether it is a namespace that somebody put into the mesh."""
+    return bool(peer.get("namespaceSelector") == {"matchLabels": {"mesh": "shopmesh"}})
 
 
 def _selects(selector: Any, labels: dict[str, str]) -> bool:

@@ -186,6 +186,13 @@ MUTANTS: list[tuple[str, str, Mutation]] = [
         "others shut off",
         lambda f: named("NetworkPolicy default/workloads", f)["spec"].update(podSelector={}),
     ),
+    (
+        "networks",
+        "xDS for every namespace",
+        lambda f: named("NetworkPolicy shopmesh-system/control-plane", f)["spec"]["ingress"][0]["from"][1].update(
+            namespaceSelector={}
+        ),
+    ),
     ("networks", "free to call anybody", lambda f: drop(f, "NetworkPolicy default/workloads")),
     (
         "namespaces",
