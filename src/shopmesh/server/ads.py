@@ -21,7 +21,7 @@ from shopmesh.server.instances import Instances
 from shopmesh.server.proxies import Proxies
 from shopmesh.server.sent_clusters import SentClusters
 from shopmesh.server.store import Commit, Store
-from shopmesh.server.transport import MOST_STREAMS, StreamError, grpc_server
+from shopmesh.server.transport import MOST_STREAMS, OpenStreams, StreamError, grpc_server
 from shopmesh.xds.conversation import Conversation
 from shopmesh.xds.dependencies import Parts
 from shopmesh.xds.ledger import LimitError
@@ -72,8 +72,7 @@ class Ads:
         self.proxies = proxies
         self.retry_seconds = retry_seconds
         self._store = store
-        self._most_streams = most_streams
-        self._streams = 0
+        self._streams = OpenStreams(most_streams)
         self._parts = Parts(store.state)
         self._groups: dict[Shape, _Group] = {}
         self.instances = Instances(store, clock, declares)
@@ -85,13 +84,9 @@ class Ads:
 
     def open(self, wake: Callable[[], None]) -> AdsSession:
         """A session for one stream; raises `StreamError` when there are too many."""
-        if self._streams >= self._most_streams:
-            raise StreamError(
-                f"{self._most_streams} streams are open already; start another control plane",
-                grpc.StatusCode.RESOURCE_EXHAUSTED,
-            )
-        self._streams += 1
-        return AdsSession(self, wake)
+        session = AdsSession(self, wake)
+        session.held.enter_context(self._streams.one())
+        return session
 
     # what sessions call
 
@@ -110,6 +105,8 @@ class Ads:
             self._release(node.shape, group)
 
     def join(self, session: AdsSession, node: ProxyNode) -> None:
+        """Takes in the proxy of a session; raises `StreamError` when it has too many streams."""
+        session.held.enter_context(self._streams.of(node.identity))
         group = self._group(node.shape)
         group.sessions.add(session)
         if group.snapshot is not None:
@@ -117,7 +114,7 @@ class Ads:
         self.proxies.connected(node.identity, node.address, session.conversation)
 
     def leave(self, session: AdsSession, node: ProxyNode | None) -> None:
-        self._streams -= 1
+        session.held.close()
         if node is None:
             return
         self.proxies.gone(node.identity, session.conversation)
@@ -197,7 +194,7 @@ class Ads:
 class AdsSession:
     """One proxy's stream: its node, then its conversation."""
 
-    __slots__ = ("_ads", "_listening", "_retrying", "_speaker", "conversation", "node", "wake")
+    __slots__ = ("_ads", "_listening", "_retrying", "_speaker", "conversation", "held", "node", "wake")
 
     def __init__(self, ads: Ads, wake: Callable[[], None]) -> None:
         self._ads = ads
@@ -205,6 +202,8 @@ class AdsSession:
         self._retrying: asyncio.TimerHandle | None = None
         self._speaker = admission.speaker()
         self.wake = wake
+        self.held = contextlib.ExitStack()
+        """What is given back when the stream ends."""
         self.node: ProxyNode | None = None
         self.conversation = Conversation(ads.responses)
 

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable
 
 from shopmesh.appmesh.store import Document, Transaction
+from shopmesh.server.refusals import Refusals
 from shopmesh.server.store import Store, StoreError
 from shopmesh.xds import instances
 from shopmesh.xds.node import Identity, ProxyNode
@@ -15,6 +16,14 @@ log = logging.getLogger(__name__)
 
 ATTEMPTS = 5
 SECONDS = 1.0
+MOST_OF_A_NODE = 1000
+"""Instances of a virtual node or gateway that the store keeps."""
+MOST_OF_NO_NODE = 1000
+"""Instances of all nodes that no mesh has (yet): a workload may be started before its documents are applied."""
+
+
+class LimitError(Exception):
+    """A proxy is not declared, for there are too many; the message says of what, and what to do."""
 
 
 class Instances:
@@ -25,8 +34,14 @@ class Instances:
         self._declares = declares
         self._store = store
         self._clock = clock
+        self._refusals = Refusals(log)
         self._wanted: dict[Identity, Document | None] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def busy(self) -> bool:
+        """Whether something is still to be written."""
+        return bool(self._wanted)
 
     def listening(self, node: ProxyNode) -> None:
         """Its listeners are open; where it says nothing of its readiness, that is all that others need."""
@@ -54,6 +69,9 @@ class Instances:
             while attempt < ATTEMPTS and not self._stands(identity, spec := self._wanted[identity]):
                 try:
                     await self._store.submit(lambda transaction, spec=spec: self._change(transaction, identity, spec))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
+                except LimitError as error:
+                    self._refusals.tell(f"proxy {identity.instance}", str(error))
+                    return
                 except StoreError as error:
                     attempt += 1
                     log.error("proxy %s could not be written down (%d): %s", identity.instance, attempt, error)
@@ -64,7 +82,28 @@ class Instances:
     def _change(self, transaction: Transaction, identity: Identity, spec: Document | None) -> bool:
         if spec is None:
             return instances.withdraw(transaction, identity, self._clock())
+        if transaction.get(identity.key) is None:
+            self._require_room(transaction, identity)
         return instances.declare(transaction, identity, spec, self._clock())
+
+    def _require_room(self, transaction: Transaction, identity: Identity) -> None:
+        """Nobody takes a declared proxy out of service but whoever started it, so it is the new one that is refused."""
+        state, node = self._store.state, identity.resource
+        if state.get(node) is not None:
+            if len(transaction.children("instance", identity.key.parent)) >= MOST_OF_A_NODE:
+                raise LimitError(
+                    f"{MOST_OF_A_NODE} instances of {node.kind} {node.mesh}/{node.name} are declared already; "
+                    "withdraw those that are gone"
+                )
+            return
+        unknown = sum(
+            one.key.kind == "instance" and state.get(instances.identity(one.key).resource) is None for one in state
+        )
+        if unknown >= MOST_OF_NO_NODE:
+            raise LimitError(
+                f"{MOST_OF_NO_NODE} instances of virtual nodes that no mesh has are declared already; "
+                f"create the {node.kind} {node.name} first, or withdraw those that are gone"
+            )
 
     def _stands(self, identity: Identity, spec: Document | None) -> bool:
         found = self._store.state.get(identity.key)

@@ -69,7 +69,7 @@ def add_to(
         admission.check(node)
         caller = Caller(node.mesh, node.kind, node.name)
         await take_over(caller, node.instance)
-        with sent_to(node) as sent:
+        with streams.of(node.identity), sent_to(node) as sent:
             reports = figures.open(caller, node.instance, started(message.envoy_metrics, clock()))
             try:
                 while isinstance(data, bytes):

@@ -31,7 +31,7 @@ def add_to(server: grpc.aio.Server, told: Callable[[ProxyNode, bool], None], mos
     async def stream(_: AsyncIterator[bytes], context: grpc.aio.ServicerContext[bytes, bytes]) -> None:
         try:
             with streams.one():
-                await _Stream(context, told).run()
+                await _serve(context, streams, told)
         except (DecodeError, NodeError, StreamError) as error:
             refusals.tell(context.peer(), str(error))
             code = error.code if isinstance(error, StreamError) else grpc.StatusCode.INVALID_ARGUMENT
@@ -41,27 +41,23 @@ def add_to(server: grpc.aio.Server, told: Callable[[ProxyNode, bool], None], mos
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, {"StreamHealthCheck": handler}),))
 
 
-class _Stream:
-    def __init__(
-        self, context: grpc.aio.ServicerContext[bytes, bytes], told: Callable[[ProxyNode, bool], None]
-    ) -> None:
-        self._context = context
-        self._told = told
-
-    async def run(self) -> None:
-        first = _parsed(await first_message(self._context))
-        if first is None:
-            return
-        node = parse(first.health_check_request.node)
-        admission.check(node)
+async def _serve(
+    context: grpc.aio.ServicerContext[bytes, bytes], streams: OpenStreams, told: Callable[[ProxyNode, bool], None]
+) -> None:
+    first = _parsed(await first_message(context))
+    if first is None:
+        return
+    node = parse(first.health_check_request.node)
+    admission.check(node)
+    with streams.of(node.identity):
         if node.readiness:
-            await self._context.write(specifier(node).SerializeToString())
+            await context.write(specifier(node).SerializeToString())
         before: bool | None = None
-        while (message := _parsed(await self._context.read())) is not None:
+        while (message := _parsed(await context.read())) is not None:
             ready = is_ready(node, message.endpoint_health_response)
             if ready is not before:
                 before = ready
-                self._told(node, ready)
+                told(node, ready)
 
 
 def _parsed(data: object) -> HealthCheckRequestOrEndpointHealthResponse | None:

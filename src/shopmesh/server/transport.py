@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import Protocol
 
 import grpc
 
 from shopmesh.server.refusals import Refusals
+from shopmesh.xds.node import Identity
 
 log = logging.getLogger(__name__)
 
@@ -53,26 +55,46 @@ class StreamError(Exception):
         self.code = code
 
 
+MOST_STREAMS_OF_A_PROXY = 256
+"""Of each service. More than one, for a proxy may come back before its lost stream has ended, and the proxies of a node
+whose bootstraps name no instance are one here."""
+
+
 class OpenStreams:
-    """Counts the open streams of one service; one more than `most` is refused."""
+    """Counts the open streams of one service, of all proxies and of each; one more than is allowed is refused."""
 
     def __init__(self, most: int = MOST_STREAMS) -> None:
         self._most = most
         self._open = 0
+        self._of_proxies: Counter[Identity] = Counter()
 
     @contextlib.contextmanager
     def one(self) -> Iterator[None]:
         """One stream, for the length of a `with` block; raises `StreamError` when there are too many."""
         if self._open >= self._most:
-            raise StreamError(
-                f"{self._most} streams are open already; start another control plane",
-                grpc.StatusCode.RESOURCE_EXHAUSTED,
-            )
+            raise _too_many(f"{self._most} streams are open already; start another control plane")
         self._open += 1
         try:
             yield
         finally:
             self._open -= 1
+
+    @contextlib.contextmanager
+    def of(self, proxy: Identity) -> Iterator[None]:
+        """One stream of that proxy, likewise: nobody takes all streams from the others."""
+        if self._of_proxies[proxy] >= MOST_STREAMS_OF_A_PROXY:
+            raise _too_many(f"{proxy.instance} has {MOST_STREAMS_OF_A_PROXY} streams open already; end one")
+        self._of_proxies[proxy] += 1
+        try:
+            yield
+        finally:
+            self._of_proxies[proxy] -= 1
+            if not self._of_proxies[proxy]:
+                del self._of_proxies[proxy]
+
+
+def _too_many(message: str) -> StreamError:
+    return StreamError(message, grpc.StatusCode.RESOURCE_EXHAUSTED)
 
 
 async def first_message(context: grpc.aio.ServicerContext[bytes, bytes]) -> object:

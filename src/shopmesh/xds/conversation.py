@@ -27,6 +27,9 @@ from shopmesh.xds.snapshot import Snapshot
 from shopmesh.xds.subscription import Subscription
 
 MOST_OTHER_TYPES = 16
+LONGEST_TYPE = 255
+MOST_CHARACTERS = 4 * 1024 * 1024
+"""Of all names that a stream asks for, or says to have: 20,000 of 60 characters, twice, and their versions."""
 
 
 class Conversation:
@@ -54,13 +57,18 @@ class Conversation:
         kind = NAMES_OF_URLS.get(request.type_url)
         if kind is None:
             self._other(request)
-            return
-        subscription = self.types[kind]
-        beginning = not subscription.asked
-        subscription.receive(request)
-        if kind == "endpoints" and beginning and not self.types["clusters"].asked:
-            # Endpoints before clusters: a reconnecting proxy whose clusters warm, and wait for what it may have had.
-            subscription.due.update(subscription.named)
+        else:
+            subscription = self.types[kind]
+            beginning = not subscription.asked
+            subscription.receive(request)
+            if kind == "endpoints" and beginning and not self.types["clusters"].asked:
+                # Endpoints before clusters: a reconnecting proxy whose clusters warm and wait for what it may have had.
+                subscription.due.update(subscription.named)
+        if sum(one.size for one in (*self.types.values(), *self._others.values())) > MOST_CHARACTERS:
+            raise LimitError(
+                f"the names that a stream asks for, or says to have, are over {MOST_CHARACTERS} characters together; "
+                "ask for fewer resources"
+            )
 
     def offer(self, snapshot: Snapshot) -> None:
         """Sets what the proxy should have; what was under way to an earlier snapshot is overtaken."""
@@ -195,6 +203,8 @@ class Conversation:
         """
         subscription = self._others.get(request.type_url)
         if subscription is None:
+            if len(request.type_url) > LONGEST_TYPE:
+                raise LimitError(f"type_url has {len(request.type_url)} characters; at most {LONGEST_TYPE} are taken")
             if len(self._others) >= MOST_OTHER_TYPES:
                 raise LimitError(
                     f"{request.type_url} is one more than the {MOST_OTHER_TYPES} unknown types that a stream may have"

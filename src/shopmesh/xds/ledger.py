@@ -24,6 +24,8 @@ UNSURE = "?"
 """The version of a name of which the client may have any version, or none."""
 
 MOST_NAMES = 20_000
+LONGEST_REFUSAL = 4096
+"""Characters of a refusal's text that are kept: Envoy's own are shorter."""
 
 _NOTHING: Mapping[str, str] = {}
 
@@ -44,6 +46,7 @@ class Ledger:
 
     __slots__ = (
         "_answer_due",
+        "_claimed",
         "_in_flight",
         "_patched",
         "_trials",
@@ -60,6 +63,7 @@ class Ledger:
         "refused",
         "sent",
         "sent_version",
+        "size",
         "synced",
         "type_url",
         "wildcard",
@@ -91,6 +95,9 @@ class Ledger:
         self.sent_version = ""
         self.accepted_version = ""
         """The versions of the collections last sent and last taken as a whole; empty before."""
+        self.size = 0
+        """Characters of all that the client has had this stream remember: what it asked for, and said to have."""
+        self._claimed = 0
         self._answer_due = False
         self._in_flight: deque[InFlight] = deque()
         self._trials: deque[tuple[str, ...]] = deque()
@@ -110,6 +117,11 @@ class Ledger:
             self._subscribe(subscribe, beginning)
         if unsubscribe:
             self._unsubscribe(unsubscribe)
+        if subscribe or unsubscribe or beginning:
+            remembered = self.named | self.due
+            if len(remembered) > MOST_NAMES:
+                raise LimitError(f"a stream may ask for {MOST_NAMES} names of one type; ask for fewer resources")
+            self.size = self._claimed + sum(map(len, remembered))
 
     def retry(self) -> bool:
         """Has what was refused sent once more, though unchanged; whether there is anything."""
@@ -130,6 +142,7 @@ class Ledger:
             raise LimitError(f"initial_resource_versions has over {MOST_NAMES} names; ask for fewer resources")
         # What a reconnecting client says to have, it has accepted.
         self.sent = self.accepted = dict(request.initial_resource_versions)
+        self._claimed = sum(len(name) + len(version) for name, version in self.sent.items())
         self._answer_due = not self.sent
 
     def _subscribe(self, names: Iterable[str], beginning: bool) -> None:
@@ -146,8 +159,6 @@ class Ledger:
                 if beginning and self.alone:
                     # Whether a reconnecting client failed to use it or never had it, it does not say.
                     self.doubted.add(name)
-        if len(self.named) > MOST_NAMES:
-            raise LimitError(f"a stream may ask for {MOST_NAMES} names of one type; ask for fewer resources")
 
     def _unsubscribe(self, names: Iterable[str]) -> None:
         self.synced = None
@@ -200,7 +211,7 @@ class Ledger:
                 self.accepted_version = self.synced.version
 
     def _refuse(self, response: Response, message: str) -> None:
-        self.message = message or "(no reason given)"
+        self.message = message[:LONGEST_REFUSAL] or "(no reason given)"
         if self.alone:
             # Envoy says "<inline>" of files; the name of the secret has their paths.
             self.message = f"{response.resources[0].name}: {self.message}"

@@ -33,6 +33,7 @@ _ID = re.compile(r"(?:arn:[^/]+:)?mesh/([^/]+)/([^/]+)/([^/]+)")
 _LONGEST_NAME = 255
 _PATH = re.compile(r"/[\x21-\x7e]{0,254}")
 _MOST_PROBES = 8
+_MOST_PORTS = 1000
 # Those of Cloud Map: https://docs.aws.amazon.com/cloud-map/latest/api/API_RegisterInstance.html
 _MOST_ATTRIBUTES = 30
 _LONGEST_ATTRIBUTE = 1024
@@ -231,6 +232,7 @@ def _ports(metadata: Mapping[str, Any], field: str) -> Ports:
         return ()
     if not isinstance(value, Struct):
         raise NodeError(f'node.metadata.{field} is {_short(value)}; it must be an object such as {{"5000": 41001}}')
+    _require_few(field, value)
     return tuple(sorted((_port(field, port), _port(field, there)) for port, there in value.items()))
 
 
@@ -280,10 +282,17 @@ def _egress_ports(metadata: Mapping[str, Any]) -> EgressPorts:
     if not isinstance(value, Struct):
         example = '{"product.local:6000": 41007}'
         raise NodeError(f"node.metadata.egress_ports is {_short(value)}; it must be an object such as {example}")
+    _require_few("egress_ports", value)
     found = tuple(sorted((_service_port(name), _port("egress_ports", there)) for name, there in value.items()))
     if len({port for _, port in found}) < len(found):
         raise NodeError("node.metadata.egress_ports names one port twice; each service needs a port of its own")
     return found
+
+
+def _require_few(field: str, ports: Struct) -> None:
+    """One port may be spelled in many ways (`5000`, `5000.0`), so that their number alone would not bound them."""
+    if len(ports) > _MOST_PORTS:
+        raise NodeError(f"node.metadata.{field} has {len(ports)} entries; at most {_MOST_PORTS} are taken")
 
 
 def _service_port(name: str) -> str:

@@ -11,6 +11,7 @@ from envoy.config.core.v3.base_pb2 import Node
 from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryRequest
 
 from shopmesh.appmesh.store import Key, Resource, Transaction
+from shopmesh.server import instances, transport
 from shopmesh.server import proxies as registry
 from shopmesh.server.ads import Ads, AdsSession
 from shopmesh.server.database import Database
@@ -282,6 +283,59 @@ async def test_streams_are_bounded(plane: Plane) -> None:
     streams[0].closed()
 
     plane.ads.open(lambda: None)
+
+
+def test_streams_of_a_proxy_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that one proxy does not take those of all others; what it gives back it may have again."""
+    monkeypatch.setattr(transport, "MOST_STREAMS_OF_A_PROXY", 2)
+
+    async def test(plane: Plane) -> None:
+        first, _ = plane.proxy(), plane.proxy()
+        with pytest.raises(StreamError, match="order-1 has 2 streams open already"):
+            plane.proxy()
+        plane.proxy("product")
+        first.session.closed()
+        plane.proxy()
+
+    running(test)()
+
+
+def test_instances_of_a_node_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ever new names of instances do not fill the store; those that are there stay, and may still change."""
+    monkeypatch.setattr(instances, "MOST_OF_A_NODE", 2)
+
+    async def test(plane: Plane) -> None:
+        await plane.put(*meshes.shop())
+        for number in range(4):
+            plane.proxy("product", f"p{number}", "10.0.0.1").session.closed()
+            await until(lambda: not plane.ads.instances.busy)
+        plane.proxy("product", "p0", "10.0.0.2").session.closed()
+        await until(lambda: not plane.ads.instances.busy)
+
+        found = plane.store.state.children("instance", ("shop", "virtualNode", "product"))
+        assert {"p0": "10.0.0.2", "p1": "10.0.0.1"} == {one.key.name: one.spec["address"] for one in found}
+
+    running(test)()
+
+
+def test_instances_of_nodes_that_do_not_exist_are_bounded(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A workload may say that it is ready before its documents are applied, and nobody may make up any number."""
+    monkeypatch.setattr(instances, "MOST_OF_NO_NODE", 2)
+
+    async def test(plane: Plane) -> None:
+        await plane.put(*meshes.shop())
+        for name in ("a", "b", "c", "product"):
+            proxy = ProxyNode(mesh="shop", name=name, instance=f"{name}-1", address="10.0.0.1")
+            plane.ads.instances.readiness(proxy, ready=True)
+            await until(lambda: not plane.ads.instances.busy)
+
+        found = [one.key.name for one in plane.store.state if one.key.kind == "instance"]
+        assert ["a-1", "b-1", "product-1"] == sorted(found)
+
+    running(test)()
+    assert "create the virtualNode c first" in caplog.text
 
 
 @running

@@ -6,7 +6,7 @@ import pytest
 from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryRequest, DeltaDiscoveryResponse
 
 from shopmesh.xds import ledger
-from shopmesh.xds.conversation import MOST_OTHER_TYPES, Conversation
+from shopmesh.xds.conversation import MOST_CHARACTERS, MOST_OTHER_TYPES, Conversation
 from shopmesh.xds.ledger import LimitError
 from shopmesh.xds.resources import TYPE_URLS
 from shopmesh.xds.responses import Responses
@@ -422,6 +422,54 @@ def test_names_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
     with pytest.raises(LimitError, match="names"):
         stream.ask("endpoints", *"abcd")
+
+
+def test_long_names_are_bounded_together() -> None:
+    """Over all types of a stream: 20,000 names of any length would be many gigabytes."""
+    stream = Stream()
+
+    for number in range(8):
+        stream.ask("endpoints" if number % 2 else "routes", f"{number}".ljust(MOST_CHARACTERS // 8, "x"))
+
+    with pytest.raises(LimitError, match=f"over {MOST_CHARACTERS} characters"):
+        stream.ask("listeners", "one more")
+
+
+def test_what_a_client_says_to_have_counts_as_what_it_asks_for() -> None:
+    """It is remembered as long as the stream."""
+    versions = {"x" * (MOST_CHARACTERS // 2): "y" * (MOST_CHARACTERS // 2 + 1)}
+
+    with pytest.raises(LimitError, match="or says to have"):
+        Stream().ask("clusters", initial_resource_versions=versions)
+
+
+def test_names_that_are_given_up_again_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client with a wildcard is to be told of each of them, which a slow one may put off for ever."""
+    monkeypatch.setattr(ledger, "MOST_NAMES", 3)
+    stream = Stream()
+    stream.ask("clusters", "*")
+
+    for name in "abc":
+        stream.ask("clusters", name)
+        stream.ask("clusters", resource_names_unsubscribe=[name])
+
+    with pytest.raises(LimitError, match="names"):
+        stream.ask("clusters", "d")
+
+
+def test_a_type_s_name_is_bounded() -> None:
+    """Sixteen types of megabytes each are no sixteen types."""
+    with pytest.raises(LimitError, match="type_url has 300 characters"):
+        Stream().ask("x" * 300)
+
+
+def test_the_text_of_a_refusal_is_bounded() -> None:
+    """It is shown wherever the proxy is."""
+    stream = Stream(simple({"a": 1}))
+    (response,) = stream.ask("clusters")
+    stream.answer(response, error="x" * 1_000_000)
+
+    assert ledger.LONGEST_REFUSAL == len(stream.conversation.types["clusters"].message or "")
 
 
 def test_nothing_is_answered_before_there_is_a_snapshot() -> None:

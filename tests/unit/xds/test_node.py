@@ -77,6 +77,8 @@ def test_an_arn_names_a_node_as_well() -> None:
         (node(ports={"5000": 1.5}), "ports"),
         (node(ports={"http": 5000}), "ports"),
         (node(ports={"5000": None}), "ports"),
+        (node(ports={f"5000.{'0' * number}": 1 for number in range(1001)}), "ports has 1001 entries"),
+        (node(egress_ports={f"db{number}.local:1": 1 for number in range(1001)}), "egress_ports has 1001 entries"),
         (node(egress_port="x"), "egress_port"),
         (node(attributes=[1]), "attributes"),
         (node(attributes={"stage": 1}), "attributes"),
