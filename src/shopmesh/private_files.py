@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import secrets
 import stat
 import tempfile
 from io import TextIOWrapper
@@ -16,6 +17,8 @@ from typing import Literal
 
 FOLDER_MODE = 0o700
 FILE_MODE = 0o600
+XDS_TOKEN = "xds-token"  # noqa: S105  # the name of its file
+"""Name of the file in a run folder that holds the token for xDS."""
 _OTHERS = 0o077
 
 
@@ -76,6 +79,23 @@ def create_file(path: Path, text: str, mode: int = FILE_MODE) -> None:
         os.fchmod(scratch.fileno(), mode)
         # Unlike a rename, a link never replaces what is there.
         os.link(scratch.name, path)
+
+
+def ensure_token_file(path: Path) -> None:
+    """Makes a file with a random token, unless there is one, which is closed to others.
+
+    Raises OSError when it cannot be made or belongs to another user.
+    """
+    try:
+        create_file(path, secrets.token_hex(32))
+    except FileExistsError:
+        open_private(path, "a").close()
+
+
+def is_private_folder(path: Path) -> bool:
+    """Whether this user owns it and nobody else may enter it."""
+    status = path.stat()
+    return status.st_uid == os.geteuid() and not stat.S_IMODE(status.st_mode) & _OTHERS
 
 
 def close_to_others(path: Path) -> None:

@@ -120,7 +120,7 @@ class Planes:
         self.run(tell())
 
     async def _start(self, name: str, port: int) -> Plane:
-        config = Config(api_port=port, xds_port=0, credentials=self._credentials)
+        config = Config(api_port=port, xds_port=0, credentials=self._credentials, insecure=True)
         peers = HttpPeers([Peer("127.0.0.1", one) for one in self._ports], self._credentials, config.region)
         leadership = Scripted()
         foundation = Foundation(self.store, identity=name, peers=peers, leadership=leadership)

@@ -39,6 +39,7 @@ ENABLE_ENVOY_STATS_TAGS, ENABLE_ENVOY_XRAY_TRACING and many more; docs/sidecar.m
 @click.option("--address", help="Where other Envoys reach this one; without it the node's DNS name is used.")
 @click.option("--xds-host", help="Where the control plane's xDS is.  [default: 127.0.0.1]")
 @click.option("--xds-port", type=int, help="The port of xDS.  [default: 18000]")
+@click.option("--xds-socket", metavar="PATH", help="The Unix socket of xDS, instead of host and port.")
 @click.option(
     "--xds-token-file",
     metavar="PATH",
@@ -72,6 +73,7 @@ def bootstrap(
     address: str | None,
     xds_host: str | None,
     xds_port: int | None,
+    xds_socket: str | None,
     xds_token_file: str | None,
     xds_ca_file: str | None,
     admin_port: int | None,
@@ -96,8 +98,10 @@ def bootstrap(
         endpoint = environment.control_plane(environ)
         host, port = endpoint if isinstance(endpoint, tuple) else ("127.0.0.1", 18000)
         options = environment.options(environ, of, _load)
-        if xds_host is not None or xds_port is not None:
-            options = replace(options, xds_socket=None)
+        if xds_socket is not None and (xds_host is not None or xds_port is not None):
+            raise click.UsageError("--xds-socket is instead of --xds-host and --xds-port: give one of them")
+        if any(given is not None for given in (xds_socket, xds_host, xds_port)):
+            options = replace(options, xds_socket=xds_socket)
         document = written(
             _proxy(of, instance, address, environment.service_cluster(environ)),
             xds_host or host,

@@ -10,9 +10,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from shopmesh.cli.settings import Settings
-
-RUN_FOLDER = Path(".shopmesh")
+from shopmesh.cli.settings import RUN_FOLDER, Settings
 
 _run_folder = click.option(
     "--run-dir",
@@ -36,7 +34,11 @@ Examples:
 @click.option("--reset", is_flag=True, help="Forget what earlier runs stored.")
 @click.option("--port", default=8080, show_default=True, help="The way in; 0 for any free port.")
 @click.option("--api-port", default=9080, show_default=True, help="The App Mesh API; 0 for any free port.")
-@click.option("--xds-port", default=18000, show_default=True, help="xDS; 0 for any free port.")
+@click.option(
+    "--xds-port",
+    type=int,
+    help="A port for xDS instead of a socket in the run folder: proxies bring its xds-token. 0 for any free port.",
+)
 @click.option("--workload", "only", multiple=True, metavar="NAME", help="Only this virtual node, gateway or service.")
 @click.option("--without", multiple=True, metavar="NAME", help="Not this virtual node, gateway or service.")
 @click.option("--way-in", default="order", show_default=True, metavar="SERVICE", help="The service at --port.")
@@ -46,7 +48,7 @@ def up(
     reset: bool,
     port: int,
     api_port: int,
-    xds_port: int,
+    xds_port: int | None,
     only: tuple[str, ...],
     without: tuple[str, ...],
     way_in: str,

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 import click
 
 from shopmesh.cli.files import sources
+from shopmesh.cli.settings import RUN_FOLDER
+from shopmesh.private_files import XDS_TOKEN, ensure_token_file, make_private_folder
 
 if TYPE_CHECKING:
     from shopmesh.kubernetes.control_plane import Cluster
@@ -47,6 +49,11 @@ proxies bring the token that their pod was given for the audience; xDS is served
 @click.option("--xds-host", default="127.0.0.1", show_default=True, help="Address of xDS.")
 @click.option("--xds-port", default=18000, show_default=True, help="Port of xDS; 0 for any free one.")
 @click.option(
+    "--xds-socket",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Unix socket of xDS instead of address and port, in a folder that no other user may enter.",
+)
+@click.option(
     "--store",
     type=click.Path(dir_okay=False, path_type=Path),
     help="File of the resources, made when missing; without it they are gone with the process.",
@@ -59,11 +66,24 @@ proxies bring the token that their pod was given for the audience; xDS is served
 @click.option(
     "--xds-token-file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="File of the token that proxies must bring; read anew for each stream, so it may be replaced.",
+    help="File of the token that proxies must bring; read anew for each stream, so it may be replaced.  "
+    "[default for a port: xds-token in the run folder, made when missing]",
+)
+@click.option(
+    "--run-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=RUN_FOLDER,
+    show_default=True,
+    help="Folder of the token for xDS, where no file is named.",
 )
 @click.option("--region", default="us-east-1", show_default=True, help="Region in ARNs and signatures.")
 @click.option("--account", default="123456789012", show_default=True, help="Account in ARNs, 12 digits.")
-@click.option("--insecure", is_flag=True, help="Listen on other addresses than loopback without authentication.")
+@click.option(
+    "--insecure",
+    is_flag=True,
+    help="No authentication where none is configured: everybody who reaches the addresses, every program of this "
+    "machine at least, may change the mesh and be a proxy that others send requests to.",
+)
 @click.option("--kubernetes", is_flag=True, help="Keep nothing: a cluster's API server is the store.")
 @click.option(
     "--namespace",
@@ -98,9 +118,11 @@ def serve(
     api_hosts: tuple[str, ...],
     xds_host: str,
     xds_port: int,
+    xds_socket: Path | None,
     store: Path | None,
     credentials: Path | None,
     xds_token_file: Path | None,
+    run_dir: Path,
     region: str,
     account: str,
     insecure: bool,
@@ -119,20 +141,27 @@ def serve(
     from shopmesh.server.control_plane import run
     from shopmesh.server.store import StoreError
 
-    if kubernetes and (store or xds_token_file):
-        raise click.UsageError("--store and --xds-token-file are for a control plane that keeps its own resources")
+    if kubernetes and (store or xds_token_file or xds_socket):
+        raise click.UsageError(
+            "--store, --xds-token-file and --xds-socket are for a control plane that keeps its own resources"
+        )
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(message)s")
 
     def ready(bound: Bound) -> None:
-        click.echo(f"App Mesh API on http://{host}:{bound.api_port}, xDS on {xds_host}:{bound.xds_port}", err=True)
+        xds = xds_socket or f"{xds_host}:{bound.xds_port}"
+        token = f" with the token in {config.xds_token_file}" if config.xds_token_file else ""
+        click.echo(f"App Mesh API on http://{host}:{bound.api_port}, xDS on {xds}{token}", err=True)
 
     try:
         keys = read_credentials(credentials) if credentials else {}
+        if not (kubernetes or insecure or xds_socket or xds_token_file):
+            xds_token_file = _own_token(run_dir)
         config = Config(
             host=host,
             api_port=api_port,
             xds_host=xds_host,
             xds_port=xds_port,
+            xds_socket=xds_socket,
             store=store,
             region=region,
             account=account,
@@ -146,6 +175,19 @@ def serve(
         asyncio.run(run(_control_plane(config, cluster), ready))
     except (ConfigError, StoreError) as error:
         raise click.ClickException(str(error)) from error
+
+
+def _own_token(run_folder: Path) -> Path:
+    """The token of the run folder, where the user names no other."""
+    path = run_folder / XDS_TOKEN
+    try:
+        make_private_folder(run_folder)
+        ensure_token_file(path)
+    except OSError as error:
+        raise click.ClickException(
+            f"cannot make the token for xDS in {run_folder}: {error.strerror}; choose another folder with --run-dir"
+        ) from error
+    return path
 
 
 def _control_plane(config: Config, cluster: Cluster | None) -> AbstractAsyncContextManager[Bound]:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
     from shopmesh.client import Client
+
+RUN_FOLDER = Path(".shopmesh")
+"""Where `up` and `serve` keep what is theirs, unless the user names another folder."""
 
 
 def color_wanted() -> bool | None:

@@ -7,6 +7,7 @@ import contextlib
 import json
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from shopmesh.local.errors import StartError
@@ -94,8 +95,12 @@ class Envoy:
         try:
             told = options(environment, Resource(node.mesh, node.kind, node.name), _no_file)
             # Whatever control plane the variables name, this mesh has its own.
-            told = replace(told, xds_socket=None, admin_socket=str(self.admin))
-            document = bootstrap(node, LOOPBACK, settings.xds_port, 0, self.ready, options=told)
+            told = replace(told, xds_socket=_text(settings.xds_socket), admin_socket=str(self.admin))
+            document = bootstrap(
+                *(node, LOOPBACK, settings.xds_port or 0, 0, self.ready),
+                token_file=_text(settings.xds_token_file),
+                options=told,
+            )
         except BootstrapError as error:
             raise StartError(str(error)) from error
         path = settings.run_folder / f"{node.instance}.json"
@@ -119,6 +124,10 @@ def with_version(environment: Mapping[str, str], version: str | None) -> Mapping
         return environment
     said = environment.get(_ATTRIBUTES)
     return {**environment, _ATTRIBUTES: f"{said},service.version={version}" if said else f"service.version={version}"}
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)
 
 
 def _no_file(path: str) -> dict[str, Any]:

@@ -143,8 +143,13 @@ class Machine:
             name=CONTROL_PLANE,
             arguments=(
                 *(sys.executable, "-c", "from shopmesh.cli import main; main()", "serve"),
-                *("--api-port", str(settings.api_port), "--xds-port", str(settings.xds_port)),
-                *("--store", str(settings.run_folder / "store.db")),
+                *("--api-port", str(settings.api_port), "--store", str(settings.run_folder / "store.db")),
+                *("--run-dir", str(settings.run_folder)),
+                *(
+                    ("--xds-socket", str(settings.xds_socket))
+                    if settings.xds_socket
+                    else ("--xds-port", str(settings.xds_port))
+                ),
             ),
             environment=settings.environment,
             folder=settings.project,

@@ -9,19 +9,24 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from shopmesh.local.errors import StartError
+from shopmesh.local.folder import socket_path
 from shopmesh.local.installed import envoy_path
 from shopmesh.local.ports import LOOPBACK, Ports
+from shopmesh.private_files import XDS_TOKEN
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Ports are resolved: none is 0. `environment` is what child programs inherit."""
+    """Ports are resolved: none is 0. `xds_port` None: xDS is on a socket of the run folder.
+
+    `environment` is what child programs inherit.
+    """
 
     project: Path
     run_folder: Path
     port: int
     api_port: int
-    xds_port: int
+    xds_port: int | None
     envoy: Path
     environment: Mapping[str, str] = field(repr=False)
 
@@ -29,6 +34,16 @@ class Settings:
     def endpoint(self) -> str:
         """Where the App Mesh API listens."""
         return f"http://{LOOPBACK}:{self.api_port}"
+
+    @property
+    def xds_socket(self) -> Path | None:
+        """The socket of xDS, if that has no port."""
+        return socket_path(self.run_folder, "xds") if self.xds_port is None else None
+
+    @property
+    def xds_token_file(self) -> Path | None:
+        """What proxies bring to a port, which all users of this machine reach."""
+        return None if self.xds_port is None else self.run_folder / XDS_TOKEN
 
     @property
     def way_in(self) -> str:
@@ -42,7 +57,7 @@ def resolved(
     environment: Mapping[str, str],
     port: int = 0,
     api_port: int = 0,
-    xds_port: int = 0,
+    xds_port: int | None = None,
 ) -> Settings:
     """Settings with free ports for 0. Raises StartError for a taken port or a program that is not installed."""
     if importlib.util.find_spec("gunicorn") is None:
@@ -55,7 +70,7 @@ def resolved(
         run_folder=run_folder.absolute(),
         port=ports.wanted(port, "the way in", "--port"),
         api_port=ports.wanted(api_port, "the App Mesh API", "--api-port"),
-        xds_port=ports.wanted(xds_port, "xDS", "--xds-port"),
+        xds_port=None if xds_port is None else ports.wanted(xds_port, "xDS", "--xds-port"),
         envoy=_envoy(),
         # A proxy or endpoint that the user's shell names is for their tools, not for the mesh's programs.
         environment={

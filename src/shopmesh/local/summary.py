@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from shopmesh.client import DEFAULT_ENDPOINT
 from shopmesh.local.machine import Machine
@@ -36,8 +37,10 @@ def show(console: Console, machine: Machine, answered: bool, run_folder: str | N
         console.print(f"[bold green]The mesh runs.[/] The way in is [bold]{machine.settings.way_in}[/]")
     else:
         console.print(f"[bold]The workloads run.[/] The way in will be [bold]{machine.settings.way_in}[/]")
+    xds = machine.settings.xds_socket
+    where = f"{LOOPBACK}:{machine.settings.xds_port}" if xds is None else _from_here(xds)
     console.print(
-        f"The App Mesh API is [bold]{machine.settings.endpoint}[/], xDS {LOOPBACK}:{machine.settings.xds_port}"
+        Text.assemble("The App Mesh API is ", (machine.settings.endpoint, "bold"), f", xDS {where}"), soft_wrap=True
     )
     console.print()
     console.print(table)

@@ -26,14 +26,14 @@ _TRAFFIC_SECONDS = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What `shopmesh up` was asked for; a port of 0 is any free one."""
+    """What `shopmesh up` was asked for; a port of 0 is any free one, and xDS has a socket where it has no port."""
 
     project: Path
     run_folder: Path
     environment: Mapping[str, str] = field(repr=False)
     port: int = 8080
     api_port: int = 9080
-    xds_port: int = 18000
+    xds_port: int | None = None
     only: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
     empty: bool = False

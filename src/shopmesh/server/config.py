@@ -27,15 +27,17 @@ class Config:
 
     Ports may be 0 for any free one. `store` is the file of the resources, None for memory. `credentials` maps access
     key ids to secrets; empty means that requests are not authenticated. `xds_token_file` holds the token that proxies
-    must bring; without it they are not authenticated. `api_hosts` are further names that clients reach the API by, of
-    which a request must name one. `in_cluster`: both are told by a cluster, its Secrets and its
-    pods' tokens.
+    must bring. `xds_socket` is a Unix socket instead of host and port, whose folder says who may be a proxy.
+    `api_hosts` are further names that clients reach the API by, of which a request must name one. `insecure`: what is
+    not configured is not asked for, of nobody. `in_cluster`: credentials and tokens are those of a cluster, its Secrets
+    and its pods' tokens.
     """
 
     host: str = "127.0.0.1"
     api_port: int = 9080
     xds_host: str = "127.0.0.1"
     xds_port: int = 18000
+    xds_socket: Path | None = None
     store: Path | None = None
     region: str = "us-east-1"
     account: str = "123456789012"
@@ -56,10 +58,11 @@ class Config:
                 f"the API would listen on {self.host} without credentials: give --credentials FILE, "
                 "listen on 127.0.0.1, or say --insecure if everybody who reaches this address may change the mesh"
             )
-        if not is_loopback(self.xds_host) and self.xds_token_file is None:
+        if self.xds_socket is None and self.xds_token_file is None:
             raise ConfigError(
-                f"xDS would listen on {self.xds_host} unauthenticated: give --xds-token-file FILE, "
-                "listen on 127.0.0.1, or say --insecure if everybody who reaches this address may read the mesh"
+                f"xDS would listen on {self.xds_host} unauthenticated: give --xds-token-file FILE, --xds-socket PATH, "
+                "or say --insecure if everybody who reaches this address, every program of this machine at least, "
+                "may read the mesh and be a proxy that others send requests to"
             )
 
     def allowed_hosts(self) -> AllowedHosts:

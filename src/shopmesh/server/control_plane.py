@@ -31,7 +31,7 @@ from starlette.types import ASGIApp
 
 from shopmesh.appmesh.context import Context
 from shopmesh.appmesh.errors import UnknownOperation
-from shopmesh.server import api, exposition, metrics, readiness
+from shopmesh.server import api, exposition, metrics, readiness, xds_listener
 from shopmesh.server.ads import Ads, grpc_server
 from shopmesh.server.canaries import Canaries
 from shopmesh.server.config import Config, ConfigError
@@ -55,7 +55,7 @@ _MOST_DESCRIPTORS = 65_536
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """Where a control plane really listens, and what its replicas know together."""
+    """Where a control plane really listens, and what its replicas know together; `xds_port` is 0 with a socket."""
 
     api_port: int
     xds_port: int
@@ -142,7 +142,7 @@ async def served(config: Config, foundation: Foundation, listener: socket.socket
     readiness.add_to(server, ads.instances.readiness)
     handover = Handover(replicas, figures)
     metrics.add_to(server, figures, ads.clusters_of, take_over=handover.take_over)
-    xds_port = _bind(server, config.xds_host, config.xds_port, foundation.xds_credentials)
+    xds_port = xds_listener.bind(server, config, foundation.xds_credentials)
     await server.start()
     try:
         context = lambda: Context(config.account, config.region, time.time(), _new_uid)  # noqa: E731
@@ -259,16 +259,3 @@ def listen(host: str, port: int, what: str = "the API", option: str = "--api-por
             f"{what} cannot listen on {host}:{port}: {error.strerror}; stop what listens there, or give {option}"
         ) from error
     return listener
-
-
-def _bind(server: grpc.aio.Server, host: str, port: int, credentials: grpc.ServerCredentials | None) -> int:
-    address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    try:
-        if credentials is not None:
-            return server.add_secure_port(address, credentials)
-        return server.add_insecure_port(address)
-    except RuntimeError as error:
-        raise ConfigError(
-            f"xDS cannot listen on {address}: the address is taken or not of this machine; "
-            "stop what listens there, or give --xds-port"
-        ) from error

@@ -67,7 +67,7 @@ def mesh() -> Iterator[Mesh]:
     """Runs until the end of the `with` block."""
     way_in, api_port = free_port(), free_port()
     with tempfile.TemporaryDirectory(prefix="shopmesh-bench-") as folder:
-        ports = ["--port", str(way_in), "--api-port", str(api_port), "--xds-port", "0"]
+        ports = ["--port", str(way_in), "--api-port", str(api_port)]
         began = time.perf_counter()
         with running([str(BIN / "shopmesh"), "up", "--run-dir", folder, *ports]) as child:
             child.wait_for(lambda: answered(way_in), "an answer through the mesh", 30)

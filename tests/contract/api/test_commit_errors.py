@@ -124,7 +124,7 @@ def test_health_tells_that_nothing_can_be_written(monkeypatch: pytest.MonkeyPatc
     """Both pages, with the reason: whoever restarts what is not well does so, and `doctor` shows it."""
 
     async def play() -> list[tuple[int, dict[str, Any]]]:
-        config = Config(api_port=0, xds_port=0, store=tmp_path / "store.db")
+        config = Config(api_port=0, xds_port=0, insecure=True, store=tmp_path / "store.db")
         async with asyncio.timeout(20), serving(config) as bound:
             url = f"http://127.0.0.1:{bound.api_port}"
             pages = [f"{url}/healthz", f"{url}/readyz"]

@@ -31,8 +31,8 @@ class ControlPlane:
 
 @contextlib.contextmanager
 def serving(*arguments: str) -> Iterator[ControlPlane]:
-    """`shopmesh serve` on free ports."""
-    with running((*SERVE, "--api-port", "0", "--xds-port", "0", *arguments)) as child:
+    """`shopmesh serve` on free ports, open to this machine where the arguments configure nothing."""
+    with running((*SERVE, "--api-port", "0", "--xds-port", "0", "--insecure", *arguments)) as child:
         told = child.wait_for(lambda: re.search(r"http://\S+?:(\d+), xDS on \S+?:(\d+)", child.output), "its ports")
         yield ControlPlane(child, int(told[1]), int(told[2]))
 

@@ -99,7 +99,7 @@ def test_a_speaker_may_only_be_the_proxy_that_it_is(method: str) -> None:
 
     async def play() -> list[tuple[grpc.StatusCode, str]]:
         store = await Database.open(None)
-        config = Config(api_port=0, xds_port=0)
+        config = Config(api_port=0, xds_port=0, insecure=True)
         with contextlib.closing(listen(config.host, config.api_port)) as listener:
             async with asyncio.timeout(20), served(config, Foundation(store, [ByHeader()]), listener) as bound:
                 pod = ("pod", "product")

@@ -38,7 +38,7 @@ class Running:
     def __init__(self, credentials: Mapping[str, str]) -> None:
         self.port = 0
         self.applications: list[Any] = []
-        self._config = Config(api_port=0, xds_port=0, credentials=credentials)
+        self._config = Config(api_port=0, xds_port=0, credentials=credentials, insecure=True)
         self._loop = asyncio.new_event_loop()
         self._end = asyncio.Event()
         self._thread = threading.Thread(target=self._loop.run_until_complete, args=(self._serve(),))
@@ -139,5 +139,5 @@ def test_a_page_of_the_control_plane_itself_passes(running: Running) -> None:
 
 def test_a_name_that_was_added_is_answered() -> None:
     """--api-host is what the refusal names."""
-    config = Config(api_hosts=["Mesh.Example"])
+    config = Config(api_hosts=["Mesh.Example"], insecure=True)
     assert config.allowed_hosts().allows("mesh.example", None)

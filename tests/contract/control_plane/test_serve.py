@@ -6,6 +6,7 @@ import json
 import signal
 import socket
 import sqlite3
+import tempfile
 import urllib.request
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from tests.support.process import running
 
 def refused(*arguments: str) -> str:
     """What `shopmesh serve` says instead of starting."""
-    with running((*SERVE, *arguments)) as child:
+    with tempfile.TemporaryDirectory() as folder, running((*SERVE, "--run-dir", folder, *arguments)) as child:
         assert child.process.wait(20) == 1
         return child.output
 

@@ -42,7 +42,7 @@ def test_ads_and_reads_go_on_while_the_disk_is_busy(tmp_path: Path, monkeypatch:
         commit(disk, *contents)  # type: ignore[arg-type]  # handed on as they came
 
     async def play() -> None:
-        config = Config(api_port=0, xds_port=0, store=tmp_path / "store.db")
+        config = Config(api_port=0, xds_port=0, insecure=True, store=tmp_path / "store.db")
         async with asyncio.timeout(20), serving(config) as bound:
             with Client(f"http://127.0.0.1:{bound.api_port}") as client:
                 listeners = [{"portMapping": {"port": 5000, "protocol": "http"}}]

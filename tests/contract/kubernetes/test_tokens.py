@@ -163,7 +163,7 @@ async def test_what_is_remembered_is_bounded(cluster: Cluster, monkeypatch: pyte
 async def xds(server: ApiServer, known: Known) -> AsyncIterator[int]:
     """Port of an xDS that lets in pods alone."""
     store = await Database.open(None)
-    config = Config(api_port=0, xds_port=0)
+    config = Config(api_port=0, xds_port=0, insecure=True)
     foundation = Foundation(store, [PodsOnly(Reviews(server), Pods(server, known), known, Current(known))])
     with contextlib.closing(listen(config.host, config.api_port)) as listener:
         async with asyncio.timeout(30), served(config, foundation, listener) as bound:

@@ -68,7 +68,7 @@ async def served(cluster: Cluster) -> AsyncIterator[tuple[Ask, Certificates]]:
     known = Known()
     async with speaking(cluster.configuration()) as server:
         certificates = await Certificates.begin(server, SYSTEM, ["control-plane.shopmesh-system.svc", "127.0.0.1"])
-        config = Config(api_hosts=control_plane.Cluster("one", SYSTEM).api_hosts)
+        config = Config(api_hosts=control_plane.Cluster("one", SYSTEM).api_hosts, in_cluster=True)
         running = webhook.serving(server, known, Current(known), certificates, config, 0)
         async with asyncio.timeout(30), running as port:
 

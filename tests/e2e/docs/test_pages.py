@@ -41,7 +41,7 @@ def script(page: str) -> str:
 
 
 def ports_are_free() -> bool:
-    for port in (8080, 9080, 18000):
+    for port in (8080, 9080):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(("127.0.0.1", port))

@@ -90,7 +90,7 @@ def starting(
 ) -> Iterator[Up]:
     """`shopmesh up` on free ports with a run folder of its own."""
     port, api_port, run_folder = free_port(), free_port(), tmp_path / "run"
-    ports = ("--port", str(port), "--api-port", str(api_port), "--xds-port", "0")
+    ports = ("--port", str(port), "--api-port", str(api_port))
     with running((*program, "up", *ports, "--run-dir", str(run_folder), *arguments), env=env, cwd=project) as child:
         up = Up(child, port, api_port, run_folder)
         try:

@@ -5,18 +5,23 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import signal
 import stat
+import tempfile
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
+import grpc
 import pytest
 
 from shopmesh.local.http import ask
 from shopmesh.local.workloads import promised, read
+from shopmesh.server import transport
 from tests.e2e.local.conftest import PROJECT, Up, nothing_left, processes_of, starting
 from tests.support.process import Child, eventually
+from tests.support.strangers import connecting, needs_root, opening
 
 ADMIN_PAGES = (("GET", "/clusters?format=json"), ("POST", "/quitquitquit"))
 WORKLOADS = len(promised(read(PROJECT / "mesh")))
@@ -54,6 +59,60 @@ def test_no_envoy_can_be_ended_or_read_from_a_port(up: Up) -> None:
     for document in (json.loads(file.read_text()) for file in up.run_folder.glob("*-vn-1.json")):
         assert ["pipe"] == list(document["admin"]["address"])
     assert f"curl --unix-socket {sockets[0].parent}" in up.child.output
+
+
+def test_xds_has_no_port(up: Up) -> None:
+    """Only the sidecars' own streams can reach it: the control plane listens on the port of the API alone."""
+    if not Path("/proc/net/tcp").exists():
+        pytest.skip("what a process listens on is read from /proc")
+    (control_plane,) = up.processes()["serve"]
+
+    assert {up.api_port} == listening_ports(control_plane)
+    assert f"xDS {up.run_folder / 'xds.sock'}" in up.child.output
+    assert all(proxy["inStep"] for proxy in up.client.proxies())
+
+
+@needs_root
+def test_another_user_reaches_no_socket_and_reads_no_file(tmp_path: Path) -> None:
+    """In a folder whose parents let everybody in: nobody else can be a proxy, command `up`, or read what it writes."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as parent:
+        Path(parent).chmod(0o755)
+        with starting(Path(parent)) as up:
+            up.wait()
+            sockets = list(up.run_folder.glob("*.sock"))
+            files = [file for file in up.run_folder.iterdir() if file not in sockets]
+
+            assert {"xds.sock", "control.sock", "order-vn-1.admin.sock"} <= {one.name for one in sockets}
+            assert {"PermissionError"} == connecting(sockets)
+            assert {"PermissionError"} == opening(files)
+
+
+def test_a_port_of_xds_asks_for_the_run_folder_s_token(tmp_path: Path) -> None:
+    """The sidecars bring it; who has none is no proxy."""
+    with starting(tmp_path, "--xds-port", "0") as up:
+        up.wait()
+        port = int(re.findall(r"xDS 127\.0\.0\.1:(\d+)", up.child.output)[0])
+        with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+            call = channel.stream_stream(f"/{transport.SERVICE}/DeltaAggregatedResources", bytes, bytes)
+            with pytest.raises(grpc.RpcError) as refused:
+                list(call(iter([b""]), timeout=10))
+
+        assert refused.value.code() == grpc.StatusCode.UNAUTHENTICATED
+        assert stat.S_IMODE((up.run_folder / "xds-token").stat().st_mode) == 0o600
+        eventually(lambda: all(proxy["inStep"] for proxy in up.client.proxies()), "all proxies are in step")
+
+
+def listening_ports(pid: int) -> set[int]:
+    """The TCP ports that a process listens on."""
+    sockets = {str(one.readlink()) for one in Path(f"/proc/{pid}/fd").iterdir()}
+    found = set()
+    for table in ("tcp", "tcp6"):
+        for line in Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]:
+            fields = line.split()
+            # State 0A is LISTEN; the local address is HEX:PORT.
+            if fields[3] == "0A" and f"socket:[{fields[9]}]" in sockets:
+                found.add(int(fields[1].rpartition(":")[2], 16))
+    return found
 
 
 def test_the_run_folder_s_files_are_their_owner_s_alone(up: Up) -> None:

@@ -11,12 +11,12 @@ from shopmesh.server.config import Config, ConfigError, is_loopback, read_creden
 
 def test_loopback_needs_no_credentials() -> None:
     """On the machine itself everybody may speak."""
-    assert Config().credentials == {}
+    assert Config(xds_socket=Path("xds.sock")).credentials == {}
 
 
-@pytest.mark.parametrize("setting", [{"host": "0.0.0.0"}, {"host": "::"}, {"xds_host": "192.0.2.1"}])
+@pytest.mark.parametrize("setting", [{"host": "0.0.0.0"}, {"host": "::"}, {"xds_host": "192.0.2.1"}, {}])
 def test_other_addresses_are_refused_until_insecure_is_said(setting: dict[str, str]) -> None:
-    """Nobody opens a mesh to a network by accident, and the message says what to do."""
+    """Nobody opens a mesh by accident, to a network or to all users of this machine; the message says what to do."""
     with pytest.raises(ConfigError, match="--insecure"):
         Config(**setting)  # type: ignore[arg-type]  # only strings are given
     assert Config(**setting, insecure=True).insecure  # type: ignore[arg-type]  # as above
@@ -24,7 +24,9 @@ def test_other_addresses_are_refused_until_insecure_is_said(setting: dict[str, s
 
 def test_the_api_may_be_public_with_credentials() -> None:
     """Signed requests are what the check is for."""
-    assert Config(host="0.0.0.0", credentials={"AKIA": "secret"}).host == "0.0.0.0"
+    config = Config(host="0.0.0.0", credentials={"AKIA": "secret"}, xds_token_file=Path("token"))
+
+    assert config.host == "0.0.0.0"
 
 
 def test_an_account_has_twelve_digits() -> None:
