@@ -4,21 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from shopmesh.appmesh import findings as documents
-from shopmesh.cli import surroundings
-from shopmesh.kubernetes import findings as cluster
-from shopmesh.server import findings as running
+from shopmesh.appmesh.catalogue import GROUPS
 
 PAGE = Path(__file__).parents[1] / "docs" / "doctor.md"
-MISTAKES = (*documents.MISTAKES, *running.MISTAKES, *cluster.MISTAKES, *surroundings.MISTAKES)
 _END = "<!-- end -->"
 _BEGIN = "from what is registered in the code. -->\n"
-_GROUPS = (
-    ("In documents, with or without a control plane", documents.MISTAKES),
-    ("In a running mesh", running.MISTAKES),
-    ("In a cluster", cluster.MISTAKES),
-    ("Around it, seen from where `shopmesh doctor` runs", surroundings.MISTAKES),
-)
 
 
 def written(page: str) -> str:
@@ -30,9 +20,9 @@ def written(page: str) -> str:
 
 def _tables() -> str:
     lines: list[str] = []
-    for title, mistakes in _GROUPS:
+    for title, types in GROUPS.items():
         lines += ["", f"### {title}", "", "| code | what | why it hurts | what to do |", "|---|---|---|---|"]
-        for one in sorted(mistakes, key=lambda mistake: mistake.code):
+        for one in types:
             code = f'<a id="{one.code.lower()}"></a>{one.code}<br>{one.severity}'
             lines.append(f"| {code} | {one.title} | {one.why} | {one.fix} |")
     return "\n".join(lines)

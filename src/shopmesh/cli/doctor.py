@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import TYPE_CHECKING, cast
 
 import click
@@ -13,9 +13,23 @@ from shopmesh.cli.files import file_options, given, sources, tell_skipped
 from shopmesh.cli.settings import Settings
 
 if TYPE_CHECKING:
-    from shopmesh.appmesh.findings import Finding
+    from shopmesh.appmesh.catalogue import Finding
+    from shopmesh.appmesh.store import Key
     from shopmesh.client import Client
     from shopmesh.client import Finding as Answer
+
+_UNKNOWN: Answer = {
+    "code": "",
+    "severity": "warning",
+    "mesh": "",
+    "kind": "",
+    "path": [],
+    "where": "",
+    "what": "",
+    "why": "",
+    "fix": "",
+    "docs": "docs/doctor.md",
+}
 
 
 @click.command(
@@ -43,30 +57,29 @@ def doctor(
     settings: Settings, files: tuple[str, ...], parameters: tuple[str, ...], strict: bool, dns: bool, output: str
 ) -> None:
     """Say what is wrong, why it hurts, and what to do: with the running mesh, or with documents."""
+    from shopmesh.appmesh.catalogue import ORDER
     from shopmesh.cli.diagnosis import render
     from shopmesh.cli.tables import show
 
     if parameters and not files:
         raise click.UsageError("--parameter is for the documents of -f")
-    found = sorted(
-        _of_documents(settings, files, parameters, dns) if files else _of_the_mesh(settings, dns),
-        key=lambda one: one.order,
-    )
-    answers = [cast("Answer", one.to_document()) for one in found]
+    found = _of_documents(settings, files, parameters, dns) if files else _of_the_mesh(settings, dns)
+    findings = sorted(found, key=lambda one: [cast("dict[str, str]", one)[field] for field in ORDER])
     if output == "json":
-        click.echo(json.dumps({"findings": answers}, indent=2))
+        click.echo(json.dumps({"findings": findings}, indent=2))
     else:
         which = f"mesh {settings.mesh}" if settings.mesh else "all meshes"
         subject = ", ".join(files) if files else f"{which} at {settings.endpoint_url}"
-        show(render(subject, answers), settings.color)
-    if any(strict or one.severity == "error" for one in found):
+        show(render(subject, findings), settings.color)
+    if any(strict or one["severity"] == "error" for one in findings):
         raise SystemExit(1)
 
 
 def _of_documents(
     settings: Settings, files: tuple[str, ...], parameters: tuple[str, ...], dns: bool
-) -> Iterator[Finding]:
+) -> Iterator[Answer]:
     from shopmesh import client
+    from shopmesh.appmesh.catalogue.surroundings import UNRESOLVED_HOST_NAME, UNRESOLVED_SERVICE_NAME
     from shopmesh.cli import lookup, surroundings
 
     documents = sources(files)
@@ -74,35 +87,39 @@ def _of_documents(
     tell_skipped(documents)
     for note in checked.notes:
         click.echo(f"note: {note}", err=True)
-    yield from checked.findings
+    yield from _documents(checked.findings)
     if dns:
-        for mistake, names in (
-            (surroundings.HOST_NAME, surroundings.host_names(checked.resources, ())),
-            (surroundings.SERVICE_NAME, surroundings.service_names(checked.resources)),
+        for found, names in (
+            (UNRESOLVED_HOST_NAME, surroundings.host_names(checked.resources, ())),
+            (UNRESOLVED_SERVICE_NAME, surroundings.service_names(checked.resources)),
         ):
-            yield from surroundings.of_names(mistake, names, lookup.failures(names))
+            yield from _documents(surroundings.of_names(found, names, lookup.failures(names)))
 
 
-def _of_the_mesh(settings: Settings, dns: bool) -> Iterator[Finding]:
+def _of_the_mesh(settings: Settings, dns: bool) -> Iterator[Answer]:
+    from shopmesh.appmesh.catalogue.surroundings import CONTROL_PLANE_REFUSES, CONTROL_PLANE_UNREACHABLE
+    from shopmesh.appmesh.store import Key
     from shopmesh.cli import surroundings
     from shopmesh.client import Refused, Unreachable
 
     # Images say that they start no Envoys: others do, beside them.
     if surroundings.is_here(settings.endpoint_url) and not os.environ.get("SHOPMESH_WITHOUT_ENVOY"):
-        yield from _of_envoy()
-    where = f"control plane {settings.endpoint_url}"
+        yield from _documents(_of_envoy())
+    key = surroundings.control_plane(settings.endpoint_url)
     with settings.client() as client:
         try:
-            yield from _of_control_plane(settings, client)
+            yield from _documents(_of_control_plane(settings, client))
             mesh = settings.the_mesh(client) if settings.mesh else None
-            told = list(_as_findings(client, mesh))
-            yield from told
+            # A control plane of an earlier version may answer fewer fields.
+            found = [cast("Answer", {**_UNKNOWN, **one}) for one in client.findings(mesh)]
+            yield from found
             if dns or surroundings.is_here(settings.endpoint_url):
-                yield from _of_names(client, mesh, dns, {one.where for one in told if one.severity == "error"})
+                errors = {Key(one["kind"], tuple(one["path"])) for one in found if one["severity"] == "error"}
+                yield from _documents(_of_names(client, mesh, dns, errors))
         except Unreachable as error:
-            yield surroundings.UNREACHABLE.found("", where, str(error))
+            yield from _documents([CONTROL_PLANE_UNREACHABLE.at(key, str(error))])
         except Refused as error:
-            yield surroundings.REFUSED.found("", where, f"says: {error.message} ({error.code})")
+            yield from _documents([CONTROL_PLANE_REFUSES.at(key, f"says: {error.message} ({error.code})")])
 
 
 def _of_control_plane(settings: Settings, client: Client) -> Iterator[Finding]:
@@ -117,16 +134,6 @@ def _of_control_plane(settings: Settings, client: Client) -> Iterator[Finding]:
     yield from surroundings.of_health(health, settings.endpoint_url, version, before, time.time())
 
 
-def _as_findings(client: Client, mesh: str | None) -> Iterator[Finding]:
-    from shopmesh.appmesh.findings import Finding, Severity
-
-    for one in client.findings(mesh):
-        severity: Severity = "error" if one["severity"] == "error" else "warning"
-        # A control plane of another version may tell less.
-        code, concerned = str(one.get("code", "")), str(one.get("mesh", ""))
-        yield Finding(code, severity, concerned, one["where"], one["what"], one["why"], one["fix"])
-
-
 def _of_envoy() -> Iterator[Finding]:
     from shopmesh.cli import surroundings
     from shopmesh.local.installed import envoy_path, envoy_version, wanted_envoy
@@ -135,17 +142,21 @@ def _of_envoy() -> Iterator[Finding]:
     yield from surroundings.of_envoy(str(path), wanted_envoy(), envoy_version(path))
 
 
-def _of_names(client: Client, mesh: str | None, dns: bool, told: Collection[str]) -> Iterator[Finding]:
-    """Not of virtual nodes with an error that is `told` already: their callers may not look for them by DNS."""
-    from shopmesh.appmesh.findings import place
+def _of_names(client: Client, mesh: str | None, dns: bool, errors: Collection[Key]) -> Iterator[Finding]:
+    """Not of virtual nodes that have an error already: their callers may not look for them by DNS."""
+    from shopmesh.appmesh.catalogue.surroundings import UNRESOLVED_HOST_NAME, UNRESOLVED_SERVICE_NAME
     from shopmesh.cli import lookup, surroundings
     from shopmesh.client import meshes, read_mesh
 
     wanted = [mesh] if mesh else meshes(client)
     resources = [one for name in wanted for one in read_mesh(client, name)]
     hosts = surroundings.host_names(resources, client.proxies())
-    names = {host: key for host, key in hosts.items() if place(key) not in told}
-    yield from surroundings.of_names(surroundings.HOST_NAME, names, lookup.failures(names))
+    names = {host: key for host, key in hosts.items() if key not in errors}
+    yield from surroundings.of_names(UNRESOLVED_HOST_NAME, names, lookup.failures(names))
     if dns:
         names = surroundings.service_names(resources)
-        yield from surroundings.of_names(surroundings.SERVICE_NAME, names, lookup.failures(names))
+        yield from surroundings.of_names(UNRESOLVED_SERVICE_NAME, names, lookup.failures(names))
+
+
+def _documents(findings: Iterable[Finding]) -> Iterator[Answer]:
+    return (cast("Answer", one.to_document()) for one in findings)

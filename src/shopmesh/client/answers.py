@@ -106,11 +106,16 @@ class Health(TypedDict, total=False):
 
 
 class Finding(TypedDict):
-    """Something that is wrong; `severity` is "error" or "warning", `mesh` empty where none is concerned."""
+    """Something that is wrong; `severity` is "error" or "warning", `mesh` empty where none is concerned.
+
+    `kind` and `path` are the key of a resource (see `appmesh.store.Key`), `where` is the same in words.
+    """
 
     code: str
     severity: str
     mesh: str
+    kind: str
+    path: list[str]
     where: str
     what: str
     why: str

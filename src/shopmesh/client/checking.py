@@ -8,7 +8,7 @@ from typing import Any
 
 from shopmesh.appmesh import findings
 from shopmesh.appmesh.annotations import tagged
-from shopmesh.appmesh.findings import Finding
+from shopmesh.appmesh.catalogue import Finding
 from shopmesh.appmesh.kinds import KINDS, describe
 from shopmesh.appmesh.manifests import Declared, DocumentError, Given, Source, declared, located, problems
 from shopmesh.appmesh.manifests.declared import stored
@@ -55,8 +55,8 @@ def _present(value: Any) -> Any:
 
 def _placed(found: Iterable[Finding], resources: Iterable[Declared]) -> list[Finding]:
     """With file, document and line behind the name of the resource."""
-    places = {findings.place(one.key): one.source.place(one.path) for one in resources if one.source is not None}
-    return [replace(one, where=f"{one.where} ({places[one.where]})") if one.where in places else one for one in found]
+    places = {one.key: one.source.place(one.path) for one in resources if one.source is not None}
+    return [replace(one, source=places.get(one.key, "")) for one in found]
 
 
 def _against_rules(resource: Declared, state: State) -> Iterator[DocumentError]:

@@ -5,29 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Protocol
 
-from shopmesh.appmesh.findings import Finding, Mistake
+from shopmesh.appmesh.catalogue import Finding
+from shopmesh.appmesh.catalogue.cluster import OVERLAPPING, UNSTAMPED
 from shopmesh.appmesh.manifests.names import ObjectName
 from shopmesh.appmesh.store import Key
 from shopmesh.kubernetes.cluster import Name, PodRecord
 from shopmesh.kubernetes.overlaps import Overlap
 from shopmesh.server.proxies import ProxyStatus
-
-UNSTAMPED = Mistake(
-    "SM220",
-    "warning",
-    "Pods are proxies of a node by its podSelector alone",
-    "anyone who may change a pod's labels, or a podSelector in its namespace, can make it the proxy of another node",
-    "create them anew from a template with the label shopmesh.dev/virtual-node (shopmesh.dev/virtual-gateway), or "
-    "by `kubectl rollout restart` where the webhook injects",
-)
-OVERLAPPING = Mistake(
-    "SM221",
-    "error",
-    "Several virtual nodes or gateways select the same pod",
-    "a new pod like it is refused by the webhook, and one that says nowhere whose proxy it is gets no configuration",
-    "make their podSelectors differ",
-)
-MISTAKES = (UNSTAMPED, OVERLAPPING)
 
 
 class Declarations(Protocol):
@@ -61,6 +45,6 @@ def look(
         what = f"{len(names)} of its pods say nowhere that they are its proxies, such as {first.namespace}/{first.name}"
         yield UNSTAMPED.at(key, what)
     for owner, overlap in overlaps.items():
-        declared = declarations.keys.get(owner)
-        mesh = "" if declared is None else declared.mesh
-        yield OVERLAPPING.found(mesh, f"{owner.kind} {owner.namespace}/{owner.name}", str(overlap))
+        # One that declares no resource (yet) is named as the object that it is.
+        key = declarations.keys.get(owner) or Key(owner.kind, (owner.namespace, owner.name))
+        yield OVERLAPPING.at(key, str(overlap))

@@ -16,6 +16,8 @@ import grpc
 from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryRequest
 from google.protobuf.message import DecodeError
 
+from shopmesh.appmesh.catalogue import Finding
+from shopmesh.appmesh.catalogue.translation import CONFIGURATION_FAILED
 from shopmesh.server import admission, transport
 from shopmesh.server.instances import Instances
 from shopmesh.server.proxies import Proxies
@@ -25,7 +27,6 @@ from shopmesh.server.transport import MOST_STREAMS, OpenStreams, StreamError, gr
 from shopmesh.xds.conversation import Conversation
 from shopmesh.xds.dependencies import Parts
 from shopmesh.xds.ledger import LimitError
-from shopmesh.xds.limitations import Limitation
 from shopmesh.xds.node import NodeError, ProxyNode, Shape, parse
 from shopmesh.xds.responses import Responses
 from shopmesh.xds.snapshot import Snapshot, snapshot
@@ -52,7 +53,7 @@ class _Group:
     clusters: SentClusters = field(default_factory=SentClusters)
     sessions: set[AdsSession] = field(default_factory=set)
     readers: int = 0
-    failure: Limitation | None = None
+    failure: Finding | None = None
 
 
 class Ads:
@@ -76,7 +77,7 @@ class Ads:
         self._parts = Parts(store.state)
         self._groups: dict[Shape, _Group] = {}
         self.instances = Instances(store, clock, declares)
-        proxies.begin(store, self._limitations)
+        proxies.begin(store, self._findings)
         store.subscribe(self._committed)
 
     def add_to(self, server: grpc.aio.Server) -> None:
@@ -168,12 +169,8 @@ class Ads:
         except Exception as error:
             # One mesh that we cannot translate must not keep the others from their changes.
             log.exception("the configuration of %s %s/%s could not be made", shape.kind, shape.mesh, shape.name)
-            group.failure = Limitation(
-                f"{shape.kind} {shape.mesh}/{shape.name}",
-                f"its configuration could not be made: {error!r}",
-                "its proxies keep the one before",
-                "undo the last change of what it refers to, and report this with the control plane's log",
-            )
+            what = f"has proxies whose configuration could not be made: {error!r}"
+            group.failure = CONFIGURATION_FAILED.at(shape.resource, what)
 
     def _wake(self, sessions: list[AdsSession]) -> None:
         for session in sessions[:WOKEN_AT_ONCE]:
@@ -181,14 +178,14 @@ class Ads:
         if len(sessions) > WOKEN_AT_ONCE:
             asyncio.get_running_loop().call_soon(self._wake, sessions[WOKEN_AT_ONCE:])
 
-    def _limitations(self) -> list[Limitation]:
-        found: set[Limitation] = set()
+    def _findings(self) -> list[Finding]:
+        found: set[Finding] = set()
         for group in self._groups.values():
             if group.failure is not None:
                 found.add(group.failure)
             if group.snapshot is not None:
-                found.update(group.snapshot.limitations)
-        return sorted(found)
+                found.update(group.snapshot.findings)
+        return sorted(found, key=lambda one: one.order)
 
 
 class AdsSession:

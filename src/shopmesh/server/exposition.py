@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from shopmesh.appmesh.findings import Finding
+from shopmesh.appmesh.catalogue import Finding
 from shopmesh.server import splits
 from shopmesh.server.config import ConfigError
 from shopmesh.server.proxies import Change, Proxies, ProxyStatus

@@ -13,13 +13,15 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from shopmesh.appmesh.findings import Finding
+from shopmesh.appmesh.catalogue import Finding
+from shopmesh.appmesh.catalogue.running import UNREACHABLE_REPLICA
+from shopmesh.appmesh.store import Key
 from shopmesh.appmesh.validate import quote
 from shopmesh.server import splits
 from shopmesh.server.figures import Caller, Figures
 from shopmesh.server.findings import Findings, LookAtProxies, nothing_more
 from shopmesh.server.proxies import Proxies
-from shopmesh.server.replicas import UNANSWERED, Answer, ChangeStatus, Question, Replicas
+from shopmesh.server.replicas import Answer, ChangeStatus, Question, Replicas
 from shopmesh.server.replicas.merge import of_revision
 from shopmesh.server.replicas.told import proxy_document
 from shopmesh.server.store import Store
@@ -102,9 +104,11 @@ class Observe:
     def findings(self, answer: Answer) -> list[Finding]:
         """What all replicas' proxies show, and who did not answer."""
         told = answer.told
-        found = self._found.of(told.proxies, told.limitations, told.certificate_days)
+        found = self._found.of(told.proxies, told.findings, told.certificate_days)
         found += self._look(told.proxies)
-        found += [UNANSWERED.found("", one.where, f"did not answer: {one.why}") for one in answer.missing]
+        found += [
+            UNREACHABLE_REPLICA.at(Key("replica", (one.name,)), f"did not answer: {one.why}") for one in answer.missing
+        ]
         return sorted(found, key=lambda one: one.order)
 
     async def _changes(self, request: Request) -> Response:

@@ -8,12 +8,12 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
+from shopmesh.appmesh.catalogue import Finding
 from shopmesh.appmesh.store import Key, Resource, State
 from shopmesh.server.store import Commit, Store
 from shopmesh.xds.conversation import Conversation
 from shopmesh.xds.instances import identity as identity_of
 from shopmesh.xds.instances import is_withdrawn
-from shopmesh.xds.limitations import Limitation
 from shopmesh.xds.node import Identity
 
 MOST_CHANGES = 1000
@@ -59,6 +59,11 @@ class ProxyStatus:
     in_step: bool
     types: Mapping[str, TypeStatus]
     refused: Refusal | None
+
+    @property
+    def key(self) -> Key:
+        """As of an instance of its virtual node or gateway."""
+        return Key("instance", (self.mesh, self.kind, self.name, self.instance))
 
 
 @dataclass(eq=False)
@@ -108,7 +113,7 @@ class Proxies:
         """The revision up to which no commit is remembered."""
         self._clock = clock
         self._state: State | None = None
-        self._limitations: Callable[[], list[Limitation]] = list
+        self._findings: Callable[[], list[Finding]] = list
         self._connected: dict[Identity, _Proxy] = {}
         self._declared: dict[Identity, str] = {}
         self._revision: Callable[[], int] = int
@@ -127,9 +132,9 @@ class Proxies:
         """Those connected and those declared that are not, sorted by identity."""
         return [self._status(identity) for identity in sorted({*self._connected, *self._declared})]
 
-    def limitations(self) -> list[Limitation]:
+    def findings(self) -> list[Finding]:
         """What of the meshes is not, or not as written, in what the connected proxies are given."""
-        return self._limitations()
+        return self._findings()
 
     async def converged(self, revision: int, timeout: float) -> bool:  # a plain wait for callers
         """Waits until every connected proxy has taken all commits up to that one; False after `timeout` seconds."""
@@ -155,12 +160,12 @@ class Proxies:
 
     # what ADS tells
 
-    def begin(self, store: Store, limitations: Callable[[], list[Limitation]]) -> None:
+    def begin(self, store: Store, findings: Callable[[], list[Finding]]) -> None:
         """Takes over what the store holds at the start."""
         self._state = store.state
         self._revision = lambda: store.revision
         self._newest = self._before_newest = self.forgotten = store.revision
-        self._limitations = limitations
+        self._findings = findings
         for resource in store.state:
             if resource.key.kind == "instance":
                 self.declared(resource.key, resource)

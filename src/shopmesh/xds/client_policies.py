@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from shopmesh.appmesh import resolved
+from shopmesh.appmesh.catalogue import Finding
+from shopmesh.appmesh.catalogue.translation import DIFFERENT_POLICIES
 from shopmesh.appmesh.resolved import Target
-from shopmesh.appmesh.store import Document
+from shopmesh.appmesh.store import Document, Key
 from shopmesh.xds.dependencies import Reader
-from shopmesh.xds.limitations import Limitation
 from shopmesh.xds.tls import ClientPolicy, client_policy, origination
 
 Policies = tuple[tuple[Target, ClientPolicy], ...]
@@ -31,8 +32,8 @@ def of_backends(spec: Document) -> dict[str, ClientPolicy | None]:
 
 
 def by_target(
-    reader: Reader, caller: str, backends: Iterable[tuple[ClientPolicy | None, Iterable[Target]]]
-) -> tuple[Policies, tuple[Limitation, ...]]:
+    reader: Reader, caller: Key, backends: Iterable[tuple[ClientPolicy | None, Iterable[Target]]]
+) -> tuple[Policies, tuple[Finding, ...]]:
     """One policy for each target, and what that, or a policy itself, leaves unfulfilled.
 
     Where backends with different policies lead to one target, that which insists on TLS is taken, else the first.
@@ -50,22 +51,18 @@ def by_target(
                 unlike.add(target)
                 if _insists(policy, target) and not _insists(chosen[target], target):
                     chosen[target] = policy
-    limitations = [_one_policy(caller, target) for target in sorted(unlike)]
+    findings = [_one_policy(caller, target) for target in sorted(unlike)]
     policies = tuple(sorted((target, policy) for target, policy in chosen.items() if policy is not None))
     for target, policy in policies:
-        if isinstance(found := origination(reader, target, policy), Limitation):
-            limitations.append(found)
-    return policies, tuple(limitations)
+        if isinstance(found := origination(reader, target, policy), Finding):
+            findings.append(found)
+    return policies, tuple(findings)
 
 
 def _insists(policy: ClientPolicy | None, target: Target) -> bool:
     return policy is not None and policy.enforce and policy.covers(target)
 
 
-def _one_policy(caller: str, target: Target) -> Limitation:
-    return Limitation(
-        caller,
-        f"has backends with different client policies that lead to {target.node}, port {target.port}",
-        "connections to it all follow one of them: the one that enforces TLS, else that of the first backend",
-        "give these backends the same clientPolicy, or say it once in backendDefaults",
-    )
+def _one_policy(caller: Key, target: Target) -> Finding:
+    what = f"has backends with different client policies that lead to {target.node}, port {target.port}"
+    return DIFFERENT_POLICIES.at(caller, what)

@@ -14,6 +14,7 @@ from envoy.extensions.common.dynamic_forward_proxy.v3.dns_cache_pb2 import DnsCa
 from envoy.extensions.upstreams.http.v3.http_protocol_options_pb2 import HttpProtocolOptions
 from google.protobuf.wrappers_pb2 import UInt32Value
 
+from shopmesh.appmesh.catalogue import Finding
 from shopmesh.appmesh.resolved import Target, listener_of, listeners
 from shopmesh.appmesh.store import Document, Key
 from shopmesh.xds import (
@@ -29,7 +30,6 @@ from shopmesh.xds import (
     upstream_health,
 )
 from shopmesh.xds.dependencies import Reader
-from shopmesh.xds.limitations import Limitation
 from shopmesh.xds.resources import XdsResource, packed, resource, serialised
 
 CONNECT_TIMEOUT_MS = 1000
@@ -54,7 +54,7 @@ def egress(reader: Reader, target: Target, policy: tls.ClientPolicy | None = Non
     made = _cluster(names.egress_cluster(target), target.protocol)
     made.metadata.CopyFrom(metrics_extension.metadata(metrics_extension.TARGET_NODE, target.node))
     secure = tls.origination(reader, target, policy)
-    if isinstance(secure, Limitation):
+    if isinstance(secure, Finding):
         # Neither in plain text nor to anybody: a cluster without endpoints.
         made.type = Cluster.STATIC
         return _resource(made)

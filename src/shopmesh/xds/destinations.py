@@ -10,10 +10,12 @@ import ipaddress
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from shopmesh.appmesh.catalogue import Finding
+from shopmesh.appmesh.catalogue.translation import NO_EGRESS_PORT, TCP_NOT_DISTINGUISHED, UNKNOWN_EGRESS_PORT
+from shopmesh.appmesh.store import Key
 from shopmesh.xds import discovery
 from shopmesh.xds.dependencies import Reader
 from shopmesh.xds.forwards import Forward
-from shopmesh.xds.limitations import Limitation
 
 
 @dataclass(frozen=True)
@@ -27,18 +29,16 @@ class Destination:
 @dataclass(frozen=True)
 class Destinations:
     found: tuple[Destination, ...]
-    limitations: tuple[Limitation, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
 
-def by_port(
-    reader: Reader, mesh: str, node: str, forwards: Sequence[Forward], taken_ports: frozenset[int]
-) -> Destinations:
-    """A part: the forwards of an intercepted proxy; `taken_ports` are those that HTTP has.
+def by_port(reader: Reader, key: Key, forwards: Sequence[Forward], taken_ports: frozenset[int]) -> Destinations:
+    """The forwards of an intercepted proxy of that virtual node; `taken_ports` are those that HTTP has.
 
     Of several on one port those whose addresses are known are told apart by them; of the others one can have the port.
     """
     found: list[Destination] = []
-    limitations: list[Limitation] = []
+    findings: list[Finding] = []
     for port in dict.fromkeys(one.port for one in forwards):
         sharing = [one for one in forwards if one.port == port]
         if len(sharing) == 1 and port not in taken_ports:
@@ -47,7 +47,7 @@ def by_port(
         owner = "HTTP" if port in taken_ports else None
         claimed: set[str] = set()
         for one in sharing:
-            addresses = tuple(sorted(_addresses(reader, mesh, one) - claimed))
+            addresses = tuple(sorted(_addresses(reader, key.mesh, one) - claimed))
             claimed.update(addresses)
             if addresses:
                 found.append(Destination(one, addresses))
@@ -55,17 +55,29 @@ def by_port(
                 owner = one.service
                 found.append(Destination(one))
             else:
-                limitations.append(_not_told_apart(mesh, node, one, owner))
-    return Destinations(tuple(found), tuple(limitations))
+                findings.append(_not_distinguished(key, one, owner))
+    return Destinations(tuple(found), tuple(findings))
 
 
-def by_declaration(mesh: str, node: str, forwards: Sequence[Forward], declared: Iterable[str]) -> Destinations:
+def by_declaration(key: Key, forwards: Sequence[Forward], declared: Iterable[str]) -> Destinations:
     """The forwards of an explicit proxy: those for which its bootstrap declares a loopback port (`egress_ports`)."""
     names = set(declared)
     found = tuple(Destination(one) for one in forwards if one.name in names)
-    missing = [_not_declared(mesh, node, one) for one in forwards if one.name not in names]
+    missing = (one.name for one in forwards if one.name not in names)
     unknown = sorted(names - {one.name for one in forwards})
-    return Destinations(found, (*missing, *(_no_backend(mesh, node, name) for name in unknown)))
+    return Destinations(
+        found,
+        (
+            *(
+                NO_EGRESS_PORT.at(key, f"has a proxy without an egress port for its TCP backend {name}")
+                for name in missing
+            ),
+            *(
+                UNKNOWN_EGRESS_PORT.at(key, f"has a proxy with an egress port for {name}, not a TCP port of a backend")
+                for name in unknown
+            ),
+        ),
+    )
 
 
 def _addresses(reader: Reader, mesh: str, forward: Forward) -> set[str]:
@@ -87,29 +99,6 @@ def _is_address(text: str) -> bool:
     return True
 
 
-def _not_told_apart(mesh: str, node: str, forward: Forward, owner: str) -> Limitation:
-    return Limitation(
-        f"virtual node {mesh}/{node}",
-        f"its backend {forward.name} is TCP, on a port that {owner} has, and no address of its own is known for it",
-        "TCP names no host: its connections are taken for the other's",
-        f"give {forward.service} a port of its own",
-    )
-
-
-def _not_declared(mesh: str, node: str, forward: Forward) -> Limitation:
-    return Limitation(
-        f"virtual node {mesh}/{node}",
-        f"a proxy declares no egress port for its TCP backend {forward.name}",
-        "TCP names no host, so a forward proxy cannot take it: the application does not reach it through the mesh",
-        f'add "egress_ports": {{"{forward.name}": PORT}} to node.metadata of the bootstrap, and have the application '
-        "connect to 127.0.0.1:PORT",
-    )
-
-
-def _no_backend(mesh: str, node: str, name: str) -> Limitation:
-    return Limitation(
-        f"virtual node {mesh}/{node}",
-        f"a proxy declares an egress port for {name}, which is no TCP port of a backend",
-        "nothing listens there",
-        "correct egress_ports in the bootstrap, or add the backend to the virtual node",
-    )
+def _not_distinguished(key: Key, forward: Forward, owner: str) -> Finding:
+    what = f"has the TCP backend {forward.name}, on a port that {owner} has, and no address of its own is known for it"
+    return TCP_NOT_DISTINGUISHED.at(key, what)

@@ -10,10 +10,11 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator, Mapping
 
+from shopmesh.appmesh.catalogue import Finding
+from shopmesh.appmesh.catalogue.translation import NO_ATTRIBUTES, NO_SUITABLE_INSTANCE
 from shopmesh.appmesh.store import Document, Key, Resource, View
 from shopmesh.xds.dependencies import Reader
 from shopmesh.xds.instances import is_withdrawn
-from shopmesh.xds.limitations import Limitation
 
 _DEFAULT_PREFERENCE = "IPv4_PREFERRED"
 _VERSIONS: Mapping[str, int] = {"IPv4_ONLY": 4, "IPv6_ONLY": 6}
@@ -38,9 +39,9 @@ def addresses(view: View, mesh: str, node: str, port: int) -> tuple[tuple[str, i
     return tuple(dict.fromkeys((spec["address"], spec["ports"].get(str(port), port)) for spec in there))
 
 
-def limitations(reader: Reader, mesh: str, node: str) -> tuple[Limitation, ...]:
+def findings(reader: Reader, mesh: str, node: str) -> tuple[Finding, ...]:
     """A part: what of a node's discovery its callers do not have as written."""
-    return tuple(_limitations(reader, mesh, node))
+    return tuple(_findings(reader, mesh, node))
 
 
 def _selected(view: View, mesh: str, node: str) -> Iterator[Resource]:
@@ -54,27 +55,20 @@ def _selected(view: View, mesh: str, node: str) -> Iterator[Resource]:
             yield one
 
 
-def _limitations(view: View, mesh: str, node: str) -> Iterator[Limitation]:
-    where = f"virtual node {mesh}/{node}"
+def _findings(view: View, mesh: str, node: str) -> Iterator[Finding]:
+    key = Key("virtualNode", (mesh, node))
     wanted = _attributes(view, mesh, node)
     there = _there(view, mesh, node)
     silent = [one.key.name for one in there if "attributes" not in one.spec] if wanted else []
     if silent:
-        yield Limitation(
-            where,
-            f"asks Cloud Map for instances with {_text(wanted)}, and {', '.join(silent)} declares no attributes",
-            "they are taken for instances of it, whatever their attributes are",
-            "declare them in the proxy's bootstrap, as attributes in node.metadata",
+        yield NO_ATTRIBUTES.at(
+            key, f"asks Cloud Map for instances with {_text(wanted)}, and {', '.join(silent)} declares no attributes"
         )
     if there and not any(_selected(view, mesh, node)):
         preference = ip_preference(view, mesh, node)
         asked = " and ".join((preference, *([_text(wanted)] if wanted else [])))
-        yield Limitation(
-            where,
-            f"wants {asked}, and none of its instances is so: {', '.join(one.spec['address'] for one in there)}",
-            "its callers have no endpoint, and answer 503",
-            "start one that is, or change ipPreference or attributes under serviceDiscovery",
-        )
+        addresses = ", ".join(one.spec["address"] for one in there)
+        yield NO_SUITABLE_INSTANCE.at(key, f"wants {asked}, and none of its instances is so: {addresses}")
 
 
 def _there(view: View, mesh: str, node: str) -> list[Resource]:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from envoy.config.route.v3.route_components_pb2 import Route, RouteAction, RouteMatch
 from envoy.config.route.v3.route_pb2 import RouteConfiguration
 
+from shopmesh.appmesh.catalogue import Finding
+from shopmesh.appmesh.catalogue.translation import SHARED_DOMAIN
 from shopmesh.appmesh.resolved import Target
 from shopmesh.appmesh.store import Key
 from shopmesh.xds import client_policies, durations, hcm, names
 from shopmesh.xds.dependencies import Reader
 from shopmesh.xds.forwards import Forward
-from shopmesh.xds.limitations import Limitation
 from shopmesh.xds.resources import XdsResource, resource, serialised
 from shopmesh.xds.services import Host, Service, host, service
 from shopmesh.xds.tls import ClientPolicy
@@ -29,7 +30,7 @@ class Egress:
     targets: tuple[Target, ...]
     ports: tuple[int, ...]
     policies: client_policies.Policies
-    limitations: tuple[Limitation, ...]
+    findings: tuple[Finding, ...]
     forwards: tuple[Forward, ...] = ()
 
 
@@ -49,19 +50,19 @@ def egress(reader: Reader, mesh: str, node: str) -> Egress:
     backends = _backends(reader, mesh, node)
     services = [reader.part(service, mesh, name) for name in backends]
     outside = outside_cluster(reader, mesh)
-    hosts, limitations = unambiguous(services)
+    hosts, findings = unambiguous(mesh, dict(zip(backends, services, strict=True)))
     hosts.append(_outside(reader, mesh, outside))
     targets = sorted({target for one in services for target in one.targets})
     body = serialised(RouteConfiguration(name=names.EGRESS_ROUTES)) + b"".join(one.encoded for one in hosts)
     needs = frozenset(cluster for one in hosts for cluster in one.needs)
     wanted = zip(backends.values(), (one.targets for one in services), strict=True)
-    policies, unlike = client_policies.by_target(reader, f"virtual node {mesh}/{node}", wanted)
+    policies, unlike = client_policies.by_target(reader, Key("virtualNode", (mesh, node)), wanted)
     return Egress(
         resource("routes", names.EGRESS_ROUTES, body, needs),
         tuple(targets),
         tuple(sorted({port for one in services for port in one.ports})),
         policies,
-        (*limitations, *unlike, *(found for one in services for found in one.limitations)),
+        (*findings, *unlike, *(found for one in services for found in one.findings)),
         tuple(forward for one in services for forward in one.forwards),
     )
 
@@ -72,26 +73,20 @@ def _backends(reader: Reader, mesh: str, node: str) -> dict[str, ClientPolicy | 
     return client_policies.of_backends(found.spec) if found else {}
 
 
-def unambiguous(services: Iterable[Service]) -> tuple[list[Host], list[Limitation]]:
+def unambiguous(mesh: str, services: Mapping[str, Service]) -> tuple[list[Host], list[Finding]]:
     """The hosts without those whose domain an earlier one has: Envoy would refuse the whole table for them."""
     owners: dict[str, str] = {}
     hosts: list[Host] = []
-    limitations: list[Limitation] = []
-    for one in (one for each in services for one in each.hosts):
+    findings: list[Finding] = []
+    for name, one in ((name, each) for name, found in services.items() for each in found.hosts):
         taken = next((domain for domain in one.domains if domain.lower() in owners), None)
         if taken is None:
             hosts.append(one)
             owners.update((domain.lower(), one.name) for domain in one.domains)
         else:
-            limitations.append(
-                Limitation(
-                    f"virtual service {one.name}",
-                    f"has the domain {taken}, which {owners[taken.lower()]} has already",
-                    "host names know no upper and lower case: requests go to the other service",
-                    "rename one of the two",
-                )
-            )
-    return hosts, limitations
+            what = f"has the domain {taken}, which {owners[taken.lower()]} has already"
+            findings.append(SHARED_DOMAIN.at(Key("virtualService", (mesh, name)), what))
+    return hosts, findings
 
 
 def _outside(reader: Reader, mesh: str, cluster: str) -> Host:

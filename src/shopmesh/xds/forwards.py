@@ -9,11 +9,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from shopmesh.appmesh import resolved
+from shopmesh.appmesh.catalogue import Finding
+from shopmesh.appmesh.catalogue.translation import TCP_PORT_TAKEN
 from shopmesh.appmesh.resolved import Target
-from shopmesh.appmesh.store import Resource
+from shopmesh.appmesh.store import Key, Resource
 from shopmesh.xds import names, routes
 from shopmesh.xds.dependencies import Reader
-from shopmesh.xds.limitations import Limitation
 
 
 @dataclass(frozen=True)
@@ -45,31 +46,27 @@ def to_node(service: str, single: Target) -> Forward:
 
 def by_router(
     reader: Reader, service: str, stored: Iterable[Resource], ports: Sequence[int]
-) -> tuple[tuple[Forward, ...], tuple[Limitation, ...]]:
+) -> tuple[tuple[Forward, ...], tuple[Finding, ...]]:
     """Of a router's TCP routes: one for each of its `ports`, or for those of the targets where it has none."""
     resources = {resource.key: resource for resource in stored}
     by_rank = sorted((resolved.route(reader, one) for one in resources.values()), key=lambda route: route.rank)
     forwards: dict[int, Forward] = {}
     owners: dict[int, str] = {}
-    limitations: list[Limitation] = []
+    findings: list[Finding] = []
     for route in by_rank:
-        limitations += routes.missing_nodes(route)
+        findings += routes.missing_nodes(route)
         asked = route.match.get("port")
         for port in (asked,) if asked else ports or dict.fromkeys(target.port for target in route.weights):
             if port in owners:
-                limitations.append(_taken(f"route {'/'.join(route.key.path)}", port, owners[port]))
+                findings.append(_taken(route.key, port, owners[port]))
                 continue
             owners[port] = route.key.name
             weights = resolved.route(reader, resources[route.key], port).weights
             if any(weights.values()):
                 forwards[port] = Forward(service, port, tuple(weights.items()), route.timeouts.idle)
-    return tuple(forwards.values()), tuple(limitations)
+    return tuple(forwards.values()), tuple(findings)
 
 
-def _taken(where: str, port: int, owner: str) -> Limitation:
-    return Limitation(
-        where,
-        f"takes TCP connections to port {port}, and so does route {owner}, which comes before it",
-        "nothing but the port tells TCP connections apart: this route gets none",
-        "delete one of the two, or put the targets of both into one route",
-    )
+def _taken(route: Key, port: int, owner: str) -> Finding:
+    what = f"takes TCP connections to port {port}, and so does route {owner}, which is tried before it"
+    return TCP_PORT_TAKEN.at(route, what)

@@ -17,6 +17,8 @@ from envoy.config.listener.v3.listener_pb2 import AdditionalAddress, Listener
 from envoy.config.route.v3.route_components_pb2 import VirtualHost
 from envoy.config.route.v3.route_pb2 import RouteConfiguration
 
+from shopmesh.appmesh.catalogue import Finding
+from shopmesh.appmesh.catalogue.translation import GATEWAY_HEALTH_CHECK, NO_PORT_OF_SERVICE
 from shopmesh.appmesh.resolved import GatewayRoute, gateway_route
 from shopmesh.appmesh.resolved import listeners as resolved_listeners
 from shopmesh.appmesh.store import Key, Resource
@@ -24,7 +26,6 @@ from shopmesh.xds import client_policies, clusters, effects, egress, gateway_rou
 from shopmesh.xds.dependencies import Reader
 from shopmesh.xds.effects import Annotatable
 from shopmesh.xds.endpoints import socket_address
-from shopmesh.xds.limitations import Limitation
 from shopmesh.xds.listeners import Inbound, alone_on_port, ingress_prefix, terminated
 from shopmesh.xds.node import Shape
 from shopmesh.xds.resources import Collection, XdsResource, resource, serialised
@@ -36,7 +37,7 @@ class _Arriving:
     inbound: tuple[Inbound, ...]
     clusters: tuple[XdsResource, ...]
     routes: tuple[XdsResource, ...]
-    limitations: tuple[Limitation, ...]
+    findings: tuple[Finding, ...]
 
 
 def leaving(reader: Reader, mesh: str, gateway: str) -> egress.Egress:
@@ -46,16 +47,17 @@ def leaving(reader: Reader, mesh: str, gateway: str) -> egress.Egress:
     """
     taken = [gateway_route(one) for one in reader.children("gatewayRoute", (mesh, gateway))]
     found = {name: reader.part(services.service, mesh, name) for name in sorted({one.service for one in taken})}
-    hosts, limitations = egress.unambiguous(found.values())
+    hosts, findings = egress.unambiguous(mesh, found)
     table = RouteConfiguration(
         name=names.EGRESS_ROUTES,
         vhost_header=gateway_routes.SERVICE_HEADER,
         request_headers_to_remove=[gateway_routes.SERVICE_HEADER],
     )
     behind = sorted({target for one in found.values() for target in one.targets})
-    itself = reader.get(Key("virtualGateway", (mesh, gateway)))
+    key = Key("virtualGateway", (mesh, gateway))
+    itself = reader.get(key)
     policy = client_policies.default(itself.spec if itself else {})
-    policies, unfulfilled = client_policies.by_target(reader, f"virtual gateway {mesh}/{gateway}", [(policy, behind)])
+    policies, unfulfilled = client_policies.by_target(reader, key, [(policy, behind)])
     return egress.Egress(
         resource(
             "routes",
@@ -67,9 +69,9 @@ def leaving(reader: Reader, mesh: str, gateway: str) -> egress.Egress:
         (),
         policies,
         (
-            *limitations,
+            *findings,
             *unfulfilled,
-            *(limitation for one in found.values() for limitation in one.limitations),
+            *(finding for one in found.values() for finding in one.findings),
             *(_no_such_port(one) for one in taken if one.port is not None and one.port not in found[one.service].ports),
         ),
     )
@@ -78,12 +80,12 @@ def leaving(reader: Reader, mesh: str, gateway: str) -> egress.Egress:
 def arriving(reader: Reader, shape: Shape) -> _Arriving:
     """A part: what comes in, listener by listener: its routes, and its cluster to the gateway itself."""
     inbound, behind, tables = [], [], []
-    limitations: list[Limitation] = []
+    findings: list[Finding] = []
     found = reader.get(shape.resource)
     for port, protocol, document in resolved_listeners(found):
-        secure = tls.termination(document.get("tls"), f"virtual gateway {shape.mesh}/{shape.name}, port {port}")
-        if isinstance(secure, Limitation):
-            limitations.append(secure)
+        secure = tls.termination(document.get("tls"), shape.resource, port)
+        if isinstance(secure, Finding):
+            findings.append(secure)
             continue
         cluster = reader.part(clusters.self_redirect, shape.mesh, shape.name, protocol, port)
         one = Inbound(port, protocol, dict(shape.ports).get(port, port), cluster.name, secure)
@@ -91,10 +93,10 @@ def arriving(reader: Reader, shape: Shape) -> _Arriving:
         behind.append(cluster)
         table, said = _table(reader, shape, one)
         tables.append(table)
-        limitations += said
+        findings += said
         if "healthCheck" in document:
-            limitations.append(_not_probed(shape, port))
-    return _Arriving(tuple(inbound), tuple(behind), tuple(tables), tuple(limitations))
+            findings.append(GATEWAY_HEALTH_CHECK.at(shape.resource, f"has a health check of port {port}"))
+    return _Arriving(tuple(inbound), tuple(behind), tuple(tables), tuple(findings))
 
 
 def routes(reader: Reader, shape: Shape) -> Collection:
@@ -144,11 +146,11 @@ def _listeners(shape: Shape, inbound: tuple[Inbound, ...], told: Telemetry) -> I
         yield _resource(made, one.secrets)
 
 
-def _table(reader: Reader, shape: Shape, one: Inbound) -> tuple[XdsResource, Iterable[Limitation]]:
-    limitations: dict[Limitation, None] = {}
+def _table(reader: Reader, shape: Shape, one: Inbound) -> tuple[XdsResource, Iterable[Finding]]:
+    findings: dict[Finding, None] = {}
 
     def annotated(resource: Resource, message: Annotatable) -> Annotatable:
-        limitations.update(dict.fromkeys(effects.annotate(reader, resource, message).limitations))
+        findings.update(dict.fromkeys(effects.annotate(reader, resource, message).findings))
         return message
 
     children = {child.key: child for child in reader.children("gatewayRoute", (shape.mesh, shape.name))}
@@ -165,26 +167,12 @@ def _table(reader: Reader, shape: Shape, one: Inbound) -> tuple[XdsResource, Ite
     if gateway := reader.get(shape.resource):
         annotated(gateway, host)
     table = RouteConfiguration(name=one.routes, virtual_hosts=[host])
-    return resource("routes", one.routes, serialised(table), frozenset((one.cluster,) if taken else ())), limitations
+    return resource("routes", one.routes, serialised(table), frozenset((one.cluster,) if taken else ())), findings
 
 
 def _resource(listener: Listener, secrets: tuple[XdsResource, ...] = ()) -> XdsResource:
     return resource("listeners", listener.name, serialised(listener), secrets=secrets)
 
 
-def _no_such_port(route: GatewayRoute) -> Limitation:
-    return Limitation(
-        f"gateway route {'/'.join(route.key.path)}",
-        f"its target {route.service} has no port {route.port}",
-        "its requests are answered 404",
-        "name a port that the service's router or node listens on, or none",
-    )
-
-
-def _not_probed(shape: Shape, port: int) -> Limitation:
-    return Limitation(
-        f"virtual gateway {shape.mesh}/{shape.name}",
-        f"its listener on port {port} has a health check",
-        "nothing in the mesh sends to a gateway, so nobody does this check",
-        "let the load balancer before it ask for GET /ready on the readiness port",
-    )
+def _no_such_port(route: GatewayRoute) -> Finding:
+    return NO_PORT_OF_SERVICE.at(route.key, f"leads to port {route.port} of {route.service}, which it does not have")

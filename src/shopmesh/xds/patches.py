@@ -20,10 +20,11 @@ from google.protobuf.message import Message
 from shopmesh.appmesh.annotations.patch import PATCH, Patch
 from shopmesh.appmesh.annotations.protobuf import merged
 from shopmesh.appmesh.annotations.tagged import read
+from shopmesh.appmesh.catalogue import Finding
+from shopmesh.appmesh.catalogue.translation import PATCH_NOT_APPLIED
 from shopmesh.appmesh.store import Key
 from shopmesh.appmesh.validate import hint
 from shopmesh.xds.dependencies import Reader
-from shopmesh.xds.limitations import Limitation
 from shopmesh.xds.resources import Collection, TypeName, XdsResource, resource, serialised
 
 PATCHED: Mapping[TypeName, tuple[str, type[Message]]] = {
@@ -37,7 +38,7 @@ PATCHED: Mapping[TypeName, tuple[str, type[Message]]] = {
 @dataclass(frozen=True)
 class Patched:
     collection: Collection
-    limitations: tuple[Limitation, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
 
 def patched(reader: Reader, key: Key, collection: Collection) -> Patched:
@@ -47,11 +48,11 @@ def patched(reader: Reader, key: Key, collection: Collection) -> Patched:
     if not wanted:
         return Patched(collection)
     found = dict(collection.resources)
-    limitations = []
+    findings = []
     for patch in wanted:
         names = [name for name in found if fnmatchcase(name, patch.name)]
         if not names:
-            limitations.append(
+            findings.append(
                 _not_applied(key, patch, f"its proxies have no {kind} of that name; {hint(patch.name, found)}")
             )
         for name in names:
@@ -59,8 +60,8 @@ def patched(reader: Reader, key: Key, collection: Collection) -> Patched:
             if isinstance(made, XdsResource):
                 found[name] = made
             else:
-                limitations.append(_not_applied(key, patch, f"{name}: {made}"))
-    return Patched(Collection(collection.kind, found.values()), tuple(limitations))
+                findings.append(_not_applied(key, patch, f"{name}: {made}"))
+    return Patched(Collection(collection.kind, found.values()), tuple(findings))
 
 
 def _patches(reader: Reader, key: Key) -> tuple[Patch, ...]:
@@ -83,10 +84,5 @@ def _merged(reader: Reader, kind: TypeName, one: XdsResource, merge: str) -> Xds
     return resource(kind, one.name, made, one.needs, one.secrets)
 
 
-def _not_applied(key: Key, patch: Patch, why: str) -> Limitation:
-    return Limitation(
-        f"{key.kind} {'/'.join(key.path)}",
-        f"its shopmesh.dev/patch of {patch.kind}/{patch.name} is not applied: {why}",
-        "its proxies have that resource as it was made",
-        "correct the annotation, or take it away",
-    )
+def _not_applied(key: Key, patch: Patch, why: str) -> Finding:
+    return PATCH_NOT_APPLIED.at(key, f"has a patch of {patch.kind}/{patch.name} that is not applied: {why}")

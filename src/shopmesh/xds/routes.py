@@ -16,12 +16,13 @@ from envoy.config.route.v3.route_components_pb2 import (
 from google.protobuf.wrappers_pb2 import UInt32Value
 
 from shopmesh.appmesh import resolved
+from shopmesh.appmesh.catalogue import Finding
+from shopmesh.appmesh.catalogue.translation import MISSING_NODE
 from shopmesh.appmesh.resolved import DEFAULT_RETRY, Target, Timeouts
 from shopmesh.appmesh.store import Key, Resource
 from shopmesh.xds import effects, matches, names, retries
 from shopmesh.xds.dependencies import Reader
 from shopmesh.xds.durations import milliseconds
-from shopmesh.xds.limitations import Limitation
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class BuiltRoute:
     rank: resolved.Rank
     port: int | None
     targets: frozenset[Target]
-    limitations: tuple[Limitation, ...] = ()
+    findings: tuple[Finding, ...] = ()
     mirrors: frozenset[Target] = frozenset()
 
 
@@ -63,21 +64,16 @@ def build(reader: Reader, resource: Resource) -> BuiltRoute:
         route.rank,
         route.match.get("port"),
         frozenset(weights),
-        (*missing_nodes(route), *annotated.limitations),
+        (*missing_nodes(route), *annotated.findings),
         annotated.mirrors,
     )
 
 
-def missing_nodes(route: resolved.Route) -> Iterator[Limitation]:
+def missing_nodes(route: resolved.Route) -> Iterator[Finding]:
     """Targets whose virtual node does not exist: the API refuses them, objects of a cluster may come in any order."""
     for one in route.targets:
         if one.listeners is None:
-            yield Limitation(
-                f"route {'/'.join(route.key.path)}",
-                f"its target {one.node} does not exist",
-                f"the weight {one.weight} of this target goes to the other targets",
-                "create the virtual node, or take it out of the route",
-            )
+            yield MISSING_NODE.at(route.key, f"sends weight {one.weight} to {one.node}, which does not exist")
 
 
 def clusters_of(route: Route) -> Iterable[str]:

@@ -9,12 +9,12 @@ from envoy.config.route.v3.route_components_pb2 import FilterConfig, Route, Virt
 from envoy.config.route.v3.route_pb2 import RouteConfiguration
 from google.protobuf.any_pb2 import Any
 
+from shopmesh.appmesh.catalogue import Finding
 from shopmesh.appmesh.resolved import HTTP_PROTOCOLS, TCP_PROTOCOLS, Target, listeners, provider_key, targets_of
 from shopmesh.appmesh.store import Key, Resource
 from shopmesh.xds import effects, forwards, metrics_extension, names, routes
 from shopmesh.xds.dependencies import Reader
 from shopmesh.xds.forwards import Forward
-from shopmesh.xds.limitations import Limitation
 from shopmesh.xds.resources import packed, serialised
 
 
@@ -39,7 +39,7 @@ class Service:
     ports: frozenset[int]
     targets: frozenset[Target]
     forwards: tuple[Forward, ...] = ()
-    limitations: tuple[Limitation, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
 
 NOTHING = Service((), frozenset(), frozenset())
@@ -66,16 +66,16 @@ def _annotated(reader: Reader, resource: Resource, made: Service) -> Service:
     if not effects.is_annotated(resource):
         return made
     if not made.ports:
-        return replace(made, limitations=(*made.limitations, *effects.unheeded(resource, "it has no port for HTTP")))
-    hosts, mirrors, limitations = [], set(made.targets), dict.fromkeys(made.limitations)
+        return replace(made, findings=(*made.findings, *effects.unheeded(resource, "it has no port for HTTP")))
+    hosts, mirrors, findings = [], set(made.targets), dict.fromkeys(made.findings)
     for one in made.hosts:
         table = RouteConfiguration.FromString(one.encoded)
         said = effects.annotate(reader, resource, table.virtual_hosts[0])
         copies = frozenset(names.egress_cluster(mirror) for mirror in said.mirrors)
         hosts.append(replace(one, encoded=serialised(table), needs=one.needs | copies))
         mirrors |= said.mirrors
-        limitations |= dict.fromkeys(said.limitations)
-    return replace(made, hosts=tuple(hosts), targets=frozenset(mirrors), limitations=tuple(limitations))
+        findings |= dict.fromkeys(said.findings)
+    return replace(made, hosts=tuple(hosts), targets=frozenset(mirrors), findings=tuple(findings))
 
 
 def host(
@@ -100,7 +100,7 @@ def _by_router(reader: Reader, mesh: str, name: str, router: str) -> Service:
     resources = reader.children("route", (mesh, router))
     built = [routes.build(reader, resource) for resource in resources if "tcpRoute" not in resource.spec]
     built.sort(key=lambda one: one.rank)
-    forwarded, limitations = forwards.by_router(
+    forwarded, findings = forwards.by_router(
         reader,
         name,
         (resource for resource in resources if "tcpRoute" in resource.spec),
@@ -114,7 +114,7 @@ def _by_router(reader: Reader, mesh: str, name: str, router: str) -> Service:
         frozenset(ports),
         frozenset((*(one for each in built for one in (*each.targets, *each.mirrors)), *_targets(forwarded))),
         forwarded,
-        (*limitations, *_unheeded(resources), *(limitation for one in built for limitation in one.limitations)),
+        (*findings, *_unheeded(resources), *(finding for one in built for finding in one.findings)),
     )
 
 
@@ -149,7 +149,7 @@ def _by_node(reader: Reader, mesh: str, name: str, node: str) -> Service:
     )
 
 
-def _unheeded(resources: Iterable[Resource]) -> Iterable[Limitation]:
+def _unheeded(resources: Iterable[Resource]) -> Iterable[Finding]:
     for resource in resources:
         if "tcpRoute" in resource.spec:
             yield from effects.unheeded(resource, "a TCP route knows no requests")

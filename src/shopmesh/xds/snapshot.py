@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from envoy.config.route.v3.route_components_pb2 import VirtualHost
 from envoy.config.route.v3.route_pb2 import RouteConfiguration
 
+from shopmesh.appmesh.catalogue import Finding
+from shopmesh.appmesh.catalogue.translation import NO_APPLICATION_PORT
 from shopmesh.appmesh.resolved import TCP_PROTOCOLS, Target, Timeouts
 from shopmesh.appmesh.resolved import listeners as listeners_of
 from shopmesh.appmesh.store import Key
@@ -27,7 +29,6 @@ from shopmesh.xds import (
     tls,
 )
 from shopmesh.xds.dependencies import Reader
-from shopmesh.xds.limitations import Limitation
 from shopmesh.xds.node import Shape
 from shopmesh.xds.resources import Collection, TypeName, XdsResource, digest, resource, serialised
 from shopmesh.xds.telemetry import telemetry
@@ -46,7 +47,7 @@ class Snapshot:
 
     version: str
     collections: Mapping[TypeName, Collection]
-    limitations: tuple[Limitation, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
     def __getitem__(self, kind: TypeName) -> Collection:
         return self.collections[kind]
@@ -55,7 +56,7 @@ class Snapshot:
         return hash(self.version)
 
 
-def of(collections: Mapping[TypeName, Collection], limitations: tuple[Limitation, ...] = ()) -> Snapshot:
+def of(collections: Mapping[TypeName, Collection], findings: tuple[Finding, ...] = ()) -> Snapshot:
     """The snapshot of these collections; raises `SnapshotError`."""
     present = collections["clusters"].resources
     for kind in ("listeners", "routes"):
@@ -64,22 +65,22 @@ def of(collections: Mapping[TypeName, Collection], limitations: tuple[Limitation
             if missing:
                 raise SnapshotError(f"{one.name} of the {kind} refers to {missing[0]}, which is not among the clusters")
     version = digest(collection.version.encode() for collection in collections.values())
-    return Snapshot(version, collections, limitations)
+    return Snapshot(version, collections, findings)
 
 
-_Whole = tuple[dict[TypeName, Collection], tuple[Limitation, ...]]
+_Whole = tuple[dict[TypeName, Collection], tuple[Finding, ...]]
 
 
 def snapshot(reader: Reader, shape: Shape) -> Snapshot | None:
     """A part: what the proxies of that shape should have; None while their virtual node or gateway does not exist."""
     if reader.get(shape.resource) is None:
         return None
-    collections, limitations = _of_gateway(reader, shape) if shape.kind == "virtualGateway" else _of_node(reader, shape)
+    collections, findings = _of_gateway(reader, shape) if shape.kind == "virtualGateway" else _of_node(reader, shape)
     for kind in patches.PATCHED:
         made = reader.part(patches.patched, shape.resource, collections[kind])
         collections[kind] = made.collection
-        limitations += made.limitations
-    return of(collections, limitations)
+        findings += made.findings
+    return of(collections, findings)
 
 
 def _of_gateway(reader: Reader, shape: Shape) -> _Whole:
@@ -93,7 +94,7 @@ def _of_gateway(reader: Reader, shape: Shape) -> _Whole:
             "listeners": reader.part(gateways.listeners, shape),
             "routes": reader.part(gateways.routes, shape),
         },
-        (*leaving.limitations, *arriving.limitations, *reader.part(_discovered, leaving.targets)),
+        (*leaving.findings, *arriving.findings, *reader.part(_discovered, leaving.targets)),
     )
 
 
@@ -109,9 +110,9 @@ def _of_node(reader: Reader, shape: Shape) -> _Whole:
             "routes": reader.part(_routes, shape),
         },
         (
-            *leaving.limitations,
-            *reader.part(_destinations, shape).limitations,
-            *arriving.limitations,
+            *leaving.findings,
+            *reader.part(_destinations, shape).findings,
+            *arriving.findings,
             *reader.part(_discovered, leaving.targets),
         ),
     )
@@ -122,22 +123,24 @@ class _Arriving:
     inbound: tuple[listeners.Inbound, ...]
     clusters: tuple[XdsResource, ...]
     routes: tuple[XdsResource, ...]
-    limitations: tuple[Limitation, ...]
+    findings: tuple[Finding, ...]
 
 
 def _arriving(reader: Reader, shape: Shape) -> _Arriving:
     """What comes to a virtual node: listener by listener, its cluster and its routes."""
-    inbound, behind, tables, limitations = [], [], [], []
+    inbound, behind, tables, findings = [], [], [], []
     node = reader.get(shape.resource)
     for listener in listeners_of(node):
         port, protocol, document = listener
         application_port = port if shape.mode == "intercepted" else dict(shape.application_ports).get(port)
-        secure = tls.termination(document.get("tls"), f"virtual node {shape.mesh}/{shape.name}, port {port}")
+        secure = tls.termination(document.get("tls"), shape.resource, port)
         if application_port is None:
-            limitations.append(_not_declared(shape, port))
+            findings.append(
+                NO_APPLICATION_PORT.at(shape.resource, f"has a proxy without an application port for port {port}")
+            )
             continue
-        if isinstance(secure, Limitation):
-            limitations.append(secure)
+        if isinstance(secure, Finding):
+            findings.append(secure)
             continue
         cluster = reader.part(clusters.ingress, shape.mesh, shape.name, protocol, port, application_port)
         bound = dict(shape.ports).get(port, port)
@@ -148,22 +151,22 @@ def _arriving(reader: Reader, shape: Shape) -> _Arriving:
             inbound.append(listeners.Inbound(port, protocol, bound, cluster.name, secure))
             table, said = _ingress_routes(reader, shape.resource, port, cluster.name, listener.timeouts)
             tables.append(table)
-            limitations += said
+            findings += said
     if node and not tables:
-        limitations += effects.unheeded(node, "it has no HTTP listener")
-    return _Arriving(tuple(inbound), tuple(behind), tuple(tables), tuple(limitations))
+        findings += effects.unheeded(node, "it has no HTTP listener")
+    return _Arriving(tuple(inbound), tuple(behind), tuple(tables), tuple(findings))
 
 
 def _ingress_routes(
     reader: Reader, node: Key, port: int, cluster: str, timeouts: Timeouts
-) -> tuple[XdsResource, Sequence[Limitation]]:
+) -> tuple[XdsResource, Sequence[Finding]]:
     """By RDS like the egress, so that a new time-out does not replace the listener and drain its connections."""
     name = names.ingress_routes(port)
     host = VirtualHost(name="all", domains=["*"], routes=[routes.ingress(cluster, timeouts)])
     found = reader.get(node)
-    limitations = effects.annotate(reader, found, host).limitations if found else ()
+    findings = effects.annotate(reader, found, host).findings if found else ()
     table = RouteConfiguration(name=name, virtual_hosts=[host])
-    return resource("routes", name, serialised(table), frozenset((cluster,))), limitations
+    return resource("routes", name, serialised(table), frozenset((cluster,))), findings
 
 
 def _routes(reader: Reader, shape: Shape) -> Collection:
@@ -195,17 +198,17 @@ def _endpoints(reader: Reader, targets: tuple[Target, ...]) -> Collection:
     return Collection("endpoints", [reader.part(endpoints.endpoints, target) for target in found])
 
 
-def _discovered(reader: Reader, targets: tuple[Target, ...]) -> tuple[Limitation, ...]:
+def _discovered(reader: Reader, targets: tuple[Target, ...]) -> tuple[Finding, ...]:
     nodes = dict.fromkeys((target.mesh, target.node) for target in targets)
-    return tuple(found for node in nodes for found in reader.part(discovery.limitations, *node))
+    return tuple(found for node in nodes for found in reader.part(discovery.findings, *node))
 
 
 def _destinations(reader: Reader, shape: Shape) -> destinations.Destinations:
     leaving = reader.part(egress.egress, shape.mesh, shape.name)
     if shape.mode == "explicit":
         declared = tuple(name for name, _ in shape.egress_ports)
-        return destinations.by_declaration(shape.mesh, shape.name, leaving.forwards, declared)
-    return destinations.by_port(reader, shape.mesh, shape.name, leaving.forwards, frozenset(leaving.ports))
+        return destinations.by_declaration(shape.resource, leaving.forwards, declared)
+    return destinations.by_port(reader, shape.resource, leaving.forwards, frozenset(leaving.ports))
 
 
 def _ports(reader: Reader, shape: Shape) -> tuple[int, ...]:
@@ -236,12 +239,3 @@ def _listeners(reader: Reader, shape: Shape) -> Collection:
     outside = egress.outside_cluster(reader, shape.mesh)
     allow_all = egress.allows_all(reader, shape.mesh)
     return Collection("listeners", listeners.intercepted(shape, inbound, known, outside, ports, allow_all, told))
-
-
-def _not_declared(shape: Shape, port: int) -> Limitation:
-    return Limitation(
-        f"virtual node {shape.mesh}/{shape.name}",
-        f"a proxy declares no application port for its listener on port {port}",
-        "nothing listens there",
-        f"start the workload again, with application_ports for {port} in its bootstrap",
-    )

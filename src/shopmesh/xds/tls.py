@@ -12,11 +12,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from shopmesh.appmesh.catalogue import Finding
+from shopmesh.appmesh.catalogue.translation import AUTHORITY_IN_ACM, CERTIFICATE_IN_ACM, NO_NAME_TO_CHECK
 from shopmesh.appmesh.resolved import Target, listener_of
 from shopmesh.appmesh.store import Document, Key
 from shopmesh.xds import secrets
 from shopmesh.xds.dependencies import Reader
-from shopmesh.xds.limitations import Limitation
 from shopmesh.xds.resources import XdsResource
 
 
@@ -71,8 +72,8 @@ def secrets_of(sources: Iterable[Source]) -> tuple[XdsResource, ...]:
     return tuple(one.secret for one in sources if one.secret is not None)
 
 
-def termination(document: Document | None, where: str) -> Termination | Limitation | None:
-    """A listener's `tls`; None: plain text. A `Limitation`: it cannot be had, and the listener must stay shut.
+def termination(document: Document | None, key: Key, port: int) -> Termination | Finding | None:
+    """A listener's `tls`; None: plain text. A `Finding`: it cannot be had, and the listener must stay shut.
 
     Plain text instead would show what was meant to be secret, whatever the mode: callers took TLS where it was offered.
     """
@@ -80,12 +81,8 @@ def termination(document: Document | None, where: str) -> Termination | Limitati
         return None
     certificate = _certificate(document["certificate"])
     if certificate is None:
-        return Limitation(
-            where,
-            f"takes its certificate from ACM ({document['certificate']['acm']['certificateArn']}), which is not here",
-            "nothing listens there: plain text is not served in place of TLS",
-            "give tls.certificate.file with paths in the proxy's file system (or sds), or set the mode to DISABLED",
-        )
+        arn = document["certificate"]["acm"]["certificateArn"]
+        return CERTIFICATE_IN_ACM.at(key, f"takes the certificate of port {port} from ACM: {arn}")
     validation = document.get("validation")
     trust = _trust(validation["trust"]) if validation else None
     return Termination(document["mode"] == "PERMISSIVE", certificate, trust, _names(validation))
@@ -106,8 +103,8 @@ def client_policy(document: Document | None) -> ClientPolicy | None:
     )
 
 
-def origination(reader: Reader, target: Target, policy: ClientPolicy | None) -> Origination | Limitation | None:
-    """How a caller with that policy connects to a target: None in plain text, a `Limitation` not at all.
+def origination(reader: Reader, target: Target, policy: ClientPolicy | None) -> Origination | Finding | None:
+    """How a caller with that policy connects to a target: None in plain text, a `Finding` not at all.
 
     Without a policy for that port the server decides, and its certificate is not checked, as in App Mesh.
     """
@@ -117,22 +114,14 @@ def origination(reader: Reader, target: Target, policy: ClientPolicy | None) -> 
     name = _discovery_name(reader, target)
     if policy is None or not policy.covers(target):
         return Origination(server_name=name)
-    where = f"virtual node {target.mesh}/{target.node}, port {target.port}"
     if policy.trust is None:
-        return Limitation(
-            where,
-            "a client policy for it trusts authorities in ACM, which are not here",
-            "its callers cannot check the certificate, so they do not connect: their requests are answered 503",
-            "give validation.trust.file with a path in the proxy's file system (or sds) in the client policy",
+        return AUTHORITY_IN_ACM.at(
+            target.key, f"has a client policy for port {target.port} that trusts authorities in ACM"
         )
     names = policy.names or ((name,) if name else ())
     if not names:
-        return Limitation(
-            where,
-            "a client policy for it names no subjectAlternativeNames, and it has no discovery name to check instead",
-            "any certificate of the authority would do, so its callers do not connect: they are answered 503",
-            "give validation.subjectAlternativeNames in the client policy, or serviceDiscovery to the virtual node",
-        )
+        what = f"has a client policy for port {target.port} without subjectAlternativeNames, and no discovery name"
+        return NO_NAME_TO_CHECK.at(target.key, what)
     return Origination(policy.trust, names, policy.certificate, name)
 
 

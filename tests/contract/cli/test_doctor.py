@@ -20,7 +20,7 @@ MESH = Path(__file__).parents[3] / "mesh"
 VERSION = importlib.metadata.version("shopmesh")
 
 
-def finding(severity: str, code: str = "SM120", **more: str) -> dict[str, str]:
+def finding(severity: str, code: str = "SM120", **more: Any) -> dict[str, Any]:
     said = {"where": f"route {code}", "what": "is off", "why": "it hurts", "fix": "turn it on"}
     return {"code": code, "severity": severity, "mesh": "shopmesh", "docs": f"docs/doctor.md#{code}", **said, **more}
 
@@ -98,7 +98,8 @@ def test_host_names_are_looked_up_where_no_proxy_declares_an_address(
 def test_a_node_that_is_told_of_already_is_not_looked_up(shopmesh: Run, control_plane: ControlPlane) -> None:
     """Its last proxy was stopped: its callers do not ask for its host name any more."""
     shopmesh("apply", "-f", str(MESH))
-    stopped = finding("error", "SM205", where="virtualNode shopmesh/product-vn")
+    path = ["shopmesh", "product-vn"]
+    stopped = finding("error", "SM205", where="virtualNode shopmesh/product-vn", kind="virtualNode", path=path)
     control_plane.beside["findings"]["findings"] = [stopped]
 
     assert ["SM205"] == codes(shopmesh, status=1)

@@ -365,8 +365,8 @@ def test_a_listener_with_a_certificate_in_acm_stays_shut(mesh: Mesh, upstream: U
     sidecar.child.wait_for(sidecar.is_ready, "it is ready")
 
     assert plain_get(sidecar.ports[5000]) is None
-    (limitation,) = mesh.run(_now(mesh.proxies.limitations))
-    assert "ACM" in limitation.what
+    (finding,) = mesh.run(_now(mesh.proxies.findings))
+    assert "ACM" in finding.what
 
     mesh.converge(mesh.put(product(served.document(), "PERMISSIVE")))
     eventually(lambda: plain_get(sidecar.ports[5000]) == 200, "the listener is open")

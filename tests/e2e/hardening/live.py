@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
 
+from shopmesh.appmesh.catalogue import Finding
+from shopmesh.appmesh.catalogue.translation import CONFIGURATION_FAILED
 from shopmesh.appmesh.store import State
 from shopmesh.server.proxies import ProxyStatus
-from shopmesh.xds.limitations import Limitation
 from tests.e2e.hardening.generated import Drawn, translatable
 from tests.e2e.xds.running import Mesh
 from tests.support.certificates import Authority
@@ -63,12 +64,12 @@ class Live(NamedTuple):
 
         with contextlib.suppress(NotReachedError):
             eventually(settled, "all proxies have the mesh, or one refuses it", every=0.005)
-        failed = [one for one in self._limitations() if "could not be made" in one.what]
+        failed = [one for one in self._findings() if one.type is CONFIGURATION_FAILED]
         return "\n".join(map(str, [*failed, *(refused or late)]))
 
-    def _limitations(self) -> list[Limitation]:
-        async def read() -> list[Limitation]:
-            return self.mesh.proxies.limitations()
+    def _findings(self) -> list[Finding]:
+        async def read() -> list[Finding]:
+            return self.mesh.proxies.findings()
 
         return self.mesh.run(read())
 

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
+from shopmesh.appmesh.catalogue.cluster import UNSTAMPED
 from shopmesh.kubernetes.authority import KEY, SDS, Authority
 from shopmesh.kubernetes.certificates import AUTHORITY
-from shopmesh.kubernetes.findings import UNSTAMPED
 from shopmesh.kubernetes.resources import CONFIG_MAPS, MESHES, PODS, SECRETS, VIRTUAL_NODES
 from shopmesh.kubernetes.stamps import ANNOTATION
 from shopmesh.kubernetes.trust import ROOT

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 
-from shopmesh.appmesh.findings import Finding
+from shopmesh.appmesh.catalogue import Finding
 from shopmesh.appmesh.store import Key
 from shopmesh.server.findings import Findings
 from tests.e2e.xds.running import Mesh, Upstream
@@ -16,7 +16,7 @@ def found(mesh: Mesh) -> dict[str, Finding]:
     """All findings by their code."""
 
     async def ask() -> list[Finding]:
-        return Findings(mesh.store.state).of(mesh.proxies.statuses(), mesh.proxies.limitations())
+        return Findings(mesh.store.state).of(mesh.proxies.statuses(), mesh.proxies.findings())
 
     return {one.code: one for one in mesh.run(ask())}
 

@@ -61,7 +61,8 @@ def test_json_is_for_programs(tmp_path: Path) -> None:
     [finding] = json.loads(doctor(*files, "-o", "json").stdout)["findings"]
 
     assert ("SM112", "warning", "shopmesh") == (finding["code"], finding["severity"], finding["mesh"])
-    assert {"code", "severity", "mesh", "where", "what", "why", "fix", "docs"} == finding.keys()
+    assert {"code", "severity", "mesh", "kind", "path", "where", "what", "why", "fix", "docs"} == finding.keys()
+    assert ["route", "shopmesh"] == [finding["kind"], finding["path"][0]]
 
 
 def test_what_the_api_refuses_is_an_error_as_for_apply(tmp_path: Path) -> None:

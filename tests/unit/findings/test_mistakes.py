@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from shopmesh.appmesh import findings
+from shopmesh.appmesh.catalogue import GROUPS
 from shopmesh.appmesh.store import Document, Resource, State
 from tests.unit.xds.meshes import gateway_route, listener, mesh, node, resource, route, router, service, shop
 
@@ -187,7 +188,9 @@ def test_its_nearest_neighbour_is_innocent(case: Case) -> None:
 
 def test_every_mistake_of_documents_has_its_cases() -> None:
     """A new one without a guilty and an innocent mesh is not done."""
-    assert {mistake.code for mistake in findings.MISTAKES} == {case.code for case in CASES}
+    types = GROUPS["In documents, with or without a control plane"]
+
+    assert {one.code for one in types} == {case.code for case in CASES}
 
 
 def test_a_good_mesh_has_none() -> None:
@@ -252,6 +255,17 @@ def test_every_finding_says_why_and_what_to_do_and_where_more_is_written() -> No
     [one] = findings.of_documents(State([mesh(), service("s")]))
 
     assert "docs/doctor.md#sm102" == one.docs
-    assert one.why
-    assert one.fix
-    assert {"code", "severity", "mesh", "where", "what", "why", "fix", "docs"} == one.to_document().keys()
+    assert one.type.why
+    assert one.type.fix
+    assert {
+        "code": "SM102",
+        "severity": "warning",
+        "mesh": "shop",
+        "where": "virtualService shop/s",
+        "kind": "virtualService",
+        "path": ["shop", "s"],
+        "what": "has no provider",
+        "docs": one.docs,
+        "why": one.type.why,
+        "fix": one.type.fix,
+    } == one.to_document()

@@ -18,9 +18,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shopmesh.appmesh import resolved
+from shopmesh.appmesh.catalogue.documents import SHADOWED
 from shopmesh.appmesh.findings import shadowing
 from shopmesh.appmesh.findings.reach import Reach
-from shopmesh.appmesh.findings.shadowing import SHADOWED
 from shopmesh.appmesh.resolved import gateway_route
 from shopmesh.appmesh.store import Document, Resource, State
 from shopmesh.xds import gateway_routes, matches

@@ -117,7 +117,7 @@ def test_doctor_says_which_nodes_have_pods_without_a_stamp_and_which_pods_severa
 
     assert [
         ("SM220", "shopmesh", "virtualNode shopmesh/one-vn"),
-        ("SM221", "shopmesh", "VirtualNode default/one"),
+        ("SM221", "shopmesh", "virtualNode shopmesh/one-vn"),
         ("SM221", "", "VirtualNode default/two"),
     ] == [(one.code, one.mesh, one.where) for one in found]
     assert "2 of its pods say nowhere that they are its proxies, such as default/old-1" == found[0].what

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from shopmesh.appmesh import findings as documents
-from shopmesh.appmesh.findings import Finding
-from shopmesh.appmesh.store import Change, Resource, State, View
+from shopmesh.appmesh.catalogue import Finding
+from shopmesh.appmesh.catalogue.translation import GATEWAY_HEALTH_CHECK, TCP_PORT_TAKEN
+from shopmesh.appmesh.store import Change, Key, Resource, State, View
 from shopmesh.server.figures import Caller
-from shopmesh.server.findings import MISTAKES, Findings
+from shopmesh.server.findings import Findings
 from shopmesh.server.proxies import ProxyStatus, Refusal
 from shopmesh.server.store import Commit
-from shopmesh.xds.limitations import Limitation
 from tests.unit.xds.meshes import instance, listener, mesh, node, route, router, service, shop
 
 
@@ -34,9 +34,9 @@ def proxy(name: str, number: int = 1, **other: Any) -> ProxyStatus:
 
 
 def found(
-    resources: Iterable[Resource], proxies: Iterable[ProxyStatus], limitations: Iterable[Limitation] = ()
+    resources: Iterable[Resource], proxies: Iterable[ProxyStatus], of_translation: Iterable[Finding] = ()
 ) -> list[Finding]:
-    return Findings(State(resources)).of(list(proxies), limitations)
+    return Findings(State(resources)).of(list(proxies), of_translation)
 
 
 @pytest.mark.parametrize(
@@ -153,22 +153,24 @@ def test_outlier_detection_needs_several_hosts(
     assert [] == found([mesh(), node("n", serviceDiscovery={"dns": discovery}), *resources[2:]], [])
 
 
-def test_what_could_not_be_translated_is_a_warning_after_the_errors() -> None:
-    """Errors come first: they hurt now. Where the place tells its mesh, it can be asked for by that."""
-    limitation = Limitation("virtual router shop/r", "a thing", "a reason", "a remedy")
-    nameless = Limitation("virtual service a.b", "a thing", "a reason", "a remedy")
-    told = found(shop(), [proxy("x", known=False)], [limitation, nameless])
+def test_what_could_not_be_translated_is_a_finding_among_the_others() -> None:
+    """Errors come first: they hurt now."""
+    untranslated = GATEWAY_HEALTH_CHECK.at(Key("virtualGateway", ("shop", "g")), "has a health check of port 80")
+    told = found(shop(), [proxy("x", known=False)], [untranslated])
 
-    assert [("SM201", "shop"), ("SM207", ""), ("SM207", "shop")] == [(one.code, one.mesh) for one in told]
+    assert ["SM201", "SM245"] == [one.code for one in told]
+    assert ("shop", "virtualGateway shop/g") == (told[1].mesh, told[1].where)
 
 
-def test_what_a_document_explains_is_not_told_again_as_untranslated() -> None:
-    """The translation comes upon the same mistake; another one at the same place is told."""
-    route_alone = [mesh(), router("r"), route("r", "x", {"n": 1}), node("n", []), service("s", router="r")]
-    limitation = Limitation("route shop/r/x", "its target n has no HTTP listener", "a reason", "a remedy")
+def test_a_route_that_is_never_reached_is_not_reported_for_its_port_again() -> None:
+    """It loses all of its ports; one that loses only some of them is reported for those."""
+    tcp = [listener(6000, "tcp")]
+    routes = [route("r", name, {"n": 1}, {}, kind="tcpRoute") for name in ("a", "b")]
+    mesh_ = [mesh(), node("n", tcp), router("r", *tcp), *routes, service("s", router="r")]
+    taken = TCP_PORT_TAKEN.at(Key("route", ("shop", "r", "b")), "takes connections to port 6000 as well")
 
-    assert "SM207" not in {one.code for one in found(route_alone, [], [limitation])}
-    assert "SM207" in {one.code for one in found(shop(), [], [limitation])}
+    assert ["SM120"] == [one.code for one in found(mesh_, [proxy("n")], [taken])]
+    assert ["SM242"] == [one.code for one in found(shop(), [proxy("order"), proxy("product")], [taken])]
 
 
 def test_documents_are_looked_at_again_only_where_something_changed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -208,10 +210,3 @@ def test_a_mended_mistake_is_not_told_any_more() -> None:
     kept.committed(Commit(1, 0.0, (Change(new.key, None, new),)))
 
     assert (["SM101"], []) == (before, kept.of([]))
-
-
-def test_codes_are_given_once() -> None:
-    """To one mistake each, of documents or of a running mesh."""
-    codes = [mistake.code for mistake in (*documents.MISTAKES, *MISTAKES)]
-
-    assert sorted(set(codes)) == sorted(codes)

@@ -11,14 +11,15 @@ from typing import Any
 
 import pytest
 
+from shopmesh.appmesh.catalogue.translation import MISSING_NODE
 from shopmesh.appmesh.protocol import Response
+from shopmesh.appmesh.store import Key
 from shopmesh.server.database import Database
 from shopmesh.server.figures import Caller, Figures, LeftOff, Reading, Tally
 from shopmesh.server.proxies import Proxies, ProxyStatus, Refusal, TypeStatus
 from shopmesh.server.replicas import ChangeStatus, Handover, Local, Peer, PeerError, Question, Replicas, Told
 from shopmesh.server.replicas.merge import merged, of_revision
 from shopmesh.server.replicas.told import MalformedError
-from shopmesh.xds.limitations import Limitation
 
 ORDER = Caller("shop", "virtualNode", "order")
 
@@ -45,7 +46,7 @@ def test_what_is_told_arrives_as_it_was() -> None:
         id="one",
         revision=7,
         proxies=(proxy(1), proxy(2, refused=Refusal("routes", "no", 2.0))),
-        limitations=(Limitation("a", "b", "c", "d"),),
+        findings=(MISSING_NODE.at(Key("route", ("m", "r", "x")), "sends to nowhere"),),
         certificate_days={(ORDER, "order-1"): 3},
         counted=(((ORDER, "x", Tally(3, 1, 0, {5.0: 2, math.inf: 1})),),),
         changes=(change(5, 7, a=1.5, b=None),),
@@ -202,7 +203,7 @@ def test_a_replica_knows_itself_and_who_is_missing() -> None:
     async def play() -> None:
         first, _ = await three(wired)
         answer = await first.ask(Question(proxies=True))
-        assert ({"asked": 3, "answered": 2}, "replica 3:9080") == (answer.counts(), answer.missing[0].where)
+        assert ({"asked": 3, "answered": 2}, "3:9080") == (answer.counts(), answer.missing[0].name)
         wired.asked.clear()
         await first.ask(Question())
         assert ["2", "3"] == wired.asked

@@ -372,13 +372,13 @@ def test_a_mesh_that_cannot_be_translated_keeps_nobody_else_from_changes(monkeyp
         idle = {"http": {"idle": {"unit": "s", "value": 1}}}
         await plane.put(meshes.node("product", [meshes.listener(timeout=idle)]))
 
-        assert [one.where for one in plane.proxies.limitations()] == ["virtualNode shop/order"]
+        assert [one.where for one in plane.proxies.findings()] == ["virtualNode shop/order"]
         assert (order.session.take(), len(product.session.take())) == ([], 1)
 
         monkeypatch.setattr(snapshots, "of", good)
         await plane.put(meshes.route("product-r", "all", {"product": 1}))
         order.settle()
-        assert plane.proxies.limitations() == []
+        assert plane.proxies.findings() == []
         assert plane.status("order-1").in_step
 
     running(test)()

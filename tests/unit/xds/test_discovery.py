@@ -20,7 +20,7 @@ def found(cloud_map: Document, *instances: Resource, of_mesh: Document | None = 
     given = translated([*shop(), meshes.mesh(serviceDiscovery=of_mesh or {}), product, *instances])
     localities = message(given, "endpoints", CLUSTER).endpoints
     addresses = [one.endpoint.address.socket_address.address for each in localities for one in each.lb_endpoints]
-    return addresses, [one.what for one in given.limitations]
+    return addresses, [one.what for one in given.findings]
 
 
 BLUE = {"attributes": [{"key": "stage", "value": "blue"}, {"key": "team", "value": "shop"}]}

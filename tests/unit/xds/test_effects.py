@@ -10,6 +10,7 @@ from envoy.extensions.filters.http.local_ratelimit.v3 import local_rate_limit_pb
 from google.protobuf.json_format import MessageToDict
 
 from shopmesh.appmesh.annotations import VOCABULARY
+from shopmesh.appmesh.catalogue.translation import ANNOTATION_WITHOUT_EFFECT
 from shopmesh.appmesh.store import Resource, State
 from shopmesh.xds.dependencies import Parts
 from shopmesh.xds.effects import EFFECTS
@@ -58,7 +59,7 @@ def test_a_mirror_without_a_listener_is_told() -> None:
     made = tagged(route("product-r", "all", {"product": 1}), mirror="mute")
     found = translated([*shop(), node("mute", listeners=[]), made])
 
-    assert ["its mirror mute has no HTTP listener"] == [one.what for one in found.limitations]
+    assert ["has the mirror mute, which has no HTTP listener"] == [one.what for one in found.findings]
     assert not hosts(found)["product.local"].routes[0].route.request_mirror_policies
 
 
@@ -172,8 +173,8 @@ def test_a_stale_annotation_is_told() -> None:
     """What an earlier version took and this one does not know is no error and no secret."""
     found = translated([*shop(), tagged(route("product-r", "all", {"product": 1}), owner="me")])
 
-    [told] = found.limitations
-    assert "shopmesh.dev/owner does nothing" in told.what
+    [told] = found.findings
+    assert "shopmesh.dev/owner without effect" in told.what
 
 
 def test_what_has_no_requests_is_told() -> None:
@@ -192,10 +193,10 @@ def test_what_has_no_requests_is_told() -> None:
     )
 
     assert {
-        "its shopmesh.dev/rate-limit does nothing: it has no HTTP listener",
-        "its shopmesh.dev/fault-delay does nothing: a TCP route knows no requests",
-        "its shopmesh.dev/fault-abort does nothing: it has no port for HTTP",
-    } == {one.what for one in found.limitations if "does nothing" in one.what}
+        "has shopmesh.dev/rate-limit without effect: it has no HTTP listener",
+        "has shopmesh.dev/fault-delay without effect: a TCP route knows no requests",
+        "has shopmesh.dev/fault-abort without effect: it has no port for HTTP",
+    } == {one.what for one in found.findings if one.type is ANNOTATION_WITHOUT_EFFECT}
 
 
 def test_a_mirror_keeps_out_of_the_ports_of_a_router_without_listeners() -> None:

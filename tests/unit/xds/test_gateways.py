@@ -274,19 +274,20 @@ def test_each_listener_has_the_routes_of_its_protocol_and_port() -> None:
 
 def test_a_port_that_the_service_lacks_is_told() -> None:
     """Its requests would be answered 404 without a word."""
-    (limitation,) = translated(to_product(port=6000)).limitations
+    (finding,) = translated(to_product(port=6000)).findings
 
-    assert ("gateway route shop/gw/all", "its target product.local has no port 6000") == (
-        limitation.where,
-        limitation.what,
+    assert ("SM244", "gatewayRoute shop/gw/all", "leads to port 6000 of product.local, which it does not have") == (
+        finding.code,
+        finding.where,
+        finding.what,
     )
 
 
 def test_a_health_check_that_nobody_does_is_told() -> None:
     """Nothing in a mesh sends to a gateway."""
-    (limitation,) = translated(gateway("gw", listener(8080, healthCheck={"protocol": "http"}))).limitations
+    (finding,) = translated(gateway("gw", listener(8080, healthCheck={"protocol": "http"}))).findings
 
-    assert "virtual gateway shop/gw" == limitation.where
+    assert ("SM245", "virtualGateway shop/gw") == (finding.code, finding.where)
 
 
 def test_services_that_no_route_names_are_not_sent() -> None:

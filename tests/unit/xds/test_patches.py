@@ -25,7 +25,7 @@ def order(patch: Any) -> Resource:
 
 
 def told(found: Snapshot) -> list[str]:
-    return [one.what for one in found.limitations]
+    return [one.what for one in found.findings]
 
 
 def test_a_patch_changes_the_named_resource_alone() -> None:
@@ -69,7 +69,7 @@ def test_a_patch_of_nothing_is_told() -> None:
     found = translated([*shop(), order({"cluster/cds_egress_shop_product_http_500": {"connect_timeout": "1s"}})])
 
     [what] = told(found)
-    assert "patch of cluster/cds_egress_shop_product_http_500 is not applied: its proxies have no cluster of" in what
+    assert "patch of cluster/cds_egress_shop_product_http_500 that is not applied: its proxies have no cluster" in what
     assert what.endswith(f"did you mean {FIRST!r}?")
 
 

@@ -45,7 +45,7 @@ def chains(found: Snapshot, of: str = EGRESS) -> dict[str, Any]:
 
 
 def texts(found: Snapshot) -> list[str]:
-    return [f"{one.where}: {one.what}" for one in found.limitations]
+    return [f"{one.where}: {one.what}" for one in found.findings]
 
 
 def test_a_tcp_listener_is_a_tcp_proxy_to_the_application() -> None:
@@ -124,7 +124,7 @@ def test_routes_are_told_apart_by_their_port_alone() -> None:
     assert "cds_egress_shop_db_tcp_6000" == chains(found)["tcp_db.local:6000"][1]["cluster"]
     assert "cds_egress_shop_db2_tcp_6001" == chains(found)["tcp_db.local:6001"][1]["cluster"]
     assert [
-        "route shop/db-r/never: takes TCP connections to port 6001, and so does route first, which comes before it"
+        "route shop/db-r/never: takes TCP connections to port 6001, and so does route first, which is tried before it"
     ] == texts(found)
 
 
@@ -168,7 +168,7 @@ def test_of_services_without_known_addresses_one_has_the_port() -> None:
     assert {"destinationPort": 6000} == chains(found)["tcp_db.local:6000"][0]
     assert "tcp_cache.local:6000" not in chains(found)
     (text,) = texts(found)
-    assert "cache.local:6000 is TCP, on a port that db.local has" in text
+    assert "the TCP backend cache.local:6000, on a port that db.local has" in text
 
 
 def test_http_keeps_a_port_that_it_shares_with_tcp() -> None:
@@ -199,6 +199,6 @@ def test_what_egress_ports_miss_or_invent_is_shown() -> None:
     found = translated(shop(), proxy(egress_ports=(("gone.local:1", 41007),)))
 
     missing, unknown = texts(found)
-    assert "no egress port for its TCP backend db.local:6000" in missing
-    assert "an egress port for gone.local:1, which is no TCP port of a backend" in unknown
+    assert "without an egress port for its TCP backend db.local:6000" in missing
+    assert "an egress port for gone.local:1, not a TCP port of a backend" in unknown
     assert "lds_egress_127.0.0.1_41007" not in found["listeners"].resources

@@ -180,13 +180,13 @@ def test_secrets_of_the_hosts_own_sds_are_not_ours_to_send() -> None:
 
 @pytest.mark.parametrize("mode", ["STRICT", "PERMISSIVE"])
 def test_a_listener_whose_certificate_is_in_acm_stays_shut(mode: str) -> None:
-    """Plain text in its place would show what was meant to be secret; the limitation says what to do (11)."""
+    """Plain text in its place would show what was meant to be secret; the finding says what to do (11)."""
     found = translated([meshes.mesh(), server(mode, ACM)], proxy("product"))
 
     assert INGRESS not in found["listeners"].resources
-    (limitation,) = found.limitations
-    assert "ACM" in limitation.what
-    assert "tls.certificate.file" in limitation.fix
+    (finding,) = found.findings
+    assert "ACM" in finding.what
+    assert "tls.certificate.file" in finding.type.fix
 
 
 def test_without_a_policy_the_server_decides() -> None:
@@ -274,9 +274,9 @@ def test_backends_of_different_policies_that_lead_to_one_target() -> None:
 
     assert names_checked(upstream(found)) == [("DNS", "strict.local")]
     assert ["has backends with different client policies that lead to product, port 5000"] == [
-        one.what for one in found.limitations
+        one.what for one in found.findings
     ]
-    assert () == called(server(), caller(a=strict, b=strict)).limitations
+    assert () == called(server(), caller(a=strict, b=strict)).findings
 
 
 def test_of_policies_that_insist_alike_the_first_backends_is_taken() -> None:
@@ -290,7 +290,7 @@ def test_of_policies_that_insist_alike_the_first_backends_is_taken() -> None:
     ("own", "discovered"), [(policy(trust=ACM_CA), True), (policy(), False)], ids=["trust in ACM", "no name to check"]
 )
 def test_a_caller_that_cannot_check_the_server_does_not_connect(own: Document, discovered: bool) -> None:
-    """Its cluster has no endpoints, and the limitation says why (13)."""
+    """Its cluster has no endpoints, and the finding says why (13)."""
     spec = {**server().spec, **({} if discovered else {"serviceDiscovery": {}})}
     found = called(
         meshes.resource("virtualNode", "shop", "product", spec=spec),
@@ -300,7 +300,7 @@ def test_a_caller_that_cannot_check_the_server_does_not_connect(own: Document, d
     made = message(found, "clusters", EGRESS)
 
     assert (made.type, len(made.load_assignment.endpoints)) == (Cluster.STATIC, 0)
-    assert ["503" in one.why for one in found.limitations] == [True]
+    assert ["503" in one.type.why for one in found.findings] == [True]
 
 
 @pytest.mark.parametrize(("protocol", "alpn"), [("http", ["http/1.1"]), ("http2", ["h2"]), ("grpc", ["h2"])])

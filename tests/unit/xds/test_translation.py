@@ -133,7 +133,7 @@ def test_a_route_that_leads_nowhere_costs_only_its_own_requests(weights: dict[st
 
     (made,) = hosts(found)["product.local"].routes
     assert made.direct_response.status == 503
-    assert ("gone" in weights) == any("product-r/all" in limitation.where for limitation in found.limitations)
+    assert ("gone" in weights) == any("product-r/all" in finding.where for finding in found.findings)
 
 
 def test_routes_are_tried_by_priority_then_by_the_longest_prefix() -> None:
@@ -331,7 +331,7 @@ def test_two_services_whose_names_differ_in_case_are_shown() -> None:
     )
 
     assert "PRODUCT.local" not in hosts(found)
-    assert any("PRODUCT.local" in limitation.where for limitation in found.limitations)
+    assert any("PRODUCT.local" in finding.where for finding in found.findings)
 
 
 def test_the_egress_filter() -> None:
@@ -503,7 +503,7 @@ def test_an_undeclared_application_port_is_shown() -> None:
     found = translated([*shop(), node("order", [listener(), listener(9999)])])
 
     assert set(found["listeners"].resources) == {"lds_egress_127.0.0.1_41003", "lds_ingress_127.0.0.1_41001"}
-    assert "9999" in found.limitations[0].what
+    assert "9999" in found.findings[0].what
 
 
 def test_an_unknown_node_has_no_snapshot() -> None:

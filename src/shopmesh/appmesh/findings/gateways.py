@@ -4,17 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from shopmesh.appmesh.findings.finding import Finding, Mistake
+from shopmesh.appmesh.catalogue import Finding
+from shopmesh.appmesh.catalogue.documents import NO_GATEWAY_ROUTE
 from shopmesh.appmesh.resolved import gateway_route, ports
 from shopmesh.appmesh.store import Resource, View
-
-NO_ROUTE = Mistake(
-    "SM122",
-    "warning",
-    "A virtual gateway listens on a port for which it has no gateway route",
-    "requests to that port are answered 404",
-    "create a gateway route of the listener's protocol, or take the listener out",
-)
 
 
 def no_route(view: View, gateway: Resource) -> Iterator[Finding]:
@@ -22,4 +15,6 @@ def no_route(view: View, gateway: Resource) -> Iterator[Finding]:
     routes = [gateway_route(one) for one in view.children("gatewayRoute", gateway.key.path)]
     for port, protocol in ports(gateway).items():
         if not any(route.takes(protocol, port) for route in routes):
-            yield NO_ROUTE.at(gateway.key, f"listens for {protocol} on port {port}, and has no gateway route for that")
+            yield NO_GATEWAY_ROUTE.at(
+                gateway.key, f"listens for {protocol} on port {port}, and has no gateway route for that"
+            )

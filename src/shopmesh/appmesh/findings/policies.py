@@ -4,18 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from shopmesh.appmesh.findings.finding import Finding, Mistake
+from shopmesh.appmesh.catalogue import Finding
+from shopmesh.appmesh.catalogue.documents import POLICY_WITHOUT_PORT
 from shopmesh.appmesh.resolved import backends, ports, provider
 from shopmesh.appmesh.resolved import route as resolve
 from shopmesh.appmesh.store import Key, Resource, View
-
-NO_PORT = Mistake(
-    "SM130",
-    "warning",
-    "A client policy enforces TLS for ports that its backend does not have",
-    "it is enforced for no request: they go as the other side's listener will have them, or in the clear",
-    "name the ports of the backend, or none, so that the policy holds for all of them",
-)
 
 
 def ports_of_nobody(view: View, node: Resource) -> Iterator[Finding]:
@@ -25,7 +18,7 @@ def ports_of_nobody(view: View, node: Resource) -> Iterator[Finding]:
         if has and has.isdisjoint(wanted):
             named, there = ", ".join(map(str, wanted)), ", ".join(map(str, sorted(has)))
             what = f"enforces TLS to {backend['virtualServiceName']} on port {named}, and that has {there}"
-            yield NO_PORT.at(node.key, what)
+            yield POLICY_WITHOUT_PORT.at(node.key, what)
 
 
 def _ports(view: View, mesh: str, name: str) -> set[int]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from shopmesh.appmesh.findings.finding import Finding, Mistake
+from shopmesh.appmesh.catalogue import Finding
+from shopmesh.appmesh.catalogue.documents import GATEWAY_SHADOWED, SHADOWED
 from shopmesh.appmesh.findings.reach import Reach, gateway_reach, reach
 from shopmesh.appmesh.kinds import ROUTE_KINDS
 from shopmesh.appmesh.resolved import gateway_route, ports, route
@@ -13,23 +14,6 @@ from shopmesh.appmesh.store import Key, Resource, View
 
 MOST_COMPARISONS = 50_000
 """Of routes with routes, a router; beyond some three hundred routes each is compared with the broadest ones only."""
-
-SHADOWED = Mistake(
-    "SM120",
-    "warning",
-    "A route is never reached",
-    "a route that is asked before it takes every request that it would: what it says never happens",
-    "give it a lower priority number (0 is asked first) than the other, narrow the other, or delete it",
-)
-
-
-GATEWAY_SHADOWED = Mistake(
-    "SM121",
-    "warning",
-    "A gateway route is never reached",
-    SHADOWED.why,
-    SHADOWED.fix,
-)
 
 
 class Asked(NamedTuple):

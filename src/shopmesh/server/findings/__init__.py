@@ -1,30 +1,13 @@
-"""What is wrong in a running mesh, or about to be: its documents' mistakes, and those that only its proxies show.
+"""What is wrong in a running mesh, or about to be: in its documents, and what only its proxies show.
 
-    store ──parts──► mistakes of documents ─┐
-    proxies, store ──► mistakes of proxies ─┼─► Findings.of(…)
-    translation ──► limitations ────────────┘
+    store ──parts──► findings of documents ─┐
+    proxies, store ──► findings of proxies ─┼─► Findings.of(…)
+    translation ──► findings ───────────────┘
 
-A mistake of the documents is looked for again only where something changed that it depends on; asking for all of them
-every second costs a look at each proxy.
+Documents are looked at again only where something changed that a finding depends on; asking for all findings every
+second costs a look at each proxy.
 """
 
-from shopmesh.appmesh.findings import Mistake
-from shopmesh.server.findings import certificates, proxies, traffic
-from shopmesh.server.findings.collection import LIMITATION, Findings, LookAtProxies, nothing_more
-from shopmesh.server.replicas.finding import UNANSWERED
+from shopmesh.server.findings.collection import Findings, LookAtProxies, nothing_more
 
-MISTAKES: tuple[Mistake, ...] = (
-    proxies.UNKNOWN,
-    proxies.REFUSED,
-    proxies.OUT_OF_STEP,
-    traffic.GONE,
-    traffic.NOWHERE,
-    traffic.ONE_HOST,
-    LIMITATION,
-    proxies.NO_CERTIFICATE,
-    traffic.UNREADY,
-    certificates.EXPIRES,
-    UNANSWERED,
-)
-
-__all__ = ["MISTAKES", "Findings", "LookAtProxies", "nothing_more"]
+__all__ = ["Findings", "LookAtProxies", "nothing_more"]

@@ -6,26 +6,15 @@ from collections.abc import Callable, Collection, Iterable
 from types import MappingProxyType
 
 from shopmesh.appmesh import findings as documents
-from shopmesh.appmesh.findings import Finding, Mistake, shadowing, targets
+from shopmesh.appmesh.catalogue import Finding
+from shopmesh.appmesh.catalogue.documents import SHADOWED
+from shopmesh.appmesh.catalogue.translation import TCP_PORT_TAKEN
 from shopmesh.appmesh.kinds import children_of
 from shopmesh.appmesh.store import Key, View
 from shopmesh.server.findings import certificates, proxies, traffic
 from shopmesh.server.proxies import ProxyStatus
 from shopmesh.server.store import Commit
 from shopmesh.xds.dependencies import Parts, Reader
-from shopmesh.xds.limitations import Limitation
-
-LIMITATION = Mistake(
-    "SM207",
-    "warning",
-    "A document cannot be given to the proxies as it is written",
-    "what is left out, and what comes of it, is said by the finding itself",
-    "as the finding says",
-)
-
-_EXPLAINING = frozenset(one.code for one in (targets.NO_LISTENER, targets.WEIGHT_NOWHERE, shadowing.SHADOWED))
-"""Mistakes of routes that the translation comes upon as well: they are told once."""
-
 
 LookAtProxies = Callable[[Collection[ProxyStatus]], Iterable[Finding]]
 """Finds what is wrong beside these, by the proxies of all replicas."""
@@ -49,29 +38,30 @@ class Findings:
     def of(
         self,
         statuses: Collection[ProxyStatus],
-        limitations: Iterable[Limitation] = (),
+        of_translation: Iterable[Finding] = (),
         certificate_days: certificates.Days = MappingProxyType({}),
     ) -> list[Finding]:
         """All of them, with what these proxies show: errors first, then by place."""
         in_documents = self._parts.root(_everywhere)
-        explained = {one.where for one in in_documents if one.code in _EXPLAINING}
+        # A TCP route that is never reached loses all of its ports, and is reported for that.
+        unreached = {one.key for one in in_documents if one.type is SHADOWED}
         found = [
             *in_documents,
             *proxies.look(statuses),
             *certificates.look(statuses, certificate_days),
             *traffic.look(self._parts.root(traffic.weighted_everywhere), statuses),
-            *(_limitation(one) for one in limitations if one.where not in explained),
+            *(one for one in of_translation if one.type is not TCP_PORT_TAKEN or one.key not in unreached),
         ]
         return sorted(found, key=lambda finding: finding.order)
 
 
 def _everywhere(reader: Reader) -> tuple[Finding, ...]:
-    """A part: the mistakes in the documents of all meshes."""
+    """A part: what the documents of all meshes show."""
     return tuple(one for mesh in reader.children("mesh", ()) for one in reader.part(_below, mesh.key))
 
 
 def _below(reader: Reader, key: Key) -> tuple[Finding, ...]:
-    """A part: the mistakes in one document, and in those below it."""
+    """A part: what one document shows, and those below it."""
     resource = reader.get(key)
     if resource is None:
         return ()
@@ -82,10 +72,3 @@ def _below(reader: Reader, key: Key) -> tuple[Finding, ...]:
         for child in reader.children(kind.name, key.path)
         for one in reader.part(_below, child.key)
     )
-
-
-def _limitation(one: Limitation) -> Finding:
-    """Its place is a kind and a path, of which the first name is the mesh, or the name of a virtual service alone."""
-    _, _, path = one.where.rpartition(" ")
-    mesh, slash, _ = path.partition("/")
-    return Finding(LIMITATION.code, LIMITATION.severity, mesh if slash else "", one.where, one.what, one.why, one.fix)

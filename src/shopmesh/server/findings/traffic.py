@@ -5,41 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from shopmesh.appmesh.findings import Finding, Mistake, place
+from shopmesh.appmesh.catalogue import Finding, place
+from shopmesh.appmesh.catalogue.running import NO_REPLICA, NO_REPLICA_READY, ONE_HOST, REPLICA_GONE
 from shopmesh.appmesh.kinds import weighted_targets
 from shopmesh.appmesh.store import Key, Resource, View
 from shopmesh.server.proxies import ProxyStatus
 from shopmesh.xds.dependencies import Reader
 from shopmesh.xds.instances import is_withdrawn
-
-GONE = Mistake(
-    "SM204",
-    "error",
-    "The only replica of a weighted version is gone",
-    "its share of the requests fails when it is really gone; a proxy that only lost the control plane goes on serving",
-    "start it again, or take its weight away",
-)
-NOWHERE = Mistake(
-    "SM205",
-    "error",
-    "A weighted version has no proxy, and nothing else says where it is",
-    "its share of the requests is answered 503",
-    "start a workload for it, or take its weight away (a host name is asked for only while it never had a proxy)",
-)
-UNREADY = Mistake(
-    "SM209",
-    "error",
-    "No replica of a weighted version is ready",
-    "its share of the requests is answered 503",
-    "start its application again, or take its weight away; its log says why it is not ready",
-)
-ONE_HOST = Mistake(
-    "SM206",
-    "warning",
-    "Outlier detection watches a single host",
-    "there is no other host to send to: with the only one ejected, Envoy sends to it all the same",
-    "run more instances; where they are found by DNS, set responseType to ENDPOINTS, so that each address is a host",
-)
 
 
 class Weighted(NamedTuple):
@@ -64,11 +36,15 @@ def look(weighted: Iterable[Weighted], statuses: Iterable[ProxyStatus]) -> Itera
         share = f"sends weight {one.weight} to {one.node.name}"
         if one.node in connected:
             if not connected[one.node]:
-                yield GONE.at(one.route, f"{share}, none of whose proxies is connected")
+                yield REPLICA_GONE.at(one.route, f"{share}, none of whose proxies is connected")
             elif one.node not in ready:
-                yield UNREADY.at(one.route, f"{share}, none of whose proxies says that its application is ready")
+                yield NO_REPLICA_READY.at(
+                    one.route, f"{share}, none of whose proxies says that its application is ready"
+                )
         elif not one.found:
-            yield NOWHERE.at(one.node, f"gets weight {one.weight} by {place(one.route)}, and has no proxy (any more)")
+            yield NO_REPLICA.at(
+                one.node, f"gets weight {one.weight} by {place(one.route)}, and has no proxy (any more)"
+            )
 
 
 def weighted_everywhere(reader: Reader) -> tuple[Weighted, ...]:

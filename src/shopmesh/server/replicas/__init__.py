@@ -7,7 +7,6 @@
 A control plane that is alone has no peers, and then nothing is asked and nothing is merged.
 """
 
-from shopmesh.server.replicas.finding import UNANSWERED
 from shopmesh.server.replicas.handover import Handover
 from shopmesh.server.replicas.leadership import ALONE, Leadership
 from shopmesh.server.replicas.local import Local
@@ -17,7 +16,6 @@ from shopmesh.server.replicas.told import ChangeStatus, Question, Told
 __all__ = [
     "ALONE",
     "FORWARDED",
-    "UNANSWERED",
     "Answer",
     "ChangeStatus",
     "Handover",

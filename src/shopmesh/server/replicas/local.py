@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from shopmesh.appmesh.findings import place
+from shopmesh.appmesh.catalogue import place
 from shopmesh.server.figures import Caller, Figures
 from shopmesh.server.proxies import Change, Proxies
 from shopmesh.server.replicas.told import ChangeStatus, Question, Told
@@ -35,7 +35,7 @@ class Local:
             id=self.id,
             revision=self._store.revision,
             proxies=statuses,
-            limitations=self._proxies.limitations() if question.proxies else (),
+            findings=self._proxies.findings() if question.proxies else (),
             certificate_days={one: left for one, left in days.items() if one in connected},
             counted=[[one for one in self._figures.since(begin) if one[2]] for begin in question.spans],
             changes=[] if question.changes is None else list(self._changes(question.changes)),

@@ -25,7 +25,7 @@ def merged(own: Told, others: Sequence[Told]) -> Told:
         id=own.id,
         revision=own.revision,
         proxies=tuple(status for _, (status, _) in sorted(newest.items())),
-        limitations=sorted({one for told in everybody for one in told.limitations}),
+        findings=sorted({one for told in everybody for one in told.findings}, key=lambda one: one.order),
         certificate_days={
             one: days
             for told in everybody

@@ -68,7 +68,7 @@ class Peers(Protocol):
 class Missing(NamedTuple):
     """A replica that did not answer, and why."""
 
-    where: str
+    name: str
     why: str
 
 
@@ -184,7 +184,7 @@ class Replicas:
                 raise MalformedError("it answers other spans than it was asked for")
         except (PeerError, ValueError) as error:
             log.debug("replica %s: %s", peer, error)
-            return Missing(f"replica {peer}", str(error))
+            return Missing(str(peer), str(error))
         self._ids[peer] = told.id
         return told
 

@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from shopmesh.appmesh.catalogue import TYPES, Finding
+from shopmesh.appmesh.store import Key
 from shopmesh.server.figures import Caller, LeftOff, Reading, Tally
 from shopmesh.server.proxies import ProxyStatus, Refusal, TypeStatus
-from shopmesh.xds.limitations import Limitation
 
 MOST_SPANS = 1000
 MOST_REPORTS = 1000
@@ -107,7 +108,7 @@ class Told:
     id: str
     revision: int = 0
     proxies: Sequence[ProxyStatus] = ()
-    limitations: Sequence[Limitation] = ()
+    findings: Sequence[Finding] = ()
     certificate_days: Mapping[Reporting, int] = field(default_factory=dict)
     counted: Sequence[Counted] = ()
     changes: Sequence[ChangeStatus] = ()
@@ -121,7 +122,7 @@ class Told:
             "id": self.id,
             "revision": self.revision,
             "proxies": [proxy_document(status) for status in self.proxies],
-            "limitations": [[one.where, one.what, one.why, one.fix] for one in self.limitations],
+            "findings": [[one.code, *one.key, one.what] for one in self.findings],
             "certificateDays": [[*one, instance, left] for (one, instance), left in self.certificate_days.items()],
             "counted": [[_count(*one) for one in span] for span in self.counted],
             "changes": [{"after": change.after, **change.to_document()} for change in self.changes],
@@ -138,7 +139,7 @@ class Told:
                 id=str(document["id"]),
                 revision=int(document["revision"]),
                 proxies=tuple(_proxy(one) for one in document["proxies"]),
-                limitations=tuple(Limitation(*one) for one in document["limitations"]),
+                findings=tuple(_finding(*one) for one in document["findings"]),
                 certificate_days={
                     (Caller(mesh, kind, name), instance): int(days)
                     for mesh, kind, name, instance, days in document["certificateDays"]
@@ -163,6 +164,10 @@ def proxy_document(status: ProxyStatus) -> dict[str, Any]:
     document = asdict(status)
     document["inStep"] = document.pop("in_step")
     return document
+
+
+def _finding(code: str, kind: str, path: Sequence[str], what: str) -> Finding:
+    return TYPES[code].at(Key(kind, tuple(map(str, path))), str(what))
 
 
 def _proxy(document: Mapping[str, Any]) -> ProxyStatus:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from shopmesh.appmesh.annotations.tagged import read
+from shopmesh.appmesh.catalogue import Finding
+from shopmesh.appmesh.catalogue.translation import ANNOTATION_WITHOUT_EFFECT
 from shopmesh.appmesh.resolved import Target
 from shopmesh.appmesh.store import Resource
 from shopmesh.xds.dependencies import Reader
@@ -14,7 +16,6 @@ from shopmesh.xds.effects import faults, headers
 from shopmesh.xds.effects.mirror import mirror
 from shopmesh.xds.effects.place import Annotatable, Effect, Place
 from shopmesh.xds.effects.rate_limit import rate_limit
-from shopmesh.xds.limitations import Limitation
 
 EFFECTS: Mapping[str, Effect] = MappingProxyType(
     {
@@ -35,7 +36,7 @@ class Annotated:
     """What a message needs beside it: the clusters that copies go to."""
 
     mirrors: frozenset[Target]
-    limitations: tuple[Limitation, ...]
+    findings: tuple[Finding, ...]
 
 
 def is_annotated(resource: Resource) -> bool:
@@ -52,21 +53,16 @@ def annotate(reader: Reader, resource: Resource, message: Annotatable) -> Annota
             EFFECTS[word](place, value)
     for problem in said.problems:
         # The API refuses them; a store of an earlier version may hold one.
-        place.limitations.append(_without_effect(resource, problem.field, problem.message))
-    return Annotated(frozenset(place.mirrors), tuple(place.limitations))
+        place.findings.append(_without_effect(resource, problem.field, problem.message))
+    return Annotated(frozenset(place.mirrors), tuple(place.findings))
 
 
-def unheeded(resource: Resource, why: str) -> Iterable[Limitation]:
+def unheeded(resource: Resource, why: str) -> Iterable[Finding]:
     """For a resource that has no HTTP which its annotations could change."""
     for word in read(resource.key.kind, resource.tags).values:
         if word in EFFECTS:
             yield _without_effect(resource, f"shopmesh.dev/{word}", why)
 
 
-def _without_effect(resource: Resource, tag: str, why: str) -> Limitation:
-    return Limitation(
-        f"{resource.key.kind} {'/'.join(resource.key.path)}",
-        f"its {tag} does nothing: {why}",
-        "requests pass as if it were not there",
-        "correct the annotation, or take it away",
-    )
+def _without_effect(resource: Resource, tag: str, why: str) -> Finding:
+    return ANNOTATION_WITHOUT_EFFECT.at(resource.key, f"has {tag} without effect: {why}")

@@ -6,11 +6,11 @@ from envoy.config.core.v3.base_pb2 import RuntimeFractionalPercent
 from envoy.config.route.v3.route_components_pb2 import Route, RouteAction
 
 from shopmesh.appmesh.annotations.mirror import Mirror
+from shopmesh.appmesh.catalogue.translation import MIRROR_WITHOUT_LISTENER
 from shopmesh.appmesh.resolved import HTTP_PROTOCOLS, Target, choose, listeners, route
 from shopmesh.appmesh.store import Key
 from shopmesh.xds import names
 from shopmesh.xds.effects.place import Place, share
-from shopmesh.xds.limitations import Limitation
 
 
 def mirror(place: Place, wanted: Mirror) -> None:
@@ -20,13 +20,8 @@ def mirror(place: Place, wanted: Mirror) -> None:
     node = place.reader.get(Key("virtualNode", (key.mesh, wanted.node)))
     found = choose(listeners(node), None, port, HTTP_PROTOCOLS)
     if found is None:
-        place.limitations.append(
-            Limitation(
-                f"{key.kind} {'/'.join(key.path)}",
-                f"its mirror {wanted.node} has no HTTP listener",
-                "nothing is mirrored",
-                f"give virtual node {wanted.node} such a listener, or name another in shopmesh.dev/mirror",
-            )
+        place.findings.append(
+            MIRROR_WITHOUT_LISTENER.at(key, f"has the mirror {wanted.node}, which has no HTTP listener")
         )
         return
     copies = Target(key.mesh, wanted.node, found.protocol, found.port, mirror=True)

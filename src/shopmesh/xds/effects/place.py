@@ -9,10 +9,10 @@ from typing import Any, TypeAlias
 from envoy.config.route.v3.route_components_pb2 import Route, VirtualHost
 from envoy.type.v3.percent_pb2 import FractionalPercent
 
+from shopmesh.appmesh.catalogue import Finding
 from shopmesh.appmesh.resolved import Target
 from shopmesh.appmesh.store import Resource
 from shopmesh.xds.dependencies import Reader
-from shopmesh.xds.limitations import Limitation
 
 Annotatable: TypeAlias = Route | VirtualHost
 
@@ -25,7 +25,7 @@ class Place:
     resource: Resource
     message: Annotatable
     mirrors: list[Target] = field(default_factory=list)
-    limitations: list[Limitation] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
 
 
 Effect = Callable[[Place, Any], None]
