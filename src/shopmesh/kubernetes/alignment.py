@@ -8,6 +8,7 @@ The order in which objects come, or go, is nobody's: a router may come before th
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
@@ -22,19 +23,31 @@ from shopmesh.appmesh.model import GA
 from shopmesh.appmesh.store import Key, Resource, Transaction
 from shopmesh.canary import record
 from shopmesh.kubernetes.conversions import Wanted
+from shopmesh.kubernetes.unexpected_errors import UnexpectedErrors
 
 
 def align(
-    keys: Iterable[Key], wanted: Mapping[Key, Wanted], transaction: Transaction, context: Context
+    keys: Iterable[Key],
+    wanted: Mapping[Key, Wanted],
+    transaction: Transaction,
+    context: Context,
+    errors: UnexpectedErrors,
 ) -> Iterator[tuple[Key, str | None]]:
     """Does it step by step; tells of each key what was wrong with it, None when it is as wanted now."""
+
+    def attempt(key: Key, work: Callable[[Transaction], None], declared: Declared | None) -> str | None:
+        try:
+            return _tried(transaction, work, declared)
+        except Exception as error:
+            return errors.report(f"{key.kind} {'/'.join(key.path)}", error)
+
     ordered = sorted(keys, key=lambda key: (ORDER.index(key.kind), key.path))
     for key in ordered:
         if (one := wanted.get(key)) is not None:
-            yield key, _tried(transaction, lambda nested, one=one: _put(one, nested, context), one.declared)  # type: ignore[misc]  # mypy cannot infer a lambda with a default
+            yield key, attempt(key, functools.partial(_put, one, context), one.declared)
     for key in reversed(ordered):
         if key not in wanted:
-            yield key, _tried(transaction, lambda nested, key=key: _delete(key, nested, context), None)  # type: ignore[misc]  # as above
+            yield key, attempt(key, functools.partial(_delete, key, context), None)
 
 
 def _tried(transaction: Transaction, work: Callable[[Transaction], None], declared: Declared | None) -> str | None:
@@ -47,7 +60,7 @@ def _tried(transaction: Transaction, work: Callable[[Transaction], None], declar
     return None
 
 
-def _put(one: Wanted, transaction: Transaction, context: Context) -> None:
+def _put(one: Wanted, context: Context, transaction: Transaction) -> None:
     declared, key = one.declared, one.declared.key
     before = transaction.get(key)
     if before is None:
@@ -83,7 +96,7 @@ def _keep_canary(one: Wanted, transaction: Transaction) -> None:
         transaction.put(Resource(key, one.canary, one.uid, one.version, one.created_at, one.updated_at))
 
 
-def _delete(key: Key, transaction: Transaction, context: Context) -> None:
+def _delete(key: Key, context: Context, transaction: Transaction) -> None:
     if transaction.get(key) is None:
         return
     names = dict(zip(KINDS[key.kind].parameters, key.path, strict=True))

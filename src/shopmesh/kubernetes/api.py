@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import socket
 from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any, NamedTuple
@@ -31,10 +32,20 @@ PAGE = 500
 https://kubernetes.io/docs/reference/using-api/api-concepts/#retrieving-large-results-sets-in-chunks
 """
 MOST_CONNECTIONS = 64
+DEEPEST = 100
+"""Levels that are read of an object that has too many; App Mesh's deepest has 14."""
+_STRUCTURE = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
+"""A text, or a bracket that stands in none."""
 REQUEST_SECONDS = 10.0
 CONNECT_SECONDS = 5.0
 _ONLY_METADATA = "application/json;as=PartialObjectMetadata{};g=meta.k8s.io;v=v1,application/json"
 _MERGE_PATCH = "application/merge-patch+json"
+
+
+def generation(found: Object) -> int:
+    """How often the specification of an object was changed; 1 where it does not say it."""
+    said = found["metadata"].get("generation")
+    return said if type(said) is int and 0 < said < 2**63 else 1
 
 
 class ApiError(Exception):
@@ -178,7 +189,7 @@ class ApiServer:
                 line = await response.content.readline()
                 if not line:
                     return
-                found = json.loads(line)
+                found = decode(line)
                 event = Event(found["type"], found["object"])
                 if event.type == "ERROR":
                     raise _told(int(event.object.get("code", 500)), event.object, asked)
@@ -242,7 +253,7 @@ class ApiServer:
                 data = await response.read()
                 if response.status >= 300:
                     raise _refused(response, data, asked)
-                found: Object = json.loads(data)
+                found: Object = decode(data)
                 return found
 
     @contextlib.contextmanager
@@ -277,6 +288,34 @@ class ApiServer:
         return response
 
 
+def decode(data: bytes) -> Any:
+    """The JSON of an answer; what is nested too deeply in it is null.
+
+    An API server takes thousands of levels, in fields that a definition does not describe: the object of one tenant
+    would keep all others of its type from being read.
+    """
+    try:
+        return json.loads(data)
+    except RecursionError:
+        return json.loads(_without_depths(data, DEEPEST))
+
+
+def _without_depths(data: bytes, deepest: int) -> bytes:
+    """JSON in which an object or list that stands in `deepest` others is null."""
+    kept: list[bytes] = []
+    depth = start = 0
+    for found in _STRUCTURE.finditer(data):
+        if found[0] in (b"[", b"{"):
+            depth += 1
+            if depth == deepest + 1:
+                kept += [data[start : found.start()], b"null"]
+        elif found[0] in (b"]", b"}"):
+            depth -= 1
+            if depth == deepest:
+                start = found.end()
+    return b"".join((*kept, data[start:]))
+
+
 def _dry(run: bool) -> dict[str, str]:
     return {"dryRun": "All"} if run else {}
 
@@ -285,7 +324,7 @@ def _refused(response: aiohttp.ClientResponse, data: bytes, asked: str) -> Refus
     """The error of an answer. https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/status/"""
     said: Any = None
     with contextlib.suppress(ValueError):
-        said = json.loads(data)
+        said = decode(data)
     if not isinstance(said, dict):
         said = {"message": data[:300].decode("utf-8", "replace")}
     after = response.headers.get("Retry-After", "")

@@ -1,6 +1,6 @@
 """What the API server last told of a cluster, and what of it changed since somebody looked.
 
-No I/O: reflectors call `replaced`, `changed` and `removed`; the store reads, and takes what was `touched`.
+No I/O: the store calls `forget_others`, `changed` and `removed`, reads, and takes what was `touched`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from shopmesh.kubernetes import stamps
 from shopmesh.kubernetes.api import Object
 from shopmesh.kubernetes.resources import ENDPOINT_SLICES, MESH_TYPES, NAMESPACES, PODS, SERVICES, ResourceType
 from shopmesh.kubernetes.stamps import Stamp
+from shopmesh.kubernetes.well_formed import require_well_formed
 
 SERVICE_LABEL = "kubernetes.io/service-name"
 """https://kubernetes.io/docs/reference/labels-annotations-taints/#kubernetesio-service-name"""
@@ -83,28 +84,30 @@ class Cluster:
     def labels(self, namespace: str) -> Mapping[str, str] | None:
         return self.namespaces.get(namespace)
 
-    # what reflectors tell (reflector.Sink)
+    # what the API server tells
 
-    def replaced(self, kind: ResourceType, objects: list[Object], resource_version: str) -> None:
-        """All objects of a type, as they are now.
+    def forget_others(self, kind: ResourceType, objects: list[Object]) -> None:
+        """Whatever is not among all the objects of a type is gone.
 
-        The version of the list counts for nothing: another replica, which listed before, might never see as much.
+        The version of their list counts for nothing: another replica, which listed before, might never see as much.
         """
-        now = {name_of(one) for one in objects}
+        now = {name_of(one) for one in objects if is_named(one)}
         for name in [name for name in self._known.get(kind, {}) if name not in now]:
             self._take(kind, name, None)
-        for one in objects:
-            self.changed(kind, one)
 
     def changed(self, kind: ResourceType, found: Object) -> None:
-        """One object was added or modified; one that is older than what is known changes nothing."""
+        """One object was added or modified; one that is older than what is known changes nothing.
+
+        Raises ValueError for what no API server sends; what was known stands then.
+        """
+        require_well_formed(kind, found)
         name = name_of(found)
         before = self._known.setdefault(kind, {}).get(name)
         if before is not None and _version(before) > _version(found) and _uid(before) == _uid(found):
             return
         self._see(found["metadata"].get("resourceVersion"))
-        self._known[kind][name] = found
         self._take(kind, name, found)
+        self._known[kind][name] = found
 
     def removed(self, kind: ResourceType, found: Object) -> None:
         """One object is gone."""
@@ -121,8 +124,7 @@ class Cluster:
 
     def _see(self, resource_version: Any) -> None:
         # They are numbers that grow over all types: https://kubernetes.io/docs/reference/using-api/api-concepts/
-        if str(resource_version or "").isdigit():
-            self.revision = max(self.revision, int(resource_version))
+        self.revision = max(self.revision, _number(resource_version))
 
     def _take(self, kind: ResourceType, name: Name, found: Object | None) -> None:
         before = found if found is not None else self._known[kind].pop(name)
@@ -140,7 +142,8 @@ class Cluster:
     def _mesh_object(self, name: ObjectName, found: Object | None) -> None:
         before = self.objects.get(name)
         if found is None:
-            del self.objects[name], self._kinds[name.kind][name]
+            self.objects.pop(name, None)
+            self._kinds[name.kind].pop(name, None)
         else:
             self.objects[name] = found
             source = ObjectSource(f"{name.kind} {name.namespace}/{name.name}", 1, 1, found)
@@ -186,6 +189,12 @@ def name_of(found: Object) -> Name:
     return Name(str(metadata.get("namespace") or ""), str(metadata["name"]))
 
 
+def is_named(found: Any) -> bool:
+    """Whether it has what every object of an API server has."""
+    metadata = found.get("metadata") if isinstance(found, dict) else None
+    return isinstance(metadata, dict) and isinstance(metadata.get("name"), str)
+
+
 def labels_of(found: Object) -> Mapping[str, str]:
     labels: Mapping[str, str] = found["metadata"].get("labels") or {}
     return labels
@@ -205,6 +214,11 @@ def _followed(before: PodRecord | None, after: PodRecord) -> PodRecord:
     return after._replace(stamp=before.stamp)
 
 
+def describe_object(found: Any) -> str:
+    """`default/product`, for messages about objects that may have no name at all."""
+    return "/".join(filter(None, name_of(found))) if is_named(found) else "(without a name)"
+
+
 def pod_of(endpoint: Mapping[str, Any]) -> str | None:
     """The pod behind an endpoint of a slice."""
     target = endpoint.get("targetRef") or {}
@@ -212,12 +226,17 @@ def pod_of(endpoint: Mapping[str, Any]) -> str | None:
 
 
 def _version(found: Object) -> int:
-    version = str(found["metadata"].get("resourceVersion") or "")
-    return int(version) if version.isdigit() else 0
+    return _number(found["metadata"].get("resourceVersion"))
 
 
-def _uid(found: Object) -> Any:
-    return found["metadata"].get("uid")
+def _number(resource_version: Any) -> int:
+    """0 for what is none: an unsigned number of 64 bits."""
+    text = resource_version if isinstance(resource_version, str) else ""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= 20 else 0
+
+
+def _uid(found: Object) -> str:
+    return str(found["metadata"].get("uid"))
 
 
 def _meaning(found: Object) -> tuple[Any, ...]:

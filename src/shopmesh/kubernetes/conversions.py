@@ -19,8 +19,10 @@ from shopmesh.appmesh.manifests.names import ObjectName
 from shopmesh.appmesh.manifests.objects import Known, Objects
 from shopmesh.appmesh.store import Document, Key
 from shopmesh.kubernetes import kept
-from shopmesh.kubernetes.api import Object
+from shopmesh.kubernetes.api import Object, generation
 from shopmesh.kubernetes.cluster import Cluster, Place
+from shopmesh.kubernetes.kept import Kept
+from shopmesh.kubernetes.unexpected_errors import UnexpectedErrors
 
 
 @dataclass(frozen=True)
@@ -39,13 +41,16 @@ class Wanted:
 class Conversions:
     """By object and by key. `owners` tells which object a key comes from, `problems` why one is not used as it is."""
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: Cluster, errors: UnexpectedErrors) -> None:
         self.wanted: dict[Key, Wanted] = {}
         self.owners: dict[Key, ObjectName] = {}
         self.problems: dict[ObjectName, str] = {}
+        self.warnings: dict[ObjectName, str] = {}
+        """What of an object is ignored, though it is used."""
         self.keys: dict[ObjectName, Key] = {}
         """The resource of each object; of a router that is the router, not one of its routes."""
         self._cluster = cluster
+        self._errors = errors
         self._keys: dict[ObjectName, tuple[Key, ...]] = {}
         self._reads: dict[ObjectName, set[ObjectName | Place]] = {}
         self._readers: dict[ObjectName | Place, set[ObjectName]] = {}
@@ -75,18 +80,26 @@ class Conversions:
         if found is None or found.source is None:
             self._note(name, set())
             self.problems.pop(name, None)
+            self.warnings.pop(name, None)
             self._declare(name, {})
             return set(before)
         noting = _Noting(self._cluster, {name})
         try:
-            made = _resources(self._cluster.objects[name], list(of_manifest(found.source, Objects(noting))))
+            keeping, warning = _kept(self._cluster.objects[name])
+            made = _resources(self._cluster.objects[name], list(of_manifest(found.source, Objects(noting))), keeping)
             self._require_free(name, made)
         except DocumentError as error:
             self.problems[name] = str(error)
             return set()
+        except Exception as error:
+            self.problems[name] = self._errors.report(name.in_words, error)
+            return set()
         finally:
             self._note(name, noting.read)
         self.problems.pop(name, None)
+        self.warnings.pop(name, None)
+        if warning:
+            self.warnings[name] = warning
         freed = self._displace(name, made)
         self._declare(name, made)
         return {*before, *made, *freed}
@@ -106,15 +119,16 @@ class Conversions:
             owner = self.owners.get(key)
             if owner is not None and owner != name and self._age(owner) < self._age(name):
                 self._waiting.setdefault(key, set()).add(name)
-                raise DocumentError(
-                    f"{owner.kind} {owner.namespace}/{owner.name} is {key.name} already; give this one another awsName"
-                )
+                raise DocumentError(f"{owner.in_words} is {key.name} already; give this one another awsName")
 
     def _displace(self, name: ObjectName, made: Iterable[Key]) -> set[Key]:
         """Takes from younger objects all that they declare; they are converted again, and told."""
         freed: set[Key] = set()
         for owner in {self.owners[key] for key in made if key in self.owners} - {name}:
             freed |= {*self._keys[owner]}
+            for key in self._keys[owner]:
+                # Whoever waits for it is to be told who has it now.
+                self._displaced |= dict.fromkeys(self._waiting.pop(key, ()))
             self._declare(owner, {})
             self._displaced[owner] = None
         return freed
@@ -155,13 +169,19 @@ class _Noting:
         return self._cluster.labels(namespace)
 
 
-def _resources(found: Object, declared: list[Declared]) -> dict[Key, Wanted]:
+def _kept(found: Object) -> tuple[Kept, str]:
+    """What an object keeps, and why that is ignored; its specification counts all the same."""
+    try:
+        return kept.read(found), ""
+    except kept.KeptError as error:
+        return kept.NOTHING, f"annotation {kept.ANNOTATION} is ignored: {error}; take the annotation away"
+
+
+def _resources(found: Object, declared: list[Declared], keeping: Kept) -> dict[Key, Wanted]:
     metadata = found["metadata"]
-    generation = int(metadata.get("generation") or 1)
     uid = str(metadata.get("uid") or "")
     created = seconds(metadata.get("creationTimestamp"))
     updated = max([created, *map(seconds, _changes(metadata))])
-    keeping = kept.read(found)
     made: dict[Key, Wanted] = {}
     for one in declared:
         if wrong := next(check.problems([one]), None):
@@ -172,7 +192,7 @@ def _resources(found: Object, declared: list[Declared]) -> dict[Key, Wanted]:
         made[one.key] = Wanted(
             replace(one, tags={**its.tags, **one.tags}),
             str(uuid.uuid5(uuid.NAMESPACE_OID, f"{uid}/{one.key.name}")) if route else uid,
-            its.version_of(one.spec, generation),
+            its.version_of(one.spec, generation(found)),
             created,
             updated,
             None if derived is None else Key("virtualRouter", (one.key.mesh, derived)),

@@ -10,7 +10,8 @@ https://kubernetes.io/docs/concepts/services-networking/endpoint-slices/#conditi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import ipaddress
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from shopmesh.appmesh.manifests.selectors import selects
@@ -83,7 +84,7 @@ def _endpoints(node: Object, service: Name, cluster: Cluster) -> Iterator[_Endpo
     of_cloud_map = "awsCloudMap" in (node["spec"].get("serviceDiscovery") or {})
     for one in sorted(cluster.slices.get(service, {}).values(), key=lambda found: str(found["metadata"]["name"])):
         family = str(one.get("addressType"))
-        if family not in ("IPv4", "IPv6"):
+        if family not in _is_address:
             continue
         ports = _ports(node, cluster.services.get(service, {}), one)
         for endpoint in one.get("endpoints") or ():
@@ -95,7 +96,7 @@ def _endpoints(node: Object, service: Name, cluster: Cluster) -> Iterator[_Endpo
             conditions = endpoint.get("conditions") or {}
             ready = conditions.get("ready") is not False
             serving = ready if conditions.get("serving") is None else bool(conditions["serving"])
-            for address in endpoint.get("addresses") or ():
+            for address in filter(_is_address[family], endpoint.get("addresses") or ()):
                 instance = pod or address.replace(":", "-")
                 # A pod of two families is an endpoint in each.
                 instance = instance if family == "IPv4" else f"{instance}.ipv6"
@@ -113,5 +114,26 @@ def _ports(node: Object, service: Object, found: Object) -> dict[int, int]:
     for listener in node["spec"].get("listeners") or ():
         port = listener["portMapping"]["port"]
         there: Any = behind.get(by_port[port]) if port in by_port else port
-        ports[port] = int(there or port)
+        if _is_port(port):
+            ports[port] = there if _is_port(there) else port
     return ports
+
+
+def _is_port(value: Any) -> bool:
+    return type(value) is int and 0 < value < 65536
+
+
+def _is_address_of(version: int) -> Callable[[Any], bool]:
+    """Whether a value is an address; an API server also refuses those of loopback and the like."""
+
+    def check(value: Any) -> bool:
+        try:
+            found = ipaddress.ip_address(value) if isinstance(value, str) else None
+        except ValueError:
+            return False
+        return found is not None and found.version == version
+
+    return check
+
+
+_is_address = {"IPv4": _is_address_of(4), "IPv6": _is_address_of(6)}

@@ -16,11 +16,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from shopmesh.appmesh import strict_json
 from shopmesh.appmesh.manifests.sameness import plain
+from shopmesh.appmesh.model import GA
+from shopmesh.appmesh.protocol import call
 from shopmesh.appmesh.store import Document
+from shopmesh.appmesh.validate import Problem, quote
+from shopmesh.canary import record
 from shopmesh.kubernetes.api import Object
 
 ANNOTATION = "appmesh.shopmesh.dev/kept"
+_ROUTE_FIELDS = frozenset({"version", "digest", "tags", "canary", "derivedFrom"})
+_FIELDS = _ROUTE_FIELDS | {"routes"}
+_LARGEST_VERSION = 2**53
+_LONGEST = 256
+"""Characters of a text: the API's bound for a tag."""
 
 
 @dataclass(frozen=True)
@@ -51,12 +61,22 @@ class Kept:
 NOTHING = Kept()
 
 
+class KeptError(ValueError):
+    """The annotation is not what this control plane writes; the message says what of it."""
+
+
 def read(found: Object) -> Kept:
-    """What an object keeps; nothing where the annotation was damaged by hand."""
-    try:
-        return _read(json.loads((found["metadata"].get("annotations") or {})[ANNOTATION]))
-    except (KeyError, ValueError, TypeError, AttributeError, RecursionError):
+    """What an object keeps; raises KeptError. Anybody who may write the object may have written the annotation."""
+    annotations = found["metadata"].get("annotations")
+    text = annotations.get(ANNOTATION) if isinstance(annotations, dict) else None
+    if text is None:
         return NOTHING
+    if not isinstance(text, str):
+        raise KeptError(f"it is {quote(text)}, and should be a text")
+    try:
+        return _read(strict_json.load(text), _FIELDS)
+    except strict_json.JsonError as error:
+        raise KeptError(f"it {error}") from None
 
 
 def written(kept: Kept) -> str | None:
@@ -70,16 +90,54 @@ def digest(spec: Document) -> str:
     return hashlib.sha256(json.dumps(plain(spec), sort_keys=True).encode()).hexdigest()[:12]
 
 
-def _read(said: Any) -> Kept:
-    derived, canary = said.get("derivedFrom"), said.get("canary")
+def _read(said: Any, fields: frozenset[str]) -> Kept:
+    found = _object(said, "it")
+    if unknown := sorted(found.keys() - fields):
+        raise KeptError(f"there is no field {quote(unknown[0])}")
+    version = found.get("version", 0)
+    if type(version) is not int or not 0 <= version <= _LARGEST_VERSION:
+        raise KeptError(f"version is {quote(version)}, and should be a whole number from 0 to {_LARGEST_VERSION}")
     return Kept(
-        int(said.get("version", 0)),
-        str(said.get("digest", "")),
-        {str(name): str(text) for name, text in (said.get("tags") or {}).items()},
-        dict(canary) if canary else None,
-        str(derived) if derived else None,
-        {str(name): _read(one) for name, one in (said.get("routes") or {}).items()},
+        version,
+        _text(found.get("digest", ""), "digest"),
+        _tags(_object(found.get("tags", {}), "tags")),
+        _canary(found.get("canary")),
+        _text(derived, "derivedFrom") if (derived := found.get("derivedFrom")) is not None else None,
+        {name: _read(one, _ROUTE_FIELDS) for name, one in _object(found.get("routes", {}), "routes").items()},
     )
+
+
+def _tags(found: dict[str, Any]) -> dict[str, str]:
+    """Tags within the API's own bounds."""
+    problems: list[Problem] = []
+    listed = [{"key": name, "value": text} for name, text in found.items()]
+    call(GA, "TagResource").check({"resourceArn": "-", "tags": listed}, "", problems)
+    if problems:
+        raise KeptError(f"{problems[0].field}: {problems[0].message}")
+    return found
+
+
+def _canary(document: Any) -> Document | None:
+    if document is None:
+        return None
+    try:
+        record.read(document)
+    except record.RecordError as error:
+        raise KeptError(f"canary: {error}") from None
+    found: Document = document
+    return found
+
+
+def _object(value: Any, what: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise KeptError(f"{what} is {quote(value)}, and should be an object")
+    return value
+
+
+def _text(value: Any, what: str) -> str:
+    if not isinstance(value, str) or len(value) > _LONGEST:
+        raise KeptError(f"{what} is {quote(value)}, and should be a text of at most {_LONGEST} characters")
+    return value
 
 
 def _said(kept: Kept) -> dict[str, Any]:

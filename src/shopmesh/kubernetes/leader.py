@@ -86,6 +86,10 @@ class Leader:
                 except (ApiError, TimeoutError) as error:
                     part = _AFTER_FAILURE
                     self._failed(error)
+                except Exception:
+                    # A candidate that gives up would leave the cluster without a leader.
+                    part = _AFTER_FAILURE
+                    log.exception("the Lease %s/%s cannot be read", self._namespace, self._name)
                 low, high = part
                 await asyncio.sleep(self._uniform(self._seconds * low, self._seconds * high))
         finally:
@@ -171,7 +175,11 @@ class Leader:
         else:
             log.info("%s leads no longer; the Lease %s is held by %s", self._identity, self._name, self.holder)
         for listener in [*self._listeners]:
-            listener()
+            try:
+                listener()
+            except Exception:
+                # Whatever it could not take over, somebody has to lead.
+                log.exception("a part of the control plane did not take up the change of the leader")
 
     def _failed(self, error: Exception) -> None:
         if not self._failing:

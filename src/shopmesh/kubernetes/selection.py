@@ -14,7 +14,7 @@ from typing import NamedTuple, Protocol
 
 from shopmesh.appmesh.manifests.declared import at
 from shopmesh.appmesh.manifests.names import KINDS, ObjectName, default_name
-from shopmesh.appmesh.manifests.selectors import selects
+from shopmesh.appmesh.manifests.selectors import match_labels, selects
 from shopmesh.appmesh.store import Document, Key
 
 Labels = Mapping[str, str]
@@ -55,9 +55,10 @@ class Selectors:
         self._everywhere: dict[str, list[ObjectName]] = {}
         self._by_label: dict[tuple[str, str, str], list[ObjectName]] = {}
         wanted = {
-            name: [(name.namespace, key, value) for key, value in (selector.get("matchLabels") or {}).items()]
+            name: [(name.namespace, key, value) for key, value in matched.items()]
             for name, one in self._objects.items()
-            if (selector := at(one, ("spec", "podSelector"))) is not None
+            if isinstance(selector := at(one, ("spec", "podSelector")), Mapping)
+            if (matched := match_labels(selector)) is not None
         }
         usual = Counter(label for labels in wanted.values() for label in labels)
         for name, labels in wanted.items():

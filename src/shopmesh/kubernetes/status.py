@@ -19,7 +19,7 @@ from shopmesh.appmesh.context import Context
 from shopmesh.appmesh.kinds import weighted_targets
 from shopmesh.appmesh.manifests.names import KINDS, ObjectName
 from shopmesh.appmesh.store import Key, View
-from shopmesh.kubernetes.api import Object
+from shopmesh.kubernetes.api import Object, generation
 from shopmesh.kubernetes.overlaps import Overlap
 from shopmesh.server.proxies import ProxyStatus
 
@@ -31,6 +31,8 @@ CONFLICT, OVERLAP = "PodSelectorConflict", "SeveralSelect"
 """The condition of a node or gateway whose pods others select as well, and its reason."""
 STALE, REFUSED = "Stale", "Refused"
 """Why one is not active: proxies go on with what it said before, or never had anything of it."""
+PARTLY_IGNORED = "PartlyIgnored"
+"""It is active, and something that stands in it counts for nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +75,12 @@ def desired(
     proxies: Counts | None,
     context: Context,
     overlap: Overlap | None = None,
+    warning: str | None = None,
 ) -> Status:
     """Our fields of its status; none while nothing can be said. None among them: it should not be there.
 
-    `proxies` None: nobody knows them all. `overlap`: others select its pods as well.
+    `proxies` None: nobody knows them all. `overlap`: others select its pods as well. `warning` is what of an object
+    that is used counts for nothing.
     """
     if name.kind not in KINDS or (key is None and problem is None):
         return {}
@@ -84,8 +88,8 @@ def desired(
     if not there and problem is None:
         return {}
     status: Status = {
-        "conditions": _conditions(name.kind, found, problem, there, overlap, context.now),
-        "observedGeneration": int(found["metadata"].get("generation") or 1),
+        "conditions": _conditions(name.kind, found, problem, warning, there, overlap, context.now),
+        "observedGeneration": generation(found),
     }
     if there and key is not None:
         status[f"{KINDS[name.kind]}ARN"] = arn.write(key, context)
@@ -125,13 +129,24 @@ def weights(routes: Mapping[str, Iterable[Mapping[str, Any]]]) -> str:
 
 
 def _conditions(
-    kind: str, found: Object, problem: str | None, there: bool, overlap: Overlap | None, now: float
+    kind: str,
+    found: Object,
+    problem: str | None,
+    warning: str | None,
+    there: bool,
+    overlap: Overlap | None,
+    now: float,
 ) -> list[Status]:
     """With ours among those of others; the time of one moves only when its status does."""
-    conditions = list((found.get("status") or {}).get("conditions") or ())
+    status = found.get("status")
+    known = status.get("conditions") if isinstance(status, dict) else None
+    # Whoever may write a status may have written anything there.
+    conditions = [one for one in known if _is_condition(one)] if isinstance(known, list) else []
     active: Status = {"type": f"{kind}Active", "status": "True" if problem is None else "False"}
     if problem is not None:
         active |= {"reason": STALE if there else REFUSED, "message": problem[:MOST_TEXT]}
+    elif warning is not None:
+        active |= {"reason": PARTLY_IGNORED, "message": warning[:MOST_TEXT]}
     ours = [active]
     if overlap is not None:
         said = f"{overlap}; make their podSelectors differ"[:MOST_TEXT]
@@ -150,6 +165,17 @@ def _with_condition(conditions: list[Status], this: Status, now: float) -> list[
     if before:
         return [this if one is before else one for one in conditions]
     return [*conditions, this]
+
+
+def _is_condition(value: Any) -> bool:
+    """Whether an API server would take it back, among ours."""
+    if (
+        not isinstance(value, dict)
+        or not isinstance(value.get("type"), str)
+        or not isinstance(value.get("status"), str)
+    ):
+        return False
+    return all(text is None or isinstance(text, str) for text in value.values())
 
 
 def _timestamp(seconds: float) -> str:

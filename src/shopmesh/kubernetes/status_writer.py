@@ -23,6 +23,7 @@ from shopmesh.kubernetes.api import ApiError, ApiServer, NotFoundError, Object
 from shopmesh.kubernetes.overlaps import Overlap
 from shopmesh.kubernetes.resources import MESH_TYPES, ResourceType
 from shopmesh.kubernetes.status import Counts
+from shopmesh.kubernetes.unexpected_errors import UnexpectedErrors
 from shopmesh.server.replicas import Leadership, Question, Replicas
 
 log = logging.getLogger(__name__)
@@ -49,6 +50,9 @@ class Objects(Protocol):
 
     @property
     def problems(self) -> Mapping[ObjectName, str]: ...
+
+    @property
+    def warnings(self) -> Mapping[ObjectName, str]: ...
 
     @property
     def state(self) -> View: ...
@@ -80,6 +84,7 @@ class StatusWriter:
         self._leadership = leadership
         self._context = context
         self._look_seconds = look_seconds
+        self._errors = UnexpectedErrors()
         self._due: dict[ObjectName, None] = {}
         self._counts: Mapping[Key, Counts] | None = None
         """Of all proxies when all replicas answered last; None until they have."""
@@ -154,12 +159,14 @@ class StatusWriter:
                 try:
                     await self._one(name)
                 except NotFoundError:
-                    log.debug("%s %s/%s is gone", name.kind, name.namespace, name.name)
+                    log.debug("%s is gone", name.in_words)
                 except ApiError as error:
-                    log.warning("the status of %s %s/%s: %s", name.kind, name.namespace, name.name, error)
+                    log.warning("the status of %s: %s", name.in_words, error)
                     self._due[name] = None
+                except Exception as error:
+                    self._errors.report(f"the status of {name.in_words}", error)
 
-        names = [name for name in due if self._change(name)]
+        names = [name for name in due if self._is_due(name)]
         await asyncio.gather(*map(write, names))
         return bool(names) and any(name in self._due for name in names)
 
@@ -172,6 +179,14 @@ class StatusWriter:
             # The watch will tell it too; until then it would be written again.
             self._objects.changed(kind, found)
 
+    def _is_due(self, name: ObjectName) -> bool:
+        try:
+            return bool(self._change(name))
+        except Exception as error:
+            # One object that nothing can be said of must not keep the others from their status.
+            self._errors.report(f"the status of {name.in_words}", error)
+            return False
+
     def _change(self, name: ObjectName) -> status.Status:
         found = self._objects.objects.get(name)
         if found is None:
@@ -179,6 +194,9 @@ class StatusWriter:
         key = self._objects.keys.get(name)
         proxies = None if self._counts is None or key is None else self._counts.get(key, status.NOBODY)
         problem = self._objects.problems.get(name)
-        overlap = self._overlapping.get(name)
-        wanted = status.desired(name, found, key, problem, self._objects.state, proxies, self._context(), overlap)
-        return status.patch(found.get("status") or {}, wanted)
+        overlap, warning = self._overlapping.get(name), self._objects.warnings.get(name)
+        wanted = status.desired(
+            name, found, key, problem, self._objects.state, proxies, self._context(), overlap, warning
+        )
+        now = found.get("status")
+        return status.patch(now if isinstance(now, dict) else {}, wanted)

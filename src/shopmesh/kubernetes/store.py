@@ -25,10 +25,11 @@ from shopmesh.appmesh.store import Answered, Change, Key, Resource, State, Trans
 from shopmesh.kubernetes import endpoints, writing
 from shopmesh.kubernetes.alignment import align
 from shopmesh.kubernetes.api import ApiError, ApiServer, ConflictError, NotFoundError, Object, RefusedError
-from shopmesh.kubernetes.cluster import Cluster, Place
+from shopmesh.kubernetes.cluster import Cluster, Place, describe_object
 from shopmesh.kubernetes.conversions import Conversions
 from shopmesh.kubernetes.reflector import Reflector
 from shopmesh.kubernetes.resources import ENDPOINT_SLICES, MESH_TYPES, NAMESPACES, PODS, SERVICES, ResourceType
+from shopmesh.kubernetes.unexpected_errors import UnexpectedErrors
 from shopmesh.kubernetes.writing import Write, with_uids, writes
 from shopmesh.server.database import MOST_TOKEN_BYTES, MOST_TOKENS, bytes_of
 from shopmesh.server.store import Commit, StoreError, notify
@@ -58,10 +59,14 @@ class KubernetesStore:
         self.cluster = Cluster()
         self.problems: dict[ObjectName, str] = {}
         """Why an object is not used, or not as it is now."""
+        self.errors = UnexpectedErrors()
         self._api = api
         self.context = context
-        self._conversions = Conversions(self.cluster)
+        self._conversions = Conversions(self.cluster, self.errors)
         self._refused: dict[Key, str] = {}
+        self._unplaced: dict[ObjectName, str] = {}
+        """Why the endpoints of a virtual node are those from before."""
+        self._warnings: dict[ObjectName, str] = {}
         self._token_bytes = 0
         self._nodes_of: dict[Place, set[ObjectName]] = {}
         self._place_of: dict[ObjectName, tuple[Place, Key]] = {}
@@ -115,18 +120,31 @@ class KubernetesStore:
         """The object whose declaration of a resource is in use."""
         return self._conversions.owners
 
+    @property
+    def warnings(self) -> Mapping[ObjectName, str]:
+        """What of an object is ignored, though it is used."""
+        return self._conversions.warnings
+
     # what reflectors tell
 
     def replaced(self, kind: ResourceType, objects: list[Object], resource_version: str) -> None:
-        self.cluster.replaced(kind, objects, resource_version)
+        self.cluster.forget_others(kind, objects)
+        for found in objects:
+            self.changed(kind, found)
         self._moved.set()
 
     def changed(self, kind: ResourceType, found: Object) -> None:
-        self.cluster.changed(kind, found)
-        self._moved.set()
+        self._take_in(self.cluster.changed, kind, found)
 
     def removed(self, kind: ResourceType, found: Object) -> None:
-        self.cluster.removed(kind, found)
+        self._take_in(self.cluster.removed, kind, found)
+
+    def _take_in(self, told: Callable[[ResourceType, Object], None], kind: ResourceType, found: Object) -> None:
+        try:
+            told(kind, found)
+        except Exception as error:
+            # What it raises would end the reflector, and with it the news of all other objects of that type.
+            self.errors.report(f"{kind.kind} {describe_object(found)}", error)
         self._moved.set()
 
     # what the API asks
@@ -278,7 +296,7 @@ class KubernetesStore:
         keys = self._conversions.update(touched)
         transaction = Transaction(self.state, self.state.tokens)
         context = self.context()
-        outcomes = align({*keys, *self._refused}, self._conversions.wanted, transaction, context)
+        outcomes = align({*keys, *self._refused}, self._conversions.wanted, transaction, context, self.errors)
         for number, (key, problem) in enumerate(outcomes, 1):
             if problem is None:
                 self._refused.pop(key, None)
@@ -311,7 +329,11 @@ class KubernetesStore:
                 for where in (place, Place("services", namespace)):
                     concerned |= dict.fromkeys(self._nodes_of.get(where, ()))
         for name in concerned:
-            self._place(name, transaction, now)
+            self._unplaced.pop(name, None)
+            try:
+                self._place(name, transaction, now)
+            except Exception as error:
+                self._unplaced[name] = f"its endpoints cannot be read: {self.errors.report(name.in_words, error)}"
 
     def _place(self, name: ObjectName, transaction: Transaction, now: float) -> None:
         key = self._conversions.keys.get(name)
@@ -340,16 +362,15 @@ class KubernetesStore:
         """Whose problem is another than before, or over."""
         owners = self._conversions.owners
         found = {owners[key]: problem for key, problem in self._refused.items() if key in owners}
-        problems = {**found, **self._conversions.problems}
+        problems = {**self._unplaced, **found, **self._conversions.problems}
         for name, problem in problems.items():
             if self.problems.get(name) != problem:
-                log.warning("%s %s/%s is not used as it is: %s", name.kind, name.namespace, name.name, problem)
+                log.warning("%s is not used as it is: %s", name.in_words, problem)
         for key, problem in self._refused.items():
             if key not in owners:
                 log.info("%s %s is kept although its object is gone: %s", key.kind, "/".join(key.path), problem)
-        names = {*self.problems, *problems}
-        told = {name for name in names if self.problems.get(name) != problems.get(name)}
-        self.problems = problems
+        told = _differing(self.problems, problems) | _differing(self._warnings, self.warnings)
+        self.problems, self._warnings = problems, dict(self.warnings)
         return told
 
     def _commit(self, changes: tuple[Change, ...]) -> None:
@@ -358,6 +379,10 @@ class KubernetesStore:
             return
         self.state.apply(changes)
         notify(self._listeners, Commit(self.revision, time.time(), changes), f"revision {self.revision}")
+
+
+def _differing(before: Mapping[ObjectName, str], after: Mapping[ObjectName, str]) -> set[ObjectName]:
+    return {name for name in {*before, *after} if before.get(name) != after.get(name)}
 
 
 def _restated(answer: T, real: Mapping[str, Resource]) -> T:

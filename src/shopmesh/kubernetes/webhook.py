@@ -76,7 +76,11 @@ def application(declared: Declared, current: Current) -> ASGIApp:
             return PlainTextResponse(str(error), error.status)
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             return PlainTextResponse(f"this is no {API_VERSION} AdmissionReview of a Pod: {error!r}", 400)
-        answer = admit(pod, namespace, declared, current)
+        try:
+            answer = admit(pod, namespace, declared, current)
+        except Exception:
+            log.exception("a pod of namespace %s cannot be read", namespace)
+            answer = _refused(f"a pod of namespace {namespace} gets no sidecar: it cannot be read; correct its fields")
         return JSONResponse({"apiVersion": API_VERSION, "kind": "AdmissionReview", "response": {"uid": uid, **answer}})
 
     return Starlette(routes=[Route(PATH, inject, methods=["POST"])])

@@ -7,12 +7,12 @@ https://aws.github.io/aws-app-mesh-controller-for-k8s/reference/injector/
 from __future__ import annotations
 
 import ipaddress
-import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from shopmesh.appmesh import strict_json
 from shopmesh.xds import names
 from shopmesh.xds.bootstrap.variables import UNUSED, VARIABLES
 
@@ -230,10 +230,10 @@ def _pairs(text: str) -> dict[str, str]:
 
 def _json_pairs(text: str) -> dict[str, str]:
     try:
-        read = json.loads(text)
+        read = strict_json.load(text)
         objects = read if isinstance(read, list) else [read]
         found = {name: value for one in objects for name, value in one.items()}
-    except (ValueError, AttributeError, RecursionError):
+    except (ValueError, AttributeError):
         found = {"": ""}
     if not all(_VARIABLE.fullmatch(name) and isinstance(value, str) for name, value in found.items()):
         raise InjectionError('it is JSON such as [{"NAME": "value", "OTHER": "value"}]')

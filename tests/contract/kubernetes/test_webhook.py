@@ -228,6 +228,21 @@ async def test_it_is_asked_by_the_name_of_its_service(headers: Any, status: int,
     assert status == found
 
 
+@pytest.mark.parametrize("spec", [5, [], {"containers": 7}, {"containers": [None]}, {"volumes": "x"}])
+async def test_a_pod_that_cannot_be_read_is_refused_alone(spec: Any, cluster: Cluster) -> None:
+    """An answer, not an error of ours; and the next pod gets its sidecar."""
+    begun(cluster)
+    async with served(cluster) as (ask, _):
+        asked = review({"app": "product"})
+        asked["request"]["object"]["spec"] = spec
+        status, answer = await asyncio.to_thread(ask, asked)
+        assert (200, False) == (status, answer["response"]["allowed"])
+        assert "gets no sidecar" in answer["response"]["status"]["message"]
+
+        _, answer = await asyncio.to_thread(ask, review({"app": "product"}))
+        assert "patch" in answer["response"]
+
+
 async def test_another_authority_is_told_to_the_api_server(cluster: Cluster) -> None:
     """All webhooks of the configuration have it, nothing else of it changes, and calls go on without a restart."""
     async with served(cluster) as (ask, certificates):

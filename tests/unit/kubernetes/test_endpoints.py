@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+import pytest
+
 from shopmesh.appmesh.store import Document
 from shopmesh.kubernetes.api import Object
 from tests.unit.kubernetes.conftest import World
@@ -162,3 +164,25 @@ def test_the_instances_go_with_their_node(world: World) -> None:
     world.tell(router)
     world.take_away("VirtualNode", "customer-v15")
     assert {} == instances(world, "customer-v15-vn")
+
+
+@pytest.mark.parametrize("address", ["999.0.0.1", "::1", "host.example", "", "10.0.0.1/8", 7, None])
+def test_what_is_not_an_address_is_nobody_s(address: Any, world: World) -> None:
+    """One endpoint that no API server would let through does not reach the callers' Envoys, and hides no other."""
+    bad, good = endpoint("10.0.0.1", "p1"), endpoint("10.0.0.2", "p2")
+    bad["addresses"] = [address]
+    world.tell(service("product"), pod("p1", "product", "1.0"), pod("p2", "product", "1.0"))
+    world.tell(slices("product", good))
+    world.tell(slices("product", bad, good))
+
+    assert ["10.0.0.2"] == addresses(world)
+
+
+@pytest.mark.parametrize("port", [0, -1, 65536, 10**30])
+def test_a_port_beyond_the_range_is_not_the_service_s(port: Any, world: World) -> None:
+    """The listener's own is used then."""
+    found = slices("product", endpoint("10.0.0.1", "p1"))
+    found["ports"][0]["port"] = port
+    world.tell(service("product"), pod("p1", "product", "1.0"), found)
+
+    assert [{"5000": 5000}] == [one["ports"] for one in instances(world).values()]

@@ -7,12 +7,14 @@ import contextlib
 import copy
 import itertools
 import random
+import re
 from typing import Any
 
 import pytest
 
 from shopmesh.appmesh.errors import Conflict, NotFound, Refusal
 from shopmesh.appmesh.manifests import Declared, declared, documents
+from shopmesh.appmesh.manifests.convert import of_manifest
 from shopmesh.appmesh.manifests.names import ObjectName
 from shopmesh.appmesh.manifests.written import as_yaml
 from shopmesh.appmesh.store import Key
@@ -306,9 +308,60 @@ def test_a_damaged_annotation_costs_what_it_kept_and_nothing_else(world: World) 
     damaged = copy.deepcopy(world.object("VirtualRouter", "product"))
     damaged["metadata"]["annotations"][kept.ANNOTATION] = '{"routes": 7}'
     world.tell(damaged)
+    name = ObjectName("VirtualRouter", "default", "product")
 
     assert {"product-vn": 75, "product-v2-vn": 25} == weights(world)
     assert {} == world.store.problems
+    assert "kept is ignored: routes is 7, and should be an object" in world.store.warnings[name]
+
+    world.take_away("VirtualRouter", "product")
+    assert {} == world.store.warnings
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{"version":1e400}', "the number 1e400 is beyond the range of a float"),
+        ('{"version":-1}', "version is -1, and should be a whole number from 0"),
+        ('{"version":true}', "version is True, and should be a whole number from 0"),
+        ('{"digest":[]}', "digest is [], and should be a text"),
+        ('{"tags":{"a":1}}', "tags[0].value: 1 is a number, expected a string"),
+        ('{"tags":{"":"a"}}', "tags[0].key: has 0 characters"),
+        ('{"x":1}', "there is no field 'x'"),
+        ('{"routes":{"r":{"canary":{"x":1}}}}', "canary: "),
+        ('{"routes":{"r":{"routes":{}}}}', "there is no field 'routes'"),
+        ("[" * 5000, "it is nested deeper than 64 levels"),
+        ("7", "it is 7, and should be an object"),
+    ],
+)
+def test_what_an_object_keeps_is_validated_like_a_request(text: str, said: str) -> None:
+    """Whoever may write an object may have written its annotations."""
+    found = {"metadata": {"annotations": {kept.ANNOTATION: text}}}
+    with pytest.raises(kept.KeptError, match=re.escape(said)):
+        kept.read(found)
+
+
+def test_an_error_that_nobody_foresaw_is_its_object_s_problem_and_logged_once(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A mistake of ours in one object's conversion leaves all others' changes alone, and each retry is quiet."""
+
+    def broken(source: Any, objects: Any) -> Any:
+        if source.value["metadata"]["name"] == "customer":
+            raise RuntimeError("a mistake of ours")
+        return of_manifest(source, objects)
+
+    monkeypatch.setattr("shopmesh.kubernetes.conversions.of_manifest", broken)
+    for number in range(3):
+        node = copy.deepcopy(world.object("VirtualNode", "customer"))
+        node["metadata"]["labels"] = {"again": str(number)}
+        world.tell(node)
+    shift(world, 25)
+
+    assert {"product-vn": 75, "product-v2-vn": 25} == weights(world)
+    problem = world.store.problems[ObjectName("VirtualNode", "default", "customer")]
+    assert "the control plane cannot use it (RuntimeError: a mistake of ours)" in problem
+    assert 1 == sum("VirtualNode default/customer cannot be used" in one.message for one in caplog.records)
 
 
 def test_the_services_of_a_preview_router_come_and_go_with_it(world: World) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import copy
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from shopmesh.appmesh import strict_json
 from shopmesh.appmesh.annotations import PREFIX, in_pieces, joined
 from shopmesh.appmesh.annotations.pieces import texts
 from shopmesh.appmesh.manifests.documents import Path, Source
@@ -71,6 +72,25 @@ KEPT: Mapping[str, tuple[Path, ...]] = {
 `bare` would guess, so that most resources carry none."""
 
 
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and value != ""
+
+
+def _is_mapping(value: Any) -> bool:
+    return isinstance(value, dict)
+
+
+_FORMS: Mapping[str | int, Callable[[Any], bool]] = {
+    "name": _is_text,
+    "namespace": _is_text,
+    "meshOwner": _is_text,
+    "labels": _is_mapping,
+    "podSelector": _is_mapping,
+    "namespaceSelector": _is_mapping,
+    "gatewayRouteSelector": _is_mapping,
+}
+
+
 def bare(key: Key) -> dict[str, Any]:
     """The manifest of a resource that came without one: only what its name says."""
     name = object_name(MANIFEST_KINDS[key.kind], key.name)
@@ -105,7 +125,9 @@ def restored(resource: Declared) -> dict[str, Any]:
     for path in KEPT[resource.key.kind]:
         if (text := joined(f"{_KEPT}{path[-1]}", resource.tags)) is not None:
             with contextlib.suppress(ValueError):  # somebody wrote into the tag; the guess does as well
-                put_at(manifest, path, json.loads(text))
+                value = strict_json.load(text)
+                if value is None or _FORMS[path[-1]](value):
+                    put_at(manifest, path, value)
     if annotations := texts({name: value for name, value in resource.tags.items() if name.startswith(PREFIX)}):
         manifest["metadata"]["annotations"] = annotations
     return manifest

@@ -37,6 +37,11 @@ class ObjectName(NamedTuple):
     namespace: str
     name: str
 
+    @property
+    def in_words(self) -> str:
+        """`VirtualNode default/product`, `Mesh shopmesh`."""
+        return f"{self.kind} {self.namespace}/{self.name}" if self.namespace else f"{self.kind} {self.name}"
+
 
 def default_name(name: ObjectName) -> str:
     """The `awsName` of an object that spells none."""

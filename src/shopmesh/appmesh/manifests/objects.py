@@ -44,7 +44,8 @@ class Known:
 
 def known(source: Source, name: ObjectName) -> Known:
     """The object of a document."""
-    return Known(source.value, str(at(source.value, ("spec", "awsName")) or default_name(name)), source=source)
+    said = at(source.value, ("spec", "awsName"))
+    return Known(source.value, said if isinstance(said, str) and said else default_name(name), source=source)
 
 
 class Catalogue(Protocol):
@@ -158,7 +159,7 @@ class Objects:
             one.api_name
             for key, one in self.catalogue.of_kind("VirtualGateway").items()
             if self._takes(one.manifest, name.namespace, labels)
-            if self._mesh(key, one) == mesh
+            if self._is_of(key, one, mesh)
         ]
         if not fitting and self.missing is not None:
             self.missing(source.wrong((), f"the gateway of GatewayRoute {name.name!r} is not among these files"))
@@ -197,6 +198,13 @@ class Objects:
             ObjectName("VirtualService", str(entry.get("namespace") or services_in), str(entry.get("name")))
             for entry in listed
         ]
+
+    def _is_of(self, name: ObjectName, of: Known, mesh: str) -> bool:
+        """Whether an object is of that mesh; one whose mesh cannot be told is nobody else's problem."""
+        try:
+            return self._mesh(name, of) == mesh
+        except DocumentError:
+            return False
 
     def _mesh(self, name: ObjectName, of: Known) -> str | None:
         return self.mesh_of(of.source, name)[0] if of.source else of.mesh

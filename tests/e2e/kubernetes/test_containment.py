@@ -1,0 +1,107 @@
+"""What one tenant writes stays with that tenant: a whole control plane, with an attacker's objects in the cluster."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from shopmesh.kubernetes.resources import LEASES, VIRTUAL_NODES, VIRTUAL_ROUTERS
+from tests.e2e.kubernetes.running import NAMESPACE, Story, story
+from tests.support.process import eventually
+
+NAMES: Any = {"meshName": "shopmesh", "virtualRouterName": "product-vr", "routeName": "product-r"}
+
+
+@pytest.fixture(scope="module")
+def told() -> Iterator[Story]:
+    """A control plane that leads, with another tenant in its mesh."""
+    with story() as made:
+        metadata = {"name": "evil", "labels": {"mesh": "shopmesh"}}
+        made.cluster.put({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
+        made.control_plane()
+        yield made
+
+
+def node(name: str, annotations: dict[str, str]) -> dict[str, Any]:
+    metadata = {"name": name, "namespace": "evil", "annotations": annotations}
+    return {"apiVersion": "appmesh.k8s.aws/v1beta2", "kind": "VirtualNode", "metadata": metadata, "spec": {}}
+
+
+def router(name: str, annotations: dict[str, str]) -> dict[str, Any]:
+    action = {"weightedTargets": [{"virtualNodeRef": {"name": "target"}, "weight": 1}]}
+    routes = [{"name": "r", "httpRoute": {"match": {"prefix": "/"}, "action": action}}]
+    listeners = [{"portMapping": {"port": 5000, "protocol": "http"}}]
+    found = node(name, annotations)
+    return {**found, "kind": "VirtualRouter", "spec": {"listeners": listeners, "routes": routes}}
+
+
+KEPT, PATCH = "appmesh.shopmesh.dev/kept", "shopmesh.dev/patch"
+IGNORED = "annotation appmesh.shopmesh.dev/kept is ignored: "
+
+ATTACKS: dict[str, tuple[dict[str, Any], str, str]] = {
+    "version beyond a float": (node("a", {KEPT: '{"version":1e400}'}), "True", IGNORED),
+    "number beyond a float in a patch": (
+        node("b", {PATCH: '{"cluster/x":{"lb_policy":1e400}}'}), "False", "the number 1e400 is beyond the range",
+    ),
+    "number of thousands of digits in a patch": (
+        node("c", {PATCH: '{"cluster/x":{"lb_policy":' + "9" * 5000 + "}}"}), "False", "has more than 300 digits",
+    ),
+    "a canary that is none": (
+        router("d", {KEPT: '{"routes":{"r":{"canary":{"x":1}}}}'}), "True", f"{IGNORED}canary: ",
+    ),
+    "deep nesting": (node("e", {KEPT: '{"tags":' + "[" * 50_000}), "True", IGNORED),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_nobody_else_notices_what_one_tenant_writes(told: Story, attack: str) -> None:
+    """Others change by kubectl and by the API, a restarted replica starts and leads, and the object says why."""
+    manifest, status, said = ATTACKS[attack]
+    if manifest["kind"] == "VirtualRouter":
+        told.cluster.put(node("target", {}))
+    told.cluster.put(manifest)
+    _others_go_on(told, 10, 20)
+
+    (replica,) = told.replicas
+    replica.kill()
+    told.cluster.remove(LEASES, "control-plane", NAMESPACE)
+    replica.start()
+    assert "control-plane-0" == eventually(lambda: _holder(told), "somebody leads")
+    _others_go_on(told, 30, 40)
+
+    kind = VIRTUAL_ROUTERS if manifest["kind"] == "VirtualRouter" else VIRTUAL_NODES
+    name = manifest["metadata"]["name"]
+
+    def condition() -> Any:
+        found = told.cluster.get(kind, name, "evil").get("status") or {}
+        return next((one for one in found.get("conditions") or () if said in one.get("message", "")), None)
+
+    found = eventually(condition, f"the condition of {name} says {said}")
+    assert status == found["status"]
+
+
+def _others_go_on(told: Story, by_hand: int, by_the_api: int) -> None:
+    found = copy.deepcopy(told.cluster.get(VIRTUAL_ROUTERS, "product"))
+    targets = found["spec"]["routes"][0]["httpRoute"]["action"]["weightedTargets"]
+    targets[0]["weight"], targets[1]["weight"] = 100 - by_hand, by_hand
+    told.cluster.put(found)
+    eventually(lambda: by_hand == _weight(told), "kubectl's change is in the mesh")
+
+    spec = told.appmesh().describe_route(**NAMES)["route"]["spec"]
+    targets = spec["httpRoute"]["action"]["weightedTargets"]
+    targets[0]["weight"], targets[1]["weight"] = 100 - by_the_api, by_the_api
+    told.appmesh().update_route(**NAMES, spec=spec)
+    assert by_the_api == _weight(told)
+
+
+def _weight(told: Story) -> int:
+    targets = told.appmesh().describe_route(**NAMES)["route"]["spec"]["httpRoute"]["action"]["weightedTargets"]
+    return int(targets[1]["weight"])
+
+
+def _holder(told: Story) -> str:
+    (lease,) = told.cluster.objects(LEASES, NAMESPACE)
+    return str(lease["spec"]["holderIdentity"])
