@@ -32,7 +32,7 @@ from shopmesh.kubernetes.resources import ENDPOINT_SLICES, MESH_TYPES, NAMESPACE
 from shopmesh.kubernetes.unexpected_errors import UnexpectedErrors
 from shopmesh.kubernetes.writing import Write, with_uids, writes
 from shopmesh.server.database import MOST_TOKEN_BYTES, MOST_TOKENS, bytes_of
-from shopmesh.server.store import Commit, StoreError, notify
+from shopmesh.server.store import Commit, Loss, StoreError, notify
 from shopmesh.xds.instances import declare
 from shopmesh.xds.node import Identity
 
@@ -148,6 +148,10 @@ class KubernetesStore:
         self._moved.set()
 
     # what the API asks
+
+    def losses(self) -> tuple[Loss, ...]:
+        """None: the API server keeps everything, and what was lost there was never told here."""
+        return ()
 
     def subscribe(self, listener: Callable[[Commit], None]) -> None:
         self._listeners.append(listener)

@@ -113,7 +113,7 @@ class RunFolder:
 
     def forget_store(self) -> None:
         """Removes the resources of earlier runs."""
-        for suffix in ("", "-wal", "-shm"):
+        for suffix in ("", "-wal", "-shm", "-revision", "-lost"):
             self.store.with_name(self.store.name + suffix).unlink(missing_ok=True)
 
     def close(self) -> None:

@@ -101,6 +101,7 @@ async def _run(
     for gateway in machine.gateways:
         await operations.joined(machine.client, gateway)
     tell(machine, answered)
+    await _warn(machine, terminal)
 
     async def answer(request: control.Request) -> control.Reply:
         if request.command == "stop":
@@ -117,6 +118,13 @@ async def _run(
 
     async with control.listening(folder.socket, answer):
         await asyncio.Event().wait()
+
+
+async def _warn(machine: Machine, terminal: Terminal) -> None:
+    """Says last, and so visibly, what is wrong with the control plane itself, such as a store that lost changes."""
+    for one in await asyncio.to_thread(machine.client.findings):
+        if one["severity"] == "error" and not one["mesh"]:
+            terminal.say(f"{one['severity']} {one['code']}: {one['where']} {one['what']}; {one['fix']}")
 
 
 async def prepare(machine: Machine, resources: Sequence[Declared], empty: bool = False) -> bool:

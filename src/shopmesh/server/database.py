@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from shopmesh.appmesh.store import Answered, Change, State, Transaction
 from shopmesh.server.disk import Contents, Disk
-from shopmesh.server.store import Commit, StoreError, notify
+from shopmesh.server.store import Commit, Loss, StoreError, notify
 
 log = logging.getLogger(__name__)
 
@@ -92,6 +92,8 @@ class Database:
         except StoreError:
             thread.shutdown(wait=False)
             raise
+        for loss in disk.losses():
+            log.error("the store %s %s", *loss)
         return cls(disk, thread, contents)
 
     async def submit(self, work: Callable[[Transaction], T]) -> T:
@@ -117,6 +119,10 @@ class Database:
         # The writer may have ended while this waited for room in its queue.
         self._require_writer()
         return await done
+
+    def losses(self) -> Sequence[Loss]:
+        """What the file has lost of what was written to it, until somebody removes the note of it."""
+        return self._disk.losses() if self._disk is not None else ()
 
     def subscribe(self, listener: Callable[[Commit], None]) -> None:
         """Calls `listener` in the loop after each commit that changed a resource, before its callers go on."""

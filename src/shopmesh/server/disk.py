@@ -4,7 +4,8 @@
     token      clientToken ─► what was asked with it and what was answered; rowid tells its age
     meta       the revision of the last commit
 
-A file that is not ours, is damaged or was written by a later release is left as it is.
+A file that is not ours, is damaged or was written by a later release is left as it is. One that holds less than was
+written to it is used, and that is said (see `loss_detection`), unless the rest is in a log that SQLite would delete.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from pathlib import Path
 
 from shopmesh.appmesh.store import Answered, Change, Key, Resource
 from shopmesh.private_files import FILE_MODE, close_to_others
-from shopmesh.server.store import StoreError
+from shopmesh.server.loss_detection import LossNotes, RevisionRecord, describe_loss
+from shopmesh.server.store import Loss, StoreError
 
 APPLICATION_ID = 0x73686D65
 SCHEMA_VERSION = 1
@@ -51,6 +53,10 @@ class Disk:
     def __init__(self, path: Path) -> None:
         """Opens the file, or makes it; raises StoreError."""
         self._path = path
+        self._notes = LossNotes(path)
+        self._record: RevisionRecord | None = None
+        self._before = _describe_files(path)
+        _require_no_lone_log(path)
         if _is_ours(path):
             self._check()
         _make_private(path)
@@ -74,7 +80,15 @@ class Disk:
             resources = tuple(_resource(kind, path, body) for kind, path, body in rows)
         except (sqlite3.Error, ValueError, KeyError, TypeError) as error:
             raise self._unusable(error) from error
+        revision = self._compare(revision)
         return Contents(revision, resources, {token: Answered(req, ans) for token, req, ans in tokens})
+
+    def losses(self) -> list[Loss]:
+        """What the store has lost, as long as nobody has removed the file that says so; the oldest first."""
+        return [
+            Loss(str(self._path), f"has lost changes: {text} (noted in {self._notes.path})")
+            for text in self._notes.read()
+        ]
 
     def commit(
         self, revision: int, changes: Iterable[Change], tokens: Mapping[str, Answered], forgotten: Iterable[str]
@@ -105,9 +119,24 @@ class Disk:
                 f"the store {self._path} could not be written ({error}); nothing was changed: "
                 "make room on its disk, then send the request again"
             ) from error
+        if self._record is not None:
+            self._record.write(revision)
 
     def close(self) -> None:
         self._connection.close()
+        if self._record is not None:
+            self._record.close()
+
+    def _compare(self, revision: int) -> int:
+        """The revision to go on from: that of the record where the file holds less, for none is used twice."""
+        self._record = RevisionRecord(self._path)
+        recorded = self._record.read()
+        if recorded is not None and recorded > revision:
+            self._notes.add(describe_loss(revision, recorded, self._before))
+            self.commit(recorded, (), {}, ())
+            return recorded
+        self._record.write(revision)
+        return revision
 
     def _prepare(self) -> None:
         connection = self._connection
@@ -174,6 +203,35 @@ def _is_ours(path: Path) -> bool:
     application, version = (int.from_bytes(header[where], "big") for where in (_APPLICATION_ID, _USER_VERSION))
     _require_ours(path, application, version)
     return True
+
+
+def _describe_files(path: Path) -> str:
+    """How a store and its log are before they are opened, in words."""
+    file, wal = _size(path), _size(_log_of(path))
+    if not file:
+        return "there was no file" if file is None else "the file was empty"
+    return f"its log {_log_of(path).name} was not there" if not wal else "the file, or its log, is an older one"
+
+
+def _require_no_lone_log(path: Path) -> None:
+    """Raises StoreError where SQLite would delete changes: to it, the log of an empty file is of another one."""
+    if not _size(path) and _size(_log_of(path)):
+        raise StoreError(
+            f"the store {path} is missing or empty, and its log {_log_of(path)} holds changes, which opening it would "
+            "delete; both were left as they are: put the file back beside its log, or move the log away to begin anew"
+        )
+
+
+def _log_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}-wal")
+
+
+def _size(path: Path) -> int | None:
+    """Bytes; None for no file."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return None
 
 
 def _make_private(path: Path) -> None:

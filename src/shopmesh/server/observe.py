@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from shopmesh.appmesh.catalogue import Finding
-from shopmesh.appmesh.catalogue.running import UNREACHABLE_REPLICA
+from shopmesh.appmesh.catalogue.running import STORE_LOST_CHANGES, UNREACHABLE_REPLICA
 from shopmesh.appmesh.store import Key
 from shopmesh.appmesh.validate import quote
 from shopmesh.server import splits
@@ -109,6 +109,7 @@ class Observe:
         found += [
             UNREACHABLE_REPLICA.at(Key("replica", (one.name,)), f"did not answer: {one.why}") for one in answer.missing
         ]
+        found += [STORE_LOST_CHANGES.at(Key("store", (one.store,)), one.what) for one in self._store.losses()]
         return sorted(found, key=lambda one: one.order)
 
     async def _changes(self, request: Request) -> Response:

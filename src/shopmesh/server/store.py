@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 from shopmesh.appmesh.store import Change, State, Transaction
 
@@ -40,6 +40,13 @@ def notify(listeners: Iterable[Callable[[T], None]], event: T, what: str) -> Non
             log.exception("a listener of the store failed at %s", what)
 
 
+class Loss(NamedTuple):
+    """Changes that a store has lost; `what` is a predicate of the store: "has lost changes: …"."""
+
+    store: str
+    what: str
+
+
 class Store(Protocol):
     """All resources of all meshes: what is read in `state` is durable already."""
 
@@ -50,6 +57,9 @@ class Store(Protocol):
     @property
     def failure(self) -> str | None:
         """Why the store cannot go on and what to do, once a part of it has ended that never should; else None."""
+
+    def losses(self) -> Sequence[Loss]:
+        """What the store has lost of what was written to it, the oldest first."""
 
     async def submit(self, work: Callable[[Transaction], T]) -> T:
         """What `work` returns, once what it wrote is durable and applied.

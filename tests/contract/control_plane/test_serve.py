@@ -49,6 +49,24 @@ def test_what_was_answered_is_there_after_a_restart(tmp_path: Path) -> None:
                 client.appmesh.create_mesh(meshName="shopmesh")
 
 
+def test_a_store_that_lost_changes_is_a_finding_until_its_note_is_removed(tmp_path: Path) -> None:
+    """In the log and for `doctor`, after each start: a restart by a supervisor does not hide it."""
+    store = tmp_path / "store.db"
+    with serving("--store", str(store)) as found, Client(found.url) as client:
+        client.appmesh.create_mesh(meshName="shopmesh")
+    store.write_bytes(b"")
+    for _ in range(2):
+        with serving("--store", str(store)) as found, Client(found.url) as client:
+            [finding] = client.findings()
+            assert ("SM213", "error") == (finding["code"], finding["severity"])
+            assert f"1 change is lost; the file was empty (noted in {store}-lost)" in finding["what"]
+            assert f"ERROR the store {store} has lost changes" in found.child.output
+            assert 1 == client.changes()["revision"]
+    with serving("--store", str(store)) as found, Client(found.url) as client:
+        Path(f"{store}-lost").unlink()
+        assert [] == client.findings()
+
+
 @pytest.mark.parametrize(("option", "what"), [("--api-port", "the API"), ("--xds-port", "xDS")])
 def test_a_taken_port_is_named_in_one_line(option: str, what: str) -> None:
     """Nothing is left half started, and the line says which option helps."""

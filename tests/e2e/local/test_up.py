@@ -233,3 +233,18 @@ def test_only_some_workloads_can_be_run(tmp_path: Path) -> None:
 
         assert len(up.processes()["--config-path"]) == 3
         assert up.serves()
+
+
+def test_a_store_that_lost_changes_is_said_in_the_terminal(tmp_path: Path) -> None:
+    """By the control plane's log, and once more after all that a start says; it starts all the same."""
+    folder = tmp_path / "run"
+    folder.mkdir(mode=0o700)
+    (folder / "store.db-revision").write_text(f"{17:020}\n")
+    with starting(tmp_path, "--empty") as up:
+        up.wait()
+        said = up.child.wait_for(lambda: [line for line in up.child.output.splitlines() if "SM213" in line], "SM213")
+        output = up.child.output
+
+    assert "ERROR the store" in output
+    assert "revision 17 was written to it, and it holds revision 0: 17 changes are lost" in said[0]
+    assert output.index("Ctrl-C stops all of it.") < output.index("SM213")

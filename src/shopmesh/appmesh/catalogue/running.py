@@ -74,3 +74,11 @@ UNREACHABLE_REPLICA = FindingType(
     "the proxies that are connected to it, and what they counted, are missing in everything that is told",
     "look at its log; one that is starting or going away is missing for a moment only",
 )
+STORE_LOST_CHANGES = FindingType(
+    "SM213",
+    "error",
+    "The store has lost changes",
+    "what was written to it and answered is not there any more: resources, weights, canaries",
+    "apply the mesh's documents again, or stop the control plane and put back a copy of the store with all its files; "
+    "then remove the file that the finding names",
+)
