@@ -4,13 +4,20 @@ from collections.abc import Iterator
 
 import pytest
 
+from shopmesh.appmesh.host_policy import STRICT, HostPolicy
 from tests.e2e.xds.running import Mesh, Upstream
 
 
 @pytest.fixture
-def mesh() -> Iterator[Mesh]:
+def host_policy() -> HostPolicy:
+    """What the operator of `mesh` allows; tests that need more have a fixture of that name."""
+    return STRICT
+
+
+@pytest.fixture
+def mesh(host_policy: HostPolicy) -> Iterator[Mesh]:
     """A control plane in a thread of this process, with an empty store."""
-    with Mesh() as running:
+    with Mesh(host_policy) as running:
         yield running
 
 

@@ -61,6 +61,7 @@ BY_SHAPE = {
     "HttpPathExact": "/exact",
     "HttpPathRegex": "/re/[a-z]+",
     "HttpRetryPolicyEvent": "server-error",
+    "FilePath": "/files/one",
     "Hostname": "host.local",
     "ExactHostName": "exact.local",
     "SuffixHostname": ".suffix.local",

@@ -31,6 +31,7 @@ from shopmesh.xds.dependencies import Parts
 from shopmesh.xds.node import ProxyNode
 from shopmesh.xds.resources import XdsResource, packed
 from shopmesh.xds.snapshot import Snapshot, snapshot
+from tests.support.policies import ANYTHING
 from tests.support.process import ENVOY
 
 IN_A_BOOTSTRAP = (
@@ -69,7 +70,7 @@ def proxies(view: View) -> Iterator[ProxyNode]:
 
 def snapshots(view: View) -> list[Snapshot]:
     """What every one of `proxies` is given."""
-    parts = Parts(view)
+    parts = Parts(view, ANYTHING)
     found = (parts.root(snapshot, node.shape) for node in proxies(view))
     return [one for one in found if one is not None]
 

@@ -49,6 +49,7 @@ _BY_SHAPE: dict[str, st.SearchStrategy[Any]] = {
     "HttpPathRegex": REGEXES,
     "HttpPathExact": PATHS,
     "HttpRetryPolicyEvent": st.sampled_from(["server-error", "gateway-error", "client-error", "stream-error"]),
+    "FilePath": st.sampled_from(["/files/one", "/files/two.pem"]),
     "Hostname": HOSTS,
     "ExactHostName": HOSTS,
     "SuffixHostname": st.sampled_from([".example.com", "example.com"]),

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from shopmesh.appmesh import arn
+from shopmesh.appmesh import arn, host_policy
 from shopmesh.appmesh.annotations import tagged
 from shopmesh.appmesh.context import Context
 from shopmesh.appmesh.errors import BadRequest, NotFound, TooManyTags
@@ -41,6 +41,7 @@ def tag(parameters: Mapping[str, Any], transaction: Transaction, context: Contex
     resource = _find(parameters, transaction, context)
     after = merged(resource.tags, parameters["tags"])
     tagged.check(resource.key, after, [tag["key"] for tag in parameters["tags"]], transaction)
+    host_policy.check(context.host_policy, {}, [tag["key"] for tag in parameters["tags"]])
     transaction.put(replace(resource, tags=after))
     return {}
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from shopmesh.appmesh import arn, references, rules, tags
+from shopmesh.appmesh import arn, host_policy, references, rules, tags
 from shopmesh.appmesh.annotations import tagged
 from shopmesh.appmesh.context import Context
 from shopmesh.appmesh.errors import Conflict, Forbidden, NotFound
@@ -56,6 +56,7 @@ def put_new(
     rules.check(key, spec, transaction)
     references.resolve(key, spec, transaction)
     tagged.check(key, tags, [name for name, _ in tags], transaction)
+    host_policy.check(context.host_policy, spec, [name for name, _ in tags])
     uid = context.new_uid()
     resource = Resource(key, spec, uid, 1, context.now, context.now, tags, derived_from)
     transaction.put(resource)
@@ -74,6 +75,7 @@ def update(kind: Kind, parameters: Parameters, transaction: Transaction, context
     before = find(key_of(kind, parameters), transaction)
     spec = parameters.get("spec", {})
     rules.check(before.key, spec, transaction)
+    host_policy.check(context.host_policy, spec)
     references.resolve(before.key, spec, transaction)
     after = replace(before, spec=spec, version=before.version + 1, updated_at=context.now, derived_from=None)
     transaction.put(after)

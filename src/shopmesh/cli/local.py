@@ -6,11 +6,16 @@ import asyncio
 import contextlib
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import click
 
+from shopmesh.cli.host_policy import host_policy_options
 from shopmesh.cli.settings import RUN_FOLDER, Settings
+
+if TYPE_CHECKING:
+    from shopmesh.appmesh.host_policy import HostPolicy
 
 _run_folder = click.option(
     "--run-dir",
@@ -42,6 +47,7 @@ Examples:
 @click.option("--workload", "only", multiple=True, metavar="NAME", help="Only this virtual node, gateway or service.")
 @click.option("--without", multiple=True, metavar="NAME", help="Not this virtual node, gateway or service.")
 @click.option("--way-in", default="order", show_default=True, metavar="SERVICE", help="The service at --port.")
+@host_policy_options
 @_run_folder
 def up(
     empty: bool,
@@ -53,6 +59,7 @@ def up(
     without: tuple[str, ...],
     way_in: str,
     run_dir: Path,
+    host_policy: HostPolicy,
 ) -> None:
     """Run the whole mesh on this machine, in the foreground."""
     from rich.console import Console
@@ -75,6 +82,7 @@ def up(
         without=without,
         empty=empty,
         reset=reset,
+        host_policy=host_policy,
         way_in=way_in,
     )
 

@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING
 import click
 
 from shopmesh.cli.files import sources
+from shopmesh.cli.host_policy import host_policy_options
 from shopmesh.cli.settings import RUN_FOLDER
 from shopmesh.private_files import XDS_TOKEN, ensure_token_file, make_private_folder
 
 if TYPE_CHECKING:
+    from shopmesh.appmesh.host_policy import HostPolicy
     from shopmesh.kubernetes.control_plane import Cluster
     from shopmesh.server.config import Config
     from shopmesh.server.control_plane import Bound
@@ -112,6 +114,7 @@ proxies bring the token that their pod was given for the audience; xDS is served
     help="In a cluster: where the APIs of all replicas are found, such as a headless Service; several with commas.",
 )
 @click.option("--xds-audience", default="shopmesh", show_default=True, help="In a cluster: whom tokens are meant for.")
+@host_policy_options
 def serve(
     host: str,
     api_port: int,
@@ -133,6 +136,7 @@ def serve(
     webhook_port: int | None,
     replicas: str | None,
     xds_audience: str,
+    host_policy: HostPolicy,
 ) -> None:
     """Run the control plane: the App Mesh API for clients, xDS for Envoys."""
     # gRPC's C core writes lines of its own to standard error, beside the one that says what to do.
@@ -168,6 +172,7 @@ def serve(
             credentials=keys,
             xds_token_file=xds_token_file,
             insecure=insecure,
+            host_policy=host_policy,
             in_cluster=kubernetes,
             api_hosts=api_hosts,
         )

@@ -74,7 +74,7 @@ async def serving(config: Config, cluster: Cluster) -> AsyncIterator[Bound]:
     """
 
     def context() -> Context:
-        return Context(config.account, config.region, time.time(), lambda: str(uuid.uuid4()))
+        return Context(config.account, config.region, time.time(), lambda: str(uuid.uuid4()), config.host_policy)
 
     async with contextlib.AsyncExitStack() as stack:
         listener = stack.enter_context(contextlib.closing(listen(config.host, config.api_port)))

@@ -16,12 +16,15 @@ import json
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, TypeVar
 
+from shopmesh.appmesh import host_policy
 from shopmesh.appmesh.context import Context
 from shopmesh.appmesh.errors import BadRequest, Conflict
+from shopmesh.appmesh.host_policy import HostPolicy
 from shopmesh.appmesh.manifests.names import ObjectName
-from shopmesh.appmesh.store import Answered, Change, Key, Resource, State, Transaction
+from shopmesh.appmesh.store import Answered, Change, Key, Resource, State, Transaction, View
 from shopmesh.kubernetes import endpoints, writing
 from shopmesh.kubernetes.alignment import align
 from shopmesh.kubernetes.api import ApiError, ApiServer, ConflictError, NotFoundError, Object, RefusedError
@@ -67,6 +70,8 @@ class KubernetesStore:
         self._unplaced: dict[ObjectName, str] = {}
         """Why the endpoints of a virtual node are those from before."""
         self._warnings: dict[ObjectName, str] = {}
+        self._forbidden: dict[Key, str] = {}
+        self._unusable: Mapping[ObjectName, str] = {}
         self._token_bytes = 0
         self._nodes_of: dict[Place, set[ObjectName]] = {}
         self._place_of: dict[ObjectName, tuple[Place, Key]] = {}
@@ -253,7 +258,7 @@ class KubernetesStore:
     def _require_used(self, asked: Iterable[Write]) -> None:
         """Nobody is told that something was done which the mesh does not do."""
         for one in asked:
-            if one.verb != "delete" and (problem := self.problems.get(one.name)) is not None:
+            if one.verb != "delete" and (problem := self._unusable.get(one.name)) is not None:
                 name = f"{one.name.kind} {one.name.namespace}/{one.name.name}"
                 raise Conflict(f"{name} was written, and cannot be used as it is: {problem}")
 
@@ -300,7 +305,10 @@ class KubernetesStore:
         keys = self._conversions.update(touched)
         transaction = Transaction(self.state, self.state.tokens)
         context = self.context()
-        outcomes = align({*keys, *self._refused}, self._conversions.wanted, transaction, context, self.errors)
+        looked_at = {*keys, *self._refused}
+        # An object is in the cluster whatever we think of it: without it its proxies would have nothing.
+        admitted = replace(context, host_policy=None)
+        outcomes = align(looked_at, self._conversions.wanted, transaction, admitted, self.errors)
         for number, (key, problem) in enumerate(outcomes, 1):
             if problem is None:
                 self._refused.pop(key, None)
@@ -308,6 +316,7 @@ class KubernetesStore:
                 self._refused[key] = problem
             if number % STEP == 0:
                 await asyncio.sleep(0)
+        self._note_forbidden(looked_at, transaction, context.host_policy)
         self._place_instances(touched, keys, transaction, context.now)
         told = self._tell_problems()
         # Asked before they are applied: afterwards nothing differs any more.
@@ -318,6 +327,16 @@ class KubernetesStore:
         told |= {one for one in touched if isinstance(one, ObjectName)}
         if told:
             notify(self._watchers, told, f"{len(told)} changed objects")
+
+    def _note_forbidden(self, keys: Iterable[Key], view: View, policy: HostPolicy | None) -> None:
+        """Remembers what of these resources the operator does not allow, and the translation leaves out."""
+        for key in keys:
+            self._forbidden.pop(key, None)
+            resource = view.get(key)
+            if policy is not None and resource is not None:
+                found = host_policy.problems(policy, resource.spec, [name for name, _ in resource.tags])
+                if text := "; ".join(f"{problem.field}: {problem.message}" for problem in found):
+                    self._forbidden[key] = text
 
     def _place_instances(
         self, touched: Iterable[ObjectName | Place], keys: Iterable[Key], transaction: Transaction, now: float
@@ -366,7 +385,9 @@ class KubernetesStore:
         """Whose problem is another than before, or over."""
         owners = self._conversions.owners
         found = {owners[key]: problem for key, problem in self._refused.items() if key in owners}
-        problems = {**self._unplaced, **found, **self._conversions.problems}
+        self._unusable = {**self._unplaced, **found, **self._conversions.problems}
+        forbidden = {owners[key]: problem for key, problem in self._forbidden.items() if key in owners}
+        problems = {**forbidden, **self._unusable}
         for name, problem in problems.items():
             if self.problems.get(name) != problem:
                 log.warning("%s is not used as it is: %s", name.in_words, problem)

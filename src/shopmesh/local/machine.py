@@ -150,6 +150,7 @@ class Machine:
                     if settings.xds_socket
                     else ("--xds-port", str(settings.xds_port))
                 ),
+                *settings.host_policy.arguments,
             ),
             environment=settings.environment,
             folder=settings.project,

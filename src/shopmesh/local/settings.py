@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from shopmesh.appmesh.host_policy import STRICT, HostPolicy
 from shopmesh.local.errors import StartError
 from shopmesh.local.folder import socket_path
 from shopmesh.local.installed import envoy_path
@@ -29,6 +30,7 @@ class Settings:
     xds_port: int | None
     envoy: Path
     environment: Mapping[str, str] = field(repr=False)
+    host_policy: HostPolicy = STRICT
 
     @property
     def endpoint(self) -> str:
@@ -58,6 +60,7 @@ def resolved(
     port: int = 0,
     api_port: int = 0,
     xds_port: int | None = None,
+    host_policy: HostPolicy = STRICT,
 ) -> Settings:
     """Settings with free ports for 0. Raises StartError for a taken port or a program that is not installed."""
     if importlib.util.find_spec("gunicorn") is None:
@@ -78,6 +81,7 @@ def resolved(
             for name, value in environment.items()
             if not name.lower().endswith("_proxy") and not name.startswith("AWS_ENDPOINT_URL")
         },
+        host_policy=host_policy,
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from shopmesh.appmesh.host_policy import STRICT, HostPolicy
 from shopmesh.appmesh.manifests import Declared
 from shopmesh.client import meshes
 from shopmesh.local import control, operations
@@ -39,6 +40,7 @@ class Options:
     empty: bool = False
     reset: bool = False
     way_in: str = WAY_IN
+    host_policy: HostPolicy = STRICT
 
 
 async def up(options: Options, terminal: Terminal, tell: Callable[[Machine, bool], None]) -> None:
@@ -69,6 +71,7 @@ async def up(options: Options, terminal: Terminal, tell: Callable[[Machine, bool
             options.port,
             options.api_port,
             options.xds_port,
+            options.host_policy,
         )
         machine = Machine(settings, ports, terminal, folder.record, options.way_in)
         with stopping(machine, terminal) as stop:

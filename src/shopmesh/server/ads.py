@@ -18,6 +18,7 @@ from google.protobuf.message import DecodeError
 
 from shopmesh.appmesh.catalogue import Finding
 from shopmesh.appmesh.catalogue.translation import CONFIGURATION_FAILED
+from shopmesh.appmesh.host_policy import STRICT, HostPolicy
 from shopmesh.server import admission, transport
 from shopmesh.server.instances import Instances
 from shopmesh.server.proxies import Proxies
@@ -67,6 +68,7 @@ class Ads:
         most_streams: int = MOST_STREAMS,
         retry_seconds: float = RETRY_SECONDS,
         declares: bool = True,
+        host_policy: HostPolicy = STRICT,
     ) -> None:
         """`declares` is whether what proxies say of their addresses counts."""
         self.responses = Responses()
@@ -74,7 +76,7 @@ class Ads:
         self.retry_seconds = retry_seconds
         self._store = store
         self._streams = OpenStreams(most_streams)
-        self._parts = Parts(store.state)
+        self._parts = Parts(store.state, host_policy)
         self._groups: dict[Shape, _Group] = {}
         self.instances = Instances(store, clock, declares)
         proxies.begin(store, self._findings)

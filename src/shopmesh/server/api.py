@@ -43,11 +43,9 @@ LARGE_BODY = 256 * 1024
 REVISION_HEADER = "x-shopmesh-revision"
 
 
-def routes(
-    store: Store, account: str, region: str, clock: Callable[[], float], new_uid: Callable[[], str]
-) -> list[BaseRoute]:
+def routes(store: Store, context: Callable[[], Context]) -> list[BaseRoute]:
     """Routes of both API versions and of `/shopmesh/v1/requests`, for a Starlette application."""
-    api = Api(store, account, region, clock, new_uid)
+    api = Api(store, context)
     later, preview = Endpoint(api.later), Endpoint(api.preview)
     return [
         Route("/v20190125", later),
@@ -64,16 +62,10 @@ class Api:
     def __init__(
         self,
         store: Store,
-        account: str,
-        region: str,
-        clock: Callable[[], float],
-        new_uid: Callable[[], str],
+        context: Callable[[], Context],
     ) -> None:
         self._store = store
-        self._account = account
-        self._region = region
-        self._clock = clock
-        self._new_uid = new_uid
+        self._context = context
         self._large = asyncio.Semaphore(1)
 
     async def later(self, scope: Scope, receive: Receive) -> Response:
@@ -139,9 +131,6 @@ class Api:
     def _read(self, call: Call, parameters: Parameters) -> Parameters:
         transaction = Transaction(self._store.state, self._store.state.tokens)
         return operations.handle(call.operation, parameters, transaction, self._context())
-
-    def _context(self) -> Context:
-        return Context(self._account, self._region, self._clock(), self._new_uid)
 
     def _revised(self, response: Response) -> Response:
         headers = {**response.headers, REVISION_HEADER: str(self._store.revision)}

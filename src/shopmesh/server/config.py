@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from shopmesh.appmesh.host_policy import STRICT, HostPolicy
 from shopmesh.input_files import InputFileError, read_text
 from shopmesh.server.hosts import AllowedHosts
 
@@ -44,6 +45,7 @@ class Config:
     credentials: Mapping[str, str] = field(default_factory=dict)
     xds_token_file: Path | None = None
     insecure: bool = False
+    host_policy: HostPolicy = STRICT
     in_cluster: bool = False
     api_hosts: Sequence[str] = ()
 

@@ -137,7 +137,7 @@ async def served(config: Config, foundation: Foundation, listener: socket.socket
     proxies, figures = Proxies(), Figures()
     replicas = Replicas(Local(foundation.identity, store, proxies, figures), foundation.peers)
     server = grpc_server(*foundation.interceptors)
-    ads = Ads(store, proxies, declares=foundation.declares)
+    ads = Ads(store, proxies, declares=foundation.declares, host_policy=config.host_policy)
     ads.add_to(server)
     readiness.add_to(server, ads.instances.readiness)
     handover = Handover(replicas, figures)
@@ -145,11 +145,11 @@ async def served(config: Config, foundation: Foundation, listener: socket.socket
     xds_port = xds_listener.bind(server, config, foundation.xds_credentials)
     await server.start()
     try:
-        context = lambda: Context(config.account, config.region, time.time(), _new_uid)  # noqa: E731
+        context = lambda: Context(config.account, config.region, time.time(), _new_uid, config.host_policy)  # noqa: E731
         canaries = Canaries(store, context, replicas, foundation.leadership)
-        observe = Observe(store, proxies, figures, replicas, foundation.look)
+        observe = Observe(store, proxies, figures, replicas, foundation.look, config.host_policy)
         routes = [
-            *api.routes(store, config.account, config.region, time.time, _new_uid),
+            *api.routes(store, context),
             *observe.routes(),
             *canaries.routes(),
             *replicas.routes(),

@@ -15,6 +15,7 @@ from starlette.routing import Route
 
 from shopmesh.appmesh.catalogue import Finding
 from shopmesh.appmesh.catalogue.running import STORE_LOST_CHANGES, UNREACHABLE_REPLICA
+from shopmesh.appmesh.host_policy import STRICT, HostPolicy
 from shopmesh.appmesh.store import Key
 from shopmesh.appmesh.validate import quote
 from shopmesh.server import splits
@@ -46,7 +47,13 @@ class Observe:
     """
 
     def __init__(
-        self, store: Store, proxies: Proxies, figures: Figures, replicas: Replicas, look: LookAtProxies = nothing_more
+        self,
+        store: Store,
+        proxies: Proxies,
+        figures: Figures,
+        replicas: Replicas,
+        look: LookAtProxies = nothing_more,
+        host_policy: HostPolicy = STRICT,
     ) -> None:
         """`look` finds what there is beside `server.findings`."""
         self._look = look
@@ -55,7 +62,7 @@ class Observe:
         self._figures = figures
         self._replicas = replicas
         self._streams = 0
-        self._found = Findings(store.state)
+        self._found = Findings(store.state, host_policy)
         store.subscribe(self._found.committed)
 
     def routes(self) -> list[Route]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from shopmesh.appmesh import resolved
 from shopmesh.appmesh.catalogue import Finding
 from shopmesh.appmesh.catalogue.translation import DIFFERENT_POLICIES
+from shopmesh.appmesh.host_policy import HostPolicy
 from shopmesh.appmesh.resolved import Target
 from shopmesh.appmesh.store import Document, Key
 from shopmesh.xds.dependencies import Reader
@@ -16,17 +17,17 @@ Policies = tuple[tuple[Target, ClientPolicy], ...]
 """The policy of each target that has one, sorted by target."""
 
 
-def default(spec: Document) -> ClientPolicy | None:
+def default(spec: Document, host_policy: HostPolicy) -> ClientPolicy | None:
     """Of a virtual node or gateway: the policy for backends that have none of their own."""
-    return client_policy((spec.get("backendDefaults") or {}).get("clientPolicy"))
+    return client_policy((spec.get("backendDefaults") or {}).get("clientPolicy"), host_policy)
 
 
-def of_backends(spec: Document) -> dict[str, ClientPolicy | None]:
+def of_backends(spec: Document, host_policy: HostPolicy) -> dict[str, ClientPolicy | None]:
     """The backends of a virtual node by virtual service, each with its policy or the default one."""
-    common = default(spec)
+    common = default(spec, host_policy)
     found: dict[str, ClientPolicy | None] = {}
     for service in resolved.backends(spec):
-        own = client_policy(service.get("clientPolicy"))
+        own = client_policy(service.get("clientPolicy"), host_policy)
         found.setdefault(service["virtualServiceName"], common if own is None else own)
     return found
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
+from shopmesh.appmesh.host_policy import STRICT, HostPolicy
 from shopmesh.appmesh.store import Key, Resource, View
 
 P = ParamSpec("P")
@@ -65,6 +66,11 @@ class Reader:
         self.reads: set[Key | Listing] = set()
         self.uses: dict[PartId, object] = {}
 
+    @property
+    def host_policy(self) -> HostPolicy:
+        """What documents may make Envoy do on its host; it never changes, so nothing depends on it."""
+        return self._parts.host_policy
+
     def get(self, key: Key) -> Resource | None:
         self.reads.add(key)
         return self._parts.view.get(key)
@@ -84,8 +90,9 @@ class Reader:
 class Parts:
     """The memo of all parts, and which of them read what."""
 
-    def __init__(self, view: View) -> None:
+    def __init__(self, view: View, host_policy: HostPolicy = STRICT) -> None:
         self.view = view
+        self.host_policy = host_policy
         self._built: dict[PartId, _Part] = {}
         self._readers: dict[Key | Listing, set[PartId]] = {}
         self._roots: set[PartId] = set()

@@ -70,7 +70,7 @@ def egress(reader: Reader, mesh: str, node: str) -> Egress:
 def _backends(reader: Reader, mesh: str, node: str) -> dict[str, ClientPolicy | None]:
     """The virtual services that a node calls, and how it wants to connect to each."""
     found = reader.get(Key("virtualNode", (mesh, node)))
-    return client_policies.of_backends(found.spec) if found else {}
+    return client_policies.of_backends(found.spec, reader.host_policy) if found else {}
 
 
 def unambiguous(mesh: str, services: Mapping[str, Service]) -> tuple[list[Host], list[Finding]]:

@@ -56,7 +56,7 @@ def leaving(reader: Reader, mesh: str, gateway: str) -> egress.Egress:
     behind = sorted({target for one in found.values() for target in one.targets})
     key = Key("virtualGateway", (mesh, gateway))
     itself = reader.get(key)
-    policy = client_policies.default(itself.spec if itself else {})
+    policy = client_policies.default(itself.spec if itself else {}, reader.host_policy)
     policies, unfulfilled = client_policies.by_target(reader, key, [(policy, behind)])
     return egress.Egress(
         resource(
@@ -83,7 +83,7 @@ def arriving(reader: Reader, shape: Shape) -> _Arriving:
     findings: list[Finding] = []
     found = reader.get(shape.resource)
     for port, protocol, document in resolved_listeners(found):
-        secure = tls.termination(document.get("tls"), shape.resource, port)
+        secure = tls.termination(document.get("tls"), shape.resource, port, reader.host_policy)
         if isinstance(secure, Finding):
             findings.append(secure)
             continue

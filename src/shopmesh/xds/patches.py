@@ -65,7 +65,9 @@ def patched(reader: Reader, key: Key, collection: Collection) -> Patched:
 
 
 def _patches(reader: Reader, key: Key) -> tuple[Patch, ...]:
-    """A part: read anew only when the tags change."""
+    """A part: read anew only when the tags change; none where the operator allows none."""
+    if not reader.host_policy.allow_patches:
+        return ()
     found = reader.get(key)
     said = read(key.kind, found.tags).values.get(PATCH.word) if found else None
     return said if isinstance(said, tuple) else ()

@@ -133,7 +133,7 @@ def _arriving(reader: Reader, shape: Shape) -> _Arriving:
     for listener in listeners_of(node):
         port, protocol, document = listener
         application_port = port if shape.mode == "intercepted" else dict(shape.application_ports).get(port)
-        secure = tls.termination(document.get("tls"), shape.resource, port)
+        secure = tls.termination(document.get("tls"), shape.resource, port, reader.host_policy)
         if application_port is None:
             findings.append(
                 NO_APPLICATION_PORT.at(shape.resource, f"has a proxy without an application port for port {port}")

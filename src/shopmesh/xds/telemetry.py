@@ -42,7 +42,7 @@ def telemetry(reader: Reader, shape: Shape) -> Telemetry:
     found = reader.get(shape.resource)
     file = found and found.spec.get("logging", {}).get("accessLog", {}).get("file")
     return Telemetry(
-        written=(_access_log(file),) if file else (),
+        written=(_access_log(file),) if file and reader.host_policy.access_log_problem(file["path"]) is None else (),
         inbound=metrics_extension.inbound(shape) if shape.reporting.metrics_extension else (),
         outbound=metrics_extension.outbound(shape) if shape.reporting.metrics_extension else (),
         tracer=tracer_of(shape.reporting),

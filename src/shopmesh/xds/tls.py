@@ -13,7 +13,8 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from shopmesh.appmesh.catalogue import Finding
-from shopmesh.appmesh.catalogue.translation import AUTHORITY_IN_ACM, CERTIFICATE_IN_ACM, NO_NAME_TO_CHECK
+from shopmesh.appmesh.catalogue.translation import AUTHORITY_IN_ACM, CERTIFICATE_IN_ACM, NO_NAME_TO_CHECK, NOT_ALLOWED
+from shopmesh.appmesh.host_policy import HostPolicy, certificate_problems
 from shopmesh.appmesh.resolved import Target, listener_of
 from shopmesh.appmesh.store import Document, Key
 from shopmesh.xds import secrets
@@ -42,13 +43,17 @@ class Termination(NamedTuple):
 
 
 class ClientPolicy(NamedTuple):
-    """What a caller asks of its connections to a backend. `trust` None: it is in ACM, which is not here."""
+    """What a caller asks of its connections to a backend. `trust` None: it is in ACM, which is not here.
+
+    `forbidden` says which of its files the operator does not allow.
+    """
 
     enforce: bool
     ports: frozenset[int]
     trust: Source | None
     names: tuple[str, ...]
     certificate: Source | None
+    forbidden: str | None = None
 
     def covers(self, target: Target) -> bool:
         return not self.ports or target.port in self.ports
@@ -72,13 +77,17 @@ def secrets_of(sources: Iterable[Source]) -> tuple[XdsResource, ...]:
     return tuple(one.secret for one in sources if one.secret is not None)
 
 
-def termination(document: Document | None, key: Key, port: int) -> Termination | Finding | None:
+def termination(
+    document: Document | None, key: Key, port: int, host_policy: HostPolicy
+) -> Termination | Finding | None:
     """A listener's `tls`; None: plain text. A `Finding`: it cannot be had, and the listener must stay shut.
 
     Plain text instead would show what was meant to be secret, whatever the mode: callers took TLS where it was offered.
     """
     if document is None or document["mode"] == "DISABLED":
         return None
+    if forbidden := _forbidden(document, host_policy):
+        return NOT_ALLOWED.at(key, f"has TLS on port {port}: {forbidden}")
     certificate = _certificate(document["certificate"])
     if certificate is None:
         arn = document["certificate"]["acm"]["certificateArn"]
@@ -88,7 +97,7 @@ def termination(document: Document | None, key: Key, port: int) -> Termination |
     return Termination(document["mode"] == "PERMISSIVE", certificate, trust, _names(validation))
 
 
-def client_policy(document: Document | None) -> ClientPolicy | None:
+def client_policy(document: Document | None, host_policy: HostPolicy) -> ClientPolicy | None:
     """A `clientPolicy`; None where it says nothing about TLS."""
     policy = (document or {}).get("tls")
     if policy is None:
@@ -100,6 +109,7 @@ def client_policy(document: Document | None) -> ClientPolicy | None:
         _trust(validation["trust"]),
         _names(validation),
         _certificate(certificate) if certificate else None,
+        _forbidden(policy, host_policy),
     )
 
 
@@ -114,6 +124,8 @@ def origination(reader: Reader, target: Target, policy: ClientPolicy | None) -> 
     name = _discovery_name(reader, target)
     if policy is None or not policy.covers(target):
         return Origination(server_name=name)
+    if policy.forbidden is not None:
+        return NOT_ALLOWED.at(target.key, f"has a client policy for port {target.port}: {policy.forbidden}")
     if policy.trust is None:
         return AUTHORITY_IN_ACM.at(
             target.key, f"has a client policy for port {target.port} that trusts authorities in ACM"
@@ -123,6 +135,10 @@ def origination(reader: Reader, target: Target, policy: ClientPolicy | None) -> 
         what = f"has a client policy for port {target.port} without subjectAlternativeNames, and no discovery name"
         return NO_NAME_TO_CHECK.at(target.key, what)
     return Origination(policy.trust, names, policy.certificate, name)
+
+
+def _forbidden(document: Document, host_policy: HostPolicy) -> str | None:
+    return next((problem.message for problem in certificate_problems(host_policy, document, "")), None)
 
 
 def _offered(reader: Reader, target: Target) -> bool:

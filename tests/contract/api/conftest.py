@@ -23,10 +23,13 @@ import uvicorn
 from botocore.config import Config
 from starlette.applications import Starlette
 
+from shopmesh.appmesh.context import Context
+from shopmesh.appmesh.host_policy import HostPolicy
 from shopmesh.server.api import routes
 from shopmesh.server.database import Database
 from shopmesh.server.sigv4 import Authenticated
 from tests.support.inputs import ACCOUNT
+from tests.support.policies import ANYTHING
 from tests.support.process import eventually
 
 REGION = "us-east-1"
@@ -75,15 +78,19 @@ def serving(
     credentials: Mapping[str, str] | None = None,
     new_uid: Any = lambda: str(uuid.uuid4()),
     stored: Callable[[], AbstractAsyncContextManager[Any]] | None = None,
+    host_policy: HostPolicy = ANYTHING,
 ) -> Iterator[ApiServer]:
     """Over a file, memory, or what `stored` opens."""
     listener = socket.socket(proto=socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
     started: Future[tuple[Database, asyncio.AbstractEventLoop, uvicorn.Server]] = Future()
 
+    def context() -> Context:
+        return Context(ACCOUNT, REGION, time.time(), new_uid, host_policy)
+
     async def serve() -> None:
         async with stored() if stored is not None else kept(path) as store:
-            application = Starlette(routes=routes(store, ACCOUNT, REGION, time.time, new_uid))
+            application = Starlette(routes=routes(store, context))
             secured = Authenticated(application, credentials or {}, REGION)
             config = uvicorn.Config(secured, lifespan="off", log_config=None, access_log=False)
             server = uvicorn.Server(config)

@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from shopmesh.appmesh.context import Context
 from shopmesh.cli import main
 from shopmesh.client import Client
 from shopmesh.server import api
@@ -80,7 +81,7 @@ def _server(plane: ControlPlane, credentials: Mapping[str, str]) -> uvicorn.Serv
             store.subscribe(lambda commit: setattr(plane, "writes", plane.writes + 1))
             opened.append(store)
             inner.routes.extend(
-                api.routes(store, "123456789012", "us-east-1", lambda: 1.0e9, lambda: f"uid-{next(uids)}")
+                api.routes(store, lambda: Context("123456789012", "us-east-1", 1.0e9, lambda: f"uid-{next(uids)}"))
             )
         await guarded(scope, receive, send)
 

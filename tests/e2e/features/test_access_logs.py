@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from shopmesh.appmesh.host_policy import HostPolicy
 from shopmesh.appmesh.store import Document, Resource
 from tests.e2e.xds.running import Mesh, Sidecar, Upstream
+from tests.support.policies import ANYTHING
 from tests.support.process import eventually
 from tests.unit.xds import meshes
 
@@ -28,6 +30,12 @@ def shop(order: Document | None = None, product: Document | None = None) -> list
         meshes.node("product", logging=product or {}),
         meshes.service("product.local", node="product"),
     ]
+
+
+@pytest.fixture
+def host_policy() -> HostPolicy:
+    """Logs in temporary folders are allowed."""
+    return ANYTHING
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from shopmesh.appmesh.errors import BadRequest
 from shopmesh.appmesh.store import Resource
 from shopmesh.statistics import binomial_test
 from tests.e2e.xds.running import Load, Mesh, Sidecar, Upstream, get, upstreams
+from tests.support.policies import ANYTHING
 from tests.support.process import eventually
 from tests.unit.xds import meshes
 from tests.unit.xds.test_effects import tagged
@@ -53,7 +54,7 @@ def counter(sidecar: Sidecar, name: str) -> int:
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Shop]:
-    with Mesh() as mesh, upstreams("v1", "v2") as (first, second):
+    with Mesh(ANYTHING) as mesh, upstreams("v1", "v2") as (first, second):
         mesh.put(*meshes.shop())
         product = mesh.sidecar("product", first)
         mesh.sidecar("product-v2", second)

@@ -11,8 +11,10 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from shopmesh.appmesh.host_policy import HostPolicy
 from shopmesh.appmesh.store import Document, Resource
 from tests.e2e.xds.running import Load, Mesh, Sidecar, Upstream, get, upstreams
+from tests.support.policies import ANYTHING
 from tests.support.process import eventually, free_port
 from tests.support.upstreams import call, grpc_echo, upgraded, websocket_echo
 from tests.unit.xds import meshes
@@ -356,6 +358,12 @@ class Canary:
     @property
     def port(self) -> int:
         return self.gateway.ports[8080]
+
+
+@pytest.fixture
+def host_policy() -> HostPolicy:
+    """Logs in temporary folders are allowed."""
+    return ANYTHING
 
 
 @pytest.fixture

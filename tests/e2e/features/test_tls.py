@@ -20,11 +20,13 @@ from envoy.extensions.transport_sockets.tls.v3.secret_pb2 import Secret
 from envoy.service.discovery.v3.discovery_pb2 import DiscoveryRequest, DiscoveryResponse
 from google.protobuf.any_pb2 import Any as AnyMessage
 
+from shopmesh.appmesh.host_policy import HostPolicy
 from shopmesh.appmesh.store import Document, Resource
 from shopmesh.server.findings import Findings
 from shopmesh.xds.bootstrap import Options
 from tests.e2e.xds.running import Greeter, Load, Mesh, Sidecar, Upstream
 from tests.support.certificates import Authority, Client, Pair, move, plain_get
+from tests.support.policies import ANYTHING
 from tests.support.process import eventually, free_port
 from tests.unit.xds import meshes
 
@@ -32,6 +34,12 @@ T = TypeVar("T")
 
 PRODUCT = "http://product.local:5000/"
 NAME = "product.local"
+
+
+@pytest.fixture
+def host_policy() -> HostPolicy:
+    """Certificates in temporary folders are allowed."""
+    return ANYTHING
 
 
 @pytest.fixture(scope="module")
@@ -343,7 +351,7 @@ def test_a_certificate_that_expires_soon_is_told(
 
     def told() -> list[str]:
         days = mesh.figures.certificate_days()
-        found = Findings(mesh.store.state).of(mesh.proxies.statuses(), (), days)
+        found = Findings(mesh.store.state, mesh.host_policy).of(mesh.proxies.statuses(), (), days)
         return [one.what for one in found if one.where.startswith("proxy product-1")]
 
     eventually(lambda: any("in 2 days" in one for one in mesh.run(_now(told))), "it is told")

@@ -17,6 +17,7 @@ from tests.e2e.hardening.generated import Drawn, translatable
 from tests.e2e.xds.running import Mesh
 from tests.support.certificates import Authority
 from tests.support.meshes import PORT_NUMBERS
+from tests.support.policies import ANYTHING
 from tests.support.process import NotReachedError, eventually
 from tests.unit.manifests.test_identity import created
 from tests.unit.xds import meshes
@@ -88,7 +89,7 @@ class Live(NamedTuple):
 def live(folder: Path) -> Iterator[Live]:
     """One proxy in each mode for the virtual node, and one for the gateway, whose ports are taken by none else."""
     authority = Authority(folder)
-    with Mesh() as mesh:
+    with Mesh(ANYTHING) as mesh:
         mesh.put(meshes.mesh(), meshes.node(NAME), meshes.gateway(NAME))
         for kind in ("virtualNode", "virtualGateway"):
             mesh.sidecar(NAME, instance=f"{kind}-explicit", kind=kind, ports=PORT_NUMBERS)

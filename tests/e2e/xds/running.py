@@ -23,6 +23,7 @@ import grpc
 
 from shopmesh.appmesh import operations, protocol
 from shopmesh.appmesh.context import Context
+from shopmesh.appmesh.host_policy import STRICT, HostPolicy
 from shopmesh.appmesh.model import GA
 from shopmesh.appmesh.store import Key, Resource, State, Transaction
 from shopmesh.server import metrics, readiness
@@ -140,7 +141,8 @@ class Greeter(TcpApplication):
 class Mesh:
     """A control plane: store, registry, ADS on a free port; its loop runs in a thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, host_policy: HostPolicy = STRICT) -> None:
+        self.host_policy = host_policy
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)
         self._stack = contextlib.ExitStack()
@@ -175,7 +177,7 @@ class Mesh:
         async def begin() -> tuple[grpc.aio.Server, Proxies, int]:
             proxies = Proxies()
             server = grpc_server()
-            ads = Ads(self.store, proxies, retry_seconds=0.3)
+            ads = Ads(self.store, proxies, retry_seconds=0.3, host_policy=self.host_policy)
             ads.add_to(server)
             readiness.add_to(server, ads.instances.readiness)
             metrics.add_to(server, self.figures, ads.clusters_of)
@@ -222,7 +224,7 @@ class Mesh:
         """As a request of the API, with its rules; raises its refusals."""
         call = protocol.call(GA, operation)
         checked = protocol.validated(call, parameters)
-        context = Context("123456789012", "us-east-1", 0.0, lambda: "uid")
+        context = Context("123456789012", "us-east-1", 0.0, lambda: "uid", self.host_policy)
 
         async def submit() -> None:
             await self.store.submit(

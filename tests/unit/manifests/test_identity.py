@@ -38,7 +38,7 @@ TAGS = st.dictionaries(TEXT.filter(lambda name: not name.startswith("aws:")), TE
 def stored(requests: Iterable[Mapping[str, Any]]) -> State:
     """The store after these requests, each validated and handled as the API does it."""
     transaction, numbers = Transaction(State()), itertools.count()
-    context = Context(ACCOUNT, "us-east-1", 0.0, lambda: f"uid-{next(numbers)}")
+    context = Context(ACCOUNT, "us-east-1", 0.0, lambda: f"uid-{next(numbers)}", None)
     for request in requests:
         call = protocol.call(GA, request["operation"])
         operations.handle(call.operation, protocol.validated(call, request["parameters"]), transaction, context)

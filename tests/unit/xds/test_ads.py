@@ -20,6 +20,7 @@ from shopmesh.server.transport import StreamError
 from shopmesh.xds import snapshot as snapshots
 from shopmesh.xds.instances import withdraw
 from shopmesh.xds.node import ProxyNode
+from tests.support.policies import ANYTHING
 from tests.unit.xds import meshes
 from tests.unit.xds.envoys import Envoy
 
@@ -66,7 +67,7 @@ class Plane:
         self.now = now
         self.store = store
         self.proxies = Proxies(lambda: now[0])
-        self.ads = Ads(store, self.proxies, lambda: now[0], most_streams=4)
+        self.ads = Ads(store, self.proxies, lambda: now[0], most_streams=4, host_policy=ANYTHING)
 
     async def put(self, *resources: Resource) -> int:
         def work(transaction: Transaction) -> None:

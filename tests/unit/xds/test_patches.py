@@ -12,6 +12,7 @@ from shopmesh.appmesh.annotations.protobuf import merged
 from shopmesh.appmesh.store import Resource, State
 from shopmesh.xds.dependencies import Parts
 from shopmesh.xds.snapshot import Snapshot, snapshot
+from tests.support.policies import ANYTHING
 from tests.unit.xds import meshes
 from tests.unit.xds.meshes import node, shop
 from tests.unit.xds.test_effects import tagged
@@ -88,7 +89,7 @@ def test_a_patch_that_does_not_go_together_with_the_rest_is_told() -> None:
 def test_a_change_patches_what_changed() -> None:
     """Another cluster that comes leaves the patched ones as they are, the same objects."""
     state = State([*shop(), order({"cluster/*": {"connect_timeout": "0.2s"}})])
-    parts = Parts(state)
+    parts = Parts(state, ANYTHING)
     before = parts.root(snapshot, proxy().shape)
     parts.changed(meshes.changed(state, meshes.route("product-r", "all", {"product": 1})))
 

@@ -23,11 +23,13 @@ from envoy.extensions.upstreams.http.v3 import http_protocol_options_pb2
 from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryResponse
 from google.protobuf.json_format import MessageToDict
 
+from shopmesh.appmesh.host_policy import HostPolicy
 from shopmesh.appmesh.store import Document, Resource, State
 from shopmesh.xds.dependencies import Parts
 from shopmesh.xds.node import Mode, ProxyNode
 from shopmesh.xds.resources import TypeName
 from shopmesh.xds.snapshot import Snapshot, snapshot
+from tests.support.policies import ANYTHING
 from tests.unit.xds import meshes
 from tests.unit.xds.meshes import listener, node, route, router, service, shop
 
@@ -61,8 +63,8 @@ def proxy(name: str = "order", mode: Mode = "explicit", **more: Any) -> ProxyNod
     return ProxyNode(mesh="shop", name=name, instance=f"{name}-1", mode=mode, **{**ports, **more})
 
 
-def translated(resources: list[Resource], of: ProxyNode | None = None) -> Snapshot:
-    found = Parts(State(resources)).root(snapshot, (of or proxy()).shape)
+def translated(resources: list[Resource], of: ProxyNode | None = None, host_policy: HostPolicy = ANYTHING) -> Snapshot:
+    found = Parts(State(resources), host_policy).root(snapshot, (of or proxy()).shape)
     assert found is not None
     return found
 

@@ -138,3 +138,11 @@ PATCH_NOT_APPLIED = FindingType(
     "proxies have that resource as it was made",
     "correct the annotation shopmesh.dev/patch, or remove it",
 )
+NOT_ALLOWED = FindingType(
+    "SM259",
+    "warning",
+    "A document asks for what the operator does not allow on the host of Envoy",
+    "Envoy is given the document without it: no such log is written, no such patch is applied, and where a certificate"
+    " is not allowed nothing listens or connects, since plain text never takes the place of TLS",
+    "start the control plane with the option that the finding names, or take that part out of the document",
+)

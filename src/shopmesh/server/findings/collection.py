@@ -8,10 +8,11 @@ from types import MappingProxyType
 from shopmesh.appmesh import findings as documents
 from shopmesh.appmesh.catalogue import Finding
 from shopmesh.appmesh.catalogue.documents import SHADOWED
-from shopmesh.appmesh.catalogue.translation import TCP_PORT_TAKEN
+from shopmesh.appmesh.catalogue.translation import NOT_ALLOWED, TCP_PORT_TAKEN
+from shopmesh.appmesh.host_policy import STRICT, HostPolicy
 from shopmesh.appmesh.kinds import children_of
 from shopmesh.appmesh.store import Key, View
-from shopmesh.server.findings import certificates, proxies, traffic
+from shopmesh.server.findings import certificates, host, proxies, traffic
 from shopmesh.server.proxies import ProxyStatus
 from shopmesh.server.store import Commit
 from shopmesh.xds.dependencies import Parts, Reader
@@ -27,8 +28,8 @@ def nothing_more(_: Collection[ProxyStatus]) -> Iterable[Finding]:
 class Findings:
     """Those of the documents are remembered, those of proxies are looked for whenever somebody asks."""
 
-    def __init__(self, view: View) -> None:
-        self._parts = Parts(view)
+    def __init__(self, view: View, host_policy: HostPolicy = STRICT) -> None:
+        self._parts = Parts(view, host_policy)
 
     def committed(self, commit: Commit) -> None:
         """Takes note of what changed; nothing is looked at before somebody asks."""
@@ -50,9 +51,14 @@ class Findings:
             *proxies.look(statuses),
             *certificates.look(statuses, certificate_days),
             *traffic.look(self._parts.root(traffic.weighted_everywhere), statuses),
-            *(one for one in of_translation if one.type is not TCP_PORT_TAKEN or one.key not in unreached),
+            *(one for one in of_translation if not _found_in_documents(one, unreached)),
         ]
         return sorted(found, key=lambda finding: finding.order)
+
+
+def _found_in_documents(one: Finding, unreached: Collection[Key | None]) -> bool:
+    """What is not allowed is found in the document that asks for it, whether it has proxies or not."""
+    return one.type is NOT_ALLOWED or (one.type is TCP_PORT_TAKEN and one.key in unreached)
 
 
 def _everywhere(reader: Reader) -> tuple[Finding, ...]:
@@ -65,7 +71,7 @@ def _below(reader: Reader, key: Key) -> tuple[Finding, ...]:
     resource = reader.get(key)
     if resource is None:
         return ()
-    own = (*documents.of_resource(reader, resource), *traffic.of_node(reader, resource))
+    own = (*documents.of_resource(reader, resource), *traffic.of_node(reader, resource), *host.look(reader, resource))
     return own + tuple(
         one
         for kind in children_of(key.kind)
