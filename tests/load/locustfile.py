@@ -27,7 +27,7 @@ from locust.runners import MasterRunner, WorkerRunner
 from rich.console import Console
 
 from shopmesh import DEFAULT_ENDPOINT
-from shopmesh.client import Client, ClientError, meshes
+from shopmesh.client import ClientError, meshes
 from shopmesh.load.document import summary
 from shopmesh.load.html import page
 from shopmesh.load.plan import Plan
@@ -38,6 +38,7 @@ from shopmesh.load.tally import Tally
 from shopmesh.load.text import rendered
 from shopmesh.load.watching import Watcher
 from shopmesh.load.weights import Setting, given
+from shopmesh.local.access import open_client
 
 LAST_COUNT = "shopmesh last count"
 """The message of a worker whose users have stopped."""
@@ -70,7 +71,7 @@ class Count:
         """Counts from now on, and asks the control plane for the weights, if there is one."""
         self.tally, self.began, self.ended = Tally(), time.time(), None
         self._watcher = None
-        client = self._stack.enter_context(Client(self._options.endpoint_url))
+        client = self._stack.enter_context(open_client(Path.cwd(), self._options.endpoint_url))
         try:
             mesh = self._options.mesh or next(iter(meshes(client)), "")
             nodes = dict(pair.split("=", 1) for pair in self._options.node)

@@ -26,6 +26,7 @@ class Command(NamedTuple):
 
 COMMANDS = {
     "up": Command("shopmesh.cli.local:up", "Run the whole mesh on this machine, until Ctrl-C."),
+    "env": Command("shopmesh.cli.env:env", "Print the variables that let `aws` talk to this machine's mesh, for eval."),
     "demo": Command("shopmesh.cli.local:demo", "Play the webinar: two canary releases under load, nothing lost."),
     "start": Command("shopmesh.cli.local:start", "Start a workload beside those that run."),
     "stop": Command("shopmesh.cli.local:stop", "Stop a workload and take it out of the mesh."),

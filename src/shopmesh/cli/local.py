@@ -12,18 +12,14 @@ from urllib.parse import urlsplit
 import click
 
 from shopmesh.cli.host_policy import host_policy_options
-from shopmesh.cli.settings import RUN_FOLDER, Settings
+from shopmesh.cli.options import no_auth_option, run_folder_option
+from shopmesh.cli.settings import Settings
+from shopmesh.local.access import RUN_FOLDER
 
 if TYPE_CHECKING:
     from shopmesh.appmesh.host_policy import HostPolicy
 
-_run_folder = click.option(
-    "--run-dir",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=RUN_FOLDER,
-    show_default=True,
-    help="Folder of the store, the log and the control socket.",
-)
+_run_folder = run_folder_option("Folder of the store, the access key, the log and the control socket.")
 
 
 @click.command(
@@ -48,6 +44,7 @@ Examples:
 @click.option("--without", multiple=True, metavar="NAME", help="Not this virtual node, gateway or service.")
 @click.option("--way-in", default="order", show_default=True, metavar="SERVICE", help="The service at --port.")
 @host_policy_options
+@no_auth_option
 @_run_folder
 def up(
     empty: bool,
@@ -58,6 +55,7 @@ def up(
     only: tuple[str, ...],
     without: tuple[str, ...],
     way_in: str,
+    no_auth: bool,
     run_dir: Path,
     host_policy: HostPolicy,
 ) -> None:
@@ -84,6 +82,7 @@ def up(
         reset=reset,
         host_policy=host_policy,
         way_in=way_in,
+        no_auth=no_auth,
     )
 
     def tell(machine: Machine, answered: bool) -> None:
@@ -142,7 +141,11 @@ Examples:
     help="How long each stage lasts at least; without it, as long as the statistics need (--rollback: 15).",
 )
 @click.option("--port", default=8080, show_default=True, help="The way in; 0 for any free port.")
-@click.option("--api-port", default=0, help="The App Mesh API, to watch along; any free port without it.")
+@click.option(
+    "--api-port",
+    default=0,
+    help="The App Mesh API, to watch along; any free port without it. Its key is in --run-dir.",
+)
 @click.option(
     "--run-dir",
     type=click.Path(file_okay=False, path_type=Path),

@@ -7,6 +7,7 @@ import logging
 import os
 import socket
 import sys
+from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,14 +16,17 @@ import click
 
 from shopmesh.cli.files import sources
 from shopmesh.cli.host_policy import host_policy_options
-from shopmesh.cli.settings import RUN_FOLDER
+from shopmesh.cli.options import no_auth_option, run_folder_option
 from shopmesh.private_files import XDS_TOKEN, ensure_token_file, make_private_folder
 
 if TYPE_CHECKING:
     from shopmesh.appmesh.host_policy import HostPolicy
     from shopmesh.kubernetes.control_plane import Cluster
+    from shopmesh.local.access import Access
     from shopmesh.server.config import Config
     from shopmesh.server.control_plane import Bound
+
+log = logging.getLogger(__name__)
 
 _POD_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
@@ -31,6 +35,7 @@ _POD_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
     epilog="""\b
 Examples:
   shopmesh serve
+  shopmesh serve --run-dir mesh-a; eval "$(shopmesh env --run-dir mesh-a)"
   shopmesh serve --store mesh.db --credentials keys --host 0.0.0.0 --xds-host 0.0.0.0 --xds-token-file token
   shopmesh serve --kubernetes    the cluster of KUBECONFIG is the store; in a pod its own cluster
 
@@ -63,28 +68,24 @@ proxies bring the token that their pod was given for the audience; xDS is served
 @click.option(
     "--credentials",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="File in the form of ~/.aws/credentials: requests must be signed with one of its keys.",
+    help="File in the form of ~/.aws/credentials: requests must be signed with one of its keys.  [default: a key that "
+    "is made in --run-dir]",
 )
+@no_auth_option
+@run_folder_option("Folder of the access key and of the token for xDS, where no files are named for them.")
 @click.option(
     "--xds-token-file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="File of the token that proxies must bring; read anew for each stream, so it may be replaced.  "
     "[default for a port: xds-token in the run folder, made when missing]",
 )
-@click.option(
-    "--run-dir",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=RUN_FOLDER,
-    show_default=True,
-    help="Folder of the token for xDS, where no file is named.",
-)
 @click.option("--region", default="us-east-1", show_default=True, help="Region in ARNs and signatures.")
 @click.option("--account", default="123456789012", show_default=True, help="Account in ARNs, 12 digits.")
 @click.option(
     "--insecure",
     is_flag=True,
-    help="No authentication where none is configured: everybody who reaches the addresses, every program of this "
-    "machine at least, may change the mesh and be a proxy that others send requests to.",
+    help="Proxies need no token where none is named, and --no-auth may listen on other addresses than loopback: "
+    "everybody who reaches them, every program of this machine at least, may be a proxy that others send requests to.",
 )
 @click.option("--kubernetes", is_flag=True, help="Keep nothing: a cluster's API server is the store.")
 @click.option(
@@ -124,8 +125,9 @@ def serve(
     xds_socket: Path | None,
     store: Path | None,
     credentials: Path | None,
-    xds_token_file: Path | None,
+    no_auth: bool,
     run_dir: Path,
+    xds_token_file: Path | None,
     region: str,
     account: str,
     insecure: bool,
@@ -141,7 +143,8 @@ def serve(
     """Run the control plane: the App Mesh API for clients, xDS for Envoys."""
     # gRPC's C core writes lines of its own to standard error, beside the one that says what to do.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
-    from shopmesh.server.config import Config, ConfigError, read_credentials
+    from shopmesh.local.access import Access
+    from shopmesh.server.config import Config, ConfigError
     from shopmesh.server.control_plane import run
     from shopmesh.server.store import StoreError
 
@@ -149,15 +152,23 @@ def serve(
         raise click.UsageError(
             "--store, --xds-token-file and --xds-socket are for a control plane that keeps its own resources"
         )
+    if no_auth and (credentials or kubernetes):
+        raise click.UsageError("--no-auth takes unsigned requests: leave it out, or --credentials and --kubernetes")
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(message)s")
 
+    access = None if credentials or kubernetes else Access(run_dir.absolute())
+
     def ready(bound: Bound) -> None:
+        if access is not None:
+            _publish(access, host, bound.api_port, region)
+        if no_auth:
+            log.warning("--no-auth: every program and every user of this machine may read and change the mesh")
         xds = xds_socket or f"{xds_host}:{bound.xds_port}"
         token = f" with the token in {config.xds_token_file}" if config.xds_token_file else ""
         click.echo(f"App Mesh API on http://{host}:{bound.api_port}, xDS on {xds}{token}", err=True)
 
     try:
-        keys = read_credentials(credentials) if credentials else {}
+        keys = _keys(credentials, access)
         if not (kubernetes or insecure or xds_socket or xds_token_file):
             xds_token_file = _own_token(run_dir)
         config = Config(
@@ -169,7 +180,7 @@ def serve(
             store=store,
             region=region,
             account=account,
-            credentials=keys,
+            credentials={} if no_auth else keys,
             xds_token_file=xds_token_file,
             insecure=insecure,
             host_policy=host_policy,
@@ -193,6 +204,26 @@ def _own_token(run_folder: Path) -> Path:
             f"cannot make the token for xDS in {run_folder}: {error.strerror}; choose another folder with --run-dir"
         ) from error
     return path
+
+
+def _keys(credentials: Path | None, access: Access | None) -> Mapping[str, str]:
+    """The keys that requests must be signed with; in a cluster they come from there."""
+    from shopmesh.server.config import read_credentials
+
+    if credentials is not None:
+        return read_credentials(credentials)
+    return access.create_key() if access is not None else {}
+
+
+def _publish(access: Access, host: str, api_port: int, region: str) -> None:
+    from shopmesh.local.access import ControlPlane
+
+    reached_by = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    authority = f"[{reached_by}]:{api_port}" if ":" in reached_by else f"{reached_by}:{api_port}"
+    try:
+        access.publish(ControlPlane(f"http://{authority}", region, os.getpid()))
+    except OSError as error:
+        log.warning("`shopmesh env` will not find this control plane: %s", error)
 
 
 def _control_plane(config: Config, cluster: Cluster | None) -> AbstractAsyncContextManager[Bound]:

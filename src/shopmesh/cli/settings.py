@@ -12,9 +12,6 @@ import click
 if TYPE_CHECKING:
     from shopmesh.client import Client
 
-RUN_FOLDER = Path(".shopmesh")
-"""Where `up` and `serve` keep what is theirs, unless the user names another folder."""
-
 
 def color_wanted() -> bool | None:
     """False where NO_COLOR is set (https://no-color.org), else None: a terminal decides."""
@@ -32,9 +29,9 @@ class Settings:
 
     def client(self) -> Client:
         """A client of that control plane; nothing is asked yet."""
-        from shopmesh.client import Client  # botocore takes its time, and `--help` has no use for it
+        from shopmesh.local.access import open_client
 
-        return Client(self.endpoint_url, self.region)
+        return open_client(Path.cwd(), self.endpoint_url, self.region)
 
     def the_mesh(self, client: Client) -> str:
         """The mesh that is meant: the one named, or the only one there is."""

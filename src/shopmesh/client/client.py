@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -44,9 +45,13 @@ class Client:
         # Imported here: it takes a quarter of a second, and most commands do without.
         import boto3  # type: ignore[import-untyped]  # the client's own types are those of types-boto3-appmesh
         from botocore.config import Config
+        from botocore.session import Session as CoreSession
 
+        # All that matters is given here. The user's profile and configuration are for AWS: a profile that is missing,
+        # or one that asks for FIPS endpoints, would be an error.
+        session = CoreSession({"profile": (None, None, None, None), "config_file": (None, None, os.devnull, None)})
         keys = self._credentials.get_frozen_credentials()
-        client: AppMeshClient = boto3.client(
+        client: AppMeshClient = boto3.Session(botocore_session=session).client(
             "appmesh",
             endpoint_url=self.endpoint_url,
             region_name=self.region,

@@ -11,9 +11,8 @@ import asyncio
 import sys
 from collections.abc import Callable, Sequence
 
-from botocore.credentials import Credentials
-
 from shopmesh.client import Client
+from shopmesh.local.access import Access
 from shopmesh.local.envoy import Envoy
 from shopmesh.local.errors import StartError
 from shopmesh.local.guard import Guard
@@ -56,8 +55,7 @@ class Machine:
     def client(self) -> Client:
         """Asks the control plane; it blocks, so call it in a thread."""
         if self._client is None:
-            # The control plane of one machine asks for no credentials; looking for the user's own takes time.
-            self._client = Client(self.settings.endpoint, credentials=Credentials("shopmesh", "shopmesh"))
+            self._client = Client(self.settings.endpoint, credentials=Access(self.settings.run_folder).credentials())
         return self._client
 
     async def start_control_plane(self) -> None:
@@ -151,6 +149,7 @@ class Machine:
                     else ("--xds-port", str(settings.xds_port))
                 ),
                 *settings.host_policy.arguments,
+                *(("--no-auth",) if settings.no_auth else ()),
             ),
             environment=settings.environment,
             folder=settings.project,

@@ -20,7 +20,7 @@ from shopmesh.private_files import XDS_TOKEN
 class Settings:
     """Ports are resolved: none is 0. `xds_port` None: xDS is on a socket of the run folder.
 
-    `environment` is what child programs inherit.
+    `environment` is what child programs inherit. With `no_auth` the control plane takes requests without signatures.
     """
 
     project: Path
@@ -31,6 +31,7 @@ class Settings:
     envoy: Path
     environment: Mapping[str, str] = field(repr=False)
     host_policy: HostPolicy = STRICT
+    no_auth: bool = False
 
     @property
     def endpoint(self) -> str:
@@ -61,6 +62,7 @@ def resolved(
     api_port: int = 0,
     xds_port: int | None = None,
     host_policy: HostPolicy = STRICT,
+    no_auth: bool = False,
 ) -> Settings:
     """Settings with free ports for 0. Raises StartError for a taken port or a program that is not installed."""
     if importlib.util.find_spec("gunicorn") is None:
@@ -82,6 +84,7 @@ def resolved(
             if not name.lower().endswith("_proxy") and not name.startswith("AWS_ENDPOINT_URL")
         },
         host_policy=host_policy,
+        no_auth=no_auth,
     )
 
 

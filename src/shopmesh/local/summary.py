@@ -10,7 +10,6 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from shopmesh.client import DEFAULT_ENDPOINT
 from shopmesh.local.machine import Machine
 from shopmesh.local.ports import LOOPBACK
 
@@ -53,10 +52,8 @@ def show(console: Console, machine: Machine, answered: bool, run_folder: str | N
 
 
 def _next(machine: Machine, answered: bool, run_folder: str | None) -> list[str]:
-    endpoint = machine.settings.endpoint
-    lines = []
-    if endpoint != DEFAULT_ENDPOINT or not answered:
-        lines.append(f"export AWS_ENDPOINT_URL_APP_MESH={endpoint}")
+    folder = f" --run-dir {shlex.quote(run_folder)}" if run_folder else ""
+    lines = [f'eval "$(shopmesh env{folder})"  # prepares a terminal for aws']
     if not answered:
         return [*lines, "shopmesh apply -f mesh/", f"curl {machine.settings.way_in}"]
     lines += [f"curl {machine.settings.way_in}", "shopmesh status"]
@@ -65,7 +62,6 @@ def _next(machine: Machine, answered: bool, run_folder: str | None) -> list[str]
     canaries = [workload for workload in workloads if workload.node != first[workload.service]]
     if canaries:
         last = canaries[-1]
-        folder = f" --run-dir {run_folder}" if run_folder else ""
         lines += [f"shopmesh route {last.service} {last.node}=50", f"shopmesh stop {last.node}{folder}"]
     if machine.pairs:
         socket = _from_here(next(iter(machine.pairs.values())).sidecar.admin)

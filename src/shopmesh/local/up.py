@@ -41,6 +41,7 @@ class Options:
     reset: bool = False
     way_in: str = WAY_IN
     host_policy: HostPolicy = STRICT
+    no_auth: bool = False
 
 
 async def up(options: Options, terminal: Terminal, tell: Callable[[Machine, bool], None]) -> None:
@@ -72,6 +73,7 @@ async def up(options: Options, terminal: Terminal, tell: Callable[[Machine, bool
             options.api_port,
             options.xds_port,
             options.host_policy,
+            options.no_auth,
         )
         machine = Machine(settings, ports, terminal, folder.record, options.way_in)
         with stopping(machine, terminal) as stop:

@@ -57,7 +57,7 @@ class Config:
             return
         if not is_loopback(self.host) and not self.credentials:
             raise ConfigError(
-                f"the API would listen on {self.host} without credentials: give --credentials FILE, "
+                f"the API would listen on {self.host} without credentials: leave out --no-auth, "
                 "listen on 127.0.0.1, or say --insecure if everybody who reaches this address may change the mesh"
             )
         if self.xds_socket is None and self.xds_token_file is None:

@@ -1,8 +1,8 @@
 """What a web page of another site can make a browser send is refused, whatever it asks for and however it is signed.
 
-    Host                      names another machine: a page of another site that had its name resolved to this one
-    Origin, Sec-Fetch-Site    the request comes from a page of another site, or of another port of this machine
-    Content-Type              no JSON: what a page may send without asking first (a "simple" request) never is
+    Host                      a name of somebody else: its owner can resolve it to this machine (DNS rebinding)
+    Origin, Sec-Fetch-Site    a page of another site, or of another port of this machine
+    Content-Type              other than JSON: a page may send such bodies without a preflight
 
 Each check looks at headers alone, so none of a refused request's body is read.
 https://www.w3.org/TR/fetch-metadata/  https://www.rfc-editor.org/rfc/rfc9110#status.421

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import subprocess
 
 from shopmesh.load.engine import steady
 from tests.bench.mesh.running import Mesh, mesh
 from tests.bench.report import spread, table
+from tests.support.access import environment_of
 from tests.support.faults import fault
 from tests.support.process import BIN
 
@@ -49,15 +51,15 @@ def measure(rounds: int, rate: float) -> str:
 def _canary(running: Mesh, rate: float) -> tuple[int, float, int]:
     """Exit status, seconds from the first weight to the last, and requests that users lost."""
     running.weigh("product", product_vn=100, product_v2_vn=0)
-    endpoint = ("--endpoint-url", f"http://127.0.0.1:{running.api_port}")
-    command = [BIN / "shopmesh", *endpoint, "canary", "product", "--to", "product-v2-vn"]
+    environment = {**os.environ, **environment_of(running.run_folder, running.api_port)}
+    command = [BIN / "shopmesh", "canary", "product", "--to", "product-v2-vn"]
     options = ["--steps", STEPS, "--every", f"{EVERY}s", "--patience", "60s"]
 
     async def story() -> tuple[int, int]:
         engine = steady(f"http://127.0.0.1:{running.way_in}/", rate)
         await engine.start()
         done = await asyncio.to_thread(
-            subprocess.run, [*map(str, command), *options], stdout=subprocess.DEVNULL, check=False
+            subprocess.run, [*map(str, command), *options], env=environment, stdout=subprocess.DEVNULL, check=False
         )
         tally = await engine.stop()
         return done.returncode, tally.bad

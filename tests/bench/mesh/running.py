@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shopmesh.client import Client
+from shopmesh.local.access import Access
 from shopmesh.local.folder import processes
 from tests.support.process import BIN, Child, free_port, running
 
@@ -72,7 +73,7 @@ def mesh() -> Iterator[Mesh]:
         with running([str(BIN / "shopmesh"), "up", "--run-dir", folder, *ports]) as child:
             child.wait_for(lambda: answered(way_in), "an answer through the mesh", 30)
             started = time.perf_counter() - began
-            with Client(f"http://127.0.0.1:{api_port}") as client:
+            with Client(f"http://127.0.0.1:{api_port}", credentials=Access(Path(folder)).credentials()) as client:
                 found = Mesh(way_in, api_port, started, child, client, Path(folder))
                 child.wait_for(found.in_step, "all proxies in step", 30)
                 yield found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -31,8 +32,13 @@ class ControlPlane:
 
 @contextlib.contextmanager
 def serving(*arguments: str) -> Iterator[ControlPlane]:
-    """`shopmesh serve` on free ports, open to this machine where the arguments configure nothing."""
-    with running((*SERVE, "--api-port", "0", "--xds-port", "0", "--insecure", *arguments)) as child:
+    """`shopmesh serve` on free ports with a run folder of its own, open to this machine where nothing is configured."""
+    auth = () if "--credentials" in arguments else ("--no-auth",)
+    options = ("--api-port", "0", "--xds-port", "0", "--insecure", *auth, *arguments)
+    with (
+        tempfile.TemporaryDirectory(prefix="shopmesh-serve-") as folder,
+        running((*SERVE, "--run-dir", folder, *options)) as child,
+    ):
         told = child.wait_for(lambda: re.search(r"http://\S+?:(\d+), xDS on \S+?:(\d+)", child.output), "its ports")
         yield ControlPlane(child, int(told[1]), int(told[2]))
 

@@ -82,7 +82,7 @@ def test_a_taken_port_is_named_in_one_line(option: str, what: str) -> None:
 
 def test_listening_to_others_without_credentials_is_refused() -> None:
     """Nobody opens a mesh to a network by accident."""
-    assert "without credentials" in refused("--host", "0.0.0.0", "--api-port", "0", "--xds-port", "0")
+    assert "without credentials" in refused("--no-auth", "--host", "0.0.0.0", "--api-port", "0", "--xds-port", "0")
 
 
 def test_a_damaged_store_is_named_and_left_as_it_is(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import grpc
 import pytest
 from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryRequest, DeltaDiscoveryResponse
 
+from shopmesh.private_files import XDS_TOKEN
 from shopmesh.server.transport import SERVICE
 from shopmesh.xds.node import ProxyNode
 from tests.contract.control_plane.conftest import SERVE
@@ -80,7 +81,7 @@ def test_insecure_opens_the_port(folder: Path) -> None:
     """By its own word, and without a token."""
     with running((*SERVE, *PORTS, "--insecure", "--run-dir", folder / "run")) as child:
         assert says(listening(child)) == grpc.StatusCode.OK
-    assert not (folder / "run").exists()
+    assert not (folder / "run" / XDS_TOKEN).exists()
 
 
 def test_a_socket_is_for_who_may_enter_its_folder(folder: Path) -> None:

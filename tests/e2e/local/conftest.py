@@ -15,7 +15,9 @@ from pathlib import Path
 import pytest
 
 from shopmesh.client import Client
+from shopmesh.local.access import Access
 from shopmesh.local.folder import processes
+from tests.support.access import environment_of
 from tests.support.process import BIN, Child, eventually, free_port, running
 
 PROJECT = Path(__file__).parents[3]
@@ -33,7 +35,12 @@ class Up:
 
     @cached_property
     def client(self) -> Client:
-        return Client(f"http://127.0.0.1:{self.api_port}")
+        return Client(f"http://127.0.0.1:{self.api_port}", credentials=Access(self.run_folder).credentials())
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What lets `shopmesh` in another process find it."""
+        return environment_of(self.run_folder, self.api_port)
 
     def close(self) -> None:
         if "client" in self.__dict__:

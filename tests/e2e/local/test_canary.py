@@ -33,8 +33,7 @@ class Shop:
     up: Up
 
     def shopmesh(self, *arguments: str) -> contextlib.AbstractContextManager[Child]:
-        endpoint = ("--endpoint-url", f"http://127.0.0.1:{self.up.api_port}")
-        return running((*SHOPMESH, *endpoint, *arguments), cwd=PROJECT)
+        return running((*SHOPMESH, *arguments), self.up.environment, PROJECT)
 
     def canary(self, *arguments: str, service: str = "product") -> contextlib.AbstractContextManager[Child]:
         return self.shopmesh("canary", service, *arguments)

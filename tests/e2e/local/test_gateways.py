@@ -49,7 +49,7 @@ def test_a_gateway_of_the_manifests_serves_on_its_own_port(tmp_path: Path) -> No
         up.wait()
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/catalogue", timeout=5) as answer:
             body = json.loads(answer.read())
-        with running((*SHOPMESH, "status"), env={"AWS_ENDPOINT_URL_APP_MESH": up.client.endpoint_url}) as status:
+        with running((*SHOPMESH, "status"), env=up.environment) as status:
             status.process.wait(20)
             (line,) = [line.split() for line in status.output.splitlines() if line.startswith("shop-gw-1")]
 

@@ -26,8 +26,7 @@ def test_a_change_of_the_weights_in_the_middle_of_a_load(up: Up, tmp_path: Path)
     weigh(up, 75, 25)
     report, page = tmp_path / "load.json", tmp_path / "load.html"
     options = ("--rate", "80", "--for", "8s", "--report", str(report), "--report", str(page), "--assert-errors", "0")
-    endpoint = ("--endpoint-url", f"http://127.0.0.1:{up.api_port}")
-    with running((*SHOPMESH, *endpoint, "load", f"http://127.0.0.1:{up.port}/", *options), cwd=PROJECT) as load:
+    with running((*SHOPMESH, "load", f"http://127.0.0.1:{up.port}/", *options), up.environment, PROJECT) as load:
         sent = up.client.splits("shopmesh", since=0)
 
         def under_way() -> bool:

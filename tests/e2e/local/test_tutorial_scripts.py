@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -15,11 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from tests.e2e.local.conftest import Up, starting
+from tests.support.access import FOREIGN_VARIABLES
 from tests.support.process import BIN, eventually
 
 Call = tuple[str, dict[str, Any]]
-
-CONFIG = "[default]\nregion = us-west-2\noutput = json\napi_versions =\n  appmesh = 2018-10-01\n"
 
 
 def dns(service: str) -> str:
@@ -84,19 +84,12 @@ def written(folder: Path) -> None:
 
 
 def run(script: str, folder: Path, up: Up) -> str:
-    """Runs a script as the tutorial does, with its environment; what it printed."""
-    environment = {
-        **os.environ,
-        "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
-        "AWS_CONFIG_FILE": str(folder / "config"),
-        "AWS_SHARED_CREDENTIALS_FILE": str(folder / "credentials"),
-        "AWS_ENDPOINT_URL_APP_MESH": f"http://127.0.0.1:{up.api_port}",
-        "AWS_PAGER": "",
-    }
-    for name in ("AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        environment.pop(name, None)
+    """Runs a script as it stands, as the tutorial does, from a shell that was meant for AWS; what it printed."""
+    run_folder = shlex.quote(str(up.run_folder))
+    prepared = f'eval "$(shopmesh env --run-dir {run_folder} --api-version 2018-10-01)"; exec sh -e {script}'
+    environment = {**FOREIGN_VARIABLES, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "HOME": str(folder)}
     done = subprocess.run(
-        ["sh", "-e", script], cwd=folder, env=environment, capture_output=True, text=True, timeout=100, check=False
+        ["sh", "-ec", prepared], cwd=folder, env=environment, capture_output=True, text=True, timeout=100, check=False
     )
     assert done.returncode == 0, f"{script}\n{done.stdout}\n{done.stderr}"
     return done.stdout
@@ -115,8 +108,6 @@ def versions(up: Up, requests: int = 60) -> Counter[str]:
 def test_the_scripts_of_the_webinar_run_and_traffic_follows_each(tmp_path: Path) -> None:
     """An empty mesh is built, extended by two canaries and taken down by the unmodified `aws` CLI."""
     written(tmp_path)
-    (tmp_path / "config").write_text(CONFIG)
-    (tmp_path / "credentials").write_text("[default]\naws_access_key_id = any\naws_secret_access_key = any\n")
     with starting(tmp_path, "--empty") as up:
         up.wait()
         assert up.client.appmesh.list_meshes()["meshes"] == []

@@ -16,6 +16,8 @@ from pathlib import Path
 import grpc
 import pytest
 
+from shopmesh.client import Client, Refused
+from shopmesh.local.access import Access
 from shopmesh.local.http import ask
 from shopmesh.local.workloads import promised, read
 from shopmesh.server import transport
@@ -123,13 +125,40 @@ def test_the_run_folder_s_files_are_their_owner_s_alone(up: Up) -> None:
     assert {} == {file.name: oct(file.stat().st_mode) for file in files if stat.S_IMODE(file.stat().st_mode) & 0o077}
 
 
+def test_only_who_has_the_run_folder_s_key_may_change_the_mesh(tmp_path: Path) -> None:
+    """Another user of the machine reaches the port and gets nothing; the key outlives the store."""
+    keys = []
+    for _ in range(2):
+        with starting(tmp_path, "--empty", "--reset") as up:
+            up.wait()
+            with Client(f"http://127.0.0.1:{up.api_port}") as stranger, pytest.raises(Refused):
+                stranger.requests([{"operation": "CreateMesh", "parameters": {"meshName": "taken"}}])
+            assert [] == up.client.appmesh.list_meshes()["meshes"]
+            up.client.appmesh.create_mesh(meshName="mine")
+            file = Access(up.run_folder).credentials_file
+            keys.append(file.read_text())
+            assert 0o600 == stat.S_IMODE(file.stat().st_mode)
+            assert keys[0].split()[-1] not in up.child.output
+
+    assert keys[0] == keys[1]
+
+
+def test_without_signatures_the_log_says_who_may_change_the_mesh(tmp_path: Path) -> None:
+    """--no-auth is for loopback alone, and shown where its user looks."""
+    with starting(tmp_path, "--empty", "--no-auth") as up:
+        up.wait()
+        with Client(f"http://127.0.0.1:{up.api_port}") as anybody:
+            assert [] == anybody.appmesh.list_meshes()["meshes"]
+        assert "every program and every user of this machine may read and change the mesh" in up.child.output
+
+
 def test_the_log_is_plain_text_when_it_is_piped(up: Up) -> None:
     """No control characters; each line tells whose it is; the summary says where to go on."""
     output = up.child.output
 
     assert not [character for character in output if not character.isprintable() and character != "\n"]
     assert f"curl http://127.0.0.1:{up.port}/" in output
-    assert f"AWS_ENDPOINT_URL_APP_MESH=http://127.0.0.1:{up.api_port}" in output
+    assert f'eval "$(shopmesh env --run-dir {up.run_folder})"' in output
     assert "order-vn-1 app" in output
 
 

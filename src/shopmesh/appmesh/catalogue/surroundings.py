@@ -16,7 +16,8 @@ CONTROL_PLANE_REFUSES = FindingType(
     "error",
     "The control plane refuses to answer",
     "no tool with these credentials can read or change the mesh",
-    "give the credentials that it was started with, in the usual places (AWS_ACCESS_KEY_ID, ~/.aws/credentials)",
+    'on its machine: run shopmesh in the folder in which it was started, or `eval "$(shopmesh env)"`; else give the '
+    "credentials that it was started with, in the usual places (AWS_SHARED_CREDENTIALS_FILE, AWS_ACCESS_KEY_ID)",
 )
 OTHER_VERSION = FindingType(
     "SM303",

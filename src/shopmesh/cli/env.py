@@ -1,0 +1,82 @@
+"""`shopmesh env`: a terminal that is prepared for `aws`."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import click
+
+from shopmesh.cli.options import run_folder_option
+from shopmesh.local.access import API_VERSIONS, LATEST, Access
+
+UNSET = (
+    *("AWS_PROFILE", "AWS_DEFAULT_PROFILE"),
+    *("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN"),
+    *("AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ROLE_ARN", "AWS_ROLE_SESSION_NAME"),
+    *("AWS_DEFAULT_REGION", "AWS_DEFAULT_OUTPUT"),
+    *("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_APP_MESH", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"),
+    *("AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT"),
+)
+"""What a shell may have for AWS itself, and what comes before the two files.
+
+https://docs.aws.amazon.com/cli/latest/userguide/cli-configure-envvars.html
+"""
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  eval "$(shopmesh env)"                              bash, zsh and other POSIX shells
+  shopmesh env --shell fish | source
+  eval "$(shopmesh env --api-version 2018-10-01)"     for the webinar's own scripts
+
+\b
+Afterwards `aws appmesh …`, every AWS SDK and shopmesh itself talk to the control plane of the run folder, in this
+terminal alone. Your own AWS configuration is not touched.
+"""
+)
+@run_folder_option("The run folder of `shopmesh up` or `shopmesh serve`.")
+@click.option(
+    "--api-version",
+    type=click.Choice(API_VERSIONS),
+    default=LATEST,
+    show_default=True,
+    help="The version of App Mesh's API that `aws` speaks.",
+)
+@click.option(
+    "--shell",
+    type=click.Choice(["sh", "fish"]),
+    default="sh",
+    show_default=True,
+    help="The shell that reads it; sh is for bash, zsh and all other POSIX shells.",
+)
+def env(run_dir: Path, api_version: str, shell: str) -> None:
+    """Print the variables that let `aws` talk to the mesh of this machine, for `eval`."""
+    access = Access(run_dir.absolute())
+    found = access.published()
+    if found is None:
+        raise click.ClickException(
+            f"no control plane has run in {run_dir} yet: start one with `shopmesh up`, or name another folder with "
+            "--run-dir"
+        )
+    variables = {
+        "AWS_CONFIG_FILE": str(access.config_file(api_version)),
+        "AWS_SHARED_CREDENTIALS_FILE": str(access.credentials_file),
+        "AWS_REGION": found.region,
+        "SHOPMESH_ENDPOINT_URL": found.endpoint_url,
+    }
+    click.echo((_fish if shell == "fish" else _posix)(variables, UNSET))
+
+
+def _posix(variables: Mapping[str, str], unset: Iterable[str]) -> str:
+    lines = [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
+    return "\n".join([f"unset {' '.join(unset)}", *lines])
+
+
+def _fish(variables: Mapping[str, str], unset: Iterable[str]) -> str:
+    # https://fishshell.com/docs/current/language.html#quotes
+    quoted = {name: value.replace("\\", "\\\\").replace("'", "\\'") for name, value in variables.items()}
+    lines = [f"set --erase {name}" for name in unset]
+    return "\n".join([*lines, *(f"set --global --export {name} '{value}'" for name, value in quoted.items())])

@@ -1,0 +1,174 @@
+"""How the programs of one user reach the control plane of a run folder: its key, and where it listens.
+
+    aws/credentials           the access key: made once, and kept by `up --reset`
+    aws/config                endpoint, region and output, for `aws` and every other SDK
+    aws/config-2018-10-01     the same, with the version of the API that the webinar's scripts were written for
+    control-plane.json        the endpoint, and the process that serves it
+
+Only this user may read them. The key belongs to its run folder: it is found for the endpoint that a running process
+of this folder serves, and for no other, so nothing is signed with it that another program receives.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import urlsplit
+
+from shopmesh.private_files import create_file, make_private_folder, private_opener, write_private_file
+from shopmesh.server.config import ConfigError, new_credentials, parsed_credentials
+
+if TYPE_CHECKING:
+    from botocore.credentials import Credentials
+
+    from shopmesh.client import Client
+
+RUN_FOLDER = Path(".shopmesh")
+"""Of a project, unless another is named."""
+LATEST, PREVIEW = "2019-01-25", "2018-10-01"
+API_VERSIONS = (LATEST, PREVIEW)
+
+_LARGEST_FILE = 65_536
+
+
+class ControlPlane(NamedTuple):
+    """The control plane that a run folder has, or had last."""
+
+    endpoint_url: str
+    region: str
+    process_id: int
+
+
+class Key(NamedTuple):
+    """What a request is signed with, and for which region."""
+
+    credentials: Credentials
+    region: str
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """The files of one run folder."""
+
+    run_folder: Path
+
+    @property
+    def credentials_file(self) -> Path:
+        return self.run_folder / "aws" / "credentials"
+
+    def config_file(self, api_version: str = LATEST) -> Path:
+        return self.run_folder / "aws" / ("config" if api_version == LATEST else f"config-{api_version}")
+
+    def create_key(self) -> Mapping[str, str]:
+        """The folder's access key (id → secret), made if there is none; raises ConfigError."""
+        try:
+            make_private_folder(self.run_folder)
+            make_private_folder(self.credentials_file.parent)
+            with contextlib.suppress(FileExistsError):
+                create_file(self.credentials_file, new_credentials())
+            return self._keys()
+        except OSError as error:
+            raise ConfigError(
+                f"cannot make an access key in {self.credentials_file}: {error.strerror}; choose another folder with "
+                "--run-dir"
+            ) from error
+
+    def credentials(self) -> Credentials:
+        """The key, to sign requests with; raises ConfigError and OSError."""
+        from botocore.credentials import Credentials  # as in `open_client`
+
+        key, secret = next(iter(self._keys().items()))
+        return Credentials(key, secret)
+
+    def publish(self, control_plane: ControlPlane) -> None:
+        """Writes where the control plane listens, for `aws` and for `find_key`; raises OSError."""
+        endpoint_url, region, process_id = control_plane
+        for version in API_VERSIONS:
+            write_private_file(self.config_file(version), _aws_config(endpoint_url, region, version))
+        document = {"endpointUrl": endpoint_url, "region": region, "processId": process_id}
+        write_private_file(self._record, json.dumps(document) + "\n")
+
+    def published(self) -> ControlPlane | None:
+        """The folder's control plane; None when there has been none, or its file cannot be read."""
+        try:
+            document = json.loads(_read(self._record))
+            return ControlPlane(str(document["endpointUrl"]), str(document["region"]), int(document["processId"]))
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            return None
+
+    @property
+    def _record(self) -> Path:
+        return self.run_folder / "control-plane.json"
+
+    def _keys(self) -> dict[str, str]:
+        return parsed_credentials(_read(self.credentials_file), str(self.credentials_file))
+
+
+def find_key(start: Path, endpoint_url: str) -> Key | None:
+    """The key for an endpoint, from the run folder of `start` or of a folder above it; None when it is of none of them.
+
+    Folders and files of other users are passed over.
+    """
+    for folder in (start, *start.parents):
+        access = Access(folder / RUN_FOLDER)
+        found = access.published()
+        if found and _same_endpoint(found.endpoint_url, endpoint_url) and _is_running(found.process_id):
+            with contextlib.suppress(OSError, ValueError, ConfigError):
+                return Key(access.credentials(), found.region)
+    return None
+
+
+def open_client(start: Path, endpoint_url: str, region: str = "us-east-1") -> Client:
+    """A client of a control plane; nothing is asked yet.
+
+    The key of a run folder comes before all others, and only for its own control plane, whatever the shell has for AWS
+    itself; everywhere else the usual AWS chain decides.
+    """
+    from shopmesh.client import Client  # botocore takes its time, and `--help` has no use for it
+
+    if (key := find_key(start, endpoint_url)) is not None:
+        return Client(endpoint_url, key.region, key.credentials)
+    return Client(endpoint_url, region)
+
+
+def _aws_config(endpoint_url: str, region: str, version: str) -> str:
+    # https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html
+    lines = ["[default]", f"region = {region}", "output = json", "services = shopmesh"]
+    if version != LATEST:
+        lines += ["api_versions =", f"  appmesh = {version}"]
+    return "\n".join([*lines, "", "[services shopmesh]", "app_mesh =", f"  endpoint_url = {endpoint_url}", ""])
+
+
+def _read(path: Path) -> str:
+    """A file of this user; raises OSError, and ValueError when it is no UTF-8."""
+    # A pipe of another user would block before it can be seen whose it is.
+    with open(path, encoding="utf-8", opener=lambda name, flags: private_opener(name, flags | os.O_NONBLOCK)) as file:
+        return file.read(_LARGEST_FILE)
+
+
+def _same_endpoint(one: str, other: str) -> bool:
+    """By scheme, host as written, and port: `localhost` may be another machine's or family's address than 127.0.0.1."""
+    try:
+        return _parts(one) == _parts(other)
+    except ValueError:
+        return False
+
+
+def _parts(url: str) -> tuple[str, str | None, int | None, str]:
+    found = urlsplit(url)
+    return found.scheme, found.hostname, found.port, found.path.rstrip("/")
+
+
+def _is_running(process_id: int) -> bool:
+    if process_id <= 0:  # to `kill`, these are groups of processes
+        return False
+    try:
+        os.kill(process_id, 0)
+    except (OSError, OverflowError):
+        return False
+    return True
