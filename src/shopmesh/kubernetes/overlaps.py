@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 
 from shopmesh.appmesh.manifests.names import ObjectName
 from shopmesh.kubernetes.cluster import Name, PodRecord
-from shopmesh.kubernetes.selection import Current, Selectors
+from shopmesh.kubernetes.selection import MOST_NAMED, Current, Selectors
 
 
 class Watched(Protocol):
@@ -20,17 +20,19 @@ class Watched(Protocol):
     def pods_revision(self) -> int: ...
 
 
-class Overlap(NamedTuple):
-    """Of one object: how many pods others select as well, the first of these pods, and those that select it."""
+MOST_COMPARED = 20_000
+"""Pods times selectors that are compared in a namespace; beyond that, overlaps of its later pods stay unseen."""
 
-    pods: int
+
+class Overlap(NamedTuple):
+    """Of one object: a pod that others select as well, and the first of these others."""
+
     pod: Name
     others: tuple[ObjectName, ...]
 
     def __str__(self) -> str:
         others = ", ".join(f"{one.kind} {one.name}" for one in self.others)
-        more = f" (and {self.pods - 1} more)" if self.pods > 1 else ""
-        return f"pod {self.pod.namespace}/{self.pod.name}{more} is selected by {others} as well"
+        return f"pod {self.pod.namespace}/{self.pod.name} is selected by {others} as well"
 
 
 class Overlaps:
@@ -51,12 +53,23 @@ class Overlaps:
 
 def overlaps(selectors: Selectors, pods: Mapping[Name, PodRecord]) -> dict[ObjectName, Overlap]:
     """By each object that selects a pod which another one selects too."""
-    found: dict[ObjectName, Overlap] = {}
     places = selectors.with_several()
-    for name in sorted(name for name in pods if name.namespace in places):
-        by = selectors.of(name.namespace, pods[name].labels).by
-        for one in by if len(by) > 1 else ():
-            before = found.get(one)
-            others = tuple(other for other in by if other != one)
-            found[one] = Overlap(1, name, others) if before is None else before._replace(pods=before.pods + 1)
+    inside: dict[str, list[Name]] = {}
+    for name in pods:
+        if name.namespace in places:
+            inside.setdefault(name.namespace, []).append(name)
+    found: dict[ObjectName, Overlap] = {}
+    for namespace, names in inside.items():
+        here: dict[ObjectName, Overlap] = {}
+        left = MOST_COMPARED
+        for name in sorted(names):
+            if left < 0 or len(here) == places[namespace]:
+                break
+            by = selectors.of(namespace, pods[name].labels).by
+            left -= 1 + len(by) + selectors.without_labels(namespace)
+            first = by[: MOST_NAMED + 1]
+            for one in by if len(by) > 1 else ():
+                others = tuple(other for other in first if other != one)
+                here.setdefault(one, Overlap(name, others[:MOST_NAMED]))
+        found |= here
     return found

@@ -18,6 +18,8 @@ from shopmesh.appmesh.manifests.selectors import match_labels, selects
 from shopmesh.appmesh.store import Document, Key
 
 Labels = Mapping[str, str]
+MOST_NAMED = 5
+"""Of objects in a message."""
 _SELECTING = ("VirtualNode", "VirtualGateway")
 
 
@@ -60,6 +62,7 @@ class Selectors:
             if isinstance(selector := at(one, ("spec", "podSelector")), Mapping)
             if (matched := match_labels(selector)) is not None
         }
+        self._counts = Counter(name.namespace for name in wanted)
         usual = Counter(label for labels in wanted.values() for label in labels)
         for name, labels in wanted.items():
             if labels:
@@ -84,7 +87,7 @@ class Selectors:
                 "give one a podSelector that its labels fit",
             )
         if len(by) > 1:
-            found = ", ".join(f"{name.kind} {name.name}" for name in by)
+            found = ", ".join(f"{name.kind} {name.name}" for name in by[:MOST_NAMED])
             return Selection(by, None, f"{found} select it, and one may; make their podSelectors differ")
         (name,) = by
         mesh, problem = self._mesh_of(name)
@@ -98,12 +101,13 @@ class Selectors:
         taken = {name for name, labels in self._namespaces.items() if any(selects(one, labels) for one in selectors)}
         return taken | {name.namespace for name in self._objects}
 
-    def with_several(self) -> set[str]:
-        """The namespaces in which a pod could be selected by several objects."""
-        counts = Counter(
-            name.namespace for name, one in self._objects.items() if at(one, ("spec", "podSelector")) is not None
-        )
-        return {namespace for namespace, count in counts.items() if count > 1}
+    def with_several(self) -> Mapping[str, int]:
+        """The namespaces in which several objects select pods, and how many do."""
+        return {namespace: count for namespace, count in self._counts.items() if count > 1}
+
+    def without_labels(self, namespace: str) -> int:
+        """How many of its selectors are compared with every pod of the namespace, for they name no label."""
+        return len(self._everywhere.get(namespace, ()))
 
     def key_in(self, name: ObjectName, mesh: str) -> Key:
         """The resource of an object that selects pods, if that is its mesh."""

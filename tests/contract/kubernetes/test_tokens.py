@@ -9,6 +9,7 @@ from typing import Any
 
 import grpc
 import pytest
+from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryRequest, DeltaDiscoveryResponse
 
 from shopmesh.appmesh.manifests.names import ObjectName
 from shopmesh.appmesh.store import Change, Key, Resource, State
@@ -27,6 +28,7 @@ from tests.contract.control_plane.test_admission import discovery, ended
 from tests.contract.kubernetes.reflecting import speaking
 from tests.support.kubernetes import Cluster
 
+LISTENERS = "type.googleapis.com/envoy.config.listener.v3.Listener"
 ADS = "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources"
 
 
@@ -52,6 +54,9 @@ class Known:
             node = ObjectName("VirtualNode", "default", name)
             self.objects[node] = {"spec": selector}
             self.owners[Key("virtualNode", ("shopmesh", f"{name}-vn"))] = node
+        gateway = ObjectName("VirtualGateway", "default", "way-in")
+        self.objects[gateway] = {"spec": {"podSelector": {"matchLabels": {"app": "way-in"}}, "awsName": "way-in-vg"}}
+        self.owners[Key("virtualGateway", ("shopmesh", "way-in-vg"))] = gateway
         everything = {"podSelector": {}, "awsName": "order-vn", "meshRef": {"name": "shopmesh"}}
         self.objects[ObjectName("VirtualNode", "evil", "copy")] = {"spec": everything}
         self.namespaces: dict[str, Mapping[str, str]] = {}
@@ -162,12 +167,19 @@ async def test_what_is_remembered_is_bounded(cluster: Cluster, monkeypatch: pyte
 @contextlib.asynccontextmanager
 async def xds(server: ApiServer, known: Known) -> AsyncIterator[int]:
     """Port of an xDS that lets in pods alone."""
+    async with xds_over(server, known) as (port, _):
+        yield port
+
+
+@contextlib.asynccontextmanager
+async def xds_over(server: ApiServer, known: Known) -> AsyncIterator[tuple[int, Database]]:
+    """The same, with its store, in which there is nothing."""
     store = await Database.open(None)
     config = Config(api_port=0, xds_port=0, insecure=True)
     foundation = Foundation(store, [PodsOnly(Reviews(server), Pods(server, known), known, Current(known))])
     with contextlib.closing(listen(config.host, config.api_port)) as listener:
         async with asyncio.timeout(30), served(config, foundation, listener) as bound:
-            yield bound.xds_port
+            yield bound.xds_port, store
     await store.close()
 
 
@@ -223,6 +235,87 @@ async def test_a_pod_is_the_proxy_of_what_it_was_created_for(
     assert (why or "") in said
     assert why is None or f"pod default/product-1 may not ask for mesh/shopmesh/virtualNode/{node}: " in said
     assert "as=PartialObjectMetadata;" in read.headers["Accept"]
+
+
+@pytest.mark.parametrize(
+    ("made", "admitted"),
+    [
+        (pod(of="virtualgateway/way-in"), True),
+        (pod(**{GATEWAY: "way-in-vg"}), True),
+        (pod(app="way-in"), True),
+        (pod(of="virtualnode/way-in"), False),
+        (pod(**{NODE: "way-in-vg"}), False),
+        (pod(app="product"), False),
+    ],
+)
+async def test_a_gateway_admits_its_pods_as_a_node_does(made: Any, admitted: bool, cluster: Cluster) -> None:
+    """By the annotation, its own label, or its podSelector; what names a virtual node of that name is another thing."""
+    cluster.put(made)
+    request = DeltaDiscoveryRequest.FromString(discovery("way-in-vg", "product-1"))
+    request.node.id = "mesh/shopmesh/virtualGateway/way-in-vg"
+    token = bearer(cluster.token_of("product-1", audience="shopmesh"))
+    async with speaking(cluster.configuration()) as server, xds(server, Known()) as port:
+        code, _ = await ended(port, ADS, request.SerializeToString(), token)
+
+    assert (OK if admitted else DENIED) == code
+
+
+class Proxy:
+    """An ADS stream that asks for clusters and listeners and acknowledges what comes."""
+
+    def __init__(self, channel: grpc.aio.Channel, token: tuple[str, str]) -> None:
+        self.stream = channel.stream_stream(ADS)(metadata=(token,))  # type: ignore[call-arg]  # written to below
+
+    async def begin(self, node: str, instance: str) -> None:
+        await self.stream.write(discovery(node, instance))
+        await self.ask(LISTENERS)
+
+    async def ask(self, type_url: str, nonce: str = "") -> None:
+        await self.stream.write(DeltaDiscoveryRequest(type_url=type_url, response_nonce=nonce).SerializeToString())
+
+    async def read_until(self, text: str) -> None:
+        """Until something that was sent has that text."""
+        data: Any = b""
+        while text.encode() not in data:
+            data = await self.stream.read()
+            answer = DeltaDiscoveryResponse.FromString(data)
+            await self.ask(answer.type_url, answer.nonce)
+
+
+async def test_an_open_stream_gets_nothing_of_an_object_that_takes_its_node_s_name(
+    cluster: Cluster, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It goes on while no object has the name; what another one says under it never comes, and the stream ends."""
+    cluster.put(pod(of="virtualnode/product"))
+    token = bearer(cluster.token_of("product-1", audience="shopmesh"))
+    known, key = Known(), Key("virtualNode", ("shopmesh", "product-vn"))
+    async with speaking(cluster.configuration()) as server, xds_over(server, known) as (port, store):
+
+        async def write(listener: int) -> None:
+            spec = {"listeners": [{"portMapping": {"port": listener, "protocol": "http"}}]}
+            await store.submit(lambda transaction: transaction.put(Resource(key, spec, "uid", listener, 0.0, 0.0)))
+
+        mesh = Resource(Key("mesh", ("shopmesh",)), {}, "uid", 1, 0.0, 0.0)
+        await store.submit(lambda transaction: transaction.put(mesh))
+        await write(5000)
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+            proxy = Proxy(channel, token)
+            await proxy.begin("product-vn", "product-1")
+            await proxy.read_until("http_5000")
+            del known.owners[key]
+            await write(5001)
+            await proxy.read_until("http_5001")
+            known.owners[key] = ObjectName("VirtualNode", "evil", "copy")
+            await write(5002)
+            said: list[Any] = []
+            # The stream may end by what was acknowledged before, while this is written.
+            with contextlib.suppress(grpc.RpcError, asyncio.InvalidStateError):
+                await proxy.ask(LISTENERS)
+                while isinstance(data := await proxy.stream.read(), bytes):
+                    said.append(data)
+
+    assert b"http_5002" not in b"".join(said)
+    assert "the VirtualNode that declares it is in namespace evil" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -164,6 +164,19 @@ async def test_a_selected_pod_comes_up_with_its_sidecar(cluster: Cluster) -> Non
     assert {"uid": uid, "allowed": True} == second["response"]
 
 
+async def test_the_webhook_answers_while_the_api_server_answers_nobody(cluster: Cluster) -> None:
+    """By what is known of the cluster: it asks the API server nothing, so pods come up as long as that can ask it."""
+    asked = review({"app": "product"})
+    async with served(cluster) as (ask, _):
+        cluster.refuse(503)
+        before = len(cluster.asked)
+        status, answer = await asyncio.to_thread(ask, asked)
+        assert before == len(cluster.asked)
+
+    assert (200, True) == (status, answer["response"]["allowed"])
+    assert "envoy" in json.dumps(patched(asked, answer))
+
+
 @pytest.mark.parametrize(
     ("labels", "annotations", "why"),
     [

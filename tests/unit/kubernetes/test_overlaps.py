@@ -11,9 +11,9 @@ from shopmesh.appmesh.manifests.names import ObjectName
 from shopmesh.appmesh.store import Key, Resource, State
 from shopmesh.kubernetes import findings, status
 from shopmesh.kubernetes.cluster import Cluster, Name, PodRecord
-from shopmesh.kubernetes.overlaps import Overlap, Overlaps
+from shopmesh.kubernetes.overlaps import Overlap, Overlaps, overlaps
 from shopmesh.kubernetes.resources import PODS, VIRTUAL_NODES
-from shopmesh.kubernetes.selection import Current
+from shopmesh.kubernetes.selection import Current, Selectors
 from shopmesh.kubernetes.stamps import Stamp
 from shopmesh.server.proxies import ProxyStatus
 
@@ -43,34 +43,58 @@ def cluster() -> Cluster:
 
 
 def test_each_object_is_told_who_selects_its_pods_as_well(cluster: Cluster) -> None:
-    """By name, with the first of the pods and their number."""
-    overlaps = Overlaps(cluster, Current(cluster))
-    before = overlaps.find()
-    cluster.changed(PODS, pod("d", 6, app="shop", version="2"))
-    after = overlaps.find()
+    """By name, with the first of the pods."""
+    seen = Overlaps(cluster, Current(cluster))
+    before = seen.find()
+    cluster.changed(PODS, pod("aa", 6, app="shop", version="2"))
+    after = seen.find()
 
-    assert {ONE: Overlap(1, Name("default", "b"), (TWO,)), TWO: Overlap(1, Name("default", "b"), (ONE,))} == before
-    assert "pod default/b (and 1 more) is selected by VirtualNode two as well" == str(after[ONE])
+    assert {ONE: Overlap(Name("default", "b"), (TWO,)), TWO: Overlap(Name("default", "b"), (ONE,))} == before
+    assert "pod default/aa is selected by VirtualNode two as well" == str(after[ONE])
+
+
+def test_many_selectors_and_pods_cost_no_more_than_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once all objects of a namespace are known to overlap, or so much was compared, the rest is not looked at."""
+    looked = 0
+    of = Selectors.of
+
+    def counted(self: Selectors, namespace: str, labels: Any) -> Any:
+        nonlocal looked
+        looked += 1
+        return of(self, namespace, labels)
+
+    monkeypatch.setattr(Selectors, "of", counted)
+    pods = {Name("default", f"p{number}"): PodRecord(str(number), {"app": "shop"}, None) for number in range(1000)}
+    everything: Any = {"podSelector": {}}
+    nobody: Any = {"podSelector": {"matchExpressions": [{"key": "no", "operator": "Exists"}]}}
+    names = [ObjectName("VirtualNode", "default", f"n{number}") for number in range(1000)]
+
+    found = overlaps(Selectors({name: {"spec": everything} for name in names}, {}), pods)
+    assert (1000, 1) == (len(found), looked)
+    assert {5} == {len(one.others) for one in found.values()}
+
+    assert {} == overlaps(Selectors({name: {"spec": nobody} for name in names}, {}), pods)
+    assert looked < 50
 
 
 def test_what_does_not_concern_it_is_not_looked_for_again(cluster: Cluster) -> None:
     """A pod that changes otherwise than by its labels is no reason; one that goes, or a selector, is."""
-    overlaps = Overlaps(cluster, Current(cluster))
-    before = overlaps.find()
+    seen = Overlaps(cluster, Current(cluster))
+    before = seen.find()
     cluster.changed(PODS, {**pod("b", 7, app="shop", version="2"), "status": {"phase": "Running"}})
-    assert before is overlaps.find()
+    assert before is seen.find()
 
     cluster.changed(VIRTUAL_NODES, node("one", 8, app="shop", version="1"))
-    assert {} == overlaps.find()
+    assert {} == seen.find()
     cluster.changed(VIRTUAL_NODES, node("one", 9, app="shop"))
-    assert {ONE, TWO} == {*overlaps.find()}
+    assert {ONE, TWO} == {*seen.find()}
     cluster.removed(PODS, pod("b", 10))
-    assert {} == overlaps.find()
+    assert {} == seen.find()
 
 
 def test_a_condition_says_it_while_it_lasts() -> None:
     """Beside whether the object is active, with what to do; when it is over the condition is False, not gone."""
-    overlap = Overlap(1, Name("default", "b"), (TWO,))
+    overlap = Overlap(Name("default", "b"), (TWO,))
     context = Context("123456789012", "us-east-1", 0.0, lambda: "uid")
     state = State([Resource(KEY, {}, "uid", 1, 0.0, 0.0)])
     found: dict[str, Any] = {"metadata": {"name": "one", "namespace": "default"}, "status": {"conditions": []}}
@@ -112,7 +136,7 @@ def test_doctor_says_which_nodes_have_pods_without_a_stamp_and_which_pods_severa
         for name in ("old-1", "old-2", "new", "away")
     }
     proxies = [proxy("old-2"), proxy("old-1"), proxy("new"), proxy("unknown"), proxy("away", connected=False)]
-    overlap = {ONE: Overlap(1, Name("default", "b"), (TWO,)), TWO: Overlap(1, Name("default", "b"), (ONE,))}
+    overlap = {ONE: Overlap(Name("default", "b"), (TWO,)), TWO: Overlap(Name("default", "b"), (ONE,))}
     found = [*findings.look(proxies, Declared(), records, overlap)]
 
     assert [
