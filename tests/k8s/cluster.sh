@@ -271,6 +271,20 @@ nonsense_is_refused() {
   fi
 }
 
+identity_stays() {  # the API server's own policy: no update changes whose proxy a pod is
+  local pod change
+  pod=$(pods default app.kubernetes.io/name=product | head -n 1)
+  for change in 'label shopmesh.dev/virtual-node=order-vn' 'label shopmesh.dev/virtual-gateway=order-vn' \
+    'annotate shopmesh.dev/proxy-of=virtualnode/order'; do
+    if k -n default "${change%% *}" pod "$pod" "${change#* }" --overwrite >"$work/last" 2>&1; then
+      why "a pod of product could be changed: $change"
+      return 1
+    fi
+    grep -q 'create the pod anew' "$work/last" || { why "$(tail -n 1 "$work/last")"; return 1; }
+  done
+  k -n default label pod "$pod" example.com/story=1 --overwrite >"$work/last" 2>&1 || why "$(tail -n 1 "$work/last")"
+}
+
 api_forwarded() {  # the App Mesh API on a free port of this machine; its pod may have died since
   [ -z "$forward" ] || kill "$forward" 2>/dev/null
   kubectl -n "$SYSTEM" port-forward service/control-plane :9080 >"$work/forward" 2>&1 &
@@ -455,6 +469,7 @@ story() {
   play 'product 2.0 gets half, by kubectl' under_load weights product 50 50
   play 'half is half' got product/2.0=50
   play 'nonsense is refused' nonsense_is_refused
+  play 'a pod stays the proxy that it was created for' identity_stays
   play 'the same command again leaves the canary alone' under_load apply_again 50
   play 'customer 1.5 gets a quarter, by shopmesh' under_load route customer customer-v15-vn=25
   play 'a quarter is a quarter' got customer/1.5=25 product/2.0=50

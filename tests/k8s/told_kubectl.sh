@@ -26,6 +26,7 @@ report() {
 }
 
 case $said in
+  *'label pod '*'=order-vn'* | *'annotate pod '*) echo 'pods "product-1" is forbidden: create the pod anew' >&2; exit 1 ;;
   *'"value": 1000'*) echo 'The VirtualRouter is invalid: spec: should be less than or equal to 100' >&2; exit 1 ;;
   *'patch virtualrouter '*)
     read -r router _ <<<"${said#*patch virtualrouter }"
