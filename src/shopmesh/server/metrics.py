@@ -73,6 +73,8 @@ def add_to(
             reports = figures.open(caller, node.instance, started(message.envoy_metrics, clock()))
             try:
                 while isinstance(data, bytes):
+                    # Another may have become this node's proxy since the stream began.
+                    admission.check(node)
                     families, now = metrics_proto.parse(data).envoy_metrics, clock()
                     reports.add(now, readings(families, lambda name: sent.find(name, now)))  # noqa: B023  # called at once
                     reports.note_certificates(certificate_days(families))

@@ -116,3 +116,58 @@ def test_a_speaker_may_only_be_the_proxy_that_it_is(method: str) -> None:
     assert (grpc.StatusCode.OK, "") == own
     assert (grpc.StatusCode.PERMISSION_DENIED, "not order-vn") == other
     assert (grpc.StatusCode.OK, "") == nobody
+
+
+class Changing:
+    """A speaker that may be any proxy until it may be none."""
+
+    def __init__(self) -> None:
+        self.refused = False
+        self.asked = asyncio.Event()
+
+    def refusal(self, node: ProxyNode) -> StreamError | None:
+        self.asked.set()
+        return StreamError(f"no longer {node.name}", grpc.StatusCode.PERMISSION_DENIED) if self.refused else None
+
+
+class Always(Interceptor):
+    """Every call is that speaker's."""
+
+    def __init__(self, speaker: Changing) -> None:
+        self._speaker = speaker
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Handler:
+        admission.admit(self._speaker)
+        return await continuation(handler_call_details)
+
+
+def test_figures_count_only_while_the_speaker_is_the_proxy() -> None:
+    """It is asked of every report, not of the first alone."""
+
+    async def play() -> tuple[grpc.StatusCode, str]:
+        store = await Database.open(None)
+        config, speaker = Config(api_port=0, xds_port=0, insecure=True), Changing()
+        with contextlib.closing(listen(config.host, config.api_port)) as listener:
+            async with (
+                asyncio.timeout(20),
+                served(config, Foundation(store, [Always(speaker)]), listener) as bound,
+                grpc.aio.insecure_channel(f"127.0.0.1:{bound.xds_port}") as channel,
+            ):
+                stream = channel.stream_stream(metrics_proto.METHOD)()  # type: ignore[call-arg]  # written to below
+                await stream.write(figures("product-vn"))
+                await speaker.asked.wait()
+                speaker.refused = True
+                # The stream may end while it is written to, and is not read in vain.
+                with contextlib.suppress(asyncio.InvalidStateError, grpc.RpcError):
+                    await stream.write(figures("product-vn"))
+                    await stream.done_writing()
+                    await stream.read()
+                ended = await stream.code(), await stream.details()
+        await store.close()
+        return ended
+
+    assert (grpc.StatusCode.PERMISSION_DENIED, "no longer product-vn") == asyncio.run(play())
