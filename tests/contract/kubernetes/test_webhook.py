@@ -244,7 +244,6 @@ async def test_it_is_asked_by_the_name_of_its_service(headers: Any, status: int,
 @pytest.mark.parametrize("spec", [5, [], {"containers": 7}, {"containers": [None]}, {"volumes": "x"}])
 async def test_a_pod_that_cannot_be_read_is_refused_alone(spec: Any, cluster: Cluster) -> None:
     """An answer, not an error of ours; and the next pod gets its sidecar."""
-    begun(cluster)
     async with served(cluster) as (ask, _):
         asked = review({"app": "product"})
         asked["request"]["object"]["spec"] = spec
