@@ -25,7 +25,7 @@ OVERLAY ?= k8s/overlays/local
 # What `make load` asks; another with URL=.
 URL ?= http://127.0.0.1:8080
 
-.PHONY: help setup setup-dev setup-locust demo demo-rollback up status new remove lint check load load-locust test test-unit test-contract test-k8s test-e2e test-template test-browser test-containers images push compose-up compose-down compose-roll k8s-up k8s-down bench crds findings parity requirements clean
+.PHONY: help setup setup-dev setup-locust demo demo-rollback up status new remove lint check load load-locust test test-unit test-contract test-k8s test-e2e test-floods test-template test-browser test-containers images push compose-up compose-down compose-roll k8s-up k8s-down bench crds findings parity requirements clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -71,7 +71,7 @@ load-locust: $(LOCUST)/.done ## The same with Locust as the engine (ARGS="--head
 	@$(LOCUST)/bin/locust -f tests/load/locustfile.py --host $(URL) $(ARGS)
 
 test: check test-unit test-contract test-k8s test-e2e test-template ## Everything that a laptop with Python can prove
-	@echo 'left out: test-browser (needs chromium) and test-containers (needs a Docker engine)'
+	@echo 'left out: test-floods (Linux), test-browser (needs chromium) and test-containers (needs a Docker engine)'
 
 test-unit: setup-dev ## Pure logic; sockets are blocked
 	$(PYTEST) tests/unit $(WORKERS) --disable-socket --allow-unix-socket $(ARGS)
@@ -85,6 +85,9 @@ test-k8s: setup-dev ## The manifests, as kustomize in kubectl renders them
 test-e2e: setup-dev ## Whole meshes of real Envoys
 	$(PYTEST) $(E2E_SIDE_BY_SIDE) $(WORKERS) $(ARGS)
 	$(PYTEST) $(filter-out $(E2E_SIDE_BY_SIDE),$(wildcard tests/e2e/[!_]*/)) $(ARGS)
+
+test-floods: setup-dev ## What strangers can take: memory, connections, file descriptors (about 90 s)
+	$(PYTEST) tests/floods $(ARGS)
 
 test-template: setup-dev ## Services made from the templates, in a clone: their checks, their tests, their mesh
 	$(PYTEST) tests/template $(WORKERS) $(ARGS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -43,7 +44,10 @@ class Session:
         """The JSON object that is answered; raises Unreachable and Refused."""
         url = f"{self._endpoint}{path}" + (f"?{urlencode(query)}" if query else "")
         content = json.dumps(body, separators=(",", ":")).encode() if body is not None else b""
-        headers = {"Content-Type": "application/json"} if body is not None else {}
+        # With it the server knows who sends a body before it reads it, and takes a large one at any time.
+        headers = {"X-Amz-Content-SHA256": hashlib.sha256(content).hexdigest()}
+        if body is not None:
+            headers["Content-Type"] = "application/json"
         request = AWSRequest(method, url, headers, content)
         self._signer.add_auth(request)
         seconds = self._timeout if timeout is None else timeout

@@ -20,7 +20,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from shopmesh.appmesh.errors import RequestTimeout, RequestTooLarge
+from shopmesh.appmesh.errors import RequestTimeout, RequestTooLarge, ServiceUnavailable
 from shopmesh.appmesh.kinds import describe
 from shopmesh.appmesh.manifests.names import ObjectName
 from shopmesh.appmesh.store import Document, Key
@@ -34,7 +34,9 @@ from shopmesh.kubernetes.sidecar import LABELS
 from shopmesh.kubernetes.wishes import SWITCH, InjectionError, switched
 from shopmesh.server import body
 from shopmesh.server.config import Config
-from shopmesh.server.control_plane import http, listen
+from shopmesh.server.control_plane import listen
+from shopmesh.server.http.limits import WEBHOOK_LIMITS
+from shopmesh.server.http.server import serve_http
 from shopmesh.server.isolation import RequestIsolation
 
 log = logging.getLogger(__name__)
@@ -45,6 +47,8 @@ NAME = "shopmesh"
 API_VERSION = "admission.k8s.io/v1"
 LARGEST = 4 * 1024 * 1024
 """Bytes of a review: the API server takes objects of 3 MiB."""
+MOST_VALUES = 100_000
+"""Counted by the marks between them, before it is parsed: a value of two bytes takes a hundred in memory."""
 
 Json = dict[str, Any]
 
@@ -59,12 +63,16 @@ class Declared(Protocol):
     def owners(self) -> Mapping[Key, ObjectName]: ...
 
 
-def application(declared: Declared, current: Current) -> ASGIApp:
-    """Answers reviews by what is known of the cluster."""
+def application(
+    declared: Declared, current: Current, most_unverified: int = WEBHOOK_LIMITS.unverified_bytes
+) -> ASGIApp:
+    """Answers reviews by what is known of the cluster; `most_unverified` are the bytes of all that come in at once."""
+    # API servers show no credentials, unless a cluster's administrator has configured them to.
+    bodies = body.UnverifiedBodies(most_unverified)
 
     async def inject(request: Request) -> Response:
         try:
-            review = json.loads(await body.read(request.scope, request.receive, LARGEST))
+            review = _parsed(await bodies.read(request.scope, request.receive, LARGEST))
             asked = review["request"]
             uid, pod = asked["uid"], asked["object"]
             if review["apiVersion"] != API_VERSION or review["kind"] != "AdmissionReview" or pod["kind"] != "Pod":
@@ -74,6 +82,8 @@ def application(declared: Declared, current: Current) -> ASGIApp:
             return Response()
         except (RequestTooLarge, RequestTimeout) as error:
             return PlainTextResponse(str(error), error.status)
+        except ServiceUnavailable as error:
+            return PlainTextResponse(str(error), 503)
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             return PlainTextResponse(f"this is no {API_VERSION} AdmissionReview of a Pod: {error!r}", 400)
         try:
@@ -84,6 +94,13 @@ def application(declared: Declared, current: Current) -> ASGIApp:
         return JSONResponse({"apiVersion": API_VERSION, "kind": "AdmissionReview", "response": {"uid": uid, **answer}})
 
     return Starlette(routes=[Route(PATH, inject, methods=["POST"])])
+
+
+def _parsed(content: bytes) -> Any:
+    """The JSON of a review; raises ValueError."""
+    if content.count(b",") + content.count(b":") > MOST_VALUES:
+        raise ValueError(f"it has more than {MOST_VALUES} values")
+    return json.loads(content)
 
 
 def admit(pod: Mapping[str, Any], namespace: str, declared: Declared, current: Current) -> Json:
@@ -130,9 +147,10 @@ async def serving(
 
     Gives the port that it has. Raises ConfigError when that cannot be had.
     """
+    limits = config.webhook_limits
+    app = RequestIsolation(application(declared, current, limits.unverified_bytes), config.allowed_hosts())
     with contextlib.closing(listen(config.host, port, "the webhook", "--webhook-port")) as listener:
-        isolated = RequestIsolation(application(declared, current), config.allowed_hosts())
-        async with http(isolated, listener, certificates.context()):
+        async with serve_http(app, listener, limits, certificates.context()):
             await certificates.tell(lambda: announce(server, certificates.authority))
             yield int(listener.getsockname()[1])
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from shopmesh.appmesh.host_policy import STRICT, HostPolicy
 from shopmesh.input_files import InputFileError, read_text
 from shopmesh.server.hosts import AllowedHosts
+from shopmesh.server.http.limits import API_LIMITS, WEBHOOK_LIMITS, HttpLimits
 
 LARGEST_CREDENTIALS = 1 << 20
 
@@ -48,6 +49,8 @@ class Config:
     host_policy: HostPolicy = STRICT
     in_cluster: bool = False
     api_hosts: Sequence[str] = ()
+    api_limits: HttpLimits = API_LIMITS
+    webhook_limits: HttpLimits = WEBHOOK_LIMITS
 
     def __post_init__(self) -> None:
         self.allowed_hosts()

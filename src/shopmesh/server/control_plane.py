@@ -12,16 +12,14 @@ import logging
 import resource
 import signal
 import socket
-import ssl
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import grpc
-import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -39,7 +37,10 @@ from shopmesh.server.database import Database
 from shopmesh.server.exposition import Exposition
 from shopmesh.server.figures import Figures
 from shopmesh.server.findings import LookAtProxies, nothing_more
+from shopmesh.server.http.request_limit import RequestLimit
+from shopmesh.server.http.server import serve_http
 from shopmesh.server.isolation import RequestIsolation
+from shopmesh.server.memory import returning_memory
 from shopmesh.server.observe import Observe
 from shopmesh.server.proxies import Proxies
 from shopmesh.server.replicas import ALONE, Handover, Leadership, Local, Peers, Replicas
@@ -155,7 +156,9 @@ async def served(config: Config, foundation: Foundation, listener: socket.socket
             *replicas.routes(),
             Exposition(store, proxies, replicas, observe.findings, metrics_token(config)).route(),
         ]
-        async with canaries.looked_after(), http(application(routes, config, lambda: store.failure), listener):
+        app = application(routes, config, lambda: store.failure)
+        http = serve_http(app, listener, config.api_limits)
+        async with canaries.looked_after(), returning_memory(), http:
             yield Bound(listener.getsockname()[1], xds_port, replicas)
     finally:
         await server.stop(grace=None)
@@ -197,43 +200,15 @@ def application(routes: list[BaseRoute], config: Config, failure: Callable[[], s
     health: list[BaseRoute] = [Route(path, healthy) for path in HEALTH]
     app = Starlette(routes=health + routes, exception_handlers={HTTPException: not_served})
     own_check = (exposition.PATH,) if metrics_token(config) else ()
-    signed = Authenticated(app, config.credentials, config.region, open_paths=(*HEALTH, *own_check))
-    return RequestIsolation(signed, config.allowed_hosts())
-
-
-@contextlib.asynccontextmanager
-async def http(app: ASGIApp, listener: socket.socket, context: ssl.SSLContext | None = None) -> AsyncIterator[None]:
-    """Serves an application for the length of an `async with` block; with `context` by TLS."""
-    server = _Server(
-        uvicorn.Config(
-            app,
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=2,
-            limit_concurrency=1024,
-            backlog=1024,
-            lifespan="off",
-            ssl_context_factory=(lambda *_: context) if context is not None else None,
-        )
+    limits = config.api_limits
+    signed = Authenticated(
+        RequestLimit(app, limits.requests, exempt=HEALTH),
+        config.credentials,
+        config.region,
+        open_paths=(*HEALTH, *own_check),
+        most_unverified=limits.unverified_bytes,
     )
-    serving = asyncio.create_task(server.serve(sockets=[listener]))
-    try:
-        while not server.started:
-            if serving.done():
-                serving.result()
-            await asyncio.sleep(0.002)
-        yield
-    finally:
-        server.should_exit = True
-        await serving
-
-
-class _Server(uvicorn.Server):
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leaves signals to `run`: the API is only one part of what has to stop, and not the last."""
-        yield
+    return RequestIsolation(signed, config.allowed_hosts())
 
 
 def _allow_many_connections() -> None:

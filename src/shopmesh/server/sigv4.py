@@ -3,6 +3,8 @@
     Authorization: AWS4-HMAC-SHA256 Credential=<key>/<date>/<region>/appmesh/aws4_request, SignedHeaders=…, Signature=…
 
 Only the header form is taken, not presigned URLs. The body's hash is always computed here, so it is always covered.
+All that can be checked without the body is checked before it is read. Who also sends the body's hash and signs it, in
+the header X-Amz-Content-Sha256, is known before; of all others' bodies only so much is held at once.
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
 """
 
@@ -24,7 +26,9 @@ from shopmesh.appmesh import protocol
 from shopmesh.appmesh.errors import Refusal, Unauthenticated
 from shopmesh.appmesh.validate import quote
 from shopmesh.server.api import deliver
-from shopmesh.server.body import ClientGone, read
+from shopmesh.server.body import ClientGone, UnverifiedBodies, read
+from shopmesh.server.http.connections import trust
+from shopmesh.server.http.limits import API_LIMITS
 
 ALGORITHM = "AWS4-HMAC-SHA256"
 # "In most cases, a request must reach AWS within five minutes of the time stamp in the request."
@@ -33,6 +37,8 @@ LONGEST_HEADER = 8192
 _AUTHORIZATION = re.compile(
     rf"{ALGORITHM} +Credential=([^\s,]+), *SignedHeaders=([^\s,]+), *Signature=([0-9a-f]{{64}})"
 )
+BODY_HASH = "x-amz-content-sha256"
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 _TIMESTAMP = re.compile(r"\d{8}T\d{6}Z")
 
 
@@ -50,15 +56,20 @@ class Authenticated:
         service: str = "appmesh",
         open_paths: Collection[str] = ("/healthz", "/readyz"),
         clock: Callable[[], float] = time.time,
+        most_unverified: int = API_LIMITS.unverified_bytes,
     ) -> None:
+        """`most_unverified` are the bytes of bodies that are held before their signature can be checked."""
         self.app = app
         self._verifier = Verifier(credentials, region, service)
         self._checks = bool(credentials)
         self._open_paths = frozenset(open_paths)
         self._clock = clock
+        self._unverified = UnverifiedBodies(most_unverified)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan" or not self._checks or scope.get("path") in self._open_paths:
+            if not self._checks:
+                trust(scope)
             await self.app(scope, receive, send)
         elif scope["type"] == "http":
             await self._checked(scope, receive, send)
@@ -67,8 +78,8 @@ class Authenticated:
 
     async def _checked(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            body = await read(scope, receive)
-            self._verifier.verify(Signed.of(scope, body), self._clock())
+            body = await self._verified_body(scope, receive)
+            trust(scope)
         except ClientGone:
             return
         except Refusal as refusal:
@@ -85,25 +96,45 @@ class Authenticated:
 
         await self.app(scope, replay, send)
 
+    async def _verified_body(self, scope: Scope, receive: Receive) -> bytes:
+        request = Signed.of(scope)
+        claim = self._verifier.claim(request, self._clock())
+        if request.body_hash is None:
+            body = await self._unverified.read(scope, receive)
+            self._verifier.compare(replace(request, body_hash=sha256(body)), claim)
+            return body
+        self._verifier.compare(request, claim)
+        trust(scope)
+        body = await read(scope, receive)
+        if sha256(body) != request.body_hash:
+            raise _mismatch()
+        return body
+
 
 @dataclass(frozen=True, slots=True)
 class Signed:
-    """What a signature may cover: method, raw path and query, headers by lower-case name in the order given, body."""
+    """What a signature may cover: method, raw path and query, headers by lower-case name in the order given, body.
+
+    `body_hash` is its SHA-256 in hex, None while it is not known.
+    """
 
     method: str
     raw_path: str
     query: str
     headers: Mapping[str, tuple[str, ...]]
-    body: bytes
+    body_hash: str | None
 
     @classmethod
-    def of(cls, scope: Scope, body: bytes) -> Signed:
+    def of(cls, scope: Scope) -> Signed:
+        """The head of a request, with the hash that it says its body has."""
         headers: dict[str, tuple[str, ...]] = {}
         for raw_name, raw_value in scope["headers"]:
             name = raw_name.decode("latin-1")
             headers[name] = (*headers.get(name, ()), raw_value.decode("latin-1"))
         path, query = scope["raw_path"].decode("latin-1"), scope["query_string"].decode("latin-1")
-        return cls(scope["method"], path, query, headers, body)
+        announced = headers.get(BODY_HASH, ())
+        known = announced[0] if len(announced) == 1 and _SHA256.fullmatch(announced[0]) else None
+        return cls(scope["method"], path, query, headers, known)
 
 
 class Verifier:
@@ -113,10 +144,11 @@ class Verifier:
         self._credentials = dict(credentials)
         self._scope = (region, service, "aws4_request")
 
-    def verify(self, request: Signed, now: float) -> str:
-        """The access key that signed; raises Unauthenticated with AWS's code for what is wrong."""
-        claim = _claim(request)
-        key, date, *scope = claim.credential.rsplit("/", 4) if claim.credential.count("/") >= 4 else ("", "")
+    def claim(self, request: Signed, now: float) -> Claim:
+        """Who says to have signed, where all but the signature is right; raises Unauthenticated with AWS's code."""
+        authorization = _authorization(request)
+        credential = authorization.credential
+        key, date, *scope = credential.rsplit("/", 4) if credential.count("/") >= 4 else ("", "")
         if not scope:
             raise _incomplete("Credential must be <access key>/<date>/<region>/<service>/aws4_request")
         if tuple(scope) != self._scope:
@@ -124,23 +156,35 @@ class Verifier:
             raise Unauthenticated(f"the credential's scope is {quote('/'.join(scope))}, expected {expected}")
         timestamp = _timestamp(request)
         _require_recent(timestamp, date, now)
-        secret = self._credentials.get(key)
-        if secret is None:
+        if key not in self._credentials:
             raise Unauthenticated(
                 "the access key is not known here; use one that the control plane is configured with",
                 code="UnrecognizedClientException",
             )
-        expected = signature(request, claim.signed_headers, secret, timestamp, (date, *self._scope))
+        return Claim(key, timestamp, date, authorization.signed_headers, authorization.signature)
+
+    def compare(self, request: Signed, claim: Claim) -> None:
+        """Raises Unauthenticated unless the owner of the claimed key signed this request; its `body_hash` is known."""
+        secret = self._credentials[claim.key]
+        scope = (claim.date, *self._scope)
+        expected = signature(request, claim.signed_headers, secret, claim.timestamp, scope)
         if not hmac.compare_digest(expected, claim.signature):
-            raise Unauthenticated(
-                "the signature does not match the request; check the secret key, and that nothing between "
-                "client and control plane changes path, query, signed headers or body"
-            )
-        return key
+            raise _mismatch()
 
 
 @dataclass(frozen=True, slots=True)
-class _Claim:
+class Claim:
+    """What a request says of its signature."""
+
+    key: str
+    timestamp: str
+    date: str
+    signed_headers: tuple[str, ...]
+    signature: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Authorization:
     credential: str
     signed_headers: tuple[str, ...]
     signature: str
@@ -159,7 +203,7 @@ def signature(
             *(f"{name}:{_canonical_value(request.headers.get(name, ()))}" for name in signed_headers),
             "",
             ";".join(signed_headers),
-            hashlib.sha256(request.body).hexdigest(),
+            request.body_hash or "",
         )
     )
     digest = hashlib.sha256(canonical.encode("latin-1")).hexdigest()
@@ -181,7 +225,7 @@ def sign(request: Signed, key: str, secret: str, region: str, now: float, servic
     return {"x-amz-date": timestamp, "authorization": f"{ALGORITHM} {credential}, Signature={signed}"}
 
 
-def _claim(request: Signed) -> _Claim:
+def _authorization(request: Signed) -> _Authorization:
     given = request.headers.get("authorization", ())
     if not given:
         raise Unauthenticated(
@@ -198,7 +242,7 @@ def _claim(request: Signed) -> _Claim:
         raise _incomplete("SignedHeaders must be lower case, sorted, and each once")
     if "host" not in names or "x-amz-date" not in names:
         raise _incomplete("host and x-amz-date must be signed")
-    return _Claim(found[1], names, found[3])
+    return _Authorization(found[1], names, found[3])
 
 
 def _timestamp(request: Signed) -> str:
@@ -228,6 +272,18 @@ def _canonical_query(query: str) -> str:
 
 def _canonical_value(values: tuple[str, ...]) -> str:
     return ",".join(" ".join(value.split()) for value in values)
+
+
+def sha256(body: bytes) -> str:
+    """The hash of a body as a signature covers it."""
+    return hashlib.sha256(body).hexdigest()
+
+
+def _mismatch() -> Unauthenticated:
+    return Unauthenticated(
+        "the signature does not match the request; check the secret key, and that nothing between "
+        "client and control plane changes path, query, signed headers or body"
+    )
 
 
 def _incomplete(message: str) -> Unauthenticated:

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import itertools
 import logging
-import socket
 import threading
 import time
 import uuid
@@ -19,18 +18,19 @@ from typing import Any
 
 import boto3  # type: ignore[import-untyped]  # publishes no types
 import pytest
-import uvicorn
 from botocore.config import Config
 from starlette.applications import Starlette
 
 from shopmesh.appmesh.context import Context
 from shopmesh.appmesh.host_policy import HostPolicy
 from shopmesh.server.api import routes
+from shopmesh.server.control_plane import listen
 from shopmesh.server.database import Database
+from shopmesh.server.http.limits import API_LIMITS
+from shopmesh.server.http.server import serve_http
 from shopmesh.server.sigv4 import Authenticated
 from tests.support.inputs import ACCOUNT
 from tests.support.policies import ANYTHING
-from tests.support.process import eventually
 
 REGION = "us-east-1"
 KEY, SECRET = "AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
@@ -81,9 +81,8 @@ def serving(
     host_policy: HostPolicy = ANYTHING,
 ) -> Iterator[ApiServer]:
     """Over a file, memory, or what `stored` opens."""
-    listener = socket.socket(proto=socket.IPPROTO_TCP)
-    listener.bind(("127.0.0.1", 0))
-    started: Future[tuple[Database, asyncio.AbstractEventLoop, uvicorn.Server]] = Future()
+    listener = listen("127.0.0.1", 0)
+    started: Future[tuple[Database, asyncio.AbstractEventLoop, asyncio.Event]] = Future()
 
     def context() -> Context:
         return Context(ACCOUNT, REGION, time.time(), new_uid, host_policy)
@@ -92,19 +91,18 @@ def serving(
         async with stored() if stored is not None else kept(path) as store:
             application = Starlette(routes=routes(store, context))
             secured = Authenticated(application, credentials or {}, REGION)
-            config = uvicorn.Config(secured, lifespan="off", log_config=None, access_log=False)
-            server = uvicorn.Server(config)
-            started.set_result((store, asyncio.get_running_loop(), server))
-            await server.serve(sockets=[listener])
+            stop = asyncio.Event()
+            async with serve_http(secured, listener, API_LIMITS):
+                started.set_result((store, asyncio.get_running_loop(), stop))
+                await stop.wait()
 
     thread = threading.Thread(target=lambda: asyncio.run(serve()), name="api server", daemon=True)
     thread.start()
-    store, loop, server = started.result(10)
-    eventually(lambda: server.started, "the API listens")
+    store, loop, stop = started.result(10)
     try:
         yield ApiServer(listener.getsockname()[1], store, loop, credentials or {})
     finally:
-        server.should_exit = True
+        loop.call_soon_threadsafe(stop.set)
         thread.join(10)
         listener.close()
 

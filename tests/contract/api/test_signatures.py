@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,7 +16,7 @@ from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
 from shopmesh.appmesh.errors import Unauthenticated
-from shopmesh.server.sigv4 import Signed, Verifier, signature
+from shopmesh.server.sigv4 import Signed, Verifier, sha256, signature
 from tests.contract.api.conftest import KEY, REGION, SECRET, ApiServer, serving
 from tests.contract.api.raw import Answer, send
 
@@ -150,7 +151,7 @@ def _no_date(server: ApiServer) -> Answer:
 
 
 def _huge(server: ApiServer) -> Answer:
-    return put(server, {"authorization": "AWS4-HMAC-SHA256 " + "a" * 20_000})
+    return put(server, {"authorization": "AWS4-HMAC-SHA256 " + "a" * 10_000})
 
 
 REFUSED = {
@@ -198,18 +199,20 @@ def test_credential_is_of_the_same_day() -> None:
     names, stamp = ("host", "x-amz-date"), "20190125T120000Z"
     for date, accepted in (("20190125", True), ("20190124", False)):
         headers = {"host": ("h",), "x-amz-date": (stamp,)}
-        bare = Signed("GET", PATH, "", headers, b"")
+        bare = Signed("GET", PATH, "", headers, sha256(b""))
         scope = (date, REGION, "appmesh", "aws4_request")
         found = signature(bare, names, SECRET, stamp, scope)
         authorization = (
             f"AWS4-HMAC-SHA256 Credential={KEY}/{'/'.join(scope)}, SignedHeaders={';'.join(names)}, Signature={found}"
         )
-        request = Signed("GET", PATH, "", {**headers, "authorization": (authorization,)}, b"")
+        request = replace(bare, headers={**headers, "authorization": (authorization,)})
         if accepted:
-            assert KEY == verifier.verify(request, 1548417600.0)
+            claim = verifier.claim(request, 1548417600.0)
+            verifier.compare(request, claim)
+            assert KEY == claim.key
         else:
             with pytest.raises(Unauthenticated, match="not that of X-Amz-Date"):
-                verifier.verify(request, 1548417600.0)
+                verifier.claim(request, 1548417600.0)
 
 
 @pytest.mark.parametrize(("minutes", "word"), [(-6, "expired"), (6, "not yet current")])
@@ -253,9 +256,23 @@ def test_secrets_are_never_logged(secured: ApiServer, caplog: pytest.LogCaptureF
     assert not [word for word in (SECRET, signature) if word in told]
 
 
-def test_too_large_a_body_is_refused_before_it_is_hashed(secured: ApiServer) -> None:
-    """The bound on bodies holds for those who have no key as well."""
-    assert (413, "RequestEntityTooLargeException") == _brief(put(secured, {}, body=b" " * 2_000_000))
+def test_too_large_a_body_is_refused_before_it_is_read(secured: ApiServer) -> None:
+    """Whoever has a key is told the bound; whoever has none learns nothing, and nothing of the body is read for him."""
+    body = b" " * 2_000_000
+
+    assert (413, "RequestEntityTooLargeException") == _brief(put(secured, signed(secured, body=body), body=body))
+    assert (403, "MissingAuthenticationTokenException") == _brief(put(secured, {}, body=body))
+
+
+def test_a_body_that_was_announced_must_come(secured: ApiServer) -> None:
+    """Whoever signs the hash of a body is known before the body is read, which must have that hash all the same."""
+    announced = signed(secured, extra={"x-amz-content-sha256": sha256(BODY)})
+    guessed = signed(secured, secret="guessed", extra={"x-amz-content-sha256": sha256(BODY)})
+
+    assert put(secured, announced).status in (200, 409)
+    assert (403, "InvalidSignatureException") == _brief(put(secured, announced, body=b'{"meshName":"forged"}'))
+    assert (403, "InvalidSignatureException") == _brief(put(secured, guessed))
+    assert (403, "InvalidSignatureException") == _brief(put(secured, {**announced, "x-amz-content-sha256": "0" * 64}))
 
 
 def _brief(answer: Answer) -> tuple[int, str]:

@@ -17,6 +17,7 @@ from starlette.routing import Route
 
 from shopmesh.server import control_plane
 from shopmesh.server.config import Config
+from shopmesh.server.http.server import serve_http
 from tests.support.process import eventually
 
 HOSTILE = {
@@ -86,7 +87,7 @@ class Running:
 def running(request: pytest.FixtureRequest) -> Iterator[Running]:
     """With and without signatures; what serves the application is listened to, to know all of its routes."""
     found = Running(request.param)
-    serve = control_plane.http
+    serve = serve_http
 
     @asynccontextmanager
     async def recorded(app: Any, *arguments: Any) -> AsyncIterator[None]:
@@ -95,7 +96,7 @@ def running(request: pytest.FixtureRequest) -> Iterator[Running]:
             yield
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(control_plane, "http", recorded)
+        patch.setattr(control_plane, "serve_http", recorded)
         with found:
             yield found
 

@@ -12,7 +12,7 @@ import yarl
 
 from shopmesh.appmesh.protocol import Response
 from shopmesh.server.replicas.replicas import ANSWER_SECONDS, FORWARDED, Peer, PeerError
-from shopmesh.server.sigv4 import Signed, sign
+from shopmesh.server.sigv4 import Signed, sha256, sign
 
 LARGEST_ANSWER = 32 * 1024 * 1024
 MOST_PEERS = 16
@@ -55,7 +55,7 @@ class HttpPeers:
         url = yarl.URL(f"http://{peer}{path}", encoded=True)
         headers = {"host": str(peer), "content-type": "application/json", **({FORWARDED: "1"} if forwarded else {})}
         if self._key is not None:
-            request = Signed("POST", path, "", {name: (value,) for name, value in headers.items()}, body)
+            request = Signed("POST", path, "", {name: (value,) for name, value in headers.items()}, sha256(body))
             headers |= sign(request, *self._key, self._region, time.time())
         timeout = aiohttp.ClientTimeout(total=seconds, connect=ANSWER_SECONDS)
         try:

@@ -1,0 +1,126 @@
+"""Accepts the connections of a listener, as many as are allowed; asyncio's own server accepts all that come."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import socket
+import ssl
+import time
+from collections.abc import Callable
+
+from shopmesh.server.http.connections import Connection, Connections
+from shopmesh.server.http.limits import HttpLimits
+from shopmesh.server.http.tls import TlsProtocol
+from shopmesh.server.refusals import Refusals
+
+log = logging.getLogger(__name__)
+
+BACKLOG = 1024
+RETRY_SECONDS = 0.1
+"""After the system had no file descriptor left. asyncio waits for a second, and logs a traceback each time."""
+LOG_SECONDS = 60.0
+
+_EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+
+
+class Acceptor:
+    """Takes connections within the limits, and has a protocol made for each; has the methods of `asyncio.Server`."""
+
+    def __init__(
+        self,
+        listener: socket.socket,
+        make_protocol: Callable[[Connection], asyncio.Protocol],
+        limits: HttpLimits,
+        context: ssl.SSLContext | None,
+        refusals: Refusals,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._listener = listener
+        self._make_protocol = make_protocol
+        self._limits = limits
+        self._context = context
+        self._clock = clock
+        self._loop = asyncio.get_running_loop()
+        self._refusals = refusals
+        self._connections = Connections(limits.connections, limits.connections_per_peer, self._evicted)
+        self._opening: set[asyncio.Task[None]] = set()
+        self._retry: asyncio.TimerHandle | None = None
+        self._logged_at: float | None = None
+
+    def start(self) -> None:
+        self._listener.setblocking(False)
+        self._listener.listen(BACKLOG)
+        self._loop.add_reader(self._listener, self._accept)
+
+    def close(self) -> None:
+        """Accepts no more, and ends what has not been opened yet; the rest belongs to its protocols."""
+        self._loop.remove_reader(self._listener)
+        if self._retry is not None:
+            self._retry.cancel()
+        for task in self._opening:
+            task.cancel()
+
+    async def wait_closed(self) -> None:
+        if self._opening:
+            await asyncio.wait(self._opening)
+
+    def _accept(self) -> None:
+        # One at a time: between two of them the loop serves those that are there.
+        try:
+            connected, address = self._listener.accept()
+        except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+            return
+        except OSError as error:
+            if error.errno not in _EXHAUSTED:
+                raise
+            self._wait_for_descriptors(error)
+            return
+        connected.setblocking(False)
+        peer = str(address[0])
+        connection = self._connections.admit(peer)
+        if connection is None:
+            connected.close()
+            self._refusals.tell(peer, "as many connections as are allowed have requests under way")
+            return
+        task = self._loop.create_task(self._open(connected, connection))
+        connection.close = task.cancel
+        self._opening.add(task)
+        task.add_done_callback(self._opening.discard)
+
+    async def _open(self, connected: socket.socket, connection: Connection) -> None:
+        opened = False
+        try:
+            await self._loop.connect_accepted_socket(lambda: self._protocol(connection), connected)
+            opened = True
+        except OSError as error:
+            log.debug("a connection could not be opened: %s", error)
+        finally:
+            if not opened:
+                connection.remove()
+                connected.close()
+
+    def _protocol(self, connection: Connection) -> asyncio.Protocol:
+        if self._context is None:
+            return self._make_protocol(connection)
+        seconds = self._limits.handshake_seconds
+        return TlsProtocol(self._context, lambda: self._make_protocol(connection), connection, seconds)
+
+    def _evicted(self, peer: str) -> None:
+        self._refusals.tell(peer, "its connection had no request under way, and made room for another")
+
+    def _wait_for_descriptors(self, error: OSError) -> None:
+        """Gives up one connection and tries again later, since the listener stays ready; says so once a minute."""
+        self._connections.evict()
+        self._loop.remove_reader(self._listener)
+        self._retry = self._loop.call_later(RETRY_SECONDS, self.start)
+        now = self._clock()
+        if self._logged_at is None or now - self._logged_at >= LOG_SECONDS:
+            self._logged_at = now
+            host, port = self._listener.getsockname()[:2]
+            log.error(
+                "no connection can be accepted on %s:%s: %s. Raise the limit of open files (ulimit -n), or close "
+                "clients; accepting goes on by itself when there is room",
+                host, port, error.strerror,
+            )  # fmt: skip

@@ -1,0 +1,161 @@
+"""The connections of one listener, bounded in all and for each peer: the least useful one makes room for a new one.
+
+A peer is an address, which many clients may share: the processes of a laptop, or all that comes through a kube-proxy.
+So a bound that refused newcomers would let one silent stranger lock out the honest client beside it. Instead whoever
+has been a stranger for longest is closed, then whoever trusted has been idle for longest; a trusted client whose
+request is being answered never is.
+"""
+
+from __future__ import annotations
+
+import enum
+import ipaddress
+from collections import defaultdict
+from collections.abc import Callable
+from itertools import chain
+
+from starlette.types import Scope
+
+_SCOPE_KEY = "shopmesh.connection"
+
+
+class Standing(enum.Enum):
+    """What a connection is good for."""
+
+    STRANGER = "it has shown no credentials"
+    IDLE = "it has shown credentials, and has no request under way"
+    BUSY = "a request with credentials is being answered on it"
+
+
+class Connection:
+    """One accepted connection. `close` ends it at once, in whatever state it is."""
+
+    __slots__ = ("_connections", "close", "peer", "removed", "standing", "trusted")
+
+    def __init__(self, connections: Connections, peer: str) -> None:
+        self._connections = connections
+        self.peer = peer
+        self.standing = Standing.STRANGER
+        self.trusted = False
+        """Whether a request on it came from someone who may change the mesh."""
+        self.removed = False
+        """It does not count any more: it has ended, or is about to."""
+        self.close: Callable[[], object] = _nothing
+
+    def stand(self, busy: bool) -> None:
+        """Says whether a request is under way."""
+        standing = (Standing.BUSY if busy else Standing.IDLE) if self.trusted else Standing.STRANGER
+        if standing is not self.standing and not self.removed:
+            self._connections.move(self, standing)
+
+    def remove(self) -> None:
+        """It has ended. May be called more than once."""
+        self._connections.remove(self)
+        # What it was closed by refers to it: without this its memory would wait for the garbage collector.
+        self.close = _nothing
+
+    def add_to(self, scope: Scope) -> None:
+        """Lets the application say with `trust` that it knows who sent a request."""
+        scope[_SCOPE_KEY] = self
+
+
+def _nothing() -> None:
+    """Closes what is not open."""
+
+
+def trust(scope: Scope) -> None:
+    """Says that the sender of a request may change the mesh: its connection does not make room for strangers'."""
+    connection = scope.get(_SCOPE_KEY)
+    if isinstance(connection, Connection):
+        connection.trusted = True
+        connection.stand(busy=True)
+
+
+class _Group:
+    """Connections by standing, each in the order in which they came to it."""
+
+    def __init__(self) -> None:
+        self._by_standing: dict[Standing, dict[Connection, None]] = {standing: {} for standing in Standing}
+
+    def __len__(self) -> int:
+        return sum(map(len, self._by_standing.values()))
+
+    def add(self, connection: Connection) -> None:
+        self._by_standing[connection.standing][connection] = None
+
+    def discard(self, connection: Connection) -> None:
+        self._by_standing[connection.standing].pop(connection, None)
+
+    def least_useful(self) -> Connection | None:
+        candidates = chain(self._by_standing[Standing.STRANGER], self._by_standing[Standing.IDLE])
+        return next(candidates, None)
+
+
+class Connections:
+    """All connections of a listener, at most `most`, and at most `most_per_peer` of one address."""
+
+    def __init__(self, most: int, most_per_peer: int, evicted: Callable[[str], None] = lambda _: None) -> None:
+        """`evicted` is called with the peer of each connection that had to make room."""
+        self._most = most
+        self._most_per_peer = most_per_peer
+        self._evicted = evicted
+        self._all = _Group()
+        self._by_peer: dict[str, _Group] = defaultdict(_Group)
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def admit(self, address: str) -> Connection | None:
+        """Takes a new connection, for which another may be closed; None when all the others are in use."""
+        peer = peer_of(address)
+        for group, most in ((self._by_peer.get(peer), self._most_per_peer), (self._all, self._most)):
+            if group is not None and len(group) >= most and not self._evict_from(group):
+                return None
+        connection = Connection(self, peer)
+        self._all.add(connection)
+        self._by_peer[peer].add(connection)
+        return connection
+
+    def evict(self) -> bool:
+        """Closes the least useful connection; whether there was one."""
+        return self._evict_from(self._all)
+
+    def move(self, connection: Connection, standing: Standing) -> None:
+        groups = (self._all, self._by_peer[connection.peer])
+        for group in groups:
+            group.discard(connection)
+        connection.standing = standing
+        for group in groups:
+            group.add(connection)
+
+    def remove(self, connection: Connection) -> None:
+        if connection.removed:
+            return
+        connection.removed = True
+        self._all.discard(connection)
+        group = self._by_peer[connection.peer]
+        group.discard(connection)
+        if not len(group):
+            del self._by_peer[connection.peer]
+
+    def _evict_from(self, group: _Group) -> bool:
+        connection = group.least_useful()
+        if connection is None:
+            return False
+        self.remove(connection)
+        connection.close()
+        self._evicted(connection.peer)
+        return True
+
+
+def peer_of(address: str) -> str:
+    """Whose connections are counted together: an IPv4 address, or the /64 that an IPv6 host chooses its own from."""
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(found, ipaddress.IPv4Address):
+        return str(found)
+    if found.ipv4_mapped is not None:
+        return str(found.ipv4_mapped)
+    return str(ipaddress.ip_network((found, 64), strict=False))

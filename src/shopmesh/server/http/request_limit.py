@@ -1,0 +1,34 @@
+"""How many requests are answered at once. Probes do not count: a busy server must not look like a dead one."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from shopmesh.appmesh import protocol
+from shopmesh.appmesh.errors import ServiceUnavailable
+from shopmesh.server.api import deliver
+
+
+class RequestLimit:
+    """ASGI middleware: refuses what is more than `most` at once with 503. `exempt` are paths that are always served."""
+
+    def __init__(self, app: ASGIApp, most: int, exempt: Collection[str] = ()) -> None:
+        self.app = app
+        self._most = most
+        self._exempt = frozenset(exempt)
+        self._running = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] in self._exempt:
+            await self.app(scope, receive, send)
+        elif self._running >= self._most:
+            problem = f"{self._most} requests are being answered already; try again"
+            await deliver(protocol.refuse_with(ServiceUnavailable(problem)), send)
+        else:
+            self._running += 1
+            try:
+                await self.app(scope, receive, send)
+            finally:
+                self._running -= 1
