@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
@@ -20,8 +21,8 @@ SUFFIXES = (".yaml", ".yml", ".json")
 MOST_FILES = 10_000
 LARGEST_TOTAL = 64 << 20
 """Bytes of all files of one command."""
-LONGEST_MATCH = 1.0
-"""Seconds in which a template's pattern must have judged a value."""
+LONGEST_MATCHING = 2.0
+"""Seconds in which the patterns of templates must have judged all values."""
 
 
 def file_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -51,7 +52,7 @@ def given(parameters: Iterable[str], region: str) -> Given:
         if name in values:
             raise click.BadParameter(f"{name!r} is given twice; keep one", param_hint="--parameter")
         values[name] = value
-    return Given(values, region, matches=_matches)
+    return Given(values, region, matches=_Matching())
 
 
 def tell_skipped(documents: Iterable[Source]) -> None:
@@ -98,10 +99,20 @@ def _files(path: Path) -> list[Path]:
     return sorted(files)
 
 
-def _matches(pattern: str, value: str) -> bool:
-    """Whether a pattern fits a whole value; raises `re.error`, and `TimeoutError` when that takes too long."""
-    with _time_limit(LONGEST_MATCH):
-        return re.fullmatch(pattern, value) is not None
+class _Matching:
+    """Judges values by patterns, for at most `LONGEST_MATCHING` seconds of all calls together."""
+
+    def __init__(self) -> None:
+        self._left = LONGEST_MATCHING
+
+    def __call__(self, pattern: str, value: str) -> bool:
+        """Whether a pattern fits a whole value; raises `re.error`, and `TimeoutError` when the time is over."""
+        began = time.monotonic()
+        try:
+            with _time_limit(max(self._left, 0.001)):
+                return re.fullmatch(pattern, value) is not None
+        finally:
+            self._left -= time.monotonic() - began
 
 
 @contextmanager

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from shopmesh.appmesh import strict_json
 from shopmesh.load.attribution import Attribution
 from shopmesh.load.latency import Latencies
 from shopmesh.load.plan import Plan, Segment
@@ -85,16 +85,10 @@ def from_document(document: Any) -> Record:
 def parsed(text: str) -> Record:
     """The record of a file's text; raises RecordError."""
     try:
-        document = json.loads(text, parse_constant=_refuse_constant)
-    except ValueError as error:
-        raise RecordError(f"is not JSON: {error}") from None
-    except RecursionError:
-        raise RecordError("is nested too deeply to be a report of `shopmesh load`") from None
+        document = strict_json.load(text)
+    except strict_json.JsonError as error:
+        raise RecordError(str(error)) from None
     return from_document(document)
-
-
-def _refuse_constant(text: str) -> float:
-    raise ValueError(f"{text} is not a number")
 
 
 def tally_document(tally: Tally) -> dict[str, Any]:

@@ -60,4 +60,4 @@ def test_a_report_of_a_load_that_is_nested_too_deeply_is_refused(tmp_path: Path)
     result = CliRunner().invoke(main, ["load", "compare", str(file), str(file)])
 
     assert 1 == result.exit_code
-    assert f"error: {file} is nested too deeply to be a report of `shopmesh load`\n" == result.output
+    assert f"error: {file} is nested deeper than 64 levels\n" == result.output

@@ -215,8 +215,8 @@ def test_a_report_survives_its_file() -> None:
         ("", "is not JSON"),
         ("[]", "is no report"),
         ('{"format": "shopmesh load 1"}', "is a damaged report"),
-        ("[" * 100_000, "is nested too deeply"),
-        ('{"due": NaN}', "NaN is not a number"),
+        ("[" * 100_000, "is nested deeper than 64 levels"),
+        ('{"due": NaN}', "NaN is not a JSON number"),
     ],
 )
 def test_another_file_is_refused(text: str, said: str) -> None:

@@ -76,6 +76,11 @@ HOSTILE: dict[str, tuple[str, str, str]] = {
     "a depth in the second document": (f"{HEAD}---\na: {'[' * 9_999}", "document 2, line 5", "nested deeper"),
     "JSON without end": ('{"a":' * 100_000, "line 1", "nested too deeply"),
     "JSON of 70 levels": ('{\n"a": ' + "[" * 70 + "]" * 70 + "}", "line 2", "nested deeper than 64 levels"),
+    "JSON of 70 levels in the second document": (
+        '{"meshName": "m"}\n{\n"a": ' + "[" * 70 + "]" * 70 + "}",
+        "document 2, line 3",
+        "nested deeper than 64 levels",
+    ),
     "names that double": (doubling_names(), "line", "makes a text of more than 65536 characters"),
     "conditions that double, and a name too long": (
         doubling_conditions().replace("MeshName: m", "MeshName: !Join ['', [m, !Join [x, [!Ref Nothing]]]]"),
@@ -130,8 +135,16 @@ HOSTILE: dict[str, tuple[str, str, str]] = {
     "binary": (f"{HEAD}spec: !!binary YQ==", "line 4", "the tag !!binary means nothing here"),
     "a control character": (f"{HEAD}spec:\n  awsName: \x07", "line 5", "it holds the character U+0007"),
     "a NUL": ("\x00\x01\x02" * 10_000, "line 1", "it holds the character U+0000"),
-    "directives without number": ("\n" + "%TAG !a! tag:a\n" * 30_000, "document 1", "%TAG directives"),
+    "directives without number": ("\n" + "%TAG !a! tag:a\n" * 30_000, "line 102", "more than 100 %TAG directives"),
     "a List of no list": ("apiVersion: v1\nkind: List\nitems: 5\n", "line 3, items", "is a list, not 5"),
+    "values that each take long to match": (
+        "Parameters:\n  P:\n    Type: CommaDelimitedList\n    AllowedPattern: (a|a)*x|a*c\n    Default: "
+        + ",".join(["a" * 19 + "c"] * 1_000)
+        + "\n"
+        + named("{MeshName: m}"),
+        "line 2, Parameters.P",
+        "takes too long to check",
+    ),
     "a pattern that matches for ever": (
         "Parameters:\n  P:\n    Default: " + "a" * 40 + "b\n    AllowedPattern: (a+)+\n" + named("{MeshName: m}"),
         "line 2, Parameters.P",

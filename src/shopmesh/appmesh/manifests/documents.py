@@ -7,6 +7,7 @@ the API knows none.
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections import Counter
@@ -141,8 +142,10 @@ def _refuse_unprintable(text: str, file: str) -> None:
             f"{file}, document 1, line {line}: this is not text: it holds the character U+{ord(found[0]):04X}"
         )
     # libyaml compares each of these with all before it.
-    if text.count("\n%TAG") > _MOST_DIRECTIVES:
-        raise DocumentError(f"{file}, document 1: it holds more than {_MOST_DIRECTIVES} %TAG directives")
+    directives = [*itertools.islice(re.finditer("^%TAG", text, re.MULTILINE), _MOST_DIRECTIVES + 1)]
+    if len(directives) > _MOST_DIRECTIVES:
+        line = text.count("\n", 0, directives[-1].start()) + 1
+        raise DocumentError(f"{file}, document 1, line {line}: more than {_MOST_DIRECTIVES} %TAG directives")
 
 
 def _json(text: str, file: str) -> Iterator[Source]:
@@ -168,7 +171,7 @@ def _json(text: str, file: str) -> Iterator[Source]:
             raise DocumentError(f"{file}, document {number}, line {line}: it is nested too deeply to be read") from None
         written = text[start:position]
         try:
-            nodes = _positions(written)
+            nodes = _positions(written, number)
             vet(nodes)
             reading.refuse(written)
         except Flaw as flaw:
@@ -181,7 +184,10 @@ def _json(text: str, file: str) -> Iterator[Source]:
 
 
 class _JsonReading:
-    """What the decoder of one JSON text meets that Python takes and no document means."""
+    """Decodes one JSON text, and notes what Python takes and no document means.
+
+    It goes on to the end, unlike `strict_json`, so that the nodes of the text can then say the line.
+    """
 
     def __init__(self) -> None:
         self._numbers: list[str] = []
@@ -219,10 +225,10 @@ def _end_of_blanks(text: str, position: int) -> int:
     return found.end() if found else position
 
 
-def _positions(text: str) -> Any:
+def _positions(text: str, number: int) -> Any:
     """The nodes of a JSON text, for its lines only: in JSON a tab is a blank, in YAML it is not."""
     text = text.replace("\t", " ")
-    check_bounds(text, _Loader)
+    check_bounds(text, _Loader, number)
     try:
         return yaml.compose(text, Loader=_Loader)
     except yaml.YAMLError:

@@ -38,13 +38,13 @@ class Flaw(ValueError):  # noqa: N818  # it becomes a DocumentError, with the fi
         self.document = document
 
 
-def check_bounds(text: str, loader: Any) -> None:
-    """Refuses a YAML text with too many levels, values or documents; raises `Flaw`.
+def check_bounds(text: str, loader: Any, number: int = 1) -> None:
+    """Refuses a YAML text with too many levels, values or documents; raises `Flaw`. `number` is its first document's.
 
     Reading events takes no recursion. Composing them does, in C, where too deep a text ends the process.
     What is no YAML passes here up to its error, which the composer finds again.
     """
-    depth = values = document = 0
+    depth, values, document = 0, 0, number - 1
     try:
         for event in yaml.parse(text, Loader=loader):
             if isinstance(event, yaml.NodeEvent):
