@@ -53,7 +53,7 @@ class Overlaps:
 
 def overlaps(selectors: Selectors, pods: Mapping[Name, PodRecord]) -> dict[ObjectName, Overlap]:
     """By each object that selects a pod which another one selects too."""
-    places = selectors.with_several()
+    places = selectors.shared_namespaces()
     inside: dict[str, list[Name]] = {}
     for name in pods:
         if name.namespace in places:
@@ -66,7 +66,7 @@ def overlaps(selectors: Selectors, pods: Mapping[Name, PodRecord]) -> dict[Objec
             if left < 0 or len(here) == places[namespace]:
                 break
             by = selectors.of(namespace, pods[name].labels).by
-            left -= 1 + len(by) + selectors.without_labels(namespace)
+            left -= 1 + len(by) + selectors.count_without_labels(namespace)
             first = by[: MOST_NAMED + 1]
             for one in by if len(by) > 1 else ():
                 others = tuple(other for other in first if other != one)

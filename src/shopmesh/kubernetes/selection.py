@@ -1,4 +1,6 @@
-"""Which virtual node, or gateway, a pod belongs to: by podSelector, as AWS's controller had it.
+"""Which virtual node, or gateway, selects a pod: by podSelector, as AWS's controller had it.
+
+It decides which sidecar a new pod gets; whose proxy a pod is that runs, its stamp says (`identity`).
 
     namespace and labels of a pod ─podSelector─► one VirtualNode or VirtualGateway
                                                    ─meshRef or namespaceSelector─► its mesh ─► Key
@@ -101,11 +103,11 @@ class Selectors:
         taken = {name for name, labels in self._namespaces.items() if any(selects(one, labels) for one in selectors)}
         return taken | {name.namespace for name in self._objects}
 
-    def with_several(self) -> Mapping[str, int]:
+    def shared_namespaces(self) -> Mapping[str, int]:
         """The namespaces in which several objects select pods, and how many do."""
         return {namespace: count for namespace, count in self._counts.items() if count > 1}
 
-    def without_labels(self, namespace: str) -> int:
+    def count_without_labels(self, namespace: str) -> int:
         """How many of its selectors are compared with every pod of the namespace, for they name no label."""
         return len(self._everywhere.get(namespace, ()))
 

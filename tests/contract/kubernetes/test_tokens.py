@@ -13,7 +13,7 @@ from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryRequest, Delt
 
 from shopmesh.appmesh.manifests.names import ObjectName
 from shopmesh.appmesh.store import Change, Key, Resource, State
-from shopmesh.kubernetes import tokens
+from shopmesh.kubernetes import api, tokens
 from shopmesh.kubernetes.api import ApiError, ApiServer
 from shopmesh.kubernetes.cluster import PodRecord
 from shopmesh.kubernetes.pods import Pod, Pods
@@ -407,6 +407,22 @@ async def test_a_pod_that_the_api_server_does_not_tell_of_comes_again(status: in
 
     assert (UNAVAILABLE, OK) == (refused, admitted)
     assert "the API server does not answer what pod default/product-1 is" in why
+
+
+async def test_an_api_server_that_is_slow_turns_nobody_away_for_good(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is waited for so long and no longer; then Envoy is told to come again, and is let in once answers come."""
+    monkeypatch.setattr(api, "REQUEST_SECONDS", 0.2)
+    cluster.put(pod(of="virtualnode/product"))
+    token = bearer(cluster.token_of("product-1", audience="shopmesh"))
+    async with speaking(cluster.configuration()) as server, xds(server, Known()) as port:
+        cluster.delay(60)
+        slow, _ = await ended(port, ADS, discovery("product-vn", "product-1"), token)
+        cluster.delay(0)
+        admitted, _ = await ended(port, ADS, discovery("product-vn", "product-1"), token)
+
+    assert (UNAVAILABLE, OK) == (slow, admitted)
 
 
 async def test_an_api_server_that_is_gone_turns_nobody_away_for_good(cluster: Cluster) -> None:

@@ -94,6 +94,14 @@ def test_what_says_nothing_is_refused(world: World, word: str, text: str, said: 
     assert [] == world.do("ListTagsForResource", resourceArn=SERVICE)["tags"]
 
 
+@pytest.mark.parametrize("text", ["", "Product", "a b", "-a", "a-", "x" * 254, "system:serviceaccount:shop:product"])
+def test_a_service_account_is_a_name_of_kubernetes(text: str) -> None:
+    """Nothing else could ever be one, and a node with a wrong one would have no proxies."""
+    [problem] = read("virtualNode", ((f"{PREFIX}service-account", text),)).problems
+
+    assert "a service account is named by lowercase letters" in problem.message
+
+
 @pytest.mark.parametrize(
     ("kind", "said"),
     [
