@@ -55,7 +55,7 @@ terminal alone. Your own AWS configuration is not touched.
 def env(run_dir: Path, api_version: str, shell: str) -> None:
     """Print the variables that let `aws` talk to the mesh of this machine, for `eval`."""
     access = Access(run_dir.absolute())
-    found = access.published()
+    found = access.served_endpoint()
     if found is None:
         raise click.ClickException(
             f"no control plane has run in {run_dir} yet: start one with `shopmesh up`, or name another folder with "
@@ -65,7 +65,7 @@ def env(run_dir: Path, api_version: str, shell: str) -> None:
         "AWS_CONFIG_FILE": str(access.config_file(api_version)),
         "AWS_SHARED_CREDENTIALS_FILE": str(access.credentials_file),
         "AWS_REGION": found.region,
-        "SHOPMESH_ENDPOINT_URL": found.endpoint_url,
+        "SHOPMESH_ENDPOINT_URL": found.url,
     }
     click.echo((_fish if shell == "fish" else _posix)(variables, UNSET))
 

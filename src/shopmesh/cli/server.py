@@ -216,12 +216,12 @@ def _keys(credentials: Path | None, access: Access | None) -> Mapping[str, str]:
 
 
 def _publish(access: Access, host: str, api_port: int, region: str) -> None:
-    from shopmesh.local.access import ControlPlane
+    from shopmesh.local.access import ServedEndpoint
 
     reached_by = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
     authority = f"[{reached_by}]:{api_port}" if ":" in reached_by else f"{reached_by}:{api_port}"
     try:
-        access.publish(ControlPlane(f"http://{authority}", region, os.getpid()))
+        access.publish(ServedEndpoint(f"http://{authority}", region, os.getpid()))
     except OSError as error:
         log.warning("`shopmesh env` will not find this control plane: %s", error)
 

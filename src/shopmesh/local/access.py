@@ -36,10 +36,10 @@ API_VERSIONS = (LATEST, PREVIEW)
 _LARGEST_FILE = 65_536
 
 
-class ControlPlane(NamedTuple):
-    """The control plane that a run folder has, or had last."""
+class ServedEndpoint(NamedTuple):
+    """Where the control plane of a run folder listens, or listened last, and the process that serves it."""
 
-    endpoint_url: str
+    url: str
     region: str
     process_id: int
 
@@ -85,19 +85,19 @@ class Access:
         key, secret = next(iter(self._keys().items()))
         return Credentials(key, secret)
 
-    def publish(self, control_plane: ControlPlane) -> None:
+    def publish(self, endpoint: ServedEndpoint) -> None:
         """Writes where the control plane listens, for `aws` and for `find_key`; raises OSError."""
-        endpoint_url, region, process_id = control_plane
+        url, region, process_id = endpoint
         for version in API_VERSIONS:
-            write_private_file(self.config_file(version), _aws_config(endpoint_url, region, version))
-        document = {"endpointUrl": endpoint_url, "region": region, "processId": process_id}
+            write_private_file(self.config_file(version), _aws_config(url, region, version))
+        document = {"endpointUrl": url, "region": region, "processId": process_id}
         write_private_file(self._record, json.dumps(document) + "\n")
 
-    def published(self) -> ControlPlane | None:
-        """The folder's control plane; None when there has been none, or its file cannot be read."""
+    def served_endpoint(self) -> ServedEndpoint | None:
+        """Where the folder's control plane listens; None when there has been none, or its file cannot be read."""
         try:
             document = json.loads(_read(self._record))
-            return ControlPlane(str(document["endpointUrl"]), str(document["region"]), int(document["processId"]))
+            return ServedEndpoint(str(document["endpointUrl"]), str(document["region"]), int(document["processId"]))
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return None
 
@@ -116,8 +116,8 @@ def find_key(start: Path, endpoint_url: str) -> Key | None:
     """
     for folder in (start, *start.parents):
         access = Access(folder / RUN_FOLDER)
-        found = access.published()
-        if found and _same_endpoint(found.endpoint_url, endpoint_url) and _is_running(found.process_id):
+        found = access.served_endpoint()
+        if found and _same_endpoint(found.url, endpoint_url) and _is_running(found.process_id):
             with contextlib.suppress(OSError, ValueError, ConfigError):
                 return Key(access.credentials(), found.region)
     return None

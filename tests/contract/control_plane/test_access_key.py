@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from shopmesh.client import Client, Refused
-from shopmesh.local.access import Access, ControlPlane, open_client
+from shopmesh.local.access import Access, ServedEndpoint, open_client
 from tests.contract.control_plane.conftest import SERVE, serving
 from tests.support.access import FOREIGN_VARIABLES
 from tests.support.process import Child, free_port, running
@@ -195,10 +195,10 @@ def test_a_killed_control_plane_s_port_belongs_to_nobody(tmp_path: Path) -> None
         pass
     access = Access(tmp_path / ".shopmesh")
     key = access.create_key()
-    access.publish(ControlPlane("http://127.0.0.1:1", "us-east-1", os.getpid()))
+    access.publish(ServedEndpoint("http://127.0.0.1:1", "us-east-1", os.getpid()))
     with open_client(tmp_path, "http://127.0.0.1:1") as client:
         assert client._credentials.access_key in key
-    access.publish(ControlPlane("http://127.0.0.1:1", "us-east-1", gone.pid))
+    access.publish(ServedEndpoint("http://127.0.0.1:1", "us-east-1", gone.pid))
     with open_client(tmp_path, "http://127.0.0.1:1") as client:
         assert client._credentials.access_key not in key
 

@@ -16,7 +16,7 @@ from click.testing import CliRunner
 
 from shopmesh.cli import main
 from shopmesh.cli.env import UNSET
-from shopmesh.local.access import Access, ControlPlane
+from shopmesh.local.access import Access, ServedEndpoint
 from tests.contract.control_plane.conftest import SERVE
 from tests.support.access import FOREIGN_VARIABLES
 from tests.support.process import BIN, running
@@ -52,7 +52,7 @@ def in_shell(script: str, folder: Path, environment: Mapping[str, str] = FOREIGN
 def published(project: Path, run_folder: str = ".shopmesh") -> Access:
     access = Access(project / run_folder)
     access.create_key()
-    access.publish(ControlPlane("http://127.0.0.1:9081", "us-west-2", os.getpid()))
+    access.publish(ServedEndpoint("http://127.0.0.1:9081", "us-west-2", os.getpid()))
     return access
 
 
