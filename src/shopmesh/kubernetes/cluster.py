@@ -13,6 +13,7 @@ from shopmesh.appmesh.manifests.names import ObjectName
 from shopmesh.appmesh.manifests.objects import Known, known, named
 from shopmesh.kubernetes import stamps
 from shopmesh.kubernetes.api import Object
+from shopmesh.kubernetes.name_claims import NAMES, TRANSFER
 from shopmesh.kubernetes.resources import ENDPOINT_SLICES, MESH_TYPES, NAMESPACES, PODS, SERVICES, ResourceType
 from shopmesh.kubernetes.stamps import Stamp
 from shopmesh.kubernetes.well_formed import require_well_formed
@@ -29,7 +30,8 @@ class Name(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Something that may change: `("kind", "Mesh")`, `("namespace", "default")`, `("service", "default/product")`."""
+    """Something that may change: `("kind", "Mesh")`, `("namespace", "default")`, `("service", "default/product")`,
+    `("claims", "shopmesh")`."""
 
     what: str
     which: str
@@ -141,6 +143,8 @@ class Cluster:
 
     def _mesh_object(self, name: ObjectName, found: Object | None) -> None:
         before = self.objects.get(name)
+        if name.kind == "Mesh" and _claims(before) != _claims(found):
+            self.touched.add(Place("claims", name.name))
         if found is None:
             self.objects.pop(name, None)
             self._kinds[name.kind].pop(name, None)
@@ -239,13 +243,22 @@ def _uid(found: Object) -> str:
     return str(found["metadata"].get("uid"))
 
 
+def _claims(mesh: Object | None) -> tuple[Any, ...]:
+    """What a Mesh says of the names in it."""
+    annotations = mesh["metadata"].get("annotations") if mesh is not None else None
+    return (annotations.get(NAMES), annotations.get(TRANSFER)) if isinstance(annotations, dict) else ()
+
+
 def _meaning(found: Object) -> tuple[Any, ...]:
-    """What of an object the mesh is made of."""
+    """What of an object the mesh is made of; the claims of names are looked at by themselves."""
     metadata = found["metadata"]
+    annotations = metadata.get("annotations")
+    if isinstance(annotations, dict):
+        annotations = {name: text for name, text in annotations.items() if name not in (NAMES, TRANSFER)}
     return (
         found.get("spec"),
         metadata.get("uid"),
         metadata.get("generation"),
         metadata.get("labels"),
-        metadata.get("annotations"),
+        annotations,
     )

@@ -20,6 +20,7 @@ from shopmesh.kubernetes import certificates, findings, webhook
 from shopmesh.kubernetes.api import ApiError, ApiServer, Object
 from shopmesh.kubernetes.certificates import Certificates
 from shopmesh.kubernetes.leader import Leader
+from shopmesh.kubernetes.name_keeper import NameKeeper
 from shopmesh.kubernetes.overlaps import Overlaps
 from shopmesh.kubernetes.pods import Pods
 from shopmesh.kubernetes.selection import Current
@@ -121,6 +122,7 @@ async def serving(config: Config, cluster: Cluster) -> AsyncIterator[Bound]:
         writer = StatusWriter(api, store, bound.replicas, leader, context, overlaps=overlaps.find)
         await stack.enter_async_context(_running("leader", leader.run()))
         await stack.enter_async_context(_running("status", writer.run()))
+        await stack.enter_async_context(_running("names", NameKeeper(api, store, leader).run()))
         yield bound
 
 

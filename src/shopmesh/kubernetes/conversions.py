@@ -3,7 +3,8 @@
 object ─converted─► Declared …        noted: the objects, kinds and namespaces that were looked at
        ─DocumentError─► a problem of that object; what it declared before stands
 
-Of two objects that declare one resource the older is used: all replicas must find the same, whenever they began.
+Of objects that declare one resource the one is used whose namespace has the name (`name_claims`); where none has it, or
+several are in that namespace, the oldest. All replicas must find the same, whenever they began.
 """
 
 from __future__ import annotations
@@ -13,15 +14,17 @@ import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from shopmesh.appmesh.kinds import describe
 from shopmesh.appmesh.manifests import Declared, DocumentError, check
 from shopmesh.appmesh.manifests.convert import of_manifest
 from shopmesh.appmesh.manifests.names import ObjectName
 from shopmesh.appmesh.manifests.objects import Known, Objects
 from shopmesh.appmesh.store import Document, Key
-from shopmesh.kubernetes import kept
+from shopmesh.kubernetes import kept, name_claims
 from shopmesh.kubernetes.api import Object, generation
 from shopmesh.kubernetes.cluster import Cluster, Place
 from shopmesh.kubernetes.kept import Kept
+from shopmesh.kubernetes.name_claims import Claims
 from shopmesh.kubernetes.unexpected_errors import UnexpectedErrors
 
 
@@ -56,6 +59,8 @@ class Conversions:
         self._readers: dict[ObjectName | Place, set[ObjectName]] = {}
         self._waiting: dict[Key, set[ObjectName]] = {}
         self._displaced: dict[ObjectName, None] = {}
+        self._claims: dict[str, Claims] = {}
+        """By the name of a Mesh object."""
 
     def update(self, touched: Iterable[ObjectName | Place]) -> set[Key]:
         """The keys that may be declared otherwise now."""
@@ -63,6 +68,8 @@ class Conversions:
         for place in touched:
             if isinstance(place, ObjectName):
                 again[place] = None
+            elif place.what == "claims":
+                again |= self._read_claims(place.which)
             again |= dict.fromkeys(self._readers.get(place, ()))
         changed: set[Key] = set()
         while again:
@@ -86,8 +93,9 @@ class Conversions:
         noting = _Noting(self._cluster, {name})
         try:
             keeping, warning = _kept(self._cluster.objects[name])
-            made = _resources(self._cluster.objects[name], list(of_manifest(found.source, Objects(noting))), keeping)
-            self._require_free(name, made)
+            declared = list(of_manifest(found.source, Objects(noting, members_only=True)))
+            made = _resources(self._cluster.objects[name], declared, keeping)
+            self._require_free(name, made, noting)
         except DocumentError as error:
             self.problems[name] = str(error)
             return set()
@@ -114,10 +122,40 @@ class Conversions:
             self._keys[name] = tuple(made)
             self.keys[name] = self._keys[name][0]
 
-    def _require_free(self, name: ObjectName, made: Iterable[Key]) -> None:
+    def _read_claims(self, mesh: str) -> dict[ObjectName, None]:
+        """Takes in the claims of a Mesh; the objects that have, or wait for, a name that changed hands."""
+        before = self._claims.pop(mesh, {})
+        if (found := self._cluster.objects.get(ObjectName("Mesh", "", mesh))) is not None:
+            self._claims[mesh] = name_claims.read(found)
+        now = self._claims.get(mesh, {})
+        concerned = {key: [owner] for key, owner in self.owners.items()}
+        for key, waiting in self._waiting.items():
+            concerned.setdefault(key, []).extend(waiting)
+        return {
+            name: None
+            for key, names in concerned.items()
+            if before.get(claim := name_claims.claim_of(key)) != now.get(claim)
+            for name in names
+            if len(names) > 1 or now.get(claim) not in (None, name.namespace)
+        }
+
+    def _claim(self, key: Key) -> str | None:
+        """The namespace that has that name; a claim ends with its namespace."""
+        meshes = [name for name, one in self._cluster.of_kind("Mesh").items() if one.api_name == key.mesh]
+        if not meshes or not name_claims.is_claimed(key):
+            return None
+        namespace = self._claims.get(min(meshes, key=self._age).name, {}).get(name_claims.claim_of(key))
+        return namespace if namespace in self._cluster.namespaces else None
+
+    def _require_free(self, name: ObjectName, made: Iterable[Key], noting: _Noting) -> None:
         for key in made:
-            owner = self.owners.get(key)
-            if owner is not None and owner != name and self._age(owner) < self._age(name):
+            claim, owner = self._claim(key), self.owners.get(key)
+            if claim is not None and claim != name.namespace:
+                noting.read.add(Place("namespace", claim))
+                self._waiting.setdefault(key, set()).add(name)
+                raise DocumentError(_has_the_name(key, claim, name.namespace))
+            theirs = owner is not None and claim is not None and owner.namespace != claim
+            if owner is not None and owner != name and not theirs and self._age(owner) < self._age(name):
                 self._waiting.setdefault(key, set()).add(name)
                 raise DocumentError(f"{owner.in_words} is {key.name} already; give this one another awsName")
 
@@ -147,6 +185,14 @@ class Conversions:
             self._reads[name] = reads
         for place in reads:
             self._readers.setdefault(place, set()).add(name)
+
+
+def _has_the_name(key: Key, claim: str, namespace: str) -> str:
+    transfer = f"{name_claims.TRANSFER}={name_claims.claim_of(key)}={namespace}"
+    return (
+        f"{describe(key)} belongs to namespace {claim}; give this one another awsName, or let whoever owns the Mesh "
+        f"hand the name over: kubectl annotate mesh {key.mesh} {transfer}"
+    )
 
 
 class _Noting:

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
 from shopmesh.appmesh.manifests.declared import at
+from shopmesh.appmesh.manifests.membership import admits, how_to_join, selects_namespace
 from shopmesh.appmesh.manifests.names import KINDS, ObjectName, default_name
 from shopmesh.appmesh.manifests.selectors import match_labels, selects
 from shopmesh.appmesh.store import Document, Key
@@ -52,7 +53,11 @@ class Cluster(Protocol):
 class Selectors:
     """The selectors of all these objects: a pod is not compared with each of thousands."""
 
-    def __init__(self, objects: Mapping[ObjectName, Document], namespaces: Mapping[str, Labels]) -> None:
+    def __init__(
+        self, objects: Mapping[ObjectName, Document], namespaces: Mapping[str, Labels], members_only: bool = False
+    ) -> None:
+        """`members_only` as in `manifests.objects.Objects`: in a cluster, not among documents."""
+        self._members_only = members_only
         self._objects = {name: one for name, one in objects.items() if name.kind in _SELECTING}
         self._meshes = {name.name: one for name, one in objects.items() if name.kind == "Mesh"}
         self._namespaces = dict(namespaces)
@@ -99,8 +104,10 @@ class Selectors:
 
     def namespaces(self) -> set[str]:
         """Those that are part of a mesh: a Mesh takes them, or something in them selects pods."""
-        selectors = [at(one, ("spec", "namespaceSelector")) for one in self._meshes.values()]
-        taken = {name for name, labels in self._namespaces.items() if any(selects(one, labels) for one in selectors)}
+        meshes = self._meshes.values()
+        taken = {
+            name for name, labels in self._namespaces.items() if any(selects_namespace(one, labels) for one in meshes)
+        }
         return taken | {name.namespace for name in self._objects}
 
     def shared_namespaces(self) -> Mapping[str, int]:
@@ -116,15 +123,18 @@ class Selectors:
         return Key(KINDS[name.kind], (mesh, _api_name(name, self._objects[name])))
 
     def _mesh_of(self, name: ObjectName) -> tuple[str | None, str]:
+        labels = self._namespaces.get(name.namespace, {})
         if ref := at(self._objects[name], ("spec", "meshRef", "name")):
             if (mesh := self._meshes.get(ref)) is None:
                 return None, f"its {name.kind} {name.name} refers to Mesh {ref}, which is not there; create it"
+            if self._members_only and not admits(mesh, name.namespace, labels):
+                remedy = how_to_join(ref, name.namespace)
+                return None, f"its {name.kind} {name.name} refers to Mesh {ref}, which does not admit it; {remedy}"
             return _api_name(ObjectName("Mesh", "", ref), mesh), ""
-        labels = self._namespaces.get(name.namespace, {})
         fitting = [
             _api_name(ObjectName("Mesh", "", mesh), one)
             for mesh, one in self._meshes.items()
-            if selects(at(one, ("spec", "namespaceSelector")), labels)
+            if selects_namespace(one, labels)
         ]
         if len(fitting) == 1:
             return fitting[0], ""
@@ -151,7 +161,7 @@ class Current:
             seen = {name: one for name, one in cluster.objects.items() if name.kind in (*_SELECTING, "Mesh")}
             if not self._same(seen) or dict(cluster.namespaces) != self._namespaces:
                 self._seen, self._namespaces = seen, dict(cluster.namespaces)
-                self._selectors = Selectors(seen, self._namespaces)
+                self._selectors = Selectors(seen, self._namespaces, members_only=True)
             self._revision = cluster.revision
         return self._selectors
 

@@ -21,8 +21,8 @@ from shopmesh.appmesh.manifests.annotated import is_valid_in_kubernetes, of_rout
 from shopmesh.appmesh.manifests.declared import KEPT, at, put_at
 from shopmesh.appmesh.manifests.export import reference_to
 from shopmesh.appmesh.manifests.fields import to_manifest
+from shopmesh.appmesh.manifests.membership import NAMESPACES, admits, named_namespaces, selects_namespace
 from shopmesh.appmesh.manifests.names import MANIFEST_KINDS, ObjectName, distinct
-from shopmesh.appmesh.manifests.selectors import selects
 from shopmesh.appmesh.store import Change, Document, Key, Resource, View
 from shopmesh.canary import record
 from shopmesh.kubernetes import kept
@@ -82,7 +82,26 @@ def writes(changes: Sequence[Change], after: View, cluster: Cluster) -> list[Wri
             found = _changed(before, resource, concerned[key], after, names)
             if found != before:
                 made.append(Write("replace", name, found))
-    return [*made, *gone]
+    return [*_admitting(made, names), *gone]
+
+
+def _admitting(made: Sequence[Write], names: _Names) -> list[Write]:
+    """With the Meshes changed that have to name the namespaces of new members: who may use the API may admit them."""
+    written = {write.name: write for write in made}
+    first = []
+    for mesh, namespaces in names.joining.items():
+        write = written.get(mesh) or Write("replace", mesh, names.cluster.objects[mesh])
+        found = copy.deepcopy(write.object)
+        found.pop("status", None)
+        found["metadata"].pop("managedFields", None)
+        annotations = found["metadata"].get("annotations") or {}
+        joined = ",".join(sorted({*named_namespaces(found), *namespaces}))
+        found["metadata"]["annotations"] = {**annotations, NAMESPACES: joined}
+        if mesh in written:
+            written[mesh] = replace(write, object=found)
+        else:
+            first.append(replace(write, object=found))
+    return [*first, *written.values()]
 
 
 def object_key(key: Key) -> Key:
@@ -95,6 +114,8 @@ class _Names:
 
     def __init__(self, concerned: Iterable[Key], after: View, cluster: Cluster) -> None:
         self.cluster = cluster
+        self.joining: dict[ObjectName, set[str]] = {}
+        """By Mesh, the namespaces of new members that it does not admit yet."""
         self._new: dict[Key, ObjectName] = {}
         self._after = after
         taken: set[ObjectName] = set()
@@ -120,13 +141,16 @@ class _Names:
         apart = {"namespace": name.namespace} if name.namespace not in ("", own.namespace) else {}
         return {"name": name.name, **apart, "uid": str(found["metadata"]["uid"]) if found is not None else ""}
 
-    def mesh_is_told(self, mesh: str, namespace: str) -> bool:
-        """Whether the labels of a namespace say already that its members are of that mesh."""
-        selectors = {name.name: at(one, ("spec", "namespaceSelector")) for name, one in self._meshes()}
-        own = self.get(Key("mesh", (mesh,)))
+    def needs_reference(self, mesh: str, namespace: str) -> bool:
+        """Whether an object of a namespace has to name its Mesh; notes where the Mesh has to admit the namespace."""
+        meshes = dict(self._meshes())
         labels = self.cluster.namespaces.get(namespace, {})
-        fitting = [name for name, selector in selectors.items() if selects(selector, labels)]
-        return own is not None and fitting == [own.name]
+        own = self.get(Key("mesh", (mesh,)))
+        if own is None or [name for name, one in meshes.items() if selects_namespace(one, labels)] == [own]:
+            return own is None
+        if not admits(meshes[own], namespace, labels):
+            self.joining.setdefault(own, set()).add(namespace)
+        return True
 
     def _meshes(self) -> Iterator[tuple[ObjectName, Object]]:
         yield from ((name, one) for name, one in self.cluster.objects.items() if name.kind == "Mesh")
@@ -154,7 +178,7 @@ def _new(resource: Resource, name: ObjectName, after: View, names: _Names) -> Ob
     found["metadata"]["name"] = name.name
     refer = reference_to(key.mesh, name, names.get)
     found["spec"] |= _spelled(resource, refer)
-    if name.kind != "Mesh" and not names.mesh_is_told(key.mesh, name.namespace):
+    if name.kind != "Mesh" and names.needs_reference(key.mesh, name.namespace):
         found["spec"]["meshRef"] = names.reference(Key("mesh", (key.mesh,)), name)
     if key.kind == "gatewayRoute":
         found["spec"]["virtualGatewayRef"] = names.reference(Key("virtualGateway", key.parent), name)

@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from shopmesh.kubernetes.resources import LEASES, VIRTUAL_NODES, VIRTUAL_ROUTERS
+from shopmesh.kubernetes.name_claims import NAMES
+from shopmesh.kubernetes.resources import LEASES, MESHES, VIRTUAL_NODES, VIRTUAL_ROUTERS, VIRTUAL_SERVICES
 from tests.e2e.kubernetes.running import NAMESPACE, Story, story
 from tests.support.process import eventually
 
-NAMES: Any = {"meshName": "shopmesh", "virtualRouterName": "product-vr", "routeName": "product-r"}
+ROUTE: Any = {"meshName": "shopmesh", "virtualRouterName": "product-vr", "routeName": "product-r"}
 
 
 @pytest.fixture(scope="module")
@@ -90,18 +91,60 @@ def _others_go_on(told: Story, by_hand: int, by_the_api: int) -> None:
     told.cluster.put(found)
     eventually(lambda: by_hand == _weight(told), "kubectl's change is in the mesh")
 
-    spec = told.appmesh().describe_route(**NAMES)["route"]["spec"]
+    spec = told.appmesh().describe_route(**ROUTE)["route"]["spec"]
     targets = spec["httpRoute"]["action"]["weightedTargets"]
     targets[0]["weight"], targets[1]["weight"] = 100 - by_the_api, by_the_api
-    told.appmesh().update_route(**NAMES, spec=spec)
+    told.appmesh().update_route(**ROUTE, spec=spec)
     assert by_the_api == _weight(told)
 
 
 def _weight(told: Story) -> int:
-    targets = told.appmesh().describe_route(**NAMES)["route"]["spec"]["httpRoute"]["action"]["weightedTargets"]
+    targets = told.appmesh().describe_route(**ROUTE)["route"]["spec"]["httpRoute"]["action"]["weightedTargets"]
     return int(targets[1]["weight"])
 
 
 def _holder(told: Story) -> str:
     (lease,) = told.cluster.objects(LEASES, NAMESPACE)
     return str(lease["spec"]["holderIdentity"])
+
+
+def test_a_name_survives_its_object_and_the_control_plane(told: Story) -> None:
+    """The leader remembers it in the Mesh: who made an object of that name meanwhile waits, also after a restart."""
+    name = "order.default.svc.cluster.local"
+    claim = f"virtualService/{name}"
+    told.cluster.put(node("target", {}))
+    eventually(lambda: claim in _remembered(told), "the name is remembered")
+    squatter = node("order", {})
+    provider = {"virtualNode": {"virtualNodeRef": {"name": "target"}}}
+    told.cluster.put({**squatter, "kind": "VirtualService", "spec": {"awsName": name, "provider": provider}})
+    before = told.cluster.get(VIRTUAL_SERVICES, "order")
+    told.cluster.remove(VIRTUAL_SERVICES, "order")
+    eventually(lambda: name not in _services(told), "the service is gone")
+
+    (replica,) = told.replicas
+    replica.kill()
+    told.cluster.remove(LEASES, "control-plane", NAMESPACE)
+    replica.start()
+    assert name not in _services(told)
+    told.cluster.put({**before, "metadata": {"name": "order", "namespace": "default"}})
+    eventually(lambda: name in _services(told), "the service is there again")
+
+    def condition() -> Any:
+        found = told.cluster.get(VIRTUAL_SERVICES, "order", "evil").get("status") or {}
+        return next((one for one in found.get("conditions") or () if one["status"] == "False"), None)
+
+    assert "belongs to namespace default" in eventually(condition, "the other one says why it waits")["message"]
+    spec = told.appmesh().describe_virtual_service(meshName="shopmesh", virtualServiceName=name)["virtualService"][
+        "spec"
+    ]
+    assert ["virtualRouter"] == [*spec["provider"]]
+
+
+def _remembered(told: Story) -> str:
+    annotations = told.cluster.get(MESHES, "shopmesh")["metadata"].get("annotations") or {}
+    return str(annotations.get(NAMES, ""))
+
+
+def _services(told: Story) -> set[str]:
+    found = told.appmesh().list_virtual_services(meshName="shopmesh")["virtualServices"]
+    return {one["virtualServiceName"] for one in found}

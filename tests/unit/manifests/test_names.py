@@ -189,6 +189,17 @@ def test_otherwise_the_mesh_is_the_one_asked_for_or_the_only_one() -> None:
     assert Key("virtualNode", ("old", "a_shop")) in read(MESH, by_ref, existing=(there,))
 
 
+def test_a_mesh_without_a_selector_is_no_choice_where_labels_are_not_known() -> None:
+    """An empty namespaceSelector takes every namespace, an absent one none: no label is needed to know it."""
+    node = manifest("VirtualNode", "a", {})
+
+    assert Key("virtualNode", ("m", "a_shop")) in read(mesh("m", {}), mesh("n", None), node)
+    assert Key("virtualNode", ("m", "a_shop")) in read(mesh("m", {}), mesh("n", None), namespace("shop"), node)
+    assert Key("virtualNode", ("n", "a_shop")) in read(mesh("n", None), node)
+    with pytest.raises(DocumentError, match="fitting: m, n"):
+        read(mesh("m", {}), mesh("n", {"matchLabels": {"mesh": "n"}}), node)
+
+
 def test_references_do_not_leave_the_mesh() -> None:
     """What is referred to has to belong to the same mesh."""
     other = manifest("VirtualNode", "n", {"meshRef": {"name": "n"}})

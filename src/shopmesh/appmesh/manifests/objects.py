@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from shopmesh.appmesh.manifests.declared import Declared, at
 from shopmesh.appmesh.manifests.documents import DocumentError, Path, Source
 from shopmesh.appmesh.manifests.export import objects_of
+from shopmesh.appmesh.manifests.membership import admits, how_to_join, selects_namespace
 from shopmesh.appmesh.manifests.names import DEFAULT_NAMESPACE, ObjectName, default_name
 from shopmesh.appmesh.manifests.selectors import selects
 from shopmesh.appmesh.store import Document
@@ -83,11 +84,16 @@ class Table:
 
 @dataclass(frozen=True)
 class Objects:
-    """What one manifest may speak of, and the mesh to fall back on."""
+    """What one manifest may speak of, and the mesh to fall back on.
+
+    `members_only`: the Mesh decides whose objects are its members, as in a cluster that many share; among documents
+    a `meshRef` is believed, and so are the labels of a Namespace that is not among them.
+    """
 
     catalogue: Catalogue
     fallback: str | None = None
     missing: Missing | None = None
+    members_only: bool = False
 
     @classmethod
     def of(
@@ -122,18 +128,29 @@ class Objects:
         """
         meshes = {key.name: mesh for key, mesh in self.catalogue.of_kind("Mesh").items()}
         here = [mesh for mesh in meshes.values() if mesh.source]
+        labels = self.catalogue.labels(name.namespace)
+        if labels is None and self.members_only:
+            labels = {}
         if ref := at(source.value, ("spec", "meshRef", "name")):
             if ref not in meshes:
                 raise source.wrong(("spec", "meshRef"), f"there is no Mesh {ref!r}; apply it too")
+            if self.members_only and not admits(meshes[ref].manifest, name.namespace, labels or {}):
+                raise source.wrong(
+                    ("spec", "meshRef"),
+                    f"Mesh {ref!r} does not admit namespace {name.namespace!r}; {how_to_join(ref, name.namespace)}",
+                )
             fitting = [meshes[ref]]
-        elif (labels := self.catalogue.labels(name.namespace)) is not None:
-            fitting = [m for m in meshes.values() if selects(at(m.manifest, ("spec", "namespaceSelector")), labels)]
+        elif labels is not None:
+            fitting = [mesh for mesh in meshes.values() if selects_namespace(mesh.manifest, labels)]
         elif self.fallback is not None:
             fitting = [mesh for mesh in meshes.values() if mesh.api_name == self.fallback]
             if not fitting:
                 return self.fallback, None
         else:
             fitting = here or list(meshes.values())
+            if len(fitting) > 1:
+                # One without a namespaceSelector has no members, whatever the labels are that are not known here.
+                fitting = [mesh for mesh in fitting if at(mesh.manifest, ("spec", "namespaceSelector")) is not None]
             if not fitting and self.missing is not None:
                 self.missing(source.wrong((), f"the mesh of {name.kind} {name.name!r} is not among these files"))
                 return UNKNOWN, None
@@ -142,8 +159,8 @@ class Objects:
             remedy = (
                 "name it with --mesh, or apply its Mesh as well"
                 if labels is None
-                else f"namespace {name.namespace!r} must have the labels of one Mesh's namespaceSelector,"
-                " or the object a meshRef"
+                else f"namespace {name.namespace!r} must have the labels of one Mesh's namespaceSelector"
+                + (", or the object a meshRef to choose one" if fitting or not self.members_only else "")
             )
             raise source.wrong((), f"the mesh of {name.kind} {name.name!r} cannot be told (fitting: {found}); {remedy}")
         owner = at(fitting[0].manifest, ("spec", "meshOwner"))
