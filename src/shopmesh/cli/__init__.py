@@ -15,6 +15,7 @@ import click
 from shopmesh import DEFAULT_ENDPOINT
 from shopmesh.cli.failures import told
 from shopmesh.cli.settings import Settings
+from shopmesh.logs import format_last_resort
 
 
 class Command(NamedTuple):
@@ -111,5 +112,6 @@ Exit status: 0 done; 1 it failed; 2 the command line is wrong.
 @click.pass_context
 def main(ctx: click.Context, endpoint_url: str, region: str, mesh: str | None) -> None:
     """App Mesh on your own machine: three services, stock Envoy sidecars, one control plane."""
+    format_last_resort()
     ctx.obj = Settings(endpoint_url, region, mesh)
     ctx.color = ctx.obj.color

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from shopmesh.cli.output import echo, echo_document
 from shopmesh.cli.settings import Settings
 
 if TYPE_CHECKING:
@@ -115,8 +116,8 @@ def bootstrap(
     except BootstrapError as error:
         raise click.UsageError(str(error)) from error
     for line in unused(environ):
-        click.echo(line, err=True)
-    click.echo(json.dumps(document, indent=2))
+        echo(line, err=True)
+    echo_document(json.dumps(document, indent=2))
 
 
 def _resource(settings: Settings, node: str | None) -> Resource | None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from shopmesh.cli.output import echo_document
 from shopmesh.cli.parameters import Seconds
 from shopmesh.cli.settings import Settings
 
@@ -143,12 +144,11 @@ def _route(
 
 
 def _look_after(settings: Settings, client: Client, route: Sequence[str], owner: str, output: str) -> Canary:
-    from rich.console import Console
-
     from shopmesh.cli.canary_shown import Teller
     from shopmesh.client.releasing import release
+    from shopmesh.console import PlainConsole
 
-    screen = Console(highlight=False, stderr=output == "json", no_color=settings.color is False)
+    screen = PlainConsole(stderr=output == "json", no_color=settings.color is False)
     with Teller(screen) as teller, _interruptible():
         try:
             found = release(client, route, owner, teller.tell, _wait)
@@ -156,7 +156,7 @@ def _look_after(settings: Settings, client: Client, route: Sequence[str], owner:
             found = client.canary(route, "turn back", reason="interrupted")
             teller.tell(found, None)
     if output == "json":
-        click.echo(json.dumps(found, indent=1))
+        echo_document(json.dumps(found, indent=1))
     return found
 
 
@@ -183,11 +183,10 @@ def _wait(seconds: float) -> bool:
 
 def _show(settings: Settings, found: Canary, output: str) -> None:
     if output == "json":
-        click.echo(json.dumps(found, indent=1))
+        echo_document(json.dumps(found, indent=1))
         return
-    from rich.console import Console
-
     from shopmesh.cli.canary_shown import Teller
+    from shopmesh.console import PlainConsole
 
-    with Teller(Console(highlight=False, no_color=settings.color is False), live=False) as teller:
+    with Teller(PlainConsole(no_color=settings.color is False), live=False) as teller:
         teller.tell(found, None)

@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Self
 
 from rich.console import Console
-from rich.markup import escape
+from rich.text import Text
 
 if TYPE_CHECKING:
     from shopmesh.canary.judge import Verdict
     from shopmesh.client.answers import Canary, PastStage, Seen
 
 _ENDED = {
-    "promoted": "[green]promoted[/]",
-    "returned": "[red]turned back[/]",
-    "lapsed": "[red]turned back[/]",
-    "stopped": "[yellow]stopped[/]",
+    "promoted": ("promoted", "green"),
+    "returned": ("turned back", "red"),
+    "lapsed": ("turned back", "red"),
+    "stopped": ("stopped", "yellow"),
 }
 
 
@@ -40,23 +40,23 @@ class Teller:
     def tell(self, found: Canary, verdict: Verdict | None) -> None:
         """What happened since the last time."""
         if self._state is None:
-            self._say(f"[bold]{escape(found['service'])}[/]: {escape(found['plan']['to'])}, {escape(_bounds(found))}")
+            self._say((found["service"], "bold"), f": {found['plan']['to']}, {_bounds(found)}")
         for past in found["history"][self._told :]:
-            self._say(f"  {past['stage']:>6}  {escape(_past(past))}")
+            self._say(f"  {past['stage']:>6}  {_past(past)}")
         self._told = len(found["history"])
         state = (found["stage"], found["phase"], found["paused"])
         if state != self._state:
             self._state = state
             if found["phase"] != "running":
-                self._say(f"{_ENDED[found['phase']]}: {escape(found['reason'])}")
-                self._say(f"{escape(found['plan']['to'])} gets {_left(found)}")
+                self._say(_ENDED[found["phase"]], f": {found['reason']}")
+                self._say(f"{found['plan']['to']} gets {_left(found)}")
             elif self._status is None:
                 self._say(f"  {found['called']:>6}  {'paused' if found['paused'] else 'begins'}")
         if self._status is not None and found["phase"] == "running":
-            self._status.update(escape(_now(found, verdict)))
+            self._status.update(Text(_now(found, verdict)))
 
-    def _say(self, text: str) -> None:
-        self._console.print(text, soft_wrap=True)
+    def _say(self, *parts: str | tuple[str, str]) -> None:
+        self._console.print(Text.assemble(*parts), soft_wrap=True)
 
 
 def _bounds(found: Canary) -> str:

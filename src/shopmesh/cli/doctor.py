@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 import click
 
 from shopmesh.cli.files import file_options, given, sources, tell_skipped
+from shopmesh.cli.output import echo, echo_document
 from shopmesh.cli.settings import Settings
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def doctor(
     found = _of_documents(settings, files, parameters, dns) if files else _of_the_mesh(settings, dns)
     findings = sorted(found, key=lambda one: [cast("dict[str, str]", one)[field] for field in ORDER])
     if output == "json":
-        click.echo(json.dumps({"findings": findings}, indent=2))
+        echo_document(json.dumps({"findings": findings}, indent=2))
     else:
         which = f"mesh {settings.mesh}" if settings.mesh else "all meshes"
         subject = ", ".join(files) if files else f"{which} at {settings.endpoint_url}"
@@ -86,7 +87,7 @@ def _of_documents(
     checked = client.check(documents, settings.mesh, given(parameters, settings.region))
     tell_skipped(documents)
     for note in checked.notes:
-        click.echo(f"note: {note}", err=True)
+        echo(f"note: {note}", err=True)
     yield from _documents(checked.findings)
     if dns:
         for found, names in (

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from shopmesh.cli.options import run_folder_option
+from shopmesh.cli.output import echo_document
 from shopmesh.local.access import API_VERSIONS, LATEST, Access
 
 UNSET = (
@@ -67,7 +68,7 @@ def env(run_dir: Path, api_version: str, shell: str) -> None:
         "AWS_REGION": found.region,
         "SHOPMESH_ENDPOINT_URL": found.url,
     }
-    click.echo((_fish if shell == "fish" else _posix)(variables, UNSET))
+    echo_document((_fish if shell == "fish" else _posix)(variables, UNSET))
 
 
 def _posix(variables: Mapping[str, str], unset: Iterable[str]) -> str:

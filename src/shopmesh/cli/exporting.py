@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
+from shopmesh.cli.output import echo, echo_document
 from shopmesh.cli.settings import Settings
 
 if TYPE_CHECKING:
@@ -81,11 +82,11 @@ def export(settings: Settings, form: str, output: str, gateway_class: str) -> No
             exported = _manifests(resources)
     if folder is None:
         texts = [*([exported.head] if exported.head else []), *(file.text for file in exported.files)]
-        click.echo(exported.between.join(texts), nl=False)
+        echo_document(exported.between.join(texts))
     else:
         _write(folder, exported)
     for note in exported.notes:
-        click.echo(note, err=True)
+        echo(note, err=True)
 
 
 def _manifests(resources: Sequence[Declared]) -> Exported:
@@ -149,4 +150,4 @@ def _write(folder: Path, exported: Exported) -> None:
     for index, file in enumerate(exported.files):
         head = exported.head if index == 0 else ""
         (folder / file.name).write_text(head + file.text, encoding="utf-8")
-    click.echo(f"{len(exported.files)} files in {folder}", err=True)
+    echo(f"{len(exported.files)} files in {folder}", err=True)

@@ -8,7 +8,9 @@ from typing import IO, Any
 
 import click
 
+from shopmesh.cli.output import Styled, echo
 from shopmesh.cli.settings import color_wanted
+from shopmesh.printable import printable_lines
 
 
 class Failure(click.ClickException):
@@ -17,9 +19,8 @@ class Failure(click.ClickException):
     exit_code = 1
 
     def show(self, file: IO[Any] | None = None) -> None:
-        for line in self.message.splitlines():
-            mark = click.style("error:", fg="red", bold=True)
-            click.echo(f"{mark} {line}", file=file, err=file is None, color=color_wanted())
+        for line in self.message.split("\n"):
+            echo(Styled("error:", fg="red", bold=True), f" {line}", file=file, err=file is None, color=color_wanted())
 
 
 @contextlib.contextmanager
@@ -27,8 +28,8 @@ def told() -> Iterator[None]:
     """Known errors of the block as a `Failure`; anything else is a bug and keeps its traceback."""
     try:
         yield
-    except click.UsageError:
-        raise
+    except click.UsageError as error:
+        raise click.UsageError(printable_lines(error.format_message()), error.ctx) from error
     except click.ClickException as error:
         if error.exit_code != 1:
             raise

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from shopmesh.cli.output import echo
+
 if TYPE_CHECKING:
     from shopmesh.appmesh.manifests import Given, Source
 
@@ -61,7 +63,7 @@ def tell_skipped(documents: Iterable[Source]) -> None:
 
     for source in documents:
         for kind, place in skipped(source):
-            click.echo(f"skipped {kind} ({place}): not App Mesh's", err=True)
+            echo(f"skipped {kind} ({place}): not App Mesh's", err=True)
 
 
 def sources(names: Iterable[str]) -> list[Source]:

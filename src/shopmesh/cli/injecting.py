@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from shopmesh.cli.files import sources
+from shopmesh.cli.output import echo, echo_document
 from shopmesh.cli.settings import Settings
 
 if TYPE_CHECKING:
@@ -56,8 +57,8 @@ def inject(settings: Settings, files: tuple[str, ...], mode: str, from_cluster: 
     except (ApiError, DocumentError) as error:
         raise click.ClickException(str(error)) from error
     for note in found.notes:
-        click.echo(note, err=True)
-    click.echo(as_yaml(found.documents), nl=False)
+        echo(note, err=True)
+    echo_document(as_yaml(found.documents))
 
 
 async def _cluster() -> tuple[Mapping[ObjectName, Document], Mapping[str, Labels]]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from shopmesh.cli.output import echo
 from shopmesh.private_files import create_file
 
 _OWNER = 0o400
@@ -44,8 +45,8 @@ def _made(path: Path, content: str, mode: int) -> None:
     try:
         create_file(path, content, mode)
     except FileExistsError:
-        click.echo(f"{path} is there already", err=True)
+        echo(f"{path} is there already", err=True)
     except OSError as error:
         raise click.ClickException(f"cannot make {path}: {error.strerror}") from error
     else:
-        click.echo(f"{path} made", err=True)
+        echo(f"{path} made", err=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from shopmesh.cli.output import echo_document
+
 
 @click.command(
     epilog="""\b
@@ -20,4 +22,4 @@ def crds() -> None:
     from shopmesh.appmesh.manifests import as_yaml
     from shopmesh.appmesh.manifests.crds import definitions
 
-    click.echo(as_yaml(definitions()), nl=False)
+    echo_document(as_yaml(definitions()))

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from shopmesh.cli.output import echo, echo_document
 from shopmesh.cli.parameters import Pair, Seconds, Share
 from shopmesh.cli.settings import Settings
 
@@ -126,8 +127,7 @@ def load(settings: Settings, /, **options: Any) -> None:
 
     Requests leave whether or not earlier ones came back, and latency counts from when each was due.
     """
-    from rich.console import Console
-
+    from shopmesh.console import PlainConsole
     from shopmesh.load.engine import LoadError
     from shopmesh.load.live import display
     from shopmesh.load.promises import Promises
@@ -143,7 +143,7 @@ def load(settings: Settings, /, **options: Any) -> None:
         what = _load(asked)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
-    screen = Console(highlight=False, stderr=asked.output == "json", no_color=settings.color is False)
+    screen = PlainConsole(stderr=asked.output == "json", no_color=settings.color is False)
     with contextlib.ExitStack() as stack:
         what, watcher = _watched(settings, what, dict(asked.nodes), stack)
         try:
@@ -183,7 +183,7 @@ def compare(settings: Settings, before: Path, after: Path) -> None:
     columns = ("", before.name, after.name, "change")
     show(table(columns, rows, right=columns[1:]), settings.color)
     if (chance := failures_differ(*found)) is not None:
-        click.echo(f"If both failed alike, failures so unequal would be seen with p = {chance:.2g}.")
+        echo(f"If both failed alike, failures so unequal would be seen with p = {chance:.2g}.")
 
 
 def _load(asked: Asked) -> Load:
@@ -247,7 +247,7 @@ def _tell(settings: Settings, report: Report, promises: Promises, output: str, r
     for file in reports:
         Path(file).write_text(document if file.endswith(".json") else page(report, promises, found), encoding="utf-8")
     if output == "json":
-        click.echo(document)
+        echo_document(document)
     else:
         from shopmesh.cli.tables import console
 

@@ -13,6 +13,7 @@ import click
 
 from shopmesh.cli.host_policy import host_policy_options
 from shopmesh.cli.options import no_auth_option, run_folder_option
+from shopmesh.cli.output import echo
 from shopmesh.cli.settings import Settings
 from shopmesh.local.access import RUN_FOLDER
 
@@ -60,15 +61,14 @@ def up(
     host_policy: HostPolicy,
 ) -> None:
     """Run the whole mesh on this machine, in the foreground."""
-    from rich.console import Console
-
+    from shopmesh.console import PlainConsole
     from shopmesh.local import summary
     from shopmesh.local.machine import Machine
     from shopmesh.local.terminal import Terminal
     from shopmesh.local.up import Options
     from shopmesh.local.up import up as run
 
-    console = Console(highlight=False)
+    console = PlainConsole()
     options = Options(
         project=Path.cwd(),
         run_folder=run_dir,
@@ -115,9 +115,9 @@ def _ask(command: str, node: str, instance: int, run_dir: Path) -> None:
 
     reply = send(run_dir.absolute() / "control.sock", Request(command, node, instance))
     for line in reply.done:
-        click.echo(line)
+        echo(line)
     for warning in reply.warnings:
-        click.echo(f"Warning: {warning}", err=True)
+        echo(f"Warning: {warning}", err=True)
 
 
 @click.command(
@@ -176,15 +176,14 @@ def demo(
     """
     import tempfile
 
-    from rich.console import Console
-
+    from shopmesh.console import PlainConsole
     from shopmesh.local.demo.run import Options, demo_in, demo_rollback
     from shopmesh.local.demo.run import demo as run
 
     if rollback and way_in is not None:
         raise click.UsageError("--rollback makes a version fail, and does that on a machine of its own: no --way-in")
 
-    console = Console(highlight=False)
+    console = PlainConsole()
     with contextlib.ExitStack() as stack:
         if way_in is not None:
             client = stack.enter_context(settings.client())

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from shopmesh.cli.output import echo
+
 if TYPE_CHECKING:
     from shopmesh.new.changes import Changes
     from shopmesh.new.clone import Clone
@@ -84,11 +86,12 @@ def _apply(changes: Changes, clone: Clone) -> None:
     changes.apply(clone.root)
     for mark, paths in (("+", changes.made), ("~", changes.edited), ("-", changes.removed)):
         for path in sorted(paths):
-            click.echo(f"{mark} {path}")
+            echo(f"{mark} {path}")
 
 
 def _say_next(name: str, node: str, canary: str | None) -> None:
-    click.echo("\nTo try:")
+    echo()
+    echo("To try:")
     lines = ["git diff", "make check test-unit"]
     if canary:
         lines += [f"shopmesh apply -f mesh/{name}.yaml && shopmesh start {node}    (in a mesh that runs)"]
@@ -96,4 +99,4 @@ def _say_next(name: str, node: str, canary: str | None) -> None:
     else:
         lines += [f"shopmesh up --way-in {name}", "curl http://127.0.0.1:8080/", f"shopmesh new {name} --canary 2.0"]
     for line in lines:
-        click.echo(f"  {line}")
+        echo(f"  {line}")

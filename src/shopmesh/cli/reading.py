@@ -11,6 +11,7 @@ import click
 
 from shopmesh.appmesh.kinds import KINDS, ROUTE_KINDS
 from shopmesh.cli.kinds import KindType
+from shopmesh.cli.output import echo, echo_document
 from shopmesh.cli.settings import Settings
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def get(settings: Settings, kind: str | None, name: str | None, output: str) -> 
     match output:
         case "json":
             answers = [answer for _, answer in chosen]
-            click.echo(json.dumps(answers[0] if name else answers, indent=2))
+            echo_document(json.dumps(answers[0] if name else answers, indent=2))
         case "yaml":
             _manifests(found, chosen)
         case _:
@@ -66,8 +67,8 @@ Examples:
 @click.pass_obj
 def describe(settings: Settings, kind: str, name: str) -> None:
     """Show one resource, with what it uses and what uses it."""
-    import yaml
 
+    from shopmesh.appmesh.manifests import as_yaml
     from shopmesh.client import label, read_answers
 
     with settings.client() as client:
@@ -89,7 +90,7 @@ def describe(settings: Settings, kind: str, name: str) -> None:
         "spec": resource.spec,
     }
     said = {name: value for name, value in facts.items() if value not in ([], {})}
-    click.echo(yaml.safe_dump(said, sort_keys=False, allow_unicode=True), nl=False)
+    echo_document(as_yaml([said]))
 
 
 def _chosen(found: Found, kind: str | None, name: str | None) -> Found:
@@ -107,16 +108,16 @@ def _manifests(found: Found, chosen: Found) -> None:
     from shopmesh.appmesh.manifests import as_yaml, manifests, not_for_kubernetes
 
     objects = manifests([resource for resource, _ in found], {resource.key for resource, _ in chosen})
-    click.echo(as_yaml(objects), nl=False)
+    echo_document(as_yaml(objects))
     for note in not_for_kubernetes(resource for resource, _ in chosen):
-        click.echo(f"note: {note}", err=True)
+        echo(f"note: {note}", err=True)
 
 
 def _table(chosen: Found, color: bool | None) -> None:
     from shopmesh.cli.tables import age, show, table
 
     if not chosen:
-        click.echo("none", err=True)
+        echo("none", err=True)
         return
     now = time.time()
     rows = [

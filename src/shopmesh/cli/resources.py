@@ -9,6 +9,7 @@ import click
 
 from shopmesh.cli.files import file_options, given, sources, tell_skipped
 from shopmesh.cli.kinds import KindType
+from shopmesh.cli.output import Styled, echo
 from shopmesh.cli.settings import Settings
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def apply(
     with settings.client() as control_plane:
         applied = client.apply(control_plane, documents, settings.mesh, dry_run, values, new)
     if new and not applied.steps:
-        click.echo("the mesh is there already: left as it is")
+        echo("the mesh is there already: left as it is")
         return
     tell_skipped(documents)
     if diff:
@@ -133,29 +134,29 @@ def _check(settings: Settings, documents: Sequence[Source], values: Given) -> No
     checked = client.check(documents, settings.mesh, values)
     tell_skipped(documents)
     for note in checked.notes:
-        click.echo(f"note: {note}", err=True)
+        echo(f"note: {note}", err=True)
     for resource in checked.resources:
-        click.echo(f"{click.style('valid', fg='green')} {client.label(resource.key)}")
+        echo(Styled("valid", fg="green"), f" {client.label(resource.key)}")
     for finding in checked.findings:
-        click.echo(f"{finding.severity} {finding.code}: {finding.where}: {finding.what}; {finding.type.fix}", err=True)
+        echo(f"{finding.severity} {finding.code}: {finding.where}: {finding.what}; {finding.type.fix}", err=True)
     if not checked.resources:
-        click.echo("nothing to check: the files declare no resource of App Mesh", err=True)
+        echo("nothing to check: the files declare no resource of App Mesh", err=True)
 
 
 def _show(lines: Iterable[str]) -> None:
     for line in lines:
-        click.echo(click.style(line, fg=_LINES.get(line[:1]), bold=line.startswith(("---", "+++")) or None))
+        echo(Styled(line, fg=_LINES.get(line[:1]), bold=line.startswith(("---", "+++")) or None))
 
 
 def _tell(applied: Applied, dry_run: bool) -> None:
     for step in applied.steps:
-        click.echo(_line(step, dry_run))
+        echo(*_line(step, dry_run))
     if not applied.steps:
-        click.echo("nothing to do: the files declare no resource of App Mesh", err=True)
+        echo("nothing to do: the files declare no resource of App Mesh", err=True)
 
 
-def _line(step: Step, dry_run: bool) -> str:
+def _line(step: Step, dry_run: bool) -> tuple[Styled, str]:
     from shopmesh.client import label
 
     verb = _WOULD.get(step.verb, step.verb) if dry_run else step.verb
-    return f"{click.style(verb, fg=_STYLES.get(step.verb))} {label(step.resource.key)}"
+    return Styled(verb, fg=_STYLES.get(step.verb)), f" {label(step.resource.key)}"

@@ -11,6 +11,7 @@ import click
 
 from shopmesh.appmesh.kinds import weighted_targets
 from shopmesh.appmesh.weights import Ambiguous, parse, shifted
+from shopmesh.cli.output import Styled, echo
 from shopmesh.cli.settings import Settings
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def route(
             raise click.ClickException(f"{service} has several routes ({names}); name one with --route")
         changed = _changed(routes[0], weights, [r.key for r in resources if r.key.kind == "virtualNode"])
         if changed == routes[0].spec:
-            click.echo(f"unchanged {label(routes[0].key)}")
+            echo(f"unchanged {label(routes[0].key)}")
             return
         _set(client, routes[0], changed, timeout if wait else None)
 
@@ -131,7 +132,7 @@ def _set(client: Client, resource: Declared, spec: dict[str, Any], timeout: floa
     request = {"operation": "UpdateRoute", "parameters": parameters(replace(resource, spec=spec))}
     revision = client.requests([request]).revision
     weights = " ".join(f"{target['virtualNode']}={target['weight']}" for target in weighted_targets(spec))
-    click.echo(f"{click.style('updated', fg='yellow')} {label(resource.key)}: {weights}")
+    echo(Styled("updated", fg="yellow"), f" {label(resource.key)}: {weights}")
     if timeout is not None:
         _report(client.wait_converged(revision, timeout), timeout)
 
@@ -144,11 +145,11 @@ def _report(change: Change, timeout: float) -> None:
             " `shopmesh status` says why"
         )
     if not change["proxies"]:
-        click.echo("no Envoy is connected that this concerns")
+        echo("no Envoy is connected that this concerns")
         return
     count = len(change["proxies"])
     envoys = "1 Envoy has" if count == 1 else f"all {count} Envoys have"
-    click.echo(f"{envoys} it, the last after {change['milliseconds'] or 0:.1f} ms")
+    echo(f"{envoys} it, the last after {change['milliseconds'] or 0:.1f} ms")
 
 
 def _show(routes: Sequence[Declared], settings: Settings) -> None:
@@ -166,4 +167,4 @@ def _show(routes: Sequence[Declared], settings: Settings) -> None:
     show(table(("ROUTE", "VIRTUAL NODE", "WEIGHT", "SHARE"), rows, right=("WEIGHT", "SHARE")), settings.color)
     for resource in routes:
         for said in annotated(resource.tags):
-            click.echo(f"{'/'.join(resource.key.path[1:])}: {said}")
+            echo(f"{'/'.join(resource.key.path[1:])}: {said}")

@@ -6,7 +6,6 @@ import asyncio
 import logging
 import os
 import socket
-import sys
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -17,6 +16,7 @@ import click
 from shopmesh.cli.files import sources
 from shopmesh.cli.host_policy import host_policy_options
 from shopmesh.cli.options import no_auth_option, run_folder_option
+from shopmesh.cli.output import echo
 from shopmesh.private_files import XDS_TOKEN, ensure_token_file, make_private_folder
 
 if TYPE_CHECKING:
@@ -144,6 +144,7 @@ def serve(
     # gRPC's C core writes lines of its own to standard error, beside the one that says what to do.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     from shopmesh.local.access import Access
+    from shopmesh.logs import log_to_stderr
     from shopmesh.server.config import Config, ConfigError
     from shopmesh.server.control_plane import run
     from shopmesh.server.store import StoreError
@@ -154,7 +155,7 @@ def serve(
         )
     if no_auth and (credentials or kubernetes):
         raise click.UsageError("--no-auth takes unsigned requests: leave it out, or --credentials and --kubernetes")
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(message)s")
+    log_to_stderr()
 
     access = None if credentials or kubernetes else Access(run_dir.absolute())
 
@@ -165,7 +166,7 @@ def serve(
             log.warning("--no-auth: every program and every user of this machine may read and change the mesh")
         xds = xds_socket or f"{xds_host}:{bound.xds_port}"
         token = f" with the token in {config.xds_token_file}" if config.xds_token_file else ""
-        click.echo(f"App Mesh API on http://{host}:{bound.api_port}, xDS on {xds}{token}", err=True)
+        echo(f"App Mesh API on http://{host}:{bound.api_port}, xDS on {xds}{token}", err=True)
 
     try:
         keys = _keys(credentials, access)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from shopmesh.cli.output import echo_document
 from shopmesh.cli.settings import Settings
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def status(settings: Settings, watch: bool, window: float, output: str) -> None:
             return
         seen = _look(client, mesh, window)
         if output == "json":
-            click.echo(json.dumps(seen.document(), indent=2))
+            echo_document(json.dumps(seen.document(), indent=2))
         else:
             show(render(seen, console(settings.color).width), settings.color)
 

@@ -5,29 +5,31 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import click
+from shopmesh.cli.output import echo_rendered
+from shopmesh.printable import printable
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
-    from rich.table import Table
     from rich.text import Text
+
+    from shopmesh.console import PlainTable
 
 PIPED_WIDTH = 1000
 
 
 def console(color: bool | None) -> Console:
     """A console for standard output; `color` False means none, None that a terminal decides."""
-    from rich.console import Console
+    from shopmesh.console import PlainConsole
 
-    plain = Console(highlight=False, no_color=color is False)
-    return plain if plain.is_terminal else Console(highlight=False, width=PIPED_WIDTH, color_system=None)
+    plain = PlainConsole(no_color=color is False)
+    return plain if plain.is_terminal else PlainConsole(width=PIPED_WIDTH, color_system=None)
 
 
-def table(columns: Sequence[str], rows: Sequence[Sequence[RenderableType]], right: Sequence[str] = ()) -> Table:
+def table(columns: Sequence[str], rows: Sequence[Sequence[RenderableType]], right: Sequence[str] = ()) -> PlainTable:
     """Columns side by side without lines; those named in `right` hold numbers."""
-    from rich.table import Table
+    from shopmesh.console import PlainTable
 
-    grid = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
+    grid = PlainTable(box=None, header_style="bold", padding=(0, 2, 0, 0))
     for column in columns:
         grid.add_column(column, justify="right" if column in right else "left", no_wrap=column in right)
     for row in rows:
@@ -39,7 +41,9 @@ def fitting(
     columns: Sequence[str], rows: Sequence[Sequence[str | Text]], width: int, spare: Sequence[str]
 ) -> tuple[list[str], list[list[str | Text]]]:
     """The columns and rows that fit into `width`, leaving out those of `spare` that are needed least, in its order."""
-    widths = {column: max(len(column), *(len(row[i]) for row in rows)) + 2 for i, column in enumerate(columns)}
+    widths = {
+        column: max(len(column), *(len(printable(str(row[i]))) for row in rows)) + 2 for i, column in enumerate(columns)
+    }
     kept = list(columns)
     for column in spare:
         if sum(widths[name] for name in kept) <= width:
@@ -54,8 +58,8 @@ def show(renderable: RenderableType, color: bool | None) -> None:
     terminal = console(color)
     with terminal.capture() as captured:
         terminal.print(renderable)
-    for line in captured.get().splitlines():
-        click.echo(line.rstrip(), color=True if terminal.is_terminal else None)
+    lines = captured.get().removesuffix("\n").split("\n")
+    echo_rendered([line.rstrip() for line in lines], color=True if terminal.is_terminal else None)
 
 
 def age(seconds: float) -> str:

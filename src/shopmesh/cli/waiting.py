@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from shopmesh.cli.output import echo
 from shopmesh.cli.settings import Settings
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def wait(settings: Settings, instance: str, gone: bool, timeout: float) -> None:
             time.sleep(_POLL_SECONDS)
         if not _confirmed(client, max(deadline - time.monotonic(), 1.0)):
             raise click.ClickException(f"not every Envoy has confirmed it after {timeout:g} s: see `shopmesh status`")
-    click.echo(f"{instance} {'is gone from its callers' if gone else 'takes requests'}")
+    echo(f"{instance} {'is gone from its callers' if gone else 'takes requests'}")
 
 
 def _is_endpoint(client: Client, mesh: str, instance: str) -> bool:

@@ -11,6 +11,7 @@ from shopmesh.client.client import Client
 from shopmesh.client.errors import Refused
 from shopmesh.client.planning import Step, deletion, label, plan
 from shopmesh.client.reading import meshes, read_answers
+from shopmesh.printable import printable
 
 MOST_ERRORS = 20
 
@@ -59,7 +60,7 @@ def document_error(wrong: Sequence[DocumentError]) -> DocumentError:
     """Several errors as one, a line each, so many as somebody reads."""
     lines = [str(problem) for problem in wrong[:MOST_ERRORS]]
     more = [f"… and {len(wrong) - MOST_ERRORS} more"] if len(wrong) > MOST_ERRORS else []
-    return DocumentError("\n".join(lines + more))
+    return DocumentError("\n".join(map(printable, lines + more)))
 
 
 def delete(

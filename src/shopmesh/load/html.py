@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from html import escape
 
+from shopmesh.load.escaping import escape
 from shopmesh.load.judging import SIGNIFICANCE, nothing_of
 from shopmesh.load.plots import Drawn, drawn
 from shopmesh.load.promises import Promises

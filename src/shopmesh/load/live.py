@@ -9,9 +9,9 @@ from collections.abc import Iterator
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
+from shopmesh.console import PlainTable
 from shopmesh.load.attribution import service_of
 from shopmesh.load.engine import Engine
 from shopmesh.load.run import Display
@@ -73,7 +73,7 @@ def _shares(engine: Engine) -> RenderableType:
     totals: Counter[str] = Counter()
     for version, count in seen.items():
         totals[service_of(version)] += count
-    table = Table(box=None, padding=(0, 1, 0, 0), show_header=False)
+    table = PlainTable(box=None, padding=(0, 1, 0, 0), show_header=False)
     for version in sorted(seen):
         share = seen[version] / totals[service_of(version)]
         bar = Text("█" * round(_BAR * share), style="cyan")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from rich.console import RenderableType
-from rich.table import Table
+from rich.console import Group, RenderableType
 from rich.text import Text
 
+from shopmesh.console import PlainTable
 from shopmesh.load.judging import SIGNIFICANCE, nothing_of
 from shopmesh.load.promises import Promises
 from shopmesh.load.report import Report, Split, VersionFigures
@@ -89,8 +89,8 @@ def probability(chance: float | None) -> str:
     return f"{chance:.2f}" if chance >= 0.01 else f"{chance:.1g}"
 
 
-def _table(columns: Sequence[str]) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
+def _table(columns: Sequence[str]) -> PlainTable:
+    table = PlainTable(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
     table.add_column(columns[0], no_wrap=True)
     for column in columns[1:]:
         table.add_column(column, justify="right", no_wrap=True)
@@ -146,12 +146,12 @@ def _changes(report: Report) -> RenderableType:
     return table
 
 
-def _failures(report: Report) -> Text:
+def _failures(report: Report) -> RenderableType:
     if not report.bad:
         return Text(f"failed: {nothing_of(report.record.due)}")
     lines = [f"failed: {report.bad:,} of {report.record.due:,}"]
     lines += [f"  {count:,} {what}" for what, count in report.failures.items()]
-    return Text("\n".join(lines), style="red")
+    return Group(*(Text(line, style="red") for line in lines))
 
 
 def _red(count: int) -> Text:

@@ -38,4 +38,4 @@ def _pieces(line: str) -> Iterator[str]:
 
 def _printable(line: str) -> str:
     # A program's escape sequences must not recolour or clear the terminal that shows many programs.
-    return "".join(character for character in line.rstrip() if character.isprintable() or character == "\t")
+    return "".join(character for character in line.rstrip().expandtabs() if character.isprintable())

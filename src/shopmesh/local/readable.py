@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 
+from shopmesh.printable import printable
+
 _ENVOY = re.compile(r"\[[\d\-]+ [\d:.]+\]\[\d+\]\[(?P<level>\w+)\]\[\w+\] (?:\[[^\]]*\] )?(?P<message>.*)")
 # Beside the name of the program and a clock on the terminal, these tell nothing to somebody who watches.
 _LEFT_OUT = {"time", "level", "message", "service", "trace", "request"}
@@ -29,4 +31,5 @@ def _of_json(line: str) -> str:
     except (ValueError, KeyError, TypeError):
         return line
     words += [f"{name}={value}" for name, value in record.items() if name not in _LEFT_OUT]
-    return " ".join(map(str, words))
+    # What JSON had escaped is text again now: the path of a request may hold anything.
+    return printable(" ".join(map(str, words)))

@@ -7,16 +7,16 @@ import shlex
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
+from shopmesh.console import PlainTable
 from shopmesh.local.machine import Machine
 from shopmesh.local.ports import LOOPBACK
 
 
 def show(console: Console, machine: Machine, answered: bool, run_folder: str | None) -> None:
     """Prints the summary; `run_folder` is what to name it by, None for the usual one."""
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
+    table = PlainTable(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
     for heading in ("workload", "answers as", "application", "sidecar", "faults"):
         table.add_column(heading, no_wrap=True)
     for name, pair in sorted(machine.pairs.items()):
@@ -33,9 +33,10 @@ def show(console: Console, machine: Machine, answered: bool, run_folder: str | N
         table.add_row(gateway.name, "gateway", "", ports_of, "")
     console.print()
     if answered:
-        console.print(f"[bold green]The mesh runs.[/] The way in is [bold]{machine.settings.way_in}[/]")
+        state, way_in = ("The mesh runs.", "bold green"), " The way in is "
     else:
-        console.print(f"[bold]The workloads run.[/] The way in will be [bold]{machine.settings.way_in}[/]")
+        state, way_in = ("The workloads run.", "bold"), " The way in will be "
+    console.print(Text.assemble(state, way_in, (machine.settings.way_in, "bold")))
     xds = machine.settings.xds_socket
     where = f"{LOOPBACK}:{machine.settings.xds_port}" if xds is None else _from_here(xds)
     console.print(
@@ -46,7 +47,7 @@ def show(console: Console, machine: Machine, answered: bool, run_folder: str | N
     console.print()
     console.print("To try, in another terminal:")
     for line in _next(machine, answered, run_folder):
-        console.print(f"  {line}", highlight=False, markup=False, soft_wrap=True)
+        console.print(f"  {line}", soft_wrap=True)
     console.print("Ctrl-C stops all of it.")
     console.print()
 

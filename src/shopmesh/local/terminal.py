@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 from shopmesh.local.readable import readable
+from shopmesh.printable import printable
 from shopmesh.private_files import open_private
 
 _COLOURS = ("cyan", "green", "magenta", "blue", "yellow", "bright_cyan", "bright_green", "bright_magenta")
@@ -51,7 +52,7 @@ class Terminal:
 
     def _keep(self, text: str) -> None:
         stamp = time.strftime("%Y-%m-%dT%H:%M:%S")
-        self._file.emit(logging.makeLogRecord({"msg": f"{stamp} {text}"}))
+        self._file.emit(logging.makeLogRecord({"msg": f"{stamp} {printable(text)}"}))
 
 
 class _PrivateLog(RotatingFileHandler):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import re
@@ -22,6 +23,7 @@ from shopmesh.local.http import ask
 from shopmesh.local.workloads import promised, read
 from shopmesh.server import transport
 from tests.e2e.local.conftest import PROJECT, Up, nothing_left, processes_of, starting
+from tests.support.hostile import RAW
 from tests.support.process import Child, eventually
 from tests.support.strangers import connecting, needs_root, opening
 
@@ -160,6 +162,17 @@ def test_the_log_is_plain_text_when_it_is_piped(up: Up) -> None:
     assert f"curl http://127.0.0.1:{up.port}/" in output
     assert f'eval "$(shopmesh env --run-dir {up.run_folder})"' in output
     assert "order-vn-1 app" in output
+
+
+def test_a_path_colours_and_forges_nothing(up: Up) -> None:
+    """What a client asks for is shown as text, on the line of its request, in the terminal and in the log file."""
+    with contextlib.suppress(OSError):
+        up.get("/%1b%5b31m%1b%5d0;title%07%0aCRITICAL%20forged%0d%c2%9b2J%e2%80%ae")
+    up.child.wait_for(lambda: "CRITICAL forged" in up.child.output, "the request is logged")
+
+    for written in (up.child.output, (up.run_folder / "shopmesh.log").read_text()):
+        assert not RAW.search(written)
+        assert not [line for line in written.splitlines() if "CRITICAL" in line and "GET /" not in line]
 
 
 def test_nothing_is_left_when_something_died_before(up: Up) -> None:

@@ -16,12 +16,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
+from rich.text import Text
 
 from shopmesh.appmesh.kinds import weighted_targets
 from shopmesh.appmesh.manifests import Declared
 from shopmesh.canary import plan as plans
 from shopmesh.client.releasing import release
+from shopmesh.console import PlainTable
 from shopmesh.load.engine import steady
 from shopmesh.local.demo.houses import OwnMachine
 from shopmesh.local.demo.play import Screen, Stage
@@ -117,7 +118,7 @@ class Rollback:
 
 def show(console: Console, acts: Sequence[Act]) -> bool:
     """Prints what was lost; whether the canary was turned back, and cost less than the plain switch."""
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
+    table = PlainTable(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
     table.add_column("the bad version, released by")
     for heading in ("highest share", "seconds", "requests", "lost"):
         table.add_column(heading, justify="right")
@@ -128,7 +129,8 @@ def show(console: Console, acts: Sequence[Act]) -> bool:
     console.print()
     plain, canary = acts
     passed = canary.share < 100 and canary.lost < plain.lost
-    console.print("[bold green]PASSED[/]" if passed else "[bold red]FAILED[/]  the canary did not cost less")
+    verdict = [("PASSED", "bold green")] if passed else [("FAILED", "bold red"), "  the canary did not cost less"]
+    console.print(Text.assemble(*verdict))
     return passed
 
 

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.spinner import Spinner
-from rich.table import Table
 from rich.text import Text
 
+from shopmesh.console import PlainTable
 from shopmesh.load.tally import Tally
 from shopmesh.local.demo.verdict import Version, percent
 
@@ -80,7 +80,7 @@ class Watched:
 
 def _live_figures(versions: Sequence[Version], tally: Tally) -> RenderableType:
     # Made to fit 80 columns: a line that wraps would jump up and down.
-    table = Table(box=None, padding=(0, 1, 0, 0), show_header=False)
+    table = PlainTable(box=None, padding=(0, 1, 0, 0), show_header=False)
     table.add_column(width=_BAR)
     for _ in range(2):
         table.add_column(no_wrap=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
+from shopmesh.console import PlainTable
 from shopmesh.load.judging import ERROR, POWER, SIGNIFICANCE
 from shopmesh.local.demo.play import Report
 from shopmesh.local.demo.verdict import Version, percent
@@ -26,7 +26,7 @@ def show(console: Console, report: Report, complaints: Sequence[str]) -> None:
     if complaints:
         console.print(Text("FAILED", style="bold red"))
         for complaint in complaints:
-            console.print(f"  - {complaint}", markup=False, soft_wrap=True)
+            console.print(f"  - {complaint}", soft_wrap=True)
         if (report.way_in.p50 or 0.0) > _OVERLOADED_SECONDS:
             console.print("  This machine was too slow for so many requests: try a lower --rate.")
         return
@@ -43,9 +43,9 @@ def show(console: Console, report: Report, complaints: Sequence[str]) -> None:
     )
 
 
-def _versions(report: Report) -> Table:
+def _versions(report: Report) -> PlainTable:
     # Made to fit 80 columns.
-    table = Table(box=None, padding=(0, 1, 0, 0), header_style="dim", pad_edge=False)
+    table = PlainTable(box=None, padding=(0, 1, 0, 0), header_style="dim", pad_edge=False)
     table.add_column("version", no_wrap=True)
     for heading in ("target", "seen", "95 % interval", "requests", "failed", "retries", "p50 ms", "p99 ms"):
         table.add_column(heading, justify="right", no_wrap=True)
@@ -74,8 +74,8 @@ def _versions(report: Report) -> Table:
     return table
 
 
-def _steps(report: Report) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
+def _steps(report: Report) -> PlainTable:
+    table = PlainTable(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
     table.add_column("change", no_wrap=True)
     table.add_column("Envoys", justify="right")
     table.add_column("until the last had it", justify="right", no_wrap=True)

@@ -14,6 +14,7 @@ from shopmesh.appmesh.manifests.gateway_api.services import Mesh
 from shopmesh.appmesh.manifests.gateway_api.written import Names, Warnings, Written
 from shopmesh.appmesh.manifests.written import as_yaml
 from shopmesh.appmesh.resolved import route
+from shopmesh.printable import printable
 
 VERSION = "v1.7.0"
 """The Gateway API's release whose standard channel has all that is written."""
@@ -73,4 +74,4 @@ def gateway_api(resources: Iterable[Declared], gateway_class: str) -> Export:
 
 def _comments(lines: Iterable[str]) -> str:
     """A line each, also where a name or a path holds what YAML takes for the end of a line."""
-    return "".join(f"# {_BREAKS.sub(' ', line)}\n" for line in lines)
+    return "".join(f"# {printable(_BREAKS.sub(' ', line))}\n" for line in lines)

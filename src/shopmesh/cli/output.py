@@ -1,0 +1,37 @@
+"""The only way from a command to standard output and error, beside the console of `shopmesh.console`."""
+
+from __future__ import annotations
+
+from typing import IO, Any, NamedTuple
+
+import click
+
+from shopmesh.printable import printable, printable_lines
+
+
+class Styled(NamedTuple):
+    """Text in a style of ours."""
+
+    text: str
+    fg: str | None = None
+    bold: bool | None = None
+
+
+def echo(*parts: str | Styled, err: bool = False, file: IO[Any] | None = None, color: bool | None = None) -> None:
+    """Writes the parts as one line. What is in them may come from anybody."""
+    shown = (
+        click.style(printable(part.text), fg=part.fg, bold=part.bold) if isinstance(part, Styled) else printable(part)
+        for part in parts
+    )
+    click.echo("".join(shown), err=err, file=file, color=color)
+
+
+def echo_document(text: str) -> None:
+    """Writes a document of several lines, in which its format has escaped what is not printable."""
+    click.echo(printable_lines(text.removesuffix("\n")))
+
+
+def echo_rendered(lines: list[str], color: bool | None) -> None:
+    """Writes lines that a `PlainConsole` has rendered, with its styles."""
+    for line in lines:
+        click.echo(line, color=color)
