@@ -116,3 +116,14 @@ def test_only_the_way_in_the_api_and_locust_s_page_are_published() -> None:
         "${SHOPMESH_ADDRESS:-127.0.0.1}:${SHOPMESH_PORT:-8080}:5000",
     ]
     assert expected == sorted(published) or ("order" not in SERVICES and expected[:2] == sorted(published))
+
+
+def test_every_published_port_is_on_loopback() -> None:
+    """Also those of the tools, unless SHOPMESH_ADDRESS says otherwise."""
+    files = [ROOT / "compose.yaml", *COMPOSE.rglob("*.yaml")]
+    services = [one for file in files for one in (read(file).get("services") or {}).values()]
+    published = [port for one in services for port in one.get("ports", ())]
+
+    assert published
+    assert all(port.startswith("${SHOPMESH_ADDRESS:-127.0.0.1}:") for port in published), published
+    assert not any(one.get("network_mode") == "host" for one in services)
