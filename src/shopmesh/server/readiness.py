@@ -54,6 +54,8 @@ async def _serve(
             await context.write(specifier(node).SerializeToString())
         before: bool | None = None
         while (message := _parsed(await context.read())) is not None:
+            # Another may have become this node's proxy since the stream began.
+            admission.check(node)
             ready = is_ready(node, message.endpoint_health_response)
             if ready is not before:
                 before = ready

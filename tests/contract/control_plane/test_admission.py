@@ -145,8 +145,10 @@ class Always(Interceptor):
         return await continuation(handler_call_details)
 
 
-def test_figures_count_only_while_the_speaker_is_the_proxy() -> None:
-    """It is asked of every report, not of the first alone."""
+@pytest.mark.parametrize("method", SERVICES)
+def test_an_open_stream_ends_with_the_right_to_it(method: str) -> None:
+    """The speaker is asked of every message, not of the first alone: no report, readiness or request counts after."""
+    message = SERVICES[method]("product-vn")
 
     async def play() -> tuple[grpc.StatusCode, str]:
         store = await Database.open(None)
@@ -157,13 +159,13 @@ def test_figures_count_only_while_the_speaker_is_the_proxy() -> None:
                 served(config, Foundation(store, [Always(speaker)]), listener) as bound,
                 grpc.aio.insecure_channel(f"127.0.0.1:{bound.xds_port}") as channel,
             ):
-                stream = channel.stream_stream(metrics_proto.METHOD)()  # type: ignore[call-arg]  # written to below
-                await stream.write(figures("product-vn"))
+                stream = channel.stream_stream(method)()  # type: ignore[call-arg]  # written to below
+                await stream.write(message)
                 await speaker.asked.wait()
                 speaker.refused = True
                 # The stream may end while it is written to, and is not read in vain.
                 with contextlib.suppress(asyncio.InvalidStateError, grpc.RpcError):
-                    await stream.write(figures("product-vn"))
+                    await stream.write(message)
                     await stream.done_writing()
                     await stream.read()
                 ended = await stream.code(), await stream.details()
