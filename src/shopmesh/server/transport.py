@@ -36,6 +36,9 @@ _OPTIONS: Sequence[tuple[str, int]] = (
     ("grpc.http2.bdp_probe", 0),
     ("grpc.max_metadata_size", 16 * 1024),
     ("grpc.max_concurrent_streams", 128),
+    # Strangers hold a connection no longer than this: one on which HTTP/2 does not begin, one without a call.
+    ("grpc.server_handshake_timeout_ms", 10_000),
+    ("grpc.max_connection_idle_ms", 60_000),
     # A second control plane on the same port must fail, not take half of the proxies.
     ("grpc.so_reuseport", 0),
     # A proxy whose host vanished is noticed within 40 s; its own pings, every 10 s, are welcome.

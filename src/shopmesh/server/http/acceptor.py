@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 BACKLOG = 1024
 RETRY_SECONDS = 0.1
 """After the system had no file descriptor left. asyncio waits for a second, and logs a traceback each time."""
+EVICTED_AT_ONCE = 16
+"""So many connections make room then: that many can be accepted until the next time."""
 LOG_SECONDS = 60.0
 
 _EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
@@ -111,8 +113,9 @@ class Acceptor:
         self._refusals.tell(peer, "its connection had no request under way, and made room for another")
 
     def _wait_for_descriptors(self, error: OSError) -> None:
-        """Gives up one connection and tries again later, since the listener stays ready; says so once a minute."""
-        self._connections.evict()
+        """Gives up some connections and tries again later, since the listener stays ready; says so once a minute."""
+        for _ in range(EVICTED_AT_ONCE):
+            self._connections.evict()
         self._loop.remove_reader(self._listener)
         self._retry = self._loop.call_later(RETRY_SECONDS, self.start)
         now = self._clock()
