@@ -59,7 +59,7 @@ async def _collect(receive: Receive, largest: int, count: Callable[[int], None])
 class UnverifiedBodies:
     """Reads bodies whose sender is not known yet; what has come of them is bounded in all.
 
-    What is over the bound is at the expense of the body that began first, so that slow ones keep nobody out.
+    When they are over the bound, the body that began first is refused, so that slow ones keep nobody out.
     """
 
     def __init__(self, most: int) -> None:

@@ -75,9 +75,7 @@ class Acceptor:
         except (BlockingIOError, InterruptedError, ConnectionAbortedError):
             return
         except OSError as error:
-            if error.errno not in _EXHAUSTED:
-                raise
-            self._wait_for_descriptors(error)
+            self._pause(error)
             return
         connected.setblocking(False)
         peer = str(address[0])
@@ -112,18 +110,16 @@ class Acceptor:
     def _evicted(self, peer: str) -> None:
         self._refusals.tell(peer, "its connection had no request under way, and made room for another")
 
-    def _wait_for_descriptors(self, error: OSError) -> None:
-        """Gives up some connections and tries again later, since the listener stays ready; says so once a minute."""
-        for _ in range(EVICTED_AT_ONCE):
-            self._connections.evict()
+    def _pause(self, error: OSError) -> None:
+        """Tries again later, since the listener stays ready; says so once a minute."""
+        if error.errno in _EXHAUSTED:
+            for _ in range(EVICTED_AT_ONCE):
+                self._connections.evict()
         self._loop.remove_reader(self._listener)
         self._retry = self._loop.call_later(RETRY_SECONDS, self.start)
         now = self._clock()
         if self._logged_at is None or now - self._logged_at >= LOG_SECONDS:
             self._logged_at = now
-            host, port = self._listener.getsockname()[:2]
-            log.error(
-                "no connection can be accepted on %s:%s: %s. Raise the limit of open files (ulimit -n), or close "
-                "clients; accepting goes on by itself when there is room",
-                host, port, error.strerror,
-            )  # fmt: skip
+            where = ":".join(map(str, self._listener.getsockname()[:2]))
+            advice = "raise the limit of open files (ulimit -n) or close clients; " if error.errno in _EXHAUSTED else ""
+            log.error("no connection can be accepted on %s: %s; %sit is tried again", where, error.strerror, advice)

@@ -2,8 +2,8 @@
 
 A peer is an address, which many clients may share: the processes of a laptop, or all that comes through a kube-proxy.
 So a bound that refused newcomers would let one silent stranger lock out the honest client beside it. Instead whoever
-has been a stranger for longest is closed, then whoever trusted has been idle for longest; a trusted client whose
-request is being answered never is.
+has been a stranger for longest is closed, then the trusted client that has been idle for longest; never one whose
+request is being answered.
 """
 
 from __future__ import annotations
