@@ -54,7 +54,8 @@ def show(console: Console, machine: Machine, answered: bool, run_folder: str | N
 
 def _next(machine: Machine, answered: bool, run_folder: str | None) -> list[str]:
     folder = f" --run-dir {shlex.quote(run_folder)}" if run_folder else ""
-    lines = [f'eval "$(shopmesh env{folder})"  # prepares a terminal for aws']
+    # Nothing follows on the line: an interactive zsh takes a comment for arguments.
+    lines = [f'eval "$(shopmesh env{folder})"']
     if not answered:
         return [*lines, "shopmesh apply -f mesh/", f"curl {machine.settings.way_in}"]
     lines += [f"curl {machine.settings.way_in}", "shopmesh status"]

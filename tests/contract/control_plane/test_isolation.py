@@ -6,6 +6,7 @@ import asyncio
 import http.client
 import json
 import re
+import socket
 import threading
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
@@ -121,6 +122,33 @@ def test_the_refusal_of_a_host_names_the_option(running: Running) -> None:
     assert 421 == status
     assert "mesh.example" in said["message"]
     assert "--api-host" in said["message"]
+
+
+@pytest.mark.parametrize(
+    "target", ["http://evil.example/healthz", "http://127.0.0.1/healthz", "//evil.example/healthz"]
+)
+def test_a_target_that_names_a_host_of_its_own_is_not_served(running: Running, target: str) -> None:
+    """Only its path counts, and a full URL is none."""
+    assert running.send("GET", target, {"host": "127.0.0.1"})[0] in (400, 403, 404)
+
+
+@pytest.mark.parametrize(
+    ("heads", "status"),
+    [
+        (b"", 400),
+        (b"Host: 127.0.0.1\r\nHost: evil.example\r\n", 400),
+        (b"Host:\r\n", 400),
+        (b"Host: user@127.0.0.1\r\n", 400),
+        (b"Host: LocalHost.:80\r\n", 200),
+    ],
+)
+def test_one_sound_host_is_needed(running: Running, heads: bytes, status: int) -> None:
+    """None, two, and what is none are the client's mistake."""
+    with socket.create_connection(("127.0.0.1", running.port), timeout=10) as connection:
+        connection.sendall(b"GET /healthz HTTP/1.1\r\nConnection: close\r\n" + heads + b"\r\n")
+        answer = connection.makefile("rb").readline()
+
+    assert str(status).encode() == answer.split()[1]
 
 
 @pytest.mark.parametrize("path", ["/shopmesh/v1/requests", "/shopmesh/v1/canaries"])

@@ -88,7 +88,7 @@ def test_a_socket_is_for_who_may_enter_its_folder(folder: Path) -> None:
     """Whatever its path is written with; it is gone when the control plane is."""
     (folder / "private").mkdir(mode=0o700)
     path = folder / "private" / "xds.sock"
-    with running((*SERVE, *PORTS, "--xds-socket", path)) as child:
+    with running((*SERVE, *PORTS, "--run-dir", folder / "run", "--xds-socket", path)) as child:
         listening(child)
 
         assert says(f"unix:{quote(str(path))}") == grpc.StatusCode.OK
@@ -100,7 +100,7 @@ def test_another_user_can_connect_to_no_socket(folder: Path) -> None:
     """Nor read the token of a port."""
     (folder / "private").mkdir(mode=0o700)
     path = folder / "private" / "xds.sock"
-    with running((*SERVE, *PORTS, "--xds-socket", path)) as child:
+    with running((*SERVE, *PORTS, "--run-dir", folder / "run", "--xds-socket", path)) as child:
         listening(child)
 
         assert {"PermissionError"} == connecting([path])
@@ -113,13 +113,15 @@ def test_another_user_can_connect_to_no_socket(folder: Path) -> None:
 def test_a_socket_in_a_folder_of_all_is_refused(folder: Path) -> None:
     """Unless something else says who may be a proxy."""
     path = folder / "xds.sock"
-    with running((*SERVE, *PORTS, "--xds-socket", path)) as child:
+    with running((*SERVE, *PORTS, "--run-dir", folder / "run", "--xds-socket", path)) as child:
         assert child.process.wait(20) == 1
         assert "lets other users of this machine open the socket" in child.output
         assert "--xds-token-file" in child.output
     token = folder / "token"
     token.write_text("0123456789abcdef")
-    with running((*SERVE, *PORTS, "--xds-socket", path, "--xds-token-file", token)) as child:
+    with running(
+        (*SERVE, *PORTS, "--run-dir", folder / "run", "--xds-socket", path, "--xds-token-file", token)
+    ) as child:
         listening(child)
         target = f"unix:{quote(str(path))}"
 
@@ -133,12 +135,14 @@ def test_a_socket_that_is_served_is_left_to_its_owner(folder: Path) -> None:
     path = folder / "private" / "xds.sock"
     with socket.socket(socket.AF_UNIX) as left_behind:
         left_behind.bind(str(path))
-    with running((*SERVE, *PORTS, "--xds-socket", path)) as first:
+    with running((*SERVE, *PORTS, "--run-dir", folder / "run", "--xds-socket", path)) as first:
         listening(first)
-        with running((*SERVE, *PORTS, "--xds-socket", path)) as second:
+        with running((*SERVE, *PORTS, "--run-dir", folder / "run", "--xds-socket", path)) as second:
             assert second.process.wait(20) == 1
             assert f"xDS cannot listen on {path}: another program does" in second.output
         eventually(lambda: says(f"unix:{quote(str(path))}") == grpc.StatusCode.OK, "the first one goes on")
-    with running((*SERVE, *PORTS, "--xds-socket", folder / "private" / ("x" * 108))) as child:
+    with running(
+        (*SERVE, *PORTS, "--run-dir", folder / "run", "--xds-socket", folder / "private" / ("x" * 108))
+    ) as child:
         assert child.process.wait(20) == 1
         assert "at most 103 bytes" in child.output
