@@ -262,3 +262,26 @@ def test_all_kinds_of_the_demo_have_their_names(shared: World) -> None:
 
     assert len(declared) + 1 == len(claims)
     assert {"default", "evil"} == {*claims.values()}
+
+
+def gateway(space: str, **spec: Any) -> dict[str, Any]:
+    listeners = [{"portMapping": {"port": 8088, "protocol": "http"}}]
+    metadata = {"name": "ingress", "namespace": space}
+    found = {"apiVersion": "appmesh.k8s.aws/v1beta2", "kind": "VirtualGateway", "metadata": metadata}
+    return {**found, "spec": {"listeners": listeners, **spec}}
+
+
+def test_another_tenant_s_gateway_does_not_take_the_routes_of_one_s_own(shared: World) -> None:
+    """One that takes the routes of all namespaces makes nobody's ambiguous; nor does one whose mesh cannot be told."""
+    target = {"virtualService": {"virtualServiceRef": {"name": "product"}}}
+    route = {
+        "apiVersion": "appmesh.k8s.aws/v1beta2",
+        "kind": "GatewayRoute",
+        "metadata": {"name": "product", "namespace": "default"},
+        "spec": {"httpRoute": {"match": {"prefix": "/"}, "action": {"target": target}}},
+    }
+    shared.tell(gateway("evil", namespaceSelector={}), namespace("lost"), gateway("lost", namespaceSelector={}))
+    shared.tell(gateway("default", namespaceSelector={"matchLabels": {"mesh": "shopmesh"}}), route)
+
+    assert {ObjectName("VirtualGateway", "lost", "ingress")} == {*shared.store.problems}
+    assert shared.spec("gatewayRoute", "ingress_default", "product_default") is not None

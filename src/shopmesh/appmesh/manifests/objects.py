@@ -172,12 +172,15 @@ class Objects:
             other = ObjectName("VirtualGateway", str(ref.get("namespace") or name.namespace), str(ref.get("name")))
             return self.api_name(source, ("spec", "virtualGatewayRef"), other, mesh)
         labels = at(source.value, ("metadata", "labels")) or {}
-        fitting = [
-            one.api_name
+        taking = {
+            key: one.api_name
             for key, one in self.catalogue.of_kind("VirtualGateway").items()
             if self._takes(one.manifest, name.namespace, labels)
             if self._is_of(key, one, mesh)
-        ]
+        }
+        own = [api_name for key, api_name in taking.items() if key.namespace == name.namespace]
+        # In a cluster another tenant's gateway may take the routes of all namespaces: a route's own comes first.
+        fitting = own if self.members_only and own else list(taking.values())
         if not fitting and self.missing is not None:
             self.missing(source.wrong((), f"the gateway of GatewayRoute {name.name!r} is not among these files"))
             return UNKNOWN
@@ -186,7 +189,8 @@ class Objects:
             raise source.wrong(
                 (),
                 f"the gateway of GatewayRoute {name.name!r} cannot be told (fitting: {found});"
-                " its labels must fit one VirtualGateway's gatewayRouteSelector, its namespace the namespaceSelector",
+                " its labels must fit one VirtualGateway's gatewayRouteSelector, its namespace the namespaceSelector"
+                + ("; or name one in virtualGatewayRef" if fitting else ""),
             )
         return fitting[0]
 
