@@ -58,14 +58,13 @@ def doctor(
     settings: Settings, files: tuple[str, ...], parameters: tuple[str, ...], strict: bool, dns: bool, output: str
 ) -> None:
     """Say what is wrong, why it hurts, and what to do: with the running mesh, or with documents."""
-    from shopmesh.appmesh.catalogue import ORDER
     from shopmesh.cli.diagnosis import render
     from shopmesh.cli.tables import show
 
     if parameters and not files:
         raise click.UsageError("--parameter is for the documents of -f")
     found = _of_documents(settings, files, parameters, dns) if files else _of_the_mesh(settings, dns)
-    findings = sorted(found, key=lambda one: [cast("dict[str, str]", one)[field] for field in ORDER])
+    findings = sorted(found, key=lambda one: (one["severity"], one["mesh"], one["kind"], one["path"], one["code"]))
     if output == "json":
         echo_document(json.dumps({"findings": findings}, indent=2))
     else:

@@ -78,14 +78,15 @@ def unambiguous(mesh: str, services: Mapping[str, Service]) -> tuple[list[Host],
     owners: dict[str, str] = {}
     hosts: list[Host] = []
     findings: list[Finding] = []
-    for name, one in ((name, each) for name, found in services.items() for each in found.hosts):
-        taken = next((domain for domain in one.domains if domain.lower() in owners), None)
-        if taken is None:
-            hosts.append(one)
-            owners.update((domain.lower(), one.name) for domain in one.domains)
-        else:
-            what = f"has the domain {taken}, which {owners[taken.lower()]} has already"
-            findings.append(SHARED_DOMAIN.at(Key("virtualService", (mesh, name)), what))
+    for name, found in services.items():
+        for one in found.hosts:
+            taken = next((domain for domain in one.domains if domain.lower() in owners), None)
+            if taken is None:
+                hosts.append(one)
+                owners.update((domain.lower(), one.name) for domain in one.domains)
+            else:
+                what = f"has the domain {taken}, which {owners[taken.lower()]} has already"
+                findings.append(SHARED_DOMAIN.at(Key("virtualService", (mesh, name)), what))
     return hosts, findings
 
 

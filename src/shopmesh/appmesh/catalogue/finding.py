@@ -14,9 +14,6 @@ Severity = Literal["error", "warning"]
 """An error costs requests, now or as soon as they come; a warning is not what it seems."""
 
 PAGE = "docs/doctor.md"
-ORDER = ("severity", "mesh", "where", "code", "what")
-"""The fields by which findings are sorted: errors first, then by place."""
-
 _OUTSIDE: Mapping[str, str] = MappingProxyType(
     {"controlPlane": "control plane", "envoy": "Envoy", "replica": "replica"}
 )
@@ -70,9 +67,9 @@ class Finding:
         return f"{PAGE}#{self.code.lower()}"
 
     @property
-    def order(self) -> tuple[str, ...]:
-        """Sorts findings by `ORDER`."""
-        return tuple(getattr(self, field) for field in ORDER)
+    def order(self) -> tuple[str, str, Key, str, str]:
+        """Sorts errors first, then by place."""
+        return self.type.severity, self.mesh, self.key, self.type.code, self.what
 
     def to_document(self) -> dict[str, str | list[str]]:
         return {
