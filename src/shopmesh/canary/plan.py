@@ -11,11 +11,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, TypeVar
 
+from shopmesh.appmesh.texts import seconds_of
 from shopmesh.appmesh.validate import quote
 
 T = TypeVar("T")
 
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 LONGEST_SECONDS = 24 * 3600.0
 MOST_STEPS = 50
 _LONGEST_NAME = 255
@@ -138,8 +138,8 @@ def _steps(value: Any) -> tuple[int, ...]:
 
 
 def _seconds(value: Any) -> float:
-    found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)(ms|s|m|h)?", str(value))
-    seconds = float(found[1]) * _UNITS[found[2] or "s"] if found and not isinstance(value, bool) else 0.0
+    text = str(value)
+    seconds = float(seconds_of(f"{text}s" if text[-1:].isdigit() else text) or 0)
     if not 0 < seconds <= LONGEST_SECONDS:
         raise ValueError("is no length of time up to a day: write 300ms, 30s, 5m or 1h")
     return seconds

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import re
 from typing import Any
 
 import click
 
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "": 1.0}
+from shopmesh.appmesh.texts import seconds_of
 
 
 class Seconds(click.ParamType[Any]):
@@ -19,10 +18,11 @@ class Seconds(click.ParamType[Any]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         if isinstance(value, float):
             return value
-        match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|)", str(value))
-        if not match or not float(match[1]):
+        text = str(value).replace(" ", "")
+        seconds = seconds_of(f"{text}s" if text[-1:].isdigit() else text)
+        if not seconds:
             self.fail(f"{value!r} is no duration: write 300ms, 60s, 5m or 1h", param, ctx)
-        return float(match[1]) * _UNITS[match[2]]
+        return float(seconds)
 
 
 class Share(click.ParamType[Any]):

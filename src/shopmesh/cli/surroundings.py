@@ -10,6 +10,7 @@ from shopmesh.appmesh.catalogue import Finding, FindingType
 from shopmesh.appmesh.catalogue.surroundings import CLOCKS_DIFFER, NO_ENVOY, OTHER_VERSION
 from shopmesh.appmesh.kinds import weighted_targets
 from shopmesh.appmesh.manifests import Declared
+from shopmesh.appmesh.resolved import provider_key
 from shopmesh.appmesh.store import Key
 from shopmesh.client import Health, Proxy
 
@@ -85,6 +86,6 @@ def _called(resource: Declared) -> Iterator[tuple[str, str]]:
     if resource.key.kind == "route":
         yield from ((mesh, target["virtualNode"]) for target in weighted_targets(resource.spec) if target["weight"])
     elif resource.key.kind == "virtualService":
-        provider = (resource.spec.get("provider") or {}).get("virtualNode")
-        if provider:
-            yield mesh, provider["virtualNodeName"]
+        provider = provider_key(mesh, resource.spec)
+        if provider is not None and provider.kind == "virtualNode":
+            yield mesh, provider.name

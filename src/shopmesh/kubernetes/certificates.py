@@ -9,19 +9,20 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
-import contextlib
 import logging
 import os
 import ssl
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import grpc
 
 from shopmesh.kubernetes.api import ApiError, ApiServer, ConflictError, NotFoundError
 from shopmesh.kubernetes.authority import Authority, AuthorityError, Pair
+from shopmesh.kubernetes.background import background_task
 from shopmesh.kubernetes.resources import SECRETS
 from shopmesh.server.config import ConfigError, new_credentials, parsed_credentials
 
@@ -93,16 +94,9 @@ class Certificates:
         self._contexts.append(context)
         return context
 
-    @contextlib.asynccontextmanager
-    async def looked_after(self) -> AsyncIterator[None]:
+    def looked_after(self) -> AbstractAsyncContextManager[None]:
         """Keeps them up to date for the length of an `async with` block."""
-        task = asyncio.create_task(self._look_after())
-        try:
-            yield
-        finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        return background_task(self._look_after(), "renewal of certificates")
 
     async def look(self) -> None:
         """Takes over another authority, and renews what is old. What cannot be read leaves all as it is."""

@@ -6,18 +6,17 @@ end:   the Lease is given back ─► API ─► ADS ─► webhook ─► watch
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import dataclasses
 import time
 import uuid
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from shopmesh.appmesh.context import Context
 from shopmesh.kubernetes import certificates, findings, webhook
 from shopmesh.kubernetes.api import ApiError, ApiServer, Object
+from shopmesh.kubernetes.background import background_task
 from shopmesh.kubernetes.certificates import Certificates
 from shopmesh.kubernetes.leader import Leader
 from shopmesh.kubernetes.name_keeper import NameKeeper
@@ -120,17 +119,7 @@ async def serving(config: Config, cluster: Cluster) -> AsyncIterator[Bound]:
         )
         bound = await stack.enter_async_context(served(config, foundation, listener))
         writer = StatusWriter(api, store, bound.replicas, leader, context, overlaps=overlaps.find)
-        await stack.enter_async_context(_running("leader", leader.run()))
-        await stack.enter_async_context(_running("status", writer.run()))
-        await stack.enter_async_context(_running("names", NameKeeper(api, store, leader).run()))
+        await stack.enter_async_context(background_task(leader.run(), "leader election"))
+        await stack.enter_async_context(background_task(writer.run(), "status of objects"))
+        await stack.enter_async_context(background_task(NameKeeper(api, store, leader).run(), "names of objects"))
         yield bound
-
-
-@contextlib.asynccontextmanager
-async def _running(name: str, work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    task = asyncio.create_task(work, name=name)
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)

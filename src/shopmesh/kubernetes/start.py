@@ -7,11 +7,12 @@ definitions and their objects; and a second one would take the weights of a cana
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 
 from shopmesh.kubernetes.api import ApiError, ApiServer, ConflictError, Object, RefusedError
+from shopmesh.kubernetes.background import background_task
 from shopmesh.kubernetes.resources import MESH_TYPES, MESHES
 
 log = logging.getLogger(__name__)
@@ -21,15 +22,9 @@ LONGEST_PAUSE = 30.0
 _TOO_MANY = 429
 
 
-@contextlib.asynccontextmanager
-async def starting(api: ApiServer, manifests: Sequence[Object]) -> AsyncIterator[None]:
+def starting(api: ApiServer, manifests: Sequence[Object]) -> AbstractAsyncContextManager[None]:
     """Makes the mesh beside what is done in an `async with` block."""
-    task = asyncio.create_task(keep_trying(api, manifests), name="start of the mesh")
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+    return background_task(keep_trying(api, manifests), "start of the mesh")
 
 
 async def keep_trying(api: ApiServer, manifests: Sequence[Object]) -> None:

@@ -8,13 +8,14 @@ Each replica does it: what stands there already is not written again, and pods o
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager
 
 from shopmesh.kubernetes.api import ApiError, ApiServer, ConflictError, NotFoundError, Object
 from shopmesh.kubernetes.authority import Authority
+from shopmesh.kubernetes.background import background_task
 from shopmesh.kubernetes.certificates import LABELS
 from shopmesh.kubernetes.resources import CONFIG_MAPS
 from shopmesh.kubernetes.sidecar import CONFIGURATION
@@ -27,25 +28,19 @@ SECONDS_BETWEEN_CHECKS = 60.0
 """What nobody here changed is compared again so often: others may have."""
 
 
-@contextlib.asynccontextmanager
-async def published(
+def published(
     server: ApiServer,
     authority: Callable[[], Authority],
     namespaces: Callable[[], set[str]],
     sidecar: Mapping[str, str] | None = None,
     injected: Callable[[], set[str]] = set,
-) -> AsyncIterator[None]:
+) -> AbstractAsyncContextManager[None]:
     """Keeps it told for the length of an `async with` block: a namespace that comes is told at once.
 
     `sidecar` is what `shopmesh-sidecar` holds where nobody else has made it, among those that are `injected`.
     """
-    task = asyncio.create_task(_publishing(server, authority, namespaces, sidecar or {}, injected))
-    try:
-        yield
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+    work = _publishing(server, authority, namespaces, sidecar or {}, injected)
+    return background_task(work, "publication of the root")
 
 
 async def _publishing(

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from shopmesh.appmesh.manifests import Declared, Source, declared, documents
+from shopmesh.appmesh.resolved import ports as ports_of
 from shopmesh.input_files import InputFileError, read_text
 from shopmesh.local.errors import StartError
 
@@ -90,7 +91,7 @@ def promised(resources: Sequence[Declared]) -> list[Workload]:
         if resource.key.kind != "virtualNode" or not {NAME_LABEL, VERSION_LABEL} <= labels.keys():
             continue
         node = resource.key.name
-        ports = tuple(listener["portMapping"]["port"] for listener in resource.spec.get("listeners", ()))
+        ports = tuple(ports_of(resource))
         if not ports:
             raise StartError(f"the virtual node {node} has no listener: give it one, so that others reach it")
         found.append(Workload(meshes[0], node, str(labels[NAME_LABEL]), str(labels[VERSION_LABEL]), ports))
@@ -104,7 +105,7 @@ def promised_gateways(resources: Sequence[Declared]) -> list[Gateway]:
             mesh=resource.key.mesh,
             node=resource.key.name,
             service=str(labels[NAME_LABEL]),
-            ports=tuple(listener["portMapping"]["port"] for listener in resource.spec.get("listeners", ())),
+            ports=tuple(ports_of(resource)),
         )
         for resource in resources
         if resource.key.kind == "virtualGateway" and NAME_LABEL in (labels := _labels(resource))

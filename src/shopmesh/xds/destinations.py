@@ -6,13 +6,13 @@ explicit      by the loopback port that the proxy's bootstrap declares for the s
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from shopmesh.appmesh.catalogue import Finding
 from shopmesh.appmesh.catalogue.translation import NO_EGRESS_PORT, TCP_NOT_DISTINGUISHED, UNKNOWN_EGRESS_PORT
 from shopmesh.appmesh.store import Key
+from shopmesh.appmesh.texts import is_address
 from shopmesh.xds import discovery
 from shopmesh.xds.dependencies import Reader
 from shopmesh.xds.forwards import Forward
@@ -82,21 +82,13 @@ def by_declaration(key: Key, forwards: Sequence[Forward], declared: Iterable[str
 
 def _addresses(reader: Reader, mesh: str, forward: Forward) -> set[str]:
     """Where callers may find the service: the addresses of its targets, and its name where that is an address."""
-    known = {forward.service} if _is_address(forward.service) else set()
+    known = {forward.service} if is_address(forward.service) else set()
     for target, _ in forward.targets:
         known |= {address for address, _ in discovery.addresses(reader, mesh, target.node, target.port)}
         dns = discovery.dns(reader, mesh, target.node)
-        if dns and _is_address(dns["hostname"]):
+        if dns and is_address(dns["hostname"]):
             known.add(dns["hostname"])
     return known
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _not_distinguished(key: Key, forward: Forward, owner: str) -> Finding:

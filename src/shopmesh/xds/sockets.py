@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterable, Sequence
 
 from envoy.config.cluster.v3.cluster_pb2 import Cluster
@@ -29,6 +28,7 @@ from envoy.type.v3.range_pb2 import Int32Range
 from google.protobuf.message import Message
 from google.protobuf.wrappers_pb2 import BoolValue
 
+from shopmesh.appmesh.texts import is_address
 from shopmesh.xds import config_sources, durations, names, secrets
 from shopmesh.xds.resources import XdsResource, packed, resource, serialised
 from shopmesh.xds.tls import Origination, Source, Termination
@@ -79,7 +79,7 @@ def inspect(listener: Listener, ports: Sequence[int] | None = None) -> None:
 def originate(cluster: Cluster, how: Origination, protocol: str) -> None:
     """Has a cluster begin its connections with TLS."""
     context = UpstreamTlsContext(common_tls_context=_common(how.certificate, how.trust, how.names))
-    if how.server_name and not _is_address(how.server_name):
+    if how.server_name and not is_address(how.server_name):
         context.sni = how.server_name
     if protocol != "tcp":
         context.common_tls_context.alpn_protocols.append("h2" if protocol in ("http2", "grpc") else "http/1.1")
@@ -121,17 +121,9 @@ def _exact(name: str) -> SubjectAltNameMatcher:
     kind = SubjectAltNameMatcher.DNS
     if "://" in name:
         kind = SubjectAltNameMatcher.URI
-    elif _is_address(name):
+    elif is_address(name):
         kind = SubjectAltNameMatcher.IP_ADDRESS
     return SubjectAltNameMatcher(san_type=kind, matcher=StringMatcher(exact=name))
-
-
-def _is_address(name: str) -> bool:
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return True
 
 
 def _any_of(ports: Sequence[int]) -> ListenerFilterChainMatchPredicate:

@@ -6,10 +6,10 @@ import re
 from decimal import Decimal
 
 from shopmesh.appmesh.annotations.annotation import Malformed
+from shopmesh.appmesh.texts import seconds_of
 
 MILLION = 1_000_000
 _SHARE = re.compile(r"(?:(?P<before>.*\S)\s+)?(?P<share>[0-9]{1,3}(?:\.[0-9]{1,4})?)%", re.DOTALL)
-_LENGTH = re.compile(r"([0-9]{1,7}(?:\.[0-9]{1,3})?)(ms|s)")
 LONGEST_MILLISECONDS = 3_600_000
 
 
@@ -27,9 +27,8 @@ def shared(text: str) -> tuple[str, int]:
 
 
 def milliseconds(text: str) -> int:
-    """`2s`, `1.5s`, `250ms`."""
-    found = _LENGTH.fullmatch(text)
-    length = Decimal(found[1]) * (1000 if found[2] == "s" else 1) if found else Decimal(0)
+    """`2s`, `1.5s`, `250ms`, up to an hour."""
+    length = (seconds_of(text) or Decimal(0)) * 1000
     if length != int(length) or not 1 <= length <= LONGEST_MILLISECONDS:
         raise Malformed(f"{text!r} is no time from 1ms to an hour, such as 2s or 250ms")
     return int(length)

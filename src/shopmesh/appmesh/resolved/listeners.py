@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from shopmesh.appmesh.resolved.timeouts import Timeouts, timeouts
-from shopmesh.appmesh.store import Document, Key, Resource, View
+from shopmesh.appmesh.store import Document, Key, View
+
+
+class Specified(Protocol):
+    """A stored resource, or one that documents declare."""
+
+    @property
+    def spec(self) -> Document: ...
 
 
 class Listener(NamedTuple):
@@ -38,7 +45,7 @@ class Target(NamedTuple):
         return Key("virtualNode", (self.mesh, self.node))
 
 
-def listeners(resource: Resource | None) -> tuple[Listener, ...]:
+def listeners(resource: Specified | None) -> tuple[Listener, ...]:
     """Of a virtual node, router or gateway, in the order of its document; none where it does not exist."""
     documents = (resource.spec.get("listeners") or ()) if resource else ()
     return tuple(
@@ -46,7 +53,7 @@ def listeners(resource: Resource | None) -> tuple[Listener, ...]:
     )
 
 
-def ports(resource: Resource | None) -> dict[int, str]:
+def ports(resource: Specified | None) -> dict[int, str]:
     """The listeners of a virtual node, router or gateway: port to protocol."""
     return {one.port: one.protocol for one in listeners(resource)}
 

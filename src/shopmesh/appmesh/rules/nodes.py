@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterator
 
 from shopmesh.appmesh.rules import operators
 from shopmesh.appmesh.rules.candidate import Candidate
 from shopmesh.appmesh.rules.names import host_problems
+from shopmesh.appmesh.texts import is_address
 from shopmesh.appmesh.validate import Problem, quote
 
 
@@ -25,7 +25,7 @@ def backends(candidate: Candidate) -> Iterator[Problem]:
 
 def discovery(candidate: Candidate) -> Iterator[Problem]:
     dns = candidate.spec.get("serviceDiscovery", {}).get("dns")
-    if dns is not None and not _is_address(dns["hostname"]):
+    if dns is not None and not is_address(dns["hostname"]):
         yield from host_problems(dns["hostname"].removesuffix("."), "spec.serviceDiscovery.dns.hostname")
 
 
@@ -42,11 +42,3 @@ def access_log(candidate: Candidate) -> Iterator[Problem]:
         if entry["key"] in keys:
             yield Problem(f"{field}.json[{index}].key", f"{quote(entry['key'])} is a key already")
         keys.add(entry["key"])
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True

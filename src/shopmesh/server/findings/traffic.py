@@ -8,6 +8,7 @@ from typing import NamedTuple
 from shopmesh.appmesh.catalogue import Finding, place
 from shopmesh.appmesh.catalogue.running import NO_REPLICA, NO_REPLICA_READY, ONE_HOST, REPLICA_GONE
 from shopmesh.appmesh.kinds import weighted_targets
+from shopmesh.appmesh.resolved import listeners
 from shopmesh.appmesh.store import Key, Resource, View
 from shopmesh.server.proxies import ProxyStatus
 from shopmesh.xds.dependencies import Reader
@@ -61,7 +62,7 @@ def of_node(view: View, node: Resource) -> Iterator[Finding]:
     """What is wrong with a virtual node as its instances are now."""
     if node.key.kind != "virtualNode":
         return
-    detecting = [one["portMapping"]["port"] for one in node.spec.get("listeners") or () if "outlierDetection" in one]
+    detecting = [one.port for one in listeners(node) if "outlierDetection" in one.document]
     hosts = _hosts(view, node)
     if detecting and hosts is not None:
         what = f"detects outliers on port {', '.join(map(str, detecting))}, and its callers see one host: {hosts}"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import ipaddress
 import posixpath
 import re
 
+from shopmesh.appmesh.texts import is_address
 from shopmesh.xds import names
 from shopmesh.xds.bootstrap.messages import Json, T, address, cluster, http_options, pipe
 from shopmesh.xds.bootstrap.options import BootstrapError, Options
@@ -64,7 +64,7 @@ def _tls(host: str, ca_file: str, options: Options) -> Json:
     validation = {
         "default_validation_context": {
             "match_typed_subject_alt_names": [
-                {"san_type": "IP_ADDRESS" if _is_address(host) else "DNS", "matcher": {"exact": host}}
+                {"san_type": "IP_ADDRESS" if is_address(host) else "DNS", "matcher": {"exact": host}}
             ]
         },
         "validation_context_sds_secret_config": {
@@ -80,17 +80,9 @@ def _tls(host: str, ca_file: str, options: Options) -> Json:
             "combined_validation_context": validation,
         },
     }
-    if not _is_address(host):
+    if not is_address(host):
         config["sni"] = host
     return {"name": "envoy.transport_sockets.tls", "typed_config": config}
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 def _with_token(path: str) -> list[Json]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from shopmesh.appmesh.texts import is_address, seconds_of
 from shopmesh.xds.bootstrap import tracers
 from shopmesh.xds.bootstrap.messages import Json, address, pipe
 from shopmesh.xds.bootstrap.options import BootstrapError, Options
@@ -19,8 +19,6 @@ Load = Callable[[str], Json]
 
 _DEFAULTS = {one.name: one.default for one in VARIABLES}
 _TRUTH = {"1": True, "true": True, "0": False, "false": False}
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m)")
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0}
 _RESOURCE = re.compile(r"(?:arn:[^/]+:)?mesh/([^/]+)/(virtualNode|virtualGateway)/([^/]+)")
 
 
@@ -74,8 +72,7 @@ class Environment:
     def duration(self, name: str) -> str:
         """As Go writes them, `5000ms`, for Envoy, `5s`."""
         value = self.text(name)
-        match = _DURATION.fullmatch(value)
-        seconds = float(match[1]) * _SECONDS[match[2]] if match else 0.0
+        seconds = seconds_of(value) or 0
         if not 0.001 <= seconds <= 300:
             raise _wrong(name, value, "a time from 1ms to 5m, such as 5s or 500ms")
         return f"{seconds:.3f}".rstrip("0").rstrip(".") + "s"
@@ -183,7 +180,7 @@ def _xray(env: Environment, of: Resource | None) -> Tracer:
     if re.fullmatch(r"[^:]+:\d+|\[.+\]:\d+", host):
         host, _, text = host.rpartition(":")
         port = _port("AWS_XRAY_DAEMON_ADDRESS", text)
-    if not _is_ip(host.strip("[]")):
+    if not is_address(host.strip("[]")):
         raise _wrong("AWS_XRAY_DAEMON_ADDRESS", host, "an IP address: Envoy's tracer looks up no names")
     manifest = env.given("XRAY_SAMPLING_RULE_MANIFEST")
     sampling = {"filename": manifest} if manifest else tracers.fixed_rate(env.part("XRAY_SAMPLING_RATE"))
@@ -239,17 +236,9 @@ def _named(variable: str, of: Resource | None, form: str) -> str:
 
 def _ip(env: Environment, name: str) -> str:
     value = env.text(name)
-    if not _is_ip(value):
+    if not is_address(value):
         raise _wrong(name, value, "an IP address")
     return value
-
-
-def _is_ip(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _port(name: str, value: str) -> int:
