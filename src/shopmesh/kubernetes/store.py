@@ -34,7 +34,7 @@ from shopmesh.kubernetes.reflector import Reflector
 from shopmesh.kubernetes.resources import ENDPOINT_SLICES, MESH_TYPES, NAMESPACES, PODS, SERVICES, ResourceType
 from shopmesh.kubernetes.unexpected_errors import UnexpectedErrors
 from shopmesh.kubernetes.writing import Write, with_uids, writes
-from shopmesh.server.database import MOST_TOKEN_BYTES, MOST_TOKENS, bytes_of
+from shopmesh.server.client_tokens import ClientTokens
 from shopmesh.server.store import Commit, Loss, StoreError, notify
 from shopmesh.xds.instances import declare
 from shopmesh.xds.node import Identity
@@ -72,7 +72,7 @@ class KubernetesStore:
         self._warnings: dict[ObjectName, str] = {}
         self._forbidden: dict[Key, str] = {}
         self._unusable: Mapping[ObjectName, str] = {}
-        self._token_bytes = 0
+        self._tokens = ClientTokens(self.state.tokens)
         self._nodes_of: dict[Place, set[ObjectName]] = {}
         self._place_of: dict[ObjectName, tuple[Place, Key]] = {}
         self._listeners: list[Callable[[Commit], None]] = []
@@ -271,13 +271,11 @@ class KubernetesStore:
         }
 
     def _remember(self, tokens: Mapping[str, Answered], real: Mapping[str, Resource]) -> None:
-        known = self.state.tokens
-        for token, answered in tokens.items():
-            answer = json.dumps(_restated(json.loads(answered.answer), real))
-            known[token] = Answered(answered.request, answer)
-            self._token_bytes += bytes_of(known[token])
-        while len(known) > MOST_TOKENS or self._token_bytes > MOST_TOKEN_BYTES:
-            self._token_bytes -= bytes_of(known.pop(next(iter(known))))
+        restated = {
+            token: Answered(answered.request, json.dumps(_restated(json.loads(answered.answer), real)))
+            for token, answered in tokens.items()
+        }
+        self._tokens.remember(restated)
 
     # how the state comes to be what was told
 

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from shopmesh.appmesh.store import Answered, Change, State, Transaction
+from shopmesh.server.client_tokens import ClientTokens
 from shopmesh.server.disk import Contents, Disk
 from shopmesh.server.store import Commit, Loss, StoreError, notify
 
@@ -29,9 +30,6 @@ T = TypeVar("T")
 
 LONGEST_QUEUE = 1024
 LARGEST_BATCH = 128
-MOST_TOKENS = 4096
-# A token keeps the answer it was given, which may be as large as a body; this bounds all of them together.
-MOST_TOKEN_BYTES = 8 * 1024 * 1024
 
 
 @dataclass(slots=True)
@@ -67,7 +65,7 @@ class Database:
         self.failure: str | None = None
         self._disk = disk
         self._thread = thread
-        self._token_bytes = sum(bytes_of(answered) for answered in contents.tokens.values())
+        self._tokens = ClientTokens(self.state.tokens)
         self._listeners: list[Callable[[Commit], None]] = []
         self._queue: asyncio.Queue[_Job[Any] | None] = asyncio.Queue(LONGEST_QUEUE)
         self._closing = False
@@ -198,7 +196,7 @@ class Database:
         """Writes to the disk; raises StoreError, or whatever went wrong, and then nothing was written."""
         changes, tokens = transaction.changes, transaction.tokens
         revision = self.revision + 1 if changes else self.revision
-        forgotten = self._to_forget(tokens)
+        forgotten = self._tokens.to_forget(tokens)
         if self._disk is not None and (changes or tokens):
             loop = asyncio.get_running_loop()
             await loop.run_in_executor(self._thread, self._disk.commit, revision, changes, tokens, forgotten)
@@ -206,7 +204,7 @@ class Database:
 
     def _apply(self, durable: _Durable) -> None:
         """Brings memory to what is on the disk. An error here would leave the two different, and ends the writer."""
-        self._remember(durable.tokens, durable.forgotten)
+        self._tokens.remember(durable.tokens, durable.forgotten)
         self.state.apply(durable.changes)
         if durable.changes:
             self.revision = durable.revision
@@ -233,29 +231,3 @@ class Database:
     def _require_writer(self) -> None:
         if self.failure is not None:
             raise StoreError(self.failure)
-
-    def _to_forget(self, new: Mapping[str, Answered]) -> list[str]:
-        """The oldest tokens, as many as must go for the new ones to be kept within the bounds."""
-        forgotten: list[str] = []
-        count = len(self.state.tokens) + len(new)
-        size = self._token_bytes + sum(bytes_of(answered) for answered in new.values())
-        if count <= MOST_TOKENS and size <= MOST_TOKEN_BYTES:
-            return forgotten
-        for token, answered in {**self.state.tokens, **new}.items():
-            if count <= MOST_TOKENS and size <= MOST_TOKEN_BYTES:
-                break
-            forgotten.append(token)
-            count, size = count - 1, size - bytes_of(answered)
-        return forgotten
-
-    def _remember(self, new: Mapping[str, Answered], forgotten: list[str]) -> None:
-        tokens = self.state.tokens
-        tokens.update(new)
-        self._token_bytes += sum(bytes_of(answered) for answered in new.values())
-        for token in forgotten:
-            self._token_bytes -= bytes_of(tokens.pop(token))
-
-
-def bytes_of(answered: Answered) -> int:
-    """The bytes of an answer that is remembered, and of what was asked."""
-    return len(answered.answer) + len(answered.request)

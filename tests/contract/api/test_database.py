@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from shopmesh.appmesh.store import Answered, Key, Resource, Transaction
-from shopmesh.server import database
+from shopmesh.server import client_tokens, database
 from shopmesh.server.database import Database
 from shopmesh.server.disk import Disk
 from shopmesh.server.store import Commit, StoreError
@@ -216,10 +216,10 @@ def test_queue_is_bounded(monkeypatch: pytest.MonkeyPatch, path: Path | None) ->
     run(path, use)
 
 
-@pytest.mark.parametrize("bound", ["MOST_TOKENS", "MOST_TOKEN_BYTES"])
+@pytest.mark.parametrize("bound", ["MOST_TOKENS", "MOST_BYTES"])
 def test_oldest_tokens_are_forgotten(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, bound: str) -> None:
     """Tokens are bounded by number and by size, in memory and on disk alike."""
-    monkeypatch.setattr(database, bound, {"MOST_TOKENS": 3, "MOST_TOKEN_BYTES": 6}[bound])
+    monkeypatch.setattr(client_tokens, bound, {"MOST_TOKENS": 3, "MOST_BYTES": 6}[bound])
     path = tmp_path / "store.db"
 
     async def write(store: Database) -> list[str]:
