@@ -28,6 +28,7 @@ from shopmesh.appmesh.context import Context
 from shopmesh.appmesh.errors import BadRequest, Conflict
 from shopmesh.appmesh.kinds import describe
 from shopmesh.appmesh.model import GA, Operation
+from shopmesh.appmesh.resolved import backends
 from shopmesh.appmesh.store import Document, Key, Resource, Transaction, View
 
 KEPT: Mapping[str, tuple[str, ...]] = MappingProxyType(
@@ -140,11 +141,7 @@ def _node_to_later(spec: Document) -> Document:
 def _node_from_later(spec: Document) -> Document:
     earlier = dict(spec)
     if "backends" in spec:
-        earlier["backends"] = [
-            backend["virtualService"]["virtualServiceName"]
-            for backend in spec["backends"]
-            if "virtualService" in backend
-        ]
+        earlier["backends"] = [backend["virtualServiceName"] for backend in backends(spec)]
     dns = spec.get("serviceDiscovery", {}).get("dns")
     earlier.pop("serviceDiscovery", None)
     if dns is not None:

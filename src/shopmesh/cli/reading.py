@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from shopmesh.appmesh.kinds import KINDS, ROUTE_KINDS
+from shopmesh.appmesh.resolved import backends
 from shopmesh.cli.kinds import KindType
 from shopmesh.cli.output import echo, echo_document
 from shopmesh.cli.settings import Settings
@@ -143,8 +144,8 @@ def _summary(spec: Mapping[str, Any], tags: Mapping[str, str]) -> str:
         said.append(f"{port['protocol']} {port['port']}")
     if dns := spec.get("serviceDiscovery", {}).get("dns"):
         said.append(f"at {dns['hostname']}")
-    if backends := [backend["virtualService"]["virtualServiceName"] for backend in spec.get("backends", [])]:
-        said.append(f"calls {', '.join(backends)}")
+    if called := [backend["virtualServiceName"] for backend in backends(spec)]:
+        said.append(f"calls {', '.join(called)}")
     for kind, provider in spec.get("provider", {}).items():
         said.append(f"provided by {kind} {provider[f'{kind}Name']}")
     if filtered := spec.get("egressFilter"):
@@ -172,8 +173,7 @@ def _references(resource: Declared) -> list[Key]:
     key = resource.key
     named = [reference.key for reference in KINDS[key.kind].references(key.mesh, resource.spec)]
     named += [reference.key for reference in references(key, tuple(resource.tags.items()))]
-    for backend in resource.spec.get("backends", []):
-        named.append(Key("virtualService", (key.mesh, backend["virtualService"]["virtualServiceName"])))
+    named += [Key("virtualService", (key.mesh, one["virtualServiceName"])) for one in backends(resource.spec)]
     return list(dict.fromkeys(named))
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from shopmesh.appmesh.annotations import tagged
 from shopmesh.appmesh.kinds import KINDS, in_words
 from shopmesh.appmesh.manifests import Declared, declared, documents
+from shopmesh.appmesh.resolved import backends
 from shopmesh.appmesh.store import Key
 from shopmesh.new.errors import NewError
 
@@ -96,8 +97,7 @@ def _named(resource: Declared) -> Iterator[Key]:
     yield from (target for _, target in KINDS[key.kind].references(key.mesh, resource.spec))
     yield from (target for _, target in tagged.references(key, tuple(resource.tags.items())))
     # No reference of App Mesh's: there a node may name whom it calls before that exists.
-    for backend in resource.spec.get("backends") or () if key.kind == "virtualNode" else ():
-        yield Key("virtualService", (key.mesh, backend["virtualService"]["virtualServiceName"]))
+    yield from (Key("virtualService", (key.mesh, one["virtualServiceName"])) for one in backends(resource.spec))
 
 
 def said(resource: Declared) -> str:
