@@ -12,7 +12,7 @@ import json
 import logging
 import time
 from collections.abc import Mapping
-from json.encoder import encode_basestring_ascii as quoted
+from json.encoder import encode_basestring_ascii
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 
 # Paths are the client's to choose; a log line is not to grow with them.
 MAX_PATH = 256
+
+
+def quoted(text: str) -> str:
+    """A JSON string without any control character; JSON itself would leave DEL as it is."""
+    return encode_basestring_ascii(text).replace("\x7f", "\\u007f")
 
 
 class JsonFormatter(logging.Formatter):
@@ -38,7 +43,7 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             line["error"] = self.formatException(record.exc_info)
-        return self._encode(line)
+        return self._encode(line).replace("\x7f", "\\u007f")
 
 
 class RequestLog:
