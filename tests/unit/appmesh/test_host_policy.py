@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -11,8 +12,24 @@ from shopmesh.appmesh.host_policy import STREAMS, STRICT, HostPolicy
 from tests.unit.appmesh.conftest import World
 
 DOT_FILE = "/home/user/.bashrc"
-LUA = (
-    """{"listener/*": {"filter_chains": [{"filters": [{"name": "envoy.filters.network.http_connection_manager"}]}]}}"""
+LUA = json.dumps(
+    {
+        "listener/*": {
+            "filter_chains": [
+                {
+                    "filters": [
+                        {
+                            "typed_config": {
+                                "@type": "type.googleapis.com/envoy.extensions.filters.http.lua.v3.Lua",
+                                "default_source_code": {"inline_string": "os.execute('id')"},
+                            }
+                        }
+                    ]
+                }
+            ]
+        }
+    },
+    separators=(",", ":"),
 )
 PAIR = {"certificateChain": "/etc/shadow", "privateKey": "/root/.ssh/id_rsa"}
 TRUST = {"trust": {"file": {"certificateChain": "/etc/passwd"}}}
