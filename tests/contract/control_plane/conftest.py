@@ -33,7 +33,7 @@ class ControlPlane:
 @contextlib.contextmanager
 def serving(*arguments: str) -> Iterator[ControlPlane]:
     """`shopmesh serve` on free ports with a run folder of its own, open to this machine where nothing is configured."""
-    auth = () if "--credentials" in arguments else ("--no-auth",)
+    auth = () if {"--credentials", "--kubernetes"} & set(arguments) else ("--no-auth",)
     options = ("--api-port", "0", "--xds-port", "0", "--insecure", *auth, *arguments)
     with (
         tempfile.TemporaryDirectory(prefix="shopmesh-serve-") as folder,
