@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from shopmesh.load.html import page
-from shopmesh.load.promises import Promises, complaints
-from shopmesh.load.report import reported
+from shopmesh.load.judgement.assertions import Promises, complaints
+from shopmesh.load.report.html import page
+from shopmesh.load.report.report import reported
 from tests.support.loads import canary
 
 CHROMIUM = shutil.which("chromium")

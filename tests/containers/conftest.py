@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from shopmesh.appmesh.manifests import documents
 from shopmesh.client import Client, apply
+from shopmesh.documents import documents
 from tests.containers.stack import HERE, ROOT, Stack, docker
 from tests.support.process import eventually
 

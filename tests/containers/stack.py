@@ -19,9 +19,9 @@ from typing import Any
 from botocore.credentials import Credentials
 
 from shopmesh.client import Client
-from shopmesh.load.engine import Engine, steady
-from shopmesh.load.tally import Tally
-from shopmesh.local.workloads import promised, read
+from shopmesh.load.engine.open_loop import Engine, steady
+from shopmesh.load.engine.results import Tally
+from shopmesh.local.mesh.from_manifests import promised, read
 from tests.support.process import eventually, free_port
 
 ROOT = Path(__file__).resolve().parents[2]

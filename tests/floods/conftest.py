@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from shopmesh.kubernetes import webhook
-from shopmesh.kubernetes.resources import MUTATING_WEBHOOKS
+from shopmesh.kubernetes.api.resource_types import MUTATING_WEBHOOKS
+from shopmesh.kubernetes.injection import webhook
 from tests.contract.control_plane.conftest import ControlPlane, serving
 from tests.contract.kubernetes.test_webhook import NAMESPACE, configuration, review
 from tests.floods.strangers import Door, Memory

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from shopmesh.kubernetes.sidecar import LABELS
-from shopmesh.kubernetes.stamps import ANNOTATION
+from shopmesh.kubernetes.identity.stamps import ANNOTATION
+from shopmesh.kubernetes.injection.sidecar import LABELS
 from tests.k8s.rendering import Object, overlay
 from tests.support.admission import Request, refusals
 

@@ -11,10 +11,10 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from shopmesh.appmesh.manifests import documents
-from shopmesh.appmesh.manifests.gateway_api import gateway_api
-from shopmesh.cli.server import serve
-from shopmesh.local.workloads import read
+from shopmesh.cli.operator.serve import serve
+from shopmesh.documents import documents
+from shopmesh.documents.gateway_api import gateway_api
+from shopmesh.local.mesh.from_manifests import read
 from tests.k8s.rendering import COMBINATIONS, K8S, OVERLAYS, ROOT, Object, combination, name_of, objects, overlay
 from tests.support.crds import complaints
 from tests.support.gateway_api import problems

@@ -137,9 +137,9 @@ def test_an_overlay_is_taken_away_but_for_the_namespace_default(play: Play, tmp_
 
 def test_the_report_that_the_story_reads_is_the_one_that_load_writes() -> None:
     """Its figures stand where the story looks for them."""
-    from shopmesh.load import document
+    from shopmesh.load.report import json_report
 
-    text = Path(str(document.__file__)).read_text()
+    text = Path(str(json_report.__file__)).read_text()
 
     assert all(f'"{field}":' in text for field in ("figures", "requests", "failed", "failures", "versions", "version"))
     assert json.loads('{"figures": {}}')

@@ -28,16 +28,16 @@ from rich.console import Console
 
 from shopmesh import DEFAULT_ENDPOINT
 from shopmesh.client import ClientError, meshes
-from shopmesh.load.document import summary
-from shopmesh.load.html import page
-from shopmesh.load.plan import Plan
-from shopmesh.load.promises import Promises, complaints
-from shopmesh.load.record import Record, tally_document, tally_from
-from shopmesh.load.report import Report, reported
-from shopmesh.load.tally import Tally
-from shopmesh.load.text import rendered
-from shopmesh.load.watching import Watcher
-from shopmesh.load.weights import Setting, given
+from shopmesh.load.engine.plan import Plan
+from shopmesh.load.engine.results import Tally
+from shopmesh.load.judgement.assertions import Promises, complaints
+from shopmesh.load.judgement.weights import Setting, given
+from shopmesh.load.report.html import page
+from shopmesh.load.report.json_report import summary
+from shopmesh.load.report.report import Report, reported
+from shopmesh.load.report.result_file import Record, tally_document, tally_from
+from shopmesh.load.report.text import rendered
+from shopmesh.load.weight_watcher import Watcher
 from shopmesh.local.access import open_client
 
 LAST_COUNT = "shopmesh last count"

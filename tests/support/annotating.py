@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from hypothesis import strategies as st
 
 from shopmesh.appmesh.annotations import PREFIX, VOCABULARY
-from shopmesh.appmesh.annotations.pieces import LONGEST_VALUE
+from shopmesh.appmesh.annotations.tag_chunks import LONGEST_VALUE
 from shopmesh.appmesh.store import Key
 
 LONG = "||".join(f"x-{number}=a value" for number in range(60))

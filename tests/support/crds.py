@@ -11,7 +11,7 @@ import celpy.adapter
 from celpy.celtypes import IntType, ListType
 from jsonschema import Draft202012Validator
 
-from shopmesh.appmesh.manifests.crds import definitions
+from shopmesh.documents.crds import definitions
 
 
 @functools.cache

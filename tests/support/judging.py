@@ -27,7 +27,7 @@ from google.protobuf import json_format
 
 from shopmesh.appmesh.store import View
 from shopmesh.xds.bootstrap import bootstrap
-from shopmesh.xds.dependencies import Parts
+from shopmesh.xds.incremental import Parts
 from shopmesh.xds.node import ProxyNode
 from shopmesh.xds.resources import XdsResource, packed
 from shopmesh.xds.snapshot import Snapshot, snapshot

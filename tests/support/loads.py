@@ -5,10 +5,10 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping, Sequence
 
-from shopmesh.load.plan import constant
-from shopmesh.load.record import Record
-from shopmesh.load.tally import Tally
-from shopmesh.load.weights import Setting
+from shopmesh.load.engine.plan import constant
+from shopmesh.load.engine.results import Tally
+from shopmesh.load.judgement.weights import Setting
+from shopmesh.load.report.result_file import Record
 
 Failure = Callable[[float, str], int | None]
 

@@ -12,8 +12,8 @@ from typing import Any
 from botocore.model import ListShape, Shape, StringShape, StructureShape
 from hypothesis import strategies as st
 
+from shopmesh.appmesh.api.model import GA, service
 from shopmesh.appmesh.kinds import KINDS
-from shopmesh.appmesh.model import GA, service
 from shopmesh.appmesh.store import Document, Key
 from tests.support.inputs import ACCOUNT, BY_PROTOCOL, CHOICES, GATEWAY_PROTOCOLS, NEEDED, PROTOCOLS
 

@@ -13,10 +13,10 @@ from typing import Any, Self, TypeVar
 from shopmesh.appmesh.store import Resource, Transaction
 from shopmesh.server.config import Config
 from shopmesh.server.control_plane import Bound, Foundation, listen, served
-from shopmesh.server.database import Database
 from shopmesh.server.replicas import Peer
 from shopmesh.server.replicas.peers import HttpPeers
-from shopmesh.server.store import Store
+from shopmesh.server.store.sqlite_store import Database
+from shopmesh.server.store.store import Store
 from tests.support.process import free_port
 
 T = TypeVar("T")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from shopmesh.input_files import InputFileError, read_bytes, read_text
+from shopmesh.files.input_files import InputFileError, read_bytes, read_text
 
 
 def test_a_device_without_end_is_refused() -> None:

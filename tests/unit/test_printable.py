@@ -20,20 +20,21 @@ from rich.console import Group, RenderableType
 from rich.control import strip_control_codes
 from rich.text import Text
 
-from shopmesh.appmesh.manifests import DocumentError, as_json, as_yaml
-from shopmesh.cli import diagnosis, main
-from shopmesh.cli.failures import Failure
-from shopmesh.cli.glance import Glance, render
+from shopmesh.cli import main
+from shopmesh.cli.errors import Failure
 from shopmesh.cli.output import Styled, echo, echo_document
-from shopmesh.cli.tables import table
-from shopmesh.client.applying import document_error
-from shopmesh.console import PlainConsole
-from shopmesh.load.escaping import escape
-from shopmesh.local.lines import Lines
-from shopmesh.local.readable import readable
-from shopmesh.local.terminal import Terminal
-from shopmesh.logs import LineFormatter
-from shopmesh.printable import is_printable, printable, printable_lines
+from shopmesh.cli.views import findings_view
+from shopmesh.cli.views.status_view import Glance, render
+from shopmesh.cli.views.tables import table
+from shopmesh.client.apply import document_error
+from shopmesh.documents import DocumentError, as_json, as_yaml
+from shopmesh.load.report.escaping import escape
+from shopmesh.local.processes.lines import Lines
+from shopmesh.local.processes.log_format import readable
+from shopmesh.local.processes.terminal import Terminal
+from shopmesh.output.console import PlainConsole
+from shopmesh.output.logs import LineFormatter
+from shopmesh.output.printable import is_printable, printable, printable_lines
 from tests.support.hostile import PIECES, RAW, texts, with_surrogates
 
 SOURCE = Path(__file__).parents[2] / "src" / "shopmesh"
@@ -198,7 +199,7 @@ def test_status_and_doctor_show_names_and_refusals_on_their_lines(text: str) -> 
     """As many lines as for a harmless name."""
     makes: list[Callable[[str], RenderableType]] = [
         lambda one: render(hostile_glance(one), 10_000),
-        lambda one: diagnosis.render(one, [hostile_finding(one)]),
+        lambda one: findings_view.render(one, [hostile_finding(one)]),
     ]
     for make in makes:
         found = shown(make(text))
@@ -242,10 +243,10 @@ def test_a_wrong_command_line_is_shown_as_it_is() -> None:
         (r"\bclick\.(secho|echo)\(", {"cli/output.py"}),
         (r"(?<![\w.])print\(", set()),
         (r"(?<!\w)Console\(", set()),
-        (r"rich\.table", {"console.py"}),
-        (r"\b(basicConfig|StreamHandler)\(", {"logs.py"}),
+        (r"rich\.table", {"output/console.py"}),
+        (r"\b(basicConfig|StreamHandler)\(", {"output/logs.py"}),
         (r"\bfrom_markup\(|rich\.markup|markup=True", set()),
-        (r"from html import|import html$", {"load/escaping.py"}),
+        (r"from html import|import html$", {"load/report/escaping.py"}),
     ],
 )
 def test_every_output_goes_one_way(pattern: str, only: set[str]) -> None:

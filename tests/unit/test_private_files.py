@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from shopmesh.private_files import (
+from shopmesh.files.private_files import (
     close_to_others,
     create_file,
     make_private_folder,

@@ -5,11 +5,11 @@ https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsappme
 
 from __future__ import annotations
 
+from shopmesh.appmesh.api.validation import quote
 from shopmesh.appmesh.context import Context
 from shopmesh.appmesh.errors import BadRequest, NotFound
 from shopmesh.appmesh.kinds import KINDS
 from shopmesh.appmesh.store import Key
-from shopmesh.appmesh.validate import quote
 
 
 def write(key: Key, context: Context) -> str:

@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from shopmesh.appmesh.annotations.patch import PATCH
-from shopmesh.appmesh.annotations.pieces import PREFIX, whole
+from shopmesh.appmesh.annotations.tag_chunks import PREFIX, whole
+from shopmesh.appmesh.api.validation import Problem, quote, refuse
 from shopmesh.appmesh.store import Document
-from shopmesh.appmesh.validate import Problem, quote, refuse
 
 ALLOW_PATCH = "--allow-patch"
 ACCESS_LOG_FOLDER = "--access-log-folder"

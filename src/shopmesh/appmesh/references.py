@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from shopmesh.appmesh.annotations import tagged
+from shopmesh.appmesh.annotations import annotation_reader
 from shopmesh.appmesh.errors import NotFound, ResourceInUse
 from shopmesh.appmesh.kinds import KINDS, REFERRERS, Kind, children_of, describe
 from shopmesh.appmesh.store import Document, Key, Resource, View
@@ -45,7 +45,10 @@ def users_of(key: Key, view: View) -> Iterator[Resource]:
     """The resources of the same mesh whose documents or annotations refer to this one."""
     for kind in (KINDS[name] for name in REFERRERS.get(key.kind, ())):
         for resource in descendants(kind, key.mesh, view):
-            named = (*kind.references(key.mesh, resource.spec), *tagged.references(resource.key, resource.tags))
+            named = (
+                *kind.references(key.mesh, resource.spec),
+                *annotation_reader.references(resource.key, resource.tags),
+            )
             if any(target == key for _, target in named):
                 yield resource
 

@@ -11,7 +11,7 @@ import math
 from collections import Counter
 from typing import Any, NoReturn
 
-from shopmesh.appmesh.validate import quote
+from shopmesh.appmesh.api.validation import quote
 
 DEEPEST = 64
 """Objects and lists in each other; App Mesh's deepest document has 12 levels."""

@@ -7,13 +7,13 @@ from dataclasses import replace
 from typing import Any
 
 from shopmesh.appmesh import arn, host_policy
-from shopmesh.appmesh.annotations import tagged
+from shopmesh.appmesh.annotations import annotation_reader
+from shopmesh.appmesh.api.pagination import page
+from shopmesh.appmesh.api.validation import quote
 from shopmesh.appmesh.context import Context
 from shopmesh.appmesh.errors import BadRequest, NotFound, TooManyTags
 from shopmesh.appmesh.kinds import describe
-from shopmesh.appmesh.pages import page
 from shopmesh.appmesh.store import Resource, Transaction, View
-from shopmesh.appmesh.validate import quote
 
 MOST_TAGS = 50
 Tags = tuple[tuple[str, str], ...]
@@ -40,7 +40,7 @@ def merged(before: Tags, given: Iterable[Mapping[str, str]]) -> Tags:
 def tag(parameters: Mapping[str, Any], transaction: Transaction, context: Context) -> dict[str, Any]:
     resource = _find(parameters, transaction, context)
     after = merged(resource.tags, parameters["tags"])
-    tagged.check(resource.key, after, [tag["key"] for tag in parameters["tags"]], transaction)
+    annotation_reader.check(resource.key, after, [tag["key"] for tag in parameters["tags"]], transaction)
     host_policy.check(context.host_policy, {}, [tag["key"] for tag in parameters["tags"]])
     transaction.put(replace(resource, tags=after))
     return {}
@@ -50,7 +50,7 @@ def untag(parameters: Mapping[str, Any], transaction: Transaction, context: Cont
     resource = _find(parameters, transaction, context)
     gone = set(parameters["tagKeys"])
     after = tuple(pair for pair in resource.tags if pair[0] not in gone)
-    tagged.check(resource.key, after, gone, transaction)
+    annotation_reader.check(resource.key, after, gone, transaction)
     transaction.put(replace(resource, tags=after))
     return {}
 

@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, TypeVar
 
+from shopmesh.appmesh.api.validation import quote
 from shopmesh.appmesh.texts import seconds_of
-from shopmesh.appmesh.validate import quote
 
 T = TypeVar("T")
 

@@ -13,9 +13,9 @@ from typing import NamedTuple
 import click
 
 from shopmesh import DEFAULT_ENDPOINT
-from shopmesh.cli.failures import told
+from shopmesh.cli.errors import told
 from shopmesh.cli.settings import Settings
-from shopmesh.logs import format_last_resort
+from shopmesh.output.logs import format_last_resort
 
 
 class Command(NamedTuple):
@@ -26,29 +26,35 @@ class Command(NamedTuple):
 
 
 COMMANDS = {
-    "up": Command("shopmesh.cli.local:up", "Run the whole mesh on this machine, until Ctrl-C."),
-    "env": Command("shopmesh.cli.env:env", "Print the variables that let `aws` talk to this machine's mesh, for eval."),
-    "demo": Command("shopmesh.cli.local:demo", "Play the webinar: two canary releases under load, nothing lost."),
-    "start": Command("shopmesh.cli.local:start", "Start a workload beside those that run."),
-    "stop": Command("shopmesh.cli.local:stop", "Stop a workload and take it out of the mesh."),
-    "load": Command("shopmesh.cli.load:load", "Send requests at their planned times, and report who answered."),
-    "status": Command("shopmesh.cli.status:status", "Show the mesh at a glance: who gets how much, and what is wrong."),
-    "doctor": Command("shopmesh.cli.doctor:doctor", "Say what is wrong, why it hurts, and what to do."),
-    "wait": Command("shopmesh.cli.waiting:wait", "Wait until an instance takes requests, or is gone."),
-    "route": Command("shopmesh.cli.routing:route", "Show or shift the weights of a service's versions."),
-    "canary": Command("shopmesh.cli.canary:canary", "Release a version step by step; it turns back by itself."),
-    "apply": Command("shopmesh.cli.resources:apply", "Create or update what manifests, JSON or templates declare."),
-    "get": Command("shopmesh.cli.reading:get", "List resources, or print them as manifests or JSON."),
-    "describe": Command("shopmesh.cli.reading:describe", "Show one resource, with what it uses and what uses it."),
-    "export": Command("shopmesh.cli.exporting:export", "Write the mesh as manifests, App Mesh JSON, or Gateway API."),
-    "delete": Command("shopmesh.cli.resources:delete", "Delete resources, by name or by manifest."),
-    "new": Command("shopmesh.cli.new:new", "Make a service of your own, or a later version of one."),
-    "remove": Command("shopmesh.cli.new:remove", "Take a service out again, with all that was made for it."),
-    "crds": Command("shopmesh.cli.kubernetes:crds", "Write the CustomResourceDefinitions for a Kubernetes cluster."),
-    "inject": Command("shopmesh.cli.injecting:inject", "Put sidecars into Kubernetes workloads in files."),
-    "serve": Command("shopmesh.cli.server:serve", "Run the control plane alone."),
-    "keys": Command("shopmesh.cli.keys:keys", "Make the credentials and the token of a new control plane."),
-    "bootstrap": Command("shopmesh.cli.bootstrap:bootstrap", "Write the configuration that a sidecar starts with."),
+    "up": Command("shopmesh.cli.laptop.up:up", "Run the whole mesh on this machine, until Ctrl-C."),
+    "env": Command(
+        "shopmesh.cli.laptop.env:env", "Print the variables that let `aws` talk to this machine's mesh, for eval."
+    ),
+    "demo": Command("shopmesh.cli.laptop.up:demo", "Play the webinar: two canary releases under load, nothing lost."),
+    "start": Command("shopmesh.cli.laptop.up:start", "Start a workload beside those that run."),
+    "stop": Command("shopmesh.cli.laptop.up:stop", "Stop a workload and take it out of the mesh."),
+    "load": Command("shopmesh.cli.mesh.load:load", "Send requests at their planned times, and report who answered."),
+    "status": Command(
+        "shopmesh.cli.mesh.status:status", "Show the mesh at a glance: who gets how much, and what is wrong."
+    ),
+    "doctor": Command("shopmesh.cli.mesh.doctor:doctor", "Say what is wrong, why it hurts, and what to do."),
+    "wait": Command("shopmesh.cli.mesh.wait:wait", "Wait until an instance takes requests, or is gone."),
+    "route": Command("shopmesh.cli.mesh.route:route", "Show or shift the weights of a service's versions."),
+    "canary": Command("shopmesh.cli.mesh.canary:canary", "Release a version step by step; it turns back by itself."),
+    "apply": Command("shopmesh.cli.mesh.apply:apply", "Create or update what manifests, JSON or templates declare."),
+    "get": Command("shopmesh.cli.mesh.get:get", "List resources, or print them as manifests or JSON."),
+    "describe": Command("shopmesh.cli.mesh.get:describe", "Show one resource, with what it uses and what uses it."),
+    "export": Command("shopmesh.cli.mesh.export:export", "Write the mesh as manifests, App Mesh JSON, or Gateway API."),
+    "delete": Command("shopmesh.cli.mesh.apply:delete", "Delete resources, by name or by manifest."),
+    "new": Command("shopmesh.cli.laptop.new:new", "Make a service of your own, or a later version of one."),
+    "remove": Command("shopmesh.cli.laptop.new:remove", "Take a service out again, with all that was made for it."),
+    "crds": Command("shopmesh.cli.operator.crds:crds", "Write the CustomResourceDefinitions for a Kubernetes cluster."),
+    "inject": Command("shopmesh.cli.operator.inject:inject", "Put sidecars into Kubernetes workloads in files."),
+    "serve": Command("shopmesh.cli.operator.serve:serve", "Run the control plane alone."),
+    "keys": Command("shopmesh.cli.operator.keys:keys", "Make the credentials and the token of a new control plane."),
+    "bootstrap": Command(
+        "shopmesh.cli.operator.bootstrap:bootstrap", "Write the configuration that a sidecar starts with."
+    ),
 }
 
 

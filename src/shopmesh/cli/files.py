@@ -17,7 +17,7 @@ import click
 from shopmesh.cli.output import echo
 
 if TYPE_CHECKING:
-    from shopmesh.appmesh.manifests import Given, Source
+    from shopmesh.documents import Given, Source
 
 SUFFIXES = (".yaml", ".yml", ".json")
 MOST_FILES = 10_000
@@ -44,7 +44,7 @@ def file_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def given(parameters: Iterable[str], region: str) -> Given:
     """What `--parameter` gives a template; raises `click.BadParameter`."""
-    from shopmesh.appmesh.manifests import Given
+    from shopmesh.documents import Given
 
     values = {}
     for parameter in parameters:
@@ -59,7 +59,7 @@ def given(parameters: Iterable[str], region: str) -> Given:
 
 def tell_skipped(documents: Iterable[Source]) -> None:
     """Says on standard error what of the documents is not App Mesh's."""
-    from shopmesh.appmesh.manifests import skipped
+    from shopmesh.documents import skipped
 
     for source in documents:
         for kind, place in skipped(source):
@@ -71,8 +71,8 @@ def sources(names: Iterable[str]) -> list[Source]:
 
     Raises `DocumentError`, `InputFileError`, `OSError`, and `click.ClickException` for a folder without documents.
     """
-    from shopmesh.appmesh.manifests import documents
-    from shopmesh.input_files import LARGEST, check_size, decode, read_text
+    from shopmesh.documents import documents
+    from shopmesh.files.input_files import LARGEST, check_size, decode, read_text
 
     found: list[Source] = []
     read = 0

@@ -1,4 +1,4 @@
-"""The only way from a command to standard output and error, beside the console of `shopmesh.console`."""
+"""The only way from a command to standard output and error, beside the console of `shopmesh.output.console`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import IO, Any, NamedTuple
 
 import click
 
-from shopmesh.printable import printable, printable_lines
+from shopmesh.output.printable import printable, printable_lines
 
 
 class Styled(NamedTuple):

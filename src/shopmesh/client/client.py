@@ -11,10 +11,10 @@ from urllib.parse import quote
 from botocore.credentials import Credentials
 
 from shopmesh import DEFAULT_ENDPOINT
-from shopmesh.client.answers import Canary, Change, Changes, Counts, Done, Finding, Health, Proxy, Splits
 from shopmesh.client.credentials import usual
 from shopmesh.client.errors import ClientError
 from shopmesh.client.session import Session
+from shopmesh.client.types import Canary, Change, Changes, Counts, Done, Finding, Health, Proxy, Splits
 
 if TYPE_CHECKING:
     from types_boto3_appmesh import AppMeshClient

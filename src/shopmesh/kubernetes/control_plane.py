@@ -14,21 +14,22 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from shopmesh.appmesh.context import Context
-from shopmesh.kubernetes import certificates, findings, webhook
-from shopmesh.kubernetes.api import ApiError, ApiServer, Object
+from shopmesh.kubernetes.api.client import ApiError, ApiServer, Object
 from shopmesh.kubernetes.background import background_task
-from shopmesh.kubernetes.certificates import Certificates
-from shopmesh.kubernetes.leader import Leader
-from shopmesh.kubernetes.name_keeper import NameKeeper
-from shopmesh.kubernetes.overlaps import Overlaps
-from shopmesh.kubernetes.pods import Pods
-from shopmesh.kubernetes.selection import Current
-from shopmesh.kubernetes.sidecar import configuration
-from shopmesh.kubernetes.start import starting
-from shopmesh.kubernetes.status_writer import StatusWriter
+from shopmesh.kubernetes.controller.name_keeper import NameKeeper
+from shopmesh.kubernetes.controller.overlaps import Overlaps
+from shopmesh.kubernetes.controller.selection import Current
+from shopmesh.kubernetes.controller.status_updater import StatusWriter
+from shopmesh.kubernetes.identity import certificates, findings
+from shopmesh.kubernetes.identity.certificates import Certificates
+from shopmesh.kubernetes.identity.pod_auth import PodsOnly, Reviews
+from shopmesh.kubernetes.identity.pods import Pods
+from shopmesh.kubernetes.identity.sidecar_config_maps import published
+from shopmesh.kubernetes.initial_mesh import starting
+from shopmesh.kubernetes.injection import webhook
+from shopmesh.kubernetes.injection.sidecar import configuration
+from shopmesh.kubernetes.leader_election import Leader
 from shopmesh.kubernetes.store import KubernetesStore
-from shopmesh.kubernetes.tokens import PodsOnly, Reviews
-from shopmesh.kubernetes.trust import published
 from shopmesh.server.config import Config, ConfigError
 from shopmesh.server.control_plane import Bound, Foundation, listen, served
 from shopmesh.server.replicas import Peer

@@ -23,19 +23,19 @@ from shopmesh.appmesh import host_policy
 from shopmesh.appmesh.context import Context
 from shopmesh.appmesh.errors import BadRequest, Conflict
 from shopmesh.appmesh.host_policy import HostPolicy
-from shopmesh.appmesh.manifests.names import ObjectName
 from shopmesh.appmesh.store import Answered, Change, Key, Resource, State, Transaction, View
-from shopmesh.kubernetes import endpoints, writing
-from shopmesh.kubernetes.alignment import align
-from shopmesh.kubernetes.api import ApiError, ApiServer, ConflictError, NotFoundError, Object, RefusedError
-from shopmesh.kubernetes.cluster import Cluster, Place, describe_object
-from shopmesh.kubernetes.conversions import Conversions
-from shopmesh.kubernetes.reflector import Reflector
-from shopmesh.kubernetes.resources import ENDPOINT_SLICES, MESH_TYPES, NAMESPACES, PODS, SERVICES, ResourceType
-from shopmesh.kubernetes.unexpected_errors import UnexpectedErrors
-from shopmesh.kubernetes.writing import Write, with_uids, writes
-from shopmesh.server.client_tokens import ClientTokens
-from shopmesh.server.store import Commit, Loss, StoreError, notify
+from shopmesh.documents.names import ObjectName
+from shopmesh.kubernetes.api.client import ApiError, ApiServer, ConflictError, NotFoundError, Object, RefusedError
+from shopmesh.kubernetes.api.reflector import Reflector
+from shopmesh.kubernetes.api.resource_types import ENDPOINT_SLICES, MESH_TYPES, NAMESPACES, PODS, SERVICES, ResourceType
+from shopmesh.kubernetes.controller import endpoints, object_writer
+from shopmesh.kubernetes.controller.desired_state import Conversions
+from shopmesh.kubernetes.controller.object_cache import Cluster, Place, describe_object
+from shopmesh.kubernetes.controller.object_writer import Write, with_uids, writes
+from shopmesh.kubernetes.controller.reconcile import align
+from shopmesh.kubernetes.controller.unexpected_errors import UnexpectedErrors
+from shopmesh.server.store.client_tokens import ClientTokens
+from shopmesh.server.store.store import Commit, Loss, StoreError, notify
 from shopmesh.xds.instances import declare
 from shopmesh.xds.node import Identity
 
@@ -183,7 +183,7 @@ class KubernetesStore:
             if self.cluster.touched or any(self.state.get(one.key) is not one.before for one in changes):
                 # The long ones leave room for others, who may have changed the same.
                 continue
-            there = writing.Cluster(self._conversions.owners, self.cluster.objects, self.cluster.namespaces)
+            there = object_writer.Cluster(self._conversions.owners, self.cluster.objects, self.cluster.namespaces)
             asked = writes(changes, transaction, there)
             try:
                 await self._write(asked)

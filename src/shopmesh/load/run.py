@@ -12,14 +12,14 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from shopmesh.load.attribution import Attribution
-from shopmesh.load.engine import Engine, Limits
-from shopmesh.load.plan import Plan
-from shopmesh.load.record import Record
-from shopmesh.load.tally import Tally
-from shopmesh.load.targets import Target, chooser
-from shopmesh.load.watching import Watcher
-from shopmesh.load.weights import Setting, Shares
+from shopmesh.load.engine.open_loop import Engine, Limits
+from shopmesh.load.engine.plan import Plan
+from shopmesh.load.engine.results import Tally
+from shopmesh.load.engine.targets import Target, chooser
+from shopmesh.load.judgement.attribution import Attribution
+from shopmesh.load.judgement.weights import Setting, Shares
+from shopmesh.load.report.result_file import Record
+from shopmesh.load.weight_watcher import Watcher
 
 _SWITCH_SECONDS = 0.0001
 """A thread that computes gives way to the engine after so long, instead of Python's 5 ms, which it would be late."""

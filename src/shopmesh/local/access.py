@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
-from shopmesh.private_files import create_file, make_private_folder, private_opener, write_private_file
+from shopmesh.files.private_files import create_file, make_private_folder, private_opener, write_private_file
 from shopmesh.server.config import ConfigError, new_credentials, parsed_credentials
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import httptools
 
-from shopmesh.local.ports import LOOPBACK
+from shopmesh.local.processes.ports import LOOPBACK
 
 _LARGEST_ANSWER = 1 << 20
 _READ_BYTES = 65_536

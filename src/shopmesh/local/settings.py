@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from shopmesh.appmesh.host_policy import STRICT, HostPolicy
+from shopmesh.files.private_files import XDS_TOKEN
 from shopmesh.local.errors import StartError
-from shopmesh.local.folder import socket_path
-from shopmesh.local.installed import envoy_path
-from shopmesh.local.ports import LOOPBACK, Ports
-from shopmesh.private_files import XDS_TOKEN
+from shopmesh.local.mesh.envoy_binary import envoy_path
+from shopmesh.local.processes.ports import LOOPBACK, Ports
+from shopmesh.local.run_dir import socket_path
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from shopmesh.console import PlainTable
-from shopmesh.local.machine import Machine
-from shopmesh.local.ports import LOOPBACK
+from shopmesh.local.mesh.local_mesh import Machine
+from shopmesh.local.processes.ports import LOOPBACK
+from shopmesh.output.console import PlainTable
 
 
 def show(console: Console, machine: Machine, answered: bool, run_folder: str | None) -> None:

@@ -8,19 +8,28 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from shopmesh.appmesh.host_policy import STRICT, HostPolicy
-from shopmesh.appmesh.manifests import Declared
 from shopmesh.client import meshes
-from shopmesh.local import control, operations
+from shopmesh.documents import Declared
+from shopmesh.local import control
 from shopmesh.local.errors import ControlError, StartError
-from shopmesh.local.folder import RunFolder
 from shopmesh.local.http import until
-from shopmesh.local.machine import WAY_IN, Machine
-from shopmesh.local.mesh import create, forget_instances
-from shopmesh.local.ports import Ports
+from shopmesh.local.mesh import operations
+from shopmesh.local.mesh.from_manifests import (
+    Gateway,
+    Workload,
+    arguments_of,
+    chosen,
+    promised,
+    promised_gateways,
+    read,
+)
+from shopmesh.local.mesh.local_mesh import WAY_IN, Machine
+from shopmesh.local.mesh.resources import create, forget_instances
+from shopmesh.local.processes.ports import Ports
+from shopmesh.local.processes.shutdown import stopping, together, until_stopped
+from shopmesh.local.processes.terminal import Terminal
+from shopmesh.local.run_dir import RunFolder
 from shopmesh.local.settings import resolved
-from shopmesh.local.stopping import stopping, together, until_stopped
-from shopmesh.local.terminal import Terminal
-from shopmesh.local.workloads import Gateway, Workload, arguments_of, chosen, promised, promised_gateways, read
 
 _TRAFFIC_SECONDS = 20.0
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from shopmesh.appmesh.host_policy import STRICT, HostPolicy
-from shopmesh.input_files import InputFileError, read_text
-from shopmesh.server.hosts import AllowedHosts
+from shopmesh.files.input_files import InputFileError, read_text
+from shopmesh.server.api.hosts import AllowedHosts
 from shopmesh.server.http.limits import API_LIMITS, WEBHOOK_LIMITS, HttpLimits
 
 LARGEST_CREDENTIALS = 1 << 20

@@ -29,24 +29,26 @@ from starlette.types import ASGIApp
 
 from shopmesh.appmesh.context import Context
 from shopmesh.appmesh.errors import UnknownOperation
-from shopmesh.server import api, exposition, metrics, readiness, xds_listener
-from shopmesh.server.ads import Ads, grpc_server
-from shopmesh.server.canaries import Canaries
+from shopmesh.server.api import app_mesh, prometheus
+from shopmesh.server.api.isolation import RequestIsolation
+from shopmesh.server.api.prometheus import Exposition
+from shopmesh.server.api.sigv4 import Authenticated
+from shopmesh.server.api.status import Observe
+from shopmesh.server.canary.canary_api import Canaries
 from shopmesh.server.config import Config, ConfigError
-from shopmesh.server.database import Database
-from shopmesh.server.exposition import Exposition
-from shopmesh.server.figures import Figures
-from shopmesh.server.findings import LookAtProxies, nothing_more
+from shopmesh.server.grpc import health_discovery, xds_listener
+from shopmesh.server.grpc.ads import Ads, grpc_server
+from shopmesh.server.grpc.proxies import Proxies
+from shopmesh.server.grpc.shared_token import TokenRequired
+from shopmesh.server.http.memory import returning_memory
 from shopmesh.server.http.request_limit import RequestLimit
 from shopmesh.server.http.server import serve_http
-from shopmesh.server.isolation import RequestIsolation
-from shopmesh.server.memory import returning_memory
-from shopmesh.server.observe import Observe
-from shopmesh.server.proxies import Proxies
+from shopmesh.server.live_findings import LookAtProxies, nothing_more
 from shopmesh.server.replicas import ALONE, Handover, Leadership, Local, Peers, Replicas
-from shopmesh.server.sigv4 import Authenticated
-from shopmesh.server.store import Store
-from shopmesh.server.token import TokenRequired
+from shopmesh.server.store.sqlite_store import Database
+from shopmesh.server.store.store import Store
+from shopmesh.server.traffic import metrics_service
+from shopmesh.server.traffic.figures import Figures
 
 log = logging.getLogger(__name__)
 
@@ -140,9 +142,9 @@ async def served(config: Config, foundation: Foundation, listener: socket.socket
     server = grpc_server(*foundation.interceptors)
     ads = Ads(store, proxies, declares=foundation.declares, host_policy=config.host_policy)
     ads.add_to(server)
-    readiness.add_to(server, ads.instances.readiness)
+    health_discovery.add_to(server, ads.instances.readiness)
     handover = Handover(replicas, figures)
-    metrics.add_to(server, figures, ads.clusters_of, take_over=handover.take_over)
+    metrics_service.add_to(server, figures, ads.clusters_of, take_over=handover.take_over)
     xds_port = xds_listener.bind(server, config, foundation.xds_credentials)
     await server.start()
     try:
@@ -150,7 +152,7 @@ async def served(config: Config, foundation: Foundation, listener: socket.socket
         canaries = Canaries(store, context, replicas, foundation.leadership)
         observe = Observe(store, proxies, figures, replicas, foundation.look, config.host_policy)
         routes = [
-            *api.routes(store, context),
+            *app_mesh.routes(store, context),
             *observe.routes(),
             *canaries.routes(),
             *replicas.routes(),
@@ -199,7 +201,7 @@ def application(routes: list[BaseRoute], config: Config, failure: Callable[[], s
 
     health: list[BaseRoute] = [Route(path, healthy) for path in HEALTH]
     app = Starlette(routes=health + routes, exception_handlers={HTTPException: not_served})
-    own_check = (exposition.PATH,) if metrics_token(config) else ()
+    own_check = (prometheus.PATH,) if metrics_token(config) else ()
     limits = config.api_limits
     signed = Authenticated(
         RequestLimit(app, limits.requests, exempt=HEALTH),

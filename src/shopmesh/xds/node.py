@@ -13,8 +13,8 @@ from google.protobuf.struct_pb2 import Struct
 
 from shopmesh.appmesh.store import Key
 from shopmesh.xds import names
-from shopmesh.xds.reporting import NOTHING, Reporting, ReportingError
-from shopmesh.xds.reporting import parse as parse_reporting
+from shopmesh.xds.telemetry_options import NOTHING, Reporting, ReportingError
+from shopmesh.xds.telemetry_options import parse as parse_reporting
 
 Mode = Literal["explicit", "intercepted"]
 Ports = tuple[tuple[int, int], ...]

@@ -13,25 +13,17 @@ from shopmesh.appmesh.catalogue.translation import NO_APPLICATION_PORT
 from shopmesh.appmesh.resolved import TCP_PROTOCOLS, Target, Timeouts
 from shopmesh.appmesh.resolved import listeners as listeners_of
 from shopmesh.appmesh.store import Key
-from shopmesh.xds import (
-    clusters,
-    destinations,
-    discovery,
-    effects,
-    egress,
-    endpoints,
-    gateways,
-    listeners,
-    names,
-    patches,
-    routes,
-    sockets,
-    tls,
-)
-from shopmesh.xds.dependencies import Reader
+from shopmesh.xds import names
+from shopmesh.xds.incremental import Reader
 from shopmesh.xds.node import Shape
 from shopmesh.xds.resources import Collection, TypeName, XdsResource, digest, resource, serialised
-from shopmesh.xds.telemetry import telemetry
+from shopmesh.xds.translate import effects, egress, listeners, patches
+from shopmesh.xds.translate.clusters import clusters, discovery, endpoints
+from shopmesh.xds.translate.gateway import gateways
+from shopmesh.xds.translate.http import routes
+from shopmesh.xds.translate.tcp import tcp_destinations
+from shopmesh.xds.translate.telemetry import telemetry
+from shopmesh.xds.translate.tls import tls, transport_sockets
 
 
 class SnapshotError(ValueError):
@@ -203,12 +195,12 @@ def _discovered(reader: Reader, targets: tuple[Target, ...]) -> tuple[Finding, .
     return tuple(found for node in nodes for found in reader.part(discovery.findings, *node))
 
 
-def _destinations(reader: Reader, shape: Shape) -> destinations.Destinations:
+def _destinations(reader: Reader, shape: Shape) -> tcp_destinations.Destinations:
     leaving = reader.part(egress.egress, shape.mesh, shape.name)
     if shape.mode == "explicit":
         declared = tuple(name for name, _ in shape.egress_ports)
-        return destinations.by_declaration(shape.resource, leaving.forwards, declared)
-    return destinations.by_port(reader, shape.resource, leaving.forwards, frozenset(leaving.ports))
+        return tcp_destinations.by_declaration(shape.resource, leaving.forwards, declared)
+    return tcp_destinations.by_port(reader, shape.resource, leaving.forwards, frozenset(leaving.ports))
 
 
 def _ports(reader: Reader, shape: Shape) -> tuple[int, ...]:
@@ -219,7 +211,7 @@ def _ports(reader: Reader, shape: Shape) -> tuple[int, ...]:
 def _with_rehearsals(reader: Reader, shape: Shape) -> Collection:
     own = reader.part(gateways.all_clusters if shape.kind == "virtualGateway" else _clusters, shape)
     found = reader.part(_secrets, shape).resources.values()
-    return Collection("clusters", (*own.resources.values(), *map(sockets.rehearsal, found))) if found else own
+    return Collection("clusters", (*own.resources.values(), *map(transport_sockets.rehearsal, found))) if found else own
 
 
 def _secrets(reader: Reader, shape: Shape) -> Collection:

@@ -11,7 +11,7 @@ import asyncio
 import os
 import subprocess
 
-from shopmesh.load.engine import steady
+from shopmesh.load.engine.open_loop import steady
 from tests.bench.mesh.running import Mesh, mesh
 from tests.bench.report import spread, table
 from tests.support.access import environment_of

@@ -12,8 +12,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from shopmesh.appmesh.manifests import Declared, manifests
 from shopmesh.appmesh.store import Key
+from shopmesh.documents import Declared, manifests
 from tests.bench.report import quantile, table
 from tests.unit.kubernetes.conftest import TYPES, World
 

@@ -10,8 +10,8 @@ import asyncio
 import time
 from collections.abc import Callable
 
-from shopmesh.load.engine import steady
-from shopmesh.load.tally import Tally
+from shopmesh.load.engine.open_loop import steady
+from shopmesh.load.engine.results import Tally
 from tests.bench.mesh.running import Mesh, mesh
 from tests.bench.report import spread, table
 from tests.support.process import eventually

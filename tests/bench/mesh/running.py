@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from shopmesh.client import Client
 from shopmesh.local.access import Access
-from shopmesh.local.folder import processes
+from shopmesh.local.run_dir import processes
 from tests.support.process import BIN, Child, free_port, running
 
 if TYPE_CHECKING:

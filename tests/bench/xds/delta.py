@@ -14,11 +14,11 @@ from collections.abc import Callable, Mapping
 from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryResponse, DiscoveryResponse
 
 from shopmesh.appmesh.store import State
-from shopmesh.xds.dependencies import Parts
+from shopmesh.xds.incremental import Parts
 from shopmesh.xds.node import ProxyNode
 from shopmesh.xds.resources import TYPE_URLS, TYPES, Collection, XdsResource
-from shopmesh.xds.responses import Responses
 from shopmesh.xds.snapshot import Snapshot, snapshot
+from shopmesh.xds.stream.responses import Responses
 from tests.bench.xds.meshes import fan_out, new_weight
 from tests.unit.xds import meshes
 

@@ -12,7 +12,7 @@ import argparse
 import itertools
 import time
 
-from shopmesh.xds.dependencies import Parts
+from shopmesh.xds.incremental import Parts
 from shopmesh.xds.snapshot import snapshot
 from tests.bench.report import quantile, table
 from tests.bench.xds.meshes import fan_out, new_weight

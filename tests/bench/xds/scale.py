@@ -21,9 +21,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from shopmesh.server.ads import Ads, grpc_server
-from shopmesh.server.database import Database
-from shopmesh.server.proxies import Proxies
+from shopmesh.server.grpc.ads import Ads, grpc_server
+from shopmesh.server.grpc.proxies import Proxies
+from shopmesh.server.store.sqlite_store import Database
 from shopmesh.xds.node import ProxyNode
 from tests.bench.xds.clients import Fleet, envoy_node
 from tests.bench.xds.meshes import fan_out, new_weight

@@ -23,12 +23,12 @@ from starlette.applications import Starlette
 
 from shopmesh.appmesh.context import Context
 from shopmesh.appmesh.host_policy import HostPolicy
-from shopmesh.server.api import routes
+from shopmesh.server.api.app_mesh import routes
+from shopmesh.server.api.sigv4 import Authenticated
 from shopmesh.server.control_plane import listen
-from shopmesh.server.database import Database
 from shopmesh.server.http.limits import API_LIMITS
 from shopmesh.server.http.server import serve_http
-from shopmesh.server.sigv4 import Authenticated
+from shopmesh.server.store.sqlite_store import Database
 from tests.support.inputs import ACCOUNT
 from tests.support.policies import ANYTHING
 
@@ -110,7 +110,7 @@ def serving(
 @pytest.fixture(scope="session")
 def api() -> Iterator[ApiServer]:
     """One server for all tests of the folder; each test makes meshes of its own."""
-    logging.getLogger("shopmesh.server.api").setLevel(logging.CRITICAL)
+    logging.getLogger("shopmesh.server.api.app_mesh").setLevel(logging.CRITICAL)
     with serving() as server:
         yield server
 

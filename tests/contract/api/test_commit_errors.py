@@ -17,9 +17,9 @@ from shopmesh.appmesh.store import Change, State, Transaction
 from shopmesh.client import Client
 from shopmesh.server.config import Config
 from shopmesh.server.control_plane import serving
-from shopmesh.server.database import Database
-from shopmesh.server.disk import Disk
-from shopmesh.server.store import Commit, StoreError
+from shopmesh.server.store.sqlite_file import Disk
+from shopmesh.server.store.sqlite_store import Database
+from shopmesh.server.store.store import Commit, StoreError
 from tests.contract.api.test_database import put, resource, run
 
 

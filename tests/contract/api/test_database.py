@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from shopmesh.appmesh.store import Answered, Key, Resource, Transaction
-from shopmesh.server import client_tokens, database
-from shopmesh.server.database import Database
-from shopmesh.server.disk import Disk
-from shopmesh.server.store import Commit, StoreError
+from shopmesh.server.store import client_tokens, sqlite_store
+from shopmesh.server.store.sqlite_file import Disk
+from shopmesh.server.store.sqlite_store import Database
+from shopmesh.server.store.store import Commit, StoreError
 from tests.contract.api.conftest import serving
 from tests.contract.api.raw import send
 
@@ -207,7 +207,7 @@ def test_closed_store_says_so(path: Path | None) -> None:
 
 def test_queue_is_bounded(monkeypatch: pytest.MonkeyPatch, path: Path | None) -> None:
     """More callers than the queue holds wait for their turn, and all are served."""
-    monkeypatch.setattr(database, "LONGEST_QUEUE", 4)
+    monkeypatch.setattr(sqlite_store, "LONGEST_QUEUE", 4)
 
     async def use(store: Database) -> None:
         names = [str(number) for number in range(50)]

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from shopmesh.appmesh.store import Key
-from shopmesh.server.database import Database
+from shopmesh.server.store.sqlite_store import Database
 from tests.contract.api.writers import Nursery, submit
 
 KILLS = 200

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from shopmesh.appmesh.annotations import in_pieces
-from shopmesh.appmesh.model import GA, service
+from shopmesh.appmesh.api.model import GA, service
 from tests.contract.api.conftest import KEY, REGION, SECRET, ApiServer, serving
 from tests.contract.api.raw import Answer, send
 

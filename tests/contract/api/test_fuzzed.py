@@ -14,7 +14,7 @@ from botocore.model import StructureShape
 from botocore.serialize import create_serializer
 from hypothesis import HealthCheck, given, settings
 
-from shopmesh.appmesh.model import VERSIONS, operations
+from shopmesh.appmesh.api.model import VERSIONS, operations
 from tests.contract.api.conftest import ApiServer
 from tests.contract.api.raw import send
 from tests.support.inputs import NODES, PORT, SERVICE, VARIANTS, maximal, protocol_of

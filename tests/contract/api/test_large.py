@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from shopmesh.appmesh.store import Key, Resource, Transaction
-from shopmesh.server.database import Database
-from shopmesh.server.store import StoreError
+from shopmesh.server.store.sqlite_store import Database
+from shopmesh.server.store.store import StoreError
 from tests.contract.api.conftest import ApiServer, serving
 from tests.contract.api.raw import Answer, send
 from tests.support.large import large_mesh

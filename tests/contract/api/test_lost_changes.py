@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from shopmesh.server.database import Database
-from shopmesh.server.disk import Disk
-from shopmesh.server.store import StoreError
+from shopmesh.server.store.sqlite_file import Disk
+from shopmesh.server.store.sqlite_store import Database
+from shopmesh.server.store.store import StoreError
 from tests.contract.api.test_database import put, run
 
 

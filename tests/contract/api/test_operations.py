@@ -9,8 +9,8 @@ import pytest
 from botocore import xform_name
 from botocore.model import ListShape, Shape, StructureShape
 
+from shopmesh.appmesh.api.model import GA, PREVIEW, VERSIONS, Operation, operations
 from shopmesh.appmesh.kinds import KINDS, Kind
-from shopmesh.appmesh.model import GA, PREVIEW, VERSIONS, Operation, operations
 from tests.contract.api.conftest import REGION, ApiServer
 from tests.support.inputs import ACCOUNT, NODES, PORT, SERVICE, VARIANTS, maximal, minimal, protocol_of
 

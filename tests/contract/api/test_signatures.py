@@ -16,7 +16,7 @@ from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
 from shopmesh.appmesh.errors import Unauthenticated
-from shopmesh.server.sigv4 import Signed, Verifier, sha256, signature
+from shopmesh.server.api.sigv4 import Signed, Verifier, sha256, signature
 from tests.contract.api.conftest import KEY, REGION, SECRET, ApiServer, serving
 from tests.contract.api.raw import Answer, send
 

@@ -20,15 +20,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from shopmesh.appmesh import operations, protocol
+from shopmesh.appmesh.api import operations, rest_json
+from shopmesh.appmesh.api.model import GA
 from shopmesh.appmesh.context import Context
-from shopmesh.appmesh.model import GA
-from shopmesh.server.database import Database
-from shopmesh.server.store import StoreError
+from shopmesh.server.store.sqlite_store import Database
+from shopmesh.server.store.store import StoreError
 from tests.support.inputs import ACCOUNT
 
 # Compiled here, once, in the process that all children are forked from.
-protocol.router(GA)
+rest_json.router(GA)
 
 WRITERS = 8
 ROOT = Path(__file__).parents[3]
@@ -36,8 +36,8 @@ ROOT = Path(__file__).parents[3]
 
 async def submit(store: Database, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
     """One request, as the API does it."""
-    call = protocol.call(GA, operation)
-    checked = protocol.validated(call, parameters)
+    call = rest_json.call(GA, operation)
+    checked = rest_json.validated(call, parameters)
     now = Context(ACCOUNT, "us-east-1", time.time(), lambda: str(uuid.uuid4()))
     return await store.submit(lambda t: operations.handle(call.operation, checked, t, now))
 

@@ -20,9 +20,9 @@ from starlette.routing import Route
 from shopmesh.appmesh.context import Context
 from shopmesh.cli import main
 from shopmesh.client import Client
-from shopmesh.server import api
-from shopmesh.server.database import Database
-from shopmesh.server.sigv4 import Authenticated
+from shopmesh.server.api import app_mesh
+from shopmesh.server.api.sigv4 import Authenticated
+from shopmesh.server.store.sqlite_store import Database
 from tests.support.process import eventually
 
 
@@ -81,7 +81,7 @@ def _server(plane: ControlPlane, credentials: Mapping[str, str]) -> uvicorn.Serv
             store.subscribe(lambda commit: setattr(plane, "writes", plane.writes + 1))
             opened.append(store)
             inner.routes.extend(
-                api.routes(store, lambda: Context("123456789012", "us-east-1", 1.0e9, lambda: f"uid-{next(uids)}"))
+                app_mesh.routes(store, lambda: Context("123456789012", "us-east-1", 1.0e9, lambda: f"uid-{next(uids)}"))
             )
         await guarded(scope, receive, send)
 

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from shopmesh.client import Client
-from shopmesh.local.workloads import promised, read
+from shopmesh.local.mesh.from_manifests import promised, read
 from tests.contract.cli.conftest import ControlPlane, Run
 
 MESH = Path(__file__).parents[3] / "mesh"

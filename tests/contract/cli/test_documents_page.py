@@ -7,8 +7,8 @@ import re
 import subprocess
 from pathlib import Path
 
-from shopmesh.appmesh.manifests.cloudformation.functions import REFUSED
-from shopmesh.cli.resources import CHANGED
+from shopmesh.cli.mesh.apply import CHANGED
+from shopmesh.documents.cloudformation.functions import REFUSED
 from tests.contract.cli.conftest import ControlPlane
 from tests.support.process import BIN
 

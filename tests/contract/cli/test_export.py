@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from shopmesh.client import Client, read_mesh
-from shopmesh.local.workloads import promised, read
+from shopmesh.local.mesh.from_manifests import promised, read
 from tests.contract.cli.conftest import ControlPlane, Run
 from tests.support.gateway_api import problems
 from tests.support.process import BIN

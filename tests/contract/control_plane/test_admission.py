@@ -13,12 +13,13 @@ from envoy.config.core.v3.base_pb2 import Node
 from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryRequest
 from envoy.service.health.v3.hds_pb2 import HealthCheckRequestOrEndpointHealthResponse
 
-from shopmesh.server import admission, metrics_proto
 from shopmesh.server.config import Config
 from shopmesh.server.control_plane import Foundation, listen, served
-from shopmesh.server.database import Database
-from shopmesh.server.token import Handler, Interceptor
-from shopmesh.server.transport import StreamError
+from shopmesh.server.grpc import stream_auth
+from shopmesh.server.grpc.ads_transport import StreamError
+from shopmesh.server.grpc.shared_token import Handler, Interceptor
+from shopmesh.server.store.sqlite_store import Database
+from shopmesh.server.traffic import metrics_proto
 from shopmesh.xds.node import ProxyNode
 
 CLUSTERS = "type.googleapis.com/envoy.config.cluster.v3.Cluster"
@@ -42,7 +43,7 @@ class ByHeader(Interceptor):
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Handler:
         if ("pod", "product") in handler_call_details.invocation_metadata:
-            admission.admit(OnlyProduct())
+            stream_auth.admit(OnlyProduct())
         return await continuation(handler_call_details)
 
 
@@ -141,7 +142,7 @@ class Always(Interceptor):
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler]],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Handler:
-        admission.admit(self._speaker)
+        stream_auth.admit(self._speaker)
         return await continuation(handler_call_details)
 
 

@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from shopmesh.cli import main
-from shopmesh.cli.env import UNSET
+from shopmesh.cli.laptop.env import UNSET
 from shopmesh.local.access import Access, ServedEndpoint
 from tests.contract.control_plane.conftest import SERVE
 from tests.support.access import FOREIGN_VARIABLES

@@ -17,7 +17,7 @@ from envoy.service.health.v3.hds_pb2 import HealthCheckRequestOrEndpointHealthRe
 from google.protobuf import struct_pb2
 
 from shopmesh.client import Client
-from shopmesh.server import metrics_proto
+from shopmesh.server.traffic import metrics_proto
 from tests.contract.control_plane.conftest import ControlPlane
 from tests.support.process import eventually
 

@@ -14,7 +14,7 @@ from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryRequest, Delt
 from shopmesh.client import Client
 from shopmesh.server.config import Config
 from shopmesh.server.control_plane import serving
-from shopmesh.server.disk import Disk
+from shopmesh.server.store.sqlite_file import Disk
 
 CLUSTERS = "type.googleapis.com/envoy.config.cluster.v3.Cluster"
 ADS = "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources"

@@ -13,8 +13,8 @@ import grpc
 import pytest
 from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryRequest, DeltaDiscoveryResponse
 
-from shopmesh.private_files import XDS_TOKEN
-from shopmesh.server.transport import SERVICE
+from shopmesh.files.private_files import XDS_TOKEN
+from shopmesh.server.grpc.ads_transport import SERVICE
 from shopmesh.xds.node import ProxyNode
 from tests.contract.control_plane.conftest import SERVE
 from tests.support.process import Child, eventually, running

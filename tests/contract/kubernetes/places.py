@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 from kubernetes_asyncio.client import ApiClient, Configuration
 from kubernetes_asyncio.config import load_kube_config
 
-from shopmesh.appmesh.manifests.crds import definitions
-from shopmesh.kubernetes.api import ApiServer, ConflictError
-from shopmesh.kubernetes.resources import MESHES, NAMESPACES, ResourceType
+from shopmesh.documents.crds import definitions
+from shopmesh.kubernetes.api.client import ApiServer, ConflictError
+from shopmesh.kubernetes.api.resource_types import MESHES, NAMESPACES, ResourceType
 from tests.contract.kubernetes.reflecting import speaking, until_async
 from tests.support.kubernetes import Cluster
 

@@ -9,9 +9,9 @@ from typing import Any
 
 from kubernetes_asyncio.client import Configuration
 
-from shopmesh.kubernetes.api import ApiError, ApiServer, Object
-from shopmesh.kubernetes.reflector import Reflector
-from shopmesh.kubernetes.resources import ResourceType
+from shopmesh.kubernetes.api.client import ApiError, ApiServer, Object
+from shopmesh.kubernetes.api.reflector import Reflector
+from shopmesh.kubernetes.api.resource_types import ResourceType
 
 SECONDS = 15.0
 

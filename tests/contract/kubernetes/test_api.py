@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from kubernetes_asyncio.client import Configuration
 
-from shopmesh.kubernetes import api as api_module
-from shopmesh.kubernetes.api import (
+from shopmesh.kubernetes.api import client as api_module
+from shopmesh.kubernetes.api.client import (
     ConflictError,
     Event,
     GoneError,
@@ -17,7 +17,7 @@ from shopmesh.kubernetes.api import (
     RefusedError,
     UnreachableError,
 )
-from shopmesh.kubernetes.resources import (
+from shopmesh.kubernetes.api.resource_types import (
     CONFIG_MAPS,
     LEASES,
     NAMESPACES,

@@ -11,14 +11,15 @@ from typing import Any
 
 import pytest
 
-from shopmesh.kubernetes import certificates, trust, webhook
-from shopmesh.kubernetes.authority import DAYS, Authority
-from shopmesh.kubernetes.certificates import AUTHORITY, CREDENTIALS, Certificates, api_credentials
-from shopmesh.kubernetes.resources import CONFIG_MAPS, SECRETS
-from shopmesh.kubernetes.sidecar import configuration
-from shopmesh.kubernetes.trust import ROOT, provide, publish, published
+from shopmesh.kubernetes.api.resource_types import CONFIG_MAPS, SECRETS
+from shopmesh.kubernetes.identity import certificates, sidecar_config_maps
+from shopmesh.kubernetes.identity.certificate_authority import DAYS, Authority
+from shopmesh.kubernetes.identity.certificates import AUTHORITY, CREDENTIALS, Certificates, api_credentials
+from shopmesh.kubernetes.identity.sidecar_config_maps import ROOT, provide, publish, published
+from shopmesh.kubernetes.injection import webhook
+from shopmesh.kubernetes.injection.sidecar import configuration
 from shopmesh.server.config import ConfigError
-from shopmesh.server.transport import grpc_server
+from shopmesh.server.grpc.ads_transport import grpc_server
 from tests.contract.kubernetes.reflecting import speaking, until
 from tests.support.kubernetes import Cluster
 
@@ -194,7 +195,7 @@ async def test_proxies_of_all_namespaces_are_told_whom_to_trust(cluster: Cluster
 
 async def test_a_namespace_that_comes_is_told_at_once(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its first pods wait for it; and so does another authority reach all of them."""
-    monkeypatch.setattr(trust, "SECONDS_BETWEEN_LOOKS", 0.01)
+    monkeypatch.setattr(sidecar_config_maps, "SECONDS_BETWEEN_LOOKS", 0.01)
     meshed, authority = {"default"}, Authority.made("one", 1_800_000_000.0)
 
     def trusted(namespace: str) -> str:

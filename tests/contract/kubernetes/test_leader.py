@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from shopmesh.kubernetes.api import ApiServer, Object, UnreachableError
-from shopmesh.kubernetes.leader import Leader
-from shopmesh.kubernetes.resources import LEASES
+from shopmesh.kubernetes.api.client import ApiServer, Object, UnreachableError
+from shopmesh.kubernetes.api.resource_types import LEASES
+from shopmesh.kubernetes.leader_election import Leader
 from tests.contract.kubernetes.places import Place, place_in
 from tests.contract.kubernetes.reflecting import until
 from tests.support.kubernetes import Asked, Cluster

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from shopmesh.kubernetes import api
-from shopmesh.kubernetes import reflector as reflector_module
-from shopmesh.kubernetes.reflector import LONGEST_PAUSE, SHORTEST_PAUSE, Lost
-from shopmesh.kubernetes.resources import CONFIG_MAPS, VIRTUAL_NODES
+from shopmesh.kubernetes.api import client
+from shopmesh.kubernetes.api import reflector as reflector_module
+from shopmesh.kubernetes.api.reflector import LONGEST_PAUSE, SHORTEST_PAUSE, Lost
+from shopmesh.kubernetes.api.resource_types import CONFIG_MAPS, VIRTUAL_NODES
 from tests.contract.kubernetes.places import place_in
 from tests.contract.kubernetes.reflecting import reflecting, started, until
 from tests.support.kubernetes import Asked, Cluster
@@ -104,7 +104,7 @@ async def test_what_is_forgotten_is_listed_anew(cluster: Cluster, in_stream: boo
 
 async def test_nothing_is_lost_while_a_list_is_read(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     """What happens between the pages of a list is told by the watch that follows it."""
-    monkeypatch.setattr(api, "PAGE", 2)
+    monkeypatch.setattr(client, "PAGE", 2)
     for index in range(5):
         cluster.put(config_map(f"map-{index}"))
 
@@ -126,7 +126,7 @@ async def test_nothing_is_lost_while_a_list_is_read(cluster: Cluster, monkeypatc
 
 async def test_a_list_that_expires_half_way_is_begun_anew(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     """A continue token is good for minutes only; half a list is never told."""
-    monkeypatch.setattr(api, "PAGE", 2)
+    monkeypatch.setattr(client, "PAGE", 2)
     for index in range(3):
         cluster.put(config_map(f"map-{index}"))
 

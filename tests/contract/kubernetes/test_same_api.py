@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from shopmesh.appmesh.context import Context
-from shopmesh.kubernetes.api import ApiServer
+from shopmesh.kubernetes.api.client import ApiServer
 from shopmesh.kubernetes.store import KubernetesStore
 from tests.contract.api.conftest import REGION, serving
 from tests.contract.api.test_sequences import Machine

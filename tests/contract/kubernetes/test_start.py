@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import yaml
 
-from shopmesh.kubernetes.api import ApiServer
-from shopmesh.kubernetes.resources import MESH_TYPES, MESHES, VIRTUAL_NODES, VIRTUAL_ROUTERS
-from shopmesh.kubernetes.start import begin, starting
+from shopmesh.kubernetes.api.client import ApiServer
+from shopmesh.kubernetes.api.resource_types import MESH_TYPES, MESHES, VIRTUAL_NODES, VIRTUAL_ROUTERS
+from shopmesh.kubernetes.initial_mesh import begin, starting
 from tests.support.kubernetes import Cluster
 from tests.support.process import eventually
 

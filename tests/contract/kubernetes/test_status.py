@@ -12,15 +12,15 @@ from typing import Any
 import pytest
 import yaml
 
+from shopmesh.appmesh.api.rest_json import Response
 from shopmesh.appmesh.context import Context
-from shopmesh.appmesh.protocol import Response
-from shopmesh.kubernetes.api import ApiServer
-from shopmesh.kubernetes.resources import MESH_TYPES, VIRTUAL_NODES, VIRTUAL_ROUTERS
-from shopmesh.kubernetes.status_writer import StatusWriter
+from shopmesh.kubernetes.api.client import ApiServer
+from shopmesh.kubernetes.api.resource_types import MESH_TYPES, VIRTUAL_NODES, VIRTUAL_ROUTERS
+from shopmesh.kubernetes.controller.status_updater import StatusWriter
 from shopmesh.kubernetes.store import KubernetesStore
-from shopmesh.server.figures import Figures
-from shopmesh.server.proxies import Proxies, ProxyStatus
+from shopmesh.server.grpc.proxies import Proxies, ProxyStatus
 from shopmesh.server.replicas import Local, Peer, PeerError, Question, Replicas, Told
+from shopmesh.server.traffic.figures import Figures
 from tests.support.kubernetes import Cluster
 from tests.support.planes import Scripted
 

@@ -11,19 +11,20 @@ import grpc
 import pytest
 from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryRequest, DeltaDiscoveryResponse
 
-from shopmesh.appmesh.manifests.names import ObjectName
 from shopmesh.appmesh.store import Change, Key, Resource, State
-from shopmesh.kubernetes import api, tokens
-from shopmesh.kubernetes.api import ApiError, ApiServer
-from shopmesh.kubernetes.cluster import PodRecord
-from shopmesh.kubernetes.pods import Pod, Pods
-from shopmesh.kubernetes.resources import PODS, TOKEN_REVIEWS
-from shopmesh.kubernetes.selection import Current
-from shopmesh.kubernetes.stamps import ANNOTATION, Stamp
-from shopmesh.kubernetes.tokens import PodsOnly, RefusedTokenError, Reviews
+from shopmesh.documents.names import ObjectName
+from shopmesh.kubernetes.api import client
+from shopmesh.kubernetes.api.client import ApiError, ApiServer
+from shopmesh.kubernetes.api.resource_types import PODS, TOKEN_REVIEWS
+from shopmesh.kubernetes.controller.object_cache import PodRecord
+from shopmesh.kubernetes.controller.selection import Current
+from shopmesh.kubernetes.identity import pod_auth
+from shopmesh.kubernetes.identity.pod_auth import PodsOnly, RefusedTokenError, Reviews
+from shopmesh.kubernetes.identity.pods import Pod, Pods
+from shopmesh.kubernetes.identity.stamps import ANNOTATION, Stamp
 from shopmesh.server.config import Config
 from shopmesh.server.control_plane import Foundation, listen, served
-from shopmesh.server.database import Database
+from shopmesh.server.store.sqlite_store import Database
 from tests.contract.control_plane.test_admission import discovery, ended
 from tests.contract.kubernetes.reflecting import speaking
 from tests.support.kubernetes import Cluster
@@ -93,7 +94,7 @@ async def test_many_streams_are_one_review(cluster: Cluster) -> None:
         reviews = Reviews(server, clock=clock)
         found = {*await asyncio.gather(*(reviews.pod(token) for _ in range(20))), await reviews.pod(token)}
         asked = len(cluster.asked_for("post", TOKEN_REVIEWS))
-        clock.now += tokens.REMEMBERED_SECONDS
+        clock.now += pod_auth.REMEMBERED_SECONDS
         await reviews.pod(token)
 
     uid = cluster.get(PODS, "product-1")["metadata"]["uid"]
@@ -131,7 +132,7 @@ async def test_a_token_of_a_pod_that_is_gone_or_of_others_is_refused(cluster: Cl
                 assert token not in str(refused.value)
         asked = len(cluster.asked_for("post", TOKEN_REVIEWS))
 
-        clock.now += tokens.REFUSED_SECONDS
+        clock.now += pod_auth.REFUSED_SECONDS
         with pytest.raises(RefusedTokenError):
             await reviews.pod("nobody's")
     assert (3, 4) == (asked, len(cluster.asked_for("post", TOKEN_REVIEWS)))
@@ -154,7 +155,7 @@ async def test_what_the_api_server_could_not_say_is_not_remembered(cluster: Clus
 
 async def test_what_is_remembered_is_bounded(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever brings a new token each time fills no memory: the oldest is forgotten."""
-    monkeypatch.setattr(tokens, "MOST_REMEMBERED", 3)
+    monkeypatch.setattr(pod_auth, "MOST_REMEMBERED", 3)
     async with speaking(cluster.configuration()) as server:
         reviews = Reviews(server)
         for token in ("a", "b", "c", "d", "d", "a"):
@@ -413,7 +414,7 @@ async def test_an_api_server_that_is_slow_turns_nobody_away_for_good(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is waited for so long and no longer; then Envoy is told to come again, and is let in once answers come."""
-    monkeypatch.setattr(api, "REQUEST_SECONDS", 0.2)
+    monkeypatch.setattr(client, "REQUEST_SECONDS", 0.2)
     cluster.put(pod(of="virtualnode/product"))
     token = bearer(cluster.token_of("product-1", audience="shopmesh"))
     async with speaking(cluster.configuration()) as server, xds(server, Known()) as port:

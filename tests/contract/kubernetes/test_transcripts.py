@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from kubernetes_asyncio.client import Configuration
 
-from shopmesh.kubernetes.resources import PODS
+from shopmesh.kubernetes.api.resource_types import PODS
 from tests.contract.kubernetes.reflecting import started, until
 from tests.contract.kubernetes.test_reflector import Pauses
 from tests.contract.kubernetes.transcribed import NAMES, exchanges, playing

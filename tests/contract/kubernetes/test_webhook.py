@@ -14,13 +14,14 @@ from typing import Any
 
 import pytest
 
-from shopmesh.appmesh.manifests.names import ObjectName
 from shopmesh.appmesh.store import Key
-from shopmesh.kubernetes import control_plane, webhook
-from shopmesh.kubernetes.authority import Authority
-from shopmesh.kubernetes.certificates import AUTHORITY, Certificates
-from shopmesh.kubernetes.resources import MUTATING_WEBHOOKS
-from shopmesh.kubernetes.selection import Current
+from shopmesh.documents.names import ObjectName
+from shopmesh.kubernetes import control_plane
+from shopmesh.kubernetes.api.resource_types import MUTATING_WEBHOOKS
+from shopmesh.kubernetes.controller.selection import Current
+from shopmesh.kubernetes.identity.certificate_authority import Authority
+from shopmesh.kubernetes.identity.certificates import AUTHORITY, Certificates
+from shopmesh.kubernetes.injection import webhook
 from shopmesh.server.config import Config
 from tests.contract.kubernetes.reflecting import speaking
 from tests.contract.kubernetes.test_certificates import SYSTEM, secret

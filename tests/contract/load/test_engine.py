@@ -8,11 +8,11 @@ import time
 
 import pytest
 
-from shopmesh.load.attribution import BODY_PATTERN, Attribution, pattern
-from shopmesh.load.engine import Engine, Limits, LoadError, steady
-from shopmesh.load.plan import constant
-from shopmesh.load.tally import CLOSED, NO_ANSWER, NO_HTTP, NOT_SENT_BUSY, NOT_SENT_LATE, Outcome, Tally
-from shopmesh.load.targets import chooser, target
+from shopmesh.load.engine.open_loop import Engine, Limits, LoadError, steady
+from shopmesh.load.engine.plan import constant
+from shopmesh.load.engine.results import CLOSED, NO_ANSWER, NO_HTTP, NOT_SENT_BUSY, NOT_SENT_LATE, Outcome, Tally
+from shopmesh.load.engine.targets import chooser, target
+from shopmesh.load.judgement.attribution import BODY_PATTERN, Attribution, pattern
 from tests.support.answering import Answering, answering, ok
 from tests.support.process import free_port
 

@@ -7,7 +7,7 @@ import socket
 import pytest
 
 from shopmesh.local.errors import StartError
-from shopmesh.local.ports import Ports
+from shopmesh.local.processes.ports import Ports
 
 
 def test_ports_are_free_and_given_once() -> None:

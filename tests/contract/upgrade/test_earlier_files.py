@@ -13,14 +13,14 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from shopmesh.appmesh import manifests
+from shopmesh import documents
 from shopmesh.appmesh.context import Context
 from shopmesh.appmesh.store import Key, Resource
-from shopmesh.canary import record
-from shopmesh.kubernetes.api import ApiServer
-from shopmesh.kubernetes.resources import NAMESPACES
+from shopmesh.canary import canary_state
+from shopmesh.kubernetes.api.client import ApiServer
+from shopmesh.kubernetes.api.resource_types import NAMESPACES
 from shopmesh.kubernetes.store import KubernetesStore
-from shopmesh.server.database import Database
+from shopmesh.server.store.sqlite_store import Database
 from tests.support.inputs import ACCOUNT
 from tests.support.kubernetes import Cluster
 
@@ -58,7 +58,7 @@ async def test_store_holds_every_resource_as_it_was_written(tmp_path: Path) -> N
         )
         assert [tuple(tag) for tag in body["tags"]] == [*one.tags]
         assert (body["derivedFrom"] is None) == (one.derived_from is None)
-        if key.kind != record.KIND:
+        if key.kind != canary_state.KIND:
             assert body["spec"] == one.spec
     assert revision == 17
 
@@ -68,11 +68,11 @@ async def test_store_holds_canaries_of_every_phase(tmp_path: Path) -> None:
     shutil.copy(EARLIER / "store.db", tmp_path)
     store = await Database.open(tmp_path / "store.db")
     try:
-        canaries = {path: store.state.get(Key(record.KIND, path)) for path in (CUSTOMER, PRODUCT)}
+        canaries = {path: store.state.get(Key(canary_state.KIND, path)) for path in (CUSTOMER, PRODUCT)}
     finally:
         await store.close()
 
-    running, ended = (record.of(resource(canaries[path])) for path in (CUSTOMER, PRODUCT))
+    running, ended = (canary_state.of(resource(canaries[path])) for path in (CUSTOMER, PRODUCT))
     assert running.running
     assert (5, 60.0) == (running.weight, running.lease)
     assert [100, 0] == [target["weight"] for target in running.stable]
@@ -104,16 +104,16 @@ async def test_objects_of_a_cluster_are_used_with_their_annotations(cluster: Clu
     earlier = {key: body for key, body in rows().items() if key.path[0] == "shopmesh"}
     assert [] == [key for key in earlier if state.get(key) is None]
     for key, body in earlier.items():
-        if key.kind not in (record.KIND, "mesh"):
+        if key.kind not in (canary_state.KIND, "mesh"):
             assert body["spec"] == resource(state.get(key)).spec, key
     assert "books" == dict(resource(state.get(Key("virtualNode", ("shopmesh", "ledger-vn")))).tags)["team"]
-    assert record.of(resource(state.get(Key(record.KIND, CUSTOMER)))).running
+    assert canary_state.of(resource(state.get(Key(canary_state.KIND, CUSTOMER)))).running
 
 
 def test_manifests_declare_what_they_declared() -> None:
     """The demo's nodes and services, as `shopmesh apply` of that revision stored them."""
     texts = {path.name: path.read_text() for path in sorted((EARLIER / "mesh").glob("*.yaml"))}
-    declared = manifests.declared([one for name, text in texts.items() for one in manifests.documents(text, name)])
+    declared = documents.declared([one for name, text in texts.items() for one in documents.documents(text, name)])
     written = rows()
 
     for one in declared:

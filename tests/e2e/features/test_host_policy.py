@@ -11,7 +11,7 @@ import pytest
 
 from shopmesh.appmesh.host_policy import STRICT, HostPolicy
 from shopmesh.appmesh.store import Resource
-from shopmesh.server.findings import Findings
+from shopmesh.server.live_findings import Findings
 from tests.e2e.xds.running import Mesh, Sidecar, Upstream
 from tests.support.certificates import Authority
 from tests.support.policies import ANYTHING

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from shopmesh.appmesh.manifests import Declared, declared, documents, in_order
-from shopmesh.client.planning import plan
+from shopmesh.client.plan import plan
+from shopmesh.documents import Declared, declared, documents, in_order
 from tests.e2e.xds.running import Mesh, Sidecar, get, upstreams
 from tests.support.process import eventually
-from tests.unit.manifests.test_identity import arn
+from tests.unit.documents.test_identity import arn
 
 KINDS = """
 apiVersion: appmesh.k8s.aws/v1beta2

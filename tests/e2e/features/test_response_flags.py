@@ -5,8 +5,8 @@ from __future__ import annotations
 import http.client
 import urllib.parse
 
-from shopmesh.load.attribution import FLAGS_HEADER
-from shopmesh.xds.hcm import RESPONSE_FLAGS_HEADER
+from shopmesh.load.judgement.attribution import FLAGS_HEADER
+from shopmesh.xds.translate.http.connection_manager import RESPONSE_FLAGS_HEADER
 from tests.e2e.xds.running import Mesh, Upstream
 from tests.support.process import eventually
 from tests.unit.xds import meshes

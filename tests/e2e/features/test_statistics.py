@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from shopmesh.server.splits import splits
+from shopmesh.server.traffic.splits import splits
 from shopmesh.xds.bootstrap import Options
 from tests.e2e.features.test_access_logs import PRODUCT, shop
 from tests.e2e.features.test_tracing import told_by

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from shopmesh.appmesh.store import Document, Resource
-from shopmesh.server.splits import splits
+from shopmesh.server.traffic.splits import splits
 from tests.e2e.xds.running import Greeter, Mesh, Sidecar, Upstream
 from tests.support.process import eventually, free_port
 from tests.unit.xds import meshes

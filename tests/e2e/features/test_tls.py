@@ -22,7 +22,7 @@ from google.protobuf.any_pb2 import Any as AnyMessage
 
 from shopmesh.appmesh.host_policy import HostPolicy
 from shopmesh.appmesh.store import Document, Resource
-from shopmesh.server.findings import Findings
+from shopmesh.server.live_findings import Findings
 from shopmesh.xds.bootstrap import Options
 from tests.e2e.xds.running import Greeter, Load, Mesh, Sidecar, Upstream
 from tests.support.certificates import Authority, Client, Pair, move, plain_get

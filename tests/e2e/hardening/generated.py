@@ -11,7 +11,7 @@ from shopmesh.appmesh.store import Document, Key
 from tests.support.annotating import annotated
 from tests.support.judging import refusal, snapshots
 from tests.support.meshes import meshes
-from tests.unit.manifests.test_identity import created
+from tests.unit.documents.test_identity import created
 
 
 class Drawn(NamedTuple):

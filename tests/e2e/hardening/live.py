@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 from shopmesh.appmesh.catalogue import Finding
 from shopmesh.appmesh.catalogue.translation import CONFIGURATION_FAILED
 from shopmesh.appmesh.store import State
-from shopmesh.server.proxies import ProxyStatus
+from shopmesh.server.grpc.proxies import ProxyStatus
 from tests.e2e.hardening.generated import Drawn, translatable
 from tests.e2e.xds.running import Mesh
 from tests.support.certificates import Authority
 from tests.support.meshes import PORT_NUMBERS
 from tests.support.policies import ANYTHING
 from tests.support.process import NotReachedError, eventually
-from tests.unit.manifests.test_identity import created
+from tests.unit.documents.test_identity import created
 from tests.unit.xds import meshes
 
 _LOOKS = 4

@@ -19,9 +19,9 @@ import yaml
 from botocore.credentials import Credentials
 
 from shopmesh.client import Client
-from shopmesh.kubernetes.authority import SDS, Authority
-from shopmesh.kubernetes.certificates import AUTHORITY, CREDENTIALS
-from shopmesh.kubernetes.resources import SECRETS
+from shopmesh.kubernetes.api.resource_types import SECRETS
+from shopmesh.kubernetes.identity.certificate_authority import SDS, Authority
+from shopmesh.kubernetes.identity.certificates import AUTHORITY, CREDENTIALS
 from shopmesh.server.config import parsed_credentials
 from shopmesh.xds.bootstrap import bootstrap
 from shopmesh.xds.node import ProxyNode

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import pytest
 import yaml
 
-from shopmesh.kubernetes.resources import BACKEND_GROUPS, CONFIG_MAPS, LEASES, MESH_TYPES, NAMESPACES, PODS
-from shopmesh.kubernetes.trust import ROOT
+from shopmesh.kubernetes.api.resource_types import BACKEND_GROUPS, CONFIG_MAPS, LEASES, MESH_TYPES, NAMESPACES, PODS
+from shopmesh.kubernetes.identity.sidecar_config_maps import ROOT
 from tests.e2e.kubernetes.running import NAMESPACE, Story, story
 from tests.k8s.rendering import K8S
 from tests.support.admission import Request, refusals

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from shopmesh.kubernetes.name_claims import NAMES
-from shopmesh.kubernetes.resources import LEASES, MESHES, VIRTUAL_NODES, VIRTUAL_ROUTERS, VIRTUAL_SERVICES
+from shopmesh.kubernetes.api.resource_types import LEASES, MESHES, VIRTUAL_NODES, VIRTUAL_ROUTERS, VIRTUAL_SERVICES
+from shopmesh.kubernetes.controller.name_claims import NAMES
 from tests.e2e.kubernetes.running import NAMESPACE, Story, story
 from tests.support.process import eventually
 

@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from shopmesh.appmesh.catalogue.cluster import UNSTAMPED
-from shopmesh.kubernetes.authority import KEY, SDS, Authority
-from shopmesh.kubernetes.certificates import AUTHORITY
-from shopmesh.kubernetes.resources import CONFIG_MAPS, MESHES, PODS, SECRETS, VIRTUAL_NODES
-from shopmesh.kubernetes.stamps import ANNOTATION
-from shopmesh.kubernetes.trust import ROOT
+from shopmesh.kubernetes.api.resource_types import CONFIG_MAPS, MESHES, PODS, SECRETS, VIRTUAL_NODES
+from shopmesh.kubernetes.identity.certificate_authority import KEY, SDS, Authority
+from shopmesh.kubernetes.identity.certificates import AUTHORITY
+from shopmesh.kubernetes.identity.sidecar_config_maps import ROOT
+from shopmesh.kubernetes.identity.stamps import ANNOTATION
 from tests.e2e.kubernetes.running import LABEL, NAMESPACE, Pod, Story
 from tests.e2e.xds.running import get
 from tests.support.kubernetes.answers import on_purpose

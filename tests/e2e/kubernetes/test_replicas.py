@@ -10,7 +10,7 @@ import pytest
 from botocore.credentials import Credentials
 
 from shopmesh.client import Client
-from shopmesh.kubernetes.resources import LEASES, VIRTUAL_NODES, VIRTUAL_ROUTERS
+from shopmesh.kubernetes.api.resource_types import LEASES, VIRTUAL_NODES, VIRTUAL_ROUTERS
 from tests.e2e.kubernetes.running import NAMESPACE, Story, story
 from tests.support.process import eventually
 

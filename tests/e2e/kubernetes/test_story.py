@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from shopmesh.kubernetes.resources import VIRTUAL_ROUTERS
+from shopmesh.kubernetes.api.resource_types import VIRTUAL_ROUTERS
 from tests.e2e.kubernetes.running import Pod, Story
 from tests.e2e.xds.running import Load
 from tests.support.process import BIN, eventually, running

@@ -16,7 +16,7 @@ import pytest
 
 from shopmesh.client import Client
 from shopmesh.local.access import Access
-from shopmesh.local.folder import processes
+from shopmesh.local.run_dir import processes
 from tests.support.access import environment_of
 from tests.support.process import BIN, Child, eventually, free_port, running
 

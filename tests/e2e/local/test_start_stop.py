@@ -10,8 +10,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from shopmesh.load.engine import steady
-from shopmesh.load.tally import Tally
+from shopmesh.load.engine.open_loop import steady
+from shopmesh.load.engine.results import Tally
 from tests.e2e.local.conftest import Up, starting
 from tests.support.process import Child
 

@@ -21,17 +21,18 @@ from typing import Any, Protocol, Self, TypeVar
 
 import grpc
 
-from shopmesh.appmesh import operations, protocol
+from shopmesh.appmesh.api import operations, rest_json
+from shopmesh.appmesh.api.model import GA
 from shopmesh.appmesh.context import Context
 from shopmesh.appmesh.host_policy import STRICT, HostPolicy
-from shopmesh.appmesh.model import GA
 from shopmesh.appmesh.store import Key, Resource, State, Transaction
-from shopmesh.server import metrics, readiness
-from shopmesh.server.ads import Ads, grpc_server
-from shopmesh.server.database import Database
-from shopmesh.server.figures import Figures
-from shopmesh.server.proxies import Proxies, ProxyStatus
-from shopmesh.server.store import Store
+from shopmesh.server.grpc import health_discovery
+from shopmesh.server.grpc.ads import Ads, grpc_server
+from shopmesh.server.grpc.proxies import Proxies, ProxyStatus
+from shopmesh.server.store.sqlite_store import Database
+from shopmesh.server.store.store import Store
+from shopmesh.server.traffic import metrics_service
+from shopmesh.server.traffic.figures import Figures
 from shopmesh.xds.bootstrap import Options, bootstrap
 from shopmesh.xds.node import Mode, ProxyNode
 from tests.support.process import ENVOY, Child, eventually, free_port, running
@@ -179,8 +180,8 @@ class Mesh:
             server = grpc_server()
             ads = Ads(self.store, proxies, retry_seconds=0.3, host_policy=self.host_policy)
             ads.add_to(server)
-            readiness.add_to(server, ads.instances.readiness)
-            metrics.add_to(server, self.figures, ads.clusters_of)
+            health_discovery.add_to(server, ads.instances.readiness)
+            metrics_service.add_to(server, self.figures, ads.clusters_of)
             port = server.add_insecure_port(f"127.0.0.1:{self.port}")
             server.add_insecure_port(f"unix:{self.socket}")
             await server.start()
@@ -222,8 +223,8 @@ class Mesh:
 
     def ask(self, operation: str, **parameters: Any) -> None:
         """As a request of the API, with its rules; raises its refusals."""
-        call = protocol.call(GA, operation)
-        checked = protocol.validated(call, parameters)
+        call = rest_json.call(GA, operation)
+        checked = rest_json.validated(call, parameters)
         context = Context("123456789012", "us-east-1", 0.0, lambda: "uid", self.host_policy)
 
         async def submit() -> None:

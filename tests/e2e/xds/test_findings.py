@@ -6,7 +6,7 @@ import socket
 
 from shopmesh.appmesh.catalogue import Finding
 from shopmesh.appmesh.store import Key
-from shopmesh.server.findings import Findings
+from shopmesh.server.live_findings import Findings
 from tests.e2e.xds.running import Mesh, Upstream
 from tests.support.process import eventually
 from tests.unit.xds.meshes import node, shop

@@ -6,8 +6,8 @@ import socket
 
 import pytest
 
-from shopmesh.xds.conversation import Conversation
 from shopmesh.xds.resources import XdsResource
+from shopmesh.xds.stream.delta_stream import Conversation
 from tests.e2e.xds.running import Load, Mesh, Upstream, get, upstreams
 from tests.support.process import eventually
 from tests.unit.xds import meshes

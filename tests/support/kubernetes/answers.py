@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from shopmesh.kubernetes.resources import ResourceType
+from shopmesh.kubernetes.api.resource_types import ResourceType
 
 TOO_OLD_TO_GO_ON = (
     "The provided continue parameter is too old to display a consistent list result. "

@@ -13,7 +13,7 @@ from typing import Any
 from aiohttp import web
 from kubernetes_asyncio.client import Configuration
 
-from shopmesh.kubernetes.resources import NAMESPACES, PODS, ResourceType
+from shopmesh.kubernetes.api.resource_types import NAMESPACES, PODS, ResourceType
 from tests.support.kubernetes.kinds import kind_at, kind_of
 from tests.support.kubernetes.reviews import Bound, Tokens
 from tests.support.kubernetes.serving import Asked, Serving

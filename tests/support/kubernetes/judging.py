@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from shopmesh.kubernetes.resources import ResourceType
+from shopmesh.kubernetes.api.resource_types import ResourceType
 from tests.support.crds import complaints, schemas
 from tests.support.kubernetes.answers import bad_request, invalid
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from shopmesh.kubernetes import resources
-from shopmesh.kubernetes.resources import MESH_TYPES, ResourceType
+from shopmesh.kubernetes.api import resource_types
+from shopmesh.kubernetes.api.resource_types import MESH_TYPES, ResourceType
 
 
 class Kind(NamedTuple):
@@ -24,15 +24,15 @@ _SERVICE_ACCOUNTS = ResourceType("", "v1", "serviceaccounts", "ServiceAccount")
 
 KINDS: tuple[Kind, ...] = (
     *(Kind(one, status=True, counts=True, defined=True, unconditional=False) for one in MESH_TYPES.values()),
-    Kind(resources.NAMESPACES, status=True),
-    Kind(resources.SERVICES, status=True),
-    Kind(resources.PODS, status=True, counts=True),
-    Kind(resources.SECRETS),
-    Kind(resources.CONFIG_MAPS),
+    Kind(resource_types.NAMESPACES, status=True),
+    Kind(resource_types.SERVICES, status=True),
+    Kind(resource_types.PODS, status=True, counts=True),
+    Kind(resource_types.SECRETS),
+    Kind(resource_types.CONFIG_MAPS),
     Kind(_SERVICE_ACCOUNTS),
-    Kind(resources.ENDPOINT_SLICES, counts=True),
-    Kind(resources.LEASES, unconditional=False),
-    Kind(resources.MUTATING_WEBHOOKS, counts=True, unconditional=False),
+    Kind(resource_types.ENDPOINT_SLICES, counts=True),
+    Kind(resource_types.LEASES, unconditional=False),
+    Kind(resource_types.MUTATING_WEBHOOKS, counts=True, unconditional=False),
     Kind(_DEPLOYMENTS, status=True, counts=True),
 )
 

@@ -9,7 +9,7 @@ import secrets
 import uuid
 from typing import Any, NamedTuple
 
-from shopmesh.kubernetes.resources import PODS
+from shopmesh.kubernetes.api.resource_types import PODS
 from tests.support.kubernetes.storage import Object, Storage
 
 _POD_NAME, _POD_UID = "authentication.kubernetes.io/pod-name", "authentication.kubernetes.io/pod-uid"

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from aiohttp import web
 
-from shopmesh.kubernetes.resources import TOKEN_REVIEWS, ResourceType
+from shopmesh.kubernetes.api.resource_types import TOKEN_REVIEWS, ResourceType
 from tests.support.kubernetes import answers
 from tests.support.kubernetes.answers import RefusalError
 from tests.support.kubernetes.kinds import KINDS, Kind

@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
-from shopmesh.kubernetes.resources import NAMESPACES, ResourceType
+from shopmesh.kubernetes.api.resource_types import NAMESPACES, ResourceType
 from tests.support.kubernetes import answers
 from tests.support.kubernetes.judging import judged
 from tests.support.kubernetes.kinds import Kind, kind_at

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from shopmesh.appmesh import operations, protocol
+from shopmesh.appmesh.api import operations, rest_json
+from shopmesh.appmesh.api.model import GA, PREVIEW
 from shopmesh.appmesh.context import Context
-from shopmesh.appmesh.model import GA, PREVIEW
 from shopmesh.appmesh.store import State, Transaction
 from tests.support.inputs import ACCOUNT
 
@@ -37,8 +37,8 @@ class World:
         return answer
 
     def _request(self, version: str, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
-        call = protocol.call(version, operation)
-        checked = protocol.validated(call, parameters)
+        call = rest_json.call(version, operation)
+        checked = rest_json.validated(call, parameters)
         context = Context(ACCOUNT, REGION, float(next(self._time)), lambda: f"uid-{next(self._ids)}")
         transaction = Transaction(self.state, self.state.tokens)
         answer = operations.handle(call.operation, checked, transaction, context)

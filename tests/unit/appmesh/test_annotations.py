@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shopmesh.appmesh.annotations import PREFIX, VOCABULARY
+from shopmesh.appmesh.annotations.annotation_reader import read
 from shopmesh.appmesh.annotations.faults import Abort, Delay
 from shopmesh.appmesh.annotations.mirror import Mirror
-from shopmesh.appmesh.annotations.pieces import in_pieces, texts
 from shopmesh.appmesh.annotations.rate_limit import RateLimit
-from shopmesh.appmesh.annotations.tagged import read
+from shopmesh.appmesh.annotations.tag_chunks import in_pieces, texts
 from shopmesh.appmesh.errors import BadRequest, NotFound, ResourceInUse
 from tests.unit.appmesh.conftest import World
 from tests.unit.appmesh.test_verbs import ARN, HTTP, route

@@ -7,10 +7,11 @@ from urllib.parse import quote
 
 import pytest
 
-from shopmesh.appmesh import protocol, strict_json
+from shopmesh.appmesh import strict_json
+from shopmesh.appmesh.api import rest_json
+from shopmesh.appmesh.api.model import GA, PREVIEW, VERSIONS, operations
 from shopmesh.appmesh.errors import BadRequest, MethodNotAllowed, UnknownOperation, Unparsable
 from shopmesh.appmesh.kinds import KINDS
-from shopmesh.appmesh.model import GA, PREVIEW, VERSIONS, operations
 
 OPERATIONS = [(version, name) for version in VERSIONS for name in operations(version)]
 
@@ -22,7 +23,7 @@ def test_every_operation_is_found_by_its_path(version: str, name: str) -> None:
     value = "a.b/c%2F d:é~"
     path = re.sub(r"\{\w+\}", quote(value, safe="-._~"), http["requestUri"])
 
-    found, in_path = protocol.router(version).find(http["method"], path)
+    found, in_path = rest_json.router(version).find(http["method"], path)
 
     assert name == found.operation.name
     assert dict.fromkeys(re.findall(r"\{(\w+)\}", http["requestUri"]), value) == in_path
@@ -34,20 +35,20 @@ def test_every_operation_is_found_by_its_path(version: str, name: str) -> None:
 def test_unknown_paths(path: str) -> None:
     """What is no path of the version is no operation."""
     with pytest.raises(UnknownOperation):
-        protocol.router(GA).find("GET", path)
+        rest_json.router(GA).find("GET", path)
 
 
 def test_versions_do_not_mix() -> None:
     """Each version knows its own paths only."""
     for version, path in ((GA, "/meshes"), (PREVIEW, "/v20190125/meshes")):
         with pytest.raises(UnknownOperation):
-            protocol.router(version).find("GET", path)
+            rest_json.router(version).find("GET", path)
 
 
 def test_known_path_with_another_method() -> None:
     """The methods that the path has are named."""
     with pytest.raises(MethodNotAllowed) as refused:
-        protocol.router(GA).find("POST", "/v20190125/meshes/m")
+        rest_json.router(GA).find("POST", "/v20190125/meshes/m")
 
     assert ("DELETE", "GET", "PUT") == refused.value.allowed
 
@@ -55,30 +56,30 @@ def test_known_path_with_another_method() -> None:
 def test_path_that_is_no_utf8() -> None:
     """Percent-encoded bytes that are no text are the client's mistake."""
     with pytest.raises(BadRequest, match="meshName"):
-        protocol.router(GA).find("GET", "/v20190125/meshes/%e9")
+        rest_json.router(GA).find("GET", "/v20190125/meshes/%e9")
 
 
 def test_path_that_is_utf8_without_percent_signs() -> None:
     """Some clients leave the encoding out; the bytes say the same."""
-    _, in_path = protocol.router(GA).find("GET", "/v20190125/meshes/é".encode().decode("latin-1"))
+    _, in_path = rest_json.router(GA).find("GET", "/v20190125/meshes/é".encode().decode("latin-1"))
 
     assert {"meshName": "é"} == in_path
 
 
 def test_parts_of_the_path_in_the_body() -> None:
     """A body cannot overrule the path."""
-    found, in_path = protocol.router(GA).find("PUT", "/v20190125/meshes/m")
+    found, in_path = rest_json.router(GA).find("PUT", "/v20190125/meshes/m")
     with pytest.raises(BadRequest, match="meshName: goes in the path"):
-        protocol.parse(found, in_path, "", b'{"meshName":"other"}')
+        rest_json.parse(found, in_path, "", b'{"meshName":"other"}')
 
 
 def test_query_and_body_reach_their_parameters() -> None:
     """Numbers of the query are numbers, an empty body is none, and plus and percent are decoded."""
-    listed, in_path = protocol.router(GA).find("GET", "/v20190125/meshes")
-    tagged, _ = protocol.router(GA).find("PUT", "/v20190125/tag")
+    listed, in_path = rest_json.router(GA).find("GET", "/v20190125/meshes")
+    tagged, _ = rest_json.router(GA).find("PUT", "/v20190125/tag")
 
-    assert {"limit": 7, "nextToken": "a+b c"} == protocol.parse(listed, in_path, "limit=7&nextToken=a%2Bb+c", b"")
-    assert {"resourceArn": "x", "tags": []} == protocol.parse(tagged, {}, "resourceArn=x", b'{"tags":[]}')
+    assert {"limit": 7, "nextToken": "a+b c"} == rest_json.parse(listed, in_path, "limit=7&nextToken=a%2Bb+c", b"")
+    assert {"resourceArn": "x", "tags": []} == rest_json.parse(tagged, {}, "resourceArn=x", b'{"tags":[]}')
 
 
 @pytest.mark.parametrize("depth", [63, 64, 65, 100_000])
@@ -86,10 +87,10 @@ def test_depth_is_bounded(depth: int) -> None:
     """Nesting up to the bound is JSON like any other, beyond it is refused, however deep."""
     body = b'{"a":' * depth + b"1" + b"}" * depth
     if depth <= strict_json.DEEPEST:
-        assert protocol.load_object(body)
+        assert rest_json.load_object(body)
     else:
         with pytest.raises(Unparsable, match="nested deeper than 64"):
-            protocol.load_object(body)
+            rest_json.load_object(body)
 
 
 @pytest.mark.parametrize(
@@ -106,20 +107,20 @@ def test_depth_is_bounded(depth: int) -> None:
 def test_numbers_that_no_float_can_hold(number: str, said: str) -> None:
     """They are refused where they are read, so that nothing behind it overflows."""
     with pytest.raises(Unparsable, match=re.escape(said)):
-        protocol.load_object(b'{"a":' + number.encode() + b"}")
+        rest_json.load_object(b'{"a":' + number.encode() + b"}")
 
 
 def test_a_key_that_stands_twice_among_many_is_found_in_one_pass() -> None:
     """A body of the full size cannot make the search for it quadratic: this one would take minutes."""
     names = ",".join(f'"{number}":1' for number in range(80_000))
     with pytest.raises(Unparsable, match="the key '79999' stands twice in one object"):
-        protocol.load_object(f'{{{names},"79999":1}}'.encode())
+        rest_json.load_object(f'{{{names},"79999":1}}'.encode())
 
 
 def test_unknown_operation_by_name() -> None:
     """A misspelt name is answered with the nearest one."""
     with pytest.raises(UnknownOperation, match="did you mean 'CreateMesh'"):
-        protocol.call(GA, "CreateMesg")
+        rest_json.call(GA, "CreateMesg")
 
 
 def test_kinds_are_the_models() -> None:

@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 import pytest
 from botocore.model import ListShape, Shape, StringShape, StructureShape
 
-from shopmesh.appmesh import protocol
+from shopmesh.appmesh.api import rest_json
+from shopmesh.appmesh.api.model import VERSIONS, operations
+from shopmesh.appmesh.api.validation import MOST_PROBLEMS, Problem, compile_shape, refuse
 from shopmesh.appmesh.errors import BadRequest
-from shopmesh.appmesh.model import VERSIONS, operations
-from shopmesh.appmesh.validate import MOST_PROBLEMS, Problem, compile_shape, refuse
 from tests.support.inputs import VARIANTS, maximal, minimal
 
 OPERATIONS = [(version, name) for version in VERSIONS for name in operations(version)]
@@ -29,7 +29,7 @@ class Mutation(NamedTuple):
 
 def problems(version: str, name: str, value: Any) -> list[Problem]:
     found: list[Problem] = []
-    protocol.call(version, name).check(value, "", found)
+    rest_json.call(version, name).check(value, "", found)
     return found
 
 
@@ -44,7 +44,7 @@ def test_what_the_model_allows_is_accepted_unchanged(version: str, name: str) ->
     """Minimal and maximal inputs pass, and come out as they went in."""
     shape = shape_of(version, name)
     for value in (minimal(shape), *(maximal(shape, variant) for variant in VARIANTS)):
-        assert value == protocol.validated(protocol.call(version, name), copy.deepcopy(value))
+        assert value == rest_json.validated(rest_json.call(version, name), copy.deepcopy(value))
 
 
 @by_operation

@@ -13,9 +13,9 @@ from shopmesh.appmesh.context import Context
 from shopmesh.appmesh.errors import BadRequest, Conflict, NotFound
 from shopmesh.appmesh.kinds import weighted_targets
 from shopmesh.appmesh.store import Key, Resource, State, Transaction
-from shopmesh.canary import record, steps
+from shopmesh.canary import canary_state, transitions
+from shopmesh.canary.canary_state import Canary
 from shopmesh.canary.plan import Match, Plan
-from shopmesh.canary.record import Canary
 from tests.unit.xds import meshes
 
 ROUTE = Key("route", ("shop", "product-r", "all"))
@@ -34,7 +34,7 @@ def shop(weights: Mapping[str, int] | None = None) -> Transaction:
 
 def started(plan: Plan = PLAN) -> Transaction:
     transaction = shop()
-    steps.start(ROUTE, "product.local", plan, "me", 15.0, transaction, at(0))
+    transitions.start(ROUTE, "product.local", plan, "me", 15.0, transaction, at(0))
     return transaction
 
 
@@ -45,9 +45,9 @@ def weights(transaction: Transaction, route: Key = ROUTE) -> dict[str, int]:
 
 
 def stored(transaction: Transaction) -> Canary:
-    found = transaction.get(record.key(ROUTE))
+    found = transaction.get(canary_state.key(ROUTE))
     assert found is not None
-    return record.of(found)
+    return canary_state.of(found)
 
 
 def changed_by_hand(transaction: Transaction) -> None:
@@ -61,11 +61,11 @@ def test_it_goes_step_by_step_to_all_requests() -> None:
     transaction = started()
     assert {"product": 75, "product-v2": 25} == weights(transaction)
 
-    steps.advance(ROUTE, 0, "good", SEEN, transaction, at(30))
+    transitions.advance(ROUTE, 0, "good", SEEN, transaction, at(30))
     assert {"product": 50, "product-v2": 50} == weights(transaction)
     assert (1, 30) == (stored(transaction).stage, stored(transaction).since)
 
-    steps.advance(ROUTE, 1, "good", SEEN, transaction, at(60))
+    transitions.advance(ROUTE, 1, "good", SEEN, transaction, at(60))
     assert {"product": 0, "product-v2": 100} == weights(transaction)
     assert "promoted" == stored(transaction).phase
     assert [
@@ -77,8 +77,8 @@ def test_it_goes_step_by_step_to_all_requests() -> None:
 def test_one_step_is_taken_once() -> None:
     """Who says that a stage is over which is over already, as two terminals may, changes nothing."""
     transaction = started()
-    steps.advance(ROUTE, 0, "good", SEEN, transaction, at(30))
-    steps.advance(ROUTE, 0, "by hand", SEEN, transaction, at(40))
+    transitions.advance(ROUTE, 0, "good", SEEN, transaction, at(30))
+    transitions.advance(ROUTE, 0, "by hand", SEEN, transaction, at(40))
 
     assert (1, 30, 1) == (
         stored(transaction).stage,
@@ -91,8 +91,8 @@ def test_one_step_is_taken_once() -> None:
 def test_turning_back_leaves_the_route_as_it_was(before: dict[str, int]) -> None:
     """Weights that were no hundred, and a target that was none, are again what they were."""
     transaction = shop(before)
-    steps.start(ROUTE, "product.local", PLAN, "me", 15.0, transaction, at(0))
-    steps.turn_back(ROUTE, "it failed", SEEN, transaction, at(10))
+    transitions.start(ROUTE, "product.local", PLAN, "me", 15.0, transaction, at(0))
+    transitions.turn_back(ROUTE, "it failed", SEEN, transaction, at(10))
 
     assert before == weights(transaction)
     assert ("returned", "it failed", 0) == (
@@ -105,12 +105,12 @@ def test_turning_back_leaves_the_route_as_it_was(before: dict[str, int]) -> None
 def test_one_that_lapsed_begins_its_stage_again() -> None:
     """Back at the weights from before; whoever resumes it looks after it, at the step where it was."""
     transaction = started()
-    steps.advance(ROUTE, 0, "good", SEEN, transaction, at(30))
-    steps.lapse(ROUTE, transaction, at(60))
+    transitions.advance(ROUTE, 0, "good", SEEN, transaction, at(30))
+    transitions.lapse(ROUTE, transaction, at(60))
     assert {"product": 100, "product-v2": 0} == weights(transaction)
     assert "lapsed" == stored(transaction).phase
 
-    steps.resume(ROUTE, "another", transaction, at(90))
+    transitions.resume(ROUTE, "another", transaction, at(90))
     assert {"product": 50, "product-v2": 50} == weights(transaction)
     assert ("running", "another", 1, 90) == (
         stored(transaction).phase,
@@ -123,8 +123,8 @@ def test_one_that_lapsed_begins_its_stage_again() -> None:
 def test_a_pause_keeps_the_weight_and_starts_the_clock_anew() -> None:
     """The owner stays, and the time of the pause counts for nothing."""
     transaction = started()
-    steps.pause(ROUTE, transaction, at(10))
-    steps.resume(ROUTE, "another terminal", transaction, at(1000))
+    transitions.pause(ROUTE, transaction, at(10))
+    transitions.resume(ROUTE, "another terminal", transaction, at(1000))
 
     assert ("me", False, 1000, 25) == (
         stored(transaction).owner,
@@ -138,18 +138,18 @@ def test_whoever_is_looked_after_is_not_resumed() -> None:
     """A second command must not look after the same canary; one that has ended cannot go on."""
     transaction = started()
     with pytest.raises(Conflict, match="looked after already"):
-        steps.resume(ROUTE, "another", transaction, at(10))
-    steps.turn_back(ROUTE, "it failed", SEEN, transaction, at(10))
+        transitions.resume(ROUTE, "another", transaction, at(10))
+    transitions.turn_back(ROUTE, "it failed", SEEN, transaction, at(10))
     with pytest.raises(Conflict, match="is returned; start a new one"):
-        steps.resume(ROUTE, "another", transaction, at(20))
+        transitions.resume(ROUTE, "another", transaction, at(20))
 
 
 def test_a_change_by_somebody_else_stops_it() -> None:
     """Nothing is put back over what others wrote, now or later; the reason names the route."""
     transaction = started()
     changed_by_hand(transaction)
-    steps.lapse(ROUTE, transaction, at(10))
-    steps.turn_back(ROUTE, "it failed", SEEN, transaction, at(20))
+    transitions.lapse(ROUTE, transaction, at(10))
+    transitions.turn_back(ROUTE, "it failed", SEEN, transaction, at(20))
 
     assert {"product": 75, "product-v2": 25} == weights(transaction)
     assert "stopped" == stored(transaction).phase
@@ -162,8 +162,8 @@ def test_it_goes_with_its_route() -> None:
     assert transaction.get(CHOSEN) is not None
     transaction.delete(ROUTE)
 
-    assert steps.settle(ROUTE, transaction, at(10)) is None
-    assert [None, None] == [transaction.get(CHOSEN), transaction.get(record.key(ROUTE))]
+    assert transitions.settle(ROUTE, transaction, at(10)) is None
+    assert [None, None] == [transaction.get(CHOSEN), transaction.get(canary_state.key(ROUTE))]
 
 
 def test_chosen_users_have_a_route_for_a_while() -> None:
@@ -175,7 +175,7 @@ def test_chosen_users_have_a_route_for_a_while() -> None:
     assert {"product-v2": 100} == weights(transaction, CHOSEN)
     assert 1000 == chosen.spec["priority"]
     assert [{"name": "x-canary", "match": {"exact": "1"}}] == chosen.spec["httpRoute"]["match"]["headers"]
-    steps.advance(ROUTE, 0, "good", SEEN, transaction, at(30))
+    transitions.advance(ROUTE, 0, "good", SEEN, transaction, at(30))
     assert transaction.get(CHOSEN) is None
     assert {"product": 75, "product-v2": 25} == weights(transaction)
 
@@ -186,7 +186,7 @@ def test_chosen_users_go_first(priority: int | None, expected: int) -> None:
     transaction = shop()
     given = meshes.route("product-r", "all", {"product": 1}, priority=priority)
     transaction.put(given)
-    steps.start(ROUTE, "product.local", replace(PLAN, match=Match("x", None)), "me", 15.0, transaction, at(0))
+    transitions.start(ROUTE, "product.local", replace(PLAN, match=Match("x", None)), "me", 15.0, transaction, at(0))
     chosen: Any = transaction.get(CHOSEN)
 
     assert expected == chosen.spec["priority"]
@@ -199,7 +199,7 @@ def test_nothing_goes_before_the_first() -> None:
     transaction.put(meshes.route("product-r", "all", {"product": 1}, priority=0))
     plan = replace(PLAN, match=Match("x", None))
     with pytest.raises(BadRequest, match="priority 0; give it a greater one"):
-        steps.start(ROUTE, "product.local", plan, "me", 15.0, transaction, at(0))
+        transitions.start(ROUTE, "product.local", plan, "me", 15.0, transaction, at(0))
 
 
 @pytest.mark.parametrize("ended", [True, False])
@@ -210,9 +210,9 @@ def test_copies_are_sent_for_a_while(ended: bool) -> None:
     assert (("shopmesh.dev/mirror", "product-v2 10%"),) == found.tags
 
     if ended:
-        steps.advance(ROUTE, 0, "good", SEEN, transaction, at(30))
+        transitions.advance(ROUTE, 0, "good", SEEN, transaction, at(30))
     else:
-        steps.turn_back(ROUTE, "it failed", SEEN, transaction, at(30))
+        transitions.turn_back(ROUTE, "it failed", SEEN, transaction, at(30))
     found = transaction.get(ROUTE)
     assert () == found.tags
 
@@ -221,9 +221,9 @@ def test_one_route_has_one_canary() -> None:
     """A second one is refused while the first runs, and takes its place when it has ended."""
     transaction = started()
     with pytest.raises(Conflict, match="has a canary already, of product-v2"):
-        steps.start(ROUTE, "product.local", PLAN, "another", 15.0, transaction, at(10))
-    steps.turn_back(ROUTE, "it failed", SEEN, transaction, at(10))
-    steps.start(ROUTE, "product.local", PLAN, "another", 15.0, transaction, at(20))
+        transitions.start(ROUTE, "product.local", PLAN, "another", 15.0, transaction, at(10))
+    transitions.turn_back(ROUTE, "it failed", SEEN, transaction, at(10))
+    transitions.start(ROUTE, "product.local", PLAN, "another", 15.0, transaction, at(20))
 
     assert ("running", "another", ()) == (
         stored(transaction).phase,
@@ -244,7 +244,7 @@ def test_where_no_canary_is_possible(before: dict[str, int], to: str, error: typ
     """The refusal says what to do first, and nothing is changed."""
     transaction = shop(before)
     with pytest.raises(error, match=said):
-        steps.start(ROUTE, "product.local", Plan(to), "me", 15.0, transaction, at(0))
+        transitions.start(ROUTE, "product.local", Plan(to), "me", 15.0, transaction, at(0))
 
     assert () == transaction.changes
 
@@ -279,23 +279,23 @@ def test_where_no_canary_is_possible(before: dict[str, int], to: str, error: typ
 def test_a_record_is_read_as_strictly_as_a_request(change: dict[str, Any], said: str) -> None:
     """What somebody wrote into the store by hand is refused with the field and its value, whatever it is."""
     transaction = started()
-    steps.advance(ROUTE, 0, "good", SEEN, transaction, at(30))
-    document = record.document(stored(transaction))
-    assert document == record.document(record.read(document))
+    transitions.advance(ROUTE, 0, "good", SEEN, transaction, at(30))
+    document = canary_state.document(stored(transaction))
+    assert document == canary_state.document(canary_state.read(document))
 
-    with pytest.raises(record.RecordError, match=re.escape(said)):
-        record.read({**document, **change})
+    with pytest.raises(canary_state.RecordError, match=re.escape(said)):
+        canary_state.read({**document, **change})
 
 
 def test_a_record_that_is_not_a_canary_s_is_in_nobody_s_way() -> None:
     """A new canary takes its place, and it goes with its route."""
     transaction = shop()
-    broken = Resource(record.key(ROUTE), {"x": 1}, "uid", 1, 0.0, 0.0)
+    broken = Resource(canary_state.key(ROUTE), {"x": 1}, "uid", 1, 0.0, 0.0)
     transaction.put(broken)
-    assert steps.settle(ROUTE, transaction, at(1)) is None
-    assert steps.start(ROUTE, "product.local", PLAN, "me", 15.0, transaction, at(1)).running
+    assert transitions.settle(ROUTE, transaction, at(1)) is None
+    assert transitions.start(ROUTE, "product.local", PLAN, "me", 15.0, transaction, at(1)).running
 
     transaction.put(broken)
     transaction.delete(ROUTE)
-    assert steps.settle(ROUTE, transaction, at(2)) is None
-    assert transaction.get(record.key(ROUTE)) is None
+    assert transitions.settle(ROUTE, transaction, at(2)) is None
+    assert transaction.get(canary_state.key(ROUTE)) is None

@@ -6,7 +6,7 @@ import click
 import pytest
 
 from shopmesh.appmesh.store import Key
-from shopmesh.cli.finding import find
+from shopmesh.cli.resolve_name import find
 
 KEYS = [
     Key("mesh", ("m",)),

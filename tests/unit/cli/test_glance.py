@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from rich.console import Console
 
-from shopmesh.cli.glance import Glance, render
-from shopmesh.client.answers import Replicas, Splits
+from shopmesh.cli.views.status_view import Glance, render
+from shopmesh.client.types import Replicas, Splits
 
 
 @pytest.mark.parametrize(

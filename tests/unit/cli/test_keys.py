@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from shopmesh.cli import main
 from shopmesh.server.config import read_credentials
-from shopmesh.server.token import read_token
+from shopmesh.server.grpc.shared_token import read_token
 
 
 def make(folder: Path) -> tuple[int, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shopmesh.cli.tables import age, fitting, percent
+from shopmesh.cli.views.tables import age, fitting, percent
 
 
 def test_a_narrow_terminal_loses_the_least_needed_columns_first() -> None:

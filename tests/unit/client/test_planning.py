@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from shopmesh.appmesh.manifests import Declared
-from shopmesh.appmesh.manifests.sameness import same
 from shopmesh.appmesh.store import Key
-from shopmesh.client.planning import deletion, label, plan
+from shopmesh.client.plan import deletion, label, plan
+from shopmesh.documents import Declared
+from shopmesh.documents.equality import same
 
 NODE = Key("virtualNode", ("m", "a-vn"))
 

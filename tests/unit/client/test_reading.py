@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 
 from shopmesh.client import Client, Done, Refused, read_mesh
-from shopmesh.client.reading import TRIES
+from shopmesh.client.read import TRIES
 
 
 class Changing:

@@ -9,7 +9,7 @@ import pytest
 from shopmesh.canary import plan
 from shopmesh.canary.judge import Verdict
 from shopmesh.client import Client
-from shopmesh.client.releasing import release
+from shopmesh.client.canary_loop import release
 
 PLAN = {"to": "v2", "steps": [50], "every": "1s", "minRequests": 10}
 

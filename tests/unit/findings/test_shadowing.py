@@ -20,10 +20,11 @@ from hypothesis import strategies as st
 from shopmesh.appmesh import resolved
 from shopmesh.appmesh.catalogue.documents import SHADOWED
 from shopmesh.appmesh.findings import shadowing
-from shopmesh.appmesh.findings.reach import Reach
+from shopmesh.appmesh.findings.match_set import Reach
 from shopmesh.appmesh.resolved import gateway_route
 from shopmesh.appmesh.store import Document, Resource, State
-from shopmesh.xds import gateway_routes, matches
+from shopmesh.xds.translate.gateway import gateway_routes
+from shopmesh.xds.translate.http import matches
 from tests.unit.xds.meshes import listener, mesh, resource, route, router
 
 PATHS = ("/", "/a", "/a/", "/ab", "/a/b", "/a.b", "/b", "/b/c")

@@ -12,19 +12,12 @@ from typing import Any, cast
 import pytest
 import yaml
 
-from shopmesh.appmesh import operations, protocol
+from shopmesh.appmesh.api import operations, rest_json
+from shopmesh.appmesh.api.model import GA
 from shopmesh.appmesh.context import Context
-from shopmesh.appmesh.model import GA
 from shopmesh.appmesh.store import Key, Transaction
-from shopmesh.kubernetes.api import ApiServer, ConflictError, NotFoundError, Object
-from shopmesh.kubernetes.resources import (
-    ENDPOINT_SLICES,
-    MESH_TYPES,
-    NAMESPACES,
-    PODS,
-    SERVICES,
-    ResourceType,
-)
+from shopmesh.kubernetes.api.client import ApiServer, ConflictError, NotFoundError, Object
+from shopmesh.kubernetes.api.resource_types import ENDPOINT_SLICES, MESH_TYPES, NAMESPACES, PODS, SERVICES, ResourceType
 from shopmesh.kubernetes.store import KubernetesStore
 from tests.support.inputs import ACCOUNT
 
@@ -138,8 +131,8 @@ class World:
 
     def do(self, operation: str, **parameters: Any) -> Any:
         """A request of the App Mesh API."""
-        call = protocol.call(GA, operation)
-        checked = protocol.validated(call, parameters)
+        call = rest_json.call(GA, operation)
+        checked = rest_json.validated(call, parameters)
 
         def work(transaction: Transaction) -> Any:
             return operations.handle(call.operation, checked, transaction, self._context())

@@ -9,7 +9,7 @@ import pytest
 from cryptography import x509
 from cryptography.x509 import verification
 
-from shopmesh.kubernetes.authority import DAYS, Authority, AuthorityError
+from shopmesh.kubernetes.identity.certificate_authority import DAYS, Authority, AuthorityError
 
 NOW = 1_800_000_000.0
 DAY = 86_400.0

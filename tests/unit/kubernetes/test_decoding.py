@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from shopmesh.kubernetes.api import DEEPEST, decode
+from shopmesh.kubernetes.api.client import DEEPEST, decode
 
 
 def test_one_object_that_is_nested_too_deeply_hides_no_other() -> None:

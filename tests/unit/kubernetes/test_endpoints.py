@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from shopmesh.appmesh.store import Document
-from shopmesh.kubernetes.api import Object
+from shopmesh.kubernetes.api.client import Object
 from tests.unit.kubernetes.conftest import World
 
 PORTS = [{"name": "http", "port": 5000, "targetPort": 5000}]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from shopmesh.appmesh.errors import BadRequest
-from shopmesh.appmesh.manifests.names import ObjectName
+from shopmesh.documents.names import ObjectName
 from tests.unit.kubernetes.conftest import World, demo
 
 NAME = ObjectName("VirtualNode", "default", "product")

@@ -16,11 +16,11 @@ from typing import Any, cast
 import pytest
 
 from shopmesh.appmesh.context import Context
-from shopmesh.appmesh.manifests.names import KINDS, ObjectName
-from shopmesh.kubernetes.selection import Current
-from shopmesh.kubernetes.status import desired
-from shopmesh.kubernetes.webhook import admit
-from shopmesh.server.canaries import Canaries
+from shopmesh.documents.names import KINDS, ObjectName
+from shopmesh.kubernetes.controller.selection import Current
+from shopmesh.kubernetes.controller.status import desired
+from shopmesh.kubernetes.injection.webhook import admit
+from shopmesh.server.canary.canary_api import Canaries
 from shopmesh.server.replicas import ALONE, Replicas
 from tests.support.hostile_objects import NAMESPACE, hostile_objects, references, shown
 from tests.support.inputs import ACCOUNT

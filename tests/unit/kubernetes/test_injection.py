@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from shopmesh.appmesh.manifests.names import ObjectName
 from shopmesh.appmesh.store import Key
-from shopmesh.kubernetes.injection import inject, listener_ports, patch
-from shopmesh.kubernetes.wishes import InjectionError, switched
+from shopmesh.documents.names import ObjectName
+from shopmesh.kubernetes.injection.pod_annotations import InjectionError, switched
+from shopmesh.kubernetes.injection.pod_injection import inject, listener_ports, patch
 
 PRODUCT = Key("virtualNode", ("shop", "product-vn"))
 WAY_IN = Key("virtualGateway", ("shop", "way-in"))

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from shopmesh.appmesh.manifests.membership import NAMESPACES, named_namespaces
-from shopmesh.appmesh.manifests.names import ObjectName
 from shopmesh.appmesh.store import Key
-from shopmesh.kubernetes import name_claims
-from shopmesh.kubernetes.name_claims import NAMES, TRANSFER
-from shopmesh.kubernetes.name_keeper import meshes_to_write
-from shopmesh.kubernetes.resources import MESHES
+from shopmesh.documents.membership import NAMESPACES, named_namespaces
+from shopmesh.documents.names import ObjectName
+from shopmesh.kubernetes.api.resource_types import MESHES
+from shopmesh.kubernetes.controller import name_claims
+from shopmesh.kubernetes.controller.name_claims import NAMES, TRANSFER
+from shopmesh.kubernetes.controller.name_keeper import meshes_to_write
 from tests.unit.kubernetes.conftest import World, demo
 
 SERVICE = "product.default.svc.cluster.local"

@@ -7,15 +7,16 @@ from typing import Any
 import pytest
 
 from shopmesh.appmesh.context import Context
-from shopmesh.appmesh.manifests.names import ObjectName
 from shopmesh.appmesh.store import Key, Resource, State
-from shopmesh.kubernetes import findings, status
-from shopmesh.kubernetes.cluster import Cluster, Name, PodRecord
-from shopmesh.kubernetes.overlaps import Overlap, Overlaps, overlaps
-from shopmesh.kubernetes.resources import PODS, VIRTUAL_NODES
-from shopmesh.kubernetes.selection import Current, Selectors
-from shopmesh.kubernetes.stamps import Stamp
-from shopmesh.server.proxies import ProxyStatus
+from shopmesh.documents.names import ObjectName
+from shopmesh.kubernetes.api.resource_types import PODS, VIRTUAL_NODES
+from shopmesh.kubernetes.controller import status
+from shopmesh.kubernetes.controller.object_cache import Cluster, Name, PodRecord
+from shopmesh.kubernetes.controller.overlaps import Overlap, Overlaps, overlaps
+from shopmesh.kubernetes.controller.selection import Current, Selectors
+from shopmesh.kubernetes.identity import findings
+from shopmesh.kubernetes.identity.stamps import Stamp
+from shopmesh.server.grpc.proxies import ProxyStatus
 
 ONE, TWO = ObjectName("VirtualNode", "default", "one"), ObjectName("VirtualNode", "default", "two")
 KEY = Key("virtualNode", ("shopmesh", "one-vn"))

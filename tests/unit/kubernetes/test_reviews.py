@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from shopmesh.kubernetes.pods import Pod
-from shopmesh.kubernetes.tokens import reviewed
+from shopmesh.kubernetes.identity.pod_auth import reviewed
+from shopmesh.kubernetes.identity.pods import Pod
 
 # As in https://kubernetes.io/docs/reference/access-authn-authz/service-accounts-admin/#bound-service-account-tokens
 STATUS: Any = {

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from shopmesh.appmesh.manifests.names import ObjectName
 from shopmesh.appmesh.store import Key
-from shopmesh.kubernetes.selection import Current, Selectors
+from shopmesh.documents.names import ObjectName
+from shopmesh.kubernetes.controller.selection import Current, Selectors
 
 EVERYTHING: Any = {}
 

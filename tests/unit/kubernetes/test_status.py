@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from shopmesh.appmesh.context import Context
-from shopmesh.appmesh.manifests.names import ObjectName
 from shopmesh.appmesh.store import Key
-from shopmesh.kubernetes.status import Counts, counts, desired, patch, weights
-from shopmesh.server.proxies import ProxyStatus, Refusal
+from shopmesh.documents.names import ObjectName
+from shopmesh.kubernetes.controller.status import Counts, counts, desired, patch, weights
+from shopmesh.server.grpc.proxies import ProxyStatus, Refusal
 from tests.unit.kubernetes.conftest import World
 
 CONTEXT = Context("123456789012", "eu-central-1", 0.0, lambda: "uid")

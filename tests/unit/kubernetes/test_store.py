@@ -13,15 +13,15 @@ from typing import Any
 import pytest
 
 from shopmesh.appmesh.errors import Conflict, NotFound, Refusal
-from shopmesh.appmesh.manifests import Declared, declared, documents
-from shopmesh.appmesh.manifests.convert import of_manifest
-from shopmesh.appmesh.manifests.names import ObjectName
-from shopmesh.appmesh.manifests.written import as_yaml
 from shopmesh.appmesh.store import Key
-from shopmesh.kubernetes import kept
-from shopmesh.kubernetes.reflector import Reflector
-from shopmesh.kubernetes.resources import VIRTUAL_NODES, VIRTUAL_ROUTERS
-from shopmesh.server.store import Commit
+from shopmesh.documents import Declared, declared, documents
+from shopmesh.documents.convert import of_manifest
+from shopmesh.documents.names import ObjectName
+from shopmesh.documents.text.output import as_yaml
+from shopmesh.kubernetes.api.reflector import Reflector
+from shopmesh.kubernetes.api.resource_types import VIRTUAL_NODES, VIRTUAL_ROUTERS
+from shopmesh.kubernetes.controller import persisted_metadata
+from shopmesh.server.store.store import Commit
 from tests.unit.kubernetes.conftest import World, demo
 
 ROUTE = ("product-vr", "product-r")
@@ -198,7 +198,7 @@ def test_somebody_who_always_is_faster_is_told(world: World, monkeypatch: pytest
     """A loop of conflicts ends."""
 
     async def never(*_: Any) -> Any:
-        from shopmesh.kubernetes.api import ConflictError
+        from shopmesh.kubernetes.api.client import ConflictError
 
         raise ConflictError("changed", 409, "Conflict")
 
@@ -306,7 +306,7 @@ def test_a_damaged_annotation_costs_what_it_kept_and_nothing_else(world: World) 
     """It is in everybody's hands."""
     shift(world, 25)
     damaged = copy.deepcopy(world.object("VirtualRouter", "product"))
-    damaged["metadata"]["annotations"][kept.ANNOTATION] = '{"routes": 7}'
+    damaged["metadata"]["annotations"][persisted_metadata.ANNOTATION] = '{"routes": 7}'
     world.tell(damaged)
     name = ObjectName("VirtualRouter", "default", "product")
 
@@ -336,9 +336,9 @@ def test_a_damaged_annotation_costs_what_it_kept_and_nothing_else(world: World) 
 )
 def test_what_an_object_keeps_is_validated_like_a_request(text: str, said: str) -> None:
     """Whoever may write an object may have written its annotations."""
-    found = {"metadata": {"annotations": {kept.ANNOTATION: text}}}
-    with pytest.raises(kept.KeptError, match=re.escape(said)):
-        kept.read(found)
+    found = {"metadata": {"annotations": {persisted_metadata.ANNOTATION: text}}}
+    with pytest.raises(persisted_metadata.KeptError, match=re.escape(said)):
+        persisted_metadata.read(found)
 
 
 def test_an_error_that_nobody_foresaw_is_its_object_s_problem_and_logged_once(
@@ -351,7 +351,7 @@ def test_an_error_that_nobody_foresaw_is_its_object_s_problem_and_logged_once(
             raise RuntimeError("a mistake of ours")
         return of_manifest(source, objects)
 
-    monkeypatch.setattr("shopmesh.kubernetes.conversions.of_manifest", broken)
+    monkeypatch.setattr("shopmesh.kubernetes.controller.desired_state.of_manifest", broken)
     for number in range(3):
         node = copy.deepcopy(world.object("VirtualNode", "customer"))
         node["metadata"]["labels"] = {"again": str(number)}
@@ -366,12 +366,12 @@ def test_an_error_that_nobody_foresaw_is_its_object_s_problem_and_logged_once(
 
 def test_the_services_of_a_preview_router_come_and_go_with_it(world: World) -> None:
     """The 2018-10-01 API works in a cluster too: its derived services know their router there."""
-    from shopmesh.appmesh import operations, protocol
-    from shopmesh.appmesh.model import PREVIEW
+    from shopmesh.appmesh.api import operations, rest_json
+    from shopmesh.appmesh.api.model import PREVIEW
 
     def do(operation: str, **parameters: Any) -> None:
-        call = protocol.call(PREVIEW, operation)
-        checked = protocol.validated(call, parameters)
+        call = rest_json.call(PREVIEW, operation)
+        checked = rest_json.validated(call, parameters)
         world.run(world.store.submit(lambda t: operations.handle(call.operation, checked, t, world.store.context())))
 
     names = {"meshName": "shopmesh", "virtualRouterName": "stock-vr"}
@@ -387,25 +387,27 @@ def test_the_services_of_a_preview_router_come_and_go_with_it(world: World) -> N
 
 def test_a_canary_lives_in_its_router_s_object(world: World) -> None:
     """Whatever replica looks after it finds its plan, and sees when somebody else changes the route."""
-    from shopmesh.canary import plan, record, steps
+    from shopmesh.canary import canary_state, plan, transitions
 
     key = Key("route", ("shopmesh", *ROUTE))
     wanted = plan.read({"to": "product-v2-vn", "steps": [10, 50], "every": 10})
-    world.run(world.store.submit(lambda t: steps.start(key, "product", wanted, "me", 5.0, t, world.store.context())))
+    world.run(
+        world.store.submit(lambda t: transitions.start(key, "product", wanted, "me", 5.0, t, world.store.context()))
+    )
     assert {"product-vn": 90, "product-v2-vn": 10} == weights(world)
 
     again = World()
     again.tell(*demo(), world.object("VirtualRouter", "product"))
-    found = again.store.state.get(record.key(key))
+    found = again.store.state.get(canary_state.key(key))
     assert found is not None
-    assert record.of(found).running
-    settled = again.run(again.store.submit(lambda t: steps.settle(key, t, again.store.context())))
+    assert canary_state.of(found).running
+    settled = again.run(again.store.submit(lambda t: transitions.settle(key, t, again.store.context())))
     assert settled.running
 
     edited = copy.deepcopy(again.object("VirtualRouter", "product"))
     edited["spec"]["routes"][0]["httpRoute"]["action"]["weightedTargets"][0]["weight"] = 80
     again.tell(edited)
-    stopped = again.run(again.store.submit(lambda t: steps.settle(key, t, again.store.context())))
+    stopped = again.run(again.store.submit(lambda t: transitions.settle(key, t, again.store.context())))
     again.close()
     assert "stopped" == stopped.phase
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from shopmesh.appmesh.manifests import DocumentError, as_yaml, documents
-from shopmesh.kubernetes.workloads import TEMPLATES, Written, injected
+from shopmesh.documents import DocumentError, as_yaml, documents
+from shopmesh.kubernetes.injection.workloads import TEMPLATES, Written, injected
 
 MESH: Any = {"kind": "Mesh", "metadata": {"name": "shop"}, "spec": {"namespaceSelector": {}}}
 

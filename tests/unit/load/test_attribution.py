@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shopmesh.load.attribution import BODY_PATTERN, Attribution, pattern, service_of
+from shopmesh.load.judgement.attribution import BODY_PATTERN, Attribution, pattern, service_of
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,11 @@ from html.parser import HTMLParser
 
 from rich.console import Console
 
-from shopmesh.load.html import page
-from shopmesh.load.promises import Promises, complaints
-from shopmesh.load.record import Record
-from shopmesh.load.report import reported
-from shopmesh.load.text import rendered
+from shopmesh.load.judgement.assertions import Promises, complaints
+from shopmesh.load.report.html import page
+from shopmesh.load.report.report import reported
+from shopmesh.load.report.result_file import Record
+from shopmesh.load.report.text import rendered
 from tests.support.loads import canary, simulated
 
 PROMISES = Promises(split=True, errors=0.0)

@@ -8,7 +8,7 @@ import math
 import pytest
 from scipy import stats
 
-from shopmesh.load.plan import Plan, Segment, constant, segments
+from shopmesh.load.engine.plan import Plan, Segment, constant, segments
 
 
 def test_a_constant_rate_is_even() -> None:

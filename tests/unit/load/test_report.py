@@ -8,16 +8,16 @@ from dataclasses import replace
 import pytest
 from scipy import stats
 
-from shopmesh.load.compare import compared, failures_differ
-from shopmesh.load.document import summary
-from shopmesh.load.judging import chance, needed, nothing_of
-from shopmesh.load.promises import Promises, complaints
-from shopmesh.load.record import RecordError, parsed
-from shopmesh.load.report import UNKNOWN, Report, reported
-from shopmesh.load.series import MOST_POINTS, spans
-from shopmesh.load.tally import NOT_SENT_BUSY, NOT_SENT_LATE, Tally
-from shopmesh.load.text import milliseconds
-from shopmesh.load.weights import Setting
+from shopmesh.load.engine.results import NOT_SENT_BUSY, NOT_SENT_LATE, Tally
+from shopmesh.load.judgement.assertions import Promises, complaints
+from shopmesh.load.judgement.significance import chance, needed, nothing_of
+from shopmesh.load.judgement.weights import Setting
+from shopmesh.load.report.comparison import compared, failures_differ
+from shopmesh.load.report.json_report import summary
+from shopmesh.load.report.report import UNKNOWN, Report, reported
+from shopmesh.load.report.result_file import RecordError, parsed
+from shopmesh.load.report.series import MOST_POINTS, spans
+from shopmesh.load.report.text import milliseconds
 from tests.support.loads import canary, product, simulated
 
 QUARTER = [Setting(-1.0, -1.0, product(0.25))]

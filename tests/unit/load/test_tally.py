@@ -9,8 +9,8 @@ from hdrh.histogram import HdrHistogram
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shopmesh.load.latency import Latencies
-from shopmesh.load.tally import CLOSED, MOST_BINS, MOST_CELLS, Bins, Outcome, Tally
+from shopmesh.load.engine.latency import Latencies
+from shopmesh.load.engine.results import CLOSED, MOST_BINS, MOST_CELLS, Bins, Outcome, Tally
 
 HEADERS = (None, b"order/1.0", b"customer/1.0, product/2.0")
 

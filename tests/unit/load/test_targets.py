@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shopmesh.load.targets import Origin, chooser, target
+from shopmesh.load.engine.targets import Origin, chooser, target
 
 
 @pytest.mark.parametrize(

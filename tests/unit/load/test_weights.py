@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from shopmesh.load.weights import Route, Setting, given, phases, steps, understood
+from shopmesh.load.judgement.weights import Route, Setting, given, phases, steps, understood
 
 VERSIONS = {"product-vn": "product/1.0", "product-v2-vn": "product/2.0", "other-vn": "other/1"}
 

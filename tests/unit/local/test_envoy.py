@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shopmesh.local.envoy import with_version
+from shopmesh.local.mesh.envoy import with_version
 
 
 @pytest.mark.parametrize(

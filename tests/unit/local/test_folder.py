@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from shopmesh.local.errors import StartError
-from shopmesh.local.folder import RunFolder, Running, processes, socket_path
+from shopmesh.local.run_dir import RunFolder, Running, processes, socket_path
 from tests.support.process import eventually
 
 SLEEP = "import time; time.sleep(60)"

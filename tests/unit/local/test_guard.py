@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from shopmesh.local.guard import Guard, end, left_over
+from shopmesh.local.processes.orphan_reaper import Guard, end, left_over
 from tests.support.process import eventually
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
@@ -34,7 +34,7 @@ def test_programs_end_when_the_one_who_watches_them_is_killed() -> None:
     """kill -9 of the process that holds the guard ends the program that the guard was told of."""
     code = (
         "import subprocess, sys, time\n"
-        "from shopmesh.local.guard import Guard\n"
+        "from shopmesh.local.processes.orphan_reaper import Guard\n"
         "guard = Guard('test')\n"
         f"child = subprocess.Popen({SLEEP!r}, start_new_session=True)\n"
         "guard.watch(child.pid)\n"

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from shopmesh.local.errors import StartError
-from shopmesh.local.guard import Guard
-from shopmesh.local.keeper import Keeper, Patience, Program, ready_or_given_up
+from shopmesh.local.processes.orphan_reaper import Guard
+from shopmesh.local.processes.supervisor import Keeper, Patience, Program, ready_or_given_up
 
 IMPATIENT = Patience(first_wait=0.01, longest_wait=0.02, deaths=3)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shopmesh.local.lines import Lines
+from shopmesh.local.processes.lines import Lines
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shopmesh.local.readable import readable
+from shopmesh.local.processes.log_format import readable
 
 
 @pytest.mark.parametrize(

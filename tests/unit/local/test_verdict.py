@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from shopmesh.load.judging import needed
+from shopmesh.load.judgement.significance import needed
 from shopmesh.local.demo.verdict import Loss, Version, WayIn, complaints
 
 FINE = WayIn(sent=10_000, answered=10_000, failures={}, p50=0.01, p99=0.02)

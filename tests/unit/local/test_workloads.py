@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from shopmesh.appmesh.manifests import DocumentError
+from shopmesh.documents import DocumentError
 from shopmesh.local.errors import StartError
-from shopmesh.local.mesh import without_nodes
-from shopmesh.local.workloads import Workload, chosen, module_of, promised, promised_gateways, read
+from shopmesh.local.mesh.from_manifests import Workload, chosen, module_of, promised, promised_gateways, read
+from shopmesh.local.mesh.resources import without_nodes
 
 PROJECT = Path(__file__).parents[3]
 NODE = """

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from shopmesh.new.changes import Changes
+from shopmesh.new.file_transaction import Changes
 
 CHANGES = Changes(
     made={"new/deep/a.py": "a\n", "new/run": "#!/bin/sh\n", "b.py": "b\n"},

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from shopmesh.new.documents import with_containers, with_version, without_containers, without_version
 from shopmesh.new.errors import NewError
+from shopmesh.new.yaml_edits import with_containers, with_version, without_containers, without_version
 
 ROOT = Path(__file__).resolve().parents[3]
 NODE = """\

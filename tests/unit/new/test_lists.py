@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from shopmesh.new.errors import NewError
-from shopmesh.new.lists import List
+from shopmesh.new.line_edits import List
 
 LIST = List("some/{name}.yaml", "resources:", "  - ", "  - {workload}.yaml", "  - {workload}.yaml\n")
 TEXT = "# resources: of all\nresources:\n  - order.yaml\n  - product.yaml\n  - product-v9.yaml\n\n# the end\n  - none\n"

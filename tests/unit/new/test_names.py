@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from shopmesh.new import plan
+from shopmesh.new import scaffold
 from shopmesh.new.errors import NewError
 from shopmesh.new.names import LONGEST, TAKEN, Name, Version, name_of, version_of
 from shopmesh.new.templates import Templates
@@ -60,7 +60,7 @@ def test_every_word_of_the_templates_is_taken(calls: tuple[str, ...]) -> None:
     """A name whose words are something else's in the same file would break the code, or change what it means."""
     name = Name("placeholder")
     own = {name.text, name.title, name.plural, name.plural.upper()}
-    made = Templates(plan.words_of(name, version_of("1.0"), "python", calls)).folder("python")
+    made = Templates(scaffold.words_of(name, version_of("1.0"), "python", calls)).folder("python")
     used: set[str] = set()
     for text in (text for path, text in made.items() if path.endswith(".py")):
         for node in ast.walk(ast.parse(text)):

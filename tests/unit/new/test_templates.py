@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from shopmesh.new import plan
-from shopmesh.new.documents import with_containers, with_version
+from shopmesh.new import scaffold
 from shopmesh.new.names import LONGEST, Name, version_of
 from shopmesh.new.templates import Templates, laid_out
+from shopmesh.new.yaml_edits import with_containers, with_version
 from tests.support.process import BIN
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -18,7 +18,7 @@ CANARIES = {"customer": "1.5", "product": "2.0"}
 
 
 def of(service: str, version: str = "1.0", language: str = "python", calls: tuple[str, ...] = ()) -> Templates:
-    words = plan.words_of(Name(service), version_of(version), language, calls)
+    words = scaffold.words_of(Name(service), version_of(version), language, calls)
     return Templates(words | {"extended": f"{service.upper()}S"})
 
 

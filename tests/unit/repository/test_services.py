@@ -12,7 +12,7 @@ import yaml
 
 from services.chassis.config import Config
 from services.chassis.peers import Peers
-from shopmesh.local.workloads import arguments_of, promised, read
+from shopmesh.local.mesh.from_manifests import arguments_of, promised, read
 from tests.unit.repository.test_repository import ROOT, SERVICES, pyproject
 
 IN_PYTHON = [service for service in SERVICES if (ROOT / "services" / service / "app.py").exists()]

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from shopmesh.appmesh import findings
-from shopmesh.appmesh.manifests import Declared
-from shopmesh.appmesh.manifests.gateway_api import gateway_api
 from shopmesh.appmesh.store import Key, Resource, State
-from shopmesh.server.splits import splits
-from shopmesh.xds.dependencies import Parts
+from shopmesh.documents import Declared
+from shopmesh.documents.gateway_api import gateway_api
+from shopmesh.server.traffic.splits import splits
+from shopmesh.xds.incremental import Parts
 from shopmesh.xds.node import ProxyNode
 from shopmesh.xds.snapshot import Snapshot, snapshot
 from tests.support import routing as oracle

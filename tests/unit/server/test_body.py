@@ -8,7 +8,7 @@ import pytest
 from starlette.types import Message, Scope
 
 from shopmesh.appmesh.errors import RequestTooLarge, ServiceUnavailable
-from shopmesh.server.body import UnverifiedBodies
+from shopmesh.server.api.body import UnverifiedBodies
 
 SCOPE: Scope = {"type": "http", "path": "/", "headers": []}
 

@@ -6,13 +6,13 @@ import asyncio
 import json
 from typing import Any, cast
 
+from shopmesh.appmesh.api.rest_json import Response
 from shopmesh.appmesh.context import Context
-from shopmesh.appmesh.protocol import Response
 from shopmesh.appmesh.store import Key, Resource, Transaction
-from shopmesh.canary import plan, record, steps
-from shopmesh.server.canaries import Canaries
-from shopmesh.server.database import Database
+from shopmesh.canary import canary_state, plan, transitions
+from shopmesh.server.canary.canary_api import Canaries
 from shopmesh.server.replicas import ALONE, Replicas
+from shopmesh.server.store.sqlite_store import Database
 from tests.support.planes import Scripted
 from tests.unit.xds.meshes import mesh, shop
 
@@ -76,13 +76,13 @@ def test_a_record_that_is_not_a_canary_s_stops_no_start_and_no_other_canary() ->
             for one in shop({"product": 100, "product-v2": 0}):
                 transaction.put(one)
             wanted = plan.read({"to": "product-v2", "steps": [25, 50]})
-            steps.start(route, "product.local", wanted, "me", 15.0, transaction, context)
+            transitions.start(route, "product.local", wanted, "me", 15.0, transaction, context)
             transaction.put(Resource(broken, {"x": 1}, "uid", 1, 0.0, 0.0))
 
         await store.submit(begin)
         canaries = Canaries(store, lambda: context, cast("Replicas", Forwarding()), ALONE)
         async with canaries.looked_after():
-            assert record.key(route) in canaries._leases
+            assert canary_state.key(route) in canaries._leases
             assert broken not in canaries._leases
         await store.close()
 

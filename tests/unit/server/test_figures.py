@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from shopmesh.server import figures as module
-from shopmesh.server import metrics_proto
-from shopmesh.server.figures import (
+from shopmesh.server.traffic import figures as module
+from shopmesh.server.traffic import metrics_proto
+from shopmesh.server.traffic.figures import (
     MOST_REMEMBERED,
     REMEMBERED_SECONDS,
     Caller,
@@ -19,8 +19,8 @@ from shopmesh.server.figures import (
     Reports,
     Tally,
 )
-from shopmesh.server.metric_families import readings
-from shopmesh.server.time_series import COARSE_SECONDS, RECENT, SLOTS, TimeSeries
+from shopmesh.server.traffic.metric_families import readings
+from shopmesh.server.traffic.time_series import COARSE_SECONDS, RECENT, SLOTS, TimeSeries
 from shopmesh.xds.bootstrap.statistics import LATENCY_BUCKETS_MS
 
 ORDER = Caller("shopmesh", "virtualNode", "order-vn")

@@ -11,10 +11,10 @@ from shopmesh.appmesh import findings as documents
 from shopmesh.appmesh.catalogue import Finding
 from shopmesh.appmesh.catalogue.translation import GATEWAY_HEALTH_CHECK, TCP_PORT_TAKEN
 from shopmesh.appmesh.store import Change, Key, Resource, State, View
-from shopmesh.server.figures import Caller
-from shopmesh.server.findings import Findings
-from shopmesh.server.proxies import ProxyStatus, Refusal
-from shopmesh.server.store import Commit
+from shopmesh.server.grpc.proxies import ProxyStatus, Refusal
+from shopmesh.server.live_findings import Findings
+from shopmesh.server.store.store import Commit
+from shopmesh.server.traffic.figures import Caller
 from tests.unit.xds.meshes import instance, listener, mesh, node, route, router, service, shop
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from shopmesh.server.api.hosts import AllowedHosts, split_authority
 from shopmesh.server.config import Config, ConfigError
-from shopmesh.server.hosts import AllowedHosts, split_authority
 
 HOSTS = AllowedHosts.of(["Mesh.Example.", "192.0.2.7", "2001:DB8:0::7"])
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from shopmesh.appmesh.errors import BadRequest, CrossSiteRequest, MisdirectedRequest, Refusal, UnsupportedMediaType
-from shopmesh.server.hosts import AllowedHosts
-from shopmesh.server.isolation import RequestIsolation, check
+from shopmesh.server.api.hosts import AllowedHosts
+from shopmesh.server.api.isolation import RequestIsolation, check
 
 Headers = list[tuple[str, str]]
 HOST = ("host", "127.0.0.1:9080")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from shopmesh.appmesh.store import Key
-from shopmesh.server.leases import Leases
+from shopmesh.server.canary.leases import Leases
 
 ONE, OTHER = Key("canary", ("shop", "r", "one")), Key("canary", ("shop", "r", "other"))
 

@@ -8,10 +8,10 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from shopmesh.appmesh.store import Change, Key, Resource, State
-from shopmesh.server.proxies import Proxies
-from shopmesh.server.store import Commit, Store
-from shopmesh.xds.conversation import Conversation
+from shopmesh.server.grpc.proxies import Proxies
+from shopmesh.server.store.store import Commit, Store
 from shopmesh.xds.node import Identity
+from shopmesh.xds.stream.delta_stream import Conversation
 
 ORDER = Identity("shop", "virtualNode", "order", "order-1")
 

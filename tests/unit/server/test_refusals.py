@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from shopmesh.server.refusals import MOST_LINES, SECONDS, Refusals
+from shopmesh.server.grpc.rate_limited_log import MOST_LINES, SECONDS, Refusals
 
 log = logging.getLogger(__name__)
 

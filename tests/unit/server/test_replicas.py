@@ -11,15 +11,15 @@ from typing import Any
 
 import pytest
 
+from shopmesh.appmesh.api.rest_json import Response
 from shopmesh.appmesh.catalogue.translation import MISSING_NODE
-from shopmesh.appmesh.protocol import Response
 from shopmesh.appmesh.store import Key
-from shopmesh.server.database import Database
-from shopmesh.server.figures import Caller, Figures, LeftOff, Reading, Tally
-from shopmesh.server.proxies import Proxies, ProxyStatus, Refusal, TypeStatus
+from shopmesh.server.grpc.proxies import Proxies, ProxyStatus, Refusal, TypeStatus
 from shopmesh.server.replicas import ChangeStatus, Handover, Local, Peer, PeerError, Question, Replicas, Told
 from shopmesh.server.replicas.merge import merged, of_revision
-from shopmesh.server.replicas.told import MalformedError
+from shopmesh.server.replicas.peer_protocol import MalformedError
+from shopmesh.server.store.sqlite_store import Database
+from shopmesh.server.traffic.figures import Caller, Figures, LeftOff, Reading, Tally
 
 ORDER = Caller("shop", "virtualNode", "order")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shopmesh.server.sent_clusters import LATE_SECONDS, MOST_LATE, SentClusters
+from shopmesh.server.traffic.sent_clusters import LATE_SECONDS, MOST_LATE, SentClusters
 from shopmesh.xds.resources import Collection, resource
 
 

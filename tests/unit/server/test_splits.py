@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from shopmesh.appmesh.store import Change, Key, Resource, State
-from shopmesh.server.figures import Caller, Tally
-from shopmesh.server.splits import counts, splits
+from shopmesh.server.traffic.figures import Caller, Tally
+from shopmesh.server.traffic.splits import counts, splits
 
 ORDER = Caller("shopmesh", "virtualNode", "order-vn")
 OTHER = Caller("shopmesh", "virtualNode", "other-vn")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from shopmesh.server.config import Config, ConfigError
-from shopmesh.server.token import read_token
+from shopmesh.server.grpc.shared_token import read_token
 
 TOKEN = "0123456789abcdef"
 

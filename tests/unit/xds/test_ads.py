@@ -11,12 +11,12 @@ from envoy.config.core.v3.base_pb2 import Node
 from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryRequest
 
 from shopmesh.appmesh.store import Key, Resource, Transaction
-from shopmesh.server import instances, transport
-from shopmesh.server import proxies as registry
-from shopmesh.server.ads import Ads, AdsSession
-from shopmesh.server.database import Database
-from shopmesh.server.proxies import Proxies
-from shopmesh.server.transport import StreamError
+from shopmesh.server.grpc import ads_transport, instance_registry
+from shopmesh.server.grpc import proxies as registry
+from shopmesh.server.grpc.ads import Ads, AdsSession
+from shopmesh.server.grpc.ads_transport import StreamError
+from shopmesh.server.grpc.proxies import Proxies
+from shopmesh.server.store.sqlite_store import Database
 from shopmesh.xds import snapshot as snapshots
 from shopmesh.xds.instances import withdraw
 from shopmesh.xds.node import ProxyNode
@@ -288,7 +288,7 @@ async def test_streams_are_bounded(plane: Plane) -> None:
 
 def test_streams_of_a_proxy_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that one proxy does not take those of all others; what it gives back it may have again."""
-    monkeypatch.setattr(transport, "MOST_STREAMS_OF_A_PROXY", 2)
+    monkeypatch.setattr(ads_transport, "MOST_STREAMS_OF_A_PROXY", 2)
 
     async def test(plane: Plane) -> None:
         first, _ = plane.proxy(), plane.proxy()
@@ -303,7 +303,7 @@ def test_streams_of_a_proxy_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_instances_of_a_node_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ever new names of instances do not fill the store; those that are there stay, and may still change."""
-    monkeypatch.setattr(instances, "MOST_OF_A_NODE", 2)
+    monkeypatch.setattr(instance_registry, "MOST_OF_A_NODE", 2)
 
     async def test(plane: Plane) -> None:
         await plane.put(*meshes.shop())
@@ -323,7 +323,7 @@ def test_instances_of_nodes_that_do_not_exist_are_bounded(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A workload may say that it is ready before its documents are applied, and nobody may make up any number."""
-    monkeypatch.setattr(instances, "MOST_OF_NO_NODE", 2)
+    monkeypatch.setattr(instance_registry, "MOST_OF_NO_NODE", 2)
 
     async def test(plane: Plane) -> None:
         await plane.put(*meshes.shop())

@@ -19,7 +19,7 @@ from envoy.extensions.upstreams.http.v3 import http_protocol_options_pb2
 from google.protobuf.json_format import ParseDict
 
 from shopmesh.xds.bootstrap import BootstrapError, Options, bootstrap
-from shopmesh.xds.bootstrap.messages import Json
+from shopmesh.xds.bootstrap.envoy_json import Json
 from shopmesh.xds.node import ProxyNode, parse
 from tests.unit.xds.test_node import EXPLICIT
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryRequest, DeltaDiscoveryResponse
 
-from shopmesh.xds import ledger
-from shopmesh.xds.conversation import MOST_CHARACTERS, MOST_OTHER_TYPES, Conversation
-from shopmesh.xds.ledger import LimitError
 from shopmesh.xds.resources import TYPE_URLS
-from shopmesh.xds.responses import Responses
 from shopmesh.xds.snapshot import Snapshot, SnapshotError, of
-from shopmesh.xds.subscription import MOST_IN_FLIGHT
+from shopmesh.xds.stream import subscription_state
+from shopmesh.xds.stream.delta_stream import MOST_CHARACTERS, MOST_OTHER_TYPES, Conversation
+from shopmesh.xds.stream.responses import Responses
+from shopmesh.xds.stream.subscription import MOST_IN_FLIGHT
+from shopmesh.xds.stream.subscription_state import LimitError
 from tests.unit.xds.envoys import Envoy, made, simple, snapshot_of
 
 
@@ -417,7 +417,7 @@ def test_unknown_types_are_bounded() -> None:
 
 def test_names_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nor more than so many names of a type."""
-    monkeypatch.setattr(ledger, "MOST_NAMES", 3)
+    monkeypatch.setattr(subscription_state, "MOST_NAMES", 3)
     stream = Stream(simple({}))
 
     with pytest.raises(LimitError, match="names"):
@@ -445,7 +445,7 @@ def test_what_a_client_says_to_have_counts_as_what_it_asks_for() -> None:
 
 def test_names_that_are_given_up_again_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """A client with a wildcard is to be told of each of them, which a slow one may put off for ever."""
-    monkeypatch.setattr(ledger, "MOST_NAMES", 3)
+    monkeypatch.setattr(subscription_state, "MOST_NAMES", 3)
     stream = Stream()
     stream.ask("clusters", "*")
 
@@ -469,7 +469,7 @@ def test_the_text_of_a_refusal_is_bounded() -> None:
     (response,) = stream.ask("clusters")
     stream.answer(response, error="x" * 1_000_000)
 
-    assert ledger.LONGEST_REFUSAL == len(stream.conversation.types["clusters"].message or "")
+    assert subscription_state.LONGEST_REFUSAL == len(stream.conversation.types["clusters"].message or "")
 
 
 def test_nothing_is_answered_before_there_is_a_snapshot() -> None:

@@ -8,11 +8,11 @@ from collections import deque
 from hypothesis import settings, strategies
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from shopmesh.xds.conversation import Conversation
 from shopmesh.xds.resources import TYPES, Collection, TypeName
-from shopmesh.xds.responses import Responses
 from shopmesh.xds.snapshot import Snapshot, of
-from shopmesh.xds.subscription import MOST_IN_FLIGHT
+from shopmesh.xds.stream.delta_stream import Conversation
+from shopmesh.xds.stream.responses import Responses
+from shopmesh.xds.stream.subscription import MOST_IN_FLIGHT
 from tests.unit.xds.envoys import Envoy, made, snapshot_of
 
 CLUSTERS = ("c0", "c1", "c2", "c3")

@@ -8,10 +8,12 @@ from collections.abc import Callable
 import pytest
 
 from shopmesh.appmesh.store import Key, Resource, State
-from shopmesh.xds import clusters, egress, services
-from shopmesh.xds.dependencies import PartId, Parts, Reader, _Part
+from shopmesh.xds.incremental import PartId, Parts, Reader, _Part
 from shopmesh.xds.node import ProxyNode
 from shopmesh.xds.snapshot import Snapshot, snapshot
+from shopmesh.xds.translate import egress
+from shopmesh.xds.translate.clusters import clusters
+from shopmesh.xds.translate.http import virtual_hosts as services
 from tests.unit.xds import meshes
 
 CALLER = ProxyNode(mesh="shop", name="order", instance="i").shape

@@ -12,9 +12,9 @@ from google.protobuf.json_format import MessageToDict
 from shopmesh.appmesh.annotations import VOCABULARY
 from shopmesh.appmesh.catalogue.translation import ANNOTATION_WITHOUT_EFFECT
 from shopmesh.appmesh.store import Resource, State
-from shopmesh.xds.dependencies import Parts
-from shopmesh.xds.effects import EFFECTS
+from shopmesh.xds.incremental import Parts
 from shopmesh.xds.snapshot import snapshot
+from shopmesh.xds.translate.effects import EFFECTS
 from tests.unit.xds import meshes
 from tests.unit.xds.meshes import listener, node, route, service, shop
 from tests.unit.xds.test_translation import hosts, message, proxy, translated

@@ -11,7 +11,7 @@ from envoy.config.bootstrap.v3.bootstrap_pb2 import Bootstrap
 
 from shopmesh.xds.bootstrap import BootstrapError, Options, bootstrap
 from shopmesh.xds.bootstrap.environment import Resource, control_plane, options, resource, service_cluster
-from shopmesh.xds.bootstrap.messages import Json
+from shopmesh.xds.bootstrap.envoy_json import Json
 from shopmesh.xds.bootstrap.variables import VARIABLES, table, table_of_unused, unused
 from shopmesh.xds.node import ProxyNode, parse
 from tests.unit.xds.test_bootstrap import parsed

@@ -13,7 +13,7 @@ from envoy.extensions.filters.network.http_connection_manager.v3.http_connection
 from google.protobuf.json_format import MessageToDict
 
 from shopmesh.appmesh.store import Document, Resource, State
-from shopmesh.xds.dependencies import Parts
+from shopmesh.xds.incremental import Parts
 from shopmesh.xds.node import Mode, ProxyNode
 from shopmesh.xds.snapshot import Snapshot, snapshot
 from tests.unit.xds import meshes

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from shopmesh.appmesh.annotations.protobuf import merged
 from shopmesh.appmesh.store import Resource, State
-from shopmesh.xds.dependencies import Parts
+from shopmesh.xds.incremental import Parts
 from shopmesh.xds.snapshot import Snapshot, snapshot
 from tests.support.policies import ANYTHING
 from tests.unit.xds import meshes

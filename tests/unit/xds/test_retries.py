@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from shopmesh.appmesh.resolved import DEFAULT_RETRY, retry
-from shopmesh.xds import retries
+from shopmesh.xds.translate.http import retries
 
 
 def test_the_default_policy() -> None:

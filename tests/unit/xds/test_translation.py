@@ -25,7 +25,7 @@ from google.protobuf.json_format import MessageToDict
 
 from shopmesh.appmesh.host_policy import HostPolicy
 from shopmesh.appmesh.store import Document, Resource, State
-from shopmesh.xds.dependencies import Parts
+from shopmesh.xds.incremental import Parts
 from shopmesh.xds.node import Mode, ProxyNode
 from shopmesh.xds.resources import TypeName
 from shopmesh.xds.snapshot import Snapshot, snapshot

@@ -8,7 +8,7 @@ import pytest
 from google.protobuf.json_format import MessageToDict
 
 from shopmesh.appmesh.store import Document
-from shopmesh.xds import pools, upstream_health
+from shopmesh.xds.translate.clusters import circuit_breakers, upstream_health
 from tests.unit.xds.meshes import listener, node, shop
 from tests.unit.xds.test_translation import message, translated
 
@@ -101,7 +101,7 @@ _OPEN = {
 )
 def test_connection_pools(pool: Document | None, expected: dict[str, Any]) -> None:
     """9, 10: what is written bounds, all else is open."""
-    (made,) = MessageToDict(pools.circuit_breakers(pool))["thresholds"]
+    (made,) = MessageToDict(circuit_breakers.circuit_breakers(pool))["thresholds"]
 
     assert {**_OPEN, **expected} == made
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from shopmesh.appmesh.annotations.amounts import milliseconds, shared
 from shopmesh.appmesh.annotations.annotation import Annotation, Malformed
+from shopmesh.appmesh.annotations.quantities import milliseconds, shared
 
 KINDS = ("route", "virtualService", "virtualNode", "gatewayRoute", "virtualGateway")
 

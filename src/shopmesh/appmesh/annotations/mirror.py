@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from shopmesh.appmesh.annotations.amounts import shared
 from shopmesh.appmesh.annotations.annotation import Annotation, Malformed
+from shopmesh.appmesh.annotations.quantities import shared
 
 
 class Mirror(NamedTuple):

@@ -16,7 +16,7 @@ from google.protobuf import descriptor_pool, json_format, message_factory
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from shopmesh.appmesh.annotations.annotation import Malformed
-from shopmesh.appmesh.validate import hint, quote
+from shopmesh.appmesh.api.validation import hint, quote
 
 Json = Any
 TYPE = "@type"

@@ -3,8 +3,8 @@
     View, Resource ──CHECKS[kind]──► Finding       one small function a type; to add one, write it and name it here
 
 They need the documents alone, so they hold for files without a control plane as well. What only a running mesh shows
-is found in `shopmesh.server.findings`, what is wrong around it in `shopmesh.cli.surroundings`; the types of all of them
-are in `shopmesh.appmesh.catalogue`.
+is found in `shopmesh.server.live_findings`, what is wrong around it in `shopmesh.cli.environment_checks`; the types of
+all of them are in `shopmesh.appmesh.catalogue`.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from shopmesh.appmesh.catalogue import Finding
 from shopmesh.appmesh.catalogue.documents import GATEWAY_SHADOWED, SHADOWED
-from shopmesh.appmesh.findings.reach import Reach, gateway_reach, reach
+from shopmesh.appmesh.findings.match_set import Reach, gateway_reach, reach
 from shopmesh.appmesh.kinds import ROUTE_KINDS
 from shopmesh.appmesh.resolved import gateway_route, ports, route
 from shopmesh.appmesh.store import Key, Resource, View

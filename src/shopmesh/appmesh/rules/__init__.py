@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from shopmesh.appmesh.api.validation import refuse
 from shopmesh.appmesh.errors import Conflict
 from shopmesh.appmesh.kinds import describe
 from shopmesh.appmesh.rules import gateways, listeners, names, nodes, routes
-from shopmesh.appmesh.rules.candidate import Candidate, Rule
+from shopmesh.appmesh.rules.rule_input import Candidate, Rule
 from shopmesh.appmesh.store import Document, Key, View
-from shopmesh.appmesh.validate import refuse
 
 RULES: Mapping[str, tuple[Rule, ...]] = MappingProxyType(
     {

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from shopmesh.appmesh.api.validation import Problem, quote
 from shopmesh.appmesh.kinds import ROUTE_KINDS
-from shopmesh.appmesh.rules.candidate import Candidate, Json
 from shopmesh.appmesh.rules.matches import (
     exactly_one,
     header_problems,
@@ -15,8 +15,8 @@ from shopmesh.appmesh.rules.matches import (
     query_problems,
 )
 from shopmesh.appmesh.rules.names import host_problems
+from shopmesh.appmesh.rules.rule_input import Candidate, Json
 from shopmesh.appmesh.store import Document, Key
-from shopmesh.appmesh.validate import Problem, quote
 
 KINDS_OF_GATEWAYS = tuple(kind for kind in ROUTE_KINDS if kind != "tcpRoute")
 # https://docs.aws.amazon.com/app-mesh/latest/userguide/gateway-routes.html

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from shopmesh.appmesh.rules.candidate import Candidate, Json, duration_problems
-from shopmesh.appmesh.validate import Problem, quote
+from shopmesh.appmesh.api.validation import Problem, quote
+from shopmesh.appmesh.rules.rule_input import Candidate, Json, duration_problems
 
 
 def ports_differ(candidate: Candidate) -> Iterator[Problem]:

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import re2
 
-from shopmesh.appmesh.rules.candidate import Json
-from shopmesh.appmesh.validate import Problem, quote
+from shopmesh.appmesh.api.validation import Problem, quote
+from shopmesh.appmesh.rules.rule_input import Json
 
 # Envoy's re2.max_program_size.error_level, which stock Envoy has at its default.
 # https://www.envoyproxy.io/docs/envoy/latest/api-v3/type/matcher/v3/regex.proto

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from shopmesh.appmesh.api.validation import Problem, quote
 from shopmesh.appmesh.store import Key, View
-from shopmesh.appmesh.validate import Problem, quote
 
 LONGEST_HOST = 253
 # What a Host header can carry and Envoy takes as a domain literally: no wildcard, port, space or path.

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from shopmesh.appmesh.api.validation import Problem, quote
 from shopmesh.appmesh.rules import operators
-from shopmesh.appmesh.rules.candidate import Candidate
 from shopmesh.appmesh.rules.names import host_problems
+from shopmesh.appmesh.rules.rule_input import Candidate
 from shopmesh.appmesh.texts import is_address
-from shopmesh.appmesh.validate import Problem, quote
 
 
 def backends(candidate: Candidate) -> Iterator[Problem]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from shopmesh.appmesh.validate import Problem, quote
+from shopmesh.appmesh.api.validation import Problem, quote
 
 BARE = frozenset(
     """

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from shopmesh.appmesh.api.validation import Problem, quote
 from shopmesh.appmesh.kinds import ROUTE_KINDS
-from shopmesh.appmesh.rules.candidate import Candidate, Json, duration_problems, milliseconds
 from shopmesh.appmesh.rules.matches import (
     exactly_one,
     header_problems,
@@ -13,8 +13,8 @@ from shopmesh.appmesh.rules.matches import (
     path_problems,
     query_problems,
 )
+from shopmesh.appmesh.rules.rule_input import Candidate, Json, duration_problems, milliseconds
 from shopmesh.appmesh.store import Document, Key
-from shopmesh.appmesh.validate import Problem, quote
 
 # "The total weight for all targets combined must be less than or equal to 100": the model's text for WeightedTarget.
 LARGEST_TOTAL = 100

@@ -19,17 +19,17 @@ from rich.console import Console
 from rich.text import Text
 
 from shopmesh.appmesh.kinds import weighted_targets
-from shopmesh.appmesh.manifests import Declared
 from shopmesh.canary import plan as plans
-from shopmesh.client.releasing import release
-from shopmesh.console import PlainTable
-from shopmesh.load.engine import steady
-from shopmesh.local.demo.houses import OwnMachine
-from shopmesh.local.demo.play import Screen, Stage
+from shopmesh.client.canary_loop import release
+from shopmesh.documents import Declared
+from shopmesh.load.engine.open_loop import steady
+from shopmesh.local.demo.environments import OwnMachine
+from shopmesh.local.demo.scenario import Screen, Stage
 from shopmesh.local.http import until
-from shopmesh.local.machine import Machine
-from shopmesh.local.ports import LOOPBACK
-from shopmesh.local.workloads import Workload
+from shopmesh.local.mesh.from_manifests import Workload
+from shopmesh.local.mesh.local_mesh import Machine
+from shopmesh.local.processes.ports import LOOPBACK
+from shopmesh.output.console import PlainTable
 
 FAULTS = {"errorShare": 0.2, "delayMs": 50}
 NOTICED_SECONDS = 15.0

@@ -9,21 +9,22 @@ from typing import TypeVar
 
 from rich.console import Console
 
-from shopmesh.appmesh.manifests import Declared
 from shopmesh.client import Client
-from shopmesh.local.demo import rollback, table
-from shopmesh.local.demo.houses import OwnMachine, RunningMesh
-from shopmesh.local.demo.play import Play, Report, Stage
-from shopmesh.local.demo.screen import Watched
+from shopmesh.documents import Declared
+from shopmesh.local.demo import report as table
+from shopmesh.local.demo import rollback
+from shopmesh.local.demo.environments import OwnMachine, RunningMesh
+from shopmesh.local.demo.progress_view import Watched
+from shopmesh.local.demo.scenario import Play, Report, Stage
 from shopmesh.local.demo.verdict import complaints
 from shopmesh.local.errors import StartError
-from shopmesh.local.folder import RunFolder
-from shopmesh.local.machine import Machine
-from shopmesh.local.ports import Ports
+from shopmesh.local.mesh.from_manifests import Workload, module_of, promised, read
+from shopmesh.local.mesh.local_mesh import Machine
+from shopmesh.local.processes.ports import Ports
+from shopmesh.local.processes.shutdown import stopping, until_stopped
+from shopmesh.local.processes.terminal import Terminal
+from shopmesh.local.run_dir import RunFolder
 from shopmesh.local.settings import resolved
-from shopmesh.local.stopping import stopping, until_stopped
-from shopmesh.local.terminal import Terminal
-from shopmesh.local.workloads import Workload, module_of, promised, read
 
 T = TypeVar("T")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from shopmesh.load.judging import SIGNIFICANCE, needed
+from shopmesh.load.judgement.significance import SIGNIFICANCE, needed
 from shopmesh.statistics import binomial_test, wilson
 
 

@@ -10,10 +10,10 @@ import ssl
 import time
 from collections.abc import Callable
 
+from shopmesh.server.grpc.rate_limited_log import Refusals
 from shopmesh.server.http.connections import Connection, Connections
 from shopmesh.server.http.limits import HttpLimits
 from shopmesh.server.http.tls import TlsProtocol
-from shopmesh.server.refusals import Refusals
 
 log = logging.getLogger(__name__)
 

@@ -18,9 +18,9 @@ from starlette.types import Scope
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
+from shopmesh.server.grpc.rate_limited_log import Refusals
 from shopmesh.server.http.connections import Connection
 from shopmesh.server.http.limits import HttpLimits
-from shopmesh.server.refusals import Refusals
 
 
 class Phase(enum.Enum):

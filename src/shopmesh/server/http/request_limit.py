@@ -6,9 +6,9 @@ from collections.abc import Collection
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from shopmesh.appmesh import protocol
+from shopmesh.appmesh.api import rest_json
 from shopmesh.appmesh.errors import ServiceUnavailable
-from shopmesh.server.api import deliver
+from shopmesh.server.api.app_mesh import deliver
 
 
 class RequestLimit:
@@ -25,7 +25,7 @@ class RequestLimit:
             await self.app(scope, receive, send)
         elif self._running >= self._most:
             problem = f"{self._most} requests are being answered already; try again"
-            await deliver(protocol.refuse_with(ServiceUnavailable(problem)), send)
+            await deliver(rest_json.refuse_with(ServiceUnavailable(problem)), send)
         else:
             self._running += 1
             try:

@@ -12,11 +12,11 @@ from collections.abc import AsyncIterator, Iterator
 import uvicorn
 from starlette.types import ASGIApp
 
+from shopmesh.server.grpc.rate_limited_log import Refusals
 from shopmesh.server.http.acceptor import Acceptor
 from shopmesh.server.http.connections import Connection
 from shopmesh.server.http.limits import HttpLimits
 from shopmesh.server.http.protocol import LimitedProtocol
-from shopmesh.server.refusals import Refusals
 
 log = logging.getLogger(__name__)
 

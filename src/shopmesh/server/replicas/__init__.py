@@ -10,8 +10,8 @@ A control plane that is alone has no peers, and then nothing is asked and nothin
 from shopmesh.server.replicas.handover import Handover
 from shopmesh.server.replicas.leadership import ALONE, Leadership
 from shopmesh.server.replicas.local import Local
+from shopmesh.server.replicas.peer_protocol import ChangeStatus, Question, Told
 from shopmesh.server.replicas.replicas import FORWARDED, Answer, Missing, Peer, PeerError, Peers, Replicas
-from shopmesh.server.replicas.told import ChangeStatus, Question, Told
 
 __all__ = [
     "ALONE",

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 
-from shopmesh.server.figures import Caller, Figures
+from shopmesh.server.replicas.peer_protocol import MOST_REPORTS, Question, Reporting
 from shopmesh.server.replicas.replicas import Replicas
-from shopmesh.server.replicas.told import MOST_REPORTS, Question, Reporting
+from shopmesh.server.traffic.figures import Caller, Figures
 
 
 class Handover:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from shopmesh.appmesh.catalogue import place
-from shopmesh.server.figures import Caller, Figures
-from shopmesh.server.proxies import Change, Proxies
-from shopmesh.server.replicas.told import ChangeStatus, Question, Told
-from shopmesh.server.store import Store
+from shopmesh.server.grpc.proxies import Change, Proxies
+from shopmesh.server.replicas.peer_protocol import ChangeStatus, Question, Told
+from shopmesh.server.store.store import Store
+from shopmesh.server.traffic.figures import Caller, Figures
 
 LONGEST_WAIT = 60.0
 

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import reduce
 
-from shopmesh.server.figures import Caller, LeftOff, Tally
-from shopmesh.server.proxies import ProxyStatus
-from shopmesh.server.replicas.told import ChangeStatus, Counted, Reporting, Told
+from shopmesh.server.grpc.proxies import ProxyStatus
+from shopmesh.server.replicas.peer_protocol import ChangeStatus, Counted, Reporting, Told
+from shopmesh.server.traffic.figures import Caller, LeftOff, Tally
 
 
 def merged(own: Told, others: Sequence[Told]) -> Told:

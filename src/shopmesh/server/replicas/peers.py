@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 import aiohttp
 import yarl
 
-from shopmesh.appmesh.protocol import Response
+from shopmesh.appmesh.api.rest_json import Response
+from shopmesh.server.api.sigv4 import Signed, sha256, sign
 from shopmesh.server.replicas.replicas import ANSWER_SECONDS, FORWARDED, Peer, PeerError
-from shopmesh.server.sigv4 import Signed, sha256, sign
 
 LARGEST_ANSWER = 32 * 1024 * 1024
 MOST_PEERS = 16

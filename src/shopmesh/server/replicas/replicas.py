@@ -12,14 +12,14 @@ from typing import Any, NamedTuple, Protocol
 from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope
 
-from shopmesh.appmesh import protocol
+from shopmesh.appmesh.api import rest_json
+from shopmesh.appmesh.api.rest_json import Response
 from shopmesh.appmesh.errors import BadRequest, MethodNotAllowed
-from shopmesh.appmesh.protocol import Response
-from shopmesh.server.api import LARGE_BODY, Endpoint
-from shopmesh.server.body import read
+from shopmesh.server.api.app_mesh import LARGE_BODY, Endpoint
+from shopmesh.server.api.body import read
 from shopmesh.server.replicas.local import LONGEST_WAIT, Local
 from shopmesh.server.replicas.merge import merged
-from shopmesh.server.replicas.told import MalformedError, Question, Told
+from shopmesh.server.replicas.peer_protocol import MalformedError, Question, Told
 
 log = logging.getLogger(__name__)
 
@@ -149,11 +149,11 @@ class Replicas:
         if scope["method"] != "POST":
             raise MethodNotAllowed(f"{scope['method']} is not allowed here, POST is", ("POST",))
         try:
-            question = Question.of(protocol.load_object(await read(scope, receive)))
+            question = Question.of(rest_json.load_object(await read(scope, receive)))
         except MalformedError as error:
             raise BadRequest(str(error)) from error
         converged = question.converged is None or await self._local.converged(question.converged, question.wait)
-        return Response(200, protocol.dump(self._local.tell(question, converged).to_document()))
+        return Response(200, rest_json.dump(self._local.tell(question, converged).to_document()))
 
     def _together(self, own: Told, others: Sequence[Told | Missing]) -> Answer:
         heard = [one for one in others if isinstance(one, Told)]
@@ -167,7 +167,7 @@ class Replicas:
         except PeerError as error:
             return [Missing("of the control plane", str(error))]
         self._ids = {peer: found for peer, found in self._ids.items() if peer in peers}
-        body = protocol.dump(question.to_document())
+        body = rest_json.dump(question.to_document())
         answers = await asyncio.gather(
             *(self._ask(peer, question, body, seconds) for peer in peers if self._ids.get(peer) != self.id)
         )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from shopmesh.xds.bootstrap.messages import Json, address, cluster, pipe
+from shopmesh.xds.bootstrap.envoy_json import Json, address, cluster, pipe
 
 CLUSTER = "admin"
 

@@ -7,7 +7,7 @@ import re
 
 from shopmesh.appmesh.texts import is_address
 from shopmesh.xds import names
-from shopmesh.xds.bootstrap.messages import Json, T, address, cluster, http_options, pipe
+from shopmesh.xds.bootstrap.envoy_json import Json, T, address, cluster, http_options, pipe
 from shopmesh.xds.bootstrap.options import BootstrapError, Options
 
 _TOKEN_PATH = re.compile(r"/[\x21-\x7e]+")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from shopmesh.xds import names
 from shopmesh.xds.bootstrap import admin, control_plane, listeners
-from shopmesh.xds.bootstrap.additions import merged
-from shopmesh.xds.bootstrap.messages import Json, T
+from shopmesh.xds.bootstrap.envoy_json import Json, T
 from shopmesh.xds.bootstrap.options import BootstrapError, Options
+from shopmesh.xds.bootstrap.overrides import merged
 from shopmesh.xds.bootstrap.statistics import statistics
 from shopmesh.xds.node import ProxyNode
-from shopmesh.xds.reporting import ReportingError, reporting
+from shopmesh.xds.telemetry_options import ReportingError, reporting
 
 _MOST_DOWNSTREAM_CONNECTIONS = 10_000
 _DEFAULTS = Options()

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from shopmesh.appmesh.texts import is_address, seconds_of
 from shopmesh.xds.bootstrap import tracers
-from shopmesh.xds.bootstrap.messages import Json, address, pipe
+from shopmesh.xds.bootstrap.envoy_json import Json, address, pipe
 from shopmesh.xds.bootstrap.options import BootstrapError, Options
 from shopmesh.xds.bootstrap.tracers import Tracer
 from shopmesh.xds.bootstrap.variables import VARIABLES

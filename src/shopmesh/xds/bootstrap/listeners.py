@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shopmesh.xds.bootstrap import admin
-from shopmesh.xds.bootstrap.messages import Json, T, address, http_listener, not_found
+from shopmesh.xds.bootstrap.envoy_json import Json, T, address, http_listener, not_found
 
 
 def ready(port: int, host: str) -> Json:

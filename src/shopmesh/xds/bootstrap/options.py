@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from shopmesh.xds.bootstrap.messages import Json
+from shopmesh.xds.bootstrap.envoy_json import Json
 from shopmesh.xds.bootstrap.tracers import Tracer
 
 

@@ -8,7 +8,7 @@ https://www.envoyproxy.io/docs/envoy/v1.40.0/api-v3/config/metrics/v3/stats.prot
 from __future__ import annotations
 
 from shopmesh.xds import names
-from shopmesh.xds.bootstrap.messages import Json, T
+from shopmesh.xds.bootstrap.envoy_json import Json, T
 from shopmesh.xds.bootstrap.options import BootstrapError, Options
 from shopmesh.xds.node import ProxyNode
 

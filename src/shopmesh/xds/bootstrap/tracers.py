@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import NamedTuple
 
-from shopmesh.xds.bootstrap.messages import Json, T, address, cluster
+from shopmesh.xds.bootstrap.envoy_json import Json, T, address, cluster
 
 _SECONDS = "1s"
 

@@ -1,0 +1,37 @@
+"""All words, by name. One more is one more module, named here and in `shopmesh.xds.translate.effects`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from shopmesh.appmesh.annotations.annotation import Annotation
+from shopmesh.appmesh.annotations.faults import FAULT_ABORT, FAULT_DELAY
+from shopmesh.appmesh.annotations.headers import (
+    REQUEST_HEADERS_ADD,
+    REQUEST_HEADERS_REMOVE,
+    RESPONSE_HEADERS_ADD,
+    RESPONSE_HEADERS_REMOVE,
+)
+from shopmesh.appmesh.annotations.mirror import MIRROR
+from shopmesh.appmesh.annotations.patch import PATCH
+from shopmesh.appmesh.annotations.rate_limit import RATE_LIMIT
+from shopmesh.appmesh.annotations.service_account import SERVICE_ACCOUNT
+
+VOCABULARY: Mapping[str, Annotation] = MappingProxyType(
+    {
+        annotation.word: annotation
+        for annotation in (
+            MIRROR,
+            FAULT_DELAY,
+            FAULT_ABORT,
+            REQUEST_HEADERS_ADD,
+            REQUEST_HEADERS_REMOVE,
+            RESPONSE_HEADERS_ADD,
+            RESPONSE_HEADERS_REMOVE,
+            RATE_LIMIT,
+            PATCH,
+            SERVICE_ACCOUNT,
+        )
+    }
+)

@@ -1,0 +1,183 @@
+"""The five verbs and the three tag operations, over any kind: parameters and a transaction in, an answer out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from shopmesh.appmesh import arn, host_policy, references, rules, tags
+from shopmesh.appmesh.annotations import annotation_reader
+from shopmesh.appmesh.api.model import Operation
+from shopmesh.appmesh.api.pagination import page
+from shopmesh.appmesh.context import Context
+from shopmesh.appmesh.errors import Conflict, Forbidden, NotFound
+from shopmesh.appmesh.kinds import KINDS, Kind, describe
+from shopmesh.appmesh.store import Document, Key, Resource, Transaction, View
+
+Parameters = Mapping[str, Any]
+Answer = dict[str, Any]
+DEFAULT_LIMIT = 100
+
+
+def perform(operation: Operation, parameters: Parameters, transaction: Transaction, context: Context) -> Answer:
+    """The answer of an operation of 2019-01-25, by output member; raises a Refusal and then wrote nothing that counts.
+
+    `parameters` are validated against the model already.
+    """
+    owner = parameters.get("meshOwner", context.account)
+    if owner != context.account:
+        raise Forbidden(f"meshOwner: account {owner} shares no mesh with {context.account}; leave it out")
+    if operation.kind is None:
+        return _TAG_VERBS[operation.verb](parameters, transaction, context)
+    return _VERBS[operation.verb](operation.kind, parameters, transaction, context)
+
+
+def create(kind: Kind, parameters: Parameters, transaction: Transaction, context: Context) -> Answer:
+    key = key_of(kind, parameters)
+    _require_parent(key, transaction)
+    if transaction.get(key) is not None:
+        raise Conflict(f"{describe(key)} exists already{_in_mesh(key)}; update it, or choose another name")
+    added = tags.merged((), parameters.get("tags", ()))
+    resource = put_new(key, parameters.get("spec", {}), transaction, context, tags=added)
+    return {kind.name: data(resource, context)}
+
+
+def put_new(
+    key: Key,
+    spec: Document,
+    transaction: Transaction,
+    context: Context,
+    tags: tags.Tags = (),
+    derived_from: Key | None = None,
+) -> Resource:
+    """Writes a resource at version 1 once all rules hold for it."""
+    rules.check_name(key, transaction)
+    rules.check(key, spec, transaction)
+    references.resolve(key, spec, transaction)
+    annotation_reader.check(key, tags, [name for name, _ in tags], transaction)
+    host_policy.check(context.host_policy, spec, [name for name, _ in tags])
+    uid = context.new_uid()
+    resource = Resource(key, spec, uid, 1, context.now, context.now, tags, derived_from)
+    transaction.put(resource)
+    return resource
+
+
+def describe_one(kind: Kind, parameters: Parameters, view: View, context: Context) -> Answer:
+    return {kind.name: data(find(key_of(kind, parameters), view), context)}
+
+
+def update(kind: Kind, parameters: Parameters, transaction: Transaction, context: Context) -> Answer:
+    """Replaces the whole specification; the version grows even when it is the same, as the model's text says.
+
+    A virtual service that came with a router of the 2018-10-01 API becomes the updater's own.
+    """
+    before = find(key_of(kind, parameters), transaction)
+    spec = parameters.get("spec", {})
+    rules.check(before.key, spec, transaction)
+    host_policy.check(context.host_policy, spec)
+    references.resolve(before.key, spec, transaction)
+    after = replace(before, spec=spec, version=before.version + 1, updated_at=context.now, derived_from=None)
+    transaction.put(after)
+    return {kind.name: data(after, context)}
+
+
+def delete(kind: Kind, parameters: Parameters, transaction: Transaction, context: Context) -> Answer:
+    """Deletes what nothing uses, and with a router the virtual services that were derived from it."""
+    resource = find(key_of(kind, parameters), transaction)
+    leaving = derived_services(resource.key, transaction)
+    references.release(resource, transaction, frozenset(service.key for service in leaving))
+    for service in leaving:
+        references.release(service, transaction)
+        transaction.delete(service.key)
+    transaction.delete(resource.key)
+    return {kind.name: data(resource, context, status="DELETED")}
+
+
+def list_all(kind: Kind, parameters: Parameters, view: View, context: Context) -> Answer:
+    path = tuple(parameters[name] for name in kind.parameters[:-1])
+    if path:
+        find(Key(kind.parents[-1], path), view)
+    shown, token = page(
+        view.children(kind.name, path),
+        lambda resource: resource.key.name,
+        f"{kind.plural} {'/'.join(path)}",
+        parameters.get("limit", DEFAULT_LIMIT),
+        parameters.get("nextToken"),
+    )
+    answer: Answer = {kind.plural: [_reference(resource, context) for resource in shown]}
+    return {**answer, "nextToken": token} if token else answer
+
+
+def key_of(kind: Kind, parameters: Parameters) -> Key:
+    return Key(kind.name, tuple(parameters[name] for name in kind.parameters))
+
+
+def find(key: Key, view: View) -> Resource:
+    _require_parent(key, view)
+    resource = view.get(key)
+    if resource is None:
+        raise NotFound(f"{describe(key)} does not exist{_in_mesh(key)}")
+    return resource
+
+
+def derived_services(router: Key, view: View) -> list[Resource]:
+    """The virtual services that stand for a 2018-10-01 router's `serviceNames`."""
+    if router.kind != "virtualRouter":
+        return []
+    return [s for s in view.children("virtualService", (router.mesh,)) if s.derived_from == router]
+
+
+def data(resource: Resource, context: Context, status: str = "ACTIVE") -> Answer:
+    """A resource as create, describe, update and delete answer it."""
+    return {
+        **_names(resource.key),
+        "metadata": {**_metadata(resource, context), "uid": resource.uid},
+        "spec": resource.spec,
+        "status": {"status": status},
+    }
+
+
+def _reference(resource: Resource, context: Context) -> Answer:
+    return {**_names(resource.key), **_metadata(resource, context)}
+
+
+def _names(key: Key) -> Answer:
+    return dict(zip(KINDS[key.kind].parameters, key.path, strict=True))
+
+
+def _metadata(resource: Resource, context: Context) -> Answer:
+    return {
+        "arn": arn.write(resource.key, context),
+        "createdAt": round(resource.created_at, 3),
+        "lastUpdatedAt": round(resource.updated_at, 3),
+        "meshOwner": context.account,
+        "resourceOwner": context.account,
+        "version": resource.version,
+    }
+
+
+def _require_parent(key: Key, view: View) -> None:
+    parents = KINDS[key.kind].parents
+    for depth, kind in enumerate(parents, start=1):
+        parent = Key(kind, key.path[:depth])
+        if view.get(parent) is None:
+            raise NotFound(f"{describe(parent)} does not exist{_in_mesh(parent)}; create it first")
+
+
+def _in_mesh(key: Key) -> str:
+    return "" if key.kind == "mesh" else f" in mesh {key.mesh}"
+
+
+_VERBS: Mapping[str, Callable[[Kind, Parameters, Transaction, Context], Answer]] = {
+    "Create": create,
+    "Describe": describe_one,
+    "Update": update,
+    "Delete": delete,
+    "List": list_all,
+}
+_TAG_VERBS: Mapping[str, Callable[[Parameters, Transaction, Context], Answer]] = {
+    "TagResource": tags.tag,
+    "UntagResource": tags.untag,
+    "ListTagsForResource": tags.listed,
+}

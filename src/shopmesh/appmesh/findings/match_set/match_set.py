@@ -1,0 +1,71 @@
+"""The requests that one route takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from shopmesh.appmesh.findings.match_set import paths
+from shopmesh.appmesh.findings.match_set.conditions import Condition, header, implies, query
+from shopmesh.appmesh.findings.match_set.paths import Path
+from shopmesh.appmesh.resolved import path
+from shopmesh.appmesh.store import Document
+
+_PATHS = {"exact": paths.exact, "regex": paths.regex, "prefix": paths.prefix}
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """`protocol` is grpc, tcp, or http for both of its versions; `port` None: any."""
+
+    protocol: str
+    port: int | None
+    path: Path
+    conditions: tuple[Condition, ...]
+
+    def covers(self, other: Reach) -> bool:
+        """Whether every request of `other` is one of these, where that can be decided."""
+        if self.port not in (None, other.port):
+            return False
+        if self.protocol != other.protocol and (self.protocol, other.protocol) != ("http", "grpc"):
+            return False
+        return self.path.covers(other.path) and all(
+            any(implies(one, wanted) for one in other.conditions) for wanted in self.conditions
+        )
+
+
+def reach(kind: str, match: Document, port: int | None = None) -> Reach:
+    """Of a route's match; `port` is the only one on which its requests come in."""
+    protocol = {"grpcRoute": "grpc", "tcpRoute": "tcp"}.get(kind, "http")
+    conditions = tuple(_metadata(match) if protocol == "grpc" else _conditions(match))
+    return Reach(protocol, match.get("port", port), _path(kind, match), conditions)
+
+
+def gateway_reach(kind: str, match: Document, port: int | None = None) -> Reach:
+    """Of a gateway route's match: its prefix ends where a part of the path does, and it may ask for a host name."""
+    found = reach(kind, match, port)
+    if found.protocol == "http" and "prefix" in match:
+        found = replace(found, path=paths.branch(match["prefix"]))
+    return replace(found, conditions=(*found.conditions, *_hostname(match)))
+
+
+def _path(kind: str, match: Document) -> Path:
+    found = path(kind, match)
+    return _PATHS[found.kind](found.value)
+
+
+def _conditions(match: Document) -> Iterator[Condition]:
+    for name in ("method", "scheme"):
+        if match.get(name) is not None:
+            yield Condition(f"header :{name}", "exact", match[name])
+    yield from (header(one) for one in match.get("headers") or ())
+    yield from (query(one) for one in match.get("queryParameters") or ())
+
+
+def _hostname(match: Document) -> Iterator[Condition]:
+    for kind, value in (match.get("hostname") or {}).items():
+        yield Condition("hostname", kind, value.lower())
+
+
+def _metadata(match: Document) -> Iterator[Condition]:
+    yield from (header(one) for one in match.get("metadata") or ())

@@ -1,0 +1,47 @@
+"""What a rule looks at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from shopmesh.appmesh.api.validation import Problem
+from shopmesh.appmesh.resolved import duration_ms
+from shopmesh.appmesh.store import Document, Key, View
+
+Json = Any
+"""A part of a document: what it holds is known from the model, and validated before any rule sees it."""
+
+
+class Candidate(NamedTuple):
+    """A specification that shall be stored under a key, and what there is already."""
+
+    key: Key
+    spec: Document
+    view: View
+
+
+Rule = Callable[[Candidate], Iterator[Problem]]
+
+# Envoy refuses 315576000000 s and takes 1e9 s; nobody waits for thirty years.
+LONGEST_MILLISECONDS = 10**9 * 1000
+
+
+def milliseconds(duration: Json) -> int | None:
+    """A duration of the model, or None when it is absent or incomplete."""
+    if not duration or "value" not in duration or "unit" not in duration:
+        return None
+    return duration_ms(duration)
+
+
+def duration_problems(duration: Json, field: str, positive: bool = False) -> Iterator[Problem]:
+    """A duration needs value and unit, and must be one that Envoy takes; `positive`: 0 does not mean "off"."""
+    if duration is None:
+        return
+    length = milliseconds(duration)
+    if length is None:
+        yield Problem(field, "needs both value and unit")
+    elif length > LONGEST_MILLISECONDS:
+        yield Problem(f"{field}.value", f"{duration['value']} {duration['unit']} is longer than Envoy can wait")
+    elif positive and length == 0:
+        yield Problem(f"{field}.value", "must be over 0")

@@ -1,0 +1,107 @@
+"""A route as its canary wants it now: weights, the route of chosen users, the mirror. One transaction with the canary.
+
+What is asked of the mesh is asked by App Mesh's own operations, so what they refuse is refused here.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from typing import Any
+
+from shopmesh.appmesh import arn
+from shopmesh.appmesh.api import model, operations, rest_json
+from shopmesh.appmesh.context import Context
+from shopmesh.appmesh.errors import BadRequest
+from shopmesh.appmesh.kinds import route_kind, weighted_targets
+from shopmesh.appmesh.resolved import LOWEST_PRIORITY
+from shopmesh.appmesh.store import Key, Resource, Transaction
+from shopmesh.appmesh.weights import shifted
+from shopmesh.canary.canary_state import Canary
+from shopmesh.canary.plan import Match
+
+MIRROR_TAG = "shopmesh.dev/mirror"
+
+
+def arrange(canary: Canary, route: Resource, transaction: Transaction, context: Context) -> Canary:
+    """Makes the mesh what the canary's phase and stage say; the canary with the route's new version."""
+    if canary.phase != "stopped":
+        _weigh(canary, route, transaction, context)
+    _mirror(canary, route, transaction, context)
+    _choose(canary, route, transaction, context)
+    after = transaction.get(route.key) or route
+    return canary if canary.phase == "stopped" else replace(canary, route=(after.uid, after.version))
+
+
+def chosen_users(route: Key) -> Key:
+    """The route that is made for chosen users, and taken out again."""
+    return Key("route", (*route.parent, f"{route.name}-canary"))
+
+
+def take_out(route: Key, transaction: Transaction, context: Context) -> None:
+    """Deletes the route of chosen users, if it is there."""
+    if transaction.get(chosen_users(route)) is not None:
+        _do("DeleteRoute", chosen_users(route), {}, transaction, context)
+
+
+def _weigh(canary: Canary, route: Resource, transaction: Transaction, context: Context) -> None:
+    spec: Any = copy.deepcopy(route.spec)
+    before = [*canary.stable]
+    if canary.weight or canary.running:
+        shares = shifted([(one["virtualNode"], one["weight"]) for one in before], {canary.plan.to: canary.weight})
+        known = {one["virtualNode"]: one for one in before}
+        targets = [{**known.get(name, {"virtualNode": name}), "weight": weight} for name, weight in shares]
+    else:
+        targets = [dict(one) for one in before]
+    weighted_targets(spec)[:] = targets
+    if spec != route.spec:
+        _do("UpdateRoute", route.key, {"spec": spec}, transaction, context)
+
+
+def _mirror(canary: Canary, route: Resource, transaction: Transaction, context: Context) -> None:
+    there = dict(route.tags).get(MIRROR_TAG)
+    named = {"resourceArn": arn.write(route.key, context)}
+    if canary.trying("mirror"):
+        share = f"{100 * (canary.plan.mirror or 0):.4f}".rstrip("0").rstrip(".")
+        value = f"{canary.plan.to} {share}%"
+        _ask("TagResource", {**named, "tags": [{"key": MIRROR_TAG, "value": value}]}, transaction, context)
+    elif canary.plan.mirror and there is not None and there.startswith(f"{canary.plan.to} "):
+        _ask("UntagResource", {**named, "tagKeys": [MIRROR_TAG]}, transaction, context)
+
+
+def _choose(canary: Canary, route: Resource, transaction: Transaction, context: Context) -> None:
+    if not canary.plan.match:
+        return
+    if not canary.trying("match"):
+        take_out(route.key, transaction, context)
+    elif transaction.get(chosen_users(route.key)) is None:
+        spec = _for_chosen_users(route, canary.plan.match, canary.plan.to)
+        _do("CreateRoute", chosen_users(route.key), {"spec": spec}, transaction, context)
+
+
+def _for_chosen_users(route: Resource, match: Match, node: str) -> dict[str, Any]:
+    spec: dict[str, Any] = copy.deepcopy(dict(route.spec))
+    priority = spec.get("priority", LOWEST_PRIORITY + 1) - 1
+    if priority < 0:
+        raise BadRequest(f"match: route {route.key.name} has priority 0; give it a greater one to go before it")
+    kind = route_kind(spec)
+    headers = "metadata" if kind == "grpcRoute" else "headers"
+    wanted: dict[str, Any] = {"name": match.header}
+    if match.value is not None:
+        wanted["match"] = {"exact": match.value}
+    at = spec[kind].setdefault("match", {})
+    at[headers] = [*at.get(headers, ()), wanted]
+    targets = {target["virtualNode"]: target for target in weighted_targets(spec)}
+    spec[kind]["action"]["weightedTargets"] = [{**targets.get(node, {"virtualNode": node}), "weight": 100}]
+    return {**spec, "priority": priority}
+
+
+def _do(name: str, route: Key, more: dict[str, Any], transaction: Transaction, context: Context) -> None:
+    mesh, router, route_name = route.path
+    path = {"meshName": mesh, "virtualRouterName": router, "routeName": route_name}
+    _ask(name, {**path, **more}, transaction, context)
+
+
+def _ask(name: str, parameters: dict[str, Any], transaction: Transaction, context: Context) -> None:
+    call = rest_json.call(model.GA, name)
+    operations.handle(call.operation, rest_json.validated(call, parameters), transaction, context)

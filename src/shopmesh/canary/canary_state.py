@@ -1,0 +1,209 @@
+"""A canary as the store keeps it beside its route: the plan, how far it has come, and what was there before."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal, get_args
+
+from shopmesh.appmesh.api.validation import quote
+from shopmesh.appmesh.store import Document, Key, Resource
+from shopmesh.canary import plan as plans
+from shopmesh.canary.plan import Plan
+
+KIND = "canary"
+Phase = Literal["running", "promoted", "returned", "lapsed", "stopped"]
+SHORTEST_LEASE, LONGEST_LEASE = 1.0, 600.0
+"""Seconds."""
+_LONGEST = 1000
+_MOST_TARGETS = 100
+_LARGEST = 1e15
+"""Of counts, and of times in seconds since 1970."""
+
+
+class RecordError(ValueError):
+    """A document that is not a canary's; the message names the field and its value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Canary:
+    """`stage` is an index of `plan.stages`, which began at `since` (seconds since 1970).
+
+    promoted: all requests go to it; returned: none does, for `reason`; lapsed: the same, because nobody looked after
+    it for `lease` seconds, and it can be resumed; stopped: somebody else changed the route, which stays as it is.
+    `stable` are the weighted targets from before. `route` is the uid and version of the route as the canary left it.
+    `owner` names the run of the command that looks after it.
+    """
+
+    service: str
+    plan: Plan
+    owner: str
+    lease: float
+    stable: tuple[Document, ...]
+    since: float
+    stage: int = 0
+    phase: Phase = "running"
+    paused: bool = False
+    reason: str = ""
+    route: tuple[str, int] = ("", 0)
+    history: tuple[Document, ...] = ()
+
+    @property
+    def running(self) -> bool:
+        return self.phase == "running"
+
+    @property
+    def weight(self) -> int:
+        """In per cent, what it is to get now."""
+        if self.phase == "promoted":
+            return 100
+        return self.plan.stages[self.stage].weight if self.running else 0
+
+    def trying(self, kind: str) -> bool:
+        """Whether it is in a stage of that kind."""
+        return self.running and self.plan.stages[self.stage].kind == kind
+
+    def closed(self, now: float, verdict: str, seen: Document) -> Canary:
+        """With the stage that ends now in its history."""
+        entry = {
+            "stage": self.plan.called(self.stage),
+            "since": self.since,
+            "until": now,
+            "verdict": verdict,
+            **seen,
+        }
+        # Pausing and resuming may begin a stage many times; the newest are kept.
+        return replace(self, history=(*self.history, entry)[-2 * plans.MOST_STEPS :])
+
+
+def key(route: Key) -> Key:
+    """The canary of a route."""
+    return Key(KIND, route.path)
+
+
+def route_of(canary: Key) -> Key:
+    """The route of a canary."""
+    return Key("route", canary.path)
+
+
+def document(canary: Canary) -> dict[str, Any]:
+    """The JSON form, for the store and for clients."""
+    found = {field.name: getattr(canary, field.name) for field in dataclasses.fields(canary)}
+    return {
+        **found,
+        "plan": plans.document(canary.plan),
+        "stable": [*canary.stable],
+        "route": [*canary.route],
+        "history": [*canary.history],
+    }
+
+
+def read(stored: Any) -> Canary:
+    """The canary that a document holds; raises RecordError for a document that `document` cannot have written."""
+    if not isinstance(stored, Mapping):
+        raise RecordError(f"it is {quote(stored)}, and should be an object")
+    names = [field.name for field in dataclasses.fields(Canary)]
+    if wrong := sorted({*names} ^ {str(name) for name in stored}):
+        known = wrong[0] in names
+        raise RecordError(f"{quote(wrong[0])} is missing" if known else f"there is no field {quote(wrong[0])}")
+    try:
+        plan = plans.read(stored["plan"])
+    except plans.PlanError as error:
+        raise RecordError(f"plan: {str(error)[:_LONGEST]}") from None
+    uid, version = _pair(stored["route"])
+    return Canary(
+        service=_text(stored, "service"),
+        plan=plan,
+        owner=_text(stored, "owner"),
+        lease=_number(stored, "lease", SHORTEST_LEASE, LONGEST_LEASE),
+        stable=tuple(_target(one) for one in _list(stored, "stable", _MOST_TARGETS)),
+        since=_number(stored, "since"),
+        stage=int(_number(stored, "stage", 0, len(plan.stages) - 1, whole=True)),
+        phase=_phase(stored["phase"]),
+        paused=_boolean(stored, "paused"),
+        reason=_text(stored, "reason"),
+        route=(uid, version),
+        history=tuple(_ended(one) for one in _list(stored, "history", 2 * plans.MOST_STEPS)),
+    )
+
+
+def of(resource: Resource) -> Canary:
+    """The canary that a resource of the store holds; raises RecordError."""
+    return read(resource.spec)
+
+
+def _phase(value: Any) -> Phase:
+    for phase in get_args(Phase):
+        if value == phase:
+            found: Phase = phase
+            return found
+    raise RecordError(f"phase is {quote(value)}, and should be one of {', '.join(get_args(Phase))}")
+
+
+def _pair(value: Any) -> tuple[str, int]:
+    match value:
+        case [str(uid), int(version)] if len(uid) <= _LONGEST and not isinstance(version, bool) and version >= 0:
+            return uid, version
+    raise RecordError(f"route is {quote(value)}, and should be the uid and the version of a route")
+
+
+def _target(value: Any) -> Document:
+    """One weighted target, in the API's form."""
+    if not isinstance(value, dict) or not value.keys() <= {"virtualNode", "weight", "port"}:
+        raise RecordError(f"stable has {quote(value)}, and should have weighted targets alone")
+    target: dict[str, Any] = {
+        "virtualNode": _text(value, "virtualNode"),
+        "weight": int(_number(value, "weight", 0, 100, whole=True)),
+    }
+    if value.get("port") is not None:
+        target["port"] = int(_number(value, "port", 1, 65535, whole=True))
+    return target
+
+
+def _ended(value: Any) -> Document:
+    """One stage of the history, with what was seen of both versions in it."""
+    if not isinstance(value, dict):
+        raise RecordError(f"history has {quote(value)}, and should have objects alone")
+    _text(value, "stage"), _text(value, "verdict"), _number(value, "since"), _number(value, "until")
+    for version in value.keys() - {"stage", "verdict", "since", "until"}:
+        seen = value[version]
+        if version not in ("canary", "stable") or not isinstance(seen, dict):
+            raise RecordError(f"history has {quote(version)}: {quote(seen)}, which is not of a stage")
+        for name, number in seen.items():
+            if number is not None:
+                _number(seen, name)
+    return value
+
+
+def _list(stored: Mapping[str, Any], name: str, most: int) -> list[Any]:
+    value = stored[name]
+    if not isinstance(value, list | tuple) or len(value) > most:
+        raise RecordError(f"{name} is {quote(value)}, and should be a list of at most {most}")
+    return list(value)
+
+
+def _text(stored: Mapping[str, Any], name: str) -> str:
+    value = stored.get(name)
+    if not isinstance(value, str) or len(value) > _LONGEST:
+        raise RecordError(f"{name} is {quote(value)}, and should be a text of at most {_LONGEST} characters")
+    return value
+
+
+def _boolean(stored: Mapping[str, Any], name: str) -> bool:
+    value = stored[name]
+    if not isinstance(value, bool):
+        raise RecordError(f"{name} is {quote(value)}, and should be true or false")
+    return value
+
+
+def _number(
+    stored: Mapping[str, Any], name: str, lowest: float = 0, highest: float = _LARGEST, whole: bool = False
+) -> float:
+    value: Any = stored.get(name)
+    right = isinstance(value, int | float) and not isinstance(value, bool) and not (whole and isinstance(value, float))
+    if not right or not lowest <= value <= highest:
+        kind = "a whole number" if whole else "a number"
+        raise RecordError(f"{name} is {quote(value)}, and should be {kind} from {lowest:g} to {highest:g}")
+    number: float = value
+    return number

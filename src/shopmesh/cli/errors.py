@@ -1,0 +1,62 @@
+"""The one place that turns known errors into a line on standard error and an exit status."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import IO, Any
+
+import click
+
+from shopmesh.cli.output import Styled, echo
+from shopmesh.cli.settings import color_wanted
+from shopmesh.output.printable import printable_lines
+
+
+class Failure(click.ClickException):
+    """What failed, in one line a cause; the exit status is 1."""
+
+    exit_code = 1
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        for line in self.message.split("\n"):
+            echo(Styled("error:", fg="red", bold=True), f" {line}", file=file, err=file is None, color=color_wanted())
+
+
+@contextlib.contextmanager
+def told() -> Iterator[None]:
+    """Known errors of the block as a `Failure`; anything else is a bug and keeps its traceback."""
+    try:
+        yield
+    except click.UsageError as error:
+        raise click.UsageError(printable_lines(error.format_message()), error.ctx) from error
+    except click.ClickException as error:
+        if error.exit_code != 1:
+            raise
+        raise Failure(error.message) from error
+    except Exception as error:
+        if (message := _message(error)) is None:
+            raise
+        raise Failure(message) from error
+
+
+def _message(error: Exception) -> str | None:
+    from botocore.exceptions import BotoCoreError
+    from botocore.exceptions import ClientError as ApiError
+
+    from shopmesh.client import ClientError, Refused
+    from shopmesh.documents import DocumentError
+    from shopmesh.files.input_files import InputFileError
+    from shopmesh.local.errors import LocalError
+    from shopmesh.new.errors import NewError
+
+    match error:
+        case Refused():
+            return f"{error.message} ({error.code})"
+        case ClientError() | DocumentError() | InputFileError() | LocalError() | NewError() | BotoCoreError():
+            return str(error)
+        case ApiError():
+            return f"{error.response['Error'].get('Message')} ({error.response['Error'].get('Code')})"
+        case OSError() if error.filename is not None:
+            return f"{error.filename}: {error.strerror}"
+    return None

@@ -1,0 +1,192 @@
+"""`shopmesh canary`: a new version gets more and more, is watched, and turns back by itself."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+import sys
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from shopmesh.cli.output import echo_document
+from shopmesh.cli.parameters import Seconds
+from shopmesh.cli.settings import Settings
+
+if TYPE_CHECKING:
+    from shopmesh.client import Client
+    from shopmesh.client.types import Canary
+
+NOT_PROMOTED = 3
+LARGEST_PLAN = 1 << 20
+"""Bytes; a plan has ten lines."""
+_ACTIONS = {"abort": "turn back", "promote": "advance", "pause": "pause"}
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  shopmesh canary product --to product-v2-vn
+  shopmesh canary product --to product-v2-vn --steps 5,10,25,50 --every 30s --max-error-rate 1% --max-p99 300ms
+  shopmesh canary product --to product-v2-vn --match 'header:x-canary=1' --mirror 10%
+  shopmesh canary product --plan canary.yaml --manual
+  shopmesh canary product                 how far it is
+  shopmesh canary product --pause         from another terminal; --resume, --promote, --abort
+
+\b
+A canary is judged by what the callers' Envoys count: its share of the errors against its share of the requests, and
+its own errors and latency against the bounds. Before the steps come the chosen users of --match, then the copies of
+--mirror. While this command runs it renews a lease; when it is killed, the control plane itself goes back to the
+weights from before, and --resume begins the stage again. Ctrl-C turns back.
+
+\b
+Exit status: 0 promoted; 1 it failed; 2 the command line is wrong; 3 turned back, or stopped by somebody else.
+"""
+)
+@click.argument("service")
+@click.option("--to", metavar="NODE", help="The new version's virtual node.")
+@click.option("--plan", "file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A plan in YAML.")
+@click.option("--steps", metavar="LIST", help="Its weights in per cent, before 100.  [default: 5,10,25,50]")
+@click.option("--every", metavar="TIME", help="How long a step takes at least.  [default: 30s]")
+@click.option("--max-error-rate", metavar="SHARE", help="More 5xx than that turn it back.  [default: 1%]")
+@click.option("--max-p99", metavar="TIME", help="More than one request in a hundred slower than that turn it back.")
+@click.option("--match", metavar="header:NAME=VALUE", help="First for requests with this header alone.")
+@click.option("--mirror", metavar="SHARE", help="Then copies of that share, whose answers nobody sees.")
+@click.option("--manual", is_flag=True, default=None, help="Wait for a yes (Enter, or --promote) after each step.")
+@click.option("--patience", metavar="TIME", help="Longest wait for enough requests.  [default: ten times --every]")
+@click.option("--min-requests", type=click.IntRange(1), help="Requests that a step takes at least.  [default: 100]")
+@click.option("--lease", type=Seconds(), default="15s", show_default=True, help="Turn back when not renewed so long.")
+@click.option("--route", "route_name", metavar="NAME", help="Which route, where the router has several.")
+@click.option("--abort", "action", flag_value="abort", help="Turn back now.")
+@click.option("--promote", "action", flag_value="promote", help="Go to the next step now.")
+@click.option("--pause", "action", flag_value="pause", help="Stay in this step.")
+@click.option("--resume", "action", flag_value="resume", help="Go on; begin the stage again if the command was killed.")
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.pass_obj
+def canary(
+    settings: Settings,
+    /,
+    service: str,
+    file: Path | None,
+    lease: float,
+    route_name: str | None,
+    action: str | None,
+    output: str,
+    **given: Any,
+) -> None:
+    """Release a new version of SERVICE step by step, and turn back by itself when it fails."""
+    plan = _plan(file, given)
+    if action and plan:
+        raise click.UsageError(f"--{action} is for a canary that is there, and takes no plan")
+    with settings.client() as client:
+        route, full_name = _route(client, settings, service, route_name, started=plan is not None)
+        owner = str(uuid.uuid4())
+        if plan is not None:
+            client.start_canary(route, full_name, plan, owner, lease)
+        elif action == "resume":
+            found = client.canary(route, "resume", owner=owner)
+            if found["owner"] != owner:
+                _show(settings, found, output)
+                return
+        else:
+            _show(settings, client.canary(route, _ACTIONS.get(action or "")), output)
+            return
+        found = _look_after(settings, client, route, owner, output)
+    if found["phase"] != "promoted":
+        raise SystemExit(NOT_PROMOTED)
+
+
+def _plan(file: Path | None, given: dict[str, Any]) -> dict[str, Any] | None:
+    """The plan of the file, with what the options say instead; None when there is neither."""
+    from shopmesh.canary import plan
+    from shopmesh.documents import DocumentError, only_document
+    from shopmesh.files.input_files import InputFileError, read_text
+
+    camel = {"max_error_rate": "maxErrorRate", "max_p99": "maxP99", "min_requests": "minRequests"}
+    options = {camel.get(name, name): value for name, value in given.items() if value is not None}
+    if file is None and not options:
+        return None
+    try:
+        written = only_document(read_text(file, LARGEST_PLAN), str(file)) if file is not None else {}
+        return plan.document(plan.read({**written, **options}))
+    except (DocumentError, InputFileError) as error:
+        raise click.UsageError(str(error)) from error
+    except plan.PlanError as error:
+        raise click.UsageError(f"{file}: {error}" if file is not None else f"the plan's {error}") from error
+
+
+def _route(
+    client: Client, settings: Settings, service: str, route_name: str | None, started: bool
+) -> tuple[tuple[str, ...], str]:
+    """The route that is meant, and the full name of its service."""
+    from shopmesh.cli.mesh.route import routes_of
+    from shopmesh.cli.resolve_name import find
+    from shopmesh.client import read_mesh
+
+    resources = read_mesh(client, settings.the_mesh(client))
+    routes = [route.key for route in routes_of(resources, service, route_name)]
+    if len(routes) > 1 and not started:
+        # Of several, the one that has a canary is meant.
+        theirs = {(one["mesh"], one["virtualRouter"], one["route"]) for one in client.canaries()}
+        routes = [key for key in routes if key.path in theirs] or routes
+    if len(routes) > 1:
+        names = ", ".join(key.name for key in routes)
+        raise click.ClickException(f"{service} has several routes ({names}); name one with --route")
+    keys = [resource.key for resource in resources]
+    if any(key.kind == "virtualRouter" and key.name == service for key in keys):
+        return routes[0].path, service
+    return routes[0].path, find(keys, "virtualService", service).name
+
+
+def _look_after(settings: Settings, client: Client, route: Sequence[str], owner: str, output: str) -> Canary:
+    from shopmesh.cli.views.canary_view import Teller
+    from shopmesh.client.canary_loop import release
+    from shopmesh.output.console import PlainConsole
+
+    screen = PlainConsole(stderr=output == "json", no_color=settings.color is False)
+    with Teller(screen) as teller, _interruptible():
+        try:
+            found = release(client, route, owner, teller.tell, _wait)
+        except KeyboardInterrupt:
+            found = client.canary(route, "turn back", reason="interrupted")
+            teller.tell(found, None)
+    if output == "json":
+        echo_document(json.dumps(found, indent=1))
+    return found
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    """A pipeline that is cancelled sends SIGTERM: the canary turns back, as after Ctrl-C."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _wait(seconds: float) -> bool:
+    """Waits so long, or until somebody at the terminal presses Enter."""
+    if not sys.stdin.isatty():
+        time.sleep(seconds)
+        return False
+    import select
+
+    ready, _, _ = select.select([sys.stdin], [], [], seconds)
+    return bool(ready and sys.stdin.readline())
+
+
+def _show(settings: Settings, found: Canary, output: str) -> None:
+    if output == "json":
+        echo_document(json.dumps(found, indent=1))
+        return
+    from shopmesh.cli.views.canary_view import Teller
+    from shopmesh.output.console import PlainConsole
+
+    with Teller(PlainConsole(no_color=settings.color is False), live=False) as teller:
+        teller.tell(found, None)

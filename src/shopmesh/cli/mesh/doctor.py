@@ -1,0 +1,162 @@
+"""`shopmesh doctor`: what is wrong with a mesh, with documents, and around them."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Collection, Iterable, Iterator
+from typing import TYPE_CHECKING, cast
+
+import click
+
+from shopmesh.cli.files import file_options, given, sources, tell_skipped
+from shopmesh.cli.output import echo, echo_document
+from shopmesh.cli.settings import Settings
+
+if TYPE_CHECKING:
+    from shopmesh.appmesh.catalogue import Finding
+    from shopmesh.appmesh.store import Key
+    from shopmesh.client import Client
+    from shopmesh.client import Finding as Answer
+
+_UNKNOWN: Answer = {
+    "code": "",
+    "severity": "warning",
+    "mesh": "",
+    "kind": "",
+    "path": [],
+    "where": "",
+    "what": "",
+    "why": "",
+    "fix": "",
+    "docs": "docs/doctor.md",
+}
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  shopmesh doctor                      the running mesh, and this machine
+  shopmesh doctor -f mesh/ --strict    documents alone, in a pipeline
+  shopmesh doctor -o json | jq -r '.findings[] | [.code, .where] | @tsv'
+
+\b
+Documents are checked without a control plane. Each finding has a code, explained in docs/doctor.md. Host names are
+looked up where the control plane is on this machine; --dns looks up the names of virtual services as well, as
+applications whose traffic is redirected do, and so belongs where they run.
+
+\b
+Exit status: 0 no error; 1 errors, or with --strict warnings; 2 the command line is wrong.
+"""
+)
+@file_options
+@click.option("--strict", is_flag=True, help="Warnings count as errors do.")
+@click.option("--dns", is_flag=True, help="Look up the names of virtual services and virtual nodes from here.")
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.pass_obj
+def doctor(
+    settings: Settings, files: tuple[str, ...], parameters: tuple[str, ...], strict: bool, dns: bool, output: str
+) -> None:
+    """Say what is wrong, why it hurts, and what to do: with the running mesh, or with documents."""
+    from shopmesh.cli.views.findings_view import render
+    from shopmesh.cli.views.tables import show
+
+    if parameters and not files:
+        raise click.UsageError("--parameter is for the documents of -f")
+    found = _of_documents(settings, files, parameters, dns) if files else _of_the_mesh(settings, dns)
+    findings = sorted(found, key=lambda one: (one["severity"], one["mesh"], one["kind"], one["path"], one["code"]))
+    if output == "json":
+        echo_document(json.dumps({"findings": findings}, indent=2))
+    else:
+        which = f"mesh {settings.mesh}" if settings.mesh else "all meshes"
+        subject = ", ".join(files) if files else f"{which} at {settings.endpoint_url}"
+        show(render(subject, findings), settings.color)
+    if any(strict or one["severity"] == "error" for one in findings):
+        raise SystemExit(1)
+
+
+def _of_documents(
+    settings: Settings, files: tuple[str, ...], parameters: tuple[str, ...], dns: bool
+) -> Iterator[Answer]:
+    from shopmesh import client
+    from shopmesh.appmesh.catalogue.surroundings import UNRESOLVED_HOST_NAME, UNRESOLVED_SERVICE_NAME
+    from shopmesh.cli import dns_lookup, environment_checks
+
+    documents = sources(files)
+    checked = client.check(documents, settings.mesh, given(parameters, settings.region))
+    tell_skipped(documents)
+    for note in checked.notes:
+        echo(f"note: {note}", err=True)
+    yield from _documents(checked.findings)
+    if dns:
+        for found, names in (
+            (UNRESOLVED_HOST_NAME, environment_checks.host_names(checked.resources, ())),
+            (UNRESOLVED_SERVICE_NAME, environment_checks.service_names(checked.resources)),
+        ):
+            yield from _documents(environment_checks.of_names(found, names, dns_lookup.failures(names)))
+
+
+def _of_the_mesh(settings: Settings, dns: bool) -> Iterator[Answer]:
+    from shopmesh.appmesh.catalogue.surroundings import CONTROL_PLANE_REFUSES, CONTROL_PLANE_UNREACHABLE
+    from shopmesh.appmesh.store import Key
+    from shopmesh.cli import environment_checks
+    from shopmesh.client import Refused, Unreachable
+
+    # Images say that they start no Envoys: others do, beside them.
+    if environment_checks.is_here(settings.endpoint_url) and not os.environ.get("SHOPMESH_WITHOUT_ENVOY"):
+        yield from _documents(_of_envoy())
+    key = environment_checks.control_plane(settings.endpoint_url)
+    with settings.client() as client:
+        try:
+            yield from _documents(_of_control_plane(settings, client))
+            mesh = settings.the_mesh(client) if settings.mesh else None
+            # A control plane of an earlier version may answer fewer fields.
+            found = [cast("Answer", {**_UNKNOWN, **one}) for one in client.findings(mesh)]
+            yield from found
+            if dns or environment_checks.is_here(settings.endpoint_url):
+                errors = {Key(one["kind"], tuple(one["path"])) for one in found if one["severity"] == "error"}
+                yield from _documents(_of_names(client, mesh, dns, errors))
+        except Unreachable as error:
+            yield from _documents([CONTROL_PLANE_UNREACHABLE.at(key, str(error))])
+        except Refused as error:
+            yield from _documents([CONTROL_PLANE_REFUSES.at(key, f"says: {error.message} ({error.code})")])
+
+
+def _of_control_plane(settings: Settings, client: Client) -> Iterator[Finding]:
+    import importlib.metadata
+    import time
+
+    from shopmesh.cli import environment_checks
+
+    before = time.time()
+    health = client.health()
+    version = importlib.metadata.version("shopmesh")
+    yield from environment_checks.of_health(health, settings.endpoint_url, version, before, time.time())
+
+
+def _of_envoy() -> Iterator[Finding]:
+    from shopmesh.cli import environment_checks
+    from shopmesh.local.mesh.envoy_binary import envoy_path, envoy_version, wanted_envoy
+
+    path = envoy_path()
+    yield from environment_checks.of_envoy(str(path), wanted_envoy(), envoy_version(path))
+
+
+def _of_names(client: Client, mesh: str | None, dns: bool, errors: Collection[Key]) -> Iterator[Finding]:
+    """Not of virtual nodes that have an error already: their callers may not look for them by DNS."""
+    from shopmesh.appmesh.catalogue.surroundings import UNRESOLVED_HOST_NAME, UNRESOLVED_SERVICE_NAME
+    from shopmesh.cli import dns_lookup, environment_checks
+    from shopmesh.client import meshes, read_mesh
+
+    wanted = [mesh] if mesh else meshes(client)
+    resources = [one for name in wanted for one in read_mesh(client, name)]
+    hosts = environment_checks.host_names(resources, client.proxies())
+    names = {host: key for host, key in hosts.items() if key not in errors}
+    yield from environment_checks.of_names(UNRESOLVED_HOST_NAME, names, dns_lookup.failures(names))
+    if dns:
+        names = environment_checks.service_names(resources)
+        yield from environment_checks.of_names(UNRESOLVED_SERVICE_NAME, names, dns_lookup.failures(names))
+
+
+def _documents(findings: Iterable[Finding]) -> Iterator[Answer]:
+    return (cast("Answer", one.to_document()) for one in findings)

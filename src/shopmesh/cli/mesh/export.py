@@ -1,0 +1,153 @@
+"""`shopmesh export`: the running mesh as documents, for here or for elsewhere."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import click
+
+from shopmesh.cli.output import echo, echo_document
+from shopmesh.cli.settings import Settings
+
+if TYPE_CHECKING:
+    from shopmesh.documents import Declared
+
+_WORDS = re.compile(r"[^A-Za-z0-9.]+")
+_HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
+LONGEST_NAME = 120
+
+
+class File(NamedTuple):
+    """A file's name without what could lead elsewhere, and its text."""
+
+    name: str
+    text: str
+
+
+class Exported(NamedTuple):
+    """What goes before all, the files, and notes for standard error."""
+
+    head: str
+    files: Sequence[File]
+    between: str
+    notes: Sequence[str]
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  shopmesh export > mesh.yaml
+  shopmesh export --format json -o backup/
+  shopmesh export --format gateway-api --gateway-class istio -o k8s/
+
+\b
+manifests      appmesh.k8s.aws/v1beta2, as kubectl and `shopmesh apply` read them
+json           one file a resource for `aws appmesh create-… --cli-input-json`, numbered in an order that works
+gateway-api    HTTPRoute, GRPCRoute, TCPRoute and Gateway; what gets lost is told in comments and on standard error
+
+\b
+`shopmesh apply -f` takes the first two back, and then changes nothing.
+Exit status: 0 written, with or without warnings; 1 it failed; 2 the command line is wrong.
+"""
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["manifests", "json", "gateway-api"]),
+    default="manifests",
+    show_default=True,
+    help="What to write.",
+)
+@click.option("-o", "--output", default="-", show_default=True, metavar="DIR|-", help="An empty folder, or the output.")
+@click.option(
+    "--gateway-class", default="istio", show_default=True, metavar="NAME", help="gatewayClassName of the gateways."
+)
+@click.pass_obj
+def export(settings: Settings, form: str, output: str, gateway_class: str) -> None:
+    """Write the running mesh as manifests, App Mesh JSON, or Gateway API."""
+    from shopmesh.client import read_mesh
+
+    folder = None if output == "-" else _empty(Path(output))
+    with settings.client() as client:
+        resources = read_mesh(client, settings.the_mesh(client))
+    match form:
+        case "json":
+            exported = _json(resources)
+        case "gateway-api":
+            exported = _gateway_api(resources, gateway_class)
+        case _:
+            exported = _manifests(resources)
+    if folder is None:
+        texts = [*([exported.head] if exported.head else []), *(file.text for file in exported.files)]
+        echo_document(exported.between.join(texts))
+    else:
+        _write(folder, exported)
+    for note in exported.notes:
+        echo(note, err=True)
+
+
+def _manifests(resources: Sequence[Declared]) -> Exported:
+    from shopmesh.documents import as_yaml, manifests, not_for_kubernetes
+    from shopmesh.documents.text.placeholders import resembling
+
+    files = []
+    for manifest in manifests(resources):
+        metadata = manifest["metadata"]
+        space = metadata.get("namespace", "default")
+        words = [manifest["kind"].lower(), *([] if space == "default" else [space]), metadata["name"]]
+        files.append(File("-".join(words), as_yaml([manifest])))
+    notes = [*not_for_kubernetes(resources), *resembling(resources)]
+    return Exported("", _named(files, ".yaml"), "---\n", [f"note: {note}" for note in notes])
+
+
+def _json(resources: Sequence[Declared]) -> Exported:
+    from shopmesh.documents import as_json, document, in_order
+    from shopmesh.documents.text.placeholders import resembling
+
+    width = max(3, len(str(len(resources))))
+    files = []
+    for number, resource in enumerate(in_order(resources), start=1):
+        operation = _HUMP.sub("-", resource.key.kind).lower()
+        names = "-".join(resource.key.path[1:] or resource.key.path)
+        files.append(File(f"{number:0{width}}-create-{operation}-{names}", as_json(document(resource))))
+    return Exported("", _named(files, ".json"), "", [f"note: {note}" for note in resembling(resources)])
+
+
+def _gateway_api(resources: Sequence[Declared], gateway_class: str) -> Exported:
+    from shopmesh.documents.gateway_api import gateway_api
+
+    exported = gateway_api(resources, gateway_class)
+    named = zip(exported.objects, exported.texts(), strict=True)
+    files = [File(written.name, text) for written, text in named]
+    notes = [f"warning: {line}" for line in exported.all_warnings()]
+    return Exported(exported.head(), _named(files, ".yaml"), "---\n", notes)
+
+
+def _named(files: Iterable[File], suffix: str) -> list[File]:
+    """Names that every file system takes, each once."""
+    found: dict[str, File] = {}
+    for file in files:
+        plain = _WORDS.sub("-", file.name).strip("-.")[:LONGEST_NAME] or "x"
+        name, number = plain, 2
+        while name.lower() in found:
+            name, number = f"{plain}-{number}", number + 1
+        found[name.lower()] = File(f"{name}{suffix}", file.text)
+    return list(found.values())
+
+
+def _empty(folder: Path) -> Path:
+    """A folder that holds nothing else, for apply would take all of it."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise click.ClickException(f"{folder} is there and not an empty folder; name another")
+    return folder
+
+
+def _write(folder: Path, exported: Exported) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for index, file in enumerate(exported.files):
+        head = exported.head if index == 0 else ""
+        (folder / file.name).write_text(head + file.text, encoding="utf-8")
+    echo(f"{len(exported.files)} files in {folder}", err=True)

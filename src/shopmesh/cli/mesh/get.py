@@ -1,0 +1,181 @@
+"""`shopmesh get` and `describe`: what the mesh consists of."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from shopmesh.appmesh.kinds import KINDS, ROUTE_KINDS
+from shopmesh.appmesh.resolved import backends
+from shopmesh.cli.kinds import KindType
+from shopmesh.cli.output import echo, echo_document
+from shopmesh.cli.settings import Settings
+
+if TYPE_CHECKING:
+    from shopmesh.appmesh.store import Key
+    from shopmesh.documents import Declared
+
+Found = Sequence[tuple["Declared", dict[str, Any]]]
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  shopmesh get
+  shopmesh get virtualnode
+  shopmesh get route product-vr/product-r -o json
+  shopmesh get -o yaml > mesh.yaml
+
+\b
+KIND is one of mesh, virtualNode (vn), virtualRouter (vr), route, virtualService (vs), virtualGateway (vg),
+gatewayRoute (gr).
+"""
+)
+@click.argument("kind", type=KindType(), required=False)
+@click.argument("name", required=False)
+@click.option("-o", "--output", type=click.Choice(["table", "yaml", "json"]), default="table", show_default=True)
+@click.pass_obj
+def get(settings: Settings, kind: str | None, name: str | None, output: str) -> None:
+    """List resources, or print them as manifests (yaml) or as the API answers them (json)."""
+    from shopmesh.client import read_answers
+
+    with settings.client() as client:
+        found = read_answers(client, settings.the_mesh(client))
+    chosen = _chosen(found, kind, name)
+    match output:
+        case "json":
+            answers = [answer for _, answer in chosen]
+            echo_document(json.dumps(answers[0] if name else answers, indent=2))
+        case "yaml":
+            _manifests(found, chosen)
+        case _:
+            _table(chosen, settings.color)
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  shopmesh describe virtualservice product
+  shopmesh describe route product-r
+"""
+)
+@click.argument("kind", type=KindType())
+@click.argument("name")
+@click.pass_obj
+def describe(settings: Settings, kind: str, name: str) -> None:
+    """Show one resource, with what it uses and what uses it."""
+
+    from shopmesh.client import label, read_answers
+    from shopmesh.documents import as_yaml
+
+    with settings.client() as client:
+        found = read_answers(client, settings.the_mesh(client))
+    [(resource, answer)] = _chosen(found, kind, name)
+    uses = {other.key: _references(other) for other, _ in found}
+    metadata = answer["metadata"]
+    facts: dict[str, Any] = {
+        "kind": kind,
+        **dict(zip(KINDS[kind].parameters, resource.key.path, strict=True)),
+        "arn": metadata["arn"],
+        "version": metadata["version"],
+        "created": _moment(metadata["createdAt"]),
+        "updated": _moment(metadata["lastUpdatedAt"]),
+        "status": answer["status"]["status"],
+        "uses": [label(key) for key in uses[resource.key]],
+        "usedBy": [label(key) for key, targets in uses.items() if resource.key in targets],
+        "tags": dict(resource.tags),
+        "spec": resource.spec,
+    }
+    said = {name: value for name, value in facts.items() if value not in ([], {})}
+    echo_document(as_yaml([said]))
+
+
+def _chosen(found: Found, kind: str | None, name: str | None) -> Found:
+    from shopmesh.cli.resolve_name import find
+
+    if kind is None:
+        return found
+    if name is None:
+        return [pair for pair in found if pair[0].key.kind == kind]
+    key = find([resource.key for resource, _ in found], kind, name)
+    return [pair for pair in found if pair[0].key == key]
+
+
+def _manifests(found: Found, chosen: Found) -> None:
+    from shopmesh.documents import as_yaml, manifests, not_for_kubernetes
+
+    objects = manifests([resource for resource, _ in found], {resource.key for resource, _ in chosen})
+    echo_document(as_yaml(objects))
+    for note in not_for_kubernetes(resource for resource, _ in chosen):
+        echo(f"note: {note}", err=True)
+
+
+def _table(chosen: Found, color: bool | None) -> None:
+    from shopmesh.cli.views.tables import age, show, table
+
+    if not chosen:
+        echo("none", err=True)
+        return
+    now = time.time()
+    rows = [
+        (
+            resource.key.kind,
+            "/".join(resource.key.path[1:]) or resource.key.name,
+            _summary(resource.spec, resource.tags),
+            str(answer["metadata"]["version"]),
+            age(now - answer["metadata"]["lastUpdatedAt"]),
+        )
+        for resource, answer in chosen
+    ]
+    show(table(("KIND", "NAME", "WHAT IT SAYS", "VERSION", "UPDATED"), rows, right=("VERSION", "UPDATED")), color)
+
+
+def _summary(spec: Mapping[str, Any], tags: Mapping[str, str]) -> str:
+    """What matters most in a specification, in a few words, and what annotations say beside it."""
+    from shopmesh.cli.views.annotations_view import annotated
+
+    said: list[str] = []
+    for listener in spec.get("listeners", []):
+        port = listener["portMapping"]
+        said.append(f"{port['protocol']} {port['port']}")
+    if dns := spec.get("serviceDiscovery", {}).get("dns"):
+        said.append(f"at {dns['hostname']}")
+    if called := [backend["virtualServiceName"] for backend in backends(spec)]:
+        said.append(f"calls {', '.join(called)}")
+    for kind, provider in spec.get("provider", {}).items():
+        said.append(f"provided by {kind} {provider[f'{kind}Name']}")
+    if filtered := spec.get("egressFilter"):
+        said.append(f"egress {filtered['type']}")
+    for kind in ROUTE_KINDS:
+        if action := spec.get(kind, {}).get("action"):
+            said += _action(spec[kind], action)
+    return ", ".join([*said, *annotated(tags)])
+
+
+def _action(route: Mapping[str, Any], action: Mapping[str, Any]) -> list[str]:
+    match = route.get("match", {})
+    path = match.get("prefix") or match.get("path", {}).get("exact") or match.get("path", {}).get("regex") or ""
+    targets = [f"{target['virtualNode']}={target['weight']}" for target in action.get("weightedTargets", [])]
+    if target := action.get("target"):
+        targets.append(target["virtualService"]["virtualServiceName"])
+    return [f"{path} → {' '.join(targets)}".strip()]
+
+
+def _references(resource: Declared) -> list[Key]:
+    """What a resource uses; a backend is a use, although the API lets it name what is not there."""
+    from shopmesh.appmesh.annotations.annotation_reader import references
+    from shopmesh.appmesh.store import Key
+
+    key = resource.key
+    named = [reference.key for reference in KINDS[key.kind].references(key.mesh, resource.spec)]
+    named += [reference.key for reference in references(key, tuple(resource.tags.items()))]
+    named += [Key("virtualService", (key.mesh, one["virtualServiceName"])) for one in backends(resource.spec)]
+    return list(dict.fromkeys(named))
+
+
+def _moment(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(seconds))

@@ -1,0 +1,170 @@
+"""`shopmesh route`: who gets how much of a service's traffic."""
+
+from __future__ import annotations
+
+import copy
+import difflib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from shopmesh.appmesh.kinds import weighted_targets
+from shopmesh.appmesh.weights import Ambiguous, parse, shifted
+from shopmesh.cli.output import Styled, echo
+from shopmesh.cli.settings import Settings
+
+if TYPE_CHECKING:
+    from shopmesh.appmesh.store import Key
+    from shopmesh.client import Change, Client
+    from shopmesh.documents import Declared
+
+
+def _weights(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, int]:
+    named: dict[str, int] = {}
+    for value in values:
+        try:
+            name, weight = parse(value)
+        except ValueError as error:
+            raise click.BadParameter(str(error), ctx, param) from error
+        if name in named:
+            raise click.BadParameter(f"{name} is named twice", ctx, param)
+        named[name] = weight
+    return named
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  shopmesh route product                        the weights as they are
+  shopmesh route product product-v2-vn=50       half to 2.0, the rest stays with the others
+  shopmesh route product product-vn=0 product-v2-vn=100
+  shopmesh route product-vr --route beta product-v2-vn=10
+
+\b
+SERVICE is a virtual service (its full name or the first part of it) or a virtual router. Weights that are not named
+are shared by the other targets as they shared before; together they are always 100.
+"""
+)
+@click.argument("service")
+@click.argument("weights", nargs=-1, metavar="[NODE=WEIGHT]...", callback=_weights)
+@click.option("--route", "route_name", metavar="NAME", help="Which route, where the router has several.")
+@click.option("--wait/--no-wait", default=True, show_default=True, help="Wait until every Envoy has it.")
+@click.option("--timeout", default=10.0, show_default=True, type=click.FloatRange(0.1, 60), help="Seconds to wait.")
+@click.pass_obj
+def route(
+    settings: Settings, service: str, weights: dict[str, int], route_name: str | None, wait: bool, timeout: float
+) -> None:
+    """Show the weights of a SERVICE's versions, or shift them in one go."""
+    from shopmesh.client import label, read_mesh
+
+    with settings.client() as client:
+        resources = read_mesh(client, settings.the_mesh(client))
+        routes = routes_of(resources, service, route_name)
+        if not weights:
+            _show(routes, settings)
+            return
+        if len(routes) > 1:
+            names = ", ".join(resource.key.name for resource in routes)
+            raise click.ClickException(f"{service} has several routes ({names}); name one with --route")
+        changed = _changed(routes[0], weights, [r.key for r in resources if r.key.kind == "virtualNode"])
+        if changed == routes[0].spec:
+            echo(f"unchanged {label(routes[0].key)}")
+            return
+        _set(client, routes[0], changed, timeout if wait else None)
+
+
+def routes_of(resources: Sequence[Declared], service: str, route_name: str | None) -> list[Declared]:
+    """The routes of a service or router, or the one of that name; raises `click.ClickException` where there is none."""
+    from shopmesh.cli.resolve_name import find
+
+    keys = [resource.key for resource in resources]
+    routers = [key for key in keys if key.kind == "virtualRouter" and key.name == service]
+    if routers:
+        router = routers[0].name
+    else:
+        key = find(keys, "virtualService", service)
+        provider = next(resource for resource in resources if resource.key == key).spec.get("provider", {})
+        if "virtualRouter" not in provider:
+            node = provider.get("virtualNode", {}).get("virtualNodeName")
+            given = f"is provided by the virtual node {node} alone" if node else "has no provider"
+            raise click.ClickException(f"{key.name} {given}; only a virtual router has weights")
+        router = provider["virtualRouter"]["virtualRouterName"]
+    routes = [r for r in resources if r.key.kind == "route" and r.key.path[1] == router]
+    named = [r for r in routes if route_name in (None, r.key.name)]
+    if not named:
+        there = ", ".join(r.key.name for r in routes) or "none"
+        missing = f"no route {route_name!r}" if route_name else "no route"
+        raise click.ClickException(f"virtual router {router} has {missing} (there: {there})")
+    return named
+
+
+def _changed(resource: Declared, weights: dict[str, int], nodes: Sequence[Key]) -> dict[str, Any]:
+    """The route's specification with the new weights; a node that was no target yet becomes one."""
+    spec = copy.deepcopy(dict(resource.spec))
+    targets = weighted_targets(spec)
+    current = [(target["virtualNode"], target["weight"]) for target in targets]
+    if len(dict(current)) != len(current):
+        raise click.ClickException(
+            f"route {resource.key.name} names one node twice, by different ports; use `shopmesh apply` for it"
+        )
+    known = {key.name for key in nodes}
+    for name in weights:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+            hint = f"did you mean {close[0]!r}?" if close else f"there: {', '.join(sorted(known)[:20])}"
+            raise click.ClickException(f"there is no virtual node {name!r}; {hint}")
+    try:
+        new = shifted(current, weights)
+    except Ambiguous as error:
+        raise click.ClickException(str(error)) from error
+    by_name = {target["virtualNode"]: target for target in targets}
+    targets[:] = [{**by_name.get(name, {"virtualNode": name}), "weight": weight} for name, weight in new]
+    return spec
+
+
+def _set(client: Client, resource: Declared, spec: dict[str, Any], timeout: float | None) -> None:
+    from dataclasses import replace
+
+    from shopmesh.client import label
+    from shopmesh.documents import parameters
+
+    request = {"operation": "UpdateRoute", "parameters": parameters(replace(resource, spec=spec))}
+    revision = client.requests([request]).revision
+    weights = " ".join(f"{target['virtualNode']}={target['weight']}" for target in weighted_targets(spec))
+    echo(Styled("updated", fg="yellow"), f" {label(resource.key)}: {weights}")
+    if timeout is not None:
+        _report(client.wait_converged(revision, timeout), timeout)
+
+
+def _report(change: Change, timeout: float) -> None:
+    if not change["converged"]:
+        late = ", ".join(name for name, milliseconds in change["proxies"].items() if milliseconds is None)
+        raise click.ClickException(
+            f"the change is stored, but {late or 'an Envoy'} has not confirmed it within {timeout:g} s;"
+            " `shopmesh status` says why"
+        )
+    if not change["proxies"]:
+        echo("no Envoy is connected that this concerns")
+        return
+    count = len(change["proxies"])
+    envoys = "1 Envoy has" if count == 1 else f"all {count} Envoys have"
+    echo(f"{envoys} it, the last after {change['milliseconds'] or 0:.1f} ms")
+
+
+def _show(routes: Sequence[Declared], settings: Settings) -> None:
+    from shopmesh.cli.views.annotations_view import annotated
+    from shopmesh.cli.views.tables import percent, show, table
+
+    rows = []
+    for resource in routes:
+        targets = weighted_targets(resource.spec)
+        total = sum(target["weight"] for target in targets)
+        for index, target in enumerate(targets):
+            name = "/".join(resource.key.path[1:]) if index == 0 else ""
+            share = percent(target["weight"] / total if total else None)
+            rows.append((name, target["virtualNode"], str(target["weight"]), share))
+    show(table(("ROUTE", "VIRTUAL NODE", "WEIGHT", "SHARE"), rows, right=("WEIGHT", "SHARE")), settings.color)
+    for resource in routes:
+        for said in annotated(resource.tags):
+            echo(f"{'/'.join(resource.key.path[1:])}: {said}")

@@ -1,0 +1,88 @@
+"""`shopmesh status`: the mesh at a glance."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+from shopmesh.cli.output import echo_document
+from shopmesh.cli.settings import Settings
+
+if TYPE_CHECKING:
+    from shopmesh.cli.views.status_view import Glance
+    from shopmesh.client import Client
+
+REFRESH_SECONDS = 1.0
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  shopmesh status
+  shopmesh status --watch
+  shopmesh status -o json | jq .findings
+
+\b
+SEEN is the share of the requests that each version really got in the last seconds, counted by the callers' Envoys,
+with its 95 % interval. A proxy is in step when it has confirmed all that it was sent.
+"""
+)
+@click.option("-w", "--watch", is_flag=True, help="Keep it up to date, until Ctrl-C.")
+@click.option("--window", default=10.0, show_default=True, type=click.FloatRange(1, 3600), help="Seconds to look back.")
+@click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@click.pass_obj
+def status(settings: Settings, watch: bool, window: float, output: str) -> None:
+    """Show the mesh at a glance: services, versions, weights, what each really got, proxies, findings."""
+    from shopmesh.cli.views.status_view import render
+    from shopmesh.cli.views.tables import console, show
+
+    if watch and (output == "json" or not console(settings.color).is_terminal):
+        raise click.UsageError("--watch needs a terminal and a table; without it, call `status` again and again")
+    with settings.client() as client:
+        mesh = settings.the_mesh(client)
+        if watch:
+            _watch(client, mesh, window, settings)
+            return
+        seen = _look(client, mesh, window)
+        if output == "json":
+            echo_document(json.dumps(seen.document(), indent=2))
+        else:
+            show(render(seen, console(settings.color).width), settings.color)
+
+
+def _look(client: Client, mesh: str, window: float) -> Glance:
+    from shopmesh.cli.views.status_view import Glance
+    from shopmesh.client import read_mesh
+
+    return Glance(
+        mesh=mesh,
+        endpoint=client.endpoint_url,
+        resources=read_mesh(client, mesh),
+        splits=client.splits(mesh, window),
+        proxies=[proxy for proxy in client.proxies() if proxy["mesh"] == mesh],
+        findings=client.findings(mesh),
+    )
+
+
+def _watch(client: Client, mesh: str, window: float, settings: Settings) -> None:
+    """Looks again every second; a control plane that is away for a while is waited for."""
+    from rich.live import Live
+    from rich.text import Text
+
+    from shopmesh.cli.views.status_view import render
+    from shopmesh.cli.views.tables import console
+    from shopmesh.client import Unreachable
+
+    try:
+        with Live(console=console(settings.color), auto_refresh=False, screen=True) as live:
+            while True:
+                try:
+                    live.update(render(_look(client, mesh, window), live.console.width), refresh=True)
+                except Unreachable as error:
+                    live.update(Text(f"{error} (trying again)", style="red"), refresh=True)
+                time.sleep(REFRESH_SECONDS)
+    except KeyboardInterrupt:
+        return

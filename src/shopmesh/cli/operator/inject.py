@@ -1,0 +1,80 @@
+"""`shopmesh inject`: sidecars for workloads in files."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import click
+
+from shopmesh.cli.files import sources
+from shopmesh.cli.output import echo, echo_document
+from shopmesh.cli.settings import Settings
+
+if TYPE_CHECKING:
+    from shopmesh.appmesh.store import Document
+    from shopmesh.documents.names import ObjectName
+    from shopmesh.kubernetes.controller.selection import Labels
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  shopmesh inject -f deploy.yaml | kubectl apply -f -
+  shopmesh inject -f k8s/ -f mesh/ > meshed.yaml
+  shopmesh inject -f deploy.yaml --from-cluster --mode explicit
+
+\b
+The virtual node of a pod is the one whose podSelector fits, among the files or in the cluster; else the one that the
+pod's label shopmesh.dev/virtual-node names. Annotations are those of AWS's injector (appmesh.k8s.aws/cpuRequest, …).
+"""
+)
+@click.option(
+    "-f", "--filename", "files", multiple=True, required=True, metavar="FILE|DIR|-", help="Documents; repeatable."
+)
+@click.option(
+    "--mode",
+    type=click.Choice(["intercepted", "explicit"]),
+    default="intercepted",
+    show_default=True,
+    help="Redirect the traffic, or let the application find its sidecar by HTTP_PROXY (one port, HTTP/1.1).",
+)
+@click.option("--from-cluster", is_flag=True, help="Read virtual nodes from the cluster of KUBECONFIG as well.")
+@click.pass_obj
+def inject(settings: Settings, files: tuple[str, ...], mode: str, from_cluster: bool) -> None:
+    """Put a sidecar into Deployments, StatefulSets, DaemonSets, Jobs, CronJobs and Pods; all else is passed through.
+
+    What is there already is not done again. Written is YAML, on standard output.
+    """
+    from shopmesh.documents import DocumentError, as_yaml
+    from shopmesh.kubernetes.api.client import ApiError
+    from shopmesh.kubernetes.injection.workloads import injected
+
+    try:
+        known, namespaces = asyncio.run(_cluster()) if from_cluster else ({}, {})
+        found = injected(sources(files), mode, settings.mesh or "shopmesh", known, namespaces)
+    except (ApiError, DocumentError) as error:
+        raise click.ClickException(str(error)) from error
+    for note in found.notes:
+        echo(note, err=True)
+    echo_document(as_yaml(found.documents))
+
+
+async def _cluster() -> tuple[Mapping[ObjectName, Document], Mapping[str, Labels]]:
+    """Its meshes, nodes and gateways, and the labels of its namespaces."""
+    from shopmesh.documents.names import ObjectName
+    from shopmesh.kubernetes.api.client import ApiServer
+    from shopmesh.kubernetes.api.resource_types import MESHES, NAMESPACES, VIRTUAL_GATEWAYS, VIRTUAL_NODES
+
+    server = await ApiServer.connect()
+    try:
+        objects = {}
+        for kind in (MESHES, VIRTUAL_NODES, VIRTUAL_GATEWAYS):
+            for one in (await server.list(kind)).objects:
+                metadata = one["metadata"]
+                objects[ObjectName(kind.kind, metadata.get("namespace") or "", metadata["name"])] = one
+        listed = (await server.list(NAMESPACES)).objects
+        return objects, {one["metadata"]["name"]: one["metadata"].get("labels") or {} for one in listed}
+    finally:
+        await server.close()

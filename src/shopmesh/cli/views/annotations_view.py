@@ -1,0 +1,17 @@
+"""Annotations as a person reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from shopmesh.appmesh.annotations import PREFIX
+from shopmesh.appmesh.annotations.tag_chunks import texts
+
+LONGEST = 80
+
+
+def annotated(tags: Mapping[str, str]) -> Iterator[str]:
+    """`mirror: product-v2-vn 10%`, one after another; what is long is cut."""
+    for name, text in texts(tags).items():
+        if name.startswith(PREFIX):
+            yield f"{name.removeprefix(PREFIX)}: {text if len(text) <= LONGEST else text[:LONGEST] + '…'}"

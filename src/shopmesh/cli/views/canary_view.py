@@ -1,0 +1,95 @@
+"""A canary in lines: one for each stage that is over, one for how it ended, and on a terminal one that lives."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
+
+from rich.console import Console
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from shopmesh.canary.judge import Verdict
+    from shopmesh.client.types import Canary, PastStage, Seen
+
+_ENDED = {
+    "promoted": ("promoted", "green"),
+    "returned": ("turned back", "red"),
+    "lapsed": ("turned back", "red"),
+    "stopped": ("stopped", "yellow"),
+}
+
+
+class Teller:
+    """Prints what is new at each look; the line that lives needs a terminal."""
+
+    def __init__(self, console: Console, live: bool = True) -> None:
+        self._console = console
+        self._status = console.status("") if live and console.is_terminal else None
+        self._told = 0
+        self._state: Any = None
+
+    def __enter__(self) -> Self:
+        if self._status is not None:
+            self._status.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._status is not None:
+            self._status.stop()
+
+    def tell(self, found: Canary, verdict: Verdict | None) -> None:
+        """What happened since the last time."""
+        if self._state is None:
+            self._say((found["service"], "bold"), f": {found['plan']['to']}, {_bounds(found)}")
+        for past in found["history"][self._told :]:
+            self._say(f"  {past['stage']:>6}  {_past(past)}")
+        self._told = len(found["history"])
+        state = (found["stage"], found["phase"], found["paused"])
+        if state != self._state:
+            self._state = state
+            if found["phase"] != "running":
+                self._say(_ENDED[found["phase"]], f": {found['reason']}")
+                self._say(f"{found['plan']['to']} gets {_left(found)}")
+            elif self._status is None:
+                self._say(f"  {found['called']:>6}  {'paused' if found['paused'] else 'begins'}")
+        if self._status is not None and found["phase"] == "running":
+            self._status.update(Text(_now(found, verdict)))
+
+    def _say(self, *parts: str | tuple[str, str]) -> None:
+        self._console.print(Text.assemble(*parts), soft_wrap=True)
+
+
+def _bounds(found: Canary) -> str:
+    plan = found["plan"]
+    steps = ", ".join(str(step) for step in (*plan["steps"], 100))
+    bounds = [f"errors up to {plan['maxErrorRate']}"] if plan["maxErrorRate"] else []
+    bounds += [f"p99 up to {plan['maxP99'].replace('.0ms', ' ms')}"] if "maxP99" in plan else []
+    return f"{steps} %" + (f"; {', '.join(bounds)}" if bounds else "")
+
+
+def _past(past: PastStage) -> str:
+    taken = f"{past['until'] - past['since']:.0f} s"
+    if "canary" not in past:
+        return f"{taken}: {past['verdict']}"
+    return f"{taken}, canary {_seen(past['canary'])}, stable {_seen(past['stable'])}: {past['verdict']}"
+
+
+def _now(found: Canary, verdict: Verdict | None) -> str:
+    seconds = found["now"] - found["since"]
+    seen = found["seen"]
+    text = f"{found['called']}  {seconds:.0f} s, canary {_seen(seen['canary'])}, stable {_seen(seen['stable'])}"
+    if verdict is not None:
+        ready = verdict.action == "go on" and found["plan"]["manual"]
+        text += ": Enter or --promote goes on" if ready else f": {verdict.reason}"
+    return text + (" (paused)" if found["paused"] else "")
+
+
+def _seen(seen: Seen) -> str:
+    p99 = "" if seen["p99"] is None else f" (p99 {seen['p99']:g} ms)"
+    return f"{seen['errors']} of {seen['requests']} failed{p99}"
+
+
+def _left(found: Canary) -> str:
+    if found["phase"] == "stopped":
+        return "what the route says now"
+    return "all requests" if found["phase"] == "promoted" else "none; the weights are those from before"

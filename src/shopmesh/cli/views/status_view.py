@@ -1,0 +1,192 @@
+"""The mesh at a glance, from what the control plane says to what a person reads; nothing is asked here."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from shopmesh.cli.views.findings_view import counted, told
+from shopmesh.cli.views.tables import age, fitting, percent, table
+from shopmesh.client import Finding, Proxy, Splits, Target
+from shopmesh.documents import Declared, restored
+
+COLUMNS = (
+    *("SERVICE", "NODE", "VERSION", "WEIGHT", "SEEN", "95 %", "REQUESTS", "ERRORS", "RETRIES", "P50", "P99"),
+    "PROXIES",
+)
+SPARE = ("P50", "95 %", "RETRIES", "P99", "VERSION", "REQUESTS")
+"""What a narrow terminal can do without, least needed first; -o json has it all."""
+
+MOST_FINDINGS = 5
+
+CLUSTER_DOMAIN = ".svc.cluster.local"
+VERSION_LABEL = "app.kubernetes.io/version"
+
+_NONE: Target = {
+    "virtualNode": "",
+    "port": None,
+    "weight": 100,
+    "share": 1.0,
+    "seen": None,
+    "interval": None,
+    "requests": 0,
+    "errors": 0,
+    "retries": 0,
+    "p50": None,
+    "p99": None,
+}
+
+
+@dataclass(frozen=True)
+class Glance:
+    """What was answered at one moment."""
+
+    mesh: str
+    endpoint: str
+    resources: Sequence[Declared]
+    splits: Splits
+    proxies: Sequence[Proxy]
+    findings: Sequence[Finding]
+
+    def document(self) -> dict[str, Any]:
+        """The same for programs."""
+        replicas = {"replicas": self.splits["replicas"]} if "replicas" in self.splits else {}
+        return {
+            "mesh": self.mesh,
+            **replicas,
+            "window": self.splits["window"],
+            "splits": self.splits["splits"],
+            "proxies": list(self.proxies),
+            "findings": list(self.findings),
+        }
+
+
+def render(glance: Glance, width: int) -> RenderableType:
+    """Services, then proxies, then findings, in lines of at most `width` characters where that can be."""
+    window = f"{glance.splits['window']:g} s"
+    parts: list[RenderableType] = [
+        Text.assemble(("mesh ", "bold"), glance.mesh, "  at ", glance.endpoint, f"  over the last {window}"),
+        *_missing(glance.splits),
+        "",
+        _services(glance, width),
+        "",
+        _proxies(glance.proxies),
+        "",
+        *_findings(glance.findings),
+    ]
+    return Group(*parts)
+
+
+def _missing(splits: Splits) -> Iterator[RenderableType]:
+    """How many replicas of the control plane this is from, where that is not all of them."""
+    replicas = splits.get("replicas", {"asked": 1, "answered": 1})
+    if (answered := replicas["answered"]) < (asked := replicas["asked"]):
+        yield Text(f"only {answered} of {asked} replicas of the control plane answered", style="yellow")
+
+
+def _services(glance: Glance, width: int) -> RenderableType:
+    rows = list(_targets(glance))
+    if not rows:
+        return Text("no virtual service yet: `shopmesh apply -f mesh/` loads the demo's")
+    columns, cells = fitting(COLUMNS, rows, width, SPARE)
+    return table(columns, cells, right=COLUMNS[3:-1])
+
+
+def _targets(glance: Glance) -> Iterator[tuple[str | Text, ...]]:
+    """A row a target of each service, sorted by service; its name stands in the first of its rows only."""
+    versions = {resource.key.name: _version(resource) for resource in glance.resources}
+    routed = {split["virtualService"] for split in glance.splits["splits"]}
+    found: list[tuple[str, str, list[Target]]] = [
+        (split["virtualService"], split["route"], split["targets"]) for split in glance.splits["splits"]
+    ]
+    for resource in glance.resources:
+        if resource.key.kind == "virtualService" and resource.key.name not in routed:
+            node = resource.spec.get("provider", {}).get("virtualNode", {}).get("virtualNodeName")
+            found.append((resource.key.name, "", [{**_NONE, "virtualNode": node or "-"}]))
+    counts: dict[str, int] = {}
+    for service, _, _ in found:
+        counts[service] = counts.get(service, 0) + 1
+    for service, route, targets in sorted(found, key=lambda entry: entry[:2]):
+        short = service.removesuffix(CLUSTER_DOMAIN)
+        name = f"{short} ({route})" if counts[service] > 1 else short
+        several = len({target["virtualNode"] for target in targets}) < len(targets)
+        for index, target in enumerate(targets):
+            node = target["virtualNode"]
+            interval = target["interval"]
+            yield (
+                Text(name if index == 0 else "", style="bold"),
+                f"{node}:{target['port']}" if several else node,
+                versions.get(node, ""),
+                str(target["weight"]),
+                percent(target["seen"]),
+                f"{percent(interval[0])} to {percent(interval[1])}" if interval else "",
+                str(target["requests"]),
+                Text(str(target["errors"]), style="red" if target["errors"] else ""),
+                str(target["retries"]),
+                _milliseconds(target["p50"]),
+                _milliseconds(target["p99"]),
+                _health([proxy for proxy in glance.proxies if (proxy["kind"], proxy["name"]) == ("virtualNode", node)]),
+            )
+
+
+def _proxies(proxies: Sequence[Proxy]) -> RenderableType:
+    if not proxies:
+        return Text("no proxy is connected: `shopmesh up` starts the demo's")
+    now = time.time()
+    rows = [
+        (
+            proxy["instance"],
+            proxy["name"],
+            proxy["address"] or "-",
+            age(now - proxy["since"]) if proxy["since"] and proxy["connected"] else "-",
+            _state(proxy),
+        )
+        for proxy in sorted(proxies, key=lambda proxy: (proxy["name"], proxy["instance"]))
+    ]
+    return table(("PROXY", "NODE", "ADDRESS", "CONNECTED", "STATE"), rows)
+
+
+def _state(proxy: Proxy) -> Text:
+    if (refused := proxy["refused"]) is not None:
+        return Text(f"refused its {refused['type']}: {refused['message']}", style="red")
+    if not proxy["connected"]:
+        return Text("not connected", style="yellow")
+    if not proxy["known"]:
+        return Text(f"there is no {proxy['kind']} {proxy['name']}", style="red")
+    return Text("in step", style="green") if proxy["inStep"] else Text("not yet in step", style="yellow")
+
+
+def _health(proxies: Sequence[Proxy]) -> Text:
+    """How many of a node's proxies have all that they were sent."""
+    well = sum(proxy["connected"] and proxy["inStep"] and proxy["refused"] is None for proxy in proxies)
+    if not proxies:
+        return Text("none", style="dim")
+    return Text(f"{well} of {len(proxies)} in step", style="green" if well == len(proxies) else "yellow")
+
+
+def _findings(findings: Sequence[Finding]) -> Iterator[RenderableType]:
+    """How many there are, and the first of them, errors before warnings."""
+    if not findings:
+        yield Text("nothing is wrong", style="green")
+        return
+    yield Text(counted(findings), style="bold")
+    yield from told(findings[:MOST_FINDINGS])
+    if len(findings) > MOST_FINDINGS:
+        yield Text("`shopmesh doctor` shows all of them")
+
+
+def _version(resource: Declared) -> str:
+    """The version that a virtual node's pods carry, where its manifest told."""
+    if resource.key.kind != "virtualNode":
+        return ""
+    labels = (restored(resource)["spec"].get("podSelector") or {}).get("matchLabels") or {}
+    return str(labels.get(VERSION_LABEL, ""))
+
+
+def _milliseconds(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3g} ms"

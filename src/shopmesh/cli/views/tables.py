@@ -1,0 +1,75 @@
+"""Tables on standard output: as wide as the terminal, or as wide as they are when piped."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from shopmesh.cli.output import echo_rendered
+from shopmesh.output.printable import printable
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+    from rich.text import Text
+
+    from shopmesh.output.console import PlainTable
+
+PIPED_WIDTH = 1000
+
+
+def console(color: bool | None) -> Console:
+    """A console for standard output; `color` False means none, None that a terminal decides."""
+    from shopmesh.output.console import PlainConsole
+
+    plain = PlainConsole(no_color=color is False)
+    return plain if plain.is_terminal else PlainConsole(width=PIPED_WIDTH, color_system=None)
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[RenderableType]], right: Sequence[str] = ()) -> PlainTable:
+    """Columns side by side without lines; those named in `right` hold numbers."""
+    from shopmesh.output.console import PlainTable
+
+    grid = PlainTable(box=None, header_style="bold", padding=(0, 2, 0, 0))
+    for column in columns:
+        grid.add_column(column, justify="right" if column in right else "left", no_wrap=column in right)
+    for row in rows:
+        grid.add_row(*row)
+    return grid
+
+
+def fitting(
+    columns: Sequence[str], rows: Sequence[Sequence[str | Text]], width: int, spare: Sequence[str]
+) -> tuple[list[str], list[list[str | Text]]]:
+    """The columns and rows that fit into `width`, leaving out those of `spare` that are needed least, in its order."""
+    widths = {
+        column: max(len(column), *(len(printable(str(row[i]))) for row in rows)) + 2 for i, column in enumerate(columns)
+    }
+    kept = list(columns)
+    for column in spare:
+        if sum(widths[name] for name in kept) <= width:
+            break
+        kept.remove(column)
+    places = [columns.index(column) for column in kept]
+    return kept, [[row[place] for place in places] for row in rows]
+
+
+def show(renderable: RenderableType, color: bool | None) -> None:
+    """Prints it; piped lines end where their text ends."""
+    terminal = console(color)
+    with terminal.capture() as captured:
+        terminal.print(renderable)
+    lines = captured.get().removesuffix("\n").split("\n")
+    echo_rendered([line.rstrip() for line in lines], color=True if terminal.is_terminal else None)
+
+
+def age(seconds: float) -> str:
+    """`7s`, `12m`, `5h`, `3d`."""
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "m")):
+        if seconds >= size:
+            return f"{int(seconds // size)}{unit}"
+    return f"{int(max(seconds, 0))}s"
+
+
+def percent(share: float | None) -> str:
+    """A share from 0 to 1 in per cent; a dash when there is none."""
+    return "-" if share is None else f"{share * 100:.1f}%"

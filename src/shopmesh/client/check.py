@@ -1,0 +1,91 @@
+"""Documents held to the model and the rules without a control plane: what it would refuse, so far as they show it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from shopmesh.appmesh import findings
+from shopmesh.appmesh.annotations import annotation_reader
+from shopmesh.appmesh.catalogue import Finding
+from shopmesh.appmesh.kinds import KINDS, describe
+from shopmesh.appmesh.rules import RULES, names
+from shopmesh.appmesh.rules.rule_input import Candidate
+from shopmesh.appmesh.store import Key, State
+from shopmesh.client.apply import document_error
+from shopmesh.documents import Declared, DocumentError, Given, Source, declared, located, problems
+from shopmesh.documents.declared_resource import stored
+from shopmesh.documents.reference_resolver import UNKNOWN
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What the documents declare, notes on what must be there already, and mistakes that no rule refuses.
+
+    Where a finding is, file, document and line are told as well.
+    """
+
+    resources: list[Declared]
+    notes: list[str]
+    findings: list[Finding]
+
+
+def check(sources: Sequence[Source], mesh: str | None = None, given: Given | None = None) -> Checked:
+    """Raises `DocumentError` with all that is wrong."""
+    notes: list[DocumentError] = []
+    resources = declared(sources, mesh, (), given, notes.append)
+    wrong = list(problems(resources))
+    if not wrong:
+        resources = [replace(resource, spec=_present(resource.spec)) for resource in resources]
+        state = stored(resources)
+        wrong = [problem for resource in resources for problem in _against_rules(resource, state)]
+        notes += [note for resource in resources for note in _missing(resource, state)]
+    if wrong:
+        raise document_error(wrong)
+    return Checked(resources, _distinct(str(note) for note in notes), _placed(findings.of_documents(state), resources))
+
+
+def _present(value: Any) -> Any:
+    """Without members that are null, which the API takes for absent."""
+    if isinstance(value, dict):
+        return {name: _present(item) for name, item in value.items() if item is not None}
+    return [_present(item) for item in value] if isinstance(value, list) else value
+
+
+def _placed(found: Iterable[Finding], resources: Iterable[Declared]) -> list[Finding]:
+    """With file, document and line behind the name of the resource."""
+    places = {one.key: one.source.place(one.path) for one in resources if one.source is not None}
+    return [replace(one, source=places.get(one.key, "")) for one in found]
+
+
+def _against_rules(resource: Declared, state: State) -> Iterator[DocumentError]:
+    for problem in names.problems(resource.key):
+        yield located(resource, problem.field, problem.message)
+    if resource.key.kind == "virtualService" and (twin := names.same_domain(resource.key, state)):
+        yield located(resource, "", f"differs from {describe(twin)} only in case, and a host name has none")
+    for rule in RULES[resource.key.kind]:
+        for problem in rule(Candidate(resource.key, resource.spec, state)):
+            yield located(resource, problem.field, problem.message)
+    for problem in annotation_reader.problems(resource.key.kind, tuple(resource.tags.items())):
+        yield located(resource, problem.field, problem.message)
+
+
+def _missing(resource: Declared, state: State) -> Iterator[DocumentError]:
+    """What a resource needs and these documents do not declare."""
+    kind = KINDS[resource.key.kind]
+    above = [("", Key(parent, resource.key.path[:depth])) for depth, parent in enumerate(kind.parents, start=1)]
+    named = annotation_reader.references(resource.key, tuple(resource.tags.items()))
+    for field, key in [*above, *kind.references(resource.key.mesh, resource.spec), *named]:
+        if state.get(key) is None and key.name != UNKNOWN:
+            yield located(resource, field, f"there is no {describe(key)} among these files; the mesh must have it")
+
+
+def _distinct(notes: Iterable[str]) -> list[str]:
+    """One note a field, for a reference of a manifest is missed by its object and by its name; and one a parent."""
+    found: dict[str, str] = {}
+    for note in notes:
+        place, _, said = note.partition(": there is no ")
+        in_a_field = "," in place.rpartition(", line ")[2]
+        found.setdefault(place if in_a_field or not said else said, note)
+    return list(found.values())

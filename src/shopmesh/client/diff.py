@@ -1,0 +1,62 @@
+"""What steps would change, as a unified diff of the manifests before and after; nothing is asked here."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+
+from shopmesh.appmesh.store import Key
+from shopmesh.client.plan import Step, label
+from shopmesh.documents import Declared, as_yaml, is_ours, manifests
+from shopmesh.documents.equality import same
+
+
+def differences(existing: Iterable[Declared], steps: Sequence[Step]) -> Iterator[str]:
+    """Lines without line feeds, the objects one after another; none when nothing would change.
+
+    A route is shown in its router's manifest. Tags that manifests have no place for are shown by themselves.
+    """
+    touched = {step.resource.key.mesh for step in steps if step.requests}
+    before = {resource.key: resource for resource in existing if resource.key.mesh in touched}
+    was, shall = _texts(before.values()), _texts(_after(before, steps).values())
+    for name in sorted({*was, *shall}):
+        yield from difflib.unified_diff(
+            was.get(name, "").splitlines(),
+            shall.get(name, "").splitlines(),
+            f"mesh/{name}" if name in was else "/dev/null",
+            f"files/{name}" if name in shall else "/dev/null",
+            lineterm="",
+        )
+
+
+def _after(before: dict[Key, Declared], steps: Sequence[Step]) -> dict[Key, Declared]:
+    after = dict(before)
+    for step in steps:
+        key = step.resource.key
+        if step.verb == "deleted":
+            after.pop(key, None)
+        elif step.verb == "created":
+            after[key] = step.resource
+        elif step.verb == "updated":
+            after[key] = _updated(before[key], step.resource)
+    return after
+
+
+def _updated(before: Declared, wanted: Declared) -> Declared:
+    kept = {name: value for name, value in before.tags.items() if not (wanted.whole and is_ours(name))}
+    spec = before.spec if same(before.spec, wanted.spec) else wanted.spec
+    return replace(wanted, spec=spec, tags={**kept, **wanted.tags})
+
+
+def _texts(resources: Iterable[Declared]) -> dict[str, str]:
+    known = list(resources)
+    texts = {}
+    for manifest in manifests(known):
+        metadata = manifest["metadata"]
+        names = [manifest["kind"], metadata.get("namespace"), metadata["name"]]
+        texts["/".join(str(name) for name in names if name)] = as_yaml([manifest])
+    for resource in known:
+        if others := {name: value for name, value in sorted(resource.tags.items()) if not is_ours(name)}:
+            texts[f"tags of {label(resource.key)}"] = as_yaml([others])
+    return texts

@@ -1,0 +1,99 @@
+"""What has to be asked of the App Mesh API so that a mesh becomes what documents say; nothing is asked here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from shopmesh.appmesh.annotations.tag_chunks import whole
+from shopmesh.appmesh.kinds import KINDS
+from shopmesh.appmesh.store import Key
+from shopmesh.documents import Declared, document, in_order, is_ours, parameters
+from shopmesh.documents.equality import same
+
+Verb = Literal["created", "updated", "unchanged", "deleted", "absent"]
+
+
+@dataclass(frozen=True)
+class Step:
+    """What happens to one resource, and the requests that make it happen (none: it is left alone)."""
+
+    verb: Verb
+    resource: Declared
+    requests: tuple[Mapping[str, Any], ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.verb} {label(self.resource.key)}"
+
+
+def label(key: Key) -> str:
+    """`virtualNode product-vn`, `route product-vr/product-r`, `mesh shopmesh`."""
+    return f"{key.kind} {'/'.join(key.path[1:]) or key.name}"
+
+
+def plan(wanted: Sequence[Declared], existing: Mapping[Key, tuple[Declared, str]]) -> list[Step]:
+    """The steps from what exists (with each resource's ARN) to what is wanted, in an order that works."""
+    steps = [_deleted(stale) for stale in reversed(_stale_routes(wanted, existing))]
+    for resource in in_order(wanted):
+        if resource.key in existing:
+            steps.append(_updated(resource, *existing[resource.key]))
+        else:
+            steps.append(Step("created", resource, (_request("Create", resource, document(resource)),)))
+    return steps
+
+
+def deletion(wanted: Iterable[Declared], existing: Mapping[Key, tuple[Declared, str]]) -> list[Step]:
+    """The steps that delete these resources, users before what they use; a router takes its routes along."""
+    going = {resource.key: resource for resource in wanted}
+    for key, (resource, _) in existing.items():
+        if key.kind == "route" and Key("virtualRouter", key.parent) in going:
+            going.setdefault(key, resource)
+    ordered = reversed(in_order(going.values()))
+    return [_deleted(resource) if resource.key in existing else Step("absent", resource) for resource in ordered]
+
+
+def _stale_routes(wanted: Sequence[Declared], existing: Mapping[Key, tuple[Declared, str]]) -> list[Declared]:
+    """Routes of routers that are declared whole, and are not declared themselves."""
+    declared = {resource.key for resource in wanted}
+    routers = {r.key.path for r in wanted if r.whole and r.key.kind == "virtualRouter"}
+    return in_order(
+        resource
+        for key, (resource, _) in existing.items()
+        if key.kind == "route" and key.parent in routers and key not in declared
+    )
+
+
+def _updated(resource: Declared, before: Declared, arn: str) -> Step:
+    requests: list[Mapping[str, Any]] = []
+    if not same(resource.spec, before.spec):
+        requests.append(_request("Update", resource, parameters(resource)))
+    gone = _gone(resource, before)
+    if gone:
+        requests.append({"operation": "UntagResource", "parameters": {"resourceArn": arn, "tagKeys": sorted(gone)}})
+    kept = {name: value for name, value in before.tags.items() if name not in gone}
+    changed = {name: value for name, value in resource.tags.items() if kept.get(name) != value}
+    if changed:
+        tags = [{"key": name, "value": value} for name, value in sorted(changed.items())]
+        requests.append({"operation": "TagResource", "parameters": {"resourceArn": arn, "tags": tags}})
+    return Step("updated" if requests else "unchanged", resource, tuple(requests))
+
+
+def _gone(resource: Declared, before: Declared) -> set[str]:
+    """The tags to take away: those that a whole document no longer has, and all pieces of a text that gets shorter.
+
+    Such a text is given anew after that: half of the old one with half of the new would be refused.
+    """
+    ours = {name for name in before.tags if is_ours(name)}
+    given = {whole(name) for name in resource.tags}
+    left = {name for name in ours - resource.tags.keys() if resource.whole or whole(name) in given}
+    shorter = {whole(name) for name in left} & given
+    return left | {name for name in ours if whole(name) in shorter}
+
+
+def _deleted(resource: Declared) -> Step:
+    return Step("deleted", resource, (_request("Delete", resource, parameters(resource, spec=False)),))
+
+
+def _request(verb: str, resource: Declared, said: Mapping[str, Any]) -> dict[str, Any]:
+    return {"operation": f"{verb}{KINDS[resource.key.kind].title}", "parameters": said}

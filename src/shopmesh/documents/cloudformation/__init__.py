@@ -1,0 +1,12 @@
+"""CloudFormation templates with `AWS::AppMesh::*`: what they declare, without a stack.
+
+    template ─► short forms spelled out ─► parameters ─► conditions, functions ─► property names ─► Declared …
+
+Read is what can be told from the file and the parameters alone; what only a stack knows is refused with the place and
+what to give instead. https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/AWS_AppMesh.html
+"""
+
+from shopmesh.documents.cloudformation.properties import field_name, property_name
+from shopmesh.documents.cloudformation.template import Given, foreign_resources, is_template, template
+
+__all__ = ["Given", "field_name", "foreign_resources", "is_template", "property_name", "template"]

@@ -1,0 +1,79 @@
+"""CloudFormation's properties and the API's fields: equal but for the first letter, and nine words that are shouted.
+
+Held against the published resource schemas, every path of all seven types:
+https://docs.aws.amazon.com/cloudformation-cli/latest/userguide/resource-type-schemas.html
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from botocore.model import ListShape, Shape, StructureShape
+
+from shopmesh.appmesh.api.validation import hint, quote
+from shopmesh.documents.text.sources import Path, Source
+
+SHOUTED = {
+    "acm": "ACM",
+    "awsCloudMap": "AWSCloudMap",
+    "dns": "DNS",
+    "grpc": "GRPC",
+    "http": "HTTP",
+    "http2": "HTTP2",
+    "sds": "SDS",
+    "tcp": "TCP",
+    "tls": "TLS",
+}
+"""API's field → property, where capitalising the first letter is not enough."""
+
+_NAMES = ("ResourceName", "ServiceName")
+_WHOLE = re.compile(r"-?[0-9]{1,18}")
+_BACK = {shouted: field for field, shouted in SHOUTED.items()}
+
+
+def property_name(field: str) -> str:
+    """`awsCloudMap` → `AWSCloudMap`, `portMapping` → `PortMapping`."""
+    return SHOUTED.get(field) or field[:1].upper() + field[1:]
+
+
+def field_name(name: str) -> str:
+    """`AWSCloudMap` → `awsCloudMap`, `PortMapping` → `portMapping`."""
+    return _BACK.get(name) or name[:1].lower() + name[1:]
+
+
+def to_api(shape: Shape, value: Any, source: Source, path: Path) -> Any:
+    """A property's value as the API wants it; raises `DocumentError` for a property that there is not.
+
+    Numbers, booleans and strings are taken for one another, as CloudFormation does: a parameter is always a string.
+    """
+    if isinstance(shape, StructureShape):
+        if not isinstance(value, dict):
+            raise source.wrong(path, f"is a mapping, not {quote(value)}")
+        members = {property_name(member): member for member in shape.members}
+        converted = {}
+        for name, item in value.items():
+            if name not in members:
+                raise source.wrong((*path, name), f"unknown property; {hint(str(name), members)}")
+            member = members[name]
+            converted[member] = to_api(shape.members[member], item, source, (*path, name))
+        return converted
+    if isinstance(shape, ListShape):
+        if not isinstance(value, list):
+            raise source.wrong(path, f"is a list, not {quote(value)}")
+        return [to_api(shape.member, item, source, (*path, index)) for index, item in enumerate(value)]
+    return _scalar(shape, value, source, path)
+
+
+def _scalar(shape: Shape, value: Any, source: Source, path: Path) -> Any:
+    if isinstance(value, str):
+        if shape.type_name in ("integer", "long") and _WHOLE.fullmatch(value):
+            return int(value)
+        if shape.type_name == "boolean" and value in ("true", "false"):
+            return value == "true"
+        if shape.name in _NAMES and value.startswith("arn:"):
+            advice = f"a name is needed, such as !GetAtt LogicalId.{path[-1]} gives it"
+            raise source.wrong(path, f"{quote(value)} is an ARN, as Ref gives it; {advice}")
+    elif shape.type_name == "string" and isinstance(value, bool | int | float):
+        return str(value).lower() if isinstance(value, bool) else str(value)
+    return value

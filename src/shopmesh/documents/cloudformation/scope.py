@@ -1,0 +1,148 @@
+"""What a template's functions can name: parameters, pseudo parameters, mappings, conditions and resources."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from shopmesh.appmesh.api.validation import hint, quote
+from shopmesh.appmesh.kinds import KINDS
+from shopmesh.documents.cli_json import NAMES
+from shopmesh.documents.cloudformation.parameters import Value
+from shopmesh.documents.cloudformation.properties import property_name
+from shopmesh.documents.text.sources import Path, Source
+
+TYPES = {f"AWS::AppMesh::{kind.title}": kind.name for kind in KINDS.values()}
+"""A resource type of CloudFormation → the kind."""
+
+NO_VALUE = object()
+"""What `AWS::NoValue` stands for: the property is not there."""
+
+MOST_STEPS = 1_000_000
+"""Parts of a template that are evaluated; a text of 100 characters that a function makes counts as another."""
+
+DEEPEST = 64
+"""Parts within parts and names by names; a template of App Mesh's resources has some 20. Each takes a dozen of Python's
+1,000 frames."""
+
+LONGEST_TEXT = 65_536
+"""Characters of a text that a function makes; names twice as long as each other soon have billions."""
+
+_FOREIGN = "which is not App Mesh's and is not created here"
+
+
+@dataclass
+class Scope:
+    """One template with its parameters' values.
+
+    `used` gathers which of the `given` ones it asked for; `conditions` and `names` (by resource and property) are what
+    was evaluated already, since each may be asked for by many.
+    """
+
+    source: Source
+    given: Mapping[str, str]
+    values: Mapping[str, Value]
+    pseudo: Mapping[str, str]
+    used: set[str] = field(default_factory=set)
+    conditions: dict[str, bool] = field(default_factory=dict)
+    names: dict[tuple[str, str], str] = field(default_factory=dict)
+    _asking: list[str] = field(default_factory=list)
+    _sections: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    _steps: int = 0
+    _depth: int = 0
+
+    def section(self, name: str) -> Mapping[str, Any]:
+        """`Mappings`, `Conditions` or `Resources`; empty when there is none."""
+        if name not in self._sections:
+            self._sections[name] = self._section(name)
+        return self._sections[name]
+
+    def _section(self, name: str) -> Mapping[str, Any]:
+        found = self.source.value.get(name) or {}
+        if not isinstance(found, dict):
+            raise self.source.wrong((name,), f"is a mapping of names, not {quote(found)}")
+        return {str(key): value for key, value in found.items()}
+
+    def type_of(self, logical_id: str) -> str:
+        """A resource's type; raises `DocumentError` when it has none."""
+        resource = self.section("Resources")[logical_id]
+        kind = resource.get("Type") if isinstance(resource, dict) else None
+        if not isinstance(kind, str):
+            raise self.source.wrong(("Resources", logical_id), "has no Type")
+        return kind
+
+    def properties(self, logical_id: str) -> Mapping[str, Any]:
+        """A resource's properties, as they are written."""
+        found = self.section("Resources")[logical_id].get("Properties") or {}
+        if not isinstance(found, dict):
+            raise self.source.wrong(("Resources", logical_id, "Properties"), f"is a mapping, not {quote(found)}")
+        return found
+
+    def plain(self, name: str, path: Path) -> Any:
+        """What `Ref` gives for something that is no resource, or is given from outside; None for a resource."""
+        if name in self.given:
+            self.used.add(name)
+        if name in self.values:
+            return self.values[name]
+        if name == "AWS::NoValue":
+            return NO_VALUE
+        if name in self.pseudo:
+            return self.pseudo[name]
+        resources = self.section("Resources")
+        if name in resources:
+            if (kind := self.type_of(name)) in TYPES:
+                return None
+            return self.outside(name, path, f"{name} is a {kind}, {_FOREIGN}")
+        known = {*self.values, *self.pseudo, *resources}
+        raise self.source.wrong(path, f"nothing here is named {quote(name)}; {hint(name, known)}")
+
+    def attribute(self, name: str, attribute: str, path: Path) -> Any:
+        """What `Fn::GetAtt` gives of a foreign resource from outside; None for one of App Mesh."""
+        resources = self.section("Resources")
+        if name not in resources:
+            raise self.source.wrong(path, f"there is no resource {quote(name)}; {hint(name, resources)}")
+        if (kind := self.type_of(name)) in TYPES:
+            return None
+        return self.outside(f"{name}.{attribute}", path, f"{name} is a {kind}, {_FOREIGN}")
+
+    def outside(self, name: str, path: Path, why: str) -> str:
+        """A value that only a stack knows, if it was given."""
+        if name not in self.given:
+            raise self.source.wrong(path, f"{why}; give the value by --parameter '{name}=VALUE'")
+        self.used.add(name)
+        return self.given[name]
+
+    def own_name(self, logical_id: str) -> tuple[str, Any]:
+        """The property that names a resource, and what it says; CloudFormation makes up a name where it says none."""
+        name = property_name(NAMES[TYPES[self.type_of(logical_id)]][-1])
+        return name, self.properties(logical_id).get(name, f"{self.pseudo['AWS::StackName']}-{logical_id}")
+
+    def count(self, steps: int, path: Path) -> None:
+        """Refuses a template that takes too many steps."""
+        self._steps += steps
+        if self._steps > MOST_STEPS:
+            raise self.source.wrong(path, f"the template takes more than {MOST_STEPS} steps to evaluate; simplify it")
+
+    @contextlib.contextmanager
+    def deeper(self, path: Path) -> Iterator[None]:
+        """Counts the parts that are being evaluated within each other, and refuses too many."""
+        if self._depth >= DEEPEST:
+            raise self.source.wrong(path, f"the template's parts and names lead {DEEPEST} levels deep; simplify it")
+        self._depth += 1
+        try:
+            yield
+        finally:
+            self._depth -= 1
+
+    @contextlib.contextmanager
+    def asking(self, what: str, path: Path) -> Iterator[None]:
+        """Refuses what is defined by itself."""
+        if what in self._asking:
+            raise self.source.wrong(path, f"{what} is defined by itself: {' → '.join([*self._asking, what])}")
+        self._asking.append(what)
+        try:
+            yield
+        finally:
+            self._asking.pop()

@@ -1,0 +1,122 @@
+"""A template's resources of App Mesh, as they are declared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from botocore.model import Shape
+
+from shopmesh.appmesh.api.model import GA, service
+from shopmesh.appmesh.api.validation import hint, quote
+from shopmesh.appmesh.kinds import KINDS
+from shopmesh.appmesh.store import Document, Key
+from shopmesh.documents.cli_json import NAMES
+from shopmesh.documents.cloudformation.functions import evaluated, named_condition
+from shopmesh.documents.cloudformation.parameters import Matches, fits_whole, parameters
+from shopmesh.documents.cloudformation.properties import property_name, to_api
+from shopmesh.documents.cloudformation.scope import TYPES, Scope
+from shopmesh.documents.declared_resource import Declared
+from shopmesh.documents.text.sources import Path, Source
+
+_HARMLESS = {"AWS::Serverless-2016-10-31", "AWS::LanguageExtensions", "AWS::CodeDeployBlueGreen"}
+"""Transforms that leave App Mesh's resources as they are written."""
+
+
+@dataclass(frozen=True)
+class Given:
+    """What the user gives to templates: parameters by name, the place that ARNs are to be of, how patterns match."""
+
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    region: str = "us-east-1"
+    account: str = "123456789012"
+    matches: Matches = fits_whole
+
+
+def is_template(value: Document) -> bool:
+    """Whether a document is a CloudFormation template."""
+    return "kind" not in value and ("AWSTemplateFormatVersion" in value or isinstance(value.get("Resources"), dict))
+
+
+def foreign_resources(source: Source) -> Iterator[tuple[str, str]]:
+    """Type and place of each resource in a template that is none of App Mesh's."""
+    for name, resource in (source.value.get("Resources") or {}).items():
+        kind = resource.get("Type") if isinstance(resource, dict) else None
+        if isinstance(kind, str) and kind not in TYPES:
+            yield kind, source.place(("Resources", name))
+
+
+def template(source: Source, given: Given) -> tuple[list[Declared], set[str]]:
+    """What a template declares, and which of the given parameters it knows; raises `DocumentError`.
+
+    A resource whose `Condition` is false is not there. `DependsOn` and the policies of a stack have no meaning here:
+    the order follows from the references.
+    """
+    _check_transforms(source)
+    values = parameters(source, given.parameters, given.matches)
+    scope = Scope(source, given.parameters, values, _pseudo(given), {*values} & {*given.parameters})
+    found = []
+    for name, resource in scope.section("Resources").items():
+        if name.startswith("Fn::"):
+            evaluated({name: resource}, scope, ("Resources",))
+        kind = scope.type_of(name)
+        if kind.startswith("AWS::AppMesh::") and kind not in TYPES:
+            raise source.wrong(("Resources", name, "Type"), f"{quote(kind)} is unknown; {hint(kind, TYPES)}")
+        if kind in TYPES and _wanted(resource, scope, ("Resources", name, "Condition")):
+            found.append(_resource(TYPES[kind], name, scope))
+    return found, {*scope.used, *_PSEUDO} & {*given.parameters}
+
+
+def _check_transforms(source: Source) -> None:
+    said = source.value.get("Transform", [])
+    for transform in said if isinstance(said, list) else [said]:
+        if transform not in _HARMLESS:
+            advice = "it runs a macro in AWS; expand the template first (aws cloudformation get-template)"
+            raise source.wrong(("Transform",), f"{quote(transform)} is not supported: {advice}")
+
+
+_PSEUDO = ("AWS::AccountId", "AWS::Partition", "AWS::Region", "AWS::StackId", "AWS::StackName", "AWS::URLSuffix")
+
+
+def _pseudo(given: Given) -> dict[str, str]:
+    values = {
+        "AWS::AccountId": given.account,
+        "AWS::Partition": "aws",
+        "AWS::Region": given.region,
+        "AWS::StackName": "shopmesh",
+        "AWS::URLSuffix": "amazonaws.com",
+    }
+    values |= {name: value for name, value in given.parameters.items() if name in _PSEUDO}
+    stack = f"stack/{values['AWS::StackName']}/00000000-0000-0000-0000-000000000000"
+    where = f"{values['AWS::Partition']}:cloudformation:{values['AWS::Region']}:{values['AWS::AccountId']}"
+    return {"AWS::StackId": f"arn:{where}:{stack}"} | values
+
+
+def _wanted(resource: Mapping[str, Any], scope: Scope, path: Path) -> bool:
+    return "Condition" not in resource or named_condition(resource["Condition"], scope, path)
+
+
+def _resource(kind: str, name: str, scope: Scope) -> Declared:
+    source, path = scope.source, ("Resources", name, "Properties")
+    shape = service(GA).operation_model(f"Create{KINDS[kind].title}").input_shape
+    if shape is None:
+        raise TypeError(f"the model has no input for a {kind}")
+    members: dict[str, Shape] = {
+        property_name(member): shape.members[member]
+        for member in (*NAMES[kind], "spec", "tags", "meshOwner")
+        if member in shape.members
+    }
+    own, written = scope.own_name(name)
+    said = evaluated({**scope.properties(name), own: written}, scope, path)
+    for word in said:
+        if word not in members:
+            raise source.wrong((*path, word), f"unknown property; {hint(str(word), members)}")
+    converted = {word: to_api(members[word], value, source, (*path, word)) for word, value in said.items()}
+    for word in (property_name(parameter) for parameter in NAMES[kind]):
+        if not isinstance(converted.get(word), str) or not converted[word]:
+            problem = "is missing" if word not in converted else f"is a name, not {quote(converted[word])}"
+            raise source.wrong((*path, word), problem)
+    key = Key(kind, tuple(converted[property_name(parameter)] for parameter in NAMES[kind]))
+    tags = {str(tag.get("key", "")): str(tag.get("value", "")) for tag in converted.get("Tags", [])}
+    return Declared(key, converted.get("Spec", {}), tags, converted.get("MeshOwner"), False, source, (*path, "Spec"))

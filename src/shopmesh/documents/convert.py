@@ -1,0 +1,208 @@
+"""Documents to API resources: manifests of `appmesh.k8s.aws/v1beta2`, what the `aws` CLI is given as JSON, and
+CloudFormation templates.
+
+    Source … ─► objects: what is called what ─► mesh of each ─► references become names ─► Declared …
+
+The conversion is that of AWS's controller; the CRDs are
+https://github.com/aws/aws-app-mesh-controller-for-k8s/tree/master/config/crd
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from shopmesh.appmesh.store import Document, Key
+from shopmesh.documents.cli_json import is_request, request
+from shopmesh.documents.cloudformation import Given, foreign_resources, is_template, template
+from shopmesh.documents.declared_resource import API_VERSION, Declared, at, in_order, kept_tags
+from shopmesh.documents.fields import Reference, to_api
+from shopmesh.documents.manifest_annotations import check_routes, own_tags, route_tags
+from shopmesh.documents.names import KINDS, ObjectName, arn_name, default_name
+from shopmesh.documents.reference_resolver import Missing, Objects, named
+from shopmesh.documents.text.placeholders import refuse_placeholders
+from shopmesh.documents.text.sources import DocumentError, Path, Source
+
+GROUP = "appmesh.k8s.aws/"
+
+_NOT_IN_THE_API = {
+    *("awsName", "meshRef", "meshOwner", "namespaceSelector", "podSelector", "gatewayRouteSelector"),
+    *("virtualGatewayRef", "backendGroups", "routes"),
+}
+
+
+def is_manifest(source: Source) -> bool:
+    """Whether a document is of the CRDs' group; raises `DocumentError` for an unknown version or kind of it."""
+    version, kind = source.value.get("apiVersion"), source.value.get("kind")
+    if not isinstance(version, str) or not version.startswith(GROUP):
+        return False
+    if version != API_VERSION:
+        raise source.wrong(("apiVersion",), f"{version!r} is not read; write the manifest in the form {API_VERSION}")
+    if kind not in KINDS and kind != "BackendGroup":
+        raise source.wrong(("kind",), f"{kind!r} is none of {', '.join([*KINDS, 'BackendGroup'])}")
+    return True
+
+
+def foreign(source: Source) -> str | None:
+    """The kind of a document that is none of App Mesh's (a Deployment, say) and can be left alone; else None."""
+    value = source.value
+    if is_request(value) or "kind" not in value or str(value.get("apiVersion", "")).startswith(GROUP):
+        return None
+    return str(value["kind"])
+
+
+def skipped(source: Source) -> Iterator[tuple[str, str]]:
+    """Kind and place of what is left alone in a document: the whole of a foreign one, resources of a template."""
+    if (kind := foreign(source)) is not None:
+        yield kind, source.place()
+    elif is_template(source.value):
+        yield from foreign_resources(source)
+
+
+def declared(
+    sources: Sequence[Source],
+    mesh: str | None = None,
+    existing: Iterable[Declared] = (),
+    given: Given | None = None,
+    missing: Missing | None = None,
+) -> list[Declared]:
+    """What these documents ask for, in an order in which it can be created.
+
+    `mesh` is the mesh of members whose documents do not tell it; `existing` are the resources that are there already,
+    which references may name as well. Documents of foreign kinds declare nothing, but a Namespace's labels decide
+    whose members are in it. `given` are the parameters of templates. Where `missing` is given, it is told of
+    references to what is not there; else they raise `DocumentError`, as everything does that is wrong.
+    """
+    ours = [is_manifest(source) for source in sources]
+    manifests = [source for source, is_ours in zip(sources, ours, strict=True) if is_ours]
+    objects = Objects.of(manifests, sources, mesh, existing, missing)
+    given = given or Given()
+    resources: list[Declared] = []
+    seen: dict[Key, Source] = {}
+    asked: set[str] = set()
+    for source, is_ours in zip(sources, ours, strict=True):
+        if is_ours:
+            refuse_placeholders(source)
+            found = list(of_manifest(source, objects))
+        elif is_request(source.value):
+            refuse_placeholders(source)
+            found = request(source)
+        elif is_template(source.value):
+            found, known = template(source, given)
+            asked |= known
+        elif foreign(source) is None:
+            raise source.wrong(
+                (), "neither a manifest (apiVersion and kind), nor App Mesh JSON (meshName), nor a template (Resources)"
+            )
+        else:
+            continue
+        for resource in found:
+            if resource.key in seen:
+                other = seen[resource.key].place()
+                raise source.wrong(resource.path, f"{'/'.join(resource.key.path)} is declared already in {other}")
+            seen[resource.key] = source
+        resources.extend(found)
+    if unknown := sorted({*given.parameters} - asked):
+        raise DocumentError(f"--parameter {', '.join(unknown)}: no template here asks for it; correct the name")
+    return in_order(resources)
+
+
+def of_manifest(source: Source, objects: Objects) -> Iterator[Declared]:
+    """The resources of one manifest: a router's routes after it, none for a BackendGroup."""
+    name = named(source)
+    if name.kind == "BackendGroup":
+        return
+    spec = _mapping(source, source.value, "spec", ())
+    api_name = _text(source, spec, "awsName", ("spec",)) or default_name(name)
+    if name.kind == "Mesh":
+        key, owner = Key("mesh", (api_name,)), None
+    else:
+        mesh, owner = objects.mesh_of(source, name)
+        above = (mesh, objects.gateway_of(source, name, mesh)) if name.kind == "GatewayRoute" else (mesh,)
+        key = Key(KINDS[name.kind], (*above, api_name))
+
+    def resolve(reference: Reference, value: Document, path: Path) -> str:
+        return _resolve(source, objects, name, key.mesh, reference, value, path)
+
+    said = {name: value for name, value in spec.items() if name not in _NOT_IN_THE_API}
+    if key.kind == "mesh" and "meshServiceDiscovery" in said:
+        said = {"serviceDiscovery" if name == "meshServiceDiscovery" else name: said[name] for name in said}
+    converted = to_api(said, resolve, ("spec",))
+    if groups := spec.get("backendGroups"):
+        converted["backends"] = [*converted.get("backends", []), *_grouped(source, objects, name, spec, groups)]
+    tags = kept_tags(key, source.value) | own_tags(source)
+    yield Declared(key, converted, tags, owner, True, source, ("spec",))
+    names = []
+    for index, route in enumerate(spec.get("routes") or [] if key.kind == "virtualRouter" else []):
+        path: Path = ("spec", "routes", index)
+        if not isinstance(route, dict):
+            raise source.wrong(path, f"a route is a mapping with name and httpRoute or the like, not {route!r}")
+        routed = to_api({word: part for word, part in route.items() if word != "name"}, resolve, path)
+        if not (route_name := _text(source, route, "name", path)):
+            raise source.wrong((*path, "name"), "is missing; each route has a name")
+        names.append(route_name)
+        yield Declared(
+            Key("route", (*key.path, route_name)), routed, route_tags(source, route_name), owner, True, source, path
+        )
+    check_routes(source, names)
+
+
+def _resolve(
+    source: Source, objects: Objects, name: ObjectName, mesh: str, reference: Reference, value: Document, path: Path
+) -> str:
+    """The controller resolves the reference first, and lets an ARN overwrite what it found."""
+    ref, arn = f"{reference.stem}Ref", f"{reference.stem}ARN"
+    if ref not in value and arn not in value:
+        raise source.wrong(path, f"names no {reference.kind}; write {ref} (or {arn})")
+    found = ""
+    if ref in value:
+        target = _mapping(source, value, ref, path)
+        wanted = target.get("name")
+        if not isinstance(wanted, str) or not wanted:
+            raise source.wrong((*path, ref, "name"), f"is missing; it is the metadata.name of a {reference.kind}")
+        other = ObjectName(reference.kind, str(target.get("namespace") or name.namespace), wanted)
+        found = objects.api_name(source, (*path, ref), other, mesh)
+    if arn in value:
+        cut = arn_name(str(value[arn]), reference.stem)
+        if cut is None:
+            form = f"arn:aws:appmesh:<region>:<account>:mesh/<mesh>/{reference.stem}/<name>"
+            raise source.wrong((*path, arn), f"{value[arn]!r} is not of the form {form}")
+        found = cut
+    return found
+
+
+def _grouped(
+    source: Source, objects: Objects, name: ObjectName, spec: Document, groups: Sequence[Document]
+) -> Iterator[dict[str, Any]]:
+    """The backends that a virtual node's groups add: each service once, and none that is one by reference already.
+
+    The services that a group lists are sought in the node's namespace, not in the group's: so did the controller.
+    """
+    there: set[tuple[str, str]] = set()
+    for backend in spec.get("backends") or []:
+        if ref := at(backend, ("virtualService", "virtualServiceRef")):
+            there.add((str(ref.get("namespace") or name.namespace), str(ref.get("name"))))
+    mesh, _ = objects.mesh_of(source, name)
+    for index, group in enumerate(groups):
+        path: Path = ("spec", "backendGroups", index)
+        space = str(group.get("namespace") or name.namespace)
+        for service in objects.group(source, path, space, str(group.get("name")), name.namespace):
+            if (service.namespace, service.name) not in there:
+                there.add((service.namespace, service.name))
+                yield {"virtualService": {"virtualServiceName": objects.api_name(source, path, service, mesh)}}
+
+
+def _mapping(source: Source, value: Document, key: str, path: Path) -> Document:
+    inner = value.get(key)
+    if inner is None:
+        return {}
+    if not isinstance(inner, dict):
+        raise source.wrong((*path, key), f"is a mapping, not {inner!r}")
+    return inner
+
+
+def _text(source: Source, value: Document, key: str, path: Path) -> str:
+    text = value.get(key)
+    if text is not None and not isinstance(text, str):
+        raise source.wrong((*path, key), f"is a text, not {text!r}; put it in quotes")
+    return text or ""

@@ -1,0 +1,110 @@
+"""Schemas of Kubernetes (https://kubernetes.io/docs/reference/kubernetes-api/extend-resources/custom-resource-definition-v1/)
+from shapes of the model: the same keys and bounds, but for the names and references in which the CRDs differ."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from botocore.model import ListShape, Shape, StringShape, StructureShape
+
+from shopmesh.documents.crds import rules
+from shopmesh.documents.fields import REFERENCES, RENAMED, Reference
+
+Schema = dict[str, Any]
+
+MOST_ITEMS = 100
+"""Of lists that the model does not bound: the cost of rules is estimated from the longest list that is allowed."""
+
+_CRD_NAMES = {api: crd for crd, api in RENAMED.items()}
+_BOTH_REQUIRED = "Duration"
+_INTEGERS = {"integer": "int32", "long": "int64"}
+
+
+def of_shape(shape: Shape, key: str = "") -> Schema:
+    """The schema of one shape; `key` is the one under which it stands, for references are known by it."""
+    if isinstance(shape, StructureShape):
+        return _structure(shape, key)
+    if isinstance(shape, ListShape):
+        items = of_shape(shape.member, key)
+        bounds = {"minItems": shape.metadata.get("min"), "maxItems": shape.metadata.get("max", MOST_ITEMS)}
+        return ruled({"type": "array", "items": items, **_given(bounds)}, rules.OF_SHAPES.get(shape.name, ()))
+    if isinstance(shape, StringShape):
+        bounds = {"minLength": shape.metadata.get("min"), "maxLength": shape.metadata.get("max")}
+        words = {"enum": list(shape.enum) or None, "pattern": shape.metadata.get("pattern")}
+        return {"type": "string", **_given({**bounds, **words})}
+    if shape.type_name in _INTEGERS:
+        bounds = {"minimum": shape.metadata.get("min"), "maximum": shape.metadata.get("max")}
+        return {"type": "integer", "format": _INTEGERS[shape.type_name], **_given(bounds)}
+    if shape.type_name == "boolean":
+        return {"type": "boolean"}
+    raise LookupError(f"shape {shape.name} of App Mesh's model is a {shape.type_name}, which no schema here stands for")
+
+
+def mapping(properties: Schema, required: Iterable[str] = (), description: str | None = None) -> Schema:
+    """A mapping of just these keys."""
+    optional = {"required": sorted(required) or None, "description": description}
+    return {"type": "object", "properties": dict(sorted(properties.items())), **_given(optional)}
+
+
+def ruled(schema: Schema, found: Iterable[rules.Rule]) -> Schema:
+    """The schema with these rules; the same object, for chaining."""
+    if listed := [{"rule": one.expression, "message": one.message} for one in found]:
+        schema["x-kubernetes-validations"] = [*schema.get("x-kubernetes-validations", []), *listed]
+    return schema
+
+
+def text(longest: int | None = None, description: str | None = None, **more: Any) -> Schema:
+    return {"type": "string", **_given({"maxLength": longest, "description": description}), **more}
+
+
+def object_reference() -> Schema:
+    """`{name, namespace}`; without a namespace that of the object which refers."""
+    return mapping({"name": text(253, minLength=1), "namespace": text(63)}, ("name",))
+
+
+def label_selector() -> Schema:
+    """Kubernetes' own: absent it selects nothing, empty everything."""
+    expression = mapping(
+        {
+            "key": text(317),
+            "operator": text(enum=["In", "NotIn", "Exists", "DoesNotExist"]),
+            "values": {"type": "array", "maxItems": MOST_ITEMS, "items": text(63)},
+        },
+        ("key", "operator"),
+    )
+    return mapping(
+        {
+            "matchLabels": {"type": "object", "additionalProperties": text(63)},
+            "matchExpressions": {"type": "array", "maxItems": MOST_ITEMS, "items": expression},
+        }
+    )
+
+
+def _structure(shape: StructureShape, key: str) -> Schema:
+    reference = REFERENCES.get(key)
+    refers = reference is not None and reference.key in shape.members
+    properties: Schema = {}
+    for name, member in shape.members.items():
+        if refers and reference is not None and name == reference.key:
+            properties |= _spoken(reference)
+        else:
+            properties[_CRD_NAMES.get(name, name)] = of_shape(member, name)
+    required = {_CRD_NAMES.get(name, name) for name in shape.required_members}
+    if shape.name == _BOTH_REQUIRED:
+        required = set(shape.members)
+    found = list(rules.OF_SHAPES.get(shape.name, ()))
+    if shape.is_tagged_union:
+        found.append(rules.exactly_one(properties))
+    if refers and reference is not None:
+        required.discard(reference.key)
+        found.append(rules.at_least_one(_spoken(reference)))
+    return ruled(mapping(properties, required), found)
+
+
+def _spoken(reference: Reference) -> Schema:
+    return {f"{reference.stem}Ref": object_reference(), f"{reference.stem}ARN": text(2048)}
+
+
+def _given(fields: Schema) -> Schema:
+    return {name: value for name, value in fields.items() if value is not None}

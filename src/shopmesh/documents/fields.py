@@ -1,0 +1,91 @@
+"""A specification's keys, from the CRDs' form to the API's and back: equal, but for two tables.
+
+    backends:                                    backends:
+      - virtualService:                            - virtualService:
+          virtualServiceRef: {name: product}  ⇄        virtualServiceName: product.default.svc.cluster.local
+
+No value, unit or order is ever changed, and empty lists stay what they are; whoever compares takes them for absent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from shopmesh.appmesh.store import Document
+from shopmesh.documents.text.sources import Path
+
+RENAMED = {"certificateARN": "certificateArn", "certificateAuthorityARNs": "certificateAuthorityArns"}
+"""CRD's key → API's key, wherever it stands."""
+
+
+@dataclass(frozen=True)
+class Reference:
+    """How one mapping refers to another resource: `<stem>Ref` or `<stem>ARN` in a CRD, `key` in the API."""
+
+    kind: str
+    stem: str
+    key: str
+
+
+REFERENCES = {
+    "weightedTargets": Reference("VirtualNode", "virtualNode", "virtualNode"),
+    "virtualNode": Reference("VirtualNode", "virtualNode", "virtualNodeName"),
+    "virtualRouter": Reference("VirtualRouter", "virtualRouter", "virtualRouterName"),
+    "virtualService": Reference("VirtualService", "virtualService", "virtualServiceName"),
+}
+"""The key under which a referring mapping stands (itself or in a list) → what it refers to."""
+
+_BACK = {api: crd for crd, api in RENAMED.items()}
+
+Resolve = Callable[[Reference, Document, Path], str]
+"""The API's name of what `{"virtualNodeRef": …}` or `{"virtualNodeARN": …}` refers to."""
+
+Refer = Callable[[Reference, str], tuple[str, Any]]
+"""The CRD's key and value that refer to an API name."""
+
+
+def to_api(value: Any, resolve: Resolve, path: Path = ()) -> Any:
+    """A CRD's specification, or a part of it, as the API wants it."""
+    if isinstance(value, list):
+        return [to_api(item, resolve, (*path, index)) for index, item in enumerate(value)]
+    if not isinstance(value, dict):
+        return value
+    reference = _reference(path)
+    spoken = {f"{reference.stem}Ref", f"{reference.stem}ARN"} if reference else set()
+    converted: dict[str, Any] = {}
+    for key, item in value.items():
+        if reference and key in spoken:
+            converted[reference.key] = resolve(reference, value, path)
+        else:
+            converted[_renamed(RENAMED, key)] = to_api(item, resolve, (*path, key))
+    if reference and reference.key not in converted:
+        resolve(reference, value, path)  # says what is missing
+    return converted
+
+
+def to_manifest(value: Any, refer: Refer, path: Path = ()) -> Any:
+    """An API specification, or a part of it, as the CRDs have it."""
+    if isinstance(value, list):
+        return [to_manifest(item, refer, (*path, index)) for index, item in enumerate(value)]
+    if not isinstance(value, dict):
+        return value
+    reference = _reference(path)
+    converted: dict[str, Any] = {}
+    for key, item in value.items():
+        if reference and key == reference.key:
+            spoken, target = refer(reference, item)
+            converted[spoken] = target
+        else:
+            converted[_renamed(_BACK, key)] = to_manifest(item, refer, (*path, key))
+    return converted
+
+
+def _reference(path: Path) -> Reference | None:
+    words = [step for step in path if isinstance(step, str)]
+    return REFERENCES.get(words[-1]) if words else None
+
+
+def _renamed(names: Mapping[str, str], key: str) -> str:
+    return names.get(key, key)

@@ -1,0 +1,112 @@
+"""Virtual services as routes whose parent is a Service. https://gateway-api.sigs.k8s.io/mesh/"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Any
+
+from shopmesh.appmesh import resolved
+from shopmesh.appmesh.resolved import DEFAULT_RETRY, Timeouts, provider_key, targets_of
+from shopmesh.appmesh.store import Key
+from shopmesh.documents.gateway_api import actions
+from shopmesh.documents.gateway_api.output import Names, Warnings, Written, made
+from shopmesh.documents.gateway_api.rules import Rule, in_order, rule
+from shopmesh.documents.gateway_api.services import Mesh, Service
+
+KINDS = {"httpRoute": "HTTPRoute", "http2Route": "HTTPRoute", "grpcRoute": "GRPCRoute", "tcpRoute": "TCPRoute"}
+MOST_RULES = {"HTTPRoute": 16, "GRPCRoute": 16, "TCPRoute": 1}
+"""Rules of one object, as the CRDs bound them."""
+
+
+def service_routes(mesh: Mesh, names: Names) -> Iterator[Written | Warnings]:
+    """The routes of every virtual service; warnings by themselves where nothing is written."""
+    for service in mesh.all("virtualService"):
+        warnings = Warnings(f"virtualService {service.key.name}")
+        own = mesh.virtual_service(service.key.name, warnings)
+        provider = provider_key(mesh.name, service.spec)
+        if provider is None:
+            warnings.add("it has no provider, so its callers got 404; nothing is written")
+            yield warnings
+        elif provider.kind == "virtualRouter":
+            yield from _routed(provider.name, mesh, own, names, warnings)
+        else:
+            yield from _provided(provider.name, mesh, own, names, warnings)
+
+
+def _routed(router: str, mesh: Mesh, own: Service, names: Names, warnings: Warnings) -> Iterator[Written | Warnings]:
+    groups: dict[tuple[str, int | None], list[Rule]] = defaultdict(list)
+    warn: dict[str, Warnings] = {}
+    for resource in mesh.all("route", router):
+        route = resolved.route(mesh.view, resource)
+        warn[route.key.name] = Warnings(f"route {router}/{route.key.name}")
+        if found := rule(route, mesh, own, warn[route.key.name]):
+            groups[KINDS[route.kind], route.only_port].append(found)
+    told = False
+    for (kind, port), rules in sorted(groups.items(), key=lambda item: (item[0][0], item[0][1] or 0)):
+        before = [] if told else warnings.lines
+        for written in _objects(kind, port, in_order(rules, warn), mesh, own, names, warn, before):
+            told = True
+            yield written
+    written_routes = {one.route.key.name for rules in groups.values() for one in rules}
+    yield from (lost for name, lost in warn.items() if name not in written_routes)
+    if not told:
+        warnings.add(f"virtualRouter {router} has no route that can be written, so nothing is")
+        yield warnings
+
+
+def _objects(
+    kind: str,
+    port: int | None,
+    rules: list[Rule],
+    mesh: Mesh,
+    own: Service,
+    names: Names,
+    warn: dict[str, Warnings],
+    before: list[str],
+) -> Iterator[Written]:
+    """A router's rules of one kind and port, so many objects as they need."""
+    mesh.expect(own, port)
+    most = MOST_RULES[kind]
+    for start in range(0, len(rules), most):
+        part = rules[start : start + most]
+        lines = [*(before if start == 0 else []), *(line for one in part for line in warn[one.route.key.name].lines)]
+        if start and kind == "TCPRoute":
+            router = part[0].route.key.path[1]
+            lines.append(f"route {router}/{part[0].route.key.name}: another TCPRoute has this Service and port already")
+        name = names.free(kind, own.namespace, own.name)
+        spec = {"parentRefs": [_parent(own, port)], "rules": [one.body for one in part]}
+        yield made(kind, own.namespace, name, spec, lines)
+
+
+def _provided(node: str, mesh: Mesh, own: Service, names: Names, warnings: Warnings) -> Iterator[Written | Warnings]:
+    """A virtual service that a node provides: all of it goes there, for each of the node's listeners."""
+    targets = targets_of(mesh.view, mesh.name, node)
+    for target in targets:
+        kind, port = f"{target.protocol}Route", target.port
+        mesh.expect(own, port)
+        body: dict[str, Any] = {}
+        if KINDS[kind] == "HTTPRoute":
+            body["timeouts"] = actions.http_timeouts(Timeouts(), DEFAULT_RETRY, warnings)
+        body["backendRefs"] = [actions.node_backend(node, port, mesh, own, warnings)]
+        name = names.free(KINDS[kind], own.namespace, own.name)
+        spec = {"parentRefs": [_parent(own, port)], "rules": [body]}
+        yield made(KINDS[kind], own.namespace, name, spec, warnings.lines)
+        warnings = Warnings(warnings.where)
+    if not targets:
+        warnings.add(f"virtualNode {node} listens nowhere; nothing is written")
+        yield warnings
+
+
+def _parent(own: Service, port: int | None) -> dict[str, Any]:
+    return {"group": "", "kind": "Service", "name": own.name, **({"port": port} if port else {})}
+
+
+def sole_route(mesh: Mesh, provider: Key | None) -> resolved.Route | None:
+    """The one route that takes all calls of a virtual service with that provider; None where there is none such."""
+    routes = mesh.view.children("route", provider.path) if provider else []
+    if len(routes) != 1:
+        return None
+    route = resolved.route(mesh.view, routes[0])
+    match = {name: value for name, value in route.match.items() if name != "port"}
+    return route if match in ({}, {"prefix": "/"}) else None

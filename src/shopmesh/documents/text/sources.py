@@ -1,0 +1,288 @@
+"""Text to documents that know where they stand, so that an error can name file, document, line and field.
+
+Read are YAML (several documents, a Kubernetes `List` taken apart) and JSON (one object or several, as for the `aws`
+CLI's `--cli-input-json`). Numbers, booleans and strings are taken as YAML takes them; timestamps stay strings, because
+the API knows none.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import yaml
+
+from shopmesh.appmesh.api.validation import quote, shorten
+from shopmesh.appmesh.store import Document
+from shopmesh.documents.text.yaml_checks import (
+    MOST_DOCUMENTS,
+    Flaw,
+    beyond_bounds,
+    check_bounds,
+    is_bounded_number,
+    vet,
+)
+
+Path = tuple[str | int, ...]
+"""Where a field stands in a document: `("spec", "routes", 0, "name")`."""
+
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml is ten times faster where it is built in
+
+
+_MOST_DIRECTIVES = 100
+_BLANKS = re.compile(r"[ \t\n\r]*")
+
+
+class DocumentError(ValueError):
+    """A document that cannot be used; the message names file, document, line and field, and what to do."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """One document: its value and its place.
+
+    `number` counts the documents of a file from 1; `line` is where it begins, from 1. `_above` are the lines of the
+    file above the text of which `_node` is.
+    """
+
+    file: str
+    number: int
+    line: int
+    value: Document
+    _node: Any = field(default=None, repr=False, compare=False)
+    _above: int = field(default=0, repr=False, compare=False)
+
+    def line_of(self, path: Path) -> int:
+        """The line of that field, or of the nearest one above it that is spelled out."""
+        line, node = self.line, self._node
+        for step in path:
+            if isinstance(node, yaml.MappingNode):
+                found = [(key, value) for key, value in node.value if key.value == step]
+                if not found:
+                    break
+                line, node = self._above + found[0][0].start_mark.line + 1, found[0][1]
+            elif isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
+                node = node.value[step]
+                line = self._above + node.start_mark.line + 1
+            else:
+                break
+        return line
+
+    def place(self, path: Path = ()) -> str:
+        """`mesh/product.yaml, document 3, line 42, spec.routes[0].name`."""
+        where = f"{self.file}, document {self.number}, line {self.line_of(path)}"
+        return f"{where}, {spelled(path)}" if path else where
+
+    def wrong(self, path: Path, message: str) -> DocumentError:
+        """An error to raise about one field."""
+        return DocumentError(f"{self.place(path)}: {message}")
+
+
+def spelled(path: Path) -> str:
+    """`("spec", "routes", 0)` as `spec.routes[0]`."""
+    words = (f"[{step}]" if isinstance(step, int) else f".{shorten(str(step))}" for step in path)
+    return "".join(words).removeprefix(".")
+
+
+def documents(text: str, file: str) -> list[Source]:
+    """The documents of one file's text; empty ones are left out.
+
+    Raises `DocumentError` for text that is neither YAML nor JSON, and for a document that is not a mapping.
+    """
+    text = text.removeprefix("\ufeff")
+    return list(_json(text, file) if text.lstrip().startswith(("{", "[")) else _yaml(text, file))
+
+
+def only_document(text: str, file: str) -> Document:
+    """The value of a file that holds one document, which is a mapping; an empty file is an empty one.
+
+    Raises `DocumentError`.
+    """
+    found = documents(text, file)
+    if len(found) > 1:
+        raise DocumentError(f"{found[1].place()}: the file holds one document, and this is another; remove it")
+    return found[0].value if found else {}
+
+
+def _yaml(text: str, file: str) -> Iterator[Source]:
+    _refuse_unprintable(text, file)
+    number = 0
+    loader = None
+    try:
+        check_bounds(text, _Loader)
+        loader = _Loader(text)
+        while loader.check_node():
+            number += 1
+            node = loader.get_node()
+            vet(node)
+            yield from _parts(Source(file, number, node.start_mark.line + 1, loader.construct_document(node), node))
+    except Flaw as flaw:
+        raise _flawed(flaw, file, number) from None
+    except yaml.MarkedYAMLError as error:
+        raise _unreadable(error, text, file, max(number, 1)) from None
+    except (yaml.YAMLError, ValueError) as error:
+        if isinstance(error, DocumentError):
+            raise
+        raise DocumentError(f"{file}, document {max(number, 1)}: this is not YAML: {error}") from None
+    finally:
+        if loader is not None:
+            loader.dispose()
+
+
+def _refuse_unprintable(text: str, file: str) -> None:
+    """YAML has no control characters; PyYAML would name them by their offset."""
+    if found := yaml.reader.Reader.NON_PRINTABLE.search(text):
+        line = text.count("\n", 0, found.start()) + 1
+        raise DocumentError(
+            f"{file}, document 1, line {line}: this is not text: it holds the character U+{ord(found[0]):04X}"
+        )
+    # libyaml compares each of these with all before it.
+    directives = [*itertools.islice(re.finditer("^%TAG", text, re.MULTILINE), _MOST_DIRECTIVES + 1)]
+    if len(directives) > _MOST_DIRECTIVES:
+        line = text.count("\n", 0, directives[-1].start()) + 1
+        raise DocumentError(f"{file}, document 1, line {line}: more than {_MOST_DIRECTIVES} %TAG directives")
+
+
+def _json(text: str, file: str) -> Iterator[Source]:
+    number, line, position = 0, 1, 0
+    for number in range(1, MOST_DOCUMENTS + 2):
+        start = _end_of_blanks(text, position)
+        line += text.count("\n", position, start)
+        if start == len(text):
+            return
+        if number > MOST_DOCUMENTS:
+            break
+        reading = _JsonReading()
+        try:
+            value, position = reading.decoder.raw_decode(text, start)
+        except json.JSONDecodeError as error:
+            if number == 1 and not file.endswith(".json"):
+                yield from _yaml(text, file)  # `{kind: Mesh}` is YAML in its flow form
+                return
+            raise DocumentError(
+                f"{file}, document {number}, line {error.lineno}: this is not JSON: {error.msg}"
+            ) from None
+        except RecursionError:
+            raise DocumentError(f"{file}, document {number}, line {line}: it is nested too deeply to be read") from None
+        written = text[start:position]
+        try:
+            nodes = _positions(written, number)
+            vet(nodes)
+            reading.refuse(written)
+        except Flaw as flaw:
+            raise _flawed(flaw, file, number, line - 1) from None
+        yield from _parts(Source(file, number, line, value, nodes, line - 1))
+        line += text.count("\n", start, position)
+    raise DocumentError(
+        f"{file}, document {number}, line {line}: the file holds more than {MOST_DOCUMENTS} documents; split it"
+    )
+
+
+class _JsonReading:
+    """Decodes one JSON text, and notes what Python takes and no document means.
+
+    It goes on to the end, unlike `strict_json`, so that the nodes of the text can then say the line.
+    """
+
+    def __init__(self) -> None:
+        self._numbers: list[str] = []
+        self._keys: list[str] = []
+        self.decoder = json.JSONDecoder(
+            object_pairs_hook=self._object,
+            parse_int=lambda text: self._number(text, int),
+            parse_float=lambda text: self._number(text, float),
+            parse_constant=lambda text: self._number(text, float),
+        )
+
+    def refuse(self, text: str) -> None:
+        """Raises `Flaw` for the first of them; lines are counted in the document's text."""
+        if self._numbers:
+            line = text.count("\n", 0, text.find(self._numbers[0])) + 1
+            raise Flaw(line, beyond_bounds(self._numbers[0]))
+        if self._keys:
+            raise Flaw(1, f"{quote(self._keys[0])} is given twice; keep one")
+
+    def _number(self, text: str, convert: Callable[[str], int | float]) -> int | float:
+        if is_bounded_number(text):
+            return convert(text)
+        self._numbers.append(text)
+        return 0
+
+    def _object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            self._keys.append(Counter(name for name, _ in pairs).most_common(1)[0][0])
+        return found
+
+
+def _end_of_blanks(text: str, position: int) -> int:
+    found = _BLANKS.match(text, position)
+    return found.end() if found else position
+
+
+def _positions(text: str, number: int) -> Any:
+    """The nodes of a JSON text, for its lines only: in JSON a tab is a blank, in YAML it is not."""
+    text = text.replace("\t", " ")
+    check_bounds(text, _Loader, number)
+    try:
+        return yaml.compose(text, Loader=_Loader)
+    except yaml.YAMLError:
+        return None
+
+
+def _parts(source: Source) -> Iterator[Source]:
+    if source.value is None:
+        return
+    if not isinstance(source.value, dict):
+        raise DocumentError(
+            f"{source.place()}: a document is a mapping with apiVersion, kind and spec (or App Mesh JSON with"
+            f" meshName), not {_a(source.value)}"
+        )
+    if source.value.get("kind") != "List":
+        yield source
+        return
+    items = source.value.get("items") or []
+    if not isinstance(items, list):
+        raise source.wrong(("items",), f"is a list, not {quote(items)}")
+    nodes = _child(source._node, "items")
+    for index, item in enumerate(items):
+        if not isinstance(item, dict):
+            raise source.wrong(("items", index), f"an item of a List is a mapping, not {_a(item)}")
+        node = nodes.value[index] if isinstance(nodes, yaml.SequenceNode) else None
+        yield replace(source, value=item, line=source.line_of(("items", index)), _node=node)
+
+
+def _child(node: Any, key: str) -> Any:
+    pairs: Sequence[tuple[Any, Any]] = node.value if isinstance(node, yaml.MappingNode) else ()
+    return next((value for name, value in pairs if name.value == key), None)
+
+
+def _flawed(flaw: Flaw, file: str, number: int, above: int = 0) -> DocumentError:
+    where = f"{file}, document {flaw.document or number}, line {above + flaw.line}"
+    return DocumentError(f"{where}: {flaw}")
+
+
+def _unreadable(error: yaml.MarkedYAMLError, text: str, file: str, number: int) -> DocumentError:
+    mark = error.problem_mark or error.context_mark
+    line = mark.line + 1 if mark else 1
+    hint = _hint(text.splitlines(), line)
+    return DocumentError(f"{file}, document {number}, line {line}: this is not YAML: {error.problem}.{hint}")
+
+
+def _hint(lines: Sequence[str], line: int) -> str:
+    """What may be behind unreadable YAML; the parser often stumbles some lines after a template's own."""
+    if 0 < line <= len(lines) and re.match(r"[ ]*\t", lines[line - 1]):
+        return " The line is indented with a tab; use spaces."
+    for number, text in enumerate(lines, start=1):
+        if (mark := next((mark for mark in ("{{", "{%") if mark in text), None)) and not text.lstrip().startswith("#"):
+            return f" Line {number} holds a template's placeholder ({mark}); render the template first."
+    return ""
+
+
+def _a(value: object) -> str:
+    return "a list" if isinstance(value, list) else quote(value)

@@ -1,0 +1,1 @@
+"""TODO: say what `shopmesh/kubernetes/controller` is."""

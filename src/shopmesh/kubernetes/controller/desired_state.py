@@ -1,0 +1,260 @@
+"""What the objects of a cluster declare; each is converted again only when something that it speaks of changed.
+
+object ─converted─► Declared …        noted: the objects, kinds and namespaces that were looked at
+       ─DocumentError─► a problem of that object; what it declared before stands
+
+Of objects that declare one resource the one is used whose namespace has the name (`name_claims`); where none has it, or
+several are in that namespace, the oldest. All replicas must find the same, whenever they began.
+"""
+
+from __future__ import annotations
+
+import datetime
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from shopmesh.appmesh.kinds import describe
+from shopmesh.appmesh.store import Document, Key
+from shopmesh.documents import Declared, DocumentError, check
+from shopmesh.documents.convert import of_manifest
+from shopmesh.documents.names import ObjectName
+from shopmesh.documents.reference_resolver import Known, Objects
+from shopmesh.kubernetes.api.client import Object, generation
+from shopmesh.kubernetes.controller import name_claims, persisted_metadata
+from shopmesh.kubernetes.controller.name_claims import Claims
+from shopmesh.kubernetes.controller.object_cache import Cluster, Place
+from shopmesh.kubernetes.controller.persisted_metadata import Kept
+from shopmesh.kubernetes.controller.unexpected_errors import UnexpectedErrors
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One resource as an object declares it, with the metadata that the object gives it. Times as in `Resource`."""
+
+    declared: Declared
+    uid: str
+    version: int
+    created_at: float
+    updated_at: float
+    derived_from: Key | None = None
+    canary: Document | None = None
+
+
+class Conversions:
+    """By object and by key. `owners` tells which object a key comes from, `problems` why one is not used as it is."""
+
+    def __init__(self, cluster: Cluster, errors: UnexpectedErrors) -> None:
+        self.wanted: dict[Key, Wanted] = {}
+        self.owners: dict[Key, ObjectName] = {}
+        self.problems: dict[ObjectName, str] = {}
+        self.warnings: dict[ObjectName, str] = {}
+        """What of an object is ignored, though it is used."""
+        self.keys: dict[ObjectName, Key] = {}
+        """The resource of each object; of a router that is the router, not one of its routes."""
+        self._cluster = cluster
+        self._errors = errors
+        self._keys: dict[ObjectName, tuple[Key, ...]] = {}
+        self._reads: dict[ObjectName, set[ObjectName | Place]] = {}
+        self._readers: dict[ObjectName | Place, set[ObjectName]] = {}
+        self._waiting: dict[Key, set[ObjectName]] = {}
+        self._displaced: dict[ObjectName, None] = {}
+        self._claims: dict[str, Claims] = {}
+        """By the name of a Mesh object."""
+
+    def update(self, touched: Iterable[ObjectName | Place]) -> set[Key]:
+        """The keys that may be declared otherwise now."""
+        again: dict[ObjectName, None] = {}
+        for place in touched:
+            if isinstance(place, ObjectName):
+                again[place] = None
+            elif place.what == "claims":
+                again |= self._read_claims(place.which)
+            again |= dict.fromkeys(self._readers.get(place, ()))
+        changed: set[Key] = set()
+        while again:
+            keys = set().union(*(self._convert(name) for name in again))
+            changed |= keys
+            # Whoever wanted to declare what is free now can do so, and whoever had to make room hears why.
+            free = [key for key in keys if key not in self.owners]
+            again = {name: None for key in free for name in self._waiting.pop(key, ())} | self._displaced
+            self._displaced = {}
+        return changed
+
+    def _convert(self, name: ObjectName) -> set[Key]:
+        before = self._keys.get(name, ())
+        found = self._cluster.get(name)
+        if found is None or found.source is None:
+            self._note(name, set())
+            self.problems.pop(name, None)
+            self.warnings.pop(name, None)
+            self._declare(name, {})
+            return set(before)
+        noting = _Noting(self._cluster, {name})
+        try:
+            keeping, warning = _kept(self._cluster.objects[name])
+            declared = list(of_manifest(found.source, Objects(noting, members_only=True)))
+            made = _resources(self._cluster.objects[name], declared, keeping)
+            self._require_free(name, made, noting)
+        except DocumentError as error:
+            self.problems[name] = str(error)
+            return set()
+        except Exception as error:
+            self.problems[name] = self._errors.report(name.in_words, error)
+            return set()
+        finally:
+            self._note(name, noting.read)
+        self.problems.pop(name, None)
+        self.warnings.pop(name, None)
+        if warning:
+            self.warnings[name] = warning
+        freed = self._displace(name, made)
+        self._declare(name, made)
+        return {*before, *made, *freed}
+
+    def _declare(self, name: ObjectName, made: Mapping[Key, Wanted]) -> None:
+        for key in self._keys.pop(name, ()):
+            del self.wanted[key], self.owners[key]
+        self.keys.pop(name, None)
+        self.wanted |= made
+        self.owners |= dict.fromkeys(made, name)
+        if made:
+            self._keys[name] = tuple(made)
+            self.keys[name] = self._keys[name][0]
+
+    def _read_claims(self, mesh: str) -> dict[ObjectName, None]:
+        """Takes in the claims of a Mesh; the objects that have, or wait for, a name that changed hands."""
+        before = self._claims.pop(mesh, {})
+        if (found := self._cluster.objects.get(ObjectName("Mesh", "", mesh))) is not None:
+            self._claims[mesh] = name_claims.read(found)
+        now = self._claims.get(mesh, {})
+        concerned = {key: [owner] for key, owner in self.owners.items()}
+        for key, waiting in self._waiting.items():
+            concerned.setdefault(key, []).extend(waiting)
+        return {
+            name: None
+            for key, names in concerned.items()
+            if before.get(claim := name_claims.claim_of(key)) != now.get(claim)
+            for name in names
+            if len(names) > 1 or now.get(claim) not in (None, name.namespace)
+        }
+
+    def _claim(self, key: Key) -> str | None:
+        """The namespace that has that name; a claim ends with its namespace."""
+        meshes = [name for name, one in self._cluster.of_kind("Mesh").items() if one.api_name == key.mesh]
+        if not meshes or not name_claims.is_claimed(key):
+            return None
+        namespace = self._claims.get(min(meshes, key=self._age).name, {}).get(name_claims.claim_of(key))
+        return namespace if namespace in self._cluster.namespaces else None
+
+    def _require_free(self, name: ObjectName, made: Iterable[Key], noting: _Noting) -> None:
+        for key in made:
+            claim, owner = self._claim(key), self.owners.get(key)
+            if claim is not None and claim != name.namespace:
+                noting.read.add(Place("namespace", claim))
+                self._waiting.setdefault(key, set()).add(name)
+                raise DocumentError(_has_the_name(key, claim, name.namespace))
+            theirs = owner is not None and claim is not None and owner.namespace != claim
+            if owner is not None and owner != name and not theirs and self._age(owner) < self._age(name):
+                self._waiting.setdefault(key, set()).add(name)
+                raise DocumentError(f"{owner.in_words} is {key.name} already; give this one another awsName")
+
+    def _displace(self, name: ObjectName, made: Iterable[Key]) -> set[Key]:
+        """Takes from younger objects all that they declare; they are converted again, and told."""
+        freed: set[Key] = set()
+        for owner in {self.owners[key] for key in made if key in self.owners} - {name}:
+            freed |= {*self._keys[owner]}
+            for key in self._keys[owner]:
+                # Whoever waits for it is to be told who has it now.
+                self._displaced |= dict.fromkeys(self._waiting.pop(key, ()))
+            self._declare(owner, {})
+            self._displaced[owner] = None
+        return freed
+
+    def _age(self, name: ObjectName) -> tuple[str, ObjectName]:
+        # Timestamps are RFC 3339 in UTC, to the second: of two of one second the name decides.
+        found = self._cluster.objects.get(name) or {"metadata": {}}
+        return str(found["metadata"].get("creationTimestamp") or ""), name
+
+    def _note(self, name: ObjectName, reads: set[ObjectName | Place]) -> None:
+        for place in self._reads.pop(name, set()) - reads:
+            self._readers[place].discard(name)
+            if not self._readers[place]:
+                del self._readers[place]
+        if reads:
+            self._reads[name] = reads
+        for place in reads:
+            self._readers.setdefault(place, set()).add(name)
+
+
+def _has_the_name(key: Key, claim: str, namespace: str) -> str:
+    transfer = f"{name_claims.TRANSFER}={name_claims.claim_of(key)}={namespace}"
+    return (
+        f"{describe(key)} belongs to namespace {claim}; give this one another awsName, or let whoever owns the Mesh "
+        f"hand the name over: kubectl annotate mesh {key.mesh} {transfer}"
+    )
+
+
+class _Noting:
+    """A catalogue that notes what is looked at."""
+
+    def __init__(self, cluster: Cluster, read: set[ObjectName | Place]) -> None:
+        self._cluster = cluster
+        self.read = read
+
+    def get(self, name: ObjectName) -> Known | None:
+        self.read.add(name)
+        return self._cluster.get(name)
+
+    def of_kind(self, kind: str) -> Mapping[ObjectName, Known]:
+        self.read.add(Place("kind", kind))
+        return self._cluster.of_kind(kind)
+
+    def labels(self, namespace: str) -> Mapping[str, str] | None:
+        self.read.add(Place("namespace", namespace))
+        return self._cluster.labels(namespace)
+
+
+def _kept(found: Object) -> tuple[Kept, str]:
+    """What an object keeps, and why that is ignored; its specification counts all the same."""
+    try:
+        return persisted_metadata.read(found), ""
+    except persisted_metadata.KeptError as error:
+        return (
+            persisted_metadata.NOTHING,
+            f"annotation {persisted_metadata.ANNOTATION} is ignored: {error}; take the annotation away",
+        )
+
+
+def _resources(found: Object, declared: list[Declared], keeping: Kept) -> dict[Key, Wanted]:
+    metadata = found["metadata"]
+    uid = str(metadata.get("uid") or "")
+    created = seconds(metadata.get("creationTimestamp"))
+    updated = max([created, *map(seconds, _changes(metadata))])
+    made: dict[Key, Wanted] = {}
+    for one in declared:
+        if wrong := next(check.problems([one]), None):
+            raise wrong
+        route = one.key.kind == "route"
+        its = keeping.route(one.key.name) if route else keeping
+        derived = its.derived_from
+        made[one.key] = Wanted(
+            replace(one, tags={**its.tags, **one.tags}),
+            str(uuid.uuid5(uuid.NAMESPACE_OID, f"{uid}/{one.key.name}")) if route else uid,
+            its.version_of(one.spec, generation(found)),
+            created,
+            updated,
+            None if derived is None else Key("virtualRouter", (one.key.mesh, derived)),
+            its.canary,
+        )
+    return made
+
+
+def _changes(metadata: Document) -> list[str | None]:
+    """When somebody wrote the object, but for its status."""
+    return [one.get("time") for one in metadata.get("managedFields") or () if not one.get("subresource")]
+
+
+def seconds(timestamp: str | None) -> float:
+    """Seconds since 1970 of a Kubernetes timestamp (RFC 3339, UTC); 0.0 for none."""
+    return datetime.datetime.fromisoformat(timestamp).timestamp() if timestamp else 0.0

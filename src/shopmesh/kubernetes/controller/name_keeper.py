@@ -1,0 +1,99 @@
+"""Remembers in each Mesh which namespace has which name: the leader does, a moment after a name is used first."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import copy
+import logging
+from collections.abc import Iterable, Mapping
+
+from shopmesh.appmesh.store import Key
+from shopmesh.documents.names import ObjectName
+from shopmesh.kubernetes.api.client import ApiError, ApiServer, ConflictError, Object
+from shopmesh.kubernetes.api.resource_types import MESHES
+from shopmesh.kubernetes.controller import name_claims
+from shopmesh.kubernetes.controller.name_claims import NAMES
+from shopmesh.kubernetes.controller.unexpected_errors import UnexpectedErrors
+from shopmesh.kubernetes.store import KubernetesStore
+from shopmesh.server.replicas import Leadership
+
+log = logging.getLogger(__name__)
+
+GATHER_SECONDS = 0.3
+"""What comes within it is written together."""
+LOOK_SECONDS = 5.0
+
+
+class NameKeeper:
+    """Use `run`, for as long as this replica may lead."""
+
+    def __init__(
+        self, api: ApiServer, store: KubernetesStore, leadership: Leadership, look_seconds: float = LOOK_SECONDS
+    ) -> None:
+        self._api = api
+        self._store = store
+        self._leadership = leadership
+        self._look_seconds = look_seconds
+        self._errors = UnexpectedErrors()
+        self._failure = ""
+        """The last refusal that was logged, so that it is not logged with each attempt."""
+        self._woken = asyncio.Event()
+        store.watch(self._changed)
+        leadership.subscribe(self._woken.set)
+
+    async def run(self) -> None:
+        """Until it is cancelled."""
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._woken.wait(), self._look_seconds)
+            await asyncio.sleep(GATHER_SECONDS)
+            self._woken.clear()
+            for name, mesh in meshes_to_write(self._store).items():
+                if self._leadership.leading:
+                    await self._write(name, mesh)
+
+    def _changed(self, _: Iterable[ObjectName]) -> None:
+        self._woken.set()
+
+    async def _write(self, name: ObjectName, mesh: Object) -> None:
+        before = name_claims.remembered(self._store.objects[name])
+        try:
+            self._store.changed(MESHES, await self._api.replace(MESHES, mesh))
+        except ConflictError:
+            # Somebody else changed it; how it is now comes by the watch.
+            return
+        except ApiError as error:
+            if str(error) != self._failure:
+                log.warning("which namespace has which name could not be written into %s: %s", name.in_words, error)
+            self._failure = str(error)
+            return
+        except Exception as error:
+            self._errors.report(name.in_words, error)
+            return
+        for claim, namespace in name_claims.remembered(mesh).items():
+            if (earlier := before.get(claim)) not in (None, namespace):
+                log.warning("%s: %s belongs to namespace %s now, no longer to %s", name.name, claim, namespace, earlier)
+
+
+def meshes_to_write(store: KubernetesStore) -> Mapping[ObjectName, Object]:
+    """The Meshes that remember something else than they should, as they should be."""
+    used: dict[str, list[tuple[Key, str]]] = {}
+    for key, owner in store.owners.items():
+        if name_claims.is_claimed(key) and store.state.get(key) is not None:
+            used.setdefault(key.mesh, []).append((key, owner.namespace))
+    found = {}
+    for name, key in store.keys.items():
+        if name.kind != "Mesh" or name not in store.objects:
+            continue
+        mesh = store.objects[name]
+        claims = name_claims.claims_to_remember(mesh, used.get(key.mesh, ()), store.cluster.namespaces)
+        text = name_claims.annotation(claims, name_claims.remembered(mesh))
+        annotations = mesh["metadata"].get("annotations") or {}
+        if text != annotations.get(NAMES, "{}"):
+            changed = copy.deepcopy(mesh)
+            changed.pop("status", None)
+            changed["metadata"].pop("managedFields", None)
+            changed["metadata"]["annotations"] = {**annotations, NAMES: text}
+            found[name] = changed
+    return found

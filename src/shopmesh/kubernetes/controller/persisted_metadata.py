@@ -1,0 +1,152 @@
+"""What the App Mesh API knows of a resource and no field of its object says, kept in one annotation of the object.
+
+    appmesh.shopmesh.dev/kept: {"version": 3, "digest": "…", "tags": {…}, "derivedFrom": "product-vr",
+                                "routes": {"product-r": {"version": 3, "digest": "…", "tags": {…}, "canary": {…}}}}
+
+A route is a part of its router's object, whose generation grows with any of them, and an update that changes nothing
+grows no generation; so each resource has its own version here. It holds as long as the specification is the one that
+was written with it (`digest`): nobody else knows of this annotation.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from shopmesh.appmesh import strict_json
+from shopmesh.appmesh.api.model import GA
+from shopmesh.appmesh.api.rest_json import call
+from shopmesh.appmesh.api.validation import Problem, quote
+from shopmesh.appmesh.store import Document
+from shopmesh.canary import canary_state
+from shopmesh.documents.equality import plain
+from shopmesh.kubernetes.api.client import Object
+
+ANNOTATION = "appmesh.shopmesh.dev/kept"
+_ROUTE_FIELDS = frozenset({"version", "digest", "tags", "canary", "derivedFrom"})
+_FIELDS = _ROUTE_FIELDS | {"routes"}
+_LARGEST_VERSION = 2**53
+_LONGEST = 256
+"""Characters of a text: the API's bound for a tag."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Of one resource.
+
+    `canary` is the document of the canary beside a route; `derived_from` names the router of the 2018-10-01 API that a
+    virtual service came with; `routes` are those of a router.
+    """
+
+    version: int = 0
+    digest: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    canary: Document | None = None
+    derived_from: str | None = None
+    routes: Mapping[str, Kept] = field(default_factory=dict)
+
+    def version_of(self, spec: Document, generation: int) -> int:
+        """The version of a resource that is so now: the one it was written with, or a later one when it was edited."""
+        if not self.version:
+            return generation
+        return self.version if digest(spec) == self.digest else max(self.version + 1, generation)
+
+    def route(self, name: str) -> Kept:
+        return self.routes.get(name, NOTHING)
+
+
+NOTHING = Kept()
+
+
+class KeptError(ValueError):
+    """The annotation is not what this control plane writes; the message says what of it."""
+
+
+def read(found: Object) -> Kept:
+    """What an object keeps; raises KeptError. Anybody who may write the object may have written the annotation."""
+    annotations = found["metadata"].get("annotations")
+    text = annotations.get(ANNOTATION) if isinstance(annotations, dict) else None
+    if text is None:
+        return NOTHING
+    if not isinstance(text, str):
+        raise KeptError(f"it is {quote(text)}, and should be a text")
+    try:
+        return _read(strict_json.load(text), _FIELDS)
+    except strict_json.JsonError as error:
+        raise KeptError(f"it {error}") from None
+
+
+def written(kept: Kept) -> str | None:
+    """The annotation's text; None when there is nothing to keep."""
+    said = _said(kept)
+    return json.dumps(said, separators=(",", ":"), sort_keys=True) if said else None
+
+
+def digest(spec: Document) -> str:
+    """Tells one specification, in the API's form, from another."""
+    return hashlib.sha256(json.dumps(plain(spec), sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _read(said: Any, fields: frozenset[str]) -> Kept:
+    found = _object(said, "it")
+    if unknown := sorted(found.keys() - fields):
+        raise KeptError(f"there is no field {quote(unknown[0])}")
+    version = found.get("version", 0)
+    if type(version) is not int or not 0 <= version <= _LARGEST_VERSION:
+        raise KeptError(f"version is {quote(version)}, and should be a whole number from 0 to {_LARGEST_VERSION}")
+    return Kept(
+        version,
+        _text(found.get("digest", ""), "digest"),
+        _tags(_object(found.get("tags", {}), "tags")),
+        _canary(found.get("canary")),
+        _text(derived, "derivedFrom") if (derived := found.get("derivedFrom")) is not None else None,
+        {name: _read(one, _ROUTE_FIELDS) for name, one in _object(found.get("routes", {}), "routes").items()},
+    )
+
+
+def _tags(found: dict[str, Any]) -> dict[str, str]:
+    """Tags within the API's own bounds."""
+    problems: list[Problem] = []
+    listed = [{"key": name, "value": text} for name, text in found.items()]
+    call(GA, "TagResource").check({"resourceArn": "-", "tags": listed}, "", problems)
+    if problems:
+        raise KeptError(f"{problems[0].field}: {problems[0].message}")
+    return found
+
+
+def _canary(document: Any) -> Document | None:
+    if document is None:
+        return None
+    try:
+        canary_state.read(document)
+    except canary_state.RecordError as error:
+        raise KeptError(f"canary: {error}") from None
+    found: Document = document
+    return found
+
+
+def _object(value: Any, what: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise KeptError(f"{what} is {quote(value)}, and should be an object")
+    return value
+
+
+def _text(value: Any, what: str) -> str:
+    if not isinstance(value, str) or len(value) > _LONGEST:
+        raise KeptError(f"{what} is {quote(value)}, and should be a text of at most {_LONGEST} characters")
+    return value
+
+
+def _said(kept: Kept) -> dict[str, Any]:
+    said = {
+        "version": kept.version,
+        "digest": kept.digest,
+        "tags": dict(kept.tags),
+        "canary": kept.canary,
+        "derivedFrom": kept.derived_from,
+        "routes": {name: said for name, one in sorted(kept.routes.items()) if (said := _said(one))},
+    }
+    return {name: value for name, value in said.items() if value}

@@ -1,0 +1,111 @@
+"""Brings the mesh to what the objects of a cluster declare, by the operations that everybody else uses.
+
+    keys ─► creations and updates, parents first ─► deletions, children first
+            each alone: one that is refused keeps what was there, and is tried again when anything changes
+
+The order in which objects come, or go, is nobody's: a router may come before the nodes that it names.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+
+from shopmesh.appmesh import tags
+from shopmesh.appmesh.annotations import annotation_reader
+from shopmesh.appmesh.api import operations, rest_json, verbs
+from shopmesh.appmesh.api.model import GA
+from shopmesh.appmesh.context import Context
+from shopmesh.appmesh.errors import Refusal
+from shopmesh.appmesh.kinds import KINDS
+from shopmesh.appmesh.store import Key, Resource, Transaction
+from shopmesh.canary import canary_state
+from shopmesh.documents import ORDER, Declared, document, parameters, refused
+from shopmesh.documents.equality import same
+from shopmesh.kubernetes.controller.desired_state import Wanted
+from shopmesh.kubernetes.controller.unexpected_errors import UnexpectedErrors
+
+
+def align(
+    keys: Iterable[Key],
+    wanted: Mapping[Key, Wanted],
+    transaction: Transaction,
+    context: Context,
+    errors: UnexpectedErrors,
+) -> Iterator[tuple[Key, str | None]]:
+    """Does it step by step; tells of each key what was wrong with it, None when it is as wanted now."""
+
+    def attempt(key: Key, work: Callable[[Transaction], None], declared: Declared | None) -> str | None:
+        try:
+            return _tried(transaction, work, declared)
+        except Exception as error:
+            return errors.report(f"{key.kind} {'/'.join(key.path)}", error)
+
+    ordered = sorted(keys, key=lambda key: (ORDER.index(key.kind), key.path))
+    for key in ordered:
+        if (one := wanted.get(key)) is not None:
+            yield key, attempt(key, functools.partial(_put, one, context), one.declared)
+    for key in reversed(ordered):
+        if key not in wanted:
+            yield key, attempt(key, functools.partial(_delete, key, context), None)
+
+
+def _tried(transaction: Transaction, work: Callable[[Transaction], None], declared: Declared | None) -> str | None:
+    nested = transaction.nested()
+    try:
+        work(nested)
+    except Refusal as refusal:
+        return refusal.message if declared is None else str(refused(declared, refusal.message))
+    transaction.absorb(nested)
+    return None
+
+
+def _put(one: Wanted, context: Context, transaction: Transaction) -> None:
+    declared, key = one.declared, one.declared.key
+    before = transaction.get(key)
+    if before is None:
+        _perform("Create", key, {**document(declared), "tags": []}, transaction, context)
+    elif not same(declared.spec, before.spec):
+        _perform("Update", key, parameters(declared), transaction, context)
+    found = verbs.find(key, transaction)
+    merged = tags.merged((), [{"key": name, "value": value} for name, value in declared.tags.items()])
+    if merged != found.tags:
+        annotation_reader.check(key, merged, {name for name, _ in merged}, transaction)
+    now = replace(
+        found,
+        uid=one.uid,
+        version=one.version,
+        created_at=one.created_at,
+        updated_at=one.updated_at,
+        tags=merged,
+        derived_from=one.derived_from,
+    )
+    if now != found:
+        transaction.put(now)
+    if key.kind == "route":
+        _keep_canary(one, transaction)
+
+
+def _keep_canary(one: Wanted, transaction: Transaction) -> None:
+    key = canary_state.key(one.declared.key)
+    before = transaction.get(key)
+    if one.canary is None:
+        if before is not None:
+            transaction.delete(key)
+    elif before is None or before.spec != one.canary:
+        transaction.put(Resource(key, one.canary, one.uid, one.version, one.created_at, one.updated_at))
+
+
+def _delete(key: Key, context: Context, transaction: Transaction) -> None:
+    if transaction.get(key) is None:
+        return
+    names = dict(zip(KINDS[key.kind].parameters, key.path, strict=True))
+    _perform("Delete", key, names, transaction, context)
+    if key.kind == "route" and transaction.get(canary_state.key(key)) is not None:
+        transaction.delete(canary_state.key(key))
+
+
+def _perform(verb: str, key: Key, said: Mapping[str, object], transaction: Transaction, context: Context) -> None:
+    call = rest_json.call(GA, f"{verb}{KINDS[key.kind].title}")
+    operations.handle(call.operation, rest_json.validated(call, dict(said)), transaction, context)

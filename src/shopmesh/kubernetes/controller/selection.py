@@ -1,0 +1,173 @@
+"""Which virtual node, or gateway, selects a pod: by podSelector, as AWS's controller had it.
+
+It decides which sidecar a new pod gets; whose proxy a pod is that runs, its stamp says (`identity`).
+
+    namespace and labels of a pod ─podSelector─► one VirtualNode or VirtualGateway
+                                                   ─meshRef or namespaceSelector─► its mesh ─► Key
+
+An absent selector selects nothing, an empty one everything. Of two that select a pod neither is right.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import NamedTuple, Protocol
+
+from shopmesh.appmesh.store import Document, Key
+from shopmesh.documents.declared_resource import at
+from shopmesh.documents.membership import admits, how_to_join, selects_namespace
+from shopmesh.documents.names import KINDS, ObjectName, default_name
+from shopmesh.documents.selectors import match_labels, selects
+
+Labels = Mapping[str, str]
+MOST_NAMED = 5
+"""Of objects in a message."""
+_SELECTING = ("VirtualNode", "VirtualGateway")
+
+
+class Selection(NamedTuple):
+    """What selects a pod. `key` is the one resource that its proxy may ask for; else `problem` says why there is none.
+
+    `by` are the objects whose selectors fit, whatever their number.
+    """
+
+    by: tuple[ObjectName, ...]
+    key: Key | None
+    problem: str = ""
+
+
+class Cluster(Protocol):
+    """What is known of a cluster; `revision` grows with each change."""
+
+    @property
+    def objects(self) -> Mapping[ObjectName, Document]: ...
+
+    @property
+    def namespaces(self) -> Mapping[str, Labels]: ...
+
+    @property
+    def revision(self) -> int: ...
+
+
+class Selectors:
+    """The selectors of all these objects: a pod is not compared with each of thousands."""
+
+    def __init__(
+        self, objects: Mapping[ObjectName, Document], namespaces: Mapping[str, Labels], members_only: bool = False
+    ) -> None:
+        """`members_only` as in `manifests.objects.Objects`: in a cluster, not among documents."""
+        self._members_only = members_only
+        self._objects = {name: one for name, one in objects.items() if name.kind in _SELECTING}
+        self._meshes = {name.name: one for name, one in objects.items() if name.kind == "Mesh"}
+        self._namespaces = dict(namespaces)
+        self._everywhere: dict[str, list[ObjectName]] = {}
+        self._by_label: dict[tuple[str, str, str], list[ObjectName]] = {}
+        wanted = {
+            name: [(name.namespace, key, value) for key, value in matched.items()]
+            for name, one in self._objects.items()
+            if isinstance(selector := at(one, ("spec", "podSelector")), Mapping)
+            if (matched := match_labels(selector)) is not None
+        }
+        self._counts = Counter(name.namespace for name in wanted)
+        usual = Counter(label for labels in wanted.values() for label in labels)
+        for name, labels in wanted.items():
+            if labels:
+                # Thousands may share one label (`part-of`), few the rarest.
+                self._by_label.setdefault(min(labels, key=usual.__getitem__), []).append(name)
+            else:
+                self._everywhere.setdefault(name.namespace, []).append(name)
+
+    def of(self, namespace: str, labels: Labels) -> Selection:
+        """What selects a pod with these labels in that namespace."""
+        candidates = list(self._everywhere.get(namespace, ()))
+        for key, value in labels.items():
+            candidates += self._by_label.get((namespace, key, value), ())
+        by = tuple(
+            sorted(name for name in candidates if selects(at(self._objects[name], ("spec", "podSelector")), labels))
+        )
+        if not by:
+            return Selection(
+                by,
+                None,
+                f"no VirtualNode or VirtualGateway in namespace {namespace} selects it; "
+                "give one a podSelector that its labels fit",
+            )
+        if len(by) > 1:
+            found = ", ".join(f"{name.kind} {name.name}" for name in by[:MOST_NAMED])
+            return Selection(by, None, f"{found} select it, and one may; make their podSelectors differ")
+        (name,) = by
+        mesh, problem = self._mesh_of(name)
+        if mesh is None:
+            return Selection(by, None, problem)
+        return Selection(by, self.key_in(name, mesh))
+
+    def namespaces(self) -> set[str]:
+        """Those that are part of a mesh: a Mesh takes them, or something in them selects pods."""
+        meshes = self._meshes.values()
+        taken = {
+            name for name, labels in self._namespaces.items() if any(selects_namespace(one, labels) for one in meshes)
+        }
+        return taken | {name.namespace for name in self._objects}
+
+    def shared_namespaces(self) -> Mapping[str, int]:
+        """The namespaces in which several objects select pods, and how many do."""
+        return {namespace: count for namespace, count in self._counts.items() if count > 1}
+
+    def count_without_labels(self, namespace: str) -> int:
+        """How many of its selectors are compared with every pod of the namespace, for they name no label."""
+        return len(self._everywhere.get(namespace, ()))
+
+    def key_in(self, name: ObjectName, mesh: str) -> Key:
+        """The resource of an object that selects pods, if that is its mesh."""
+        return Key(KINDS[name.kind], (mesh, _api_name(name, self._objects[name])))
+
+    def _mesh_of(self, name: ObjectName) -> tuple[str | None, str]:
+        labels = self._namespaces.get(name.namespace, {})
+        if ref := at(self._objects[name], ("spec", "meshRef", "name")):
+            if (mesh := self._meshes.get(ref)) is None:
+                return None, f"its {name.kind} {name.name} refers to Mesh {ref}, which is not there; create it"
+            if self._members_only and not admits(mesh, name.namespace, labels):
+                remedy = how_to_join(ref, name.namespace)
+                return None, f"its {name.kind} {name.name} refers to Mesh {ref}, which does not admit it; {remedy}"
+            return _api_name(ObjectName("Mesh", "", ref), mesh), ""
+        fitting = [
+            _api_name(ObjectName("Mesh", "", mesh), one)
+            for mesh, one in self._meshes.items()
+            if selects_namespace(one, labels)
+        ]
+        if len(fitting) == 1:
+            return fitting[0], ""
+        found = ", ".join(sorted(fitting)) or "none"
+        return None, (
+            f"the mesh of its {name.kind} {name.name} cannot be told (fitting: {found}); give namespace "
+            f"{name.namespace} labels that one Mesh's namespaceSelector fits"
+        )
+
+
+class Current:
+    """The selectors of a cluster as it is now; made anew when an object that counts has changed."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self._revision = -1
+        self._seen: dict[ObjectName, Document] = {}
+        self._namespaces: dict[str, Labels] = {}
+        self._selectors = Selectors({}, {})
+
+    def selectors(self) -> Selectors:
+        cluster = self._cluster
+        if cluster.revision != self._revision:
+            seen = {name: one for name, one in cluster.objects.items() if name.kind in (*_SELECTING, "Mesh")}
+            if not self._same(seen) or dict(cluster.namespaces) != self._namespaces:
+                self._seen, self._namespaces = seen, dict(cluster.namespaces)
+                self._selectors = Selectors(seen, self._namespaces, members_only=True)
+            self._revision = cluster.revision
+        return self._selectors
+
+    def _same(self, now: Mapping[ObjectName, Document]) -> bool:
+        return len(now) == len(self._seen) and all(self._seen.get(name) is one for name, one in now.items())
+
+
+def _api_name(name: ObjectName, found: Document) -> str:
+    return str(at(found, ("spec", "awsName")) or default_name(name))

@@ -1,0 +1,182 @@
+"""What an object's status should say, from what is known: pure functions.
+
+    object, resource, problem, proxies ─desired─► our fields of its status ─patch─► what of them has to be written
+
+The conditions are those of AWS's controller: `VirtualNodeActive` and so on, True once proxies are given what the object
+says; and `PodSelectorConflict`, True while another object selects the same pods. Fields and conditions of others are
+left alone.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from shopmesh.appmesh import arn
+from shopmesh.appmesh.context import Context
+from shopmesh.appmesh.kinds import weighted_targets
+from shopmesh.appmesh.store import Key, View
+from shopmesh.documents.names import KINDS, ObjectName
+from shopmesh.kubernetes.api.client import Object, generation
+from shopmesh.kubernetes.controller.overlaps import Overlap
+from shopmesh.server.grpc.proxies import ProxyStatus
+
+Status = dict[str, Any]
+
+HAVE_PROXIES = ("VirtualNode", "VirtualGateway")
+MOST_TEXT = 1000
+CONFLICT, OVERLAP = "PodSelectorConflict", "SeveralSelect"
+"""The condition of a node or gateway whose pods others select as well, and its reason."""
+STALE, REFUSED = "Stale", "Refused"
+"""Why one is not active: proxies go on with what it said before, or never had anything of it."""
+PARTLY_IGNORED = "PartlyIgnored"
+"""It is active, and something that stands in it counts for nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """The proxies of one virtual node or gateway, over all replicas."""
+
+    connected: int = 0
+    in_step: int = 0
+    refused: str | None = None
+
+    def to_status(self) -> Status:
+        return {"connected": self.connected, "inStep": self.in_step, "refused": self.refused}
+
+
+NOBODY = Counts()
+
+
+def counts(statuses: Iterable[ProxyStatus]) -> dict[Key, Counts]:
+    """By virtual node or gateway; what the first of its proxies refused, in its own words."""
+    found: dict[Key, Counts] = {}
+    for one in statuses:
+        if not one.connected:
+            continue
+        key = Key(one.kind, (one.mesh, one.name))
+        before = found.get(key, NOBODY)
+        refused = before.refused
+        if refused is None and one.refused is not None:
+            refused = f"{one.instance} refused its {one.refused.type}: {one.refused.message}"[:MOST_TEXT]
+        in_step = before.in_step + (one.in_step and one.refused is None)
+        found[key] = Counts(before.connected + 1, in_step, refused)
+    return found
+
+
+def desired(
+    name: ObjectName,
+    found: Object,
+    key: Key | None,
+    problem: str | None,
+    view: View,
+    proxies: Counts | None,
+    context: Context,
+    overlap: Overlap | None = None,
+    warning: str | None = None,
+) -> Status:
+    """Our fields of its status; none while nothing can be said. None among them: it should not be there.
+
+    `proxies` None: nobody knows them all. `overlap`: others select its pods as well. `warning` is what of an object
+    that is used counts for nothing.
+    """
+    if name.kind not in KINDS or (key is None and problem is None):
+        return {}
+    there = key is not None and view.get(key) is not None
+    if not there and problem is None:
+        return {}
+    status: Status = {
+        "conditions": _conditions(name.kind, found, problem, warning, there, overlap, context.now),
+        "observedGeneration": generation(found),
+    }
+    if there and key is not None:
+        status[f"{KINDS[name.kind]}ARN"] = arn.write(key, context)
+        if name.kind == "VirtualRouter":
+            routes = view.children("route", key.path)
+            status["routeARNs"] = {route.key.name: arn.write(route.key, context) for route in routes}
+            status["weights"] = weights({route.key.name: weighted_targets(route.spec) for route in routes})
+    if name.kind in HAVE_PROXIES and proxies is not None:
+        status["proxies"] = proxies.to_status()
+    return status
+
+
+def patch(now: Mapping[str, Any], wanted: Mapping[str, Any]) -> Status:
+    """A merge patch (RFC 7386) that makes these fields of a status as they should be; empty when they are."""
+    change: Status = {}
+    for field, value in wanted.items():
+        if isinstance(value, dict):
+            before = now.get(field)
+            known = before if isinstance(before, dict) else {}
+            inner = patch(known, {**dict.fromkeys(known), **value})
+            if inner or before is None:
+                change[field] = inner
+        elif now.get(field) != value:
+            change[field] = value
+    return change
+
+
+def weights(routes: Mapping[str, Iterable[Mapping[str, Any]]]) -> str:
+    """As a column shows them: `product-vn=50,product-v2-vn=50`, with the routes' names where there are several."""
+    texts = {
+        name: ",".join(f"{target['virtualNode']}={target['weight']}" for target in targets)
+        for name, targets in sorted(routes.items())
+    }
+    if len(texts) == 1:
+        return next(iter(texts.values()))[:MOST_TEXT]
+    return " ".join(f"{name}:{text}" for name, text in texts.items())[:MOST_TEXT]
+
+
+def _conditions(
+    kind: str,
+    found: Object,
+    problem: str | None,
+    warning: str | None,
+    there: bool,
+    overlap: Overlap | None,
+    now: float,
+) -> list[Status]:
+    """With ours among those of others; the time of one moves only when its status does."""
+    status = found.get("status")
+    known = status.get("conditions") if isinstance(status, dict) else None
+    # Whoever may write a status may have written anything there.
+    conditions = [one for one in known if _is_condition(one)] if isinstance(known, list) else []
+    active: Status = {"type": f"{kind}Active", "status": "True" if problem is None else "False"}
+    if problem is not None:
+        active |= {"reason": STALE if there else REFUSED, "message": problem[:MOST_TEXT]}
+    elif warning is not None:
+        active |= {"reason": PARTLY_IGNORED, "message": warning[:MOST_TEXT]}
+    ours = [active]
+    if overlap is not None:
+        said = f"{overlap}; make their podSelectors differ"[:MOST_TEXT]
+        ours.append({"type": CONFLICT, "status": "True", "reason": OVERLAP, "message": said})
+    elif any(one.get("type") == CONFLICT for one in conditions):
+        ours.append({"type": CONFLICT, "status": "False"})
+    for one in ours:
+        conditions = _with_condition(conditions, one, now)
+    return conditions
+
+
+def _with_condition(conditions: list[Status], this: Status, now: float) -> list[Status]:
+    before: Status = next((one for one in conditions if one.get("type") == this["type"]), {})
+    same = before.get("status") == this["status"] and before.get("lastTransitionTime")
+    this["lastTransitionTime"] = before["lastTransitionTime"] if same else _timestamp(now)
+    if before:
+        return [this if one is before else one for one in conditions]
+    return [*conditions, this]
+
+
+def _is_condition(value: Any) -> bool:
+    """Whether an API server would take it back, among ours."""
+    if (
+        not isinstance(value, dict)
+        or not isinstance(value.get("type"), str)
+        or not isinstance(value.get("status"), str)
+    ):
+        return False
+    return all(text is None or isinstance(text, str) for text in value.values())
+
+
+def _timestamp(seconds: float) -> str:
+    return datetime.datetime.fromtimestamp(seconds, datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,50 @@
+"""What only a cluster can get wrong about whose proxy a pod is. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Protocol
+
+from shopmesh.appmesh.catalogue import Finding
+from shopmesh.appmesh.catalogue.cluster import OVERLAPPING, UNSTAMPED
+from shopmesh.appmesh.store import Key
+from shopmesh.documents.names import ObjectName
+from shopmesh.kubernetes.controller.object_cache import Name, PodRecord
+from shopmesh.kubernetes.controller.overlaps import Overlap
+from shopmesh.server.grpc.proxies import ProxyStatus
+
+
+class Declarations(Protocol):
+    """The objects of a mesh and the resources that they declare."""
+
+    @property
+    def owners(self) -> Mapping[Key, ObjectName]: ...
+
+    @property
+    def keys(self) -> Mapping[ObjectName, Key]: ...
+
+
+def look(
+    statuses: Iterable[ProxyStatus],
+    declarations: Declarations,
+    pods: Mapping[Name, PodRecord],
+    overlaps: Mapping[ObjectName, Overlap],
+) -> Iterator[Finding]:
+    """`statuses` are of the proxies of all replicas."""
+    unstamped: dict[Key, list[Name]] = {}
+    for status in statuses:
+        key = Key(status.kind, (status.mesh, status.name))
+        owner = declarations.owners.get(key)
+        if not status.connected or owner is None:
+            continue
+        name = Name(owner.namespace, status.instance)
+        if (record := pods.get(name)) is not None and record.stamp is None:
+            unstamped.setdefault(key, []).append(name)
+    for key, names in unstamped.items():
+        first = min(names)
+        what = f"{len(names)} of its pods say nowhere that they are its proxies, such as {first.namespace}/{first.name}"
+        yield UNSTAMPED.at(key, what)
+    for owner, overlap in overlaps.items():
+        # One that declares no resource (yet) is named as the object that it is.
+        key = declarations.keys.get(owner) or Key(owner.kind, (owner.namespace, owner.name))
+        yield OVERLAPPING.at(key, str(overlap))

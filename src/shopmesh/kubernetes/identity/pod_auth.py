@@ -1,0 +1,144 @@
+"""Who calls xDS: a pod, by the token that the kubelet projects into it and the API server reviews.
+
+    authorization: Bearer … ─TokenReview─► Pod ─► its record ─► PodSpeaker: which node's proxy it may be
+
+While the API server cannot be asked, new streams end with UNAVAILABLE and Envoy comes again; open ones are left alone.
+https://kubernetes.io/docs/reference/kubernetes-api/authentication-resources/token-review-v1/
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import grpc
+
+from shopmesh.kubernetes.api.answers import Answers
+from shopmesh.kubernetes.api.client import ApiError, ApiServer
+from shopmesh.kubernetes.api.resource_types import TOKEN_REVIEWS
+from shopmesh.kubernetes.controller.selection import Current
+from shopmesh.kubernetes.identity.pod_identity import Declarations, PodSpeaker
+from shopmesh.kubernetes.identity.pods import Pod, Pods
+from shopmesh.server.grpc import stream_auth
+from shopmesh.server.grpc.rate_limited_log import Refusals
+from shopmesh.server.grpc.shared_token import LONGEST, MISSING, SCHEME, Handler, Interceptor, authorization, refusing
+
+log = logging.getLogger(__name__)
+
+AUDIENCE = "shopmesh"
+REMEMBERED_SECONDS = 30.0
+"""So long a pod that was deleted could still come in; the three streams of an Envoy are one review."""
+REFUSED_SECONDS = 2.0
+MOST_REMEMBERED = 20_000
+_POD = "authentication.kubernetes.io/pod-name"
+_UID = "authentication.kubernetes.io/pod-uid"
+_ACCOUNT = "system:serviceaccount:"
+
+
+class RefusedTokenError(Exception):
+    """The token is nobody's here; the message tells the proxy's owner what to do, and never holds the token."""
+
+
+class Reviews:
+    """Asks the API server whose a token is. Its answers are remembered for half a minute, by the tokens' hashes."""
+
+    def __init__(
+        self, server: ApiServer, audience: str = AUDIENCE, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._server = server
+        self._audience = audience
+        self._answers: Answers[bytes, Pod | str] = Answers(_seconds, MOST_REMEMBERED, clock)
+
+    async def pod(self, token: str) -> Pod:
+        """Raises RefusedTokenError, and ApiError when the API server cannot tell."""
+        found = await self._answers.get(hashlib.sha256(token.encode()).digest(), lambda: self._review(token))
+        if isinstance(found, str):
+            raise RefusedTokenError(found)
+        return found
+
+    async def _review(self, token: str) -> Pod | str:
+        review = {
+            "apiVersion": TOKEN_REVIEWS.api_version,
+            "kind": TOKEN_REVIEWS.kind,
+            "spec": {"token": token, "audiences": [self._audience]},
+        }
+        answer = await self._server.create(TOKEN_REVIEWS, review)
+        return reviewed(answer.get("status") or {}, self._audience)
+
+
+def _seconds(found: Pod | str) -> float:
+    return REMEMBERED_SECONDS if isinstance(found, Pod) else REFUSED_SECONDS
+
+
+def reviewed(status: Mapping[str, Any], audience: str) -> Pod | str:
+    """The pod that a review's status names, or why it is none."""
+    if status.get("authenticated") is not True:
+        why = str(status.get("error") or "it is not valid")[:200]
+        return (
+            f"the API server does not take this token ({why}); mount a serviceAccountToken with audience {audience} "
+            "as a projected volume, and let Envoy read it there"
+        )
+    # A server that knows no audiences would take any token of the cluster: one that was stolen elsewhere.
+    if audience not in (status.get("audiences") or ()):
+        return f"this token is not meant for {audience}; mount a serviceAccountToken with audience {audience}"
+    user = status.get("user") or {}
+    extra = user.get("extra") or {}
+    names: list[str] = extra.get(_POD) or []
+    uids: list[str] = extra.get(_UID) or []
+    account = str(user.get("username") or "")
+    namespace, _, name = account.removeprefix(_ACCOUNT).partition(":")
+    if not (account.startswith(_ACCOUNT) and namespace and name and len(names) == len(uids) == 1):
+        return (
+            f"this token of {account[:200]} is no pod's; mount a serviceAccountToken as a projected volume of the pod"
+        )
+    return Pod(namespace, str(names[0]), str(uids[0]), name)
+
+
+class PodsOnly(Interceptor):
+    """Lets in only calls that bring a pod's token, as the proxy that this pod may be."""
+
+    def __init__(self, reviews: Reviews, pods: Pods, declarations: Declarations, current: Current) -> None:
+        self._reviews = reviews
+        self._pods = pods
+        self._declarations = declarations
+        self._current = current
+        self._refusals = Refusals(log)
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Handler:
+        token = _bearer(authorization(handler_call_details))
+        if token is None:
+            return refusing(grpc.StatusCode.UNAUTHENTICATED, MISSING, self._refusals)
+        try:
+            pod = await self._reviews.pod(token)
+        except RefusedTokenError as refused:
+            return refusing(grpc.StatusCode.UNAUTHENTICATED, str(refused), self._refusals)
+        except ApiError as error:
+            problem = f"the API server cannot tell whose this token is: {error}"
+            return refusing(grpc.StatusCode.UNAVAILABLE, problem, self._refusals)
+        try:
+            record = await self._pods.find(pod)
+        except ApiError as error:
+            problem = f"the API server does not answer what {pod} is: {error}"
+            return refusing(grpc.StatusCode.UNAVAILABLE, problem, self._refusals)
+        if record is None:
+            problem = (
+                f"this token is of {pod} with UID {pod.uid}, which is gone; use the token of the pod that runs now"
+            )
+            return refusing(grpc.StatusCode.UNAUTHENTICATED, problem, self._refusals)
+        stream_auth.admit(PodSpeaker(pod, record, self._declarations, self._current))
+        return await continuation(handler_call_details)
+
+
+def _bearer(header: bytes | None) -> str | None:
+    """The token of an `authorization` header; None where it holds none that a cluster could have issued."""
+    if header is None or not header.startswith(SCHEME.encode()) or len(header) > LONGEST:
+        return None
+    text = header.decode("ascii", "replace").removeprefix(SCHEME)
+    return text if text and text.isascii() and text.isprintable() and " " not in text else None

@@ -1,0 +1,123 @@
+"""Whose proxy a pod's Envoy may be. No I/O.
+
+    token ─► Pod ─stamp, else podSelector─► the object that declares what Envoy claims to be; in the pod's namespace
+
+Only the object whose declaration of a name is in use has proxies: another that claims the same name has none. A virtual
+node or gateway may also name the one service account whose pods are its proxies (`shopmesh.dev/service-account`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import grpc
+
+from shopmesh.appmesh.annotations import annotation_reader
+from shopmesh.appmesh.annotations.service_account import SERVICE_ACCOUNT
+from shopmesh.appmesh.kinds import in_words
+from shopmesh.appmesh.store import Key, View
+from shopmesh.documents.names import MANIFEST_KINDS, ObjectName
+from shopmesh.kubernetes.controller.object_cache import PodRecord
+from shopmesh.kubernetes.controller.selection import Current
+from shopmesh.kubernetes.identity import stamps
+from shopmesh.kubernetes.identity.pods import Pod
+from shopmesh.server.grpc.ads_transport import StreamError
+from shopmesh.xds.node import ProxyNode
+
+
+class Declarations(Protocol):
+    """The mesh as a cluster's objects declare it: `owners` are the objects whose declarations are in use."""
+
+    @property
+    def owners(self) -> Mapping[Key, ObjectName]: ...
+
+    @property
+    def state(self) -> View: ...
+
+
+class PodSpeaker:
+    """A pod at the other end of a stream (`admission.Speaker`)."""
+
+    def __init__(self, pod: Pod, record: PodRecord, declarations: Declarations, current: Current) -> None:
+        self._pod = pod
+        self._record = record
+        self._declarations = declarations
+        self._current = current
+        self._admitted: ObjectName | None = None
+
+    def refusal(self, node: ProxyNode) -> StreamError | None:
+        """An open stream is looked at again only when another object has taken the name of its node."""
+        owner = self._declarations.owners.get(node.identity.resource)
+        if self._admitted is not None and owner in (None, self._admitted):
+            return None
+        problem = self._problem(node, owner)
+        if problem is not None:
+            return StreamError(f"{self._pod} may not ask for {node.id}: {problem}", grpc.StatusCode.PERMISSION_DENIED)
+        if (refusal := self._instance_refusal(node)) is not None:
+            return refusal
+        self._admitted = owner
+        return None
+
+    def _problem(self, node: ProxyNode, owner: ObjectName | None) -> str | None:
+        key, pod = node.identity.resource, self._pod
+        if owner is None:
+            return (
+                f"no {MANIFEST_KINDS[key.kind]} in use declares it; create one with that awsName in namespace "
+                f"{pod.namespace}, or see in its status why it is not used"
+            )
+        if owner.namespace != pod.namespace:
+            return (
+                f"the {owner.kind} that declares it is in namespace {owner.namespace}, and its proxies are pods of "
+                "that namespace; run the pod there, or start its Envoy as a node of its own namespace"
+            )
+        problem = self._stamp_problem(owner, key)
+        return problem if problem is not None else self._account_problem(owner, key)
+
+    def _stamp_problem(self, owner: ObjectName, key: Key) -> str | None:
+        stamp = self._record.stamp
+        if stamp is None:
+            return self._selector_problem(owner)
+        if stamp.fits(owner, key):
+            return None
+        return (
+            f"the pod was created with {stamp}, and {owner.kind} {owner.namespace}/{owner.name} declares this "
+            f"{in_words(key.kind)}; start its Envoy as what the pod was created for, or create the pod anew "
+            f"with {stamps.ANNOTATION}: {stamps.reference(owner)}"
+        )
+
+    def _selector_problem(self, owner: ObjectName) -> str | None:
+        """For pods that were created without a stamp, by an earlier version."""
+        selection = self._current.selectors().of(self._pod.namespace, self._record.labels)
+        if selection.by == (owner,):
+            return None
+        if len(selection.by) != 1:
+            return selection.problem
+        (by,) = selection.by
+        return (
+            f"the podSelector of {by.kind} {by.namespace}/{by.name} selects the pod; start its Envoy as that, or "
+            "correct the podSelector"
+        )
+
+    def _account_problem(self, owner: ObjectName, key: Key) -> str | None:
+        resource = self._declarations.state.get(key)
+        if resource is None:
+            return None
+        account = annotation_reader.read(key.kind, resource.tags).values.get(SERVICE_ACCOUNT.word)
+        if account is None or account == self._pod.account:
+            return None
+        return (
+            f"the pod runs as service account {self._pod.account}, and {owner.kind} {owner.namespace}/{owner.name} "
+            f"takes pods of service account {account} only; set serviceAccountName, or change its annotation "
+            f"shopmesh.dev/{SERVICE_ACCOUNT.word}"
+        )
+
+    def _instance_refusal(self, node: ProxyNode) -> StreamError | None:
+        """A pod speaks for itself, not for another of its node; a bootstrap without an instance has the node's name."""
+        if node.instance in (self._pod.name, node.name):
+            return None
+        problem = (
+            f"{self._pod} may not be instance {node.instance} of {node.id}; name the pod in its Envoy's bootstrap: "
+            '--config-yaml {"node":{"metadata":{"instance":"$(POD_NAME)"}}}'
+        )
+        return StreamError(problem, grpc.StatusCode.PERMISSION_DENIED)

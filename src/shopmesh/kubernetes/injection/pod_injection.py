@@ -1,0 +1,228 @@
+"""Gives a pod its sidecar: a pod (or a template of pods) in, another out. No I/O.
+
+    pod, Key, ports ─wishes─► [proxy-init, envoy, its own init containers] [its containers] [volumes]
+
+What is done already is not done again: the label `shopmesh.dev/sidecar` says it, and the webhook passes over it.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from shopmesh.appmesh.store import Document, Key
+from shopmesh.documents.declared_resource import at
+from shopmesh.documents.names import KINDS, ObjectName
+from shopmesh.kubernetes.identity import stamps
+from shopmesh.kubernetes.injection import sidecar
+from shopmesh.kubernetes.injection.pod_annotations import InjectionError, Wishes, wishes
+
+Json = dict[str, Any]
+
+DONE = "shopmesh.dev/sidecar"
+"""Its value is how: `intercepted`, `explicit` or `gateway`."""
+MODES = ("intercepted", "explicit")
+_LABEL_VALUE = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
+_IMAGES = sidecar.Images()
+
+
+class Injected(NamedTuple):
+    """The pod as it should be, and what of its annotations is not honoured."""
+
+    pod: Json
+    warnings: tuple[str, ...]
+
+
+def inject(
+    pod: Mapping[str, Any],
+    key: Key,
+    ports: Sequence[int] | None = None,
+    mode: str = "intercepted",
+    images: sidecar.Images = _IMAGES,
+    owner: ObjectName | None = None,
+) -> Injected:
+    """A pod, or a template of one, with the sidecar of that virtual node or gateway. Raises InjectionError.
+
+    `owner` is the object that declares it, which the pod is stamped with; where it is not known the label has to do.
+    `ports` are those that its node listens to; without them and the annotation, those that its containers name. A node
+    without listeners, of a Job for instance, only calls others; None is a node that is not known.
+    """
+    made: Json = copy.deepcopy(dict(pod))
+    labels = _labels(made)
+    if DONE in labels:
+        return Injected(made, ())
+    spec = made.setdefault("spec", {})
+    if spec.get("hostNetwork"):
+        # Its network is the machine's: everything there would be redirected.
+        raise InjectionError("a pod with hostNetwork can have no sidecar; take hostNetwork away")
+    wished = wishes(at(made, ("metadata", "annotations")) or {})
+    warnings = list(wished.warnings)
+    if owner is not None:
+        _stamp(made["metadata"], owner, warnings)
+    by_label = _named_by_label(labels, key, warnings)
+    if key.kind == "virtualGateway":
+        labels[DONE] = "gateway"
+        _gateway(spec, key, by_label, wished, images)
+    else:
+        labels[DONE] = mode
+        taken = wished.ports or tuple(ports or ()) or _named_ports(spec)
+        if not taken and ports is None:
+            raise InjectionError(
+                "which ports the application listens to is not known: name them in annotation appmesh.k8s.aws/ports, "
+                "in the VirtualNode's listeners, or as containerPort"
+            )
+        _beside(spec, key, by_label, wished, images, taken, mode)
+    _volumes(spec, wished)
+    return Injected(made, tuple(warnings))
+
+
+def patch(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Json]:
+    """What of a pod changed, as a JSON Patch (RFC 6902): each list whole, `add` replaces what is there."""
+    operations = []
+    for section in ("metadata", "spec"):
+        old, new = before.get(section) or {}, after.get(section) or {}
+        if section not in before and new:
+            operations.append({"op": "add", "path": f"/{section}", "value": new})
+            continue
+        operations += [
+            {"op": "add", "path": f"/{section}/{field}", "value": value}
+            for field, value in new.items()
+            if old.get(field) != value
+        ]
+    return operations
+
+
+def listener_ports(found: Document) -> tuple[int, ...]:
+    """The ports that a VirtualNode, as a manifest, listens to."""
+    ports = (at(one, ("portMapping", "port")) for one in at(found, ("spec", "listeners")) or ())
+    return tuple(port for port in ports if isinstance(port, int))
+
+
+def key_by_label(labels: Mapping[str, str], mesh: str) -> Key | None:
+    """The node or gateway that a pod's own label names."""
+    for kind in KINDS.values():
+        if name := labels.get(sidecar.LABELS.get(kind, "")):
+            return Key(kind, (mesh, name))
+    return None
+
+
+def _labels(pod: Json) -> dict[str, str]:
+    metadata = pod.get("metadata")
+    if not isinstance(metadata, dict):
+        metadata = pod["metadata"] = {}
+    labels: dict[str, str] = metadata.get("labels") or {}
+    metadata["labels"] = labels
+    return labels
+
+
+def _stamp(metadata: Json, owner: ObjectName, warnings: list[str]) -> None:
+    """Writes whose proxy the pod is, over what its author wrote there."""
+    annotations: dict[str, str] = metadata.get("annotations") or {}
+    metadata["annotations"] = annotations
+    text = stamps.reference(owner)
+    if (before := annotations.get(stamps.ANNOTATION, text)) != text:
+        was = str(before)[:200]
+        warnings.append(f"annotation {stamps.ANNOTATION} was {was!r}, and is {text!r} now, which selects the pod")
+    annotations[stamps.ANNOTATION] = text
+
+
+def _named_by_label(labels: dict[str, str], key: Key, warnings: list[str]) -> bool:
+    """Whether the label says it. One of another value stays: a Deployment may select its pods by it."""
+    label, name = sidecar.LABELS[key.kind], key.path[1]
+    if label not in labels and _LABEL_VALUE.fullmatch(name):
+        labels[label] = name
+    if labels.get(label, name) != name:
+        warnings.append(f"label {label} is {labels[label]!r}, but {name!r} selects the pod; correct the label")
+    return labels.get(label) == name
+
+
+def _beside(
+    spec: Json, key: Key, by_label: bool, wished: Wishes, images: sidecar.Images, ports: tuple[int, ...], mode: str
+) -> None:
+    mine = [one for one in _containers(spec, "initContainers") if one.get("name") in (sidecar.INIT, sidecar.ENVOY)]
+    if mine or any(one.get("name") == sidecar.ENVOY for one in _containers(spec, "containers")):
+        raise InjectionError(
+            f"the pod has a container {sidecar.ENVOY} or {sidecar.INIT} already; take it away, or label the pod {DONE}"
+        )
+    if mode == "explicit":
+        added = [sidecar.envoy(key, by_label, wished, images, ports)]
+        _proxied(spec, ports, wished)
+    else:
+        added = [sidecar.init(ports, wished, images), sidecar.envoy(key, by_label, wished, images)]
+    spec["initContainers"] = [*added, *_containers(spec, "initContainers")]
+
+
+def _proxied(spec: Json, ports: tuple[int, ...], wished: Wishes) -> None:
+    """The application listens elsewhere, and finds its peers by HTTP_PROXY."""
+    if len(ports) != 1:
+        raise InjectionError(
+            "an explicit sidecar takes one port of the application, which finds its own in PORT, and here are "
+            f"{len(ports)}; name the one in annotation appmesh.k8s.aws/ports"
+        )
+    told = {
+        "HOST": "127.0.0.1",
+        "PORT": str(ports[0] + sidecar.APPLICATION_PORT_OFFSET),
+        "HTTP_PROXY": f"http://127.0.0.1:{wished.egress_port}",
+    }
+    for container in _containers(spec, "containers"):
+        env = [one for one in container.get("env") or () if one.get("name") not in told]
+        container["env"] = [*({"name": name, "value": value} for name, value in told.items()), *env]
+
+
+def _gateway(spec: Json, key: Key, by_label: bool, wished: Wishes, images: sidecar.Images) -> None:
+    """Its one container is Envoy, and brings its ports; the rest is ours unless it says it itself."""
+    container = next((one for one in _containers(spec, "containers") if one.get("name") == sidecar.ENVOY), None)
+    if container is None:
+        raise InjectionError(f"the pods of a virtual gateway have a container named {sidecar.ENVOY}; name it so")
+    if not wished.keeps_image or not container.get("image"):
+        container["image"] = images.envoy
+        container.setdefault("imagePullPolicy", "IfNotPresent")
+    container["command"] = ["envoy"]
+    container["args"] = sidecar.arguments(key, {"instance": "$(POD_NAME)"}, wished)
+    container["env"] = _merged(sidecar.environment(key, by_label, wished), container.get("env") or ())
+    ready = {"name": "envoy-ready", "containerPort": 15021}
+    container["ports"] = [*(container.get("ports") or ()), ready]
+    resources = container.setdefault("resources", {})
+    for what, amounts in (("requests", wished.requests), ("limits", wished.limits)):
+        if amounts:
+            resources[what] = {**(resources.get(what) or {}), **amounts}
+    container.setdefault("securityContext", sidecar.security(wished))
+    for name, probe in sidecar.probes().items():
+        container.setdefault(name, probe)
+    container.setdefault("lifecycle", sidecar.lifecycle())
+    container["volumeMounts"] = _merged(sidecar.mounts(wished), container.get("volumeMounts") or ())
+
+
+def _volumes(spec: Json, wished: Wishes) -> None:
+    there = spec.get("volumes") or []
+    known = {one.get("name") for one in there}
+    added = sidecar.volumes(wished)
+    missing = [name for name, _ in wished.volumes if name not in known]
+    if missing:
+        raise InjectionError(
+            f"annotation appmesh.k8s.aws/volumeMounts names {missing[0]!r}, which is no volume of the pod; add it"
+        )
+    spec["volumes"] = _merged(added, there)
+
+
+def _merged(ours: Iterable[Json], theirs: Iterable[Json]) -> list[Json]:
+    """Ours first; of two with one name theirs stays."""
+    others = list(theirs)
+    names = {one.get("name") for one in others}
+    return [*(one for one in ours if one["name"] not in names), *others]
+
+
+def _named_ports(spec: Json) -> tuple[int, ...]:
+    ports = (
+        port.get("containerPort")
+        for container in _containers(spec, "containers")
+        for port in container.get("ports") or ()
+        if port.get("protocol", "TCP") == "TCP"
+    )
+    return tuple(dict.fromkeys(port for port in ports if isinstance(port, int)))
+
+
+def _containers(spec: Json, field: str) -> list[Json]:
+    return spec.get(field) or []

@@ -1,0 +1,196 @@
+"""A sidecar as containers of a pod: equal to what k8s/components/sidecar describes, which a test holds."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from shopmesh.appmesh.store import Key
+from shopmesh.kubernetes.injection.pod_annotations import Wishes
+from shopmesh.xds import names
+from shopmesh.xds.bootstrap import bootstrap
+from shopmesh.xds.bootstrap.envoy_json import cluster, pipe
+
+Json = dict[str, Any]
+
+ENVOY, INIT = "envoy", "proxy-init"
+CONFIGURATION, IDENTITY = "shopmesh-sidecar", "shopmesh-identity"
+FOLDER = "/var/run/shopmesh"
+"""Where the token and the authority are."""
+LABELS = {"virtualNode": "shopmesh.dev/virtual-node", "virtualGateway": "shopmesh.dev/virtual-gateway"}
+VARIABLES = {"virtualNode": "VIRTUAL_NODE", "virtualGateway": "VIRTUAL_GATEWAY"}
+ADMIN_PORT = 9901
+SDS_FOLDER, SDS_SOCKET = "/run/spire/sockets", "/run/spire/sockets/agent.sock"
+APPLICATION_PORT_OFFSET = 80
+"""Where an explicit sidecar takes a port, the application listens on another, on loopback."""
+_DRAIN = rf"""
+exec 3<>/dev/tcp/127.0.0.1/{ADMIN_PORT}
+printf 'POST /healthcheck/fail HTTP/1.1\r\nhost: sidecar\r\nconnection: close\r\ncontent-length: 0\r\n\r\n' >&3
+read -r -t 5 _ <&3
+""".removeprefix("\n")
+_NO_RIGHTS = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True}
+
+
+@dataclass(frozen=True)
+class Images:
+    """What is run."""
+
+    envoy: str = "envoyproxy/envoy:v1.40.0"
+    init: str = "shopmesh/proxy-init:0.1.0"
+
+
+def configuration(host: str, port: int) -> dict[str, str]:
+    """What ConfigMap `shopmesh-sidecar` holds: the one file for all, by the control plane's name and port."""
+    document = bootstrap(None, host, port, ADMIN_PORT, token_file=f"{FOLDER}/token", ca_file=f"{FOLDER}/ca.json")
+    return {"sidecar.json": json.dumps(document, indent=2) + "\n"}
+
+
+def init(ports: tuple[int, ...], wishes: Wishes, images: Images) -> Json:
+    """The container that redirects the traffic and ends."""
+    variables = {"APPMESH_APP_PORTS": ",".join(map(str, ports)), **wishes.redirect}
+    return {
+        "name": INIT,
+        "image": images.init,
+        "imagePullPolicy": "IfNotPresent",
+        "args": ["once"],
+        "env": [{"name": name, "value": value} for name, value in variables.items()],
+        "resources": {"requests": {"cpu": "5m", "memory": "8Mi"}, "limits": {"cpu": "500m", "memory": "32Mi"}},
+        "securityContext": {
+            "runAsNonRoot": False,
+            "runAsUser": 0,
+            "runAsGroup": 0,
+            **_NO_RIGHTS,
+            "capabilities": {"drop": ["ALL"], "add": ["NET_ADMIN"]},
+        },
+    }
+
+
+def envoy(key: Key, by_label: bool, wishes: Wishes, images: Images, explicit: tuple[int, ...] = ()) -> Json:
+    """Envoy beside the application, as a native sidecar. `by_label`: the pod has the label that names its node.
+
+    `explicit` are the ports that it takes itself, where nothing is redirected into it.
+    """
+    metadata: Json = {"instance": "$(POD_NAME)"}
+    if explicit:
+        metadata |= {
+            "mode": "explicit",
+            "egress_port": wishes.egress_port,
+            "ports": {str(port): port for port in explicit},
+            "application_ports": {str(port): port + APPLICATION_PORT_OFFSET for port in explicit},
+        }
+    else:
+        if wishes.ingress_port != names.INGRESS_PORT:
+            metadata["ingress_port"] = wishes.ingress_port
+        if wishes.egress_port != names.EGRESS_PORT:
+            metadata["egress_port"] = wishes.egress_port
+    return {
+        "name": ENVOY,
+        "image": images.envoy,
+        "imagePullPolicy": "IfNotPresent",
+        "restartPolicy": "Always",
+        "command": ["envoy"],
+        "args": arguments(key, metadata, wishes),
+        "env": environment(key, by_label, wishes),
+        "ports": [{"name": "envoy-ready", "containerPort": names.READY_PORT}],
+        "resources": {
+            "requests": {"cpu": "15m", "memory": "48Mi", **wishes.requests},
+            "limits": {"cpu": "1", "memory": "256Mi", **wishes.limits},
+        },
+        "securityContext": security(wishes),
+        **probes(),
+        "lifecycle": lifecycle(),
+        "volumeMounts": mounts(wishes),
+    }
+
+
+def arguments(key: Key, metadata: Json, wishes: Wishes) -> list[str]:
+    variable = f"$({VARIABLES[key.kind]})"
+    more: Json = {"node": {"metadata": metadata}}
+    if wishes.sds:
+        # What --config-yaml brings is added to the file's clusters.
+        more["static_resources"] = {"clusters": [cluster(names.SDS_CLUSTER, pipe(SDS_SOCKET), http2=True)]}
+    return [
+        "-c",
+        "/etc/shopmesh/sidecar.json",
+        "--disable-hot-restart",
+        "--service-node",
+        f"mesh/$(MESH)/{key.kind}/{variable}",
+        "--service-cluster",
+        variable,
+        "--config-yaml",
+        json.dumps(more, separators=(",", ":")),
+        "--concurrency",
+        str(wishes.concurrency),
+        "--log-level",
+        wishes.log_level,
+    ]
+
+
+def environment(key: Key, by_label: bool, wishes: Wishes) -> list[Json]:
+    """Who it is; the wished for last, and instead of ours of that name."""
+    mesh, name = key.path
+    variable = VARIABLES[key.kind]
+    named: Json = _field(f"metadata.labels['{LABELS[key.kind]}']") if by_label else {"value": name}
+    ours: dict[str, Json] = {
+        "MESH": {"value": mesh},
+        variable: named,
+        "VERSION": _field("metadata.labels['app.kubernetes.io/version']"),
+        "POD_NAME": _field("metadata.name"),
+        "OTEL_RESOURCE_ATTRIBUTES": {"value": f"service.name=$({variable}),service.version=$(VERSION)"},
+    }
+    wished = {name: {"value": value} for name, value in wishes.env.items() if name not in (*ours, "MESH")}
+    if "OTEL_RESOURCE_ATTRIBUTES" in wishes.env:
+        ours["OTEL_RESOURCE_ATTRIBUTES"] = {"value": wishes.env["OTEL_RESOURCE_ATTRIBUTES"]}
+    return [{"name": name, **value} for name, value in {**ours, **wished}.items()]
+
+
+def security(wishes: Wishes) -> Json:
+    return {"runAsUser": wishes.uid, "runAsGroup": wishes.gid, **_NO_RIGHTS, "capabilities": {"drop": ["ALL"]}}
+
+
+def probes() -> Json:
+    ready = {"path": "/ready", "port": "envoy-ready"}
+    return {
+        "startupProbe": {"httpGet": ready, "periodSeconds": 1, "timeoutSeconds": 5, "failureThreshold": 600},
+        "readinessProbe": {"httpGet": dict(ready), "periodSeconds": 2, "timeoutSeconds": 5, "failureThreshold": 3},
+        "livenessProbe": {
+            "tcpSocket": {"port": "envoy-ready"},
+            "periodSeconds": 10,
+            "timeoutSeconds": 5,
+            "failureThreshold": 6,
+        },
+    }
+
+
+def lifecycle() -> Json:
+    return {"preStop": {"exec": {"command": ["bash", "-c", _DRAIN]}}}
+
+
+def mounts(wishes: Wishes) -> list[Json]:
+    found: list[Json] = [
+        {"name": CONFIGURATION, "mountPath": "/etc/shopmesh", "readOnly": True},
+        {"name": IDENTITY, "mountPath": FOLDER, "readOnly": True},
+    ]
+    found += [{"name": name, "mountPath": path, "readOnly": True} for name, path in wishes.secrets]
+    found += [{"name": name, "mountPath": path} for name, path in wishes.volumes]
+    if wishes.sds:
+        found.append({"name": "sds-socket", "mountPath": SDS_FOLDER, "readOnly": True})
+    return found
+
+
+def volumes(wishes: Wishes) -> list[Json]:
+    token = {"audience": "shopmesh", "expirationSeconds": 3600, "path": "token"}
+    root = {"name": "shopmesh-root", "items": [{"key": "ca.json", "path": "ca.json"}]}
+    found: list[Json] = [
+        {"name": CONFIGURATION, "configMap": {"name": CONFIGURATION}},
+        {"name": IDENTITY, "projected": {"sources": [{"serviceAccountToken": token}, {"configMap": root}]}},
+    ]
+    found += [{"name": name, "secret": {"secretName": name}} for name in dict(wishes.secrets)]
+    if wishes.sds:
+        found.append({"name": "sds-socket", "hostPath": {"path": SDS_FOLDER, "type": "Directory"}})
+    return found
+
+
+def _field(path: str) -> Json:
+    return {"valueFrom": {"fieldRef": {"fieldPath": path}}}

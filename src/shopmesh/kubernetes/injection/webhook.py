@@ -1,0 +1,182 @@
+"""The mutating webhook: pods that a virtual node or gateway selects come up with their sidecar.
+
+    API server ─AdmissionReview, HTTPS─► admit: Selectors ─► injection ─► patch, warnings, or why not
+
+https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import logging
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, Protocol
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from shopmesh.appmesh.errors import RequestTimeout, RequestTooLarge, ServiceUnavailable
+from shopmesh.appmesh.kinds import describe
+from shopmesh.appmesh.store import Document, Key
+from shopmesh.documents.names import ObjectName
+from shopmesh.kubernetes.api.client import ApiError, ApiServer, NotFoundError
+from shopmesh.kubernetes.api.resource_types import MUTATING_WEBHOOKS
+from shopmesh.kubernetes.controller.selection import Current, Labels
+from shopmesh.kubernetes.identity.certificate_authority import Authority
+from shopmesh.kubernetes.identity.certificates import Certificates
+from shopmesh.kubernetes.injection import pod_injection
+from shopmesh.kubernetes.injection.pod_annotations import SWITCH, InjectionError, switched
+from shopmesh.kubernetes.injection.sidecar import LABELS
+from shopmesh.server.api import body
+from shopmesh.server.api.isolation import RequestIsolation
+from shopmesh.server.config import Config
+from shopmesh.server.control_plane import listen
+from shopmesh.server.http.limits import WEBHOOK_LIMITS
+from shopmesh.server.http.server import serve_http
+
+log = logging.getLogger(__name__)
+
+PATH = "/inject"
+NAME = "shopmesh"
+"""Of the MutatingWebhookConfiguration."""
+API_VERSION = "admission.k8s.io/v1"
+LARGEST = 4 * 1024 * 1024
+"""Bytes of a review: the API server takes objects of 3 MiB."""
+MOST_VALUES = 100_000
+"""Counted by the marks between them, before it is parsed: a value of two bytes takes a hundred in memory."""
+
+Json = dict[str, Any]
+
+
+class Declared(Protocol):
+    """The objects of a mesh, and those whose declarations are in use."""
+
+    @property
+    def objects(self) -> Mapping[ObjectName, Document]: ...
+
+    @property
+    def owners(self) -> Mapping[Key, ObjectName]: ...
+
+
+def application(
+    declared: Declared, current: Current, most_unverified: int = WEBHOOK_LIMITS.unverified_bytes
+) -> ASGIApp:
+    """Answers reviews by what is known of the cluster; `most_unverified` are the bytes of all that come in at once."""
+    # API servers show no credentials, unless a cluster's administrator has configured them to.
+    bodies = body.UnverifiedBodies(most_unverified)
+
+    async def inject(request: Request) -> Response:
+        try:
+            review = _parsed(await bodies.read(request.scope, request.receive, LARGEST))
+            asked = review["request"]
+            uid, pod = asked["uid"], asked["object"]
+            if review["apiVersion"] != API_VERSION or review["kind"] != "AdmissionReview" or pod["kind"] != "Pod":
+                raise ValueError("it is of another kind")
+            namespace = str(asked.get("namespace") or "")
+        except body.ClientGone:
+            return Response()
+        except (RequestTooLarge, RequestTimeout) as error:
+            return PlainTextResponse(str(error), error.status)
+        except ServiceUnavailable as error:
+            return PlainTextResponse(str(error), 503)
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            return PlainTextResponse(f"this is no {API_VERSION} AdmissionReview of a Pod: {error!r}", 400)
+        try:
+            answer = admit(pod, namespace, declared, current)
+        except Exception:
+            log.exception("a pod of namespace %s cannot be read", namespace)
+            answer = _refused(f"a pod of namespace {namespace} gets no sidecar: it cannot be read; correct its fields")
+        return JSONResponse({"apiVersion": API_VERSION, "kind": "AdmissionReview", "response": {"uid": uid, **answer}})
+
+    return Starlette(routes=[Route(PATH, inject, methods=["POST"])])
+
+
+def _parsed(content: bytes) -> Any:
+    """The JSON of a review; raises ValueError."""
+    if content.count(b",") + content.count(b":") > MOST_VALUES:
+        raise ValueError(f"it has more than {MOST_VALUES} values")
+    return json.loads(content)
+
+
+def admit(pod: Mapping[str, Any], namespace: str, declared: Declared, current: Current) -> Json:
+    """The response to the creation of a pod: allowed, with a patch where it gets a sidecar."""
+    metadata = pod.get("metadata") or {}
+    labels = metadata.get("labels") or {}
+    switch = switched(metadata.get("annotations") or {})
+    if switch is False or pod_injection.DONE in labels:
+        return {"allowed": True}
+    name = metadata.get("name") or f"{metadata.get('generateName', '')}…"
+    selection = current.selectors().of(namespace, labels)
+    if selection.key is None:
+        if not selection.by and not switch and not any(label in labels for label in LABELS.values()):
+            return {"allowed": True}
+        # It is meant to be in the mesh: whoever makes pods tries again, and the node may come a moment later.
+        return _refused(f"pod {namespace}/{name} gets no sidecar: {selection.problem}")
+    (by,) = selection.by
+    if declared.owners.get(selection.key, by) != by:
+        taken = f"another object than its {by.kind} {by.name} is {describe(selection.key)}; give that another awsName"
+        return _refused(f"pod {namespace}/{name} gets no sidecar: {taken}")
+    try:
+        ports = pod_injection.listener_ports(declared.objects[by])
+        made = pod_injection.inject(pod, selection.key, ports, owner=by)
+    except InjectionError as error:
+        return _refused(f"pod {namespace}/{name} gets no sidecar: {error}")
+    answer: Json = {"allowed": True}
+    if made.warnings:
+        answer["warnings"] = list(made.warnings)
+    if patch := pod_injection.patch(pod, made.pod):
+        answer |= {"patchType": "JSONPatch", "patch": base64.b64encode(json.dumps(patch).encode()).decode()}
+    return answer
+
+
+def _refused(message: str) -> Json:
+    log.warning("%s", message)
+    return {"allowed": False, "status": {"code": 422, "reason": "Invalid", "message": message}}
+
+
+@contextlib.asynccontextmanager
+async def serving(
+    server: ApiServer, declared: Declared, current: Current, certificates: Certificates, config: Config, port: int
+) -> AsyncIterator[int]:
+    """Serves it over HTTPS, and tells the API server by whom, for the length of an `async with` block.
+
+    Gives the port that it has. Raises ConfigError when that cannot be had.
+    """
+    limits = config.webhook_limits
+    app = RequestIsolation(application(declared, current, limits.unverified_bytes), config.allowed_hosts())
+    with contextlib.closing(listen(config.host, port, "the webhook", "--webhook-port")) as listener:
+        async with serve_http(app, listener, limits, certificates.context()):
+            await certificates.tell(lambda: announce(server, certificates.authority))
+            yield int(listener.getsockname()[1])
+
+
+def injected(namespaces: Mapping[str, Labels]) -> set[str]:
+    """Those whose pods the API server asks about: the webhook's configuration selects them by this label."""
+    return {name for name, labels in namespaces.items() if labels.get(SWITCH) == "enabled"}
+
+
+async def announce(server: ApiServer, authority: Authority) -> str | None:
+    """Tells the API server by whom the webhook proves itself; why it could not be told, None when all is well.
+
+    Where no webhook is configured there is nothing to tell.
+    """
+    bundle = base64.b64encode(authority.bundle).decode()
+    try:
+        found = await server.get(MUTATING_WEBHOOKS, NAME)
+        webhooks = found.get("webhooks") or []
+        if all((one.get("clientConfig") or {}).get("caBundle") == bundle for one in webhooks):
+            return None
+        told = [{**one, "clientConfig": {**one.get("clientConfig", {}), "caBundle": bundle}} for one in webhooks]
+        # With its version: somebody may change the list at the same time.
+        version = found["metadata"].get("resourceVersion")
+        await server.patch(MUTATING_WEBHOOKS, NAME, {"metadata": {"resourceVersion": version}, "webhooks": told})
+    except NotFoundError:
+        return None
+    except ApiError as error:
+        return f"MutatingWebhookConfiguration {NAME}: {error}"
+    return None

@@ -1,0 +1,128 @@
+"""Sidecars for workloads in files: Deployments and all else that makes pods. No I/O.
+
+documents ─► VirtualNodes, Meshes, Namespaces ─► Selectors ─┐
+          ─► Deployment … ─► its template ──────────────────┴─► injected; all others as they are
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from shopmesh.appmesh.store import Document
+from shopmesh.documents.declared_resource import at
+from shopmesh.documents.names import DEFAULT_NAMESPACE, ObjectName
+from shopmesh.documents.text.sources import Source
+from shopmesh.kubernetes.api.resource_types import MESH_TYPES
+from shopmesh.kubernetes.controller.selection import Labels, Selectors
+from shopmesh.kubernetes.injection import pod_injection
+from shopmesh.kubernetes.injection.pod_annotations import InjectionError, switched
+
+_TEMPLATE = ("spec", "template")
+TEMPLATES: Mapping[str, tuple[str, ...]] = {
+    "Pod": (),
+    "Deployment": _TEMPLATE,
+    "ReplicaSet": _TEMPLATE,
+    "StatefulSet": _TEMPLATE,
+    "DaemonSet": _TEMPLATE,
+    "Job": _TEMPLATE,
+    "CronJob": ("spec", "jobTemplate", "spec", "template"),
+}
+"""Where a kind has its pods' template."""
+
+
+class Written(NamedTuple):
+    """All documents, and what is to be told of them."""
+
+    documents: list[Document]
+    notes: list[str]
+
+
+def injected(
+    sources: Sequence[Source],
+    mode: str,
+    mesh: str,
+    known: Mapping[ObjectName, Document] | None = None,
+    namespaces: Mapping[str, Labels] | None = None,
+) -> Written:
+    """The documents with sidecars; nodes are taken from them and, beside them, from what a cluster has (`known`).
+
+    `mesh` is that of pods whose own label names their node, and of nodes whose mesh is not among all these. Raises
+    DocumentError.
+    """
+    objects = {**(known or {}), **_objects(source.value for source in sources)}
+    labels = {**(namespaces or {}), **_namespaces(source.value for source in sources)}
+    selectors = Selectors(objects, labels)
+    written = Written([], [])
+    for source in sources:
+        path = TEMPLATES.get(str(source.value.get("kind")))
+        if path is None:
+            written.documents.append(source.value)
+            continue
+        try:
+            written.documents.append(_one(source, path, mode, mesh, objects, selectors, written.notes))
+        except InjectionError as error:
+            raise source.wrong(path, str(error)) from error
+    return written
+
+
+def _one(
+    source: Source,
+    path: tuple[str, ...],
+    mode: str,
+    mesh: str,
+    objects: Mapping[ObjectName, Document],
+    selectors: Selectors,
+    notes: list[str],
+) -> Document:
+    template = at(source.value, path) if path else source.value
+    if not isinstance(template, Mapping):
+        raise InjectionError("there is no template of a pod here; correct the document")
+    who = f"{source.value.get('kind')} {at(source.value, ('metadata', 'name'))}"
+    if switched(at(template, ("metadata", "annotations")) or {}) is False:
+        notes.append(f"{who}: left as it is, its annotation says so")
+        return source.value
+    labels = at(template, ("metadata", "labels")) or {}
+    namespace = str(at(source.value, ("metadata", "namespace")) or DEFAULT_NAMESPACE)
+    selection = selectors.of(namespace, labels)
+    key = selection.key or pod_injection.key_by_label(labels, mesh)
+    if len(selection.by) > 1:
+        raise InjectionError(selection.problem)
+    if key is None and selection.by:
+        key = selectors.key_in(selection.by[0], mesh)
+    if key is None:
+        notes.append(f"{who}: left as it is, {selection.problem}, or the pods label shopmesh.dev/virtual-node")
+        return source.value
+    owner = selection.by[0] if selection.by else None
+    ports = None if owner is None else pod_injection.listener_ports(objects[owner])
+    pod, warnings = pod_injection.inject(template, key, ports, mode, owner=owner)
+    notes += [f"{who}: {warning}" for warning in warnings]
+    return _put(source.value, path, pod)
+
+
+def _put(document: Document, path: tuple[str, ...], value: Any) -> Document:
+    if not path:
+        made: Document = value
+        return made
+    changed = copy.copy(dict(document))
+    changed[path[0]] = _put(document[path[0]], path[1:], value)
+    return changed
+
+
+def _objects(documents: Iterable[Document]) -> dict[ObjectName, Document]:
+    found = {}
+    for document in documents:
+        kind, name = str(document.get("kind")), at(document, ("metadata", "name"))
+        if kind in MESH_TYPES and isinstance(name, str):
+            space = str(at(document, ("metadata", "namespace")) or DEFAULT_NAMESPACE)
+            found[ObjectName(kind, space if MESH_TYPES[kind].namespaced else "", name)] = document
+    return found
+
+
+def _namespaces(documents: Iterable[Document]) -> dict[str, Labels]:
+    return {
+        str(at(document, ("metadata", "name"))): at(document, ("metadata", "labels")) or {}
+        for document in documents
+        if document.get("kind") == "Namespace"
+    }

@@ -1,0 +1,212 @@
+"""An open loop: requests leave when they are due, whatever became of earlier ones.
+
+    alarm ─► requests that are due ─► pool ─► connection ─► answer ─► tally
+             (up to `CATCH_UP` at once)
+
+Latency counts from when a request was due: a client that waits for an answer before it sends the next request leaves
+out exactly those that a stall would have hit ("coordinated omission"). No task and no timer belongs to one request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import math
+import resource
+import ssl
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from shopmesh.load.engine.plan import Plan, constant
+from shopmesh.load.engine.pool import Pool
+from shopmesh.load.engine.results import NOT_SENT_LATE, Tally
+from shopmesh.load.engine.targets import Origin, Target, target
+from shopmesh.load.engine.timer import Alarm, alarm
+
+CONNECTIONS = 100
+QUEUE = 10_000
+TIMEOUT_SECONDS = 10.0
+CATCH_UP = 32
+"""Requests sent in one go after a stall; then answers are read before more are sent."""
+
+_SWEEP_SECONDS = 0.25
+_POLL_SECONDS = 0.01
+# An idle alarm still looks around, so that a plan with a pause in it keeps its time.
+_LONGEST_PAUSE_SECONDS = 3600.0
+
+
+class LoadError(Exception):
+    """The load cannot begin: says which server, why, and what to do."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a load may use: connections to each server, requests that wait for one, seconds until an answer."""
+
+    connections: int = CONNECTIONS
+    queue: int = QUEUE
+    timeout: float = TIMEOUT_SECONDS
+
+
+class Engine:
+    """Sends what a plan says to one or several targets, each drawn by `choose`, and counts into `tally`."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        targets: Sequence[Target],
+        choose: Callable[[], Target],
+        tally: Tally | None = None,
+        limits: Limits | None = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self.tally = tally or Tally()
+        self.plan = plan
+        self.due = 0
+        """Requests that have been due so far."""
+        self.sent = 0
+        """Those of them that were not dropped as too late; some may wait for a connection."""
+        self._limits = limits or Limits()
+        context = tls or ssl.create_default_context()
+        self._pools: dict[Origin, Pool] = {
+            target.origin: Pool(
+                target.origin,
+                self._limits.connections,
+                self._limits.queue,
+                self._limits.timeout,
+                self.tally,
+                context,
+            )
+            for target in targets
+        }
+        self._choose = choose
+        self._steps = plan.due()
+        self._next = math.inf
+        self._began = 0.0
+        self._ended: float | None = None
+        self._cpu = 0.0
+        self._cpu_at_end: float | None = None
+        self._alarm: Alarm | None = None
+        self._stopping = asyncio.Event()
+        self._sweeper: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Opens the pools and begins. Raises LoadError when nothing listens."""
+        for origin, pool in self._pools.items():
+            try:
+                await pool.start()
+            except OSError as error:
+                await self._close()
+                reason = error.strerror or str(error) or "no answer"
+                raise LoadError(f"cannot connect to {origin}: {reason}; is it running?") from error
+        # What exists now stays: a collection would look at all of it, and requests would wait meanwhile.
+        gc.collect()
+        gc.freeze()
+        self._alarm = alarm(asyncio.get_running_loop(), self._wake)
+        self._cpu = _cpu_seconds()
+        self._began = time.monotonic()
+        for pool in self._pools.values():
+            pool.began = self._began
+        self._sweeper = asyncio.create_task(self._sweep(), name="load sweeper")
+        self._follow()
+
+    async def finished(self) -> None:
+        """Returns when everything that was planned has been sent, or `stop` was called."""
+        await self._stopping.wait()
+
+    async def stop(self, patient: bool = True) -> Tally:
+        """Sends no more, waits for what is under way unless told not to, and hangs up."""
+        self._stop_sending()
+        deadline = time.monotonic() + (self._limits.timeout if patient else 0.0)
+        while any(pool.under_way for pool in self._pools.values()) and time.monotonic() < deadline:
+            await asyncio.sleep(_POLL_SECONDS)
+        await self._close()
+        gc.unfreeze()
+        return self.tally
+
+    @property
+    def began(self) -> float:
+        """When, by `time.monotonic()`."""
+        return self._began
+
+    @property
+    def seconds(self) -> float:
+        """How long it has been sending, or did."""
+        return (time.monotonic() if self._ended is None else self._ended) - self._began if self._began else 0.0
+
+    @property
+    def cpu(self) -> float:
+        """The share of one core that this process used while it was sending."""
+        used = _cpu_seconds() if self._cpu_at_end is None else self._cpu_at_end
+        return (used - self._cpu) / self.seconds if self.seconds else 0.0
+
+    @property
+    def connections(self) -> int:
+        """How many were opened, those included that replaced others."""
+        return sum(pool.opened for pool in self._pools.values())
+
+    def _wake(self) -> None:
+        """Sends what is due. Answers are read before more than `CATCH_UP` are sent: the alarm rings again at once."""
+        began, limit = self._began, self._limits.timeout
+        for _ in range(CATCH_UP):
+            due = self._next
+            now = time.monotonic()
+            if due > now:
+                break
+            self._next = began + next(self._steps, math.inf)
+            self.due += 1
+            if now - due > limit:
+                self.tally.failed(NOT_SENT_LATE, due - began)
+                continue
+            self.sent += 1
+            target = self._choose()
+            self._pools[target.origin].send(target.request, due, now)
+        self._arm()
+
+    def _follow(self) -> None:
+        self._next = self._began + next(self._steps, math.inf)
+        self._arm()
+
+    def _arm(self) -> None:
+        if self._alarm is None:
+            return
+        if math.isinf(self._next):
+            self._stop_sending()
+        else:
+            self._alarm.set(min(self._next, time.monotonic() + _LONGEST_PAUSE_SECONDS))
+
+    def _stop_sending(self) -> None:
+        if self._alarm is not None:
+            self._alarm.close()
+            self._alarm = None
+        if self._ended is None and self._began:
+            self._ended = time.monotonic()
+            self._cpu_at_end = _cpu_seconds()
+        self._stopping.set()
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(_SWEEP_SECONDS)
+            now = time.monotonic()
+            for pool in self._pools.values():
+                pool.sweep(now)
+
+    async def _close(self) -> None:
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        for pool in self._pools.values():
+            pool.close()
+        # Connections that were aborted are told so in the loop's next turn.
+        await asyncio.sleep(0)
+
+
+def steady(url: str, rate: float, seconds: float = math.inf, limits: Limits | None = None) -> Engine:
+    """GETs of one URL at a constant rate."""
+    only = target(url)
+    return Engine(constant(rate, seconds), (only,), lambda: only, limits=limits)
+
+
+def _cpu_seconds() -> float:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime

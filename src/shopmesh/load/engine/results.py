@@ -1,0 +1,214 @@
+"""What became of the requests, in memory of a fixed size: outcomes, each with its count, latencies, and times.
+
+answer ─► cell of its outcome: latencies        one cell an outcome, `MOST_CELLS` of them
+        └► bin of its time: count of the cell   `MOST_BINS` bins, twice as wide when they run out
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from shopmesh.load.engine.latency import Latencies
+from shopmesh.load.judgement.attribution import Attribution, printable
+
+MOST_CELLS = 128
+MOST_BINS = 1_200
+FIRST_BIN_SECONDS = 0.1
+LATE_SECONDS = 0.001
+"""A request that leaves later than this after it was due was late."""
+
+VERY_LATE_SECONDS = 0.010
+_MOST_REMEMBERED = 4_096
+
+NOT_SENT_BUSY = "not sent: all connections busy"
+NOT_SENT_LATE = "not sent: the client was behind"
+NO_ANSWER = "no answer in time"
+CLOSED = "connection closed without an answer"
+NO_HTTP = "answered no HTTP"
+NO_CONNECTION = "no connection"
+_OTHERS = "of a kind that there were too many of"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One way in which a request can end: an answer with its status, Envoy's flags and versions, or a failure."""
+
+    status: int | None
+    failure: str = ""
+    flags: str = ""
+    versions: tuple[str, ...] = ()
+
+    @property
+    def good(self) -> bool:
+        return self.status is not None and self.status < 400
+
+    @property
+    def sent(self) -> bool:
+        return self.failure not in (NOT_SENT_BUSY, NOT_SENT_LATE)
+
+    def __str__(self) -> str:
+        if self.status is None:
+            return self.failure
+        return f"answered {self.status}" + (f" ({self.flags})" if self.flags else "")
+
+
+@dataclass(slots=True)
+class Cell:
+    """All requests with one outcome; latencies, from the time they were due, are kept of the good ones."""
+
+    index: int
+    outcome: Outcome
+    count: int = 0
+    latencies: Latencies | None = None
+
+
+@dataclass
+class Bins:
+    """Counts by cell over time: `counts[i][cell]` is of the time from i to i + 1 times `seconds`.
+
+    `longest[i]` is the longest that an answer to one of these requests took after it had left, in seconds.
+    """
+
+    seconds: float = FIRST_BIN_SECONDS
+    counts: list[dict[int, int]] = field(default_factory=list)
+    longest: list[float] = field(default_factory=list)
+
+    def add(self, cell: int, at: float, took: float = 0.0, count: int = 1) -> None:
+        place = max(0, int(at / self.seconds))
+        while place >= MOST_BINS:
+            self._halve()
+            place = int(at / self.seconds)
+        counts = self.counts
+        while place >= len(counts):
+            counts.append({})
+            self.longest.append(0.0)
+        found = counts[place]
+        found[cell] = found.get(cell, 0) + count
+        if took > self.longest[place]:
+            self.longest[place] = took
+
+    def _halve(self) -> None:
+        pairs = zip(self.counts[::2], [*self.counts[1::2], {}], strict=False)
+        self.counts = [dict(Counter(one) + Counter(other)) for one, other in pairs]
+        self.longest = [max(self.longest[place : place + 2]) for place in range(0, len(self.longest), 2)]
+        self.seconds *= 2
+
+
+class Tally:
+    """Counts outcomes. Times are seconds since the load began; requests are placed in time by when they left."""
+
+    def __init__(self, attribution: Attribution | None = None) -> None:
+        self.attribution = attribution or Attribution()
+        self.cells: list[Cell] = []
+        self.bins = Bins()
+        self.lateness = Latencies()
+        """How long after it was due each request left."""
+        self.late = 0
+        self.very_late = 0
+        """Left so late although a connection was free."""
+        self.queued = 0
+        """Had to wait for a connection."""
+        self._by_outcome: dict[Outcome, Cell] = {}
+        self._by_answer: dict[tuple[object, ...], Cell] = {}
+
+    def left(self, seconds: float, queued: bool) -> None:
+        """A request left so long after it was due; `queued` says that it had waited for a connection."""
+        self.lateness.record(seconds)
+        if seconds > LATE_SECONDS:
+            self.late += 1
+            if seconds > VERY_LATE_SECONDS and not queued:
+                self.very_late += 1
+
+    def answered(
+        self, status: int, values: tuple[bytes | None, ...], body: bytes, at: float, latency: float, took: float
+    ) -> None:
+        """An answer came; `values` are those of `Attribution.wanted`, `at` is when its request left.
+
+        `latency` counts from when it was due, `took` from when it left.
+        """
+        found = self.attribution.found(body) if body else ()
+        key = (status, values, found)
+        cell = self._by_answer.get(key)
+        if cell is None:
+            flags = printable(values[0] or b"")[:32]
+            cell = self.cell(Outcome(status, "", flags, self.attribution.versions((*values[1:], *found))))
+            if len(self._by_answer) < _MOST_REMEMBERED:
+                self._by_answer[key] = cell
+        cell.count += 1
+        if cell.latencies is not None:
+            cell.latencies.record(latency)
+        self.bins.add(cell.index, at, took)
+
+    def failed(self, reason: str, at: float) -> None:
+        """A request that left then, or was due then, got no answer."""
+        cell = self.cell(Outcome(None, reason))
+        cell.count += 1
+        self.bins.add(cell.index, at)
+
+    def cell(self, outcome: Outcome) -> Cell:
+        """The cell of an outcome; when there are too many kinds, one of those that stand for all others."""
+        found = self._by_outcome.get(outcome)
+        if found is None and len(self.cells) >= MOST_CELLS:
+            status = outcome.status and (200 if outcome.good else 500)
+            outcome = Outcome(status, outcome.failure and _OTHERS, outcome.flags and _OTHERS)
+            found = self._by_outcome.get(outcome)
+        if found is None:
+            found = Cell(len(self.cells), outcome, latencies=Latencies() if outcome.good else None)
+            self.cells.append(found)
+            self._by_outcome[outcome] = found
+        return found
+
+    def add(self, other: Tally, shift: float = 0.0) -> None:
+        """Counts what another one counted, whose load began `shift` seconds after this one's."""
+        places = {}
+        for theirs in other.cells:
+            mine = self.cell(theirs.outcome)
+            places[theirs.index] = mine.index
+            mine.count += theirs.count
+            if mine.latencies is not None and theirs.latencies is not None:
+                mine.latencies.add(theirs.latencies)
+        for place, counts in enumerate(other.bins.counts):
+            for cell, count in counts.items():
+                at = (place + 0.5) * other.bins.seconds + shift
+                self.bins.add(places[cell], at, other.bins.longest[place], count)
+        self.lateness.add(other.lateness)
+        self.late += other.late
+        self.very_late += other.very_late
+        self.queued += other.queued
+
+    @property
+    def ended(self) -> int:
+        """The requests whose end is known."""
+        return sum(cell.count for cell in self.cells)
+
+    @property
+    def good(self) -> int:
+        return sum(cell.count for cell in [*self.cells] if cell.outcome.good)
+
+    @property
+    def failures(self) -> dict[str, int]:
+        """What went wrong, and how often, the most frequent first."""
+        found: Counter[str] = Counter()
+        for cell in [*self.cells]:
+            if not cell.outcome.good and cell.count:
+                found[str(cell.outcome)] += cell.count
+        return dict(found.most_common())
+
+    @property
+    def bad(self) -> int:
+        return sum(self.failures.values())
+
+    def quantiles(self, shares: Sequence[float]) -> list[float | None]:
+        """Latencies of all good answers, in seconds."""
+        return merged(self.cells).quantiles(shares)
+
+
+def merged(cells: Iterable[Cell]) -> Latencies:
+    """The latencies of several cells together."""
+    total = Latencies()
+    for cell in [*cells]:
+        if cell.latencies is not None:
+            total.add(cell.latencies)
+    return total

@@ -1,0 +1,76 @@
+"""The report as JSON: the figures for whoever reads it with a program, then the whole record for `load compare`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from shopmesh.load.report.report import Report, Share, Split, VersionFigures
+from shopmesh.load.report.result_file import to_document
+
+_NAMES = ("p50", "p90", "p99", "p999", "max")
+
+
+def summary(report: Report, complaints: Sequence[str]) -> dict[str, Any]:
+    """Shares from 0 to 1, latencies in milliseconds, times in seconds since the load began."""
+    record = report.record
+    return {
+        "passed": not complaints,
+        "complaints": list(complaints),
+        "warnings": list(report.warnings),
+        "figures": {
+            "requests": record.due,
+            "sent": report.sent,
+            "dropped": report.dropped,
+            "late": record.tally.late,
+            "answered": report.good,
+            "failed": report.bad,
+            "failures": dict(report.failures),
+            "plannedRate": report.planned_rate,
+            "sentRate": report.rate,
+            "latency": _milliseconds(report.quantiles),
+            "lateness": _milliseconds(report.lateness),
+            "versions": [_version(version) for version in report.versions],
+            "splits": [_split(split) for split in report.splits],
+        },
+        **to_document(record),
+    }
+
+
+def _milliseconds(quantiles: Sequence[float | None]) -> dict[str, float | None]:
+    pairs = zip(_NAMES, quantiles, strict=True)
+    return {name: None if value is None else round(1000 * value, 3) for name, value in pairs}
+
+
+def _version(version: VersionFigures) -> dict[str, Any]:
+    return {
+        "version": version.version,
+        "requests": version.count,
+        "total": version.total,
+        "share": version.share,
+        "interval": list(version.interval),
+        "failed": version.bad,
+        "latency": _milliseconds(version.quantiles),
+    }
+
+
+def _split(split: Split) -> dict[str, Any]:
+    return {
+        "service": split.service,
+        "begin": split.phase.begin,
+        "end": split.phase.end,
+        "p": split.chance,
+        "needed": split.needed,
+        "shares": [_share(share) for share in split.shares],
+    }
+
+
+def _share(share: Share) -> dict[str, Any]:
+    return {
+        "version": share.version,
+        "target": share.target,
+        "requests": share.count,
+        "total": share.total,
+        "seen": share.seen,
+        "interval": None if share.interval is None else list(share.interval),
+    }

@@ -1,0 +1,226 @@
+"""What a load has shown: figures by version, shares phase by phase against their weights, and warnings. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from shopmesh.load.engine.results import NOT_SENT_BUSY, NOT_SENT_LATE, Tally, merged
+from shopmesh.load.judgement.attribution import service_of
+from shopmesh.load.judgement.significance import chance, needed
+from shopmesh.load.judgement.weights import Phase, Setting, phases
+from shopmesh.load.report.result_file import Record
+from shopmesh.statistics import wilson
+
+QUANTILES = (0.5, 0.9, 0.99, 0.999, 1.0)
+"""p50, p90, p99, p99.9 and the longest."""
+
+UNKNOWN = "what became of it is not known"
+"""A request that nobody accounts for must not pass for one that was answered."""
+
+_BUSY_CORE = 0.9
+_VERY_LATE_SHARE = 0.01
+_QUEUED_SHARE = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class VersionFigures:
+    """One version over the whole load: `total` are the answers of its service, `bad` those among them of 4xx and 5xx.
+
+    `quantiles` are the latencies of the good answers that it took part in, in seconds, at `QUANTILES`.
+    """
+
+    version: str
+    count: int
+    total: int
+    bad: int
+    quantiles: Sequence[float | None]
+
+    @property
+    def share(self) -> float:
+        return self.count / self.total
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The 95 % interval of the share (Wilson)."""
+        return wilson(self.count, self.total)
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """One version in one phase, `target` as it was set."""
+
+    version: str
+    target: float
+    count: int
+    total: int
+
+    @property
+    def seen(self) -> float | None:
+        return self.count / self.total if self.total else None
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        return wilson(self.count, self.total) if self.total else None
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """One service in one phase: its shares, how likely they are if the weights act (None without requests)."""
+
+    service: str
+    phase: Phase
+    shares: Sequence[Share]
+    chance: float | None
+
+    @property
+    def total(self) -> int:
+        return self.shares[0].total
+
+    @property
+    def needed(self) -> int:
+        """The requests that it takes to judge the share that takes most."""
+        return max(needed(share.target) for share in self.shares)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All figures of a load; `quantiles` are latencies of all good answers in seconds, at `QUANTILES`."""
+
+    record: Record
+    sent: int
+    dropped: int
+    good: int
+    failures: Mapping[str, int]
+    quantiles: Sequence[float | None]
+    lateness: Sequence[float | None]
+    versions: Sequence[VersionFigures]
+    splits: Sequence[Split]
+    warnings: Sequence[str]
+
+    @property
+    def bad(self) -> int:
+        return sum(self.failures.values())
+
+    @property
+    def rate(self) -> float:
+        """Requests sent a second."""
+        return self.sent / self.record.seconds if self.record.seconds else 0.0
+
+    @property
+    def planned_rate(self) -> float:
+        return self.record.due / self.record.seconds if self.record.seconds else 0.0
+
+    @property
+    def changes(self) -> Sequence[Setting]:
+        """Weights that were set while it ran."""
+        return [setting for setting in self.record.settings if setting.at > 0]
+
+
+def reported(record: Record) -> Report:
+    """The report of a load."""
+    tally = record.tally
+    failures = tally.failures
+    if unknown := record.due - tally.ended:
+        failures[UNKNOWN] = unknown
+    dropped = failures.get(NOT_SENT_BUSY, 0) + failures.get(NOT_SENT_LATE, 0)
+    overall = merged(tally.cells)
+    return Report(
+        record=record,
+        sent=record.due - dropped,
+        dropped=dropped,
+        good=tally.good,
+        failures=failures,
+        quantiles=overall.quantiles(QUANTILES),
+        lateness=tally.lateness.quantiles(QUANTILES),
+        versions=_versions(tally),
+        splits=_splits(record),
+        warnings=_warnings(record, dropped),
+    )
+
+
+def counts(tally: Tally, begin: float, end: float, closed: float) -> Counter[str]:
+    """How many answers each version took part in, of requests that left in this span: whole bins only.
+
+    A bin counts if the last of its answers had come when the span was closed.
+    """
+    bins, found = tally.bins, Counter[str]()
+    cells: Counter[int] = Counter()
+    for place, members in enumerate(bins.counts):
+        first, last = place * bins.seconds, (place + 1) * bins.seconds
+        if first >= begin - 1e-9 and last <= end + 1e-9 and last + bins.longest[place] <= closed:
+            cells.update(members)
+    for index, count in cells.items():
+        for version in tally.cells[index].outcome.versions:
+            found[version] += count
+    return found
+
+
+def _versions(tally: Tally) -> list[VersionFigures]:
+    totals: Counter[str] = Counter()
+    seen: Counter[str] = Counter()
+    bad: Counter[str] = Counter()
+    for cell in tally.cells:
+        for version in cell.outcome.versions:
+            totals[service_of(version)] += cell.count
+            seen[version] += cell.count
+            bad[version] += 0 if cell.outcome.good else cell.count
+    return [
+        VersionFigures(
+            version,
+            seen[version],
+            totals[service_of(version)],
+            bad[version],
+            merged(cell for cell in tally.cells if version in cell.outcome.versions).quantiles(QUANTILES),
+        )
+        for version in sorted(seen)
+        if seen[version]
+    ]
+
+
+def _splits(record: Record) -> list[Split]:
+    """Every service whose weights are known, in every phase; one that never answered says nothing of its weights."""
+    answered = {service_of(version) for cell in record.tally.cells for version in cell.outcome.versions}
+    found = []
+    for phase in phases(record.settings, record.seconds):
+        # The last bin is not over when the load is.
+        end = phase.end + record.tally.bins.seconds if phase.end >= record.seconds else phase.end
+        seen = counts(record.tally, phase.begin, end, phase.closed)
+        for service, shares in phase.setting.shares.items():
+            if service in answered:
+                mine = {version: count for version, count in seen.items() if service_of(version) == service}
+                found.append(_split(service, phase, mine, shares))
+    return found
+
+
+def _split(service: str, phase: Phase, seen: Mapping[str, int], shares: Mapping[str, float]) -> Split:
+    total = sum(seen.values())
+    members = [
+        Share(version, shares.get(version, 0.0), seen.get(version, 0), total) for version in sorted({*seen, *shares})
+    ]
+    return Split(service, phase, members, chance(seen, shares) if total else None)
+
+
+def _warnings(record: Record, dropped: int) -> list[str]:
+    """Whether the client, and not what it measures, was the limit."""
+    tally, found = record.tally, []
+    late = tally.failures.get(NOT_SENT_LATE, 0)
+    if record.cpu >= _BUSY_CORE:
+        found.append(
+            f"the client, not the target, may be the limit: it used {record.cpu:.0%} of a core;"
+            " lower --rate, or share the load among several machines"
+        )
+    if late or tally.very_late > _VERY_LATE_SHARE * max(1, record.due):
+        found.append(
+            f"the client was behind: {tally.very_late:,} requests left more than 10 ms late with a connection free,"
+            f" {late:,} not at all; what else runs on this machine?"
+        )
+    if tally.queued > _QUEUED_SHARE * max(1, record.due):
+        found.append(
+            f"{tally.queued:,} requests had to wait for one of the connections: the target is slow,"
+            " or --connections is too low for rate times latency; their wait counts as latency"
+        )
+    if dropped - late:
+        found.append(f"{dropped - late:,} requests were not sent, since the queue for a connection was full")
+    return found

@@ -1,0 +1,80 @@
+"""The load over time, in few enough points to be drawn. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from shopmesh.load.engine.results import Outcome
+from shopmesh.load.judgement.attribution import service_of
+from shopmesh.load.report.result_file import Record
+from shopmesh.statistics import wilson
+
+MOST_POINTS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """What left between two times, in seconds since the load began: requests by outcome, and what was planned."""
+
+    begin: float
+    end: float
+    planned: float
+    outcomes: Mapping[Outcome, int]
+
+    @property
+    def middle(self) -> float:
+        return (self.begin + self.end) / 2
+
+    @property
+    def seconds(self) -> float:
+        return self.end - self.begin
+
+    @property
+    def sent(self) -> int:
+        return sum(count for outcome, count in self.outcomes.items() if outcome.sent)
+
+    @property
+    def good(self) -> int:
+        return sum(count for outcome, count in self.outcomes.items() if outcome.good)
+
+    @property
+    def failures(self) -> Mapping[str, int]:
+        found: Counter[str] = Counter()
+        for outcome, count in self.outcomes.items():
+            if not outcome.good:
+                found[str(outcome)] += count
+        return found
+
+    def share(self, version: str) -> tuple[float, float, float] | None:
+        """The share of a version among its service's answers: (low, seen, high), the 95 % interval about it."""
+        service, count, total = service_of(version), 0, 0
+        for outcome, number in self.outcomes.items():
+            for one in outcome.versions:
+                total += number if service_of(one) == service else 0
+                count += number if one == version else 0
+        if not total:
+            return None
+        low, high = wilson(count, total)
+        return low, count / total, high
+
+
+def spans(record: Record) -> Sequence[Span]:
+    """The whole load in at most `MOST_POINTS` equal spans, each of whole bins."""
+    bins, cells = record.tally.bins, record.tally.cells
+    if not bins.counts:
+        return []
+    each = math.ceil(len(bins.counts) / MOST_POINTS)
+    found = []
+    for start in range(0, len(bins.counts), each):
+        counts: Counter[int] = Counter()
+        for members in bins.counts[start : start + each]:
+            counts.update(members)
+        begin = start * bins.seconds
+        end = max(begin + 1e-3, min((start + each) * bins.seconds, record.seconds))
+        outcomes = {cells[index].outcome: count for index, count in counts.items()}
+        found.append(Span(begin, end, record.plan.expected(begin, end), outcomes))
+    # What left after the plan's end, or in a sliver of a span at the end, would look like a rate of its own.
+    return [span for span in found if span.seconds > each * bins.seconds / 2]

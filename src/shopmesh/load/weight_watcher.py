@@ -1,0 +1,133 @@
+"""Asks the control plane for the weights, and goes on asking, so that a change in the middle of a load is known."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+
+from shopmesh.client import Change, Client, ClientError, read_mesh
+from shopmesh.documents import restored
+from shopmesh.load.judgement.weights import Route, Setting, Shares, Understood, understood
+
+NAME_LABEL = "app.kubernetes.io/name"
+VERSION_LABEL = "app.kubernetes.io/version"
+
+_POLL_SECONDS = 0.25
+_MOST_SETTINGS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class _News:
+    """Shares that hold since these revisions. Several at once cannot be told apart: each may have set them."""
+
+    revisions: Sequence[int]
+    shares: Shares
+
+
+class Watcher:
+    """The weights of one mesh, for the length of a `with` block; what it saw is read after the block.
+
+    `nodes` are versions of virtual nodes that the mesh itself does not tell, `fixed` are shares that a user named.
+    Entering the block raises ClientError.
+    """
+
+    def __init__(self, client: Client, mesh: str, nodes: Mapping[str, str], fixed: Shares) -> None:
+        self.notes: list[str] = []
+        self._client = client
+        self._mesh = mesh
+        self._nodes = nodes
+        self._fixed = fixed
+        self._first: Shares = fixed
+        self._news: list[_News] = []
+        self._changes: dict[int, Change] = {}
+        self._known = 0
+        self._confirmed = 0
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._follow, name="weights", daemon=True)
+
+    def __enter__(self) -> Watcher:
+        self._known = self._confirmed = self._client.changes(2**31)["revision"]
+        self._first = self._read()
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        self._stopping.set()
+        self._thread.join()
+        if kind is None:
+            self._look()
+
+    def settings(self, began: float) -> list[Setting]:
+        """In seconds since the load began: `began`, in seconds since 1970 by the control plane's clock."""
+        found = [Setting(-1.0, -1.0, self._first)]
+        for news in self._news:
+            changes = [self._changes[revision] for revision in news.revisions]
+            done = [change["at"] + (change["milliseconds"] or 0.0) / 1000 for change in changes if change["converged"]]
+            found.append(
+                Setting(
+                    at=min(change["at"] for change in changes) - began,
+                    settled=max(done) - began if len(done) == len(changes) else None,
+                    shares=news.shares,
+                    what=", ".join(dict.fromkeys(name for change in changes for name in change["resources"])),
+                    proxies=max(len(change["proxies"]) for change in changes),
+                )
+            )
+        return found
+
+    def _follow(self) -> None:
+        while not self._stopping.wait(_POLL_SECONDS):
+            self._look()
+
+    def _look(self) -> None:
+        try:
+            self._step()
+        except ClientError as error:
+            # The mesh runs on without its control plane, and so does the load.
+            self._note(f"the weights were not known all the time: {error}")
+
+    def _step(self) -> None:
+        answer = self._client.changes(self._confirmed)
+        self._changes.update({change["revision"]: change for change in answer["changes"]})
+        news = [change["revision"] for change in answer["changes"] if change["revision"] > self._known]
+        if news:
+            shares = self._read()
+            if shares != (self._news[-1].shares if self._news else self._first):
+                if len(self._news) < _MOST_SETTINGS:
+                    self._news.append(_News(news, shares))
+                else:
+                    self._note(f"more than {_MOST_SETTINGS} changes: the later ones are not told apart")
+            self._known = max(news)
+        # Those that no Envoy has confirmed yet are asked for again.
+        pending = [change["revision"] for change in answer["changes"] if not change["converged"]]
+        self._confirmed = min(pending, default=self._known + 1) - 1
+        needed = {revision for one in self._news for revision in one.revisions}
+        self._changes = {revision: self._changes[revision] for revision in needed}
+
+    def _read(self) -> Shares:
+        found: Understood = understood(self._routes(), {**_versions(self._client, self._mesh), **self._nodes})
+        for note in found.notes:
+            self._note(note)
+        return {**found.shares, **self._fixed}
+
+    def _routes(self) -> list[Route]:
+        return [
+            Route(split["virtualService"], {target["virtualNode"]: target["weight"] for target in split["targets"]})
+            for split in self._client.splits(self._mesh)["splits"]
+        ]
+
+    def _note(self, text: str) -> None:
+        if text not in self.notes:
+            self.notes.append(text)
+
+
+def _versions(client: Client, mesh: str) -> dict[str, str]:
+    """The version of every virtual node whose manifest said it by the labels of its pods."""
+    found = {}
+    for resource in read_mesh(client, mesh):
+        if resource.key.kind == "virtualNode":
+            labels = ((restored(resource)["spec"].get("podSelector") or {}).get("matchLabels")) or {}
+            if NAME_LABEL in labels and VERSION_LABEL in labels:
+                found[resource.key.name] = f"{labels[NAME_LABEL]}/{labels[VERSION_LABEL]}"
+    return found

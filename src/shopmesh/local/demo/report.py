@@ -1,0 +1,101 @@
+"""The figures and the verdict at the end of the demo."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.text import Text
+
+from shopmesh.load.judgement.significance import ERROR, POWER, SIGNIFICANCE
+from shopmesh.local.demo.scenario import Report
+from shopmesh.local.demo.verdict import Version, percent
+from shopmesh.output.console import PlainTable
+
+_OVERLOADED_SECONDS = 1.0
+"""Half of the requests waited longer: what fails then says nothing about the mesh."""
+
+
+def show(console: Console, report: Report, complaints: Sequence[str]) -> None:
+    """Prints what was measured, and whether the demo kept its promises."""
+    console.print()
+    console.print(_versions(report))
+    console.print()
+    console.print(_steps(report))
+    console.print()
+    if complaints:
+        console.print(Text("FAILED", style="bold red"))
+        for complaint in complaints:
+            console.print(f"  - {complaint}", soft_wrap=True)
+        if (report.way_in.p50 or 0.0) > _OVERLOADED_SECONDS:
+            console.print("  This machine was too slow for so many requests: try a lower --rate.")
+        return
+    console.print(
+        Text.assemble(
+            ("PASSED", "bold green"),
+            f"  {report.way_in.sent:,} requests in {report.seconds:.0f} s: none failed, none was repeated.",
+        )
+    )
+    console.print(
+        f"Every share is what it was set to be: an error of {100 * ERROR:.0f} points would have been found in "
+        f"{percent(POWER, 1)} of all runs (exact binomial test, p < {SIGNIFICANCE:g}).",
+        soft_wrap=True,
+    )
+
+
+def _versions(report: Report) -> PlainTable:
+    # Made to fit 80 columns.
+    table = PlainTable(box=None, padding=(0, 1, 0, 0), header_style="dim", pad_edge=False)
+    table.add_column("version", no_wrap=True)
+    for heading in ("target", "seen", "95 % interval", "requests", "failed", "retries", "p50 ms", "p99 ms"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for version in report.versions:
+        table.add_row(
+            version.name,
+            percent(version.share),
+            percent(version.seen, 1) if version.seen is not None else "-",
+            _interval(version),
+            f"{version.requests:,}",
+            _count(version.errors),
+            _count(version.retries),
+            _milliseconds(version.p50, "≤"),
+            _milliseconds(version.p99, "≤"),
+        )
+    way_in = report.way_in
+    table.add_row(
+        "the way in",
+        *[""] * 3,
+        f"{way_in.sent:,}",
+        _count(way_in.sent - way_in.answered),
+        "",
+        _milliseconds(way_in.p50 and 1000 * way_in.p50, ""),
+        _milliseconds(way_in.p99 and 1000 * way_in.p99, ""),
+    )
+    return table
+
+
+def _steps(report: Report) -> PlainTable:
+    table = PlainTable(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
+    table.add_column("change", no_wrap=True)
+    table.add_column("Envoys", justify="right")
+    table.add_column("until the last had it", justify="right", no_wrap=True)
+    for step in report.steps:
+        took = f"{step.milliseconds:.1f} ms" if step.milliseconds is not None else "not confirmed"
+        table.add_row(step.what, str(step.proxies), took)
+    return table
+
+
+def _interval(version: Version) -> str:
+    if version.interval is None:
+        return "-"
+    low, high = version.interval
+    return f"{100 * low:.1f} to {percent(high, 1)}"
+
+
+def _count(number: int) -> Text:
+    return Text(f"{number:,}", style="bold red" if number else "")
+
+
+def _milliseconds(value: float | None, edge: str) -> str:
+    # Envoy counts in buckets: what it knows of a latency is the upper edge of one.
+    return "-" if value is None else f"{edge}{value:.0f}"

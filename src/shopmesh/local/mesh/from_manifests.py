@@ -1,0 +1,172 @@
+"""Which workloads a mesh's manifests promise: the virtual nodes that say by labels which version of what they are."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from shopmesh.appmesh.resolved import ports as ports_of
+from shopmesh.documents import Declared, Source, declared, documents
+from shopmesh.files.input_files import InputFileError, read_text
+from shopmesh.local.errors import StartError
+
+NAME_LABEL = "app.kubernetes.io/name"
+VERSION_LABEL = "app.kubernetes.io/version"
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """One version of a service that runs beside its sidecar; `node` is its virtual node, `ports` are the node's."""
+
+    mesh: str
+    node: str
+    service: str
+    version: str
+    ports: tuple[int, ...]
+    instance: int = 1
+
+    @property
+    def name(self) -> str:
+        """Its name as an instance: `product-v2-vn-1`."""
+        return f"{self.node}-{self.instance}"
+
+    @property
+    def promise(self) -> str:
+        """What its answers must call themselves: `product/2.0`."""
+        return f"{self.service}/{self.version}"
+
+    def numbered(self, instance: int) -> Workload:
+        return replace(self, instance=instance)
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """A virtual gateway that runs here as one Envoy, with no application; `node` is its name, `ports` are its own."""
+
+    mesh: str
+    node: str
+    service: str
+    ports: tuple[int, ...]
+
+    @property
+    def name(self) -> str:
+        """Its name as an instance: `shop-gw-1`."""
+        return f"{self.node}-1"
+
+
+OneOf = TypeVar("OneOf", bound=Workload | Gateway)
+
+
+def read(folder: Path) -> list[Declared]:
+    """What all manifests of a folder declare, in an order in which it can be created.
+
+    Raises StartError when there are none, DocumentError (with file and line) for one that cannot be used.
+    """
+    files = sorted(folder.glob("*.yaml"))
+    if not files:
+        raise StartError(f"there are no manifests in {folder}/: run shopmesh in the folder of the project")
+    sources: list[Source] = []
+    for file in files:
+        try:
+            sources += documents(read_text(file), f"{folder.name}/{file.name}")
+        except (InputFileError, OSError) as error:
+            raise StartError(f"cannot read {file}: {error}") from error
+    return declared(sources)
+
+
+def promised(resources: Sequence[Declared]) -> list[Workload]:
+    """The workloads of the manifests, sorted by service and version.
+
+    Raises StartError when there is not exactly one mesh, or when a workload has no port.
+    """
+    meshes = [resource.key.name for resource in resources if resource.key.kind == "mesh"]
+    if len(meshes) != 1:
+        raise StartError(f"the manifests hold {len(meshes)} meshes ({', '.join(meshes) or 'none'}): keep exactly one")
+    found = []
+    for resource in resources:
+        labels = _labels(resource)
+        if resource.key.kind != "virtualNode" or not {NAME_LABEL, VERSION_LABEL} <= labels.keys():
+            continue
+        node = resource.key.name
+        ports = tuple(ports_of(resource))
+        if not ports:
+            raise StartError(f"the virtual node {node} has no listener: give it one, so that others reach it")
+        found.append(Workload(meshes[0], node, str(labels[NAME_LABEL]), str(labels[VERSION_LABEL]), ports))
+    return sorted(found, key=lambda workload: (workload.service, _parts(workload.version)))
+
+
+def promised_gateways(resources: Sequence[Declared]) -> list[Gateway]:
+    """The virtual gateways that say by labels what they are, sorted by name."""
+    found = [
+        Gateway(
+            mesh=resource.key.mesh,
+            node=resource.key.name,
+            service=str(labels[NAME_LABEL]),
+            ports=tuple(ports_of(resource)),
+        )
+        for resource in resources
+        if resource.key.kind == "virtualGateway" and NAME_LABEL in (labels := _labels(resource))
+    ]
+    return sorted(found, key=lambda gateway: gateway.node)
+
+
+def _labels(resource: Declared) -> Mapping[str, Any]:
+    # The API has no place for them: they are read where the manifest says them.
+    selector = resource.source.value.get("spec", {}).get("podSelector") if resource.source else None
+    labels = selector.get("matchLabels") if isinstance(selector, Mapping) else None
+    return labels if isinstance(labels, Mapping) else {}
+
+
+def _parts(version: str) -> tuple[tuple[int, str], ...]:
+    """Sorts 1.10 after 1.9, and words after numbers."""
+    return tuple((int(part), "") if part.isdecimal() else (1 << 30, part) for part in version.split("."))
+
+
+def chosen(there: Sequence[OneOf], only: Iterable[str], without: Iterable[str]) -> list[OneOf]:
+    """Those that were asked for, by virtual node, virtual gateway or service.
+
+    Raises StartError for a name that is none of them.
+    """
+    only, without = set(only), set(without)
+    known = {name for one in there for name in (one.node, one.service)}
+    if unknown := sorted((only | without) - known):
+        raise StartError(
+            f"{unknown[0]!r} is no workload of the manifests; there are {', '.join(one.node for one in there)}"
+        )
+    return [
+        one for one in there if (not only or {one.node, one.service} & only) and not {one.node, one.service} & without
+    ]
+
+
+def arguments_of(workload: Workload, project: Path, run_folder: Path) -> tuple[str, ...]:
+    """What starts its application: the service's own `run VERSION` if there is one, else gunicorn.
+
+    The file of its process id names the run folder, by which a later `up` knows the process for one of its own.
+    Raises StartError when the service's code is not there.
+    """
+    mark = str(run_folder / f"{workload.name}.pid")
+    program = project / "services" / workload.service / "run"
+    if program.exists():
+        return (str(program), workload.version, mark)
+    application = f"{module_of(workload, project)}:create_app()"
+    return (sys.executable, "-m", "gunicorn", "-c", "services/gunicorn.conf.py", "--pid", mark, application)
+
+
+def module_of(workload: Workload, project: Path) -> str:
+    """The module that makes the application of that version: a file of its own, or `app` for the first one.
+
+    Raises StartError when the service's code is not there.
+    """
+    folder = project / "services" / workload.service
+    module = "v" + workload.version.replace(".", "_")
+    if (folder / f"{module}.py").exists():
+        return f"services.{workload.service}.{module}"
+    if not (folder / "app.py").exists():
+        raise StartError(
+            f"{workload.node} wants the service {workload.service!r}, but there is no {folder / 'app.py'}: "
+            f"correct its label {NAME_LABEL}, or write the service"
+        )
+    return f"services.{workload.service}.app"

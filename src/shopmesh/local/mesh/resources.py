@@ -1,0 +1,57 @@
+"""What the control plane of one machine is told of the mesh: the manifests, and which instances are gone."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from shopmesh.appmesh.kinds import route_kind, weighted_targets
+from shopmesh.client import Client, perform
+from shopmesh.client.plan import plan
+from shopmesh.documents import Declared
+
+
+def create(client: Client, resources: Sequence[Declared]) -> None:
+    """Creates all of them or none.
+
+    Raises DocumentError, at the place in the manifests, for what the control plane refuses.
+    """
+    perform(client, plan(resources, {}))
+
+
+def without_nodes(resources: Sequence[Declared], nodes: Collection[str]) -> list[Declared]:
+    """The same mesh before these virtual nodes came: neither they nor routes to them."""
+    return [
+        replace(resource, spec=_without_targets(resource.spec, nodes)) if resource.key.kind == "route" else resource
+        for resource in resources
+        if not (resource.key.kind == "virtualNode" and resource.key.name in nodes)
+    ]
+
+
+def forget_instances(client: Client) -> int:
+    """Withdraws what earlier runs declared, so that nothing is sent to where nobody listens any more; how many.
+
+    Only before anything of this run has declared itself.
+    """
+    declared = [proxy for proxy in client.proxies() if not proxy["connected"]]
+    for proxy in declared:
+        client.withdraw(proxy["mesh"], proxy["kind"], proxy["name"], proxy["instance"])
+    return len(declared)
+
+
+def weighted(client: Client, mesh: str, node: str) -> list[str]:
+    """The virtual services that send a share of their requests to that node: `50 % of product.default…`."""
+    return [
+        f"{100 * target['share']:.0f} % of {split['virtualService']}"
+        for split in client.splits(mesh)["splits"]
+        for target in split["targets"]
+        if target["virtualNode"] == node and target["share"] > 0
+    ]
+
+
+def _without_targets(spec: Mapping[str, Any], nodes: Collection[str]) -> dict[str, Any]:
+    kind = route_kind(spec)
+    targets = [target for target in weighted_targets(spec) if target["virtualNode"] not in nodes]
+    action = {**spec[kind]["action"], "weightedTargets": targets}
+    return {**spec, kind: {**spec[kind], "action": action}}

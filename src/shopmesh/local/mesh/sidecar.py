@@ -1,0 +1,115 @@
+"""One workload as two programs: its application, and the Envoy before it."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from shopmesh.local.errors import StartError
+from shopmesh.local.http import until
+from shopmesh.local.mesh.envoy import Envoy
+from shopmesh.local.mesh.from_manifests import Workload, arguments_of
+from shopmesh.local.processes.orphan_reaper import Guard
+from shopmesh.local.processes.ports import LOOPBACK, Ports
+from shopmesh.local.processes.supervisor import Keeper, Log, Program, ready_or_given_up
+from shopmesh.local.settings import Settings
+from shopmesh.xds.node import ProxyNode
+
+_READY_SECONDS = 30.0
+_APPLICATION_GRACE_SECONDS = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class SidecarPorts:
+    """Where one workload's programs listen on loopback; `ingress` and `application` by the virtual node's port.
+
+    `control` is the application's own port for faults and readiness.
+    """
+
+    ingress: dict[int, int]
+    application: dict[int, int]
+    egress: int
+    control: int
+
+
+class Pair:
+    """A workload's application and sidecar, started in this order and stopped in the other."""
+
+    def __init__(
+        self, workload: Workload, settings: Settings, ports: Ports, guard: Guard, log: Log, way_in: int | None
+    ) -> None:
+        """`way_in` is the port that ingress binds; a free one is taken for None."""
+        self.workload = workload
+        self._log = log
+        self.ports = SidecarPorts(
+            ingress={port: way_in or ports.free() for port in workload.ports},
+            application={port: ports.free() for port in workload.ports},
+            egress=ports.free(),
+            control=ports.free(),
+        )
+        self.application = Keeper(self._application(settings), guard, log)
+        self.sidecar = Envoy(self._node(), settings, ports, guard, log, workload.version)
+
+    async def start(self, control_plane: asyncio.Event) -> None:
+        """Starts the application, waits until it is ready, then starts its Envoy, once the control plane is there.
+
+        In this order, because an Envoy that runs is an instance that others send requests to. Raises StartError when
+        the application does not come up.
+        """
+        self.application.start()
+        await ready_or_given_up(self.application, asyncio.create_task(self._application_ready()))
+        await control_plane.wait()
+        self.sidecar.start()
+
+    async def stop(self) -> None:
+        """Ends Envoy, then the application."""
+        await self.sidecar.stop()
+        await self.application.stop(_APPLICATION_GRACE_SECONDS)
+
+    async def _application_ready(self) -> None:
+        port = next(iter(self.ports.application.values()))
+        try:
+            answer = await until(port, "/readyz", _READY_SECONDS)
+        except TimeoutError:
+            raise StartError(
+                f"{self.application.program.name} is not ready after {_READY_SECONDS:g} s "
+                f"(http://{LOOPBACK}:{port}/readyz)"
+            ) from None
+        said = answer.headers.get("x-service-version", "nothing")
+        if said != self.workload.promise:
+            self._log.say(
+                f"{self.workload.node} promises {self.workload.promise} by its labels, but its application says "
+                f"{said}: correct the labels, or the version in its code"
+            )
+
+    def _application(self, settings: Settings) -> Program:
+        name = self.workload.name
+        return Program(
+            name=f"{name} app",
+            arguments=arguments_of(self.workload, settings.project, settings.run_folder),
+            environment={
+                **settings.environment,
+                "HOST": LOOPBACK,
+                "PORT": str(next(iter(self.ports.application.values()))),
+                "CONTROL_PORT": str(self.ports.control),
+                "HTTP_PROXY": f"http://{LOOPBACK}:{self.ports.egress}",
+                # Its Envoy is gone when it is asked to stop: there is nobody who could still send it anything.
+                "DRAIN_SECONDS": "0",
+            },
+            folder=settings.project,
+        )
+
+    def _node(self) -> ProxyNode:
+        workload, ports = self.workload, self.ports
+        return ProxyNode(
+            mesh=workload.mesh,
+            kind="virtualNode",
+            name=workload.node,
+            instance=workload.name,
+            mode="explicit",
+            address=LOOPBACK,
+            cluster=workload.node,
+            ports=tuple(sorted(ports.ingress.items())),
+            application_ports=tuple(sorted(ports.application.items())),
+            egress_port=ports.egress,
+        )

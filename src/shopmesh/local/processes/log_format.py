@@ -1,0 +1,35 @@
+"""A program's log line as a person reads it beside those of ten others; the log file keeps what was printed."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from shopmesh.output.printable import printable
+
+_ENVOY = re.compile(r"\[[\d\-]+ [\d:.]+\]\[\d+\]\[(?P<level>\w+)\]\[\w+\] (?:\[[^\]]*\] )?(?P<message>.*)")
+# Beside the name of the program and a clock on the terminal, these tell nothing to somebody who watches.
+_LEFT_OUT = {"time", "level", "message", "service", "trace", "request"}
+
+
+def readable(line: str) -> str:
+    """`{"time": …, "level": "INFO", "message": "GET /", "status": 200}` as `INFO GET / status=200`.
+
+    Lines that are neither the services' JSON nor Envoy's are left as they are.
+    """
+    if line.startswith("{"):
+        return _of_json(line)
+    if match := _ENVOY.fullmatch(line):
+        return f"{match['level'].upper()} {match['message']}"
+    return line
+
+
+def _of_json(line: str) -> str:
+    try:
+        record = json.loads(line)
+        words = [record["level"], record["message"]]
+    except (ValueError, KeyError, TypeError):
+        return line
+    words += [f"{name}={value}" for name, value in record.items() if name not in _LEFT_OUT]
+    # What JSON had escaped is text again now: the path of a request may hold anything.
+    return printable(" ".join(map(str, words)))

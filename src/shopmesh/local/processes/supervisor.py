@@ -1,0 +1,208 @@
+"""Runs one program and starts it again when it dies.
+
+    start ─► running ──died──► waiting (0.1 s, doubling to 5 s) ─► running …
+                │                  └─ died too often in a row ─► given up, with its last lines
+                └─ stop ─► asked to end, then forced ─► stopped
+
+A program is a whole process group: gunicorn's workers outlive a killed master and would hold its port, so
+whatever is left of a group ends before the program is started again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import time
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from shopmesh.local.errors import StartError
+from shopmesh.local.processes.lines import Lines
+from shopmesh.local.processes.orphan_reaper import Guard, send
+
+T = TypeVar("T")
+
+_LAST_LINES = 12
+_READ_BYTES = 65_536
+# Of what is in the pipe when a program ends; a pipe holds 64 KiB.
+_LAST_READS = 16
+
+
+class Log(Protocol):
+    """Where a program's lines and a keeper's own remarks go."""
+
+    def line(self, name: str, text: str) -> None:
+        """One line that a program printed."""
+
+    def say(self, text: str) -> None:
+        """Something that the user should know."""
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What to run: `environment` is all that the program sees."""
+
+    name: str
+    arguments: tuple[str, ...]
+    environment: Mapping[str, str] = field(repr=False)
+    folder: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How a dying program is dealt with; times in seconds."""
+
+    first_wait: float = 0.1
+    longest_wait: float = 5.0
+    deaths: int = 6
+    settled_after: float = 10.0
+
+
+class Keeper:
+    """One program that is to run."""
+
+    def __init__(self, program: Program, guard: Guard, log: Log, patience: Patience | None = None) -> None:
+        self.program = program
+        self.pid: int | None = None
+        self.starts = 0
+        self.given_up = asyncio.Event()
+        self._guard = guard
+        self._log = log
+        self._patience = patience or Patience()
+        self._last: deque[str] = deque(maxlen=_LAST_LINES)
+        self._task: asyncio.Task[None] | None = None
+        self._stopping = asyncio.Event()
+
+    @property
+    def last_lines(self) -> list[str]:
+        """What the program printed last."""
+        return list(self._last)
+
+    def start(self) -> None:
+        """Starts the program, and keeps it running until `stop`."""
+        self._task = asyncio.create_task(self._keep(), name=self.program.name)
+
+    async def stop(self, grace_seconds: float) -> None:
+        """Asks the program to end and waits; ends it by force after `grace_seconds`. Does nothing twice."""
+        self._stopping.set()
+        if self._task is None:
+            return
+        if self.pid is not None:
+            send(self.pid, signal.SIGTERM)
+        done, _ = await asyncio.wait({self._task}, timeout=grace_seconds)
+        if not done:
+            if self.pid is not None:
+                send(self.pid, signal.SIGKILL)
+            await asyncio.wait({self._task})
+        self._task.result()
+
+    async def _keep(self) -> None:
+        deaths = 0
+        wait = self._patience.first_wait
+        while not self._stopping.is_set():
+            began = time.monotonic()
+            how = await self._run_once()
+            if self._stopping.is_set():
+                return
+            if time.monotonic() - began > self._patience.settled_after:
+                deaths, wait = 0, self._patience.first_wait
+            deaths += 1
+            if deaths >= self._patience.deaths:
+                self._give_up(how, deaths)
+                return
+            self._log.say(f"{self.program.name} {how}; starting it again in {wait:g} s")
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), wait)
+            wait = min(2 * wait, self._patience.longest_wait)
+
+    def _give_up(self, how: str, deaths: int) -> None:
+        self._log.say(f"{self.program.name} {how}, {deaths} times in a row: given up. Its last lines:")
+        for line in self._last or ["(it printed nothing)"]:
+            self._log.say(f"    {line}")
+        self.given_up.set()
+
+    async def _run_once(self) -> str:
+        """Runs the program until it ends; how it ended."""
+        reader, writer = os.pipe()
+        try:
+            # Not asyncio's own pipes: with those, a grandchild that holds the pipe delays the news of the end.
+            process = await asyncio.create_subprocess_exec(
+                *self.program.arguments,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=writer,
+                stderr=writer,
+                env=dict(self.program.environment),
+                cwd=self.program.folder,
+                start_new_session=True,
+            )
+        except OSError as error:
+            os.close(reader)
+            return f"cannot be started ({self.program.arguments[0]}: {error.strerror})"
+        finally:
+            os.close(writer)
+        self.pid = process.pid
+        self.starts += 1
+        self._guard.watch(process.pid)
+        if self._stopping.is_set():
+            send(process.pid, signal.SIGTERM)
+        lines = Lines()
+        os.set_blocking(reader, False)
+        loop = asyncio.get_running_loop()
+        loop.add_reader(reader, self._read, reader, lines)
+        try:
+            code = await process.wait()
+        finally:
+            send(process.pid, signal.SIGKILL)
+            self.pid = None
+            self._guard.release(process.pid)
+            for _ in range(_LAST_READS):
+                if not self._read(reader, lines):
+                    break
+            loop.remove_reader(reader)
+            os.close(reader)
+            for rest in lines.rest():
+                self._take(rest)
+        return _ending(code)
+
+    def _read(self, reader: int, lines: Lines) -> bool:
+        """Takes what can be read now; whether there was anything."""
+        try:
+            chunk = os.read(reader, _READ_BYTES)
+        except BlockingIOError:
+            return False
+        if not chunk:
+            asyncio.get_running_loop().remove_reader(reader)
+        for line in lines.feed(chunk):
+            self._take(line)
+        return bool(chunk)
+
+    def _take(self, line: str) -> None:
+        self._last.append(line)
+        self._log.line(self.program.name, line)
+
+
+async def ready_or_given_up(keeper: Keeper, ready: asyncio.Task[T]) -> T:
+    """The result of `ready`. Raises StartError when the program is given up first."""
+    gone = asyncio.create_task(keeper.given_up.wait())
+    try:
+        await asyncio.wait({ready, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if not ready.done():
+            ready.cancel()
+            last = keeper.last_lines[-1] if keeper.last_lines else "it printed nothing"
+            raise StartError(f"{keeper.program.name} does not start: {last}")
+        return ready.result()
+    finally:
+        gone.cancel()
+
+
+def _ending(code: int) -> str:
+    if code < 0:
+        with contextlib.suppress(ValueError):
+            return f"was killed ({signal.Signals(-code).name})"
+        return f"was killed (signal {-code})"
+    return f"ended with exit status {code}"

@@ -1,0 +1,174 @@
+"""The run folder: one `shopmesh up` at a time, and what an earlier one left behind."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+from typing import IO, NamedTuple
+
+from shopmesh.files.private_files import close_to_others, make_private_folder, open_private, write_private_file
+from shopmesh.local.errors import StartError
+from shopmesh.local.processes.orphan_reaper import end
+
+# sockaddr_un holds 104 bytes on macOS and 108 on Linux, the closing zero included.
+_LONGEST_SOCKET_PATH = 103
+# What this version makes anew needs no tightening; bootstraps are named after their instance, `product-vn-1.json`.
+_FILES_OF_EARLIER_VERSIONS = ("store.db*", "shopmesh.log*", "processes.json", "*-[0-9].json", "*-[0-9][0-9].json")
+
+
+class Running(NamedTuple):
+    """One process of this machine."""
+
+    pid: int
+    group: int
+    command: str
+
+
+class RunFolder:
+    """A locked folder for the store, the bootstraps, the log and the sockets of one `shopmesh up`.
+
+    No other user may enter it or read its files.
+    """
+
+    def __init__(self, path: Path, lock: IO[str]) -> None:
+        self.path = path
+        self._lock = lock
+
+    @classmethod
+    def open(cls, path: Path) -> RunFolder:
+        """Makes and locks the folder.
+
+        Raises StartError when another `up` holds it, it belongs to another user, or it cannot be written.
+        """
+        path = path.absolute()
+        try:
+            make_private_folder(path)
+            lock = open_private(path / "lock")
+        except OSError as error:
+            raise StartError(
+                f"cannot use the run folder {path}: {error.strerror}; choose another with --run-dir"
+            ) from error
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock.seek(0)
+            holder = lock.read(20).strip() or "unknown"
+            lock.close()
+            raise StartError(
+                f"shopmesh already runs in {path} (process {holder}): stop it, or choose another folder with --run-dir"
+            ) from None
+        folder = cls(path, lock)
+        if not _fits(folder.socket):
+            folder.close()
+            raise StartError(f"the path of the run folder is too long for a socket: {path}; choose a shorter --run-dir")
+        lock.seek(0)
+        lock.truncate()
+        lock.write(f"{os.getpid()}\n")
+        lock.flush()
+        folder._close_files_to_others()
+        return folder
+
+    @property
+    def socket(self) -> Path:
+        return self.path / "control.sock"
+
+    @property
+    def store(self) -> Path:
+        return self.path / "store.db"
+
+    @property
+    def log(self) -> Path:
+        return self.path / "shopmesh.log"
+
+    def record(self, groups: Iterable[int]) -> None:
+        """Notes which process groups run, for `clean` of a later `up`."""
+        write_private_file(self._record, json.dumps(sorted(groups)))
+
+    def clean(self) -> int:
+        """Ends what an earlier `up` that was killed left running; how many processes that were.
+
+        A recorded process group counts only while its command line names this folder: its id may have been given to
+        somebody else since.
+        """
+        try:
+            recorded = set(json.loads(self._record.read_text()))
+        except (OSError, ValueError, TypeError):
+            recorded = set()
+        left = [
+            process
+            for process in (processes() if recorded else [])
+            if process.group in recorded and str(self.path) in process.command
+        ]
+        end({process.group for process in left})
+        self.record(())
+        for left_socket in self.path.glob("*.sock"):
+            left_socket.unlink(missing_ok=True)
+        return len(left)
+
+    def forget_store(self) -> None:
+        """Removes the resources of earlier runs."""
+        for suffix in ("", "-wal", "-shm", "-revision", "-lost"):
+            self.store.with_name(self.store.name + suffix).unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Lets the next `up` in."""
+        self._lock.close()
+
+    def _close_files_to_others(self) -> None:
+        for pattern in _FILES_OF_EARLIER_VERSIONS:
+            for file in self.path.glob(pattern):
+                close_to_others(file)
+
+    @property
+    def _record(self) -> Path:
+        return self.path / "processes.json"
+
+
+def socket_path(run_folder: Path, name: str) -> Path:
+    """The path of a socket in the run folder: `product-vn-1.admin.sock`, or a shorter one where that is too long.
+
+    The shorter one is no longer than `control.sock`, which fits wherever `RunFolder.open` succeeds.
+    """
+    path = run_folder / f"{name}.sock"
+    if _fits(path):
+        return path
+    return run_folder / f"{hashlib.sha256(name.encode()).hexdigest()[:7]}.sock"
+
+
+def _fits(path: Path) -> bool:
+    return len(os.fsencode(path)) <= _LONGEST_SOCKET_PATH
+
+
+def processes() -> list[Running]:
+    """All processes that can be seen, from /proc where there is one (no `ps` in small images), else from `ps`."""
+    proc = Path("/proc")
+    if not (proc / "self" / "stat").exists():
+        return _from_ps()
+    found = []
+    for entry in proc.iterdir():
+        if not entry.name.isdigit():
+            continue
+        # A process may end while it is looked at.
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            # The name in parentheses may hold anything; state, parent and group follow the last one.
+            group = int((entry / "stat").read_text().rpartition(")")[2].split()[2])
+            command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            found.append(Running(int(entry.name), group, command))
+    return found
+
+
+def _from_ps() -> list[Running]:
+    listing = subprocess.run(
+        ["ps", "-axo", "pid=,pgid=,command="], capture_output=True, text=True, check=True, timeout=10
+    ).stdout
+    found = []
+    for line in listing.splitlines():
+        pid, group, command = [*line.split(None, 2), ""][:3]
+        found.append(Running(int(pid), int(group), command))
+    return found

@@ -1,0 +1,195 @@
+"""The App Mesh API over HTTP: both versions, and several requests in one transaction.
+
+PUT|GET|DELETE /v20190125/…    2019-01-25, all 38 operations
+PUT|GET|DELETE /meshes…        2018-10-01, all 19 operations
+POST /shopmesh/v1/requests     all or nothing: {"requests": [{"operation", "parameters"}], "dryRun"}
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
+
+from starlette.routing import BaseRoute, Route
+from starlette.types import Receive, Scope, Send
+
+from shopmesh.appmesh.api import model, operations, rest_json
+from shopmesh.appmesh.api.rest_json import Call, Parameters, Response
+from shopmesh.appmesh.api.validation import quote
+from shopmesh.appmesh.context import Context
+from shopmesh.appmesh.errors import (
+    BadRequest,
+    InternalServerError,
+    MethodNotAllowed,
+    Refusal,
+    ServiceUnavailable,
+)
+from shopmesh.appmesh.store import Transaction
+from shopmesh.server.api.body import ClientGone, header, read
+from shopmesh.server.store.store import Store, StoreError
+
+log = logging.getLogger(__name__)
+
+MOST_REQUESTS = 20_000
+FEW_REQUESTS = 100
+"""Up to so many are read in one turn of the loop, ten milliseconds of it at most."""
+
+LARGE_BODY = 256 * 1024
+"""Bytes from which on a body is parsed beside the loop."""
+
+REVISION_HEADER = "x-shopmesh-revision"
+
+
+def routes(store: Store, context: Callable[[], Context]) -> list[BaseRoute]:
+    """Routes of both API versions and of `/shopmesh/v1/requests`, for a Starlette application."""
+    api = Api(store, context)
+    later, preview = Endpoint(api.later), Endpoint(api.preview)
+    return [
+        Route("/v20190125", later),
+        Route("/v20190125/{rest:path}", later),
+        Route("/meshes", preview),
+        Route("/meshes/{rest:path}", preview),
+        Route("/shopmesh/v1/requests", Endpoint(api.several)),
+    ]
+
+
+class Api:
+    """Requests to answers; each method takes an ASGI request and raises a Refusal for what it will not do."""
+
+    def __init__(
+        self,
+        store: Store,
+        context: Callable[[], Context],
+    ) -> None:
+        self._store = store
+        self._context = context
+        self._large = asyncio.Semaphore(1)
+
+    async def later(self, scope: Scope, receive: Receive) -> Response:
+        return await self._one(model.GA, scope, receive)
+
+    async def preview(self, scope: Scope, receive: Receive) -> Response:
+        return await self._one(model.PREVIEW, scope, receive)
+
+    async def _one(self, version: str, scope: Scope, receive: Receive) -> Response:
+        raw_path = scope["raw_path"].decode("latin-1")
+        body = await read(scope, receive)
+        call, in_path = rest_json.router(version).find(scope["method"], raw_path)
+        # Bytes that are no UTF-8 become surrogates, which no string of the model may hold.
+        query = scope["query_string"].decode("utf-8", "surrogateescape")
+        parameters = rest_json.parse(call, in_path, query, body, _text(header(scope, b"content-type")))
+        if not call.operation.writes:
+            return rest_json.respond(self._read(call, parameters), call.operation)
+        context = self._context()
+        answer = await self._store.submit(lambda t: operations.handle(call.operation, parameters, t, context))
+        return self._revised(rest_json.respond(answer, call.operation))
+
+    async def several(self, scope: Scope, receive: Receive) -> Response:
+        """Several requests of 2019-01-25 as one transaction; the first that fails is the answer, with its index."""
+        body = await read(scope, receive)
+        if scope["method"] != "POST":
+            raise MethodNotAllowed(f"{quote(scope['method'])} is not allowed here, POST is", ("POST",))
+        if len(body) <= LARGE_BODY:
+            return await self._transaction(rest_json.load_object(body))
+        # Parsing 4 MiB takes a third of a second, in which ADS would not answer. One at a time, for it takes memory.
+        async with self._large:
+            return await self._transaction(await asyncio.to_thread(rest_json.load_object, body))
+
+    async def _transaction(self, asked: dict[str, Any]) -> Response:
+        dry = asked.get("dryRun", False)
+        requests = asked.get("requests")
+        if not isinstance(requests, list) or not isinstance(dry, bool) or asked.keys() - {"requests", "dryRun"}:
+            raise BadRequest('send {"requests": [{"operation": …, "parameters": {…}}, …], "dryRun": false}')
+        if len(requests) > MOST_REQUESTS:
+            raise BadRequest(f"requests: has {len(requests)} entries, at most {MOST_REQUESTS} are allowed")
+        context = self._context()
+
+        def steps(transaction: Transaction) -> Iterator[bytes]:
+            return (rest_json.dump(_indexed(i, request, transaction, context)) for i, request in enumerate(requests))
+
+        try:
+            answers = await (self._tried(steps, len(requests)) if dry else self._store.submit_in_steps(steps))
+        except _FailedAt as failed:
+            return rest_json.refuse_with(failed.refusal, code=failed.refusal.code, index=failed.index)
+        body = b'{"revision":%d,"answers":[%b]}' % (self._store.revision, b",".join(answers))
+        return self._revised(Response(200, body))
+
+    async def _tried(self, steps: Callable[[Transaction], Iterator[bytes]], count: int) -> list[bytes]:
+        """The answers as if it were done. Many requests are tried on a copy, since others write in between."""
+        state = self._store.state
+        if count <= FEW_REQUESTS:
+            return list(steps(Transaction(state, state.tokens)))
+        answers = []
+        for answer in steps(Transaction(state.copy(), dict(state.tokens))):
+            answers.append(answer)
+            await asyncio.sleep(0)
+        return answers
+
+    def _read(self, call: Call, parameters: Parameters) -> Parameters:
+        transaction = Transaction(self._store.state, self._store.state.tokens)
+        return operations.handle(call.operation, parameters, transaction, self._context())
+
+    def _revised(self, response: Response) -> Response:
+        headers = {**response.headers, REVISION_HEADER: str(self._store.revision)}
+        return Response(response.status, response.body, headers)
+
+
+class _FailedAt(Exception):  # noqa: N818  # it is named after what happened
+    def __init__(self, index: int, refusal: Refusal) -> None:
+        self.index = index
+        self.refusal = refusal
+
+
+def _indexed(index: int, request: Any, transaction: Transaction, context: Context) -> Parameters:
+    try:
+        match request:
+            case {"operation": str(name), **rest} if not rest.keys() - {"parameters"}:
+                call = rest_json.call(model.GA, name)
+                parameters = rest_json.validated(call, rest.get("parameters", {}))
+                return operations.handle(call.operation, parameters, transaction, context)
+        raise BadRequest(f'requests[{index}]: expected {{"operation": …, "parameters": {{…}}}}, not {quote(request)}')
+    except Refusal as refusal:
+        raise _FailedAt(index, refusal) from refusal
+
+
+class Endpoint:
+    """An ASGI application around one method of Api: every outcome leaves as one response, errors in one shape."""
+
+    def __init__(self, answer: Callable[[Scope, Receive], Awaitable[Response]]) -> None:
+        self._answer = answer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            response = await self._answer(scope, receive)
+        except ClientGone:
+            return
+        except Refusal as refusal:
+            response = rest_json.refuse_with(refusal)
+        except StoreError as error:
+            response = rest_json.refuse_with(ServiceUnavailable(str(error)))
+        except Exception:
+            incident = str(uuid.uuid4())
+            log.exception("internal error %s at %s %s", incident, scope["method"], scope["path"])
+            text = f"internal error; the control plane's log has it under {incident}"
+            response = rest_json.refuse_with(InternalServerError(text))
+        await deliver(response, send)
+
+
+async def deliver(response: Response, send: Send) -> None:
+    """Sends a response as AWS's services do: JSON, with a request id."""
+    headers = {
+        "content-type": "application/json",
+        "content-length": str(len(response.body)),
+        "x-amzn-requestid": str(uuid.uuid4()),
+        **response.headers,
+    }
+    raw = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": response.status, "headers": raw})
+    await send({"type": "http.response.body", "body": response.body})
+
+
+def _text(value: bytes | None) -> str | None:
+    return None if value is None else value.decode("latin-1")

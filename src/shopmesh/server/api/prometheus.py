@@ -1,0 +1,183 @@
+"""What Prometheus reads of the control plane: GET /metrics, in its text format.
+
+https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format
+"""
+
+from __future__ import annotations
+
+import hmac
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from shopmesh.appmesh.catalogue import Finding
+from shopmesh.server.config import ConfigError
+from shopmesh.server.grpc.proxies import Change, Proxies, ProxyStatus
+from shopmesh.server.grpc.shared_token import read_token
+from shopmesh.server.replicas import Answer, Question, Replicas
+from shopmesh.server.store.store import Store
+from shopmesh.server.traffic import splits
+
+PATH = "/metrics"
+WINDOW_SECONDS = 60.0
+"""Over which the seen shares are counted."""
+_CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+Sample = tuple[Mapping[str, str], float]
+
+
+class Gauge(NamedTuple):
+    """One family: everything told here may fall as well as rise."""
+
+    name: str
+    help: str
+    samples: Sequence[Sample]
+
+
+class Exposition:
+    """The route of /metrics. Whoever has the token of the proxies may read it: it tells less than any proxy is given.
+
+    Of several replicas each is scraped: what adds up (proxies, changes) is its own, what does not is that of all.
+    `token_file` None: the check of signatures around it is the only one.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        proxies: Proxies,
+        replicas: Replicas,
+        findings: Callable[[Answer], Iterable[Finding]],
+        token_file: Path | None,
+    ) -> None:
+        self._store = store
+        self._proxies = proxies
+        self._replicas = replicas
+        self._findings = findings
+        self._token_file = token_file
+
+    def route(self) -> Route:
+        return Route(PATH, self._answer)
+
+    async def _answer(self, request: Request) -> Response:
+        self._require_token(request)
+        answer = await self._replicas.ask(Question(proxies=True, spans=(time.time() - WINDOW_SECONDS,)))
+        gauges = (
+            *of_splits(splits.splits(self._store.state, answer.told.counted[0])),
+            *of_proxies(self._proxies.statuses()),
+            *of_changes(self._store.revision, self._proxies.changes),
+            of_findings(self._findings(answer)),
+        )
+        return Response("".join(line + "\n" for gauge in gauges for line in lines(gauge)), media_type=_CONTENT_TYPE)
+
+    def _require_token(self, request: Request) -> None:
+        if self._token_file is None:
+            return
+        try:
+            wanted = f"Bearer {read_token(self._token_file)}"
+        except ConfigError as error:
+            raise HTTPException(503, "the control plane cannot read its token file; see its log") from error
+        if not hmac.compare_digest(request.headers.get("authorization", "").encode(), wanted.encode()):
+            raise HTTPException(401, f"{PATH} wants the proxies' token: authorization: Bearer …")
+
+
+def of_splits(found: Iterable[Mapping[str, Any]]) -> tuple[Gauge, Gauge]:
+    """What each version was meant to get and what it got, of the entries that `splits.splits` gives."""
+    target: list[Sample] = []
+    seen: list[Sample] = []
+    for split in found:
+        for one in split["targets"]:
+            labels = {
+                "mesh": split["mesh"],
+                "virtual_service": split["virtualService"],
+                "route": split["route"],
+                "virtual_node": one["virtualNode"],
+                "port": str(one["port"] or ""),
+            }
+            target.append((labels, one["share"]))
+            if one["seen"] is not None:
+                seen.append((labels, one["seen"]))
+    return (
+        Gauge("shopmesh_target_share", "The share of a version by the route's weights, from 0 to 1", target),
+        Gauge(
+            "shopmesh_seen_share",
+            f"The share that it got by its callers' proxies in the last {WINDOW_SECONDS:g} s; absent without requests",
+            seen,
+        ),
+    )
+
+
+def of_proxies(statuses: Iterable[ProxyStatus]) -> tuple[Gauge, ...]:
+    """How many proxies of each virtual node or gateway are where they should be."""
+    counts = {name: Counter[tuple[str, str, str]]() for name in _PROXIES}
+    for status in statuses:
+        of = (status.mesh, status.kind, status.name)
+        told = {
+            "connected": status.connected,
+            "in_step": status.in_step,
+            "declared": status.declared,
+            "refusing": status.refused is not None,
+        }
+        for name, counter in counts.items():
+            counter[of] += told[name]
+    return tuple(
+        Gauge(
+            f"shopmesh_proxies_{name}",
+            _PROXIES[name],
+            [({"mesh": mesh, "kind": kind, "name": of}, count) for (mesh, kind, of), count in sorted(counter.items())],
+        )
+        for name, counter in counts.items()
+    )
+
+
+_PROXIES = {
+    "connected": "Proxies with an open stream",
+    "in_step": "Proxies that have acknowledged everything they were sent",
+    "declared": "Proxies that others send requests to",
+    "refusing": "Proxies that refused something and go on with what they had",
+}
+
+
+def of_changes(revision: int, changes: Sequence[Change]) -> tuple[Gauge, ...]:
+    """The newest revision, and how long the last change that all proxies have took to reach the slowest."""
+    took = next((one.milliseconds for one in reversed(changes) if one.milliseconds is not None), None)
+    return (
+        Gauge("shopmesh_revision", "The number of the newest change", [({}, revision)]),
+        Gauge(
+            "shopmesh_changes_pending",
+            "Changes that a connected proxy has not acknowledged yet",
+            [({}, sum(not one.converged for one in changes))],
+        ),
+        Gauge(
+            "shopmesh_convergence_seconds",
+            "From the last change to its acknowledgement by the slowest proxy",
+            [] if took is None else [({}, took / 1000)],
+        ),
+    )
+
+
+def of_findings(found: Iterable[Finding]) -> Gauge:
+    """How many findings `shopmesh doctor` would show, by severity; 0 is told too."""
+    counts = Counter({"error": 0, "warning": 0})
+    counts.update(one.severity for one in found)
+    samples: list[Sample] = [({"severity": severity}, count) for severity, count in sorted(counts.items())]
+    return Gauge("shopmesh_findings", "What shopmesh doctor finds", samples)
+
+
+def lines(gauge: Gauge) -> Iterator[str]:
+    """A family in Prometheus's text format."""
+    yield f"# HELP {gauge.name} {gauge.help}"
+    yield f"# TYPE {gauge.name} gauge"
+    for labels, value in gauge.samples:
+        told = ",".join(f'{name}="{_escaped(text)}"' for name, text in labels.items())
+        yield f"{gauge.name}{{{told}}} {value:.10g}" if told else f"{gauge.name} {value:.10g}"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

@@ -1,0 +1,210 @@
+"""What App Mesh's API has no words for, served beside it under /shopmesh/v1/: proxies, splits, findings, changes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from shopmesh.appmesh.api.validation import quote
+from shopmesh.appmesh.catalogue import Finding
+from shopmesh.appmesh.catalogue.running import STORE_LOST_CHANGES, UNREACHABLE_REPLICA
+from shopmesh.appmesh.host_policy import STRICT, HostPolicy
+from shopmesh.appmesh.store import Key
+from shopmesh.server.grpc.proxies import Proxies
+from shopmesh.server.live_findings import Findings, LookAtProxies, nothing_more
+from shopmesh.server.replicas import Answer, ChangeStatus, Question, Replicas
+from shopmesh.server.replicas.merge import of_revision
+from shopmesh.server.replicas.peer_protocol import proxy_document
+from shopmesh.server.store.store import Store
+from shopmesh.server.traffic import splits
+from shopmesh.server.traffic.figures import Caller, Figures
+from shopmesh.xds.instances import withdraw
+from shopmesh.xds.node import Identity
+
+DEFAULT_WINDOW = 10.0
+LONGEST_WAIT = 60.0
+MOST_STREAMS = 64
+"""Open event streams; one more is refused, so that forgotten browsers cannot pile up."""
+MOST_DIGITS = 18
+"""Of a revision: as many as 64 bits hold."""
+STILL_HERE_SECONDS = 15.0
+ASK_AGAIN_SECONDS, ASK_PAUSE_SECONDS = 1.0, 0.1
+"""How soon an event stream asks other replicas again, and how soon at the earliest."""
+
+
+class Observe:
+    """The routes below /shopmesh/v1/ that read; and the one that withdraws a proxy.
+
+    What proxies are or counted is asked of all replicas; where there may be several, an answer says how many answered.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        proxies: Proxies,
+        figures: Figures,
+        replicas: Replicas,
+        look: LookAtProxies = nothing_more,
+        host_policy: HostPolicy = STRICT,
+    ) -> None:
+        """`look` finds what there is beside `server.findings`."""
+        self._look = look
+        self._store = store
+        self._proxies = proxies
+        self._figures = figures
+        self._replicas = replicas
+        self._streams = 0
+        self._found = Findings(store.state, host_policy)
+        store.subscribe(self._found.committed)
+
+    def routes(self) -> list[Route]:
+        return [
+            Route("/shopmesh/v1/proxies", self._list_proxies),
+            Route("/shopmesh/v1/proxies/{mesh}/{kind}/{name}/{instance}", self._withdraw, methods=["DELETE"]),
+            Route("/shopmesh/v1/splits", self._splits),
+            Route("/shopmesh/v1/figures", self._counts),
+            Route("/shopmesh/v1/findings", self._findings),
+            Route("/shopmesh/v1/changes", self._changes),
+            Route("/shopmesh/v1/changes/{revision}", self._change),
+        ]
+
+    async def _list_proxies(self, _: Request) -> Response:
+        answer = await self._replicas.ask(Question(proxies=True))
+        return self._answered(answer, {"proxies": [proxy_document(status) for status in answer.told.proxies]})
+
+    async def _withdraw(self, request: Request) -> Response:
+        mesh, kind, name, instance = (request.path_params[part] for part in ("mesh", "kind", "name", "instance"))
+        identity = Identity(mesh, kind, name, instance)
+        found = await self._store.submit(lambda transaction: withdraw(transaction, identity, time.time()))
+        if not found:
+            raise HTTPException(404, f"no instance {instance} of {kind} {name} is declared in the mesh {mesh}")
+        self._figures.forget(Caller(mesh, kind, name), instance)
+        return JSONResponse({"revision": self._store.revision})
+
+    async def _splits(self, request: Request) -> Response:
+        begin, window = _span(request)
+        answer = await self._replicas.ask(Question(spans=(begin,)))
+        found = splits.splits(self._store.state, answer.told.counted[0], request.query_params.get("mesh"))
+        return self._answered(answer, {"window": window, "splits": found})
+
+    async def _counts(self, request: Request) -> Response:
+        begin, window = _span(request)
+        answer = await self._replicas.ask(Question(spans=(begin,)))
+        found = splits.counts(answer.told.counted[0], request.query_params.get("mesh"))
+        return self._answered(answer, {"window": window, "figures": found})
+
+    async def _findings(self, request: Request) -> Response:
+        """Of all meshes, or of the one asked for and of those that concern no mesh."""
+        mesh = request.query_params.get("mesh")
+        answer = await self._replicas.ask(Question(proxies=True))
+        found = [one.to_document() for one in self.findings(answer) if mesh is None or one.mesh in ("", mesh)]
+        return self._answered(answer, {"findings": found})
+
+    def findings(self, answer: Answer) -> list[Finding]:
+        """What all replicas' proxies show, and who did not answer."""
+        told = answer.told
+        found = self._found.of(told.proxies, told.findings, told.certificate_days)
+        found += self._look(told.proxies)
+        found += [
+            UNREACHABLE_REPLICA.at(Key("replica", (one.name,)), f"did not answer: {one.why}") for one in answer.missing
+        ]
+        found += [STORE_LOST_CHANGES.at(Key("store", (one.store,)), one.what) for one in self._store.losses()]
+        return sorted(found, key=lambda one: one.order)
+
+    async def _changes(self, request: Request) -> Response:
+        after = int(_number(request, "after", 0.0))
+        if "text/event-stream" in request.headers.get("accept", ""):
+            if self._streams >= MOST_STREAMS:
+                raise HTTPException(503, f"{MOST_STREAMS} event streams are open already; close one")
+            return StreamingResponse(self._events(after), media_type="text/event-stream")
+        answer = await self._replicas.ask(Question(changes=after))
+        changes = [change.to_document() for change in answer.told.changes]
+        return self._answered(answer, {"revision": answer.told.revision, "changes": changes})
+
+    async def _change(self, request: Request) -> Response:
+        revision = _revision(request.path_params["revision"])
+        wait = min(_number(request, "wait", 0.0), LONGEST_WAIT)
+        converged = (await self._replicas.converged(revision, wait)).told.converged
+        answer = await self._replicas.ask(Question(changes=max(revision - 1, 0)))
+        if (change := of_revision(answer.told, revision, converged, time.time())) is not None:
+            return self._answered(answer, change.to_document())
+        raise HTTPException(404, f"change {revision} is not known; the newest is {answer.told.revision}")
+
+    def _answered(self, answer: Answer, document: dict[str, Any]) -> Response:
+        return JSONResponse({**document, "replicas": answer.counts()} if self._replicas.several else document)
+
+    async def _events(self, after: int) -> AsyncIterator[str]:
+        """One event a change, each when it has converged; a comment every 15 s keeps the stream open.
+
+        What happens here wakes it. Other replicas are asked then, and once a second while a change is under way.
+        """
+        self._streams += 1
+        moved = asyncio.Event()
+        self._proxies.subscribe(moved.set)
+        told: set[tuple[int, tuple[str, ...]]] = set()
+        try:
+            while True:
+                moved.clear()
+                waiting: list[ChangeStatus] = []
+                changes = (await self._replicas.ask(Question(changes=after))).told.changes
+                for change in changes:
+                    this = (change.revision, change.resources)
+                    if not change.converged:
+                        waiting.append(change)
+                    elif this not in told:
+                        told.add(this)
+                        yield f"id: {change.revision}\nevent: change\ndata: {json.dumps(change.to_document())}\n\n"
+                if changes:
+                    # Several may share a revision: it is done with when all of them are told.
+                    after = waiting[0].after if waiting else changes[-1].revision
+                told = {this for this in told if this[0] > after}
+                asking = bool(waiting) and self._replicas.several
+                if self._replicas.several:
+                    await asyncio.sleep(ASK_PAUSE_SECONDS)
+                try:
+                    await asyncio.wait_for(moved.wait(), ASK_AGAIN_SECONDS if asking else STILL_HERE_SECONDS)
+                except TimeoutError:
+                    if not asking:
+                        yield ": still here\n\n"
+        finally:
+            self._proxies.unsubscribe(moved.set)
+            self._streams -= 1
+
+
+def _span(request: Request) -> tuple[float, float]:
+    """Since when to count, and how many seconds that is: `since` (seconds since 1970) or `window` (seconds)."""
+    now = time.time()
+    if "since" in request.query_params:
+        begin = _number(request, "since", now)
+        return begin, max(0.0, now - begin)
+    window = _number(request, "window", DEFAULT_WINDOW)
+    return now - window, window
+
+
+def _revision(text: str) -> int:
+    """The number of a change; HTTPException 404 for what no change is ever called."""
+    # A converter of Starlette's would pass thousands of digits to int(), which takes 4,300.
+    if not (text.isascii() and text.isdigit() and len(text) <= MOST_DIGITS):
+        raise HTTPException(404, f"{quote(text)} is no change; a change has a number of at most {MOST_DIGITS} digits")
+    return int(text)
+
+
+def _number(request: Request, name: str, default: float) -> float:
+    text = request.query_params.get(name)
+    if text is None:
+        return default
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 2**53:
+        raise HTTPException(400, f"{name}={quote(text)} is not a number from 0 on")
+    return value

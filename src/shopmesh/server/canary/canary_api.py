@@ -1,0 +1,350 @@
+"""Canaries over HTTP, and what the control plane does about them by itself.
+
+GET  /shopmesh/v1/canaries                            all, or those of a `mesh`
+POST /shopmesh/v1/canaries                            begins one
+GET  /shopmesh/v1/canaries/{mesh}/{router}/{route}    one, with what was counted in its stage
+POST /shopmesh/v1/canaries/{mesh}/{router}/{route}    {"action": "renew" | "advance" | "turn back" | …}
+
+By itself: one that nobody renews is turned back, one whose route others change is stopped, and one whose route is
+deleted is forgotten. Of several replicas the leader does so, and counts the leases; the others hand POSTs on to it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+from starlette.routing import BaseRoute, Route
+from starlette.types import Receive, Scope
+
+from shopmesh.appmesh import resolved
+from shopmesh.appmesh.api import rest_json
+from shopmesh.appmesh.api.rest_json import Response
+from shopmesh.appmesh.context import Context
+from shopmesh.appmesh.errors import BadRequest, Conflict, MethodNotAllowed, NotFound, Refusal, ServiceUnavailable
+from shopmesh.appmesh.kinds import describe
+from shopmesh.appmesh.store import Key, Resource, Transaction, View
+from shopmesh.canary import canary_state, plan, transitions
+from shopmesh.canary.canary_state import Canary
+from shopmesh.server.api.app_mesh import Endpoint
+from shopmesh.server.api.body import header, read
+from shopmesh.server.canary.leases import Leases
+from shopmesh.server.replicas import ALONE, FORWARDED, Leadership, PeerError, Question, Replicas
+from shopmesh.server.replicas.peer_protocol import MOST_SPANS, Counted
+from shopmesh.server.store.store import Commit, Store, StoreError
+from shopmesh.server.traffic.figures import Tally
+from shopmesh.server.traffic.splits import finite
+from shopmesh.xds import names
+
+log = logging.getLogger(__name__)
+
+AGAIN_SECONDS = 1.0
+"""After which a turning back that the disk refused is tried once more."""
+FORWARD_SECONDS = 8.0
+CATCH_UP_SECONDS = 1.0
+
+
+class Canaries:
+    """All canaries of a store; its timers belong to the running loop while it is `looked_after`."""
+
+    def __init__(
+        self, store: Store, context: Callable[[], Context], replicas: Replicas, leadership: Leadership = ALONE
+    ) -> None:
+        self._store = store
+        self._context = context
+        self._replicas = replicas
+        self._leadership = leadership
+        self._looking_after = False
+        self._leading = False
+        self._leases = Leases(self._lapsed)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._moved = asyncio.Event()
+        store.subscribe(self._committed)
+
+    def routes(self) -> list[BaseRoute]:
+        return [
+            Route("/shopmesh/v1/canaries", Endpoint(self._all)),
+            Route("/shopmesh/v1/canaries/{mesh}/{router}/{route}", Endpoint(self._one)),
+        ]
+
+    @contextlib.asynccontextmanager
+    async def looked_after(self) -> AsyncIterator[None]:
+        """Takes over what the store holds whenever this replica begins to lead, and lets go when it ceases to."""
+        self._leadership.subscribe(self._led)
+        self._looking_after = True
+        self._led()
+        try:
+            yield
+        finally:
+            self._looking_after = False
+            tasks = [*self._tasks]
+            self._led()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _led(self) -> None:
+        leading = self._looking_after and self._leadership.leading
+        if leading == self._leading:
+            return
+        self._leading = leading
+        if not leading:
+            # Another may lead already: from now on nothing is turned back here.
+            self._leases.close()
+            for task in self._tasks:
+                task.cancel()
+            return
+        # Each for a whole lease: nobody could renew while nobody led.
+        for resource in [one for one in self._store.state if one.key.kind == canary_state.KIND]:
+            if (canary := _readable(resource)) is not None:
+                self._watch(resource.key, canary)
+                self._soon(resource.key, transitions.settle)
+
+    async def _all(self, scope: Scope, receive: Receive) -> Response:
+        match scope["method"]:
+            case "GET" | "HEAD":
+                query = dict(part.partition("=")[::2] for part in scope["query_string"].decode("latin-1").split("&"))
+                stored = [one for one in self._store.state if one.key.kind == canary_state.KIND]
+                keys = [one.key for one in stored if _readable(one) is not None]
+                wanted = [key for key in sorted(keys) if query.get("mesh") in (None, key.mesh)]
+                return Response(200, rest_json.dump({"canaries": await self._all_shown(wanted)}))
+            case "POST":
+                return await self._by_the_leader(scope, receive, self._start)
+        raise MethodNotAllowed(f"{scope['method']} is not allowed here, GET and POST are", ("GET", "POST"))
+
+    async def _one(self, scope: Scope, receive: Receive) -> Response:
+        path = scope["path_params"]
+        route = Key("route", (path["mesh"], path["router"], path["route"]))
+        match scope["method"]:
+            case "GET" | "HEAD":
+                return Response(200, rest_json.dump(await self._shown(canary_state.key(route))))
+            case "POST":
+                return await self._by_the_leader(scope, receive, lambda asked: self._act(route, asked))
+        raise MethodNotAllowed(f"{scope['method']} is not allowed here, GET and POST are", ("GET", "POST"))
+
+    async def _by_the_leader(
+        self, scope: Scope, receive: Receive, work: Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
+    ) -> Response:
+        """What `work` answers, or what the replica that leads does."""
+        body = await read(scope, receive)
+        if self._leading and self._leadership.leading:
+            return Response(200, rest_json.dump(await work(rest_json.load_object(body))))
+        leader = self._leadership.holder
+        if leader is None or leader == self._replicas.id or header(scope, FORWARDED.encode()) is not None:
+            return _nobody_leads("no replica of the control plane leads at the moment")
+        try:
+            answer = await self._replicas.forward(leader, scope["raw_path"].decode("latin-1"), body, FORWARD_SECONDS)
+        except PeerError as error:
+            return _nobody_leads(f"the replica of the control plane that leads does not answer: {error}")
+        if answer.status == 200:
+            await self._caught_up(answer)
+        return answer
+
+    async def _caught_up(self, answer: Response) -> None:
+        """Whoever reads here next reads what the leader has written."""
+        revision = json.loads(answer.body)["revision"]
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CATCH_UP_SECONDS):
+                while self._store.revision < revision:
+                    self._moved.clear()
+                    await self._moved.wait()
+
+    async def _start(self, asked: dict[str, Any]) -> dict[str, Any]:
+        try:
+            wanted = plan.read(asked.get("plan"))
+        except plan.PlanError as error:
+            raise BadRequest(f"plan: {error}") from error
+        route = Key("route", tuple(_text(asked, name) for name in ("mesh", "virtualRouter", "route")))
+        service, owner, lease = _text(asked, "service"), _text(asked, "owner"), asked.get("lease")
+        shortest, longest = canary_state.SHORTEST_LEASE, canary_state.LONGEST_LEASE
+        if isinstance(lease, bool) or not isinstance(lease, int | float) or not shortest <= lease <= longest:
+            raise BadRequest(f"lease: {lease!r} is no number of seconds from {shortest:g} to {longest:g}")
+        await self._store.submit(lambda t: transitions.start(route, service, wanted, owner, lease, t, self._context()))
+        return await self._shown(canary_state.key(route))
+
+    async def _act(self, route: Key, asked: dict[str, Any]) -> dict[str, Any]:
+        action, key = _text(asked, "action"), canary_state.key(route)
+        canary = self._canary(key)
+        if action == "renew":
+            if canary.running:
+                if asked.get("owner") != canary.owner:
+                    raise Conflict(f"another run looks after the canary of {describe(route)} now")
+                self._leases.renew(key, canary.lease)
+            return await self._shown(key)
+        seen = await self._seen(key, canary)
+        stage, reason = asked.get("stage"), str(asked.get("reason") or "by hand")[:1000]
+        work: Callable[[Transaction, Context], Canary]
+        match action:
+            case "advance":
+                at = stage if isinstance(stage, int) else canary.stage
+                work = lambda t, c: transitions.advance(route, at, reason, seen, t, c)  # noqa: E731
+            case "turn back":
+                work = lambda t, c: transitions.turn_back(route, reason, seen, t, c)  # noqa: E731
+            case "pause":
+                work = lambda t, c: transitions.pause(route, t, c)  # noqa: E731
+            case "resume":
+                owner = _text(asked, "owner")
+                work = lambda t, c: transitions.resume(route, owner, t, c)  # noqa: E731
+            case _:
+                raise BadRequest(f"action: {action!r} is none of renew, advance, turn back, pause, resume")
+        await self._store.submit(lambda transaction: work(transaction, self._context()))
+        return await self._shown(key)
+
+    def _canary(self, key: Key) -> Canary:
+        found = self._store.state.get(key)
+        canary = None if found is None else _readable(found)
+        if canary is None:
+            raise _without_canary(key)
+        return canary
+
+    async def _shown(self, key: Key) -> dict[str, Any]:
+        for shown in await self._all_shown([key]):
+            return shown
+        raise _without_canary(key)
+
+    async def _all_shown(self, keys: Sequence[Key]) -> list[dict[str, Any]]:
+        """Those that are still there once all replicas have been asked what they counted."""
+        spans = sorted({self._canary(key).since for key in keys})
+        counted: dict[float, Counted] = {}
+        counts: dict[str, int] = {}
+        for start in range(0, len(spans), MOST_SPANS):
+            some = tuple(spans[start : start + MOST_SPANS])
+            answer = await self._replicas.ask(Question(spans=some))
+            counted |= zip(some, answer.told.counted, strict=True)
+            counts = {**answer.counts(), "answered": min(counts.get("answered", answer.asked), answer.answered)}
+        more = {"replicas": counts} if self._replicas.several else {}
+        found = [(key, resource) for key in keys if (resource := self._store.state.get(key)) is not None]
+        readable = [(key, canary) for key, one in found if (canary := _readable(one)) is not None]
+        return [{**self._document(key, canary, counted), **more} for key, canary in readable]
+
+    def _document(self, key: Key, canary: Canary, counted: Mapping[float, Counted]) -> dict[str, Any]:
+        mesh, router, route = key.path
+        return {
+            **canary_state.document(canary),
+            "mesh": mesh,
+            "virtualRouter": router,
+            "route": route,
+            "called": canary.plan.called(canary.stage),
+            "weight": canary.weight,
+            "now": self._context().now,
+            "revision": self._store.revision,
+            # A stage that has begun only now has seen nothing.
+            "seen": seen(self._store.state, key, canary, counted.get(canary.since, ())),
+        }
+
+    async def _seen(self, key: Key, canary: Canary) -> dict[str, Any]:
+        """What was counted of both versions since the stage began."""
+        answer = await self._replicas.ask(Question(spans=(canary.since,)))
+        return seen(self._store.state, key, canary, answer.told.counted[0])
+
+    def _committed(self, commit: Commit) -> None:
+        self._moved.set()
+        if not self._leading:
+            return
+        for change in commit.changes:
+            if change.key.kind == canary_state.KIND:
+                self._watch(change.key, None if change.after is None else _readable(change.after))
+            elif change.key.kind == "route" and self._store.state.get(canary_state.key(change.key)) is not None:
+                self._soon(canary_state.key(change.key), transitions.settle)
+
+    def _watch(self, key: Key, canary: Canary | None) -> None:
+        if canary is None or not canary.running:
+            self._leases.end(key)
+        elif key not in self._leases:
+            self._leases.renew(key, canary.lease)
+
+    def _lapsed(self, key: Key) -> None:
+        if not self._leadership.leading:
+            # Nobody could tell this loop yet that it is over, and perhaps it is taken up again.
+            found = self._store.state.get(key)
+            if found is not None and (canary := _readable(found)) is not None:
+                self._leases.renew(key, canary.lease)
+            return
+        log.warning("nobody looks after the canary of %s any more: back", describe(canary_state.route_of(key)))
+        self._soon(key, transitions.lapse)
+
+    def _soon(self, key: Key, work: Callable[[Key, Transaction, Context], Canary | None]) -> None:
+        task = asyncio.get_running_loop().create_task(self._do(key, work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _do(self, key: Key, work: Callable[[Key, Transaction, Context], Canary | None]) -> None:
+        route = canary_state.route_of(key)
+        while True:
+            try:
+                await self._store.submit(lambda transaction: work(route, transaction, self._context()))
+                return
+            except StoreError as error:
+                log.error("the canary of %s: %s", describe(route), error)
+            except Refusal as refusal:
+                # What it turns back to may be gone: a person has to decide then, and the route is as it was.
+                log.error("the canary of %s: %s", describe(route), refusal.message)
+                return
+            except Exception:
+                # One canary that cannot be looked after is no reason to leave the others alone.
+                log.exception("the canary of %s of mesh %s cannot be looked after", describe(route), route.mesh)
+                return
+            await asyncio.sleep(AGAIN_SECONDS)
+
+
+def seen(view: View, key: Key, canary: Canary, counted: Counted) -> dict[str, Any]:
+    """What the callers' Envoys counted of the canary and of the stable version since the stage began.
+
+    `counted` is all that was counted since then. While requests are mirrored, the canary's are the copies.
+    """
+    route = view.get(canary_state.route_of(key))
+    clusters: dict[str, str] = {}
+    for target in resolved.route(view, route).weights if route is not None else ():
+        version = "canary" if target.node == canary.plan.to else "stable"
+        copies = version == "canary" and canary.trying("mirror")
+        clusters[names.counted_as(names.egress_cluster(target._replace(mirror=copies)))] = version
+    tallies = {"canary": Tally(), "stable": Tally()}
+    for caller, cluster, tally in counted:
+        if caller.mesh == key.mesh and cluster in clusters:
+            tallies[clusters[cluster]].add(tally)
+    return {version: _counts(tally, canary.plan.max_p99) for version, tally in tallies.items()}
+
+
+def _counts(tally: Tally, max_p99: float | None) -> dict[str, Any]:
+    """What a verdict is made of. Of a proxy that reports more errors than requests, no more than the requests count."""
+    requests = int(tally.requests)
+    return {
+        "requests": requests,
+        "errors": min(int(tally.errors), requests),
+        "slower": min(tally.slower(max_p99), requests) if max_p99 is not None else 0,
+        "p99": finite(tally.quantile(0.99)),
+    }
+
+
+def _readable(resource: Resource) -> Canary | None:
+    """The canary that a resource of the store holds; None, and a line in the log, where its record is not one."""
+    try:
+        return canary_state.of(resource)
+    except canary_state.RecordError as error:
+        route = canary_state.route_of(resource.key)
+        log.error(
+            "the record of the canary of %s of mesh %s cannot be read, and nobody looks after it: %s; "
+            "start a new canary on the route, or delete the route",
+            describe(route),
+            route.mesh,
+            error,
+        )
+        return None
+
+
+def _without_canary(key: Key) -> NotFound:
+    return NotFound(f"{describe(canary_state.route_of(key))} of mesh {key.mesh} has no canary")
+
+
+def _nobody_leads(message: str) -> Response:
+    refused = rest_json.refuse_with(ServiceUnavailable(f"{message}; ask again in a moment"))
+    return Response(refused.status, refused.body, {**refused.headers, "retry-after": "1"})
+
+
+def _text(asked: dict[str, Any], name: str) -> str:
+    value = asked.get(name)
+    if not isinstance(value, str) or not 1 <= len(value) <= 255:
+        raise BadRequest(f"{name}: {value!r} is no text of 1 to 255 characters")
+    return value

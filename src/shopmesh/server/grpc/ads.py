@@ -1,0 +1,256 @@
+"""ADS: what each proxy should have, kept up with the store.
+
+commit ─► parts that changed ─► snapshots that changed ─► their proxies' conversations ─► transport
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+import grpc
+from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryRequest
+from google.protobuf.message import DecodeError
+
+from shopmesh.appmesh.catalogue import Finding
+from shopmesh.appmesh.catalogue.translation import CONFIGURATION_FAILED
+from shopmesh.appmesh.host_policy import STRICT, HostPolicy
+from shopmesh.server.grpc import ads_transport, stream_auth
+from shopmesh.server.grpc.ads_transport import MOST_STREAMS, OpenStreams, StreamError, grpc_server
+from shopmesh.server.grpc.instance_registry import Instances
+from shopmesh.server.grpc.proxies import Proxies
+from shopmesh.server.store.store import Commit, Store
+from shopmesh.server.traffic.sent_clusters import SentClusters
+from shopmesh.xds.incremental import Parts
+from shopmesh.xds.node import NodeError, ProxyNode, Shape, parse
+from shopmesh.xds.snapshot import Snapshot, snapshot
+from shopmesh.xds.stream.delta_stream import Conversation
+from shopmesh.xds.stream.responses import Responses
+from shopmesh.xds.stream.subscription_state import LimitError
+
+__all__ = ["Ads", "grpc_server"]
+
+log = logging.getLogger(__name__)
+
+RETRY_SECONDS = 5.0
+"""After that a proxy is asked once more to load the certificates that it could not: its files may be there by now."""
+
+WOKEN_AT_ONCE = 256
+"""Streams woken before the loop may do something else: an API call never waits for thousands."""
+
+
+@dataclass(eq=False)
+class _Group:
+    """The proxies of one shape, and the snapshot that they share; None while their virtual node does not exist.
+
+    `readers` are those who look at `clusters`.
+    """
+
+    snapshot: Snapshot | None = None
+    clusters: SentClusters = field(default_factory=SentClusters)
+    sessions: set[AdsSession] = field(default_factory=set)
+    readers: int = 0
+    failure: Finding | None = None
+
+
+class Ads:
+    """Serves every proxy that connects; subscribes itself to the store's commits."""
+
+    def __init__(
+        self,
+        store: Store,
+        proxies: Proxies,
+        clock: Callable[[], float] = time.time,
+        most_streams: int = MOST_STREAMS,
+        retry_seconds: float = RETRY_SECONDS,
+        declares: bool = True,
+        host_policy: HostPolicy = STRICT,
+    ) -> None:
+        """`declares` is whether what proxies say of their addresses counts."""
+        self.responses = Responses()
+        self.proxies = proxies
+        self.retry_seconds = retry_seconds
+        self._store = store
+        self._streams = OpenStreams(most_streams)
+        self._parts = Parts(store.state, host_policy)
+        self._groups: dict[Shape, _Group] = {}
+        self.instances = Instances(store, clock, declares)
+        proxies.begin(store, self._findings)
+        store.subscribe(self._committed)
+
+    def add_to(self, server: grpc.aio.Server) -> None:
+        ads_transport.add_to(server, self.open)
+
+    def open(self, wake: Callable[[], None]) -> AdsSession:
+        """A session for one stream; raises `StreamError` when there are too many."""
+        session = AdsSession(self, wake)
+        session.held.enter_context(self._streams.one())
+        return session
+
+    # what sessions call
+
+    @contextlib.contextmanager
+    def clusters_of(self, node: ProxyNode) -> Iterator[SentClusters]:
+        """The clusters that a proxy like that one was sent, kept up to date inside the `with` block.
+
+        They follow from the node alone, so its stream of ADS may be at another replica.
+        """
+        group = self._group(node.shape)
+        group.readers += 1
+        try:
+            yield group.clusters
+        finally:
+            group.readers -= 1
+            self._release(node.shape, group)
+
+    def join(self, session: AdsSession, node: ProxyNode) -> None:
+        """Takes in the proxy of a session; raises `StreamError` when it has too many streams."""
+        session.held.enter_context(self._streams.of(node.identity))
+        group = self._group(node.shape)
+        group.sessions.add(session)
+        if group.snapshot is not None:
+            session.conversation.offer(group.snapshot)
+        self.proxies.connected(node.identity, node.address, session.conversation)
+
+    def leave(self, session: AdsSession, node: ProxyNode | None) -> None:
+        session.held.close()
+        if node is None:
+            return
+        self.proxies.gone(node.identity, session.conversation)
+        group = self._groups.get(node.shape)
+        if group is not None:
+            group.sessions.discard(session)
+            self._release(node.shape, group)
+
+    def _group(self, shape: Shape) -> _Group:
+        group = self._groups.get(shape)
+        if group is None:
+            group = self._groups[shape] = _Group()
+            self._build(shape, group)
+        return group
+
+    def _release(self, shape: Shape, group: _Group) -> None:
+        if not group.sessions and not group.readers:
+            del self._groups[shape]
+            self._parts.release(snapshot, shape)
+
+    # what the store calls
+
+    def _committed(self, commit: Commit) -> None:
+        for change in commit.changes:
+            if change.key.kind == "instance":
+                self.proxies.declared(change.key, change.after)
+        concerned: list[AdsSession] = []
+        for root in self._parts.changed([change.key for change in commit.changes]):
+            (shape,) = root.arguments
+            if isinstance(shape, Shape) and (group := self._groups.get(shape)) is not None:
+                concerned.extend(self._rebuilt(shape, group))
+        self._parts.collect()
+        self.proxies.committed(commit, [one.node.identity for one in concerned if one.node is not None])
+        self._wake(concerned)
+
+    def _rebuilt(self, shape: Shape, group: _Group) -> Iterable[AdsSession]:
+        before = group.snapshot
+        self._build(shape, group)
+        after = group.snapshot
+        if after is None or after is before:
+            # A node that is deleted takes nothing from its proxies: they go on with what they have.
+            return ()
+        for session in group.sessions:
+            session.offer(after)
+        return group.sessions if before is None or before.version != after.version else ()
+
+    def _build(self, shape: Shape, group: _Group) -> None:
+        try:
+            group.snapshot, group.failure = self._parts.root(snapshot, shape), None
+            group.clusters.update(group.snapshot["clusters"] if group.snapshot is not None else None)
+        except Exception as error:
+            # One mesh that we cannot translate must not keep the others from their changes.
+            log.exception("the configuration of %s %s/%s could not be made", shape.kind, shape.mesh, shape.name)
+            what = f"has proxies whose configuration could not be made: {error!r}"
+            group.failure = CONFIGURATION_FAILED.at(shape.resource, what)
+
+    def _wake(self, sessions: list[AdsSession]) -> None:
+        for session in sessions[:WOKEN_AT_ONCE]:
+            session.wake()
+        if len(sessions) > WOKEN_AT_ONCE:
+            asyncio.get_running_loop().call_soon(self._wake, sessions[WOKEN_AT_ONCE:])
+
+    def _findings(self) -> list[Finding]:
+        found: set[Finding] = set()
+        for group in self._groups.values():
+            if group.failure is not None:
+                found.add(group.failure)
+            if group.snapshot is not None:
+                found.update(group.snapshot.findings)
+        return sorted(found, key=lambda one: one.order)
+
+
+class AdsSession:
+    """One proxy's stream: its node, then its conversation."""
+
+    __slots__ = ("_ads", "_listening", "_retrying", "_speaker", "conversation", "held", "node", "wake")
+
+    def __init__(self, ads: Ads, wake: Callable[[], None]) -> None:
+        self._ads = ads
+        self._listening = False
+        self._retrying: asyncio.TimerHandle | None = None
+        self._speaker = stream_auth.speaker()
+        self.wake = wake
+        self.held = contextlib.ExitStack()
+        """What is given back when the stream ends."""
+        self.node: ProxyNode | None = None
+        self.conversation = Conversation(ads.responses)
+
+    def received(self, data: bytes) -> None:
+        """Takes one `DeltaDiscoveryRequest`; only the first must say whose it is. Raises `StreamError`."""
+        try:
+            request = DeltaDiscoveryRequest.FromString(data)
+            if self.node is None:
+                node = parse(request.node)
+                stream_auth.check(node)
+                self._ads.join(self, node)
+                self.node = node
+            elif self._speaker is not None and (refusal := self._speaker.refusal(self.node)) is not None:
+                raise refusal
+            self.conversation.receive(request)
+        except DecodeError:
+            raise StreamError("this is no DeltaDiscoveryRequest; is something else than an Envoy speaking?") from None
+        except (NodeError, LimitError) as error:
+            raise StreamError(str(error)) from None
+        if request.response_nonce:
+            self._answered(self.node)
+
+    def offer(self, snapshot: Snapshot) -> None:
+        """Lets the proxy have it, unless it may not be this node's proxy any more: then it keeps what it has."""
+        if self._speaker is None or self.node is None or self._speaker.refusal(self.node) is None:
+            self.conversation.offer(snapshot)
+
+    def take(self) -> list[bytes]:
+        messages = self.conversation.take()
+        if not messages and self.node is not None:
+            # A change may ask for what the proxy has already: no answer of it will tell that it has it.
+            self._ads.proxies.caught_up(self.node.identity, self.conversation)
+        return messages
+
+    def closed(self) -> None:
+        if self._retrying is not None:
+            self._retrying.cancel()
+        self._ads.leave(self, self.node)
+
+    def _answered(self, node: ProxyNode) -> None:
+        self._ads.proxies.advanced(node.identity, self.conversation)
+        if not self._listening and self.conversation.listening:
+            self._listening = True
+            self._ads.instances.listening(node)
+        if self._retrying is None and self.conversation.lacks_files:
+            self._retrying = asyncio.get_running_loop().call_later(self._ads.retry_seconds, self._retry)
+
+    def _retry(self) -> None:
+        self._retrying = None
+        if self.conversation.retry():
+            self.wake()

@@ -1,0 +1,112 @@
+"""Brings the store to what proxies say of themselves: where they are, and whether others are to be sent there."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from shopmesh.appmesh.store import Document, Transaction
+from shopmesh.server.grpc.rate_limited_log import Refusals
+from shopmesh.server.store.store import Store, StoreError
+from shopmesh.xds import instances
+from shopmesh.xds.node import Identity, ProxyNode
+
+log = logging.getLogger(__name__)
+
+ATTEMPTS = 5
+SECONDS = 1.0
+MOST_OF_A_NODE = 1000
+"""Instances of a virtual node or gateway that the store keeps."""
+MOST_OF_NO_NODE = 1000
+"""Instances of all nodes that no mesh has (yet): a workload may be started before its documents are applied."""
+
+
+class LimitError(Exception):
+    """A proxy is not declared, for there are too many; the message says of what, and what to do."""
+
+
+class Instances:
+    """One write at a time for each proxy; what it says meanwhile is written next, and the last word stands."""
+
+    def __init__(self, store: Store, clock: Callable[[], float], declares: bool = True) -> None:
+        """`clock` gives seconds since 1970; with `declares` False nothing is written: others know where proxies are."""
+        self._declares = declares
+        self._store = store
+        self._clock = clock
+        self._refusals = Refusals(log)
+        self._wanted: dict[Identity, Document | None] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def busy(self) -> bool:
+        """Whether something is still to be written."""
+        return bool(self._wanted)
+
+    def listening(self, node: ProxyNode) -> None:
+        """Its listeners are open; where it says nothing of its readiness, that is all that others need."""
+        if not node.readiness:
+            self._want(node.identity, instances.declared(node))
+
+    def readiness(self, node: ProxyNode, ready: bool) -> None:
+        """What it has to say of its readiness, for the first time or because that changed."""
+        self._want(node.identity, instances.declared(node) if ready else None, withdraw=not ready)
+
+    def _want(self, identity: Identity, spec: Document | None, withdraw: bool = False) -> None:
+        if not self._declares or (spec is None and not withdraw):
+            # Others say where it is, or nobody does: there is nothing to write.
+            return
+        busy = identity in self._wanted
+        self._wanted[identity] = spec
+        if not busy:
+            task = asyncio.get_running_loop().create_task(self._write(identity))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _write(self, identity: Identity) -> None:
+        attempt = 0
+        try:
+            while attempt < ATTEMPTS and not self._stands(identity, spec := self._wanted[identity]):
+                try:
+                    await self._store.submit(lambda transaction, spec=spec: self._change(transaction, identity, spec))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
+                except LimitError as error:
+                    self._refusals.tell(f"proxy {identity.instance}", str(error))
+                    return
+                except StoreError as error:
+                    attempt += 1
+                    log.error("proxy %s could not be written down (%d): %s", identity.instance, attempt, error)
+                    await asyncio.sleep(SECONDS * attempt)
+        finally:
+            del self._wanted[identity]
+
+    def _change(self, transaction: Transaction, identity: Identity, spec: Document | None) -> bool:
+        if spec is None:
+            return instances.withdraw(transaction, identity, self._clock())
+        if transaction.get(identity.key) is None:
+            self._require_room(transaction, identity)
+        return instances.declare(transaction, identity, spec, self._clock())
+
+    def _require_room(self, transaction: Transaction, identity: Identity) -> None:
+        """Nobody takes a declared proxy out of service but whoever started it, so it is the new one that is refused."""
+        state, node = self._store.state, identity.resource
+        if state.get(node) is not None:
+            if len(transaction.children("instance", identity.key.parent)) >= MOST_OF_A_NODE:
+                raise LimitError(
+                    f"{MOST_OF_A_NODE} instances of {node.kind} {node.mesh}/{node.name} are declared already; "
+                    "withdraw those that are gone"
+                )
+            return
+        unknown = sum(
+            one.key.kind == "instance" and state.get(instances.identity(one.key).resource) is None for one in state
+        )
+        if unknown >= MOST_OF_NO_NODE:
+            raise LimitError(
+                f"{MOST_OF_NO_NODE} instances of virtual nodes that no mesh has are declared already; "
+                f"create the {node.kind} {node.name} first, or withdraw those that are gone"
+            )
+
+    def _stands(self, identity: Identity, spec: Document | None) -> bool:
+        found = self._store.state.get(identity.key)
+        if spec is None:
+            return found is None or instances.is_withdrawn(found)
+        return found is not None and found.spec == spec

@@ -1,0 +1,301 @@
+"""The registry of proxies: who is connected, what each has taken, and how long each change took to reach them all."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from shopmesh.appmesh.catalogue import Finding
+from shopmesh.appmesh.store import Key, Resource, State
+from shopmesh.server.store.store import Commit, Store
+from shopmesh.xds.instances import identity as identity_of
+from shopmesh.xds.instances import is_withdrawn
+from shopmesh.xds.node import Identity
+from shopmesh.xds.stream.delta_stream import Conversation
+
+MOST_CHANGES = 1000
+MOST_MEASUREMENTS = 100_000
+"""Changes times proxies that are remembered; at 1,000 proxies the last 100 changes."""
+LOOK_AGAIN_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class TypeStatus:
+    """Versions of one type: last sent as a whole, and last acknowledged."""
+
+    sent: str
+    acked: str
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """What a proxy refused: the type (`routes`), Envoy's own text, seconds since 1970."""
+
+    type: str
+    message: str
+    at: float
+
+
+@dataclass(frozen=True)
+class ProxyStatus:
+    """One proxy, connected or only declared.
+
+    `known` is whether its virtual node exists, `declared` whether others are sent to its address; `since` is in seconds
+    since 1970.
+    """
+
+    mesh: str
+    kind: str
+    name: str
+    instance: str
+    address: str | None
+    connected: bool
+    since: float | None
+    known: bool
+    declared: bool
+    in_step: bool
+    types: Mapping[str, TypeStatus]
+    refused: Refusal | None
+
+    @property
+    def key(self) -> Key:
+        """As of an instance of its virtual node or gateway."""
+        return Key("instance", (self.mesh, self.kind, self.name, self.instance))
+
+
+@dataclass(eq=False)
+class Change:
+    """One commit and its way to the proxies that it concerned.
+
+    It is all that the store wrote after the revision `after`; several commits may share a revision, and their `after`.
+    `proxies` holds milliseconds from the commit to the last acknowledgement by instance name, None while it is awaited
+    (and for good when the proxy went away first).
+    """
+
+    after: int
+    revision: int
+    at: float
+    keys: tuple[Key, ...]
+    proxies: dict[str, float | None]
+    pending: set[Identity]
+
+    @property
+    def converged(self) -> bool:
+        return not self.pending
+
+    @property
+    def milliseconds(self) -> float | None:
+        """The slowest proxy's; None until all have it, and where none was concerned."""
+        if self.pending:
+            return None
+        return max((one for one in self.proxies.values() if one is not None), default=None)
+
+
+@dataclass(eq=False)
+class _Proxy:
+    conversation: Conversation
+    address: str | None
+    since: float
+    pending: list[tuple[Change, str]] = field(default_factory=list)
+    refused: dict[str, Refusal] = field(default_factory=dict)
+
+
+class Proxies:
+    """All proxies by identity. `clock` gives seconds since 1970, as the store's commits do."""
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self.changes: deque[Change] = deque()
+        """The last commits, oldest first."""
+        self.forgotten = 0
+        """The revision up to which no commit is remembered."""
+        self._clock = clock
+        self._state: State | None = None
+        self._findings: Callable[[], list[Finding]] = list
+        self._connected: dict[Identity, _Proxy] = {}
+        self._declared: dict[Identity, str] = {}
+        self._revision: Callable[[], int] = int
+        self._newest = 0
+        self._before_newest = 0
+        self._measurements = 0
+        self._pending: dict[Change, None] = {}
+        """Those that a proxy has not taken yet, oldest first."""
+        self._listeners: list[Callable[[], None]] = []
+        self._waiting: list[asyncio.Future[None]] = []
+        self._telling = False
+
+    # what others read
+
+    def statuses(self) -> list[ProxyStatus]:
+        """Those connected and those declared that are not, sorted by identity."""
+        return [self._status(identity) for identity in sorted({*self._connected, *self._declared})]
+
+    def findings(self) -> list[Finding]:
+        """What of the meshes is not, or not as written, in what the connected proxies are given."""
+        return self._findings()
+
+    async def converged(self, revision: int, timeout: float) -> bool:  # a plain wait for callers
+        """Waits until every connected proxy has taken all commits up to that one; False after `timeout` seconds."""
+        waiter: asyncio.Future[None] | None = None
+        try:
+            async with asyncio.timeout(timeout):
+                while not self._converged(revision):
+                    if waiter is None or waiter.done():
+                        waiter = asyncio.get_running_loop().create_future()
+                        self._waiting.append(waiter)
+                    # A revision may also pass without a commit, and then nobody wakes those who wait.
+                    await asyncio.wait([waiter], timeout=LOOK_AGAIN_SECONDS)
+        except TimeoutError:
+            return self._converged(revision)
+        return True
+
+    def subscribe(self, listener: Callable[[], None]) -> None:
+        """Calls `listener` soon after anything here changed; many changes at once make one call."""
+        self._listeners.append(listener)
+
+    def unsubscribe(self, listener: Callable[[], None]) -> None:
+        self._listeners.remove(listener)
+
+    # what ADS tells
+
+    def begin(self, store: Store, findings: Callable[[], list[Finding]]) -> None:
+        """Takes over what the store holds at the start."""
+        self._state = store.state
+        self._revision = lambda: store.revision
+        self._newest = self._before_newest = self.forgotten = store.revision
+        self._findings = findings
+        for resource in store.state:
+            if resource.key.kind == "instance":
+                self.declared(resource.key, resource)
+
+    def declared(self, key: Key, resource: Resource | None) -> None:
+        """Takes note of an instance in the store, or of its withdrawal."""
+        identity = identity_of(key)
+        if resource is None or is_withdrawn(resource):
+            self._declared.pop(identity, None)
+        else:
+            self._declared[identity] = resource.spec["address"]
+        self._tell()
+
+    def connected(self, identity: Identity, address: str | None, conversation: Conversation) -> None:
+        """A proxy's stream; it takes the place of an earlier one of the same proxy."""
+        self._abandon(identity)
+        self._connected[identity] = _Proxy(conversation, address, self._clock())
+        self._tell()
+
+    def gone(self, identity: Identity, conversation: Conversation) -> None:
+        """A stream ended. What the proxy declared stands: it may go on serving without us."""
+        proxy = self._connected.get(identity)
+        if proxy is not None and proxy.conversation is conversation:
+            self._abandon(identity)
+            self._tell()
+
+    def committed(self, commit: Commit, concerned: Iterable[Identity]) -> None:
+        """A commit, and the proxies whose snapshot it changed."""
+        if commit.revision > self._newest:
+            self._before_newest, self._newest = self._newest, commit.revision
+        keys = tuple(one.key for one in commit.changes)
+        change = Change(self._before_newest, commit.revision, commit.at, keys, {}, set())
+        for identity in concerned:
+            proxy = self._connected.get(identity)
+            if proxy is not None:
+                label = identity.instance if identity.instance not in change.proxies else "/".join(identity[2:])
+                change.proxies[label] = None
+                change.pending.add(identity)
+                proxy.pending.append((change, label))
+        self.changes.append(change)
+        self._measurements += len(change.proxies)
+        if change.pending:
+            self._pending[change] = None
+        while len(self.changes) > MOST_CHANGES or (self._measurements > MOST_MEASUREMENTS and len(self.changes) > 1):
+            self._forget(self.changes.popleft())
+        self._tell()
+
+    def advanced(self, identity: Identity, conversation: Conversation) -> None:
+        """A proxy acknowledged or refused something."""
+        proxy = self._connected.get(identity)
+        if proxy is None or proxy.conversation is not conversation:
+            return
+        now = self._clock()
+        if conversation.in_step:
+            for change, label in proxy.pending:
+                change.proxies[label] = round((now - change.at) * 1000, 3)
+                self._done(change, identity)
+            proxy.pending.clear()
+            proxy.refused.clear()
+        else:
+            self._note_refusals(proxy, now)
+        self._tell()
+
+    def caught_up(self, identity: Identity, conversation: Conversation) -> None:
+        """Nothing is left to be sent to a proxy; if it has everything, it has what it is waited for."""
+        proxy = self._connected.get(identity)
+        if proxy is not None and proxy.pending and conversation.in_step:
+            self.advanced(identity, conversation)
+
+    def _note_refusals(self, proxy: _Proxy, now: float) -> None:
+        for kind, subscription in proxy.conversation.types.items():
+            if subscription.message is None:
+                proxy.refused.pop(kind, None)
+            elif kind not in proxy.refused or proxy.refused[kind].message != subscription.message:
+                proxy.refused[kind] = Refusal(kind, subscription.message, now)
+
+    def _abandon(self, identity: Identity) -> None:
+        proxy = self._connected.pop(identity, None)
+        if proxy is not None:
+            for change, _ in proxy.pending:
+                self._done(change, identity)
+
+    def _done(self, change: Change, identity: Identity) -> None:
+        change.pending.discard(identity)
+        if not change.pending:
+            self._pending.pop(change, None)
+
+    def _forget(self, change: Change) -> None:
+        self.forgotten = change.revision
+        self._measurements -= len(change.proxies)
+        self._pending.pop(change, None)
+        for identity in change.pending:
+            proxy = self._connected[identity]
+            proxy.pending = [entry for entry in proxy.pending if entry[0] is not change]
+
+    def _converged(self, revision: int) -> bool:
+        oldest = next(iter(self._pending), None)
+        return self._revision() >= revision and (oldest is None or oldest.revision > revision)
+
+    def _status(self, identity: Identity) -> ProxyStatus:
+        proxy = self._connected.get(identity)
+        known = self._state is not None and self._state.get(identity.resource) is not None
+        if proxy is None:
+            return ProxyStatus(*identity, self._declared[identity], False, None, known, True, False, {}, None)
+        types: dict[str, TypeStatus] = {
+            kind: TypeStatus(subscription.sent_version, subscription.accepted_version)
+            for kind, subscription in proxy.conversation.types.items()
+        }
+        return ProxyStatus(
+            *identity,
+            address=proxy.address or self._declared.get(identity),
+            connected=True,
+            since=proxy.since,
+            known=known,
+            declared=identity in self._declared,
+            in_step=proxy.conversation.in_step,
+            types=types,
+            refused=next(iter(proxy.refused.values()), None),
+        )
+
+    def _tell(self) -> None:
+        if not self._telling and (self._listeners or self._waiting):
+            self._telling = True
+            asyncio.get_running_loop().call_soon(self._told)
+
+    def _told(self) -> None:
+        self._telling = False
+        waiting, self._waiting = self._waiting, []
+        for waiter in waiting:
+            if not waiter.done():
+                waiter.set_result(None)
+        for listener in list(self._listeners):
+            listener()

@@ -1,0 +1,13 @@
+"""What is wrong in a running mesh, or about to be: in its documents, and what only its proxies show.
+
+    store ──parts──► findings of documents ─┐
+    proxies, store ──► findings of proxies ─┼─► Findings.of(…)
+    translation ──► findings ───────────────┘
+
+Documents are looked at again only where something changed that a finding depends on; asking for all findings every
+second costs a look at each proxy.
+"""
+
+from shopmesh.server.live_findings.collection import Findings, LookAtProxies, nothing_more
+
+__all__ = ["Findings", "LookAtProxies", "nothing_more"]

@@ -1,0 +1,17 @@
+"""What documents ask of the host of Envoy beyond what the operator allows: it was stored before, and is left out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from shopmesh.appmesh.catalogue import Finding
+from shopmesh.appmesh.catalogue.translation import NOT_ALLOWED
+from shopmesh.appmesh.host_policy import problems
+from shopmesh.appmesh.store import Resource
+from shopmesh.xds.incremental import Reader
+
+
+def look(reader: Reader, resource: Resource) -> Iterator[Finding]:
+    """Part by part of one document."""
+    for problem in problems(reader.host_policy, resource.spec, [name for name, _ in resource.tags]):
+        yield NOT_ALLOWED.at(resource.key, f"{problem.field}: {problem.message}")

@@ -1,0 +1,23 @@
+"""Proxies that are not as they should be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from shopmesh.appmesh.catalogue import Finding
+from shopmesh.appmesh.catalogue.running import NO_CERTIFICATE, NOT_IN_SYNC, REFUSED_CONFIGURATION, UNKNOWN_PROXY
+from shopmesh.server.grpc.proxies import ProxyStatus
+
+
+def look(statuses: Iterable[ProxyStatus]) -> Iterator[Finding]:
+    """Once each: what a proxy refused explains why it is not in step."""
+    for status in statuses:
+        if status.connected and not status.known:
+            what = f"asks for the {status.kind} {status.name}, which does not exist in the mesh {status.mesh}"
+            yield UNKNOWN_PROXY.at(status.key, what)
+        if status.refused is not None and status.refused.type == "secrets":
+            yield NO_CERTIFICATE.at(status.key, f"could not load {status.refused.message}")
+        elif status.refused is not None:
+            yield REFUSED_CONFIGURATION.at(status.key, f"refused its {status.refused.type}: {status.refused.message}")
+        elif status.connected and status.known and not status.in_step:
+            yield NOT_IN_SYNC.at(status.key, "has not yet confirmed the configuration that it was sent")

@@ -1,0 +1,106 @@
+"""Weights that nobody takes, and hosts that nobody can do without."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from shopmesh.appmesh.catalogue import Finding, place
+from shopmesh.appmesh.catalogue.running import NO_REPLICA, NO_REPLICA_READY, ONE_HOST, REPLICA_GONE
+from shopmesh.appmesh.kinds import weighted_targets
+from shopmesh.appmesh.resolved import listeners
+from shopmesh.appmesh.store import Key, Resource, View
+from shopmesh.server.grpc.proxies import ProxyStatus
+from shopmesh.xds.incremental import Reader
+from shopmesh.xds.instances import is_withdrawn
+
+
+class Weighted(NamedTuple):
+    """A route that gives a virtual node weight; `found` is whether there is another way to it than its proxies."""
+
+    route: Key
+    weight: int
+    node: Key
+    found: bool
+
+
+def look(weighted: Iterable[Weighted], statuses: Iterable[ProxyStatus]) -> Iterator[Finding]:
+    """`statuses` are of all proxies, connected and declared."""
+    connected: dict[Key, bool] = {}
+    ready: set[Key] = set()
+    for status in statuses:
+        node = Key(status.kind, (status.mesh, status.name))
+        connected[node] = connected.get(node, False) or status.connected
+        if status.declared or status.address is None:
+            ready.add(node)
+    for one in weighted:
+        share = f"sends weight {one.weight} to {one.node.name}"
+        if one.node in connected:
+            if not connected[one.node]:
+                yield REPLICA_GONE.at(one.route, f"{share}, none of whose proxies is connected")
+            elif one.node not in ready:
+                yield NO_REPLICA_READY.at(
+                    one.route, f"{share}, none of whose proxies says that its application is ready"
+                )
+        elif not one.found:
+            yield NO_REPLICA.at(
+                one.node, f"gets weight {one.weight} by {place(one.route)}, and has no proxy (any more)"
+            )
+
+
+def weighted_everywhere(reader: Reader) -> tuple[Weighted, ...]:
+    """A part: who gives weight to whom, in all meshes."""
+    return tuple(
+        one
+        for mesh in reader.children("mesh", ())
+        for router in reader.children("virtualRouter", mesh.key.path)
+        for one in reader.part(_weighted, router.key)
+    )
+
+
+def of_node(view: View, node: Resource) -> Iterator[Finding]:
+    """What is wrong with a virtual node as its instances are now."""
+    if node.key.kind != "virtualNode":
+        return
+    detecting = [one.port for one in listeners(node) if "outlierDetection" in one.document]
+    hosts = _hosts(view, node)
+    if detecting and hosts is not None:
+        what = f"detects outliers on port {', '.join(map(str, detecting))}, and its callers see one host: {hosts}"
+        yield ONE_HOST.at(node.key, what)
+
+
+def _weighted(reader: Reader, router: Key) -> tuple[Weighted, ...]:
+    """A part: those of one router."""
+    found = []
+    for route in reader.children("route", router.path):
+        for target in weighted_targets(route.spec):
+            node = Key("virtualNode", (router.mesh, target["virtualNode"]))
+            if target["weight"]:
+                found.append(Weighted(route.key, target["weight"], node, _is_found(reader, node)))
+    return tuple(found)
+
+
+def _is_found(view: View, node: Key) -> bool:
+    """Whether callers have somewhere to send to without a proxy: a node that is not there is not known to have not."""
+    resource = view.get(node)
+    if resource is None or _discovery(resource, "awsCloudMap"):
+        return True
+    # Once a node was found by its instances its host name is not asked any more.
+    return bool(_discovery(resource, "dns")) and not view.children("instance", (node.mesh, node.kind, node.name))
+
+
+def _hosts(view: View, node: Resource) -> str | None:
+    """The only host that callers see, in words; None where there are several, or none."""
+    known: Sequence[Resource] = view.children("instance", (node.key.mesh, node.key.kind, node.key.name))
+    addresses = [one for one in known if not is_withdrawn(one)]
+    if known:
+        return f"its instance {addresses[0].key.name}" if len(addresses) == 1 else None
+    dns = _discovery(node, "dns")
+    if dns and dns.get("responseType", "LOADBALANCER") == "LOADBALANCER":
+        return f"the name {dns['hostname']}"
+    return None
+
+
+def _discovery(node: Resource, kind: str) -> dict[str, str]:
+    found: dict[str, str] = (node.spec.get("serviceDiscovery") or {}).get(kind) or {}
+    return found

@@ -1,0 +1,220 @@
+"""What replicas ask each other and what they tell, as values and as JSON."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from shopmesh.appmesh.catalogue import TYPES, Finding
+from shopmesh.appmesh.store import Key
+from shopmesh.server.grpc.proxies import ProxyStatus, Refusal, TypeStatus
+from shopmesh.server.traffic.figures import Caller, LeftOff, Reading, Tally
+
+MOST_SPANS = 1000
+MOST_REPORTS = 1000
+Reporting = tuple[Caller, str]
+"""A proxy that reports figures: its node and its instance."""
+Counted = Sequence[tuple[Caller, str, Tally]]
+"""What each caller counted for each cluster."""
+
+
+class MalformedError(ValueError):
+    """What came is not what replicas of this version say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is wanted; a replica that is asked for nothing still says who it is.
+
+    `proxies`: their statuses, what could not be translated for them, and when their certificates expire. `spans`: what
+    was counted since each of these times. `changes`: those after that revision. `converged`: whether all its proxies
+    have that revision, for which it waits `wait` seconds. `reports`: how far those of these proxies have come.
+    """
+
+    proxies: bool = False
+    spans: tuple[float, ...] = ()
+    changes: int | None = None
+    converged: int | None = None
+    wait: float = 0.0
+    reports: tuple[Reporting, ...] = ()
+
+    def to_document(self) -> dict[str, Any]:
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> Question:
+        """Raises MalformedError."""
+        match document:
+            case {**given} if not given.keys() - {"proxies", "spans", "changes", "converged", "wait", "reports"}:
+                spans, reports = given.get("spans", []), given.get("reports", [])
+                numbers = [given.get("changes"), given.get("converged"), given.get("wait", 0.0)]
+                if (
+                    isinstance(spans, list)
+                    and len(spans) <= MOST_SPANS
+                    and isinstance(reports, list)
+                    and len(reports) <= MOST_REPORTS
+                    and all(_is_reporting(one) for one in reports)
+                    and all(_is_number(one) for one in (*spans, *(one for one in numbers if one is not None)))
+                ):
+                    changes, converged, wait = numbers
+                    asked = tuple((Caller(*caller), instance) for caller, instance in reports)
+                    return cls(bool(given.get("proxies")), tuple(spans), changes, converged, wait or 0.0, asked)
+        raise MalformedError(
+            f"a replica is asked for proxies, at most {MOST_SPANS} spans, changes, converged and wait, and at most "
+            f"{MOST_REPORTS} reports"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeStatus:
+    """A change as it was at one moment (see `proxies.Change`): all between two revisions, and who has it."""
+
+    after: int
+    revision: int
+    at: float
+    resources: tuple[str, ...]
+    proxies: Mapping[str, float | None]
+    converged: bool
+
+    @property
+    def milliseconds(self) -> float | None:
+        """The slowest proxy's; None until all have it, and where none was concerned."""
+        if not self.converged:
+            return None
+        return max((one for one in self.proxies.values() if one is not None), default=None)
+
+    def to_document(self) -> dict[str, Any]:
+        """As clients see it."""
+        return {
+            "revision": self.revision,
+            "at": self.at,
+            "resources": list(self.resources),
+            "proxies": dict(self.proxies),
+            "converged": self.converged,
+            "milliseconds": self.milliseconds,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What one replica knows, or several together; `id` is that of the one that was asked first.
+
+    `counted` answers the question's spans in their order. `forgotten` is the revision up to which its changes are not
+    remembered.
+    """
+
+    id: str
+    revision: int = 0
+    proxies: Sequence[ProxyStatus] = ()
+    findings: Sequence[Finding] = ()
+    certificate_days: Mapping[Reporting, int] = field(default_factory=dict)
+    counted: Sequence[Counted] = ()
+    changes: Sequence[ChangeStatus] = ()
+    forgotten: int = 0
+    converged: bool = True
+    reports: Mapping[Reporting, LeftOff] = field(default_factory=dict)
+
+    def to_document(self) -> dict[str, Any]:
+        """As replicas tell it each other."""
+        return {
+            "id": self.id,
+            "revision": self.revision,
+            "proxies": [proxy_document(status) for status in self.proxies],
+            "findings": [[one.code, *one.key, one.what] for one in self.findings],
+            "certificateDays": [[*one, instance, left] for (one, instance), left in self.certificate_days.items()],
+            "counted": [[_count(*one) for one in span] for span in self.counted],
+            "changes": [{"after": change.after, **change.to_document()} for change in self.changes],
+            "forgotten": self.forgotten,
+            "converged": self.converged,
+            "reports": [[*one, instance, *_left_off(left)] for (one, instance), left in self.reports.items()],
+        }
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> Told:
+        """Raises MalformedError."""
+        try:
+            return cls(
+                id=str(document["id"]),
+                revision=int(document["revision"]),
+                proxies=tuple(_proxy(one) for one in document["proxies"]),
+                findings=tuple(_finding(*one) for one in document["findings"]),
+                certificate_days={
+                    (Caller(mesh, kind, name), instance): int(days)
+                    for mesh, kind, name, instance, days in document["certificateDays"]
+                },
+                counted=tuple(tuple(_counted(one) for one in span) for span in document["counted"]),
+                changes=tuple(_change(one) for one in document["changes"]),
+                forgotten=int(document["forgotten"]),
+                converged=bool(document["converged"]),
+                reports={
+                    (Caller(mesh, kind, name), instance): LeftOff(
+                        float(at), {of: _reading(*one) for of, *one in counters}
+                    )
+                    for mesh, kind, name, instance, at, counters in document["reports"]
+                },
+            )
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            raise MalformedError(f"its answer is not that of a replica of this version ({error!r})") from error
+
+
+def proxy_document(status: ProxyStatus) -> dict[str, Any]:
+    """As clients see it."""
+    document = asdict(status)
+    document["inStep"] = document.pop("in_step")
+    return document
+
+
+def _finding(code: str, kind: str, path: Sequence[str], what: str) -> Finding:
+    return TYPES[code].at(Key(kind, tuple(map(str, path))), str(what))
+
+
+def _proxy(document: Mapping[str, Any]) -> ProxyStatus:
+    given = dict(document)
+    types = {kind: TypeStatus(**one) for kind, one in given.pop("types").items()}
+    refused, in_step = given.pop("refused"), given.pop("inStep")
+    return ProxyStatus(**given, in_step=in_step, types=types, refused=Refusal(**refused) if refused else None)
+
+
+def _count(caller: Caller, cluster: str, tally: Tally) -> list[Any]:
+    # JSON has no infinity, which is the edge of the last bucket.
+    latency = [[edge if math.isfinite(edge) else None, count] for edge, count in tally.latency.items()]
+    return [*caller, cluster, tally.requests, tally.errors, tally.retries, latency]
+
+
+def _counted(document: Sequence[Any]) -> tuple[Caller, str, Tally]:
+    mesh, kind, name, cluster, requests, errors, retries, latency = document
+    by_edge = {math.inf if edge is None else edge: count for edge, count in latency}
+    return Caller(mesh, kind, name), cluster, Tally(requests, errors, retries, by_edge)
+
+
+def _change(document: Mapping[str, Any]) -> ChangeStatus:
+    return ChangeStatus(
+        int(document["after"]),
+        int(document["revision"]),
+        float(document["at"]),
+        tuple(document["resources"]),
+        dict(document["proxies"]),
+        bool(document["converged"]),
+    )
+
+
+def _left_off(left: LeftOff) -> tuple[float, list[list[Any]]]:
+    return left.at, [[of, one.requests, one.errors, one.retries] for of, one in left.readings.items()]
+
+
+def _reading(requests: float, errors: float, retries: float) -> Reading:
+    # Histograms are of one interval each: only counters go on.
+    return Reading(requests, errors, retries, {})
+
+
+def _is_reporting(value: Any) -> bool:
+    match value:
+        case [[str(), str(), str()], str()]:
+            return True
+    return False
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 2**63

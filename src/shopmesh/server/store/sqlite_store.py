@@ -1,0 +1,233 @@
+"""The durable store: whatever is answered was on the disk before.
+
+    submit(work) ─► queue ─► writer task ─┬─ runs each work over one Transaction, in the loop
+                                          ├─ Disk.commit, in the one worker thread (group commit)
+                                          └─ applies to `state`, calls the listeners, wakes the callers
+
+The loop never waits for the disk, and while it writes, what is queued gathers for the next commit. An error that nobody
+expected fails the one work that it came from. Should the writer end all the same, `failure` says so and nothing waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from shopmesh.appmesh.store import Answered, Change, State, Transaction
+from shopmesh.server.store.client_tokens import ClientTokens
+from shopmesh.server.store.sqlite_file import Contents, Disk
+from shopmesh.server.store.store import Commit, Loss, StoreError, notify
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+LONGEST_QUEUE = 1024
+LARGEST_BATCH = 128
+
+
+@dataclass(slots=True)
+class _Job(Generic[T]):
+    steps: Callable[[Transaction], Iterator[T]]
+    done: asyncio.Future[list[T]]
+
+    def resolve(self, result: list[T] | None, failure: Exception | None) -> None:
+        """Tells the caller, unless it has gone."""
+        if self.done.done():
+            return
+        if failure is not None:
+            self.done.set_exception(failure)
+        else:
+            self.done.set_result(result or [])
+
+
+class _Durable(NamedTuple):
+    """What is on the disk and not yet in memory."""
+
+    revision: int
+    changes: tuple[Change, ...]
+    tokens: Mapping[str, Answered]
+    forgotten: list[str]
+
+
+class Database:
+    """The `Store` of a laptop and of Compose. Use `open`; belongs to the event loop that opened it."""
+
+    def __init__(self, disk: Disk | None, thread: ThreadPoolExecutor | None, contents: Contents) -> None:
+        self.state = State(contents.resources, contents.tokens)
+        self.revision = contents.revision
+        self.failure: str | None = None
+        self._disk = disk
+        self._thread = thread
+        self._tokens = ClientTokens(self.state.tokens)
+        self._listeners: list[Callable[[Commit], None]] = []
+        self._queue: asyncio.Queue[_Job[Any] | None] = asyncio.Queue(LONGEST_QUEUE)
+        self._closing = False
+        self._running: list[_Job[Any]] = []
+        self._writer = asyncio.create_task(self._write(), name="store writer")
+        self._writer.add_done_callback(self._writer_ended)
+
+    @classmethod
+    async def open(cls, path: Path | None) -> Database:
+        """The store in a file, made when there is none; None keeps it in memory. Raises StoreError."""
+        if path is None:
+            return cls(None, None, Contents(0, (), {}))
+        thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
+        loop = asyncio.get_running_loop()
+        try:
+            disk = await loop.run_in_executor(thread, Disk, path)
+            try:
+                contents = await loop.run_in_executor(thread, disk.load)
+            except StoreError:
+                await loop.run_in_executor(thread, disk.close)
+                raise
+        except StoreError:
+            thread.shutdown(wait=False)
+            raise
+        for loss in disk.losses():
+            log.error("the store %s %s", *loss)
+        return cls(disk, thread, contents)
+
+    async def submit(self, work: Callable[[Transaction], T]) -> T:
+        """What `work` returns, once what it wrote is durable and applied.
+
+        `work` must be pure and quick, for it runs in the loop. Its exceptions come back to this caller alone, and then
+        nothing of it is written. Raises StoreError when the disk fails: nothing is applied then. Waits while the queue
+        is full.
+        """
+        [result] = await self.submit_in_steps(lambda transaction: iter([work(transaction)]))
+        return result
+
+    async def submit_in_steps(self, steps: Callable[[Transaction], Iterator[T]]) -> list[T]:
+        """As `submit`, for work that is long as a whole: all that it yields, once all of it is durable and applied.
+
+        Each step must be quick; between two of them the loop does other things, but writes nothing else.
+        """
+        if self._closing:
+            raise StoreError("the store is closed; the control plane is stopping")
+        self._require_writer()
+        done: asyncio.Future[list[T]] = asyncio.get_running_loop().create_future()
+        await self._queue.put(_Job(steps, done))
+        # The writer may have ended while this waited for room in its queue.
+        self._require_writer()
+        return await done
+
+    def losses(self) -> Sequence[Loss]:
+        """What the file has lost of what was written to it, until somebody removes the note of it."""
+        return self._disk.losses() if self._disk is not None else ()
+
+    def subscribe(self, listener: Callable[[Commit], None]) -> None:
+        """Calls `listener` in the loop after each commit that changed a resource, before its callers go on."""
+        self._listeners.append(listener)
+
+    async def close(self) -> None:
+        """Writes what is queued and lets go of the file. May be called twice."""
+        if not self._closing:
+            self._closing = True
+            if not self._writer.done():
+                await self._queue.put(None)
+        await asyncio.wait([self._writer])
+        if self._thread is not None and self._disk is not None:
+            disk, self._disk = self._disk, None
+            await asyncio.get_running_loop().run_in_executor(self._thread, disk.close)
+            self._thread.shutdown(wait=True)
+
+    async def _write(self) -> None:
+        stopping = False
+        while not stopping:
+            batch = [await self._queue.get()]
+            while len(batch) < LARGEST_BATCH and not self._queue.empty():
+                batch.append(self._queue.get_nowait())
+            self._running = [job for job in batch if job is not None]
+            stopping = len(self._running) < len(batch)
+            await self._run(self._running)
+            self._running = []
+        self._fail_queued(StoreError("the store is closed; the control plane is stopping"))
+
+    async def _run(self, jobs: list[_Job[Any]]) -> None:
+        """Runs jobs as one commit; after an unexpected error each as its own, so that one of them fails alone."""
+        transaction = Transaction(self.state, self.state.tokens)
+        outcomes = [(job, *await self._attempt(job, transaction)) for job in jobs if not job.done.done()]
+        try:
+            durable = await self._make_durable(transaction)
+        except StoreError as error:
+            # Whoever failed may have failed over what was not written after all, so the disk's failure is the answer.
+            outcomes = [(job, None, StoreError(*error.args)) for job, _, _ in outcomes]
+            log.error("%s", error)
+        except Exception as error:
+            if len(outcomes) > 1:
+                for job, _, _ in outcomes:
+                    await self._run([job])
+                return
+            outcomes = [(job, None, error) for job, _, _ in outcomes]
+            log.error("a write failed for a reason that nobody expected; nothing of it was changed", exc_info=error)
+        else:
+            self._apply(durable)
+        for job, result, failure in outcomes:
+            job.resolve(result, failure)
+
+    async def _attempt(self, job: _Job[T], transaction: Transaction) -> tuple[list[T] | None, Exception | None]:
+        """What one job results in; only a job that does not fail writes to `transaction`."""
+        nested = transaction.nested()
+        try:
+            result = await self._stepped(job, nested)
+        except Exception as error:
+            return None, error
+        transaction.absorb(nested)
+        return result, None
+
+    async def _stepped(self, job: _Job[T], nested: Transaction) -> list[T]:
+        results: list[T] = []
+        for result in job.steps(nested):
+            results.append(result)
+            # Neither a long batch nor a long job must keep ADS from the loop. Nobody else writes meanwhile.
+            await asyncio.sleep(0)
+            if job.done.cancelled():
+                raise StoreError("whoever asked for this has gone")
+        return results
+
+    async def _make_durable(self, transaction: Transaction) -> _Durable:
+        """Writes to the disk; raises StoreError, or whatever went wrong, and then nothing was written."""
+        changes, tokens = transaction.changes, transaction.tokens
+        revision = self.revision + 1 if changes else self.revision
+        forgotten = self._tokens.to_forget(tokens)
+        if self._disk is not None and (changes or tokens):
+            loop = asyncio.get_running_loop()
+            await loop.run_in_executor(self._thread, self._disk.commit, revision, changes, tokens, forgotten)
+        return _Durable(revision, changes, tokens, forgotten)
+
+    def _apply(self, durable: _Durable) -> None:
+        """Brings memory to what is on the disk. An error here would leave the two different, and ends the writer."""
+        self._tokens.remember(durable.tokens, durable.forgotten)
+        self.state.apply(durable.changes)
+        if durable.changes:
+            self.revision = durable.revision
+            commit = Commit(durable.revision, time.time(), durable.changes)
+            notify(self._listeners, commit, f"revision {durable.revision}")
+
+    def _writer_ended(self, writer: asyncio.Task[None]) -> None:
+        """Lets nobody wait for a writer that has ended, other than by `close`."""
+        error = None if writer.cancelled() else writer.exception()
+        if error is None and self._closing:
+            return
+        self.failure = f"the store's writer has ended ({error!r}): nothing can be written; restart the control plane"
+        log.critical("%s", self.failure, exc_info=error)
+        failure = StoreError(self.failure)
+        for job in self._running:
+            job.resolve(None, failure)
+        self._fail_queued(failure)
+
+    def _fail_queued(self, failure: StoreError) -> None:
+        while not self._queue.empty():
+            if (job := self._queue.get_nowait()) is not None:
+                job.resolve(None, failure)
+
+    def _require_writer(self) -> None:
+        if self.failure is not None:
+            raise StoreError(self.failure)

@@ -1,0 +1,233 @@
+"""What the proxies counted: requests, errors, retries and latency, by caller and by upstream cluster.
+
+Every proxy reports cumulative counters and the histogram of its last interval, once a second
+(https://www.envoyproxy.io/docs/envoy/v1.40.0/api-v3/config/metrics/v3/metrics_service.proto). A report covers the time
+since the one before it; sums over a span count only reports that lie wholly inside, so nothing from before a weight
+change is counted as after it.
+
+All of it is bounded. What is over a bound costs resolution first, then what has been idle for the longest.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from shopmesh.server.traffic.time_series import SLOTS, Tally, TimeSeries
+
+__all__ = ["Caller", "Figures", "LeftOff", "Reading", "Reports", "Tally"]
+
+MOST_CLUSTERS_OF_A_CALLER = 2_000
+MOST_SERIES = 20_000
+"""Of all callers and their clusters together."""
+MOST_SLOTS_OF_A_CALLER = 100 * SLOTS
+MOST_SLOTS = 1_000 * SLOTS
+"""Of all series together, 60 to 130 MB of them; with more series than fit, each has a coarser past."""
+REMEMBERED_SECONDS = 1800.0
+"""So long a proxy whose stream has ended is known, so that it is not counted twice when it comes back."""
+MOST_REMEMBERED = 10_000
+MOST_REMEMBERED_COUNTERS = 200_000
+"""Counters of all those proxies together."""
+
+
+class Caller(NamedTuple):
+    """The node whose proxies counted: `("shopmesh", "virtualNode", "order-vn")`."""
+
+    mesh: str
+    kind: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One cluster in one report: counters since the proxy started, the histogram since its last report."""
+
+    requests: float
+    errors: float
+    retries: float
+    latency: Mapping[float, int]
+
+
+class _Counters(NamedTuple):
+    """Those of one cluster, since the proxy started."""
+
+    requests: float = 0.0
+    errors: float = 0.0
+    retries: float = 0.0
+
+
+@dataclass(slots=True)
+class _Proxy:
+    """The last report of one proxy, to tell what is new in the next."""
+
+    at: float
+    counters: dict[str, _Counters] = field(default_factory=dict)
+    certificate_days: int | None = None
+    streams: int = 0
+
+
+class LeftOff(NamedTuple):
+    """Where the reports of one proxy ended: when the last one came, and its counters by cluster."""
+
+    at: float
+    readings: Mapping[str, Reading]
+
+
+_Key = tuple[Caller, str]
+
+
+class Figures:
+    """All tallies, by caller and cluster. Times are seconds of one clock, given by the callers.
+
+    Each open stream holds a proxy here, so their number bounds the proxies that are connected.
+    """
+
+    def __init__(self) -> None:
+        self._proxies: dict[_Key, _Proxy] = {}
+        self._closed: OrderedDict[_Key, float] = OrderedDict()
+        """Those without a stream, and when it ended; the first to go comes first."""
+        self._closed_counters = 0
+        self._series: dict[Caller, dict[str, TimeSeries]] = {}
+        self._number_of_series = 0
+
+    def open(self, caller: Caller, instance: str, started: float) -> Reports:
+        """A proxy opened its stream. A known one goes on where it was; counters that fell are a restarted proxy.
+
+        The first report of an unknown one holds all that it counted since it `started`, which may have been long ago:
+        before this control plane was there, or before requests were to be counted.
+        """
+        key = (caller, instance)
+        self._reopen(key)
+        proxy = self._proxies.setdefault(key, _Proxy(started))
+        proxy.streams += 1
+        return Reports(self, key, proxy)
+
+    def left_off(self, caller: Caller, instance: str) -> LeftOff | None:
+        """Where a proxy's reports have come to here; None where it is not known."""
+        proxy = self._proxies.get((caller, instance))
+        if proxy is None:
+            return None
+        return LeftOff(proxy.at, {cluster: Reading(*one, {}) for cluster, one in proxy.counters.items()})
+
+    def go_on(self, caller: Caller, instance: str, left: LeftOff) -> None:
+        """What a proxy reports next is counted from there on, for another has counted what came before."""
+        key = (caller, instance)
+        proxy = self._proxies.get(key)
+        if proxy is not None and proxy.at >= left.at:
+            return
+        counters = {name: _Counters(one.requests, one.errors, one.retries) for name, one in left.readings.items()}
+        if proxy is None or not proxy.streams:
+            self._reopen(key)
+            self._proxies[key] = _Proxy(left.at, counters)
+            self._close(key, left.at)
+        else:
+            proxy.at, proxy.counters = left.at, counters
+
+    def certificate_days(self) -> dict[tuple[Caller, str], int]:
+        """Whole days until the first certificate of each proxy that has any expires, by caller and instance."""
+        return {
+            one: proxy.certificate_days for one, proxy in self._proxies.items() if proxy.certificate_days is not None
+        }
+
+    def forget(self, caller: Caller, instance: str) -> None:
+        """A proxy was withdrawn. What it counted stays counted, and so does what its open stream still brings."""
+        self._reopen((caller, instance))
+        self._proxies.pop((caller, instance), None)
+
+    def since(self, begin: float) -> Iterator[tuple[Caller, str, Tally]]:
+        """What each caller counted for each cluster in reports that began at `begin` or later."""
+        for caller, by_cluster in self._series.items():
+            for cluster, series in by_cluster.items():
+                yield caller, cluster, series.since(begin)
+
+    # what streams report
+
+    def add(self, caller: Caller, cluster: str, begin: float, end: float, tally: Tally) -> None:
+        """Counts what one proxy counted of one cluster in one report."""
+        by_cluster = self._series.get(caller, {})
+        series = by_cluster.get(cluster) or self._new_series(caller, cluster)
+        of_caller = len(self._series[caller])
+        share = min(1.0, MOST_SLOTS_OF_A_CALLER / (of_caller * SLOTS), MOST_SLOTS / (self._number_of_series * SLOTS))
+        series.add(begin, end, tally, share)
+
+    def close(self, key: _Key, proxy: _Proxy, at: float) -> None:
+        """One of a proxy's streams ended; its last one leaves it to be remembered for a while."""
+        proxy.streams -= 1
+        if not proxy.streams and self._proxies.get(key) is proxy:
+            self._close(key, at)
+
+    def _close(self, key: _Key, at: float) -> None:
+        self._closed[key] = at
+        self._closed_counters += len(self._proxies[key].counters)
+        while self._closed and (
+            len(self._closed) > MOST_REMEMBERED
+            or self._closed_counters > MOST_REMEMBERED_COUNTERS
+            or next(iter(self._closed.values())) < at - REMEMBERED_SECONDS
+        ):
+            first = next(iter(self._closed))
+            self._reopen(first)
+            del self._proxies[first]
+
+    def _reopen(self, key: _Key) -> None:
+        """Takes a proxy from those that wait to be forgotten, if it is one."""
+        if self._closed.pop(key, None) is not None:
+            self._closed_counters -= len(self._proxies[key].counters)
+
+    def _new_series(self, caller: Caller, cluster: str) -> TimeSeries:
+        if len(self._series.get(caller, ())) >= MOST_CLUSTERS_OF_A_CALLER:
+            self._drop_idle(caller)
+        elif self._number_of_series >= MOST_SERIES:
+            # Whoever has most gives way, not whoever has been quiet.
+            self._drop_idle(max(self._series, key=lambda one: len(self._series[one])))
+        found = self._series.setdefault(caller, {})[cluster] = TimeSeries()
+        self._number_of_series += 1
+        return found
+
+    def _drop_idle(self, caller: Caller) -> None:
+        """Forgets the cluster of that caller which was reported last the longest ago."""
+        by_cluster = self._series[caller]
+        del by_cluster[min(by_cluster, key=lambda cluster: by_cluster[cluster].last)]
+        self._number_of_series -= 1
+        if not by_cluster:
+            del self._series[caller]
+
+
+class Reports:
+    """The stream of one proxy; made by `Figures.open`. It may go on after the proxy was withdrawn."""
+
+    __slots__ = ("_figures", "_key", "_proxy")
+
+    def __init__(self, figures: Figures, key: _Key, proxy: _Proxy) -> None:
+        self._figures = figures
+        self._key = key
+        self._proxy = proxy
+
+    def add(self, at: float, readings: Mapping[str, Reading]) -> None:
+        """Takes in one report, of clusters that the proxy was sent."""
+        proxy, (caller, _) = self._proxy, self._key
+        for cluster, reading in readings.items():
+            before = proxy.counters.pop(cluster, None)
+            if before is None and len(proxy.counters) >= MOST_CLUSTERS_OF_A_CALLER:
+                # The one that was reported last the longest ago: its cluster has most likely left.
+                del proxy.counters[next(iter(proxy.counters))]
+            proxy.counters[cluster] = now = _Counters(reading.requests, reading.errors, reading.retries)
+            requests, errors, retries = map(_grown, now, before or _Counters())
+            tally = Tally(requests, errors, retries, {edge: count for edge, count in reading.latency.items() if count})
+            if tally:
+                self._figures.add(caller, cluster, proxy.at, at, tally)
+        proxy.at = at
+
+    def note_certificates(self, days: int | None) -> None:
+        """Takes in when the first certificate of the proxy expires."""
+        self._proxy.certificate_days = days
+
+    def close(self, at: float) -> None:
+        """The stream has ended. The proxy may come back."""
+        self._figures.close(self._key, self._proxy, at)
+
+
+def _grown(now: float, before: float) -> float:
+    """How much a counter has grown; one that fell belongs to a proxy that restarted from zero."""
+    return now - before if now >= before else now

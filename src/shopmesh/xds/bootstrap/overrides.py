@@ -1,0 +1,42 @@
+"""Parts of a bootstrap that users bring, merged into ours as App Mesh's agent did."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable
+
+from shopmesh.xds.bootstrap.envoy_json import Json
+from shopmesh.xds.bootstrap.options import BootstrapError
+
+_NAMES = {"staticResources": "static_resources", "statsConfig": "stats_config", "statsSinks": "stats_sinks"}
+_OURS = ("node", "dynamic_resources", "dynamicResources")
+
+
+def merged(document: Json, additions: Iterable[Json]) -> Json:
+    """Resources and sinks are added; of `stats_config` what is given replaces ours, except that statistics to be kept
+    are added, since the control plane counts by ours; any other section is the user's. Raises BootstrapError.
+    """
+    made = copy.deepcopy(document)
+    for addition in additions:
+        for name, section in addition.items():
+            field = _NAMES.get(name, name)
+            if name in _OURS:
+                raise BootstrapError(f"{name} cannot be brought: it says whose proxy this is and who configures it")
+            if field == "static_resources":
+                for kind, resources in section.items():
+                    made["static_resources"].setdefault(kind, []).extend(resources)
+            elif field == "stats_sinks":
+                made["stats_sinks"].extend(section)
+            elif field == "stats_config":
+                _merge_stats_config(made["stats_config"], section)
+            else:
+                made[field] = section
+    return made
+
+
+def _merge_stats_config(ours: Json, theirs: Json) -> None:
+    kept = ours["stats_matcher"]["inclusion_list"]["patterns"]
+    more = theirs.get("stats_matcher", {}).get("inclusion_list", {}).get("patterns", [])
+    ours.update(theirs)
+    if "stats_matcher" not in theirs or more:
+        ours["stats_matcher"] = {"inclusion_list": {"patterns": [*kept, *more]}}

@@ -1,0 +1,93 @@
+"""How the callers of a virtual node find it: by its declared instances, or by DNS.
+
+awsCloudMap        the instances that have its attributes; Cloud Map itself is not asked (feature 4)
+dns                the instances, or the host name as long as none was ever declared (feature 3)
+neither            the instances
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator, Mapping
+
+from shopmesh.appmesh.catalogue import Finding
+from shopmesh.appmesh.catalogue.translation import NO_ATTRIBUTES, NO_SUITABLE_INSTANCE
+from shopmesh.appmesh.store import Document, Key, Resource, View
+from shopmesh.xds.incremental import Reader
+from shopmesh.xds.instances import is_withdrawn
+
+_DEFAULT_PREFERENCE = "IPv4_PREFERRED"
+_VERSIONS: Mapping[str, int] = {"IPv4_ONLY": 4, "IPv6_ONLY": 6}
+
+
+def dns(view: View, mesh: str, node: str) -> Document | None:
+    """The `dns` of a node that is found so; None of one that is found by its instances."""
+    found: Document | None = _discovery(view, mesh, node).get("dns")
+    return None if view.children("instance", (mesh, "virtualNode", node)) else found
+
+
+def ip_preference(view: View, mesh: str, node: str) -> str:
+    """The node's, else the mesh's (feature 6)."""
+    found = _discovery(view, mesh, node)
+    own = (found.get("dns") or found.get("awsCloudMap") or {}).get("ipPreference")
+    return own or _of(view, Key("mesh", (mesh,))).get("ipPreference") or _DEFAULT_PREFERENCE
+
+
+def addresses(view: View, mesh: str, node: str, port: int) -> tuple[tuple[str, int], ...]:
+    """Where the instances of a virtual node take what is meant for that port of it."""
+    there = (one.spec for one in _selected(view, mesh, node))
+    return tuple(dict.fromkeys((spec["address"], spec["ports"].get(str(port), port)) for spec in there))
+
+
+def findings(reader: Reader, mesh: str, node: str) -> tuple[Finding, ...]:
+    """A part: what of a node's discovery its callers do not have as written."""
+    return tuple(_findings(reader, mesh, node))
+
+
+def _selected(view: View, mesh: str, node: str) -> Iterator[Resource]:
+    wanted = _attributes(view, mesh, node)
+    version = _VERSIONS.get(ip_preference(view, mesh, node))
+    for one in _there(view, mesh, node):
+        declared = one.spec.get("attributes")
+        # A proxy names its virtual node, which is what attributes were for: one that declares none may be right.
+        fits = declared is None or wanted.items() <= declared.items()
+        if fits and version in (None, ipaddress.ip_address(one.spec["address"]).version):
+            yield one
+
+
+def _findings(view: View, mesh: str, node: str) -> Iterator[Finding]:
+    key = Key("virtualNode", (mesh, node))
+    wanted = _attributes(view, mesh, node)
+    there = _there(view, mesh, node)
+    silent = [one.key.name for one in there if "attributes" not in one.spec] if wanted else []
+    if silent:
+        yield NO_ATTRIBUTES.at(
+            key, f"asks Cloud Map for instances with {_text(wanted)}, and {', '.join(silent)} declares no attributes"
+        )
+    if there and not any(_selected(view, mesh, node)):
+        preference = ip_preference(view, mesh, node)
+        asked = " and ".join((preference, *([_text(wanted)] if wanted else [])))
+        addresses = ", ".join(one.spec["address"] for one in there)
+        yield NO_SUITABLE_INSTANCE.at(key, f"wants {asked}, and none of its instances is so: {addresses}")
+
+
+def _there(view: View, mesh: str, node: str) -> list[Resource]:
+    return [one for one in view.children("instance", (mesh, "virtualNode", node)) if not is_withdrawn(one)]
+
+
+def _attributes(view: View, mesh: str, node: str) -> dict[str, str]:
+    cloud_map = _discovery(view, mesh, node).get("awsCloudMap") or {}
+    return {one["key"]: one["value"] for one in cloud_map.get("attributes") or ()}
+
+
+def _discovery(view: View, mesh: str, node: str) -> Document:
+    return _of(view, Key("virtualNode", (mesh, node)))
+
+
+def _of(view: View, key: Key) -> Document:
+    found = view.get(key)
+    return (found.spec.get("serviceDiscovery") or {}) if found else {}
+
+
+def _text(attributes: Mapping[str, str]) -> str:
+    return ", ".join(f"{key}={value}" for key, value in attributes.items())

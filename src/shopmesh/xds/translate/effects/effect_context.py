@@ -1,0 +1,36 @@
+"""Where an effect takes place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from envoy.config.route.v3.route_components_pb2 import Route, VirtualHost
+from envoy.type.v3.percent_pb2 import FractionalPercent
+
+from shopmesh.appmesh.catalogue import Finding
+from shopmesh.appmesh.resolved import Target
+from shopmesh.appmesh.store import Resource
+from shopmesh.xds.incremental import Reader
+
+Annotatable: TypeAlias = Route | VirtualHost
+
+
+@dataclass(frozen=True)
+class Place:
+    """A message that effects change, the resource whose annotations they are, and what they note beside it."""
+
+    reader: Reader
+    resource: Resource
+    message: Annotatable
+    mirrors: list[Target] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+
+
+Effect = Callable[[Place, Any], None]
+"""Changes the place's message as the word's value says."""
+
+
+def share(millionths: int) -> FractionalPercent:
+    return FractionalPercent(numerator=millionths, denominator=FractionalPercent.MILLION)

@@ -1,0 +1,183 @@
+"""A virtual gateway as its proxies have it (feature 22).
+
+    <port> listener ─► gateway routes ─► self-redirect cluster ─► listener within Envoy ─► routes of the services
+
+Two routings, one after the other: a gateway route rewrites the request, and the routes of its service match what comes
+out of that. docs/adr/0009-a-gateway-sends-to-itself.md tells why they are not joined into one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from envoy.config.core.v3.base_pb2 import TrafficDirection
+from envoy.config.listener.v3.listener_components_pb2 import FilterChain
+from envoy.config.listener.v3.listener_pb2 import AdditionalAddress, Listener
+from envoy.config.route.v3.route_components_pb2 import VirtualHost
+from envoy.config.route.v3.route_pb2 import RouteConfiguration
+
+from shopmesh.appmesh.catalogue import Finding
+from shopmesh.appmesh.catalogue.translation import GATEWAY_HEALTH_CHECK, NO_PORT_OF_SERVICE
+from shopmesh.appmesh.resolved import GatewayRoute, gateway_route
+from shopmesh.appmesh.resolved import listeners as resolved_listeners
+from shopmesh.appmesh.store import Key, Resource
+from shopmesh.xds import names
+from shopmesh.xds.incremental import Reader
+from shopmesh.xds.node import Shape
+from shopmesh.xds.resources import Collection, XdsResource, resource, serialised
+from shopmesh.xds.translate import effects, egress
+from shopmesh.xds.translate.clusters import clusters
+from shopmesh.xds.translate.clusters.endpoints import socket_address
+from shopmesh.xds.translate.effects import Annotatable
+from shopmesh.xds.translate.gateway import gateway_routes
+from shopmesh.xds.translate.http import connection_manager, virtual_hosts
+from shopmesh.xds.translate.listeners import Inbound, alone_on_port, ingress_prefix, terminated
+from shopmesh.xds.translate.telemetry import Telemetry, telemetry
+from shopmesh.xds.translate.tls import client_policies, tls, transport_sockets
+
+
+@dataclass(frozen=True)
+class _Arriving:
+    inbound: tuple[Inbound, ...]
+    clusters: tuple[XdsResource, ...]
+    routes: tuple[XdsResource, ...]
+    findings: tuple[Finding, ...]
+
+
+def leaving(reader: Reader, mesh: str, gateway: str) -> egress.Egress:
+    """A part: the virtual services that a gateway's routes lead to, and nothing else, whatever the egress filter.
+
+    A request that keeps its host name can name any: there must be no way out of the mesh to be found by it.
+    """
+    taken = [gateway_route(one) for one in reader.children("gatewayRoute", (mesh, gateway))]
+    found = {name: reader.part(virtual_hosts.service, mesh, name) for name in sorted({one.service for one in taken})}
+    hosts, findings = egress.unambiguous(mesh, found)
+    table = RouteConfiguration(
+        name=names.EGRESS_ROUTES,
+        vhost_header=gateway_routes.SERVICE_HEADER,
+        request_headers_to_remove=[gateway_routes.SERVICE_HEADER],
+    )
+    behind = sorted({target for one in found.values() for target in one.targets})
+    key = Key("virtualGateway", (mesh, gateway))
+    itself = reader.get(key)
+    policy = client_policies.default(itself.spec if itself else {}, reader.host_policy)
+    policies, unfulfilled = client_policies.by_target(reader, key, [(policy, behind)])
+    return egress.Egress(
+        resource(
+            "routes",
+            names.EGRESS_ROUTES,
+            serialised(table) + b"".join(one.encoded for one in hosts),
+            frozenset(cluster for one in hosts for cluster in one.needs),
+        ),
+        tuple(behind),
+        (),
+        policies,
+        (
+            *findings,
+            *unfulfilled,
+            *(finding for one in found.values() for finding in one.findings),
+            *(_no_such_port(one) for one in taken if one.port is not None and one.port not in found[one.service].ports),
+        ),
+    )
+
+
+def arriving(reader: Reader, shape: Shape) -> _Arriving:
+    """A part: what comes in, listener by listener: its routes, and its cluster to the gateway itself."""
+    inbound, behind, tables = [], [], []
+    findings: list[Finding] = []
+    found = reader.get(shape.resource)
+    for port, protocol, document in resolved_listeners(found):
+        secure = tls.termination(document.get("tls"), shape.resource, port, reader.host_policy)
+        if isinstance(secure, Finding):
+            findings.append(secure)
+            continue
+        cluster = reader.part(clusters.self_redirect, shape.mesh, shape.name, protocol, port)
+        one = Inbound(port, protocol, dict(shape.ports).get(port, port), cluster.name, secure)
+        inbound.append(one)
+        behind.append(cluster)
+        table, said = _table(reader, shape, one)
+        tables.append(table)
+        findings += said
+        if "healthCheck" in document:
+            findings.append(GATEWAY_HEALTH_CHECK.at(shape.resource, f"has a health check of port {port}"))
+    return _Arriving(tuple(inbound), tuple(behind), tuple(tables), tuple(findings))
+
+
+def routes(reader: Reader, shape: Shape) -> Collection:
+    """A part: a table for each listener, and that of the services."""
+    return Collection(
+        "routes",
+        (reader.part(leaving, shape.mesh, shape.name).routes, *reader.part(arriving, shape).routes),
+    )
+
+
+def all_clusters(reader: Reader, shape: Shape) -> Collection:
+    """A part: those to the gateway itself, and those of the services."""
+    calls = reader.part(leaving, shape.mesh, shape.name)
+    policies = dict(calls.policies)
+    behind = (reader.part(clusters.egress, target, policies.get(target)) for target in calls.targets)
+    return Collection("clusters", (*reader.part(arriving, shape).clusters, *behind))
+
+
+def listeners(reader: Reader, shape: Shape) -> Collection:
+    """A part: one for each port, and the one within Envoy."""
+    inbound = reader.part(arriving, shape).inbound
+    return Collection("listeners", _listeners(shape, inbound, reader.part(telemetry, shape)))
+
+
+def _listeners(shape: Shape, inbound: tuple[Inbound, ...], told: Telemetry) -> Iterator[XdsResource]:
+    within = Listener(
+        name=names.SELF_REDIRECT,
+        internal_listener=Listener.InternalListenerConfig(),
+        traffic_direction=TrafficDirection.OUTBOUND,
+        filter_chains=[FilterChain(filters=[connection_manager.manager("egress", names.EGRESS_ROUTES, told)])],
+    )
+    yield _resource(within)
+    for one in inbound:
+        manager = connection_manager.manager(ingress_prefix(one, inbound), one.routes, told, edge=True)
+        made = Listener(
+            name=names.listener("ingress", shape.address or "0.0.0.0", one.bound),
+            address=socket_address(shape.address or "0.0.0.0", one.bound),
+            traffic_direction=TrafficDirection.INBOUND,
+            filter_chains=terminated(FilterChain(filters=[manager]), one),
+        )
+        if one.permissive:
+            transport_sockets.inspect(made)
+        if shape.mode == "explicit":
+            alone_on_port(made)
+        else:
+            made.additional_addresses.append(AdditionalAddress(address=socket_address("::", one.bound)))
+        yield _resource(made, one.secrets)
+
+
+def _table(reader: Reader, shape: Shape, one: Inbound) -> tuple[XdsResource, Iterable[Finding]]:
+    findings: dict[Finding, None] = {}
+
+    def annotated(resource: Resource, message: Annotatable) -> Annotatable:
+        findings.update(dict.fromkeys(effects.annotate(reader, resource, message).findings))
+        return message
+
+    children = {child.key: child for child in reader.children("gatewayRoute", (shape.mesh, shape.name))}
+    taken = [route for route in map(gateway_route, children.values()) if route.takes(one.protocol, one.port)]
+    host = VirtualHost(
+        name="all",
+        domains=["*"],
+        routes=[
+            annotated(children[route.key], made)
+            for route in sorted(taken, key=lambda route: route.rank)
+            for made in gateway_routes.routes(route, one.cluster)
+        ],
+    )
+    if gateway := reader.get(shape.resource):
+        annotated(gateway, host)
+    table = RouteConfiguration(name=one.routes, virtual_hosts=[host])
+    return resource("routes", one.routes, serialised(table), frozenset((one.cluster,) if taken else ())), findings
+
+
+def _resource(listener: Listener, secrets: tuple[XdsResource, ...] = ()) -> XdsResource:
+    return resource("listeners", listener.name, serialised(listener), secrets=secrets)
+
+
+def _no_such_port(route: GatewayRoute) -> Finding:
+    return NO_PORT_OF_SERVICE.at(route.key, f"leads to port {route.port} of {route.service}, which it does not have")

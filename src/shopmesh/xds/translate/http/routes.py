@@ -1,0 +1,113 @@
+"""One route: which requests, to which clusters, how long, how often."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from envoy.config.core.v3.base_pb2 import DataSource
+from envoy.config.route.v3.route_components_pb2 import (
+    DirectResponseAction,
+    Route,
+    RouteAction,
+    RouteMatch,
+    WeightedCluster,
+)
+from google.protobuf.wrappers_pb2 import UInt32Value
+
+from shopmesh.appmesh import resolved
+from shopmesh.appmesh.catalogue import Finding
+from shopmesh.appmesh.catalogue.translation import MISSING_NODE
+from shopmesh.appmesh.resolved import DEFAULT_RETRY, Target, Timeouts
+from shopmesh.appmesh.store import Key, Resource
+from shopmesh.xds import names
+from shopmesh.xds.incremental import Reader
+from shopmesh.xds.translate import effects
+from shopmesh.xds.translate.durations import milliseconds
+from shopmesh.xds.translate.http import matches, retries
+
+
+@dataclass(frozen=True)
+class BuiltRoute:
+    """One Envoy route, its place in the order, the port it is limited to (None: any), and what it leads to."""
+
+    route: Route
+    rank: resolved.Rank
+    port: int | None
+    targets: frozenset[Target]
+    findings: tuple[Finding, ...] = ()
+    mirrors: frozenset[Target] = frozenset()
+
+
+def to_node(target: Target) -> Route:
+    """The one route of a virtual service that a node provides: App Mesh's defaults and no choice."""
+    action = RouteAction(cluster=names.egress_cluster(target), retry_policy=retries.policy(DEFAULT_RETRY))
+    return Route(match=RouteMatch(prefix="/"), route=_timed(action, Timeouts()))
+
+
+def ingress(cluster: str, timeouts: Timeouts) -> Route:
+    """From a proxy's listener to its application; the caller's side has retried already."""
+    return Route(match=RouteMatch(prefix="/"), route=_timed(RouteAction(cluster=cluster), timeouts))
+
+
+def build(reader: Reader, resource: Resource) -> BuiltRoute:
+    """Of a stored HTTP or gRPC route."""
+    route = resolved.route(reader, resource)
+    weights = route.weights
+    made = Route(name=route.key.name, match=matches.match(route.kind, route.match))
+    if any(weights.values()):
+        made.route.CopyFrom(_action(route, weights))
+    else:
+        # Envoy refuses the whole table for one route whose weights are all 0: answer for this route alone.
+        made.direct_response.CopyFrom(_no_target(route.key))
+    annotated = effects.annotate(reader, resource, made)
+    return BuiltRoute(
+        made,
+        route.rank,
+        route.match.get("port"),
+        frozenset(weights),
+        (*missing_nodes(route), *annotated.findings),
+        annotated.mirrors,
+    )
+
+
+def missing_nodes(route: resolved.Route) -> Iterator[Finding]:
+    """Targets whose virtual node does not exist: the API refuses them, objects of a cluster may come in any order."""
+    for one in route.targets:
+        if one.listeners is None:
+            yield MISSING_NODE.at(route.key, f"sends weight {one.weight} to {one.node}, which does not exist")
+
+
+def clusters_of(route: Route) -> Iterable[str]:
+    """The clusters that a route names, which its proxy must have before it."""
+    action = route.route
+    if action.cluster:
+        yield action.cluster
+    yield from (one.name for one in action.weighted_clusters.clusters)
+    yield from (one.cluster for one in action.request_mirror_policies)
+
+
+def _action(route: resolved.Route, weights: Mapping[Target, int]) -> RouteAction:
+    action = RouteAction(
+        # Clusters of weight 0 are kept, as App Mesh did: a shift from 0 then is a change of the routes alone.
+        weighted_clusters=WeightedCluster(
+            clusters=[
+                WeightedCluster.ClusterWeight(name=names.egress_cluster(target), weight=UInt32Value(value=weight))
+                for target, weight in weights.items()
+            ]
+        ),
+        retry_policy=retries.policy(route.retry),
+    )
+    return _timed(action, route.timeouts)
+
+
+def _timed(action: RouteAction, timeouts: Timeouts) -> RouteAction:
+    action.timeout.CopyFrom(milliseconds(timeouts.request_ms))
+    if timeouts.idle is not None:
+        action.idle_timeout.CopyFrom(milliseconds(timeouts.idle))
+    return action
+
+
+def _no_target(route: Key) -> DirectResponseAction:
+    body = f"route {'/'.join(route.path)} has no target with a weight above 0\n"
+    return DirectResponseAction(status=503, body=DataSource(inline_string=body))

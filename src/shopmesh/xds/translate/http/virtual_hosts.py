@@ -1,0 +1,166 @@
+"""One virtual service as its callers' virtual hosts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+from envoy.config.route.v3.route_components_pb2 import FilterConfig, Route, VirtualHost
+from envoy.config.route.v3.route_pb2 import RouteConfiguration
+from google.protobuf.any_pb2 import Any
+
+from shopmesh.appmesh.catalogue import Finding
+from shopmesh.appmesh.resolved import HTTP_PROTOCOLS, TCP_PROTOCOLS, Target, listeners, provider_key, targets_of
+from shopmesh.appmesh.store import Key, Resource
+from shopmesh.xds import names
+from shopmesh.xds.incremental import Reader
+from shopmesh.xds.resources import packed, serialised
+from shopmesh.xds.translate import effects
+from shopmesh.xds.translate.http import metrics_extension, routes
+from shopmesh.xds.translate.tcp import tcp_forwarding as forwards
+from shopmesh.xds.translate.tcp.tcp_forwarding import Forward
+
+
+@dataclass(frozen=True)
+class Host:
+    """One virtual host: `encoded` is the field `virtual_hosts` of a `RouteConfiguration` that holds it.
+
+    `needs` are the clusters that its routes name.
+    """
+
+    name: str
+    domains: tuple[str, ...]
+    encoded: bytes = field(repr=False)
+    needs: frozenset[str] = field(repr=False, default=frozenset())
+
+
+@dataclass(frozen=True)
+class Service:
+    """What the callers of one virtual service need; the same for all of them. `ports` are those of HTTP."""
+
+    hosts: tuple[Host, ...]
+    ports: frozenset[int]
+    targets: frozenset[Target]
+    forwards: tuple[Forward, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+
+NOTHING = Service((), frozenset(), frozenset())
+
+
+def service(reader: Reader, mesh: str, name: str) -> Service:
+    """A part: the virtual service of that name, as its provider (router, node or none) makes it.
+
+    A name that is not there (yet: a backend may come before its service) is nothing at all.
+    """
+    found = reader.get(Key("virtualService", (mesh, name)))
+    if found is None:
+        return NOTHING
+    provider = provider_key(mesh, found.spec)
+    if provider is None:
+        # The name is known and leads nowhere: 404, not the open internet.
+        return Service((host(name, (name, f"{name}:*"), ()),), frozenset(), frozenset())
+    by_provider = _by_router if provider.kind == "virtualRouter" else _by_node
+    return _annotated(reader, found, by_provider(reader, mesh, name, provider.name))
+
+
+def _annotated(reader: Reader, resource: Resource, made: Service) -> Service:
+    """With what the annotations of the virtual service itself say of all its routes."""
+    if not effects.is_annotated(resource):
+        return made
+    if not made.ports:
+        return replace(made, findings=(*made.findings, *effects.unheeded(resource, "it has no port for HTTP")))
+    hosts, mirrors, findings = [], set(made.targets), dict.fromkeys(made.findings)
+    for one in made.hosts:
+        table = RouteConfiguration.FromString(one.encoded)
+        said = effects.annotate(reader, resource, table.virtual_hosts[0])
+        copies = frozenset(names.egress_cluster(mirror) for mirror in said.mirrors)
+        hosts.append(replace(one, encoded=serialised(table), needs=one.needs | copies))
+        mirrors |= said.mirrors
+        findings |= dict.fromkeys(said.findings)
+    return replace(made, hosts=tuple(hosts), targets=frozenset(mirrors), findings=tuple(findings))
+
+
+def host(
+    name: str, domains: Sequence[str], ordered: Iterable[Route], filters: Iterable[str] = (), of: str | None = None
+) -> Host:
+    """One virtual host, `of` a virtual service where requests are counted by it.
+
+    `filters` are those of the connection manager that are switched on for it alone.
+    """
+    made = VirtualHost(name=name, domains=domains, routes=ordered)
+    if of is not None:
+        made.metadata.CopyFrom(metrics_extension.metadata(metrics_extension.TARGET_SERVICE, of))
+    for one in filters:
+        made.typed_per_filter_config[one].CopyFrom(packed(FilterConfig(config=Any())))
+    needs = frozenset(cluster for route in made.routes for cluster in routes.clusters_of(route))
+    return Host(name, tuple(domains), serialised(RouteConfiguration(virtual_hosts=[made])), needs)
+
+
+def _by_router(reader: Reader, mesh: str, name: str, router: str) -> Service:
+    found = listeners(reader.get(Key("virtualRouter", (mesh, router))))
+    ports = [one.port for one in found if one.protocol in HTTP_PROTOCOLS]
+    resources = reader.children("route", (mesh, router))
+    built = [routes.build(reader, resource) for resource in resources if "tcpRoute" not in resource.spec]
+    built.sort(key=lambda one: one.rank)
+    forwarded, findings = forwards.by_router(
+        reader,
+        name,
+        (resource for resource in resources if "tcpRoute" in resource.spec),
+        [one.port for one in found if one.protocol in TCP_PROTOCOLS],
+    )
+    if not found:
+        # A router of the 2018-10-01 API has no listeners: its services have the ports of what it leads to.
+        ports = sorted({target.port for one in built for target in one.targets})
+    return Service(
+        tuple(_hosts_by_port(name, ports, built)),
+        frozenset(ports),
+        frozenset((*(one for each in built for one in (*each.targets, *each.mirrors)), *_targets(forwarded))),
+        forwarded,
+        (*findings, *_unheeded(resources), *(finding for one in built for finding in one.findings)),
+    )
+
+
+def _hosts_by_port(name: str, ports: Sequence[int], built: Sequence[routes.BuiltRoute]) -> Iterable[Host]:
+    """One host for all ports, or one each where a route asks for a port: Envoy knows it by the domain alone."""
+    if len(ports) < 2 or all(one.port is None for one in built):
+        wanted = [one.route for one in built if one.port is None or one.port in ports]
+        yield host(name, _domains(name, ports), wanted, of=name)
+        return
+    for position, port in enumerate(ports):
+        wanted = [one.route for one in built if one.port in (None, port)]
+        if position == 0:
+            yield host(name, _domains(name, [port]), wanted, of=name)
+        else:
+            yield host(f"{name}_{port}", (f"{name}:{port}",), wanted, of=name)
+
+
+def _by_node(reader: Reader, mesh: str, name: str, node: str) -> Service:
+    found = targets_of(reader, mesh, node)
+    http = [one for one in found if one.protocol in HTTP_PROTOCOLS]
+    hosts = [
+        host(name, _domains(name, [one.port]), [routes.to_node(one)], of=name)
+        if position == 0
+        else host(f"{name}_{one.port}", (f"{name}:{one.port}",), [routes.to_node(one)], of=name)
+        for position, one in enumerate(http)
+    ]
+    return Service(
+        tuple(hosts) or (host(name, (name,), ()),),
+        frozenset(one.port for one in http),
+        frozenset(found),
+        tuple(forwards.to_node(name, one) for one in found if one.protocol in TCP_PROTOCOLS),
+    )
+
+
+def _unheeded(resources: Iterable[Resource]) -> Iterable[Finding]:
+    for resource in resources:
+        if "tcpRoute" in resource.spec:
+            yield from effects.unheeded(resource, "a TCP route knows no requests")
+
+
+def _targets(forwarded: Iterable[Forward]) -> Iterable[Target]:
+    return (target for one in forwarded for target, _ in one.targets)
+
+
+def _domains(name: str, ports: Sequence[int]) -> tuple[str, ...]:
+    return (name, *(f"{name}:{port}" for port in dict.fromkeys(ports)))

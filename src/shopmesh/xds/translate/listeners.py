@@ -1,0 +1,259 @@
+"""Listeners, in the two shapes of the sidecar; routes and clusters are the same for both.
+
+explicit      127.0.0.1:<egress port>  forward proxy          <address>:<port> ─► 127.0.0.1:<application port>
+              127.0.0.1:<port>         a TCP service
+intercepted   0.0.0.0:15001  original destination by port     0.0.0.0:15000 ─► 127.0.0.1:<port>
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from envoy.config.core.v3.address_pb2 import CidrRange
+from envoy.config.core.v3.base_pb2 import TrafficDirection
+from envoy.config.listener.v3.listener_components_pb2 import (
+    Filter,
+    FilterChain,
+    FilterChainMatch,
+    ListenerFilter,
+    ListenerFilterChainMatchPredicate,
+)
+from envoy.config.listener.v3.listener_pb2 import AdditionalAddress, Listener
+from envoy.extensions.filters.listener.original_dst.v3.original_dst_pb2 import OriginalDst
+from envoy.extensions.filters.listener.tls_inspector.v3.tls_inspector_pb2 import TlsInspector
+from envoy.type.v3.range_pb2 import Int32Range
+from google.protobuf.wrappers_pb2 import BoolValue, UInt32Value
+
+from shopmesh.appmesh.resolved import TCP_PROTOCOLS
+from shopmesh.xds import names
+from shopmesh.xds.node import Shape
+from shopmesh.xds.resources import XdsResource, packed, resource, serialised
+from shopmesh.xds.translate.clusters.endpoints import socket_address
+from shopmesh.xds.translate.http import connection_manager
+from shopmesh.xds.translate.tcp import tcp_proxy
+from shopmesh.xds.translate.tcp.tcp_destinations import Destination
+from shopmesh.xds.translate.telemetry import Telemetry
+from shopmesh.xds.translate.tls import transport_sockets
+from shopmesh.xds.translate.tls.tls import Termination, secrets_of
+
+_TLS_PORT = 443
+
+
+@dataclass(frozen=True, slots=True)
+class Inbound:
+    """One port of a virtual node at its own proxy: where it is bound, the cluster and routes behind it, its TLS.
+
+    `idle_ms` is of TCP; HTTP has it in its routes.
+    """
+
+    port: int
+    protocol: str
+    bound: int
+    cluster: str
+    tls: Termination | None = None
+    idle_ms: int | None = None
+
+    @property
+    def is_tcp(self) -> bool:
+        return self.protocol in TCP_PROTOCOLS
+
+    @property
+    def secrets(self) -> tuple[XdsResource, ...]:
+        return () if self.tls is None else secrets_of(self.tls.sources)
+
+    @property
+    def permissive(self) -> bool:
+        return self.tls is not None and self.tls.permissive
+
+    @property
+    def routes(self) -> str:
+        return names.ingress_routes(self.port)
+
+
+def explicit(
+    shape: Shape, inbound: Sequence[Inbound], destinations: Sequence[Destination], telemetry: Telemetry
+) -> Iterable[XdsResource]:
+    """The forward proxy on loopback, the ports there that stand for TCP services, and the virtual node's own ports."""
+    forward_proxy = connection_manager.forward_proxy_filters(shape.egress_port)
+    egress = Listener(
+        name=names.listener("egress", "127.0.0.1", shape.egress_port),
+        address=socket_address("127.0.0.1", shape.egress_port),
+        traffic_direction=TrafficDirection.OUTBOUND,
+        filter_chains=[
+            FilterChain(filters=[connection_manager.manager("egress", names.EGRESS_ROUTES, telemetry, forward_proxy)])
+        ],
+    )
+    yield _resource(alone_on_port(egress))
+    for destination in destinations:
+        bound = dict(shape.egress_ports)[destination.forward.name]
+        to_service = Listener(
+            name=names.listener("egress", "127.0.0.1", bound),
+            address=socket_address("127.0.0.1", bound),
+            traffic_direction=TrafficDirection.OUTBOUND,
+            filter_chains=[FilterChain(filters=[_forward(destination, telemetry)])],
+        )
+        yield _resource(alone_on_port(to_service), (name for name, _ in destination.forward.clusters))
+    for one in inbound:
+        ingress = Listener(
+            name=names.listener("ingress", shape.address, one.bound),
+            address=socket_address(shape.address, one.bound),
+            traffic_direction=TrafficDirection.INBOUND,
+            filter_chains=terminated(FilterChain(filters=[_to_application(one, inbound, telemetry)]), one),
+        )
+        if one.permissive:
+            transport_sockets.inspect(ingress)
+        yield _resource(alone_on_port(ingress), _needs(one), inbound=[one])
+
+
+def intercepted(
+    shape: Shape,
+    inbound: Sequence[Inbound],
+    destinations: Sequence[Destination],
+    outside: str,
+    ports: Sequence[int],
+    allow_all: bool,
+    telemetry: Telemetry,
+) -> Iterable[XdsResource]:
+    """One listener each way; chains by the original port, so that no protocol has to be guessed.
+
+    A guess means waiting for the client's first bytes, which a server-first protocol never sends.
+    """
+    if inbound:
+        chains = [
+            chain
+            for one in inbound
+            for chain in terminated(
+                FilterChain(
+                    name=f"tcp_{one.port}" if one.is_tcp else f"http_{one.port}",
+                    filter_chain_match=_to_port(one.port),
+                    filters=[_to_application(one, inbound, telemetry)],
+                ),
+                one,
+            )
+        ]
+        ingress = _redirected("ingress", shape.ingress_port, TrafficDirection.INBOUND, chains)
+        if permissive := [one.port for one in inbound if one.permissive]:
+            transport_sockets.inspect(ingress, permissive)
+        yield _resource(ingress, (needed for one in inbound for needed in _needs(one)), inbound=inbound)
+    chains = [
+        # Without this chain one connection to our own port becomes a thousand: each is redirected to itself.
+        FilterChain(
+            name="self",
+            filter_chain_match=_to_port(shape.egress_port),
+            filters=[tcp_proxy.proxy("egress.self", [(names.BLACKHOLE, 1)], telemetry)],
+        ),
+        *(
+            FilterChain(
+                name=f"http_{port}",
+                filter_chain_match=_to_port(port),
+                filters=[connection_manager.manager("egress", names.EGRESS_ROUTES, telemetry)],
+            )
+            for port in ports
+            if port != shape.egress_port
+        ),
+        *(_to_service(one, telemetry) for one in destinations if one.forward.port != shape.egress_port),
+    ]
+    egress = _redirected("egress", shape.egress_port, TrafficDirection.OUTBOUND, chains)
+    if allow_all:
+        egress.default_filter_chain.filters.append(tcp_proxy.proxy("egress.allow-all", [(outside, 1)], telemetry))
+    elif _TLS_PORT not in (*ports, *(one.forward.port for one in destinations)):
+        _open_to_amazonaws(egress, outside, telemetry)
+    to_services = (name for one in destinations for name, _ in one.forward.clusters)
+    yield _resource(egress, (names.BLACKHOLE, outside, *to_services))
+
+
+def alone_on_port(listener: Listener) -> Listener:
+    """With Envoy's default a second Envoy binds the same port without a word, and they share its connections."""
+    listener.enable_reuse_port.CopyFrom(BoolValue(value=False))
+    return listener
+
+
+def _redirected(direction: names.Direction, port: int, traffic: int, chains: Sequence[FilterChain]) -> Listener:
+    return Listener(
+        name=names.listener(direction, "0.0.0.0", port),
+        address=socket_address("0.0.0.0", port),
+        additional_addresses=[AdditionalAddress(address=socket_address("::", port))],
+        traffic_direction=traffic,
+        listener_filters=[
+            ListenerFilter(name="envoy.filters.listener.original_dst", typed_config=packed(OriginalDst()))
+        ],
+        filter_chains=chains,
+    )
+
+
+def _open_to_amazonaws(egress: Listener, outside: str, telemetry: Telemetry) -> None:
+    """DROP_ALL leaves *.amazonaws.com open: for TLS the name stands in the client's hello, read on this port alone."""
+    other_ports = ListenerFilterChainMatchPredicate(
+        not_match=ListenerFilterChainMatchPredicate(
+            destination_port_range=Int32Range(start=_TLS_PORT, end=_TLS_PORT + 1)
+        )
+    )
+    egress.listener_filters.append(
+        ListenerFilter(
+            name="envoy.filters.listener.tls_inspector",
+            typed_config=packed(TlsInspector()),
+            filter_disabled=other_ports,
+        )
+    )
+    match = _to_port(_TLS_PORT)
+    match.server_names.append("*.amazonaws.com")
+    match.transport_protocol = "tls"
+    egress.filter_chains.append(
+        FilterChain(
+            name="amazonaws",
+            filter_chain_match=match,
+            filters=[tcp_proxy.proxy("egress.amazonaws", [(outside, 1)], telemetry)],
+        )
+    )
+
+
+def _to_port(port: int) -> FilterChainMatch:
+    return FilterChainMatch(destination_port=UInt32Value(value=port))
+
+
+def _to_service(destination: Destination, telemetry: Telemetry) -> FilterChain:
+    """Where addresses are given, they decide before the port alone does."""
+    match = _to_port(destination.forward.port)
+    match.prefix_ranges.extend(_single(address) for address in destination.addresses)
+    return FilterChain(
+        name=f"tcp_{destination.forward.name}", filter_chain_match=match, filters=[_forward(destination, telemetry)]
+    )
+
+
+def _single(address: str) -> CidrRange:
+    bits = ipaddress.ip_address(address).max_prefixlen
+    return CidrRange(address_prefix=address, prefix_len=UInt32Value(value=bits))
+
+
+def _forward(destination: Destination, telemetry: Telemetry) -> Filter:
+    forward = destination.forward
+    return tcp_proxy.proxy(f"egress.tcp.{forward.port}", forward.clusters, telemetry, forward.idle_ms)
+
+
+def _to_application(one: Inbound, inbound: Sequence[Inbound], telemetry: Telemetry) -> Filter:
+    prefix = ingress_prefix(one, inbound)
+    if one.is_tcp:
+        return tcp_proxy.proxy(prefix, [(one.cluster, 1)], telemetry, one.idle_ms)
+    return connection_manager.manager(prefix, one.routes, telemetry)
+
+
+def _needs(one: Inbound) -> Iterable[str]:
+    return (one.cluster,) if one.is_tcp else ()
+
+
+def ingress_prefix(one: Inbound, inbound: Sequence[Inbound]) -> str:
+    """App Mesh's statistics are named otherwise once there are several listeners."""
+    return "ingress" if len(inbound) == 1 else f"ingress.{one.protocol}.{one.port}"
+
+
+def terminated(chain: FilterChain, one: Inbound) -> list[FilterChain]:
+    """The chain, or the chains, for what comes in there: with TLS, without, or both."""
+    return transport_sockets.terminated(chain, one.tls, http=not one.is_tcp)
+
+
+def _resource(listener: Listener, needs: Iterable[str] = (), inbound: Iterable[Inbound] = ()) -> XdsResource:
+    """Clusters behind routes are no needs of the listener: it names the table alone, which waits for them itself."""
+    secrets = tuple(secret for one in inbound for secret in one.secrets)
+    return resource("listeners", listener.name, serialised(listener), frozenset(needs), secrets)

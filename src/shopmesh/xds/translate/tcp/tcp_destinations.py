@@ -1,0 +1,96 @@
+"""How a proxy knows for which virtual service a TCP connection is meant.
+
+intercepted   by its original port; where several services share one, by the addresses of the service
+explicit      by the loopback port that the proxy's bootstrap declares for the service
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from shopmesh.appmesh.catalogue import Finding
+from shopmesh.appmesh.catalogue.translation import NO_EGRESS_PORT, TCP_NOT_DISTINGUISHED, UNKNOWN_EGRESS_PORT
+from shopmesh.appmesh.store import Key
+from shopmesh.appmesh.texts import is_address
+from shopmesh.xds.incremental import Reader
+from shopmesh.xds.translate.clusters import discovery
+from shopmesh.xds.translate.tcp.tcp_forwarding import Forward
+
+
+@dataclass(frozen=True)
+class Destination:
+    """A forward, and by which addresses it is known; by its port alone where there are none."""
+
+    forward: Forward
+    addresses: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Destinations:
+    found: tuple[Destination, ...]
+    findings: tuple[Finding, ...] = ()
+
+
+def by_port(reader: Reader, key: Key, forwards: Sequence[Forward], taken_ports: frozenset[int]) -> Destinations:
+    """The forwards of an intercepted proxy of that virtual node; `taken_ports` are those that HTTP has.
+
+    Of several on one port those whose addresses are known are told apart by them; of the others one can have the port.
+    """
+    found: list[Destination] = []
+    findings: list[Finding] = []
+    for port in dict.fromkeys(one.port for one in forwards):
+        sharing = [one for one in forwards if one.port == port]
+        if len(sharing) == 1 and port not in taken_ports:
+            found.append(Destination(sharing[0]))
+            continue
+        owner = "HTTP" if port in taken_ports else None
+        claimed: set[str] = set()
+        for one in sharing:
+            addresses = tuple(sorted(_addresses(reader, key.mesh, one) - claimed))
+            claimed.update(addresses)
+            if addresses:
+                found.append(Destination(one, addresses))
+            elif owner is None:
+                owner = one.service
+                found.append(Destination(one))
+            else:
+                findings.append(_not_distinguished(key, one, owner))
+    return Destinations(tuple(found), tuple(findings))
+
+
+def by_declaration(key: Key, forwards: Sequence[Forward], declared: Iterable[str]) -> Destinations:
+    """The forwards of an explicit proxy: those for which its bootstrap declares a loopback port (`egress_ports`)."""
+    names = set(declared)
+    found = tuple(Destination(one) for one in forwards if one.name in names)
+    missing = (one.name for one in forwards if one.name not in names)
+    unknown = sorted(names - {one.name for one in forwards})
+    return Destinations(
+        found,
+        (
+            *(
+                NO_EGRESS_PORT.at(key, f"has a proxy without an egress port for its TCP backend {name}")
+                for name in missing
+            ),
+            *(
+                UNKNOWN_EGRESS_PORT.at(key, f"has a proxy with an egress port for {name}, not a TCP port of a backend")
+                for name in unknown
+            ),
+        ),
+    )
+
+
+def _addresses(reader: Reader, mesh: str, forward: Forward) -> set[str]:
+    """Where callers may find the service: the addresses of its targets, and its name where that is an address."""
+    known = {forward.service} if is_address(forward.service) else set()
+    for target, _ in forward.targets:
+        known |= {address for address, _ in discovery.addresses(reader, mesh, target.node, target.port)}
+        dns = discovery.dns(reader, mesh, target.node)
+        if dns and is_address(dns["hostname"]):
+            known.add(dns["hostname"])
+    return known
+
+
+def _not_distinguished(key: Key, forward: Forward, owner: str) -> Finding:
+    what = f"has the TCP backend {forward.name}, on a port that {owner} has, and no address of its own is known for it"
+    return TCP_NOT_DISTINGUISHED.at(key, what)

@@ -1,0 +1,73 @@
+"""TCP at its callers: which connections go to which targets (feature 17).
+
+A TCP connection names no host, so all that tells the routes of one virtual service apart is the port.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from shopmesh.appmesh import resolved
+from shopmesh.appmesh.catalogue import Finding
+from shopmesh.appmesh.catalogue.translation import TCP_PORT_TAKEN
+from shopmesh.appmesh.resolved import Target
+from shopmesh.appmesh.store import Key, Resource
+from shopmesh.xds import names
+from shopmesh.xds.incremental import Reader
+from shopmesh.xds.translate.http import routes
+
+
+@dataclass(frozen=True)
+class Forward:
+    """One TCP port of a virtual service and where connections to it go, targets of weight 0 among them.
+
+    `idle_ms` is how long nothing may be sent either way; None where nothing is written.
+    """
+
+    service: str
+    port: int
+    targets: tuple[tuple[Target, int], ...]
+    idle_ms: int | None = None
+
+    @property
+    def name(self) -> str:
+        return f"{self.service}:{self.port}"
+
+    @property
+    def clusters(self) -> tuple[tuple[str, int], ...]:
+        """With their weights, but for those of weight 0, which Envoy refuses for TCP."""
+        return tuple((names.egress_cluster(one), weight) for one, weight in self.targets if weight)
+
+
+def to_node(service: str, single: Target) -> Forward:
+    """The TCP listener of a node that provides the service itself."""
+    return Forward(service, single.port, ((single, 1),))
+
+
+def by_router(
+    reader: Reader, service: str, stored: Iterable[Resource], ports: Sequence[int]
+) -> tuple[tuple[Forward, ...], tuple[Finding, ...]]:
+    """Of a router's TCP routes: one for each of its `ports`, or for those of the targets where it has none."""
+    resources = {resource.key: resource for resource in stored}
+    by_rank = sorted((resolved.route(reader, one) for one in resources.values()), key=lambda route: route.rank)
+    forwards: dict[int, Forward] = {}
+    owners: dict[int, str] = {}
+    findings: list[Finding] = []
+    for route in by_rank:
+        findings += routes.missing_nodes(route)
+        asked = route.match.get("port")
+        for port in (asked,) if asked else ports or dict.fromkeys(target.port for target in route.weights):
+            if port in owners:
+                findings.append(_taken(route.key, port, owners[port]))
+                continue
+            owners[port] = route.key.name
+            weights = resolved.route(reader, resources[route.key], port).weights
+            if any(weights.values()):
+                forwards[port] = Forward(service, port, tuple(weights.items()), route.timeouts.idle)
+    return tuple(forwards.values()), tuple(findings)
+
+
+def _taken(route: Key, port: int, owner: str) -> Finding:
+    what = f"takes TCP connections to port {port}, and so does route {owner}, which is tried before it"
+    return TCP_PORT_TAKEN.at(route, what)

@@ -1,0 +1,65 @@
+"""What a proxy tells of the traffic it carries: one value, for all its connection managers and TCP chains."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from envoy.config.accesslog.v3.accesslog_pb2 import AccessLog
+from envoy.config.core.v3.base_pb2 import DataSource
+from envoy.config.core.v3.substitution_format_string_pb2 import SubstitutionFormatString
+from envoy.config.trace.v3.http_tracer_pb2 import Tracing
+from envoy.extensions.access_loggers.file.v3.file_pb2 import FileAccessLog
+from google.protobuf.struct_pb2 import Struct
+
+from shopmesh.appmesh.store import Document
+from shopmesh.xds.incremental import Reader
+from shopmesh.xds.node import Shape
+from shopmesh.xds.resources import packed
+from shopmesh.xds.telemetry_options import tracer_of
+from shopmesh.xds.translate.http import metrics_extension
+
+
+@dataclass(frozen=True, slots=True)
+class Telemetry:
+    """Messages of Envoy's that are only read: connection managers and TCP proxies take copies of them.
+
+    `written` are the logs of both directions; those of one only count.
+    """
+
+    written: tuple[AccessLog, ...] = ()
+    inbound: tuple[AccessLog, ...] = ()
+    outbound: tuple[AccessLog, ...] = ()
+    tracer: Tracing.Http | None = None
+    tracing_decision: bool = True
+
+    def access_logs(self, stat_prefix: str) -> tuple[AccessLog, ...]:
+        """Of the direction that a statistics' prefix begins with: `ingress`, `ingress.http.5000`, `egress`."""
+        return (*self.written, *(self.inbound if stat_prefix.startswith("ingress") else self.outbound))
+
+
+def telemetry(reader: Reader, shape: Shape) -> Telemetry:
+    """A part: what the proxies of that shape, of a virtual node or a virtual gateway, tell."""
+    found = reader.get(shape.resource)
+    file = found and found.spec.get("logging", {}).get("accessLog", {}).get("file")
+    return Telemetry(
+        written=(_access_log(file),) if file and reader.host_policy.access_log_problem(file["path"]) is None else (),
+        inbound=metrics_extension.inbound(shape) if shape.reporting.metrics_extension else (),
+        outbound=metrics_extension.outbound(shape) if shape.reporting.metrics_extension else (),
+        tracer=tracer_of(shape.reporting),
+        tracing_decision=shape.reporting.tracing_decision,
+    )
+
+
+def _access_log(file: Document) -> AccessLog:
+    """Of requests and connections in both directions, as App Mesh had it; without a format Envoy's own line."""
+    log = FileAccessLog(path=file["path"])
+    format_ = file.get("format", {})
+    if "text" in format_:
+        # Envoy puts nothing between two entries of a text format.
+        line = format_["text"] if format_["text"].endswith("\n") else format_["text"] + "\n"
+        log.log_format.CopyFrom(SubstitutionFormatString(text_format_source=DataSource(inline_string=line)))
+    elif "json" in format_:
+        fields = Struct()
+        fields.update({entry["key"]: entry["value"] for entry in format_["json"]})
+        log.log_format.CopyFrom(SubstitutionFormatString(json_format=fields))
+    return AccessLog(name="envoy.access_loggers.file", typed_config=packed(log))

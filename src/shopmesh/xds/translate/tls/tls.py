@@ -1,0 +1,176 @@
+"""TLS between proxies: what a listener terminates, and what its callers originate.
+
+    listener  tls ─────────────────────► termination ─► transport socket of its filter chains
+    caller    client policy ┐
+    listener  tls           ┴──────────► origination ─► transport socket of the caller's cluster
+
+https://docs.aws.amazon.com/app-mesh/latest/userguide/tls.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from shopmesh.appmesh.catalogue import Finding
+from shopmesh.appmesh.catalogue.translation import AUTHORITY_IN_ACM, CERTIFICATE_IN_ACM, NO_NAME_TO_CHECK, NOT_ALLOWED
+from shopmesh.appmesh.host_policy import HostPolicy, certificate_problems
+from shopmesh.appmesh.resolved import Target, listener_of
+from shopmesh.appmesh.store import Document, Key
+from shopmesh.xds.incremental import Reader
+from shopmesh.xds.resources import XdsResource
+from shopmesh.xds.translate.tls import secrets
+
+
+class Source(NamedTuple):
+    """Where a proxy takes a secret from: files, named by a secret over ADS; None: by name from the SDS of its host."""
+
+    name: str
+    secret: XdsResource | None
+
+
+class Termination(NamedTuple):
+    """TLS as a listener offers it; with `trust` clients must show a certificate, of one of `names` if there are any."""
+
+    permissive: bool
+    certificate: Source
+    trust: Source | None
+    names: tuple[str, ...]
+
+    @property
+    def sources(self) -> Iterable[Source]:
+        return (self.certificate,) if self.trust is None else (self.certificate, self.trust)
+
+
+class ClientPolicy(NamedTuple):
+    """What a caller asks of its connections to a backend. `trust` None: it is in ACM, which is not here.
+
+    `forbidden` says which of its files the operator does not allow.
+    """
+
+    enforce: bool
+    ports: frozenset[int]
+    trust: Source | None
+    names: tuple[str, ...]
+    certificate: Source | None
+    forbidden: str | None = None
+
+    def covers(self, target: Target) -> bool:
+        return not self.ports or target.port in self.ports
+
+
+class Origination(NamedTuple):
+    """TLS as a cluster begins it. Without `trust` any certificate will do."""
+
+    trust: Source | None = None
+    names: tuple[str, ...] = ()
+    certificate: Source | None = None
+    server_name: str = ""
+
+    @property
+    def sources(self) -> Iterable[Source]:
+        return [one for one in (self.certificate, self.trust) if one is not None]
+
+
+def secrets_of(sources: Iterable[Source]) -> tuple[XdsResource, ...]:
+    """Those that the control plane has to send."""
+    return tuple(one.secret for one in sources if one.secret is not None)
+
+
+def termination(
+    document: Document | None, key: Key, port: int, host_policy: HostPolicy
+) -> Termination | Finding | None:
+    """A listener's `tls`; None: plain text. A `Finding`: it cannot be had, and the listener must stay shut.
+
+    Plain text instead would show what was meant to be secret, whatever the mode: callers took TLS where it was offered.
+    """
+    if document is None or document["mode"] == "DISABLED":
+        return None
+    if forbidden := _forbidden(document, host_policy):
+        return NOT_ALLOWED.at(key, f"has TLS on port {port}: {forbidden}")
+    certificate = _certificate(document["certificate"])
+    if certificate is None:
+        arn = document["certificate"]["acm"]["certificateArn"]
+        return CERTIFICATE_IN_ACM.at(key, f"takes the certificate of port {port} from ACM: {arn}")
+    validation = document.get("validation")
+    trust = _trust(validation["trust"]) if validation else None
+    return Termination(document["mode"] == "PERMISSIVE", certificate, trust, _names(validation))
+
+
+def client_policy(document: Document | None, host_policy: HostPolicy) -> ClientPolicy | None:
+    """A `clientPolicy`; None where it says nothing about TLS."""
+    policy = (document or {}).get("tls")
+    if policy is None:
+        return None
+    validation, certificate = policy["validation"], policy.get("certificate")
+    return ClientPolicy(
+        policy.get("enforce", True),
+        frozenset(policy.get("ports") or ()),
+        _trust(validation["trust"]),
+        _names(validation),
+        _certificate(certificate) if certificate else None,
+        _forbidden(policy, host_policy),
+    )
+
+
+def origination(reader: Reader, target: Target, policy: ClientPolicy | None) -> Origination | Finding | None:
+    """How a caller with that policy connects to a target: None in plain text, a `Finding` not at all.
+
+    Without a policy for that port the server decides, and its certificate is not checked, as in App Mesh.
+    """
+    enforced = policy is not None and policy.enforce and policy.covers(target)
+    if not enforced and not _offered(reader, target):
+        return None
+    name = _discovery_name(reader, target)
+    if policy is None or not policy.covers(target):
+        return Origination(server_name=name)
+    if policy.forbidden is not None:
+        return NOT_ALLOWED.at(target.key, f"has a client policy for port {target.port}: {policy.forbidden}")
+    if policy.trust is None:
+        return AUTHORITY_IN_ACM.at(
+            target.key, f"has a client policy for port {target.port} that trusts authorities in ACM"
+        )
+    names = policy.names or ((name,) if name else ())
+    if not names:
+        what = f"has a client policy for port {target.port} without subjectAlternativeNames, and no discovery name"
+        return NO_NAME_TO_CHECK.at(target.key, what)
+    return Origination(policy.trust, names, policy.certificate, name)
+
+
+def _forbidden(document: Document, host_policy: HostPolicy) -> str | None:
+    return next((problem.message for problem in certificate_problems(host_policy, document, "")), None)
+
+
+def _offered(reader: Reader, target: Target) -> bool:
+    document = listener_of(reader, target).get("tls") or {}
+    return bool(document.get("mode", "DISABLED") != "DISABLED")
+
+
+def _discovery_name(reader: Reader, target: Target) -> str:
+    """The name that a server's certificate must have when the policy says none."""
+    found = reader.get(Key("virtualNode", (target.mesh, target.node)))
+    discovery = (found.spec.get("serviceDiscovery") or {}) if found else {}
+    if "dns" in discovery:
+        return str(discovery["dns"]["hostname"]).rstrip(".")
+    if "awsCloudMap" in discovery:
+        return f"{discovery['awsCloudMap']['serviceName']}.{discovery['awsCloudMap']['namespaceName']}"
+    return ""
+
+
+def _certificate(document: Document) -> Source | None:
+    if "file" in document:
+        secret = secrets.certificate(document["file"]["certificateChain"], document["file"]["privateKey"])
+        return Source(secret.name, secret)
+    return Source(document["sds"]["secretName"], None) if "sds" in document else None
+
+
+def _trust(document: Document) -> Source | None:
+    if "file" in document:
+        secret = secrets.trust(document["file"]["certificateChain"])
+        return Source(secret.name, secret)
+    return Source(document["sds"]["secretName"], None) if "sds" in document else None
+
+
+def _names(validation: Document | None) -> tuple[str, ...]:
+    found: Sequence[str] = ((validation or {}).get("subjectAlternativeNames") or {}).get("match", {}).get("exact", ())
+    return tuple(found)

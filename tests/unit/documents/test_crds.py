@@ -1,0 +1,113 @@
+"""The CustomResourceDefinitions: what applies, and what is refused with a reason."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import celpy
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+
+from shopmesh.appmesh.store import Document, Key
+from shopmesh.documents import Declared, as_yaml, manifests
+from shopmesh.documents.crds import definitions
+from tests.support.crds import complaints
+from tests.support.meshes import meshes
+
+ROOT = Path(__file__).parents[3]
+COMMITTED = ROOT / "k8s/base/crds/definitions.yaml"
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _recursion() -> None:
+    """The first rule raises Python's recursion limit, which must not happen within a property: Hypothesis warns."""
+    celpy.Environment()
+
+
+def of(kind: str, text: str) -> dict[str, Any]:
+    """A manifest with this specification in flow style."""
+    head = {"apiVersion": "appmesh.k8s.aws/v1beta2", "kind": kind, "metadata": {"name": "x", "namespace": "default"}}
+    return {**head, "spec": yaml.safe_load(text)}
+
+
+def test_what_is_committed_is_what_the_model_makes() -> None:
+    """`make crds` writes the file anew."""
+    assert COMMITTED.read_text() == as_yaml(definitions())
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "mesh").glob("*.yaml")), ids=lambda file: file.stem)
+def test_the_demos_manifests_apply(file: Path) -> None:
+    """Every object in mesh/ is valid."""
+    assert [] == [wrong for one in yaml.safe_load_all(file.read_text()) for wrong in complaints(one)]
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(meshes())
+def test_whatever_the_api_accepts_applies_as_a_manifest(mesh: list[tuple[Key, Document]]) -> None:
+    """Any mesh of the API, exported, is accepted by the definitions: they are no narrower than the model."""
+    exported = manifests([Declared(key, spec, {}) for key, spec in mesh])
+
+    assert [] == [wrong for one in exported for wrong in complaints(one)]
+
+
+TARGET = "weightedTargets: [{virtualNodeRef: {name: a}, weight: 1}]"
+
+
+@pytest.mark.parametrize(
+    ("kind", "spec", "told"),
+    [
+        ("VirtualNode", "{listeners: [{portMapping: {port: 0, protocol: http}}]}", "0 is less than the minimum of 1"),
+        ("VirtualNode", "{listeners: [{portMapping: {port: 80, protocol: udp}}]}", "'udp' is not one of"),
+        ("VirtualNode", "{serviceDiscovery: {dns: {hostname: a}, awsCloudMap: {}}}", "exactly one of awsCloudMap, dns"),
+        ("VirtualNode", "{backends: [{virtualService: {}}]}", "at least one of virtualServiceARN, virtualServiceRef"),
+        ("VirtualNode", "{listenrs: []}", "unknown field listenrs"),
+        ("VirtualRouter", "{routes: [{name: r}]}", "exactly one of grpcRoute, http2Route, httpRoute and tcpRoute"),
+        (
+            "VirtualRouter",
+            f"{{routes: [{{name: r, httpRoute: {{match: {{prefix: x}}, action: {{{TARGET}}}}}}}]}}",
+            "a prefix begins with /",
+        ),
+        (
+            "VirtualRouter",
+            f"{{routes: [{{name: r, httpRoute: {{match: {{}}, action: {{{TARGET}}}}}}}]}}",
+            "exactly one of path, prefix",
+        ),
+        (
+            "VirtualRouter",
+            "{routes: [{name: r, tcpRoute: {action: {weightedTargets: ["
+            "{virtualNodeRef: {name: a}, weight: 60}, {virtualNodeRef: {name: b}, weight: 60}]}}}]}",
+            "over 100 in total",
+        ),
+        ("VirtualRouter", "{routes: [{tcpRoute: {action: {weightedTargets: []}}}]}", "'name' is a required property"),
+        ("VirtualGateway", "{listeners: [{portMapping: {port: 1, protocol: tcp}}]}", "'tcp' is not one of"),
+        (
+            "GatewayRoute",
+            "{httpRoute: {match: {prefix: /, path: {exact: /a}}, action: {target: {virtualService: "
+            "{virtualServiceRef: {name: a}}}}}}",
+            "prefix or path, not both",
+        ),
+        ("Mesh", "{egressFilter: {type: DROP_SOME}}", "'DROP_SOME' is not one of"),
+    ],
+)
+def test_nonsense_is_refused_with_a_reason(kind: str, spec: str, told: str) -> None:
+    """`kubectl apply` says what is wrong where, before the object exists."""
+    found = complaints(of(kind, spec))
+
+    assert any(told in one for one in found), found
+
+
+@pytest.mark.parametrize(
+    ("after", "told"),
+    [
+        ("{awsName: b}", ["VirtualNode.spec: awsName cannot be changed"]),
+        ("{}", ["VirtualNode.spec: awsName cannot be taken"]),
+    ],
+)
+def test_the_name_in_the_mesh_stays(after: str, told: list[str]) -> None:
+    """A changed awsName would leave the old resource behind."""
+    found = complaints(of("VirtualNode", after), before=of("VirtualNode", "{awsName: a}"))
+
+    assert told == [one[: len(told[0])] for one in found]
+    assert [] == complaints(of("VirtualNode", "{awsName: a}"), before=of("VirtualNode", "{awsName: a}"))

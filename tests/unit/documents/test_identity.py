@@ -1,0 +1,171 @@
+"""Manifests → store → export → store, over whole meshes: nothing is lost, and nothing would be changed."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from shopmesh.appmesh.api import operations, rest_json
+from shopmesh.appmesh.api.model import GA
+from shopmesh.appmesh.context import Context
+from shopmesh.appmesh.kinds import KINDS
+from shopmesh.appmesh.store import Document, Key, State, Transaction
+from shopmesh.client import differences
+from shopmesh.client.plan import plan
+from shopmesh.documents import ORDER, Declared, as_json, as_yaml, declared, document, documents, in_order, manifests
+from tests.support.annotating import annotated
+from tests.support.inputs import ACCOUNT
+from tests.support.meshes import TEXT, meshes
+
+SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
+TAGS = st.dictionaries(TEXT.filter(lambda name: not name.startswith("aws:")), TEXT, max_size=2)
+
+
+def stored(requests: Iterable[Mapping[str, Any]]) -> State:
+    """The store after these requests, each validated and handled as the API does it."""
+    transaction, numbers = Transaction(State()), itertools.count()
+    context = Context(ACCOUNT, "us-east-1", 0.0, lambda: f"uid-{next(numbers)}", None)
+    for request in requests:
+        call = rest_json.call(GA, request["operation"])
+        operations.handle(call.operation, rest_json.validated(call, request["parameters"]), transaction, context)
+    state = State()
+    state.apply(transaction.changes)
+    return state
+
+
+def created(mesh: Iterable[tuple[Key, Document]], tags: Callable[[Key], Mapping[str, str]] = lambda key: {}) -> State:
+    return stored(creations(mesh, tags))
+
+
+def creations(mesh: Iterable[tuple[Key, Document]], tags: Callable[[Key], Mapping[str, str]]) -> list[dict[str, Any]]:
+    return [
+        {"operation": f"Create{KINDS[key.kind].title}", "parameters": document(Declared(key, spec, tags(key)))}
+        for key, spec in mesh
+    ]
+
+
+def read(state: State) -> list[Declared]:
+    """What the API answers about all of it."""
+    return in_order(Declared(resource.key, resource.spec, dict(resource.tags)) for resource in state)
+
+
+def applied(text: str, file: str, state: State | None = None) -> State:
+    """The store after `shopmesh apply` of this text, to an empty one or to one that holds something."""
+    existing = {resource.key: (resource, arn(resource.key)) for resource in read(state or State())}
+    wanted = declared(documents(text, file), existing=[resource for resource, _ in existing.values()])
+    steps = plan(wanted, existing)
+    if state is not None:
+        assert [] == list(differences((resource for resource, _ in existing.values()), steps))
+        assert {"unchanged"} >= {step.verb for step in steps}
+    return stored(request for step in steps for request in step.requests)
+
+
+def arn(key: Key) -> str:
+    parts = zip(KINDS[key.kind].lineage, key.path, strict=True)
+    return f"arn:aws:appmesh:us-east-1:{ACCOUNT}:" + "/".join(f"{kind}/{name}" for kind, name in parts)
+
+
+def decorated(manifest: dict[str, Any]) -> dict[str, Any]:
+    names = {"VirtualNode": [""], "VirtualService": [""]}.get(manifest["kind"], [])
+    names += [f"{route['name']}." for route in manifest["spec"].get("routes", [])]
+    headers = "||".join(f"x-{number}=a value" for number in range(40))
+    said = {f"shopmesh.dev/{name}request-headers-add": headers for name in names}
+    metadata = {**manifest["metadata"], **({"annotations": said} if said else {})}
+    selector = {"podSelector": {"matchLabels": {"app": "x" * 300}}}
+    selected = selector if manifest["kind"] in ("VirtualNode", "VirtualGateway") else {}
+    return {**manifest, "metadata": metadata, "spec": {**manifest["spec"], **selected}}
+
+
+@given(meshes())
+@settings(max_examples=50, deadline=None, suppress_health_check=SLOW)
+def test_manifests_bring_the_same_mesh_back(mesh: list[tuple[Key, Document]]) -> None:
+    """Manifests written from a store make the same store again, and applied to the first change nothing.
+
+    They say what the API has no place for as well: selectors, annotations.
+    """
+    given_ones = [decorated(manifest) for manifest in manifests(read(created(mesh)))]
+    first = applied(as_yaml(given_ones), "mesh.yaml")
+
+    text = as_yaml(manifests(read(first)))
+    again = applied(text, "mesh.yaml")
+    applied(text, "mesh.yaml", first)
+
+    assert {resource.key: resource.spec for resource in first} == dict(mesh)
+    assert given_ones == manifests(read(first))
+    assert read(first) == read(again)
+
+
+@given(meshes(), TAGS)
+@settings(max_examples=30, deadline=None, suppress_health_check=SLOW)
+def test_json_brings_the_same_mesh_back_with_all_tags(mesh: list[tuple[Key, Document]], tags: dict[str, str]) -> None:
+    """The aws CLI's documents keep tags of any name, on every resource."""
+    first = created(mesh, lambda key: tags)
+
+    text = "".join(as_json(document(resource)) for resource in read(first))
+
+    assert read(first) == read(applied(text, "mesh.json"))
+    applied(text, "mesh.json", first)
+
+
+@st.composite
+def annotated_meshes(draw: st.DrawFn, sets: int) -> tuple[list[tuple[Key, Document]], list[dict[Key, dict[str, str]]]]:
+    """A mesh, and so many sets of annotations for its resources."""
+    mesh = draw(meshes())
+    nodes = [key.name for key, _ in mesh if key.kind == "virtualNode"]
+    return mesh, [{key: draw(annotated(key, nodes)) for key, _ in mesh} for _ in range(sets)]
+
+
+def annotations_of(state: State) -> dict[Key, dict[str, str]]:
+    return {
+        resource.key: {name: value for name, value in resource.tags if name.startswith("shopmesh.dev/")}
+        for resource in state
+    }
+
+
+@given(annotated_meshes(1))
+@settings(max_examples=40, deadline=None, suppress_health_check=SLOW)
+def test_annotations_come_back_from_wherever_they_were_set(
+    drawn: tuple[list[tuple[Key, Document]], list[dict[Key, dict[str, str]]]],
+) -> None:
+    """Tags of the vocabulary that the API was given, on routes too and in pieces of any size, survive as manifests."""
+    mesh, [tags] = drawn
+
+    again = applied(as_yaml(manifests(read(created(mesh, tags.__getitem__)))), "mesh.yaml")
+
+    assert tags == annotations_of(again)
+    applied(as_yaml(manifests(read(again))), "mesh.yaml", again)
+
+
+@given(annotated_meshes(2))
+@settings(max_examples=40, deadline=None, suppress_health_check=SLOW)
+def test_annotations_take_the_place_of_those_before(
+    drawn: tuple[list[tuple[Key, Document]], list[dict[Key, dict[str, str]]]],
+) -> None:
+    """Applied to a mesh with any annotations, manifests with any others leave it with theirs; no step is refused."""
+    mesh, [before, after] = drawn
+    first = created(mesh, before.__getitem__)
+    text = as_yaml(manifests(read(created(mesh, after.__getitem__))))
+
+    existing = {resource.key: (resource, arn(resource.key)) for resource in read(first)}
+    wanted = declared(documents(text, "mesh.yaml"), existing=[resource for resource, _ in existing.values()])
+    changes = [request for step in plan(wanted, existing) for request in step.requests]
+
+    assert after == annotations_of(stored([*creations(mesh, before.__getitem__), *changes]))
+
+
+def test_every_kind_is_drawn() -> None:
+    """The meshes that the tests above run over have resources of all seven kinds."""
+    seen: set[str] = set()
+
+    @given(meshes())
+    @settings(max_examples=40, deadline=None, suppress_health_check=SLOW, database=None, derandomize=True)
+    def look(mesh: list[tuple[Key, Document]]) -> None:
+        seen.update(key.kind for key, _ in mesh)
+
+    look()
+
+    assert set(ORDER) == seen

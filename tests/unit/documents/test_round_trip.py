@@ -1,0 +1,109 @@
+"""API documents to manifests and back: nothing is lost, whatever the model allows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from botocore.model import ListShape, Shape, StringShape, StructureShape
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from shopmesh.appmesh.api.model import GA, service
+from shopmesh.appmesh.kinds import KINDS
+from shopmesh.appmesh.store import Key
+from shopmesh.documents import Declared, Source, declared, documents, in_order, manifests, problems
+
+MESH = Path(__file__).parents[3] / "mesh"
+
+TEXT = st.text(st.characters(exclude_categories=("Cc", "Cs")), min_size=1, max_size=12)
+NAMES = st.sampled_from(
+    ["product-vn", "product_default", "product.default", "product.default.svc.cluster.local", "Product V2", "a/b"]
+)
+
+
+def values(shape: Shape) -> st.SearchStrategy[Any]:
+    """All documents of a shape, small ones."""
+    if isinstance(shape, StructureShape):
+        members = {name: values(member) for name, member in shape.members.items()}
+        if shape.is_tagged_union:
+            return st.one_of(*(st.fixed_dictionaries({name: member}) for name, member in members.items()))
+        required = {name: members[name] for name in shape.required_members}
+        return st.fixed_dictionaries(required, optional={n: m for n, m in members.items() if n not in required})
+    if isinstance(shape, ListShape):
+        return st.lists(values(shape.member), min_size=shape.metadata.get("min", 0), max_size=2)
+    if isinstance(shape, StringShape):
+        if shape.enum:
+            return st.sampled_from(shape.enum)
+        return NAMES if shape.name in ("ResourceName", "ServiceName") else TEXT
+    if shape.type_name == "boolean":
+        return st.booleans()
+    return st.integers(shape.metadata.get("min", 0), shape.metadata.get("max", 9))
+
+
+SPECS = {
+    kind: st.deferred(
+        lambda kind=kind: values(  # type: ignore[misc]  # bound for each kind
+            service(GA).operation_model(f"Create{KINDS[kind].title}").input_shape.members["spec"]  # type: ignore[union-attr]  # every operation has an input
+        )
+    )
+    for kind in KINDS
+}
+
+
+@st.composite
+def meshes(draw: st.DrawFn) -> list[Declared]:
+    """One mesh with up to two resources of each kind below each parent."""
+    found = [Declared(Key("mesh", (draw(NAMES),)), draw(SPECS["mesh"]))]
+    for kind in KINDS.values():
+        if not kind.parents:
+            continue
+        for above in [resource for resource in found if resource.key.kind == kind.parents[-1]]:
+            for name in draw(st.lists(NAMES, max_size=2, unique=True)):
+                key = Key(kind.name, (*above.key.path, name))
+                found.append(Declared(key, draw(SPECS[kind.name])))
+    return in_order(found)
+
+
+def sources(objects: list[dict[str, Any]]) -> list[Source]:
+    return documents(yaml.safe_dump_all(objects, sort_keys=False), "mesh.yaml")
+
+
+@given(meshes())
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+def test_every_document_that_the_model_allows_survives_as_a_manifest(mesh: list[Declared]) -> None:
+    """Keys and specs are the same after API → manifest → YAML → API, for each kind and each field of the model."""
+    back = declared(sources(manifests(mesh)))
+
+    assert [(r.key, r.spec) for r in mesh] == [(r.key, r.spec) for r in back]
+
+
+@given(meshes())
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+def test_manifests_are_stable(mesh: list[Declared]) -> None:
+    """Manifests read and written again are the same manifests: tags bring back what the API has no place for."""
+    first = manifests(mesh)
+
+    assert first == manifests(declared(sources(first)))
+
+
+@pytest.mark.demo
+def test_the_committed_mesh_survives_the_store() -> None:
+    """The demo's manifests come back word for word, with object names and selectors, from what the API keeps."""
+    read = [source for file in sorted(MESH.glob("*.yaml")) for source in documents(file.read_text(), file.name)]
+
+    written = {(m["kind"], m["metadata"]["name"]): m for m in manifests(declared(read))}
+
+    assert {(s.value["kind"], s.value["metadata"]["name"]): s.value for s in read} == written
+    assert not list(problems(declared(read)))
+
+
+def test_only_what_cannot_be_guessed_is_kept_in_tags() -> None:
+    """A manifest that says no more than its API document carries no tag at all."""
+    plain = Declared(Key("mesh", ("shopmesh",)), {"egressFilter": {"type": "DROP_ALL"}})
+
+    [back] = declared(sources(manifests([plain])))
+
+    assert {} == back.tags
