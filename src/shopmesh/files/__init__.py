@@ -1,1 +1,4 @@
-"""TODO: say what `shopmesh/files` is."""
+"""Files that users name, read within bounds, and files that no other user of this machine can read.
+
+Imports nothing of shopmesh.
+"""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import tomllib
 from pathlib import Path
@@ -89,3 +90,19 @@ def test_a_decision_fits_a_page(adr: Path) -> None:
     assert ["Context", "Decision", "Consequences"] == re.findall(r"^## (\w+)", text, re.MULTILINE)
     assert re.search(r"^Status: (proposed|accepted|superseded)", text, re.MULTILINE)
     assert len(text.splitlines()) <= 40
+
+
+def test_no_room_is_crowded() -> None:
+    """At most sixteen modules side by side: more is a folder that nobody can look over."""
+    source = ROOT / "src" / "shopmesh"
+    folders = {source, *(path.parent for path in source.rglob("*.py") if "templates" not in path.parts)}
+
+    assert {} == {str(one): count for one in folders if (count := len([*one.glob("*.py")])) > 16}
+
+
+def test_every_room_says_what_it_is() -> None:
+    """A reader who opens a folder finds what it holds in the docstring of its package."""
+    source = ROOT / "src" / "shopmesh"
+    rooms = [path for path in source.rglob("__init__.py") if "templates" not in path.parts]
+
+    assert [] == [room for room in rooms if not ast.get_docstring(ast.parse(room.read_text()))]

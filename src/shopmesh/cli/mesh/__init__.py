@@ -1,1 +1,4 @@
-"""TODO: say what `shopmesh/cli/mesh` is."""
+"""Commands that ask a running control plane: `get`, `apply`, `route`, `status`, `canary`, `load`, `doctor` and others.
+
+They work alike on a laptop, in Compose and in a cluster. Start reading at `status`.
+"""

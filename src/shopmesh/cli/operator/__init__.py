@@ -1,1 +1,1 @@
-"""TODO: say what `shopmesh/cli/operator` is."""
+"""Commands for operators: `serve`, `keys`, `bootstrap`, `inject`, `crds`. Start reading at `serve`."""

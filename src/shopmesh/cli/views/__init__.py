@@ -1,1 +1,1 @@
-"""TODO: say what `shopmesh/cli/views` is."""
+"""What commands print: pure functions from answers of the control plane to text and tables. Nothing is asked here."""

@@ -1,1 +1,6 @@
-"""TODO: say what `shopmesh/kubernetes/identity` is."""
+"""Whose proxy a pod is, and the certificates by which sidecars and control plane know each other.
+
+    token ─► pod_auth ─► pods ─► stamps ─► pod_identity        which node or gateway the pod's Envoy may be
+
+Start reading at `pod_identity`.
+"""

@@ -1,1 +1,1 @@
-"""TODO: say what `shopmesh/kubernetes/injection` is."""
+"""Sidecars for pods: the mutating webhook, and `shopmesh inject` for files. Start reading at `pod_injection`."""

@@ -1,1 +1,1 @@
-"""TODO: say what `shopmesh/load/engine` is."""
+"""The open loop: requests leave when they are due, over a pool of connections. Start reading at `open_loop`."""

@@ -1,1 +1,1 @@
-"""TODO: say what `shopmesh/load/judgement` is."""
+"""What the figures of a load prove: shares against weights, significance, assertions. Pure. Start at `assertions`."""

@@ -1,1 +1,1 @@
-"""TODO: say what `shopmesh/load/report` is."""
+"""The report of a load: figures, plots, and its forms as text, HTML and JSON. Pure. Start reading at `report`."""

@@ -1,1 +1,1 @@
-"""TODO: say what `shopmesh/server/canary` is."""
+"""Canaries over HTTP, and the leases that their commands renew. The rules are in `shopmesh.canary`."""

@@ -1,1 +1,6 @@
-"""TODO: say what `shopmesh/server/store` is."""
+"""Where resources are kept: the interface (`store`), and SQLite behind it. A cluster has a store of its own.
+
+    submit ─► sqlite_store (one writer, batches) ─► sqlite_file (durable) ─► memory ─► listeners
+
+Start reading at `store`.
+"""

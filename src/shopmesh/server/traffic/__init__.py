@@ -1,1 +1,4 @@
-"""TODO: say what `shopmesh/server/traffic` is."""
+"""What the proxies counted: the metrics service, time series by caller and cluster, shares against weights.
+
+Start reading at `figures`.
+"""

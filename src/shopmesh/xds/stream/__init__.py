@@ -1,1 +1,1 @@
-"""TODO: say what `shopmesh/xds/stream` is."""
+"""One proxy's delta xDS stream as state machines without sockets. Start reading at `delta_stream`."""

@@ -1,1 +1,1 @@
-"""TODO: say what `shopmesh/xds/translate/clusters` is."""
+"""Clusters, their endpoints, and which of them are healthy. Start reading at `clusters`."""

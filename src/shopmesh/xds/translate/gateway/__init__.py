@@ -1,1 +1,1 @@
-"""TODO: say what `shopmesh/xds/translate/gateway` is."""
+"""Virtual gateways and gateway routes. Start reading at `gateways`."""

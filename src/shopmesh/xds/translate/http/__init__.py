@@ -1,1 +1,1 @@
-"""TODO: say what `shopmesh/xds/translate/http` is."""
+"""HTTP: virtual hosts, routes, retries, and the connection manager. Start reading at `virtual_hosts`."""

@@ -1,1 +1,1 @@
-"""TODO: say what `shopmesh/xds/translate/tcp` is."""
+"""TCP: which connections go to which targets. Start reading at `tcp_forwarding`."""

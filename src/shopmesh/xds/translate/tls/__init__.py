@@ -1,1 +1,1 @@
-"""TODO: say what `shopmesh/xds/translate/tls` is."""
+"""TLS between proxies: what listeners terminate and what callers originate. Start reading at `tls`."""
