@@ -104,7 +104,8 @@ def test_a_command_writes_one_line(text: str) -> None:
     with contextlib.redirect_stdout(out):
         echo_document(json.dumps({"a": text}, indent=1))
     assert not RAW.search(out.getvalue())
-    assert {"a": text} == json.loads(out.getvalue())
+    # JSON writes two lone surrogates as it writes one character beyond the first plane.
+    assert json.loads(json.dumps({"a": text})) == json.loads(out.getvalue())
 
 
 @given(texts, texts)
@@ -216,7 +217,7 @@ def test_manifests_hold_escapes_and_the_same_values(value: dict[str, str]) -> No
 
     assert [None, None] == [RAW.search(text) for text in as_text]
     assert value == yaml.safe_load(as_text[0])
-    assert value == json.loads(as_text[1])
+    assert json.loads(json.dumps(value)) == json.loads(as_text[1])
 
 
 @given(with_surrogates)
