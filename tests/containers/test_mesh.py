@@ -8,7 +8,7 @@ import json
 
 import pytest
 
-from shopmesh.client import Client, Refused
+from shopmesh.client import Client, ResponseError
 from tests.containers.stack import Stack, docker
 
 pytestmark = pytest.mark.timeout(400)
@@ -44,7 +44,7 @@ def test_only_who_redirects_may_change_the_network(stack: Stack) -> None:
 
 def test_the_api_wants_the_key_of_the_first_start(stack: Stack) -> None:
     """A request with another key is refused."""
-    with Client(f"http://127.0.0.1:{stack.api_port}") as stranger, pytest.raises(Refused):
+    with Client(f"http://127.0.0.1:{stack.api_port}") as stranger, pytest.raises(ResponseError):
         stranger.proxies()
 
 

@@ -1,6 +1,6 @@
-"""What the App Mesh API answers when it does not do what was asked.
+"""The errors of the App Mesh API, named after the codes that clients see.
 
-    Refusal
+    ApiError
     ├── BadRequest           the document or a parameter is wrong
     ├── Conflict             the name is taken, or the client token was used for another request
     ├── Forbidden            the mesh of another account
@@ -8,9 +8,9 @@
     ├── ResourceInUse        something still refers to it
     ├── TooManyTags          more than 50 tags on one resource
     ├── ServiceUnavailable   the store cannot write
-    └── Unmodelled           refused before an operation was known; each class brings its own HTTP status
-        ├── UnknownOperation, MethodNotAllowed, Unparsable, UnsupportedMediaType, RequestTooLarge, RequestTimeout
-        ├── MisdirectedRequest, CrossSiteRequest
+    └── ProtocolError        refused before an operation was known; each class brings its own HTTP status
+        ├── UnknownOperation, MethodNotAllowed, SerializationError, UnsupportedMediaType, RequestTooLarge
+        ├── RequestTimeout, MisdirectedRequest, CrossSiteRequest
         └── Unauthenticated
 
 The HTTP status of the first group is not written here: `protocol.status_of` takes it from the error shapes of the
@@ -22,8 +22,8 @@ from __future__ import annotations
 from typing import ClassVar
 
 
-class Refusal(Exception):  # noqa: N818  # it is named after what happened
-    """A request that is refused; `code` is the name that clients see, the message says what to do."""
+class ApiError(Exception):
+    """An error that the API answers; `code` is the name that clients see, the message says what to do."""
 
     code: ClassVar[str]
 
@@ -32,50 +32,50 @@ class Refusal(Exception):  # noqa: N818  # it is named after what happened
         return str(self.args[0]) if self.args else self.code
 
 
-class BadRequest(Refusal):
+class BadRequest(ApiError):
     code = "BadRequestException"
 
 
-class Conflict(Refusal):
+class Conflict(ApiError):
     code = "ConflictException"
 
 
-class Forbidden(Refusal):
+class Forbidden(ApiError):
     code = "ForbiddenException"
 
 
-class NotFound(Refusal):
+class NotFound(ApiError):
     code = "NotFoundException"
 
 
-class ResourceInUse(Refusal):
+class ResourceInUse(ApiError):
     code = "ResourceInUseException"
 
 
-class TooManyTags(Refusal):
+class TooManyTags(ApiError):
     code = "TooManyTagsException"
 
 
-class ServiceUnavailable(Refusal):
+class ServiceUnavailable(ApiError):
     code = "ServiceUnavailableException"
 
 
-class InternalServerError(Refusal):
+class InternalServerError(ApiError):
     code = "InternalServerErrorException"
 
 
-class Unmodelled(Refusal):
-    """Refused by the front door, as AWS's own is: the code is not in the service's model."""
+class ProtocolError(ApiError):
+    """An error below the operations; its code is not in the service's model, as with AWS's own front end."""
 
     status: ClassVar[int]
 
 
-class UnknownOperation(Unmodelled):
+class UnknownOperation(ProtocolError):
     code = "UnknownOperationException"
     status = 404
 
 
-class MethodNotAllowed(Unmodelled):
+class MethodNotAllowed(ProtocolError):
     """The path exists, the method does not; `allowed` goes into the `Allow` header."""
 
     code = "UnknownOperationException"
@@ -86,7 +86,7 @@ class MethodNotAllowed(Unmodelled):
         self.allowed = allowed
 
 
-class Unparsable(Unmodelled):
+class SerializationError(ProtocolError):
     """The body is no JSON object. Code and status as in Smithy's restJson1 protocol tests for malformed bodies.
 
     https://smithy.io/2.0/aws/protocols/aws-restjson1-protocol.html
@@ -96,36 +96,39 @@ class Unparsable(Unmodelled):
     status = 400
 
 
-class UnsupportedMediaType(Unmodelled):
+class UnsupportedMediaType(ProtocolError):
     code = "UnsupportedMediaTypeException"
     status = 415
 
 
-class RequestTooLarge(Unmodelled):
+class RequestTooLarge(ProtocolError):
     code = "RequestEntityTooLargeException"
     status = 413
 
 
-class RequestTimeout(Unmodelled):
+class RequestTimeout(ProtocolError):
     code = "RequestTimeoutException"
     status = 408
 
 
-class MisdirectedRequest(Unmodelled):
-    """The request names a host that this server does not answer for: https://www.rfc-editor.org/rfc/rfc9110#status.421"""
+class MisdirectedRequest(ProtocolError):
+    """The request names a host that this server does not answer for.
+
+    https://www.rfc-editor.org/rfc/rfc9110#status.421
+    """
 
     code = "MisdirectedRequestException"
     status = 421
 
 
-class CrossSiteRequest(Unmodelled):
+class CrossSiteRequest(ProtocolError):
     """A browser sent it for a web page of another site."""
 
     code = "CrossSiteRequestException"
     status = 403
 
 
-class Unauthenticated(Unmodelled):
+class Unauthenticated(ProtocolError):
     """The signature is missing, malformed, expired or wrong; code and status are those of AWS's common errors.
 
     https://docs.aws.amazon.com/IAM/latest/APIReference/CommonErrors.html

@@ -42,20 +42,20 @@ def told() -> Iterator[None]:
 
 def _message(error: Exception) -> str | None:
     from botocore.exceptions import BotoCoreError
-    from botocore.exceptions import ClientError as ApiError
+    from botocore.exceptions import ClientError as BotoClientError
 
-    from shopmesh.client import ClientError, Refused
+    from shopmesh.client import ClientError, ResponseError
     from shopmesh.documents import DocumentError
     from shopmesh.files.input_files import InputFileError
     from shopmesh.local.errors import LocalError
     from shopmesh.new.errors import NewError
 
     match error:
-        case Refused():
+        case ResponseError():
             return f"{error.message} ({error.code})"
         case ClientError() | DocumentError() | InputFileError() | LocalError() | NewError() | BotoCoreError():
             return str(error)
-        case ApiError():
+        case BotoClientError():
             return f"{error.response['Error'].get('Message')} ({error.response['Error'].get('Code')})"
         case OSError() if error.filename is not None:
             return f"{error.filename}: {error.strerror}"

@@ -5,7 +5,7 @@ from shopmesh.client.apply import Applied, apply, delete, everything, perform
 from shopmesh.client.check import Checked, check
 from shopmesh.client.client import Client
 from shopmesh.client.diff import differences
-from shopmesh.client.errors import ClientError, Refused, Unreachable
+from shopmesh.client.errors import ClientError, ResponseError, Unreachable
 from shopmesh.client.plan import Step, deletion, label
 from shopmesh.client.read import meshes, read_answers, read_mesh
 from shopmesh.client.types import Change, Changes, Done, Finding, Health, Proxy, Split, Splits, Target
@@ -22,7 +22,7 @@ __all__ = [
     "Finding",
     "Health",
     "Proxy",
-    "Refused",
+    "ResponseError",
     "Split",
     "Splits",
     "Step",

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from shopmesh.appmesh.store import Key
 from shopmesh.client.client import Client
-from shopmesh.client.errors import Refused
+from shopmesh.client.errors import ResponseError
 from shopmesh.client.plan import Step, deletion, label, plan
 from shopmesh.client.read import meshes, read_answers
 from shopmesh.documents import Declared, DocumentError, Given, Source, declared, problems, refused
@@ -44,7 +44,7 @@ def apply(
     """Creates and updates what the documents declare, in one transaction; what is so already is left alone.
 
     With `new` nothing is done when one of their meshes exists already.
-    Raises `DocumentError` for what is wrong in a document, `Refused` and `Unreachable`.
+    Raises `DocumentError` for what is wrong in a document, `ResponseError` and `Unreachable`.
     """
     existing = everything(client)
     before = [resource for resource, _ in existing.values()]
@@ -92,11 +92,11 @@ def perform(client: Client, steps: Sequence[Step], dry_run: bool = False) -> App
         return Applied(None, list(steps))
     try:
         done = client.requests([request for _, request in asked], dry_run)
-    except Refused as error:
+    except ResponseError as error:
         if error.index is None:
             raise
         resource = asked[error.index][0].resource
         if resource.source is not None:
             raise refused(resource, error.message) from error
-        raise Refused(error.code, f"{label(resource.key)}: {error.message}", error.status) from error
+        raise ResponseError(error.code, f"{label(resource.key)}: {error.message}", error.status) from error
     return Applied(done.revision, list(steps))

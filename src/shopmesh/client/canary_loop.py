@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from shopmesh.canary import plan
 from shopmesh.canary.judge import Counts, Verdict, judge
 from shopmesh.client.client import Client
-from shopmesh.client.errors import Refused, Unreachable
+from shopmesh.client.errors import ResponseError, Unreachable
 from shopmesh.client.types import Canary, Seen
 
 LONGEST_OUTAGE = 600.0
@@ -30,7 +30,7 @@ def release(
     """Looks after the canary of a route (mesh, router, name) until it has ended; how it ended.
 
     `tell` is called at each look; `wait` for so many seconds, and says whether somebody at the terminal wants to go on.
-    Raises Refused when the canary is gone or another run looks after it, Unreachable after `LONGEST_OUTAGE`.
+    Raises ResponseError when the canary is gone or another run looks after it, Unreachable after `LONGEST_OUTAGE`.
     """
     heard = time.monotonic()
     approved = False
@@ -53,8 +53,8 @@ def release(
                 client.canary(route, "advance", stage=found["stage"], reason=reason)
                 approved = False
                 continue
-        except (Refused, Unreachable) as error:
-            passing = not isinstance(error, Refused) or error.status >= 500
+        except (ResponseError, Unreachable) as error:
+            passing = not isinstance(error, ResponseError) or error.status >= 500
             if not passing or time.monotonic() - heard > LONGEST_OUTAGE:
                 raise
         approved = wait(pause)

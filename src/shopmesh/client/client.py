@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Client:
-    """One control plane. Every method raises `Unreachable` or `Refused`, both `ClientError`.
+    """One control plane. Every method raises `Unreachable` or `ResponseError`, both `ClientError`.
 
     `timeout` is in seconds, for each answer. Without `credentials` the usual AWS chain decides.
     """
@@ -80,7 +80,7 @@ class Client:
     def requests(self, requests: Sequence[Mapping[str, Any]], dry_run: bool = False) -> Done:
         """Several App Mesh operations in one, all or nothing: `{"operation": "CreateMesh", "parameters": {…}}` each.
 
-        A dry run changes nothing and answers as if it had. `Refused.index` tells which one was refused.
+        A dry run changes nothing and answers as if it had. `ResponseError.index` tells which one was refused.
         """
         body = {"requests": list(requests), "dryRun": dry_run}
         answer = self._session.ask("POST", "/shopmesh/v1/requests", body=body, timeout=max(self._timeout, 60.0))

@@ -1,8 +1,8 @@
 """What a client is told when it does not get what it asked for.
 
 ClientError
-├── Unreachable    nobody answers there, not in time, or somebody else
-└── Refused        the control plane answered with an error: its code and message
+├── Unreachable     nobody answers there, not in time, or somebody else
+└── ResponseError   the control plane answered with an error: its code and message
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ class Unreachable(ClientError):  # noqa: N818  # reads as what happened
     """No control plane answers at that address."""
 
 
-class Refused(ClientError):  # noqa: N818  # as above
+class ResponseError(ClientError):
     """An answer of the control plane that is an error.
 
     `code` is App Mesh's name of it (NotFoundException, …), `status` the HTTP status; `index` tells which of several

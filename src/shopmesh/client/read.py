@@ -8,7 +8,7 @@ from typing import Any
 from shopmesh.appmesh.kinds import KINDS, Kind
 from shopmesh.appmesh.store import Key
 from shopmesh.client.client import Client
-from shopmesh.client.errors import Refused
+from shopmesh.client.errors import ResponseError
 from shopmesh.documents import Declared
 from shopmesh.documents.declared_resource import in_order
 
@@ -29,7 +29,7 @@ def meshes(client: Client) -> list[str]:
 def read_mesh(client: Client, mesh: str) -> list[Declared]:
     """Every resource of a mesh with its tags; a mesh that does not exist has none.
 
-    What is deleted meanwhile makes it start again, up to `TRIES` times; then raises `Refused`.
+    What is deleted meanwhile makes it start again, up to `TRIES` times; then raises `ResponseError`.
     """
     return [resource for resource, _ in read_answers(client, mesh)]
 
@@ -41,7 +41,7 @@ def read_answers(client: Client, mesh: str) -> list[tuple[Declared, dict[str, An
             return []
         try:
             return _read(client, mesh)
-        except Refused as error:
+        except ResponseError as error:
             if error.code != "NotFoundException" or not left:
                 raise
     return []

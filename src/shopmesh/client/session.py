@@ -15,7 +15,7 @@ from botocore.credentials import Credentials
 from urllib3.exceptions import HTTPError, MaxRetryError, NewConnectionError
 from urllib3.exceptions import TimeoutError as HTTPTimeout
 
-from shopmesh.client.errors import Refused, Unreachable
+from shopmesh.client.errors import ResponseError, Unreachable
 
 LARGEST_ANSWER = 64 << 20
 """Bytes; a mesh of 1,000 services with all its documents is a tenth of it."""
@@ -41,7 +41,7 @@ class Session:
         body: Mapping[str, Any] | None = None,
         timeout: float | None = None,
     ) -> dict[str, Any]:
-        """The JSON object that is answered; raises Unreachable and Refused."""
+        """The JSON object that is answered; raises Unreachable and ResponseError."""
         url = f"{self._endpoint}{path}" + (f"?{urlencode(query)}" if query else "")
         content = json.dumps(body, separators=(",", ":")).encode() if body is not None else b""
         # With it the server knows who sends a body before it reads it, and takes a large one at any time.
@@ -86,7 +86,7 @@ class Session:
             )
         if status >= 400:
             message = str(value.get("message") or f"HTTP {status}")
-            raise Refused(str(value.get("code") or code or f"HTTP {status}"), message, status, value.get("index"))
+            raise ResponseError(str(value.get("code") or code or f"HTTP {status}"), message, status, value.get("index"))
         return value
 
     def _unreachable(self, error: Exception, seconds: float) -> Unreachable:

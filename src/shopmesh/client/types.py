@@ -20,7 +20,7 @@ class TypeStatus(TypedDict):
     acked: str
 
 
-class Refusal(TypedDict):
+class NackDocument(TypedDict):
     """What an Envoy refused, with its own words."""
 
     type: str
@@ -42,7 +42,7 @@ class Proxy(TypedDict):
     declared: bool
     inStep: bool
     types: dict[str, TypeStatus]
-    refused: Refusal | None
+    refused: NackDocument | None
 
 
 class Target(TypedDict):

@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from shopmesh.appmesh.context import Context
-from shopmesh.kubernetes.api.client import ApiError, ApiServer, Object
+from shopmesh.kubernetes.api.client import ApiServer, KubernetesApiError, Object
 from shopmesh.kubernetes.background import background_task
 from shopmesh.kubernetes.controller.name_keeper import NameKeeper
 from shopmesh.kubernetes.controller.overlaps import Overlaps
@@ -84,7 +84,7 @@ async def serving(config: Config, cluster: Cluster) -> AsyncIterator[Bound]:
             stack.push_async_callback(api.close)
             keys = config.credentials or await certificates.api_credentials(api, cluster.namespace)
             pairs = await Certificates.begin(api, cluster.namespace, cluster.hosts)
-        except ApiError as error:
+        except KubernetesApiError as error:
             raise ConfigError(f"this cannot be a control plane of the cluster: {error}") from error
         config = dataclasses.replace(config, credentials=keys, api_hosts=(*config.api_hosts, *cluster.api_hosts))
         await stack.enter_async_context(pairs.looked_after())

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 
-from shopmesh.kubernetes.api.client import ApiError, ApiServer, ConflictError, Object, RefusedError
+from shopmesh.kubernetes.api.client import ApiServer, ConflictError, KubernetesApiError, KubernetesStatusError, Object
 from shopmesh.kubernetes.api.resource_types import MESH_TYPES, MESHES
 from shopmesh.kubernetes.background import background_task
 
@@ -35,8 +35,8 @@ async def keep_trying(api: ApiServer, manifests: Sequence[Object]) -> None:
             if await begin(api, manifests):
                 log.info("made the mesh that the cluster begins with: %d objects", len(manifests))
             return
-        except ApiError as error:
-            if isinstance(error, RefusedError) and error.status < 500 and error.status != _TOO_MANY:
+        except KubernetesApiError as error:
+            if isinstance(error, KubernetesStatusError) and error.status < 500 and error.status != _TOO_MANY:
                 log.error("the mesh that the cluster is to begin with was not made: %s", error)
                 return
             log.warning("the mesh that the cluster is to begin with is not made yet: %s", error)

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from shopmesh.kubernetes.api.client import ApiError, ApiServer, ConflictError, NotFoundError, Object
+from shopmesh.kubernetes.api.client import ApiServer, ConflictError, KubernetesApiError, NotFoundError, Object
 from shopmesh.kubernetes.api.resource_types import LEASES
 
 log = logging.getLogger(__name__)
@@ -83,7 +83,7 @@ class Leader:
                     async with asyncio.timeout(self._seconds * _ANSWER):
                         await self._turn()
                     self._failing = False
-                except (ApiError, TimeoutError) as error:
+                except (KubernetesApiError, TimeoutError) as error:
                     part = _AFTER_FAILURE
                     self._failed(error)
                 except Exception:
@@ -184,7 +184,7 @@ class Leader:
     def _failed(self, error: Exception) -> None:
         if not self._failing:
             self._failing = True
-            why = error if isinstance(error, ApiError) else f"no answer within {self._seconds * _ANSWER:g} s"
+            why = error if isinstance(error, KubernetesApiError) else f"no answer within {self._seconds * _ANSWER:g} s"
             log.warning("the Lease %s/%s cannot be held: %s", self._namespace, self._name, why)
 
     async def _release(self) -> None:
@@ -196,7 +196,7 @@ class Leader:
                     spec = {**found["spec"], "holderIdentity": "", "renewTime": _now()}
                     await self._api.replace(LEASES, {**found, "spec": spec})
                     self.holder = None
-        except (ApiError, TimeoutError) as error:
+        except (KubernetesApiError, TimeoutError) as error:
             log.info("the Lease %s/%s was not given back: %s", self._namespace, self._name, error)
 
 

@@ -25,7 +25,14 @@ from shopmesh.appmesh.errors import BadRequest, Conflict
 from shopmesh.appmesh.host_policy import HostPolicy
 from shopmesh.appmesh.store import Answered, Change, Key, Resource, State, Transaction, View
 from shopmesh.documents.names import ObjectName
-from shopmesh.kubernetes.api.client import ApiError, ApiServer, ConflictError, NotFoundError, Object, RefusedError
+from shopmesh.kubernetes.api.client import (
+    ApiServer,
+    ConflictError,
+    KubernetesApiError,
+    KubernetesStatusError,
+    NotFoundError,
+    Object,
+)
 from shopmesh.kubernetes.api.reflector import Reflector
 from shopmesh.kubernetes.api.resource_types import ENDPOINT_SLICES, MESH_TYPES, NAMESPACES, PODS, SERVICES, ResourceType
 from shopmesh.kubernetes.controller import endpoints, object_writer
@@ -191,11 +198,11 @@ class KubernetesStore:
                 log.info("somebody else was faster: %s", error)
                 await self._read_again(asked)
                 continue
-            except RefusedError as error:
+            except KubernetesStatusError as error:
                 if error.status in (400, 422):
                     raise BadRequest(f"the cluster refuses it: {error}") from error
                 raise StoreError(f"the API server did not write it: {error}") from error
-            except ApiError as error:
+            except KubernetesApiError as error:
                 raise StoreError(f"the API server did not write it, or did not say so: {error}") from error
             await self._align()
             self._require_used(asked)
@@ -249,7 +256,7 @@ class KubernetesStore:
             except NotFoundError:
                 if one.verb != "create":
                     self.cluster.removed(kind, one.object)
-            except ApiError as error:
+            except KubernetesApiError as error:
                 raise StoreError(
                     f"the API server did not say how {one.name.kind} {one.name.name} is: {error}"
                 ) from error

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from botocore.credentials import Credentials
 
-from shopmesh.client import Client, Refused, Unreachable, read_mesh
+from shopmesh.client import Client, ResponseError, Unreachable, read_mesh
 from tests.contract.cli.conftest import ControlPlane, Run
 from tests.support.process import free_port
 
@@ -68,7 +68,7 @@ def test_a_refusal_has_its_code_message_and_index(client: Client) -> None:
         {"operation": "DeleteMesh", "parameters": {"meshName": "other"}},
     ]
 
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(ResponseError) as refused:
         client.requests(requests)
 
     assert ("NotFoundException", 404, 1) == (refused.value.code, refused.value.status, refused.value.index)
@@ -103,7 +103,7 @@ def test_requests_are_signed_as_the_control_plane_wants_it(secured: ControlPlane
         client.requests([{"operation": "DescribeMesh", "parameters": {"meshName": "m"}}])
         assert [] == client.splits("m", since=1.5)["splits"]
     with Client(secured.url, credentials=Credentials("key", "wrong")) as client:
-        with pytest.raises(Refused) as refused:
+        with pytest.raises(ResponseError) as refused:
             client.proxies()
         assert 403 == refused.value.status
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from shopmesh.client import Client, Refused
+from shopmesh.client import Client, ResponseError
 from shopmesh.local.access import Access, ServedEndpoint, open_client
 from tests.contract.control_plane.conftest import SERVE, serving
 from tests.support.access import FOREIGN_VARIABLES
@@ -75,7 +75,7 @@ def test_unsigned_requests_are_refused_without_being_asked_to(tmp_path: Path) ->
             assert 403 == status_of(port, method, path, "{}" if method != "GET" else None), path
         # Prometheus cannot sign: it brings the token of the proxies.
         assert 401 == status_of(port, "GET", "/metrics")
-        with Client(f"http://127.0.0.1:{port}") as stranger, pytest.raises(Refused):
+        with Client(f"http://127.0.0.1:{port}") as stranger, pytest.raises(ResponseError):
             stranger.proxies()
 
 
@@ -178,7 +178,7 @@ def test_nothing_is_signed_with_the_key_for_another_endpoint(tmp_path: Path) -> 
         key = access.credentials().access_key
         for name in ("127.0.0.1", "localhost"):
             shopmesh(tmp_path, "--endpoint-url", f"http://{name}:{other}", "doctor")
-        with open_client(tmp_path, f"http://localhost:{port}") as client, pytest.raises(Refused):
+        with open_client(tmp_path, f"http://localhost:{port}") as client, pytest.raises(ResponseError):
             client.proxies()
     with listening(port) as (_, later):
         shopmesh(tmp_path, "--endpoint-url", f"http://127.0.0.1:{port}", "doctor")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from shopmesh.client import Client, Refused
+from shopmesh.client import Client, ResponseError
 from tests.contract.control_plane.conftest import ControlPlane, serving
 from tests.support.process import eventually
 
@@ -63,7 +63,7 @@ def test_whoever_renews_it_keeps_it(client: Client) -> None:
     """For longer than a lease; another run may not."""
     start(client, SHORT)
     since = client.canary(ROUTE)["since"]
-    with pytest.raises(Refused, match="another run looks after"):
+    with pytest.raises(ResponseError, match="another run looks after"):
         client.canary(ROUTE, "renew", owner="you")
 
     eventually(lambda: client.canary(ROUTE, "renew", owner="me")["now"] > since + 2 * SHORT, "two leases")
@@ -104,7 +104,7 @@ def test_it_goes_with_its_route(client: Client) -> None:
     eventually(lambda: client.canaries() == [] or None, "it is gone")
 
     client.appmesh.create_route(**NAMES, spec=spec(v1=100))
-    with pytest.raises(Refused, match="route product-vr/product-r of mesh shop has no canary"):
+    with pytest.raises(ResponseError, match="route product-vr/product-r of mesh shop has no canary"):
         client.canary(ROUTE)
 
 
@@ -121,11 +121,11 @@ def test_it_goes_with_its_route(client: Client) -> None:
 def test_what_cannot_begin_is_refused(client: Client, body: dict[str, Any], said: str) -> None:
     """In the one shape of errors, and the route stays as it is."""
     asked = {"plan": PLAN, "owner": "me", "lease": LONG, **body}
-    with pytest.raises(Refused, match=said):
+    with pytest.raises(ResponseError, match=said):
         client.start_canary(ROUTE, "product", asked["plan"], asked["owner"], asked["lease"])
 
     assert {"v1": 100, "v2": 0} == weights(client)
-    with pytest.raises(Refused, match="has no canary"):
+    with pytest.raises(ResponseError, match="has no canary"):
         client.canary(ROUTE, "renew", owner="me")
 
 

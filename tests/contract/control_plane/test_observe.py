@@ -9,7 +9,7 @@ import urllib.request
 
 import pytest
 
-from shopmesh.client import Client, Refused
+from shopmesh.client import Client, ResponseError
 from tests.contract.control_plane.conftest import ControlPlane
 
 
@@ -44,7 +44,7 @@ def test_every_write_is_a_change_with_its_resources(client: Client) -> None:
 def test_a_change_is_asked_for_by_its_revision(client: Client) -> None:
     """One that never was is not waited for, and the answer says which is the newest."""
     assert 1 == client.wait_converged(1)["revision"]
-    with pytest.raises(Refused, match="newest is 1"):
+    with pytest.raises(ResponseError, match="newest is 1"):
         client.wait_converged(7, timeout=0.1)
 
 
@@ -82,7 +82,7 @@ def test_without_proxies_there_are_no_figures(client: Client) -> None:
 
 def test_withdrawing_a_proxy_that_is_not_there_says_so(client: Client) -> None:
     """The names that were asked for stand in the answer."""
-    with pytest.raises(Refused, match=r"no instance a-1 of virtualNode a-vn") as error:
+    with pytest.raises(ResponseError, match=r"no instance a-1 of virtualNode a-vn") as error:
         client.withdraw("shopmesh", "virtualNode", "a-vn", "a-1")
     assert error.value.status == 404
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from botocore.credentials import Credentials
 
-from shopmesh.client import Client, Refused
+from shopmesh.client import Client, ResponseError
 from tests.contract.control_plane.test_canaries import LONG, ROUTE, SHORT, build, start, weights
 from tests.support.planes import Plane, Planes
 from tests.support.process import eventually
@@ -99,7 +99,7 @@ def test_a_canary_is_looked_after_by_the_leader_through_either(planes: Planes, o
     start(two)
     assert "running" == two.canary(ROUTE)["phase"]
     assert "me" == two.canary(ROUTE, "renew", owner="me")["owner"]
-    with pytest.raises(Refused, match="another run looks after") as refused:
+    with pytest.raises(ResponseError, match="another run looks after") as refused:
         two.canary(ROUTE, "renew", owner="you")
     assert (409, "ConflictException") == (refused.value.status, refused.value.code)
     two.canary(ROUTE, "advance")
@@ -130,7 +130,7 @@ def test_without_a_leader_one_is_told_to_come_again(planes: Planes, one: Client,
     planes.lead(None if gone == "nobody leads" else planes.one)
     if gone != "nobody leads":
         planes.run(planes.one.stop())
-    with pytest.raises(Refused, match="ask again in a moment") as refused:
+    with pytest.raises(ResponseError, match="ask again in a moment") as refused:
         two.canary(ROUTE, "renew", owner="me")
 
     assert 503 == refused.value.status

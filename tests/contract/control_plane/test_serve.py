@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from botocore.credentials import Credentials
 
-from shopmesh.client import Client, Refused
+from shopmesh.client import Client, ResponseError
 from tests.contract.control_plane.conftest import SERVE, ControlPlane, serving
 from tests.support.process import running
 
@@ -113,7 +113,7 @@ def test_credentials_are_asked_for_on_every_path_but_health(tmp_path: Path) -> N
         with Client(found.url, credentials=Credentials("AKIAONE", "wrong")) as client:
             assert client.healthy()
             for ask in (client.proxies, client.findings, client.splits, client.changes):
-                with pytest.raises(Refused) as error:
+                with pytest.raises(ResponseError) as error:
                     ask()
                 assert error.value.status == 403
         assert "right" not in found.child.output

@@ -9,7 +9,7 @@ from typing import Any
 
 from kubernetes_asyncio.client import Configuration
 
-from shopmesh.kubernetes.api.client import ApiError, ApiServer, Object
+from shopmesh.kubernetes.api.client import ApiServer, KubernetesApiError, Object
 from shopmesh.kubernetes.api.reflector import Reflector
 from shopmesh.kubernetes.api.resource_types import ResourceType
 
@@ -30,10 +30,10 @@ async def until_async(probe: Callable[[], Awaitable[object]], what: str) -> None
     last: object = None
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(SECONDS):
-            while not last or isinstance(last, ApiError):
+            while not last or isinstance(last, KubernetesApiError):
                 try:
                     last = await probe()
-                except ApiError as error:
+                except KubernetesApiError as error:
                     last = error
                 await asyncio.sleep(0.005)
             return

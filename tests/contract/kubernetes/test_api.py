@@ -13,8 +13,8 @@ from shopmesh.kubernetes.api.client import (
     ConflictError,
     Event,
     GoneError,
+    KubernetesStatusError,
     NotFoundError,
-    RefusedError,
     UnreachableError,
 )
 from shopmesh.kubernetes.api.resource_types import (
@@ -86,7 +86,7 @@ async def test_a_name_is_taken_once(where: Cluster | None) -> None:
 async def test_names_that_are_none_are_refused(where: Cluster | None) -> None:
     """As is an object in a namespace that is not there."""
     async with place_in(where) as place:
-        with pytest.raises(RefusedError, match=r"metadata\.name: Invalid value") as refused:
+        with pytest.raises(KubernetesStatusError, match=r"metadata\.name: Invalid value") as refused:
             await place.api.create(CONFIG_MAPS, place.config_map("No Name"))
         assert (422, "Invalid") == (refused.value.status, refused.value.reason)
         body = {**place.config_map("one"), "metadata": {"name": "one", "namespace": "not-there"}}
@@ -113,7 +113,7 @@ async def test_a_custom_object_is_replaced_by_version_only(where: Cluster | None
     """Without one it is invalid; a ConfigMap may be overwritten unseen."""
     async with place_in(where) as place:
         await place.api.create(VIRTUAL_ROUTERS, place.router("product"))
-        with pytest.raises(RefusedError, match=r"metadata\.resourceVersion: Invalid value: .*: must be specified"):
+        with pytest.raises(KubernetesStatusError, match=r"metadata\.resourceVersion: .*: must be specified"):
             await place.api.replace(VIRTUAL_ROUTERS, place.router("product", 90))
         await place.api.create(CONFIG_MAPS, place.config_map("one"))
         replaced = await place.api.replace(CONFIG_MAPS, place.config_map("one", weight="90"))
@@ -412,7 +412,7 @@ async def test_our_schemas_are_kept(where: Cluster | None) -> None:
     async with place_in(where) as place:
         body = place.router("product")
         body["spec"]["listeners"][0]["portMapping"]["port"] = 70000
-        with pytest.raises(RefusedError, match=r"spec\.listeners.*port") as refused:
+        with pytest.raises(KubernetesStatusError, match=r"spec\.listeners.*port") as refused:
             await place.api.create(VIRTUAL_ROUTERS, body)
         assert (422, "Invalid") == (refused.value.status, refused.value.reason)
         body = place.router("product")
@@ -428,11 +428,11 @@ async def test_our_rules_are_kept(cluster: Cluster) -> None:
         body = place.router("product")
         targets = body["spec"]["routes"][0]["httpRoute"]["action"]["weightedTargets"]
         targets.append({"virtualNodeRef": {"name": "other"}, "weight": 1})
-        with pytest.raises(RefusedError, match="the weights are over 100 in total"):
+        with pytest.raises(KubernetesStatusError, match="the weights are over 100 in total"):
             await place.api.create(VIRTUAL_ROUTERS, body)
         made = await place.api.create(VIRTUAL_ROUTERS, place.router("product"))
         named = await place.api.replace(VIRTUAL_ROUTERS, {**made, "spec": {**made["spec"], "awsName": "product"}})
-        with pytest.raises(RefusedError, match="awsName cannot be changed"):
+        with pytest.raises(KubernetesStatusError, match="awsName cannot be changed"):
             await place.api.replace(VIRTUAL_ROUTERS, {**named, "spec": {**named["spec"], "awsName": "other"}})
 
 
@@ -490,7 +490,7 @@ async def test_who_brings_no_good_token_is_told_so(where: Cluster | None) -> Non
         if where is not None:
             where.admit("secret")
         async with speaking(stranger) as api:
-            with pytest.raises(RefusedError, match="Unauthorized") as refused:
+            with pytest.raises(KubernetesStatusError, match="Unauthorized") as refused:
                 await api.list(SERVICES)
         if where is not None:
             where.admit(None)

@@ -14,7 +14,7 @@ from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryRequest, Delt
 from shopmesh.appmesh.store import Change, Key, Resource, State
 from shopmesh.documents.names import ObjectName
 from shopmesh.kubernetes.api import client
-from shopmesh.kubernetes.api.client import ApiError, ApiServer
+from shopmesh.kubernetes.api.client import ApiServer, KubernetesApiError
 from shopmesh.kubernetes.api.resource_types import PODS, TOKEN_REVIEWS
 from shopmesh.kubernetes.controller.object_cache import PodRecord
 from shopmesh.kubernetes.controller.selection import Current
@@ -146,7 +146,7 @@ async def test_what_the_api_server_could_not_say_is_not_remembered(cluster: Clus
         reviews = Reviews(server)
         for status in (403, 500):
             cluster.refuse(status, TOKEN_REVIEWS)
-            with pytest.raises(ApiError):
+            with pytest.raises(KubernetesApiError):
                 await reviews.pod(token)
         cluster.refuse(None)
 

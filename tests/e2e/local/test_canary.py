@@ -15,7 +15,7 @@ from urllib.request import Request, urlopen
 import pytest
 
 from shopmesh.appmesh.kinds import weighted_targets
-from shopmesh.client import Refused
+from shopmesh.client import ResponseError
 from tests.e2e.local.conftest import PROJECT, SHOPMESH, Up, starting
 from tests.support.faults import fault
 from tests.support.process import Child, eventually, running
@@ -52,7 +52,7 @@ class Shop:
     def _reached(self) -> bool:
         try:
             found = self.found()
-        except Refused:
+        except ResponseError:
             return False  # the command has not begun yet, and no canary came before it
         return bool(found["phase"] == "running" and found["seen"]["canary"]["requests"] > 0)
 

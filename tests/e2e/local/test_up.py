@@ -17,7 +17,7 @@ from pathlib import Path
 import grpc
 import pytest
 
-from shopmesh.client import Client, Refused
+from shopmesh.client import Client, ResponseError
 from shopmesh.local.access import Access
 from shopmesh.local.http import ask
 from shopmesh.local.mesh.from_manifests import promised, read
@@ -133,7 +133,7 @@ def test_only_who_has_the_run_folder_s_key_may_change_the_mesh(tmp_path: Path) -
     for _ in range(2):
         with starting(tmp_path, "--empty", "--reset") as up:
             up.wait()
-            with Client(f"http://127.0.0.1:{up.api_port}") as stranger, pytest.raises(Refused):
+            with Client(f"http://127.0.0.1:{up.api_port}") as stranger, pytest.raises(ResponseError):
                 stranger.requests([{"operation": "CreateMesh", "parameters": {"meshName": "taken"}}])
             assert [] == up.client.appmesh.list_meshes()["meshes"]
             up.client.appmesh.create_mesh(meshName="mine")

@@ -10,7 +10,7 @@ import pytest
 from shopmesh.appmesh import strict_json
 from shopmesh.appmesh.api import rest_json
 from shopmesh.appmesh.api.model import GA, PREVIEW, VERSIONS, operations
-from shopmesh.appmesh.errors import BadRequest, MethodNotAllowed, UnknownOperation, Unparsable
+from shopmesh.appmesh.errors import BadRequest, MethodNotAllowed, SerializationError, UnknownOperation
 from shopmesh.appmesh.kinds import KINDS
 
 OPERATIONS = [(version, name) for version in VERSIONS for name in operations(version)]
@@ -89,7 +89,7 @@ def test_depth_is_bounded(depth: int) -> None:
     if depth <= strict_json.DEEPEST:
         assert rest_json.load_object(body)
     else:
-        with pytest.raises(Unparsable, match="nested deeper than 64"):
+        with pytest.raises(SerializationError, match="nested deeper than 64"):
             rest_json.load_object(body)
 
 
@@ -106,14 +106,14 @@ def test_depth_is_bounded(depth: int) -> None:
 )
 def test_numbers_that_no_float_can_hold(number: str, said: str) -> None:
     """They are refused where they are read, so that nothing behind it overflows."""
-    with pytest.raises(Unparsable, match=re.escape(said)):
+    with pytest.raises(SerializationError, match=re.escape(said)):
         rest_json.load_object(b'{"a":' + number.encode() + b"}")
 
 
 def test_a_key_that_stands_twice_among_many_is_found_in_one_pass() -> None:
     """A body of the full size cannot make the search for it quadratic: this one would take minutes."""
     names = ",".join(f'"{number}":1' for number in range(80_000))
-    with pytest.raises(Unparsable, match="the key '79999' stands twice in one object"):
+    with pytest.raises(SerializationError, match="the key '79999' stands twice in one object"):
         rest_json.load_object(f'{{{names},"79999":1}}'.encode())
 
 

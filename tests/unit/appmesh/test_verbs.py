@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shopmesh.appmesh.errors import BadRequest, Conflict, Forbidden, NotFound, Refusal, ResourceInUse, TooManyTags
+from shopmesh.appmesh.errors import ApiError, BadRequest, Conflict, Forbidden, NotFound, ResourceInUse, TooManyTags
 from shopmesh.appmesh.store import Key, Resource
 from tests.unit.appmesh.conftest import World
 
@@ -283,7 +283,7 @@ def test_tags_are_bounded(world: World) -> None:
         ("arn:aws:appmesh:us-east-1:123456789012:mesh/nowhere", NotFound),
     ],
 )
-def test_arns_that_name_nothing(world: World, arn: str, refusal: type[Refusal]) -> None:
+def test_arns_that_name_nothing(world: World, arn: str, refusal: type[ApiError]) -> None:
     """What is no ARN is a BadRequest, what names nothing here is NotFound."""
     with pytest.raises(refusal, match="resourceArn"):
         world.do("TagResource", resourceArn=arn, tags=[])

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from shopmesh.client import Client, Done, Refused, read_mesh
+from shopmesh.client import Client, Done, ResponseError, read_mesh
 from shopmesh.client.read import TRIES
 
 
@@ -29,7 +29,7 @@ class Changing:
             return {"tags": []} if operation == "ListTagsForResource" else {plural: []}
         if self.losses:
             self.losses -= 1
-            raise Refused(self.code, "mesh m does not exist", 404, 0)
+            raise ResponseError(self.code, "mesh m does not exist", 404, 0)
         return {"mesh": {"spec": {}, "metadata": {"arn": "arn"}}}
 
 
@@ -43,5 +43,5 @@ def test_what_vanishes_meanwhile_makes_it_start_again() -> None:
 @pytest.mark.parametrize(("losses", "code"), [(TRIES, "NotFoundException"), (1, "ForbiddenException")])
 def test_it_does_not_try_without_end(losses: int, code: str) -> None:
     """After some tries, and at once for any other refusal, the refusal is told."""
-    with pytest.raises(Refused, match="does not exist"):
+    with pytest.raises(ResponseError, match="does not exist"):
         read_mesh(cast(Client, Changing(losses, code)), "m")

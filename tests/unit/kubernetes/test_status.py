@@ -8,7 +8,7 @@ from shopmesh.appmesh.context import Context
 from shopmesh.appmesh.store import Key
 from shopmesh.documents.names import ObjectName
 from shopmesh.kubernetes.controller.status import Counts, counts, desired, patch, weights
-from shopmesh.server.grpc.proxies import ProxyStatus, Refusal
+from shopmesh.server.grpc.proxies import Nack, ProxyStatus
 from tests.unit.kubernetes.conftest import World
 
 CONTEXT = Context("123456789012", "eu-central-1", 0.0, lambda: "uid")
@@ -92,7 +92,7 @@ def test_the_time_of_a_condition_moves_with_its_status_alone(world: World) -> No
 
 def test_proxies_are_counted_where_they_are_connected() -> None:
     """In step are those that refuse nothing; the first refusal is told in Envoy's words."""
-    refusing = proxy(3, in_step=False, refused=Refusal("routes", "bad regex", 1.0))
+    refusing = proxy(3, in_step=False, refused=Nack("routes", "bad regex", 1.0))
     found = counts([proxy(1), proxy(2, in_step=False), refusing, proxy(4, connected=False)])
 
     assert {

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from shopmesh.appmesh.errors import Conflict, NotFound, Refusal
+from shopmesh.appmesh.errors import ApiError, Conflict, NotFound
 from shopmesh.appmesh.store import Key
 from shopmesh.documents import Declared, declared, documents
 from shopmesh.documents.convert import of_manifest
@@ -234,7 +234,7 @@ def test_what_the_rules_refuse_is_not_written(world: World) -> None:
 
     with pytest.raises(NotFound):
         world.do("CreateRoute", **names, spec=wrong)
-    with pytest.raises(Refusal, match="is used by"):
+    with pytest.raises(ApiError, match="is used by"):
         world.do("DeleteVirtualNode", meshName="shopmesh", virtualNodeName="product-vn")
     assert asked == len(world.server.asked)
 

@@ -11,7 +11,7 @@ from shopmesh.appmesh import findings as documents
 from shopmesh.appmesh.catalogue import Finding
 from shopmesh.appmesh.catalogue.translation import GATEWAY_HEALTH_CHECK, TCP_PORT_TAKEN
 from shopmesh.appmesh.store import Change, Key, Resource, State, View
-from shopmesh.server.grpc.proxies import ProxyStatus, Refusal
+from shopmesh.server.grpc.proxies import Nack, ProxyStatus
 from shopmesh.server.live_findings import Findings
 from shopmesh.server.store.store import Commit
 from shopmesh.server.traffic.figures import Caller
@@ -63,9 +63,9 @@ def test_a_mesh_that_is_well_has_none() -> None:
     [
         ({"known": False, "in_step": False}, "SM201", "does not exist in the mesh shop"),
         ({"in_step": False}, "SM203", "has not yet confirmed"),
-        ({"in_step": False, "refused": Refusal("routes", "bad regex", 1.0)}, "SM202", "refused its routes: bad regex"),
+        ({"in_step": False, "refused": Nack("routes", "bad regex", 1.0)}, "SM202", "refused its routes: bad regex"),
         (
-            {"refused": Refusal("secrets", "certificate:/a:/b: no", 1.0)},
+            {"refused": Nack("secrets", "certificate:/a:/b: no", 1.0)},
             "SM208",
             "could not load certificate:/a:/b: no",
         ),

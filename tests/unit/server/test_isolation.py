@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from shopmesh.appmesh.errors import BadRequest, CrossSiteRequest, MisdirectedRequest, Refusal, UnsupportedMediaType
+from shopmesh.appmesh.errors import ApiError, BadRequest, CrossSiteRequest, MisdirectedRequest, UnsupportedMediaType
 from shopmesh.server.api.hosts import AllowedHosts
 from shopmesh.server.api.isolation import RequestIsolation, check
 
@@ -22,10 +22,10 @@ def scope(headers: Headers, path: bytes = b"/meshes", kind: str = "http") -> Any
     return {"type": kind, "method": "POST", "raw_path": path, "headers": raw, "server": ("127.0.0.1", 9080)}
 
 
-def refusal(headers: Headers, path: bytes = b"/meshes") -> type[Refusal] | None:
+def refusal(headers: Headers, path: bytes = b"/meshes") -> type[ApiError] | None:
     try:
         check(scope(headers, path), AllowedHosts.of(["mesh.example"]))
-    except Refusal as refused:
+    except ApiError as refused:
         return type(refused)
     return None
 
@@ -82,7 +82,7 @@ def test_clients_and_pages_of_the_same_origin_pass(headers: Headers) -> None:
         ([HOST, ("content-length", "0"), ("transfer-encoding", "chunked")], UnsupportedMediaType),
     ],
 )
-def test_everything_else_is_refused(headers: Headers, expected: type[Refusal]) -> None:
+def test_everything_else_is_refused(headers: Headers, expected: type[ApiError]) -> None:
     """Other hosts, other sites, other ports, and each body that a page could send without asking first."""
     assert expected is refusal(headers)
 

@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from shopmesh.server.grpc.rate_limited_log import MOST_LINES, SECONDS, Refusals
+from shopmesh.server.grpc.rate_limited_log import MOST_LINES, SECONDS, RateLimitedLog
 
 log = logging.getLogger(__name__)
 
@@ -14,12 +14,12 @@ log = logging.getLogger(__name__)
 def test_a_problem_is_told_once_in_a_while(caplog: pytest.LogCaptureFixture) -> None:
     """One that comes again at once is only counted, another is told beside it, and the next time the number is said."""
     now = 100.0
-    refusals = Refusals(log, lambda: now)
+    rejections = RateLimitedLog(log, lambda: now)
     for _ in range(5):
-        refusals.tell("ipv4:10.0.0.1:1", "a wrong node")
-    refusals.tell("ipv4:10.0.0.2:1", "no token")
+        rejections.warn("ipv4:10.0.0.1:1", "a wrong node")
+    rejections.warn("ipv4:10.0.0.2:1", "no token")
     now += SECONDS
-    refusals.tell("ipv4:10.0.0.1:2", "a wrong node")
+    rejections.warn("ipv4:10.0.0.1:2", "a wrong node")
 
     assert [
         "refused ipv4:10.0.0.1:1 (and 0 more since the last such line): a wrong node",
@@ -30,8 +30,8 @@ def test_a_problem_is_told_once_in_a_while(caplog: pytest.LogCaptureFixture) -> 
 
 def test_thousands_of_problems_are_few_lines(caplog: pytest.LogCaptureFixture) -> None:
     """Whoever sends a new node's name each time fills neither the log nor the memory."""
-    refusals = Refusals(log, lambda: 100.0)
+    rejections = RateLimitedLog(log, lambda: 100.0)
     for number in range(5_000):
-        refusals.tell("ipv4:10.0.0.1:1", f"node {number}")
+        rejections.warn("ipv4:10.0.0.1:1", f"node {number}")
 
     assert MOST_LINES == len(caplog.messages)

@@ -14,7 +14,7 @@ import pytest
 from shopmesh.appmesh.api.rest_json import Response
 from shopmesh.appmesh.catalogue.translation import MISSING_NODE
 from shopmesh.appmesh.store import Key
-from shopmesh.server.grpc.proxies import Proxies, ProxyStatus, Refusal, TypeStatus
+from shopmesh.server.grpc.proxies import Nack, Proxies, ProxyStatus, TypeStatus
 from shopmesh.server.replicas import ChangeStatus, Handover, Local, Peer, PeerError, Question, Replicas, Told
 from shopmesh.server.replicas.merge import merged, of_revision
 from shopmesh.server.replicas.peer_protocol import MalformedError
@@ -45,7 +45,7 @@ def test_what_is_told_arrives_as_it_was() -> None:
     told = Told(
         id="one",
         revision=7,
-        proxies=(proxy(1), proxy(2, refused=Refusal("routes", "no", 2.0))),
+        proxies=(proxy(1), proxy(2, refused=Nack("routes", "no", 2.0))),
         findings=(MISSING_NODE.at(Key("route", ("m", "r", "x")), "sends to nowhere"),),
         certificate_days={(ORDER, "order-1"): 3},
         counted=(((ORDER, "x", Tally(3, 1, 0, {5.0: 2, math.inf: 1})),),),

@@ -195,7 +195,7 @@ async def test_a_refusal_is_shown_and_forgotten(plane: Plane) -> None:
     order.session.received(request.SerializeToString())
 
     status = plane.status("order-1")
-    assert status.refused == registry.Refusal("routes", "no such thing", 2000.0)
+    assert status.refused == registry.Nack("routes", "no such thing", 2000.0)
     assert (status.in_step, plane.proxies.changes[-1].converged) == (False, False)
 
     await plane.put(meshes.route("product-r", "all", {"product": 2}))

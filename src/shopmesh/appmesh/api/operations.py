@@ -26,7 +26,7 @@ LONGEST_TOKEN = 256
 def handle(
     operation: Operation, parameters: Mapping[str, Any], transaction: Transaction, context: Context
 ) -> verbs.Answer:
-    """The answer of a validated request, by output member; raises a Refusal.
+    """The answer of a validated request, by output member; raises an ApiError.
 
     With a `clientToken`, the same request is done once: repeated, it gets its first answer again and changes nothing.
     The same token with another request is a Conflict.

@@ -45,7 +45,7 @@ KEPT: Mapping[str, tuple[str, ...]] = MappingProxyType(
 def perform(
     operation: Operation, parameters: Mapping[str, Any], transaction: Transaction, context: Context
 ) -> verbs.Answer:
-    """The answer of an operation of 2018-10-01; raises a Refusal."""
+    """The answer of an operation of 2018-10-01; raises an ApiError."""
     later = rest_json.call(GA, operation.name)
     kind = operation.kind
     if kind is None:

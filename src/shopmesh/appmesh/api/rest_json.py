@@ -1,7 +1,7 @@
-"""REST-JSON: from a request to an operation and its parameters, and from an answer or a refusal to bytes.
+"""REST-JSON: from a request to an operation and its parameters, and from an answer or an error to bytes.
 
     method, raw path ──► Router ──► Call ──parse(query, body)──► parameters
-    answer ──► respond ──► 200 and JSON        refusal ──► refuse_with ──► status, x-amzn-ErrorType and JSON
+    answer ──► ok_response ──► 200 and JSON     error ──► error_response ──► status, x-amzn-ErrorType and JSON
 
 The path is taken as it came, percent-encoded: a name may hold a dot, and `%2F` does not divide.
 https://smithy.io/2.0/aws/protocols/aws-restjson1-protocol.html
@@ -22,12 +22,12 @@ from shopmesh.appmesh import strict_json
 from shopmesh.appmesh.api import model
 from shopmesh.appmesh.api.validation import Check, Json, Problem, compile_shape, hint, quote, refuse
 from shopmesh.appmesh.errors import (
+    ApiError,
     BadRequest,
     MethodNotAllowed,
-    Refusal,
+    ProtocolError,
+    SerializationError,
     UnknownOperation,
-    Unmodelled,
-    Unparsable,
     UnsupportedMediaType,
 )
 
@@ -125,7 +125,7 @@ def _call(operation: model.Operation) -> Call:
 
 
 def parse(found: Call, path: Parameters, query: str, body: bytes, content_type: str | None = None) -> Parameters:
-    """The parameters of a request, validated in full; raises BadRequest, Unparsable or UnsupportedMediaType."""
+    """The parameters of a request, validated in full; raises BadRequest, SerializationError or UnsupportedMediaType."""
     parameters = dict(path)
     problems: list[Problem] = []
     parameters.update(_from_query(found, query, problems))
@@ -145,41 +145,41 @@ def validated(found: Call, parameters: Json, problems: list[Problem] | None = No
 
 
 def load_object(body: bytes) -> dict[str, Json]:
-    """A JSON object in UTF-8, as `strict_json` takes it; raises Unparsable."""
+    """A JSON object in UTF-8, as `strict_json` takes it; raises SerializationError."""
     try:
         value = strict_json.load(body.decode())
     except UnicodeDecodeError as error:
-        raise Unparsable(f"the body is not UTF-8: byte {error.start} cannot be decoded") from None
+        raise SerializationError(f"the body is not UTF-8: byte {error.start} cannot be decoded") from None
     except strict_json.JsonError as error:
-        raise Unparsable(f"the body {error}") from None
+        raise SerializationError(f"the body {error}") from None
     if not isinstance(value, dict):
-        raise Unparsable(f"the body must be a JSON object, not {quote(value)}")
+        raise SerializationError(f"the body must be a JSON object, not {quote(value)}")
     return value
 
 
-def respond(answer: Mapping[str, Any], operation: model.Operation) -> Response:
+def ok_response(answer: Mapping[str, Any], operation: model.Operation) -> Response:
     """The answer of an operation: the output shape's payload is the body itself."""
     shape = operation.model.output_shape
     payload = shape.serialization.get("payload") if shape is not None else None
-    return Response(200, dump(answer[payload] if payload else answer))
+    return Response(200, to_json(answer[payload] if payload else answer))
 
 
-def status_of(refusal: Refusal) -> int:
-    """The HTTP status of a refusal; the model's error shape decides."""
-    if isinstance(refusal, Unmodelled):
-        return refusal.status
-    return _statuses()[refusal.code]
+def status_of(error: ApiError) -> int:
+    """The HTTP status of an error; the model's error shape decides."""
+    if isinstance(error, ProtocolError):
+        return error.status
+    return _statuses()[error.code]
 
 
-def refuse_with(refusal: Refusal, **more: Json) -> Response:
+def error_response(error: ApiError, **more: Json) -> Response:
     """How every error leaves: the code in a header, the message in the body."""
-    headers = {"x-amzn-ErrorType": refusal.code}
-    if isinstance(refusal, MethodNotAllowed):
-        headers["allow"] = ", ".join(refusal.allowed)
-    return Response(status_of(refusal), dump({"message": refusal.message, **more}), headers)
+    headers = {"x-amzn-ErrorType": error.code}
+    if isinstance(error, MethodNotAllowed):
+        headers["allow"] = ", ".join(error.allowed)
+    return Response(status_of(error), to_json({"message": error.message, **more}), headers)
 
 
-def dump(value: Json) -> bytes:
+def to_json(value: Json) -> bytes:
     return json.dumps(value, separators=(",", ":")).encode()
 
 

@@ -21,7 +21,7 @@ DEFAULT_LIMIT = 100
 
 
 def perform(operation: Operation, parameters: Parameters, transaction: Transaction, context: Context) -> Answer:
-    """The answer of an operation of 2019-01-25, by output member; raises a Refusal and then wrote nothing that counts.
+    """The answer of a 2019-01-25 operation, by output member; raises an ApiError and then wrote nothing that counts.
 
     `parameters` are validated against the model already.
     """

@@ -100,7 +100,7 @@ def _of_the_mesh(settings: Settings, dns: bool) -> Iterator[Answer]:
     from shopmesh.appmesh.catalogue.surroundings import CONTROL_PLANE_REFUSES, CONTROL_PLANE_UNREACHABLE
     from shopmesh.appmesh.store import Key
     from shopmesh.cli import environment_checks
-    from shopmesh.client import Refused, Unreachable
+    from shopmesh.client import ResponseError, Unreachable
 
     # Images say that they start no Envoys: others do, beside them.
     if environment_checks.is_here(settings.endpoint_url) and not os.environ.get("SHOPMESH_WITHOUT_ENVOY"):
@@ -118,7 +118,7 @@ def _of_the_mesh(settings: Settings, dns: bool) -> Iterator[Answer]:
                 yield from _documents(_of_names(client, mesh, dns, errors))
         except Unreachable as error:
             yield from _documents([CONTROL_PLANE_UNREACHABLE.at(key, str(error))])
-        except Refused as error:
+        except ResponseError as error:
             yield from _documents([CONTROL_PLANE_REFUSES.at(key, f"says: {error.message} ({error.code})")])
 
 

@@ -53,11 +53,11 @@ def _is_endpoint(client: Client, mesh: str, instance: str) -> bool:
 
 def _confirmed(client: Client, timeout: float) -> bool:
     """Whether every Envoy has what the mesh is now."""
-    from shopmesh.client import Refused
+    from shopmesh.client import ResponseError
 
     try:
         return client.wait_converged(client.changes(_NEWEST)["revision"], timeout)["converged"]
-    except Refused:
+    except ResponseError:
         # A change that is not remembered any more concerned nobody who is there.
         return True
 

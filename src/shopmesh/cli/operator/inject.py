@@ -48,13 +48,13 @@ def inject(settings: Settings, files: tuple[str, ...], mode: str, from_cluster: 
     What is there already is not done again. Written is YAML, on standard output.
     """
     from shopmesh.documents import DocumentError, as_yaml
-    from shopmesh.kubernetes.api.client import ApiError
+    from shopmesh.kubernetes.api.client import KubernetesApiError
     from shopmesh.kubernetes.injection.workloads import injected
 
     try:
         known, namespaces = asyncio.run(_cluster()) if from_cluster else ({}, {})
         found = injected(sources(files), mode, settings.mesh or "shopmesh", known, namespaces)
-    except (ApiError, DocumentError) as error:
+    except (KubernetesApiError, DocumentError) as error:
         raise click.ClickException(str(error)) from error
     for note in found.notes:
         echo(note, err=True)

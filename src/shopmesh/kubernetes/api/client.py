@@ -2,10 +2,10 @@
 
 Configuration, credentials and TLS are kubernetes_asyncio's; its models of six hundred types are not needed.
 
-    ApiError ─┬─ UnreachableError    no answer: the network, a deadline, an answer that is no JSON
-              └─ RefusedError ─┬─ NotFoundError  404
-                               ├─ ConflictError  409: it exists already, or was changed meanwhile
-                               └─ GoneError      410: the resourceVersion is too old; list anew
+    KubernetesApiError ─┬─ UnreachableError    no answer: the network, a deadline, an answer that is not JSON
+                        └─ KubernetesStatusError ─┬─ NotFoundError  404
+                                                  ├─ ConflictError  409: it exists already, or was changed meanwhile
+                                                  └─ GoneError      410: the resourceVersion is too old; list anew
 """
 
 from __future__ import annotations
@@ -48,15 +48,15 @@ def generation(found: Object) -> int:
     return said if type(said) is int and 0 < said < 2**63 else 1
 
 
-class ApiError(Exception):
+class KubernetesApiError(Exception):
     """The API server did not do what it was asked; the message says what, and why."""
 
 
-class UnreachableError(ApiError):
+class UnreachableError(KubernetesApiError):
     """No usable answer came."""
 
 
-class RefusedError(ApiError):
+class KubernetesStatusError(KubernetesApiError):
     """An answer with an error. `status` is HTTP's; `reason` the word that Kubernetes has for it (`AlreadyExists`);
     `retry_after` the seconds that it wants to be left alone for, where it says so."""
 
@@ -67,15 +67,15 @@ class RefusedError(ApiError):
         self.retry_after = retry_after
 
 
-class NotFoundError(RefusedError):
+class NotFoundError(KubernetesStatusError):
     """There is no such object, or no such type: its definition is not installed."""
 
 
-class ConflictError(RefusedError):
+class ConflictError(KubernetesStatusError):
     """The object exists already (`AlreadyExists`), or is another than the one that was read (`Conflict`)."""
 
 
-class GoneError(RefusedError):
+class GoneError(KubernetesStatusError):
     """What was asked from a resourceVersion on is forgotten."""
 
 
@@ -320,7 +320,7 @@ def _dry(run: bool) -> dict[str, str]:
     return {"dryRun": "All"} if run else {}
 
 
-def _refused(response: aiohttp.ClientResponse, data: bytes, asked: str) -> RefusedError:
+def _refused(response: aiohttp.ClientResponse, data: bytes, asked: str) -> KubernetesStatusError:
     """The error of an answer. https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/status/"""
     said: Any = None
     with contextlib.suppress(ValueError):
@@ -332,9 +332,9 @@ def _refused(response: aiohttp.ClientResponse, data: bytes, asked: str) -> Refus
     return _told(response.status, said, asked, float(after) if after.isdecimal() else None)
 
 
-def _told(status: int, said: Mapping[str, Any], asked: str, retry_after: float | None = None) -> RefusedError:
+def _told(status: int, said: Mapping[str, Any], asked: str, retry_after: float | None = None) -> KubernetesStatusError:
     message, reason = str(said.get("message") or ""), str(said.get("reason") or "")
-    kind = {404: NotFoundError, 409: ConflictError, 410: GoneError}.get(status, RefusedError)
+    kind = {404: NotFoundError, 409: ConflictError, 410: GoneError}.get(status, KubernetesStatusError)
     return kind(f"{asked}: {message} ({f'{status} {reason}'.strip()})", status, reason, retry_after)
 
 

@@ -16,7 +16,14 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple, Protocol
 
-from shopmesh.kubernetes.api.client import ApiError, ApiServer, GoneError, NotFoundError, Object, RefusedError
+from shopmesh.kubernetes.api.client import (
+    ApiServer,
+    GoneError,
+    KubernetesApiError,
+    KubernetesStatusError,
+    NotFoundError,
+    Object,
+)
 from shopmesh.kubernetes.api.resource_types import ResourceType
 
 log = logging.getLogger(__name__)
@@ -92,7 +99,7 @@ class Reflector:
                 if not self.version:
                     await self._list()
                 await self._watch()
-            except ApiError as error:
+            except KubernetesApiError as error:
                 self._failures += 1
                 if isinstance(error, GoneError):
                     self.version = ""
@@ -129,7 +136,7 @@ class Reflector:
                 settled.cancel()
                 self._contact = self._clock()
         if loop.time() - begun < SHORT_SECONDS:
-            raise ApiError(f"watch {self.kind.plural}: the API server ends it as soon as it has begun")
+            raise KubernetesApiError(f"watch {self.kind.plural}: the API server ends it as soon as it has begun")
 
     def _settled(self) -> None:
         """All is well again, which an answer alone does not show."""
@@ -138,7 +145,7 @@ class Reflector:
             self._complained = False
             log.info("%s: in touch with the API server", self.kind.plural)
 
-    def _complain(self, error: ApiError) -> None:
+    def _complain(self, error: KubernetesApiError) -> None:
         """In the log only once, and not of a single break: API servers are restarted, and watches with them."""
         self.lost = Lost(self._contact, str(error))
         if not self._complained and self._failures > 1:
@@ -148,8 +155,8 @@ class Reflector:
             else:
                 log.warning("%s: out of touch with the API server, what is known stands: %s", self.kind.plural, error)
 
-    def _pause(self, error: ApiError) -> float:
+    def _pause(self, error: KubernetesApiError) -> float:
         """Seconds; twice as many with each failure in a row, and as many as the API server asks for."""
         most = min(LONGEST_PAUSE, SHORTEST_PAUSE * 2 ** min(self._failures, 16))
-        asked = error.retry_after if isinstance(error, RefusedError) else None
+        asked = error.retry_after if isinstance(error, KubernetesStatusError) else None
         return max(self._uniform(SHORTEST_PAUSE, most), min(asked or 0.0, LONGEST_PAUSE))

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 
 from shopmesh.appmesh.store import Key
 from shopmesh.documents.names import ObjectName
-from shopmesh.kubernetes.api.client import ApiError, ApiServer, ConflictError, Object
+from shopmesh.kubernetes.api.client import ApiServer, ConflictError, KubernetesApiError, Object
 from shopmesh.kubernetes.api.resource_types import MESHES
 from shopmesh.kubernetes.controller import name_claims
 from shopmesh.kubernetes.controller.name_claims import NAMES
@@ -63,7 +63,7 @@ class NameKeeper:
         except ConflictError:
             # Somebody else changed it; how it is now comes by the watch.
             return
-        except ApiError as error:
+        except KubernetesApiError as error:
             if str(error) != self._failure:
                 log.warning("which namespace has which name could not be written into %s: %s", name.in_words, error)
             self._failure = str(error)

@@ -17,7 +17,7 @@ from shopmesh.appmesh.annotations import annotation_reader
 from shopmesh.appmesh.api import operations, rest_json, verbs
 from shopmesh.appmesh.api.model import GA
 from shopmesh.appmesh.context import Context
-from shopmesh.appmesh.errors import Refusal
+from shopmesh.appmesh.errors import ApiError
 from shopmesh.appmesh.kinds import KINDS
 from shopmesh.appmesh.store import Key, Resource, Transaction
 from shopmesh.canary import canary_state
@@ -55,8 +55,8 @@ def _tried(transaction: Transaction, work: Callable[[Transaction], None], declar
     nested = transaction.nested()
     try:
         work(nested)
-    except Refusal as refusal:
-        return refusal.message if declared is None else str(refused(declared, refusal.message))
+    except ApiError as error:
+        return error.message if declared is None else str(refused(declared, error.message))
     transaction.absorb(nested)
     return None
 

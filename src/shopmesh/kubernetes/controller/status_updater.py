@@ -18,7 +18,7 @@ from typing import Protocol
 from shopmesh.appmesh.context import Context
 from shopmesh.appmesh.store import Key, View
 from shopmesh.documents.names import ObjectName
-from shopmesh.kubernetes.api.client import ApiError, ApiServer, NotFoundError, Object
+from shopmesh.kubernetes.api.client import ApiServer, KubernetesApiError, NotFoundError, Object
 from shopmesh.kubernetes.api.resource_types import MESH_TYPES, ResourceType
 from shopmesh.kubernetes.controller import status
 from shopmesh.kubernetes.controller.overlaps import Overlap
@@ -160,7 +160,7 @@ class StatusWriter:
                     await self._one(name)
                 except NotFoundError:
                     log.debug("%s is gone", name.in_words)
-                except ApiError as error:
+                except KubernetesApiError as error:
                     log.warning("the status of %s: %s", name.in_words, error)
                     self._due[name] = None
                 except Exception as error:

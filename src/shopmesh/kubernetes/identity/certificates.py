@@ -20,7 +20,7 @@ from pathlib import Path
 
 import grpc
 
-from shopmesh.kubernetes.api.client import ApiError, ApiServer, ConflictError, NotFoundError
+from shopmesh.kubernetes.api.client import ApiServer, ConflictError, KubernetesApiError, NotFoundError
 from shopmesh.kubernetes.api.resource_types import SECRETS
 from shopmesh.kubernetes.background import background_task
 from shopmesh.kubernetes.identity.certificate_authority import Authority, AuthorityError, Pair
@@ -103,7 +103,7 @@ class Certificates:
         try:
             # If somebody deleted it, it is kept again: proxies trust it.
             authority = await _authority(self._server, self._namespace, lambda: self.authority)
-        except (ApiError, ConfigError) as error:
+        except (KubernetesApiError, ConfigError) as error:
             log.warning("the certificates stay as they are: %s", error)
             authority = self.authority
         exchanged = authority.data() != self.authority.data()

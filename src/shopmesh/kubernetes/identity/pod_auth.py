@@ -17,13 +17,13 @@ from typing import Any
 import grpc
 
 from shopmesh.kubernetes.api.answers import Answers
-from shopmesh.kubernetes.api.client import ApiError, ApiServer
+from shopmesh.kubernetes.api.client import ApiServer, KubernetesApiError
 from shopmesh.kubernetes.api.resource_types import TOKEN_REVIEWS
 from shopmesh.kubernetes.controller.selection import Current
 from shopmesh.kubernetes.identity.pod_identity import Declarations, PodSpeaker
 from shopmesh.kubernetes.identity.pods import Pod, Pods
 from shopmesh.server.grpc import stream_auth
-from shopmesh.server.grpc.rate_limited_log import Refusals
+from shopmesh.server.grpc.rate_limited_log import RateLimitedLog
 from shopmesh.server.grpc.shared_token import LONGEST, MISSING, SCHEME, Handler, Interceptor, authorization, refusing
 
 log = logging.getLogger(__name__)
@@ -105,7 +105,7 @@ class PodsOnly(Interceptor):
         self._pods = pods
         self._declarations = declarations
         self._current = current
-        self._refusals = Refusals(log)
+        self._rejections = RateLimitedLog(log)
 
     async def intercept_service(
         self,
@@ -114,24 +114,24 @@ class PodsOnly(Interceptor):
     ) -> Handler:
         token = _bearer(authorization(handler_call_details))
         if token is None:
-            return refusing(grpc.StatusCode.UNAUTHENTICATED, MISSING, self._refusals)
+            return refusing(grpc.StatusCode.UNAUTHENTICATED, MISSING, self._rejections)
         try:
             pod = await self._reviews.pod(token)
         except RefusedTokenError as refused:
-            return refusing(grpc.StatusCode.UNAUTHENTICATED, str(refused), self._refusals)
-        except ApiError as error:
+            return refusing(grpc.StatusCode.UNAUTHENTICATED, str(refused), self._rejections)
+        except KubernetesApiError as error:
             problem = f"the API server cannot tell whose this token is: {error}"
-            return refusing(grpc.StatusCode.UNAVAILABLE, problem, self._refusals)
+            return refusing(grpc.StatusCode.UNAVAILABLE, problem, self._rejections)
         try:
             record = await self._pods.find(pod)
-        except ApiError as error:
+        except KubernetesApiError as error:
             problem = f"the API server does not answer what {pod} is: {error}"
-            return refusing(grpc.StatusCode.UNAVAILABLE, problem, self._refusals)
+            return refusing(grpc.StatusCode.UNAVAILABLE, problem, self._rejections)
         if record is None:
             problem = (
                 f"this token is of {pod} with UID {pod.uid}, which is gone; use the token of the pod that runs now"
             )
-            return refusing(grpc.StatusCode.UNAUTHENTICATED, problem, self._refusals)
+            return refusing(grpc.StatusCode.UNAUTHENTICATED, problem, self._rejections)
         stream_auth.admit(PodSpeaker(pod, record, self._declarations, self._current))
         return await continuation(handler_call_details)
 

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 
-from shopmesh.kubernetes.api.client import ApiError, ApiServer, ConflictError, NotFoundError, Object
+from shopmesh.kubernetes.api.client import ApiServer, ConflictError, KubernetesApiError, NotFoundError, Object
 from shopmesh.kubernetes.api.resource_types import CONFIG_MAPS
 from shopmesh.kubernetes.background import background_task
 from shopmesh.kubernetes.identity.certificate_authority import Authority
@@ -77,7 +77,7 @@ async def publish(server: ApiServer, authority: Authority, namespaces: Iterable[
     for namespace in sorted(namespaces):
         try:
             await _tell(server, namespace, data)
-        except ApiError as error:
+        except KubernetesApiError as error:
             problems.append(f"ConfigMap {namespace}/{ROOT}: {error}")
     return problems
 
@@ -93,9 +93,9 @@ async def provide(server: ApiServer, data: Mapping[str, str], namespaces: Iterab
                 await server.create(CONFIG_MAPS, _config_map(CONFIGURATION, namespace, data))
             except ConflictError:
                 continue
-            except ApiError as error:
+            except KubernetesApiError as error:
                 problems.append(f"ConfigMap {namespace}/{CONFIGURATION}: {error}")
-        except ApiError as error:
+        except KubernetesApiError as error:
             problems.append(f"ConfigMap {namespace}/{CONFIGURATION}: {error}")
     return problems
 

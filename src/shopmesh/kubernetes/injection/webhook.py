@@ -24,7 +24,7 @@ from shopmesh.appmesh.errors import RequestTimeout, RequestTooLarge, ServiceUnav
 from shopmesh.appmesh.kinds import describe
 from shopmesh.appmesh.store import Document, Key
 from shopmesh.documents.names import ObjectName
-from shopmesh.kubernetes.api.client import ApiError, ApiServer, NotFoundError
+from shopmesh.kubernetes.api.client import ApiServer, KubernetesApiError, NotFoundError
 from shopmesh.kubernetes.api.resource_types import MUTATING_WEBHOOKS
 from shopmesh.kubernetes.controller.selection import Current, Labels
 from shopmesh.kubernetes.identity.certificate_authority import Authority
@@ -177,6 +177,6 @@ async def announce(server: ApiServer, authority: Authority) -> str | None:
         await server.patch(MUTATING_WEBHOOKS, NAME, {"metadata": {"resourceVersion": version}, "webhooks": told})
     except NotFoundError:
         return None
-    except ApiError as error:
+    except KubernetesApiError as error:
         return f"MutatingWebhookConfiguration {NAME}: {error}"
     return None

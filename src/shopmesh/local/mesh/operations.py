@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 
-from shopmesh.client import Client, ClientError, Proxy, Refused
+from shopmesh.client import Client, ClientError, Proxy, ResponseError
 from shopmesh.local.control import Reply
 from shopmesh.local.errors import ControlError
 from shopmesh.local.mesh.from_manifests import Gateway, Workload
@@ -102,7 +102,7 @@ async def _withdrawn(client: Client, workload: Workload) -> bool:
     """Withdraws the instance; whether every proxy that it concerns has confirmed that."""
     try:
         revision = await asyncio.to_thread(client.withdraw, workload.mesh, "virtualNode", workload.node, workload.name)
-    except Refused as refusal:
+    except ResponseError as refusal:
         if refusal.status == 404:
             # It never declared itself: its virtual node is not in the mesh.
             return True
@@ -113,7 +113,7 @@ async def _withdrawn(client: Client, workload: Workload) -> bool:
 async def _converged(client: Client, revision: int) -> bool:
     try:
         change = await asyncio.to_thread(client.wait_converged, revision, _CONVERGED_SECONDS)
-    except Refused:
+    except ResponseError:
         # A revision that is not remembered any more concerned nobody.
         return True
     except ClientError as error:

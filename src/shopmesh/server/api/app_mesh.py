@@ -21,10 +21,10 @@ from shopmesh.appmesh.api.rest_json import Call, Parameters, Response
 from shopmesh.appmesh.api.validation import quote
 from shopmesh.appmesh.context import Context
 from shopmesh.appmesh.errors import (
+    ApiError,
     BadRequest,
     InternalServerError,
     MethodNotAllowed,
-    Refusal,
     ServiceUnavailable,
 )
 from shopmesh.appmesh.store import Transaction
@@ -57,7 +57,7 @@ def routes(store: Store, context: Callable[[], Context]) -> list[BaseRoute]:
 
 
 class Api:
-    """Requests to answers; each method takes an ASGI request and raises a Refusal for what it will not do."""
+    """Requests to answers; each method takes an ASGI request and raises an ApiError for what it refuses."""
 
     def __init__(
         self,
@@ -82,10 +82,10 @@ class Api:
         query = scope["query_string"].decode("utf-8", "surrogateescape")
         parameters = rest_json.parse(call, in_path, query, body, _text(header(scope, b"content-type")))
         if not call.operation.writes:
-            return rest_json.respond(self._read(call, parameters), call.operation)
+            return rest_json.ok_response(self._read(call, parameters), call.operation)
         context = self._context()
         answer = await self._store.submit(lambda t: operations.handle(call.operation, parameters, t, context))
-        return self._revised(rest_json.respond(answer, call.operation))
+        return self._revised(rest_json.ok_response(answer, call.operation))
 
     async def several(self, scope: Scope, receive: Receive) -> Response:
         """Several requests of 2019-01-25 as one transaction; the first that fails is the answer, with its index."""
@@ -108,12 +108,12 @@ class Api:
         context = self._context()
 
         def steps(transaction: Transaction) -> Iterator[bytes]:
-            return (rest_json.dump(_indexed(i, request, transaction, context)) for i, request in enumerate(requests))
+            return (rest_json.to_json(_indexed(i, request, transaction, context)) for i, request in enumerate(requests))
 
         try:
             answers = await (self._tried(steps, len(requests)) if dry else self._store.submit_in_steps(steps))
         except _FailedAt as failed:
-            return rest_json.refuse_with(failed.refusal, code=failed.refusal.code, index=failed.index)
+            return rest_json.error_response(failed.error, code=failed.error.code, index=failed.index)
         body = b'{"revision":%d,"answers":[%b]}' % (self._store.revision, b",".join(answers))
         return self._revised(Response(200, body))
 
@@ -138,9 +138,9 @@ class Api:
 
 
 class _FailedAt(Exception):  # noqa: N818  # it is named after what happened
-    def __init__(self, index: int, refusal: Refusal) -> None:
+    def __init__(self, index: int, error: ApiError) -> None:
         self.index = index
-        self.refusal = refusal
+        self.error = error
 
 
 def _indexed(index: int, request: Any, transaction: Transaction, context: Context) -> Parameters:
@@ -151,8 +151,8 @@ def _indexed(index: int, request: Any, transaction: Transaction, context: Contex
                 parameters = rest_json.validated(call, rest.get("parameters", {}))
                 return operations.handle(call.operation, parameters, transaction, context)
         raise BadRequest(f'requests[{index}]: expected {{"operation": …, "parameters": {{…}}}}, not {quote(request)}')
-    except Refusal as refusal:
-        raise _FailedAt(index, refusal) from refusal
+    except ApiError as error:
+        raise _FailedAt(index, error) from error
 
 
 class Endpoint:
@@ -166,15 +166,15 @@ class Endpoint:
             response = await self._answer(scope, receive)
         except ClientGone:
             return
-        except Refusal as refusal:
-            response = rest_json.refuse_with(refusal)
+        except ApiError as error:
+            response = rest_json.error_response(error)
         except StoreError as error:
-            response = rest_json.refuse_with(ServiceUnavailable(str(error)))
+            response = rest_json.error_response(ServiceUnavailable(str(error)))
         except Exception:
             incident = str(uuid.uuid4())
             log.exception("internal error %s at %s %s", incident, scope["method"], scope["path"])
             text = f"internal error; the control plane's log has it under {incident}"
-            response = rest_json.refuse_with(InternalServerError(text))
+            response = rest_json.error_response(InternalServerError(text))
         await deliver(response, send)
 
 

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shopmesh.appmesh.api import rest_json
 from shopmesh.appmesh.api.validation import quote
-from shopmesh.appmesh.errors import BadRequest, CrossSiteRequest, MisdirectedRequest, Refusal, UnsupportedMediaType
+from shopmesh.appmesh.errors import ApiError, BadRequest, CrossSiteRequest, MisdirectedRequest, UnsupportedMediaType
 from shopmesh.server.api.app_mesh import deliver
 from shopmesh.server.api.hosts import AllowedHosts, split_authority
 
@@ -37,9 +37,9 @@ class RequestIsolation:
         if scope["type"] in ("http", "websocket"):
             try:
                 check(scope, self._hosts)
-            except Refusal as refusal:
+            except ApiError as error:
                 if scope["type"] == "http":
-                    await deliver(rest_json.refuse_with(refusal), send)
+                    await deliver(rest_json.error_response(error), send)
                 else:
                     await send({"type": "websocket.close", "code": 1008})
                 return
@@ -47,7 +47,7 @@ class RequestIsolation:
 
 
 def check(scope: Scope, hosts: AllowedHosts) -> None:
-    """Raises the Refusal that a request gets, if any."""
+    """Raises an ApiError for a request that a web page of another site could have sent."""
     if not scope["raw_path"].startswith(b"/"):
         raise BadRequest("the request's target must be a path; a full URL is for proxies")
     authority = _only(_values(scope, b"host"))

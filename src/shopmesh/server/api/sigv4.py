@@ -24,7 +24,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shopmesh.appmesh.api import rest_json
 from shopmesh.appmesh.api.validation import quote
-from shopmesh.appmesh.errors import Refusal, Unauthenticated
+from shopmesh.appmesh.errors import ApiError, Unauthenticated
 from shopmesh.server.api.app_mesh import deliver
 from shopmesh.server.api.body import ClientGone, UnverifiedBodies, read
 from shopmesh.server.http.connections import trust
@@ -82,8 +82,8 @@ class Authenticated:
             trust(scope)
         except ClientGone:
             return
-        except Refusal as refusal:
-            await deliver(rest_json.refuse_with(refusal), send)
+        except ApiError as error:
+            await deliver(rest_json.error_response(error), send)
             return
         replayed = False
 

@@ -25,7 +25,7 @@ from shopmesh.appmesh import resolved
 from shopmesh.appmesh.api import rest_json
 from shopmesh.appmesh.api.rest_json import Response
 from shopmesh.appmesh.context import Context
-from shopmesh.appmesh.errors import BadRequest, Conflict, MethodNotAllowed, NotFound, Refusal, ServiceUnavailable
+from shopmesh.appmesh.errors import ApiError, BadRequest, Conflict, MethodNotAllowed, NotFound, ServiceUnavailable
 from shopmesh.appmesh.kinds import describe
 from shopmesh.appmesh.store import Key, Resource, Transaction, View
 from shopmesh.canary import canary_state, plan, transitions
@@ -109,7 +109,7 @@ class Canaries:
                 stored = [one for one in self._store.state if one.key.kind == canary_state.KIND]
                 keys = [one.key for one in stored if _readable(one) is not None]
                 wanted = [key for key in sorted(keys) if query.get("mesh") in (None, key.mesh)]
-                return Response(200, rest_json.dump({"canaries": await self._all_shown(wanted)}))
+                return Response(200, rest_json.to_json({"canaries": await self._all_shown(wanted)}))
             case "POST":
                 return await self._by_the_leader(scope, receive, self._start)
         raise MethodNotAllowed(f"{scope['method']} is not allowed here, GET and POST are", ("GET", "POST"))
@@ -119,7 +119,7 @@ class Canaries:
         route = Key("route", (path["mesh"], path["router"], path["route"]))
         match scope["method"]:
             case "GET" | "HEAD":
-                return Response(200, rest_json.dump(await self._shown(canary_state.key(route))))
+                return Response(200, rest_json.to_json(await self._shown(canary_state.key(route))))
             case "POST":
                 return await self._by_the_leader(scope, receive, lambda asked: self._act(route, asked))
         raise MethodNotAllowed(f"{scope['method']} is not allowed here, GET and POST are", ("GET", "POST"))
@@ -130,7 +130,7 @@ class Canaries:
         """What `work` answers, or what the replica that leads does."""
         body = await read(scope, receive)
         if self._leading and self._leadership.leading:
-            return Response(200, rest_json.dump(await work(rest_json.load_object(body))))
+            return Response(200, rest_json.to_json(await work(rest_json.load_object(body))))
         leader = self._leadership.holder
         if leader is None or leader == self._replicas.id or header(scope, FORWARDED.encode()) is not None:
             return _nobody_leads("no replica of the control plane leads at the moment")
@@ -278,9 +278,9 @@ class Canaries:
                 return
             except StoreError as error:
                 log.error("the canary of %s: %s", describe(route), error)
-            except Refusal as refusal:
+            except ApiError as error:
                 # What it turns back to may be gone: a person has to decide then, and the route is as it was.
-                log.error("the canary of %s: %s", describe(route), refusal.message)
+                log.error("the canary of %s: %s", describe(route), error.message)
                 return
             except Exception:
                 # One canary that cannot be looked after is no reason to leave the others alone.
@@ -339,7 +339,7 @@ def _without_canary(key: Key) -> NotFound:
 
 
 def _nobody_leads(message: str) -> Response:
-    refused = rest_json.refuse_with(ServiceUnavailable(f"{message}; ask again in a moment"))
+    refused = rest_json.error_response(ServiceUnavailable(f"{message}; ask again in a moment"))
     return Response(refused.status, refused.body, {**refused.headers, "retry-after": "1"})
 
 

@@ -15,7 +15,7 @@ from typing import Protocol
 
 import grpc
 
-from shopmesh.server.grpc.rate_limited_log import Refusals
+from shopmesh.server.grpc.rate_limited_log import RateLimitedLog
 from shopmesh.xds.node import Identity
 
 log = logging.getLogger(__name__)
@@ -133,13 +133,13 @@ def grpc_server(*interceptors: grpc.aio.ServerInterceptor[bytes, bytes]) -> grpc
 
 def add_to(server: grpc.aio.Server, open_session: Open) -> None:
     """Serves ADS, incremental; a proxy that asks for the state of the world is told so."""
-    refusals = Refusals(log)
+    rejections = RateLimitedLog(log)
 
     async def delta(_: AsyncIterator[bytes], context: grpc.aio.ServicerContext[bytes, bytes]) -> None:
         try:
             await _Stream(context, open_session).run()
         except StreamError as refused:
-            refusals.tell(context.peer(), str(refused))
+            rejections.warn(context.peer(), str(refused))
             await context.abort(refused.code, str(refused))
 
     async def whole(_: AsyncIterator[bytes], context: grpc.aio.ServicerContext[bytes, bytes]) -> None:

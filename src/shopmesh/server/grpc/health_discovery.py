@@ -11,7 +11,7 @@ from google.protobuf.message import DecodeError
 
 from shopmesh.server.grpc import stream_auth
 from shopmesh.server.grpc.ads_transport import MOST_STREAMS, OpenStreams, StreamError, first_message
-from shopmesh.server.grpc.rate_limited_log import Refusals
+from shopmesh.server.grpc.rate_limited_log import RateLimitedLog
 from shopmesh.xds.health_check_specifier import is_ready, specifier
 from shopmesh.xds.node import NodeError, ProxyNode, parse
 
@@ -25,7 +25,7 @@ def add_to(server: grpc.aio.Server, told: Callable[[ProxyNode, bool], None], mos
 
     The end of a stream says nothing: the proxy may go on serving without us.
     """
-    refusals = Refusals(log)
+    rejections = RateLimitedLog(log)
     streams = OpenStreams(most_streams)
 
     async def stream(_: AsyncIterator[bytes], context: grpc.aio.ServicerContext[bytes, bytes]) -> None:
@@ -33,7 +33,7 @@ def add_to(server: grpc.aio.Server, told: Callable[[ProxyNode, bool], None], mos
             with streams.one():
                 await _serve(context, streams, told)
         except (DecodeError, NodeError, StreamError) as error:
-            refusals.tell(context.peer(), str(error))
+            rejections.warn(context.peer(), str(error))
             code = error.code if isinstance(error, StreamError) else grpc.StatusCode.INVALID_ARGUMENT
             await context.abort(code, str(error))
 

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable
 
 from shopmesh.appmesh.store import Document, Transaction
-from shopmesh.server.grpc.rate_limited_log import Refusals
+from shopmesh.server.grpc.rate_limited_log import RateLimitedLog
 from shopmesh.server.store.store import Store, StoreError
 from shopmesh.xds import instances
 from shopmesh.xds.node import Identity, ProxyNode
@@ -34,7 +34,7 @@ class Instances:
         self._declares = declares
         self._store = store
         self._clock = clock
-        self._refusals = Refusals(log)
+        self._rejections = RateLimitedLog(log)
         self._wanted: dict[Identity, Document | None] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -70,7 +70,7 @@ class Instances:
                 try:
                     await self._store.submit(lambda transaction, spec=spec: self._change(transaction, identity, spec))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
                 except LimitError as error:
-                    self._refusals.tell(f"proxy {identity.instance}", str(error))
+                    self._rejections.warn(f"proxy {identity.instance}", str(error))
                     return
                 except StoreError as error:
                     attempt += 1

@@ -31,7 +31,7 @@ class TypeStatus:
 
 
 @dataclass(frozen=True)
-class Refusal:
+class Nack:
     """What a proxy refused: the type (`routes`), Envoy's own text, seconds since 1970."""
 
     type: str
@@ -58,7 +58,7 @@ class ProxyStatus:
     declared: bool
     in_step: bool
     types: Mapping[str, TypeStatus]
-    refused: Refusal | None
+    refused: Nack | None
 
     @property
     def key(self) -> Key:
@@ -100,7 +100,7 @@ class _Proxy:
     address: str | None
     since: float
     pending: list[tuple[Change, str]] = field(default_factory=list)
-    refused: dict[str, Refusal] = field(default_factory=dict)
+    refused: dict[str, Nack] = field(default_factory=dict)
 
 
 class Proxies:
@@ -240,7 +240,7 @@ class Proxies:
             if subscription.message is None:
                 proxy.refused.pop(kind, None)
             elif kind not in proxy.refused or proxy.refused[kind].message != subscription.message:
-                proxy.refused[kind] = Refusal(kind, subscription.message, now)
+                proxy.refused[kind] = Nack(kind, subscription.message, now)
 
     def _abandon(self, identity: Identity) -> None:
         proxy = self._connected.pop(identity, None)

@@ -10,7 +10,7 @@ SECONDS = 10.0
 MOST_LINES = 50
 
 
-class Refusals:
+class RateLimitedLog:
     """Logs each problem once in ten seconds, fifty problems at most; the next line says how many it passed over."""
 
     def __init__(self, log: logging.Logger, clock: Callable[[], float] = time.monotonic) -> None:
@@ -20,7 +20,7 @@ class Refusals:
         self._told: set[str] = set()
         self._untold = 0
 
-    def tell(self, peer: str, problem: str) -> None:
+    def warn(self, peer: str, problem: str) -> None:
         """`peer` as gRPC names it, `ipv4:127.0.0.1:41001`."""
         now = self._clock()
         if now >= self._until:

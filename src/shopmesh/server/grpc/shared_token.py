@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 import grpc
 
 from shopmesh.server.config import ConfigError
-from shopmesh.server.grpc.rate_limited_log import Refusals
+from shopmesh.server.grpc.rate_limited_log import RateLimitedLog
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ class TokenRequired(Interceptor):
         """Raises ConfigError when the file holds no token."""
         read_token(path)
         self._path = path
-        self._refusals = Refusals(log, clock)
+        self._rejections = RateLimitedLog(log, clock)
 
     async def intercept_service(
         self,
@@ -73,7 +73,7 @@ class TokenRequired(Interceptor):
             problem, code = "the control plane cannot read its token file; see its log", grpc.StatusCode.UNAVAILABLE
         if problem is None:
             return await continuation(handler_call_details)
-        return refusing(code, problem, self._refusals)
+        return refusing(code, problem, self._rejections)
 
 
 def authorization(call: grpc.HandlerCallDetails) -> bytes | None:
@@ -82,11 +82,11 @@ def authorization(call: grpc.HandlerCallDetails) -> bytes | None:
     return brought.encode() if isinstance(brought, str) else brought
 
 
-def refusing(code: grpc.StatusCode, problem: str, refusals: Refusals) -> Handler:
+def refusing(code: grpc.StatusCode, problem: str, rejections: RateLimitedLog) -> Handler:
     """What ends a call, of whatever method."""
 
     async def refuse(_: object, context: grpc.aio.ServicerContext[bytes, bytes]) -> NoReturn:
-        refusals.tell(context.peer(), problem)
+        rejections.warn(context.peer(), problem)
         await context.abort(code, problem)
 
     return grpc.stream_stream_rpc_method_handler(refuse)

@@ -10,7 +10,7 @@ import ssl
 import time
 from collections.abc import Callable
 
-from shopmesh.server.grpc.rate_limited_log import Refusals
+from shopmesh.server.grpc.rate_limited_log import RateLimitedLog
 from shopmesh.server.http.connections import Connection, Connections
 from shopmesh.server.http.limits import HttpLimits
 from shopmesh.server.http.tls import TlsProtocol
@@ -36,7 +36,7 @@ class Acceptor:
         make_protocol: Callable[[Connection], asyncio.Protocol],
         limits: HttpLimits,
         context: ssl.SSLContext | None,
-        refusals: Refusals,
+        rejections: RateLimitedLog,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._listener = listener
@@ -45,7 +45,7 @@ class Acceptor:
         self._context = context
         self._clock = clock
         self._loop = asyncio.get_running_loop()
-        self._refusals = refusals
+        self._rejections = rejections
         self._connections = Connections(limits.connections, limits.connections_per_peer, self._evicted)
         self._opening: set[asyncio.Task[None]] = set()
         self._retry: asyncio.TimerHandle | None = None
@@ -82,7 +82,7 @@ class Acceptor:
         connection = self._connections.admit(peer)
         if connection is None:
             connected.close()
-            self._refusals.tell(peer, "as many connections as are allowed have requests under way")
+            self._rejections.warn(peer, "as many connections as are allowed have requests under way")
             return
         task = self._loop.create_task(self._open(connected, connection))
         connection.close = task.cancel
@@ -108,7 +108,7 @@ class Acceptor:
         return TlsProtocol(self._context, lambda: self._make_protocol(connection), connection, seconds)
 
     def _evicted(self, peer: str) -> None:
-        self._refusals.tell(peer, "its connection had no request under way, and made room for another")
+        self._rejections.warn(peer, "its connection had no request under way, and made room for another")
 
     def _pause(self, error: OSError) -> None:
         """Tries again later, since the listener stays ready; says so once a minute."""

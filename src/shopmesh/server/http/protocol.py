@@ -18,7 +18,7 @@ from starlette.types import Scope
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
-from shopmesh.server.grpc.rate_limited_log import Refusals
+from shopmesh.server.grpc.rate_limited_log import RateLimitedLog
 from shopmesh.server.http.connections import Connection
 from shopmesh.server.http.limits import HttpLimits
 
@@ -92,7 +92,7 @@ class LimitedProtocol(H11Protocol):
         self,
         connection: Connection,
         limits: HttpLimits,
-        refusals: Refusals,
+        rejections: RateLimitedLog,
         config: uvicorn.Config,
         server_state: ServerState,
         app_state: dict[str, Any],
@@ -105,7 +105,7 @@ class LimitedProtocol(H11Protocol):
         self.conn: RequestParser = RequestParser(limits)
         self._connection = connection
         self._limits = limits
-        self._refusals = refusals
+        self._rejections = rejections
         self._begun = False
         """Whether the head of a request has come."""
         self._lingering = False
@@ -157,7 +157,7 @@ class LimitedProtocol(H11Protocol):
         """Answers a request that could not be parsed, where no other answer is under way, and closes."""
         problem, status = self.conn.problem, self.conn.status
         peer = self.client[0] if self.client else "a client"
-        self._refusals.tell(peer, f"{status.value} {status.phrase}: {problem}")
+        self._rejections.warn(peer, f"{status.value} {status.phrase}: {problem}")
         if not self._answering:
             body = json.dumps({"message": problem}).encode()
             self.transport.write(

@@ -25,7 +25,7 @@ class RequestLimit:
             await self.app(scope, receive, send)
         elif self._running >= self._most:
             problem = f"{self._most} requests are being answered already; try again"
-            await deliver(rest_json.refuse_with(ServiceUnavailable(problem)), send)
+            await deliver(rest_json.error_response(ServiceUnavailable(problem)), send)
         else:
             self._running += 1
             try:

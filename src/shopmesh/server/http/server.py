@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Iterator
 import uvicorn
 from starlette.types import ASGIApp
 
-from shopmesh.server.grpc.rate_limited_log import Refusals
+from shopmesh.server.grpc.rate_limited_log import RateLimitedLog
 from shopmesh.server.http.acceptor import Acceptor
 from shopmesh.server.http.connections import Connection
 from shopmesh.server.http.limits import HttpLimits
@@ -56,7 +56,7 @@ class _Server(uvicorn.Server):
         )
         self._limits = limits
         self._context = context
-        self._refusals = Refusals(log)
+        self._rejections = RateLimitedLog(log)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         loop = asyncio.get_running_loop()
@@ -64,10 +64,12 @@ class _Server(uvicorn.Server):
         def make_protocol(connection: Connection) -> asyncio.Protocol:
             state = self.lifespan.state
             return LimitedProtocol(
-                connection, self._limits, self._refusals, self.config, self.server_state, state, loop
+                connection, self._limits, self._rejections, self.config, self.server_state, state, loop
             )
 
-        acceptors = [Acceptor(one, make_protocol, self._limits, self._context, self._refusals) for one in sockets or []]
+        acceptors = [
+            Acceptor(one, make_protocol, self._limits, self._context, self._rejections) for one in sockets or []
+        ]
         for acceptor in acceptors:
             acceptor.start()
         self.servers = acceptors  # type: ignore[assignment]  # it closes them, and waits until they are closed

@@ -9,7 +9,7 @@ from typing import Any
 
 from shopmesh.appmesh.catalogue import TYPES, Finding
 from shopmesh.appmesh.store import Key
-from shopmesh.server.grpc.proxies import ProxyStatus, Refusal, TypeStatus
+from shopmesh.server.grpc.proxies import Nack, ProxyStatus, TypeStatus
 from shopmesh.server.traffic.figures import Caller, LeftOff, Reading, Tally
 
 MOST_SPANS = 1000
@@ -174,7 +174,7 @@ def _proxy(document: Mapping[str, Any]) -> ProxyStatus:
     given = dict(document)
     types = {kind: TypeStatus(**one) for kind, one in given.pop("types").items()}
     refused, in_step = given.pop("refused"), given.pop("inStep")
-    return ProxyStatus(**given, in_step=in_step, types=types, refused=Refusal(**refused) if refused else None)
+    return ProxyStatus(**given, in_step=in_step, types=types, refused=Nack(**refused) if refused else None)
 
 
 def _count(caller: Caller, cluster: str, tally: Tally) -> list[Any]:

@@ -153,7 +153,7 @@ class Replicas:
         except MalformedError as error:
             raise BadRequest(str(error)) from error
         converged = question.converged is None or await self._local.converged(question.converged, question.wait)
-        return Response(200, rest_json.dump(self._local.tell(question, converged).to_document()))
+        return Response(200, rest_json.to_json(self._local.tell(question, converged).to_document()))
 
     def _together(self, own: Told, others: Sequence[Told | Missing]) -> Answer:
         heard = [one for one in others if isinstance(one, Told)]
@@ -167,7 +167,7 @@ class Replicas:
         except PeerError as error:
             return [Missing("of the control plane", str(error))]
         self._ids = {peer: found for peer, found in self._ids.items() if peer in peers}
-        body = rest_json.dump(question.to_document())
+        body = rest_json.to_json(question.to_document())
         answers = await asyncio.gather(
             *(self._ask(peer, question, body, seconds) for peer in peers if self._ids.get(peer) != self.id)
         )

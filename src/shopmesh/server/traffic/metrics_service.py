@@ -19,7 +19,7 @@ from google.protobuf.message import DecodeError
 
 from shopmesh.server.grpc import stream_auth
 from shopmesh.server.grpc.ads_transport import MOST_STREAMS, OpenStreams, StreamError, first_message
-from shopmesh.server.grpc.rate_limited_log import Refusals
+from shopmesh.server.grpc.rate_limited_log import RateLimitedLog
 from shopmesh.server.traffic import metrics_proto
 from shopmesh.server.traffic.figures import Caller, Figures
 from shopmesh.server.traffic.metric_families import certificate_days, readings, started
@@ -48,7 +48,7 @@ def add_to(
 
     `take_over` is awaited before the first report of a proxy's stream is counted.
     """
-    refusals = Refusals(log)
+    rejections = RateLimitedLog(log)
     streams = OpenStreams(most_streams)
 
     async def stream_metrics(_: AsyncIterator[bytes], context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
@@ -56,7 +56,7 @@ def add_to(
             with streams.one():
                 await receive(context)
         except (ValueError, DecodeError, StreamError) as error:
-            refusals.tell(context.peer(), f"a report of figures: {error}")
+            rejections.warn(context.peer(), f"a report of figures: {error}")
             code = error.code if isinstance(error, StreamError) else grpc.StatusCode.INVALID_ARGUMENT
             await context.abort(code, str(error))
         return b""
