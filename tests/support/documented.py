@@ -163,9 +163,8 @@ def unmarked_commands(page: Path) -> list[str]:
     # A fence that closes a marked block looks as one that opens an unmarked one, so the marked ones go first.
     text = re.sub(r"^```\w+\n.*?^```$", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
     lines = [line for block in _UNMARKED.findall(text) for line in block.splitlines()]
-    return [
-        line for line in lines if re.match(r"(\$ )?(aws appmesh|curl|docker|envoy|export|kubectl|make|shopmesh) ", line)
-    ]
+    program = re.compile(r"(\$ )?(aws appmesh|curl|docker|envoy|export|kubectl|make|shopmesh) [^\u2190-\u25ff]*")
+    return [line for line in lines if program.fullmatch(line)]
 
 
 def mentions(page: Path) -> Iterator[Command]:
