@@ -27,6 +27,16 @@ def pins(name: str) -> dict[str, str]:
     return dict(line.split("==") for line in lines if "==" in line and not line.startswith("#"))
 
 
+def anchors(page: Path) -> set[str]:
+    """The names of a page's sections, made as GitHub makes them of headings, and those that are written as such."""
+    text = page.read_text()
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    plain = [re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", heading).lower() for heading in headings]
+    return {re.sub(r"[^\w\- ]", "", heading).replace(" ", "-") for heading in plain} | set(
+        re.findall(r'id="([^"]+)"', text)
+    )
+
+
 def test_the_changelog_begins_with_the_package_version() -> None:
     """A release is described before it is made."""
     newest = re.search(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
@@ -80,6 +90,22 @@ def test_links_between_pages_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text()):
         if "://" not in target:
             assert (page.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_to_a_section_lead_to_a_heading(page: Path) -> None:
+    """A reader who follows one stands before what was promised, not at the top of the page."""
+    for target, anchor in re.findall(r"\]\(([^)#:]*)#([^)]+)\)", page.read_text()):
+        other = page.parent / target if target else page
+
+        assert anchor in anchors(other), f"{target}#{anchor}"
+
+
+def test_decisions_are_numbered_without_gaps() -> None:
+    """A number that is missing would look like a decision that was lost."""
+    numbers = [int(page.name[:4]) for page in sorted((ROOT / "docs" / "adr").glob("*.md"))]
+
+    assert list(range(1, len(numbers) + 1)) == numbers
 
 
 @pytest.mark.parametrize("adr", sorted((ROOT / "docs" / "adr").glob("*.md")), ids=lambda page: page.stem)
