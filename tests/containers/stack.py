@@ -21,12 +21,12 @@ from botocore.credentials import Credentials
 from shopmesh.client import Client
 from shopmesh.load.engine.open_loop import Engine, steady
 from shopmesh.load.engine.results import Tally
-from shopmesh.local.mesh.from_manifests import promised, read
+from shopmesh.local.mesh.from_manifests import read_manifests, workloads_of
 from tests.support.process import eventually, free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).parent
-SERVICES = tuple(f"{one.service}:{one.version}" for one in promised(read(ROOT / "mesh")))
+SERVICES = tuple(f"{one.service}:{one.version}" for one in workloads_of(read_manifests(ROOT / "mesh")))
 """Each version as its image is named."""
 
 

@@ -14,7 +14,7 @@ import yaml
 from shopmesh.cli.operator.serve import serve
 from shopmesh.documents import documents
 from shopmesh.documents.gateway_api import gateway_api
-from shopmesh.local.mesh.from_manifests import read
+from shopmesh.local.mesh.from_manifests import read_manifests
 from tests.k8s.rendering import COMBINATIONS, K8S, OVERLAYS, ROOT, Object, combination, name_of, objects, overlay
 from tests.support.crds import complaints
 from tests.support.gateway_api import problems
@@ -103,7 +103,7 @@ def test_the_gateway_api_s_overlay_is_what_the_export_writes() -> None:
     """Routes by `shopmesh export`, Deployments and Services by the base, and nothing of ours besides."""
     folder = K8S / "overlays" / "gateway-api"
     found = overlay("gateway-api")
-    written = gateway_api(read(ROOT / "mesh"), "istio").text()
+    written = gateway_api(read_manifests(ROOT / "mesh"), "istio").text()
 
     assert written == (folder / "routes.yaml").read_text(), (
         f"write it anew: shopmesh export --format gateway-api > {folder.relative_to(ROOT)}/routes.yaml"

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from shopmesh.local.access import Access
+from shopmesh.local.access import AccessFiles
 
 
 def environment_of(run_folder: Path, api_port: int) -> dict[str, str]:
     """What `eval "$(shopmesh env)"` sets for `shopmesh`."""
     return {
         "SHOPMESH_ENDPOINT_URL": f"http://127.0.0.1:{api_port}",
-        "AWS_SHARED_CREDENTIALS_FILE": str(Access(run_folder).credentials_file),
+        "AWS_SHARED_CREDENTIALS_FILE": str(AccessFiles(run_folder).credentials_file),
     }
 
 

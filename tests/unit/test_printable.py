@@ -21,16 +21,16 @@ from rich.control import strip_control_codes
 from rich.text import Text
 
 from shopmesh.cli import main
-from shopmesh.cli.errors import Failure
+from shopmesh.cli.errors import CommandFailed
 from shopmesh.cli.output import Styled, echo, echo_document
 from shopmesh.cli.views import findings_view
-from shopmesh.cli.views.status_view import Glance, render
+from shopmesh.cli.views.status_view import MeshStatus, render
 from shopmesh.cli.views.tables import table
 from shopmesh.client.apply import document_error
 from shopmesh.documents import DocumentError, as_json, as_yaml
 from shopmesh.load.report.escaping import escape
-from shopmesh.local.processes.lines import Lines
-from shopmesh.local.processes.log_format import readable
+from shopmesh.local.processes.lines import LineSplitter
+from shopmesh.local.processes.log_format import format_line
 from shopmesh.local.processes.terminal import Terminal
 from shopmesh.output.console import PlainConsole
 from shopmesh.output.logs import LineFormatter
@@ -112,7 +112,7 @@ def test_a_command_writes_one_line(text: str) -> None:
 def test_a_failure_is_one_line_a_cause(first: str, second: str) -> None:
     """Several wrong documents are a line each, whatever they are called."""
     file = io.StringIO()
-    Failure(str(document_error([DocumentError(first), DocumentError(second)]))).show(file)
+    CommandFailed(str(document_error([DocumentError(first), DocumentError(second)]))).show(file)
     lines = without_styles(file.getvalue()).split("\n")
 
     assert not RAW.search(file.getvalue().replace("\x1b", ""))
@@ -143,11 +143,11 @@ def test_a_program_s_line_stays_one_line(message: str, name: str, tmp_path_facto
     record = json.dumps({"level": "INFO", "message": message, name: message})
     file = io.StringIO()
     terminal = Terminal(PlainConsole(file=file, width=100), folder / "log")
-    lines = Lines()
+    lines = LineSplitter()
     given_lines = [*lines.feed(f"{record}\n{message}".encode(errors="replace")), *lines.rest()]
     for line in given_lines:
         terminal.line("product-vn-1 app", line)
-        assert not RAW.search(readable(line))
+        assert not RAW.search(format_line(line))
     terminal.say(message)
     terminal.close()
     wanted = len(given_lines) + 1
@@ -157,7 +157,7 @@ def test_a_program_s_line_stays_one_line(message: str, name: str, tmp_path_facto
         assert written.count("\n") == wanted
 
 
-def hostile_glance(text: str) -> Glance:
+def hostile_glance(text: str) -> MeshStatus:
     proxy: Any = {
         "mesh": text,
         "kind": "virtualNode",
@@ -186,7 +186,7 @@ def hostile_glance(text: str) -> Glance:
         "p99": None,
     }
     split: Any = {"virtualService": text, "route": text, "targets": [target]}
-    return Glance(text, text, [], {"window": 1.0, "splits": [split]}, [proxy], [hostile_finding(text)])
+    return MeshStatus(text, text, [], {"window": 1.0, "splits": [split]}, [proxy], [hostile_finding(text)])
 
 
 def hostile_finding(text: str) -> Any:

@@ -13,12 +13,12 @@ from typing import NamedTuple
 import click
 
 from shopmesh import DEFAULT_ENDPOINT
-from shopmesh.cli.errors import told
+from shopmesh.cli.errors import as_click_error
 from shopmesh.cli.settings import Settings
 from shopmesh.output.logs import format_last_resort
 
 
-class Command(NamedTuple):
+class CommandEntry(NamedTuple):
     """Where a command is, and its line in the list of commands: the list must not import all of them."""
 
     target: str
@@ -26,39 +26,57 @@ class Command(NamedTuple):
 
 
 COMMANDS = {
-    "up": Command("shopmesh.cli.laptop.up:up", "Run the whole mesh on this machine, until Ctrl-C."),
-    "env": Command(
+    "up": CommandEntry("shopmesh.cli.laptop.up:up", "Run the whole mesh on this machine, until Ctrl-C."),
+    "env": CommandEntry(
         "shopmesh.cli.laptop.env:env", "Print the variables that let `aws` talk to this machine's mesh, for eval."
     ),
-    "demo": Command("shopmesh.cli.laptop.up:demo", "Play the webinar: two canary releases under load, nothing lost."),
-    "start": Command("shopmesh.cli.laptop.up:start", "Start a workload beside those that run."),
-    "stop": Command("shopmesh.cli.laptop.up:stop", "Stop a workload and take it out of the mesh."),
-    "load": Command("shopmesh.cli.mesh.load:load", "Send requests at their planned times, and report who answered."),
-    "status": Command(
+    "demo": CommandEntry(
+        "shopmesh.cli.laptop.up:demo", "Play the webinar: two canary releases under load, nothing lost."
+    ),
+    "start": CommandEntry("shopmesh.cli.laptop.up:start", "Start a workload beside those that run."),
+    "stop": CommandEntry("shopmesh.cli.laptop.up:stop", "Stop a workload and take it out of the mesh."),
+    "load": CommandEntry(
+        "shopmesh.cli.mesh.load:load", "Send requests at their planned times, and report who answered."
+    ),
+    "status": CommandEntry(
         "shopmesh.cli.mesh.status:status", "Show the mesh at a glance: who gets how much, and what is wrong."
     ),
-    "doctor": Command("shopmesh.cli.mesh.doctor:doctor", "Say what is wrong, why it hurts, and what to do."),
-    "wait": Command("shopmesh.cli.mesh.wait:wait", "Wait until an instance takes requests, or is gone."),
-    "route": Command("shopmesh.cli.mesh.route:route", "Show or shift the weights of a service's versions."),
-    "canary": Command("shopmesh.cli.mesh.canary:canary", "Release a version step by step; it turns back by itself."),
-    "apply": Command("shopmesh.cli.mesh.apply:apply", "Create or update what manifests, JSON or templates declare."),
-    "get": Command("shopmesh.cli.mesh.get:get", "List resources, or print them as manifests or JSON."),
-    "describe": Command("shopmesh.cli.mesh.get:describe", "Show one resource, with what it uses and what uses it."),
-    "export": Command("shopmesh.cli.mesh.export:export", "Write the mesh as manifests, App Mesh JSON, or Gateway API."),
-    "delete": Command("shopmesh.cli.mesh.apply:delete", "Delete resources, by name or by manifest."),
-    "new": Command("shopmesh.cli.laptop.new:new", "Make a service of your own, or a later version of one."),
-    "remove": Command("shopmesh.cli.laptop.new:remove", "Take a service out again, with all that was made for it."),
-    "crds": Command("shopmesh.cli.operator.crds:crds", "Write the CustomResourceDefinitions for a Kubernetes cluster."),
-    "inject": Command("shopmesh.cli.operator.inject:inject", "Put sidecars into Kubernetes workloads in files."),
-    "serve": Command("shopmesh.cli.operator.serve:serve", "Run the control plane alone."),
-    "keys": Command("shopmesh.cli.operator.keys:keys", "Make the credentials and the token of a new control plane."),
-    "bootstrap": Command(
+    "doctor": CommandEntry("shopmesh.cli.mesh.doctor:doctor", "Say what is wrong, why it hurts, and what to do."),
+    "wait": CommandEntry("shopmesh.cli.mesh.wait:wait", "Wait until an instance takes requests, or is gone."),
+    "route": CommandEntry("shopmesh.cli.mesh.route:route", "Show or shift the weights of a service's versions."),
+    "canary": CommandEntry(
+        "shopmesh.cli.mesh.canary:canary", "Release a version step by step; it turns back by itself."
+    ),
+    "apply": CommandEntry(
+        "shopmesh.cli.mesh.apply:apply", "Create or update what manifests, JSON or templates declare."
+    ),
+    "get": CommandEntry("shopmesh.cli.mesh.get:get", "List resources, or print them as manifests or JSON."),
+    "describe": CommandEntry(
+        "shopmesh.cli.mesh.get:describe", "Show one resource, with what it uses and what uses it."
+    ),
+    "export": CommandEntry(
+        "shopmesh.cli.mesh.export:export", "Write the mesh as manifests, App Mesh JSON, or Gateway API."
+    ),
+    "delete": CommandEntry("shopmesh.cli.mesh.apply:delete", "Delete resources, by name or by manifest."),
+    "new": CommandEntry("shopmesh.cli.laptop.new:new", "Make a service of your own, or a later version of one."),
+    "remove": CommandEntry(
+        "shopmesh.cli.laptop.new:remove", "Take a service out again, with all that was made for it."
+    ),
+    "crds": CommandEntry(
+        "shopmesh.cli.operator.crds:crds", "Write the CustomResourceDefinitions for a Kubernetes cluster."
+    ),
+    "inject": CommandEntry("shopmesh.cli.operator.inject:inject", "Put sidecars into Kubernetes workloads in files."),
+    "serve": CommandEntry("shopmesh.cli.operator.serve:serve", "Run the control plane alone."),
+    "keys": CommandEntry(
+        "shopmesh.cli.operator.keys:keys", "Make the credentials and the token of a new control plane."
+    ),
+    "bootstrap": CommandEntry(
         "shopmesh.cli.operator.bootstrap:bootstrap", "Write the configuration that a sidecar starts with."
     ),
 }
 
 
-class Commands(click.Group):
+class LazyGroup(click.Group):
     """Imports a command when it is called, and turns known errors into one line."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -78,12 +96,12 @@ class Commands(click.Group):
             formatter.write_dl([(name, command.summary) for name, command in COMMANDS.items()])
 
     def invoke(self, ctx: click.Context) -> object:
-        with told():
+        with as_click_error():
             return super().invoke(ctx)
 
 
 @click.group(
-    cls=Commands,
+    cls=LazyGroup,
     name="shopmesh",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="""\b

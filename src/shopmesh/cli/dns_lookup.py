@@ -8,20 +8,20 @@ import threading
 import time
 from collections.abc import Iterable
 
-AT_ONCE = 16
-MOST_NAMES = 512
-SECONDS = 5.0
+MAX_THREADS = 16
+MAX_NAMES = 512
+TIMEOUT_SECONDS = 5.0
 
 
-def failures(names: Iterable[str], seconds: float = SECONDS) -> dict[str, str]:
+def failed_lookups(names: Iterable[str], seconds: float = TIMEOUT_SECONDS) -> dict[str, str]:
     """Those of the first `MOST_NAMES` that do not resolve, and why; one that takes too long is none of them."""
     wanted: queue.SimpleQueue[str] = queue.SimpleQueue()
     answers: queue.SimpleQueue[tuple[str, str | None]] = queue.SimpleQueue()
-    asked = list(dict.fromkeys(names))[:MOST_NAMES]
+    asked = list(dict.fromkeys(names))[:MAX_NAMES]
     for name in asked:
         wanted.put(name)
     # The system's resolver cannot be interrupted: daemons do not keep the program from ending.
-    for _ in range(min(AT_ONCE, len(asked))):
+    for _ in range(min(MAX_THREADS, len(asked))):
         threading.Thread(target=_look_up, args=(wanted, answers), daemon=True).start()
     found, deadline = {}, time.monotonic() + seconds
     for _ in asked:

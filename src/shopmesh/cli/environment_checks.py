@@ -14,12 +14,12 @@ from shopmesh.appmesh.store import Key
 from shopmesh.client import Health, Proxy
 from shopmesh.documents import Declared
 
-SIGNATURES_HOLD = 300
+SIGNATURE_TOLERANCE_SECONDS = 300
 """Seconds that a clock may be off before signed requests are refused."""
-SKEW = 30
+MAX_SKEW_SECONDS = 30
 
 
-def is_here(endpoint_url: str) -> bool:
+def is_local(endpoint_url: str) -> bool:
     """Whether that control plane is one of this machine."""
     host = urlsplit(endpoint_url).hostname or ""
     try:
@@ -28,39 +28,39 @@ def is_here(endpoint_url: str) -> bool:
         return host == "localhost"
 
 
-def control_plane(endpoint_url: str) -> Key:
+def control_plane_key(endpoint_url: str) -> Key:
     """Of its findings."""
     return Key("controlPlane", (endpoint_url,))
 
 
-def of_health(health: Health, endpoint_url: str, version: str, before: float, after: float) -> Iterator[Finding]:
+def check_health(health: Health, endpoint_url: str, version: str, before: float, after: float) -> Iterator[Finding]:
     """`before` and `after` are this machine's time around the answer, seconds since 1970."""
-    key = control_plane(endpoint_url)
+    key = control_plane_key(endpoint_url)
     theirs = health.get("version", "an earlier one")
     if theirs != version:
         yield OTHER_VERSION.at(key, f"has the version {theirs}, and this is {version}")
     now = health.get("time")
     if now is not None:
         off = max(before - now, now - after)
-        if off > SKEW:
-            refused = ", so signed requests are refused" if off > SIGNATURES_HOLD else ""
+        if off > MAX_SKEW_SECONDS:
+            refused = ", so signed requests are refused" if off > SIGNATURE_TOLERANCE_SECONDS else ""
             yield CLOCKS_DIFFER.at(key, f"its clock and this machine's are {off:.0f} s apart{refused}")
 
 
-def of_envoy(path: str, wanted: str, found: str | None) -> Iterator[Finding]:
-    """`found` is what `envoy --version` says; None where there is none."""
+def check_envoy(path: str, required: str, installed: str | None) -> Iterator[Finding]:
+    """`installed` is what `envoy --version` says; None where there is none."""
     key = Key("envoy", (path,))
-    if found is None:
-        yield NO_ENVOY.at(key, f"is not there; {wanted} is wanted")
-    elif f"/{wanted}/" not in found:
-        yield NO_ENVOY.at(key, f"is {found.strip().rpartition(' ')[2]}, and {wanted} is wanted")
+    if installed is None:
+        yield NO_ENVOY.at(key, f"is not there; {required} is wanted")
+    elif f"/{required}/" not in installed:
+        yield NO_ENVOY.at(key, f"is {installed.strip().rpartition(' ')[2]}, and {required} is wanted")
 
 
 def host_names(resources: Iterable[Declared], proxies: Iterable[Proxy]) -> dict[str, Key]:
     """The host names by which callers look for a virtual node: those of nodes that get requests and have no proxy."""
     known = {(proxy["mesh"], proxy["name"]) for proxy in proxies if proxy["kind"] == "virtualNode"}
     resources = list(resources)
-    called = {name for one in resources for name in _called(one)}
+    called = {name for one in resources for name in _called_nodes(one)}
     found = {}
     for one in resources:
         hostname = ((one.spec.get("serviceDiscovery") or {}).get("dns") or {}).get("hostname")
@@ -75,13 +75,13 @@ def service_names(resources: Iterable[Declared]) -> dict[str, Key]:
     return {one.key.name: one.key for one in resources if one.key.kind == "virtualService"}
 
 
-def of_names(found: FindingType, names: Mapping[str, Key], failures: Mapping[str, str]) -> Iterator[Finding]:
+def check_names(finding_type: FindingType, names: Mapping[str, Key], failures: Mapping[str, str]) -> Iterator[Finding]:
     """`failures` are the names that could not be looked up, and why."""
     for name, reason in failures.items():
-        yield found.at(names[name], f"{name} does not resolve on this machine ({reason})")
+        yield finding_type.at(names[name], f"{name} does not resolve on this machine ({reason})")
 
 
-def _called(resource: Declared) -> Iterator[tuple[str, str]]:
+def _called_nodes(resource: Declared) -> Iterator[tuple[str, str]]:
     mesh = resource.key.mesh
     if resource.key.kind == "route":
         yield from ((mesh, target["virtualNode"]) for target in weighted_targets(resource.spec) if target["weight"])

@@ -9,22 +9,22 @@ from typing import IO, Any
 import click
 
 from shopmesh.cli.output import Styled, echo
-from shopmesh.cli.settings import color_wanted
+from shopmesh.cli.settings import color_setting
 from shopmesh.output.printable import printable_lines
 
 
-class Failure(click.ClickException):
+class CommandFailed(click.ClickException):
     """What failed, in one line a cause; the exit status is 1."""
 
     exit_code = 1
 
     def show(self, file: IO[Any] | None = None) -> None:
         for line in self.message.split("\n"):
-            echo(Styled("error:", fg="red", bold=True), f" {line}", file=file, err=file is None, color=color_wanted())
+            echo(Styled("error:", fg="red", bold=True), f" {line}", file=file, err=file is None, color=color_setting())
 
 
 @contextlib.contextmanager
-def told() -> Iterator[None]:
+def as_click_error() -> Iterator[None]:
     """Known errors of the block as a `Failure`; anything else is a bug and keeps its traceback."""
     try:
         yield
@@ -33,11 +33,11 @@ def told() -> Iterator[None]:
     except click.ClickException as error:
         if error.exit_code != 1:
             raise
-        raise Failure(error.message) from error
+        raise CommandFailed(error.message) from error
     except Exception as error:
         if (message := _message(error)) is None:
             raise
-        raise Failure(message) from error
+        raise CommandFailed(message) from error
 
 
 def _message(error: Exception) -> str | None:

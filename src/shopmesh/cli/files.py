@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from shopmesh.documents import Given, Source
 
 SUFFIXES = (".yaml", ".yml", ".json")
-MOST_FILES = 10_000
-LARGEST_TOTAL = 64 << 20
+MAX_FILES = 10_000
+MAX_TOTAL_BYTES = 64 << 20
 """Bytes of all files of one command."""
-LONGEST_MATCHING = 2.0
+MAX_MATCHING_SECONDS = 2.0
 """Seconds in which the patterns of templates must have judged all values."""
 
 
@@ -42,7 +42,7 @@ def file_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return filename(parameter(command))
 
 
-def given(parameters: Iterable[str], region: str) -> Given:
+def template_parameters(parameters: Iterable[str], region: str) -> Given:
     """What `--parameter` gives a template; raises `click.BadParameter`."""
     from shopmesh.documents import Given
 
@@ -54,10 +54,10 @@ def given(parameters: Iterable[str], region: str) -> Given:
         if name in values:
             raise click.BadParameter(f"{name!r} is given twice; keep one", param_hint="--parameter")
         values[name] = value
-    return Given(values, region, matches=_Matching())
+    return Given(values, region, matches=_BoundedMatcher())
 
 
-def tell_skipped(documents: Iterable[Source]) -> None:
+def report_skipped(documents: Iterable[Source]) -> None:
     """Says on standard error what of the documents is not App Mesh's."""
     from shopmesh.documents import skipped
 
@@ -66,7 +66,7 @@ def tell_skipped(documents: Iterable[Source]) -> None:
             echo(f"skipped {kind} ({place}): not App Mesh's", err=True)
 
 
-def sources(names: Iterable[str]) -> list[Source]:
+def read_sources(names: Iterable[str]) -> list[Source]:
     """All documents of these files; in a folder, of each file with a fitting suffix, sorted by name.
 
     Raises `DocumentError`, `InputFileError`, `OSError`, and `click.ClickException` for a folder without documents.
@@ -77,35 +77,35 @@ def sources(names: Iterable[str]) -> list[Source]:
     found: list[Source] = []
     read = 0
     for name in names:
-        for path in [None] if name == "-" else _files(Path(name)):
+        for path in [None] if name == "-" else _list_files(Path(name)):
             label = "standard input" if path is None else str(path)
             if path is None:
                 text = decode(check_size(sys.stdin.buffer.read(LARGEST + 1), label), label)
             else:
                 text = read_text(path)
             read += len(text)
-            if read > LARGEST_TOTAL:
-                raise click.ClickException(f"{label}: all files together are larger than {LARGEST_TOTAL >> 20} MiB")
+            if read > MAX_TOTAL_BYTES:
+                raise click.ClickException(f"{label}: all files together are larger than {MAX_TOTAL_BYTES >> 20} MiB")
             found += documents(text, label)
     return found
 
 
-def _files(path: Path) -> list[Path]:
+def _list_files(path: Path) -> list[Path]:
     if not path.is_dir():
         return [path]
-    files = [*islice((file for file in path.iterdir() if file.suffix in SUFFIXES and file.is_file()), MOST_FILES + 1)]
+    files = [*islice((file for file in path.iterdir() if file.suffix in SUFFIXES and file.is_file()), MAX_FILES + 1)]
     if not files:
         raise click.ClickException(f"{path} holds no {', '.join(SUFFIXES)} file")
-    if len(files) > MOST_FILES:
-        raise click.ClickException(f"{path} holds more than {MOST_FILES} documents; split the folder")
+    if len(files) > MAX_FILES:
+        raise click.ClickException(f"{path} holds more than {MAX_FILES} documents; split the folder")
     return sorted(files)
 
 
-class _Matching:
+class _BoundedMatcher:
     """Judges values by patterns, for at most `LONGEST_MATCHING` seconds of all calls together."""
 
     def __init__(self) -> None:
-        self._left = LONGEST_MATCHING
+        self._left = MAX_MATCHING_SECONDS
 
     def __call__(self, pattern: str, value: str) -> bool:
         """Whether a pattern fits a whole value; raises `re.error`, and `TimeoutError` when the time is over."""

@@ -8,7 +8,7 @@ import click
 
 from shopmesh.appmesh.kinds import KINDS
 
-SHORT = {
+SHORT_NAMES = {
     "vn": "virtualNode",
     "node": "virtualNode",
     "vr": "virtualRouter",
@@ -27,9 +27,9 @@ class KindType(click.ParamType[str]):
     name = "KIND"
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        known = {kind.lower(): kind for kind in KINDS} | SHORT
+        known = {kind.lower(): kind for kind in KINDS} | SHORT_NAMES
         known |= {kind.plural.lower(): kind.name for kind in KINDS.values()}
-        known |= {f"{short}s": kind for short, kind in SHORT.items() if len(short) > 2}
+        known |= {f"{short}s": kind for short, kind in SHORT_NAMES.items() if len(short) > 2}
         word = value.lower().replace("-", "").replace("_", "").replace(" ", "")
         if word in known:
             return known[word]

@@ -10,7 +10,7 @@ import click
 from shopmesh.appmesh.texts import seconds_of
 
 
-class Seconds(click.ParamType[Any]):
+class DurationType(click.ParamType[Any]):
     """`300ms`, `60s`, `5m`, `1h`, or a number of seconds."""
 
     name = "duration"
@@ -25,7 +25,7 @@ class Seconds(click.ParamType[Any]):
         return float(seconds)
 
 
-class Share(click.ParamType[Any]):
+class ShareType(click.ParamType[Any]):
     """`1%` or `0.01`, as a share from 0 to 1."""
 
     name = "share"
@@ -39,7 +39,7 @@ class Share(click.ParamType[Any]):
         return share
 
 
-class Pair(click.ParamType[Any]):
+class NameValueType(click.ParamType[Any]):
     """`NAME=VALUE`."""
 
     name = "pair"

@@ -10,15 +10,15 @@ import click
 from shopmesh.appmesh.store import Key
 
 
-def find(keys: Iterable[Key], kind: str, name: str) -> Key:
+def resolve(keys: Iterable[Key], kind: str, name: str) -> Key:
     """The one resource of that kind and name.
 
     A route may be called by its router as well (`product-vr/product-r`), a virtual service by the first part of its
     name. Raises `click.ClickException` when there is none, or more than one.
     """
     of_kind = [key for key in keys if key.kind == kind]
-    for called in (_paths, _names, _first_parts):
-        if found := [key for key in of_kind if name in called(key)]:
+    for spellings in (_paths, _names, _first_parts):
+        if found := [key for key in of_kind if name in spellings(key)]:
             break
     if len(found) == 1:
         return found[0]

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from shopmesh.client import Client
 
 
-def color_wanted() -> bool | None:
+def color_setting() -> bool | None:
     """False where NO_COLOR is set (https://no-color.org), else None: a terminal decides."""
     return False if os.environ.get("NO_COLOR") else None
 
@@ -25,7 +25,7 @@ class Settings:
     endpoint_url: str
     region: str
     mesh: str | None = None
-    color: bool | None = field(default_factory=color_wanted)
+    color: bool | None = field(default_factory=color_setting)
 
     def client(self) -> Client:
         """A client of that control plane; nothing is asked yet."""
@@ -33,7 +33,7 @@ class Settings:
 
         return open_client(Path.cwd(), self.endpoint_url, self.region)
 
-    def the_mesh(self, client: Client) -> str:
+    def require_mesh(self, client: Client) -> str:
         """The mesh that is meant: the one named, or the only one there is."""
         from shopmesh.client import meshes
 

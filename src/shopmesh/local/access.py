@@ -33,7 +33,7 @@ RUN_FOLDER = Path(".shopmesh")
 LATEST, PREVIEW = "2019-01-25", "2018-10-01"
 API_VERSIONS = (LATEST, PREVIEW)
 
-_LARGEST_FILE = 65_536
+_MAX_FILE_BYTES = 65_536
 
 
 class ServedEndpoint(NamedTuple):
@@ -44,7 +44,7 @@ class ServedEndpoint(NamedTuple):
     process_id: int
 
 
-class Key(NamedTuple):
+class SigningKey(NamedTuple):
     """What a request is signed with, and for which region."""
 
     credentials: Credentials
@@ -52,7 +52,7 @@ class Key(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Access:
+class AccessFiles:
     """The files of one run folder."""
 
     run_folder: Path
@@ -71,7 +71,7 @@ class Access:
             make_private_folder(self.credentials_file.parent)
             with contextlib.suppress(FileExistsError):
                 create_file(self.credentials_file, new_credentials())
-            return self._keys()
+            return self._read_keys()
         except OSError as error:
             raise ConfigError(
                 f"cannot make an access key in {self.credentials_file}: {error.strerror}; choose another folder with "
@@ -82,7 +82,7 @@ class Access:
         """The key, to sign requests with; raises ConfigError and OSError."""
         from botocore.credentials import Credentials  # as in `open_client`
 
-        key, secret = next(iter(self._keys().items()))
+        key, secret = next(iter(self._read_keys().items()))
         return Credentials(key, secret)
 
     def publish(self, endpoint: ServedEndpoint) -> None:
@@ -91,35 +91,35 @@ class Access:
         for version in API_VERSIONS:
             write_private_file(self.config_file(version), _aws_config(url, region, version))
         document = {"endpointUrl": url, "region": region, "processId": process_id}
-        write_private_file(self._record, json.dumps(document) + "\n")
+        write_private_file(self._endpoint_file, json.dumps(document) + "\n")
 
     def served_endpoint(self) -> ServedEndpoint | None:
         """Where the folder's control plane listens; None when there has been none, or its file cannot be read."""
         try:
-            document = json.loads(_read(self._record))
+            document = json.loads(_read(self._endpoint_file))
             return ServedEndpoint(str(document["endpointUrl"]), str(document["region"]), int(document["processId"]))
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return None
 
     @property
-    def _record(self) -> Path:
+    def _endpoint_file(self) -> Path:
         return self.run_folder / "control-plane.json"
 
-    def _keys(self) -> dict[str, str]:
+    def _read_keys(self) -> dict[str, str]:
         return parsed_credentials(_read(self.credentials_file), str(self.credentials_file))
 
 
-def find_key(start: Path, endpoint_url: str) -> Key | None:
+def find_key(start: Path, endpoint_url: str) -> SigningKey | None:
     """The key for an endpoint, from the run folder of `start` or of a folder above it; None when it is of none of them.
 
     Folders and files of other users are passed over.
     """
     for folder in (start, *start.parents):
-        access = Access(folder / RUN_FOLDER)
+        access = AccessFiles(folder / RUN_FOLDER)
         found = access.served_endpoint()
         if found and _same_endpoint(found.url, endpoint_url) and _is_running(found.process_id):
             with contextlib.suppress(OSError, ValueError, ConfigError):
-                return Key(access.credentials(), found.region)
+                return SigningKey(access.credentials(), found.region)
     return None
 
 
@@ -148,18 +148,18 @@ def _read(path: Path) -> str:
     """A file of this user; raises OSError, and ValueError when it is no UTF-8."""
     # A pipe of another user would block before it can be seen whose it is.
     with open(path, encoding="utf-8", opener=lambda name, flags: private_opener(name, flags | os.O_NONBLOCK)) as file:
-        return file.read(_LARGEST_FILE)
+        return file.read(_MAX_FILE_BYTES)
 
 
 def _same_endpoint(one: str, other: str) -> bool:
     """By scheme, host as written, and port: `localhost` may be another machine's or family's address than 127.0.0.1."""
     try:
-        return _parts(one) == _parts(other)
+        return _endpoint_parts(one) == _endpoint_parts(other)
     except ValueError:
         return False
 
 
-def _parts(url: str) -> tuple[str, str | None, int | None, str]:
+def _endpoint_parts(url: str) -> tuple[str, str | None, int | None, str]:
     found = urlsplit(url)
     return found.scheme, found.hostname, found.port, found.path.rstrip("/")
 

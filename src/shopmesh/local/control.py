@@ -16,13 +16,13 @@ from pathlib import Path
 
 from shopmesh.local.errors import ControlError, LocalError
 
-_LONGEST_LINE = 65_536
-_PATIENCE_SECONDS = 60.0
+_MAX_LINE_BYTES = 65_536
+_TIMEOUT_SECONDS = 60.0
 _COMMANDS = ("start", "stop")
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class ControlRequest:
     """`command` is start or stop."""
 
     command: str
@@ -31,7 +31,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class ControlReply:
     """What was done, what to beware of, and why it was not done."""
 
     done: tuple[str, ...] = ()
@@ -40,17 +40,19 @@ class Reply:
 
 
 @contextlib.asynccontextmanager
-async def listening(path: Path, answer: Callable[[Request], Awaitable[Reply]]) -> AsyncIterator[None]:
+async def control_server(
+    path: Path, handle: Callable[[ControlRequest], Awaitable[ControlReply]]
+) -> AsyncIterator[None]:
     """Answers requests on that socket, which only this user may open; requests are answered one after the other.
 
     One at a time, because a start and a stop of one node must not overlap.
     """
-    turn = asyncio.Lock()
+    lock = asyncio.Lock()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            async with asyncio.timeout(_PATIENCE_SECONDS):
-                reply = await _reply(await reader.readline(), answer, turn)
+            async with asyncio.timeout(_TIMEOUT_SECONDS):
+                reply = await _reply(await reader.readline(), handle, lock)
             writer.write(json.dumps(asdict(reply)).encode() + b"\n")
             await writer.drain()
         except (OSError, ValueError):
@@ -60,7 +62,7 @@ async def listening(path: Path, answer: Callable[[Request], Awaitable[Reply]]) -
             writer.close()
 
     path.unlink(missing_ok=True)
-    server = await asyncio.start_unix_server(serve, path, limit=_LONGEST_LINE)
+    server = await asyncio.start_unix_server(serve, path, limit=_MAX_LINE_BYTES)
     path.chmod(0o600)
     try:
         yield
@@ -69,19 +71,21 @@ async def listening(path: Path, answer: Callable[[Request], Awaitable[Reply]]) -
         path.unlink(missing_ok=True)
 
 
-async def _reply(line: bytes, answer: Callable[[Request], Awaitable[Reply]], turn: asyncio.Lock) -> Reply:
+async def _reply(
+    line: bytes, handle: Callable[[ControlRequest], Awaitable[ControlReply]], lock: asyncio.Lock
+) -> ControlReply:
     try:
-        request = _request(line)
+        request = _parse_request(line)
     except ValueError as error:
-        return Reply(error=str(error))
+        return ControlReply(error=str(error))
     try:
-        async with turn:
-            return await answer(request)
+        async with lock:
+            return await handle(request)
     except LocalError as error:
-        return Reply(error=str(error))
+        return ControlReply(error=str(error))
 
 
-def _request(line: bytes) -> Request:
+def _parse_request(line: bytes) -> ControlRequest:
     document = json.loads(line)
     if not isinstance(document, dict):
         raise ValueError("a request is a JSON object")
@@ -90,19 +94,19 @@ def _request(line: bytes) -> Request:
         raise ValueError(f"a request has a command of {', '.join(_COMMANDS)} and a node, not {document!r}")
     if not isinstance(instance, int) or not 1 <= instance <= 50:
         raise ValueError(f"an instance is a number from 1 to 50, not {instance!r}")
-    return Request(command, node, instance)
+    return ControlRequest(command, node, instance)
 
 
-def send(path: Path, request: Request) -> Reply:
+def send(path: Path, request: ControlRequest) -> ControlReply:
     """Asks the `up` that listens there. Raises ControlError when none does, or when it refuses."""
     try:
         with socket.socket(socket.AF_UNIX) as connection:
-            connection.settimeout(_PATIENCE_SECONDS)
+            connection.settimeout(_TIMEOUT_SECONDS)
             connection.connect(str(path))
             connection.sendall(json.dumps(asdict(request)).encode() + b"\n")
             with connection.makefile("rb") as answers:
-                document = json.loads(answers.readline(_LONGEST_LINE))
-        reply = Reply(tuple(document["done"]), tuple(document["warnings"]), document["error"])
+                document = json.loads(answers.readline(_MAX_LINE_BYTES))
+        reply = ControlReply(tuple(document["done"]), tuple(document["warnings"]), document["error"])
     except (FileNotFoundError, ConnectionRefusedError):
         raise ControlError(
             f"no shopmesh runs in {path.parent}: start it with `shopmesh up`, or name its folder with --run-dir"

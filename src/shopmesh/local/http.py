@@ -14,12 +14,12 @@ import httptools
 
 from shopmesh.local.processes.ports import LOOPBACK
 
-_LARGEST_ANSWER = 1 << 20
+_MAX_BODY_BYTES = 1 << 20
 _READ_BYTES = 65_536
 _POLL_SECONDS = 0.02
 
 
-class Answer:
+class HttpResponse:
     """An HTTP answer, filled by the parser; header names are in lower case."""
 
     def __init__(self) -> None:
@@ -38,50 +38,50 @@ class Answer:
         self.complete = True
 
 
-async def ask(
-    at: int | Path, path: str, method: str = "GET", timeout_seconds: float = 2.0, host: str = LOOPBACK
-) -> Answer:
+async def send_request(
+    target: int | Path, path: str, method: str = "GET", timeout_seconds: float = 2.0, host: str = LOOPBACK
+) -> HttpResponse:
     """Sends one request, to a port of loopback if no host is named, or to a Unix socket.
 
     Raises OSError (of which TimeoutError is one) when there is no answer within the time, or one that is not HTTP
     or longer than 1 MiB.
     """
-    answer = Answer()
-    where = str(at) if isinstance(at, Path) else f"{host}:{at}"
-    parser = httptools.HttpResponseParser(answer)
+    response = HttpResponse()
+    where = str(target) if isinstance(target, Path) else f"{host}:{target}"
+    parser = httptools.HttpResponseParser(response)
     async with asyncio.timeout(timeout_seconds):
-        if isinstance(at, Path):
-            reader, writer = await asyncio.open_unix_connection(at)
+        if isinstance(target, Path):
+            reader, writer = await asyncio.open_unix_connection(target)
         else:
-            reader, writer = await asyncio.open_connection(host, at)
+            reader, writer = await asyncio.open_connection(host, target)
         try:
-            authority = host if isinstance(at, Path) else where
+            authority = host if isinstance(target, Path) else where
             head = f"{method} {path} HTTP/1.1\r\nhost: {authority}\r\n"
             writer.write(f"{head}connection: close\r\ncontent-length: 0\r\n\r\n".encode())
-            while not answer.complete and (chunk := await reader.read(_READ_BYTES)):
+            while not response.complete and (chunk := await reader.read(_READ_BYTES)):
                 parser.feed_data(chunk)
-                if len(answer.body) > _LARGEST_ANSWER:
-                    raise OSError(f"{where}{path} answers more than {_LARGEST_ANSWER} bytes")
+                if len(response.body) > _MAX_BODY_BYTES:
+                    raise OSError(f"{where}{path} answers more than {_MAX_BODY_BYTES} bytes")
         except httptools.HttpParserError as error:
             raise OSError(f"{where}{path} does not answer in HTTP: {error}") from error
         finally:
             writer.close()
-    if not answer.complete:
+    if not response.complete:
         raise OSError(f"{where}{path} closed the connection without an answer")
-    answer.status = parser.get_status_code()
-    return answer
+    response.status = parser.get_status_code()
+    return response
 
 
-async def until(port: int, path: str, seconds: float, host: str = LOOPBACK) -> Answer:
+async def wait_until_ok(port: int, path: str, seconds: float, host: str = LOOPBACK) -> HttpResponse:
     """Asks again and again until the answer is 200. Raises TimeoutError with the last answer, or its absence."""
     deadline = time.monotonic() + seconds
     while True:
         last = "no answer"
         with contextlib.suppress(OSError):
-            answer = await ask(port, path, host=host)
-            if answer.status == 200:
-                return answer
-            last = f"{answer.status}: {answer.body[:200].decode(errors='replace').strip()}"
+            response = await send_request(port, path, host=host)
+            if response.status == 200:
+                return response
+            last = f"{response.status}: {response.body[:200].decode(errors='replace').strip()}"
         if time.monotonic() > deadline:
             raise TimeoutError(last)
         await asyncio.sleep(_POLL_SECONDS)

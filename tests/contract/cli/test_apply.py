@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from shopmesh.client import Client
-from shopmesh.local.mesh.from_manifests import promised, read
+from shopmesh.local.mesh.from_manifests import read_manifests, workloads_of
 from tests.contract.cli.conftest import ControlPlane, Run
 
 MESH = Path(__file__).parents[3] / "mesh"
@@ -163,7 +163,9 @@ def test_kinds_may_be_spelled_as_people_do(shopmesh: Run, arguments: list[str]) 
     lines = shopmesh("get", *arguments).stdout.splitlines()
 
     assert ["KIND", "NAME", "WHAT"] == lines[0].split()[:3]
-    assert sorted(workload.node for workload in promised(read(MESH))) == [line.split()[1] for line in lines[1:]]
+    assert sorted(workload.node for workload in workloads_of(read_manifests(MESH))) == [
+        line.split()[1] for line in lines[1:]
+    ]
 
 
 def test_describe_shows_what_uses_a_resource(shopmesh: Run) -> None:

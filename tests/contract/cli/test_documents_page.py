@@ -7,7 +7,7 @@ import re
 import subprocess
 from pathlib import Path
 
-from shopmesh.cli.mesh.apply import CHANGED
+from shopmesh.cli.mesh.apply import EXIT_CHANGED
 from shopmesh.documents.cloudformation.functions import REFUSED
 from tests.contract.cli.conftest import ControlPlane
 from tests.support.process import BIN
@@ -47,4 +47,4 @@ def test_the_page_lists_the_functions_that_are_refused() -> None:
 
 def test_the_page_tells_the_exit_status_of_a_change() -> None:
     """The number that scripts rely on."""
-    assert f"| {CHANGED} | only with `--exit-code`" in PAGE
+    assert f"| {EXIT_CHANGED} | only with `--exit-code`" in PAGE

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from shopmesh.client import Client, read_mesh
-from shopmesh.local.mesh.from_manifests import promised, read
+from shopmesh.local.mesh.from_manifests import read_manifests, workloads_of
 from tests.contract.cli.conftest import ControlPlane, Run
 from tests.support.gateway_api import problems
 from tests.support.process import BIN
@@ -90,7 +90,7 @@ def test_the_gateway_api_is_written_with_its_warnings(shopmesh: Run, tmp_path: P
     shopmesh("export", "--format", "gateway-api", "-o", str(tmp_path / "out"))
 
     objects = list(yaml.safe_load_all(piped.stdout))
-    names = sorted({workload.service for workload in promised(read(MESH))})
+    names = sorted({workload.service for workload in workloads_of(read_manifests(MESH))})
     files = [(tmp_path / "out" / f"httproute-{name}.yaml").read_text() for name in names]
     assert objects == [yaml.safe_load(text) for text in files]
     assert [] == [problem for document in objects for problem in problems(document)]

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from shopmesh.client import Client, ResponseError
-from shopmesh.local.access import Access, ServedEndpoint, open_client
+from shopmesh.local.access import AccessFiles, ServedEndpoint, open_client
 from tests.contract.control_plane.conftest import SERVE, serving
 from tests.support.access import FOREIGN_VARIABLES
 from tests.support.process import Child, free_port, running
@@ -81,7 +81,7 @@ def test_unsigned_requests_are_refused_without_being_asked_to(tmp_path: Path) ->
 
 def test_the_key_is_for_its_user_alone_and_stays(tmp_path: Path) -> None:
     """Mode 0600 in folders of mode 0700, whatever the umask; the next start has the same."""
-    access = Access(tmp_path / ".shopmesh")
+    access = AccessFiles(tmp_path / ".shopmesh")
     keys = []
     before = os.umask(0)
     try:
@@ -103,7 +103,7 @@ def test_the_key_is_for_its_user_alone_and_stays(tmp_path: Path) -> None:
 @needs_root
 def test_another_user_cannot_read_the_key(tmp_path: Path) -> None:
     """Not even in folders that everybody may enter."""
-    access = Access(tmp_path / "run")
+    access = AccessFiles(tmp_path / "run")
     access.create_key()
     for folder in access.credentials_file.parents[:5]:
         folder.chmod(0o755)
@@ -136,7 +136,7 @@ def test_from_elsewhere_the_usual_chain_decides(tmp_path: Path) -> None:
     unset = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_SESSION_TOKEN": "", "AWS_REGION": "us-east-1"}
     with started(project) as (_, port):
         url = f"http://127.0.0.1:{port}"
-        file = str(Access(project / ".shopmesh").credentials_file)
+        file = str(AccessFiles(project / ".shopmesh").credentials_file)
         named = shopmesh(elsewhere, "--endpoint-url", url, "doctor", **unset, AWS_SHARED_CREDENTIALS_FILE=file)
         refused = shopmesh(elsewhere, "--endpoint-url", url, "doctor")
 
@@ -173,7 +173,7 @@ def listening(port: int = 0) -> Iterator[tuple[int, list[str]]]:
 def test_nothing_is_signed_with_the_key_for_another_endpoint(tmp_path: Path) -> None:
     """Neither for another port, nor another name of this machine, nor for who takes the port when it is free."""
     port = free_port()
-    access = Access(tmp_path / ".shopmesh")
+    access = AccessFiles(tmp_path / ".shopmesh")
     with started(tmp_path, port=port), listening() as (other, heard):
         key = access.credentials().access_key
         for name in ("127.0.0.1", "localhost"):
@@ -193,7 +193,7 @@ def test_a_killed_control_plane_s_port_belongs_to_nobody(tmp_path: Path) -> None
     """What it left behind names a process that is gone."""
     with subprocess.Popen([sys.executable, "-c", ""]) as gone:
         pass
-    access = Access(tmp_path / ".shopmesh")
+    access = AccessFiles(tmp_path / ".shopmesh")
     key = access.create_key()
     access.publish(ServedEndpoint("http://127.0.0.1:1", "us-east-1", os.getpid()))
     with open_client(tmp_path, "http://127.0.0.1:1") as client:
@@ -246,4 +246,4 @@ def test_given_credentials_are_the_only_ones(tmp_path: Path) -> None:
     with serving("--credentials", str(keys)) as found:
         assert 403 == status_of(found.api_port, "GET", "/v20190125/meshes")
     with started(tmp_path, "--credentials", str(keys)):
-        assert not Access(tmp_path / ".shopmesh").credentials_file.exists()
+        assert not AccessFiles(tmp_path / ".shopmesh").credentials_file.exists()

@@ -15,8 +15,8 @@ import pytest
 from click.testing import CliRunner
 
 from shopmesh.cli import main
-from shopmesh.cli.laptop.env import UNSET
-from shopmesh.local.access import Access, ServedEndpoint
+from shopmesh.cli.laptop.env import UNSET_VARIABLES
+from shopmesh.local.access import AccessFiles, ServedEndpoint
 from tests.contract.control_plane.conftest import SERVE
 from tests.support.access import FOREIGN_VARIABLES
 from tests.support.process import BIN, running
@@ -49,8 +49,8 @@ def in_shell(script: str, folder: Path, environment: Mapping[str, str] = FOREIGN
     return done.stdout
 
 
-def published(project: Path, run_folder: str = ".shopmesh") -> Access:
-    access = Access(project / run_folder)
+def published(project: Path, run_folder: str = ".shopmesh") -> AccessFiles:
+    access = AccessFiles(project / run_folder)
     access.create_key()
     access.publish(ServedEndpoint("http://127.0.0.1:9081", "us-west-2", os.getpid()))
     return access
@@ -143,7 +143,7 @@ def test_fish_quotes_are_fish_s_own(tmp_path: Path) -> None:
 
     quoted = str(folder).replace("\\", "\\\\").replace("'", "\\'")
     assert f"set --global --export AWS_CONFIG_FILE '{quoted}/run/aws/config'\n" in said
-    assert {f"set --erase {name}" for name in UNSET} <= set(said.splitlines())
+    assert {f"set --erase {name}" for name in UNSET_VARIABLES} <= set(said.splitlines())
 
 
 def test_what_leads_elsewhere_is_gone_afterwards(project: Path) -> None:
@@ -151,7 +151,7 @@ def test_what_leads_elsewhere_is_gone_afterwards(project: Path) -> None:
     script = 'eval "$(shopmesh env)"; python3 -c "import json, os; print(json.dumps(dict(os.environ)))"'
     after = json.loads(in_shell(script, project))
 
-    assert not set(UNSET) & after.keys()
+    assert not set(UNSET_VARIABLES) & after.keys()
     assert not set(FOREIGN_VARIABLES.values()) & set(after.values())
     assert {"AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_REGION"} == {
         name for name in after if name.startswith("AWS_")

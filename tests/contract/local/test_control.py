@@ -10,22 +10,22 @@ from pathlib import Path
 
 import pytest
 
-from shopmesh.local.control import Reply, Request, listening, send
+from shopmesh.local.control import ControlReply, ControlRequest, control_server, send
 from shopmesh.local.errors import ControlError, StartError
 
 
-def with_server(path: Path, work: Callable[[], None]) -> list[Request]:
+def with_server(path: Path, work: Callable[[], None]) -> list[ControlRequest]:
     """Runs `work` in a thread while a server answers; what it was asked."""
-    asked: list[Request] = []
+    asked: list[ControlRequest] = []
 
-    async def answer(request: Request) -> Reply:
+    async def answer(request: ControlRequest) -> ControlReply:
         asked.append(request)
         if request.node == "unknown-vn":
             raise StartError("no manifest has unknown-vn")
-        return Reply((f"{request.node} runs",), ("it is weighted",))
+        return ControlReply((f"{request.node} runs",), ("it is weighted",))
 
     async def story() -> None:
-        async with listening(path, answer):
+        async with control_server(path, answer):
             assert path.stat().st_mode & 0o777 == 0o600
             await asyncio.to_thread(work)
 
@@ -37,11 +37,11 @@ def with_server(path: Path, work: Callable[[], None]) -> list[Request]:
 def test_a_request_is_answered(tmp_path: Path) -> None:
     """What was done and warned of comes back, and only the user may open the socket."""
     path = tmp_path / "control.sock"
-    replies: list[Reply] = []
-    asked = with_server(path, lambda: replies.append(send(path, Request("start", "product-v2-vn", 2))))
+    replies: list[ControlReply] = []
+    asked = with_server(path, lambda: replies.append(send(path, ControlRequest("start", "product-v2-vn", 2))))
 
-    assert asked == [Request("start", "product-v2-vn", 2)]
-    assert replies == [Reply(("product-v2-vn runs",), ("it is weighted",))]
+    assert asked == [ControlRequest("start", "product-v2-vn", 2)]
+    assert replies == [ControlReply(("product-v2-vn runs",), ("it is weighted",))]
 
 
 def test_a_refusal_is_raised_with_its_message(tmp_path: Path) -> None:
@@ -50,7 +50,7 @@ def test_a_refusal_is_raised_with_its_message(tmp_path: Path) -> None:
 
     def work() -> None:
         with pytest.raises(ControlError, match="no manifest has unknown-vn"):
-            send(path, Request("start", "unknown-vn"))
+            send(path, ControlRequest("start", "unknown-vn"))
 
     with_server(path, work)
 
@@ -79,9 +79,9 @@ def test_nonsense_is_answered_with_an_error(tmp_path: Path, line: bytes) -> None
             connection.sendall(line)
             connection.shutdown(socket.SHUT_WR)
             assert json.loads(connection.makefile().readline())["error"]
-        assert send(path, Request("stop", "product-vn")).error is None
+        assert send(path, ControlRequest("stop", "product-vn")).error is None
 
-    assert with_server(path, work) == [Request("stop", "product-vn")]
+    assert with_server(path, work) == [ControlRequest("stop", "product-vn")]
 
 
 def test_a_line_without_end_is_not_collected_for_ever(tmp_path: Path) -> None:
@@ -110,4 +110,4 @@ def test_nobody_there_is_one_clear_line(tmp_path: Path, left: bool) -> None:
             dead.bind(str(path))
 
     with pytest.raises(ControlError, match=r"no shopmesh runs in .*: start it with `shopmesh up`"):
-        send(path, Request("stop", "product-vn"))
+        send(path, ControlRequest("stop", "product-vn"))

@@ -13,7 +13,7 @@ from shopmesh.local.processes.ports import Ports
 def test_ports_are_free_and_given_once() -> None:
     """Fifty ports differ, can be bound, and lie below the range of outgoing connections."""
     ports = Ports()
-    given = [ports.free() for _ in range(50)]
+    given = [ports.reserve_free() for _ in range(50)]
 
     assert len(set(given)) == 50
     assert all(1024 < port < 32_768 for port in given)
@@ -30,14 +30,14 @@ def test_a_taken_port_is_named_with_its_option() -> None:
         port = listener.getsockname()[1]
 
         with pytest.raises(StartError, match=rf"port {port} \(the way in\) is taken: .*choose another with --port"):
-            Ports().wanted(port, "the way in", "--port")
+            Ports().reserve(port, "the way in", "--port")
 
 
 def test_one_port_for_two_purposes_is_taken() -> None:
     """A port that was wanted before is not given again."""
     ports = Ports()
-    port = ports.free()
+    port = ports.reserve_free()
 
     with pytest.raises(StartError, match=r"--api-port"):
-        ports.wanted(port, "the App Mesh API", "--api-port")
-    assert ports.wanted(0, "xDS", "--xds-port") != port
+        ports.reserve(port, "the App Mesh API", "--api-port")
+    assert ports.reserve(0, "xDS", "--xds-port") != port

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from shopmesh.client import Client
-from shopmesh.local.access import Access
-from shopmesh.local.run_dir import processes
+from shopmesh.local.access import AccessFiles
+from shopmesh.local.run_dir import list_processes
 from tests.support.access import environment_of
 from tests.support.process import BIN, Child, eventually, free_port, running
 
@@ -35,7 +35,7 @@ class Up:
 
     @cached_property
     def client(self) -> Client:
-        return Client(f"http://127.0.0.1:{self.api_port}", credentials=Access(self.run_folder).credentials())
+        return Client(f"http://127.0.0.1:{self.api_port}", credentials=AccessFiles(self.run_folder).credentials())
 
     @property
     def environment(self) -> dict[str, str]:
@@ -77,7 +77,7 @@ def processes_of(run_folder: Path) -> list[tuple[int, str]]:
     """What runs with this run folder in its command line, `up` itself and zombies apart."""
     return [
         (process.pid, process.command)
-        for process in processes()
+        for process in list_processes()
         if f"{run_folder}" in process.command and " up " not in process.command
     ]
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from shopmesh.client import Client
-from shopmesh.local.access import Access
+from shopmesh.local.access import AccessFiles
 from tests.e2e.local.conftest import PROJECT, SHOPMESH, processes_of
 from tests.support.process import Child, eventually, free_port, running
 
@@ -28,7 +28,7 @@ def demo(tmp_path: Path, *arguments: str) -> Iterator[tuple[Child, Client]]:
     folder = tmp_path / "run"
     # Slow enough for a machine that runs other tests as well.
     ports = ("--port", "0", "--api-port", str(api_port), "--run-dir", str(folder), "--rate", "120")
-    access = Access(folder)
+    access = AccessFiles(folder)
     access.create_key()
     with (
         Client(f"http://127.0.0.1:{api_port}", credentials=access.credentials()) as client,

@@ -18,9 +18,9 @@ import grpc
 import pytest
 
 from shopmesh.client import Client, ResponseError
-from shopmesh.local.access import Access
-from shopmesh.local.http import ask
-from shopmesh.local.mesh.from_manifests import promised, read
+from shopmesh.local.access import AccessFiles
+from shopmesh.local.http import send_request
+from shopmesh.local.mesh.from_manifests import read_manifests, workloads_of
 from shopmesh.server.grpc import ads_transport
 from tests.e2e.local.conftest import PROJECT, Up, nothing_left, processes_of, starting
 from tests.support.hostile import RAW
@@ -28,7 +28,7 @@ from tests.support.process import Child, eventually
 from tests.support.strangers import connecting, needs_root, opening
 
 ADMIN_PAGES = (("GET", "/clusters?format=json"), ("POST", "/quitquitquit"))
-WORKLOADS = len(promised(read(PROJECT / "mesh")))
+WORKLOADS = len(workloads_of(read_manifests(PROJECT / "mesh")))
 
 Shopmesh = Callable[..., AbstractContextManager[Child]]
 
@@ -54,7 +54,7 @@ def test_the_whole_mesh_serves_and_ctrl_c_takes_all_of_it_down(up: Up) -> None:
 def test_no_envoy_can_be_ended_or_read_from_a_port(up: Up) -> None:
     """The admin interface of each is a socket that no other user may open, with the pages that are used."""
     sockets = sorted(up.run_folder.glob("*.admin.sock"))
-    asked = [asyncio.run(ask(one, path, method)).status for one in sockets for method, path in ADMIN_PAGES]
+    asked = [asyncio.run(send_request(one, path, method)).status for one in sockets for method, path in ADMIN_PAGES]
 
     assert len(sockets) == WORKLOADS
     assert [200, 403] * WORKLOADS == asked
@@ -137,7 +137,7 @@ def test_only_who_has_the_run_folder_s_key_may_change_the_mesh(tmp_path: Path) -
                 stranger.requests([{"operation": "CreateMesh", "parameters": {"meshName": "taken"}}])
             assert [] == up.client.appmesh.list_meshes()["meshes"]
             up.client.appmesh.create_mesh(meshName="mine")
-            file = Access(up.run_folder).credentials_file
+            file = AccessFiles(up.run_folder).credentials_file
             keys.append(file.read_text())
             assert 0o600 == stat.S_IMODE(file.stat().st_mode)
             assert keys[0].split()[-1] not in up.child.output

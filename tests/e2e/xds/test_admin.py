@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import pytest
 
-from shopmesh.local.http import ask
+from shopmesh.local.http import send_request
 from shopmesh.xds.bootstrap import Options, bootstrap
 from shopmesh.xds.node import ProxyNode
 from tests.e2e.xds.running import envoy_command
@@ -74,7 +74,7 @@ def proxy(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 
 def answer(at: int | Path, method: str, path: str) -> int:
-    return asyncio.run(ask(at, path, method)).status
+    return asyncio.run(send_request(at, path, method)).status
 
 
 @pytest.mark.parametrize(("method", "path"), REFUSED)

@@ -6,7 +6,7 @@ import click
 import pytest
 
 from shopmesh.appmesh.store import Key
-from shopmesh.cli.resolve_name import find
+from shopmesh.cli.resolve_name import resolve
 
 KEYS = [
     Key("mesh", ("m",)),
@@ -33,7 +33,7 @@ KEYS = [
 )
 def test_the_most_exact_name_wins(kind: str, name: str, wanted: int) -> None:
     """Full names and paths come before short ones."""
-    assert KEYS[wanted] == find(KEYS, kind, name)
+    assert KEYS[wanted] == resolve(KEYS, kind, name)
 
 
 @pytest.mark.parametrize(
@@ -53,4 +53,4 @@ def test_the_most_exact_name_wins(kind: str, name: str, wanted: int) -> None:
 def test_what_is_not_there_or_not_clear_is_told(kind: str, name: str, reason: str) -> None:
     """With what there is, or what was meant."""
     with pytest.raises(click.ClickException, match=reason):
-        find(KEYS, kind, name)
+        resolve(KEYS, kind, name)

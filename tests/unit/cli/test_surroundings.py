@@ -31,12 +31,12 @@ URL = "http://127.0.0.1:9080"
 )
 def test_version_and_clock_of_the_control_plane_are_compared(health: Health, codes: list[str]) -> None:
     """An answer that took two seconds is of any moment between; one without a version is of an earlier one."""
-    assert codes == [one.code for one in environment_checks.of_health(health, URL, "1.0", 999.0, 1001.0)]
+    assert codes == [one.code for one in environment_checks.check_health(health, URL, "1.0", 999.0, 1001.0)]
 
 
 def test_a_clock_that_signatures_do_not_bear_is_said_to_be_one() -> None:
     """Five minutes are what AWS takes."""
-    [one] = environment_checks.of_health({"version": "1", "time": 1400.0}, URL, "1", 1000.0, 1000.0)
+    [one] = environment_checks.check_health({"version": "1", "time": 1400.0}, URL, "1", 1000.0, 1000.0)
 
     assert "400 s apart, so signed requests are refused" in one.what
 
@@ -50,11 +50,11 @@ def test_a_clock_that_signatures_do_not_bear_is_said_to_be_one() -> None:
 )
 def test_another_envoy_or_none_is_told(found: str | None, what: str) -> None:
     """The pinned one is not."""
-    [one] = environment_checks.of_envoy("/x/envoy", "1.40.0", found)
+    [one] = environment_checks.check_envoy("/x/envoy", "1.40.0", found)
 
     assert what in one.what
     assert [] == list(
-        environment_checks.of_envoy("/x/envoy", "1.40.0", "envoy  version: abc/1.40.0/Clean/RELEASE/BoringSSL")
+        environment_checks.check_envoy("/x/envoy", "1.40.0", "envoy  version: abc/1.40.0/Clean/RELEASE/BoringSSL")
     )
 
 
@@ -70,7 +70,7 @@ def test_another_envoy_or_none_is_told(found: str | None, what: str) -> None:
 )
 def test_a_control_plane_of_this_machine_is_known_by_its_address(url: str, here: bool) -> None:
     """Only then do names resolve here as they do there."""
-    assert here == environment_checks.is_here(url)
+    assert here == environment_checks.is_local(url)
 
 
 def node(name: str) -> Declared:
@@ -114,7 +114,7 @@ def test_names_are_looked_up_for_a_bounded_time(monkeypatch: pytest.MonkeyPatch,
 
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
     begin = time.monotonic()
-    found = dns_lookup.failures(["here", "nowhere", "..", "hangs"], seconds=0.2)
+    found = dns_lookup.failed_lookups(["here", "nowhere", "..", "hangs"], seconds=0.2)
 
     assert {"nowhere": "Name or service not known", "..": "label empty"} == found
     assert time.monotonic() - begin < 25
@@ -124,6 +124,6 @@ def test_more_names_than_are_looked_up_are_left_alone(monkeypatch: pytest.Monkey
     """The first ones stand for the rest."""
     asked: list[str] = []
     monkeypatch.setattr(socket, "getaddrinfo", lambda name, port: asked.append(name))
-    dns_lookup.failures([f"n{number}" for number in range(2 * dns_lookup.MOST_NAMES)])
+    dns_lookup.failed_lookups([f"n{number}" for number in range(2 * dns_lookup.MAX_NAMES)])
 
-    assert dns_lookup.MOST_NAMES == len(asked)
+    assert dns_lookup.MAX_NAMES == len(asked)

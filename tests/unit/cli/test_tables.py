@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from shopmesh.cli.views.tables import age, fitting, percent
+from shopmesh.cli.views.tables import age, fit_columns, percent
 
 
 def test_a_narrow_terminal_loses_the_least_needed_columns_first() -> None:
     """Columns go in the order given, and only as many as must."""
     columns, rows = ("NAME", "ONE", "TWO"), [["product", "1", "22222222"]]
 
-    assert (["NAME", "ONE", "TWO"], rows) == fitting(columns, rows, 80, ("TWO", "ONE"))
-    assert (["NAME", "ONE"], [["product", "1"]]) == fitting(columns, rows, 20, ("TWO", "ONE"))
-    assert (["NAME"], [["product"]]) == fitting(columns, rows, 1, ("TWO", "ONE"))
+    assert (["NAME", "ONE", "TWO"], rows) == fit_columns(columns, rows, 80, ("TWO", "ONE"))
+    assert (["NAME", "ONE"], [["product", "1"]]) == fit_columns(columns, rows, 20, ("TWO", "ONE"))
+    assert (["NAME"], [["product"]]) == fit_columns(columns, rows, 1, ("TWO", "ONE"))
 
 
 @pytest.mark.parametrize(("seconds", "wanted"), [(0.4, "0s"), (59, "59s"), (60, "1m"), (7200, "2h"), (200000, "2d")])

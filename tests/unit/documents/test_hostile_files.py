@@ -168,7 +168,7 @@ def refused(text: str) -> str:
 
 
 def _read(text: str, sender: Any) -> None:
-    from shopmesh.cli.files import given as parameters
+    from shopmesh.cli.files import template_parameters as parameters
 
     resource.setrlimit(resource.RLIMIT_CPU, (PROCESSOR_SECONDS, PROCESSOR_SECONDS))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

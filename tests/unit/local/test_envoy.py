@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shopmesh.local.mesh.envoy import with_version
+from shopmesh.local.mesh.envoy import with_service_version
 
 
 @pytest.mark.parametrize(
@@ -13,9 +13,9 @@ from shopmesh.local.mesh.envoy import with_version
 )
 def test_spans_say_the_version_beside_what_the_user_wants_said(said: dict[str, str], expected: str) -> None:
     """The user's own attributes stay."""
-    assert expected == with_version(said, "2.0")["OTEL_RESOURCE_ATTRIBUTES"]
+    assert expected == with_service_version(said, "2.0")["OTEL_RESOURCE_ATTRIBUTES"]
 
 
 def test_a_gateway_has_no_version() -> None:
     """Its environment is left as it is."""
-    assert {"A": "b"} == with_version({"A": "b"}, None)
+    assert {"A": "b"} == with_service_version({"A": "b"}, None)

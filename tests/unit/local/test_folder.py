@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from shopmesh.local.errors import StartError
-from shopmesh.local.run_dir import RunFolder, Running, processes, socket_path
+from shopmesh.local.run_dir import ProcessInfo, RunFolder, list_processes, socket_path
 from tests.support.process import eventually
 
 SLEEP = "import time; time.sleep(60)"
@@ -42,7 +42,7 @@ def test_the_folder_and_its_files_are_their_owner_s_alone(tmp_path: Path) -> Non
         (run / name).chmod(0o644)
 
     folder = RunFolder.open(run)
-    folder.record([1])
+    folder.record_groups([1])
     folder.close()
 
     assert (run.stat().st_mode & 0o777, (run / "package.json").stat().st_mode & 0o777) == (0o700, 0o644)
@@ -76,15 +76,15 @@ def test_only_recorded_processes_that_name_the_folder_are_ended(tmp_path: Path) 
         for argument in (str(folder.path / "x.json"), "something else", str(folder.path / "x.json"))
     )
     try:
-        folder.record([left.pid, stranger.pid])
+        folder.record_groups([left.pid, stranger.pid])
         # The command line can be read only a moment after the program began.
         eventually(lambda: all(_seen(child).command for child in (left, stranger, editor)), "command lines")
 
-        assert folder.clean() == 1
+        assert folder.end_leftover_processes() == 1
         assert left.wait(10) == -15
         assert stranger.poll() is None
         assert editor.poll() is None
-        assert folder.clean() == 0
+        assert folder.end_leftover_processes() == 0
     finally:
         for process in (left, stranger, editor):
             process.kill()
@@ -98,7 +98,7 @@ def test_a_damaged_record_is_no_obstacle(tmp_path: Path, record: str) -> None:
     folder = RunFolder.open(tmp_path / "run")
     (folder.path / "processes.json").write_text(record)
 
-    assert folder.clean() == 0
+    assert folder.end_leftover_processes() == 0
     folder.close()
 
 
@@ -114,5 +114,5 @@ def test_processes_are_seen_with_group_and_command() -> None:
         child.wait()
 
 
-def _seen(child: subprocess.Popen[bytes]) -> Running:
-    return next(process for process in processes() if process.pid == child.pid)
+def _seen(child: subprocess.Popen[bytes]) -> ProcessInfo:
+    return next(process for process in list_processes() if process.pid == child.pid)

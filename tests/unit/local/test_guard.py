@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from shopmesh.local.processes.orphan_reaper import Guard, end, left_over
+from shopmesh.local.processes.orphan_reaper import OrphanReaper, end_groups, remaining_groups
 from tests.support.process import eventually
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
@@ -27,15 +27,15 @@ DEAF = [
 )
 def test_what_was_announced_and_not_released_is_left(lines: list[bytes], left: set[int]) -> None:
     """The pipe's lines are read in order."""
-    assert left_over(lines) == left
+    assert remaining_groups(lines) == left
 
 
 def test_programs_end_when_the_one_who_watches_them_is_killed() -> None:
     """kill -9 of the process that holds the guard ends the program that the guard was told of."""
     code = (
         "import subprocess, sys, time\n"
-        "from shopmesh.local.processes.orphan_reaper import Guard\n"
-        "guard = Guard('test')\n"
+        "from shopmesh.local.processes.orphan_reaper import OrphanReaper\n"
+        "guard = OrphanReaper('test')\n"
         f"child = subprocess.Popen({SLEEP!r}, start_new_session=True)\n"
         "guard.watch(child.pid)\n"
         "print(child.pid, guard.pid, flush=True)\n"
@@ -55,7 +55,7 @@ def test_programs_end_when_the_one_who_watches_them_is_killed() -> None:
 
 def test_a_killed_guard_is_replaced_and_knows_what_ran_before() -> None:
     """After kill -9 of the guard, the next word to it starts another that watches everything again."""
-    guard = Guard("test")
+    guard = OrphanReaper("test")
     child = subprocess.Popen(SLEEP, start_new_session=True)
     try:
         guard.watch(child.pid)
@@ -76,7 +76,7 @@ def test_a_deaf_program_is_ended_by_force() -> None:
     child = subprocess.Popen(DEAF, start_new_session=True, stdout=subprocess.PIPE)
     assert child.stdout is not None
     child.stdout.readline()
-    end({child.pid}, grace_seconds=0.05)
+    end_groups({child.pid}, grace_seconds=0.05)
 
     assert child.wait(10) == -signal.SIGKILL
     child.stdout.close()

@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 
 from shopmesh.local.errors import StartError
-from shopmesh.local.processes.orphan_reaper import Guard
-from shopmesh.local.processes.supervisor import Keeper, Patience, Program, ready_or_given_up
+from shopmesh.local.processes.orphan_reaper import OrphanReaper
+from shopmesh.local.processes.supervisor import Program, RestartPolicy, Supervisor, wait_until_ready
 
-IMPATIENT = Patience(first_wait=0.01, longest_wait=0.02, deaths=3)
+IMPATIENT = RestartPolicy(initial_backoff=0.01, max_backoff=0.02, max_deaths=3)
 
 
 class Heard:
@@ -42,10 +42,10 @@ async def soon(probe: Callable[[], object], what: str, seconds: float = 15) -> N
 
 
 @contextlib.asynccontextmanager
-async def keeping(code: str, log: Heard, patience: Patience = IMPATIENT) -> AsyncIterator[Keeper]:
-    guard = Guard("test")
+async def keeping(code: str, log: Heard, patience: RestartPolicy = IMPATIENT) -> AsyncIterator[Supervisor]:
+    guard = OrphanReaper("test")
     program = Program("it", (sys.executable, "-u", "-c", code), dict(os.environ), Path.cwd())
-    keeper = Keeper(program, guard, log, patience)
+    keeper = Supervisor(program, guard, log, patience)
     try:
         keeper.start()
         yield keeper
@@ -112,7 +112,7 @@ def test_a_program_that_keeps_dying_is_given_up_with_its_last_lines() -> None:
     async def story() -> None:
         log = Heard()
         async with keeping("print('no such module'); raise SystemExit(3)", log) as keeper:
-            await asyncio.wait_for(keeper.given_up.wait(), 20)
+            await asyncio.wait_for(keeper.gave_up.wait(), 20)
 
             assert keeper.starts == 3
             assert log.said[-2:] == [
@@ -133,7 +133,7 @@ def test_waiting_for_a_program_that_is_given_up_says_why() -> None:
         log = Heard()
         async with keeping("print('cannot bind'); raise SystemExit(1)", log) as keeper:
             with pytest.raises(StartError, match="it does not start: cannot bind"):
-                await ready_or_given_up(keeper, asyncio.create_task(asyncio.sleep(60)))
+                await wait_until_ready(keeper, asyncio.create_task(asyncio.sleep(60)))
 
     asyncio.run(story())
 
@@ -142,10 +142,10 @@ def test_a_program_that_cannot_be_executed_is_named() -> None:
     """A missing file is said by its path."""
 
     async def story() -> None:
-        log, guard = Heard(), Guard("test")
-        keeper = Keeper(Program("it", ("/no/such/envoy",), {}, Path.cwd()), guard, log, IMPATIENT)
+        log, guard = Heard(), OrphanReaper("test")
+        keeper = Supervisor(Program("it", ("/no/such/envoy",), {}, Path.cwd()), guard, log, IMPATIENT)
         keeper.start()
-        await asyncio.wait_for(keeper.given_up.wait(), 10)
+        await asyncio.wait_for(keeper.gave_up.wait(), 10)
         await keeper.stop(1)
         guard.close()
 
@@ -177,7 +177,7 @@ def test_stopping_ends_a_program_that_waits_to_be_started_again() -> None:
 
     async def story() -> None:
         log = Heard()
-        async with keeping("raise SystemExit(1)", log, Patience(first_wait=600, longest_wait=600)) as keeper:
+        async with keeping("raise SystemExit(1)", log, RestartPolicy(initial_backoff=600, max_backoff=600)) as keeper:
             await soon(lambda: log.said, "first death")
             await asyncio.wait_for(keeper.stop(5), 5)
 
@@ -192,8 +192,8 @@ def test_output_comes_whole_even_when_the_program_ends_at_once() -> None:
     async def story() -> None:
         log = Heard()
         code = "print('x' * 50 + '\\n' * 1, end=''); [print(i) for i in range(3000)]; print('end')"
-        async with keeping(code, log, Patience(deaths=1)) as keeper:
-            await asyncio.wait_for(keeper.given_up.wait(), 20)
+        async with keeping(code, log, RestartPolicy(max_deaths=1)) as keeper:
+            await asyncio.wait_for(keeper.gave_up.wait(), 20)
 
             assert len(log.lines) == 3002
             assert log.lines[-1] == "it: end"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shopmesh.local.processes.lines import Lines
+from shopmesh.local.processes.lines import LineSplitter
 
 
 @pytest.mark.parametrize(
@@ -22,7 +22,7 @@ from shopmesh.local.processes.lines import Lines
 )
 def test_lines_come_whole_printable_and_bounded(chunks: list[bytes], expected: list[str]) -> None:
     """Whatever way bytes arrive, lines are complete, free of control characters, and at most 4,096 long."""
-    lines = Lines()
+    lines = LineSplitter()
     found = [line for chunk in chunks for line in lines.feed(chunk)] + list(lines.rest())
 
     assert found == expected

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shopmesh.local.processes.log_format import readable
+from shopmesh.local.processes.log_format import format_line
 
 
 @pytest.mark.parametrize(
@@ -29,4 +29,4 @@ from shopmesh.local.processes.log_format import readable
 )
 def test_what_a_person_looks_for_comes_first(line: str, expected: str) -> None:
     """Services' JSON and Envoy's prefix are shortened; whatever else is printed stays as it is."""
-    assert readable(line) == expected
+    assert format_line(line) == expected

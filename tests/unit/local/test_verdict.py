@@ -8,23 +8,23 @@ import random
 import pytest
 
 from shopmesh.load.judgement.significance import needed
-from shopmesh.local.demo.verdict import Loss, Version, WayIn, complaints
+from shopmesh.local.demo.verdict import Loss, VersionResult, WayInResult, find_failures
 
-FINE = WayIn(sent=10_000, answered=10_000, failures={}, p50=0.01, p99=0.02)
+FINE = WayInResult(sent=10_000, answered=10_000, failures={}, p50=0.01, p99=0.02)
 
 
-def split(requests: int, total: int, share: float = 0.5, errors: int = 0, retries: int = 0) -> Version:
-    return Version("product", "product/2.0", share, requests, total, errors, retries, 7.0, 20.0)
+def split(requests: int, total: int, share: float = 0.5, errors: int = 0, retries: int = 0) -> VersionResult:
+    return VersionResult("product", "product/2.0", share, requests, total, errors, retries, 7.0, 20.0)
 
 
 def test_a_fair_split_without_a_loss_passes() -> None:
     """Nothing to complain about: exactly the share, enough requests, nothing failed."""
-    assert complaints([split(3000, 6000), split(1500, 6000, 0.25)], FINE) == []
+    assert find_failures([split(3000, 6000), split(1500, 6000, 0.25)], FINE) == []
 
 
 def test_a_loss_at_any_envoy_is_a_failure() -> None:
     """Also one that the callers never saw, because their own Envoy repeated the request."""
-    told = complaints([], FINE, [Loss("product-vn", "cds_ingress_x", errors=1, retries=2)])
+    told = find_failures([], FINE, [Loss("product-vn", "cds_ingress_x", errors=1, retries=2)])
 
     assert [
         "the Envoy of product-vn counted 1 request of cds_ingress_x as 5xx",
@@ -34,34 +34,34 @@ def test_a_loss_at_any_envoy_is_a_failure() -> None:
 
 def test_a_service_with_one_version_has_no_share_to_judge() -> None:
     """All of the requests is what 100 % means; no number of requests is needed for that."""
-    assert complaints([split(10, 10, 1.0)], FINE) == []
+    assert find_failures([split(10, 10, 1.0)], FINE) == []
 
 
 @pytest.mark.parametrize(
     ("way_in", "said"),
     [
-        (WayIn(10, 9, {"answered 503": 1}, None, None), "1 request failed at the way in: answered 503"),
-        (WayIn(10, 9, {}, None, None), "what became of 1 request is not known"),
-        (WayIn(0, 0, {}, None, None), "no request was sent"),
+        (WayInResult(10, 9, {"answered 503": 1}, None, None), "1 request failed at the way in: answered 503"),
+        (WayInResult(10, 9, {}, None, None), "what became of 1 request is not known"),
+        (WayInResult(0, 0, {}, None, None), "no request was sent"),
     ],
 )
-def test_one_lost_request_is_a_failure(way_in: WayIn, said: str) -> None:
+def test_one_lost_request_is_a_failure(way_in: WayInResult, said: str) -> None:
     """Every failure at the way in is told with its reason; one that vanished, too."""
-    assert complaints([split(3000, 6000)], way_in) == [said]
+    assert find_failures([split(3000, 6000)], way_in) == [said]
 
 
 def test_retries_and_errors_cannot_hide_behind_good_answers() -> None:
     """A request that was repeated inside the mesh, and a 5xx there, fail the demo though every client was served."""
-    assert complaints([split(3000, 6000, errors=1)], FINE) == ["product/2.0 answered 1 request with 5xx"]
-    assert complaints([split(3000, 6000, retries=2)], FINE) == ["2 requests to product/2.0 had to be repeated"]
+    assert find_failures([split(3000, 6000, errors=1)], FINE) == ["product/2.0 answered 1 request with 5xx"]
+    assert find_failures([split(3000, 6000, retries=2)], FINE) == ["2 requests to product/2.0 had to be repeated"]
 
 
 def test_too_few_requests_prove_nothing() -> None:
     """One request less than the statistics need is said, not passed."""
     enough = needed(0.5)
 
-    assert complaints([split(enough // 2, enough)], FINE) == []
-    assert "too few to judge a share of 50 %" in complaints([split(enough // 2, enough - 1)], FINE)[0]
+    assert find_failures([split(enough // 2, enough)], FINE) == []
+    assert "too few to judge a share of 50 %" in find_failures([split(enough // 2, enough - 1)], FINE)[0]
 
 
 @pytest.mark.parametrize(("claimed", "truth"), [(0.5, 0.45), (0.5, 0.55), (0.25, 0.30), (0.25, 0.20)])
@@ -72,14 +72,14 @@ def test_a_share_that_is_wrong_by_five_points_is_refused(claimed: float, truth: 
     missed = 0
     for _ in range(200):
         seen = sum(random_.random() < truth for _ in range(total))
-        missed += not complaints([split(seen, total, claimed)], FINE)
+        missed += not find_failures([split(seen, total, claimed)], FINE)
 
     assert missed <= 2
 
 
 def test_the_complaint_about_a_share_says_what_was_seen() -> None:
     """The line names version, seen share, count, promise and probability."""
-    (line,) = complaints([split(2700, 6000)], FINE)
+    (line,) = find_failures([split(2700, 6000)], FINE)
 
     assert line.startswith("product/2.0 got 45.0 % of 6,000 requests instead of 50 % (by chance that happens with p = ")
 
@@ -88,6 +88,6 @@ def test_no_figures_are_no_success() -> None:
     """When the Envoys reported nothing, nothing is proven."""
     silent = dataclasses.replace(split(0, 0), p50=None, p99=None)
 
-    assert "0 requests of product are too few" in complaints([silent], FINE)[0]
+    assert "0 requests of product are too few" in find_failures([silent], FINE)[0]
     assert silent.seen is None
     assert silent.interval is None

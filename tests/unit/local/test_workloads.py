@@ -8,7 +8,14 @@ import pytest
 
 from shopmesh.documents import DocumentError
 from shopmesh.local.errors import StartError
-from shopmesh.local.mesh.from_manifests import Workload, chosen, module_of, promised, promised_gateways, read
+from shopmesh.local.mesh.from_manifests import (
+    Workload,
+    application_module,
+    gateways_of,
+    read_manifests,
+    select,
+    workloads_of,
+)
 from shopmesh.local.mesh.resources import without_nodes
 
 PROJECT = Path(__file__).parents[3]
@@ -52,8 +59,8 @@ def folder(tmp_path: Path, text: str) -> Path:
 @pytest.mark.demo
 def test_the_demos_mesh_promises_five_workloads() -> None:
     """Services and versions are those of the webinar, first versions first."""
-    demo = [w for w in promised(read(PROJECT / "mesh")) if w.service in ("order", "product", "customer")]
-    promises = [(w.node, w.promise, w.ports) for w in demo]
+    demo = [w for w in workloads_of(read_manifests(PROJECT / "mesh")) if w.service in ("order", "product", "customer")]
+    promises = [(w.node, w.service_version, w.ports) for w in demo]
 
     assert promises == [
         ("customer-vn", "customer/1.0", (5000,)),
@@ -69,7 +76,7 @@ def test_a_gateway_with_labels_runs_here(tmp_path: Path) -> None:
     gateways = [GATEWAY % {"name": "shop", "labels": "{app.kubernetes.io/name: shop-gw}"}]
     gateways.append(GATEWAY % {"name": "elsewhere", "labels": "{}"})
 
-    (found,) = promised_gateways(read(folder(tmp_path, MESH + "".join(gateways))))
+    (found,) = gateways_of(read_manifests(folder(tmp_path, MESH + "".join(gateways))))
     assert ("shopmesh", "shop_default", "shop-gw", (8081,), "shop_default-1") == (
         found.mesh,
         found.node,
@@ -77,60 +84,62 @@ def test_a_gateway_with_labels_runs_here(tmp_path: Path) -> None:
         found.ports,
         found.name,
     )
-    assert [] == chosen([found], [], ["shop-gw"])
+    assert [] == select([found], [], ["shop-gw"])
 
 
 def test_versions_are_sorted_as_numbers(tmp_path: Path) -> None:
     """1.10 comes after 1.9, whatever the order of the documents."""
     nodes = "".join(NODE % {"name": f"n{i}", "version": v} for i, v in enumerate(["1.10", "1.9", "1.0"]))
 
-    assert [w.version for w in promised(read(folder(tmp_path, MESH + nodes)))] == ["1.0", "1.9", "1.10"]
+    assert [w.version for w in workloads_of(read_manifests(folder(tmp_path, MESH + nodes)))] == ["1.0", "1.9", "1.10"]
 
 
 @pytest.mark.parametrize(("text", "count"), [("", 0), (MESH + MESH.replace("name: shopmesh", "name: other"), 2)])
 def test_not_exactly_one_mesh_is_refused(tmp_path: Path, text: str, count: int) -> None:
     """The message says how many there are."""
     with pytest.raises((StartError, DocumentError), match=f"hold {count} meshes|matches several|mesh"):
-        promised(read(folder(tmp_path, text + (NODE % {"name": "n", "version": "1.0"} if text else "# empty\n"))))
+        workloads_of(
+            read_manifests(folder(tmp_path, text + (NODE % {"name": "n", "version": "1.0"} if text else "# empty\n")))
+        )
 
 
 def test_no_manifests_is_one_clear_line(tmp_path: Path) -> None:
     """In a folder without mesh/ the message says where to run."""
     with pytest.raises(StartError, match=r"no manifests in .*/mesh/: run shopmesh in the folder of the project"):
-        read(tmp_path / "mesh")
+        read_manifests(tmp_path / "mesh")
 
 
 def test_a_broken_manifest_is_named_with_its_line(tmp_path: Path) -> None:
     """What cannot be read is told by file and line."""
     with pytest.raises(DocumentError, match=r"mesh/all\.yaml, document \d+, line \d+"):
-        read(folder(tmp_path, MESH + "kind: [\n"))
+        read_manifests(folder(tmp_path, MESH + "kind: [\n"))
 
 
 @pytest.mark.demo
 def test_workloads_are_chosen_by_node_or_service() -> None:
     """`only` and `without` take both names, and an unknown one is refused with what there is."""
-    workloads = promised(read(PROJECT / "mesh"))
+    workloads = workloads_of(read_manifests(PROJECT / "mesh"))
 
-    assert [w.node for w in chosen(workloads, ["product"], [])] == ["product-vn", "product-v2-vn"]
-    assert [w.node for w in chosen(workloads, ["product"], ["product-v2-vn"])] == ["product-vn"]
-    assert len(chosen(workloads, [], ["order"])) == len(workloads) - 1
+    assert [w.node for w in select(workloads, ["product"], [])] == ["product-vn", "product-v2-vn"]
+    assert [w.node for w in select(workloads, ["product"], ["product-v2-vn"])] == ["product-vn"]
+    assert len(select(workloads, [], ["order"])) == len(workloads) - 1
     with pytest.raises(StartError, match="'produkt' is no workload of the manifests; there are customer-vn, "):
-        chosen(workloads, [], ["produkt"])
+        select(workloads, [], ["produkt"])
 
 
 @pytest.mark.demo
 def test_a_version_is_code() -> None:
     """A version with a module of its own is that module, the first one is `app`, and an unknown service is refused."""
-    assert module_of(Workload("m", "n", "product", "2.0", (1,)), PROJECT) == "services.product.v2_0"
-    assert module_of(Workload("m", "n", "product", "1.0", (1,)), PROJECT) == "services.product.app"
+    assert application_module(Workload("m", "n", "product", "2.0", (1,)), PROJECT) == "services.product.v2_0"
+    assert application_module(Workload("m", "n", "product", "1.0", (1,)), PROJECT) == "services.product.app"
     with pytest.raises(StartError, match=r"wants the service 'stock', but there is no .*services/stock/app\.py"):
-        module_of(Workload("m", "n", "stock", "1.0", (1,)), PROJECT)
+        application_module(Workload("m", "n", "stock", "1.0", (1,)), PROJECT)
 
 
 @pytest.mark.demo
 def test_the_mesh_before_its_canaries_has_no_trace_of_them() -> None:
     """Without two virtual nodes, no route names them, and everything else is as it was."""
-    resources = read(PROJECT / "mesh")
+    resources = read_manifests(PROJECT / "mesh")
     before = without_nodes(resources, {"product-v2-vn", "customer-v15-vn"})
 
     assert len(before) == len(resources) - 2

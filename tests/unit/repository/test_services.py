@@ -12,12 +12,12 @@ import yaml
 
 from services.chassis.config import Config
 from services.chassis.peers import Peers
-from shopmesh.local.mesh.from_manifests import arguments_of, promised, read
+from shopmesh.local.mesh.from_manifests import application_arguments, read_manifests, workloads_of
 from tests.unit.repository.test_repository import ROOT, SERVICES, pyproject
 
 IN_PYTHON = [service for service in SERVICES if (ROOT / "services" / service / "app.py").exists()]
 MODULES = [f"{name}.{file.stem}" for name in IN_PYTHON for file in sorted((ROOT / "services" / name).glob("[av]*.py"))]
-WORKLOADS = promised(read(ROOT / "mesh"))
+WORKLOADS = workloads_of(read_manifests(ROOT / "mesh"))
 
 
 def lines(path: str, heading: str, item: str) -> list[str]:
@@ -30,7 +30,7 @@ def lines(path: str, heading: str, item: str) -> list[str]:
 def test_the_mesh_promises_what_is_code_and_nothing_else() -> None:
     """Each service that a virtual node names can be started, and each that can be started has one."""
     for workload in WORKLOADS:
-        arguments_of(workload, ROOT, Path("/run"))
+        application_arguments(workload, ROOT, Path("/run"))
 
     assert SERVICES == sorted({workload.service for workload in WORKLOADS})
 

@@ -10,9 +10,9 @@ import click
 
 from shopmesh.cli.options import run_folder_option
 from shopmesh.cli.output import echo_document
-from shopmesh.local.access import API_VERSIONS, LATEST, Access
+from shopmesh.local.access import API_VERSIONS, LATEST, AccessFiles
 
-UNSET = (
+UNSET_VARIABLES = (
     *("AWS_PROFILE", "AWS_DEFAULT_PROFILE"),
     *("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN"),
     *("AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ROLE_ARN", "AWS_ROLE_SESSION_NAME"),
@@ -55,7 +55,7 @@ terminal alone. Your own AWS configuration is not touched.
 )
 def env(run_dir: Path, api_version: str, shell: str) -> None:
     """Print the variables that let `aws` talk to the mesh of this machine, for `eval`."""
-    access = Access(run_dir.absolute())
+    access = AccessFiles(run_dir.absolute())
     found = access.served_endpoint()
     if found is None:
         raise click.ClickException(
@@ -68,15 +68,15 @@ def env(run_dir: Path, api_version: str, shell: str) -> None:
         "AWS_REGION": found.region,
         "SHOPMESH_ENDPOINT_URL": found.url,
     }
-    echo_document((_fish if shell == "fish" else _posix)(variables, UNSET))
+    echo_document((_format_fish if shell == "fish" else _format_posix)(variables, UNSET_VARIABLES))
 
 
-def _posix(variables: Mapping[str, str], unset: Iterable[str]) -> str:
+def _format_posix(variables: Mapping[str, str], unset: Iterable[str]) -> str:
     lines = [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
     return "\n".join([f"unset {' '.join(unset)}", *lines])
 
 
-def _fish(variables: Mapping[str, str], unset: Iterable[str]) -> str:
+def _format_fish(variables: Mapping[str, str], unset: Iterable[str]) -> str:
     # https://fishshell.com/docs/current/language.html#quotes
     quoted = {name: value.replace("\\", "\\\\").replace("'", "\\'") for name, value in variables.items()}
     lines = [f"set --erase {name}" for name in unset]

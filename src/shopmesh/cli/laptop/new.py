@@ -47,9 +47,9 @@ def new(name: str, calls: tuple[str, ...], language: str | None, canary: str | N
         changes = scaffold.version(clone, name, canary)
     else:
         changes = scaffold.service(clone, name, calls, language or scaffold.LANGUAGES[0])
-    _apply(changes, clone)
+    _apply_changes(changes, clone)
     node = next(path for path in changes.made if path.startswith("k8s/base/") and "kustomization" not in path)
-    _say_next(name, f"{Path(node).stem}-vn", canary)
+    _print_next_steps(name, f"{Path(node).stem}-vn", canary)
 
 
 @click.command(
@@ -71,7 +71,7 @@ def remove(names: tuple[str, ...], canary: str | None, allow_dirty: bool) -> Non
         raise click.UsageError("--canary is a version of one service: name one")
     clone = _clone(allow_dirty)
     changes = scaffold.without_version(clone, names[0], canary) if canary else scaffold.without_services(clone, names)
-    _apply(changes, clone)
+    _apply_changes(changes, clone)
 
 
 def _clone(allow_dirty: bool) -> Clone:
@@ -82,14 +82,14 @@ def _clone(allow_dirty: bool) -> Clone:
     return clone
 
 
-def _apply(changes: Changes, clone: Clone) -> None:
+def _apply_changes(changes: Changes, clone: Clone) -> None:
     changes.apply(clone.root)
     for mark, paths in (("+", changes.made), ("~", changes.edited), ("-", changes.removed)):
         for path in sorted(paths):
             echo(f"{mark} {path}")
 
 
-def _say_next(name: str, node: str, canary: str | None) -> None:
+def _print_next_steps(name: str, node: str, canary: str | None) -> None:
     echo()
     echo("To try:")
     lines = ["git diff", "make check test-unit"]

@@ -62,14 +62,14 @@ def up(
 ) -> None:
     """Run the whole mesh on this machine, in the foreground."""
     from shopmesh.local import summary
-    from shopmesh.local.mesh.local_mesh import Machine
+    from shopmesh.local.mesh.local_mesh import LocalMesh
     from shopmesh.local.processes.terminal import Terminal
-    from shopmesh.local.up import Options
-    from shopmesh.local.up import up as run
+    from shopmesh.local.up import UpOptions
+    from shopmesh.local.up import up as run_up
     from shopmesh.output.console import PlainConsole
 
     console = PlainConsole()
-    options = Options(
+    options = UpOptions(
         project=Path.cwd(),
         run_folder=run_dir,
         environment=dict(os.environ),
@@ -85,11 +85,11 @@ def up(
         no_auth=no_auth,
     )
 
-    def tell(machine: Machine, answered: bool) -> None:
-        summary.show(console, machine, answered, str(run_dir) if run_dir != RUN_FOLDER else None)
+    def print_summary(mesh: LocalMesh, answered: bool) -> None:
+        summary.show(console, mesh, answered, str(run_dir) if run_dir != RUN_FOLDER else None)
 
     with contextlib.closing(Terminal(console, run_dir.absolute() / "shopmesh.log")) as terminal:
-        asyncio.run(run(options, terminal, tell))
+        asyncio.run(run_up(options, terminal, print_summary))
 
 
 @click.command()
@@ -98,7 +98,7 @@ def up(
 @_run_folder
 def start(node: str, instance: int, run_dir: Path) -> None:
     """Start a workload of the running mesh: NODE is its virtual node."""
-    _ask("start", node, instance, run_dir)
+    _send_command("start", node, instance, run_dir)
 
 
 @click.command()
@@ -107,13 +107,13 @@ def start(node: str, instance: int, run_dir: Path) -> None:
 @_run_folder
 def stop(node: str, instance: int, run_dir: Path) -> None:
     """Stop a workload of the running mesh without losing a request."""
-    _ask("stop", node, instance, run_dir)
+    _send_command("stop", node, instance, run_dir)
 
 
-def _ask(command: str, node: str, instance: int, run_dir: Path) -> None:
-    from shopmesh.local.control import Request, send
+def _send_command(command: str, node: str, instance: int, run_dir: Path) -> None:
+    from shopmesh.local.control import ControlRequest, send
 
-    reply = send(run_dir.absolute() / "control.sock", Request(command, node, instance))
+    reply = send(run_dir.absolute() / "control.sock", ControlRequest(command, node, instance))
     for line in reply.done:
         echo(line)
     for warning in reply.warnings:
@@ -176,8 +176,7 @@ def demo(
     """
     import tempfile
 
-    from shopmesh.local.demo.run import Options, demo_in, demo_rollback
-    from shopmesh.local.demo.run import demo as run
+    from shopmesh.local.demo.run import DemoOptions, run_demo, run_demo_in, run_rollback_demo
     from shopmesh.output.console import PlainConsole
 
     if rollback and way_in is not None:
@@ -187,16 +186,16 @@ def demo(
     with contextlib.ExitStack() as stack:
         if way_in is not None:
             client = stack.enter_context(settings.client())
-            passed = asyncio.run(demo_in(client, _checked(way_in), Path.cwd(), rate, seconds, console))
+            passed = asyncio.run(run_demo_in(client, _check_url(way_in), Path.cwd(), rate, seconds, console))
             raise SystemExit(0 if passed else 1)
         folder = run_dir or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="shopmesh-demo-")))
-        options = Options(Path.cwd(), folder, dict(os.environ), port, api_port, rate, seconds)
-        passed = asyncio.run((demo_rollback if rollback else run)(options, console))
+        options = DemoOptions(Path.cwd(), folder, dict(os.environ), port, api_port, rate, seconds)
+        passed = asyncio.run((run_rollback_demo if rollback else run_demo)(options, console))
     if not passed:
         raise SystemExit(1)
 
 
-def _checked(url: str) -> str:
+def _check_url(url: str) -> str:
     with contextlib.suppress(ValueError):
         parts = urlsplit(url)
         if parts.scheme == "http" and parts.hostname and not parts.path.strip("/"):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from shopmesh.cli.files import file_options, given, sources, tell_skipped
+from shopmesh.cli.files import file_options, read_sources, report_skipped, template_parameters
 from shopmesh.cli.kinds import KindType
 from shopmesh.cli.output import Styled, echo
 from shopmesh.cli.settings import Settings
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from shopmesh.client import Applied, Step
     from shopmesh.documents import Given, Source
 
-CHANGED = 3
+EXIT_CHANGED = 3
 """The exit status of --exit-code when there is something to change; 1 and 2 mean that it failed."""
 
 _STYLES = {"created": "green", "updated": "yellow", "deleted": "red"}
-_WOULD = {"created": "would create", "updated": "would update", "deleted": "would delete"}
-_LINES = {"@": "cyan", "+": "green", "-": "red"}
+_DRY_RUN_VERBS = {"created": "would create", "updated": "would update", "deleted": "would delete"}
+_DIFF_STYLES = {"@": "cyan", "+": "green", "-": "red"}
 
 
 @click.command(
@@ -48,7 +48,7 @@ Exit status: 0 done, or nothing wrong; 1 it failed, and nothing was changed; 2 t
 @click.option("--diff", is_flag=True, help="Show what changes, as a diff of the manifests.")
 @click.option("--offline", is_flag=True, help="Only check the documents, without a control plane.")
 @click.option("--new", is_flag=True, help="Only if the mesh does not exist yet: one that does is left as it is.")
-@click.option("--exit-code", is_flag=True, help=f"Exit with {CHANGED} when there is something to change.")
+@click.option("--exit-code", is_flag=True, help=f"Exit with {EXIT_CHANGED} when there is something to change.")
 @click.pass_obj
 def apply(
     settings: Settings,
@@ -67,21 +67,21 @@ def apply(
         raise click.UsageError("name the documents by -f")
     if offline and (diff or exit_code or new):
         raise click.UsageError("--offline knows no mesh to compare with; leave out --diff, --exit-code and --new")
-    documents, values = sources(files), given(parameters, settings.region)
+    documents, values = read_sources(files), template_parameters(parameters, settings.region)
     if offline:
-        _check(settings, documents, values)
+        _check_offline(settings, documents, values)
         return
     with settings.client() as control_plane:
         applied = client.apply(control_plane, documents, settings.mesh, dry_run, values, new)
     if new and not applied.steps:
         echo("the mesh is there already: left as it is")
         return
-    tell_skipped(documents)
+    report_skipped(documents)
     if diff:
-        _show(client.differences(applied.before, applied.steps))
-    _tell(applied, dry_run)
+        _print_diff(client.differences(applied.before, applied.steps))
+    _print_steps(applied, dry_run)
     if exit_code and applied.changed:
-        raise SystemExit(CHANGED)
+        raise SystemExit(EXIT_CHANGED)
 
 
 @click.command(
@@ -109,30 +109,30 @@ def delete(
 ) -> None:
     """Delete resources, by KIND and NAME or by the documents that declare them."""
     from shopmesh import client
-    from shopmesh.cli.resolve_name import find
+    from shopmesh.cli.resolve_name import resolve
 
     if bool(files) == bool(kind) or bool(kind) != bool(name):
         raise click.UsageError("name what to delete, either by KIND and NAME or by -f")
-    documents = sources(files)
+    documents = read_sources(files)
     with settings.client() as control_plane:
         if kind is None or name is None:
-            values = given(parameters, settings.region)
+            values = template_parameters(parameters, settings.region)
             applied = client.delete(control_plane, documents, settings.mesh, dry_run, values)
         else:
             existing = client.everything(control_plane)
-            mesh = name if kind == "mesh" else settings.the_mesh(control_plane)
-            key = find([key for key in existing if key.mesh == mesh], kind, name)
+            mesh = name if kind == "mesh" else settings.require_mesh(control_plane)
+            key = resolve([key for key in existing if key.mesh == mesh], kind, name)
             steps = client.deletion([existing[key][0]], existing)
             applied = client.perform(control_plane, steps, dry_run)
-    tell_skipped(documents)
-    _tell(applied, dry_run)
+    report_skipped(documents)
+    _print_steps(applied, dry_run)
 
 
-def _check(settings: Settings, documents: Sequence[Source], values: Given) -> None:
+def _check_offline(settings: Settings, documents: Sequence[Source], values: Given) -> None:
     from shopmesh import client
 
     checked = client.check(documents, settings.mesh, values)
-    tell_skipped(documents)
+    report_skipped(documents)
     for note in checked.notes:
         echo(f"note: {note}", err=True)
     for resource in checked.resources:
@@ -143,20 +143,20 @@ def _check(settings: Settings, documents: Sequence[Source], values: Given) -> No
         echo("nothing to check: the files declare no resource of App Mesh", err=True)
 
 
-def _show(lines: Iterable[str]) -> None:
+def _print_diff(lines: Iterable[str]) -> None:
     for line in lines:
-        echo(Styled(line, fg=_LINES.get(line[:1]), bold=line.startswith(("---", "+++")) or None))
+        echo(Styled(line, fg=_DIFF_STYLES.get(line[:1]), bold=line.startswith(("---", "+++")) or None))
 
 
-def _tell(applied: Applied, dry_run: bool) -> None:
+def _print_steps(applied: Applied, dry_run: bool) -> None:
     for step in applied.steps:
-        echo(*_line(step, dry_run))
+        echo(*_format_step(step, dry_run))
     if not applied.steps:
         echo("nothing to do: the files declare no resource of App Mesh", err=True)
 
 
-def _line(step: Step, dry_run: bool) -> tuple[Styled, str]:
+def _format_step(step: Step, dry_run: bool) -> tuple[Styled, str]:
     from shopmesh.client import label
 
-    verb = _WOULD.get(step.verb, step.verb) if dry_run else step.verb
+    verb = _DRY_RUN_VERBS.get(step.verb, step.verb) if dry_run else step.verb
     return Styled(verb, fg=_STYLES.get(step.verb)), f" {label(step.resource.key)}"

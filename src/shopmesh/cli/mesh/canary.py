@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from shopmesh.cli.output import echo_document
-from shopmesh.cli.parameters import Seconds
+from shopmesh.cli.parameters import DurationType
 from shopmesh.cli.settings import Settings
 
 if TYPE_CHECKING:
     from shopmesh.client import Client
     from shopmesh.client.types import Canary
 
-NOT_PROMOTED = 3
-LARGEST_PLAN = 1 << 20
+EXIT_NOT_PROMOTED = 3
+MAX_PLAN_BYTES = 1 << 20
 """Bytes; a plan has ten lines."""
 _ACTIONS = {"abort": "turn back", "promote": "advance", "pause": "pause"}
 
@@ -60,7 +60,9 @@ Exit status: 0 promoted; 1 it failed; 2 the command line is wrong; 3 turned back
 @click.option("--manual", is_flag=True, default=None, help="Wait for a yes (Enter, or --promote) after each step.")
 @click.option("--patience", metavar="TIME", help="Longest wait for enough requests.  [default: ten times --every]")
 @click.option("--min-requests", type=click.IntRange(1), help="Requests that a step takes at least.  [default: 100]")
-@click.option("--lease", type=Seconds(), default="15s", show_default=True, help="Turn back when not renewed so long.")
+@click.option(
+    "--lease", type=DurationType(), default="15s", show_default=True, help="Turn back when not renewed so long."
+)
 @click.option("--route", "route_name", metavar="NAME", help="Which route, where the router has several.")
 @click.option("--abort", "action", flag_value="abort", help="Turn back now.")
 @click.option("--promote", "action", flag_value="promote", help="Go to the next step now.")
@@ -80,28 +82,28 @@ def canary(
     **given: Any,
 ) -> None:
     """Release a new version of SERVICE step by step, and turn back by itself when it fails."""
-    plan = _plan(file, given)
+    plan = _read_plan(file, given)
     if action and plan:
         raise click.UsageError(f"--{action} is for a canary that is there, and takes no plan")
     with settings.client() as client:
-        route, full_name = _route(client, settings, service, route_name, started=plan is not None)
+        route, full_name = _find_route(client, settings, service, route_name, started=plan is not None)
         owner = str(uuid.uuid4())
         if plan is not None:
             client.start_canary(route, full_name, plan, owner, lease)
         elif action == "resume":
             found = client.canary(route, "resume", owner=owner)
             if found["owner"] != owner:
-                _show(settings, found, output)
+                _print_canary(settings, found, output)
                 return
         else:
-            _show(settings, client.canary(route, _ACTIONS.get(action or "")), output)
+            _print_canary(settings, client.canary(route, _ACTIONS.get(action or "")), output)
             return
-        found = _look_after(settings, client, route, owner, output)
+        found = _supervise(settings, client, route, owner, output)
     if found["phase"] != "promoted":
-        raise SystemExit(NOT_PROMOTED)
+        raise SystemExit(EXIT_NOT_PROMOTED)
 
 
-def _plan(file: Path | None, given: dict[str, Any]) -> dict[str, Any] | None:
+def _read_plan(file: Path | None, given: dict[str, Any]) -> dict[str, Any] | None:
     """The plan of the file, with what the options say instead; None when there is neither."""
     from shopmesh.canary import plan
     from shopmesh.documents import DocumentError, only_document
@@ -112,7 +114,7 @@ def _plan(file: Path | None, given: dict[str, Any]) -> dict[str, Any] | None:
     if file is None and not options:
         return None
     try:
-        written = only_document(read_text(file, LARGEST_PLAN), str(file)) if file is not None else {}
+        written = only_document(read_text(file, MAX_PLAN_BYTES), str(file)) if file is not None else {}
         return plan.document(plan.read({**written, **options}))
     except (DocumentError, InputFileError) as error:
         raise click.UsageError(str(error)) from error
@@ -120,15 +122,15 @@ def _plan(file: Path | None, given: dict[str, Any]) -> dict[str, Any] | None:
         raise click.UsageError(f"{file}: {error}" if file is not None else f"the plan's {error}") from error
 
 
-def _route(
+def _find_route(
     client: Client, settings: Settings, service: str, route_name: str | None, started: bool
 ) -> tuple[tuple[str, ...], str]:
     """The route that is meant, and the full name of its service."""
     from shopmesh.cli.mesh.route import routes_of
-    from shopmesh.cli.resolve_name import find
+    from shopmesh.cli.resolve_name import resolve
     from shopmesh.client import read_mesh
 
-    resources = read_mesh(client, settings.the_mesh(client))
+    resources = read_mesh(client, settings.require_mesh(client))
     routes = [route.key for route in routes_of(resources, service, route_name)]
     if len(routes) > 1 and not started:
         # Of several, the one that has a canary is meant.
@@ -140,28 +142,28 @@ def _route(
     keys = [resource.key for resource in resources]
     if any(key.kind == "virtualRouter" and key.name == service for key in keys):
         return routes[0].path, service
-    return routes[0].path, find(keys, "virtualService", service).name
+    return routes[0].path, resolve(keys, "virtualService", service).name
 
 
-def _look_after(settings: Settings, client: Client, route: Sequence[str], owner: str, output: str) -> Canary:
-    from shopmesh.cli.views.canary_view import Teller
+def _supervise(settings: Settings, client: Client, route: Sequence[str], owner: str, output: str) -> Canary:
+    from shopmesh.cli.views.canary_view import CanaryView
     from shopmesh.client.canary_loop import release
     from shopmesh.output.console import PlainConsole
 
     screen = PlainConsole(stderr=output == "json", no_color=settings.color is False)
-    with Teller(screen) as teller, _interruptible():
+    with CanaryView(screen) as view, _interrupt_on_sigterm():
         try:
-            found = release(client, route, owner, teller.tell, _wait)
+            found = release(client, route, owner, view.update, _wait_for_enter)
         except KeyboardInterrupt:
             found = client.canary(route, "turn back", reason="interrupted")
-            teller.tell(found, None)
+            view.update(found, None)
     if output == "json":
         echo_document(json.dumps(found, indent=1))
     return found
 
 
 @contextlib.contextmanager
-def _interruptible() -> Iterator[None]:
+def _interrupt_on_sigterm() -> Iterator[None]:
     """A pipeline that is cancelled sends SIGTERM: the canary turns back, as after Ctrl-C."""
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -170,7 +172,7 @@ def _interruptible() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _wait(seconds: float) -> bool:
+def _wait_for_enter(seconds: float) -> bool:
     """Waits so long, or until somebody at the terminal presses Enter."""
     if not sys.stdin.isatty():
         time.sleep(seconds)
@@ -181,12 +183,12 @@ def _wait(seconds: float) -> bool:
     return bool(ready and sys.stdin.readline())
 
 
-def _show(settings: Settings, found: Canary, output: str) -> None:
+def _print_canary(settings: Settings, found: Canary, output: str) -> None:
     if output == "json":
         echo_document(json.dumps(found, indent=1))
         return
-    from shopmesh.cli.views.canary_view import Teller
+    from shopmesh.cli.views.canary_view import CanaryView
     from shopmesh.output.console import PlainConsole
 
-    with Teller(PlainConsole(no_color=settings.color is False), live=False) as teller:
-        teller.tell(found, None)
+    with CanaryView(PlainConsole(no_color=settings.color is False), live=False) as view:
+        view.update(found, None)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
-from shopmesh.cli.files import file_options, given, sources, tell_skipped
+from shopmesh.cli.files import file_options, read_sources, report_skipped, template_parameters
 from shopmesh.cli.output import echo, echo_document
 from shopmesh.cli.settings import Settings
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from shopmesh.client import Client
     from shopmesh.client import Finding as Answer
 
-_UNKNOWN: Answer = {
+_MISSING_FIELDS: Answer = {
     "code": "",
     "severity": "warning",
     "mesh": "",
@@ -63,7 +63,7 @@ def doctor(
 
     if parameters and not files:
         raise click.UsageError("--parameter is for the documents of -f")
-    found = _of_documents(settings, files, parameters, dns) if files else _of_the_mesh(settings, dns)
+    found = _check_documents(settings, files, parameters, dns) if files else _check_mesh(settings, dns)
     findings = sorted(found, key=lambda one: (one["severity"], one["mesh"], one["kind"], one["path"], one["code"]))
     if output == "json":
         echo_document(json.dumps({"findings": findings}, indent=2))
@@ -75,54 +75,54 @@ def doctor(
         raise SystemExit(1)
 
 
-def _of_documents(
+def _check_documents(
     settings: Settings, files: tuple[str, ...], parameters: tuple[str, ...], dns: bool
 ) -> Iterator[Answer]:
     from shopmesh import client
     from shopmesh.appmesh.catalogue.surroundings import UNRESOLVED_HOST_NAME, UNRESOLVED_SERVICE_NAME
     from shopmesh.cli import dns_lookup, environment_checks
 
-    documents = sources(files)
-    checked = client.check(documents, settings.mesh, given(parameters, settings.region))
-    tell_skipped(documents)
+    documents = read_sources(files)
+    checked = client.check(documents, settings.mesh, template_parameters(parameters, settings.region))
+    report_skipped(documents)
     for note in checked.notes:
         echo(f"note: {note}", err=True)
-    yield from _documents(checked.findings)
+    yield from _to_documents(checked.findings)
     if dns:
         for found, names in (
             (UNRESOLVED_HOST_NAME, environment_checks.host_names(checked.resources, ())),
             (UNRESOLVED_SERVICE_NAME, environment_checks.service_names(checked.resources)),
         ):
-            yield from _documents(environment_checks.of_names(found, names, dns_lookup.failures(names)))
+            yield from _to_documents(environment_checks.check_names(found, names, dns_lookup.failed_lookups(names)))
 
 
-def _of_the_mesh(settings: Settings, dns: bool) -> Iterator[Answer]:
+def _check_mesh(settings: Settings, dns: bool) -> Iterator[Answer]:
     from shopmesh.appmesh.catalogue.surroundings import CONTROL_PLANE_REFUSES, CONTROL_PLANE_UNREACHABLE
     from shopmesh.appmesh.store import Key
     from shopmesh.cli import environment_checks
     from shopmesh.client import ResponseError, Unreachable
 
     # Images say that they start no Envoys: others do, beside them.
-    if environment_checks.is_here(settings.endpoint_url) and not os.environ.get("SHOPMESH_WITHOUT_ENVOY"):
-        yield from _documents(_of_envoy())
-    key = environment_checks.control_plane(settings.endpoint_url)
+    if environment_checks.is_local(settings.endpoint_url) and not os.environ.get("SHOPMESH_WITHOUT_ENVOY"):
+        yield from _to_documents(_check_envoy())
+    key = environment_checks.control_plane_key(settings.endpoint_url)
     with settings.client() as client:
         try:
-            yield from _documents(_of_control_plane(settings, client))
-            mesh = settings.the_mesh(client) if settings.mesh else None
+            yield from _to_documents(_check_control_plane(settings, client))
+            mesh = settings.require_mesh(client) if settings.mesh else None
             # A control plane of an earlier version may answer fewer fields.
-            found = [cast("Answer", {**_UNKNOWN, **one}) for one in client.findings(mesh)]
+            found = [cast("Answer", {**_MISSING_FIELDS, **one}) for one in client.findings(mesh)]
             yield from found
-            if dns or environment_checks.is_here(settings.endpoint_url):
+            if dns or environment_checks.is_local(settings.endpoint_url):
                 errors = {Key(one["kind"], tuple(one["path"])) for one in found if one["severity"] == "error"}
-                yield from _documents(_of_names(client, mesh, dns, errors))
+                yield from _to_documents(_check_names(client, mesh, dns, errors))
         except Unreachable as error:
-            yield from _documents([CONTROL_PLANE_UNREACHABLE.at(key, str(error))])
+            yield from _to_documents([CONTROL_PLANE_UNREACHABLE.at(key, str(error))])
         except ResponseError as error:
-            yield from _documents([CONTROL_PLANE_REFUSES.at(key, f"says: {error.message} ({error.code})")])
+            yield from _to_documents([CONTROL_PLANE_REFUSES.at(key, f"says: {error.message} ({error.code})")])
 
 
-def _of_control_plane(settings: Settings, client: Client) -> Iterator[Finding]:
+def _check_control_plane(settings: Settings, client: Client) -> Iterator[Finding]:
     import importlib.metadata
     import time
 
@@ -131,18 +131,18 @@ def _of_control_plane(settings: Settings, client: Client) -> Iterator[Finding]:
     before = time.time()
     health = client.health()
     version = importlib.metadata.version("shopmesh")
-    yield from environment_checks.of_health(health, settings.endpoint_url, version, before, time.time())
+    yield from environment_checks.check_health(health, settings.endpoint_url, version, before, time.time())
 
 
-def _of_envoy() -> Iterator[Finding]:
+def _check_envoy() -> Iterator[Finding]:
     from shopmesh.cli import environment_checks
-    from shopmesh.local.mesh.envoy_binary import envoy_path, envoy_version, wanted_envoy
+    from shopmesh.local.mesh.envoy_binary import envoy_path, installed_envoy_version, required_envoy_version
 
     path = envoy_path()
-    yield from environment_checks.of_envoy(str(path), wanted_envoy(), envoy_version(path))
+    yield from environment_checks.check_envoy(str(path), required_envoy_version(), installed_envoy_version(path))
 
 
-def _of_names(client: Client, mesh: str | None, dns: bool, errors: Collection[Key]) -> Iterator[Finding]:
+def _check_names(client: Client, mesh: str | None, dns: bool, errors: Collection[Key]) -> Iterator[Finding]:
     """Not of virtual nodes that have an error already: their callers may not look for them by DNS."""
     from shopmesh.appmesh.catalogue.surroundings import UNRESOLVED_HOST_NAME, UNRESOLVED_SERVICE_NAME
     from shopmesh.cli import dns_lookup, environment_checks
@@ -152,11 +152,11 @@ def _of_names(client: Client, mesh: str | None, dns: bool, errors: Collection[Ke
     resources = [one for name in wanted for one in read_mesh(client, name)]
     hosts = environment_checks.host_names(resources, client.proxies())
     names = {host: key for host, key in hosts.items() if key not in errors}
-    yield from environment_checks.of_names(UNRESOLVED_HOST_NAME, names, dns_lookup.failures(names))
+    yield from environment_checks.check_names(UNRESOLVED_HOST_NAME, names, dns_lookup.failed_lookups(names))
     if dns:
         names = environment_checks.service_names(resources)
-        yield from environment_checks.of_names(UNRESOLVED_SERVICE_NAME, names, dns_lookup.failures(names))
+        yield from environment_checks.check_names(UNRESOLVED_SERVICE_NAME, names, dns_lookup.failed_lookups(names))
 
 
-def _documents(findings: Iterable[Finding]) -> Iterator[Answer]:
+def _to_documents(findings: Iterable[Finding]) -> Iterator[Answer]:
     return (cast("Answer", one.to_document()) for one in findings)

@@ -15,12 +15,12 @@ from shopmesh.cli.settings import Settings
 if TYPE_CHECKING:
     from shopmesh.documents import Declared
 
-_WORDS = re.compile(r"[^A-Za-z0-9.]+")
-_HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
-LONGEST_NAME = 120
+_NOT_PORTABLE = re.compile(r"[^A-Za-z0-9.]+")
+_CAMEL_HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
+MAX_NAME_LENGTH = 120
 
 
-class File(NamedTuple):
+class ExportFile(NamedTuple):
     """A file's name without what could lead elsewhere, and its text."""
 
     name: str
@@ -31,7 +31,7 @@ class Exported(NamedTuple):
     """What goes before all, the files, and notes for standard error."""
 
     head: str
-    files: Sequence[File]
+    files: Sequence[ExportFile]
     between: str
     notes: Sequence[str]
 
@@ -70,9 +70,9 @@ def export(settings: Settings, form: str, output: str, gateway_class: str) -> No
     """Write the running mesh as manifests, App Mesh JSON, or Gateway API."""
     from shopmesh.client import read_mesh
 
-    folder = None if output == "-" else _empty(Path(output))
+    folder = None if output == "-" else _require_empty(Path(output))
     with settings.client() as client:
-        resources = read_mesh(client, settings.the_mesh(client))
+        resources = read_mesh(client, settings.require_mesh(client))
     match form:
         case "json":
             exported = _json(resources)
@@ -98,9 +98,9 @@ def _manifests(resources: Sequence[Declared]) -> Exported:
         metadata = manifest["metadata"]
         space = metadata.get("namespace", "default")
         words = [manifest["kind"].lower(), *([] if space == "default" else [space]), metadata["name"]]
-        files.append(File("-".join(words), as_yaml([manifest])))
+        files.append(ExportFile("-".join(words), as_yaml([manifest])))
     notes = [*not_for_kubernetes(resources), *resembling(resources)]
-    return Exported("", _named(files, ".yaml"), "---\n", [f"note: {note}" for note in notes])
+    return Exported("", _unique_names(files, ".yaml"), "---\n", [f"note: {note}" for note in notes])
 
 
 def _json(resources: Sequence[Declared]) -> Exported:
@@ -110,10 +110,10 @@ def _json(resources: Sequence[Declared]) -> Exported:
     width = max(3, len(str(len(resources))))
     files = []
     for number, resource in enumerate(in_order(resources), start=1):
-        operation = _HUMP.sub("-", resource.key.kind).lower()
+        operation = _CAMEL_HUMP.sub("-", resource.key.kind).lower()
         names = "-".join(resource.key.path[1:] or resource.key.path)
-        files.append(File(f"{number:0{width}}-create-{operation}-{names}", as_json(document(resource))))
-    return Exported("", _named(files, ".json"), "", [f"note: {note}" for note in resembling(resources)])
+        files.append(ExportFile(f"{number:0{width}}-create-{operation}-{names}", as_json(document(resource))))
+    return Exported("", _unique_names(files, ".json"), "", [f"note: {note}" for note in resembling(resources)])
 
 
 def _gateway_api(resources: Sequence[Declared], gateway_class: str) -> Exported:
@@ -121,24 +121,24 @@ def _gateway_api(resources: Sequence[Declared], gateway_class: str) -> Exported:
 
     exported = gateway_api(resources, gateway_class)
     named = zip(exported.objects, exported.texts(), strict=True)
-    files = [File(written.name, text) for written, text in named]
+    files = [ExportFile(written.name, text) for written, text in named]
     notes = [f"warning: {line}" for line in exported.all_warnings()]
-    return Exported(exported.head(), _named(files, ".yaml"), "---\n", notes)
+    return Exported(exported.head(), _unique_names(files, ".yaml"), "---\n", notes)
 
 
-def _named(files: Iterable[File], suffix: str) -> list[File]:
+def _unique_names(files: Iterable[ExportFile], suffix: str) -> list[ExportFile]:
     """Names that every file system takes, each once."""
-    found: dict[str, File] = {}
+    found: dict[str, ExportFile] = {}
     for file in files:
-        plain = _WORDS.sub("-", file.name).strip("-.")[:LONGEST_NAME] or "x"
+        plain = _NOT_PORTABLE.sub("-", file.name).strip("-.")[:MAX_NAME_LENGTH] or "x"
         name, number = plain, 2
         while name.lower() in found:
             name, number = f"{plain}-{number}", number + 1
-        found[name.lower()] = File(f"{name}{suffix}", file.text)
+        found[name.lower()] = ExportFile(f"{name}{suffix}", file.text)
     return list(found.values())
 
 
-def _empty(folder: Path) -> Path:
+def _require_empty(folder: Path) -> Path:
     """A folder that holds nothing else, for apply would take all of it."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise click.ClickException(f"{folder} is there and not an empty folder; name another")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from shopmesh.appmesh.store import Key
     from shopmesh.documents import Declared
 
-Found = Sequence[tuple["Declared", dict[str, Any]]]
+ResourcesWithAnswers = Sequence[tuple["Declared", dict[str, Any]]]
 
 
 @click.command(
@@ -44,16 +44,16 @@ def get(settings: Settings, kind: str | None, name: str | None, output: str) -> 
     from shopmesh.client import read_answers
 
     with settings.client() as client:
-        found = read_answers(client, settings.the_mesh(client))
-    chosen = _chosen(found, kind, name)
+        found = read_answers(client, settings.require_mesh(client))
+    selected = _select(found, kind, name)
     match output:
         case "json":
-            answers = [answer for _, answer in chosen]
+            answers = [answer for _, answer in selected]
             echo_document(json.dumps(answers[0] if name else answers, indent=2))
         case "yaml":
-            _manifests(found, chosen)
+            _print_manifests(found, selected)
         case _:
-            _table(chosen, settings.color)
+            _print_table(selected, settings.color)
 
 
 @click.command(
@@ -73,51 +73,51 @@ def describe(settings: Settings, kind: str, name: str) -> None:
     from shopmesh.documents import as_yaml
 
     with settings.client() as client:
-        found = read_answers(client, settings.the_mesh(client))
-    [(resource, answer)] = _chosen(found, kind, name)
-    uses = {other.key: _references(other) for other, _ in found}
+        found = read_answers(client, settings.require_mesh(client))
+    [(resource, answer)] = _select(found, kind, name)
+    uses = {other.key: _referenced_keys(other) for other, _ in found}
     metadata = answer["metadata"]
     facts: dict[str, Any] = {
         "kind": kind,
         **dict(zip(KINDS[kind].parameters, resource.key.path, strict=True)),
         "arn": metadata["arn"],
         "version": metadata["version"],
-        "created": _moment(metadata["createdAt"]),
-        "updated": _moment(metadata["lastUpdatedAt"]),
+        "created": _format_time(metadata["createdAt"]),
+        "updated": _format_time(metadata["lastUpdatedAt"]),
         "status": answer["status"]["status"],
         "uses": [label(key) for key in uses[resource.key]],
         "usedBy": [label(key) for key, targets in uses.items() if resource.key in targets],
         "tags": dict(resource.tags),
         "spec": resource.spec,
     }
-    said = {name: value for name, value in facts.items() if value not in ([], {})}
-    echo_document(as_yaml([said]))
+    parts = {name: value for name, value in facts.items() if value not in ([], {})}
+    echo_document(as_yaml([parts]))
 
 
-def _chosen(found: Found, kind: str | None, name: str | None) -> Found:
-    from shopmesh.cli.resolve_name import find
+def _select(found: ResourcesWithAnswers, kind: str | None, name: str | None) -> ResourcesWithAnswers:
+    from shopmesh.cli.resolve_name import resolve
 
     if kind is None:
         return found
     if name is None:
         return [pair for pair in found if pair[0].key.kind == kind]
-    key = find([resource.key for resource, _ in found], kind, name)
+    key = resolve([resource.key for resource, _ in found], kind, name)
     return [pair for pair in found if pair[0].key == key]
 
 
-def _manifests(found: Found, chosen: Found) -> None:
+def _print_manifests(found: ResourcesWithAnswers, selected: ResourcesWithAnswers) -> None:
     from shopmesh.documents import as_yaml, manifests, not_for_kubernetes
 
-    objects = manifests([resource for resource, _ in found], {resource.key for resource, _ in chosen})
+    objects = manifests([resource for resource, _ in found], {resource.key for resource, _ in selected})
     echo_document(as_yaml(objects))
-    for note in not_for_kubernetes(resource for resource, _ in chosen):
+    for note in not_for_kubernetes(resource for resource, _ in selected):
         echo(f"note: {note}", err=True)
 
 
-def _table(chosen: Found, color: bool | None) -> None:
+def _print_table(selected: ResourcesWithAnswers, color: bool | None) -> None:
     from shopmesh.cli.views.tables import age, show, table
 
-    if not chosen:
+    if not selected:
         echo("none", err=True)
         return
     now = time.time()
@@ -125,38 +125,38 @@ def _table(chosen: Found, color: bool | None) -> None:
         (
             resource.key.kind,
             "/".join(resource.key.path[1:]) or resource.key.name,
-            _summary(resource.spec, resource.tags),
+            _summarize(resource.spec, resource.tags),
             str(answer["metadata"]["version"]),
             age(now - answer["metadata"]["lastUpdatedAt"]),
         )
-        for resource, answer in chosen
+        for resource, answer in selected
     ]
     show(table(("KIND", "NAME", "WHAT IT SAYS", "VERSION", "UPDATED"), rows, right=("VERSION", "UPDATED")), color)
 
 
-def _summary(spec: Mapping[str, Any], tags: Mapping[str, str]) -> str:
+def _summarize(spec: Mapping[str, Any], tags: Mapping[str, str]) -> str:
     """What matters most in a specification, in a few words, and what annotations say beside it."""
-    from shopmesh.cli.views.annotations_view import annotated
+    from shopmesh.cli.views.annotations_view import format_annotations
 
-    said: list[str] = []
+    parts: list[str] = []
     for listener in spec.get("listeners", []):
         port = listener["portMapping"]
-        said.append(f"{port['protocol']} {port['port']}")
+        parts.append(f"{port['protocol']} {port['port']}")
     if dns := spec.get("serviceDiscovery", {}).get("dns"):
-        said.append(f"at {dns['hostname']}")
+        parts.append(f"at {dns['hostname']}")
     if called := [backend["virtualServiceName"] for backend in backends(spec)]:
-        said.append(f"calls {', '.join(called)}")
+        parts.append(f"calls {', '.join(called)}")
     for kind, provider in spec.get("provider", {}).items():
-        said.append(f"provided by {kind} {provider[f'{kind}Name']}")
+        parts.append(f"provided by {kind} {provider[f'{kind}Name']}")
     if filtered := spec.get("egressFilter"):
-        said.append(f"egress {filtered['type']}")
+        parts.append(f"egress {filtered['type']}")
     for kind in ROUTE_KINDS:
         if action := spec.get(kind, {}).get("action"):
-            said += _action(spec[kind], action)
-    return ", ".join([*said, *annotated(tags)])
+            parts += _summarize_action(spec[kind], action)
+    return ", ".join([*parts, *format_annotations(tags)])
 
 
-def _action(route: Mapping[str, Any], action: Mapping[str, Any]) -> list[str]:
+def _summarize_action(route: Mapping[str, Any], action: Mapping[str, Any]) -> list[str]:
     match = route.get("match", {})
     path = match.get("prefix") or match.get("path", {}).get("exact") or match.get("path", {}).get("regex") or ""
     targets = [f"{target['virtualNode']}={target['weight']}" for target in action.get("weightedTargets", [])]
@@ -165,7 +165,7 @@ def _action(route: Mapping[str, Any], action: Mapping[str, Any]) -> list[str]:
     return [f"{path} → {' '.join(targets)}".strip()]
 
 
-def _references(resource: Declared) -> list[Key]:
+def _referenced_keys(resource: Declared) -> list[Key]:
     """What a resource uses; a backend is a use, although the API lets it name what is not there."""
     from shopmesh.appmesh.annotations.annotation_reader import references
     from shopmesh.appmesh.store import Key
@@ -177,5 +177,5 @@ def _references(resource: Declared) -> list[Key]:
     return list(dict.fromkeys(named))
 
 
-def _moment(seconds: float) -> str:
+def _format_time(seconds: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(seconds))

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from shopmesh.cli.output import echo, echo_document
-from shopmesh.cli.parameters import Pair, Seconds, Share
+from shopmesh.cli.parameters import DurationType, NameValueType, ShareType
 from shopmesh.cli.settings import Settings
 
 if TYPE_CHECKING:
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
     from shopmesh.load.run import Load
     from shopmesh.load.weight_watcher import Watcher
 
-LARGEST_REPORT = 256 << 20
-LARGEST_BODY = 16 << 20
+MAX_REPORT_BYTES = 256 << 20
+MAX_BODY_BYTES = 16 << 20
 
 
 @dataclass(frozen=True)
-class Asked:
+class LoadOptions:
     """The command line; times are seconds, shares from 0 to 1."""
 
     urls: tuple[str, ...]
@@ -87,7 +87,7 @@ Exit status: 0 done; 1 it failed, or what was asserted does not hold; 2 the comm
 )
 @click.argument("urls", metavar="URL...", nargs=-1, required=True)
 @click.option("--rate", default="100", show_default=True, help="Requests a second: 500, 100..1000 or 100,200,400.")
-@click.option("--for", "seconds", type=Seconds(), default="30s", show_default=True, help="How long to send.")
+@click.option("--for", "seconds", type=DurationType(), default="30s", show_default=True, help="How long to send.")
 @click.option(
     "--arrivals", type=click.Choice(["even", "poisson"]), default="even", show_default=True, help="How they come."
 )
@@ -97,7 +97,9 @@ Exit status: 0 done; 1 it failed, or what was asserted does not hold; 2 the comm
 @click.option("-H", "--header", "headers", multiple=True, metavar="NAME: VALUE", help="Sent with all requests.")
 @click.option("-d", "--data", help="Body of all requests; @FILE for that of a file.")
 @click.option("--connections", default=100, show_default=True, type=click.IntRange(1, 10_000), help="To each server.")
-@click.option("--timeout", type=Seconds(), default="10s", show_default=True, help="For an answer, since it was due.")
+@click.option(
+    "--timeout", type=DurationType(), default="10s", show_default=True, help="For an answer, since it was due."
+)
 @click.option("--insecure", is_flag=True, help="Do not verify the certificates of https servers.")
 @click.option(
     "--version-header",
@@ -108,10 +110,12 @@ Exit status: 0 done; 1 it failed, or what was asserted does not hold; 2 the comm
 )
 @click.option("--version-body", is_flag=True, help="Find the versions in the body, as the webinar's services say them.")
 @click.option("--version-pattern", metavar="REGEX", help="Find them by this: groups (service, version), or (version).")
-@click.option("--node", "nodes", type=Pair(), multiple=True, metavar="NODE=VERSION", help="What a virtual node is.")
+@click.option(
+    "--node", "nodes", type=NameValueType(), multiple=True, metavar="NODE=VERSION", help="What a virtual node is."
+)
 @click.option(
     "--expect",
-    type=Pair(),
+    type=NameValueType(),
     multiple=True,
     metavar="VERSION=PERCENT",
     help="A share, where no control plane tells it.",
@@ -119,8 +123,10 @@ Exit status: 0 done; 1 it failed, or what was asserted does not hold; 2 the comm
 @click.option("--report", "reports", multiple=True, metavar="FILE", help="Write the report, as .json or .html.")
 @click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", show_default=True)
 @click.option("--assert-split", is_flag=True, help="Fail unless every share is as set (p < 1e-5, enough requests).")
-@click.option("--assert-errors", type=Share(), metavar="SHARE", help="Fail when more requests fail, as in 0 or 0.1%.")
-@click.option("--assert-p99", type=Seconds(), metavar="DURATION", help="Fail when p99 of all requests is longer.")
+@click.option(
+    "--assert-errors", type=ShareType(), metavar="SHARE", help="Fail when more requests fail, as in 0 or 0.1%."
+)
+@click.option("--assert-p99", type=DurationType(), metavar="DURATION", help="Fail when p99 of all requests is longer.")
 @click.pass_obj
 def load(settings: Settings, /, **options: Any) -> None:
     """Send requests to URL at their planned times, and report who answered, how fast, and what failed.
@@ -134,23 +140,23 @@ def load(settings: Settings, /, **options: Any) -> None:
     from shopmesh.load.run import run
     from shopmesh.output.console import PlainConsole
 
-    asked = Asked(**options)
+    asked = LoadOptions(**options)
     for file in asked.reports:
         if Path(file).suffix not in (".json", ".html"):
             raise click.UsageError(f"--report {file}: name it .json or .html")
     promises = Promises(asked.assert_split, asked.assert_errors, asked.assert_p99)
     try:
-        what = _load(asked)
+        what = _parse_load(asked)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     screen = PlainConsole(stderr=asked.output == "json", no_color=settings.color is False)
     with contextlib.ExitStack() as stack:
-        what, watcher = _watched(settings, what, dict(asked.nodes), stack)
+        what, watcher = _with_watcher(settings, what, dict(asked.nodes), stack)
         try:
             record = run(what, watcher, display(screen))
         except LoadError as error:
             raise click.ClickException(str(error)) from error
-    _tell(settings, reported(record), promises, asked.output, asked.reports)
+    _output_report(settings, reported(record), promises, asked.output, asked.reports)
 
 
 @click.command(
@@ -173,7 +179,7 @@ def compare(settings: Settings, before: Path, after: Path) -> None:
     found = []
     for file in (before, after):
         try:
-            found.append(reported(parsed(read_text(file, LARGEST_REPORT))))
+            found.append(reported(parsed(read_text(file, MAX_REPORT_BYTES))))
         except RecordError as error:
             raise click.ClickException(f"{file} {error}") from error
     rows = [
@@ -186,7 +192,7 @@ def compare(settings: Settings, before: Path, after: Path) -> None:
         echo(f"If both failed alike, failures so unequal would be seen with p = {chance:.2g}.")
 
 
-def _load(asked: Asked) -> Load:
+def _parse_load(options: LoadOptions) -> Load:
     """What the command line asks for; raises ValueError."""
     from shopmesh.load.engine.open_loop import Limits
     from shopmesh.load.engine.plan import Plan, segments
@@ -195,28 +201,28 @@ def _load(asked: Asked) -> Load:
     from shopmesh.load.judgement.weights import given
     from shopmesh.load.run import Load
 
-    headers = [_header(text) for text in asked.headers]
-    body = _body(asked.data)
-    text = asked.version_pattern or (BODY_PATTERN if asked.version_body else None)
+    headers = [_parse_header(text) for text in options.headers]
+    body = _read_body(options.data)
+    text = options.version_pattern or (BODY_PATTERN if options.version_body else None)
     tls = ssl.create_default_context()
-    if asked.insecure:
+    if options.insecure:
         tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
     what = Load(
-        plan=Plan(segments(asked.rate, asked.seconds), asked.arrivals == "poisson", asked.seed),
-        targets=[target(url, asked.method, headers, body) for url in asked.urls],
-        weights=_numbers(asked.weights),
-        attribution=Attribution(asked.version_headers or (() if text else HEADERS), pattern(text) if text else None),
-        limits=Limits(asked.connections, timeout=asked.timeout),
+        plan=Plan(segments(options.rate, options.seconds), options.arrivals == "poisson", options.seed),
+        targets=[target(url, options.method, headers, body) for url in options.urls],
+        weights=_parse_numbers(options.weights),
+        attribution=Attribution(options.version_headers or (() if text else HEADERS), pattern(text) if text else None),
+        limits=Limits(options.connections, timeout=options.timeout),
         tls=tls,
-        expected=given([(name, _number(percent)) for name, percent in asked.expect]),
-        about=_about(asked),
+        expected=given([(name, _parse_number(percent)) for name, percent in options.expect]),
+        about=_run_metadata(options),
     )
     if what.weights and len(what.weights) != len(what.targets):
-        raise ValueError(f"--weights {asked.weights}: {len(what.targets)} URLs need as many weights")
+        raise ValueError(f"--weights {options.weights}: {len(what.targets)} URLs need as many weights")
     return what
 
 
-def _watched(
+def _with_watcher(
     settings: Settings, what: Load, nodes: dict[str, str], stack: contextlib.ExitStack
 ) -> tuple[Load, Watcher | None]:
     """A watcher of the control plane's weights, or a note why there is none: a load does without."""
@@ -225,7 +231,7 @@ def _watched(
 
     client = stack.enter_context(settings.client())
     try:
-        mesh = settings.the_mesh(client)
+        mesh = settings.require_mesh(client)
         client.splits(mesh)
     except (ClientError, click.ClickException) as error:
         reason = error.message if isinstance(error, click.ClickException) else str(error)
@@ -235,7 +241,7 @@ def _watched(
     return what, Watcher(client, mesh, nodes, what.expected)
 
 
-def _tell(settings: Settings, report: Report, promises: Promises, output: str, reports: Sequence[str]) -> None:
+def _output_report(settings: Settings, report: Report, promises: Promises, output: str, reports: Sequence[str]) -> None:
     """Prints and writes the report; exits with 1 when a promise was not kept."""
     from shopmesh.load.judgement.assertions import complaints
     from shopmesh.load.report.html import page
@@ -258,41 +264,41 @@ def _tell(settings: Settings, report: Report, promises: Promises, output: str, r
         raise SystemExit(1)
 
 
-def _about(asked: Asked) -> dict[str, str]:
+def _run_metadata(options: LoadOptions) -> dict[str, str]:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return {
         "began": time.strftime("%Y-%m-%d %H:%M:%S %z"),
         "machine": f"{platform.system()} {platform.machine()}, {cores} cores",
         "Python": platform.python_version(),
         "shopmesh": version("shopmesh"),
-        "arrivals": f"{asked.rate}/s {asked.arrivals}",
-        "seed": str(asked.seed),
-        "connections": str(asked.connections),
+        "arrivals": f"{options.rate}/s {options.arrivals}",
+        "seed": str(options.seed),
+        "connections": str(options.connections),
     }
 
 
-def _header(text: str) -> tuple[str, str]:
+def _parse_header(text: str) -> tuple[str, str]:
     name, sign, value = text.partition(":")
     if not sign:
         raise ValueError(f"{text!r} is no header: write NAME: VALUE")
     return name.strip(), value.strip()
 
 
-def _body(text: str | None) -> bytes:
+def _read_body(text: str | None) -> bytes:
     if text is None:
         return b""
     if not text.startswith("@"):
         return text.encode()
     from shopmesh.files.input_files import read_bytes
 
-    return read_bytes(Path(text[1:]), LARGEST_BODY)
+    return read_bytes(Path(text[1:]), MAX_BODY_BYTES)
 
 
-def _numbers(text: str | None) -> list[float]:
-    return [_number(part) for part in text.split(",")] if text else []
+def _parse_numbers(text: str | None) -> list[float]:
+    return [_parse_number(part) for part in text.split(",")] if text else []
 
 
-def _number(text: str) -> float:
+def _parse_number(text: str) -> float:
     try:
         return float(text.strip().removesuffix("%"))
     except ValueError:

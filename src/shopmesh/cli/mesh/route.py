@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from shopmesh.documents import Declared
 
 
-def _weights(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, int]:
+def _parse_weights(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, int]:
     named: dict[str, int] = {}
     for value in values:
         try:
@@ -47,7 +47,7 @@ are shared by the other targets as they shared before; together they are always 
 """
 )
 @click.argument("service")
-@click.argument("weights", nargs=-1, metavar="[NODE=WEIGHT]...", callback=_weights)
+@click.argument("weights", nargs=-1, metavar="[NODE=WEIGHT]...", callback=_parse_weights)
 @click.option("--route", "route_name", metavar="NAME", help="Which route, where the router has several.")
 @click.option("--wait/--no-wait", default=True, show_default=True, help="Wait until every Envoy has it.")
 @click.option("--timeout", default=10.0, show_default=True, type=click.FloatRange(0.1, 60), help="Seconds to wait.")
@@ -59,31 +59,31 @@ def route(
     from shopmesh.client import label, read_mesh
 
     with settings.client() as client:
-        resources = read_mesh(client, settings.the_mesh(client))
+        resources = read_mesh(client, settings.require_mesh(client))
         routes = routes_of(resources, service, route_name)
         if not weights:
-            _show(routes, settings)
+            _print_weights(routes, settings)
             return
         if len(routes) > 1:
             names = ", ".join(resource.key.name for resource in routes)
             raise click.ClickException(f"{service} has several routes ({names}); name one with --route")
-        changed = _changed(routes[0], weights, [r.key for r in resources if r.key.kind == "virtualNode"])
+        changed = _with_weights(routes[0], weights, [r.key for r in resources if r.key.kind == "virtualNode"])
         if changed == routes[0].spec:
             echo(f"unchanged {label(routes[0].key)}")
             return
-        _set(client, routes[0], changed, timeout if wait else None)
+        _update_route(client, routes[0], changed, timeout if wait else None)
 
 
 def routes_of(resources: Sequence[Declared], service: str, route_name: str | None) -> list[Declared]:
     """The routes of a service or router, or the one of that name; raises `click.ClickException` where there is none."""
-    from shopmesh.cli.resolve_name import find
+    from shopmesh.cli.resolve_name import resolve
 
     keys = [resource.key for resource in resources]
     routers = [key for key in keys if key.kind == "virtualRouter" and key.name == service]
     if routers:
         router = routers[0].name
     else:
-        key = find(keys, "virtualService", service)
+        key = resolve(keys, "virtualService", service)
         provider = next(resource for resource in resources if resource.key == key).spec.get("provider", {})
         if "virtualRouter" not in provider:
             node = provider.get("virtualNode", {}).get("virtualNodeName")
@@ -99,7 +99,7 @@ def routes_of(resources: Sequence[Declared], service: str, route_name: str | Non
     return named
 
 
-def _changed(resource: Declared, weights: dict[str, int], nodes: Sequence[Key]) -> dict[str, Any]:
+def _with_weights(resource: Declared, weights: dict[str, int], nodes: Sequence[Key]) -> dict[str, Any]:
     """The route's specification with the new weights; a node that was no target yet becomes one."""
     spec = copy.deepcopy(dict(resource.spec))
     targets = weighted_targets(spec)
@@ -123,7 +123,7 @@ def _changed(resource: Declared, weights: dict[str, int], nodes: Sequence[Key]) 
     return spec
 
 
-def _set(client: Client, resource: Declared, spec: dict[str, Any], timeout: float | None) -> None:
+def _update_route(client: Client, resource: Declared, spec: dict[str, Any], timeout: float | None) -> None:
     from dataclasses import replace
 
     from shopmesh.client import label
@@ -134,10 +134,10 @@ def _set(client: Client, resource: Declared, spec: dict[str, Any], timeout: floa
     weights = " ".join(f"{target['virtualNode']}={target['weight']}" for target in weighted_targets(spec))
     echo(Styled("updated", fg="yellow"), f" {label(resource.key)}: {weights}")
     if timeout is not None:
-        _report(client.wait_converged(revision, timeout), timeout)
+        _report_convergence(client.wait_converged(revision, timeout), timeout)
 
 
-def _report(change: Change, timeout: float) -> None:
+def _report_convergence(change: Change, timeout: float) -> None:
     if not change["converged"]:
         late = ", ".join(name for name, milliseconds in change["proxies"].items() if milliseconds is None)
         raise click.ClickException(
@@ -152,8 +152,8 @@ def _report(change: Change, timeout: float) -> None:
     echo(f"{envoys} it, the last after {change['milliseconds'] or 0:.1f} ms")
 
 
-def _show(routes: Sequence[Declared], settings: Settings) -> None:
-    from shopmesh.cli.views.annotations_view import annotated
+def _print_weights(routes: Sequence[Declared], settings: Settings) -> None:
+    from shopmesh.cli.views.annotations_view import format_annotations
     from shopmesh.cli.views.tables import percent, show, table
 
     rows = []
@@ -166,5 +166,5 @@ def _show(routes: Sequence[Declared], settings: Settings) -> None:
             rows.append((name, target["virtualNode"], str(target["weight"]), share))
     show(table(("ROUTE", "VIRTUAL NODE", "WEIGHT", "SHARE"), rows, right=("WEIGHT", "SHARE")), settings.color)
     for resource in routes:
-        for said in annotated(resource.tags):
+        for said in format_annotations(resource.tags):
             echo(f"{'/'.join(resource.key.path[1:])}: {said}")

@@ -12,7 +12,7 @@ from shopmesh.cli.output import echo_document
 from shopmesh.cli.settings import Settings
 
 if TYPE_CHECKING:
-    from shopmesh.cli.views.status_view import Glance
+    from shopmesh.cli.views.status_view import MeshStatus
     from shopmesh.client import Client
 
 REFRESH_SECONDS = 1.0
@@ -42,22 +42,22 @@ def status(settings: Settings, watch: bool, window: float, output: str) -> None:
     if watch and (output == "json" or not console(settings.color).is_terminal):
         raise click.UsageError("--watch needs a terminal and a table; without it, call `status` again and again")
     with settings.client() as client:
-        mesh = settings.the_mesh(client)
+        mesh = settings.require_mesh(client)
         if watch:
             _watch(client, mesh, window, settings)
             return
-        seen = _look(client, mesh, window)
+        found = _read_status(client, mesh, window)
         if output == "json":
-            echo_document(json.dumps(seen.document(), indent=2))
+            echo_document(json.dumps(found.to_document(), indent=2))
         else:
-            show(render(seen, console(settings.color).width), settings.color)
+            show(render(found, console(settings.color).width), settings.color)
 
 
-def _look(client: Client, mesh: str, window: float) -> Glance:
-    from shopmesh.cli.views.status_view import Glance
+def _read_status(client: Client, mesh: str, window: float) -> MeshStatus:
+    from shopmesh.cli.views.status_view import MeshStatus
     from shopmesh.client import read_mesh
 
-    return Glance(
+    return MeshStatus(
         mesh=mesh,
         endpoint=client.endpoint_url,
         resources=read_mesh(client, mesh),
@@ -80,7 +80,7 @@ def _watch(client: Client, mesh: str, window: float, settings: Settings) -> None
         with Live(console=console(settings.color), auto_refresh=False, screen=True) as live:
             while True:
                 try:
-                    live.update(render(_look(client, mesh, window), live.console.width), refresh=True)
+                    live.update(render(_read_status(client, mesh, window), live.console.width), refresh=True)
                 except Unreachable as error:
                     live.update(Text(f"{error} (trying again)", style="red"), refresh=True)
                 time.sleep(REFRESH_SECONDS)

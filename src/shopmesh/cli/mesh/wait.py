@@ -35,12 +35,12 @@ def wait(settings: Settings, instance: str, gone: bool, timeout: float) -> None:
     """Wait until INSTANCE is ready and known to all of its callers, or is gone from them."""
     deadline = time.monotonic() + timeout
     with settings.client() as client:
-        mesh = settings.the_mesh(client)
+        mesh = settings.require_mesh(client)
         while _is_endpoint(client, mesh, instance) == gone:
             if time.monotonic() > deadline:
-                raise click.ClickException(_why(client, mesh, instance, gone, timeout))
+                raise click.ClickException(_explain_timeout(client, mesh, instance, gone, timeout))
             time.sleep(_POLL_SECONDS)
-        if not _confirmed(client, max(deadline - time.monotonic(), 1.0)):
+        if not _wait_confirmed(client, max(deadline - time.monotonic(), 1.0)):
             raise click.ClickException(f"not every Envoy has confirmed it after {timeout:g} s: see `shopmesh status`")
     echo(f"{instance} {'is gone from its callers' if gone else 'takes requests'}")
 
@@ -51,7 +51,7 @@ def _is_endpoint(client: Client, mesh: str, instance: str) -> bool:
     )
 
 
-def _confirmed(client: Client, timeout: float) -> bool:
+def _wait_confirmed(client: Client, timeout: float) -> bool:
     """Whether every Envoy has what the mesh is now."""
     from shopmesh.client import ResponseError
 
@@ -62,7 +62,7 @@ def _confirmed(client: Client, timeout: float) -> bool:
         return True
 
 
-def _why(client: Client, mesh: str, instance: str, gone: bool, timeout: float) -> str:
+def _explain_timeout(client: Client, mesh: str, instance: str, gone: bool, timeout: float) -> str:
     if gone:
         return f"{instance} is still an endpoint after {timeout:g} s: stop it, or have it say that it is not ready"
     known = [proxy for proxy in client.proxies() if (proxy["mesh"], proxy["instance"]) == (mesh, instance)]

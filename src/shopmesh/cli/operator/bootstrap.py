@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from shopmesh.xds.bootstrap.environment import Resource
     from shopmesh.xds.node import ProxyNode
 
-LARGEST_OVERRIDES = 1 << 20
+MAX_OVERRIDES_BYTES = 1 << 20
 
 
 @click.command(
@@ -95,16 +95,16 @@ def bootstrap(
 
     environ = os.environ
     try:
-        of = _resource(settings, node) or environment.resource(environ)
+        of = _parse_resource(settings, node) or environment.resource(environ)
         endpoint = environment.control_plane(environ)
         host, port = endpoint if isinstance(endpoint, tuple) else ("127.0.0.1", 18000)
-        options = environment.options(environ, of, _load)
+        options = environment.options(environ, of, _read_overrides)
         if xds_socket is not None and (xds_host is not None or xds_port is not None):
             raise click.UsageError("--xds-socket is instead of --xds-host and --xds-port: give one of them")
         if any(given is not None for given in (xds_socket, xds_host, xds_port)):
             options = replace(options, xds_socket=xds_socket)
         document = written(
-            _proxy(of, instance, address, environment.service_cluster(environ)),
+            _proxy_node(of, instance, address, environment.service_cluster(environ)),
             xds_host or host,
             xds_port or port,
             admin_port or environment.Environment(environ).port("ENVOY_ADMIN_ACCESS_PORT"),
@@ -120,7 +120,7 @@ def bootstrap(
     echo_document(json.dumps(document, indent=2))
 
 
-def _resource(settings: Settings, node: str | None) -> Resource | None:
+def _parse_resource(settings: Settings, node: str | None) -> Resource | None:
     from shopmesh.xds.bootstrap.environment import Resource
     from shopmesh.xds.node import KINDS
 
@@ -132,7 +132,9 @@ def _resource(settings: Settings, node: str | None) -> Resource | None:
     return Resource(settings.mesh or "shopmesh", kind, name)
 
 
-def _proxy(of: Resource | None, instance: str | None, address: str | None, cluster: str | None) -> ProxyNode | None:
+def _proxy_node(
+    of: Resource | None, instance: str | None, address: str | None, cluster: str | None
+) -> ProxyNode | None:
     from shopmesh.xds.node import ProxyNode
 
     if of is None:
@@ -146,14 +148,14 @@ def _proxy(of: Resource | None, instance: str | None, address: str | None, clust
     )
 
 
-def _load(path: str) -> dict[str, Any]:
+def _read_overrides(path: str) -> dict[str, Any]:
     """A file of a sidecar's configuration, YAML or JSON."""
     from shopmesh.documents import DocumentError, only_document
     from shopmesh.files.input_files import InputFileError, read_text
     from shopmesh.xds.bootstrap import BootstrapError
 
     try:
-        document = only_document(read_text(Path(path), LARGEST_OVERRIDES), path)
+        document = only_document(read_text(Path(path), MAX_OVERRIDES_BYTES), path)
     except OSError as error:
         raise BootstrapError(f"cannot read {path}: {error.strerror}") from error
     except (DocumentError, InputFileError) as error:

@@ -35,13 +35,13 @@ def host_policy_options(command: Callable[..., Any]) -> Callable[..., Any]:
         show_envvar=True,
         help="Let documents patch what Envoy gets; a patch can run code, and read and write files, where Envoy runs.",
     )
-    access_logs = _folders(
+    access_logs = _folder_option(
         "--access-log-folder",
         "access_log_folders",
         "SHOPMESH_ACCESS_LOG_FOLDERS",
         "Let documents write access logs to files below; /dev/stdout, /dev/stderr and /dev/null always are allowed.",
     )
-    certificates = _folders(
+    certificates = _folder_option(
         "--certificate-folder",
         "certificate_folders",
         "SHOPMESH_CERTIFICATE_FOLDERS",
@@ -51,7 +51,9 @@ def host_policy_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return decorated
 
 
-def _folders(option: str, name: str, variable: str, text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def _folder_option(
+    option: str, name: str, variable: str, text: str
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     return click.option(
         option,
         name,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from shopmesh.cli.files import sources
+from shopmesh.cli.files import read_sources
 from shopmesh.cli.output import echo, echo_document
 from shopmesh.cli.settings import Settings
 
@@ -52,8 +52,8 @@ def inject(settings: Settings, files: tuple[str, ...], mode: str, from_cluster: 
     from shopmesh.kubernetes.injection.workloads import injected
 
     try:
-        known, namespaces = asyncio.run(_cluster()) if from_cluster else ({}, {})
-        found = injected(sources(files), mode, settings.mesh or "shopmesh", known, namespaces)
+        known, namespaces = asyncio.run(_read_cluster()) if from_cluster else ({}, {})
+        found = injected(read_sources(files), mode, settings.mesh or "shopmesh", known, namespaces)
     except (KubernetesApiError, DocumentError) as error:
         raise click.ClickException(str(error)) from error
     for note in found.notes:
@@ -61,7 +61,7 @@ def inject(settings: Settings, files: tuple[str, ...], mode: str, from_cluster: 
     echo_document(as_yaml(found.documents))
 
 
-async def _cluster() -> tuple[Mapping[ObjectName, Document], Mapping[str, Labels]]:
+async def _read_cluster() -> tuple[Mapping[ObjectName, Document], Mapping[str, Labels]]:
     """Its meshes, nodes and gateways, and the labels of its namespaces."""
     from shopmesh.documents.names import ObjectName
     from shopmesh.kubernetes.api.client import ApiServer

@@ -37,11 +37,11 @@ def keys(credentials: Path, xds_token: Path) -> None:
     """Make the API's credentials and the token for xDS, by chance; what is there is left alone."""
     from shopmesh.server.config import new_credentials
 
-    _made(credentials, new_credentials(), _OWNER)
-    _made(xds_token, secrets.token_hex(32), _OWNER_AND_GROUP)
+    _create(credentials, new_credentials(), _OWNER)
+    _create(xds_token, secrets.token_hex(32), _OWNER_AND_GROUP)
 
 
-def _made(path: Path, content: str, mode: int) -> None:
+def _create(path: Path, content: str, mode: int) -> None:
     try:
         create_file(path, content, mode)
     except FileExistsError:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from shopmesh.cli.files import sources
+from shopmesh.cli.files import read_sources
 from shopmesh.cli.operator.host_policy import host_policy_options
 from shopmesh.cli.options import no_auth_option, run_folder_option
 from shopmesh.cli.output import echo
@@ -22,7 +22,7 @@ from shopmesh.files.private_files import XDS_TOKEN, ensure_token_file, make_priv
 if TYPE_CHECKING:
     from shopmesh.appmesh.host_policy import HostPolicy
     from shopmesh.kubernetes.control_plane import Cluster
-    from shopmesh.local.access import Access
+    from shopmesh.local.access import AccessFiles
     from shopmesh.server.config import Config
     from shopmesh.server.control_plane import Bound
 
@@ -143,7 +143,7 @@ def serve(
     """Run the control plane: the App Mesh API for clients, xDS for Envoys."""
     # gRPC's C core writes lines of its own to standard error, beside the one that says what to do.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
-    from shopmesh.local.access import Access
+    from shopmesh.local.access import AccessFiles
     from shopmesh.output.logs import log_to_stderr
     from shopmesh.server.config import Config, ConfigError
     from shopmesh.server.control_plane import run
@@ -157,11 +157,11 @@ def serve(
         raise click.UsageError("--no-auth takes unsigned requests: leave it out, or --credentials and --kubernetes")
     log_to_stderr()
 
-    access = None if credentials or kubernetes else Access(run_dir.absolute())
+    access = None if credentials or kubernetes else AccessFiles(run_dir.absolute())
 
     def ready(bound: Bound) -> None:
         if access is not None:
-            _publish(access, host, bound.api_port, region)
+            _publish_endpoint(access, host, bound.api_port, region)
         if no_auth:
             log.warning("--no-auth: every program and every user of this machine may read and change the mesh")
         xds = xds_socket or f"{xds_host}:{bound.xds_port}"
@@ -169,9 +169,9 @@ def serve(
         echo(f"App Mesh API on http://{host}:{bound.api_port}, xDS on {xds}{token}", err=True)
 
     try:
-        keys = _keys(credentials, access)
+        keys = _read_keys(credentials, access)
         if not (kubernetes or insecure or xds_socket or xds_token_file):
-            xds_token_file = _own_token(run_dir)
+            xds_token_file = _ensure_token(run_dir)
         config = Config(
             host=host,
             api_port=api_port,
@@ -188,13 +188,13 @@ def serve(
             in_cluster=kubernetes,
             api_hosts=api_hosts,
         )
-        cluster = _cluster(namespace, name, xds_audience, start, webhook_port, replicas) if kubernetes else None
-        asyncio.run(run(_control_plane(config, cluster), ready))
+        cluster = _cluster_config(namespace, name, xds_audience, start, webhook_port, replicas) if kubernetes else None
+        asyncio.run(run(_serve(config, cluster), ready))
     except (ConfigError, StoreError) as error:
         raise click.ClickException(str(error)) from error
 
 
-def _own_token(run_folder: Path) -> Path:
+def _ensure_token(run_folder: Path) -> Path:
     """The token of the run folder, where the user names no other."""
     path = run_folder / XDS_TOKEN
     try:
@@ -207,7 +207,7 @@ def _own_token(run_folder: Path) -> Path:
     return path
 
 
-def _keys(credentials: Path | None, access: Access | None) -> Mapping[str, str]:
+def _read_keys(credentials: Path | None, access: AccessFiles | None) -> Mapping[str, str]:
     """The keys that requests must be signed with; in a cluster they come from there."""
     from shopmesh.server.config import read_credentials
 
@@ -216,7 +216,7 @@ def _keys(credentials: Path | None, access: Access | None) -> Mapping[str, str]:
     return access.create_key() if access is not None else {}
 
 
-def _publish(access: Access, host: str, api_port: int, region: str) -> None:
+def _publish_endpoint(access: AccessFiles, host: str, api_port: int, region: str) -> None:
     from shopmesh.local.access import ServedEndpoint
 
     reached_by = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
@@ -227,7 +227,7 @@ def _publish(access: Access, host: str, api_port: int, region: str) -> None:
         log.warning("`shopmesh env` will not find this control plane: %s", error)
 
 
-def _control_plane(config: Config, cluster: Cluster | None) -> AbstractAsyncContextManager[Bound]:
+def _serve(config: Config, cluster: Cluster | None) -> AbstractAsyncContextManager[Bound]:
     if cluster is None:
         from shopmesh.server.control_plane import serving
 
@@ -237,7 +237,7 @@ def _control_plane(config: Config, cluster: Cluster | None) -> AbstractAsyncCont
     return serving_cluster(config, cluster)
 
 
-def _cluster(
+def _cluster_config(
     namespace: str | None,
     name: str | None,
     audience: str,
@@ -255,7 +255,7 @@ def _cluster(
     # A folder that holds nothing is a mesh that others bring.
     there = [str(start)] if start is not None and start.is_dir() and any(start.glob("*.yaml")) else []
     try:
-        manifests = [dict(source.value) for source in sources(there)]
+        manifests = [dict(source.value) for source in read_sources(there)]
     except (DocumentError, InputFileError, OSError) as error:
         raise click.ClickException(str(error)) from error
     try:

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping
 from shopmesh.appmesh.annotations import PREFIX
 from shopmesh.appmesh.annotations.tag_chunks import texts
 
-LONGEST = 80
+MAX_LENGTH = 80
 
 
-def annotated(tags: Mapping[str, str]) -> Iterator[str]:
+def format_annotations(tags: Mapping[str, str]) -> Iterator[str]:
     """`mirror: product-v2-vn 10%`, one after another; what is long is cut."""
     for name, text in texts(tags).items():
         if name.startswith(PREFIX):
-            yield f"{name.removeprefix(PREFIX)}: {text if len(text) <= LONGEST else text[:LONGEST] + '…'}"
+            yield f"{name.removeprefix(PREFIX)}: {text if len(text) <= MAX_LENGTH else text[:MAX_LENGTH] + '…'}"

@@ -19,13 +19,13 @@ _ENDED = {
 }
 
 
-class Teller:
+class CanaryView:
     """Prints what is new at each look; the line that lives needs a terminal."""
 
     def __init__(self, console: Console, live: bool = True) -> None:
         self._console = console
         self._status = console.status("") if live and console.is_terminal else None
-        self._told = 0
+        self._stages_shown = 0
         self._state: Any = None
 
     def __enter__(self) -> Self:
@@ -37,29 +37,29 @@ class Teller:
         if self._status is not None:
             self._status.stop()
 
-    def tell(self, found: Canary, verdict: Verdict | None) -> None:
+    def update(self, found: Canary, verdict: Verdict | None) -> None:
         """What happened since the last time."""
         if self._state is None:
-            self._say((found["service"], "bold"), f": {found['plan']['to']}, {_bounds(found)}")
-        for past in found["history"][self._told :]:
-            self._say(f"  {past['stage']:>6}  {_past(past)}")
-        self._told = len(found["history"])
+            self._print((found["service"], "bold"), f": {found['plan']['to']}, {_format_limits(found)}")
+        for past in found["history"][self._stages_shown :]:
+            self._print(f"  {past['stage']:>6}  {_format_past_stage(past)}")
+        self._stages_shown = len(found["history"])
         state = (found["stage"], found["phase"], found["paused"])
         if state != self._state:
             self._state = state
             if found["phase"] != "running":
-                self._say(_ENDED[found["phase"]], f": {found['reason']}")
-                self._say(f"{found['plan']['to']} gets {_left(found)}")
+                self._print(_ENDED[found["phase"]], f": {found['reason']}")
+                self._print(f"{found['plan']['to']} gets {_format_share(found)}")
             elif self._status is None:
-                self._say(f"  {found['called']:>6}  {'paused' if found['paused'] else 'begins'}")
+                self._print(f"  {found['called']:>6}  {'paused' if found['paused'] else 'begins'}")
         if self._status is not None and found["phase"] == "running":
-            self._status.update(Text(_now(found, verdict)))
+            self._status.update(Text(_format_current_stage(found, verdict)))
 
-    def _say(self, *parts: str | tuple[str, str]) -> None:
+    def _print(self, *parts: str | tuple[str, str]) -> None:
         self._console.print(Text.assemble(*parts), soft_wrap=True)
 
 
-def _bounds(found: Canary) -> str:
+def _format_limits(found: Canary) -> str:
     plan = found["plan"]
     steps = ", ".join(str(step) for step in (*plan["steps"], 100))
     bounds = [f"errors up to {plan['maxErrorRate']}"] if plan["maxErrorRate"] else []
@@ -67,29 +67,32 @@ def _bounds(found: Canary) -> str:
     return f"{steps} %" + (f"; {', '.join(bounds)}" if bounds else "")
 
 
-def _past(past: PastStage) -> str:
+def _format_past_stage(past: PastStage) -> str:
     taken = f"{past['until'] - past['since']:.0f} s"
     if "canary" not in past:
         return f"{taken}: {past['verdict']}"
-    return f"{taken}, canary {_seen(past['canary'])}, stable {_seen(past['stable'])}: {past['verdict']}"
+    return (
+        f"{taken}, canary {_format_counts(past['canary'])}, stable {_format_counts(past['stable'])}: {past['verdict']}"
+    )
 
 
-def _now(found: Canary, verdict: Verdict | None) -> str:
+def _format_current_stage(found: Canary, verdict: Verdict | None) -> str:
     seconds = found["now"] - found["since"]
     seen = found["seen"]
-    text = f"{found['called']}  {seconds:.0f} s, canary {_seen(seen['canary'])}, stable {_seen(seen['stable'])}"
+    counts = f"canary {_format_counts(seen['canary'])}, stable {_format_counts(seen['stable'])}"
+    text = f"{found['called']}  {seconds:.0f} s, {counts}"
     if verdict is not None:
         ready = verdict.action == "go on" and found["plan"]["manual"]
         text += ": Enter or --promote goes on" if ready else f": {verdict.reason}"
     return text + (" (paused)" if found["paused"] else "")
 
 
-def _seen(seen: Seen) -> str:
+def _format_counts(seen: Seen) -> str:
     p99 = "" if seen["p99"] is None else f" (p99 {seen['p99']:g} ms)"
     return f"{seen['errors']} of {seen['requests']} failed{p99}"
 
 
-def _left(found: Canary) -> str:
+def _format_share(found: Canary) -> str:
     if found["phase"] == "stopped":
         return "what the route says now"
     return "all requests" if found["phase"] == "promoted" else "none; the weights are those from before"

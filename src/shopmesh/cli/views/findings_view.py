@@ -18,21 +18,21 @@ def render(subject: str, findings: Sequence[Finding]) -> RenderableType:
     for severity, style in STYLES.items():
         group = [one for one in findings if one["severity"] == severity]
         if group:
-            parts += ["", Text(counted(group), style=f"bold {style}")]
+            parts += ["", Text(count_by_severity(group), style=f"bold {style}")]
         for one in group:
-            parts += ["", *told([one]), Text(f"    see: {one['docs']}")]
+            parts += ["", *format_findings([one]), Text(f"    see: {one['docs']}")]
     if not findings:
         parts.append(Text("nothing is wrong", style="green"))
     return Group(*parts)
 
 
-def counted(findings: Sequence[Finding]) -> str:
+def count_by_severity(findings: Sequence[Finding]) -> str:
     """`2 errors, 1 warning`."""
     counts = {severity: sum(one["severity"] == severity for one in findings) for severity in STYLES}
     return ", ".join(f"{count} {severity}{'s' if count > 1 else ''}" for severity, count in counts.items() if count)
 
 
-def told(findings: Sequence[Finding]) -> Iterator[Text]:
+def format_findings(findings: Sequence[Finding]) -> Iterator[Text]:
     """What and where, why it hurts, and what to do: three lines each."""
     for one in findings:
         mark = (f"{one['severity']} {one['code']}", STYLES[one["severity"]])

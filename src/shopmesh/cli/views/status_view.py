@@ -10,8 +10,8 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from shopmesh.cli.views.findings_view import counted, told
-from shopmesh.cli.views.tables import age, fitting, percent, table
+from shopmesh.cli.views.findings_view import count_by_severity, format_findings
+from shopmesh.cli.views.tables import age, fit_columns, percent, table
 from shopmesh.client import Finding, Proxy, Splits, Target
 from shopmesh.documents import Declared, restored
 
@@ -19,15 +19,15 @@ COLUMNS = (
     *("SERVICE", "NODE", "VERSION", "WEIGHT", "SEEN", "95 %", "REQUESTS", "ERRORS", "RETRIES", "P50", "P99"),
     "PROXIES",
 )
-SPARE = ("P50", "95 %", "RETRIES", "P99", "VERSION", "REQUESTS")
+OPTIONAL_COLUMNS = ("P50", "95 %", "RETRIES", "P99", "VERSION", "REQUESTS")
 """What a narrow terminal can do without, least needed first; -o json has it all."""
 
-MOST_FINDINGS = 5
+MAX_FINDINGS = 5
 
 CLUSTER_DOMAIN = ".svc.cluster.local"
 VERSION_LABEL = "app.kubernetes.io/version"
 
-_NONE: Target = {
+_NO_TRAFFIC: Target = {
     "virtualNode": "",
     "port": None,
     "weight": 100,
@@ -43,7 +43,7 @@ _NONE: Target = {
 
 
 @dataclass(frozen=True)
-class Glance:
+class MeshStatus:
     """What was answered at one moment."""
 
     mesh: str
@@ -53,7 +53,7 @@ class Glance:
     proxies: Sequence[Proxy]
     findings: Sequence[Finding]
 
-    def document(self) -> dict[str, Any]:
+    def to_document(self) -> dict[str, Any]:
         """The same for programs."""
         replicas = {"replicas": self.splits["replicas"]} if "replicas" in self.splits else {}
         return {
@@ -66,48 +66,48 @@ class Glance:
         }
 
 
-def render(glance: Glance, width: int) -> RenderableType:
+def render(status: MeshStatus, width: int) -> RenderableType:
     """Services, then proxies, then findings, in lines of at most `width` characters where that can be."""
-    window = f"{glance.splits['window']:g} s"
+    window = f"{status.splits['window']:g} s"
     parts: list[RenderableType] = [
-        Text.assemble(("mesh ", "bold"), glance.mesh, "  at ", glance.endpoint, f"  over the last {window}"),
-        *_missing(glance.splits),
+        Text.assemble(("mesh ", "bold"), status.mesh, "  at ", status.endpoint, f"  over the last {window}"),
+        *_missing_replicas(status.splits),
         "",
-        _services(glance, width),
+        _services_table(status, width),
         "",
-        _proxies(glance.proxies),
+        _proxies_table(status.proxies),
         "",
-        *_findings(glance.findings),
+        *_first_findings(status.findings),
     ]
     return Group(*parts)
 
 
-def _missing(splits: Splits) -> Iterator[RenderableType]:
+def _missing_replicas(splits: Splits) -> Iterator[RenderableType]:
     """How many replicas of the control plane this is from, where that is not all of them."""
     replicas = splits.get("replicas", {"asked": 1, "answered": 1})
     if (answered := replicas["answered"]) < (asked := replicas["asked"]):
         yield Text(f"only {answered} of {asked} replicas of the control plane answered", style="yellow")
 
 
-def _services(glance: Glance, width: int) -> RenderableType:
-    rows = list(_targets(glance))
+def _services_table(status: MeshStatus, width: int) -> RenderableType:
+    rows = list(_target_rows(status))
     if not rows:
         return Text("no virtual service yet: `shopmesh apply -f mesh/` loads the demo's")
-    columns, cells = fitting(COLUMNS, rows, width, SPARE)
+    columns, cells = fit_columns(COLUMNS, rows, width, OPTIONAL_COLUMNS)
     return table(columns, cells, right=COLUMNS[3:-1])
 
 
-def _targets(glance: Glance) -> Iterator[tuple[str | Text, ...]]:
+def _target_rows(status: MeshStatus) -> Iterator[tuple[str | Text, ...]]:
     """A row a target of each service, sorted by service; its name stands in the first of its rows only."""
-    versions = {resource.key.name: _version(resource) for resource in glance.resources}
-    routed = {split["virtualService"] for split in glance.splits["splits"]}
+    versions = {resource.key.name: _service_version(resource) for resource in status.resources}
+    routed = {split["virtualService"] for split in status.splits["splits"]}
     found: list[tuple[str, str, list[Target]]] = [
-        (split["virtualService"], split["route"], split["targets"]) for split in glance.splits["splits"]
+        (split["virtualService"], split["route"], split["targets"]) for split in status.splits["splits"]
     ]
-    for resource in glance.resources:
+    for resource in status.resources:
         if resource.key.kind == "virtualService" and resource.key.name not in routed:
             node = resource.spec.get("provider", {}).get("virtualNode", {}).get("virtualNodeName")
-            found.append((resource.key.name, "", [{**_NONE, "virtualNode": node or "-"}]))
+            found.append((resource.key.name, "", [{**_NO_TRAFFIC, "virtualNode": node or "-"}]))
     counts: dict[str, int] = {}
     for service, _, _ in found:
         counts[service] = counts.get(service, 0) + 1
@@ -128,13 +128,15 @@ def _targets(glance: Glance) -> Iterator[tuple[str | Text, ...]]:
                 str(target["requests"]),
                 Text(str(target["errors"]), style="red" if target["errors"] else ""),
                 str(target["retries"]),
-                _milliseconds(target["p50"]),
-                _milliseconds(target["p99"]),
-                _health([proxy for proxy in glance.proxies if (proxy["kind"], proxy["name"]) == ("virtualNode", node)]),
+                _format_milliseconds(target["p50"]),
+                _format_milliseconds(target["p99"]),
+                _sync_count(
+                    [proxy for proxy in status.proxies if (proxy["kind"], proxy["name"]) == ("virtualNode", node)]
+                ),
             )
 
 
-def _proxies(proxies: Sequence[Proxy]) -> RenderableType:
+def _proxies_table(proxies: Sequence[Proxy]) -> RenderableType:
     if not proxies:
         return Text("no proxy is connected: `shopmesh up` starts the demo's")
     now = time.time()
@@ -144,14 +146,14 @@ def _proxies(proxies: Sequence[Proxy]) -> RenderableType:
             proxy["name"],
             proxy["address"] or "-",
             age(now - proxy["since"]) if proxy["since"] and proxy["connected"] else "-",
-            _state(proxy),
+            _proxy_state(proxy),
         )
         for proxy in sorted(proxies, key=lambda proxy: (proxy["name"], proxy["instance"]))
     ]
     return table(("PROXY", "NODE", "ADDRESS", "CONNECTED", "STATE"), rows)
 
 
-def _state(proxy: Proxy) -> Text:
+def _proxy_state(proxy: Proxy) -> Text:
     if (refused := proxy["refused"]) is not None:
         return Text(f"refused its {refused['type']}: {refused['message']}", style="red")
     if not proxy["connected"]:
@@ -161,7 +163,7 @@ def _state(proxy: Proxy) -> Text:
     return Text("in step", style="green") if proxy["inStep"] else Text("not yet in step", style="yellow")
 
 
-def _health(proxies: Sequence[Proxy]) -> Text:
+def _sync_count(proxies: Sequence[Proxy]) -> Text:
     """How many of a node's proxies have all that they were sent."""
     well = sum(proxy["connected"] and proxy["inStep"] and proxy["refused"] is None for proxy in proxies)
     if not proxies:
@@ -169,18 +171,18 @@ def _health(proxies: Sequence[Proxy]) -> Text:
     return Text(f"{well} of {len(proxies)} in step", style="green" if well == len(proxies) else "yellow")
 
 
-def _findings(findings: Sequence[Finding]) -> Iterator[RenderableType]:
+def _first_findings(findings: Sequence[Finding]) -> Iterator[RenderableType]:
     """How many there are, and the first of them, errors before warnings."""
     if not findings:
         yield Text("nothing is wrong", style="green")
         return
-    yield Text(counted(findings), style="bold")
-    yield from told(findings[:MOST_FINDINGS])
-    if len(findings) > MOST_FINDINGS:
+    yield Text(count_by_severity(findings), style="bold")
+    yield from format_findings(findings[:MAX_FINDINGS])
+    if len(findings) > MAX_FINDINGS:
         yield Text("`shopmesh doctor` shows all of them")
 
 
-def _version(resource: Declared) -> str:
+def _service_version(resource: Declared) -> str:
     """The version that a virtual node's pods carry, where its manifest told."""
     if resource.key.kind != "virtualNode":
         return ""
@@ -188,5 +190,5 @@ def _version(resource: Declared) -> str:
     return str(labels.get(VERSION_LABEL, ""))
 
 
-def _milliseconds(value: float | None) -> str:
+def _format_milliseconds(value: float | None) -> str:
     return "-" if value is None else f"{value:.3g} ms"

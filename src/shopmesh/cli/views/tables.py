@@ -37,15 +37,15 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[RenderableType]], righ
     return grid
 
 
-def fitting(
-    columns: Sequence[str], rows: Sequence[Sequence[str | Text]], width: int, spare: Sequence[str]
+def fit_columns(
+    columns: Sequence[str], rows: Sequence[Sequence[str | Text]], width: int, optional: Sequence[str]
 ) -> tuple[list[str], list[list[str | Text]]]:
     """The columns and rows that fit into `width`, leaving out those of `spare` that are needed least, in its order."""
     widths = {
         column: max(len(column), *(len(printable(str(row[i]))) for row in rows)) + 2 for i, column in enumerate(columns)
     }
     kept = list(columns)
-    for column in spare:
+    for column in optional:
         if sum(widths[name] for name in kept) <= width:
             break
         kept.remove(column)

@@ -11,60 +11,60 @@ from shopmesh.documents import Declared
 from shopmesh.local.errors import StartError
 from shopmesh.local.mesh import operations
 from shopmesh.local.mesh.from_manifests import Workload
-from shopmesh.local.mesh.local_mesh import Machine
-from shopmesh.local.mesh.resources import create, without_nodes
-from shopmesh.local.processes.shutdown import together
-from shopmesh.local.up import prepare
+from shopmesh.local.mesh.local_mesh import LocalMesh
+from shopmesh.local.mesh.resources import create_resources, without_nodes
+from shopmesh.local.processes.shutdown import run_both
+from shopmesh.local.up import prepare_control_plane
 
 
-class OwnMachine:
+class LocalEnvironment:
     """Processes of this machine, started for the play."""
 
-    opening = "starting the control plane, {}, and an Envoy for each"
-    entering = "starting {} and its Envoy, which waits for its virtual node"
+    setup_message = "starting the control plane, {}, and an Envoy for each"
+    canary_message = "starting {} and its Envoy, which waits for its virtual node"
 
-    def __init__(self, machine: Machine) -> None:
-        self._machine = machine
-        self.way_in = machine.settings.way_in
+    def __init__(self, local_mesh: LocalMesh) -> None:
+        self._mesh = local_mesh
+        self.way_in = local_mesh.settings.way_in
 
     @property
     def client(self) -> Client:
-        return self._machine.client
+        return self._mesh.client
 
-    async def open(self, resources: Sequence[Declared], first: Sequence[Workload], canaries: Set[str]) -> None:
+    async def set_up(self, resources: Sequence[Declared], first: Sequence[Workload], canaries: Set[str]) -> None:
         without = without_nodes(resources, canaries)
-        await together(prepare(self._machine, without), self._machine.start(first))
+        await run_both(prepare_control_plane(self._mesh, without), self._mesh.start_workloads(first))
 
-    async def enter(self, canary: Workload) -> None:
-        await operations.start(self._machine, canary)
+    async def start_canary(self, canary: Workload) -> None:
+        await operations.start_workload(self._mesh, canary)
 
 
-class RunningMesh:
+class ExistingEnvironment:
     """A mesh whose workloads somebody else runs, canaries too: its routes are set as the play begins."""
 
-    opening = "setting the mesh to its start, with {}"
-    entering = "waiting until {} is ready and known to its callers"
+    setup_message = "setting the mesh to its start, with {}"
+    canary_message = "waiting until {} is ready and known to its callers"
 
     def __init__(self, client: Client, way_in: str) -> None:
         self.client = client
         self.way_in = way_in
 
-    async def open(self, resources: Sequence[Declared], first: Sequence[Workload], canaries: Set[str]) -> None:
+    async def set_up(self, resources: Sequence[Declared], first: Sequence[Workload], canaries: Set[str]) -> None:
         mesh = first[0].mesh
         if mesh not in await asyncio.to_thread(meshes, self.client):
-            await asyncio.to_thread(create, self.client, resources)
+            await asyncio.to_thread(create_resources, self.client, resources)
         else:
-            await asyncio.to_thread(self._reset, resources)
+            await asyncio.to_thread(self._reset_routes, resources)
         for workload in first:
-            await operations.joined(self.client, workload)
+            await operations.wait_until_joined(self.client, workload)
 
-    async def enter(self, canary: Workload) -> None:
+    async def start_canary(self, canary: Workload) -> None:
         proxies = await asyncio.to_thread(self.client.proxies)
         if not any(proxy["name"] == canary.node for proxy in proxies):
-            raise StartError(f"nothing of {canary.node} runs: start {canary.promise} beside the others")
-        await operations.joined(self.client, canary)
+            raise StartError(f"nothing of {canary.node} runs: start {canary.service_version} beside the others")
+        await operations.wait_until_joined(self.client, canary)
 
-    def _reset(self, resources: Sequence[Declared]) -> None:
+    def _reset_routes(self, resources: Sequence[Declared]) -> None:
         """Only the routes: what else the mesh has is its user's."""
         routes = [resource for resource in resources if resource.key.kind == "route"]
         perform(self.client, plan(routes, everything(self.client)))

@@ -11,7 +11,7 @@ from rich.spinner import Spinner
 from rich.text import Text
 
 from shopmesh.load.engine.results import Tally
-from shopmesh.local.demo.verdict import Version, percent
+from shopmesh.local.demo.verdict import VersionResult, percent
 from shopmesh.output.console import PlainTable
 
 _BAR = 20
@@ -19,18 +19,18 @@ _PLAIN_SECONDS = 5.0
 _COLOURS = ("cyan", "magenta")
 
 
-class Watched:
+class ProgressView:
     """Shows the play while it goes on; use it as a context."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._began = time.monotonic()
+        self._started = time.monotonic()
         self._live = Live(console=console, refresh_per_second=8, transient=True) if console.is_terminal else None
-        self._doing: str | None = None
-        self._figures: RenderableType | None = None
+        self._current_step: str | None = None
+        self._shares: RenderableType | None = None
         self._plain_at = 0.0
 
-    def __enter__(self) -> Watched:
+    def __enter__(self) -> ProgressView:
         if self._live is not None:
             self._live.start()
         return self
@@ -39,31 +39,31 @@ class Watched:
         if self._live is not None:
             self._live.stop()
 
-    def step(self, text: str) -> None:
-        self._doing = None
+    def finish_step(self, text: str) -> None:
+        self._current_step = None
         self._line("✓", "green", text)
 
-    def doing(self, text: str) -> None:
-        self._doing = text
+    def start_step(self, text: str) -> None:
+        self._current_step = text
         if self._live is None:
             self._line("…", "dim", text)
         self._refresh()
 
-    def say(self, text: str) -> None:
+    def warn(self, text: str) -> None:
         """A program died, or something else that the watcher should know."""
         self._line("!", "yellow", text)
 
-    def figures(self, versions: Sequence[Version], tally: Tally) -> None:
-        self._figures = _live_figures(versions, tally)
+    def show_shares(self, versions: Sequence[VersionResult], tally: Tally) -> None:
+        self._shares = _render_shares(versions, tally)
         self._refresh()
         now = time.monotonic()
         if self._live is None and now - self._plain_at > _PLAIN_SECONDS:
             self._plain_at = now
-            self._line(" ", "dim", _plain_figures(versions, tally))
+            self._line(" ", "dim", _format_shares(versions, tally))
 
     def _line(self, mark: str, style: str, text: str) -> None:
         self._refresh()
-        stamp = f"{time.monotonic() - self._began:5.1f} s "
+        stamp = f"{time.monotonic() - self._started:5.1f} s "
         line = Text.assemble((stamp, "dim"), (f"{mark} ", style), text)
         self._console.print(line, soft_wrap=self._live is None)
 
@@ -71,14 +71,14 @@ class Watched:
         if self._live is None:
             return
         parts: list[RenderableType] = []
-        if self._doing:
-            parts.append(Spinner("dots", Text(f" {self._doing}", style="dim")))
-        if self._figures is not None:
-            parts.append(self._figures)
+        if self._current_step:
+            parts.append(Spinner("dots", Text(f" {self._current_step}", style="dim")))
+        if self._shares is not None:
+            parts.append(self._shares)
         self._live.update(Group(*parts))
 
 
-def _live_figures(versions: Sequence[Version], tally: Tally) -> RenderableType:
+def _render_shares(versions: Sequence[VersionResult], tally: Tally) -> RenderableType:
     # Made to fit 80 columns: a line that wraps would jump up and down.
     table = PlainTable(box=None, padding=(0, 1, 0, 0), show_header=False)
     table.add_column(width=_BAR)
@@ -98,15 +98,15 @@ def _live_figures(versions: Sequence[Version], tally: Tally) -> RenderableType:
         if needed := max(version.needed for version in members):
             counted += f" of {needed:,}"
         table.add_row(bar, words, Text(counted, style="dim"))
-    return Group(table, _failures(tally))
+    return Group(table, _format_failures(tally))
 
 
-def _failures(tally: Tally) -> Text:
+def _format_failures(tally: Tally) -> Text:
     failed = Text(f"{tally.bad:,} failed", style="bold red" if tally.bad else "bold green")
     return Text.assemble(f" {tally.good:,} answered at the way in, ", failed)
 
 
-def _plain_figures(versions: Sequence[Version], tally: Tally) -> str:
+def _format_shares(versions: Sequence[VersionResult], tally: Tally) -> str:
     shares = ", ".join(
         f"{version.name} {percent(version.seen, 1)} of {version.total:,}"
         for version in versions

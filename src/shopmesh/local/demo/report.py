@@ -8,25 +8,25 @@ from rich.console import Console
 from rich.text import Text
 
 from shopmesh.load.judgement.significance import ERROR, POWER, SIGNIFICANCE
-from shopmesh.local.demo.scenario import Report
-from shopmesh.local.demo.verdict import Version, percent
+from shopmesh.local.demo.scenario import DemoReport
+from shopmesh.local.demo.verdict import VersionResult, percent
 from shopmesh.output.console import PlainTable
 
 _OVERLOADED_SECONDS = 1.0
 """Half of the requests waited longer: what fails then says nothing about the mesh."""
 
 
-def show(console: Console, report: Report, complaints: Sequence[str]) -> None:
+def print_report(console: Console, report: DemoReport, failures: Sequence[str]) -> None:
     """Prints what was measured, and whether the demo kept its promises."""
     console.print()
-    console.print(_versions(report))
+    console.print(_versions_table(report))
     console.print()
-    console.print(_steps(report))
+    console.print(_changes_table(report))
     console.print()
-    if complaints:
+    if failures:
         console.print(Text("FAILED", style="bold red"))
-        for complaint in complaints:
-            console.print(f"  - {complaint}", soft_wrap=True)
+        for failure in failures:
+            console.print(f"  - {failure}", soft_wrap=True)
         if (report.way_in.p50 or 0.0) > _OVERLOADED_SECONDS:
             console.print("  This machine was too slow for so many requests: try a lower --rate.")
         return
@@ -43,7 +43,7 @@ def show(console: Console, report: Report, complaints: Sequence[str]) -> None:
     )
 
 
-def _versions(report: Report) -> PlainTable:
+def _versions_table(report: DemoReport) -> PlainTable:
     # Made to fit 80 columns.
     table = PlainTable(box=None, padding=(0, 1, 0, 0), header_style="dim", pad_edge=False)
     table.add_column("version", no_wrap=True)
@@ -54,48 +54,48 @@ def _versions(report: Report) -> PlainTable:
             version.name,
             percent(version.share),
             percent(version.seen, 1) if version.seen is not None else "-",
-            _interval(version),
+            _format_interval(version),
             f"{version.requests:,}",
-            _count(version.errors),
-            _count(version.retries),
-            _milliseconds(version.p50, "≤"),
-            _milliseconds(version.p99, "≤"),
+            _format_count(version.errors),
+            _format_count(version.retries),
+            _format_milliseconds(version.p50, "≤"),
+            _format_milliseconds(version.p99, "≤"),
         )
     way_in = report.way_in
     table.add_row(
         "the way in",
         *[""] * 3,
         f"{way_in.sent:,}",
-        _count(way_in.sent - way_in.answered),
+        _format_count(way_in.sent - way_in.answered),
         "",
-        _milliseconds(way_in.p50 and 1000 * way_in.p50, ""),
-        _milliseconds(way_in.p99 and 1000 * way_in.p99, ""),
+        _format_milliseconds(way_in.p50 and 1000 * way_in.p50, ""),
+        _format_milliseconds(way_in.p99 and 1000 * way_in.p99, ""),
     )
     return table
 
 
-def _steps(report: Report) -> PlainTable:
+def _changes_table(report: DemoReport) -> PlainTable:
     table = PlainTable(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
     table.add_column("change", no_wrap=True)
     table.add_column("Envoys", justify="right")
     table.add_column("until the last had it", justify="right", no_wrap=True)
-    for step in report.steps:
-        took = f"{step.milliseconds:.1f} ms" if step.milliseconds is not None else "not confirmed"
-        table.add_row(step.what, str(step.proxies), took)
+    for change in report.changes:
+        took = f"{change.milliseconds:.1f} ms" if change.milliseconds is not None else "not confirmed"
+        table.add_row(change.what, str(change.proxies), took)
     return table
 
 
-def _interval(version: Version) -> str:
+def _format_interval(version: VersionResult) -> str:
     if version.interval is None:
         return "-"
     low, high = version.interval
     return f"{100 * low:.1f} to {percent(high, 1)}"
 
 
-def _count(number: int) -> Text:
+def _format_count(number: int) -> Text:
     return Text(f"{number:,}", style="bold red" if number else "")
 
 
-def _milliseconds(value: float | None, edge: str) -> str:
+def _format_milliseconds(value: float | None, edge: str) -> str:
     # Envoy counts in buckets: what it knows of a latency is the upper edge of one.
     return "-" if value is None else f"{edge}{value:.0f}"

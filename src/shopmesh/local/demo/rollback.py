@@ -20,26 +20,26 @@ from rich.text import Text
 
 from shopmesh.appmesh.kinds import weighted_targets
 from shopmesh.canary import plan as plans
-from shopmesh.client.canary_loop import release
+from shopmesh.client import canary_loop
 from shopmesh.documents import Declared
 from shopmesh.load.engine.open_loop import steady
-from shopmesh.local.demo.environments import OwnMachine
-from shopmesh.local.demo.scenario import Screen, Stage
-from shopmesh.local.http import until
+from shopmesh.local.demo.environments import LocalEnvironment
+from shopmesh.local.demo.scenario import ProgressSink, Release
+from shopmesh.local.http import wait_until_ok
 from shopmesh.local.mesh.from_manifests import Workload
-from shopmesh.local.mesh.local_mesh import Machine
+from shopmesh.local.mesh.local_mesh import LocalMesh
 from shopmesh.local.processes.ports import LOOPBACK
 from shopmesh.output.console import PlainTable
 
 FAULTS = {"errorShare": 0.2, "delayMs": 50}
-NOTICED_SECONDS = 15.0
+DETECTION_SECONDS = 15.0
 """How long the plain switch lasts. Whoever watches a dashboard notices later than that."""
 STEPS, EVERY, LEASE = (5, 10, 25, 50), 5.0, 15.0
-_REACHED_SECONDS = 30.0
+_FIRST_ANSWER_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class Act:
+class ReleaseOutcome:
     """How a bad version was released, and what that cost the users."""
 
     name: str
@@ -49,95 +49,101 @@ class Act:
     lost: int
 
 
-class Rollback:
+class RollbackScenario:
     """One performance, on a machine of its own."""
 
-    def __init__(self, machine: Machine, stage: Stage, rate: float, seconds: float, screen: Screen) -> None:
+    def __init__(self, mesh: LocalMesh, release: Release, rate: float, seconds: float, progress: ProgressSink) -> None:
         """Of `stage` the versions are taken, not the share; `seconds` is how long the plain switch lasts."""
         self._seconds = seconds
-        self._machine = machine
-        self._stage = stage
+        self._mesh = mesh
+        self._release = release
         self._rate = rate
-        self._screen = screen
-        self._over = threading.Event()
+        self._progress = progress
+        self._finished = threading.Event()
 
-    async def run(self, resources: Sequence[Declared], workloads: Sequence[Workload]) -> list[Act]:
+    async def run(self, resources: Sequence[Declared], workloads: Sequence[Workload]) -> list[ReleaseOutcome]:
         """Plays both. Raises StartError or ClientError when the mesh cannot be had."""
-        self._screen.doing("starting the mesh, both versions of product with it")
-        await OwnMachine(self._machine).open(resources, workloads, frozenset())
-        await until(self._machine.settings.port, "/", _REACHED_SECONDS, LOOPBACK)
-        canary = self._stage.canary
-        await asyncio.to_thread(_fault, self._machine.pairs[canary.name].ports.control)
+        self._progress.start_step("starting the mesh, both versions of product with it")
+        await LocalEnvironment(self._mesh).set_up(resources, workloads, frozenset())
+        await wait_until_ok(self._mesh.settings.port, "/", _FIRST_ANSWER_SECONDS, LOOPBACK)
+        canary = self._release.canary
+        await asyncio.to_thread(_inject_faults, self._mesh.workloads[canary.name].ports.control)
         share, delay = FAULTS["errorShare"], FAULTS["delayMs"]
-        self._screen.step(f"{canary.promise} goes wrong: it fails {share:.0%} of its requests, each {delay:g} ms late")
+        self._progress.finish_step(
+            f"{canary.service_version} goes wrong: it fails {share:.0%} of its requests, each {delay:g} ms late"
+        )
         try:
-            return [await self._switched(), await self._released()]
+            return [await self._switch_by_hand(), await self._release_canary()]
         finally:
             # The thread that looks after the canary must not outlive the mesh.
-            self._over.set()
+            self._finished.set()
 
-    async def _switched(self) -> Act:
-        client, weights = self._machine.client, {self._stage.stable.node: 50, self._stage.canary.node: 50}
-        self._screen.doing(f"50 % to it, for the {self._seconds:g} s until somebody notices")
-        load = steady(self._machine.settings.way_in, self._rate)
+    async def _switch_by_hand(self) -> ReleaseOutcome:
+        client, weights = self._mesh.client, {self._release.stable.node: 50, self._release.canary.node: 50}
+        self._progress.start_step(f"50 % to it, for the {self._seconds:g} s until somebody notices")
+        load = steady(self._mesh.settings.way_in, self._rate)
         await load.start()
         try:
-            before = await asyncio.to_thread(_weigh, client.appmesh, self._stage, weights)
+            before = await asyncio.to_thread(_set_weights, client.appmesh, self._release, weights)
             await asyncio.sleep(self._seconds)
-            await asyncio.to_thread(_weigh, client.appmesh, self._stage, before)
+            await asyncio.to_thread(_set_weights, client.appmesh, self._release, before)
         finally:
             tally = await load.stop()
-        self._screen.step(f"switched back by hand: {tally.bad:,} of {tally.ended:,} requests lost")
-        return Act("a plain switch to 50 %", self._seconds, 50, tally.ended, tally.bad)
+        self._progress.finish_step(f"switched back by hand: {tally.bad:,} of {tally.ended:,} requests lost")
+        return ReleaseOutcome("a plain switch to 50 %", self._seconds, 50, tally.ended, tally.bad)
 
-    async def _released(self) -> Act:
-        stage, client = self._stage, self._machine.client
-        plan = plans.Plan(stage.canary.node, STEPS, EVERY, min_requests=20)
-        route, owner = (stage.stable.mesh, f"{stage.service}-vr", f"{stage.service}-r"), str(uuid.uuid4())
-        self._screen.doing("shopmesh canary: 5, 10, 25, 50 %")
-        load = steady(self._machine.settings.way_in, self._rate)
+    async def _release_canary(self) -> ReleaseOutcome:
+        release, client = self._release, self._mesh.client
+        plan = plans.Plan(release.canary.node, STEPS, EVERY, min_requests=20)
+        route, owner = (release.stable.mesh, f"{release.service}-vr", f"{release.service}-r"), str(uuid.uuid4())
+        self._progress.start_step("shopmesh canary: 5, 10, 25, 50 %")
+        load = steady(self._mesh.settings.way_in, self._rate)
         await load.start()
         try:
             document = plans.document(plan)
-            await asyncio.to_thread(client.start_canary, route, stage.service, document, owner, LEASE)
-            found = await asyncio.to_thread(release, client, route, owner, lambda found, verdict: None, self._wait)
+            await asyncio.to_thread(client.start_canary, route, release.service, document, owner, LEASE)
+            found = await asyncio.to_thread(
+                canary_loop.release, client, route, owner, lambda found, verdict: None, self._wait
+            )
         finally:
             tally = await load.stop()
         history = found["history"]
         what = "it turned back by itself" if found["phase"] == "returned" else f"it was {found['phase']}"
-        self._screen.step(f"{what}: {found['reason']}")
+        self._progress.finish_step(f"{what}: {found['reason']}")
         seconds = history[-1]["until"] - history[0]["since"]
         share = plan.stages[found["stage"]].weight if found["phase"] == "returned" else 100
-        return Act("shopmesh canary", seconds, share, tally.ended, tally.bad)
+        return ReleaseOutcome("shopmesh canary", seconds, share, tally.ended, tally.bad)
 
     def _wait(self, seconds: float) -> bool:
-        if self._over.wait(seconds):
+        if self._finished.wait(seconds):
             raise TimeoutError("the demo is over")
         return False
 
 
-def show(console: Console, acts: Sequence[Act]) -> bool:
+def print_outcomes(console: Console, outcomes: Sequence[ReleaseOutcome]) -> bool:
     """Prints what was lost; whether the canary was turned back, and cost less than the plain switch."""
     table = PlainTable(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
     table.add_column("the bad version, released by")
     for heading in ("highest share", "seconds", "requests", "lost"):
         table.add_column(heading, justify="right")
-    for act in acts:
-        table.add_row(act.name, f"{act.share} %", f"{act.seconds:.1f}", f"{act.requests:,}", f"{act.lost:,}")
+    for outcome in outcomes:
+        table.add_row(
+            outcome.name, f"{outcome.share} %", f"{outcome.seconds:.1f}", f"{outcome.requests:,}", f"{outcome.lost:,}"
+        )
     console.print()
     console.print(table)
     console.print()
-    plain, canary = acts
+    plain, canary = outcomes
     passed = canary.share < 100 and canary.lost < plain.lost
     verdict = [("PASSED", "bold green")] if passed else [("FAILED", "bold red"), "  the canary did not cost less"]
     console.print(Text.assemble(*verdict))
     return passed
 
 
-def _weigh(appmesh: Any, stage: Stage, weights: dict[str, int]) -> dict[str, int]:
+def _set_weights(appmesh: Any, release: Release, weights: dict[str, int]) -> dict[str, int]:
     """Sets the weights of the service's route; those from before."""
-    name = {"meshName": stage.stable.mesh}
-    name |= {"virtualRouterName": f"{stage.service}-vr", "routeName": f"{stage.service}-r"}
+    name = {"meshName": release.stable.mesh}
+    name |= {"virtualRouterName": f"{release.service}-vr", "routeName": f"{release.service}-r"}
     spec = copy.deepcopy(appmesh.describe_route(**name)["route"]["spec"])
     targets = weighted_targets(spec)
     before = {target["virtualNode"]: target["weight"] for target in targets}
@@ -147,7 +153,7 @@ def _weigh(appmesh: Any, stage: Stage, weights: dict[str, int]) -> dict[str, int
     return before
 
 
-def _fault(port: int) -> None:
+def _inject_faults(port: int) -> None:
     connection = http.client.HTTPConnection(LOOPBACK, port, timeout=5)
     try:
         connection.request("PUT", "/faults", json.dumps(FAULTS), {"Content-Type": "application/json"})

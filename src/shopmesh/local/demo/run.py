@@ -11,30 +11,30 @@ from rich.console import Console
 
 from shopmesh.client import Client
 from shopmesh.documents import Declared
-from shopmesh.local.demo import report as table
+from shopmesh.local.demo import report as report_view
 from shopmesh.local.demo import rollback
-from shopmesh.local.demo.environments import OwnMachine, RunningMesh
-from shopmesh.local.demo.progress_view import Watched
-from shopmesh.local.demo.scenario import Play, Report, Stage
-from shopmesh.local.demo.verdict import complaints
+from shopmesh.local.demo.environments import ExistingEnvironment, LocalEnvironment
+from shopmesh.local.demo.progress_view import ProgressView
+from shopmesh.local.demo.scenario import DemoReport, Release, Scenario
+from shopmesh.local.demo.verdict import find_failures
 from shopmesh.local.errors import StartError
-from shopmesh.local.mesh.from_manifests import Workload, module_of, promised, read
-from shopmesh.local.mesh.local_mesh import Machine
+from shopmesh.local.mesh.from_manifests import Workload, application_module, read_manifests, workloads_of
+from shopmesh.local.mesh.local_mesh import LocalMesh
 from shopmesh.local.processes.ports import Ports
-from shopmesh.local.processes.shutdown import stopping, until_stopped
+from shopmesh.local.processes.shutdown import run_until_stopped, stop_on_signals
 from shopmesh.local.processes.terminal import Terminal
 from shopmesh.local.run_dir import RunFolder
-from shopmesh.local.settings import resolved
+from shopmesh.local.settings import resolve_settings
 
 T = TypeVar("T")
 
-SHARES = (("product", 50), ("customer", 25))
+CANARY_SHARES = (("product", 50), ("customer", 25))
 """The canary releases of the webinar's slides: which service, and the share of its newer version."""
 _ROLLBACK_RATE = 100.0
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class DemoOptions:
     """What `shopmesh demo` was asked for; a port of 0 is any free one, times are seconds.
 
     Without a `rate` it is what this machine carries easily.
@@ -49,98 +49,102 @@ class Options:
     seconds: float = 0.0
 
 
-async def demo(options: Options, console: Console) -> bool:
+async def run_demo(options: DemoOptions, console: Console) -> bool:
     """Plays and judges; whether all promises were kept. Raises StartError and the like when it cannot be played."""
-    resources, workloads, stages = _read(options)
+    resources, workloads, releases = _read_mesh(options)
 
-    def play(machine: Machine, screen: Watched) -> Coroutine[None, None, Report]:
-        return Play(OwnMachine(machine), stages, options.rate, options.seconds, screen).run(resources, workloads)
+    def scenario(mesh: LocalMesh, progress: ProgressView) -> Coroutine[None, None, DemoReport]:
+        return Scenario(LocalEnvironment(mesh), releases, options.rate, options.seconds, progress).run(
+            resources, workloads
+        )
 
-    report = await _on_own_machine(options, console, play)
-    return report is not None and _judged(console, report)
+    report = await _run_locally(options, console, scenario)
+    return report is not None and _print_verdict(console, report)
 
 
-async def demo_rollback(options: Options, console: Console) -> bool:
+async def run_rollback_demo(options: DemoOptions, console: Console) -> bool:
     """The second act: a version that goes wrong is turned back, and costs less than a plain switch."""
-    resources, workloads, stages = _read(options)
+    resources, workloads, releases = _read_mesh(options)
 
-    def play(machine: Machine, screen: Watched) -> Coroutine[None, None, list[rollback.Act]]:
-        rate, seconds = options.rate or _ROLLBACK_RATE, options.seconds or rollback.NOTICED_SECONDS
-        act = rollback.Rollback(machine, stages[0], rate, seconds, screen)
-        return act.run(resources, workloads)
+    def scenario(mesh: LocalMesh, progress: ProgressView) -> Coroutine[None, None, list[rollback.ReleaseOutcome]]:
+        rate, seconds = options.rate or _ROLLBACK_RATE, options.seconds or rollback.DETECTION_SECONDS
+        rollback_scenario = rollback.RollbackScenario(mesh, releases[0], rate, seconds, progress)
+        return rollback_scenario.run(resources, workloads)
 
-    acts = await _on_own_machine(options, console, play)
-    return acts is not None and rollback.show(console, acts)
+    outcomes = await _run_locally(options, console, scenario)
+    return outcomes is not None and rollback.print_outcomes(console, outcomes)
 
 
-def _read(options: Options) -> tuple[list[Declared], list[Workload], list[Stage]]:
-    resources = read(options.project / "mesh")
-    workloads = promised(resources)
+def _read_mesh(options: DemoOptions) -> tuple[list[Declared], list[Workload], list[Release]]:
+    resources = read_manifests(options.project / "mesh")
+    workloads = workloads_of(resources)
     for workload in workloads:
-        module_of(workload, options.project)
-    return resources, workloads, stages_of(workloads)
+        application_module(workload, options.project)
+    return resources, workloads, releases_of(workloads)
 
 
-async def _on_own_machine(
-    options: Options, console: Console, play: Callable[[Machine, Watched], Coroutine[None, None, T]]
+async def _run_locally(
+    options: DemoOptions, console: Console, scenario: Callable[[LocalMesh, ProgressView], Coroutine[None, None, T]]
 ) -> T | None:
     """What the play came to; None when a signal ended it. Nothing is left running."""
     folder = RunFolder.open(options.run_folder)
     try:
-        folder.clean()
-        folder.forget_store()
+        folder.end_leftover_processes()
+        folder.delete_store()
         ports = Ports()
-        settings = resolved(ports, options.project, folder.path, options.environment, options.port, options.api_port)
-        with Watched(console) as screen:
-            log = _Log(folder.log, screen)
-            machine = Machine(settings, ports, log, folder.record)
-            with stopping(machine, log) as stop:
+        settings = resolve_settings(
+            ports, options.project, folder.path, options.environment, options.port, options.api_port
+        )
+        with ProgressView(console) as progress:
+            log = _DemoLog(folder.log, progress)
+            mesh = LocalMesh(settings, ports, log, folder.record_groups)
+            with stop_on_signals(mesh, log) as stop:
                 try:
-                    return await until_stopped(play(machine, screen), stop)
+                    return await run_until_stopped(scenario(mesh, progress), stop)
                 finally:
-                    screen.doing("stopping everything")
-                    await machine.close()
+                    progress.start_step("stopping everything")
+                    await mesh.close()
                     log.close()
     finally:
         folder.close()
 
 
-async def demo_in(
+async def run_demo_in(
     client: Client, way_in: str, project: Path, rate: float | None, seconds: float, console: Console
 ) -> bool:
     """As `demo`, in a mesh that runs already; its routes stay as the play leaves them."""
-    resources = read(project / "mesh")
-    workloads = promised(resources)
-    with Watched(console) as screen:
-        play = Play(RunningMesh(client, way_in), stages_of(workloads), rate, seconds, screen)
-        report = await play.run(resources, workloads)
-    return _judged(console, report)
+    resources = read_manifests(project / "mesh")
+    workloads = workloads_of(resources)
+    with ProgressView(console) as progress:
+        scenario = Scenario(ExistingEnvironment(client, way_in), releases_of(workloads), rate, seconds, progress)
+        report = await scenario.run(resources, workloads)
+    return _print_verdict(console, report)
 
 
-def stages_of(workloads: Sequence[Workload]) -> list[Stage]:
+def releases_of(workloads: Sequence[Workload]) -> list[Release]:
     """The two releases, with the versions that the manifests promise. Raises StartError when one is not there."""
-    stages = []
-    for service, percent in SHARES:
+    releases = []
+    for service, percent in CANARY_SHARES:
         versions = [workload for workload in workloads if workload.service == service]
         if len(versions) < 2:
             raise StartError(f"mesh/{service}.yaml promises {len(versions)} versions of {service}: the demo needs two")
-        stages.append(Stage(versions[0], versions[-1], percent))
-    return stages
+        releases.append(Release(versions[0], versions[-1], percent))
+    return releases
 
 
-def _judged(console: Console, report: Report) -> bool:
-    found = complaints(report.versions, report.way_in, report.losses)
-    table.show(console, report, found)
+def _print_verdict(console: Console, report: DemoReport) -> bool:
+    found = find_failures(report.versions, report.way_in, report.losses)
+    report_view.print_report(console, report, found)
     return not found
 
 
-class _Log(Terminal):
+class _DemoLog(Terminal):
     """The programs' lines go to the file alone; remarks are shown among the steps."""
 
-    def __init__(self, file: Path, screen: Watched) -> None:
+    def __init__(self, file: Path, progress: ProgressView) -> None:
         super().__init__(None, file)
-        self._screen = screen
+        self._progress = progress
 
     def say(self, text: str) -> None:
         super().say(text)
-        self._screen.say(text)
+        self._progress.warn(text)

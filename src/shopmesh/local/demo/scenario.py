@@ -20,9 +20,9 @@ from shopmesh.documents import Declared
 from shopmesh.load.engine.open_loop import Engine, steady
 from shopmesh.load.engine.results import Tally
 from shopmesh.load.judgement.significance import needed
-from shopmesh.local.demo.verdict import Loss, Version, WayIn
+from shopmesh.local.demo.verdict import Loss, VersionResult, WayInResult
 from shopmesh.local.errors import StartError
-from shopmesh.local.http import until
+from shopmesh.local.http import wait_until_ok
 from shopmesh.local.mesh import operations
 from shopmesh.local.mesh.from_manifests import Workload
 from shopmesh.local.processes.ports import LOOPBACK
@@ -34,18 +34,18 @@ _REPORT_LAG_SECONDS = 0.5
 # Requests that were routed before a change may still be answered after it.
 _SETTLE_SECONDS = 0.3
 _POLL_SECONDS = 0.25
-_FLOW_SECONDS = 30.0
-_LEAST_OF_A_STAGE = 1_000
+_FIRST_ANSWER_SECONDS = 30.0
+_MIN_REQUESTS = 1_000
 _PROBING_RATE = 450.0
 _PROBING_SECONDS = 1.0
 _HIGHEST_RATE = 200.0
 # With half of what it carries, a machine that also does other things would need more than a minute.
-_EASY = 0.7
+_RATE_MARGIN = 0.7
 _LOWEST_RATE = 20.0
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class Release:
     """One canary release: `percent` of the service's requests go to `canary`, the rest stays at `stable`."""
 
     stable: Workload
@@ -58,7 +58,7 @@ class Stage:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class MeshChange:
     """One change of the mesh, and how long it took until every Envoy that it concerns had confirmed it."""
 
     what: str
@@ -67,28 +67,28 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
-    versions: Sequence[Version]
-    way_in: WayIn
+class DemoReport:
+    versions: Sequence[VersionResult]
+    way_in: WayInResult
     losses: Sequence[Loss]
-    steps: Sequence[Step]
+    changes: Sequence[MeshChange]
     seconds: float
 
 
-class Screen(Protocol):
+class ProgressSink(Protocol):
     """Where the play is watched."""
 
-    def step(self, text: str) -> None:
+    def finish_step(self, text: str) -> None:
         """Something has been done."""
 
-    def doing(self, text: str) -> None:
+    def start_step(self, text: str) -> None:
         """Something is being done; the next call says what came of it."""
 
-    def figures(self, versions: Sequence[Version], tally: Tally) -> None:
+    def show_shares(self, versions: Sequence[VersionResult], tally: Tally) -> None:
         """How it stands, several times a second."""
 
 
-class House(Protocol):
+class DemoEnvironment(Protocol):
     """Where it is played: a machine of its own, or a mesh that runs already."""
 
     @property
@@ -100,95 +100,100 @@ class House(Protocol):
         """The URL at which requests come in."""
 
     @property
-    def opening(self) -> str:
-        """What `open` does, as a phrase with a place for what is there from the start."""
+    def setup_message(self) -> str:
+        """What `set_up` does, as a phrase with a place for what is there from the start."""
 
     @property
-    def entering(self) -> str:
-        """What `enter` does, as a phrase with a place for the canary."""
+    def canary_message(self) -> str:
+        """What `start_canary` does, as a phrase with a place for the canary."""
 
-    async def open(self, resources: Sequence[Declared], first: Sequence[Workload], canaries: Set[str]) -> None:
+    async def set_up(self, resources: Sequence[Declared], first: Sequence[Workload], canaries: Set[str]) -> None:
         """Has the mesh without its canaries, and the first workloads."""
 
-    async def enter(self, canary: Workload) -> None:
+    async def start_canary(self, canary: Workload) -> None:
         """Has a canary run."""
 
 
-class Play:
+class Scenario:
     """One performance."""
 
     def __init__(
-        self, house: House, stages: Sequence[Stage], rate: float | None, seconds: float, screen: Screen
+        self,
+        environment: DemoEnvironment,
+        releases: Sequence[Release],
+        rate: float | None,
+        seconds: float,
+        progress: ProgressSink,
     ) -> None:
         """Without a `rate`, it is found out what this machine carries easily.
 
         `seconds` is how long each stage lasts at least; it lasts longer when the statistics need more requests.
         """
-        self._house = house
-        self._stages = stages
+        self._environment = environment
+        self._releases = releases
         self._rate = rate
         self._seconds = seconds
-        self._screen = screen
-        self._mesh = stages[0].stable.mesh
+        self._progress = progress
+        self._mesh = releases[0].stable.mesh
         self._judged_since: dict[str, float] = {}
-        self._quiet_since = 0.0
-        self._steps: list[Step] = []
+        self._measured_since = 0.0
+        self._changes: list[MeshChange] = []
 
-    async def run(self, resources: Sequence[Declared], workloads: Sequence[Workload]) -> Report:
+    async def run(self, resources: Sequence[Declared], workloads: Sequence[Workload]) -> DemoReport:
         """Plays all of it. Raises StartError, ControlError or ClientError when the mesh cannot be had."""
-        began = time.monotonic()
-        canaries = {stage.canary.node for stage in self._stages}
+        started = time.monotonic()
+        canaries = {release.canary.node for release in self._releases}
         first = [workload for workload in workloads if workload.node not in canaries]
         await self._start(resources, first, canaries)
-        rate = self._rate or await self._easy_rate()
-        load = steady(self._house.way_in, rate)
+        rate = self._rate or await self._sustainable_rate()
+        load = steady(self._environment.way_in, rate)
         await load.start()
-        self._screen.step(f"{rate:g} requests a second come in from now on, at {self._house.way_in}")
+        self._progress.finish_step(f"{rate:g} requests a second come in from now on, at {self._environment.way_in}")
         try:
-            await self._watch(load, self._seconds or 2.0, 0)
-            for position, stage in enumerate(self._stages):
-                await self._release(stage, resources)
-                await self._watch(load, self._seconds, self._enough(position))
+            await self._show_shares_until(load, self._seconds or 2.0, 0)
+            for position, release in enumerate(self._releases):
+                await self._release_canary(release, resources)
+                await self._show_shares_until(load, self._seconds, self._requests_needed(position))
         finally:
             tally = await load.stop()
-        self._screen.doing("waiting for the last figures of the Envoys")
+        self._progress.start_step("waiting for the last figures of the Envoys")
         await asyncio.sleep(_REPORT_SECONDS)
-        versions = await self._versions()
-        way_in = WayIn(load.due, tally.good, tally.failures, *tally.quantiles((0.5, 0.99)))
-        return Report(versions, way_in, await self._losses(), self._steps, time.monotonic() - began)
+        versions = await self._measure_versions()
+        way_in = WayInResult(load.due, tally.good, tally.failures, *tally.quantiles((0.5, 0.99)))
+        return DemoReport(versions, way_in, await self._count_losses(), self._changes, time.monotonic() - started)
 
     @property
     def _client(self) -> Client:
-        return self._house.client
+        return self._environment.client
 
     async def _start(self, resources: Sequence[Declared], first: Sequence[Workload], canaries: Set[str]) -> None:
-        names = ", ".join(workload.promise for workload in first)
-        self._screen.doing(self._house.opening.format(names))
-        began = time.monotonic()
-        await self._house.open(resources, first, canaries)
-        way_in = urlsplit(self._house.way_in)
+        names = ", ".join(workload.service_version for workload in first)
+        self._progress.start_step(self._environment.setup_message.format(names))
+        started = time.monotonic()
+        await self._environment.set_up(resources, first, canaries)
+        way_in = urlsplit(self._environment.way_in)
         try:
-            await until(way_in.port or 80, "/", _FLOW_SECONDS, way_in.hostname or LOOPBACK)
+            await wait_until_ok(way_in.port or 80, "/", _FIRST_ANSWER_SECONDS, way_in.hostname or LOOPBACK)
         except TimeoutError as error:
-            raise StartError(f"{self._house.way_in} does not answer: {error}") from None
-        self._screen.step(f"{names} run; first answer after {time.monotonic() - began:.1f} s")
+            raise StartError(f"{self._environment.way_in} does not answer: {error}") from None
+        self._progress.finish_step(f"{names} run; first answer after {time.monotonic() - started:.1f} s")
         # boto3 takes a moment to load; while requests flow, that would be seen in their latency.
-        await asyncio.gather(asyncio.to_thread(lambda: self._client.appmesh), self._rest())
+        await asyncio.gather(asyncio.to_thread(lambda: self._client.appmesh), self._wait_for_clean_reports())
 
-    async def _rest(self) -> None:
+    async def _wait_for_clean_reports(self) -> None:
         """Sets the moment from which losses count.
 
         The last report that holds something of what was before began before this moment; the first one of the load
         begins after it.
         """
         await asyncio.sleep(_REPORT_LAG_SECONDS)
-        self._quiet_since = time.time()
+        self._measured_since = time.time()
         await asyncio.sleep(_REPORT_SECONDS)
 
-    async def _easy_rate(self) -> float:
+    async def _sustainable_rate(self) -> float:
         """What the machine answers when it is asked for more than it can, less a margin; at most `_HIGHEST_RATE`."""
-        self._screen.doing("finding out how many requests this machine carries easily")
-        probe = steady(self._house.way_in, _PROBING_RATE)
+        self._progress.start_step("finding out how many requests this machine carries easily")
+        probe = steady(self._environment.way_in, _PROBING_RATE)
         await probe.start()
         # The first requests open connections everywhere; what counts is how it goes on.
         await asyncio.sleep(_PROBING_SECONDS)
@@ -197,23 +202,23 @@ class Play:
         carried = (probe.tally.good - before) / _PROBING_SECONDS
         await probe.stop()
         # What was asked of an overloaded machine says nothing about the mesh.
-        await self._rest()
-        return float(max(_LOWEST_RATE, min(_HIGHEST_RATE, _EASY * carried)) // 10 * 10)
+        await self._wait_for_clean_reports()
+        return float(max(_LOWEST_RATE, min(_HIGHEST_RATE, _RATE_MARGIN * carried)) // 10 * 10)
 
-    async def _losses(self) -> list[Loss]:
+    async def _count_losses(self) -> list[Loss]:
         """What every Envoy counted; the versions' own clusters are judged with them."""
-        figures = await asyncio.to_thread(self._client.figures, self._mesh, since=self._quiet_since)
+        figures = await asyncio.to_thread(self._client.figures, self._mesh, since=self._measured_since)
         return [
             Loss(one["name"], one["cluster"], one["errors"], one["retries"])
             for one in figures
             if (one["errors"] or one["retries"]) and not one["cluster"].startswith("cds_egress_")
         ]
 
-    async def _release(self, stage: Stage, resources: Sequence[Declared]) -> None:
-        canary = stage.canary
-        self._screen.doing(self._house.entering.format(canary.promise))
-        await self._house.enter(canary)
-        if not await asyncio.to_thread(self._is_there, canary.node):
+    async def _release_canary(self, release: Release, resources: Sequence[Declared]) -> None:
+        canary = release.canary
+        self._progress.start_step(self._environment.canary_message.format(canary.service_version))
+        await self._environment.start_canary(canary)
+        if not await asyncio.to_thread(self._node_exists, canary.node):
             spec: Any = next(
                 resource.spec
                 for resource in resources
@@ -225,19 +230,21 @@ class Play:
                 virtualNodeName=canary.node,
                 spec=spec,
             )
-            await self._converged(f"virtual node {canary.node} created", answer)
-        await operations.joined(self._client, canary)
-        split = await self._split(stage)
-        answer = await asyncio.to_thread(self._shift, stage, split)
-        change = await self._converged(f"{stage.percent} % of {stage.service} to {canary.promise}", answer)
+            await self._wait_converged(f"virtual node {canary.node} created", answer)
+        await operations.wait_until_joined(self._client, canary)
+        split = await self._find_split(release)
+        answer = await asyncio.to_thread(self._shift_weights, release, split)
+        change = await self._wait_converged(
+            f"{release.percent} % of {release.service} to {canary.service_version}", answer
+        )
         took = (change["milliseconds"] or 0.0) / 1000
-        self._judged_since[stage.service] = change["at"] + took + _SETTLE_SECONDS
+        self._judged_since[release.service] = change["at"] + took + _SETTLE_SECONDS
 
-    def _is_there(self, node: str) -> bool:
+    def _node_exists(self, node: str) -> bool:
         return any(resource.key.name == node for resource in read_mesh(self._client, self._mesh))
 
-    def _shift(self, stage: Stage, split: Split) -> Any:
-        weights = {stage.stable.node: 100 - stage.percent, stage.canary.node: stage.percent}
+    def _shift_weights(self, release: Release, split: Split) -> Any:
+        weights = {release.stable.node: 100 - release.percent, release.canary.node: release.percent}
         route = self._client.appmesh.describe_route(
             meshName=self._mesh, virtualRouterName=split["virtualRouter"], routeName=split["route"]
         )["route"]
@@ -249,62 +256,62 @@ class Play:
             meshName=self._mesh, virtualRouterName=split["virtualRouter"], routeName=split["route"], spec=spec
         )
 
-    async def _converged(self, what: str, answer: Any) -> Change:
+    async def _wait_converged(self, what: str, answer: Any) -> Change:
         revision = int(answer["ResponseMetadata"]["HTTPHeaders"]["x-shopmesh-revision"])
         change = await asyncio.to_thread(self._client.wait_converged, revision)
-        step = Step(what, change["milliseconds"], len(change["proxies"]))
-        self._steps.append(step)
+        step = MeshChange(what, change["milliseconds"], len(change["proxies"]))
+        self._changes.append(step)
         took = f"in step after {step.milliseconds:.1f} ms" if step.milliseconds is not None else "not confirmed"
-        self._screen.step(f"{what} (Envoy {took})")
+        self._progress.finish_step(f"{what} (Envoy {took})")
         return change
 
-    def _enough(self, position: int) -> int:
+    def _requests_needed(self, position: int) -> int:
         """The requests after which a stage may end: product's go on counting while customer is judged."""
-        own = needed(self._stages[position].percent / 100)
-        later = [needed(stage.percent / 100) for stage in self._stages[position + 1 :]]
-        return max(_LEAST_OF_A_STAGE, own - sum(later)) if later else own
+        own = needed(self._releases[position].percent / 100)
+        later = [needed(release.percent / 100) for release in self._releases[position + 1 :]]
+        return max(_MIN_REQUESTS, own - sum(later)) if later else own
 
-    async def _watch(self, load: Engine, seconds: float, enough: int) -> None:
+    async def _show_shares_until(self, load: Engine, seconds: float, enough: int) -> None:
         """Shows the figures until the time is over and enough requests of every service were counted.
 
         Bounded: three times as long as it should take; the verdict then says that they were too few.
         """
-        began = time.monotonic()
+        started = time.monotonic()
         limit = max(seconds, 3 * enough / load.plan.segments[0].first + 10)
-        last = enough and not any(stage.service not in self._judged_since for stage in self._stages)
-        while (elapsed := time.monotonic() - began) < limit:
-            versions = await self._versions()
-            self._screen.figures(versions, load.tally)
+        last = enough and not any(release.service not in self._judged_since for release in self._releases)
+        while (elapsed := time.monotonic() - started) < limit:
+            versions = await self._measure_versions()
+            self._progress.show_shares(versions, load.tally)
             totals = [version.total for version in versions if version.share < 1]
             short = [version for version in versions if version.total < version.needed]
             if elapsed >= seconds and not (short if last else min(totals, default=0) < enough):
                 return
             await asyncio.sleep(_POLL_SECONDS)
 
-    async def _split(self, stage: Stage) -> Split:
+    async def _find_split(self, release: Release) -> Split:
         for split in (await asyncio.to_thread(self._client.splits, self._mesh))["splits"]:
-            if any(target["virtualNode"] == stage.stable.node for target in split["targets"]):
+            if any(target["virtualNode"] == release.stable.node for target in split["targets"]):
                 return split
-        raise StartError(f"no route of the mesh {self._mesh} leads to {stage.stable.node}: mesh/ has been changed")
+        raise StartError(f"no route of the mesh {self._mesh} leads to {release.stable.node}: mesh/ has been changed")
 
-    async def _versions(self) -> list[Version]:
+    async def _measure_versions(self) -> list[VersionResult]:
         """Every version that has a share, as it stands now."""
-        whole = await self._targets(self._quiet_since)
+        whole = await self._targets_since(self._measured_since)
         found = []
-        for stage in self._stages:
-            since = self._judged_since.get(stage.service)
-            judged = await self._targets(since) if since is not None else whole
-            members = [(stage.stable, 100 - stage.percent), (stage.canary, stage.percent)]
+        for release in self._releases:
+            since = self._judged_since.get(release.service)
+            judged = await self._targets_since(since) if since is not None else whole
+            members = [(release.stable, 100 - release.percent), (release.canary, release.percent)]
             if since is None:
-                members = [(stage.stable, 100)]
+                members = [(release.stable, 100)]
             total = sum(judged[workload.node]["requests"] for workload, _ in members if workload.node in judged)
             for workload, percent in members:
                 if workload.node in judged and workload.node in whole:
                     share, run = judged[workload.node], whole[workload.node]
                     found.append(
-                        Version(
-                            stage.service,
-                            workload.promise,
+                        VersionResult(
+                            release.service,
+                            workload.service_version,
                             percent / 100,
                             share["requests"],
                             total,
@@ -316,6 +323,6 @@ class Play:
                     )
         return found
 
-    async def _targets(self, since: float) -> dict[str, Target]:
+    async def _targets_since(self, since: float) -> dict[str, Target]:
         splits = await asyncio.to_thread(self._client.splits, self._mesh, since=since)
         return {target["virtualNode"]: target for split in splits["splits"] for target in split["targets"]}

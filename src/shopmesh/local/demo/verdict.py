@@ -10,7 +10,7 @@ from shopmesh.statistics import binomial_test, wilson
 
 
 @dataclass(frozen=True, slots=True)
-class Version:
+class VersionResult:
     """What one version got and did, by its callers' Envoys; latencies are milliseconds.
 
     `share` is what the route promises, `requests` of `total` is what was seen; `errors` (5xx answers) and `retries`
@@ -43,7 +43,7 @@ class Version:
 
 
 @dataclass(frozen=True, slots=True)
-class WayIn:
+class WayInResult:
     """What a client saw who sent requests all the time; latencies in seconds from the time a request was due."""
 
     sent: int
@@ -68,34 +68,34 @@ def percent(share: float, digits: int = 0) -> str:
     return f"{100 * share:.{digits}f} %"
 
 
-def complaints(versions: Sequence[Version], way_in: WayIn, losses: Sequence[Loss] = ()) -> list[str]:
+def find_failures(versions: Sequence[VersionResult], way_in: WayInResult, losses: Sequence[Loss] = ()) -> list[str]:
     """Every promise that was not kept, one line each; none means that the demo passed.
 
     `losses` are those that no version answers for: of other clusters, at any Envoy.
     """
-    found = [f"{_requests(count)} failed at the way in: {why}" for why, count in way_in.failures.items() if count]
+    found = [f"{_count_requests(count)} failed at the way in: {why}" for why, count in way_in.failures.items() if count]
     if missing := way_in.sent - way_in.answered - sum(way_in.failures.values()):
-        found.append(f"what became of {_requests(missing)} is not known")
+        found.append(f"what became of {_count_requests(missing)} is not known")
     if not way_in.sent:
         found.append("no request was sent")
     for loss in losses:
         if loss.errors:
-            found.append(f"the Envoy of {loss.node} counted {_requests(loss.errors)} of {loss.cluster} as 5xx")
+            found.append(f"the Envoy of {loss.node} counted {_count_requests(loss.errors)} of {loss.cluster} as 5xx")
         if loss.retries:
-            found.append(f"the Envoy of {loss.node} repeated {_requests(loss.retries)} of {loss.cluster}")
+            found.append(f"the Envoy of {loss.node} repeated {_count_requests(loss.retries)} of {loss.cluster}")
     for version in versions:
         if version.errors:
-            found.append(f"{version.name} answered {_requests(version.errors)} with 5xx")
+            found.append(f"{version.name} answered {_count_requests(version.errors)} with 5xx")
         if version.retries:
-            found.append(f"{_requests(version.retries)} to {version.name} had to be repeated")
-        found.extend(_complaint_about_share(version))
+            found.append(f"{_count_requests(version.retries)} to {version.name} had to be repeated")
+        found.extend(_check_share(version))
     return found
 
 
-def _complaint_about_share(version: Version) -> Iterator[str]:
+def _check_share(version: VersionResult) -> Iterator[str]:
     if version.total < version.needed:
         yield (
-            f"{_requests(version.total)} of {version.service} are too few to judge a share of "
+            f"{_count_requests(version.total)} of {version.service} are too few to judge a share of "
             f"{percent(version.share)}: {version.needed:,} are needed"
         )
     elif version.total:
@@ -103,10 +103,10 @@ def _complaint_about_share(version: Version) -> Iterator[str]:
         if chance < SIGNIFICANCE:
             seen = percent(version.requests / version.total, 1)
             yield (
-                f"{version.name} got {seen} of {_requests(version.total)} instead of {percent(version.share)} "
+                f"{version.name} got {seen} of {_count_requests(version.total)} instead of {percent(version.share)} "
                 f"(by chance that happens with p = {chance:.1g})"
             )
 
 
-def _requests(count: int) -> str:
+def _count_requests(count: int) -> str:
     return "1 request" if count == 1 else f"{count:,} requests"

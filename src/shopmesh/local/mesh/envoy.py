@@ -12,12 +12,12 @@ from typing import Any
 
 from shopmesh.files.private_files import write_private_file
 from shopmesh.local.errors import StartError
-from shopmesh.local.http import ask, until
-from shopmesh.local.processes.orphan_reaper import Guard
+from shopmesh.local.http import send_request, wait_until_ok
+from shopmesh.local.processes.orphan_reaper import OrphanReaper
 from shopmesh.local.processes.ports import LOOPBACK, Ports
-from shopmesh.local.processes.supervisor import Keeper, Log, Program, ready_or_given_up
+from shopmesh.local.processes.supervisor import ProcessLog, Program, Supervisor, wait_until_ready
 from shopmesh.local.run_dir import socket_path
-from shopmesh.local.settings import Settings
+from shopmesh.local.settings import LocalSettings
 from shopmesh.xds.bootstrap import BootstrapError, bootstrap
 from shopmesh.xds.bootstrap.admin import DRAIN_LISTENERS
 from shopmesh.xds.bootstrap.environment import Resource, options
@@ -33,24 +33,30 @@ class Envoy:
     """Kept running from `start` to `stop`, with an admin socket and a readiness port of its own."""
 
     def __init__(
-        self, node: ProxyNode, settings: Settings, ports: Ports, guard: Guard, log: Log, version: str | None = None
+        self,
+        node: ProxyNode,
+        settings: LocalSettings,
+        ports: Ports,
+        reaper: OrphanReaper,
+        log: ProcessLog,
+        version: str | None = None,
     ) -> None:
         """`version` is what its application runs: spans say it. Raises StartError for a variable it cannot follow."""
-        self.admin = socket_path(settings.run_folder, f"{node.instance}.admin")
-        self.ready = ports.free()
-        self._keeper = Keeper(self._program(node, settings, version), guard, log)
+        self.admin_socket = socket_path(settings.run_folder, f"{node.instance}.admin")
+        self.ready_port = ports.reserve_free()
+        self._supervisor = Supervisor(self._program(node, settings, version), reaper, log)
 
     def start(self) -> None:
-        self._keeper.start()
+        self._supervisor.start()
 
-    async def configured(self, seconds: float) -> bool:
+    async def wait_until_configured(self, seconds: float) -> bool:
         """Waits until Envoy has its first configuration. Raises StartError when it does not even stay up."""
 
         async def ready() -> None:
             with contextlib.suppress(TimeoutError):
-                await until(self.ready, "/ready", seconds)
+                await wait_until_ok(self.ready_port, "/ready", seconds)
 
-        await ready_or_given_up(self._keeper, asyncio.create_task(ready()))
+        await wait_until_ready(self._supervisor, asyncio.create_task(ready()))
         return await self._is_configured()
 
     async def drain(self, seconds: float) -> None:
@@ -60,27 +66,27 @@ class Envoy:
             async with asyncio.timeout(seconds):
                 # Several times in a row: between two requests of a connection nothing is under way for a moment.
                 while quiet < _QUIET_POLLS:
-                    quiet = quiet + 1 if await self._under_way() == 0 else 0
+                    quiet = quiet + 1 if await self._active_requests() == 0 else 0
                     await asyncio.sleep(_POLL_SECONDS)
 
     async def refuse_new(self) -> None:
         """Closes the listeners to new connections, and asks open ones to close after their answer."""
         with contextlib.suppress(OSError):
-            await ask(self.admin, "/healthcheck/fail", "POST")
-            await ask(self.admin, DRAIN_LISTENERS, "POST")
+            await send_request(self.admin_socket, "/healthcheck/fail", "POST")
+            await send_request(self.admin_socket, DRAIN_LISTENERS, "POST")
 
     async def stop(self) -> None:
-        await self._keeper.stop(_GRACE_SECONDS)
+        await self._supervisor.stop(_GRACE_SECONDS)
 
     async def _is_configured(self) -> bool:
         try:
-            return (await ask(self.ready, "/ready")).status == 200
+            return (await send_request(self.ready_port, "/ready")).status == 200
         except OSError:
             return False
 
-    async def _under_way(self) -> int:
+    async def _active_requests(self) -> int:
         """Requests behind its own listeners; the admin interface counts them by host, whatever statistics are on."""
-        answer = await ask(self.admin, "/clusters?format=json")
+        answer = await send_request(self.admin_socket, "/clusters?format=json")
         return sum(
             int(statistic.get("value", 0))
             for cluster in json.loads(answer.body).get("cluster_statuses", ())
@@ -90,16 +96,18 @@ class Envoy:
             if statistic["name"] == "rq_active"
         )
 
-    def _program(self, node: ProxyNode, settings: Settings, version: str | None) -> Program:
-        environment = with_version(settings.environment, version)
+    def _program(self, node: ProxyNode, settings: LocalSettings, version: str | None) -> Program:
+        environment = with_service_version(settings.environment, version)
         try:
-            told = options(environment, Resource(node.mesh, node.kind, node.name), _no_file)
+            overrides = options(environment, Resource(node.mesh, node.kind, node.name), _refuse_file)
             # Whatever control plane the variables name, this mesh has its own.
-            told = replace(told, xds_socket=_text(settings.xds_socket), admin_socket=str(self.admin))
+            overrides = replace(
+                overrides, xds_socket=_path_text(settings.xds_socket), admin_socket=str(self.admin_socket)
+            )
             document = bootstrap(
-                *(node, LOOPBACK, settings.xds_port or 0, 0, self.ready),
-                token_file=_text(settings.xds_token_file),
-                options=told,
+                *(node, LOOPBACK, settings.xds_port or 0, 0, self.ready_port),
+                token_file=_path_text(settings.xds_token_file),
+                options=overrides,
             )
         except BootstrapError as error:
             raise StartError(str(error)) from error
@@ -118,7 +126,7 @@ class Envoy:
         )
 
 
-def with_version(environment: Mapping[str, str], version: str | None) -> Mapping[str, str]:
+def with_service_version(environment: Mapping[str, str], version: str | None) -> Mapping[str, str]:
     """The environment of an Envoy whose spans say a version, beside what the user wants them to say."""
     if version is None:
         return environment
@@ -126,9 +134,9 @@ def with_version(environment: Mapping[str, str], version: str | None) -> Mapping
     return {**environment, _ATTRIBUTES: f"{said},service.version={version}" if said else f"service.version={version}"}
 
 
-def _text(path: Path | None) -> str | None:
+def _path_text(path: Path | None) -> str | None:
     return None if path is None else str(path)
 
 
-def _no_file(path: str) -> dict[str, Any]:
+def _refuse_file(path: str) -> dict[str, Any]:
     raise BootstrapError(f"{path} would be merged into every Envoy's bootstrap; `shopmesh bootstrap` reads such files")

@@ -34,11 +34,11 @@ class Workload:
         return f"{self.node}-{self.instance}"
 
     @property
-    def promise(self) -> str:
+    def service_version(self) -> str:
         """What its answers must call themselves: `product/2.0`."""
         return f"{self.service}/{self.version}"
 
-    def numbered(self, instance: int) -> Workload:
+    def with_instance(self, instance: int) -> Workload:
         return replace(self, instance=instance)
 
 
@@ -57,10 +57,10 @@ class Gateway:
         return f"{self.node}-1"
 
 
-OneOf = TypeVar("OneOf", bound=Workload | Gateway)
+Runnable = TypeVar("Runnable", bound=Workload | Gateway)
 
 
-def read(folder: Path) -> list[Declared]:
+def read_manifests(folder: Path) -> list[Declared]:
     """What all manifests of a folder declare, in an order in which it can be created.
 
     Raises StartError when there are none, DocumentError (with file and line) for one that cannot be used.
@@ -77,7 +77,7 @@ def read(folder: Path) -> list[Declared]:
     return declared(sources)
 
 
-def promised(resources: Sequence[Declared]) -> list[Workload]:
+def workloads_of(resources: Sequence[Declared]) -> list[Workload]:
     """The workloads of the manifests, sorted by service and version.
 
     Raises StartError when there is not exactly one mesh, or when a workload has no port.
@@ -95,10 +95,10 @@ def promised(resources: Sequence[Declared]) -> list[Workload]:
         if not ports:
             raise StartError(f"the virtual node {node} has no listener: give it one, so that others reach it")
         found.append(Workload(meshes[0], node, str(labels[NAME_LABEL]), str(labels[VERSION_LABEL]), ports))
-    return sorted(found, key=lambda workload: (workload.service, _parts(workload.version)))
+    return sorted(found, key=lambda workload: (workload.service, _version_key(workload.version)))
 
 
-def promised_gateways(resources: Sequence[Declared]) -> list[Gateway]:
+def gateways_of(resources: Sequence[Declared]) -> list[Gateway]:
     """The virtual gateways that say by labels what they are, sorted by name."""
     found = [
         Gateway(
@@ -120,28 +120,30 @@ def _labels(resource: Declared) -> Mapping[str, Any]:
     return labels if isinstance(labels, Mapping) else {}
 
 
-def _parts(version: str) -> tuple[tuple[int, str], ...]:
+def _version_key(version: str) -> tuple[tuple[int, str], ...]:
     """Sorts 1.10 after 1.9, and words after numbers."""
     return tuple((int(part), "") if part.isdecimal() else (1 << 30, part) for part in version.split("."))
 
 
-def chosen(there: Sequence[OneOf], only: Iterable[str], without: Iterable[str]) -> list[OneOf]:
+def select(runnables: Sequence[Runnable], only: Iterable[str], without: Iterable[str]) -> list[Runnable]:
     """Those that were asked for, by virtual node, virtual gateway or service.
 
     Raises StartError for a name that is none of them.
     """
     only, without = set(only), set(without)
-    known = {name for one in there for name in (one.node, one.service)}
+    known = {name for one in runnables for name in (one.node, one.service)}
     if unknown := sorted((only | without) - known):
         raise StartError(
-            f"{unknown[0]!r} is no workload of the manifests; there are {', '.join(one.node for one in there)}"
+            f"{unknown[0]!r} is no workload of the manifests; there are {', '.join(one.node for one in runnables)}"
         )
     return [
-        one for one in there if (not only or {one.node, one.service} & only) and not {one.node, one.service} & without
+        one
+        for one in runnables
+        if (not only or {one.node, one.service} & only) and not {one.node, one.service} & without
     ]
 
 
-def arguments_of(workload: Workload, project: Path, run_folder: Path) -> tuple[str, ...]:
+def application_arguments(workload: Workload, project: Path, run_folder: Path) -> tuple[str, ...]:
     """What starts its application: the service's own `run VERSION` if there is one, else gunicorn.
 
     The file of its process id names the run folder, by which a later `up` knows the process for one of its own.
@@ -151,11 +153,11 @@ def arguments_of(workload: Workload, project: Path, run_folder: Path) -> tuple[s
     program = project / "services" / workload.service / "run"
     if program.exists():
         return (str(program), workload.version, mark)
-    application = f"{module_of(workload, project)}:create_app()"
+    application = f"{application_module(workload, project)}:create_app()"
     return (sys.executable, "-m", "gunicorn", "-c", "services/gunicorn.conf.py", "--pid", mark, application)
 
 
-def module_of(workload: Workload, project: Path) -> str:
+def application_module(workload: Workload, project: Path) -> str:
     """The module that makes the application of that version: a file of its own, or `app` for the first one.
 
     Raises StartError when the service's code is not there.

@@ -12,16 +12,16 @@ import sys
 from collections.abc import Callable, Sequence
 
 from shopmesh.client import Client
-from shopmesh.local.access import Access
+from shopmesh.local.access import AccessFiles
 from shopmesh.local.errors import StartError
-from shopmesh.local.http import until
+from shopmesh.local.http import wait_until_ok
 from shopmesh.local.mesh.envoy import Envoy
 from shopmesh.local.mesh.from_manifests import Gateway, Workload
-from shopmesh.local.mesh.sidecar import Pair
-from shopmesh.local.processes.orphan_reaper import Guard
+from shopmesh.local.mesh.sidecar import WorkloadProcesses
+from shopmesh.local.processes.orphan_reaper import OrphanReaper
 from shopmesh.local.processes.ports import LOOPBACK, Ports
-from shopmesh.local.processes.supervisor import Keeper, Log, Program, ready_or_given_up
-from shopmesh.local.settings import Settings
+from shopmesh.local.processes.supervisor import ProcessLog, Program, Supervisor, wait_until_ready
+from shopmesh.local.settings import LocalSettings
 from shopmesh.xds.node import ProxyNode
 
 CONTROL_PLANE = "control-plane"
@@ -33,57 +33,64 @@ _CONTROL_PLANE_GRACE_SECONDS = 5.0
 _DRAIN_SECONDS = 3.0
 
 
-class Machine:
+class LocalMesh:
     """Everything that one `shopmesh up` runs."""
 
     def __init__(
-        self, settings: Settings, ports: Ports, log: Log, record: Callable[[set[int]], None], way_in: str = WAY_IN
+        self,
+        settings: LocalSettings,
+        ports: Ports,
+        log: ProcessLog,
+        on_groups_changed: Callable[[set[int]], None],
+        way_in: str = WAY_IN,
     ) -> None:
         """`record` is told which process groups run whenever that changes; `way_in` is a service."""
         self.settings = settings
         self._way_in = way_in
-        self.pairs: dict[str, Pair] = {}
+        self.workloads: dict[str, WorkloadProcesses] = {}
         self.gateways: dict[Gateway, Envoy] = {}
-        self.prepared = asyncio.Event()
+        self.control_plane_ready = asyncio.Event()
         self._ports = ports
         self._log = log
-        self._guard = Guard(str(settings.run_folder), record)
-        self._control_plane = Keeper(self._serve(), self._guard, log)
+        self._reaper = OrphanReaper(str(settings.run_folder), on_groups_changed)
+        self._control_plane = Supervisor(self._control_plane_program(), self._reaper, log)
         self._client: Client | None = None
 
     @property
     def client(self) -> Client:
         """Asks the control plane; it blocks, so call it in a thread."""
         if self._client is None:
-            self._client = Client(self.settings.endpoint, credentials=Access(self.settings.run_folder).credentials())
+            self._client = Client(
+                self.settings.endpoint, credentials=AccessFiles(self.settings.run_folder).credentials()
+            )
         return self._client
 
     async def start_control_plane(self) -> None:
         """Starts it and waits until it answers. Raises StartError when it does not."""
         self._control_plane.start()
-        ready = asyncio.create_task(until(self.settings.api_port, "/readyz", _CONTROL_PLANE_SECONDS))
+        ready = asyncio.create_task(wait_until_ok(self.settings.api_port, "/readyz", _CONTROL_PLANE_SECONDS))
         try:
-            await ready_or_given_up(self._control_plane, ready)
+            await wait_until_ready(self._control_plane, ready)
         except TimeoutError as error:
             raise StartError(f"the control plane is not ready after {_CONTROL_PLANE_SECONDS:g} s: {error}") from None
 
-    def add(self, workload: Workload) -> Pair:
+    def add_workload(self, workload: Workload) -> WorkloadProcesses:
         """Makes room for a workload; nothing runs yet. Its instance must not be there already."""
         way_in = self.settings.port if workload.service == self._way_in and not self.ways_in else None
-        pair = Pair(workload, self.settings, self._ports, self._guard, self._log, way_in)
-        self.pairs[workload.name] = pair
-        return pair
+        processes = WorkloadProcesses(workload, self.settings, self._ports, self._reaper, self._log, way_in)
+        self.workloads[workload.name] = processes
+        return processes
 
     @property
-    def ways_in(self) -> list[Pair]:
+    def ways_in(self) -> list[WorkloadProcesses]:
         """The instances of the service that stands before the others; the first has the way in's port."""
-        return [pair for pair in self.pairs.values() if pair.workload.service == self._way_in]
+        return [processes for processes in self.workloads.values() if processes.workload.service == self._way_in]
 
-    def reserve(self, gateways: Sequence[Gateway]) -> None:
+    def add_gateways(self, gateways: Sequence[Gateway]) -> None:
         """Makes room for gateways, each on its own ports of this machine. Raises StartError when one is taken."""
         for gateway in gateways:
             for port in gateway.ports:
-                self._ports.wanted(port, f"virtual gateway {gateway.node}", "the listener of its manifest")
+                self._ports.reserve(port, f"virtual gateway {gateway.node}", "the listener of its manifest")
             node = ProxyNode(
                 mesh=gateway.mesh,
                 kind="virtualGateway",
@@ -93,49 +100,49 @@ class Machine:
                 address=LOOPBACK,
                 ports=tuple((port, port) for port in sorted(gateway.ports)),
             )
-            self.gateways[gateway] = Envoy(node, self.settings, self._ports, self._guard, self._log)
+            self.gateways[gateway] = Envoy(node, self.settings, self._ports, self._reaper, self._log)
 
-    def open(self) -> None:
+    def start_gateways(self) -> None:
         """Starts the gateways: there is a control plane now."""
         for envoy in self.gateways.values():
             envoy.start()
 
-    async def start(self, workloads: Sequence[Workload]) -> None:
+    async def start_workloads(self, workloads: Sequence[Workload]) -> None:
         """Starts workloads side by side, the first version of each service before the later ones.
 
         Requests can be answered as soon as the first ones run; with all at once they would wait for each other's
         imports. Raises StartError of the first that does not come up.
         """
-        pairs = [self.add(workload) for workload in workloads]
+        added = [self.add_workload(workload) for workload in workloads]
         seen: set[str] = set()
-        waves: tuple[list[Pair], list[Pair]] = ([], [])
-        for pair in pairs:
-            waves[pair.workload.service in seen].append(pair)
-            seen.add(pair.workload.service)
+        waves: tuple[list[WorkloadProcesses], list[WorkloadProcesses]] = ([], [])
+        for processes in added:
+            waves[processes.workload.service in seen].append(processes)
+            seen.add(processes.workload.service)
         for wave in waves:
-            await asyncio.gather(*(pair.start(self.prepared) for pair in wave))
+            await asyncio.gather(*(processes.start(self.control_plane_ready) for processes in wave))
 
-    async def remove(self, name: str) -> None:
-        """Stops a workload at once; `operations.stop` does it without loss."""
-        await self.pairs.pop(name).stop()
+    async def remove_workload(self, name: str) -> None:
+        """Stops a workload at once; `operations.stop_workload` does it without loss."""
+        await self.workloads.pop(name).stop()
 
     async def close(self) -> None:
         """Stops all of it, in order."""
-        ways_in = [*(pair.sidecar for pair in self.ways_in), *self.gateways.values()]
+        ways_in = [*(processes.sidecar for processes in self.ways_in), *self.gateways.values()]
         await asyncio.gather(*(envoy.refuse_new() for envoy in ways_in))
         await asyncio.gather(*(envoy.drain(_DRAIN_SECONDS) for envoy in ways_in))
         await asyncio.gather(*(envoy.stop() for envoy in self.gateways.values()))
-        await asyncio.gather(*(pair.stop() for pair in self.pairs.values()))
+        await asyncio.gather(*(processes.stop() for processes in self.workloads.values()))
         await self._control_plane.stop(_CONTROL_PLANE_GRACE_SECONDS)
-        self._guard.close()
+        self._reaper.close()
         if self._client is not None:
             self._client.close()
 
-    def abandon(self) -> None:
+    def kill_all(self) -> None:
         """Ends everything by force, without waiting for anything to finish."""
-        self._guard.close()
+        self._reaper.close()
 
-    def _serve(self) -> Program:
+    def _control_plane_program(self) -> Program:
         settings = self.settings
         return Program(
             name=CONTROL_PLANE,

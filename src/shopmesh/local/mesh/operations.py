@@ -10,12 +10,12 @@ import asyncio
 import time
 
 from shopmesh.client import Client, ClientError, Proxy, ResponseError
-from shopmesh.local.control import Reply
+from shopmesh.local.control import ControlReply
 from shopmesh.local.errors import ControlError
 from shopmesh.local.mesh.from_manifests import Gateway, Workload
-from shopmesh.local.mesh.local_mesh import Machine
-from shopmesh.local.mesh.resources import weighted
-from shopmesh.local.mesh.sidecar import Pair
+from shopmesh.local.mesh.local_mesh import LocalMesh
+from shopmesh.local.mesh.resources import traffic_shares
+from shopmesh.local.mesh.sidecar import WorkloadProcesses
 
 _POLL_SECONDS = 0.02
 _CONFIGURED_SECONDS = 15.0
@@ -25,42 +25,42 @@ _DRAIN_SECONDS = 20.0
 _NEWEST = 1 << 52
 
 
-async def start(machine: Machine, workload: Workload) -> Reply:
+async def start_workload(mesh: LocalMesh, workload: Workload) -> ControlReply:
     """Starts an instance and waits until its callers know it, if its virtual node is in the mesh.
 
     Raises ControlError when it runs already, StartError when it does not come up; nothing of it is left then.
     """
-    if workload.name in machine.pairs:
+    if workload.name in mesh.workloads:
         raise ControlError(
             f"{workload.name} runs already; `shopmesh start {workload.node} --instance {workload.instance + 1}` "
             "starts another beside it"
         )
-    pair = machine.add(workload)
+    processes = mesh.add_workload(workload)
     try:
-        await pair.start(machine.prepared)
-        known = await _configured(machine, pair)
+        await processes.start(mesh.control_plane_ready)
+        known = await _wait_until_configured(mesh, processes)
     except BaseException:
-        await machine.remove(workload.name)
+        await mesh.remove_workload(workload.name)
         raise
     if not known:
-        return Reply(
-            (f"{workload.name} runs ({workload.promise})",),
+        return ControlReply(
+            (f"{workload.name} runs ({workload.service_version})",),
             (
                 f"the mesh {workload.mesh} has no virtual node {workload.node} yet: "
                 "its sidecar waits, and serves the moment it is created",
             ),
         )
-    await joined(machine.client, workload)
-    return Reply((f"{workload.name} runs ({workload.promise}) and is known to its callers",))
+    await wait_until_joined(mesh.client, workload)
+    return ControlReply((f"{workload.name} runs ({workload.service_version}) and is known to its callers",))
 
 
-async def joined(client: Client, workload: Workload | Gateway) -> None:
+async def wait_until_joined(client: Client, workload: Workload | Gateway) -> None:
     """Waits until the instance has declared itself and every proxy has heard of it.
 
     One whose virtual node is not in the mesh is not waited for. Raises ControlError when it does not happen in time.
     """
     deadline = time.monotonic() + _CONVERGED_SECONDS
-    while not ((proxy := await _proxy(client, workload)) and proxy["inStep"] and proxy["declared"]):
+    while not ((proxy := await _find_proxy(client, workload)) and proxy["inStep"] and proxy["declared"]):
         if proxy and not _is_known(proxy):
             return
         if time.monotonic() > deadline:
@@ -71,34 +71,34 @@ async def joined(client: Client, workload: Workload | Gateway) -> None:
             )
         await asyncio.sleep(_POLL_SECONDS)
     newest = (await asyncio.to_thread(client.changes, _NEWEST))["revision"]
-    await _converged(client, newest)
+    await _wait_converged(client, newest)
 
 
-async def stop(machine: Machine, name: str) -> Reply:
+async def stop_workload(mesh: LocalMesh, name: str) -> ControlReply:
     """Takes an instance out of the mesh without losing a request, then ends it.
 
     Raises ControlError when it does not run.
     """
-    pair = machine.pairs.get(name)
-    if pair is None:
-        raise ControlError(f"{name} does not run here; these do: {', '.join(sorted(machine.pairs)) or 'none'}")
-    workload = pair.workload
+    processes = mesh.workloads.get(name)
+    if processes is None:
+        raise ControlError(f"{name} does not run here; these do: {', '.join(sorted(mesh.workloads)) or 'none'}")
+    workload = processes.workload
     warnings = []
-    shares = await asyncio.to_thread(weighted, machine.client, workload.mesh, workload.node)
-    others = any(other.workload.node == workload.node for other in machine.pairs.values() if other is not pair)
+    shares = await asyncio.to_thread(traffic_shares, mesh.client, workload.mesh, workload.node)
+    others = any(other.workload.node == workload.node for other in mesh.workloads.values() if other is not processes)
     if shares and not others:
         warnings.append(
             f"{workload.node} still gets {' and '.join(shares)}, and nothing of it runs any more: those requests fail. "
             f"Send them elsewhere with `shopmesh route`, or `shopmesh start {workload.node}` again"
         )
-    if not await _withdrawn(machine.client, workload):
+    if not await _withdraw(mesh.client, workload):
         warnings.append(f"not every proxy has confirmed that {name} is gone after {_CONVERGED_SECONDS:g} s")
-    await pair.sidecar.drain(_DRAIN_SECONDS)
-    await machine.remove(name)
-    return Reply((f"{name} has stopped",), tuple(warnings))
+    await processes.sidecar.drain(_DRAIN_SECONDS)
+    await mesh.remove_workload(name)
+    return ControlReply((f"{name} has stopped",), tuple(warnings))
 
 
-async def _withdrawn(client: Client, workload: Workload) -> bool:
+async def _withdraw(client: Client, workload: Workload) -> bool:
     """Withdraws the instance; whether every proxy that it concerns has confirmed that."""
     try:
         revision = await asyncio.to_thread(client.withdraw, workload.mesh, "virtualNode", workload.node, workload.name)
@@ -107,10 +107,10 @@ async def _withdrawn(client: Client, workload: Workload) -> bool:
             # It never declared itself: its virtual node is not in the mesh.
             return True
         raise ControlError(f"{workload.name} cannot be withdrawn: {refusal}") from refusal
-    return await _converged(client, revision)
+    return await _wait_converged(client, revision)
 
 
-async def _converged(client: Client, revision: int) -> bool:
+async def _wait_converged(client: Client, revision: int) -> bool:
     try:
         change = await asyncio.to_thread(client.wait_converged, revision, _CONVERGED_SECONDS)
     except ResponseError:
@@ -121,18 +121,18 @@ async def _converged(client: Client, revision: int) -> bool:
     return change["converged"]
 
 
-async def _configured(machine: Machine, pair: Pair) -> bool:
+async def _wait_until_configured(mesh: LocalMesh, processes: WorkloadProcesses) -> bool:
     """Waits for the sidecar's configuration; False as soon as the control plane says that it knows no such node."""
-    waiting = asyncio.create_task(pair.sidecar.configured(_CONFIGURED_SECONDS))
+    waiting = asyncio.create_task(processes.sidecar.wait_until_configured(_CONFIGURED_SECONDS))
     try:
         while not waiting.done():
-            proxy = await _proxy(machine.client, pair.workload)
+            proxy = await _find_proxy(mesh.client, processes.workload)
             if proxy and not _is_known(proxy):
                 return False
             await asyncio.wait({waiting}, timeout=_POLL_SECONDS)
         if not waiting.result():
             raise ControlError(
-                f"the Envoy of {pair.workload.name} has no configuration after {_CONFIGURED_SECONDS:g} s: "
+                f"the Envoy of {processes.workload.name} has no configuration after {_CONFIGURED_SECONDS:g} s: "
                 "see `shopmesh status`"
             )
         return True
@@ -145,7 +145,7 @@ def _is_known(proxy: Proxy) -> bool:
     return proxy["known"] or not proxy["connected"]
 
 
-async def _proxy(client: Client, workload: Workload | Gateway) -> Proxy | None:
+async def _find_proxy(client: Client, workload: Workload | Gateway) -> Proxy | None:
     for proxy in await asyncio.to_thread(client.proxies):
         if (proxy["mesh"], proxy["name"], proxy["instance"]) == (workload.mesh, workload.node, workload.name):
             return proxy

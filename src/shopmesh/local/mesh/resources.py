@@ -12,7 +12,7 @@ from shopmesh.client.plan import plan
 from shopmesh.documents import Declared
 
 
-def create(client: Client, resources: Sequence[Declared]) -> None:
+def create_resources(client: Client, resources: Sequence[Declared]) -> None:
     """Creates all of them or none.
 
     Raises DocumentError, at the place in the manifests, for what the control plane refuses.
@@ -29,7 +29,7 @@ def without_nodes(resources: Sequence[Declared], nodes: Collection[str]) -> list
     ]
 
 
-def forget_instances(client: Client) -> int:
+def withdraw_disconnected(client: Client) -> int:
     """Withdraws what earlier runs declared, so that nothing is sent to where nobody listens any more; how many.
 
     Only before anything of this run has declared itself.
@@ -40,7 +40,7 @@ def forget_instances(client: Client) -> int:
     return len(declared)
 
 
-def weighted(client: Client, mesh: str, node: str) -> list[str]:
+def traffic_shares(client: Client, mesh: str, node: str) -> list[str]:
     """The virtual services that send a share of their requests to that node: `50 % of product.default…`."""
     return [
         f"{100 * target['share']:.0f} % of {split['virtualService']}"

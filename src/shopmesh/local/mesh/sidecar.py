@@ -6,13 +6,13 @@ import asyncio
 from dataclasses import dataclass
 
 from shopmesh.local.errors import StartError
-from shopmesh.local.http import until
+from shopmesh.local.http import wait_until_ok
 from shopmesh.local.mesh.envoy import Envoy
-from shopmesh.local.mesh.from_manifests import Workload, arguments_of
-from shopmesh.local.processes.orphan_reaper import Guard
+from shopmesh.local.mesh.from_manifests import Workload, application_arguments
+from shopmesh.local.processes.orphan_reaper import OrphanReaper
 from shopmesh.local.processes.ports import LOOPBACK, Ports
-from shopmesh.local.processes.supervisor import Keeper, Log, Program, ready_or_given_up
-from shopmesh.local.settings import Settings
+from shopmesh.local.processes.supervisor import ProcessLog, Program, Supervisor, wait_until_ready
+from shopmesh.local.settings import LocalSettings
 from shopmesh.xds.node import ProxyNode
 
 _READY_SECONDS = 30.0
@@ -32,23 +32,29 @@ class SidecarPorts:
     control: int
 
 
-class Pair:
+class WorkloadProcesses:
     """A workload's application and sidecar, started in this order and stopped in the other."""
 
     def __init__(
-        self, workload: Workload, settings: Settings, ports: Ports, guard: Guard, log: Log, way_in: int | None
+        self,
+        workload: Workload,
+        settings: LocalSettings,
+        ports: Ports,
+        reaper: OrphanReaper,
+        log: ProcessLog,
+        way_in: int | None,
     ) -> None:
         """`way_in` is the port that ingress binds; a free one is taken for None."""
         self.workload = workload
         self._log = log
         self.ports = SidecarPorts(
-            ingress={port: way_in or ports.free() for port in workload.ports},
-            application={port: ports.free() for port in workload.ports},
-            egress=ports.free(),
-            control=ports.free(),
+            ingress={port: way_in or ports.reserve_free() for port in workload.ports},
+            application={port: ports.reserve_free() for port in workload.ports},
+            egress=ports.reserve_free(),
+            control=ports.reserve_free(),
         )
-        self.application = Keeper(self._application(settings), guard, log)
-        self.sidecar = Envoy(self._node(), settings, ports, guard, log, workload.version)
+        self.application = Supervisor(self._application_program(settings), reaper, log)
+        self.sidecar = Envoy(self._proxy_node(), settings, ports, reaper, log, workload.version)
 
     async def start(self, control_plane: asyncio.Event) -> None:
         """Starts the application, waits until it is ready, then starts its Envoy, once the control plane is there.
@@ -57,7 +63,7 @@ class Pair:
         the application does not come up.
         """
         self.application.start()
-        await ready_or_given_up(self.application, asyncio.create_task(self._application_ready()))
+        await wait_until_ready(self.application, asyncio.create_task(self._wait_until_ready()))
         await control_plane.wait()
         self.sidecar.start()
 
@@ -66,27 +72,27 @@ class Pair:
         await self.sidecar.stop()
         await self.application.stop(_APPLICATION_GRACE_SECONDS)
 
-    async def _application_ready(self) -> None:
+    async def _wait_until_ready(self) -> None:
         port = next(iter(self.ports.application.values()))
         try:
-            answer = await until(port, "/readyz", _READY_SECONDS)
+            answer = await wait_until_ok(port, "/readyz", _READY_SECONDS)
         except TimeoutError:
             raise StartError(
                 f"{self.application.program.name} is not ready after {_READY_SECONDS:g} s "
                 f"(http://{LOOPBACK}:{port}/readyz)"
             ) from None
-        said = answer.headers.get("x-service-version", "nothing")
-        if said != self.workload.promise:
+        reported = answer.headers.get("x-service-version", "nothing")
+        if reported != self.workload.service_version:
             self._log.say(
-                f"{self.workload.node} promises {self.workload.promise} by its labels, but its application says "
-                f"{said}: correct the labels, or the version in its code"
+                f"{self.workload.node} is {self.workload.service_version} by its labels, but its application reports "
+                f"{reported}: correct the labels, or the version in its code"
             )
 
-    def _application(self, settings: Settings) -> Program:
+    def _application_program(self, settings: LocalSettings) -> Program:
         name = self.workload.name
         return Program(
             name=f"{name} app",
-            arguments=arguments_of(self.workload, settings.project, settings.run_folder),
+            arguments=application_arguments(self.workload, settings.project, settings.run_folder),
             environment={
                 **settings.environment,
                 "HOST": LOOPBACK,
@@ -99,7 +105,7 @@ class Pair:
             folder=settings.project,
         )
 
-    def _node(self) -> ProxyNode:
+    def _proxy_node(self) -> ProxyNode:
         workload, ports = self.workload, self.ports
         return ProxyNode(
             mesh=workload.mesh,

@@ -5,10 +5,10 @@ from __future__ import annotations
 import codecs
 from collections.abc import Iterator
 
-_LONGEST = 4_096
+_MAX_LINE_LENGTH = 4_096
 
 
-class Lines:
+class LineSplitter:
     """Collects what a program prints; a line that grows too long is handed out in pieces."""
 
     def __init__(self) -> None:
@@ -19,21 +19,21 @@ class Lines:
         """The lines that are complete now, without their ends and without control characters."""
         *complete, self._partial = (self._partial + self._decoder.decode(chunk)).split("\n")
         for line in complete:
-            yield from _pieces(line)
-        while len(self._partial) >= _LONGEST:
-            yield _printable(self._partial[:_LONGEST])
-            self._partial = self._partial[_LONGEST:]
+            yield from _split_long(line)
+        while len(self._partial) >= _MAX_LINE_LENGTH:
+            yield _printable(self._partial[:_MAX_LINE_LENGTH])
+            self._partial = self._partial[_MAX_LINE_LENGTH:]
 
     def rest(self) -> Iterator[str]:
         """What was printed after the last end of line, if anything."""
         partial, self._partial = self._partial, ""
         if partial:
-            yield from _pieces(partial)
+            yield from _split_long(partial)
 
 
-def _pieces(line: str) -> Iterator[str]:
-    for start in range(0, max(1, len(line)), _LONGEST):
-        yield _printable(line[start : start + _LONGEST])
+def _split_long(line: str) -> Iterator[str]:
+    for start in range(0, max(1, len(line)), _MAX_LINE_LENGTH):
+        yield _printable(line[start : start + _MAX_LINE_LENGTH])
 
 
 def _printable(line: str) -> str:

@@ -9,27 +9,27 @@ from shopmesh.output.printable import printable
 
 _ENVOY = re.compile(r"\[[\d\-]+ [\d:.]+\]\[\d+\]\[(?P<level>\w+)\]\[\w+\] (?:\[[^\]]*\] )?(?P<message>.*)")
 # Beside the name of the program and a clock on the terminal, these tell nothing to somebody who watches.
-_LEFT_OUT = {"time", "level", "message", "service", "trace", "request"}
+_OMITTED_FIELDS = {"time", "level", "message", "service", "trace", "request"}
 
 
-def readable(line: str) -> str:
+def format_line(line: str) -> str:
     """`{"time": …, "level": "INFO", "message": "GET /", "status": 200}` as `INFO GET / status=200`.
 
     Lines that are neither the services' JSON nor Envoy's are left as they are.
     """
     if line.startswith("{"):
-        return _of_json(line)
+        return _format_json(line)
     if match := _ENVOY.fullmatch(line):
         return f"{match['level'].upper()} {match['message']}"
     return line
 
 
-def _of_json(line: str) -> str:
+def _format_json(line: str) -> str:
     try:
         record = json.loads(line)
         words = [record["level"], record["message"]]
     except (ValueError, KeyError, TypeError):
         return line
-    words += [f"{name}={value}" for name, value in record.items() if name not in _LEFT_OUT]
+    words += [f"{name}={value}" for name, value in record.items() if name not in _OMITTED_FIELDS]
     # What JSON had escaped is text again now: the path of a request may hold anything.
     return printable(" ".join(map(str, words)))

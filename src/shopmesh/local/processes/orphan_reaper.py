@@ -21,14 +21,14 @@ _GRACE_SECONDS = 2.0
 _STOP_WAIT_SECONDS = 5.0
 
 
-class Guard:
+class OrphanReaper:
     """The guard's process, as `up` sees it: told of every program that runs."""
 
-    def __init__(self, label: str, record: Callable[[set[int]], None] | None = None) -> None:
+    def __init__(self, label: str, on_change: Callable[[set[int]], None] | None = None) -> None:
         """`label` tells in a list of processes whose guard this is; `record` is told what is watched."""
         self._label = label
-        self._record = record
-        self._watched: set[int] = set()
+        self._on_change = on_change
+        self._groups: set[int] = set()
         self._process = self._start()
 
     @property
@@ -37,15 +37,15 @@ class Guard:
 
     def watch(self, pid: int) -> None:
         """From now on, this process group ends with `up`."""
-        self._watched.add(pid)
-        self._tell(f"+{pid}")
-        self._note()
+        self._groups.add(pid)
+        self._send(f"+{pid}")
+        self._notify()
 
     def release(self, pid: int) -> None:
         """This process group has ended."""
-        self._watched.discard(pid)
-        self._tell(f"-{pid}")
-        self._note()
+        self._groups.discard(pid)
+        self._send(f"-{pid}")
+        self._notify()
 
     def close(self) -> None:
         """Ends the guard; what it still watches ends with it."""
@@ -57,9 +57,9 @@ class Guard:
             self._process.kill()
             self._process.wait()
 
-    def _note(self) -> None:
-        if self._record is not None:
-            self._record(self._watched)
+    def _notify(self) -> None:
+        if self._on_change is not None:
+            self._on_change(self._groups)
 
     def _start(self) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
@@ -72,14 +72,14 @@ class Guard:
             bufsize=0,
         )
 
-    def _tell(self, line: str) -> None:
+    def _send(self, line: str) -> None:
         try:
             self._write(line)
         except BrokenPipeError:
             # Somebody killed the guard: a new one has to know of everything that runs.
             self.close()
             self._process = self._start()
-            for pid in self._watched:
+            for pid in self._groups:
                 self._write(f"+{pid}")
 
     def _write(self, line: str) -> None:
@@ -88,7 +88,7 @@ class Guard:
         self._process.stdin.write(line.encode() + b"\n")
 
 
-def send(group: int, sign: signal.Signals) -> bool:
+def signal_group(group: int, sign: signal.Signals) -> bool:
     """Signals a whole process group; whether any of it was there."""
     try:
         os.killpg(group, sign)
@@ -98,18 +98,18 @@ def send(group: int, sign: signal.Signals) -> bool:
     return True
 
 
-def end(groups: Iterable[int], grace_seconds: float = _GRACE_SECONDS) -> None:
+def end_groups(groups: Iterable[int], grace_seconds: float = _GRACE_SECONDS) -> None:
     """Asks process groups to end, waits a moment, and ends what is left by force."""
-    left = {group for group in groups if send(group, signal.SIGTERM)}
+    left = {group for group in groups if signal_group(group, signal.SIGTERM)}
     deadline = time.monotonic() + grace_seconds
     while left and time.monotonic() < deadline:
         time.sleep(0.02)
-        left = {group for group in left if _alive(group)}
+        left = {group for group in left if _is_alive(group)}
     for group in left:
-        send(group, signal.SIGKILL)
+        signal_group(group, signal.SIGKILL)
 
 
-def _alive(group: int) -> bool:
+def _is_alive(group: int) -> bool:
     try:
         os.killpg(group, 0)
     except (ProcessLookupError, PermissionError):
@@ -117,7 +117,7 @@ def _alive(group: int) -> bool:
     return True
 
 
-def left_over(lines: Iterable[bytes]) -> set[int]:
+def remaining_groups(lines: Iterable[bytes]) -> set[int]:
     """The process groups that were announced and not released when the pipe closed."""
     groups: set[int] = set()
     for line in lines:
@@ -131,7 +131,7 @@ def left_over(lines: Iterable[bytes]) -> set[int]:
 def _main() -> None:
     for sign in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(sign, signal.SIG_IGN)
-    end(left_over(sys.stdin.buffer))
+    end_groups(remaining_groups(sys.stdin.buffer))
 
 
 if __name__ == "__main__":

@@ -18,30 +18,30 @@ class Ports:
     """Hands out free ports on loopback, each once."""
 
     def __init__(self) -> None:
-        self._given: set[int] = set()
+        self._reserved: set[int] = set()
         # Two instances of `shopmesh up` on one machine start looking at different places.
         self._next = random.SystemRandom().randrange(_FIRST, _LAST)
 
-    def free(self) -> int:
+    def reserve_free(self) -> int:
         """A port that nothing listens on. Raises StartError when a thousand in a row are taken."""
         for _ in range(_ATTEMPTS):
             port = self._next
             self._next = _FIRST if port + 1 >= _LAST else port + 1
-            if port not in self._given and not is_taken(port):
-                self._given.add(port)
+            if port not in self._reserved and not is_taken(port):
+                self._reserved.add(port)
                 return port
         raise StartError(f"no free port on {LOOPBACK} between {_FIRST} and {_LAST}: stop something that listens")
 
-    def wanted(self, port: int, purpose: str, option: str) -> int:
+    def reserve(self, port: int, purpose: str, option: str) -> int:
         """That port, or any free one for 0. Raises StartError when it is taken."""
         if port == 0:
-            return self.free()
-        if port in self._given or is_taken(port):
+            return self.reserve_free()
+        if port in self._reserved or is_taken(port):
             raise StartError(
                 f"port {port} ({purpose}) is taken: stop what listens on {LOOPBACK}:{port}, "
                 f"or choose another with {option}"
             )
-        self._given.add(port)
+        self._reserved.add(port)
         return port
 
 

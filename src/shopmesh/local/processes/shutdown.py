@@ -8,8 +8,8 @@ import signal
 from collections.abc import Coroutine, Iterator
 from typing import Any, TypeVar
 
-from shopmesh.local.mesh.local_mesh import Machine
-from shopmesh.local.processes.supervisor import Log
+from shopmesh.local.mesh.local_mesh import LocalMesh
+from shopmesh.local.processes.supervisor import ProcessLog
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -18,21 +18,21 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @contextlib.contextmanager
-def stopping(machine: Machine, log: Log) -> Iterator[asyncio.Event]:
+def stop_on_signals(mesh: LocalMesh, log: ProcessLog) -> Iterator[asyncio.Event]:
     """An event that the first signal sets; the second one ends everything by force."""
     stop = asyncio.Event()
 
-    def signalled() -> None:
+    def on_signal() -> None:
         if stop.is_set():
             log.say("ending by force")
-            machine.abandon()
+            mesh.kill_all()
         else:
             log.say("stopping: sidecars first, the control plane last (once more to force)")
             stop.set()
 
     loop = asyncio.get_running_loop()
     for sign in _SIGNALS:
-        loop.add_signal_handler(sign, signalled)
+        loop.add_signal_handler(sign, on_signal)
     try:
         yield stop
     finally:
@@ -40,7 +40,7 @@ def stopping(machine: Machine, log: Log) -> Iterator[asyncio.Event]:
             loop.remove_signal_handler(sign)
 
 
-async def until_stopped(work: Coroutine[Any, Any, T], stop: asyncio.Event) -> T | None:
+async def run_until_stopped(work: Coroutine[Any, Any, T], stop: asyncio.Event) -> T | None:
     """Does the work unless a stop comes first."""
     task = asyncio.create_task(work)
     stopped = asyncio.create_task(stop.wait())
@@ -56,7 +56,7 @@ async def until_stopped(work: Coroutine[Any, Any, T], stop: asyncio.Event) -> T 
             await task
 
 
-async def together(first: Coroutine[Any, Any, T], second: Coroutine[Any, Any, U]) -> tuple[T, U]:
+async def run_both(first: Coroutine[Any, Any, T], second: Coroutine[Any, Any, U]) -> tuple[T, U]:
     """Both at once; the first failure ends the other and is raised as it is."""
     try:
         async with asyncio.TaskGroup() as group:

@@ -22,18 +22,18 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from shopmesh.local.errors import StartError
-from shopmesh.local.processes.lines import Lines
-from shopmesh.local.processes.orphan_reaper import Guard, send
+from shopmesh.local.processes.lines import LineSplitter
+from shopmesh.local.processes.orphan_reaper import OrphanReaper, signal_group
 
 T = TypeVar("T")
 
-_LAST_LINES = 12
+_KEPT_LINES = 12
 _READ_BYTES = 65_536
 # Of what is in the pipe when a program ends; a pipe holds 64 KiB.
-_LAST_READS = 16
+_MAX_FINAL_READS = 16
 
 
-class Log(Protocol):
+class ProcessLog(Protocol):
     """Where a program's lines and a keeper's own remarks go."""
 
     def line(self, name: str, text: str) -> None:
@@ -54,38 +54,40 @@ class Program:
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class RestartPolicy:
     """How a dying program is dealt with; times in seconds."""
 
-    first_wait: float = 0.1
-    longest_wait: float = 5.0
-    deaths: int = 6
-    settled_after: float = 10.0
+    initial_backoff: float = 0.1
+    max_backoff: float = 5.0
+    max_deaths: int = 6
+    reset_after: float = 10.0
 
 
-class Keeper:
+class Supervisor:
     """One program that is to run."""
 
-    def __init__(self, program: Program, guard: Guard, log: Log, patience: Patience | None = None) -> None:
+    def __init__(
+        self, program: Program, reaper: OrphanReaper, log: ProcessLog, restart_policy: RestartPolicy | None = None
+    ) -> None:
         self.program = program
         self.pid: int | None = None
         self.starts = 0
-        self.given_up = asyncio.Event()
-        self._guard = guard
+        self.gave_up = asyncio.Event()
+        self._reaper = reaper
         self._log = log
-        self._patience = patience or Patience()
-        self._last: deque[str] = deque(maxlen=_LAST_LINES)
+        self._restart_policy = restart_policy or RestartPolicy()
+        self._last_lines: deque[str] = deque(maxlen=_KEPT_LINES)
         self._task: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
 
     @property
     def last_lines(self) -> list[str]:
         """What the program printed last."""
-        return list(self._last)
+        return list(self._last_lines)
 
     def start(self) -> None:
         """Starts the program, and keeps it running until `stop`."""
-        self._task = asyncio.create_task(self._keep(), name=self.program.name)
+        self._task = asyncio.create_task(self._supervise(), name=self.program.name)
 
     async def stop(self, grace_seconds: float) -> None:
         """Asks the program to end and waits; ends it by force after `grace_seconds`. Does nothing twice."""
@@ -93,38 +95,38 @@ class Keeper:
         if self._task is None:
             return
         if self.pid is not None:
-            send(self.pid, signal.SIGTERM)
+            signal_group(self.pid, signal.SIGTERM)
         done, _ = await asyncio.wait({self._task}, timeout=grace_seconds)
         if not done:
             if self.pid is not None:
-                send(self.pid, signal.SIGKILL)
+                signal_group(self.pid, signal.SIGKILL)
             await asyncio.wait({self._task})
         self._task.result()
 
-    async def _keep(self) -> None:
+    async def _supervise(self) -> None:
         deaths = 0
-        wait = self._patience.first_wait
+        wait = self._restart_policy.initial_backoff
         while not self._stopping.is_set():
-            began = time.monotonic()
-            how = await self._run_once()
+            started = time.monotonic()
+            outcome = await self._run_once()
             if self._stopping.is_set():
                 return
-            if time.monotonic() - began > self._patience.settled_after:
-                deaths, wait = 0, self._patience.first_wait
+            if time.monotonic() - started > self._restart_policy.reset_after:
+                deaths, wait = 0, self._restart_policy.initial_backoff
             deaths += 1
-            if deaths >= self._patience.deaths:
-                self._give_up(how, deaths)
+            if deaths >= self._restart_policy.max_deaths:
+                self._give_up(outcome, deaths)
                 return
-            self._log.say(f"{self.program.name} {how}; starting it again in {wait:g} s")
+            self._log.say(f"{self.program.name} {outcome}; starting it again in {wait:g} s")
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), wait)
-            wait = min(2 * wait, self._patience.longest_wait)
+            wait = min(2 * wait, self._restart_policy.max_backoff)
 
-    def _give_up(self, how: str, deaths: int) -> None:
-        self._log.say(f"{self.program.name} {how}, {deaths} times in a row: given up. Its last lines:")
-        for line in self._last or ["(it printed nothing)"]:
+    def _give_up(self, outcome: str, deaths: int) -> None:
+        self._log.say(f"{self.program.name} {outcome}, {deaths} times in a row: given up. Its last lines:")
+        for line in self._last_lines or ["(it printed nothing)"]:
             self._log.say(f"    {line}")
-        self.given_up.set()
+        self.gave_up.set()
 
     async def _run_once(self) -> str:
         """Runs the program until it ends; how it ended."""
@@ -147,29 +149,29 @@ class Keeper:
             os.close(writer)
         self.pid = process.pid
         self.starts += 1
-        self._guard.watch(process.pid)
+        self._reaper.watch(process.pid)
         if self._stopping.is_set():
-            send(process.pid, signal.SIGTERM)
-        lines = Lines()
+            signal_group(process.pid, signal.SIGTERM)
+        lines = LineSplitter()
         os.set_blocking(reader, False)
         loop = asyncio.get_running_loop()
         loop.add_reader(reader, self._read, reader, lines)
         try:
             code = await process.wait()
         finally:
-            send(process.pid, signal.SIGKILL)
+            signal_group(process.pid, signal.SIGKILL)
             self.pid = None
-            self._guard.release(process.pid)
-            for _ in range(_LAST_READS):
+            self._reaper.release(process.pid)
+            for _ in range(_MAX_FINAL_READS):
                 if not self._read(reader, lines):
                     break
             loop.remove_reader(reader)
             os.close(reader)
             for rest in lines.rest():
-                self._take(rest)
-        return _ending(code)
+                self._add_line(rest)
+        return _describe_exit(code)
 
-    def _read(self, reader: int, lines: Lines) -> bool:
+    def _read(self, reader: int, lines: LineSplitter) -> bool:
         """Takes what can be read now; whether there was anything."""
         try:
             chunk = os.read(reader, _READ_BYTES)
@@ -178,29 +180,29 @@ class Keeper:
         if not chunk:
             asyncio.get_running_loop().remove_reader(reader)
         for line in lines.feed(chunk):
-            self._take(line)
+            self._add_line(line)
         return bool(chunk)
 
-    def _take(self, line: str) -> None:
-        self._last.append(line)
+    def _add_line(self, line: str) -> None:
+        self._last_lines.append(line)
         self._log.line(self.program.name, line)
 
 
-async def ready_or_given_up(keeper: Keeper, ready: asyncio.Task[T]) -> T:
+async def wait_until_ready(supervisor: Supervisor, ready: asyncio.Task[T]) -> T:
     """The result of `ready`. Raises StartError when the program is given up first."""
-    gone = asyncio.create_task(keeper.given_up.wait())
+    gone = asyncio.create_task(supervisor.gave_up.wait())
     try:
         await asyncio.wait({ready, gone}, return_when=asyncio.FIRST_COMPLETED)
         if not ready.done():
             ready.cancel()
-            last = keeper.last_lines[-1] if keeper.last_lines else "it printed nothing"
-            raise StartError(f"{keeper.program.name} does not start: {last}")
+            last = supervisor.last_lines[-1] if supervisor.last_lines else "it printed nothing"
+            raise StartError(f"{supervisor.program.name} does not start: {last}")
         return ready.result()
     finally:
         gone.cancel()
 
 
-def _ending(code: int) -> str:
+def _describe_exit(code: int) -> str:
     if code < 0:
         with contextlib.suppress(ValueError):
             return f"was killed ({signal.Signals(-code).name})"

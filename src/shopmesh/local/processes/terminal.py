@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 from shopmesh.files.private_files import open_private
-from shopmesh.local.processes.log_format import readable
+from shopmesh.local.processes.log_format import format_line
 from shopmesh.output.printable import printable
 
 _COLOURS = ("cyan", "green", "magenta", "blue", "yellow", "bright_cyan", "bright_green", "bright_magenta")
@@ -35,14 +35,14 @@ class Terminal:
 
     def line(self, name: str, text: str) -> None:
         """One line that a program printed."""
-        self._keep(f"{name}: {text}")
+        self._write_to_file(f"{name}: {text}")
         if self.console is not None:
-            line = Text.assemble((f"{name:{_NAME_WIDTH}} | ", _colour(name)), readable(text))
+            line = Text.assemble((f"{name:{_NAME_WIDTH}} | ", _colour_of(name)), format_line(text))
             self.console.print(line, soft_wrap=True)
 
     def say(self, text: str) -> None:
         """Something that the user should know."""
-        self._keep(f"shopmesh: {text}")
+        self._write_to_file(f"shopmesh: {text}")
         if self.console is not None:
             line = Text.assemble((f"{'shopmesh':{_NAME_WIDTH}} | ", "bold"), text)
             self.console.print(line, soft_wrap=True)
@@ -50,7 +50,7 @@ class Terminal:
     def close(self) -> None:
         self._file.close()
 
-    def _keep(self, text: str) -> None:
+    def _write_to_file(self, text: str) -> None:
         stamp = time.strftime("%Y-%m-%dT%H:%M:%S")
         self._file.emit(logging.makeLogRecord({"msg": f"{stamp} {printable(text)}"}))
 
@@ -62,6 +62,6 @@ class _PrivateLog(RotatingFileHandler):
         return open_private(Path(self.baseFilename), "a")
 
 
-def _colour(name: str) -> str:
+def _colour_of(name: str) -> str:
     # The same name has the same colour in every run.
     return _COLOURS[zlib.crc32(name.encode()) % len(_COLOURS)]
