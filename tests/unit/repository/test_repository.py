@@ -101,6 +101,14 @@ def test_links_to_a_section_lead_to_a_heading(page: Path) -> None:
         assert anchor in anchors(other), f"{target}#{anchor}"
 
 
+def test_the_readme_leads_to_every_page() -> None:
+    """A page that the front door does not name is found by chance only."""
+    linked = set(re.findall(r"\]\(([^)#]+\.md)\)", (ROOT / "README.md").read_text()))
+    pages = {str(page.relative_to(ROOT)) for page in PAGES if page.parent != ROOT / "docs" / "adr"}
+
+    assert pages - {"README.md", "services/chassis/README.md"} <= linked
+
+
 def test_decisions_are_numbered_without_gaps() -> None:
     """A number that is missing would look like a decision that was lost."""
     numbers = [int(page.name[:4]) for page in sorted((ROOT / "docs" / "adr").glob("*.md"))]
