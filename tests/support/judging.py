@@ -155,6 +155,11 @@ def _body(resource: XdsResource, message: Any) -> Any:
 def _judged(made: Bootstrap, folder: Path) -> str:
     file = folder / "bootstrap.pb"
     file.write_bytes(made.SerializeToString())
+    return refused(file)
+
+
+def refused(file: Path) -> str:
+    """Why Envoy would not start with that bootstrap; empty when it would."""
     command: list[str | Path] = [ENVOY, "--mode", "validate", "-c", file, "-l", "error"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     return "" if done.returncode == 0 else (done.stderr or done.stdout)[:3000]
