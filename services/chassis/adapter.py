@@ -79,7 +79,7 @@ class PeerAdapter(HTTPAdapter):
         self._pool.close()
 
 
-def prepared(url: str, headers: Mapping[str, str]) -> PreparedRequest:
+def prepare_get(url: str, headers: Mapping[str, str]) -> PreparedRequest:
     """A GET, ready to be sent. `url` is sound already: it is a peer's base URL with a path of our own making."""
     request = PreparedRequest()
     request.method = "GET"

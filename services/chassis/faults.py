@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from services.chassis.switches import Switches
+from services.chassis.runtime_state import RuntimeState
 
 
 @dataclass(frozen=True)
@@ -23,16 +23,16 @@ class Fault:
 NONE = Fault()
 
 
-class Faults:
-    """Draws the fault of each request from what the switches say at that moment."""
+class FaultInjector:
+    """Draws the fault of each request from what the state say at that moment."""
 
-    def __init__(self, switches: Switches) -> None:
-        self._switches = switches
+    def __init__(self, state: RuntimeState) -> None:
+        self._state = state
         self._generation = -1
         self._random = random.Random()  # noqa: S311  # a repeatable sequence is the point
 
     def draw(self) -> Fault:
-        generation, settings = self._switches.faults()
+        generation, settings = self._state.faults()
         if generation != self._generation:
             self._generation = generation
             self._random.seed(settings.seed)

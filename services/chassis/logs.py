@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 MAX_PATH = 256
 
 
-def quoted(text: str) -> str:
+def quote(text: str) -> str:
     """A JSON string without any control character; JSON itself would leave DEL as it is."""
     return encode_basestring_ascii(text).replace("\x7f", "\\u007f")
 
@@ -53,7 +53,7 @@ class RequestLog:
     """
 
     def __init__(self, service: str, out: TextIO) -> None:
-        self._service = quoted(service)
+        self._service = quote(service)
         self._out = out
         self._enabled = logging.getLogger("services.request").isEnabledFor
         self._second, self._stamp = 0, ""
@@ -63,13 +63,13 @@ class RequestLog:
         level = logging.INFO if status < 500 else logging.ERROR
         if not self._enabled(level):
             return
-        message = quoted(f"{environ['REQUEST_METHOD']} {environ['PATH_INFO'][:MAX_PATH]}")
+        message = quote(f"{environ['REQUEST_METHOD']} {environ['PATH_INFO'][:MAX_PATH]}")
         request = environ.get("HTTP_X_REQUEST_ID")
         self._out.write(
             f'{{"time": "{self._now()}", "level": "{logging.getLevelName(level)}", "service": {self._service}, '
             f'"message": {message}, "status": {status}, "ms": {seconds * 1000:.2f}'
-            + (f', "trace": {quoted(trace)}' if trace else "")
-            + (f', "request": {quoted(request[:MAX_PATH])}' if request else "")
+            + (f', "trace": {quote(trace)}' if trace else "")
+            + (f', "request": {quote(request[:MAX_PATH])}' if request else "")
             + "}\n"
         )
         self._out.flush()

@@ -19,7 +19,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer, format_trace_id, set_span_in_context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from services.chassis.tracing import Environ, Headers, carried
+from services.chassis.tracing import Environ, Headers, propagated_headers
 
 # An exporter that waits longer would hold up the stop of a worker whose collector is gone.
 EXPORT_SECONDS = 3.0
@@ -51,7 +51,7 @@ class OpenTelemetry:
             kind=SpanKind.SERVER,
             attributes={"http.request.method": method, "url.path": str(environ["PATH_INFO"])},
         )
-        return _Request(span, method, self._tracer, self._propagator, carried(environ))
+        return _Request(span, method, self._tracer, self._propagator, propagated_headers(environ))
 
     def close(self) -> None:
         self._provider.shutdown()

@@ -19,10 +19,10 @@ from flask import request
 from requests.exceptions import RequestException
 from urllib3.exceptions import HTTPError
 
-from services.chassis.adapter import PeerAdapter, prepared
+from services.chassis.adapter import PeerAdapter, prepare_get
 from services.chassis.config import Config
-from services.chassis.edge import EXCHANGE, VERSION_HEADER, Exchange
 from services.chassis.errors import BadPeerError, LatePeerError, PeerError
+from services.chassis.middleware import REQUEST_CONTEXT, VERSION_HEADER, RequestContext
 
 # A document of a peer is some hundred bytes; what is larger is not one.
 MAX_BODY = 1 << 20
@@ -33,7 +33,7 @@ POOL = 128
 
 
 @dataclass(frozen=True)
-class Answer:
+class PeerAnswer:
     """What a peer answered: its body as it came, and the JSON document in it, the first of several lines."""
 
     body: bytes
@@ -48,17 +48,17 @@ class Peers:
         self._urls = {name: config.peer_url(name) for name in names}
         self._adapters = {name: PeerAdapter(url, config.proxy, POOL) for name, url in self._urls.items()}
 
-    def ask(self, paths: Mapping[str, str]) -> dict[str, Answer]:
+    def ask(self, paths: Mapping[str, str]) -> dict[str, PeerAnswer]:
         """GETs `paths` (peer → path) at once, as part of the request being served.
 
         Answers in the order asked. Raises `BadPeerError` or `LatePeerError`, naming every peer that gave none.
         """
-        exchange: Exchange = request.environ[EXCHANGE]
-        jobs = {peer: gevent.spawn(self._get, exchange, peer, self._urls[peer] + path) for peer, path in paths.items()}
+        context: RequestContext = request.environ[REQUEST_CONTEXT]
+        jobs = {peer: gevent.spawn(self._get, context, peer, self._urls[peer] + path) for peer, path in paths.items()}
         gevent.joinall(jobs.values(), timeout=self._seconds)
         if late := [job for job in jobs.values() if not job.ready()]:
             gevent.killall(late, timeout=1)
-        answers: dict[str, Answer] = {}
+        answers: dict[str, PeerAnswer] = {}
         failures: list[PeerError] = []
         for peer, job in jobs.items():
             if job in late:
@@ -73,23 +73,23 @@ class Peers:
             raise failures[0].along_with(failures[1:])
         return answers
 
-    def _get(self, exchange: Exchange, peer: str, url: str) -> Answer | PeerError:
+    def _get(self, context: RequestContext, peer: str, url: str) -> PeerAnswer | PeerError:
         """Runs in a greenlet; gives a failure back instead of raising it, for which gevent would write a traceback."""
-        call = exchange.trace.call(peer, url)
+        call = context.trace.call(peer, url)
         status: int | None = None
         error: str | None = "cut off at the deadline"
         try:
-            response = self._adapters[peer].send(prepared(url, call.headers))
+            response = self._adapters[peer].send(prepare_get(url, call.headers))
             status = response.status_code
             body = response.raw.read(MAX_BODY + 1, decode_content=True)
             if version := response.headers.get(VERSION_HEADER):
-                exchange.peer_versions[peer] = version
-            answer, error = understood(peer, status, body), None
+                context.peer_versions[peer] = version
+            answer, error = parse_answer(peer, status, body), None
         except PeerError as failure:
             error = str(failure)
             return failure
         except (RequestException, HTTPError, OSError) as failure:
-            error = what_happened(failure)
+            error = describe_failure(failure)
             return BadPeerError(peer, error)
         else:
             return answer
@@ -97,7 +97,7 @@ class Peers:
             call.end(status, error)
 
 
-def understood(peer: str, status: int, body: bytes) -> Answer:
+def parse_answer(peer: str, status: int, body: bytes) -> PeerAnswer:
     """The answer, if it is a usable one; raises `BadPeerError`."""
     if len(body) > MAX_BODY:
         raise BadPeerError(peer, f"answered more than {MAX_BODY} bytes")
@@ -110,7 +110,7 @@ def understood(peer: str, status: int, body: bytes) -> Answer:
         documents = json_lines(body)
     if not documents or not all(isinstance(document, dict) for document in documents):
         raise BadPeerError(peer, "answered something that is not a JSON object")
-    return Answer(body, documents[0])
+    return PeerAnswer(body, documents[0])
 
 
 def json_lines(body: bytes) -> list[object]:
@@ -121,7 +121,7 @@ def json_lines(body: bytes) -> list[object]:
         return []
 
 
-def what_happened(failure: BaseException) -> str:
+def describe_failure(failure: BaseException) -> str:
     """The cause in a few words; by the text, all that `requests` keeps of the socket's error that urllib3 wrapped."""
     text = str(failure)
     return next(

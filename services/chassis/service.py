@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 from flask import Flask, Response
 
+from services.chassis.admin import PortRouter, admin_app
 from services.chassis.config import Config
-from services.chassis.control import ByPort, control_app
-from services.chassis.edge import Edge
 from services.chassis.errors import answer_errors
-from services.chassis.faults import Faults
+from services.chassis.faults import FaultInjector
 from services.chassis.logs import RequestLog
-from services.chassis.switches import Switches
+from services.chassis.middleware import Middleware
+from services.chassis.runtime_state import RuntimeState
 from services.chassis.tracing import Tracing, tracing_for
 
 EXTENSION = "chassis"
@@ -24,7 +24,7 @@ EXTENSION = "chassis"
 class Chassis:
     """What the server around the application has to reach: found under `app.extensions["chassis"]`."""
 
-    switches: Switches
+    state: RuntimeState
     tracing: Tracing
 
 
@@ -34,9 +34,9 @@ def new_service(name: str, version: str, config: Config) -> Flask:
     It may start threads (the sender of the traces), so make it in the process that serves, after the fork.
     """
     app = Flask(name)
-    switches = Switches(config)
+    state = RuntimeState(config)
     tracing = tracing_for(name, version, config)
-    app.extensions[EXTENSION] = Chassis(switches, tracing)
+    app.extensions[EXTENSION] = Chassis(state, tracing)
     answer_errors(app)
 
     @app.get("/healthz")
@@ -45,13 +45,13 @@ def new_service(name: str, version: str, config: Config) -> Flask:
 
     @app.get("/readyz")
     def ready() -> tuple[dict[str, object], int]:
-        return ({"status": "ready"}, 200) if switches.ready else ({"status": "not ready"}, 503)
+        return ({"status": "ready"}, 200) if state.ready else ({"status": "not ready"}, 503)
 
-    edge = Edge(
-        app.wsgi_app, f"{name}/{version}", tracing, Faults(switches), RequestLog(f"{name}/{version}", sys.stdout)
+    edge = Middleware(
+        app.wsgi_app, f"{name}/{version}", tracing, FaultInjector(state), RequestLog(f"{name}/{version}", sys.stdout)
     )
     if config.control_port:
-        app.wsgi_app = ByPort(edge, control_app(switches).wsgi_app, config.control_port)  # type: ignore[method-assign]
+        app.wsgi_app = PortRouter(edge, admin_app(state).wsgi_app, config.control_port)  # type: ignore[method-assign]
     else:
         app.wsgi_app = edge  # type: ignore[method-assign]  # the way Flask documents to wrap an application
     return app

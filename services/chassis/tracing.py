@@ -32,7 +32,7 @@ _OF_REQUESTS = {
 }
 
 
-def carried(environ: Environ) -> dict[str, str]:
+def propagated_headers(environ: Environ) -> dict[str, str]:
     """What goes with a request through all services, whoever traces it."""
     return {name: str(environ[key]) for key, name in _OF_REQUESTS.items() if key in environ}
 
@@ -66,7 +66,7 @@ class Tracing(Protocol):
         """Sends what is still waiting; called after the last request was answered."""
 
 
-class PassedOn:
+class HeaderPropagation:
     """Takes part in a trace without recording: hands the headers on as they came, as both standards ask.
 
     With `ids`, a request that brings no trace gets ids (not sampled), so that the logs of all services can be joined.
@@ -76,33 +76,35 @@ class PassedOn:
     def __init__(self, ids: bool) -> None:
         self._ids = ids
 
-    def begin(self, environ: Environ) -> _PassedOnTrace:
-        headers = carried(environ) | {name: str(environ[key]) for key, name in _OF_TRACES.items() if key in environ}
+    def begin(self, environ: Environ) -> _PropagatedTrace:
+        headers = propagated_headers(environ) | {
+            name: str(environ[key]) for key, name in _OF_TRACES.items() if key in environ
+        }
         identity = trace_id(headers)
         if identity is None and self._ids:
             identity = new_trace_id()
             headers |= trace_headers(identity, f"{random.getrandbits(64) or 1:016x}", sampled=False)
-        return _PassedOnTrace(identity, headers)
+        return _PropagatedTrace(identity, headers)
 
     def close(self) -> None:
         pass
 
 
-class _PassedOnTrace:
+class _PropagatedTrace:
     """The request and its calls at once: all of them share the headers, none records anything."""
 
     def __init__(self, identity: str | None, headers: Headers) -> None:
         self.id = identity
         self.headers = headers
 
-    def call(self, peer: str, url: str) -> _PassedOnCall:
-        return _PassedOnCall(self.headers)
+    def call(self, peer: str, url: str) -> _PropagatedCall:
+        return _PropagatedCall(self.headers)
 
     def end(self, route: str, status: int) -> None:
         pass
 
 
-class _PassedOnCall:
+class _PropagatedCall:
     def __init__(self, headers: Headers) -> None:
         self.headers = headers
 
@@ -158,4 +160,4 @@ def tracing_for(name: str, version: str, config: Config) -> Tracing:
         from services.chassis.otel import OpenTelemetry
 
         return OpenTelemetry(name, version, config.otlp_endpoint)
-    return PassedOn(ids=config.tracing == "otel")
+    return HeaderPropagation(ids=config.tracing == "otel")

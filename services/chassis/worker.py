@@ -90,7 +90,7 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn publishes no types
     def handle_request(self, listener: object, request: object, client: socket.socket, address: object) -> None:
         self._idle.discard(client)
         self._serving += 1
-        answer = Corked(client)
+        answer = BufferedHead(client)
         try:
             super().handle_request(listener, request, answer, address)
         finally:
@@ -102,7 +102,7 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn publishes no types
         self.alive = False
 
 
-class Corked:
+class BufferedHead:
     """A socket that holds back an answer's head until the body comes: one packet, and its reader is woken once."""
 
     def __init__(self, client: socket.socket) -> None:

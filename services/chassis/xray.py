@@ -13,7 +13,7 @@ from aws_xray_sdk.core.models.segment import Segment
 from aws_xray_sdk.core.models.subsegment import Subsegment
 from aws_xray_sdk.core.models.trace_header import TraceHeader
 
-from services.chassis.tracing import Environ, Headers, carried, new_trace_id, trace_headers, trace_id
+from services.chassis.tracing import Environ, Headers, new_trace_id, propagated_headers, trace_headers, trace_id
 
 
 class XRay:
@@ -38,7 +38,7 @@ class XRay:
         segment.set_service({"version": self._version})
         segment.put_http_meta("method", str(environ["REQUEST_METHOD"]))
         segment.put_http_meta("url", str(environ["PATH_INFO"]))
-        return _Request(segment, identity, self._emitter, carried(environ))
+        return _Request(segment, identity, self._emitter, propagated_headers(environ))
 
     def close(self) -> None:
         pass

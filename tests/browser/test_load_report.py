@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from shopmesh.load.judgement.assertions import Promises, complaints
-from shopmesh.load.report.html import page
-from shopmesh.load.report.report import reported
+from shopmesh.load.judgement.assertions import Assertions, failed_assertions
+from shopmesh.load.report.html import render_html
+from shopmesh.load.report.report import build_report
 from tests.support.loads import canary
 
 CHROMIUM = shutil.which("chromium")
@@ -35,9 +35,9 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    found, promises = reported(canary()), Promises(split=True, errors=0.0)
+    found, promises = build_report(canary()), Assertions(split=True, errors=0.0)
     file = tmp_path_factory.mktemp("report") / "load.html"
-    file.write_text(page(found, promises, complaints(found, promises)), encoding="utf-8")
+    file.write_text(render_html(found, promises, failed_assertions(found, promises)), encoding="utf-8")
     return file
 
 

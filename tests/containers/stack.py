@@ -19,8 +19,8 @@ from typing import Any
 from botocore.credentials import Credentials
 
 from shopmesh.client import Client
-from shopmesh.load.engine.open_loop import Engine, steady
-from shopmesh.load.engine.results import Tally
+from shopmesh.load.engine.open_loop import OpenLoopEngine, steady
+from shopmesh.load.engine.results import LoadResults
 from shopmesh.local.mesh.from_manifests import read_manifests, workloads_of
 from tests.support.process import eventually, free_port
 
@@ -172,7 +172,7 @@ class Load:
     def __enter__(self) -> Load:
         self._thread.start()
 
-        async def begin() -> Engine:
+        async def begin() -> OpenLoopEngine:
             engine = steady(self._url, self._rate)
             await engine.start()
             return engine
@@ -187,8 +187,8 @@ class Load:
         self._loop.close()
 
     @property
-    def tally(self) -> Tally:
-        return self._engine.tally
+    def tally(self) -> LoadResults:
+        return self._engine.results
 
     def more(self, count: int, seconds: float = 60) -> None:
         """Waits until so many more requests have come to an end."""

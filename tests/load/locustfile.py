@@ -27,17 +27,17 @@ from locust.runners import MasterRunner, WorkerRunner
 from rich.console import Console
 
 from shopmesh import DEFAULT_ENDPOINT
-from shopmesh.client import ClientError, meshes
-from shopmesh.load.engine.plan import Plan
-from shopmesh.load.engine.results import Tally
-from shopmesh.load.judgement.assertions import Promises, complaints
-from shopmesh.load.judgement.weights import Setting, given
-from shopmesh.load.report.html import page
-from shopmesh.load.report.json_report import summary
-from shopmesh.load.report.report import Report, reported
-from shopmesh.load.report.result_file import Record, tally_document, tally_from
-from shopmesh.load.report.text import rendered
-from shopmesh.load.weight_watcher import Watcher
+from shopmesh.client import ClientError, list_meshes
+from shopmesh.load.engine.plan import LoadPlan
+from shopmesh.load.engine.results import LoadResults
+from shopmesh.load.judgement.assertions import Assertions, failed_assertions
+from shopmesh.load.judgement.weights import WeightSetting, parse_shares
+from shopmesh.load.report.html import render_html
+from shopmesh.load.report.json_report import to_json
+from shopmesh.load.report.report import LoadReport, build_report
+from shopmesh.load.report.result_file import LoadRecord, results_from_document, results_to_document
+from shopmesh.load.report.text import render_text
+from shopmesh.load.weight_watcher import WeightWatcher
 from shopmesh.local.access import open_client
 
 LAST_COUNT = "shopmesh last count"
@@ -59,23 +59,23 @@ class Count:
     """What this process has seen, and on a master what its workers have; one for each run of Locust."""
 
     def __init__(self, environment: Environment) -> None:
-        self.tally = Tally()
+        self.results = LoadResults()
         self.began = time.time()
         self.ended: float | None = None
         self.notes = ["latencies count from when a request was sent: Locust has no planned times"]
         self._options = environment.parsed_options
         self._stack = contextlib.ExitStack()
-        self._watcher: Watcher | None = None
+        self._watcher: WeightWatcher | None = None
 
     def start(self) -> None:
         """Counts from now on, and asks the control plane for the weights, if there is one."""
-        self.tally, self.began, self.ended = Tally(), time.time(), None
+        self.results, self.began, self.ended = LoadResults(), time.time(), None
         self._watcher = None
         client = self._stack.enter_context(open_client(Path.cwd(), self._options.endpoint_url))
         try:
-            mesh = self._options.mesh or next(iter(meshes(client)), "")
+            mesh = self._options.mesh or next(iter(list_meshes(client)), "")
             nodes = dict(pair.split("=", 1) for pair in self._options.node)
-            self._watcher = self._stack.enter_context(Watcher(client, mesh, nodes, self._expected()))
+            self._watcher = self._stack.enter_context(WeightWatcher(client, mesh, nodes, self._expected()))
         except ClientError as error:
             self.notes.append(f"no weights from a control plane: {error}")
 
@@ -89,35 +89,35 @@ class Count:
         at = sent - self.began
         status = getattr(response, "status_code", 0) or 0
         if not status:
-            self.tally.failed(type(exception).__name__, at)
+            self.results.record_failure(type(exception).__name__, at)
             return
         headers: Mapping[str, str] = response.headers
-        names = (name.decode() for name in self.tally.attribution.wanted)
+        names = (name.decode() for name in self.results.attribution.header_names)
         values = tuple(None if (value := headers.get(name)) is None else value.encode("latin-1") for name in names)
-        self.tally.answered(status, values, b"", at, seconds, seconds)
+        self.results.record_response(status, values, b"", at, seconds, seconds)
 
     def given_away(self) -> dict[str, Any]:
         """What was counted since the last time, for the master."""
-        document = {"began": self.began, "tally": tally_document(self.tally)}
-        self.tally = Tally()
+        document = {"began": self.began, "tally": results_to_document(self.results)}
+        self.results = LoadResults()
         return document
 
     def taken(self, document: Mapping[str, Any]) -> None:
         """What a worker gave away; clocks of machines differ by less than matters here."""
-        self.tally.add(tally_from(document["tally"]), shift=document["began"] - self.began)
+        self.results.merge(results_from_document(document["tally"]), shift=document["began"] - self.began)
 
-    def record(self, host: str) -> Record:
+    def record(self, host: str) -> LoadRecord:
         """All that is known, also in the middle of a run."""
         notes = self.notes
-        settings = [Setting(-1.0, -1.0, self._expected())] if self._options.expect else []
+        settings = [WeightSetting(-1.0, -1.0, self._expected())] if self._options.expect else []
         if self._watcher is not None:
             settings = self._watcher.settings(self.began)
             notes = [*notes, *self._watcher.notes]
-        return Record(
+        return LoadRecord(
             urls=[host + self._options.path],
-            plan=Plan(()),
-            tally=self.tally,
-            due=self.tally.ended,
+            plan=LoadPlan(()),
+            results=self.results,
+            due=self.results.ended,
             seconds=(self.ended or time.time()) - self.began,
             cpu=0.0,
             connections=0,
@@ -128,7 +128,7 @@ class Count:
 
     def _expected(self) -> dict[str, dict[str, float]]:
         pairs = (pair.rpartition("=") for pair in self._options.expect)
-        return given([(version, float(percent.removesuffix("%"))) for version, _, percent in pairs])
+        return parse_shares([(version, float(percent.removesuffix("%"))) for version, _, percent in pairs])
 
 
 @events.init_command_line_parser.add_listener
@@ -159,7 +159,7 @@ def begin(environment: Environment, **_: object) -> None:
 
     def start(**_: object) -> None:
         if is_worker:
-            count.tally, count.began = Tally(), time.time()
+            count.results, count.began = LoadResults(), time.time()
         else:
             count.start()
 
@@ -196,21 +196,21 @@ def begin(environment: Environment, **_: object) -> None:
 
         @pages.route("/shopmesh")
         def shopmesh() -> str:
-            return page(*verdict(environment, count))
+            return render_html(*verdict(environment, count))
 
         @pages.route("/shopmesh.json")
         def shopmesh_json() -> dict[str, Any]:
             report, _, found = verdict(environment, count)
-            return summary(report, found)
+            return to_json(report, found)
 
 
-def verdict(environment: Environment, count: Count) -> tuple[Report, Promises, list[str]]:
+def verdict(environment: Environment, count: Count) -> tuple[LoadReport, Assertions, list[str]]:
     """The report of the run that is under way, or of the last one; what was promised; what of that was not kept."""
     asked = environment.parsed_options
     errors, p99 = (None if bound in (None, "") else float(bound) for bound in (asked.assert_errors, asked.assert_p99))
-    promises = Promises(asked.assert_split, errors, p99)
-    report = reported(count.record(environment.host or ""))
-    return report, promises, complaints(report, promises)
+    promises = Assertions(asked.assert_split, errors, p99)
+    report = build_report(count.record(environment.host or ""))
+    return report, promises, failed_assertions(report, promises)
 
 
 def judge(environment: Environment, count: Count) -> None:
@@ -222,10 +222,12 @@ def judge(environment: Environment, count: Count) -> None:
     console = Console(highlight=False)
     if not console.is_terminal:
         console = Console(highlight=False, width=200, color_system=None)
-    for part in rendered(report, promises, found):
+    for part in render_text(report, promises, found):
         console.print(part, soft_wrap=True)
     if file := environment.parsed_options.shopmesh_report:
-        document = json.dumps(summary(report, found), indent=1)
-        Path(file).write_text(document if file.endswith(".json") else page(report, promises, found), encoding="utf-8")
+        document = json.dumps(to_json(report, found), indent=1)
+        Path(file).write_text(
+            document if file.endswith(".json") else render_html(report, promises, found), encoding="utf-8"
+        )
     if found or promises:
         environment.process_exit_code = 1 if found else 0

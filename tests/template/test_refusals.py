@@ -15,7 +15,7 @@ SERVICES = "there are customer, order, product"
 @pytest.mark.parametrize(
     ("command", "said"),
     [
-        ("new in-ventory", "'in-ventory' is no name for a service: take at most 20 lower-case letters and digits"),
+        ("new in-ventory", "'in-ventory' is not a name for a service: take at most 20 lower-case letters and digits"),
         ("new class", "'class' is a word of Python"),
         ("new product", "services/product is there already"),
         ("new chassis", "services/chassis is there already"),

@@ -23,28 +23,28 @@ from shopmesh.canary.plan import Match
 MIRROR_TAG = "shopmesh.dev/mirror"
 
 
-def arrange(canary: Canary, route: Resource, transaction: Transaction, context: Context) -> Canary:
+def apply_stage(canary: Canary, route: Resource, transaction: Transaction, context: Context) -> Canary:
     """Makes the mesh what the canary's phase and stage say; the canary with the route's new version."""
     if canary.phase != "stopped":
-        _weigh(canary, route, transaction, context)
-    _mirror(canary, route, transaction, context)
-    _choose(canary, route, transaction, context)
+        _apply_weights(canary, route, transaction, context)
+    _apply_mirror(canary, route, transaction, context)
+    _apply_match_route(canary, route, transaction, context)
     after = transaction.get(route.key) or route
     return canary if canary.phase == "stopped" else replace(canary, route=(after.uid, after.version))
 
 
-def chosen_users(route: Key) -> Key:
+def match_route(route: Key) -> Key:
     """The route that is made for chosen users, and taken out again."""
     return Key("route", (*route.parent, f"{route.name}-canary"))
 
 
-def take_out(route: Key, transaction: Transaction, context: Context) -> None:
+def remove_match_route(route: Key, transaction: Transaction, context: Context) -> None:
     """Deletes the route of chosen users, if it is there."""
-    if transaction.get(chosen_users(route)) is not None:
-        _do("DeleteRoute", chosen_users(route), {}, transaction, context)
+    if transaction.get(match_route(route)) is not None:
+        _call_on_route("DeleteRoute", match_route(route), {}, transaction, context)
 
 
-def _weigh(canary: Canary, route: Resource, transaction: Transaction, context: Context) -> None:
+def _apply_weights(canary: Canary, route: Resource, transaction: Transaction, context: Context) -> None:
     spec: Any = copy.deepcopy(route.spec)
     before = [*canary.stable]
     if canary.weight or canary.running:
@@ -55,31 +55,31 @@ def _weigh(canary: Canary, route: Resource, transaction: Transaction, context: C
         targets = [dict(one) for one in before]
     weighted_targets(spec)[:] = targets
     if spec != route.spec:
-        _do("UpdateRoute", route.key, {"spec": spec}, transaction, context)
+        _call_on_route("UpdateRoute", route.key, {"spec": spec}, transaction, context)
 
 
-def _mirror(canary: Canary, route: Resource, transaction: Transaction, context: Context) -> None:
+def _apply_mirror(canary: Canary, route: Resource, transaction: Transaction, context: Context) -> None:
     there = dict(route.tags).get(MIRROR_TAG)
     named = {"resourceArn": arn.write(route.key, context)}
-    if canary.trying("mirror"):
+    if canary.in_stage("mirror"):
         share = f"{100 * (canary.plan.mirror or 0):.4f}".rstrip("0").rstrip(".")
         value = f"{canary.plan.to} {share}%"
-        _ask("TagResource", {**named, "tags": [{"key": MIRROR_TAG, "value": value}]}, transaction, context)
+        _call("TagResource", {**named, "tags": [{"key": MIRROR_TAG, "value": value}]}, transaction, context)
     elif canary.plan.mirror and there is not None and there.startswith(f"{canary.plan.to} "):
-        _ask("UntagResource", {**named, "tagKeys": [MIRROR_TAG]}, transaction, context)
+        _call("UntagResource", {**named, "tagKeys": [MIRROR_TAG]}, transaction, context)
 
 
-def _choose(canary: Canary, route: Resource, transaction: Transaction, context: Context) -> None:
+def _apply_match_route(canary: Canary, route: Resource, transaction: Transaction, context: Context) -> None:
     if not canary.plan.match:
         return
-    if not canary.trying("match"):
-        take_out(route.key, transaction, context)
-    elif transaction.get(chosen_users(route.key)) is None:
-        spec = _for_chosen_users(route, canary.plan.match, canary.plan.to)
-        _do("CreateRoute", chosen_users(route.key), {"spec": spec}, transaction, context)
+    if not canary.in_stage("match"):
+        remove_match_route(route.key, transaction, context)
+    elif transaction.get(match_route(route.key)) is None:
+        spec = _match_route_spec(route, canary.plan.match, canary.plan.to)
+        _call_on_route("CreateRoute", match_route(route.key), {"spec": spec}, transaction, context)
 
 
-def _for_chosen_users(route: Resource, match: Match, node: str) -> dict[str, Any]:
+def _match_route_spec(route: Resource, match: Match, node: str) -> dict[str, Any]:
     spec: dict[str, Any] = copy.deepcopy(dict(route.spec))
     priority = spec.get("priority", LOWEST_PRIORITY + 1) - 1
     if priority < 0:
@@ -96,12 +96,12 @@ def _for_chosen_users(route: Resource, match: Match, node: str) -> dict[str, Any
     return {**spec, "priority": priority}
 
 
-def _do(name: str, route: Key, more: dict[str, Any], transaction: Transaction, context: Context) -> None:
+def _call_on_route(name: str, route: Key, more: dict[str, Any], transaction: Transaction, context: Context) -> None:
     mesh, router, route_name = route.path
     path = {"meshName": mesh, "virtualRouterName": router, "routeName": route_name}
-    _ask(name, {**path, **more}, transaction, context)
+    _call(name, {**path, **more}, transaction, context)
 
 
-def _ask(name: str, parameters: dict[str, Any], transaction: Transaction, context: Context) -> None:
+def _call(name: str, parameters: dict[str, Any], transaction: Transaction, context: Context) -> None:
     call = rest_json.call(model.GA, name)
     operations.handle(call.operation, rest_json.validated(call, parameters), transaction, context)

@@ -10,19 +10,19 @@ from typing import Any, Literal, get_args
 from shopmesh.appmesh.api.validation import quote
 from shopmesh.appmesh.store import Document, Key, Resource
 from shopmesh.canary import plan as plans
-from shopmesh.canary.plan import Plan
+from shopmesh.canary.plan import CanaryPlan
 
 KIND = "canary"
-Phase = Literal["running", "promoted", "returned", "lapsed", "stopped"]
-SHORTEST_LEASE, LONGEST_LEASE = 1.0, 600.0
+CanaryPhase = Literal["running", "promoted", "returned", "lapsed", "stopped"]
+MIN_LEASE, MAX_LEASE = 1.0, 600.0
 """Seconds."""
-_LONGEST = 1000
-_MOST_TARGETS = 100
-_LARGEST = 1e15
+_MAX_TEXT = 1000
+_MAX_TARGETS = 100
+_MAX_NUMBER = 1e15
 """Of counts, and of times in seconds since 1970."""
 
 
-class RecordError(ValueError):
+class CanaryStateError(ValueError):
     """A document that is not a canary's; the message names the field and its value."""
 
 
@@ -37,13 +37,13 @@ class Canary:
     """
 
     service: str
-    plan: Plan
+    plan: CanaryPlan
     owner: str
     lease: float
     stable: tuple[Document, ...]
     since: float
     stage: int = 0
-    phase: Phase = "running"
+    phase: CanaryPhase = "running"
     paused: bool = False
     reason: str = ""
     route: tuple[str, int] = ("", 0)
@@ -60,21 +60,21 @@ class Canary:
             return 100
         return self.plan.stages[self.stage].weight if self.running else 0
 
-    def trying(self, kind: str) -> bool:
+    def in_stage(self, kind: str) -> bool:
         """Whether it is in a stage of that kind."""
         return self.running and self.plan.stages[self.stage].kind == kind
 
-    def closed(self, now: float, verdict: str, seen: Document) -> Canary:
+    def end_stage(self, now: float, verdict: str, seen: Document) -> Canary:
         """With the stage that ends now in its history."""
         entry = {
-            "stage": self.plan.called(self.stage),
+            "stage": self.plan.stage_label(self.stage),
             "since": self.since,
             "until": now,
             "verdict": verdict,
             **seen,
         }
         # Pausing and resuming may begin a stage many times; the newest are kept.
-        return replace(self, history=(*self.history, entry)[-2 * plans.MOST_STEPS :])
+        return replace(self, history=(*self.history, entry)[-2 * plans.MAX_STEPS :])
 
 
 def key(route: Key) -> Key:
@@ -87,71 +87,71 @@ def route_of(canary: Key) -> Key:
     return Key("route", canary.path)
 
 
-def document(canary: Canary) -> dict[str, Any]:
+def to_document(canary: Canary) -> dict[str, Any]:
     """The JSON form, for the store and for clients."""
     found = {field.name: getattr(canary, field.name) for field in dataclasses.fields(canary)}
     return {
         **found,
-        "plan": plans.document(canary.plan),
+        "plan": plans.to_document(canary.plan),
         "stable": [*canary.stable],
         "route": [*canary.route],
         "history": [*canary.history],
     }
 
 
-def read(stored: Any) -> Canary:
+def from_document(stored: Any) -> Canary:
     """The canary that a document holds; raises RecordError for a document that `document` cannot have written."""
     if not isinstance(stored, Mapping):
-        raise RecordError(f"it is {quote(stored)}, and should be an object")
+        raise CanaryStateError(f"it is {quote(stored)}, and should be an object")
     names = [field.name for field in dataclasses.fields(Canary)]
     if wrong := sorted({*names} ^ {str(name) for name in stored}):
         known = wrong[0] in names
-        raise RecordError(f"{quote(wrong[0])} is missing" if known else f"there is no field {quote(wrong[0])}")
+        raise CanaryStateError(f"{quote(wrong[0])} is missing" if known else f"there is no field {quote(wrong[0])}")
     try:
-        plan = plans.read(stored["plan"])
-    except plans.PlanError as error:
-        raise RecordError(f"plan: {str(error)[:_LONGEST]}") from None
-    uid, version = _pair(stored["route"])
+        plan = plans.from_document(stored["plan"])
+    except plans.CanaryPlanError as error:
+        raise CanaryStateError(f"plan: {str(error)[:_MAX_TEXT]}") from None
+    uid, version = _route_version(stored["route"])
     return Canary(
         service=_text(stored, "service"),
         plan=plan,
         owner=_text(stored, "owner"),
-        lease=_number(stored, "lease", SHORTEST_LEASE, LONGEST_LEASE),
-        stable=tuple(_target(one) for one in _list(stored, "stable", _MOST_TARGETS)),
+        lease=_number(stored, "lease", MIN_LEASE, MAX_LEASE),
+        stable=tuple(_target(one) for one in _list(stored, "stable", _MAX_TARGETS)),
         since=_number(stored, "since"),
         stage=int(_number(stored, "stage", 0, len(plan.stages) - 1, whole=True)),
         phase=_phase(stored["phase"]),
         paused=_boolean(stored, "paused"),
         reason=_text(stored, "reason"),
         route=(uid, version),
-        history=tuple(_ended(one) for one in _list(stored, "history", 2 * plans.MOST_STEPS)),
+        history=tuple(_history_entry(one) for one in _list(stored, "history", 2 * plans.MAX_STEPS)),
     )
 
 
-def of(resource: Resource) -> Canary:
+def from_resource(resource: Resource) -> Canary:
     """The canary that a resource of the store holds; raises RecordError."""
-    return read(resource.spec)
+    return from_document(resource.spec)
 
 
-def _phase(value: Any) -> Phase:
-    for phase in get_args(Phase):
+def _phase(value: Any) -> CanaryPhase:
+    for phase in get_args(CanaryPhase):
         if value == phase:
-            found: Phase = phase
+            found: CanaryPhase = phase
             return found
-    raise RecordError(f"phase is {quote(value)}, and should be one of {', '.join(get_args(Phase))}")
+    raise CanaryStateError(f"phase is {quote(value)}, and should be one of {', '.join(get_args(CanaryPhase))}")
 
 
-def _pair(value: Any) -> tuple[str, int]:
+def _route_version(value: Any) -> tuple[str, int]:
     match value:
-        case [str(uid), int(version)] if len(uid) <= _LONGEST and not isinstance(version, bool) and version >= 0:
+        case [str(uid), int(version)] if len(uid) <= _MAX_TEXT and not isinstance(version, bool) and version >= 0:
             return uid, version
-    raise RecordError(f"route is {quote(value)}, and should be the uid and the version of a route")
+    raise CanaryStateError(f"route is {quote(value)}, and should be the uid and the version of a route")
 
 
 def _target(value: Any) -> Document:
     """One weighted target, in the API's form."""
     if not isinstance(value, dict) or not value.keys() <= {"virtualNode", "weight", "port"}:
-        raise RecordError(f"stable has {quote(value)}, and should have weighted targets alone")
+        raise CanaryStateError(f"stable has {quote(value)}, and should have weighted targets alone")
     target: dict[str, Any] = {
         "virtualNode": _text(value, "virtualNode"),
         "weight": int(_number(value, "weight", 0, 100, whole=True)),
@@ -161,15 +161,15 @@ def _target(value: Any) -> Document:
     return target
 
 
-def _ended(value: Any) -> Document:
+def _history_entry(value: Any) -> Document:
     """One stage of the history, with what was seen of both versions in it."""
     if not isinstance(value, dict):
-        raise RecordError(f"history has {quote(value)}, and should have objects alone")
+        raise CanaryStateError(f"history has {quote(value)}, and should have objects alone")
     _text(value, "stage"), _text(value, "verdict"), _number(value, "since"), _number(value, "until")
     for version in value.keys() - {"stage", "verdict", "since", "until"}:
         seen = value[version]
         if version not in ("canary", "stable") or not isinstance(seen, dict):
-            raise RecordError(f"history has {quote(version)}: {quote(seen)}, which is not of a stage")
+            raise CanaryStateError(f"history has {quote(version)}: {quote(seen)}, which is not of a stage")
         for name, number in seen.items():
             if number is not None:
                 _number(seen, name)
@@ -179,31 +179,31 @@ def _ended(value: Any) -> Document:
 def _list(stored: Mapping[str, Any], name: str, most: int) -> list[Any]:
     value = stored[name]
     if not isinstance(value, list | tuple) or len(value) > most:
-        raise RecordError(f"{name} is {quote(value)}, and should be a list of at most {most}")
+        raise CanaryStateError(f"{name} is {quote(value)}, and should be a list of at most {most}")
     return list(value)
 
 
 def _text(stored: Mapping[str, Any], name: str) -> str:
     value = stored.get(name)
-    if not isinstance(value, str) or len(value) > _LONGEST:
-        raise RecordError(f"{name} is {quote(value)}, and should be a text of at most {_LONGEST} characters")
+    if not isinstance(value, str) or len(value) > _MAX_TEXT:
+        raise CanaryStateError(f"{name} is {quote(value)}, and should be a text of at most {_MAX_TEXT} characters")
     return value
 
 
 def _boolean(stored: Mapping[str, Any], name: str) -> bool:
     value = stored[name]
     if not isinstance(value, bool):
-        raise RecordError(f"{name} is {quote(value)}, and should be true or false")
+        raise CanaryStateError(f"{name} is {quote(value)}, and should be true or false")
     return value
 
 
 def _number(
-    stored: Mapping[str, Any], name: str, lowest: float = 0, highest: float = _LARGEST, whole: bool = False
+    stored: Mapping[str, Any], name: str, lowest: float = 0, highest: float = _MAX_NUMBER, whole: bool = False
 ) -> float:
     value: Any = stored.get(name)
     right = isinstance(value, int | float) and not isinstance(value, bool) and not (whole and isinstance(value, float))
     if not right or not lowest <= value <= highest:
         kind = "a whole number" if whole else "a number"
-        raise RecordError(f"{name} is {quote(value)}, and should be {kind} from {lowest:g} to {highest:g}")
+        raise CanaryStateError(f"{name} is {quote(value)}, and should be {kind} from {lowest:g} to {highest:g}")
     number: float = value
     return number

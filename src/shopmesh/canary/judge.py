@@ -11,17 +11,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from shopmesh.canary.plan import Plan
+from shopmesh.canary.plan import CanaryPlan
 from shopmesh.statistics import evidence
 
-FALSE_ALARMS = 0.01
-_QUESTIONS = 3
-_SLOWEST = 0.01
+FALSE_ALARM_RATE = 0.01
+_TESTS = 3
+_SLOW_SHARE = 0.01
 """What a bound on the 99th percentile says: no more than one request in a hundred is slower."""
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
+class VersionCounts:
     """What Envoys counted of one version since the stage began; `slower` than the bound of the plan, p99 in ms."""
 
     requests: int = 0
@@ -37,60 +37,62 @@ class Verdict(NamedTuple):
     reason: str
 
 
-def judge(plan: Plan, stage: int, canary: Counts, stable: Counts, elapsed: float) -> Verdict:
+def judge(plan: CanaryPlan, stage: int, canary: VersionCounts, stable: VersionCounts, elapsed: float) -> Verdict:
     """The verdict on that stage of the plan, which began `elapsed` seconds ago."""
-    for complaint in _complaints(plan, canary, stable):
-        return Verdict("turn back", complaint)
-    impatient = elapsed >= plan.patience
+    for fault in _proven_faults(plan, canary, stable):
+        return Verdict("turn back", fault)
+    timed_out = elapsed >= plan.patience
     if canary.requests < plan.min_requests:
         few = f"{canary.requests} of the {plan.min_requests} requests that a verdict takes"
-        if impatient:
+        if timed_out:
             return Verdict("turn back", f"not enough traffic: {few} came within {plan.patience:g} s")
         return Verdict("wait", few)
     if elapsed < plan.every:
         return Verdict("wait", f"{elapsed:.0f} of {plan.every:g} s")
-    doubt = next(_doubts(plan, canary), None)
-    if doubt and not impatient:
-        return Verdict("wait", doubt)
+    suspicion = next(_suspected_faults(plan, canary), None)
+    if suspicion and not timed_out:
+        return Verdict("wait", suspicion)
     # It may be chance: the next stage, with more requests, will tell. After the last one nothing would.
-    if doubt and stage == len(plan.stages) - 1:
-        return Verdict("turn back", f"{doubt} for {plan.patience:g} s")
+    if suspicion and stage == len(plan.stages) - 1:
+        return Verdict("turn back", f"{suspicion} for {plan.patience:g} s")
     return Verdict("go on", "good")
 
 
-def _complaints(plan: Plan, canary: Counts, stable: Counts) -> Iterator[str]:
+def _proven_faults(plan: CanaryPlan, canary: VersionCounts, stable: VersionCounts) -> Iterator[str]:
     """What surely speaks against it."""
-    sure = math.log(_QUESTIONS * len(plan.stages) / FALSE_ALARMS)
+    threshold = math.log(_TESTS * len(plan.stages) / FALSE_ALARM_RATE)
     if not canary.requests:
         return
     failed = f"{canary.errors} of {canary.requests} requests failed ({_rate(canary.errors, canary.requests)})"
-    if plan.max_error_rate is not None and _above(canary.errors, canary.requests, plan.max_error_rate, sure):
+    if plan.max_error_rate is not None and _significantly_above(
+        canary.errors, canary.requests, plan.max_error_rate, threshold
+    ):
         yield f"{failed}, more than {100 * plan.max_error_rate:g} %"
     if stable.requests:
         share = canary.requests / (canary.requests + stable.requests)
-        if _above(canary.errors, canary.errors + stable.errors, share, sure):
+        if _significantly_above(canary.errors, canary.errors + stable.errors, share, threshold):
             yield f"{failed}, of the stable version's {_rate(stable.errors, stable.requests)}"
-    if plan.max_p99 is not None and _above(canary.slower, canary.requests, _SLOWEST, sure):
+    if plan.max_p99 is not None and _significantly_above(canary.slower, canary.requests, _SLOW_SHARE, threshold):
         slow = _rate(canary.slower, canary.requests)
         yield f"{slow} of {canary.requests} requests were slower than {plan.max_p99:g} ms{_p99(canary)}"
 
 
-def _doubts(plan: Plan, canary: Counts) -> Iterator[str]:
+def _suspected_faults(plan: CanaryPlan, canary: VersionCounts) -> Iterator[str]:
     """What was seen above a bound, though by chance perhaps."""
     if plan.max_error_rate is not None and canary.errors > plan.max_error_rate * canary.requests:
         yield f"{_rate(canary.errors, canary.requests)} failed, the bound is {100 * plan.max_error_rate:g} %"
-    if plan.max_p99 is not None and canary.slower > _SLOWEST * canary.requests:
+    if plan.max_p99 is not None and canary.slower > _SLOW_SHARE * canary.requests:
         slow = _rate(canary.slower, canary.requests)
         yield f"{slow} were slower than {plan.max_p99:g} ms{_p99(canary)}"
 
 
-def _above(successes: int, trials: int, share: float, sure: float) -> bool:
-    return successes > share * trials and evidence(successes, trials, share) >= sure
+def _significantly_above(successes: int, trials: int, share: float, threshold: float) -> bool:
+    return successes > share * trials and evidence(successes, trials, share) >= threshold
 
 
 def _rate(count: int, of: int) -> str:
     return f"{100 * count / of:.3g} %"
 
 
-def _p99(counts: Counts) -> str:
+def _p99(counts: VersionCounts) -> str:
     return "" if counts.p99 is None else f" (p99 up to {counts.p99:g} ms)"

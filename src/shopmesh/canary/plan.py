@@ -16,12 +16,12 @@ from shopmesh.appmesh.texts import seconds_of
 
 T = TypeVar("T")
 
-LONGEST_SECONDS = 24 * 3600.0
-MOST_STEPS = 50
-_LONGEST_NAME = 255
+MAX_SECONDS = 24 * 3600.0
+MAX_STEPS = 50
+_MAX_NAME = 255
 
 
-class PlanError(ValueError):
+class CanaryPlanError(ValueError):
     """A plan that cannot be followed; the message names the field, its value and what to write."""
 
 
@@ -43,7 +43,7 @@ class Stage(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class CanaryPlan:
     """`every` and `patience` in seconds, `max_p99` in milliseconds, shares from 0 to 1.
 
     A bound of None is not looked at.
@@ -67,7 +67,7 @@ class Plan:
         before += [Stage("mirror")] if self.mirror else []
         return (*before, *(Stage("weight", step) for step in self.steps))
 
-    def called(self, stage: int) -> str:
+    def stage_label(self, stage: int) -> str:
         """A stage in a few words: `25 %`."""
         kind, weight = self.stages[stage]
         if kind == "match":
@@ -75,22 +75,22 @@ class Plan:
         return f"mirror {_percent(self.mirror or 0)}" if kind == "mirror" else f"{weight} %"
 
 
-def read(document: Any) -> Plan:
+def from_document(document: Any) -> CanaryPlan:
     """The plan that a document holds; raises PlanError for what cannot be one."""
     if not isinstance(document, Mapping):
-        raise PlanError("a plan is an object: to, steps, every, maxErrorRate, …")
+        raise CanaryPlanError("a plan is an object: to, steps, every, maxErrorRate, …")
     if unknown := sorted(str(name) for name in document.keys() - _FIELDS.keys()):
-        raise PlanError(f"{unknown[0][:_LONGEST_NAME]}: no such field; there are {', '.join(_FIELDS)}")
+        raise CanaryPlanError(f"{unknown[0][:_MAX_NAME]}: no such field; there are {', '.join(_FIELDS)}")
     given = {_FIELDS[name][0]: _field(name, value) for name, value in document.items()}
     if "to" not in given:
-        raise PlanError("to: name the virtual node of the new version")
+        raise CanaryPlanError("to: name the virtual node of the new version")
     # Ten times as long as a step is meant to take, so that a slow night does not turn it back.
     if "every" in given:
-        given.setdefault("patience", min(10 * given["every"], LONGEST_SECONDS))
-    return Plan(**given)
+        given.setdefault("patience", min(10 * given["every"], MAX_SECONDS))
+    return CanaryPlan(**given)
 
 
-def document(plan: Plan) -> dict[str, Any]:
+def to_document(plan: CanaryPlan) -> dict[str, Any]:
     """The form in which `read` takes it."""
     written: dict[str, Any] = {
         "to": plan.to,
@@ -116,12 +116,12 @@ def _field(name: str, value: Any) -> Any:
     try:
         return _FIELDS[name][1](value)
     except (ValueError, TypeError) as error:
-        raise PlanError(f"{name}: {quote(value)} {error}") from None
+        raise CanaryPlanError(f"{name}: {quote(value)} {error}") from None
 
 
 def _name(value: Any) -> str:
-    if not isinstance(value, str) or not 0 < len(value) <= _LONGEST_NAME:
-        raise ValueError(f"is not a name of 1 to {_LONGEST_NAME} characters")
+    if not isinstance(value, str) or not 0 < len(value) <= _MAX_NAME:
+        raise ValueError(f"is not a name of 1 to {_MAX_NAME} characters")
     return value
 
 
@@ -132,7 +132,7 @@ def _steps(value: Any) -> tuple[int, ...]:
     except (TypeError, ValueError):
         steps = ()
     rising = all(low < high for low, high in zip((0, *steps), (*steps, 100), strict=True))
-    if not steps or not rising or len(steps) > MOST_STEPS:
+    if not steps or not rising or len(steps) > MAX_STEPS:
         raise ValueError("are no steps: write whole weights that rise between 0 and 100, such as 5,10,25,50")
     return steps
 
@@ -140,7 +140,7 @@ def _steps(value: Any) -> tuple[int, ...]:
 def _seconds(value: Any) -> float:
     text = str(value)
     seconds = float(seconds_of(f"{text}s" if text[-1:].isdigit() else text) or 0)
-    if not 0 < seconds <= LONGEST_SECONDS:
+    if not 0 < seconds <= MAX_SECONDS:
         raise ValueError("is no length of time up to a day: write 300ms, 30s, 5m or 1h")
     return seconds
 
@@ -167,7 +167,7 @@ def _match(value: Any) -> Match:
     return Match(found[1], found[2])
 
 
-def _whether(value: Any) -> bool:
+def _boolean(value: Any) -> bool:
     if not isinstance(value, bool):
         raise ValueError("is neither true nor false")
     return value
@@ -191,7 +191,7 @@ _FIELDS: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
     "maxP99": ("max_p99", _or_none(_milliseconds)),
     "match": ("match", _or_none(_match)),
     "mirror": ("mirror", _or_none(_share)),
-    "manual": ("manual", _whether),
+    "manual": ("manual", _boolean),
     "patience": ("patience", _seconds),
     "minRequests": ("min_requests", _count),
 }

@@ -19,33 +19,35 @@ from shopmesh.appmesh.kinds import describe, weighted_targets
 from shopmesh.appmesh.store import Document, Key, Resource, Transaction
 from shopmesh.appmesh.weights import Ambiguous
 from shopmesh.canary import canary_state
-from shopmesh.canary.apply_stage import MIRROR_TAG, arrange, chosen_users, take_out
+from shopmesh.canary.apply_stage import MIRROR_TAG, apply_stage, match_route, remove_match_route
 from shopmesh.canary.canary_state import Canary
-from shopmesh.canary.plan import Plan
+from shopmesh.canary.plan import CanaryPlan
 
-_NOTHING_SEEN: Document = {}
+_NO_COUNTS: Document = {}
 
 
 def start(
-    route: Key, service: str, plan: Plan, owner: str, lease: float, transaction: Transaction, context: Context
+    route: Key, service: str, plan: CanaryPlan, owner: str, lease: float, transaction: Transaction, context: Context
 ) -> Canary:
     """Begins the first stage. Conflict while another runs on the route; BadRequest where the route allows none."""
-    before = settle(route, transaction, context)
+    before = reconcile(route, transaction, context)
     if before is not None and before.running:
         raise Conflict(f"{describe(route)} has a canary already, of {before.plan.to}; abort it first")
-    found = _route(route, transaction)
-    _require_possible(found, plan, transaction)
+    found = _require_route(route, transaction)
+    _check_plan_fits(found, plan, transaction)
     stable = tuple(weighted_targets(dict(found.spec)))
     canary = Canary(service=service, plan=plan, owner=owner, lease=lease, stable=stable, since=context.now)
     return _write(route, canary, transaction, context)
 
 
-def advance(route: Key, stage: int, verdict: str, seen: Document, transaction: Transaction, context: Context) -> Canary:
+def advance(
+    route: Key, stage: int, verdict: str, counts: Document, transaction: Transaction, context: Context
+) -> Canary:
     """From that stage to the next one, or to 100 %; nothing when it has left that stage already."""
-    canary = _there(route, transaction, context)
+    canary = _require_canary(route, transaction, context)
     if not canary.running or canary.stage != stage:
         return canary
-    closed = canary.closed(context.now, verdict, seen)
+    closed = canary.end_stage(context.now, verdict, counts)
     if stage + 1 < len(canary.plan.stages):
         return _write(route, replace(closed, stage=stage + 1, since=context.now), transaction, context)
     stages = len(canary.plan.stages)
@@ -53,34 +55,34 @@ def advance(route: Key, stage: int, verdict: str, seen: Document, transaction: T
     return _write(route, replace(closed, phase="promoted", since=context.now, reason=done), transaction, context)
 
 
-def turn_back(route: Key, reason: str, seen: Document, transaction: Transaction, context: Context) -> Canary:
+def roll_back(route: Key, reason: str, counts: Document, transaction: Transaction, context: Context) -> Canary:
     """Back to the weights from before, at once."""
-    canary = _there(route, transaction, context)
+    canary = _require_canary(route, transaction, context)
     if not canary.running:
         return canary
-    closed = canary.closed(context.now, reason, seen)
+    closed = canary.end_stage(context.now, reason, counts)
     return _write(route, replace(closed, phase="returned", since=context.now, reason=reason), transaction, context)
 
 
-def lapse(route: Key, transaction: Transaction, context: Context) -> Canary | None:
+def expire(route: Key, transaction: Transaction, context: Context) -> Canary | None:
     """Back to the weights from before, because nobody looks after it any more."""
-    canary = settle(route, transaction, context)
+    canary = reconcile(route, transaction, context)
     if canary is None or not canary.running:
         return canary
     reason = f"the command that looked after it was not heard of for {canary.lease:g} s"
-    closed = canary.closed(context.now, reason, _NOTHING_SEEN)
+    closed = canary.end_stage(context.now, reason, _NO_COUNTS)
     return _write(route, replace(closed, phase="lapsed", since=context.now, reason=reason), transaction, context)
 
 
 def pause(route: Key, transaction: Transaction, context: Context) -> Canary:
     """Keeps it in its stage; it is turned back all the same when it fails."""
-    canary = _there(route, transaction, context)
+    canary = _require_canary(route, transaction, context)
     return _write(route, replace(canary, paused=True), transaction, context) if canary.running else canary
 
 
 def resume(route: Key, owner: str, transaction: Transaction, context: Context) -> Canary:
     """A paused one goes on; one that lapsed begins its stage again, looked after by `owner`."""
-    canary = _there(route, transaction, context)
+    canary = _require_canary(route, transaction, context)
     if canary.phase == "lapsed":
         again = replace(canary, phase="running", owner=owner, since=context.now, reason="", paused=False)
         return _write(route, again, transaction, context)
@@ -95,7 +97,7 @@ def resume(route: Key, owner: str, transaction: Transaction, context: Context) -
     return _write(route, replace(canary, paused=False, since=context.now), transaction, context)
 
 
-def settle(route: Key, transaction: Transaction, context: Context) -> Canary | None:
+def reconcile(route: Key, transaction: Transaction, context: Context) -> Canary | None:
     """The canary of a route, stopped if somebody else changed the route, and gone if the route is.
 
     A record that is not a canary's counts as none, so that a new canary can take its place.
@@ -105,37 +107,37 @@ def settle(route: Key, transaction: Transaction, context: Context) -> Canary | N
         return None
     found = transaction.get(route)
     try:
-        canary = canary_state.of(resource)
-    except canary_state.RecordError:
+        canary = canary_state.from_resource(resource)
+    except canary_state.CanaryStateError:
         if found is None:
             transaction.delete(resource.key)
         return None
     if found is None:
-        take_out(route, transaction, context)
+        remove_match_route(route, transaction, context)
         transaction.delete(resource.key)
         return None
     if (found.uid, found.version) == canary.route or canary.phase not in ("running", "lapsed"):
         return canary
     reason = f"{describe(route)} was changed by somebody else; its weights stay as they are now"
-    stopped = replace(canary.closed(context.now, reason, _NOTHING_SEEN), phase="stopped", reason=reason)
+    stopped = replace(canary.end_stage(context.now, reason, _NO_COUNTS), phase="stopped", reason=reason)
     return _write(route, replace(stopped, since=context.now), transaction, context)
 
 
-def _there(route: Key, transaction: Transaction, context: Context) -> Canary:
-    canary = settle(route, transaction, context)
+def _require_canary(route: Key, transaction: Transaction, context: Context) -> Canary:
+    canary = reconcile(route, transaction, context)
     if canary is None:
         raise NotFound(f"{describe(route)} of mesh {route.mesh} has no canary")
     return canary
 
 
-def _route(route: Key, transaction: Transaction) -> Resource:
+def _require_route(route: Key, transaction: Transaction) -> Resource:
     found = transaction.get(route)
     if found is None:
         raise NotFound(f"{describe(route)} does not exist in mesh {route.mesh}")
     return found
 
 
-def _require_possible(route: Resource, plan: Plan, transaction: Transaction) -> None:
+def _check_plan_fits(route: Resource, plan: CanaryPlan, transaction: Transaction) -> None:
     name = describe(route.key)
     if "tcpRoute" in route.spec:
         raise BadRequest(f"{name} is of TCP, where Envoy counts no requests; shift it with `shopmesh route`")
@@ -151,17 +153,17 @@ def _require_possible(route: Resource, plan: Plan, transaction: Transaction) -> 
         raise NotFound(f"to: virtual node {plan.to} does not exist in mesh {route.key.mesh}; create it first")
     if plan.mirror and MIRROR_TAG in dict(route.tags):
         raise BadRequest(f"mirror: {name} has a mirror of its own already ({MIRROR_TAG}); take it away first")
-    if plan.match and transaction.get(chosen_users(route.key)) is not None:
-        raise BadRequest(f"match: there is a route {chosen_users(route.key).name} already; delete it first")
+    if plan.match and transaction.get(match_route(route.key)) is not None:
+        raise BadRequest(f"match: there is a route {match_route(route.key).name} already; delete it first")
 
 
 def _write(route: Key, canary: Canary, transaction: Transaction, context: Context) -> Canary:
     try:
-        arranged = arrange(canary, _route(route, transaction), transaction, context)
+        arranged = apply_stage(canary, _require_route(route, transaction), transaction, context)
     except Ambiguous as error:
         raise BadRequest(f"{describe(route)}: {error}") from error
     before = transaction.get(canary_state.key(route))
-    spec: Mapping[str, Any] = canary_state.document(arranged)
+    spec: Mapping[str, Any] = canary_state.to_document(arranged)
     transaction.put(
         Resource(
             key=canary_state.key(route),

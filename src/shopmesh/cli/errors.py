@@ -48,12 +48,12 @@ def _message(error: Exception) -> str | None:
     from shopmesh.documents import DocumentError
     from shopmesh.files.input_files import InputFileError
     from shopmesh.local.errors import LocalError
-    from shopmesh.new.errors import NewError
+    from shopmesh.new.errors import ScaffoldError
 
     match error:
         case ResponseError():
             return f"{error.message} ({error.code})"
-        case ClientError() | DocumentError() | InputFileError() | LocalError() | NewError() | BotoCoreError():
+        case ClientError() | DocumentError() | InputFileError() | LocalError() | ScaffoldError() | BotoCoreError():
             return str(error)
         case BotoClientError():
             return f"{error.response['Error'].get('Message')} ({error.response['Error'].get('Code')})"

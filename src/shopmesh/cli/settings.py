@@ -35,9 +35,9 @@ class Settings:
 
     def require_mesh(self, client: Client) -> str:
         """The mesh that is meant: the one named, or the only one there is."""
-        from shopmesh.client import meshes
+        from shopmesh.client import list_meshes
 
-        found = meshes(client)
+        found = list_meshes(client)
         if self.mesh is not None:
             if self.mesh not in found:
                 there = ", ".join(found) or "none"

@@ -1,42 +1,52 @@
 """The only way in for all tools: App Mesh's API by boto3, what is beside it by HTTP."""
 
 from shopmesh import DEFAULT_ENDPOINT
-from shopmesh.client.apply import Applied, apply, delete, everything, perform
-from shopmesh.client.check import Checked, check
+from shopmesh.client.apply import ApplyResult, all_resources, apply, delete, perform
+from shopmesh.client.check import CheckResult, check
 from shopmesh.client.client import Client
-from shopmesh.client.diff import differences
-from shopmesh.client.errors import ClientError, ResponseError, Unreachable
-from shopmesh.client.plan import Step, deletion, label
-from shopmesh.client.read import meshes, read_answers, read_mesh
-from shopmesh.client.types import Change, Changes, Done, Finding, Health, Proxy, Split, Splits, Target
+from shopmesh.client.diff import diff
+from shopmesh.client.errors import ClientError, ResponseError, UnreachableError
+from shopmesh.client.plan import PlanStep, label, plan_deletion
+from shopmesh.client.read import list_meshes, read_descriptions, read_mesh
+from shopmesh.client.types import (
+    ChangeStatus,
+    ChangeStatuses,
+    FindingDocument,
+    Health,
+    ProxyStatus,
+    RouteSplit,
+    RouteSplits,
+    SplitTarget,
+    TransactionResult,
+)
 
 __all__ = [
     "DEFAULT_ENDPOINT",
-    "Applied",
-    "Change",
-    "Changes",
-    "Checked",
+    "ApplyResult",
+    "ChangeStatus",
+    "ChangeStatuses",
+    "CheckResult",
     "Client",
     "ClientError",
-    "Done",
-    "Finding",
+    "FindingDocument",
     "Health",
-    "Proxy",
+    "PlanStep",
+    "ProxyStatus",
     "ResponseError",
-    "Split",
-    "Splits",
-    "Step",
-    "Target",
-    "Unreachable",
+    "RouteSplit",
+    "RouteSplits",
+    "SplitTarget",
+    "TransactionResult",
+    "UnreachableError",
+    "all_resources",
     "apply",
     "check",
     "delete",
-    "deletion",
-    "differences",
-    "everything",
+    "diff",
     "label",
-    "meshes",
+    "list_meshes",
     "perform",
-    "read_answers",
+    "plan_deletion",
+    "read_descriptions",
     "read_mesh",
 ]

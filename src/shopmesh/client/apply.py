@@ -8,23 +8,23 @@ from dataclasses import dataclass, field, replace
 from shopmesh.appmesh.store import Key
 from shopmesh.client.client import Client
 from shopmesh.client.errors import ResponseError
-from shopmesh.client.plan import Step, deletion, label, plan
-from shopmesh.client.read import meshes, read_answers
+from shopmesh.client.plan import PlanStep, label, plan, plan_deletion
+from shopmesh.client.read import list_meshes, read_descriptions
 from shopmesh.documents import Declared, DocumentError, Given, Source, declared, problems, refused
 from shopmesh.output.printable import printable
 
-MOST_ERRORS = 20
+MAX_ERRORS = 20
 
 
 @dataclass(frozen=True)
-class Applied:
+class ApplyResult:
     """What was done, step by step, and the revision after it; None when there was nothing to do.
 
     `before` is what there was until then.
     """
 
     revision: int | None
-    steps: list[Step]
+    steps: list[PlanStep]
     before: list[Declared] = field(default_factory=list, repr=False)
 
     @property
@@ -40,26 +40,26 @@ def apply(
     dry_run: bool = False,
     given: Given | None = None,
     new: bool = False,
-) -> Applied:
+) -> ApplyResult:
     """Creates and updates what the documents declare, in one transaction; what is so already is left alone.
 
     With `new` nothing is done when one of their meshes exists already.
-    Raises `DocumentError` for what is wrong in a document, `ResponseError` and `Unreachable`.
+    Raises `DocumentError` for what is wrong in a document, `ResponseError` and `UnreachableError`.
     """
-    existing = everything(client)
+    existing = all_resources(client)
     before = [resource for resource, _ in existing.values()]
     wanted = declared(sources, mesh, before, given)
     if wrong := list(problems(wanted)):
         raise document_error(wrong)
     if new and any(resource.key.kind == "mesh" and resource.key in existing for resource in wanted):
-        return Applied(None, [], before)
+        return ApplyResult(None, [], before)
     return replace(perform(client, plan(wanted, existing), dry_run), before=before)
 
 
 def document_error(wrong: Sequence[DocumentError]) -> DocumentError:
     """Several errors as one, a line each, so many as somebody reads."""
-    lines = [str(problem) for problem in wrong[:MOST_ERRORS]]
-    more = [f"… and {len(wrong) - MOST_ERRORS} more"] if len(wrong) > MOST_ERRORS else []
+    lines = [str(problem) for problem in wrong[:MAX_ERRORS]]
+    more = [f"… and {len(wrong) - MAX_ERRORS} more"] if len(wrong) > MAX_ERRORS else []
     return DocumentError("\n".join(map(printable, lines + more)))
 
 
@@ -69,27 +69,27 @@ def delete(
     mesh: str | None = None,
     dry_run: bool = False,
     given: Given | None = None,
-) -> Applied:
+) -> ApplyResult:
     """Deletes what the documents declare, so far as it is there, in one transaction."""
-    existing = everything(client)
+    existing = all_resources(client)
     wanted = declared(sources, mesh, [resource for resource, _ in existing.values()], given)
-    return perform(client, deletion(wanted, existing), dry_run)
+    return perform(client, plan_deletion(wanted, existing), dry_run)
 
 
-def everything(client: Client) -> dict[Key, tuple[Declared, str]]:
+def all_resources(client: Client) -> dict[Key, tuple[Declared, str]]:
     """All resources of all meshes, each with its ARN."""
     return {
         resource.key: (resource, str(answer["metadata"]["arn"]))
-        for mesh in meshes(client)
-        for resource, answer in read_answers(client, mesh)
+        for mesh in list_meshes(client)
+        for resource, answer in read_descriptions(client, mesh)
     }
 
 
-def perform(client: Client, steps: Sequence[Step], dry_run: bool = False) -> Applied:
+def perform(client: Client, steps: Sequence[PlanStep], dry_run: bool = False) -> ApplyResult:
     """Asks for all steps at once; a refusal is told at its place in the document that it comes from."""
     asked = [(step, request) for step in steps for request in step.requests]
     if not asked:
-        return Applied(None, list(steps))
+        return ApplyResult(None, list(steps))
     try:
         done = client.requests([request for _, request in asked], dry_run)
     except ResponseError as error:
@@ -99,4 +99,4 @@ def perform(client: Client, steps: Sequence[Step], dry_run: bool = False) -> App
         if resource.source is not None:
             raise refused(resource, error.message) from error
         raise ResponseError(error.code, f"{label(resource.key)}: {error.message}", error.status) from error
-    return Applied(done.revision, list(steps))
+    return ApplyResult(done.revision, list(steps))

@@ -20,7 +20,7 @@ from shopmesh.documents.reference_resolver import UNKNOWN
 
 
 @dataclass(frozen=True)
-class Checked:
+class CheckResult:
     """What the documents declare, notes on what must be there already, and mistakes that no rule refuses.
 
     Where a finding is, file, document and line are told as well.
@@ -31,35 +31,39 @@ class Checked:
     findings: list[Finding]
 
 
-def check(sources: Sequence[Source], mesh: str | None = None, given: Given | None = None) -> Checked:
+def check(sources: Sequence[Source], mesh: str | None = None, given: Given | None = None) -> CheckResult:
     """Raises `DocumentError` with all that is wrong."""
     notes: list[DocumentError] = []
     resources = declared(sources, mesh, (), given, notes.append)
     wrong = list(problems(resources))
     if not wrong:
-        resources = [replace(resource, spec=_present(resource.spec)) for resource in resources]
+        resources = [replace(resource, spec=_without_nulls(resource.spec)) for resource in resources]
         state = stored(resources)
-        wrong = [problem for resource in resources for problem in _against_rules(resource, state)]
-        notes += [note for resource in resources for note in _missing(resource, state)]
+        wrong = [problem for resource in resources for problem in _rule_problems(resource, state)]
+        notes += [note for resource in resources for note in _missing_references(resource, state)]
     if wrong:
         raise document_error(wrong)
-    return Checked(resources, _distinct(str(note) for note in notes), _placed(findings.of_documents(state), resources))
+    return CheckResult(
+        resources,
+        _without_duplicates(str(note) for note in notes),
+        _with_sources(findings.of_documents(state), resources),
+    )
 
 
-def _present(value: Any) -> Any:
+def _without_nulls(value: Any) -> Any:
     """Without members that are null, which the API takes for absent."""
     if isinstance(value, dict):
-        return {name: _present(item) for name, item in value.items() if item is not None}
-    return [_present(item) for item in value] if isinstance(value, list) else value
+        return {name: _without_nulls(item) for name, item in value.items() if item is not None}
+    return [_without_nulls(item) for item in value] if isinstance(value, list) else value
 
 
-def _placed(found: Iterable[Finding], resources: Iterable[Declared]) -> list[Finding]:
+def _with_sources(found: Iterable[Finding], resources: Iterable[Declared]) -> list[Finding]:
     """With file, document and line behind the name of the resource."""
     places = {one.key: one.source.place(one.path) for one in resources if one.source is not None}
     return [replace(one, source=places.get(one.key, "")) for one in found]
 
 
-def _against_rules(resource: Declared, state: State) -> Iterator[DocumentError]:
+def _rule_problems(resource: Declared, state: State) -> Iterator[DocumentError]:
     for problem in names.problems(resource.key):
         yield located(resource, problem.field, problem.message)
     if resource.key.kind == "virtualService" and (twin := names.same_domain(resource.key, state)):
@@ -71,7 +75,7 @@ def _against_rules(resource: Declared, state: State) -> Iterator[DocumentError]:
         yield located(resource, problem.field, problem.message)
 
 
-def _missing(resource: Declared, state: State) -> Iterator[DocumentError]:
+def _missing_references(resource: Declared, state: State) -> Iterator[DocumentError]:
     """What a resource needs and these documents do not declare."""
     kind = KINDS[resource.key.kind]
     above = [("", Key(parent, resource.key.path[:depth])) for depth, parent in enumerate(kind.parents, start=1)]
@@ -81,7 +85,7 @@ def _missing(resource: Declared, state: State) -> Iterator[DocumentError]:
             yield located(resource, field, f"there is no {describe(key)} among these files; the mesh must have it")
 
 
-def _distinct(notes: Iterable[str]) -> list[str]:
+def _without_duplicates(notes: Iterable[str]) -> list[str]:
     """One note a field, for a reference of a manifest is missed by its object and by its name; and one a parent."""
     found: dict[str, str] = {}
     for note in notes:

@@ -11,17 +11,27 @@ from urllib.parse import quote
 from botocore.credentials import Credentials
 
 from shopmesh import DEFAULT_ENDPOINT
-from shopmesh.client.credentials import usual
+from shopmesh.client.credentials import default_credentials
 from shopmesh.client.errors import ClientError
-from shopmesh.client.session import Session
-from shopmesh.client.types import Canary, Change, Changes, Counts, Done, Finding, Health, Proxy, Splits
+from shopmesh.client.session import SignedSession
+from shopmesh.client.types import (
+    CanaryStatus,
+    ChangeStatus,
+    ChangeStatuses,
+    ClusterCounts,
+    FindingDocument,
+    Health,
+    ProxyStatus,
+    RouteSplits,
+    TransactionResult,
+)
 
 if TYPE_CHECKING:
     from types_boto3_appmesh import AppMeshClient
 
 
 class Client:
-    """One control plane. Every method raises `Unreachable` or `ResponseError`, both `ClientError`.
+    """One control plane. Every method raises `UnreachableError` or `ResponseError`, both `ClientError`.
 
     `timeout` is in seconds, for each answer. Without `credentials` the usual AWS chain decides.
     """
@@ -35,9 +45,9 @@ class Client:
     ) -> None:
         self.endpoint_url = endpoint_url
         self.region = region
-        self._credentials = credentials or usual()
+        self._credentials = credentials or default_credentials()
         self._timeout = timeout
-        self._session = Session(endpoint_url, region, self._credentials, timeout)
+        self._session = SignedSession(endpoint_url, region, self._credentials, timeout)
 
     @cached_property
     def appmesh(self) -> AppMeshClient:
@@ -66,92 +76,94 @@ class Client:
     def healthy(self) -> bool:
         """Whether a control plane answers, and is well."""
         try:
-            self._session.ask("GET", "/healthz", timeout=2.0)
+            self._session.request("GET", "/healthz", timeout=2.0)
         except ClientError:
             return False
         return True
 
     def health(self) -> Health:
         """What a control plane says of itself to everybody."""
-        answer: Any = self._session.ask("GET", "/healthz")
+        answer: Any = self._session.request("GET", "/healthz")
         found: Health = answer
         return found
 
-    def requests(self, requests: Sequence[Mapping[str, Any]], dry_run: bool = False) -> Done:
+    def requests(self, requests: Sequence[Mapping[str, Any]], dry_run: bool = False) -> TransactionResult:
         """Several App Mesh operations in one, all or nothing: `{"operation": "CreateMesh", "parameters": {…}}` each.
 
         A dry run changes nothing and answers as if it had. `ResponseError.index` tells which one was refused.
         """
         body = {"requests": list(requests), "dryRun": dry_run}
-        answer = self._session.ask("POST", "/shopmesh/v1/requests", body=body, timeout=max(self._timeout, 60.0))
-        return Done(answer["revision"], answer["answers"])
+        answer = self._session.request("POST", "/shopmesh/v1/requests", body=body, timeout=max(self._timeout, 60.0))
+        return TransactionResult(answer["revision"], answer["answers"])
 
-    def proxies(self) -> list[Proxy]:
+    def proxies(self) -> list[ProxyStatus]:
         """All Envoys, connected or only declared."""
-        found: list[Proxy] = self._session.ask("GET", "/shopmesh/v1/proxies")["proxies"]
+        found: list[ProxyStatus] = self._session.request("GET", "/shopmesh/v1/proxies")["proxies"]
         return found
 
     def withdraw(self, mesh: str, kind: str, name: str, instance: str) -> int:
         """Takes a declared Envoy out of the mesh; the revision after it."""
         path = "/".join(quote(part, safe="") for part in (mesh, kind, name, instance))
-        return int(self._session.ask("DELETE", f"/shopmesh/v1/proxies/{path}")["revision"])
+        return int(self._session.request("DELETE", f"/shopmesh/v1/proxies/{path}")["revision"])
 
-    def splits(self, mesh: str | None = None, window: float = 10.0, since: float | None = None) -> Splits:
+    def splits(self, mesh: str | None = None, window: float = 10.0, since: float | None = None) -> RouteSplits:
         """What each version got in the last `window` seconds, or since a time in seconds since 1970."""
-        answer: Any = self._session.ask("GET", "/shopmesh/v1/splits", _span(mesh, window, since))
-        found: Splits = answer
+        answer: Any = self._session.request("GET", "/shopmesh/v1/splits", _span(mesh, window, since))
+        found: RouteSplits = answer
         return found
 
-    def figures(self, mesh: str | None = None, window: float = 10.0, since: float | None = None) -> list[Counts]:
+    def figures(self, mesh: str | None = None, window: float = 10.0, since: float | None = None) -> list[ClusterCounts]:
         """What every Envoy counted for every cluster, its own ingress too; the time as for `splits`."""
-        found: list[Counts] = self._session.ask("GET", "/shopmesh/v1/figures", _span(mesh, window, since))["figures"]
+        found: list[ClusterCounts] = self._session.request("GET", "/shopmesh/v1/figures", _span(mesh, window, since))[
+            "figures"
+        ]
         return found
 
-    def findings(self, mesh: str | None = None) -> list[Finding]:
+    def findings(self, mesh: str | None = None) -> list[FindingDocument]:
         """What is wrong in all meshes, or in one, errors first."""
         query = {} if mesh is None else {"mesh": mesh}
-        found: list[Finding] = self._session.ask("GET", "/shopmesh/v1/findings", query)["findings"]
+        found: list[FindingDocument] = self._session.request("GET", "/shopmesh/v1/findings", query)["findings"]
         return found
 
-    def changes(self, after: int = 0) -> Changes:
+    def changes(self, after: int = 0) -> ChangeStatuses:
         """The changes after a revision, so far as they are remembered."""
-        answer: Any = self._session.ask("GET", "/shopmesh/v1/changes", {"after": after})
-        found: Changes = answer
+        answer: Any = self._session.request("GET", "/shopmesh/v1/changes", {"after": after})
+        found: ChangeStatuses = answer
         return found
 
-    def wait_converged(self, revision: int, timeout: float = 10.0) -> Change:
+    def wait_converged(self, revision: int, timeout: float = 10.0) -> ChangeStatus:
         """The change of that revision, once every Envoy that it concerns has it, or when the time is over."""
         path = f"/shopmesh/v1/changes/{revision}"
-        answer: Any = self._session.ask("GET", path, {"wait": timeout}, timeout=timeout + self._timeout)
-        found: Change = answer
+        answer: Any = self._session.request("GET", path, {"wait": timeout}, timeout=timeout + self._timeout)
+        found: ChangeStatus = answer
         return found
 
-    def canaries(self, mesh: str | None = None) -> list[Canary]:
+    def canaries(self, mesh: str | None = None) -> list[CanaryStatus]:
         """The canary of every route that has or had one."""
         query = {} if mesh is None else {"mesh": mesh}
-        found: list[Canary] = self._session.ask("GET", "/shopmesh/v1/canaries", query)["canaries"]
+        found: list[CanaryStatus] = self._session.request("GET", "/shopmesh/v1/canaries", query)["canaries"]
         return found
 
-    def canary(self, route: Sequence[str], action: str | None = None, **more: Any) -> Canary:
+    def canary(self, route: Sequence[str], action: str | None = None, **more: Any) -> CanaryStatus:
         """The canary of a route (mesh, router, name), after an action: renew, advance, turn back, pause, resume."""
         path = "/shopmesh/v1/canaries/" + "/".join(quote(part, safe="") for part in route)
         answer: Any = (
-            self._session.ask("GET", path)
+            self._session.request("GET", path)
             if action is None
-            else self._session.ask("POST", path, body={"action": action, **more})
+            else self._session.request("POST", path, body={"action": action, **more})
         )
-        found: Canary = answer
+        found: CanaryStatus = answer
         return found
 
     def start_canary(
         self, route: Sequence[str], service: str, plan: Mapping[str, Any], owner: str, lease: float
-    ) -> Canary:
+    ) -> CanaryStatus:
         """Begins a canary on a route; it turns back unless `owner` renews it every `lease` seconds."""
         mesh, router, name = route
         where = {"mesh": mesh, "virtualRouter": router, "route": name, "service": service}
         body = {**where, "plan": plan, "owner": owner, "lease": lease}
-        answer: Any = self._session.ask("POST", "/shopmesh/v1/canaries", body=body)
-        found: Canary = answer
+        answer: Any = self._session.request("POST", "/shopmesh/v1/canaries", body=body)
+        found: CanaryStatus = answer
         return found
 
     def close(self) -> None:

@@ -8,7 +8,7 @@ from botocore.credentials import CredentialResolver, Credentials
 from botocore.session import Session
 
 
-def usual() -> Credentials:
+def default_credentials() -> Credentials:
     """The credentials of environment, profile or container; without any, dummies, which an open server accepts.
 
     An EC2 instance's own role is not asked for: no control plane of ours can know its keys, and where there is no

@@ -7,19 +7,19 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from shopmesh.appmesh.store import Key
-from shopmesh.client.plan import Step, label
+from shopmesh.client.plan import PlanStep, label
 from shopmesh.documents import Declared, as_yaml, is_ours, manifests
 from shopmesh.documents.equality import same
 
 
-def differences(existing: Iterable[Declared], steps: Sequence[Step]) -> Iterator[str]:
+def diff(existing: Iterable[Declared], steps: Sequence[PlanStep]) -> Iterator[str]:
     """Lines without line feeds, the objects one after another; none when nothing would change.
 
     A route is shown in its router's manifest. Tags that manifests have no place for are shown by themselves.
     """
     touched = {step.resource.key.mesh for step in steps if step.requests}
     before = {resource.key: resource for resource in existing if resource.key.mesh in touched}
-    was, shall = _texts(before.values()), _texts(_after(before, steps).values())
+    was, shall = _manifest_texts(before.values()), _manifest_texts(_apply_steps(before, steps).values())
     for name in sorted({*was, *shall}):
         yield from difflib.unified_diff(
             was.get(name, "").splitlines(),
@@ -30,7 +30,7 @@ def differences(existing: Iterable[Declared], steps: Sequence[Step]) -> Iterator
         )
 
 
-def _after(before: dict[Key, Declared], steps: Sequence[Step]) -> dict[Key, Declared]:
+def _apply_steps(before: dict[Key, Declared], steps: Sequence[PlanStep]) -> dict[Key, Declared]:
     after = dict(before)
     for step in steps:
         key = step.resource.key
@@ -39,17 +39,17 @@ def _after(before: dict[Key, Declared], steps: Sequence[Step]) -> dict[Key, Decl
         elif step.verb == "created":
             after[key] = step.resource
         elif step.verb == "updated":
-            after[key] = _updated(before[key], step.resource)
+            after[key] = _merge(before[key], step.resource)
     return after
 
 
-def _updated(before: Declared, wanted: Declared) -> Declared:
+def _merge(before: Declared, wanted: Declared) -> Declared:
     kept = {name: value for name, value in before.tags.items() if not (wanted.whole and is_ours(name))}
     spec = before.spec if same(before.spec, wanted.spec) else wanted.spec
     return replace(wanted, spec=spec, tags={**kept, **wanted.tags})
 
 
-def _texts(resources: Iterable[Declared]) -> dict[str, str]:
+def _manifest_texts(resources: Iterable[Declared]) -> dict[str, str]:
     known = list(resources)
     texts = {}
     for manifest in manifests(known):

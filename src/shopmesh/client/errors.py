@@ -1,8 +1,8 @@
 """What a client is told when it does not get what it asked for.
 
 ClientError
-├── Unreachable     nobody answers there, not in time, or somebody else
-└── ResponseError   the control plane answered with an error: its code and message
+├── UnreachableError    no answer in time, or the server is not a control plane of shopmesh
+└── ResponseError       the control plane answered with an error: its code and message
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ class ClientError(Exception):
     """Shown to the user as it is: each message says what to do."""
 
 
-class Unreachable(ClientError):  # noqa: N818  # reads as what happened
+class UnreachableError(ClientError):
     """No control plane answers at that address."""
 
 

@@ -16,7 +16,7 @@ Verb = Literal["created", "updated", "unchanged", "deleted", "absent"]
 
 
 @dataclass(frozen=True)
-class Step:
+class PlanStep:
     """What happens to one resource, and the requests that make it happen (none: it is left alone)."""
 
     verb: Verb
@@ -32,25 +32,27 @@ def label(key: Key) -> str:
     return f"{key.kind} {'/'.join(key.path[1:]) or key.name}"
 
 
-def plan(wanted: Sequence[Declared], existing: Mapping[Key, tuple[Declared, str]]) -> list[Step]:
+def plan(wanted: Sequence[Declared], existing: Mapping[Key, tuple[Declared, str]]) -> list[PlanStep]:
     """The steps from what exists (with each resource's ARN) to what is wanted, in an order that works."""
-    steps = [_deleted(stale) for stale in reversed(_stale_routes(wanted, existing))]
+    steps = [_deletion_step(stale) for stale in reversed(_stale_routes(wanted, existing))]
     for resource in in_order(wanted):
         if resource.key in existing:
-            steps.append(_updated(resource, *existing[resource.key]))
+            steps.append(_update_step(resource, *existing[resource.key]))
         else:
-            steps.append(Step("created", resource, (_request("Create", resource, document(resource)),)))
+            steps.append(PlanStep("created", resource, (_request("Create", resource, document(resource)),)))
     return steps
 
 
-def deletion(wanted: Iterable[Declared], existing: Mapping[Key, tuple[Declared, str]]) -> list[Step]:
+def plan_deletion(wanted: Iterable[Declared], existing: Mapping[Key, tuple[Declared, str]]) -> list[PlanStep]:
     """The steps that delete these resources, users before what they use; a router takes its routes along."""
     going = {resource.key: resource for resource in wanted}
     for key, (resource, _) in existing.items():
         if key.kind == "route" and Key("virtualRouter", key.parent) in going:
             going.setdefault(key, resource)
     ordered = reversed(in_order(going.values()))
-    return [_deleted(resource) if resource.key in existing else Step("absent", resource) for resource in ordered]
+    return [
+        _deletion_step(resource) if resource.key in existing else PlanStep("absent", resource) for resource in ordered
+    ]
 
 
 def _stale_routes(wanted: Sequence[Declared], existing: Mapping[Key, tuple[Declared, str]]) -> list[Declared]:
@@ -64,11 +66,11 @@ def _stale_routes(wanted: Sequence[Declared], existing: Mapping[Key, tuple[Decla
     )
 
 
-def _updated(resource: Declared, before: Declared, arn: str) -> Step:
+def _update_step(resource: Declared, before: Declared, arn: str) -> PlanStep:
     requests: list[Mapping[str, Any]] = []
     if not same(resource.spec, before.spec):
         requests.append(_request("Update", resource, parameters(resource)))
-    gone = _gone(resource, before)
+    gone = _stale_tags(resource, before)
     if gone:
         requests.append({"operation": "UntagResource", "parameters": {"resourceArn": arn, "tagKeys": sorted(gone)}})
     kept = {name: value for name, value in before.tags.items() if name not in gone}
@@ -76,10 +78,10 @@ def _updated(resource: Declared, before: Declared, arn: str) -> Step:
     if changed:
         tags = [{"key": name, "value": value} for name, value in sorted(changed.items())]
         requests.append({"operation": "TagResource", "parameters": {"resourceArn": arn, "tags": tags}})
-    return Step("updated" if requests else "unchanged", resource, tuple(requests))
+    return PlanStep("updated" if requests else "unchanged", resource, tuple(requests))
 
 
-def _gone(resource: Declared, before: Declared) -> set[str]:
+def _stale_tags(resource: Declared, before: Declared) -> set[str]:
     """The tags to take away: those that a whole document no longer has, and all pieces of a text that gets shorter.
 
     Such a text is given anew after that: half of the old one with half of the new would be refused.
@@ -91,8 +93,8 @@ def _gone(resource: Declared, before: Declared) -> set[str]:
     return left | {name for name in ours if whole(name) in shorter}
 
 
-def _deleted(resource: Declared) -> Step:
-    return Step("deleted", resource, (_request("Delete", resource, parameters(resource, spec=False)),))
+def _deletion_step(resource: Declared) -> PlanStep:
+    return PlanStep("deleted", resource, (_request("Delete", resource, parameters(resource, spec=False)),))
 
 
 def _request(verb: str, resource: Declared, said: Mapping[str, Any]) -> dict[str, Any]:

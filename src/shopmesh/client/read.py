@@ -12,18 +12,18 @@ from shopmesh.client.errors import ResponseError
 from shopmesh.documents import Declared
 from shopmesh.documents.declared_resource import in_order
 
-AT_ONCE = 500
+MAX_BATCH = 500
 """Requests in one; the control plane reads bodies of up to 1 MiB."""
 
-MOST_PAGES = 10_000
-TRIES = 3
+MAX_PAGES = 10_000
+MAX_ATTEMPTS = 3
 
 Request = dict[str, Any]
 
 
-def meshes(client: Client) -> list[str]:
+def list_meshes(client: Client) -> list[str]:
     """The names of all meshes."""
-    return [key.name for key in _listed(client, KINDS["mesh"], [()])]
+    return [key.name for key in _list(client, KINDS["mesh"], [()])]
 
 
 def read_mesh(client: Client, mesh: str) -> list[Declared]:
@@ -31,13 +31,13 @@ def read_mesh(client: Client, mesh: str) -> list[Declared]:
 
     What is deleted meanwhile makes it start again, up to `TRIES` times; then raises `ResponseError`.
     """
-    return [resource for resource, _ in read_answers(client, mesh)]
+    return [resource for resource, _ in read_descriptions(client, mesh)]
 
 
-def read_answers(client: Client, mesh: str) -> list[tuple[Declared, dict[str, Any]]]:
+def read_descriptions(client: Client, mesh: str) -> list[tuple[Declared, dict[str, Any]]]:
     """As `read_mesh`, each resource with the API's whole answer (metadata and status)."""
-    for left in reversed(range(TRIES)):
-        if mesh not in meshes(client):
+    for left in reversed(range(MAX_ATTEMPTS)):
+        if mesh not in list_meshes(client):
             return []
         try:
             return _read(client, mesh)
@@ -51,10 +51,10 @@ def _read(client: Client, mesh: str) -> list[tuple[Declared, dict[str, Any]]]:
     keys = [Key("mesh", (mesh,))]
     for kind in KINDS.values():
         if kind.parents:
-            keys += _listed(client, kind, [key.path for key in keys if key.kind == kind.parents[-1]])
-    answers = _asked(client, [_request("Describe", KINDS[key.kind], key.path) for key in keys])
+            keys += _list(client, kind, [key.path for key in keys if key.kind == kind.parents[-1]])
+    answers = _send(client, [_request("Describe", KINDS[key.kind], key.path) for key in keys])
     described = [answer[key.kind] for key, answer in zip(keys, answers, strict=True)]
-    tagged = _asked(
+    tagged = _send(
         client,
         [
             {"operation": "ListTagsForResource", "parameters": {"resourceArn": answer["metadata"]["arn"]}}
@@ -69,14 +69,14 @@ def _read(client: Client, mesh: str) -> list[tuple[Declared, dict[str, Any]]]:
     return sorted(found, key=lambda pair: order[pair[0].key])
 
 
-def _listed(client: Client, kind: Kind, parents: Sequence[tuple[str, ...]]) -> list[Key]:
+def _list(client: Client, kind: Kind, parents: Sequence[tuple[str, ...]]) -> list[Key]:
     """The keys of all resources of a kind below some parents, page by page."""
     found: list[Key] = []
     asked: list[tuple[tuple[str, ...], str | None]] = [(parent, None) for parent in parents]
-    for _ in range(MOST_PAGES):
+    for _ in range(MAX_PAGES):
         if not asked:
             break
-        answers = _asked(client, [_request("List", kind, parent, token) for parent, token in asked])
+        answers = _send(client, [_request("List", kind, parent, token) for parent, token in asked])
         further: list[tuple[tuple[str, ...], str | None]] = []
         for (parent, _), answer in zip(asked, answers, strict=True):
             found += [Key(kind.name, (*parent, item[f"{kind.name}Name"])) for item in answer[kind.plural]]
@@ -96,8 +96,8 @@ def _request(verb: str, kind: Kind, path: tuple[str, ...], token: str | None = N
     return {"operation": f"{verb}{title}", "parameters": parameters}
 
 
-def _asked(client: Client, requests: Sequence[Request]) -> list[dict[str, Any]]:
+def _send(client: Client, requests: Sequence[Request]) -> list[dict[str, Any]]:
     answers: list[dict[str, Any]] = []
-    for start in range(0, len(requests), AT_ONCE):
-        answers += client.requests(requests[start : start + AT_ONCE], dry_run=True).answers
+    for start in range(0, len(requests), MAX_BATCH):
+        answers += client.requests(requests[start : start + MAX_BATCH], dry_run=True).answers
     return answers

@@ -15,16 +15,16 @@ from botocore.credentials import Credentials
 from urllib3.exceptions import HTTPError, MaxRetryError, NewConnectionError
 from urllib3.exceptions import TimeoutError as HTTPTimeout
 
-from shopmesh.client.errors import ResponseError, Unreachable
+from shopmesh.client.errors import ResponseError, UnreachableError
 
-LARGEST_ANSWER = 64 << 20
+MAX_RESPONSE = 64 << 20
 """Bytes; a mesh of 1,000 services with all its documents is a tenth of it."""
 
 # A pooled connection may have been closed by the server in the moment it is used again: reading is safe to repeat.
-_AGAIN = urllib3.Retry(total=1, connect=0, read=1, status=0, redirect=0, other=0, allowed_methods={"GET"})
+_RETRIES = urllib3.Retry(total=1, connect=0, read=1, status=0, redirect=0, other=0, allowed_methods={"GET"})
 
 
-class Session:
+class SignedSession:
     """JSON over HTTP to one control plane. Safe to use from several threads."""
 
     def __init__(self, endpoint_url: str, region: str, credentials: Credentials, timeout: float) -> None:
@@ -33,7 +33,7 @@ class Session:
         self._timeout = timeout
         self._pool = urllib3.PoolManager(maxsize=8)
 
-    def ask(
+    def request(
         self,
         method: str,
         path: str,
@@ -41,7 +41,7 @@ class Session:
         body: Mapping[str, Any] | None = None,
         timeout: float | None = None,
     ) -> dict[str, Any]:
-        """The JSON object that is answered; raises Unreachable and ResponseError."""
+        """The JSON object that is answered; raises UnreachableError and ResponseError."""
         url = f"{self._endpoint}{path}" + (f"?{urlencode(query)}" if query else "")
         content = json.dumps(body, separators=(",", ":")).encode() if body is not None else b""
         # With it the server knows who sends a body before it reads it, and takes a large one at any time.
@@ -58,11 +58,11 @@ class Session:
                 body=content or None,
                 headers=dict(request.headers.items()),
                 timeout=urllib3.Timeout(connect=min(seconds, 5.0), read=seconds),
-                retries=_AGAIN,
+                retries=_RETRIES,
                 preload_content=False,
             )
             try:
-                answer = response.read(LARGEST_ANSWER + 1)
+                answer = response.read(MAX_RESPONSE + 1)
             finally:
                 response.release_conn()
         except (HTTPError, OSError) as error:
@@ -73,14 +73,14 @@ class Session:
         self._pool.clear()
 
     def _object(self, status: int, answer: bytes, code: str | None) -> dict[str, Any]:
-        if len(answer) > LARGEST_ANSWER:
-            raise Unreachable(f"{self._endpoint} answers more than {LARGEST_ANSWER} bytes; ask for less, by --mesh")
+        if len(answer) > MAX_RESPONSE:
+            raise UnreachableError(f"{self._endpoint} answers more than {MAX_RESPONSE} bytes; ask for less, by --mesh")
         try:
             value = json.loads(answer)
         except ValueError:
             value = None
         if not isinstance(value, dict):
-            raise Unreachable(
+            raise UnreachableError(
                 f"what answers at {self._endpoint} (HTTP {status}, no JSON object) is no control plane of shopmesh;"
                 " name one with --endpoint-url"
             )
@@ -89,13 +89,13 @@ class Session:
             raise ResponseError(str(value.get("code") or code or f"HTTP {status}"), message, status, value.get("index"))
         return value
 
-    def _unreachable(self, error: Exception, seconds: float) -> Unreachable:
+    def _unreachable(self, error: Exception, seconds: float) -> UnreachableError:
         reason = error.reason if isinstance(error, MaxRetryError) and error.reason else error
         if isinstance(reason, HTTPTimeout) and not isinstance(reason, NewConnectionError):
-            return Unreachable(
+            return UnreachableError(
                 f"the control plane at {self._endpoint} did not answer within {seconds:g} s; see its log"
             )
-        return Unreachable(
+        return UnreachableError(
             f"no control plane answers at {self._endpoint}: start one with `shopmesh up`,"
             " or name another with --endpoint-url"
         )

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from typing import Any, NotRequired, TypedDict
 
 
-class Replicas(TypedDict):
+class ReplicaCounts(TypedDict):
     """How many replicas of the control plane were asked, and how many answered; one that is alone tells nothing."""
 
     asked: int
     answered: int
 
 
-class TypeStatus(TypedDict):
+class XdsTypeStatus(TypedDict):
     """The versions of one xDS type: last sent, last acknowledged."""
 
     sent: str
@@ -28,7 +28,7 @@ class NackDocument(TypedDict):
     at: float
 
 
-class Proxy(TypedDict):
+class ProxyStatus(TypedDict):
     """One Envoy; `declared` tells whether others are sent to its address, `since` is in seconds since 1970."""
 
     mesh: str
@@ -41,11 +41,11 @@ class Proxy(TypedDict):
     known: bool
     declared: bool
     inStep: bool
-    types: dict[str, TypeStatus]
+    types: dict[str, XdsTypeStatus]
     refused: NackDocument | None
 
 
-class Target(TypedDict):
+class SplitTarget(TypedDict):
     """One weighted target: shares from 0 to 1 (`seen` by the callers' Envoys), latencies in milliseconds.
 
     `port` is that of the node's listener; None where the node has none that the route could mean. For TCP, connections
@@ -65,25 +65,25 @@ class Target(TypedDict):
     p99: float | None
 
 
-class Split(TypedDict):
+class RouteSplit(TypedDict):
     """One route of a virtual service."""
 
     mesh: str
     virtualService: str
     virtualRouter: str
     route: str
-    targets: list[Target]
+    targets: list[SplitTarget]
 
 
-class Splits(TypedDict):
+class RouteSplits(TypedDict):
     """All routes, over the last `window` seconds."""
 
     window: float
-    splits: list[Split]
-    replicas: NotRequired[Replicas]
+    splits: list[RouteSplit]
+    replicas: NotRequired[ReplicaCounts]
 
 
-class Counts(TypedDict):
+class ClusterCounts(TypedDict):
     """What the proxies of one node counted for one upstream cluster, ingress or egress; latencies in milliseconds."""
 
     mesh: str
@@ -105,7 +105,7 @@ class Health(TypedDict, total=False):
     time: float
 
 
-class Finding(TypedDict):
+class FindingDocument(TypedDict):
     """Something that is wrong; `severity` is "error" or "warning", `mesh` empty where none is concerned.
 
     `kind` and `path` are the key of a resource (see `appmesh.store.Key`), `where` is the same in words.
@@ -123,7 +123,7 @@ class Finding(TypedDict):
     docs: str
 
 
-class Change(TypedDict):
+class ChangeStatus(TypedDict):
     """One commit: `proxies` and `milliseconds` tell how long after it each Envoy, and the last one, had it."""
 
     revision: int
@@ -132,10 +132,10 @@ class Change(TypedDict):
     proxies: dict[str, float | None]
     converged: bool
     milliseconds: float | None
-    replicas: NotRequired[Replicas]
+    replicas: NotRequired[ReplicaCounts]
 
 
-class Seen(TypedDict):
+class StageCounts(TypedDict):
     """What was counted of one version since a stage began: `slower` than the plan's bound, `p99` in milliseconds."""
 
     requests: int
@@ -144,11 +144,11 @@ class Seen(TypedDict):
     p99: float | None
 
 
-class BothSeen(TypedDict):
+class StageComparison(TypedDict):
     """Of the new version and of all others."""
 
-    canary: Seen
-    stable: Seen
+    canary: StageCounts
+    stable: StageCounts
 
 
 class PastStage(TypedDict, total=False):
@@ -158,11 +158,11 @@ class PastStage(TypedDict, total=False):
     since: float
     until: float
     verdict: str
-    canary: Seen
-    stable: Seen
+    canary: StageCounts
+    stable: StageCounts
 
 
-class Canary(TypedDict):
+class CanaryStatus(TypedDict):
     """A canary; `since` is when its stage `called` so began, `now` the control plane's time, seconds since 1970.
 
     `phase` is running, promoted, returned, lapsed or stopped.
@@ -183,22 +183,22 @@ class Canary(TypedDict):
     weight: int
     since: float
     now: float
-    seen: BothSeen
+    seen: StageComparison
     history: list[PastStage]
     revision: int
-    replicas: NotRequired[Replicas]
+    replicas: NotRequired[ReplicaCounts]
 
 
-class Changes(TypedDict):
+class ChangeStatuses(TypedDict):
     """The changes after a revision, and the newest revision."""
 
     revision: int
-    changes: list[Change]
-    replicas: NotRequired[Replicas]
+    changes: list[ChangeStatus]
+    replicas: NotRequired[ReplicaCounts]
 
 
 @dataclass(frozen=True)
-class Done:
+class TransactionResult:
     """What several requests in one were answered with, in their order, and the revision after them."""
 
     revision: int

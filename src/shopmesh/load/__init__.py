@@ -1,6 +1,6 @@
 """Load tests that know which version answered: an open loop, and what its figures prove.
 
-    plan ─► engine ─► tally ─┐
+    plan ─► engine ─► results ─┐
             (sockets)        ├─► report ─► text, JSON, HTML
     control plane ─► weights ┘
 

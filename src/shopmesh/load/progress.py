@@ -11,9 +11,9 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from shopmesh.load.engine.open_loop import Engine
+from shopmesh.load.engine.open_loop import OpenLoopEngine
 from shopmesh.load.judgement.attribution import service_of
-from shopmesh.load.report.text import milliseconds
+from shopmesh.load.report.text import format_milliseconds
 from shopmesh.load.run import Display
 from shopmesh.output.console import PlainTable
 
@@ -21,11 +21,11 @@ _REFRESH_SECONDS = 0.5
 _BAR = 24
 
 
-def display(console: Console) -> Display:
+def progress_display(console: Console) -> Display:
     """What shows a running engine: a live table on a terminal, nothing at all elsewhere."""
 
     @contextlib.contextmanager
-    def shown(engine: Engine) -> Iterator[None]:
+    def shown(engine: OpenLoopEngine) -> Iterator[None]:
         if not console.is_terminal:
             yield
             return
@@ -41,33 +41,34 @@ def display(console: Console) -> Display:
     return shown
 
 
-def _draw(console: Console, engine: Engine, stopping: threading.Event) -> None:
+def _draw(console: Console, engine: OpenLoopEngine, stopping: threading.Event) -> None:
     with Live(console=console, auto_refresh=False, transient=True) as live:
         while not stopping.wait(_REFRESH_SECONDS):
             live.update(_view(engine), refresh=True)
 
 
-def _view(engine: Engine) -> RenderableType:
-    tally, seconds = engine.tally, engine.seconds
+def _view(engine: OpenLoopEngine) -> RenderableType:
+    results, seconds = engine.results, engine.seconds
     total = engine.plan.seconds
-    bad = tally.bad
+    bad = results.bad
     head = Text.assemble(
         (f"{seconds:.0f} of {total:.0f} s  " if total < 1e9 else f"{seconds:.0f} s  ", "dim"),
-        f"{engine.due:,} due, {tally.good:,} answered, ",
+        f"{engine.due:,} due, {results.good:,} answered, ",
         (f"{bad:,} failed", "bold red" if bad else "bold green"),
         f"  {engine.due / seconds if seconds else 0:,.0f}/s",
     )
-    p50, p99 = tally.quantiles((0.5, 0.99))
+    p50, p99 = results.quantiles((0.5, 0.99))
     latency = Text(
-        f"p50 {milliseconds(p50)} ms, p99 {milliseconds(p99)} ms  (Ctrl-C ends with the report)", style="dim"
+        f"p50 {format_milliseconds(p50)} ms, p99 {format_milliseconds(p99)} ms  (Ctrl-C ends with the report)",
+        style="dim",
     )
     return Group(head, latency, _shares(engine))
 
 
-def _shares(engine: Engine) -> RenderableType:
+def _shares(engine: OpenLoopEngine) -> RenderableType:
     seen: Counter[str] = Counter()
     # A copy, made at once: the engine's thread adds to it meanwhile.
-    for cell in [*engine.tally.cells]:
+    for cell in [*engine.results.outcomes]:
         for version in cell.outcome.versions:
             seen[version] += cell.count
     totals: Counter[str] = Counter()

@@ -12,27 +12,27 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from shopmesh.load.engine.open_loop import Engine, Limits
-from shopmesh.load.engine.plan import Plan
-from shopmesh.load.engine.results import Tally
-from shopmesh.load.engine.targets import Target, chooser
+from shopmesh.load.engine.open_loop import Limits, OpenLoopEngine
+from shopmesh.load.engine.plan import LoadPlan
+from shopmesh.load.engine.results import LoadResults
+from shopmesh.load.engine.targets import LoadTarget, target_chooser
 from shopmesh.load.judgement.attribution import Attribution
-from shopmesh.load.judgement.weights import Setting, Shares
-from shopmesh.load.report.result_file import Record
-from shopmesh.load.weight_watcher import Watcher
+from shopmesh.load.judgement.weights import Shares, WeightSetting
+from shopmesh.load.report.result_file import LoadRecord
+from shopmesh.load.weight_watcher import WeightWatcher
 
 _SWITCH_SECONDS = 0.0001
 """A thread that computes gives way to the engine after so long, instead of Python's 5 ms, which it would be late."""
 
-Display = Callable[[Engine], contextlib.AbstractContextManager[None]]
+Display = Callable[[OpenLoopEngine], contextlib.AbstractContextManager[None]]
 
 
 @dataclass(frozen=True)
 class Load:
     """What shall be sent, where to, and what is known of the weights."""
 
-    plan: Plan
-    targets: Sequence[Target]
+    plan: LoadPlan
+    targets: Sequence[LoadTarget]
     weights: Sequence[float] = ()
     attribution: Attribution = field(default_factory=Attribution)
     limits: Limits = field(default_factory=Limits)
@@ -42,18 +42,24 @@ class Load:
     about: Mapping[str, str] = field(default_factory=dict)
 
 
-def run(load: Load, watcher: Watcher | None, display: Display) -> Record:
+def run(load: Load, watcher: WeightWatcher | None, display: Display) -> LoadRecord:
     """Runs it until its plan is over or a signal comes; a second signal does not wait for what is under way.
 
     Raises LoadError when nothing listens.
     """
-    with watcher or contextlib.nullcontext(), _giving_way(), asyncio.Runner(loop_factory=_new_loop()) as runner:
+    with (
+        watcher or contextlib.nullcontext(),
+        _short_switch_interval(),
+        asyncio.Runner(loop_factory=_new_loop()) as runner,
+    ):
         engine, began, interrupted = runner.run(_run(load, display))
-    settings = watcher.settings(began) if watcher else [Setting(-1.0, -1.0, load.expected)] if load.expected else []
-    return Record(
+    settings = (
+        watcher.settings(began) if watcher else [WeightSetting(-1.0, -1.0, load.expected)] if load.expected else []
+    )
+    return LoadRecord(
         urls=[target.url for target in load.targets],
         plan=load.plan,
-        tally=engine.tally,
+        results=engine.results,
         due=engine.due,
         seconds=engine.seconds,
         cpu=engine.cpu,
@@ -65,9 +71,9 @@ def run(load: Load, watcher: Watcher | None, display: Display) -> Record:
     )
 
 
-async def _run(load: Load, display: Display) -> tuple[Engine, float, bool]:
-    choose = chooser(load.targets, load.weights, load.plan.seed)
-    engine = Engine(load.plan, load.targets, choose, Tally(load.attribution), load.limits, load.tls)
+async def _run(load: Load, display: Display) -> tuple[OpenLoopEngine, float, bool]:
+    choose = target_chooser(load.targets, load.weights, load.plan.seed)
+    engine = OpenLoopEngine(load.plan, load.targets, choose, LoadResults(load.attribution), load.limits, load.tls)
     interrupted, hurried = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
 
@@ -81,9 +87,9 @@ async def _run(load: Load, display: Display) -> tuple[Engine, float, bool]:
         await engine.start()
         began = time.time() - engine.seconds
         with display(engine):
-            await _first(engine.finished(), interrupted.wait())
+            await _wait_any(engine.wait_finished(), interrupted.wait())
             stopping = asyncio.create_task(engine.stop())
-            await _first(asyncio.shield(stopping), hurried.wait())
+            await _wait_any(asyncio.shield(stopping), hurried.wait())
             if not stopping.done():
                 await engine.stop(patient=False)
             await stopping
@@ -93,7 +99,7 @@ async def _run(load: Load, display: Display) -> tuple[Engine, float, bool]:
     return engine, began, interrupted.is_set()
 
 
-async def _first(*works: object) -> None:
+async def _wait_any(*works: object) -> None:
     tasks = [asyncio.ensure_future(work) for work in works]  # type: ignore[call-overload]  # any awaitable
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -103,7 +109,7 @@ async def _first(*works: object) -> None:
 
 
 @contextlib.contextmanager
-def _giving_way() -> Iterator[None]:
+def _short_switch_interval() -> Iterator[None]:
     before = sys.getswitchinterval()
     sys.setswitchinterval(_SWITCH_SECONDS)
     try:

@@ -7,26 +7,26 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 
-from shopmesh.client import Change, Client, ClientError, read_mesh
+from shopmesh.client import ChangeStatus, Client, ClientError, read_mesh
 from shopmesh.documents import restored
-from shopmesh.load.judgement.weights import Route, Setting, Shares, Understood, understood
+from shopmesh.load.judgement.weights import RoutedShares, RouteWeights, Shares, WeightSetting, shares_by_version
 
 NAME_LABEL = "app.kubernetes.io/name"
 VERSION_LABEL = "app.kubernetes.io/version"
 
 _POLL_SECONDS = 0.25
-_MOST_SETTINGS = 500
+_MAX_SETTINGS = 500
 
 
 @dataclass(frozen=True, slots=True)
-class _News:
+class _ShareChange:
     """Shares that hold since these revisions. Several at once cannot be told apart: each may have set them."""
 
     revisions: Sequence[int]
     shares: Shares
 
 
-class Watcher:
+class WeightWatcher:
     """The weights of one mesh, for the length of a `with` block; what it saw is read after the block.
 
     `nodes` are versions of virtual nodes that the mesh itself does not tell, `fixed` are shares that a user named.
@@ -39,17 +39,17 @@ class Watcher:
         self._mesh = mesh
         self._nodes = nodes
         self._fixed = fixed
-        self._first: Shares = fixed
-        self._news: list[_News] = []
-        self._changes: dict[int, Change] = {}
-        self._known = 0
-        self._confirmed = 0
+        self._initial: Shares = fixed
+        self._share_changes: list[_ShareChange] = []
+        self._changes: dict[int, ChangeStatus] = {}
+        self._last_revision = 0
+        self._converged_revision = 0
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._follow, name="weights", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="weights", daemon=True)
 
-    def __enter__(self) -> Watcher:
-        self._known = self._confirmed = self._client.changes(2**31)["revision"]
-        self._first = self._read()
+    def __enter__(self) -> WeightWatcher:
+        self._last_revision = self._converged_revision = self._client.changes(2**31)["revision"]
+        self._initial = self._read()
         self._thread.start()
         return self
 
@@ -57,16 +57,16 @@ class Watcher:
         self._stopping.set()
         self._thread.join()
         if kind is None:
-            self._look()
+            self._poll()
 
-    def settings(self, began: float) -> list[Setting]:
+    def settings(self, began: float) -> list[WeightSetting]:
         """In seconds since the load began: `began`, in seconds since 1970 by the control plane's clock."""
-        found = [Setting(-1.0, -1.0, self._first)]
-        for news in self._news:
+        found = [WeightSetting(-1.0, -1.0, self._initial)]
+        for news in self._share_changes:
             changes = [self._changes[revision] for revision in news.revisions]
             done = [change["at"] + (change["milliseconds"] or 0.0) / 1000 for change in changes if change["converged"]]
             found.append(
-                Setting(
+                WeightSetting(
                     at=min(change["at"] for change in changes) - began,
                     settled=max(done) - began if len(done) == len(changes) else None,
                     shares=news.shares,
@@ -76,44 +76,46 @@ class Watcher:
             )
         return found
 
-    def _follow(self) -> None:
+    def _run(self) -> None:
         while not self._stopping.wait(_POLL_SECONDS):
-            self._look()
+            self._poll()
 
-    def _look(self) -> None:
+    def _poll(self) -> None:
         try:
-            self._step()
+            self._update()
         except ClientError as error:
             # The mesh runs on without its control plane, and so does the load.
             self._note(f"the weights were not known all the time: {error}")
 
-    def _step(self) -> None:
-        answer = self._client.changes(self._confirmed)
+    def _update(self) -> None:
+        answer = self._client.changes(self._converged_revision)
         self._changes.update({change["revision"]: change for change in answer["changes"]})
-        news = [change["revision"] for change in answer["changes"] if change["revision"] > self._known]
+        news = [change["revision"] for change in answer["changes"] if change["revision"] > self._last_revision]
         if news:
             shares = self._read()
-            if shares != (self._news[-1].shares if self._news else self._first):
-                if len(self._news) < _MOST_SETTINGS:
-                    self._news.append(_News(news, shares))
+            if shares != (self._share_changes[-1].shares if self._share_changes else self._initial):
+                if len(self._share_changes) < _MAX_SETTINGS:
+                    self._share_changes.append(_ShareChange(news, shares))
                 else:
-                    self._note(f"more than {_MOST_SETTINGS} changes: the later ones are not told apart")
-            self._known = max(news)
+                    self._note(f"more than {_MAX_SETTINGS} changes: the later ones are not told apart")
+            self._last_revision = max(news)
         # Those that no Envoy has confirmed yet are asked for again.
         pending = [change["revision"] for change in answer["changes"] if not change["converged"]]
-        self._confirmed = min(pending, default=self._known + 1) - 1
-        needed = {revision for one in self._news for revision in one.revisions}
+        self._converged_revision = min(pending, default=self._last_revision + 1) - 1
+        needed = {revision for one in self._share_changes for revision in one.revisions}
         self._changes = {revision: self._changes[revision] for revision in needed}
 
     def _read(self) -> Shares:
-        found: Understood = understood(self._routes(), {**_versions(self._client, self._mesh), **self._nodes})
+        found: RoutedShares = shares_by_version(self._routes(), {**_versions(self._client, self._mesh), **self._nodes})
         for note in found.notes:
             self._note(note)
         return {**found.shares, **self._fixed}
 
-    def _routes(self) -> list[Route]:
+    def _routes(self) -> list[RouteWeights]:
         return [
-            Route(split["virtualService"], {target["virtualNode"]: target["weight"] for target in split["targets"]})
+            RouteWeights(
+                split["virtualService"], {target["virtualNode"]: target["weight"] for target in split["targets"]}
+            )
             for split in self._client.splits(self._mesh)["splits"]
         ]
 

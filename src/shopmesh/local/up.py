@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from shopmesh.appmesh.host_policy import STRICT, HostPolicy
-from shopmesh.client import meshes
+from shopmesh.client import list_meshes
 from shopmesh.documents import Declared
 from shopmesh.local import control
 from shopmesh.local.errors import ControlError, StartError
@@ -153,7 +153,7 @@ async def prepare_control_plane(mesh: LocalMesh, resources: Sequence[Declared], 
 def _load_mesh(mesh: LocalMesh, resources: Sequence[Declared]) -> bool:
     withdraw_disconnected(mesh.client)
     mesh_name = next((resource.key.name for resource in resources if resource.key.kind == "mesh"), None)
-    if mesh_name is None or mesh_name in meshes(mesh.client):
+    if mesh_name is None or mesh_name in list_meshes(mesh.client):
         return False
     create_resources(mesh.client, resources)
     return True

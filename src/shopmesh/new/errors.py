@@ -3,5 +3,5 @@
 from __future__ import annotations
 
 
-class NewError(Exception):
+class ScaffoldError(Exception):
     """Shown to the user as it is; nothing was changed. The exit status is 1."""

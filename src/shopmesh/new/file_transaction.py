@@ -19,10 +19,10 @@ _PROGRAM = 0o755
 
 
 @dataclass(slots=True)
-class Changes:
+class FileTransaction:
     """Paths are of the project's folder, with slashes."""
 
-    made: dict[str, str] = field(default_factory=dict)
+    created: dict[str, str] = field(default_factory=dict)
     edited: dict[str, str] = field(default_factory=dict)
     removed: list[str] = field(default_factory=list)
 
@@ -30,7 +30,7 @@ class Changes:
         """Makes them in that folder. Raises whatever fails, when everything is as it was."""
         staging = Path(tempfile.mkdtemp(prefix=_STAGING, dir=root))
         try:
-            for path, text in (self.made | self.edited).items():
+            for path, text in (self.created | self.edited).items():
                 staged = staging / "new" / path
                 staged.parent.mkdir(parents=True, exist_ok=True)
                 staged.write_text(text, encoding="utf-8")
@@ -38,7 +38,7 @@ class Changes:
                     staged.chmod(_PROGRAM)
                 if path in self.edited:
                     shutil.copymode(root / path, staged)
-            with _undone_on_failure() as undo:
+            with _undo_on_error() as undo:
                 self._move(root, staging, undo)
         finally:
             shutil.rmtree(staging)
@@ -47,16 +47,16 @@ class Changes:
         for path in [*self.edited, *self.removed]:
             kept = staging / "old" / path
             kept.parent.mkdir(parents=True, exist_ok=True)
-            _moved(root / path, kept, undo)
-        for path in [*self.made, *self.edited]:
+            _move(root / path, kept, undo)
+        for path in [*self.created, *self.edited]:
             for folder in reversed([*(root / path).parents]):
                 if not folder.exists():
                     folder.mkdir()
                     undo.append(folder.rmdir)
-            _moved(staging / "new" / path, root / path, undo)
+            _move(staging / "new" / path, root / path, undo)
 
 
-def _moved(source: Path, target: Path, undo: list[Callable[[], object]]) -> None:
+def _move(source: Path, target: Path, undo: list[Callable[[], object]]) -> None:
     if target.exists():
         raise FileExistsError(17, "somebody has made it meanwhile", str(target))
     source.rename(target)
@@ -64,7 +64,7 @@ def _moved(source: Path, target: Path, undo: list[Callable[[], object]]) -> None
 
 
 @contextlib.contextmanager
-def _undone_on_failure() -> Iterator[list[Callable[[], object]]]:
+def _undo_on_error() -> Iterator[list[Callable[[], object]]]:
     """Runs what was appended, last first, when the block is left by an exception."""
     undo: list[Callable[[], object]] = []
     try:

@@ -9,11 +9,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from shopmesh.new.errors import NewError
+from shopmesh.new.errors import ScaffoldError
 
 
 @dataclass(frozen=True, slots=True)
-class List:
+class LineList:
     """Lines that begin with `item`, directly below `heading`, sorted; `path` is the file's, of the project's folder.
 
     `line` is what a new one is made of, `owner` how the lines of a service, or of one version of it, begin.
@@ -26,36 +26,36 @@ class List:
     line: str
     owner: str
 
-    def with_line(self, text: str, words: Mapping[str, object]) -> str:
+    def add_line(self, text: str, words: Mapping[str, object]) -> str:
         """The text with the new line, in its place. Raises NewError for no such list, or a line that is there."""
         before, lines, after = self._parts(text, words)
         line = self.line.format(**words)
-        if self._owned(lines, words):
-            raise NewError(f"{self._named(words)} has a line of {words['workload']} already: remove it")
+        if self._lines_of(lines, words):
+            raise ScaffoldError(f"{self._describe(words)} has a line of {words['workload']} already: remove it")
         place = next((at for at, other in enumerate(lines) if _order(other) > _order(line)), len(lines))
         return "".join([*before, *lines[:place], f"{line}\n", *lines[place:], *after])
 
-    def without_lines(self, text: str, words: Mapping[str, object]) -> str:
+    def remove_lines(self, text: str, words: Mapping[str, object]) -> str:
         """The text without the lines of that service or version, if it has any."""
         before, lines, after = self._parts(text, words)
-        owned = self._owned(lines, words)
+        owned = self._lines_of(lines, words)
         return "".join([*before, *(line for line in lines if line not in owned), *after])
 
-    def where(self, words: Mapping[str, object]) -> str:
+    def file_path(self, words: Mapping[str, object]) -> str:
         """The file's path."""
         return self.path.format(**words)
 
-    def _named(self, words: Mapping[str, object]) -> str:
-        return f"the list below {self.heading.splitlines()[-1]!r} in {self.where(words)}"
+    def _describe(self, words: Mapping[str, object]) -> str:
+        return f"the list below {self.heading.splitlines()[-1]!r} in {self.file_path(words)}"
 
-    def _owned(self, lines: list[str], words: Mapping[str, object]) -> list[str]:
+    def _lines_of(self, lines: list[str], words: Mapping[str, object]) -> list[str]:
         return [line for line in lines if line.startswith(self.owner.format(**words))]
 
     def _parts(self, text: str, words: Mapping[str, object]) -> tuple[list[str], list[str], list[str]]:
         """What is above the list, its lines, and what is below."""
         above, heading, below = f"\n{text}".partition(f"\n{self.heading}\n")
         if not heading:
-            raise NewError(f"{self._named(words)} is not there: put that line back, with its items below it")
+            raise ScaffoldError(f"{self._describe(words)} is not there: put that line back, with its items below it")
         lines = below.splitlines(keepends=True)
         end = next((at for at, line in enumerate(lines) if not line.startswith(self.item)), len(lines))
         return [(above + heading)[1:]], lines[:end], lines[end:]
@@ -67,19 +67,19 @@ def _order(line: str) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
 
 
-_SCRAPED = '- {{labels: {{service: {name}, version: "{version}", virtual_node: {node}}}, targets: [{targets}]}}'
+_SCRAPE_TARGET = '- {{labels: {{service: {name}, version: "{version}", virtual_node: {node}}}, targets: [{targets}]}}'
 
-OF_SERVICES = (
-    List("compose.yaml", "include:", "  - compose/", "  - compose/{name}.yaml", "  - compose/{name}.yaml\n"),
-    List(
+SERVICE_LISTS = (
+    LineList("compose.yaml", "include:", "  - compose/", "  - compose/{name}.yaml", "  - compose/{name}.yaml\n"),
+    LineList(
         "mesh/Kustomization",
         "      # The services, one line each.",
         "      - ",
         "      - {name}.yaml",
         "      - {name}.yaml\n",
     ),
-    List("k8s/base/kustomization.yaml", "resources:", "  - ", "  - {name}", "  - {name}\n"),
-    List(
+    LineList("k8s/base/kustomization.yaml", "resources:", "  - ", "  - {name}", "  - {name}\n"),
+    LineList(
         "k8s/overlays/eks/kustomization.yaml",
         "images:",
         "  - {name: shopmesh/",
@@ -89,8 +89,8 @@ OF_SERVICES = (
 )
 """One line a service."""
 
-OF_PACKAGES = (
-    List(
+PACKAGE_LISTS = (
+    LineList(
         "pyproject.toml",
         'name = "The services share the chassis and nothing else"\ntype = "independence"\nmodules = [',
         '  "services.',
@@ -100,15 +100,15 @@ OF_PACKAGES = (
 )
 """One line a service in Python."""
 
-OF_VERSIONS = (
-    List(
+VERSION_LISTS = (
+    LineList(
         "compose/observability/workloads.yml",
         "# Where each version's sidecars are scraped. The second replicas are down unless --profile replicas.",
         "- {labels: {service: ",
-        _SCRAPED,
+        _SCRAPE_TARGET,
         "- {{labels: {{service: {name}, {of_version}",
     ),
-    List(
+    LineList(
         "services/README.md",
         "| service | version | file | what it answers |\n|---|---|---|---|",
         "| ",
@@ -118,12 +118,14 @@ OF_VERSIONS = (
 )
 """One line a version."""
 
-OF_LATER_VERSIONS = (
-    List("k8s/base/{name}/kustomization.yaml", "resources:", "  - ", "  - {workload}.yaml", "  - {workload}.yaml\n"),
+LATER_VERSION_LISTS = (
+    LineList(
+        "k8s/base/{name}/kustomization.yaml", "resources:", "  - ", "  - {workload}.yaml", "  - {workload}.yaml\n"
+    ),
 )
 """One line a version after the first, in a file of the service itself."""
 
-PATCH = List(
+PATCH_LIST = LineList(
     "k8s/overlays/{overlay}/kustomization.yaml",
     "patches:",
     "  - path: ",

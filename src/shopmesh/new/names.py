@@ -10,16 +10,16 @@ import keyword
 import re
 from dataclasses import dataclass
 
-from shopmesh.new.errors import NewError
+from shopmesh.new.errors import ScaffoldError
 
-LONGEST = 20
+MAX_NAME_LENGTH = 20
 """Letters of a name: what is made of it fits a line of code and a label of DNS."""
-FIRST = "1.0"
+FIRST_VERSION = "1.0"
 
 _NAME = re.compile(r"[a-z][a-z0-9]*")
 _VERSION = re.compile(r"(0|[1-9][0-9]{0,3})\.(0|[1-9][0-9]{0,3})")
 # What the files of a service call something else by: names whose own words would be these are refused.
-TAKEN = frozenset(
+RESERVED = frozenset(
     {
         *("Config", "Flask", "Mapping", "NAME", "PEERS", "Peers", "Response", "VERSION"),
         *(
@@ -38,7 +38,7 @@ TAKEN = frozenset(
         *("json_answer", "line", "new_service", "number", "one", "os", "parts", "path", "peer", "peers", "self"),
         *("serve", "services", "text_answer", "to_json", "version", "webinar_line"),
         *(
-            "Answer",
+            "PeerAnswer",
             "ask",
             "asked",
             "client",
@@ -56,7 +56,7 @@ TAKEN = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Name:
+class ServiceName:
     """A service's name, and its words."""
 
     text: str
@@ -77,7 +77,7 @@ class Name:
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Version:
+class ServiceVersion:
     """`2.0`: two numbers, for `GET /` answers it as a number of JSON."""
 
     major: int
@@ -89,32 +89,34 @@ class Version:
     @property
     def module(self) -> str:
         """The module of its code."""
-        return "app" if str(self) == FIRST else f"v{self.major}_{self.minor}"
+        return "app" if str(self) == FIRST_VERSION else f"v{self.major}_{self.minor}"
 
     @property
     def suffix(self) -> str:
         """What follows a service's name in that of its workload: `-v2`, `-v15`, nothing for the first."""
-        return "" if str(self) == FIRST else f"-v{self.major}{self.minor or ''}"
+        return "" if str(self) == FIRST_VERSION else f"-v{self.major}{self.minor or ''}"
 
 
-def name_of(text: str) -> Name:
+def parse_name(text: str) -> ServiceName:
     """The name, if a service may have it; raises NewError."""
-    if not _NAME.fullmatch(text) or len(text) > LONGEST:
-        raise NewError(
-            f"{text!r} is no name for a service: take at most {LONGEST} lower-case letters and digits, a letter first, "
-            "for it becomes a Python package, a host name and a label of Kubernetes"
+    if not _NAME.fullmatch(text) or len(text) > MAX_NAME_LENGTH:
+        raise ScaffoldError(
+            f"{text!r} is not a name for a service: take at most {MAX_NAME_LENGTH} lower-case letters and digits, "
+            "a letter first, because it becomes a Python package, a host name and a label of Kubernetes"
         )
-    name = Name(text)
+    name = ServiceName(text)
     if any(map(keyword.iskeyword, (text, name.title, name.plural))) or hasattr(builtins, name.plural):
-        raise NewError(f"{text!r} is a word of Python: take another, such as {text[:13]}service")
-    if TAKEN & {name.title, name.plural, name.plural.upper()}:
-        raise NewError(f"{text!r} is what something else is called already: take another, such as {text[:13]}service")
+        raise ScaffoldError(f"{text!r} is a word of Python: take another, such as {text[:13]}service")
+    if RESERVED & {name.title, name.plural, name.plural.upper()}:
+        raise ScaffoldError(
+            f"{text!r} is what something else is called already: take another, such as {text[:13]}service"
+        )
     return name
 
 
-def version_of(text: str) -> Version:
+def parse_version(text: str) -> ServiceVersion:
     """The version, if it is of two numbers; raises NewError."""
     found = _VERSION.fullmatch(text)
     if not found:
-        raise NewError(f"{text!r} is no version: take two numbers, such as 2.0 or 1.5")
-    return Version(int(found[1]), int(found[2]))
+        raise ScaffoldError(f"{text!r} is no version: take two numbers, such as 2.0 or 1.5")
+    return ServiceVersion(int(found[1]), int(found[2]))

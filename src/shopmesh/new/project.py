@@ -13,15 +13,15 @@ from shopmesh.appmesh.kinds import KINDS, in_words
 from shopmesh.appmesh.resolved import backends
 from shopmesh.appmesh.store import Key
 from shopmesh.documents import Declared, declared, documents
-from shopmesh.new.errors import NewError
+from shopmesh.new.errors import ScaffoldError
 
 _PARTS = ("services/chassis", "mesh", "compose.yaml", "compose/parts.yaml", "pyproject.toml")
 _GIT_SECONDS = 30.0
-_MOST_NAMED = 3
+_MAX_NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Clone:
+class Project:
     """A folder with the project in it."""
 
     root: Path
@@ -30,7 +30,7 @@ class Clone:
         """Raises NewError for a folder without the project, or with changes that git does not hold."""
         missing = [part for part in _PARTS if not (self.root / part).exists()]
         if missing:
-            raise NewError(
+            raise ScaffoldError(
                 f"{self.root} is no clone of shopmesh, for {missing[0]} is not there: run this in the folder of one"
             )
         if not allow_dirty:
@@ -41,7 +41,7 @@ class Clone:
         try:
             return (self.root / path).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise NewError(f"cannot read {path}: {error}") from error
+            raise ScaffoldError(f"cannot read {path}: {error}") from error
 
     def has(self, path: str) -> bool:
         return (self.root / path).exists() or (self.root / path).is_symlink()
@@ -51,13 +51,13 @@ class Clone:
         found = {file.stem for file in (self.root / "mesh").glob("*.yaml")}
         return sorted(name for name in found if (self.root / "services" / name).is_dir())
 
-    def resources(self, written: Mapping[str, str] | None = None, gone: Collection[str] = ()) -> list[Declared]:
-        """What all files of mesh/ declare, or will, with some of them written or gone. Raises DocumentError."""
+    def resources(self, written: Mapping[str, str] | None = None, removed: Collection[str] = ()) -> list[Declared]:
+        """What all files of mesh/ declare, or will, with some of them written or removed. Raises DocumentError."""
         texts = {path: self.read(path) for path in self._manifests()} | dict(written or {})
-        names = sorted(path for path in texts if re.fullmatch(r"mesh/[^/]+\.yaml", path) and path not in gone)
+        names = sorted(path for path in texts if re.fullmatch(r"mesh/[^/]+\.yaml", path) and path not in removed)
         return declared([source for name in names for source in documents(texts[name], name)])
 
-    def containers(self) -> str:
+    def compose_text(self) -> str:
         """All files of Compose, for who wants to know whether a name is in them."""
         files = [self.root / "compose.yaml", *sorted((self.root / "compose").rglob("*.yaml"))]
         return "".join(self.read(file.relative_to(self.root).as_posix()) for file in files)
@@ -70,29 +70,29 @@ class Clone:
         try:
             found = subprocess.run(command, capture_output=True, text=True, timeout=_GIT_SECONDS, check=True).stdout
         except (OSError, subprocess.SubprocessError):
-            raise NewError(
+            raise ScaffoldError(
                 f"git does not know {self.root}, so nothing could show or undo what is changed here: "
                 "`git init` and commit first, or say --allow-dirty"
             ) from None
         changed = [line[3:] for line in found.splitlines()]
         if changed:
-            more = f" and {len(changed) - _MOST_NAMED} more" if len(changed) > _MOST_NAMED else ""
-            raise NewError(
-                f"there are changes that are not committed ({', '.join(changed[:_MOST_NAMED])}{more}): commit them, "
+            more = f" and {len(changed) - _MAX_NAMED} more" if len(changed) > _MAX_NAMED else ""
+            raise ScaffoldError(
+                f"there are changes that are not committed ({', '.join(changed[:_MAX_NAMED])}{more}): commit them, "
                 "so that `git diff` shows what this changes and `git checkout` takes it back, or say --allow-dirty"
             )
 
 
-def users(
+def find_references(
     resources: Collection[Declared], leaving: Collection[Key], files: Collection[str]
 ) -> Iterator[tuple[Declared, Key]]:
     """Who refers to what is about to leave, other than in these files."""
     for resource in resources:
         if resource.source is not None and resource.source.file not in files:
-            yield from ((resource, target) for target in _named(resource) if target in leaving)
+            yield from ((resource, target) for target in _references(resource) if target in leaving)
 
 
-def _named(resource: Declared) -> Iterator[Key]:
+def _references(resource: Declared) -> Iterator[Key]:
     key = resource.key
     yield from (target for _, target in KINDS[key.kind].references(key.mesh, resource.spec))
     yield from (target for _, target in annotation_reader.references(key, tuple(resource.tags.items())))
@@ -100,7 +100,7 @@ def _named(resource: Declared) -> Iterator[Key]:
     yield from (Key("virtualService", (key.mesh, one["virtualServiceName"])) for one in backends(resource.spec))
 
 
-def said(resource: Declared) -> str:
+def describe(resource: Declared) -> str:
     """A resource for people: `virtual node order-vn (mesh/order.yaml)`."""
     where = f" ({resource.source.file})" if resource.source else ""
     return f"{in_words(resource.key.kind)} {resource.key.name}{where}"

@@ -10,11 +10,18 @@ from pathlib import Path
 from shopmesh.appmesh.store import Key
 from shopmesh.documents.gateway_api import gateway_api
 from shopmesh.new import yaml_edits
-from shopmesh.new.errors import NewError
-from shopmesh.new.file_transaction import Changes
-from shopmesh.new.line_edits import OF_LATER_VERSIONS, OF_PACKAGES, OF_SERVICES, OF_VERSIONS, PATCH, List
-from shopmesh.new.names import FIRST, Name, Version, name_of, version_of
-from shopmesh.new.project import Clone, said, users
+from shopmesh.new.errors import ScaffoldError
+from shopmesh.new.file_transaction import FileTransaction
+from shopmesh.new.line_edits import (
+    LATER_VERSION_LISTS,
+    PACKAGE_LISTS,
+    PATCH_LIST,
+    SERVICE_LISTS,
+    VERSION_LISTS,
+    LineList,
+)
+from shopmesh.new.names import FIRST_VERSION, ServiceName, ServiceVersion, parse_name, parse_version
+from shopmesh.new.project import Project, describe, find_references
 from shopmesh.new.templates import Templates
 
 LANGUAGES = ("python", "node")
@@ -26,107 +33,111 @@ _ITEMS = (1, 2, 3)
 """Of a new service; each refers to its peers' items of the same number."""
 
 
-def service(clone: Clone, text: str, calls: Sequence[str] = (), language: str = "python") -> Changes:
+def add_service(project: Project, text: str, calls: Sequence[str] = (), language: str = "python") -> FileTransaction:
     """A new service with its first version. Raises NewError for a name or a peer that cannot be."""
-    name = name_of(text)
-    there = clone.services()
+    name = parse_name(text)
+    there = project.services()
     for peer in calls:
         if peer not in there:
-            raise NewError(f"there is no service {peer!r} to call; there are {', '.join(there) or 'none'}")
-    words = words_of(name, version_of(FIRST), language, tuple(dict.fromkeys(calls)))
+            raise ScaffoldError(f"there is no service {peer!r} to call; there are {', '.join(there) or 'none'}")
+    words = template_words(name, parse_version(FIRST_VERSION), language, tuple(dict.fromkeys(calls)))
     templates = Templates(words)
-    made = templates.folder("service") | templates.folder("version") | templates.folder(language)
-    _refuse_taken(clone, name, made)
-    changes = Changes(made=made)
-    for one in (*OF_SERVICES, *(OF_PACKAGES if language == "python" else ()), *OF_VERSIONS):
-        _list(clone, changes, one, words)
-    _write_routes(clone, changes)
+    made = templates.render_folder("service") | templates.render_folder("version") | templates.render_folder(language)
+    _refuse_taken(project, name, made)
+    changes = FileTransaction(created=made)
+    for one in (*SERVICE_LISTS, *(PACKAGE_LISTS if language == "python" else ()), *VERSION_LISTS):
+        _add_line(project, changes, one, words)
+    _write_routes(project, changes)
     return changes
 
 
-def version(clone: Clone, text: str, number: str) -> Changes:
+def add_version(project: Project, text: str, number: str) -> FileTransaction:
     """A later version of a service that is there. Raises NewError when there is no such service, or such a version."""
-    name, wanted = _known(clone, text), version_of(number)
-    language = _language(clone, name)
-    there = _versions(clone, name, language)
+    name, wanted = _existing_service(project, text), parse_version(number)
+    language = _language(project, name)
+    there = _versions(project, name, language)
     if wanted in there:
-        raise NewError(f"there is a {text} {wanted} already: services/{text}/{wanted.module}{_SUFFIXES[language]}")
+        raise ScaffoldError(f"there is a {text} {wanted} already: services/{text}/{wanted.module}{_SUFFIXES[language]}")
     if wanted < max(there):
-        raise NewError(f"{text} {wanted} would be older than {text} {max(there)}, which is there: take a later number")
+        raise ScaffoldError(
+            f"{text} {wanted} would be older than {text} {max(there)}, which is there: take a later number"
+        )
     if same := [other for other in there if other.suffix == wanted.suffix]:
-        raise NewError(
+        raise ScaffoldError(
             f"{text} {wanted} would have the workload {text}{wanted.suffix}, as {same[0]} has: take another number"
         )
-    words = words_of(name, wanted, language, _backends(clone, name))
-    words["extended"] = _extended(clone, name) if language == "python" else ""
+    words = template_words(name, wanted, language, _backends(project, name))
+    words["extended"] = _extended_constant(project, name) if language == "python" else ""
     templates = Templates(words)
-    made = templates.folder("version") | templates.folder(f"{language}-later")
-    _refuse_there(clone, made)
+    made = templates.render_folder("version") | templates.render_folder(f"{language}-later")
+    _refuse_existing(project, made)
     mesh, compose = f"mesh/{name.text}.yaml", f"compose/{name.text}.yaml"
-    node, target = templates.one("parts/virtual-node.yaml.jinja"), templates.one("parts/target.yaml.jinja")
-    containers = templates.one("parts/version.yaml.jinja")
-    changes = Changes(
-        made=made,
+    node, target = templates.render("parts/virtual-node.yaml.jinja"), templates.render("parts/target.yaml.jinja")
+    containers = templates.render("parts/version.yaml.jinja")
+    changes = FileTransaction(
+        created=made,
         edited={
-            mesh: yaml_edits.with_version(mesh, clone.read(mesh), node, target),
-            compose: yaml_edits.with_containers(compose, clone.read(compose), containers, f"  {name.text}-2-net:\n"),
+            mesh: yaml_edits.add_version(mesh, project.read(mesh), node, target),
+            compose: yaml_edits.add_containers(compose, project.read(compose), containers, f"  {name.text}-2-net:\n"),
         },
     )
-    for one in (*OF_VERSIONS, *OF_LATER_VERSIONS):
-        _list(clone, changes, one, words)
-    _write_routes(clone, changes)
+    for one in (*VERSION_LISTS, *LATER_VERSION_LISTS):
+        _add_line(project, changes, one, words)
+    _write_routes(project, changes)
     return changes
 
 
-def without_services(clone: Clone, texts: Collection[str]) -> Changes:
+def remove_services(project: Project, texts: Collection[str]) -> FileTransaction:
     """Services gone, with everything that `service` and `version` make. Raises NewError when another one needs them."""
-    changes = Changes()
-    names = [_known(clone, text) for text in texts]
-    _refuse_used(clone, [f"mesh/{name.text}.yaml" for name in names])
+    changes = FileTransaction()
+    names = [_existing_service(project, text) for text in texts]
+    _refuse_used(project, [f"mesh/{name.text}.yaml" for name in names])
     for name in names:
-        text, language = name.text, _language(clone, name)
+        text, language = name.text, _language(project, name)
         folders = [f"services/{text}", f"mesh/{text}.yaml", f"compose/{text}.yaml", f"k8s/base/{text}"]
-        tests = [path for folder in ("unit", "contract") for path in _tests(clone, folder, text)]
-        changes.removed += [path for path in (*folders, *tests) if clone.has(path)]
-        words = words_of(name, version_of(FIRST), language) | {"of_version": "", "of_version_cell": ""}
-        for one in (*OF_SERVICES, *OF_PACKAGES, *OF_VERSIONS):
-            _unlist(clone, changes, one, words)
-        for patch in sorted((clone.root / "k8s" / "overlays").glob(f"*/{text}.yaml")):
-            changes.removed.append(patch.relative_to(clone.root).as_posix())
-            _unlist(clone, changes, PATCH, words | {"overlay": patch.parent.name})
-    _write_routes(clone, changes)
+        tests = [path for folder in ("unit", "contract") for path in _tests(project, folder, text)]
+        changes.removed += [path for path in (*folders, *tests) if project.has(path)]
+        words = template_words(name, parse_version(FIRST_VERSION), language) | {"of_version": "", "of_version_cell": ""}
+        for one in (*SERVICE_LISTS, *PACKAGE_LISTS, *VERSION_LISTS):
+            _remove_lines(project, changes, one, words)
+        for patch in sorted((project.root / "k8s" / "overlays").glob(f"*/{text}.yaml")):
+            changes.removed.append(patch.relative_to(project.root).as_posix())
+            _remove_lines(project, changes, PATCH_LIST, words | {"overlay": patch.parent.name})
+    _write_routes(project, changes)
     return changes
 
 
-def without_version(clone: Clone, text: str, number: str) -> Changes:
+def remove_version(project: Project, text: str, number: str) -> FileTransaction:
     """A later version gone. Raises NewError when it gets requests, or when it is the first."""
-    name, gone = _known(clone, text), version_of(number)
-    language = _language(clone, name)
+    name, gone = _existing_service(project, text), parse_version(number)
+    language = _language(project, name)
     module = f"services/{text}/{gone.module}{_SUFFIXES[language]}"
     if gone.module == "app":
-        raise NewError(f"{text} {gone} is what later versions extend: `shopmesh remove {text}` removes all of it")
-    if not clone.has(module):
-        raise NewError(f"there is no {text} {gone}: no {module}")
-    words = words_of(name, gone, language)
+        raise ScaffoldError(f"{text} {gone} is what later versions extend: `shopmesh remove {text}` removes all of it")
+    if not project.has(module):
+        raise ScaffoldError(f"there is no {text} {gone}: no {module}")
+    words = template_words(name, gone, language)
     workload = str(words["workload"])
     mesh, compose = f"mesh/{text}.yaml", f"compose/{text}.yaml"
     edited = {
-        mesh: yaml_edits.without_version(mesh, clone.read(mesh), workload),
-        compose: yaml_edits.without_containers(compose, clone.read(compose), workload),
+        mesh: yaml_edits.remove_version(mesh, project.read(mesh), workload),
+        compose: yaml_edits.remove_containers(compose, project.read(compose), workload),
     }
-    _refuse_used(clone, [mesh], workload)
+    _refuse_used(project, [mesh], workload)
     own = [module, f"k8s/base/{text}/{workload}.yaml", f"tests/unit/services/test_{text}_{gone.module}.py"]
-    changes = Changes(edited=edited, removed=[path for path in own if clone.has(path)])
-    for one in (*OF_VERSIONS, *OF_LATER_VERSIONS):
-        _unlist(clone, changes, one, words)
-    _write_routes(clone, changes)
+    changes = FileTransaction(edited=edited, removed=[path for path in own if project.has(path)])
+    for one in (*VERSION_LISTS, *LATER_VERSION_LISTS):
+        _remove_lines(project, changes, one, words)
+    _write_routes(project, changes)
     return changes
 
 
-def words_of(name: Name, version: Version, language: str, calls: tuple[str, ...] = ()) -> dict[str, object]:
+def template_words(
+    name: ServiceName, version: ServiceVersion, language: str, calls: tuple[str, ...] = ()
+) -> dict[str, object]:
     """What templates and lists are filled in with."""
     workload = f"{name.text}{version.suffix}"
-    targets = [f"{workload}-net:15090", *([f"{name.text}-2-net:15090"] if str(version) == FIRST else [])]
+    targets = [f"{workload}-net:15090", *([f"{name.text}-2-net:15090"] if str(version) == FIRST_VERSION else [])]
     joined = f" (joined with what {' and '.join(calls)} know{'s' if len(calls) == 1 else ''})" if calls else ""
     return {
         "name": name.text,
@@ -134,7 +145,7 @@ def words_of(name: Name, version: Version, language: str, calls: tuple[str, ...]
         "plural": name.plural,
         "constant": name.plural.upper(),
         "version": str(version),
-        "first": FIRST,
+        "first": FIRST_VERSION,
         "module": version.module,
         "file": f"{version.module}{_SUFFIXES[language]}",
         "workload": workload,
@@ -142,13 +153,13 @@ def words_of(name: Name, version: Version, language: str, calls: tuple[str, ...]
         "language": language,
         "calls": calls,
         "names": [f'"{peer}"' for peer in calls],
-        "peers": [f'"{peer}": "/{Name(peer).plural}"' for peer in calls],
+        "peers": [f'"{peer}": "/{ServiceName(peer).plural}"' for peer in calls],
         "numbers": {number: [f'"{peer}": {number}' for peer in calls] for number in _ITEMS},
-        "paths": [f'{peer}: "/{Name(peer).plural}"' for peer in calls],
+        "paths": [f'{peer}: "/{ServiceName(peer).plural}"' for peer in calls],
         "fields": {number: [f"{peer}: {number}" for peer in calls] for number in _ITEMS},
         "targets": ", ".join(f'"{target}"' for target in targets),
         "answers": f"`GET /{name.plural}`, `/{name.plural}/<id>`{joined}"
-        if str(version) == FIRST
+        if str(version) == FIRST_VERSION
         else "the same, with an edition",
         "registry": _REGISTRY,
         "of_version": f'version: "{version}"',
@@ -156,47 +167,47 @@ def words_of(name: Name, version: Version, language: str, calls: tuple[str, ...]
     }
 
 
-def _write_routes(clone: Clone, changes: Changes) -> None:
+def _write_routes(project: Project, changes: FileTransaction) -> None:
     """The overlay for other meshes: what `shopmesh export` writes of the mesh as it will be."""
-    if clone.has(_ROUTES):
+    if project.has(_ROUTES):
         changes.edited[_ROUTES] = gateway_api(
-            clone.resources(changes.made | changes.edited, changes.removed), _MESH
+            project.resources(changes.created | changes.edited, changes.removed), _MESH
         ).text()
 
 
-def _list(clone: Clone, changes: Changes, one: List, words: dict[str, object]) -> None:
-    path = one.where(words)
-    changes.edited[path] = one.with_line(changes.edited.get(path) or clone.read(path), words)
+def _add_line(project: Project, changes: FileTransaction, one: LineList, words: dict[str, object]) -> None:
+    path = one.file_path(words)
+    changes.edited[path] = one.add_line(changes.edited.get(path) or project.read(path), words)
 
 
-def _unlist(clone: Clone, changes: Changes, one: List, words: dict[str, object]) -> None:
-    path = one.where(words)
-    before = changes.edited.get(path) or clone.read(path)
-    after = one.without_lines(before, words)
+def _remove_lines(project: Project, changes: FileTransaction, one: LineList, words: dict[str, object]) -> None:
+    path = one.file_path(words)
+    before = changes.edited.get(path) or project.read(path)
+    after = one.remove_lines(before, words)
     if after != before:
         changes.edited[path] = after
 
 
-def _known(clone: Clone, text: str) -> Name:
-    there = clone.services()
+def _existing_service(project: Project, text: str) -> ServiceName:
+    there = project.services()
     if text not in there:
-        raise NewError(f"there is no service {text!r}; there are {', '.join(there) or 'none'}")
-    return Name(text)
+        raise ScaffoldError(f"there is no service {text!r}; there are {', '.join(there) or 'none'}")
+    return ServiceName(text)
 
 
-def _language(clone: Clone, name: Name) -> str:
-    return "python" if clone.has(f"services/{name.text}/app.py") else "node"
+def _language(project: Project, name: ServiceName) -> str:
+    return "python" if project.has(f"services/{name.text}/app.py") else "node"
 
 
-def _versions(clone: Clone, name: Name, language: str) -> list[Version]:
+def _versions(project: Project, name: ServiceName, language: str) -> list[ServiceVersion]:
     """Those that are code."""
-    files = (clone.root / "services" / name.text).glob(f"v*_*{_SUFFIXES[language]}")
-    return [version_of(FIRST), *(version_of(file.stem[1:].replace("_", ".")) for file in files)]
+    files = (project.root / "services" / name.text).glob(f"v*_*{_SUFFIXES[language]}")
+    return [parse_version(FIRST_VERSION), *(parse_version(file.stem[1:].replace("_", ".")) for file in files)]
 
 
-def _backends(clone: Clone, name: Name) -> tuple[str, ...]:
+def _backends(project: Project, name: ServiceName) -> tuple[str, ...]:
     """Whom a service calls, by the references of its first node's manifest."""
-    for resource in clone.resources():
+    for resource in project.resources():
         document = resource.source.value if resource.source else {}
         if resource.key.kind == "virtualNode" and document.get("metadata", {}).get("name") == name.text:
             named = (
@@ -207,46 +218,48 @@ def _backends(clone: Clone, name: Name) -> tuple[str, ...]:
     return ()
 
 
-def _extended(clone: Clone, name: Name) -> str:
+def _extended_constant(project: Project, name: ServiceName) -> str:
     """The constant that the first version serves, which a later one extends."""
     path = f"services/{name.text}/app.py"
-    for node in ast.walk(ast.parse(clone.read(path))):
+    for node in ast.walk(ast.parse(project.read(path))):
         match node:
             case ast.Return(
                 ast.Call(ast.Name("serve"), [ast.Name(served), ast.Name("VERSION"), ast.Name("config")], [])
             ):
                 return served
-    raise NewError(
+    raise ScaffoldError(
         f"{path} has no `return serve(…, VERSION, config)`, by which a later version serves more: "
         "make it so, as services/product/app.py is"
     )
 
 
-def _tests(clone: Clone, tier: str, name: str) -> list[str]:
+def _tests(project: Project, tier: str, name: str) -> list[str]:
     folder = Path("tests") / tier / "services"
-    found = sorted((clone.root / folder).glob(f"test_{name}*.py"))
+    found = sorted((project.root / folder).glob(f"test_{name}*.py"))
     return [(folder / file.name).as_posix() for file in found if re.fullmatch(rf"test_{name}(_v\d+_\d+)?", file.stem)]
 
 
-def _refuse_taken(clone: Clone, name: Name, made: Collection[str]) -> None:
-    _refuse_there(clone, (f"services/{name.text}", f"services/{name.text}.py", f"k8s/base/{name.text}", *made))
-    if re.search(rf"^  {name.text}(-net|-sidecar)?:", clone.containers(), re.MULTILINE):
-        raise NewError(f"{name.text!r} is the name of a container in compose/ already: take another")
+def _refuse_taken(project: Project, name: ServiceName, made: Collection[str]) -> None:
+    _refuse_existing(project, (f"services/{name.text}", f"services/{name.text}.py", f"k8s/base/{name.text}", *made))
+    if re.search(rf"^  {name.text}(-net|-sidecar)?:", project.compose_text(), re.MULTILINE):
+        raise ScaffoldError(f"{name.text!r} is the name of a container in compose/ already: take another")
 
 
-def _refuse_there(clone: Clone, paths: Collection[str]) -> None:
-    if there := [path for path in paths if clone.has(path)]:
-        raise NewError(f"{there[0]} is there already: take another name, or `shopmesh remove` what it belongs to first")
+def _refuse_existing(project: Project, paths: Collection[str]) -> None:
+    if there := [path for path in paths if project.has(path)]:
+        raise ScaffoldError(
+            f"{there[0]} is there already: take another name, or `shopmesh remove` what it belongs to first"
+        )
 
 
-def _refuse_used(clone: Clone, files: Collection[str], workload: str | None = None) -> None:
+def _refuse_used(project: Project, files: Collection[str], workload: str | None = None) -> None:
     """Raises NewError when the rest of the mesh names what is declared in these files, or that one node of theirs."""
-    resources = clone.resources()
+    resources = project.resources()
     leaving: set[Key] = set()
     for resource in resources:
         named = resource.source.value.get("metadata", {}).get("name") if resource.source else None
         if resource.source and resource.source.file in files and (workload is None or named == workload):
             leaving.add(resource.key)
-    found = [f"{said(user)} needs {key.name}" for user, key in users(resources, leaving, files)]
+    found = [f"{describe(user)} needs {key.name}" for user, key in find_references(resources, leaving, files)]
     if found:
-        raise NewError(f"{'; '.join(dict.fromkeys(found))}: remove it as well, or take that out of its file first")
+        raise ScaffoldError(f"{'; '.join(dict.fromkeys(found))}: remove it as well, or take that out of its file first")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-HOME = Path(__file__).parent / "templates"
+TEMPLATES = Path(__file__).parent / "templates"
 SUFFIX = ".jinja"
 _LINE = 120
 """The longest line of code; pyproject.toml tells ruff the same."""
@@ -24,29 +24,29 @@ class Templates:
     def __init__(self, words: Mapping[str, object]) -> None:
         # Nothing of this is HTML.
         self._environment = Environment(  # noqa: S701
-            loader=FileSystemLoader(HOME),
+            loader=FileSystemLoader(TEMPLATES),
             undefined=StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
             keep_trailing_newline=True,
         )
-        self._environment.filters["laid_out"] = laid_out
+        self._environment.filters["format_collection"] = format_collection
         self._environment.globals.update(words)
 
-    def folder(self, name: str) -> dict[str, str]:
+    def render_folder(self, name: str) -> dict[str, str]:
         """What the templates of a folder become: path → text."""
         made = {}
-        for file in sorted((HOME / name).rglob(f"*{SUFFIX}")):
-            path = file.relative_to(HOME / name).as_posix().removesuffix(SUFFIX)
-            made[self._environment.from_string(path).render()] = self.one(file.relative_to(HOME).as_posix())
+        for file in sorted((TEMPLATES / name).rglob(f"*{SUFFIX}")):
+            path = file.relative_to(TEMPLATES / name).as_posix().removesuffix(SUFFIX)
+            made[self._environment.from_string(path).render()] = self.render(file.relative_to(TEMPLATES).as_posix())
         return made
 
-    def one(self, name: str) -> str:
+    def render(self, name: str) -> str:
         """What one template becomes."""
         return self._environment.get_template(name).render()
 
 
-def laid_out(items: Sequence[str], before: str, after: str) -> str:
+def format_collection(items: Sequence[str], before: str, after: str) -> str:
     """A collection as ruff formats it: in one line, or one line an item where that is too long."""
     line = f"{before}{', '.join(items)}{after}"
     if len(line) <= _LINE:

@@ -15,32 +15,32 @@ from typing import Any
 
 import yaml
 
-from shopmesh.new.errors import NewError
+from shopmesh.new.errors import ScaffoldError
 
 _SEPARATOR = "---\n"
 
 
-def with_version(path: str, text: str, node: str, target: str) -> str:
+def add_version(path: str, text: str, node: str, target: str) -> str:
     """A mesh file with one more virtual node after the others, and a target in each route. Raises NewError."""
     documents = _documents(text)
     read = [_read(path, document) for document in documents]
     nodes = [at for at, document in enumerate(read) if _kind(document) == "VirtualNode"]
     expected = [*read]
     for at in _routers(read):
-        documents[at] = _with_target(documents[at], target)
+        documents[at] = _add_target(documents[at], target)
         expected[at] = copy.deepcopy(read[at])
         for targets in _targets(expected[at]):
             targets += yaml.safe_load(target)
     if not nodes or not _routers(read):
-        raise NewError(
+        raise ScaffoldError(
             f"{path} has no virtual node, or no router: a version is one more target of its routes; add it by hand"
         )
     place = nodes[-1] + 1
     made = _SEPARATOR.join([*documents[:place], node, *documents[place:]])
-    return _checked(path, made, [*expected[:place], yaml.safe_load(node), *expected[place:]])
+    return _check(path, made, [*expected[:place], yaml.safe_load(node), *expected[place:]])
 
 
-def without_version(path: str, text: str, workload: str) -> str:
+def remove_version(path: str, text: str, workload: str) -> str:
     """A mesh file without that virtual node and the targets that name it. Raises NewError for one that has a weight."""
     documents = _documents(text)
     read = [_read(path, document) for document in documents]
@@ -51,28 +51,28 @@ def without_version(path: str, text: str, workload: str) -> str:
             continue
         after = copy.deepcopy(said)
         for targets in _targets(after):
-            for target in [target for target in targets if _named(target) == workload]:
+            for target in [target for target in targets if _node_name(target) == workload]:
                 if target["weight"]:
-                    raise NewError(
+                    raise ScaffoldError(
                         f"{workload} has the weight {target['weight']} in {path}: "
                         f"send its requests elsewhere first, with a weight of 0 there"
                     )
                 targets.remove(target)
-        kept.append(_without_target(document, workload))
+        kept.append(_remove_target(document, workload))
         expected.append(after)
-    return _checked(path, _SEPARATOR.join(kept), expected)
+    return _check(path, _SEPARATOR.join(kept), expected)
 
 
-def with_containers(path: str, text: str, containers: str, before: str) -> str:
+def add_containers(path: str, text: str, containers: str, before: str) -> str:
     """A file of Compose with one more paragraph, before the one that begins with `before`, else at its end."""
     expected = copy.deepcopy(_read(path, text))
     expected["services"] |= yaml.safe_load(containers)
     above, found, below = text.partition(f"\n\n{before}")
     made = f"{above}\n\n{containers.rstrip()}{found}{below}" if found else f"{text}\n{containers}"
-    return _checked(path, made, [expected])
+    return _check(path, made, [expected])
 
 
-def without_containers(path: str, text: str, workload: str) -> str:
+def remove_containers(path: str, text: str, workload: str) -> str:
     """A file of Compose without the paragraph of a workload."""
     expected = copy.deepcopy(_read(path, text))
     for part in ("-net", "-sidecar", ""):
@@ -80,7 +80,7 @@ def without_containers(path: str, text: str, workload: str) -> str:
     head, *paragraphs = text.split("\n\n")
     kept = [paragraph for paragraph in paragraphs if not paragraph.startswith(f"  {workload}-net:\n")]
     made = "\n\n".join([head, *kept])
-    return _checked(path, made if made.endswith("\n") else f"{made}\n", [expected])
+    return _check(path, made if made.endswith("\n") else f"{made}\n", [expected])
 
 
 def _documents(text: str) -> list[str]:
@@ -91,12 +91,12 @@ def _read(path: str, text: str) -> Any:
     try:
         return yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise NewError(f"{path} is no YAML: {' '.join(str(error).split())}") from None
+        raise ScaffoldError(f"{path} is no YAML: {' '.join(str(error).split())}") from None
 
 
-def _checked(path: str, made: str, expected: list[Any]) -> str:
+def _check(path: str, made: str, expected: list[Any]) -> str:
     if [_read(path, document) for document in _documents(made)] != expected:
-        raise NewError(f"{path} is not of the form that it was made in: make this change by hand")
+        raise ScaffoldError(f"{path} is not of the form that it was made in: make this change by hand")
     return made
 
 
@@ -118,7 +118,7 @@ def _targets(document: Any) -> list[list[dict[str, Any]]]:
     return [route["action"]["weightedTargets"] for route in routes if "action" in route]
 
 
-def _named(target: dict[str, Any]) -> str:
+def _node_name(target: dict[str, Any]) -> str:
     return str((target.get("virtualNodeRef") or {}).get("name"))
 
 
@@ -128,7 +128,7 @@ _ITEMS = re.compile(
 )
 
 
-def _with_target(document: str, target: str) -> str:
+def _add_target(document: str, target: str) -> str:
     def extended(found: re.Match[str]) -> str:
         indent = re.match(r" *", found["items"])
         lines = target.splitlines(keepends=True)
@@ -137,11 +137,11 @@ def _with_target(document: str, target: str) -> str:
     return _ITEMS.sub(extended, document)
 
 
-def _without_target(document: str, workload: str) -> str:
+def _remove_target(document: str, workload: str) -> str:
     def reduced(found: re.Match[str]) -> str:
         indent = re.match(r" *", found["items"])
         items = re.split(rf"^(?={indent[0] if indent else ''}- )", found["items"], flags=re.M)
-        kept = [item for item in items if not item or _named(yaml.safe_load(item)[0]) != workload]
+        kept = [item for item in items if not item or _node_name(yaml.safe_load(item)[0]) != workload]
         return f"{found['indent']}weightedTargets:\n{''.join(kept)}"
 
     return _ITEMS.sub(reduced, document)

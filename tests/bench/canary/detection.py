@@ -77,7 +77,7 @@ def _switched(running: Mesh, rate: float) -> int:
         engine = steady(f"http://127.0.0.1:{running.way_in}/", rate, PLAN_SECONDS)
         await engine.start()
         await asyncio.to_thread(running.weigh, "product", product_vn=50, product_v2_vn=50)
-        await engine.finished()
+        await engine.wait_finished()
         return (await engine.stop()).bad
 
     return asyncio.run(story())

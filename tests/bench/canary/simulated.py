@@ -9,11 +9,11 @@ import argparse
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 
-from shopmesh.canary.plan import Plan
+from shopmesh.canary.plan import CanaryPlan
 from tests.bench.report import quantile, table
 from tests.unit.canary.simulated import Outcome, Truth, simulate
 
-PLAN = Plan("v2", max_p99=300.0)
+PLAN = CanaryPlan("v2", max_p99=300.0)
 RATE = 100
 CASES = (
     ("as good as stable (0.1 % errors)", Truth(0.001), Truth(0.001)),

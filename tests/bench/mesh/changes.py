@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 
 from shopmesh.load.engine.open_loop import steady
-from shopmesh.load.engine.results import Tally
+from shopmesh.load.engine.results import LoadResults
 from tests.bench.mesh.running import Mesh, mesh
 from tests.bench.report import spread, table
 from tests.support.process import eventually
@@ -45,7 +45,7 @@ def _under_load(running: Mesh, rate: float, what: str, act: Callable[[], None]) 
     return [what, tally.ended, dict(tally.failures) or 0, errors, retries]
 
 
-async def _pumped(port: int, rate: float, act: Callable[[], None]) -> Tally:
+async def _pumped(port: int, rate: float, act: Callable[[], None]) -> LoadResults:
     engine = steady(f"http://127.0.0.1:{port}/", rate)
     await engine.start()
     await asyncio.to_thread(act)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from botocore.credentials import Credentials
 
-from shopmesh.client import Client, ResponseError, Unreachable, read_mesh
+from shopmesh.client import Client, ResponseError, UnreachableError, read_mesh
 from tests.contract.cli.conftest import ControlPlane, Run
 from tests.support.process import free_port
 
@@ -30,7 +30,7 @@ def url(listener: socket.socket) -> str:
 def test_nobody_there_is_told_with_what_to_do() -> None:
     """The address, and the command that starts a control plane."""
     with Client(f"http://127.0.0.1:{free_port()}") as client:
-        with pytest.raises(Unreachable, match=r"no control plane answers at .*: start one with `shopmesh up`"):
+        with pytest.raises(UnreachableError, match=r"no control plane answers at .*: start one with `shopmesh up`"):
             client.proxies()
         assert not client.healthy()
 
@@ -39,7 +39,7 @@ def test_silence_is_told_after_the_time_out(mute: socket.socket) -> None:
     """A control plane that hangs is not waited for without end."""
     with (
         Client(url(mute), timeout=0.2) as client,
-        pytest.raises(Unreachable, match=r"did not answer within 0\.2 s"),
+        pytest.raises(UnreachableError, match=r"did not answer within 0\.2 s"),
     ):
         client.findings()
 
@@ -56,7 +56,7 @@ def test_another_server_is_recognised(mute: socket.socket) -> None:
     thread = threading.Thread(target=answer)
     thread.start()
 
-    with Client(url(mute)) as client, pytest.raises(Unreachable, match="is no control plane of shopmesh"):
+    with Client(url(mute)) as client, pytest.raises(UnreachableError, match="is no control plane of shopmesh"):
         client.proxies()
     thread.join()
 

@@ -8,11 +8,11 @@ import time
 
 import pytest
 
-from shopmesh.load.engine.open_loop import Engine, Limits, LoadError, steady
-from shopmesh.load.engine.plan import constant
-from shopmesh.load.engine.results import CLOSED, NO_ANSWER, NO_HTTP, NOT_SENT_BUSY, NOT_SENT_LATE, Outcome, Tally
-from shopmesh.load.engine.targets import chooser, target
-from shopmesh.load.judgement.attribution import BODY_PATTERN, Attribution, pattern
+from shopmesh.load.engine.open_loop import Limits, LoadError, OpenLoopEngine, steady
+from shopmesh.load.engine.plan import constant_plan
+from shopmesh.load.engine.results import CLOSED, NO_ANSWER, NOT_HTTP, NOT_SENT_BUSY, NOT_SENT_LATE, LoadResults, Outcome
+from shopmesh.load.engine.targets import make_target, target_chooser
+from shopmesh.load.judgement.attribution import BODY_PATTERN, Attribution, compile_pattern
 from tests.support.answering import Answering, answering, ok
 from tests.support.process import free_port
 
@@ -21,18 +21,18 @@ CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\
 EARLY = b"HTTP/1.1 103 Early Hints\r\nx-service-version: a/0\r\n\r\n" + OK
 
 
-def loaded(engine: Engine) -> Tally:
+def loaded(engine: OpenLoopEngine) -> LoadResults:
     """Runs all of its plan."""
 
-    async def story() -> Tally:
+    async def story() -> LoadResults:
         await engine.start()
-        await engine.finished()
+        await engine.wait_finished()
         return await engine.stop()
 
     return asyncio.run(story())
 
 
-def quickly(server: Answering, requests: int, rate: float = 500, limits: Limits | None = None) -> Tally:
+def quickly(server: Answering, requests: int, rate: float = 500, limits: Limits | None = None) -> LoadResults:
     return loaded(steady(server.url, rate, requests / rate, limits))
 
 
@@ -43,7 +43,7 @@ def test_every_request_is_accounted_for(answer: bytes) -> None:
         tally = quickly(server, 300)
 
     assert (300, 300, {}) == (server.requests, tally.good, tally.failures)
-    assert [Outcome(200)] == [cell.outcome for cell in tally.cells]
+    assert [Outcome(200)] == [cell.outcome for cell in tally.outcomes]
     assert 100 == server.connections
 
 
@@ -64,7 +64,7 @@ def test_a_bad_answer_and_a_cut_connection_are_failures() -> None:
     with answering(answer) as server:
         tally = quickly(server, 400)
 
-    assert {"answered 503 (UH)": 1, CLOSED: 1, NO_HTTP: 1} == tally.failures
+    assert {"answered 503 (UH)": 1, CLOSED: 1, NOT_HTTP: 1} == tally.failures
     assert 397 == tally.good
 
 
@@ -116,7 +116,9 @@ def test_a_stall_is_seen_by_every_request_that_was_due_in_it() -> None:
         tally = loaded(engine)
 
     # They come in the order in which they were due.
-    waited = sorted(at - engine.began - due for at, due in zip(answered, constant(1000, 3.0).due(), strict=True))
+    waited = sorted(
+        at - engine.began - due for at, due in zip(answered, constant_plan(1000, 3.0).due_times(), strict=True)
+    )
     [p99] = tally.quantiles((0.99,))
     assert {} == tally.failures
     assert waited[-30] > 0.4
@@ -143,10 +145,10 @@ def test_what_does_not_fit_is_dropped_and_said() -> None:
 def test_a_client_that_is_behind_says_so() -> None:
     """Sends that left late are counted as late, and what is too late is dropped, not sent as if nothing were."""
 
-    async def story(engine: Engine) -> Tally:
+    async def story(engine: OpenLoopEngine) -> LoadResults:
         await engine.start()
         asyncio.get_running_loop().call_later(0.1, time.sleep, 0.8)
-        await engine.finished()
+        await engine.wait_finished()
         return await engine.stop()
 
     with answering(OK) as server:
@@ -194,7 +196,7 @@ def test_versions_are_read_all_through_the_call_tree() -> None:
     assert {
         ("customer/1.0", "order/1.0", "product/2.0"): 50,
         ("customer/1.0", "order/1.0", "product/1.0"): 150,
-    } == {cell.outcome.versions: cell.count for cell in tally.cells}
+    } == {cell.outcome.versions: cell.count for cell in tally.outcomes}
 
 
 def test_versions_are_read_from_the_body_on_request() -> None:
@@ -208,21 +210,21 @@ def test_versions_are_read_from_the_body_on_request() -> None:
         writer.write(whole[70:])
 
     with answering(answer) as server:
-        one = target(server.url)
-        tally = Tally(Attribution((), pattern(BODY_PATTERN)))
-        loaded(Engine(constant(300, 0.2), (one,), lambda: one, tally))
+        one = make_target(server.url)
+        tally = LoadResults(Attribution((), compile_pattern(BODY_PATTERN)))
+        loaded(OpenLoopEngine(constant_plan(300, 0.2), (one,), lambda: one, tally))
 
-    assert [("order/1.0", "product/2.0")] == [cell.outcome.versions for cell in tally.cells]
+    assert [("order/1.0", "product/2.0")] == [cell.outcome.versions for cell in tally.outcomes]
 
 
 def test_several_targets_share_by_weight() -> None:
     """Methods, headers and bodies arrive as given, and each URL gets its part, the same for the same seed."""
     with answering(OK) as one, answering(OK) as other:
         targets = (
-            target(f"{one.url}a?b=c", "GET", [("x-canary", "1")]),
-            target(f"{other.url}d", "POST", (), b""),
+            make_target(f"{one.url}a?b=c", "GET", [("x-canary", "1")]),
+            make_target(f"{other.url}d", "POST", (), b""),
         )
-        loaded(Engine(constant(500, 0.8), targets, chooser(targets, (3, 1), seed=1)))
+        loaded(OpenLoopEngine(constant_plan(500, 0.8), targets, target_chooser(targets, (3, 1), seed=1)))
 
         assert 400 == one.requests + other.requests
         assert 250 <= one.requests <= 350

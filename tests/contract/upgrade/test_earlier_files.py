@@ -72,7 +72,7 @@ async def test_store_holds_canaries_of_every_phase(tmp_path: Path) -> None:
     finally:
         await store.close()
 
-    running, ended = (canary_state.of(resource(canaries[path])) for path in (CUSTOMER, PRODUCT))
+    running, ended = (canary_state.from_resource(resource(canaries[path])) for path in (CUSTOMER, PRODUCT))
     assert running.running
     assert (5, 60.0) == (running.weight, running.lease)
     assert [100, 0] == [target["weight"] for target in running.stable]
@@ -107,7 +107,7 @@ async def test_objects_of_a_cluster_are_used_with_their_annotations(cluster: Clu
         if key.kind not in (canary_state.KIND, "mesh"):
             assert body["spec"] == resource(state.get(key)).spec, key
     assert "books" == dict(resource(state.get(Key("virtualNode", ("shopmesh", "ledger-vn")))).tags)["team"]
-    assert canary_state.of(resource(state.get(Key(canary_state.KIND, CUSTOMER)))).running
+    assert canary_state.from_resource(resource(state.get(Key(canary_state.KIND, CUSTOMER)))).running
 
 
 def test_manifests_declare_what_they_declared() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from shopmesh.load.engine.open_loop import steady
-from shopmesh.load.engine.results import Tally
+from shopmesh.load.engine.results import LoadResults
 from tests.e2e.local.conftest import Up, starting
 from tests.support.process import Child
 
@@ -25,11 +25,11 @@ def asked(shopmesh: Shopmesh, up: Up, *arguments: str, status: int = 0) -> str:
 
 
 @contextlib.asynccontextmanager
-async def load(up: Up, rate: float = 100) -> AsyncIterator[Tally]:
+async def load(up: Up, rate: float = 100) -> AsyncIterator[LoadResults]:
     engine = steady(f"http://127.0.0.1:{up.port}/", rate)
     await engine.start()
     try:
-        yield engine.tally
+        yield engine.results
     finally:
         await engine.stop()
 
@@ -48,7 +48,7 @@ def weigh(up: Up, weights: dict[str, int]) -> None:
 def test_a_version_that_gets_a_share_is_stopped_and_started_without_a_loss(up: Up, shopmesh: Shopmesh) -> None:
     """Two instances of a version: one is stopped and started again and again under load, and no request fails."""
 
-    async def story() -> Tally:
+    async def story() -> LoadResults:
         async with load(up) as tally:
             await asyncio.to_thread(weigh, up, {"product-vn": 50, "product-v2-vn": 50})
             for _ in range(2):
@@ -73,7 +73,7 @@ def test_requests_under_way_end_before_their_workload(tmp_path: Path, shopmesh: 
     """With answers that take their time, a stop cuts none of them off, and none has to be repeated."""
     slow = {"FAULT_DELAY_MS": "400", "FAULT_DELAY_SHARE": "1"}
 
-    async def story(up: Up) -> Tally:
+    async def story(up: Up) -> LoadResults:
         async with load(up, 40) as tally:
             await asyncio.to_thread(weigh, up, {"product-vn": 50, "product-v2-vn": 50})
             await asyncio.to_thread(asked, shopmesh, up, "start", "product-v2-vn", "--instance", "2")

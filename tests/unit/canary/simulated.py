@@ -6,8 +6,8 @@ import math
 import random
 from dataclasses import dataclass
 
-from shopmesh.canary.judge import Counts, judge
-from shopmesh.canary.plan import Plan
+from shopmesh.canary.judge import VersionCounts, judge
+from shopmesh.canary.plan import CanaryPlan
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Outcome:
     reason: str
 
 
-def simulate(plan: Plan, canary: Truth, stable: Truth, rate: int, seed: int) -> Outcome:
+def simulate(plan: CanaryPlan, canary: Truth, stable: Truth, rate: int, seed: int) -> Outcome:
     """One canary at `rate` requests a second."""
     draw = random.Random(seed)
     seconds = lost = 0
@@ -46,7 +46,7 @@ def simulate(plan: Plan, canary: Truth, stable: Truth, rate: int, seed: int) -> 
                 seen[1] += errors
                 seen[2] += _binomial(draw, requests, truth.slower)
                 lost += errors if name == "canary" else 0
-            verdict = judge(plan, number, Counts(*counts["canary"]), Counts(*counts["stable"]), elapsed)
+            verdict = judge(plan, number, VersionCounts(*counts["canary"]), VersionCounts(*counts["stable"]), elapsed)
             if verdict.action == "turn back":
                 return Outcome(False, seconds, lost, stage.weight, verdict.reason)
             if verdict.action == "go on":

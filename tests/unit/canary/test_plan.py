@@ -6,18 +6,18 @@ from typing import Any
 
 import pytest
 
-from shopmesh.canary.plan import Match, Plan, PlanError, Stage, document, read
+from shopmesh.canary.plan import CanaryPlan, CanaryPlanError, Match, Stage, from_document, to_document
 
 
 def test_a_plan_says_only_what_is_unusual() -> None:
     """A target is enough; patience grows with the length of a step."""
-    assert Plan("v2") == read({"to": "v2"})
-    assert Plan("v2", every=2.0, patience=20.0) == read({"to": "v2", "every": "2s"})
+    assert CanaryPlan("v2") == from_document({"to": "v2"})
+    assert CanaryPlan("v2", every=2.0, patience=20.0) == from_document({"to": "v2", "every": "2s"})
 
 
 def test_units_are_read() -> None:
     """Steps as a list or as text, times and shares with their units."""
-    found = read(
+    found = from_document(
         {
             "to": "v2",
             "steps": "5,25%",
@@ -32,28 +32,28 @@ def test_units_are_read() -> None:
         }
     )
 
-    assert found == Plan("v2", (5, 25), 90.0, 0.005, 300.0, Match("x-canary", "1"), 0.1, True, 300.0, 40)
+    assert found == CanaryPlan("v2", (5, 25), 90.0, 0.005, 300.0, Match("x-canary", "1"), 0.1, True, 300.0, 40)
 
 
 @pytest.mark.parametrize(
     "plan",
     [
-        Plan("v2"),
-        Plan("v2", max_error_rate=None, max_p99=0.5, match=Match("x-canary", None), mirror=0.001, manual=True),
-        Plan("v2", (1, 2, 99), every=0.3, patience=86400.0, match=Match("a", "b=c"), min_requests=1),
+        CanaryPlan("v2"),
+        CanaryPlan("v2", max_error_rate=None, max_p99=0.5, match=Match("x-canary", None), mirror=0.001, manual=True),
+        CanaryPlan("v2", (1, 2, 99), every=0.3, patience=86400.0, match=Match("a", "b=c"), min_requests=1),
     ],
 )
-def test_what_is_written_is_read_again(plan: Plan) -> None:
+def test_what_is_written_is_read_again(plan: CanaryPlan) -> None:
     """The store's form loses nothing."""
-    assert plan == read(document(plan))
+    assert plan == from_document(to_document(plan))
 
 
 def test_chosen_users_and_copies_come_before_the_steps() -> None:
     """In that order, each a stage with a name of its own."""
-    plan = Plan("v2", (5, 50), match=Match("x-canary", "1"), mirror=0.1)
+    plan = CanaryPlan("v2", (5, 50), match=Match("x-canary", "1"), mirror=0.1)
 
     assert (Stage("match"), Stage("mirror"), Stage("weight", 5), Stage("weight", 50)) == plan.stages
-    assert ["header:x-canary=1", "mirror 10%", "5 %", "50 %"] == [plan.called(stage) for stage in range(4)]
+    assert ["header:x-canary=1", "mirror 10%", "5 %", "50 %"] == [plan.stage_label(stage) for stage in range(4)]
 
 
 @pytest.mark.parametrize(
@@ -80,5 +80,5 @@ def test_chosen_users_and_copies_come_before_the_steps() -> None:
 )
 def test_what_cannot_be_followed_is_refused(wrong: Any, said: str) -> None:
     """The message names the field, its value, and what to write."""
-    with pytest.raises(PlanError, match=said):
-        read(wrong)
+    with pytest.raises(CanaryPlanError, match=said):
+        from_document(wrong)

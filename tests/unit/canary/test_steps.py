@@ -15,12 +15,12 @@ from shopmesh.appmesh.kinds import weighted_targets
 from shopmesh.appmesh.store import Key, Resource, State, Transaction
 from shopmesh.canary import canary_state, transitions
 from shopmesh.canary.canary_state import Canary
-from shopmesh.canary.plan import Match, Plan
+from shopmesh.canary.plan import CanaryPlan, Match
 from tests.unit.xds import meshes
 
 ROUTE = Key("route", ("shop", "product-r", "all"))
 CHOSEN = Key("route", ("shop", "product-r", "all-canary"))
-PLAN = Plan("product-v2", (25, 50))
+PLAN = CanaryPlan("product-v2", (25, 50))
 SEEN = {"canary": {"requests": 7}}
 
 
@@ -32,7 +32,7 @@ def shop(weights: Mapping[str, int] | None = None) -> Transaction:
     return Transaction(State(meshes.shop(weights or {"product": 100, "product-v2": 0})))
 
 
-def started(plan: Plan = PLAN) -> Transaction:
+def started(plan: CanaryPlan = PLAN) -> Transaction:
     transaction = shop()
     transitions.start(ROUTE, "product.local", plan, "me", 15.0, transaction, at(0))
     return transaction
@@ -47,7 +47,7 @@ def weights(transaction: Transaction, route: Key = ROUTE) -> dict[str, int]:
 def stored(transaction: Transaction) -> Canary:
     found = transaction.get(canary_state.key(ROUTE))
     assert found is not None
-    return canary_state.of(found)
+    return canary_state.from_resource(found)
 
 
 def changed_by_hand(transaction: Transaction) -> None:
@@ -92,7 +92,7 @@ def test_turning_back_leaves_the_route_as_it_was(before: dict[str, int]) -> None
     """Weights that were no hundred, and a target that was none, are again what they were."""
     transaction = shop(before)
     transitions.start(ROUTE, "product.local", PLAN, "me", 15.0, transaction, at(0))
-    transitions.turn_back(ROUTE, "it failed", SEEN, transaction, at(10))
+    transitions.roll_back(ROUTE, "it failed", SEEN, transaction, at(10))
 
     assert before == weights(transaction)
     assert ("returned", "it failed", 0) == (
@@ -106,7 +106,7 @@ def test_one_that_lapsed_begins_its_stage_again() -> None:
     """Back at the weights from before; whoever resumes it looks after it, at the step where it was."""
     transaction = started()
     transitions.advance(ROUTE, 0, "good", SEEN, transaction, at(30))
-    transitions.lapse(ROUTE, transaction, at(60))
+    transitions.expire(ROUTE, transaction, at(60))
     assert {"product": 100, "product-v2": 0} == weights(transaction)
     assert "lapsed" == stored(transaction).phase
 
@@ -139,7 +139,7 @@ def test_whoever_is_looked_after_is_not_resumed() -> None:
     transaction = started()
     with pytest.raises(Conflict, match="looked after already"):
         transitions.resume(ROUTE, "another", transaction, at(10))
-    transitions.turn_back(ROUTE, "it failed", SEEN, transaction, at(10))
+    transitions.roll_back(ROUTE, "it failed", SEEN, transaction, at(10))
     with pytest.raises(Conflict, match="is returned; start a new one"):
         transitions.resume(ROUTE, "another", transaction, at(20))
 
@@ -148,8 +148,8 @@ def test_a_change_by_somebody_else_stops_it() -> None:
     """Nothing is put back over what others wrote, now or later; the reason names the route."""
     transaction = started()
     changed_by_hand(transaction)
-    transitions.lapse(ROUTE, transaction, at(10))
-    transitions.turn_back(ROUTE, "it failed", SEEN, transaction, at(20))
+    transitions.expire(ROUTE, transaction, at(10))
+    transitions.roll_back(ROUTE, "it failed", SEEN, transaction, at(20))
 
     assert {"product": 75, "product-v2": 25} == weights(transaction)
     assert "stopped" == stored(transaction).phase
@@ -162,7 +162,7 @@ def test_it_goes_with_its_route() -> None:
     assert transaction.get(CHOSEN) is not None
     transaction.delete(ROUTE)
 
-    assert transitions.settle(ROUTE, transaction, at(10)) is None
+    assert transitions.reconcile(ROUTE, transaction, at(10)) is None
     assert [None, None] == [transaction.get(CHOSEN), transaction.get(canary_state.key(ROUTE))]
 
 
@@ -212,7 +212,7 @@ def test_copies_are_sent_for_a_while(ended: bool) -> None:
     if ended:
         transitions.advance(ROUTE, 0, "good", SEEN, transaction, at(30))
     else:
-        transitions.turn_back(ROUTE, "it failed", SEEN, transaction, at(30))
+        transitions.roll_back(ROUTE, "it failed", SEEN, transaction, at(30))
     found = transaction.get(ROUTE)
     assert () == found.tags
 
@@ -222,7 +222,7 @@ def test_one_route_has_one_canary() -> None:
     transaction = started()
     with pytest.raises(Conflict, match="has a canary already, of product-v2"):
         transitions.start(ROUTE, "product.local", PLAN, "another", 15.0, transaction, at(10))
-    transitions.turn_back(ROUTE, "it failed", SEEN, transaction, at(10))
+    transitions.roll_back(ROUTE, "it failed", SEEN, transaction, at(10))
     transitions.start(ROUTE, "product.local", PLAN, "another", 15.0, transaction, at(20))
 
     assert ("running", "another", ()) == (
@@ -244,7 +244,7 @@ def test_where_no_canary_is_possible(before: dict[str, int], to: str, error: typ
     """The refusal says what to do first, and nothing is changed."""
     transaction = shop(before)
     with pytest.raises(error, match=said):
-        transitions.start(ROUTE, "product.local", Plan(to), "me", 15.0, transaction, at(0))
+        transitions.start(ROUTE, "product.local", CanaryPlan(to), "me", 15.0, transaction, at(0))
 
     assert () == transaction.changes
 
@@ -280,11 +280,11 @@ def test_a_record_is_read_as_strictly_as_a_request(change: dict[str, Any], said:
     """What somebody wrote into the store by hand is refused with the field and its value, whatever it is."""
     transaction = started()
     transitions.advance(ROUTE, 0, "good", SEEN, transaction, at(30))
-    document = canary_state.document(stored(transaction))
-    assert document == canary_state.document(canary_state.read(document))
+    document = canary_state.to_document(stored(transaction))
+    assert document == canary_state.to_document(canary_state.from_document(document))
 
-    with pytest.raises(canary_state.RecordError, match=re.escape(said)):
-        canary_state.read({**document, **change})
+    with pytest.raises(canary_state.CanaryStateError, match=re.escape(said)):
+        canary_state.from_document({**document, **change})
 
 
 def test_a_record_that_is_not_a_canary_s_is_in_nobody_s_way() -> None:
@@ -292,10 +292,10 @@ def test_a_record_that_is_not_a_canary_s_is_in_nobody_s_way() -> None:
     transaction = shop()
     broken = Resource(canary_state.key(ROUTE), {"x": 1}, "uid", 1, 0.0, 0.0)
     transaction.put(broken)
-    assert transitions.settle(ROUTE, transaction, at(1)) is None
+    assert transitions.reconcile(ROUTE, transaction, at(1)) is None
     assert transitions.start(ROUTE, "product.local", PLAN, "me", 15.0, transaction, at(1)).running
 
     transaction.put(broken)
     transaction.delete(ROUTE)
-    assert transitions.settle(ROUTE, transaction, at(2)) is None
+    assert transitions.reconcile(ROUTE, transaction, at(2)) is None
     assert transaction.get(canary_state.key(ROUTE)) is None

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from shopmesh.appmesh.store import Key
-from shopmesh.client.plan import deletion, label, plan
+from shopmesh.client.plan import label, plan, plan_deletion
 from shopmesh.documents import Declared
 from shopmesh.documents.equality import same
 
@@ -67,7 +67,7 @@ def test_what_is_used_is_deleted_after_its_users() -> None:
     ]
     resources = [Declared(key, {}) for key in keys]
 
-    steps = deletion(resources, {resource.key: (resource, "arn") for resource in resources})
+    steps = plan_deletion(resources, {resource.key: (resource, "arn") for resource in resources})
 
     assert keys[::-1] == [step.resource.key for step in steps]
 

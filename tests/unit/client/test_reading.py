@@ -7,8 +7,8 @@ from typing import Any, cast
 
 import pytest
 
-from shopmesh.client import Client, Done, ResponseError, read_mesh
-from shopmesh.client.read import TRIES
+from shopmesh.client import Client, ResponseError, TransactionResult, read_mesh
+from shopmesh.client.read import MAX_ATTEMPTS
 
 
 class Changing:
@@ -18,8 +18,8 @@ class Changing:
         self.losses = losses
         self.code = code
 
-    def requests(self, requests: Sequence[Mapping[str, Any]], dry_run: bool = False) -> Done:
-        return Done(1, [self._answer(str(request["operation"])) for request in requests])
+    def requests(self, requests: Sequence[Mapping[str, Any]], dry_run: bool = False) -> TransactionResult:
+        return TransactionResult(1, [self._answer(str(request["operation"])) for request in requests])
 
     def _answer(self, operation: str) -> dict[str, Any]:
         if operation == "ListMeshes":
@@ -35,12 +35,12 @@ class Changing:
 
 def test_what_vanishes_meanwhile_makes_it_start_again() -> None:
     """A resource deleted between the list and its description is no error."""
-    client = cast(Client, Changing(TRIES - 1))
+    client = cast(Client, Changing(MAX_ATTEMPTS - 1))
 
     assert ["m"] == [resource.key.name for resource in read_mesh(client, "m")]
 
 
-@pytest.mark.parametrize(("losses", "code"), [(TRIES, "NotFoundException"), (1, "ForbiddenException")])
+@pytest.mark.parametrize(("losses", "code"), [(MAX_ATTEMPTS, "NotFoundException"), (1, "ForbiddenException")])
 def test_it_does_not_try_without_end(losses: int, code: str) -> None:
     """After some tries, and at once for any other refusal, the refusal is told."""
     with pytest.raises(ResponseError, match="does not exist"):

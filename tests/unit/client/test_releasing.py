@@ -9,7 +9,7 @@ import pytest
 from shopmesh.canary import plan
 from shopmesh.canary.judge import Verdict
 from shopmesh.client import Client
-from shopmesh.client.canary_loop import release
+from shopmesh.client.canary_loop import run_canary
 
 PLAN = {"to": "v2", "steps": [50], "every": "1s", "minRequests": 10}
 
@@ -20,7 +20,7 @@ class Told:
     def __init__(self, errors: int, replicas: dict[str, int] | None) -> None:
         seen = {"requests": 1000, "errors": 0, "slower": 0, "p99": None}
         self._shown: dict[str, Any] = {
-            "plan": plan.document(plan.read(PLAN)),
+            "plan": plan.to_document(plan.from_document(PLAN)),
             "lease": 3.0,
             "phase": "running",
             "paused": False,
@@ -63,7 +63,7 @@ def test_nothing_is_promoted_on_the_word_of_some_replicas(
         told.canary((), "end")
         return False
 
-    release(cast("Client", told), ("m", "r", "x"), "me", tell, wait)
+    run_canary(cast("Client", told), ("m", "r", "x"), "me", tell, wait)
 
     assert done == [action for action in told.done if action != "end"]
     if not done:

@@ -14,7 +14,7 @@ from shopmesh.appmesh.api.model import GA
 from shopmesh.appmesh.context import Context
 from shopmesh.appmesh.kinds import KINDS
 from shopmesh.appmesh.store import Document, Key, State, Transaction
-from shopmesh.client import differences
+from shopmesh.client import diff
 from shopmesh.client.plan import plan
 from shopmesh.documents import ORDER, Declared, as_json, as_yaml, declared, document, documents, in_order, manifests
 from tests.support.annotating import annotated
@@ -59,7 +59,7 @@ def applied(text: str, file: str, state: State | None = None) -> State:
     wanted = declared(documents(text, file), existing=[resource for resource, _ in existing.values()])
     steps = plan(wanted, existing)
     if state is not None:
-        assert [] == list(differences((resource for resource, _ in existing.values()), steps))
+        assert [] == list(diff((resource for resource, _ in existing.values()), steps))
         assert {"unchanged"} >= {step.verb for step in steps}
     return stored(request for step in steps for request in step.requests)
 

@@ -390,7 +390,7 @@ def test_a_canary_lives_in_its_router_s_object(world: World) -> None:
     from shopmesh.canary import canary_state, plan, transitions
 
     key = Key("route", ("shopmesh", *ROUTE))
-    wanted = plan.read({"to": "product-v2-vn", "steps": [10, 50], "every": 10})
+    wanted = plan.from_document({"to": "product-v2-vn", "steps": [10, 50], "every": 10})
     world.run(
         world.store.submit(lambda t: transitions.start(key, "product", wanted, "me", 5.0, t, world.store.context()))
     )
@@ -400,14 +400,14 @@ def test_a_canary_lives_in_its_router_s_object(world: World) -> None:
     again.tell(*demo(), world.object("VirtualRouter", "product"))
     found = again.store.state.get(canary_state.key(key))
     assert found is not None
-    assert canary_state.of(found).running
-    settled = again.run(again.store.submit(lambda t: transitions.settle(key, t, again.store.context())))
+    assert canary_state.from_resource(found).running
+    settled = again.run(again.store.submit(lambda t: transitions.reconcile(key, t, again.store.context())))
     assert settled.running
 
     edited = copy.deepcopy(again.object("VirtualRouter", "product"))
     edited["spec"]["routes"][0]["httpRoute"]["action"]["weightedTargets"][0]["weight"] = 80
     again.tell(edited)
-    stopped = again.run(again.store.submit(lambda t: transitions.settle(key, t, again.store.context())))
+    stopped = again.run(again.store.submit(lambda t: transitions.reconcile(key, t, again.store.context())))
     again.close()
     assert "stopped" == stopped.phase
 

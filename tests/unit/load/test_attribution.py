@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shopmesh.load.judgement.attribution import BODY_PATTERN, Attribution, pattern, service_of
+from shopmesh.load.judgement.attribution import BODY_PATTERN, Attribution, compile_pattern, service_of
 
 
 @pytest.mark.parametrize(
@@ -27,17 +27,17 @@ def test_versions_are_read_from_headers(values: tuple[bytes | None, ...], versio
 
 def test_versions_are_read_from_the_webinars_lines() -> None:
     """Numbers and strings alike."""
-    attribution = Attribution((), pattern(BODY_PATTERN))
+    attribution = Attribution((), compile_pattern(BODY_PATTERN))
     body = b'{"Service":"Order","Version":1.0}\n{"Service": "Product", "Version": "2.0"}\n'
 
-    assert ("order/1.0", "product/2.0") == attribution.versions(attribution.found(body))
+    assert ("order/1.0", "product/2.0") == attribution.versions(attribution.find_in_body(body))
 
 
 def test_a_pattern_with_one_group_is_a_version() -> None:
     """Its service has no name of its own."""
-    attribution = Attribution((), pattern(r"version (\S+)"))
+    attribution = Attribution((), compile_pattern(r"version (\S+)"))
 
-    assert ("app/7",) == attribution.versions(attribution.found(b"this is version 7"))
+    assert ("app/7",) == attribution.versions(attribution.find_in_body(b"this is version 7"))
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_a_pattern_with_one_group_is_a_version() -> None:
 def test_an_unusable_pattern_is_refused(text: str, said: str) -> None:
     """With what is wrong about it."""
     with pytest.raises(ValueError, match=said):
-        pattern(text)
+        compile_pattern(text)
 
 
 def test_the_service_of_a_version_is_what_stands_before_the_last_slash() -> None:

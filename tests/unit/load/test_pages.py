@@ -7,14 +7,14 @@ from html.parser import HTMLParser
 
 from rich.console import Console
 
-from shopmesh.load.judgement.assertions import Promises, complaints
-from shopmesh.load.report.html import page
-from shopmesh.load.report.report import reported
-from shopmesh.load.report.result_file import Record
-from shopmesh.load.report.text import rendered
+from shopmesh.load.judgement.assertions import Assertions, failed_assertions
+from shopmesh.load.report.html import render_html
+from shopmesh.load.report.report import build_report
+from shopmesh.load.report.result_file import LoadRecord
+from shopmesh.load.report.text import render_text
 from tests.support.loads import canary, simulated
 
-PROMISES = Promises(split=True, errors=0.0)
+PROMISES = Assertions(split=True, errors=0.0)
 HOSTILE = b'evil/<script>alert("1")</script>[/bold]'
 
 
@@ -42,16 +42,16 @@ class Checked(HTMLParser):
         assert tag == self.tags.pop()
 
 
-def html(record: Record) -> str:
-    report = reported(record)
-    return page(report, PROMISES, complaints(report, PROMISES))
+def html(record: LoadRecord) -> str:
+    report = build_report(record)
+    return render_html(report, PROMISES, failed_assertions(report, PROMISES))
 
 
-def text(record: Record) -> str:
-    report = reported(record)
+def text(record: LoadRecord) -> str:
+    report = build_report(record)
     console = Console(width=200, color_system=None)
     with console.capture() as captured:
-        for part in rendered(report, PROMISES, complaints(report, PROMISES)):
+        for part in render_text(report, PROMISES, failed_assertions(report, PROMISES)):
             console.print(part, soft_wrap=True)
     return captured.get()
 
@@ -77,10 +77,10 @@ def test_the_page_needs_nothing_else() -> None:
 def test_what_servers_say_cannot_break_the_page_or_the_terminal() -> None:
     """A hostile version is shown as the text that it is."""
     record = simulated([], {0.0: 0.5}, seconds=2)
-    record.tally.answered(200, (None, HOSTILE, None), b"", 1.0, 0.01, 0.01)
+    record.results.record_response(200, (None, HOSTILE, None), b"", 1.0, 0.01, 0.01)
     for number in (b"1", b"2"):
-        record.tally.answered(200, (None, b"<img onerror=x>/" + number, None), b"", 1.0, 0.01, 0.01)
-    record.tally.answered(500, (b"\x9b31m<b>", None, None), b"", 1.0, 0.01, 0.01)
+        record.results.record_response(200, (None, b"<img onerror=x>/" + number, None), b"", 1.0, 0.01, 0.01)
+    record.results.record_response(500, (b"\x9b31m<b>", None, None), b"", 1.0, 0.01, 0.01)
     found = html(record)
 
     Checked(found)

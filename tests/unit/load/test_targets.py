@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shopmesh.load.engine.targets import Origin, chooser, target
+from shopmesh.load.engine.targets import Origin, make_target, target_chooser
 
 
 @pytest.mark.parametrize(
@@ -18,22 +18,22 @@ from shopmesh.load.engine.targets import Origin, chooser, target
 )
 def test_a_url_becomes_a_request(url: str, origin: Origin, line: str, host: str) -> None:
     """Where to, the request line, and the host as a browser would write it."""
-    found = target(url)
+    found = make_target(url)
 
     assert (origin, [line, f"host: {host}"]) == (found.origin, found.request.decode().split("\r\n")[:2])
 
 
 def test_headers_replace_what_we_would_say() -> None:
     """A host of one's own is sent once."""
-    request = target("http://127.0.0.1:1/", headers=[("Host", "product"), ("User-Agent", "me")]).request
+    request = make_target("http://127.0.0.1:1/", headers=[("Host", "product"), ("User-Agent", "me")]).request
 
     assert b"GET / HTTP/1.1\r\nHost: product\r\nUser-Agent: me\r\n\r\n" == request
 
 
 def test_a_body_has_its_length() -> None:
     """In bytes; a POST without one says 0."""
-    assert target("http://a/", "POST", (), b"\xc3\xa4").request.endswith(b"content-length: 2\r\n\r\n\xc3\xa4")
-    assert target("http://a/", "POST").request.endswith(b"content-length: 0\r\n\r\n")
+    assert make_target("http://a/", "POST", (), b"\xc3\xa4").request.endswith(b"content-length: 2\r\n\r\n\xc3\xa4")
+    assert make_target("http://a/", "POST").request.endswith(b"content-length: 0\r\n\r\n")
 
 
 @pytest.mark.parametrize(
@@ -42,20 +42,20 @@ def test_a_body_has_its_length() -> None:
 def test_an_unusable_url_is_refused(url: str) -> None:
     """Before anything is sent."""
     with pytest.raises(ValueError, match=r"."):
-        target(url)
+        make_target(url)
 
 
 def test_a_header_cannot_smuggle_another() -> None:
     """Line ends in names and values are refused."""
     for header in (("a", "b\r\nc: d"), ("a\r\n", "b"), ("", "b")):
         with pytest.raises(ValueError, match="no header"):
-            target("http://a/", headers=[header])
+            make_target("http://a/", headers=[header])
 
 
 def test_targets_are_drawn_by_weight() -> None:
     """Three to one, and the same draws for the same seed."""
-    targets = (target("http://a/"), target("http://b/"))
-    draw, again = chooser(targets, (3, 1), 7), chooser(targets, (3, 1), 7)
+    targets = (make_target("http://a/"), make_target("http://b/"))
+    draw, again = target_chooser(targets, (3, 1), 7), target_chooser(targets, (3, 1), 7)
     drawn = [draw() for _ in range(4000)]
 
     assert 2900 < sum(one is targets[0] for one in drawn) < 3100
@@ -66,4 +66,4 @@ def test_targets_are_drawn_by_weight() -> None:
 def test_impossible_weights_are_refused(weights: tuple[float, ...]) -> None:
     """Too few, none above zero, one below."""
     with pytest.raises(ValueError, match="2 URLs need as many weights"):
-        chooser((target("http://a/"), target("http://b/")), weights, 0)
+        target_chooser((make_target("http://a/"), make_target("http://b/")), weights, 0)

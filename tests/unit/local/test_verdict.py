@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from shopmesh.load.judgement.significance import needed
+from shopmesh.load.judgement.significance import required_requests
 from shopmesh.local.demo.verdict import Loss, VersionResult, WayInResult, find_failures
 
 FINE = WayInResult(sent=10_000, answered=10_000, failures={}, p50=0.01, p99=0.02)
@@ -58,7 +58,7 @@ def test_retries_and_errors_cannot_hide_behind_good_answers() -> None:
 
 def test_too_few_requests_prove_nothing() -> None:
     """One request less than the statistics need is said, not passed."""
-    enough = needed(0.5)
+    enough = required_requests(0.5)
 
     assert find_failures([split(enough // 2, enough)], FINE) == []
     assert "too few to judge a share of 50 %" in find_failures([split(enough // 2, enough - 1)], FINE)[0]
@@ -68,7 +68,7 @@ def test_too_few_requests_prove_nothing() -> None:
 def test_a_share_that_is_wrong_by_five_points_is_refused(claimed: float, truth: float) -> None:
     """With the least number of requests, 200 runs of a wrong split are refused (one in a thousand may pass)."""
     random_ = random.Random(20181001)
-    total = needed(claimed)
+    total = required_requests(claimed)
     missed = 0
     for _ in range(200):
         seen = sum(random_.random() < truth for _ in range(total))

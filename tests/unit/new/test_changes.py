@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from shopmesh.new.file_transaction import Changes
+from shopmesh.new.file_transaction import FileTransaction
 
-CHANGES = Changes(
-    made={"new/deep/a.py": "a\n", "new/run": "#!/bin/sh\n", "b.py": "b\n"},
+CHANGES = FileTransaction(
+    created={"new/deep/a.py": "a\n", "new/run": "#!/bin/sh\n", "b.py": "b\n"},
     edited={"list.txt": "one\ntwo\n", "folder/list.txt": "two\n"},
     removed=["gone", "gone.txt"],
 )

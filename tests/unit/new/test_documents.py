@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from shopmesh.new.errors import NewError
-from shopmesh.new.yaml_edits import with_containers, with_version, without_containers, without_version
+from shopmesh.new.errors import ScaffoldError
+from shopmesh.new.yaml_edits import add_containers, add_version, remove_containers, remove_version
 
 ROOT = Path(__file__).resolve().parents[3]
 NODE = """\
@@ -52,7 +52,7 @@ metadata: {name: shop}
 
 def test_a_version_is_a_node_after_the_others_and_a_target_of_each_route() -> None:
     """However a route is indented; comments stay, and so does everything else when it goes again."""
-    made = with_version("mesh/shop.yaml", MESH, NODE, TARGET)
+    made = add_version("mesh/shop.yaml", MESH, NODE, TARGET)
     router = yaml.safe_load(made.split("---\n")[2])
     targets = [route["httpRoute"]["action"]["weightedTargets"] for route in router["spec"]["routes"]]
 
@@ -62,15 +62,15 @@ def test_a_version_is_a_node_after_the_others_and_a_target_of_each_route() -> No
     assert [[("shop", 7), ("shop-v2", 0)], [("shop", 100), ("shop-v2", 0)]] == [
         [(target["virtualNodeRef"]["name"], target["weight"]) for target in one] for one in targets
     ]
-    assert MESH == without_version("mesh/shop.yaml", made, "shop-v2")
+    assert MESH == remove_version("mesh/shop.yaml", made, "shop-v2")
 
 
 def test_a_version_with_a_weight_stays() -> None:
     """Its users would be lost."""
-    made = with_version("mesh/shop.yaml", MESH, NODE, TARGET).replace("weight: 0", "weight: 5")
+    made = add_version("mesh/shop.yaml", MESH, NODE, TARGET).replace("weight: 0", "weight: 5")
 
-    with pytest.raises(NewError, match=r"shop-v2 has the weight 5 in mesh/shop\.yaml"):
-        without_version("mesh/shop.yaml", made, "shop-v2")
+    with pytest.raises(ScaffoldError, match=r"shop-v2 has the weight 5 in mesh/shop\.yaml"):
+        remove_version("mesh/shop.yaml", made, "shop-v2")
 
 
 @pytest.mark.parametrize(
@@ -87,8 +87,8 @@ def test_a_version_with_a_weight_stays() -> None:
 )
 def test_a_file_of_another_form_is_refused(text: str) -> None:
     """Rather than half understood: what would be written says exactly the change, or nothing is."""
-    with pytest.raises(NewError, match=r"mesh/shop\.yaml"):
-        with_version("mesh/shop.yaml", text, NODE, TARGET)
+    with pytest.raises(ScaffoldError, match=r"mesh/shop\.yaml"):
+        add_version("mesh/shop.yaml", text, NODE, TARGET)
 
 
 @pytest.mark.demo
@@ -98,12 +98,12 @@ def test_containers_come_before_the_second_replicas_and_go(service: str) -> None
     path = f"compose/{service}.yaml"
     text = (ROOT / path).read_text()
     containers = "  new-net:\n    image: a\n  new-sidecar:\n    image: b\n  new:\n    image: c\n"
-    made = with_containers(path, text, containers, f"  {service}-2-net:\n")
+    made = add_containers(path, text, containers, f"  {service}-2-net:\n")
 
     names = list(yaml.safe_load(made)["services"])
     later = [name for name in names if name.startswith(f"{service}-2")]
     assert ["new-net", "new-sidecar", "new", *later] == names[-3 - len(later) :]
-    assert text == without_containers(path, made, "new")
+    assert text == remove_containers(path, made, "new")
 
 
 @pytest.mark.demo
@@ -112,5 +112,5 @@ def test_the_committed_canaries_can_be_taken_out() -> None:
     for service, workload in (("product", "product-v2"), ("customer", "customer-v15")):
         mesh, compose = f"mesh/{service}.yaml", f"compose/{service}.yaml"
 
-        assert workload not in without_version(mesh, (ROOT / mesh).read_text(), workload)
-        assert workload not in without_containers(compose, (ROOT / compose).read_text(), workload)
+        assert workload not in remove_version(mesh, (ROOT / mesh).read_text(), workload)
+        assert workload not in remove_containers(compose, (ROOT / compose).read_text(), workload)

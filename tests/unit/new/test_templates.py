@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from shopmesh.new import scaffold
-from shopmesh.new.names import LONGEST, Name, version_of
-from shopmesh.new.templates import Templates, laid_out
-from shopmesh.new.yaml_edits import with_containers, with_version
+from shopmesh.new.names import MAX_NAME_LENGTH, ServiceName, parse_version
+from shopmesh.new.templates import Templates, format_collection
+from shopmesh.new.yaml_edits import add_containers, add_version
 from tests.support.process import BIN
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -18,7 +18,7 @@ CANARIES = {"customer": "1.5", "product": "2.0"}
 
 
 def of(service: str, version: str = "1.0", language: str = "python", calls: tuple[str, ...] = ()) -> Templates:
-    words = scaffold.words_of(Name(service), version_of(version), language, calls)
+    words = scaffold.template_words(ServiceName(service), parse_version(version), language, calls)
     return Templates(words | {"extended": f"{service.upper()}S"})
 
 
@@ -28,30 +28,34 @@ def test_a_service_of_ours_is_what_would_be_made(service: str) -> None:
     if not (ROOT / "services" / service).exists():
         pytest.skip(f"{service} was removed")
     first, later = of(service), of(service, CANARIES[service])
-    made = first.folder("service") | first.folder("version") | later.folder("version")
-    made |= {path: text for path, text in first.folder("python").items() if path.startswith("tests/")}
-    made |= {path: text for path, text in later.folder("python-later").items() if path.startswith("tests/")}
+    made = first.render_folder("service") | first.render_folder("version") | later.render_folder("version")
+    made |= {path: text for path, text in first.render_folder("python").items() if path.startswith("tests/")}
+    made |= {path: text for path, text in later.render_folder("python-later").items() if path.startswith("tests/")}
     mesh, compose = f"mesh/{service}.yaml", f"compose/{service}.yaml"
-    made[mesh] = with_version(
-        mesh, made[mesh], later.one("parts/virtual-node.yaml.jinja"), later.one("parts/target.yaml.jinja")
+    made[mesh] = add_version(
+        mesh, made[mesh], later.render("parts/virtual-node.yaml.jinja"), later.render("parts/target.yaml.jinja")
     )
-    made[compose] = with_containers(
-        compose, made[compose], later.one("parts/version.yaml.jinja"), f"  {service}-2-net:\n"
+    made[compose] = add_containers(
+        compose, made[compose], later.render("parts/version.yaml.jinja"), f"  {service}-2-net:\n"
     )
     # One line of a list, which is put there when the version comes.
     kustomization = f"k8s/base/{service}/kustomization.yaml"
-    workload = f"{service}{version_of(CANARIES[service]).suffix}"
+    workload = f"{service}{parse_version(CANARIES[service]).suffix}"
     made[kustomization] = made[kustomization].replace("components:", f"  - {workload}.yaml\ncomponents:")
 
     assert {path: (ROOT / path).read_text() for path in made} == made
 
 
 @pytest.mark.parametrize("calls", [(), ("product",), tuple(f"p{number}{'x' * 18}" for number in range(8))])
-@pytest.mark.parametrize("name", ["b", "aardvark", "inventory", "z" * LONGEST])
+@pytest.mark.parametrize("name", ["b", "aardvark", "inventory", "z" * MAX_NAME_LENGTH])
 def test_what_is_made_is_formatted(tmp_path: Path, name: str, calls: tuple[str, ...]) -> None:
     """By ruff's rules, however long the names are and however many are called."""
     first, later = of(name, calls=calls), of(name, "12.34", calls=calls)
-    made = first.folder("python") | later.folder("python-later") | of(name, language="node", calls=calls).folder("node")
+    made = (
+        first.render_folder("python")
+        | later.render_folder("python-later")
+        | of(name, language="node", calls=calls).render_folder("node")
+    )
     made |= {"pyproject.toml": (ROOT / "pyproject.toml").read_text()}
     for path, text in made.items():
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
@@ -67,5 +71,5 @@ def test_what_is_made_is_formatted(tmp_path: Path, name: str, calls: tuple[str, 
 
 def test_a_collection_breaks_where_ruff_breaks_it() -> None:
     """At 120 letters; then each item has a line."""
-    assert f"a = [{'b' * 114}]" == laid_out(["b" * 114], "a = [", "]")
-    assert f"    a = [\n        {'b' * 112},\n    ]" == laid_out(["b" * 112], "    a = [", "]")
+    assert f"a = [{'b' * 114}]" == format_collection(["b" * 114], "a = [", "]")
+    assert f"    a = [\n        {'b' * 112},\n    ]" == format_collection(["b" * 112], "    a = [", "]")

@@ -75,7 +75,7 @@ def test_a_record_that_is_not_a_canary_s_stops_no_start_and_no_other_canary() ->
         def begin(transaction: Transaction) -> None:
             for one in shop({"product": 100, "product-v2": 0}):
                 transaction.put(one)
-            wanted = plan.read({"to": "product-v2", "steps": [25, 50]})
+            wanted = plan.from_document({"to": "product-v2", "steps": [25, 50]})
             transitions.start(route, "product.local", wanted, "me", 15.0, transaction, context)
             transaction.put(Resource(broken, {"x": 1}, "uid", 1, 0.0, 0.0))
 

@@ -1,25 +1,25 @@
-"""Faults and switches: decided by a seed, changed while the service runs."""
+"""Faults and readiness: decided by a seed, changed while the service runs."""
 
 from __future__ import annotations
 
 from services.chassis.config import Config
-from services.chassis.faults import Fault, Faults
-from services.chassis.switches import FaultSettings, Switches, shared_memory
+from services.chassis.faults import Fault, FaultInjector
+from services.chassis.runtime_state import FaultSettings, RuntimeState, shared_memory
 
 
-def draws(faults: Faults, count: int = 200) -> list[Fault]:
+def draws(faults: FaultInjector, count: int = 200) -> list[Fault]:
     return [faults.draw() for _ in range(count)]
 
 
-def faults_of(**settings: float) -> Faults:
-    switches = Switches(Config())
-    switches.set_faults(FaultSettings(**settings))  # type: ignore[arg-type]  # a seed is whole here
-    return Faults(switches)
+def faults_of(**settings: float) -> FaultInjector:
+    state = RuntimeState(Config())
+    state.set_faults(FaultSettings(**settings))  # type: ignore[arg-type]  # a seed is whole here
+    return FaultInjector(state)
 
 
 def test_nothing_is_faulted_unless_asked_for() -> None:
     """The default."""
-    assert set(draws(Faults(Switches(Config())))) == {Fault()}
+    assert set(draws(FaultInjector(RuntimeState(Config())))) == {Fault()}
 
 
 def test_a_seed_gives_its_sequence() -> None:
@@ -45,18 +45,18 @@ def test_delays_do_not_shift_the_errors() -> None:
 
 def test_setting_the_faults_starts_the_sequence_again() -> None:
     """So that what is seen after a switch can be repeated."""
-    switches = Switches(Config(fault_error_share=0.5))
-    faults = Faults(switches)
+    state = RuntimeState(Config(fault_error_share=0.5))
+    faults = FaultInjector(state)
     first = draws(faults)
-    switches.set_faults(FaultSettings(error_share=0.5))
+    state.set_faults(FaultSettings(error_share=0.5))
 
     assert draws(faults) == first
 
 
 def test_switches_in_shared_memory_are_one() -> None:
-    """Two processes' switches over one memory: what one sets, the other sees; the configuration comes first."""
+    """Two processes' state over one memory: what one sets, the other sees; the configuration comes first."""
     memory = shared_memory()
-    one, other = Switches(Config(fault_error_share=0.25)), Switches(Config(fault_error_share=0.25))
+    one, other = RuntimeState(Config(fault_error_share=0.25)), RuntimeState(Config(fault_error_share=0.25))
     one.share(memory)
     one.set_ready(False)
     one.set_faults(FaultSettings(delay_ms=5))
@@ -68,17 +68,17 @@ def test_switches_in_shared_memory_are_one() -> None:
 
 def test_the_configured_faults_survive_sharing() -> None:
     """Blank memory takes over what the configuration said."""
-    switches = Switches(Config(fault_error_share=0.25, fault_seed=-7))
-    switches.share(shared_memory())
+    state = RuntimeState(Config(fault_error_share=0.25, fault_seed=-7))
+    state.share(shared_memory())
 
-    assert switches.ready
-    assert switches.faults()[1] == FaultSettings(error_share=0.25, seed=-7)
+    assert state.ready
+    assert state.faults()[1] == FaultSettings(error_share=0.25, seed=-7)
 
 
 def test_a_stopping_process_is_not_ready_whatever_is_switched() -> None:
     """But it takes no other process along."""
     memory = shared_memory()
-    one, other = Switches(Config()), Switches(Config())
+    one, other = RuntimeState(Config()), RuntimeState(Config())
     one.share(memory)
     other.share(memory)
     one.stop()

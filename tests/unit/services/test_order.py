@@ -11,7 +11,7 @@ import services.customer.app
 import services.order.app
 import services.product.app
 from services.chassis.config import Config
-from services.chassis.peers import Answer, Peers
+from services.chassis.peers import PeerAnswer, Peers
 
 
 def test_every_order_refers_to_what_exists() -> None:
@@ -25,9 +25,9 @@ def test_an_order_that_does_not_exist_asks_nobody(monkeypatch: pytest.MonkeyPatc
     """404 without a call; an order that exists asks for its own customer and product."""
     asked: list[Mapping[str, str]] = []
 
-    def ask(self: Peers, paths: Mapping[str, str]) -> dict[str, Answer]:
+    def ask(self: Peers, paths: Mapping[str, str]) -> dict[str, PeerAnswer]:
         asked.append(paths)
-        return {peer: Answer(b"{}", {"at": path}) for peer, path in paths.items()}
+        return {peer: PeerAnswer(b"{}", {"at": path}) for peer, path in paths.items()}
 
     monkeypatch.setattr(Peers, "ask", ask)
     client = services.order.app.create_app(Config()).test_client()

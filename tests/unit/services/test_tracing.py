@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.chassis.tracing import PassedOn, new_trace_id, trace_headers, trace_id
+from services.chassis.tracing import HeaderPropagation, new_trace_id, trace_headers, trace_id
 
 TRACE, SPAN = "6b036592a84b12eef7a0f79802a2e901", "00f067aa0ba902b7"
 
@@ -60,7 +60,7 @@ def test_headers_are_passed_on_as_they_came() -> None:
         "HTTP_X_CANARY": "1",
         "HTTP_COOKIE": "secret",
     }
-    trace = PassedOn(ids=True).begin(environ)
+    trace = HeaderPropagation(ids=True).begin(environ)
 
     assert trace.id == TRACE
     assert trace.call("product", "http://product/").headers == {
@@ -72,10 +72,13 @@ def test_headers_are_passed_on_as_they_came() -> None:
 
 def test_a_request_without_a_trace_gets_ids_only_when_asked_for() -> None:
     """With `otel` the logs can be joined; with `off` nothing is added. Both calls share the one context."""
-    trace = PassedOn(ids=True).begin({})
+    trace = HeaderPropagation(ids=True).begin({})
     headers = trace.call("product", "").headers
 
     assert trace.id == trace_id(headers)
     assert headers["traceparent"].endswith("-00")
     assert headers == trace.call("customer", "").headers
-    assert (PassedOn(ids=False).begin({}).id, PassedOn(ids=False).begin({}).call("product", "").headers) == (None, {})
+    assert (
+        HeaderPropagation(ids=False).begin({}).id,
+        HeaderPropagation(ids=False).begin({}).call("product", "").headers,
+    ) == (None, {})

@@ -10,8 +10,8 @@ import click
 from shopmesh.cli.output import echo
 
 if TYPE_CHECKING:
-    from shopmesh.new.file_transaction import Changes
-    from shopmesh.new.project import Clone
+    from shopmesh.new.file_transaction import FileTransaction
+    from shopmesh.new.project import Project
 
 _allow_dirty = click.option("--allow-dirty", is_flag=True, help="Also where there are changes that are not committed.")
 
@@ -44,11 +44,11 @@ def new(name: str, calls: tuple[str, ...], language: str | None, canary: str | N
         )
     clone = _clone(allow_dirty)
     if canary:
-        changes = scaffold.version(clone, name, canary)
+        changes = scaffold.add_version(clone, name, canary)
     else:
-        changes = scaffold.service(clone, name, calls, language or scaffold.LANGUAGES[0])
+        changes = scaffold.add_service(clone, name, calls, language or scaffold.LANGUAGES[0])
     _apply_changes(changes, clone)
-    node = next(path for path in changes.made if path.startswith("k8s/base/") and "kustomization" not in path)
+    node = next(path for path in changes.created if path.startswith("k8s/base/") and "kustomization" not in path)
     _print_next_steps(name, f"{Path(node).stem}-vn", canary)
 
 
@@ -70,21 +70,21 @@ def remove(names: tuple[str, ...], canary: str | None, allow_dirty: bool) -> Non
     if canary and len(names) > 1:
         raise click.UsageError("--canary is a version of one service: name one")
     clone = _clone(allow_dirty)
-    changes = scaffold.without_version(clone, names[0], canary) if canary else scaffold.without_services(clone, names)
+    changes = scaffold.remove_version(clone, names[0], canary) if canary else scaffold.remove_services(clone, names)
     _apply_changes(changes, clone)
 
 
-def _clone(allow_dirty: bool) -> Clone:
-    from shopmesh.new.project import Clone
+def _clone(allow_dirty: bool) -> Project:
+    from shopmesh.new.project import Project
 
-    clone = Clone(Path.cwd())
+    clone = Project(Path.cwd())
     clone.check(allow_dirty)
     return clone
 
 
-def _apply_changes(changes: Changes, clone: Clone) -> None:
+def _apply_changes(changes: FileTransaction, clone: Project) -> None:
     changes.apply(clone.root)
-    for mark, paths in (("+", changes.made), ("~", changes.edited), ("-", changes.removed)):
+    for mark, paths in (("+", changes.created), ("~", changes.edited), ("-", changes.removed)):
         for path in sorted(paths):
             echo(f"{mark} {path}")
 

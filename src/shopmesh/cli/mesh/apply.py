@@ -13,7 +13,7 @@ from shopmesh.cli.output import Styled, echo
 from shopmesh.cli.settings import Settings
 
 if TYPE_CHECKING:
-    from shopmesh.client import Applied, Step
+    from shopmesh.client import ApplyResult, PlanStep
     from shopmesh.documents import Given, Source
 
 EXIT_CHANGED = 3
@@ -78,7 +78,7 @@ def apply(
         return
     report_skipped(documents)
     if diff:
-        _print_diff(client.differences(applied.before, applied.steps))
+        _print_diff(client.diff(applied.before, applied.steps))
     _print_steps(applied, dry_run)
     if exit_code and applied.changed:
         raise SystemExit(EXIT_CHANGED)
@@ -119,10 +119,10 @@ def delete(
             values = template_parameters(parameters, settings.region)
             applied = client.delete(control_plane, documents, settings.mesh, dry_run, values)
         else:
-            existing = client.everything(control_plane)
+            existing = client.all_resources(control_plane)
             mesh = name if kind == "mesh" else settings.require_mesh(control_plane)
             key = resolve([key for key in existing if key.mesh == mesh], kind, name)
-            steps = client.deletion([existing[key][0]], existing)
+            steps = client.plan_deletion([existing[key][0]], existing)
             applied = client.perform(control_plane, steps, dry_run)
     report_skipped(documents)
     _print_steps(applied, dry_run)
@@ -148,14 +148,14 @@ def _print_diff(lines: Iterable[str]) -> None:
         echo(Styled(line, fg=_DIFF_STYLES.get(line[:1]), bold=line.startswith(("---", "+++")) or None))
 
 
-def _print_steps(applied: Applied, dry_run: bool) -> None:
+def _print_steps(applied: ApplyResult, dry_run: bool) -> None:
     for step in applied.steps:
         echo(*_format_step(step, dry_run))
     if not applied.steps:
         echo("nothing to do: the files declare no resource of App Mesh", err=True)
 
 
-def _format_step(step: Step, dry_run: bool) -> tuple[Styled, str]:
+def _format_step(step: PlanStep, dry_run: bool) -> tuple[Styled, str]:
     from shopmesh.client import label
 
     verb = _DRY_RUN_VERBS.get(step.verb, step.verb) if dry_run else step.verb

@@ -20,7 +20,7 @@ from shopmesh.cli.settings import Settings
 
 if TYPE_CHECKING:
     from shopmesh.client import Client
-    from shopmesh.client.types import Canary
+    from shopmesh.client.types import CanaryStatus
 
 EXIT_NOT_PROMOTED = 3
 MAX_PLAN_BYTES = 1 << 20
@@ -115,10 +115,10 @@ def _read_plan(file: Path | None, given: dict[str, Any]) -> dict[str, Any] | Non
         return None
     try:
         written = only_document(read_text(file, MAX_PLAN_BYTES), str(file)) if file is not None else {}
-        return plan.document(plan.read({**written, **options}))
+        return plan.to_document(plan.from_document({**written, **options}))
     except (DocumentError, InputFileError) as error:
         raise click.UsageError(str(error)) from error
-    except plan.PlanError as error:
+    except plan.CanaryPlanError as error:
         raise click.UsageError(f"{file}: {error}" if file is not None else f"the plan's {error}") from error
 
 
@@ -145,15 +145,15 @@ def _find_route(
     return routes[0].path, resolve(keys, "virtualService", service).name
 
 
-def _supervise(settings: Settings, client: Client, route: Sequence[str], owner: str, output: str) -> Canary:
+def _supervise(settings: Settings, client: Client, route: Sequence[str], owner: str, output: str) -> CanaryStatus:
     from shopmesh.cli.views.canary_view import CanaryView
-    from shopmesh.client.canary_loop import release
+    from shopmesh.client.canary_loop import run_canary
     from shopmesh.output.console import PlainConsole
 
     screen = PlainConsole(stderr=output == "json", no_color=settings.color is False)
     with CanaryView(screen) as view, _interrupt_on_sigterm():
         try:
-            found = release(client, route, owner, view.update, _wait_for_enter)
+            found = run_canary(client, route, owner, view.update, _wait_for_enter)
         except KeyboardInterrupt:
             found = client.canary(route, "turn back", reason="interrupted")
             view.update(found, None)
@@ -183,7 +183,7 @@ def _wait_for_enter(seconds: float) -> bool:
     return bool(ready and sys.stdin.readline())
 
 
-def _print_canary(settings: Settings, found: Canary, output: str) -> None:
+def _print_canary(settings: Settings, found: CanaryStatus, output: str) -> None:
     if output == "json":
         echo_document(json.dumps(found, indent=1))
         return

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from shopmesh.appmesh.catalogue import Finding
     from shopmesh.appmesh.store import Key
     from shopmesh.client import Client
-    from shopmesh.client import Finding as Answer
+    from shopmesh.client import FindingDocument as Answer
 
 _MISSING_FIELDS: Answer = {
     "code": "",
@@ -100,7 +100,7 @@ def _check_mesh(settings: Settings, dns: bool) -> Iterator[Answer]:
     from shopmesh.appmesh.catalogue.surroundings import CONTROL_PLANE_REFUSES, CONTROL_PLANE_UNREACHABLE
     from shopmesh.appmesh.store import Key
     from shopmesh.cli import environment_checks
-    from shopmesh.client import ResponseError, Unreachable
+    from shopmesh.client import ResponseError, UnreachableError
 
     # Images say that they start no Envoys: others do, beside them.
     if environment_checks.is_local(settings.endpoint_url) and not os.environ.get("SHOPMESH_WITHOUT_ENVOY"):
@@ -116,7 +116,7 @@ def _check_mesh(settings: Settings, dns: bool) -> Iterator[Answer]:
             if dns or environment_checks.is_local(settings.endpoint_url):
                 errors = {Key(one["kind"], tuple(one["path"])) for one in found if one["severity"] == "error"}
                 yield from _to_documents(_check_names(client, mesh, dns, errors))
-        except Unreachable as error:
+        except UnreachableError as error:
             yield from _to_documents([CONTROL_PLANE_UNREACHABLE.at(key, str(error))])
         except ResponseError as error:
             yield from _to_documents([CONTROL_PLANE_REFUSES.at(key, f"says: {error.message} ({error.code})")])
@@ -146,9 +146,9 @@ def _check_names(client: Client, mesh: str | None, dns: bool, errors: Collection
     """Not of virtual nodes that have an error already: their callers may not look for them by DNS."""
     from shopmesh.appmesh.catalogue.surroundings import UNRESOLVED_HOST_NAME, UNRESOLVED_SERVICE_NAME
     from shopmesh.cli import dns_lookup, environment_checks
-    from shopmesh.client import meshes, read_mesh
+    from shopmesh.client import list_meshes, read_mesh
 
-    wanted = [mesh] if mesh else meshes(client)
+    wanted = [mesh] if mesh else list_meshes(client)
     resources = [one for name in wanted for one in read_mesh(client, name)]
     hosts = environment_checks.host_names(resources, client.proxies())
     names = {host: key for host, key in hosts.items() if key not in errors}

@@ -41,10 +41,10 @@ gatewayRoute (gr).
 @click.pass_obj
 def get(settings: Settings, kind: str | None, name: str | None, output: str) -> None:
     """List resources, or print them as manifests (yaml) or as the API answers them (json)."""
-    from shopmesh.client import read_answers
+    from shopmesh.client import read_descriptions
 
     with settings.client() as client:
-        found = read_answers(client, settings.require_mesh(client))
+        found = read_descriptions(client, settings.require_mesh(client))
     selected = _select(found, kind, name)
     match output:
         case "json":
@@ -69,11 +69,11 @@ Examples:
 def describe(settings: Settings, kind: str, name: str) -> None:
     """Show one resource, with what it uses and what uses it."""
 
-    from shopmesh.client import label, read_answers
+    from shopmesh.client import label, read_descriptions
     from shopmesh.documents import as_yaml
 
     with settings.client() as client:
-        found = read_answers(client, settings.require_mesh(client))
+        found = read_descriptions(client, settings.require_mesh(client))
     [(resource, answer)] = _select(found, kind, name)
     uses = {other.key: _referenced_keys(other) for other, _ in found}
     metadata = answer["metadata"]

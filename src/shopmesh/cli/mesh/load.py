@@ -21,10 +21,10 @@ from shopmesh.cli.parameters import DurationType, NameValueType, ShareType
 from shopmesh.cli.settings import Settings
 
 if TYPE_CHECKING:
-    from shopmesh.load.judgement.assertions import Promises
-    from shopmesh.load.report.report import Report
+    from shopmesh.load.judgement.assertions import Assertions
+    from shopmesh.load.report.report import LoadReport
     from shopmesh.load.run import Load
-    from shopmesh.load.weight_watcher import Watcher
+    from shopmesh.load.weight_watcher import WeightWatcher
 
 MAX_REPORT_BYTES = 256 << 20
 MAX_BODY_BYTES = 16 << 20
@@ -134,9 +134,9 @@ def load(settings: Settings, /, **options: Any) -> None:
     Requests leave whether or not earlier ones came back, and latency counts from when each was due.
     """
     from shopmesh.load.engine.open_loop import LoadError
-    from shopmesh.load.judgement.assertions import Promises
-    from shopmesh.load.progress import display
-    from shopmesh.load.report.report import reported
+    from shopmesh.load.judgement.assertions import Assertions
+    from shopmesh.load.progress import progress_display
+    from shopmesh.load.report.report import build_report
     from shopmesh.load.run import run
     from shopmesh.output.console import PlainConsole
 
@@ -144,7 +144,7 @@ def load(settings: Settings, /, **options: Any) -> None:
     for file in asked.reports:
         if Path(file).suffix not in (".json", ".html"):
             raise click.UsageError(f"--report {file}: name it .json or .html")
-    promises = Promises(asked.assert_split, asked.assert_errors, asked.assert_p99)
+    promises = Assertions(asked.assert_split, asked.assert_errors, asked.assert_p99)
     try:
         what = _parse_load(asked)
     except ValueError as error:
@@ -153,10 +153,10 @@ def load(settings: Settings, /, **options: Any) -> None:
     with contextlib.ExitStack() as stack:
         what, watcher = _with_watcher(settings, what, dict(asked.nodes), stack)
         try:
-            record = run(what, watcher, display(screen))
+            record = run(what, watcher, progress_display(screen))
         except LoadError as error:
             raise click.ClickException(str(error)) from error
-    _output_report(settings, reported(record), promises, asked.output, asked.reports)
+    _output_report(settings, build_report(record), promises, asked.output, asked.reports)
 
 
 @click.command(
@@ -172,19 +172,19 @@ def compare(settings: Settings, before: Path, after: Path) -> None:
     """Show two reports of `shopmesh load` side by side; both as they were written by --report FILE.json."""
     from shopmesh.cli.views.tables import show, table
     from shopmesh.files.input_files import read_text
-    from shopmesh.load.report.comparison import compared, failures_differ
-    from shopmesh.load.report.report import reported
-    from shopmesh.load.report.result_file import RecordError, parsed
+    from shopmesh.load.report.comparison import compare, failures_differ
+    from shopmesh.load.report.report import build_report
+    from shopmesh.load.report.result_file import ResultFileError, parse
 
     found = []
     for file in (before, after):
         try:
-            found.append(reported(parsed(read_text(file, MAX_REPORT_BYTES))))
-        except RecordError as error:
+            found.append(build_report(parse(read_text(file, MAX_REPORT_BYTES))))
+        except ResultFileError as error:
             raise click.ClickException(f"{file} {error}") from error
     rows = [
         [row.what, row.before, row.after, "" if row.change is None else f"{100 * row.change:+.1f} %"]
-        for row in compared(*found)
+        for row in compare(*found)
     ]
     columns = ("", before.name, after.name, "change")
     show(table(columns, rows, right=columns[1:]), settings.color)
@@ -195,10 +195,10 @@ def compare(settings: Settings, before: Path, after: Path) -> None:
 def _parse_load(options: LoadOptions) -> Load:
     """What the command line asks for; raises ValueError."""
     from shopmesh.load.engine.open_loop import Limits
-    from shopmesh.load.engine.plan import Plan, segments
-    from shopmesh.load.engine.targets import target
-    from shopmesh.load.judgement.attribution import BODY_PATTERN, HEADERS, Attribution, pattern
-    from shopmesh.load.judgement.weights import given
+    from shopmesh.load.engine.plan import LoadPlan, parse_segments
+    from shopmesh.load.engine.targets import make_target
+    from shopmesh.load.judgement.attribution import BODY_PATTERN, HEADERS, Attribution, compile_pattern
+    from shopmesh.load.judgement.weights import parse_shares
     from shopmesh.load.run import Load
 
     headers = [_parse_header(text) for text in options.headers]
@@ -208,13 +208,15 @@ def _parse_load(options: LoadOptions) -> Load:
     if options.insecure:
         tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
     what = Load(
-        plan=Plan(segments(options.rate, options.seconds), options.arrivals == "poisson", options.seed),
-        targets=[target(url, options.method, headers, body) for url in options.urls],
+        plan=LoadPlan(parse_segments(options.rate, options.seconds), options.arrivals == "poisson", options.seed),
+        targets=[make_target(url, options.method, headers, body) for url in options.urls],
         weights=_parse_numbers(options.weights),
-        attribution=Attribution(options.version_headers or (() if text else HEADERS), pattern(text) if text else None),
+        attribution=Attribution(
+            options.version_headers or (() if text else HEADERS), compile_pattern(text) if text else None
+        ),
         limits=Limits(options.connections, timeout=options.timeout),
         tls=tls,
-        expected=given([(name, _parse_number(percent)) for name, percent in options.expect]),
+        expected=parse_shares([(name, _parse_number(percent)) for name, percent in options.expect]),
         about=_run_metadata(options),
     )
     if what.weights and len(what.weights) != len(what.targets):
@@ -224,10 +226,10 @@ def _parse_load(options: LoadOptions) -> Load:
 
 def _with_watcher(
     settings: Settings, what: Load, nodes: dict[str, str], stack: contextlib.ExitStack
-) -> tuple[Load, Watcher | None]:
+) -> tuple[Load, WeightWatcher | None]:
     """A watcher of the control plane's weights, or a note why there is none: a load does without."""
     from shopmesh.client import ClientError
-    from shopmesh.load.weight_watcher import Watcher
+    from shopmesh.load.weight_watcher import WeightWatcher
 
     client = stack.enter_context(settings.client())
     try:
@@ -238,27 +240,31 @@ def _with_watcher(
         if settings.mesh is not None:
             raise
         return replace(what, notes=[*what.notes, f"no weights from a control plane: {reason}"]), None
-    return what, Watcher(client, mesh, nodes, what.expected)
+    return what, WeightWatcher(client, mesh, nodes, what.expected)
 
 
-def _output_report(settings: Settings, report: Report, promises: Promises, output: str, reports: Sequence[str]) -> None:
+def _output_report(
+    settings: Settings, report: LoadReport, promises: Assertions, output: str, reports: Sequence[str]
+) -> None:
     """Prints and writes the report; exits with 1 when a promise was not kept."""
-    from shopmesh.load.judgement.assertions import complaints
-    from shopmesh.load.report.html import page
-    from shopmesh.load.report.json_report import summary
-    from shopmesh.load.report.text import rendered
+    from shopmesh.load.judgement.assertions import failed_assertions
+    from shopmesh.load.report.html import render_html
+    from shopmesh.load.report.json_report import to_json
+    from shopmesh.load.report.text import render_text
 
-    found = complaints(report, promises)
-    document = json.dumps(summary(report, found), indent=1)
+    found = failed_assertions(report, promises)
+    document = json.dumps(to_json(report, found), indent=1)
     for file in reports:
-        Path(file).write_text(document if file.endswith(".json") else page(report, promises, found), encoding="utf-8")
+        Path(file).write_text(
+            document if file.endswith(".json") else render_html(report, promises, found), encoding="utf-8"
+        )
     if output == "json":
         echo_document(document)
     else:
         from shopmesh.cli.views.tables import console
 
         terminal = console(settings.color)
-        for part in rendered(report, promises, found):
+        for part in render_text(report, promises, found):
             terminal.print(part, soft_wrap=True)
     if found:
         raise SystemExit(1)

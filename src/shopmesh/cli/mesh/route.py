@@ -16,7 +16,7 @@ from shopmesh.cli.settings import Settings
 
 if TYPE_CHECKING:
     from shopmesh.appmesh.store import Key
-    from shopmesh.client import Change, Client
+    from shopmesh.client import ChangeStatus, Client
     from shopmesh.documents import Declared
 
 
@@ -137,7 +137,7 @@ def _update_route(client: Client, resource: Declared, spec: dict[str, Any], time
         _report_convergence(client.wait_converged(revision, timeout), timeout)
 
 
-def _report_convergence(change: Change, timeout: float) -> None:
+def _report_convergence(change: ChangeStatus, timeout: float) -> None:
     if not change["converged"]:
         late = ", ".join(name for name, milliseconds in change["proxies"].items() if milliseconds is None)
         raise click.ClickException(

@@ -74,14 +74,14 @@ def _watch(client: Client, mesh: str, window: float, settings: Settings) -> None
 
     from shopmesh.cli.views.status_view import render
     from shopmesh.cli.views.tables import console
-    from shopmesh.client import Unreachable
+    from shopmesh.client import UnreachableError
 
     try:
         with Live(console=console(settings.color), auto_refresh=False, screen=True) as live:
             while True:
                 try:
                     live.update(render(_read_status(client, mesh, window), live.console.width), refresh=True)
-                except Unreachable as error:
+                except UnreachableError as error:
                     live.update(Text(f"{error} (trying again)", style="red"), refresh=True)
                 time.sleep(REFRESH_SECONDS)
     except KeyboardInterrupt:

@@ -9,7 +9,7 @@ from rich.text import Text
 
 if TYPE_CHECKING:
     from shopmesh.canary.judge import Verdict
-    from shopmesh.client.types import Canary, PastStage, Seen
+    from shopmesh.client.types import CanaryStatus, PastStage, StageCounts
 
 _ENDED = {
     "promoted": ("promoted", "green"),
@@ -37,7 +37,7 @@ class CanaryView:
         if self._status is not None:
             self._status.stop()
 
-    def update(self, found: Canary, verdict: Verdict | None) -> None:
+    def update(self, found: CanaryStatus, verdict: Verdict | None) -> None:
         """What happened since the last time."""
         if self._state is None:
             self._print((found["service"], "bold"), f": {found['plan']['to']}, {_format_limits(found)}")
@@ -59,7 +59,7 @@ class CanaryView:
         self._console.print(Text.assemble(*parts), soft_wrap=True)
 
 
-def _format_limits(found: Canary) -> str:
+def _format_limits(found: CanaryStatus) -> str:
     plan = found["plan"]
     steps = ", ".join(str(step) for step in (*plan["steps"], 100))
     bounds = [f"errors up to {plan['maxErrorRate']}"] if plan["maxErrorRate"] else []
@@ -76,7 +76,7 @@ def _format_past_stage(past: PastStage) -> str:
     )
 
 
-def _format_current_stage(found: Canary, verdict: Verdict | None) -> str:
+def _format_current_stage(found: CanaryStatus, verdict: Verdict | None) -> str:
     seconds = found["now"] - found["since"]
     seen = found["seen"]
     counts = f"canary {_format_counts(seen['canary'])}, stable {_format_counts(seen['stable'])}"
@@ -87,12 +87,12 @@ def _format_current_stage(found: Canary, verdict: Verdict | None) -> str:
     return text + (" (paused)" if found["paused"] else "")
 
 
-def _format_counts(seen: Seen) -> str:
+def _format_counts(seen: StageCounts) -> str:
     p99 = "" if seen["p99"] is None else f" (p99 {seen['p99']:g} ms)"
     return f"{seen['errors']} of {seen['requests']} failed{p99}"
 
 
-def _format_share(found: Canary) -> str:
+def _format_share(found: CanaryStatus) -> str:
     if found["phase"] == "stopped":
         return "what the route says now"
     return "all requests" if found["phase"] == "promoted" else "none; the weights are those from before"

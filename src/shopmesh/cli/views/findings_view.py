@@ -7,12 +7,12 @@ from collections.abc import Iterator, Sequence
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from shopmesh.client import Finding
+from shopmesh.client import FindingDocument
 
 STYLES = {"error": "red", "warning": "yellow"}
 
 
-def render(subject: str, findings: Sequence[Finding]) -> RenderableType:
+def render(subject: str, findings: Sequence[FindingDocument]) -> RenderableType:
     """All findings in groups by severity, each with what is known about it."""
     parts: list[RenderableType] = [Text(subject, style="bold")]
     for severity, style in STYLES.items():
@@ -26,13 +26,13 @@ def render(subject: str, findings: Sequence[Finding]) -> RenderableType:
     return Group(*parts)
 
 
-def count_by_severity(findings: Sequence[Finding]) -> str:
+def count_by_severity(findings: Sequence[FindingDocument]) -> str:
     """`2 errors, 1 warning`."""
     counts = {severity: sum(one["severity"] == severity for one in findings) for severity in STYLES}
     return ", ".join(f"{count} {severity}{'s' if count > 1 else ''}" for severity, count in counts.items() if count)
 
 
-def format_findings(findings: Sequence[Finding]) -> Iterator[Text]:
+def format_findings(findings: Sequence[FindingDocument]) -> Iterator[Text]:
     """What and where, why it hurts, and what to do: three lines each."""
     for one in findings:
         mark = (f"{one['severity']} {one['code']}", STYLES[one["severity"]])

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from shopmesh.cli.views.findings_view import count_by_severity, format_findings
 from shopmesh.cli.views.tables import age, fit_columns, percent, table
-from shopmesh.client import Finding, Proxy, Splits, Target
+from shopmesh.client import FindingDocument, ProxyStatus, RouteSplits, SplitTarget
 from shopmesh.documents import Declared, restored
 
 COLUMNS = (
@@ -27,7 +27,7 @@ MAX_FINDINGS = 5
 CLUSTER_DOMAIN = ".svc.cluster.local"
 VERSION_LABEL = "app.kubernetes.io/version"
 
-_NO_TRAFFIC: Target = {
+_NO_TRAFFIC: SplitTarget = {
     "virtualNode": "",
     "port": None,
     "weight": 100,
@@ -49,9 +49,9 @@ class MeshStatus:
     mesh: str
     endpoint: str
     resources: Sequence[Declared]
-    splits: Splits
-    proxies: Sequence[Proxy]
-    findings: Sequence[Finding]
+    splits: RouteSplits
+    proxies: Sequence[ProxyStatus]
+    findings: Sequence[FindingDocument]
 
     def to_document(self) -> dict[str, Any]:
         """The same for programs."""
@@ -82,7 +82,7 @@ def render(status: MeshStatus, width: int) -> RenderableType:
     return Group(*parts)
 
 
-def _missing_replicas(splits: Splits) -> Iterator[RenderableType]:
+def _missing_replicas(splits: RouteSplits) -> Iterator[RenderableType]:
     """How many replicas of the control plane this is from, where that is not all of them."""
     replicas = splits.get("replicas", {"asked": 1, "answered": 1})
     if (answered := replicas["answered"]) < (asked := replicas["asked"]):
@@ -101,7 +101,7 @@ def _target_rows(status: MeshStatus) -> Iterator[tuple[str | Text, ...]]:
     """A row a target of each service, sorted by service; its name stands in the first of its rows only."""
     versions = {resource.key.name: _service_version(resource) for resource in status.resources}
     routed = {split["virtualService"] for split in status.splits["splits"]}
-    found: list[tuple[str, str, list[Target]]] = [
+    found: list[tuple[str, str, list[SplitTarget]]] = [
         (split["virtualService"], split["route"], split["targets"]) for split in status.splits["splits"]
     ]
     for resource in status.resources:
@@ -136,7 +136,7 @@ def _target_rows(status: MeshStatus) -> Iterator[tuple[str | Text, ...]]:
             )
 
 
-def _proxies_table(proxies: Sequence[Proxy]) -> RenderableType:
+def _proxies_table(proxies: Sequence[ProxyStatus]) -> RenderableType:
     if not proxies:
         return Text("no proxy is connected: `shopmesh up` starts the demo's")
     now = time.time()
@@ -153,7 +153,7 @@ def _proxies_table(proxies: Sequence[Proxy]) -> RenderableType:
     return table(("PROXY", "NODE", "ADDRESS", "CONNECTED", "STATE"), rows)
 
 
-def _proxy_state(proxy: Proxy) -> Text:
+def _proxy_state(proxy: ProxyStatus) -> Text:
     if (refused := proxy["refused"]) is not None:
         return Text(f"refused its {refused['type']}: {refused['message']}", style="red")
     if not proxy["connected"]:
@@ -163,7 +163,7 @@ def _proxy_state(proxy: Proxy) -> Text:
     return Text("in step", style="green") if proxy["inStep"] else Text("not yet in step", style="yellow")
 
 
-def _sync_count(proxies: Sequence[Proxy]) -> Text:
+def _sync_count(proxies: Sequence[ProxyStatus]) -> Text:
     """How many of a node's proxies have all that they were sent."""
     well = sum(proxy["connected"] and proxy["inStep"] and proxy["refused"] is None for proxy in proxies)
     if not proxies:
@@ -171,7 +171,7 @@ def _sync_count(proxies: Sequence[Proxy]) -> Text:
     return Text(f"{well} of {len(proxies)} in step", style="green" if well == len(proxies) else "yellow")
 
 
-def _first_findings(findings: Sequence[Finding]) -> Iterator[RenderableType]:
+def _first_findings(findings: Sequence[FindingDocument]) -> Iterator[RenderableType]:
     """How many there are, and the first of them, errors before warnings."""
     if not findings:
         yield Text("nothing is wrong", style="green")

@@ -121,8 +121,8 @@ def _canary(document: Any) -> Document | None:
     if document is None:
         return None
     try:
-        canary_state.read(document)
-    except canary_state.RecordError as error:
+        canary_state.from_document(document)
+    except canary_state.CanaryStateError as error:
         raise KeptError(f"canary: {error}") from None
     found: Document = document
     return found

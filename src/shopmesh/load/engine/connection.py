@@ -8,25 +8,25 @@ from typing import TYPE_CHECKING, cast
 
 import httptools
 
-from shopmesh.load.engine.results import CLOSED, NO_HTTP
-from shopmesh.load.judgement.attribution import MOST_BODY
+from shopmesh.load.engine.results import CLOSED, NOT_HTTP
+from shopmesh.load.judgement.attribution import MAX_BODY
 
 if TYPE_CHECKING:
-    from shopmesh.load.engine.pool import Pool
+    from shopmesh.load.engine.pool import ConnectionPool
 
 _FRAMING = (b"content-length", b"transfer-encoding")
 _FRAMES, _NOT_WANTED = -1, -2
 # Spellings of headers that are remembered.
-_MOST_NAMES = 64
+_MAX_NAMES = 64
 
 
-class Connection(asyncio.Protocol):
+class LoadConnection(asyncio.Protocol):
     """Sends a request's bytes and reads its answer; `due` and `sent` are times of `time.monotonic()`.
 
-    Only what the tally wants of an answer is kept: its status and a few headers; its body only if it is searched.
+    Only what the results wants of an answer is kept: its status and a few headers; its body only if it is searched.
     """
 
-    def __init__(self, pool: Pool, wanted: tuple[bytes, ...], with_body: bool) -> None:
+    def __init__(self, pool: ConnectionPool, wanted: tuple[bytes, ...], with_body: bool) -> None:
         self.due: float | None = None
         self.sent = 0.0
         self._pool = pool
@@ -35,8 +35,8 @@ class Connection(asyncio.Protocol):
         self._blank: list[bytes | None] = [None] * len(wanted)
         self._values = [*self._blank]
         self._body: bytearray | None = bytearray() if with_body else None
-        self._framed = False
-        self._headed = False
+        self._has_length = False
+        self._headers_complete = False
         if with_body:
             # The parser calls only what it finds here: without a search, no piece of a body becomes an object.
             self.on_body = self._on_body
@@ -55,31 +55,31 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self.due is None:
             # Nothing was asked: what comes would be taken for the answer to the next request.
-            self.give_up(NO_HTTP)
+            self.fail(NOT_HTTP)
             return
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError:
-            self.give_up(NO_HTTP)
+            self.fail(NOT_HTTP)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         place = self._slots.get(name)
         if place is None:
             # Most servers write names in small letters, and most names are not wanted.
             place = self._slots.get(name.lower(), _NOT_WANTED)
-            if len(self._slots) < _MOST_NAMES:
+            if len(self._slots) < _MAX_NAMES:
                 self._slots[name] = place
         if place >= 0:
             before = self._values[place]
             self._values[place] = value if before is None else before + b"," + value
         elif place == _FRAMES:
-            self._framed = True
+            self._has_length = True
 
     def on_headers_complete(self) -> None:
-        self._headed = True
+        self._headers_complete = True
 
     def _on_body(self, piece: bytes) -> None:
-        if self._body is not None and len(self._body) < MOST_BODY:
+        if self._body is not None and len(self._body) < MAX_BODY:
             self._body += piece
 
     def on_message_complete(self) -> None:
@@ -88,36 +88,36 @@ class Connection(asyncio.Protocol):
             # 103 and the like come before the answer.
             self._values = [*self._blank]
             return
-        self._answered(status, self._parser.should_keep_alive())
+        self._finish_response(status, self._parser.should_keep_alive())
 
-    def _answered(self, status: int, again: bool) -> None:
+    def _finish_response(self, status: int, again: bool) -> None:
         due, self.due = self.due, None
         if due is None:
             return
         now = time.monotonic()
         body = bytes(self._body) if self._body else b""
-        self._pool.answered(status, tuple(self._values), body, due, self.sent, now)
+        self._pool.on_response(status, tuple(self._values), body, due, self.sent, now)
         self._values = [*self._blank]
-        self._framed = self._headed = False
+        self._has_length = self._headers_complete = False
         if self._body:
             self._body.clear()
         if again:
             # A new parser for the next answer: httptools' own reset keeps the old status.
             self._parser = httptools.HttpResponseParser(self)
-            self._pool.free(self)
+            self._pool.release(self)
         elif self._transport is not None:
             self._transport.close()
 
-    def give_up(self, reason: str) -> None:
+    def fail(self, reason: str) -> None:
         """Ends the connection, and fails the request that is under way for that reason."""
         due, self.due = self.due, None
-        self._pool.lost(self, reason if due is not None else None)
+        self._pool.on_connection_lost(self, reason if due is not None else None)
         if self._transport is not None:
             self._transport.abort()
 
     def connection_lost(self, error: Exception | None) -> None:
-        if self.due is not None and error is None and self._headed and not self._framed:
+        if self.due is not None and error is None and self._headers_complete and not self._has_length:
             # A body without a length ends with its connection (RFC 9112, 6.3).
-            self._answered(self._parser.get_status_code(), again=False)
+            self._finish_response(self._parser.get_status_code(), again=False)
         due, self.due = self.due, None
-        self._pool.lost(self, CLOSED if due is not None else None)
+        self._pool.on_connection_lost(self, CLOSED if due is not None else None)

@@ -8,15 +8,15 @@ from collections.abc import Sequence
 
 from hdrh.histogram import HdrHistogram
 
-_MOST_MICROSECONDS = 3_600_000_000
+_MAX_MICROSECONDS = 3_600_000_000
 _DIGITS = 3
 # HdrHistogram's layout for three digits: 2,048 counts of single units, then 1,024 for each doubling.
 _EXACT_BITS = 11
 _HEADER = 8
-_LARGEST = 1 << 20  # bytes of a decompressed histogram, which has 23,000 counts of mostly a byte
+_MAX_BYTES = 1 << 20  # bytes of a decompressed histogram, which has 23,000 counts of mostly a byte
 
 
-class Latencies:
+class LatencyHistogram:
     """A histogram of times in seconds, exact to three digits from a microsecond to an hour; 180 kB.
 
     http://hdrhistogram.org
@@ -25,13 +25,13 @@ class Latencies:
     __slots__ = ("_counts",)
 
     def __init__(self) -> None:
-        self._counts = HdrHistogram(1, _MOST_MICROSECONDS, _DIGITS)
+        self._counts = HdrHistogram(1, _MAX_MICROSECONDS, _DIGITS)
 
     def record(self, seconds: float) -> None:
         """As HdrHistogram.record_value, in a quarter of its time: this is called twice for every request."""
         value = int(seconds * 1e6) if seconds > 0 else 0
-        if value > _MOST_MICROSECONDS:
-            value = _MOST_MICROSECONDS
+        if value > _MAX_MICROSECONDS:
+            value = _MAX_MICROSECONDS
         histogram = self._counts
         doublings = value.bit_length() - _EXACT_BITS
         histogram.counts[value if doublings <= 0 else (doublings << (_EXACT_BITS - 1)) + (value >> doublings)] += 1
@@ -53,16 +53,16 @@ class Latencies:
         largest = self._counts.get_max_value()
         return [min(found[100 * share], largest) / 1e6 for share in shares]
 
-    def add(self, other: Latencies) -> None:
+    def add(self, other: LatencyHistogram) -> None:
         self._counts.add(other._counts)
 
-    def encoded(self) -> str:
+    def encode(self) -> str:
         """In HdrHistogram's own compressed form, which its other tools read as well."""
         text: bytes = self._counts.encode()
         return text.decode()
 
     @classmethod
-    def decoded(cls, text: str) -> Latencies:
+    def decode(cls, text: str) -> LatencyHistogram:
         """Raises ValueError for what is no histogram."""
         found = cls()
         try:
@@ -76,6 +76,6 @@ class Latencies:
 def _check_size(text: str) -> None:
     """Refuses what decompresses to more than a histogram can be, which the library would hold in memory."""
     decompressor = zlib.decompressobj()
-    decompressor.decompress(base64.b64decode(text)[_HEADER:], _LARGEST)
+    decompressor.decompress(base64.b64decode(text)[_HEADER:], _MAX_BYTES)
     if decompressor.unconsumed_tail:
         raise ValueError("too large")

@@ -1,6 +1,6 @@
 """An open loop: requests leave when they are due, whatever became of earlier ones.
 
-    alarm ─► requests that are due ─► pool ─► connection ─► answer ─► tally
+    alarm ─► requests that are due ─► pool ─► connection ─► answer ─► results
              (up to `CATCH_UP` at once)
 
 Latency counts from when a request was due: a client that waits for an answer before it sends the next request leaves
@@ -18,11 +18,11 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from shopmesh.load.engine.plan import Plan, constant
-from shopmesh.load.engine.pool import Pool
-from shopmesh.load.engine.results import NOT_SENT_LATE, Tally
-from shopmesh.load.engine.targets import Origin, Target, target
-from shopmesh.load.engine.timer import Alarm, alarm
+from shopmesh.load.engine.plan import LoadPlan, constant_plan
+from shopmesh.load.engine.pool import ConnectionPool
+from shopmesh.load.engine.results import NOT_SENT_LATE, LoadResults
+from shopmesh.load.engine.targets import LoadTarget, Origin, make_target
+from shopmesh.load.engine.timer import Timer, create_timer
 
 CONNECTIONS = 100
 QUEUE = 10_000
@@ -49,19 +49,19 @@ class Limits:
     timeout: float = TIMEOUT_SECONDS
 
 
-class Engine:
-    """Sends what a plan says to one or several targets, each drawn by `choose`, and counts into `tally`."""
+class OpenLoopEngine:
+    """Sends what a plan says to one or several targets, each drawn by `choose`, and counts into `results`."""
 
     def __init__(
         self,
-        plan: Plan,
-        targets: Sequence[Target],
-        choose: Callable[[], Target],
-        tally: Tally | None = None,
+        plan: LoadPlan,
+        targets: Sequence[LoadTarget],
+        choose: Callable[[], LoadTarget],
+        results: LoadResults | None = None,
         limits: Limits | None = None,
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        self.tally = tally or Tally()
+        self.results = results or LoadResults()
         self.plan = plan
         self.due = 0
         """Requests that have been due so far."""
@@ -69,25 +69,25 @@ class Engine:
         """Those of them that were not dropped as too late; some may wait for a connection."""
         self._limits = limits or Limits()
         context = tls or ssl.create_default_context()
-        self._pools: dict[Origin, Pool] = {
-            target.origin: Pool(
+        self._pools: dict[Origin, ConnectionPool] = {
+            target.origin: ConnectionPool(
                 target.origin,
                 self._limits.connections,
                 self._limits.queue,
                 self._limits.timeout,
-                self.tally,
+                self.results,
                 context,
             )
             for target in targets
         }
         self._choose = choose
-        self._steps = plan.due()
+        self._steps = plan.due_times()
         self._next = math.inf
         self._began = 0.0
         self._ended: float | None = None
         self._cpu = 0.0
         self._cpu_at_end: float | None = None
-        self._alarm: Alarm | None = None
+        self._timer: Timer | None = None
         self._stopping = asyncio.Event()
         self._sweeper: asyncio.Task[None] | None = None
 
@@ -103,27 +103,27 @@ class Engine:
         # What exists now stays: a collection would look at all of it, and requests would wait meanwhile.
         gc.collect()
         gc.freeze()
-        self._alarm = alarm(asyncio.get_running_loop(), self._wake)
+        self._timer = create_timer(asyncio.get_running_loop(), self._send_due)
         self._cpu = _cpu_seconds()
         self._began = time.monotonic()
         for pool in self._pools.values():
             pool.began = self._began
         self._sweeper = asyncio.create_task(self._sweep(), name="load sweeper")
-        self._follow()
+        self._schedule_next()
 
-    async def finished(self) -> None:
+    async def wait_finished(self) -> None:
         """Returns when everything that was planned has been sent, or `stop` was called."""
         await self._stopping.wait()
 
-    async def stop(self, patient: bool = True) -> Tally:
+    async def stop(self, patient: bool = True) -> LoadResults:
         """Sends no more, waits for what is under way unless told not to, and hangs up."""
         self._stop_sending()
         deadline = time.monotonic() + (self._limits.timeout if patient else 0.0)
-        while any(pool.under_way for pool in self._pools.values()) and time.monotonic() < deadline:
+        while any(pool.in_flight for pool in self._pools.values()) and time.monotonic() < deadline:
             await asyncio.sleep(_POLL_SECONDS)
         await self._close()
         gc.unfreeze()
-        return self.tally
+        return self.results
 
     @property
     def began(self) -> float:
@@ -146,7 +146,7 @@ class Engine:
         """How many were opened, those included that replaced others."""
         return sum(pool.opened for pool in self._pools.values())
 
-    def _wake(self) -> None:
+    def _send_due(self) -> None:
         """Sends what is due. Answers are read before more than `CATCH_UP` are sent: the alarm rings again at once."""
         began, limit = self._began, self._limits.timeout
         for _ in range(CATCH_UP):
@@ -157,29 +157,29 @@ class Engine:
             self._next = began + next(self._steps, math.inf)
             self.due += 1
             if now - due > limit:
-                self.tally.failed(NOT_SENT_LATE, due - began)
+                self.results.record_failure(NOT_SENT_LATE, due - began)
                 continue
             self.sent += 1
             target = self._choose()
             self._pools[target.origin].send(target.request, due, now)
-        self._arm()
+        self._set_timer()
 
-    def _follow(self) -> None:
+    def _schedule_next(self) -> None:
         self._next = self._began + next(self._steps, math.inf)
-        self._arm()
+        self._set_timer()
 
-    def _arm(self) -> None:
-        if self._alarm is None:
+    def _set_timer(self) -> None:
+        if self._timer is None:
             return
         if math.isinf(self._next):
             self._stop_sending()
         else:
-            self._alarm.set(min(self._next, time.monotonic() + _LONGEST_PAUSE_SECONDS))
+            self._timer.set(min(self._next, time.monotonic() + _LONGEST_PAUSE_SECONDS))
 
     def _stop_sending(self) -> None:
-        if self._alarm is not None:
-            self._alarm.close()
-            self._alarm = None
+        if self._timer is not None:
+            self._timer.close()
+            self._timer = None
         if self._ended is None and self._began:
             self._ended = time.monotonic()
             self._cpu_at_end = _cpu_seconds()
@@ -201,10 +201,10 @@ class Engine:
         await asyncio.sleep(0)
 
 
-def steady(url: str, rate: float, seconds: float = math.inf, limits: Limits | None = None) -> Engine:
+def steady(url: str, rate: float, seconds: float = math.inf, limits: Limits | None = None) -> OpenLoopEngine:
     """GETs of one URL at a constant rate."""
-    only = target(url)
-    return Engine(constant(rate, seconds), (only,), lambda: only, limits=limits)
+    only = make_target(url)
+    return OpenLoopEngine(constant_plan(rate, seconds), (only,), lambda: only, limits=limits)
 
 
 def _cpu_seconds() -> float:

@@ -13,7 +13,7 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-HIGHEST_RATE = 1_000_000.0
+MAX_RATE = 1_000_000.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +29,13 @@ class Segment:
         """The expected number of requests."""
         return self.first * self.seconds if self.first == self.last else (self.first + self.last) / 2 * self.seconds
 
-    def until(self, seconds: float) -> float:
+    def arrivals_until(self, seconds: float) -> float:
         """The expected number of requests in the first `seconds` of it."""
         if self.first == self.last:
             return self.first * seconds
         return self.first * seconds + (self.last - self.first) / (2 * self.seconds) * seconds * seconds
 
-    def when(self, arrivals: float) -> float:
+    def time_of_arrival(self, arrivals: float) -> float:
         """The seconds after which so many requests are expected: the inverse of `until`."""
         if self.first == self.last:
             return arrivals / self.first
@@ -46,7 +46,7 @@ class Segment:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class LoadPlan:
     """What shall be sent when; `poisson` arrivals are drawn from `seed`."""
 
     segments: Sequence[Segment]
@@ -57,7 +57,7 @@ class Plan:
     def seconds(self) -> float:
         return sum(segment.seconds for segment in self.segments)
 
-    def due(self) -> Iterator[float]:
+    def due_times(self) -> Iterator[float]:
         """The seconds after the start at which each request is due, in order."""
         steps = self._steps()
         arrived = next(steps, math.inf)
@@ -65,17 +65,17 @@ class Plan:
         for segment in self.segments:
             whole = segment.arrivals
             while arrived - before < whole:
-                yield began + segment.when(arrived - before)
+                yield began + segment.time_of_arrival(arrived - before)
                 arrived = next(steps, math.inf)
             before += whole
             began += segment.seconds
 
-    def expected(self, begin: float, end: float) -> float:
+    def expected_arrivals(self, begin: float, end: float) -> float:
         """How many requests are due between two times, on average where arrivals are drawn."""
         total, began = 0.0, 0.0
         for segment in self.segments:
             low, high = (min(max(0.0, t - began), segment.seconds) for t in (begin, end))
-            total += segment.until(high) - segment.until(low)
+            total += segment.arrivals_until(high) - segment.arrivals_until(low)
             began += segment.seconds
         return total
 
@@ -86,12 +86,12 @@ class Plan:
         return itertools.accumulate(draw(1.0) for _ in itertools.repeat(None))
 
 
-def constant(rate: float, seconds: float = math.inf, poisson: bool = False, seed: int = 0) -> Plan:
+def constant_plan(rate: float, seconds: float = math.inf, poisson: bool = False, seed: int = 0) -> LoadPlan:
     """The same rate all the time."""
-    return Plan((Segment(seconds, rate, rate),), poisson, seed)
+    return LoadPlan((Segment(seconds, rate, rate),), poisson, seed)
 
 
-def segments(text: str, seconds: float) -> tuple[Segment, ...]:
+def parse_segments(text: str, seconds: float) -> tuple[Segment, ...]:
     """`500`, a ramp `100..1000`, or steps `100,200,100..400` of equal length; raises ValueError."""
     parts = text.split(",")
     length = seconds / len(parts)
@@ -116,9 +116,9 @@ def _rate(text: str, whole: str) -> float:
         rate = float(text)
     except ValueError:
         rate = math.nan
-    if not 0 <= rate <= HIGHEST_RATE:
+    if not 0 <= rate <= MAX_RATE:
         raise ValueError(
-            f"{whole!r} is no rate: write requests a second from 0 to {HIGHEST_RATE:,.0f}, as in 500, 100..1000 or"
+            f"{whole!r} is no rate: write requests a second from 0 to {MAX_RATE:,.0f}, as in 500, 100..1000 or"
             " 100,200,400"
         )
     return rate

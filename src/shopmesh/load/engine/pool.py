@@ -8,22 +8,28 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING
 
-from shopmesh.load.engine.connection import Connection
+from shopmesh.load.engine.connection import LoadConnection
 from shopmesh.load.engine.results import NO_ANSWER, NOT_SENT_BUSY
 from shopmesh.load.engine.targets import Origin
 
 if TYPE_CHECKING:
-    from shopmesh.load.engine.results import Tally
+    from shopmesh.load.engine.results import LoadResults
 
-OPENING_AT_ONCE = 16
+MAX_CONCURRENT_CONNECTS = 16
 """A pool that is opened all at once is a storm, most of all to a server that has just had to close it."""
 
 
-class Pool:
+class ConnectionPool:
     """At most `size` connections; `began` is when the load began, by `time.monotonic()`."""
 
     def __init__(
-        self, origin: Origin, size: int, queue: int, timeout: float, tally: Tally, context: ssl.SSLContext | None
+        self,
+        origin: Origin,
+        size: int,
+        queue: int,
+        timeout: float,
+        results: LoadResults,
+        context: ssl.SSLContext | None,
     ) -> None:
         self.began = 0.0
         self.opened = 0
@@ -31,22 +37,22 @@ class Pool:
         self._size = size
         self._queue = queue
         self._timeout = timeout
-        self._tally = tally
+        self._results = results
         self._context = context
-        self._wanted = tally.attribution.wanted
-        self._with_body = tally.attribution.pattern is not None
-        self._idle: deque[Connection] = deque()
-        self._open: set[Connection] = set()
+        self._wanted = results.attribution.header_names
+        self._with_body = results.attribution.pattern is not None
+        self._idle: deque[LoadConnection] = deque()
+        self._open: set[LoadConnection] = set()
         self._waiting: deque[tuple[bytes, float]] = deque()
         self._opening: set[asyncio.Task[None]] = set()
-        self._refused = False
+        self._connect_failed = False
         self._closed = False
 
     async def start(self) -> None:
         """Opens all connections. Raises OSError or TimeoutError when the first cannot be had."""
         await self._connect()
         while len(self._open) < self._size:
-            many = min(OPENING_AT_ONCE, self._size - len(self._open))
+            many = min(MAX_CONCURRENT_CONNECTS, self._size - len(self._open))
             before = len(self._open)
             await asyncio.gather(*(self._reconnect() for _ in range(many)))
             if len(self._open) <= before:
@@ -55,25 +61,25 @@ class Pool:
     def send(self, request: bytes, due: float, now: float) -> None:
         """Sends it, or lets it wait, or drops it; one that has waited for too long already, too."""
         if self._idle:
-            self._leave(self._idle.popleft(), request, due, now, queued=False)
+            self._send_on(self._idle.popleft(), request, due, now, queued=False)
         elif len(self._waiting) < self._queue:
-            self._tally.queued += 1
+            self._results.queued += 1
             self._waiting.append((request, due))
         else:
-            self._tally.failed(NOT_SENT_BUSY, due - self.began)
+            self._results.record_failure(NOT_SENT_BUSY, due - self.began)
 
     def sweep(self, now: float) -> None:
         """Gives up what has waited for too long, and brings the pool back to its size."""
         while self._waiting and now - self._waiting[0][1] > self._timeout:
-            self._tally.failed(NO_ANSWER, self._waiting.popleft()[1] - self.began)
+            self._results.record_failure(NO_ANSWER, self._waiting.popleft()[1] - self.began)
         for connection in [*self._open]:
             if connection.due is not None and now - connection.due > self._timeout:
-                connection.give_up(NO_ANSWER)
-        self._refused = False
+                connection.fail(NO_ANSWER)
+        self._connect_failed = False
         self._refill()
 
     @property
-    def under_way(self) -> bool:
+    def in_flight(self) -> bool:
         return bool(self._waiting) or len(self._idle) < len(self._open)
 
     def close(self) -> None:
@@ -82,43 +88,43 @@ class Pool:
         for task in self._opening:
             task.cancel()
         for connection in [*self._open]:
-            connection.give_up(NO_ANSWER)
+            connection.fail(NO_ANSWER)
         while self._waiting:
-            self._tally.failed(NO_ANSWER, self._waiting.popleft()[1] - self.began)
+            self._results.record_failure(NO_ANSWER, self._waiting.popleft()[1] - self.began)
 
-    def free(self, connection: Connection) -> None:
+    def release(self, connection: LoadConnection) -> None:
         """That connection can carry the next request."""
         if self._waiting:
             request, due = self._waiting.popleft()
-            self._leave(connection, request, due, time.monotonic(), queued=True)
+            self._send_on(connection, request, due, time.monotonic(), queued=True)
         else:
             self._idle.append(connection)
 
-    def answered(
+    def on_response(
         self, status: int, values: tuple[bytes | None, ...], body: bytes, due: float, sent: float, now: float
     ) -> None:
-        self._tally.answered(status, values, body, sent - self.began, now - due, now - sent)
+        self._results.record_response(status, values, body, sent - self.began, now - due, now - sent)
 
-    def lost(self, connection: Connection, reason: str | None) -> None:
+    def on_connection_lost(self, connection: LoadConnection, reason: str | None) -> None:
         """A connection is gone, and with it the request it carried, if there is a reason."""
         if reason is not None:
-            self._tally.failed(reason, connection.sent - self.began)
+            self._results.record_failure(reason, connection.sent - self.began)
         if connection in self._open:
             self._open.discard(connection)
             if connection in self._idle:
                 self._idle.remove(connection)
             self._refill()
 
-    def _leave(self, connection: Connection, request: bytes, due: float, now: float, queued: bool) -> None:
-        self._tally.left(now - due, queued)
+    def _send_on(self, connection: LoadConnection, request: bytes, due: float, now: float, queued: bool) -> None:
+        self._results.record_sent(now - due, queued)
         connection.send(request, due, now)
 
     def _refill(self) -> None:
         """Opens what is missing; after a refusal only with the next sweep."""
         missing = self._size - len(self._open) - len(self._opening)
-        if self._closed or self._refused or missing <= 0:
+        if self._closed or self._connect_failed or missing <= 0:
             return
-        for _ in range(min(missing, OPENING_AT_ONCE - len(self._opening))):
+        for _ in range(min(missing, MAX_CONCURRENT_CONNECTS - len(self._opening))):
             task = asyncio.create_task(self._reconnect())
             self._opening.add(task)
             task.add_done_callback(self._reopened)
@@ -132,13 +138,13 @@ class Pool:
             await self._connect()
         except OSError:
             # Requests that are due meanwhile wait in the queue; they fail there, once, not here.
-            self._refused = True
+            self._connect_failed = True
 
     async def _connect(self) -> None:
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(self._timeout):
             transport, connection = await loop.create_connection(
-                lambda: Connection(self, self._wanted, self._with_body),
+                lambda: LoadConnection(self, self._wanted, self._with_body),
                 self._origin.host,
                 self._origin.port,
                 ssl=self._context if self._origin.tls else None,
@@ -147,4 +153,4 @@ class Pool:
         if transport.is_closing():
             return
         self._open.add(connection)
-        self.free(connection)
+        self.release(connection)

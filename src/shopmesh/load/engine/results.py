@@ -10,23 +10,23 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from shopmesh.load.engine.latency import Latencies
-from shopmesh.load.judgement.attribution import Attribution, printable
+from shopmesh.load.engine.latency import LatencyHistogram
+from shopmesh.load.judgement.attribution import Attribution, decode_printable
 
-MOST_CELLS = 128
-MOST_BINS = 1_200
+MAX_OUTCOMES = 128
+MAX_BINS = 1_200
 FIRST_BIN_SECONDS = 0.1
 LATE_SECONDS = 0.001
 """A request that leaves later than this after it was due was late."""
 
 VERY_LATE_SECONDS = 0.010
-_MOST_REMEMBERED = 4_096
+_MAX_REMEMBERED = 4_096
 
 NOT_SENT_BUSY = "not sent: all connections busy"
 NOT_SENT_LATE = "not sent: the client was behind"
 NO_ANSWER = "no answer in time"
 CLOSED = "connection closed without an answer"
-NO_HTTP = "answered no HTTP"
+NOT_HTTP = "answered no HTTP"
 NO_CONNECTION = "no connection"
 _OTHERS = "of a kind that there were too many of"
 
@@ -55,17 +55,17 @@ class Outcome:
 
 
 @dataclass(slots=True)
-class Cell:
+class OutcomeStats:
     """All requests with one outcome; latencies, from the time they were due, are kept of the good ones."""
 
     index: int
     outcome: Outcome
     count: int = 0
-    latencies: Latencies | None = None
+    latencies: LatencyHistogram | None = None
 
 
 @dataclass
-class Bins:
+class TimeBins:
     """Counts by cell over time: `counts[i][cell]` is of the time from i to i + 1 times `seconds`.
 
     `longest[i]` is the longest that an answer to one of these requests took after it had left, in seconds.
@@ -77,7 +77,7 @@ class Bins:
 
     def add(self, cell: int, at: float, took: float = 0.0, count: int = 1) -> None:
         place = max(0, int(at / self.seconds))
-        while place >= MOST_BINS:
+        while place >= MAX_BINS:
             self._halve()
             place = int(at / self.seconds)
         counts = self.counts
@@ -96,24 +96,24 @@ class Bins:
         self.seconds *= 2
 
 
-class Tally:
+class LoadResults:
     """Counts outcomes. Times are seconds since the load began; requests are placed in time by when they left."""
 
     def __init__(self, attribution: Attribution | None = None) -> None:
         self.attribution = attribution or Attribution()
-        self.cells: list[Cell] = []
-        self.bins = Bins()
-        self.lateness = Latencies()
+        self.outcomes: list[OutcomeStats] = []
+        self.bins = TimeBins()
+        self.lateness = LatencyHistogram()
         """How long after it was due each request left."""
         self.late = 0
         self.very_late = 0
         """Left so late although a connection was free."""
         self.queued = 0
         """Had to wait for a connection."""
-        self._by_outcome: dict[Outcome, Cell] = {}
-        self._by_answer: dict[tuple[object, ...], Cell] = {}
+        self._by_outcome: dict[Outcome, OutcomeStats] = {}
+        self._by_answer: dict[tuple[object, ...], OutcomeStats] = {}
 
-    def left(self, seconds: float, queued: bool) -> None:
+    def record_sent(self, seconds: float, queued: bool) -> None:
         """A request left so long after it was due; `queued` says that it had waited for a connection."""
         self.lateness.record(seconds)
         if seconds > LATE_SECONDS:
@@ -121,50 +121,50 @@ class Tally:
             if seconds > VERY_LATE_SECONDS and not queued:
                 self.very_late += 1
 
-    def answered(
+    def record_response(
         self, status: int, values: tuple[bytes | None, ...], body: bytes, at: float, latency: float, took: float
     ) -> None:
         """An answer came; `values` are those of `Attribution.wanted`, `at` is when its request left.
 
         `latency` counts from when it was due, `took` from when it left.
         """
-        found = self.attribution.found(body) if body else ()
+        found = self.attribution.find_in_body(body) if body else ()
         key = (status, values, found)
         cell = self._by_answer.get(key)
         if cell is None:
-            flags = printable(values[0] or b"")[:32]
-            cell = self.cell(Outcome(status, "", flags, self.attribution.versions((*values[1:], *found))))
-            if len(self._by_answer) < _MOST_REMEMBERED:
+            flags = decode_printable(values[0] or b"")[:32]
+            cell = self.stats_of(Outcome(status, "", flags, self.attribution.versions((*values[1:], *found))))
+            if len(self._by_answer) < _MAX_REMEMBERED:
                 self._by_answer[key] = cell
         cell.count += 1
         if cell.latencies is not None:
             cell.latencies.record(latency)
         self.bins.add(cell.index, at, took)
 
-    def failed(self, reason: str, at: float) -> None:
+    def record_failure(self, reason: str, at: float) -> None:
         """A request that left then, or was due then, got no answer."""
-        cell = self.cell(Outcome(None, reason))
+        cell = self.stats_of(Outcome(None, reason))
         cell.count += 1
         self.bins.add(cell.index, at)
 
-    def cell(self, outcome: Outcome) -> Cell:
+    def stats_of(self, outcome: Outcome) -> OutcomeStats:
         """The cell of an outcome; when there are too many kinds, one of those that stand for all others."""
         found = self._by_outcome.get(outcome)
-        if found is None and len(self.cells) >= MOST_CELLS:
+        if found is None and len(self.outcomes) >= MAX_OUTCOMES:
             status = outcome.status and (200 if outcome.good else 500)
             outcome = Outcome(status, outcome.failure and _OTHERS, outcome.flags and _OTHERS)
             found = self._by_outcome.get(outcome)
         if found is None:
-            found = Cell(len(self.cells), outcome, latencies=Latencies() if outcome.good else None)
-            self.cells.append(found)
+            found = OutcomeStats(len(self.outcomes), outcome, latencies=LatencyHistogram() if outcome.good else None)
+            self.outcomes.append(found)
             self._by_outcome[outcome] = found
         return found
 
-    def add(self, other: Tally, shift: float = 0.0) -> None:
+    def merge(self, other: LoadResults, shift: float = 0.0) -> None:
         """Counts what another one counted, whose load began `shift` seconds after this one's."""
         places = {}
-        for theirs in other.cells:
-            mine = self.cell(theirs.outcome)
+        for theirs in other.outcomes:
+            mine = self.stats_of(theirs.outcome)
             places[theirs.index] = mine.index
             mine.count += theirs.count
             if mine.latencies is not None and theirs.latencies is not None:
@@ -181,17 +181,17 @@ class Tally:
     @property
     def ended(self) -> int:
         """The requests whose end is known."""
-        return sum(cell.count for cell in self.cells)
+        return sum(cell.count for cell in self.outcomes)
 
     @property
     def good(self) -> int:
-        return sum(cell.count for cell in [*self.cells] if cell.outcome.good)
+        return sum(cell.count for cell in [*self.outcomes] if cell.outcome.good)
 
     @property
     def failures(self) -> dict[str, int]:
         """What went wrong, and how often, the most frequent first."""
         found: Counter[str] = Counter()
-        for cell in [*self.cells]:
+        for cell in [*self.outcomes]:
             if not cell.outcome.good and cell.count:
                 found[str(cell.outcome)] += cell.count
         return dict(found.most_common())
@@ -202,12 +202,12 @@ class Tally:
 
     def quantiles(self, shares: Sequence[float]) -> list[float | None]:
         """Latencies of all good answers, in seconds."""
-        return merged(self.cells).quantiles(shares)
+        return merge_latencies(self.outcomes).quantiles(shares)
 
 
-def merged(cells: Iterable[Cell]) -> Latencies:
+def merge_latencies(cells: Iterable[OutcomeStats]) -> LatencyHistogram:
     """The latencies of several cells together."""
-    total = Latencies()
+    total = LatencyHistogram()
     for cell in [*cells]:
         if cell.latencies is not None:
             total.add(cell.latencies)

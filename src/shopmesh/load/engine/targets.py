@@ -29,7 +29,7 @@ class Origin(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class LoadTarget:
     """One request of HTTP/1.1, as bytes."""
 
     url: str
@@ -37,7 +37,9 @@ class Target:
     request: bytes
 
 
-def target(url: str, method: str = "GET", headers: Sequence[tuple[str, str]] = (), body: bytes = b"") -> Target:
+def make_target(
+    url: str, method: str = "GET", headers: Sequence[tuple[str, str]] = (), body: bytes = b""
+) -> LoadTarget:
     """The request for a URL of http or https; raises ValueError for one that cannot be sent."""
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -61,10 +63,10 @@ def target(url: str, method: str = "GET", headers: Sequence[tuple[str, str]] = (
         lines.append(f"{name}: {value}")
     if (body or method in ("POST", "PUT", "PATCH")) and "content-length" not in given:
         lines.append(f"content-length: {len(body)}")
-    return Target(url, origin, "\r\n".join([*lines, "", ""]).encode() + body)
+    return LoadTarget(url, origin, "\r\n".join([*lines, "", ""]).encode() + body)
 
 
-def chooser(targets: Sequence[Target], weights: Sequence[float], seed: int) -> Callable[[], Target]:
+def target_chooser(targets: Sequence[LoadTarget], weights: Sequence[float], seed: int) -> Callable[[], LoadTarget]:
     """Draws a target by its weight, the same ones for the same seed; raises ValueError for impossible weights."""
     if len(targets) == 1:
         only = targets[0]

@@ -18,7 +18,7 @@ _PR_SET_TIMERSLACK = 29
 _EARLIEST = 1e-9
 
 
-class Alarm(Protocol):
+class Timer(Protocol):
     """Calls back once at a time of `time.monotonic()`; setting it anew forgets the time before."""
 
     def set(self, at: float) -> None: ...
@@ -26,12 +26,12 @@ class Alarm(Protocol):
     def close(self) -> None: ...
 
 
-def alarm(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> Alarm:
+def create_timer(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> Timer:
     """The finest one that this system has."""
     if sys.platform == "linux":
         with contextlib.suppress(OSError, AttributeError):
             return _TimerFd(loop, call)
-    return _LoopAlarm(loop, call)
+    return _LoopTimer(loop, call)
 
 
 class _Timespec(ctypes.Structure):
@@ -77,7 +77,7 @@ class _TimerFd:
         os.close(self._file)
 
 
-class _LoopAlarm:
+class _LoopTimer:
     """The loop's own timer, for systems without timerfd (macOS): up to a millisecond late, which is reported."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:

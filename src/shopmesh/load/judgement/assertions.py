@@ -6,13 +6,13 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from shopmesh.load.engine.results import merged
+from shopmesh.load.engine.results import merge_latencies
 from shopmesh.load.judgement.significance import SIGNIFICANCE
-from shopmesh.load.report.report import Report, Split
+from shopmesh.load.report.report import LoadReport, SplitResult
 
 
 @dataclass(frozen=True, slots=True)
-class Promises:
+class Assertions:
     """What shall be held: every share that was set; a share of failures at most; p99 at most, in seconds."""
 
     split: bool = False
@@ -23,60 +23,60 @@ class Promises:
         return self.split or self.errors is not None or self.p99 is not None
 
 
-def complaints(report: Report, promises: Promises) -> list[str]:
+def failed_assertions(report: LoadReport, assertions: Assertions) -> list[str]:
     """Every promise that was not kept, one line each; none means that the load passed."""
     found: list[str] = []
-    if promises and not report.record.due:
+    if assertions and not report.record.due:
         found.append("no request was due, so nothing is shown")
         return found
-    if promises.errors is not None and report.bad > promises.errors * report.record.due:
+    if assertions.errors is not None and report.bad > assertions.errors * report.record.due:
         share = 100 * report.bad / report.record.due
         found.append(
             f"{report.bad:,} of {report.record.due:,} requests failed ({share:.2g} %), "
-            f"more than {100 * promises.errors:g} %"
+            f"more than {100 * assertions.errors:g} %"
         )
-    if promises.p99 is not None:
-        found.extend(_slow(report, promises.p99))
-    if promises.split:
-        found.extend(_wrong(report))
+    if assertions.p99 is not None:
+        found.extend(_latency_failures(report, assertions.p99))
+    if assertions.split:
+        found.extend(_split_failures(report))
     return found
 
 
-def _slow(report: Report, limit: float) -> Iterator[str]:
+def _latency_failures(report: LoadReport, limit: float) -> Iterator[str]:
     """Of all that were due, not of those that were answered: otherwise a drop would make the rest look fast."""
     due = report.record.due
     rank = math.ceil(0.99 * due)
     if report.good < rank:
         yield f"only {report.good:,} of {due:,} requests were answered well: p99 of all is not within {_ms(limit)}"
         return
-    [seen] = merged(report.record.tally.cells).quantiles((rank / report.good,))
+    [seen] = merge_latencies(report.record.results.outcomes).quantiles((rank / report.good,))
     if seen is not None and seen > limit:
         yield f"p99 of all requests is {_ms(seen)}, more than {_ms(limit)}"
 
 
-def _wrong(report: Report) -> Iterator[str]:
+def _split_failures(report: LoadReport) -> Iterator[str]:
     if not report.splits:
         yield "no share can be judged: no weights of a service that answered are known (see the notes, or --expect)"
     for split in report.splits:
-        if split.chance is not None and split.chance < SIGNIFICANCE:
-            yield f"{described(split)} (by chance that happens with p = {split.chance:.1g})"
-        elif split.total < split.needed:
+        if split.p_value is not None and split.p_value < SIGNIFICANCE:
+            yield f"{describe(split)} (by chance that happens with p = {split.p_value:.1g})"
+        elif split.total < split.required_requests:
             yield (
-                f"{split.total:,} requests of {split.service} {when(split)} are too few to judge its shares:"
-                f" {split.needed:,} are needed"
+                f"{split.total:,} requests of {split.service} {describe_period(split)} are too few to judge its shares:"
+                f" {split.required_requests:,} are needed"
             )
 
 
-def described(split: Split) -> str:
+def describe(split: SplitResult) -> str:
     """`product/2.0 got 31.0 % of 6,000 requests instead of 25 %`, of the version that is furthest off."""
     worst = max(split.shares, key=lambda share: abs((share.seen or 0.0) - share.target) / (share.target or 1e-9))
     return (
         f"{worst.version} got {100 * (worst.seen or 0.0):.1f} % of {worst.total:,} requests"
-        f" instead of {100 * worst.target:.3g} %, {when(split)}"
+        f" instead of {100 * worst.target:.3g} %, {describe_period(split)}"
     )
 
 
-def when(split: Split) -> str:
+def describe_period(split: SplitResult) -> str:
     return f"from {split.phase.begin:.1f} s to {split.phase.end:.1f} s"
 
 

@@ -22,14 +22,14 @@ https://www.envoyproxy.io/docs/envoy/latest/configuration/observability/access_l
 BODY_PATTERN = r'"Service"\s*:\s*"([^"]+)"\s*,\s*"Version"\s*:\s*"?([\w.+-]+)'
 """The lines of the webinar's services."""
 
-UNNAMED = "app"
+DEFAULT_SERVICE = "app"
 """The service of a version that comes without one, as in `x-version: 2.0`."""
 
-MOST_BODY = 64 * 1024
+MAX_BODY = 64 * 1024
 """Bytes of a body that are searched."""
 
-_MOST_VERSIONS = 16
-_MOST_CHARACTERS = 64
+_MAX_VERSIONS = 16
+_MAX_CHARACTERS = 64
 
 
 @dataclass(frozen=True)
@@ -40,25 +40,25 @@ class Attribution:
     pattern: re.Pattern[bytes] | None = None
 
     @property
-    def wanted(self) -> tuple[bytes, ...]:
+    def header_names(self) -> tuple[bytes, ...]:
         """The names of the headers that are read, the one of Envoy's response flags first."""
         return (FLAGS_HEADER.encode(), *(name.lower().encode() for name in self.headers))
 
-    def found(self, body: bytes) -> tuple[bytes, ...]:
+    def find_in_body(self, body: bytes) -> tuple[bytes, ...]:
         """What the pattern finds in a body, as `service/version`."""
         if self.pattern is None:
             return ()
-        groups = (match.groups() for match in self.pattern.finditer(body[:MOST_BODY]))
-        return tuple(b"/".join(part or b"" for part in found) for found, _ in zip(groups, range(_MOST_VERSIONS)))  # noqa: B905
+        groups = (match.groups() for match in self.pattern.finditer(body[:MAX_BODY]))
+        return tuple(b"/".join(part or b"" for part in found) for found, _ in zip(groups, range(_MAX_VERSIONS)))  # noqa: B905
 
     def versions(self, values: Iterable[bytes | None]) -> tuple[str, ...]:
         """The versions in the values of headers, or in what was found in a body: sorted, each once."""
-        texts = (part.strip() for value in values if value for part in printable(value).split(","))
+        texts = (part.strip() for value in values if value for part in decode_printable(value).split(","))
         labels = {_label(text) for text in texts if text}
-        return tuple(sorted(labels)[:_MOST_VERSIONS])
+        return tuple(sorted(labels)[:_MAX_VERSIONS])
 
 
-def pattern(text: str) -> re.Pattern[bytes]:
+def compile_pattern(text: str) -> re.Pattern[bytes]:
     """A regular expression for bodies; raises ValueError unless it has one group or two."""
     try:
         compiled = re.compile(text.encode())
@@ -69,7 +69,7 @@ def pattern(text: str) -> re.Pattern[bytes]:
     return compiled
 
 
-def printable(value: bytes) -> str:
+def decode_printable(value: bytes) -> str:
     """A server's bytes as text that a terminal can be shown."""
     return "".join(character if character.isprintable() else "?" for character in value.decode("latin-1"))
 
@@ -79,5 +79,5 @@ def service_of(version: str) -> str:
 
 
 def _label(text: str) -> str:
-    service, slash, version = text[:_MOST_CHARACTERS].rpartition("/")
-    return f"{service.lower()}/{version}" if slash and service else f"{UNNAMED}/{version}"
+    service, slash, version = text[:_MAX_CHARACTERS].rpartition("/")
+    return f"{service.lower()}/{version}" if slash and service else f"{DEFAULT_SERVICE}/{version}"

@@ -9,19 +9,19 @@ from shopmesh.statistics import binomial_test, chi_square_test, sample_size
 
 SIGNIFICANCE = 1e-5
 """A share is refused when chance alone would bring one as far off less often than this."""
-ERROR = 0.05
+DETECTABLE_ERROR = 0.05
 """An error of a share that must not go unseen …"""
 POWER = 0.999
 """… more often than once in a thousand runs."""
 
 
 @lru_cache
-def needed(share: float) -> int:
+def required_requests(share: float) -> int:
     """Requests that show an error of five points in `share`, in 999 of 1,000 runs, at p < 1e-5."""
-    return sample_size(share, ERROR, SIGNIFICANCE, POWER) if 0 < share < 1 else 0
+    return sample_size(share, DETECTABLE_ERROR, SIGNIFICANCE, POWER) if 0 < share < 1 else 0
 
 
-def chance(counts: Mapping[str, int], shares: Mapping[str, float]) -> float:
+def p_value(counts: Mapping[str, int], shares: Mapping[str, float]) -> float:
     """How likely counts as far off as these are if the shares are true: exact for two versions, else Pearson's χ².
 
     A version that is in `counts` alone should have got nothing.
@@ -34,7 +34,7 @@ def chance(counts: Mapping[str, int], shares: Mapping[str, float]) -> float:
     return chi_square_test([counts.get(name, 0) for name in names], [shares.get(name, 0.0) for name in names])
 
 
-def nothing_of(trials: int) -> str:
+def rule_of_three(trials: int) -> str:
     """What no failure among so many trials proves: the rule of three (https://doi.org/10.1001/jama.249.13.1743)."""
     if not trials:
         return "0 of 0"

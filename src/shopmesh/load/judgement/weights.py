@@ -19,7 +19,7 @@ Shares = Mapping[str, Mapping[str, float]]
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
+class WeightSetting:
     """Weights that were set; times are seconds since the load began, negative for before.
 
     `settled` is when the last Envoy that it concerns had confirmed it, None when that was not seen.
@@ -37,7 +37,7 @@ class Setting:
 
 
 @dataclass(frozen=True, slots=True)
-class Phase:
+class SettledPhase:
     """Requests that left from `begin` to `end`, seconds since the load began, met these weights and no others.
 
     Only if they were answered until `closed`: one that was under way when the next change came may have met either.
@@ -46,11 +46,11 @@ class Phase:
     begin: float
     end: float
     closed: float
-    setting: Setting
+    setting: WeightSetting
 
 
 @dataclass(frozen=True, slots=True)
-class Route:
+class RouteWeights:
     """One route of a service as the control plane tells it: the weight of each virtual node."""
 
     service: str
@@ -58,14 +58,14 @@ class Route:
 
 
 @dataclass
-class Understood:
+class RoutedShares:
     """The shares that routes mean, and what could not be understood of them."""
 
     shares: dict[str, dict[str, float]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
 
-def phases(settings: Sequence[Setting], seconds: float) -> list[Phase]:
+def phases(settings: Sequence[WeightSetting], seconds: float) -> list[SettledPhase]:
     """The spans of a load of so many seconds whose weights are certain."""
     found = []
     for place, setting in enumerate(settings):
@@ -74,13 +74,13 @@ def phases(settings: Sequence[Setting], seconds: float) -> list[Phase]:
         # What was set before the load began is the first thing that it meets.
         begin, end = (0.0 if begin <= 0 else begin), min(closed - SETTLE_SECONDS, seconds)
         if begin < end:
-            found.append(Phase(begin, end, closed, setting))
+            found.append(SettledPhase(begin, end, closed, setting))
     return found
 
 
-def understood(routes: Iterable[Route], versions: Mapping[str, str]) -> Understood:
+def shares_by_version(routes: Iterable[RouteWeights], versions: Mapping[str, str]) -> RoutedShares:
     """Shares by version, where `versions` tells which virtual node is which version."""
-    result = Understood()
+    result = RoutedShares()
     for route in routes:
         total = sum(route.weights.values())
         if unknown := sorted(node for node in route.weights if node not in versions):
@@ -103,7 +103,7 @@ def understood(routes: Iterable[Route], versions: Mapping[str, str]) -> Understo
     return result
 
 
-def given(expected: Sequence[tuple[str, float]]) -> dict[str, dict[str, float]]:
+def parse_shares(expected: Sequence[tuple[str, float]]) -> dict[str, dict[str, float]]:
     """Shares that a user names in per cent, `("product/2.0", 25)`; raises ValueError unless a service's are 100."""
     shares: dict[str, dict[str, float]] = {}
     for version, percent in expected:
@@ -117,7 +117,9 @@ def given(expected: Sequence[tuple[str, float]]) -> dict[str, dict[str, float]]:
     return shares
 
 
-def steps(settings: Sequence[Setting], version: str, seconds: float) -> Iterator[tuple[float, float, float | None]]:
+def target_steps(
+    settings: Sequence[WeightSetting], version: str, seconds: float
+) -> Iterator[tuple[float, float, float | None]]:
     """What a version was meant to get, as spans: (begin, end, share)."""
     service = service_of(version)
     for place, setting in enumerate(settings):

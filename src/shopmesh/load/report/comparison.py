@@ -6,14 +6,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from shopmesh.load.report.report import QUANTILES, Report
+from shopmesh.load.report.report import QUANTILES, LoadReport
 from shopmesh.statistics import binomial_test
 
 NAMES = ("p50", "p90", "p99", "p99.9", "max")
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ComparisonRow:
     """One figure of both; `change` is relative, 0.1 for a tenth more, None where that says nothing."""
 
     what: str
@@ -22,7 +22,7 @@ class Row:
     change: float | None
 
 
-def compared(before: Report, after: Report) -> list[Row]:
+def compare(before: LoadReport, after: LoadReport) -> list[ComparisonRow]:
     """The figures of both, the overall ones first, then those of each version."""
     rows = [
         _row("requests", before.record.due, after.record.due, "{:,.0f}"),
@@ -44,7 +44,7 @@ def compared(before: Report, after: Report) -> list[Row]:
     return rows
 
 
-def failures_differ(before: Report, after: Report) -> float | None:
+def failures_differ(before: LoadReport, after: LoadReport) -> float | None:
     """How likely failures so unevenly spread are if both loads fail alike; None without any failure.
 
     Given the sum of two counts of rare events, each falls to one with the share of its requests.
@@ -55,18 +55,18 @@ def failures_differ(before: Report, after: Report) -> float | None:
     return binomial_test(after.bad, total, after.record.due / requests)
 
 
-def _latencies(prefix: str, before: Sequence[float | None], after: Sequence[float | None]) -> list[Row]:
+def _latencies(prefix: str, before: Sequence[float | None], after: Sequence[float | None]) -> list[ComparisonRow]:
     pairs = zip(NAMES, before, after, strict=True)
     return [
         _row(f"{prefix}{name} ms", one and 1000 * one, other and 1000 * other, "{:,.2f}") for name, one, other in pairs
     ]
 
 
-def _row(what: str, before: float | None, after: float | None, form: str) -> Row:
+def _row(what: str, before: float | None, after: float | None, form: str) -> ComparisonRow:
     told = ["-" if value is None else form.format(value) for value in (before, after)]
     change = after / before - 1 if before and after is not None and math.isfinite(before) else None
-    return Row(what, told[0], told[1], change)
+    return ComparisonRow(what, told[0], told[1], change)
 
 
-def _failed(report: Report) -> float:
+def _failed(report: LoadReport) -> float:
     return 100 * report.bad / report.record.due if report.record.due else 0.0

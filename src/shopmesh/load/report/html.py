@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from shopmesh.load.judgement.assertions import Promises
-from shopmesh.load.judgement.significance import SIGNIFICANCE, nothing_of
+from shopmesh.load.judgement.assertions import Assertions
+from shopmesh.load.judgement.significance import SIGNIFICANCE, rule_of_three
 from shopmesh.load.report.escaping import escape
-from shopmesh.load.report.plots import Drawn, drawn
-from shopmesh.load.report.report import Report
-from shopmesh.load.report.text import between, headline, milliseconds, percent, probability, sending
+from shopmesh.load.report.plots import RenderedPlot, render
+from shopmesh.load.report.report import LoadReport
+from shopmesh.load.report.text import (
+    format_interval,
+    format_milliseconds,
+    format_percent,
+    format_probability,
+    headline,
+    schedule_summary,
+)
 
 _LATENCIES = ("p50", "p90", "p99", "p99.9", "max")
 
@@ -54,16 +61,16 @@ svg { display: block; width: 100%; height: auto; } svg text { fill: var(--soft);
 _COLOURS = "".join(f".s{place} {{ --c: var(--s{place}); }}\n" for place in range(8))
 
 
-def page(report: Report, promises: Promises, complaints: Sequence[str]) -> str:
+def render_html(report: LoadReport, assertions: Assertions, violations: Sequence[str]) -> str:
     """The whole page."""
     parts = [
         f"<header><h1>{escape(headline(report))}</h1>",
-        *_verdict(promises, complaints),
+        *_verdict(assertions, violations),
         *(f'<p class="warn">Warning: {escape(warning)}</p>' for warning in report.warnings),
         "</header>",
         _tiles(report),
         '<div class="plots">',
-        *(_plot(plot) for plot in drawn(report)),
+        *(_plot(plot) for plot in render(report)),
         "</div>",
         _section("Answered by", _versions(report)),
     ]
@@ -82,30 +89,30 @@ def page(report: Report, promises: Promises, complaints: Sequence[str]) -> str:
     )
 
 
-def _verdict(promises: Promises, complaints: Sequence[str]) -> Iterator[str]:
-    if complaints:
+def _verdict(assertions: Assertions, violations: Sequence[str]) -> Iterator[str]:
+    if violations:
         yield '<p><span class="verdict bad">Failed</span></p>'
-        yield from (f'<p class="bad">{escape(complaint)}</p>' for complaint in complaints)
-    elif promises:
+        yield from (f'<p class="bad">{escape(violation)}</p>' for violation in violations)
+    elif assertions:
         yield '<p><span class="verdict good">Passed</span></p>'
 
 
-def _tiles(report: Report) -> str:
+def _tiles(report: LoadReport) -> str:
     p50, _, p99, _, most = report.quantiles
-    kept = percent(report.sent / report.record.due, 2) if report.record.due else "-"
+    kept = format_percent(report.sent / report.record.due, 2) if report.record.due else "-"
     tiles = [
         ("planned", f"{report.planned_rate:,.1f}/s" if report.record.plan.segments else "-", ""),
         ("sent", f"{kept} %", "" if report.sent == report.record.due else "bad"),
         ("failed", f"{report.bad:,}", "bad" if report.bad else "good"),
-        ("p50", f"{milliseconds(p50)} ms", ""),
-        ("p99", f"{milliseconds(p99)} ms", ""),
-        ("longest", f"{milliseconds(most)} ms", ""),
+        ("p50", f"{format_milliseconds(p50)} ms", ""),
+        ("p99", f"{format_milliseconds(p99)} ms", ""),
+        ("longest", f"{format_milliseconds(most)} ms", ""),
     ]
     cells = (f'<div class="tile"><span class="soft">{n}</span><b class="{c}">{v}</b></div>' for n, v, c in tiles)
     return f'<div class="tiles">{"".join(cells)}</div>'
 
 
-def _plot(plot: Drawn) -> str:
+def _plot(plot: RenderedPlot) -> str:
     title, svg, legend = plot
     items = "".join(f'<li><i class="{style}"></i>{escape(label)}</li>' for style, label in legend)
     return f'<section><h2>{escape(title)}</h2>{svg}<ul class="legend">{items}</ul></section>'
@@ -126,28 +133,28 @@ def _table(columns: Sequence[str], rows: Iterable[Sequence[str]], marked: str = 
     return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{"".join(lines)}</tbody></table></div>'
 
 
-def _versions(report: Report) -> str:
+def _versions(report: LoadReport) -> str:
     rows = [
         [
             version.version,
             f"{version.count:,}",
-            percent(version.share),
-            between(version.interval) if version.count < version.total else "",
+            format_percent(version.share),
+            format_interval(version.interval) if version.count < version.total else "",
             f"{version.bad:,}",
-            *(milliseconds(value) for value in version.quantiles),
+            *(format_milliseconds(value) for value in version.quantiles),
         ]
         for version in report.versions
     ]
-    whole = [milliseconds(value) for value in report.quantiles]
+    whole = [format_milliseconds(value) for value in report.quantiles]
     rows.append(["all", f"{report.record.due:,}", "", "", f"{report.bad:,}", *whole])
     columns = ("version", "requests", "share %", "95 %", "failed", *(f"{name} ms" for name in _LATENCIES))
     return _table(columns, rows)
 
 
-def _splits(report: Report) -> str:
+def _splits(report: LoadReport) -> str:
     rows = []
     for split in report.splits:
-        wrong = split.chance is not None and split.chance < SIGNIFICANCE
+        wrong = split.p_value is not None and split.p_value < SIGNIFICANCE
         for share in split.shares:
             rows.append(
                 [
@@ -155,15 +162,15 @@ def _splits(report: Report) -> str:
                     f"{split.phase.begin:.1f} to {split.phase.end:.1f}",
                     f"{share.count:,}",
                     f"{100 * share.target:.3g}",
-                    percent(share.seen),
-                    between(share.interval),
-                    ("✗ " if wrong else "") + probability(split.chance),
+                    format_percent(share.seen),
+                    format_interval(share.interval),
+                    ("✗ " if wrong else "") + format_probability(split.p_value),
                 ]
             )
     return _table(("version", "seconds", "requests", "target %", "seen %", "95 %", "p"), rows, marked="✗")
 
 
-def _changes(report: Report) -> str:
+def _changes(report: LoadReport) -> str:
     rows = [
         [
             change.what,
@@ -176,14 +183,14 @@ def _changes(report: Report) -> str:
     return _table(("change", "at s", "Envoys", "ms until the last had it"), rows)
 
 
-def _failures(report: Report) -> str:
+def _failures(report: LoadReport) -> str:
     if not report.bad:
-        return f'<p class="good">{escape(nothing_of(report.record.due))}</p>'
+        return f'<p class="good">{escape(rule_of_three(report.record.due))}</p>'
     return _table(("what", "requests"), [[what, f"{count:,}"] for what, count in report.failures.items()])
 
 
-def _about(report: Report) -> Iterator[str]:
-    yield f"<p>{escape(sending(report))}</p>"
+def _about(report: LoadReport) -> Iterator[str]:
+    yield f"<p>{escape(schedule_summary(report))}</p>"
     yield from (f"<p>{escape(note)}</p>" for note in report.record.notes)
     told = "; ".join(f"{name} {value}" for name, value in report.record.about.items())
     yield (

@@ -5,24 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from shopmesh.load.report.report import Report, Share, Split, VersionFigures
+from shopmesh.load.report.report import LoadReport, ShareResult, SplitResult, VersionFigures
 from shopmesh.load.report.result_file import to_document
 
 _NAMES = ("p50", "p90", "p99", "p999", "max")
 
 
-def summary(report: Report, complaints: Sequence[str]) -> dict[str, Any]:
+def to_json(report: LoadReport, violations: Sequence[str]) -> dict[str, Any]:
     """Shares from 0 to 1, latencies in milliseconds, times in seconds since the load began."""
     record = report.record
     return {
-        "passed": not complaints,
-        "complaints": list(complaints),
+        "passed": not violations,
+        "complaints": list(violations),
         "warnings": list(report.warnings),
         "figures": {
             "requests": record.due,
             "sent": report.sent,
             "dropped": report.dropped,
-            "late": record.tally.late,
+            "late": record.results.late,
             "answered": report.good,
             "failed": report.bad,
             "failures": dict(report.failures),
@@ -54,18 +54,18 @@ def _version(version: VersionFigures) -> dict[str, Any]:
     }
 
 
-def _split(split: Split) -> dict[str, Any]:
+def _split(split: SplitResult) -> dict[str, Any]:
     return {
         "service": split.service,
         "begin": split.phase.begin,
         "end": split.phase.end,
-        "p": split.chance,
-        "needed": split.needed,
+        "p": split.p_value,
+        "needed": split.required_requests,
         "shares": [_share(share) for share in split.shares],
     }
 
 
-def _share(share: Share) -> dict[str, Any]:
+def _share(share: ShareResult) -> dict[str, Any]:
     return {
         "version": share.version,
         "target": share.target,

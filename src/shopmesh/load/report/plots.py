@@ -7,23 +7,23 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
-from shopmesh.load.engine.results import merged
+from shopmesh.load.engine.results import merge_latencies
 from shopmesh.load.judgement.attribution import service_of
-from shopmesh.load.judgement.weights import steps
-from shopmesh.load.report.report import Report
+from shopmesh.load.judgement.weights import target_steps
+from shopmesh.load.report.report import LoadReport
 from shopmesh.load.report.series import Span, spans
 from shopmesh.load.report.svg import Plot, Scale, decades, linear, logarithmic, ticks
-from shopmesh.load.report.text import milliseconds
+from shopmesh.load.report.text import format_milliseconds
 
 COLOURS = 8
 _PERCENTILES = (0.5, 0.75, 0.9, 0.95, 0.99, 0.995, 0.999, 0.9995, 0.9999, 0.99999)
 _LABELLED = ((0.5, "p50"), (0.9, "p90"), (0.99, "p99"), (0.999, "p99.9"), (0.9999, "p99.99"))
 
-Drawn = tuple[str, str, Sequence[tuple[str, str]]]
+RenderedPlot = tuple[str, str, Sequence[tuple[str, str]]]
 """A title, the SVG, and the legend: style and label of each line."""
 
 
-def drawn(report: Report) -> list[Drawn]:
+def render(report: LoadReport) -> list[RenderedPlot]:
     """All plots that this report has something for."""
     found = spans(report.record)
     if not found:
@@ -39,7 +39,7 @@ def drawn(report: Report) -> list[Drawn]:
     return plots
 
 
-def _shared(report: Report) -> list[str]:
+def _shared(report: LoadReport) -> list[str]:
     """The versions of services that have several, or were meant to have."""
     meant = {v for setting in report.record.settings for members in setting.shares.values() for v in members}
     seen = {figures.version for figures in report.versions}
@@ -49,14 +49,14 @@ def _shared(report: Report) -> list[str]:
     return [version for version in versions if numbers[service_of(version)] > 1]
 
 
-def _over_time(title: str, report: Report, high: float, labels: Sequence[tuple[float, str]]) -> Plot:
+def _over_time(title: str, report: LoadReport, high: float, labels: Sequence[tuple[float, str]]) -> Plot:
     seconds = report.record.seconds
     plot = Plot(title, linear(0, seconds), linear(0, high))
     plot.axes([(value, f"{value:g}") for value in ticks(seconds)], labels, "seconds")
     return plot
 
 
-def _marks(plot: Plot, report: Report) -> None:
+def _marks(plot: Plot, report: LoadReport) -> None:
     for change in report.changes:
         shares = ", ".join(
             f"{version} {100 * share:.3g} %" for members in change.shares.values() for version, share in members.items()
@@ -64,7 +64,7 @@ def _marks(plot: Plot, report: Report) -> None:
         plot.mark(change.at, f"{change.at:.2f} s: {change.what}: {shares}")
 
 
-def _shares(report: Report, found: Sequence[Span], service: str, styles: Mapping[str, str]) -> Drawn:
+def _shares(report: LoadReport, found: Sequence[Span], service: str, styles: Mapping[str, str]) -> RenderedPlot:
     settings, seconds = report.record.settings, report.record.seconds
     mine = {version: style for version, style in styles.items() if service_of(version) == service}
     title = f"{service}: share of each version"
@@ -74,19 +74,19 @@ def _shares(report: Report, found: Sequence[Span], service: str, styles: Mapping
         points = [(span.middle, share) for span in found if (share := span.share(version)) is not None]
         plot.band([(at, low) for at, (low, _, _) in points], [(at, high) for at, (_, _, high) in points], style)
         plot.line([(at, share) for at, (_, share, _) in points], style)
-        for begin, end, target in steps(settings, version, seconds):
+        for begin, end, target in target_steps(settings, version, seconds):
             if target is not None:
                 plot.line([(begin, target), (end, target)], f"{style} target")
     legend = [(style, version) for version, style in mine.items()]
     told = [("target", "as set")] if any(service in setting.shares for setting in settings) else []
-    return title, plot.drawn(), [*legend, ("band", "95 % interval"), *told]
+    return title, plot.to_svg(), [*legend, ("band", "95 % interval"), *told]
 
 
-def _latency(report: Report, styles: Mapping[str, str]) -> Drawn:
-    cells = report.record.tally.cells
+def _latency(report: LoadReport, styles: Mapping[str, str]) -> RenderedPlot:
+    cells = report.record.results.outcomes
     curves: dict[str, list[tuple[float, float]]] = {}
     for name in styles:
-        latencies = merged(cell for cell in cells if name == "all" or name in cell.outcome.versions)
+        latencies = merge_latencies(cell for cell in cells if name == "all" or name in cell.outcome.versions)
         shares = [share for share in _PERCENTILES if latencies.count * (1 - share) >= 1] or [0.5]
         pairs = zip(shares, latencies.quantiles(shares), strict=True)
         curves[name] = [(share, value) for share, value in pairs if value is not None]
@@ -100,8 +100,8 @@ def _latency(report: Report, styles: Mapping[str, str]) -> Drawn:
     for name, curve in curves.items():
         plot.line(curve, styles[name])
         for share, value in curve:
-            plot.dot((share, value), styles[name], f"{name}: p{100 * share:g} {milliseconds(value)} ms")
-    return title, plot.drawn(), [(style, name) for name, style in styles.items()]
+            plot.dot((share, value), styles[name], f"{name}: p{100 * share:g} {format_milliseconds(value)} ms")
+    return title, plot.to_svg(), [(style, name) for name, style in styles.items()]
 
 
 def _nines(last: float) -> Scale:
@@ -110,7 +110,7 @@ def _nines(last: float) -> Scale:
     return lambda share: (-math.log10(1 - share) - first) / span
 
 
-def _rate(report: Report, found: Sequence[Span]) -> Drawn:
+def _rate(report: LoadReport, found: Sequence[Span]) -> RenderedPlot:
     planned = [(span.middle, span.planned / span.seconds) for span in found]
     sent = [(span.middle, span.sent / span.seconds) for span in found]
     good = [(span.middle, span.good / span.seconds) for span in found]
@@ -124,10 +124,10 @@ def _rate(report: Report, found: Sequence[Span]) -> Drawn:
     if report.record.plan.segments:
         plot.line(planned, "target")
         told.append(("target", "planned"))
-    return title, plot.drawn(), told
+    return title, plot.to_svg(), told
 
 
-def _failures(report: Report, found: Sequence[Span]) -> Drawn:
+def _failures(report: LoadReport, found: Sequence[Span]) -> RenderedPlot:
     kinds = list(report.failures)
     high = 1.1 * max(sum(span.failures.values()) / span.seconds for span in found) or 1.0
     title = "Failed requests a second"
@@ -141,4 +141,4 @@ def _failures(report: Report, found: Sequence[Span]) -> Drawn:
             if top > low:
                 said = f"{span.begin:.1f} s: {span.failures[kinds[place]]:,} {kinds[place]}"
                 plot.bar(span.begin, span.end, low, top, f"s{place % COLOURS}", said)
-    return title, plot.drawn(), [(f"s{place % COLOURS}", kind) for place, kind in enumerate(kinds)]
+    return title, plot.to_svg(), [(f"s{place % COLOURS}", kind) for place, kind in enumerate(kinds)]

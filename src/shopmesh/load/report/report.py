@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from shopmesh.load.engine.results import NOT_SENT_BUSY, NOT_SENT_LATE, Tally, merged
+from shopmesh.load.engine.results import NOT_SENT_BUSY, NOT_SENT_LATE, LoadResults, merge_latencies
 from shopmesh.load.judgement.attribution import service_of
-from shopmesh.load.judgement.significance import chance, needed
-from shopmesh.load.judgement.weights import Phase, Setting, phases
-from shopmesh.load.report.result_file import Record
+from shopmesh.load.judgement.significance import p_value, required_requests
+from shopmesh.load.judgement.weights import SettledPhase, WeightSetting, phases
+from shopmesh.load.report.result_file import LoadRecord
 from shopmesh.statistics import wilson
 
 QUANTILES = (0.5, 0.9, 0.99, 0.999, 1.0)
@@ -48,7 +48,7 @@ class VersionFigures:
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class ShareResult:
     """One version in one phase, `target` as it was set."""
 
     version: str
@@ -66,29 +66,29 @@ class Share:
 
 
 @dataclass(frozen=True, slots=True)
-class Split:
+class SplitResult:
     """One service in one phase: its shares, how likely they are if the weights act (None without requests)."""
 
     service: str
-    phase: Phase
-    shares: Sequence[Share]
-    chance: float | None
+    phase: SettledPhase
+    shares: Sequence[ShareResult]
+    p_value: float | None
 
     @property
     def total(self) -> int:
         return self.shares[0].total
 
     @property
-    def needed(self) -> int:
+    def required_requests(self) -> int:
         """The requests that it takes to judge the share that takes most."""
-        return max(needed(share.target) for share in self.shares)
+        return max(required_requests(share.target) for share in self.shares)
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class LoadReport:
     """All figures of a load; `quantiles` are latencies of all good answers in seconds, at `QUANTILES`."""
 
-    record: Record
+    record: LoadRecord
     sent: int
     dropped: int
     good: int
@@ -96,7 +96,7 @@ class Report:
     quantiles: Sequence[float | None]
     lateness: Sequence[float | None]
     versions: Sequence[VersionFigures]
-    splits: Sequence[Split]
+    splits: Sequence[SplitResult]
     warnings: Sequence[str]
 
     @property
@@ -113,55 +113,55 @@ class Report:
         return self.record.due / self.record.seconds if self.record.seconds else 0.0
 
     @property
-    def changes(self) -> Sequence[Setting]:
+    def changes(self) -> Sequence[WeightSetting]:
         """Weights that were set while it ran."""
         return [setting for setting in self.record.settings if setting.at > 0]
 
 
-def reported(record: Record) -> Report:
+def build_report(record: LoadRecord) -> LoadReport:
     """The report of a load."""
-    tally = record.tally
-    failures = tally.failures
-    if unknown := record.due - tally.ended:
+    results = record.results
+    failures = results.failures
+    if unknown := record.due - results.ended:
         failures[UNKNOWN] = unknown
     dropped = failures.get(NOT_SENT_BUSY, 0) + failures.get(NOT_SENT_LATE, 0)
-    overall = merged(tally.cells)
-    return Report(
+    overall = merge_latencies(results.outcomes)
+    return LoadReport(
         record=record,
         sent=record.due - dropped,
         dropped=dropped,
-        good=tally.good,
+        good=results.good,
         failures=failures,
         quantiles=overall.quantiles(QUANTILES),
-        lateness=tally.lateness.quantiles(QUANTILES),
-        versions=_versions(tally),
+        lateness=results.lateness.quantiles(QUANTILES),
+        versions=_versions(results),
         splits=_splits(record),
         warnings=_warnings(record, dropped),
     )
 
 
-def counts(tally: Tally, begin: float, end: float, closed: float) -> Counter[str]:
+def count_versions(results: LoadResults, begin: float, end: float, closed: float) -> Counter[str]:
     """How many answers each version took part in, of requests that left in this span: whole bins only.
 
     A bin counts if the last of its answers had come when the span was closed.
     """
-    bins, found = tally.bins, Counter[str]()
+    bins, found = results.bins, Counter[str]()
     cells: Counter[int] = Counter()
     for place, members in enumerate(bins.counts):
         first, last = place * bins.seconds, (place + 1) * bins.seconds
         if first >= begin - 1e-9 and last <= end + 1e-9 and last + bins.longest[place] <= closed:
             cells.update(members)
     for index, count in cells.items():
-        for version in tally.cells[index].outcome.versions:
+        for version in results.outcomes[index].outcome.versions:
             found[version] += count
     return found
 
 
-def _versions(tally: Tally) -> list[VersionFigures]:
+def _versions(results: LoadResults) -> list[VersionFigures]:
     totals: Counter[str] = Counter()
     seen: Counter[str] = Counter()
     bad: Counter[str] = Counter()
-    for cell in tally.cells:
+    for cell in results.outcomes:
         for version in cell.outcome.versions:
             totals[service_of(version)] += cell.count
             seen[version] += cell.count
@@ -172,21 +172,21 @@ def _versions(tally: Tally) -> list[VersionFigures]:
             seen[version],
             totals[service_of(version)],
             bad[version],
-            merged(cell for cell in tally.cells if version in cell.outcome.versions).quantiles(QUANTILES),
+            merge_latencies(cell for cell in results.outcomes if version in cell.outcome.versions).quantiles(QUANTILES),
         )
         for version in sorted(seen)
         if seen[version]
     ]
 
 
-def _splits(record: Record) -> list[Split]:
+def _splits(record: LoadRecord) -> list[SplitResult]:
     """Every service whose weights are known, in every phase; one that never answered says nothing of its weights."""
-    answered = {service_of(version) for cell in record.tally.cells for version in cell.outcome.versions}
+    answered = {service_of(version) for cell in record.results.outcomes for version in cell.outcome.versions}
     found = []
     for phase in phases(record.settings, record.seconds):
         # The last bin is not over when the load is.
-        end = phase.end + record.tally.bins.seconds if phase.end >= record.seconds else phase.end
-        seen = counts(record.tally, phase.begin, end, phase.closed)
+        end = phase.end + record.results.bins.seconds if phase.end >= record.seconds else phase.end
+        seen = count_versions(record.results, phase.begin, end, phase.closed)
         for service, shares in phase.setting.shares.items():
             if service in answered:
                 mine = {version: count for version, count in seen.items() if service_of(version) == service}
@@ -194,31 +194,32 @@ def _splits(record: Record) -> list[Split]:
     return found
 
 
-def _split(service: str, phase: Phase, seen: Mapping[str, int], shares: Mapping[str, float]) -> Split:
+def _split(service: str, phase: SettledPhase, seen: Mapping[str, int], shares: Mapping[str, float]) -> SplitResult:
     total = sum(seen.values())
     members = [
-        Share(version, shares.get(version, 0.0), seen.get(version, 0), total) for version in sorted({*seen, *shares})
+        ShareResult(version, shares.get(version, 0.0), seen.get(version, 0), total)
+        for version in sorted({*seen, *shares})
     ]
-    return Split(service, phase, members, chance(seen, shares) if total else None)
+    return SplitResult(service, phase, members, p_value(seen, shares) if total else None)
 
 
-def _warnings(record: Record, dropped: int) -> list[str]:
+def _warnings(record: LoadRecord, dropped: int) -> list[str]:
     """Whether the client, and not what it measures, was the limit."""
-    tally, found = record.tally, []
-    late = tally.failures.get(NOT_SENT_LATE, 0)
+    results, found = record.results, []
+    late = results.failures.get(NOT_SENT_LATE, 0)
     if record.cpu >= _BUSY_CORE:
         found.append(
             f"the client, not the target, may be the limit: it used {record.cpu:.0%} of a core;"
             " lower --rate, or share the load among several machines"
         )
-    if late or tally.very_late > _VERY_LATE_SHARE * max(1, record.due):
+    if late or results.very_late > _VERY_LATE_SHARE * max(1, record.due):
         found.append(
-            f"the client was behind: {tally.very_late:,} requests left more than 10 ms late with a connection free,"
+            f"the client was behind: {results.very_late:,} requests left more than 10 ms late with a connection free,"
             f" {late:,} not at all; what else runs on this machine?"
         )
-    if tally.queued > _QUEUED_SHARE * max(1, record.due):
+    if results.queued > _QUEUED_SHARE * max(1, record.due):
         found.append(
-            f"{tally.queued:,} requests had to wait for one of the connections: the target is slow,"
+            f"{results.queued:,} requests had to wait for one of the connections: the target is slow,"
             " or --connections is too low for rate times latency; their wait counts as latency"
         )
     if dropped - late:

@@ -7,21 +7,21 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from shopmesh.appmesh import strict_json
-from shopmesh.load.engine.latency import Latencies
-from shopmesh.load.engine.plan import Plan, Segment
-from shopmesh.load.engine.results import Bins, Outcome, Tally
+from shopmesh.load.engine.latency import LatencyHistogram
+from shopmesh.load.engine.plan import LoadPlan, Segment
+from shopmesh.load.engine.results import LoadResults, Outcome, TimeBins
 from shopmesh.load.judgement.attribution import Attribution
-from shopmesh.load.judgement.weights import Setting
+from shopmesh.load.judgement.weights import WeightSetting
 
 FORMAT = "shopmesh load 1"
 
 
-class RecordError(ValueError):
+class ResultFileError(ValueError):
     """A file is no record of a load; the message says what is wrong."""
 
 
 @dataclass(frozen=True)
-class Record:
+class LoadRecord:
     """One load: what was asked for, what was counted, what the weights were.
 
     `due` requests were due in `seconds`; `cpu` is the share of one core that the client used; `about` is for readers:
@@ -29,19 +29,19 @@ class Record:
     """
 
     urls: Sequence[str]
-    plan: Plan
-    tally: Tally
+    plan: LoadPlan
+    results: LoadResults
     due: int
     seconds: float
     cpu: float
     connections: int
     interrupted: bool = False
-    settings: Sequence[Setting] = ()
+    settings: Sequence[WeightSetting] = ()
     notes: Sequence[str] = ()
     about: Mapping[str, str] = field(default_factory=dict)
 
 
-def to_document(record: Record) -> dict[str, Any]:
+def to_document(record: LoadRecord) -> dict[str, Any]:
     """The record as JSON has it; histograms are in HdrHistogram's own form."""
     return {
         "format": FORMAT,
@@ -55,79 +55,79 @@ def to_document(record: Record) -> dict[str, Any]:
         "interrupted": record.interrupted,
         "settings": [asdict(setting) for setting in record.settings],
         "notes": list(record.notes),
-        "tally": tally_document(record.tally),
+        "tally": results_to_document(record.results),
     }
 
 
-def from_document(document: Any) -> Record:
+def from_document(document: Any) -> LoadRecord:
     """The record of a document; raises RecordError for what is none."""
     if not isinstance(document, dict) or document.get("format") != FORMAT:
-        raise RecordError(f"is no report of `shopmesh load` (its format is not {FORMAT!r})")
+        raise ResultFileError(f"is no report of `shopmesh load` (its format is not {FORMAT!r})")
     try:
         plan = document["plan"]
-        return Record(
+        return LoadRecord(
             urls=[str(url) for url in document["urls"]],
-            plan=Plan(tuple(Segment(**segment) for segment in plan["segments"]), plan["poisson"], plan["seed"]),
-            tally=tally_from(document["tally"]),
+            plan=LoadPlan(tuple(Segment(**segment) for segment in plan["segments"]), plan["poisson"], plan["seed"]),
+            results=results_from_document(document["tally"]),
             due=int(document["due"]),
             seconds=float(document["seconds"]),
             cpu=float(document["cpu"]),
             connections=int(document["connections"]),
             interrupted=bool(document["interrupted"]),
-            settings=[Setting(**setting) for setting in document["settings"]],
+            settings=[WeightSetting(**setting) for setting in document["settings"]],
             notes=[str(note) for note in document["notes"]],
             about={str(name): str(value) for name, value in document["about"].items()},
         )
     except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise RecordError(f"is a damaged report of `shopmesh load`: {error!r}") from error
+        raise ResultFileError(f"is a damaged report of `shopmesh load`: {error!r}") from error
 
 
-def parsed(text: str) -> Record:
+def parse(text: str) -> LoadRecord:
     """The record of a file's text; raises RecordError."""
     try:
         document = strict_json.load(text)
     except strict_json.JsonError as error:
-        raise RecordError(str(error)) from None
+        raise ResultFileError(str(error)) from None
     return from_document(document)
 
 
-def tally_document(tally: Tally) -> dict[str, Any]:
-    """A tally as JSON has it; the workers of a distributed load send it to each other."""
+def results_to_document(results: LoadResults) -> dict[str, Any]:
+    """A results as JSON has it; the workers of a distributed load send it to each other."""
     return {
         "cells": [
             {
                 **asdict(cell.outcome),
                 "count": cell.count,
-                "latencies": None if cell.latencies is None else cell.latencies.encoded(),
+                "latencies": None if cell.latencies is None else cell.latencies.encode(),
             }
-            for cell in tally.cells
+            for cell in results.outcomes
         ],
         "bins": {
-            "seconds": tally.bins.seconds,
-            "longest": [round(took, 6) for took in tally.bins.longest],
-            "counts": [{str(cell): count for cell, count in counts.items()} for counts in tally.bins.counts],
+            "seconds": results.bins.seconds,
+            "longest": [round(took, 6) for took in results.bins.longest],
+            "counts": [{str(cell): count for cell, count in counts.items()} for counts in results.bins.counts],
         },
-        "lateness": tally.lateness.encoded(),
-        "late": tally.late,
-        "very_late": tally.very_late,
-        "queued": tally.queued,
+        "lateness": results.lateness.encode(),
+        "late": results.late,
+        "very_late": results.very_late,
+        "queued": results.queued,
     }
 
 
-def tally_from(document: Mapping[str, Any]) -> Tally:
-    """Raises LookupError, TypeError or ValueError for what is no tally."""
-    tally = Tally(Attribution())
+def results_from_document(document: Mapping[str, Any]) -> LoadResults:
+    """Raises LookupError, TypeError or ValueError for what is no results."""
+    results = LoadResults(Attribution())
     for found in document["cells"]:
         outcome = Outcome(found["status"], found["failure"], found["flags"], tuple(found["versions"]))
-        cell = tally.cell(outcome)
+        cell = results.stats_of(outcome)
         cell.count = int(found["count"])
         if found["latencies"] is not None:
-            cell.latencies = Latencies.decoded(found["latencies"])
+            cell.latencies = LatencyHistogram.decode(found["latencies"])
     counts = [{int(cell): int(count) for cell, count in one.items()} for one in document["bins"]["counts"]]
     longest = [float(took) for took in document["bins"]["longest"]]
     if len(counts) != len(longest):
         raise ValueError("counts and longest differ in length")
-    tally.bins = Bins(float(document["bins"]["seconds"]), counts, longest)
-    tally.lateness = Latencies.decoded(document["lateness"])
-    tally.late, tally.very_late, tally.queued = (int(document[name]) for name in ("late", "very_late", "queued"))
-    return tally
+    results.bins = TimeBins(float(document["bins"]["seconds"]), counts, longest)
+    results.lateness = LatencyHistogram.decode(document["lateness"])
+    results.late, results.very_late, results.queued = (int(document[name]) for name in ("late", "very_late", "queued"))
+    return results

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 from shopmesh.load.engine.results import Outcome
 from shopmesh.load.judgement.attribution import service_of
-from shopmesh.load.report.result_file import Record
+from shopmesh.load.report.result_file import LoadRecord
 from shopmesh.statistics import wilson
 
-MOST_POINTS = 60
+MAX_POINTS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +61,12 @@ class Span:
         return low, count / total, high
 
 
-def spans(record: Record) -> Sequence[Span]:
+def spans(record: LoadRecord) -> Sequence[Span]:
     """The whole load in at most `MOST_POINTS` equal spans, each of whole bins."""
-    bins, cells = record.tally.bins, record.tally.cells
+    bins, cells = record.results.bins, record.results.outcomes
     if not bins.counts:
         return []
-    each = math.ceil(len(bins.counts) / MOST_POINTS)
+    each = math.ceil(len(bins.counts) / MAX_POINTS)
     found = []
     for start in range(0, len(bins.counts), each):
         counts: Counter[int] = Counter()
@@ -75,6 +75,6 @@ def spans(record: Record) -> Sequence[Span]:
         begin = start * bins.seconds
         end = max(begin + 1e-3, min((start + each) * bins.seconds, record.seconds))
         outcomes = {cells[index].outcome: count for index, count in counts.items()}
-        found.append(Span(begin, end, record.plan.expected(begin, end), outcomes))
+        found.append(Span(begin, end, record.plan.expected_arrivals(begin, end), outcomes))
     # What left after the plan's end, or in a sliver of a span at the end, would look like a rate of its own.
     return [span for span in found if span.seconds > each * bins.seconds / 2]

@@ -81,30 +81,30 @@ class Plot:
             path = " ".join(f"{self._across(x):.1f},{self._down(y):.1f}" for x, y in [*upper, *reversed(lower)])
             self._parts.append(f'<polygon class="band {style}" points="{path}"/>')
 
-    def bar(self, begin: float, end: float, low: float, high: float, style: str, said: str) -> None:
+    def bar(self, begin: float, end: float, low: float, high: float, style: str, tooltip: str) -> None:
         x, width = self._across(begin), max(1.0, self._across(end) - self._across(begin) - 1)
         y, height = self._down(high), max(0.5, self._down(low) - self._down(high))
         self._parts.append(
             f'<rect class="bar {style}" x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}">'
-            f"<title>{escape(said)}</title></rect>"
+            f"<title>{escape(tooltip)}</title></rect>"
         )
 
-    def dot(self, point: Point, style: str, said: str) -> None:
+    def dot(self, point: Point, style: str, tooltip: str) -> None:
         """A point that says what it is when it is pointed at."""
         x, y = self._across(point[0]), self._down(point[1])
         self._parts.append(
-            f'<circle class="dot {style}" cx="{x:.1f}" cy="{y:.1f}" r="4"><title>{escape(said)}</title></circle>'
+            f'<circle class="dot {style}" cx="{x:.1f}" cy="{y:.1f}" r="4"><title>{escape(tooltip)}</title></circle>'
         )
 
-    def mark(self, at: float, said: str) -> None:
+    def mark(self, at: float, tooltip: str) -> None:
         """A vertical line with a flag."""
         x = self._across(at)
         self._parts.append(
             f'<g class="mark"><line x1="{x:.1f}" x2="{x:.1f}" y1="{_TOP}" y2="{HEIGHT - _BOTTOM}"/>'
-            f'<path d="M{x:.1f} {_TOP}l7 4l-7 4z"/><title>{escape(said)}</title></g>'
+            f'<path d="M{x:.1f} {_TOP}l7 4l-7 4z"/><title>{escape(tooltip)}</title></g>'
         )
 
-    def drawn(self) -> str:
+    def to_svg(self) -> str:
         return (
             f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(self._title)}">'
             f"{''.join(self._parts)}</svg>"

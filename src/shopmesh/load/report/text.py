@@ -8,28 +8,28 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from shopmesh.load.engine.results import LATE_SECONDS
-from shopmesh.load.judgement.assertions import Promises
-from shopmesh.load.judgement.significance import SIGNIFICANCE, nothing_of
-from shopmesh.load.report.report import Report, Split, VersionFigures
+from shopmesh.load.judgement.assertions import Assertions
+from shopmesh.load.judgement.significance import SIGNIFICANCE, rule_of_three
+from shopmesh.load.report.report import LoadReport, SplitResult, VersionFigures
 from shopmesh.output.console import PlainTable
 
 _LATENCIES = ("p50", "p90", "p99", "p99.9", "max")
 
 
-def rendered(report: Report, promises: Promises, complaints: Sequence[str]) -> Iterator[RenderableType]:
+def render_text(report: LoadReport, assertions: Assertions, violations: Sequence[str]) -> Iterator[RenderableType]:
     """The whole report, part by part."""
     yield from _parts(report)
-    if complaints:
+    if violations:
         yield Text("FAILED", style="bold red")
-        for complaint in complaints:
-            yield Text(f"  - {complaint}")
-    elif promises:
+        for violation in violations:
+            yield Text(f"  - {violation}")
+    elif assertions:
         yield Text("PASSED", style="bold green")
 
 
-def _parts(report: Report) -> Iterator[RenderableType]:
+def _parts(report: LoadReport) -> Iterator[RenderableType]:
     yield Text(headline(report), style="bold")
-    yield Text(sending(report))
+    yield Text(schedule_summary(report))
     yield Text("")
     yield _figures(report)
     yield Text("")
@@ -47,27 +47,27 @@ def _parts(report: Report) -> Iterator[RenderableType]:
     yield Text("; ".join(f"{name} {value}" for name, value in report.record.about.items()), style="dim")
 
 
-def headline(report: Report) -> str:
+def headline(report: LoadReport) -> str:
     record = report.record
     ended = ", interrupted" if record.interrupted else ""
     return f"{record.due:,} requests to {', '.join(record.urls)} in {record.seconds:.1f} s{ended}"
 
 
-def sending(report: Report) -> str:
+def schedule_summary(report: LoadReport) -> str:
     """How well the plan was kept."""
     record = report.record
     if not record.plan.segments:
         return f"sent {report.rate:,.1f}/s, of which no plan said when"
     kept = 100 * report.sent / record.due if record.due else 0.0
-    late = 100 * record.tally.late / report.sent if report.sent else 0.0
-    p50, _, p99, _, most = (milliseconds(value) for value in report.lateness)
+    late = 100 * record.results.late / report.sent if report.sent else 0.0
+    p50, _, p99, _, most = (format_milliseconds(value) for value in report.lateness)
     return (
         f"planned {report.planned_rate:,.1f}/s, sent {report.rate:,.1f}/s ({kept:.2f} %), {report.dropped:,} dropped; "
         f"left late by ms: p50 {p50}, p99 {p99}, max {most}; {late:.2f} % over {1000 * LATE_SECONDS:g} ms"
     )
 
 
-def milliseconds(seconds: float | None) -> str:
+def format_milliseconds(seconds: float | None) -> str:
     """With as many digits as tell something."""
     if seconds is None:
         return "-"
@@ -75,15 +75,15 @@ def milliseconds(seconds: float | None) -> str:
     return f"{value:.2f}" if value < 9.995 else f"{value:.1f}" if value < 99.95 else f"{value:,.0f}"
 
 
-def percent(share: float | None, digits: int = 1) -> str:
+def format_percent(share: float | None, digits: int = 1) -> str:
     return "-" if share is None else f"{100 * share:.{digits}f}"
 
 
-def between(interval: tuple[float, float] | None) -> str:
-    return "-" if interval is None else f"{percent(interval[0])} to {percent(interval[1])}"
+def format_interval(interval: tuple[float, float] | None) -> str:
+    return "-" if interval is None else f"{format_percent(interval[0])} to {format_percent(interval[1])}"
 
 
-def probability(chance: float | None) -> str:
+def format_probability(chance: float | None) -> str:
     if chance is None:
         return "-"
     return f"{chance:.2f}" if chance >= 0.01 else f"{chance:.1g}"
@@ -97,11 +97,11 @@ def _table(columns: Sequence[str]) -> PlainTable:
     return table
 
 
-def _figures(report: Report) -> RenderableType:
+def _figures(report: LoadReport) -> RenderableType:
     table = _table(("answered by", "requests", "share %", "95 %", "failed", *(f"{name} ms" for name in _LATENCIES)))
     for version in report.versions:
         table.add_row(*_version(version))
-    latencies = [milliseconds(value) for value in report.quantiles]
+    latencies = [format_milliseconds(value) for value in report.quantiles]
     table.add_row("all", f"{report.record.due:,}", "", "", _red(report.bad), *latencies)
     return table
 
@@ -112,17 +112,17 @@ def _version(version: VersionFigures) -> list[str | Text]:
         # Servers say it: as a plain string, brackets in it would be taken for markup.
         Text(version.version),
         f"{version.count:,}",
-        percent(version.share),
-        between(version.interval) if shared else "",
+        format_percent(version.share),
+        format_interval(version.interval) if shared else "",
         _red(version.bad),
-        *(milliseconds(value) for value in version.quantiles),
+        *(format_milliseconds(value) for value in version.quantiles),
     ]
 
 
-def _splits(splits: Sequence[Split]) -> RenderableType:
+def _splits(splits: Sequence[SplitResult]) -> RenderableType:
     table = _table(("against the weights", "from s", "to s", "requests", "target %", "seen %", "95 %", "p"))
     for split in splits:
-        wrong = split.chance is not None and split.chance < SIGNIFICANCE
+        wrong = split.p_value is not None and split.p_value < SIGNIFICANCE
         for share in split.shares:
             first = share is split.shares[0]
             table.add_row(
@@ -131,14 +131,14 @@ def _splits(splits: Sequence[Split]) -> RenderableType:
                 f"{split.phase.end:.1f}" if first else "",
                 f"{share.count:,}",
                 f"{100 * share.target:.3g}",
-                percent(share.seen),
-                between(share.interval),
-                Text(probability(split.chance), style="bold red" if wrong else "") if first else "",
+                format_percent(share.seen),
+                format_interval(share.interval),
+                Text(format_probability(split.p_value), style="bold red" if wrong else "") if first else "",
             )
     return table
 
 
-def _changes(report: Report) -> RenderableType:
+def _changes(report: LoadReport) -> RenderableType:
     table = _table(("change", "at s", "Envoys", "until the last had it"))
     for change in report.changes:
         took = "not seen" if change.milliseconds is None else f"{change.milliseconds:.1f} ms"
@@ -146,9 +146,9 @@ def _changes(report: Report) -> RenderableType:
     return table
 
 
-def _failures(report: Report) -> RenderableType:
+def _failures(report: LoadReport) -> RenderableType:
     if not report.bad:
-        return Text(f"failed: {nothing_of(report.record.due)}")
+        return Text(f"failed: {rule_of_three(report.record.due)}")
     lines = [f"failed: {report.bad:,} of {report.record.due:,}"]
     lines += [f"  {count:,} {what}" for what, count in report.failures.items()]
     return Group(*(Text(line, style="red") for line in lines))

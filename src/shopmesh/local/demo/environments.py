@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence, Set
 
-from shopmesh.client import Client, everything, meshes, perform
+from shopmesh.client import Client, all_resources, list_meshes, perform
 from shopmesh.client.plan import plan
 from shopmesh.documents import Declared
 from shopmesh.local.errors import StartError
@@ -51,7 +51,7 @@ class ExistingEnvironment:
 
     async def set_up(self, resources: Sequence[Declared], first: Sequence[Workload], canaries: Set[str]) -> None:
         mesh = first[0].mesh
-        if mesh not in await asyncio.to_thread(meshes, self.client):
+        if mesh not in await asyncio.to_thread(list_meshes, self.client):
             await asyncio.to_thread(create_resources, self.client, resources)
         else:
             await asyncio.to_thread(self._reset_routes, resources)
@@ -67,4 +67,4 @@ class ExistingEnvironment:
     def _reset_routes(self, resources: Sequence[Declared]) -> None:
         """Only the routes: what else the mesh has is its user's."""
         routes = [resource for resource in resources if resource.key.kind == "route"]
-        perform(self.client, plan(routes, everything(self.client)))
+        perform(self.client, plan(routes, all_resources(self.client)))

@@ -10,7 +10,7 @@ from rich.live import Live
 from rich.spinner import Spinner
 from rich.text import Text
 
-from shopmesh.load.engine.results import Tally
+from shopmesh.load.engine.results import LoadResults
 from shopmesh.local.demo.verdict import VersionResult, percent
 from shopmesh.output.console import PlainTable
 
@@ -53,7 +53,7 @@ class ProgressView:
         """A program died, or something else that the watcher should know."""
         self._line("!", "yellow", text)
 
-    def show_shares(self, versions: Sequence[VersionResult], tally: Tally) -> None:
+    def show_shares(self, versions: Sequence[VersionResult], tally: LoadResults) -> None:
         self._shares = _render_shares(versions, tally)
         self._refresh()
         now = time.monotonic()
@@ -78,7 +78,7 @@ class ProgressView:
         self._live.update(Group(*parts))
 
 
-def _render_shares(versions: Sequence[VersionResult], tally: Tally) -> RenderableType:
+def _render_shares(versions: Sequence[VersionResult], tally: LoadResults) -> RenderableType:
     # Made to fit 80 columns: a line that wraps would jump up and down.
     table = PlainTable(box=None, padding=(0, 1, 0, 0), show_header=False)
     table.add_column(width=_BAR)
@@ -101,12 +101,12 @@ def _render_shares(versions: Sequence[VersionResult], tally: Tally) -> Renderabl
     return Group(table, _format_failures(tally))
 
 
-def _format_failures(tally: Tally) -> Text:
+def _format_failures(tally: LoadResults) -> Text:
     failed = Text(f"{tally.bad:,} failed", style="bold red" if tally.bad else "bold green")
     return Text.assemble(f" {tally.good:,} answered at the way in, ", failed)
 
 
-def _format_shares(versions: Sequence[VersionResult], tally: Tally) -> str:
+def _format_shares(versions: Sequence[VersionResult], tally: LoadResults) -> str:
     shares = ", ".join(
         f"{version.name} {percent(version.seen, 1)} of {version.total:,}"
         for version in versions

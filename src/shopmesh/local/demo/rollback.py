@@ -94,16 +94,16 @@ class RollbackScenario:
 
     async def _release_canary(self) -> ReleaseOutcome:
         release, client = self._release, self._mesh.client
-        plan = plans.Plan(release.canary.node, STEPS, EVERY, min_requests=20)
+        plan = plans.CanaryPlan(release.canary.node, STEPS, EVERY, min_requests=20)
         route, owner = (release.stable.mesh, f"{release.service}-vr", f"{release.service}-r"), str(uuid.uuid4())
         self._progress.start_step("shopmesh canary: 5, 10, 25, 50 %")
         load = steady(self._mesh.settings.way_in, self._rate)
         await load.start()
         try:
-            document = plans.document(plan)
+            document = plans.to_document(plan)
             await asyncio.to_thread(client.start_canary, route, release.service, document, owner, LEASE)
             found = await asyncio.to_thread(
-                canary_loop.release, client, route, owner, lambda found, verdict: None, self._wait
+                canary_loop.run_canary, client, route, owner, lambda found, verdict: None, self._wait
             )
         finally:
             tally = await load.stop()

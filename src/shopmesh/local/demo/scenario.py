@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-from shopmesh.client import Change, Client, Split, Target, read_mesh
+from shopmesh.client import ChangeStatus, Client, RouteSplit, SplitTarget, read_mesh
 from shopmesh.documents import Declared
-from shopmesh.load.engine.open_loop import Engine, steady
-from shopmesh.load.engine.results import Tally
-from shopmesh.load.judgement.significance import needed
+from shopmesh.load.engine.open_loop import OpenLoopEngine, steady
+from shopmesh.load.engine.results import LoadResults
+from shopmesh.load.judgement.significance import required_requests
 from shopmesh.local.demo.verdict import Loss, VersionResult, WayInResult
 from shopmesh.local.errors import StartError
 from shopmesh.local.http import wait_until_ok
@@ -84,7 +84,7 @@ class ProgressSink(Protocol):
     def start_step(self, text: str) -> None:
         """Something is being done; the next call says what came of it."""
 
-    def show_shares(self, versions: Sequence[VersionResult], tally: Tally) -> None:
+    def show_shares(self, versions: Sequence[VersionResult], tally: LoadResults) -> None:
         """How it stands, several times a second."""
 
 
@@ -197,9 +197,9 @@ class Scenario:
         await probe.start()
         # The first requests open connections everywhere; what counts is how it goes on.
         await asyncio.sleep(_PROBING_SECONDS)
-        before = probe.tally.good
+        before = probe.results.good
         await asyncio.sleep(_PROBING_SECONDS)
-        carried = (probe.tally.good - before) / _PROBING_SECONDS
+        carried = (probe.results.good - before) / _PROBING_SECONDS
         await probe.stop()
         # What was asked of an overloaded machine says nothing about the mesh.
         await self._wait_for_clean_reports()
@@ -243,7 +243,7 @@ class Scenario:
     def _node_exists(self, node: str) -> bool:
         return any(resource.key.name == node for resource in read_mesh(self._client, self._mesh))
 
-    def _shift_weights(self, release: Release, split: Split) -> Any:
+    def _shift_weights(self, release: Release, split: RouteSplit) -> Any:
         weights = {release.stable.node: 100 - release.percent, release.canary.node: release.percent}
         route = self._client.appmesh.describe_route(
             meshName=self._mesh, virtualRouterName=split["virtualRouter"], routeName=split["route"]
@@ -256,7 +256,7 @@ class Scenario:
             meshName=self._mesh, virtualRouterName=split["virtualRouter"], routeName=split["route"], spec=spec
         )
 
-    async def _wait_converged(self, what: str, answer: Any) -> Change:
+    async def _wait_converged(self, what: str, answer: Any) -> ChangeStatus:
         revision = int(answer["ResponseMetadata"]["HTTPHeaders"]["x-shopmesh-revision"])
         change = await asyncio.to_thread(self._client.wait_converged, revision)
         step = MeshChange(what, change["milliseconds"], len(change["proxies"]))
@@ -267,11 +267,11 @@ class Scenario:
 
     def _requests_needed(self, position: int) -> int:
         """The requests after which a stage may end: product's go on counting while customer is judged."""
-        own = needed(self._releases[position].percent / 100)
-        later = [needed(release.percent / 100) for release in self._releases[position + 1 :]]
+        own = required_requests(self._releases[position].percent / 100)
+        later = [required_requests(release.percent / 100) for release in self._releases[position + 1 :]]
         return max(_MIN_REQUESTS, own - sum(later)) if later else own
 
-    async def _show_shares_until(self, load: Engine, seconds: float, enough: int) -> None:
+    async def _show_shares_until(self, load: OpenLoopEngine, seconds: float, enough: int) -> None:
         """Shows the figures until the time is over and enough requests of every service were counted.
 
         Bounded: three times as long as it should take; the verdict then says that they were too few.
@@ -281,14 +281,14 @@ class Scenario:
         last = enough and not any(release.service not in self._judged_since for release in self._releases)
         while (elapsed := time.monotonic() - started) < limit:
             versions = await self._measure_versions()
-            self._progress.show_shares(versions, load.tally)
+            self._progress.show_shares(versions, load.results)
             totals = [version.total for version in versions if version.share < 1]
             short = [version for version in versions if version.total < version.needed]
             if elapsed >= seconds and not (short if last else min(totals, default=0) < enough):
                 return
             await asyncio.sleep(_POLL_SECONDS)
 
-    async def _find_split(self, release: Release) -> Split:
+    async def _find_split(self, release: Release) -> RouteSplit:
         for split in (await asyncio.to_thread(self._client.splits, self._mesh))["splits"]:
             if any(target["virtualNode"] == release.stable.node for target in split["targets"]):
                 return split
@@ -323,6 +323,6 @@ class Scenario:
                     )
         return found
 
-    async def _targets_since(self, since: float) -> dict[str, Target]:
+    async def _targets_since(self, since: float) -> dict[str, SplitTarget]:
         splits = await asyncio.to_thread(self._client.splits, self._mesh, since=since)
         return {target["virtualNode"]: target for split in splits["splits"] for target in split["targets"]}

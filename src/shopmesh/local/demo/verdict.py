@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from shopmesh.load.judgement.significance import SIGNIFICANCE, needed
+from shopmesh.load.judgement.significance import SIGNIFICANCE, required_requests
 from shopmesh.statistics import binomial_test, wilson
 
 
@@ -39,7 +39,7 @@ class VersionResult:
     @property
     def needed(self) -> int:
         """How many requests of the service it takes to judge this share."""
-        return needed(self.share)
+        return required_requests(self.share)
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,7 +100,7 @@ class Canaries:
         for resource in [one for one in self._store.state if one.key.kind == canary_state.KIND]:
             if (canary := _readable(resource)) is not None:
                 self._watch(resource.key, canary)
-                self._soon(resource.key, transitions.settle)
+                self._soon(resource.key, transitions.reconcile)
 
     async def _all(self, scope: Scope, receive: Receive) -> Response:
         match scope["method"]:
@@ -153,12 +153,12 @@ class Canaries:
 
     async def _start(self, asked: dict[str, Any]) -> dict[str, Any]:
         try:
-            wanted = plan.read(asked.get("plan"))
-        except plan.PlanError as error:
+            wanted = plan.from_document(asked.get("plan"))
+        except plan.CanaryPlanError as error:
             raise BadRequest(f"plan: {error}") from error
         route = Key("route", tuple(_text(asked, name) for name in ("mesh", "virtualRouter", "route")))
         service, owner, lease = _text(asked, "service"), _text(asked, "owner"), asked.get("lease")
-        shortest, longest = canary_state.SHORTEST_LEASE, canary_state.LONGEST_LEASE
+        shortest, longest = canary_state.MIN_LEASE, canary_state.MAX_LEASE
         if isinstance(lease, bool) or not isinstance(lease, int | float) or not shortest <= lease <= longest:
             raise BadRequest(f"lease: {lease!r} is no number of seconds from {shortest:g} to {longest:g}")
         await self._store.submit(lambda t: transitions.start(route, service, wanted, owner, lease, t, self._context()))
@@ -181,7 +181,7 @@ class Canaries:
                 at = stage if isinstance(stage, int) else canary.stage
                 work = lambda t, c: transitions.advance(route, at, reason, seen, t, c)  # noqa: E731
             case "turn back":
-                work = lambda t, c: transitions.turn_back(route, reason, seen, t, c)  # noqa: E731
+                work = lambda t, c: transitions.roll_back(route, reason, seen, t, c)  # noqa: E731
             case "pause":
                 work = lambda t, c: transitions.pause(route, t, c)  # noqa: E731
             case "resume":
@@ -222,11 +222,11 @@ class Canaries:
     def _document(self, key: Key, canary: Canary, counted: Mapping[float, Counted]) -> dict[str, Any]:
         mesh, router, route = key.path
         return {
-            **canary_state.document(canary),
+            **canary_state.to_document(canary),
             "mesh": mesh,
             "virtualRouter": router,
             "route": route,
-            "called": canary.plan.called(canary.stage),
+            "called": canary.plan.stage_label(canary.stage),
             "weight": canary.weight,
             "now": self._context().now,
             "revision": self._store.revision,
@@ -247,7 +247,7 @@ class Canaries:
             if change.key.kind == canary_state.KIND:
                 self._watch(change.key, None if change.after is None else _readable(change.after))
             elif change.key.kind == "route" and self._store.state.get(canary_state.key(change.key)) is not None:
-                self._soon(canary_state.key(change.key), transitions.settle)
+                self._soon(canary_state.key(change.key), transitions.reconcile)
 
     def _watch(self, key: Key, canary: Canary | None) -> None:
         if canary is None or not canary.running:
@@ -263,7 +263,7 @@ class Canaries:
                 self._leases.renew(key, canary.lease)
             return
         log.warning("nobody looks after the canary of %s any more: back", describe(canary_state.route_of(key)))
-        self._soon(key, transitions.lapse)
+        self._soon(key, transitions.expire)
 
     def _soon(self, key: Key, work: Callable[[Key, Transaction, Context], Canary | None]) -> None:
         task = asyncio.get_running_loop().create_task(self._do(key, work))
@@ -298,7 +298,7 @@ def seen(view: View, key: Key, canary: Canary, counted: Counted) -> dict[str, An
     clusters: dict[str, str] = {}
     for target in resolved.route(view, route).weights if route is not None else ():
         version = "canary" if target.node == canary.plan.to else "stable"
-        copies = version == "canary" and canary.trying("mirror")
+        copies = version == "canary" and canary.in_stage("mirror")
         clusters[names.counted_as(names.egress_cluster(target._replace(mirror=copies)))] = version
     tallies = {"canary": Tally(), "stable": Tally()}
     for caller, cluster, tally in counted:
@@ -321,8 +321,8 @@ def _counts(tally: Tally, max_p99: float | None) -> dict[str, Any]:
 def _readable(resource: Resource) -> Canary | None:
     """The canary that a resource of the store holds; None, and a line in the log, where its record is not one."""
     try:
-        return canary_state.of(resource)
-    except canary_state.RecordError as error:
+        return canary_state.from_resource(resource)
+    except canary_state.CanaryStateError as error:
         route = canary_state.route_of(resource.key)
         log.error(
             "the record of the canary of %s of mesh %s cannot be read, and nobody looks after it: %s; "

@@ -11,14 +11,14 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from services.chassis.errors import error_body
-from services.chassis.faults import Faults
+from services.chassis.faults import FaultInjector
 from services.chassis.logs import RequestLog
 from services.chassis.tracing import Trace, Tracing
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-EXCHANGE = "services.chassis.exchange"
+REQUEST_CONTEXT = "services.chassis.request_context"
 VERSION_HEADER = "x-service-version"
 PEER_VERSIONS_HEADER = "x-peer-versions"
 
@@ -27,7 +27,7 @@ PEER_VERSIONS_HEADER = "x-peer-versions"
 HEALTH = frozenset({"/healthz", "/readyz"})
 
 
-class Exchange:
+class RequestContext:
     """One request being served: its trace, and the versions of the peers that have answered it so far."""
 
     def __init__(self, trace: Trace) -> None:
@@ -35,10 +35,12 @@ class Exchange:
         self.peer_versions: dict[str, str] = {}
 
 
-class Edge:
+class Middleware:
     """Wraps `inner`, the service's WSGI application; `version` is what the header says (`product/2.0`)."""
 
-    def __init__(self, inner: WSGIApplication, version: str, tracing: Tracing, faults: Faults, log: RequestLog) -> None:
+    def __init__(
+        self, inner: WSGIApplication, version: str, tracing: Tracing, faults: FaultInjector, log: RequestLog
+    ) -> None:
         self._inner = inner
         self._version = (VERSION_HEADER, version)
         self._tracing = tracing
@@ -47,9 +49,9 @@ class Edge:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if environ["PATH_INFO"] in HEALTH:
-            return self._inner(environ, self._naming(start_response))
+            return self._inner(environ, self._add_version_header(start_response))
         started = time.perf_counter()
-        exchange = environ[EXCHANGE] = Exchange(self._tracing.begin(environ))
+        context = environ[REQUEST_CONTEXT] = RequestContext(self._tracing.begin(environ))
         status, route = 500, "unknown"
 
         def answer(line: str, headers: list[tuple[str, str]], *rest: object) -> object:
@@ -57,8 +59,8 @@ class Edge:
             status = int(line[:3])
             route = _route(environ)
             headers.append(self._version)
-            if exchange.peer_versions:
-                headers.append((PEER_VERSIONS_HEADER, ", ".join(sorted(exchange.peer_versions.values()))))
+            if context.peer_versions:
+                headers.append((PEER_VERSIONS_HEADER, ", ".join(sorted(context.peer_versions.values()))))
             return start_response(line, headers, *rest)  # type: ignore[arg-type]  # handed through as they came
 
         try:
@@ -67,10 +69,10 @@ class Edge:
                 time.sleep(fault.delay)
             return (_faulty if fault.error else self._inner)(environ, answer)  # type: ignore[arg-type]  # as above
         finally:
-            exchange.trace.end(route, status)
-            self._log.write(environ, status, time.perf_counter() - started, exchange.trace.id)
+            context.trace.end(route, status)
+            self._log.write(environ, status, time.perf_counter() - started, context.trace.id)
 
-    def _naming(self, start_response: StartResponse) -> StartResponse:
+    def _add_version_header(self, start_response: StartResponse) -> StartResponse:
         def answer(line: str, headers: list[tuple[str, str]], *rest: object) -> object:
             headers.append(self._version)
             return start_response(line, headers, *rest)  # type: ignore[arg-type]  # handed through as they came

@@ -28,7 +28,7 @@ class FaultSettings:
     seed: int = 0
 
 
-class Switches:
+class RuntimeState:
     """Ready, with the faults of the configuration, until switched otherwise."""
 
     def __init__(self, config: Config) -> None:

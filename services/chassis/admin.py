@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from flask import Flask, abort, request
 
 from services.chassis.errors import answer_errors
-from services.chassis.switches import FaultSettings, Switches
+from services.chassis.runtime_state import FaultSettings, RuntimeState
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -31,7 +31,7 @@ SAME_ORIGIN = (None, "same-origin", "none")
 _RANGES = {"errorShare": 1.0, "delayMs": 600_000.0, "delayShare": 1.0}
 
 
-class ByPort:
+class PortRouter:
     """Hands what came in by the control port to `control`, and all else to `application`."""
 
     def __init__(self, application: WSGIApplication, control: WSGIApplication, port: int) -> None:
@@ -46,7 +46,7 @@ class ByPort:
         return self._application(environ, start_response)
 
 
-def control_app(switches: Switches) -> Flask:
+def admin_app(state: RuntimeState) -> Flask:
     """The application behind the control port."""
     app = Flask("control")
     answer_errors(app)
@@ -61,19 +61,19 @@ def control_app(switches: Switches) -> Flask:
 
     @app.get("/ready")
     def ready() -> dict[str, object]:
-        return {"ready": switches.ready}
+        return {"ready": state.ready}
 
     @app.put("/ready")
     def switch_ready() -> dict[str, object]:
         wanted = _object().get("ready")
         if not isinstance(wanted, bool):
             abort(400, f"ready is {wanted!r}; send true or false")
-        switches.set_ready(wanted)
+        state.set_ready(wanted)
         return ready()
 
     @app.get("/faults")
     def faults() -> dict[str, object]:
-        _, settings = switches.faults()
+        _, settings = state.faults()
         return {
             "errorShare": settings.error_share,
             "delayMs": settings.delay_ms,
@@ -83,12 +83,12 @@ def control_app(switches: Switches) -> Flask:
 
     @app.put("/faults")
     def set_faults() -> dict[str, object]:
-        switches.set_faults(_settings(_object()))
+        state.set_faults(_settings(_object()))
         return faults()
 
     @app.delete("/faults")
     def no_faults() -> dict[str, object]:
-        switches.set_faults(FaultSettings())
+        state.set_faults(FaultSettings())
         return faults()
 
     return app
