@@ -258,6 +258,53 @@ def test_what_a_refused_response_left_behind_is_removed() -> None:
     assert stream.conversation.in_step
 
 
+def test_what_a_refused_response_left_behind_is_removed_after_a_second_refusal() -> None:
+    """The later response changes the good one for the worse: the version of the first is there all the same."""
+    stream, envoy = in_step(simple({}))
+    envoy.forgiving = True
+    first = snapshot_of(clusters=[made("clusters", "good"), made("clusters", "bad", bad=True)])
+    second = snapshot_of(clusters=[made("clusters", "good", bad=True), made("clusters", "bad", bad=True)])
+    for data in [*_offered(stream, first), *_offered(stream, second)]:
+        envoy.heard(data)
+    stream.conversation.offer(simple({}))
+    settle(stream, envoy)
+
+    assert envoy.has["clusters"] == {}
+    assert stream.conversation.in_step
+
+
+def test_a_version_from_before_two_refusals_is_sent_again() -> None:
+    """Envoy may have taken what came between, so the version that was acknowledged last is not known to be there."""
+    stream, envoy = in_step(snapshot_of(clusters=[made("clusters", "a", v=1)]))
+    envoy.forgiving = True
+    between = snapshot_of(clusters=[made("clusters", "a", v=2), made("clusters", "bad", bad=True)])
+    worse = snapshot_of(clusters=[made("clusters", "a", v=3, bad=True)])
+    for data in [*_offered(stream, between), *_offered(stream, worse)]:
+        envoy.heard(data)
+    settle(stream, envoy)
+    stream.conversation.offer(snapshot_of(clusters=[made("clusters", "a", v=1)]))
+    settle(stream, envoy)
+
+    assert envoy.has["clusters"]["a"]["v"] == 1
+    assert stream.conversation.in_step
+
+
+def test_a_cluster_of_a_refused_response_counts_once_it_is_taken_by_itself() -> None:
+    """While the halves of a refused response are under way, the acknowledgement of one says nothing of the other."""
+    stream, _ = in_step(simple({"a": 1}))
+    both = simple({"a": 1, "b": 1, "c": 1}, route=["a"])
+    (refused,) = stream.offer(both)
+    _, half, other = responses = [refused, *stream.answer(refused, error="one of these is bad")]
+    assert [["b", "c"], ["b"], ["c"]] == [[one.name for one in response.resources] for response in responses]
+
+    stream.answer(half)
+    routed = simple({"a": 1, "b": 1, "c": 1}, route=["a", "c"])
+    assert stream.offer(routed) == []
+    assert [("RouteConfiguration", ["r"], [])] == names(
+        [one for one in stream.answer(other) if one.type_url == TYPE_URLS["routes"]]
+    )
+
+
 def test_an_acknowledgement_after_a_refusal_accepts_only_its_own() -> None:
     """What was refused before it is not there, though the later response was made as if it were."""
     stream, _ = in_step(simple({"a": 1}))
@@ -644,6 +691,28 @@ def test_what_works_changes_to_other_secrets_only_when_they_are_loaded() -> None
     stream.conversation.retry()
     settle(stream, envoy)
     assert ["t"] == envoy.has["clusters"]["a"]["secrets"] == envoy.has["listeners"]["l"]["secrets"]
+    assert stream.conversation.in_step
+
+
+def test_a_secret_whose_last_user_is_being_removed_counts_as_gone() -> None:
+    """Envoy forgets it with that user, so a cluster that works changes to it only when it has been loaded again."""
+
+    def using(*secrets: str) -> Snapshot:
+        rehearsals = [made("clusters", f"of {name}", secrets=[name], rehearsal=True) for name in secrets]
+        return snapshot_of(
+            clusters=[made("clusters", "a", secrets=secrets), *rehearsals],
+            secrets=[made("secrets", name) for name in secrets],
+        )
+
+    stream, envoy = in_step(using("s", "t"))
+    under_way = _offered(stream, using("s"))
+    assert "of t" in [name for data in under_way for name in DeltaDiscoveryResponse.FromString(data).removed_resources]
+    for data in [*under_way, *_offered(stream, using("s", "t"))]:
+        envoy.heard(data)
+    settle(stream, envoy)
+
+    assert envoy.problems == []
+    assert {"s", "t"} == set(envoy.loaded)
     assert stream.conversation.in_step
 
 

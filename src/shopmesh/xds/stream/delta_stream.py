@@ -184,7 +184,10 @@ class Conversation:
             return
         if self._remove("listeners", target, sent):
             return
-        if not self._remove("clusters", target, sent) and clusters.settled(target["clusters"]):
+        if self._remove("clusters", target, sent):
+            # With the rehearsals go the last users of secrets: Envoy forgets these before it can say so.
+            self.types["secrets"].expect_unsubscribe(target["secrets"].resources)
+        elif clusters.settled(target["clusters"]):
             self._remove("endpoints", target, sent)
             self._remove("secrets", target, sent)
         self._remove("routes", target, sent)

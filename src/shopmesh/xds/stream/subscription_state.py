@@ -49,6 +49,7 @@ class Ledger:
         "_claimed",
         "_in_flight",
         "_patched",
+        "_possible",
         "_trials",
         "accepted",
         "accepted_version",
@@ -102,6 +103,9 @@ class Ledger:
         self._in_flight: deque[InFlight] = deque()
         self._trials: deque[tuple[str, ...]] = deque()
         self._patched = False
+        self._possible: dict[str, str] = {}
+        """Names that came in a refused response with others, and the version that the client may have taken then;
+        UNSURE where it may be one of several."""
 
     # what the client says
 
@@ -173,9 +177,10 @@ class Ledger:
             self.doubted.discard(name)
             self.named.discard(name)
         if not self.wildcard:
+            self._possible = {name: version for name, version in self._possible.items() if name in self.named}
             self.sent = {name: version for name, version in self.sent.items() if name in self.named}
             self.accepted = {name: version for name, version in self.accepted.items() if name in self.named}
-            self._patched = bool(self._in_flight)
+            self._patched = bool(self._in_flight or self._possible)
 
     def _answered(self, request: DeltaDiscoveryRequest) -> None:
         nonce = request.response_nonce
@@ -190,9 +195,11 @@ class Ledger:
                 self._accept(one)
             if one.response.nonce == nonce:
                 break
-        self._patched = self._patched and bool(self._in_flight)
+        self._patched = self._patched and bool(self._in_flight or self._possible)
 
     def _accept(self, one: InFlight) -> None:
+        for name in (*(resource.name for resource in one.response.resources), *one.response.removed):
+            self._possible.pop(name, None)
         if self._patched:
             accepted = dict(self.accepted)
             for resource in one.response.resources:
@@ -220,11 +227,15 @@ class Ledger:
         later = {one.name for flight in self._in_flight for one in flight.response.resources}
         names = tuple(one.name for one in response.resources)
         sent = dict(self.sent)
-        for name in names:
-            if name in later:
-                continue
+        for name, version in ((one.name, one.version) for one in response.resources):
             if len(names) > 1:
                 # Envoy may have taken the good ones or thrown all away.
+                self._possible[name] = version if self._possible.get(name, version) == version else UNSURE
+            elif self._possible.get(name) == version:
+                del self._possible[name]
+            if name in later:
+                continue
+            if name in self._possible:
                 sent[name] = UNSURE
             elif name in self.accepted:
                 sent[name] = self.accepted[name]
@@ -237,6 +248,18 @@ class Ledger:
             # One bad resource may have taken the good ones with it: they are found by halving.
             half = len(names) // 2
             self._trials.extend((names[:half], names[half:]))
+
+    def expect_unsubscribe(self, kept: Iterable[str]) -> None:
+        """Counts on none of the names but `kept` any longer: the client forgets them with what is under way to it.
+
+        Should one be wanted again before the client says so, it is sent again and counts once that is acknowledged.
+        """
+        leaving = self.sent.keys() - kept
+        if leaving:
+            self.sent = {**self.sent, **dict.fromkeys(leaving, ABSENT)}
+            self.accepted = {name: version for name, version in self.accepted.items() if name not in leaving}
+            self._patched = bool(self._in_flight or self._possible)
+            self.synced = None
 
     def holds(self, names: Iterable[str]) -> bool:
         """Whether the client has taken all of these, and is not about to lose any."""
