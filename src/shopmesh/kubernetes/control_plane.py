@@ -16,19 +16,19 @@ from dataclasses import dataclass
 from shopmesh.appmesh.context import Context
 from shopmesh.kubernetes.api.client import ApiServer, KubernetesApiError, Object
 from shopmesh.kubernetes.background import background_task
-from shopmesh.kubernetes.controller.name_keeper import NameKeeper
-from shopmesh.kubernetes.controller.overlaps import Overlaps
-from shopmesh.kubernetes.controller.selection import Current
-from shopmesh.kubernetes.controller.status_updater import StatusWriter
+from shopmesh.kubernetes.controller.name_claim_writer import NameClaimWriter
+from shopmesh.kubernetes.controller.overlaps import OverlapFinder
+from shopmesh.kubernetes.controller.selection import CachedSelectors
+from shopmesh.kubernetes.controller.status_updater import StatusUpdater
 from shopmesh.kubernetes.identity import certificates, findings
 from shopmesh.kubernetes.identity.certificates import Certificates
-from shopmesh.kubernetes.identity.pod_auth import PodsOnly, Reviews
-from shopmesh.kubernetes.identity.pods import Pods
-from shopmesh.kubernetes.identity.sidecar_config_maps import published
-from shopmesh.kubernetes.initial_mesh import starting
+from shopmesh.kubernetes.identity.pod_auth import PodTokenInterceptor, TokenReviewer
+from shopmesh.kubernetes.identity.pods import PodLookup
+from shopmesh.kubernetes.identity.sidecar_config_maps import publishing
+from shopmesh.kubernetes.initial_mesh import ensuring_initial_mesh
 from shopmesh.kubernetes.injection import webhook
-from shopmesh.kubernetes.injection.sidecar import configuration
-from shopmesh.kubernetes.leader_election import Leader
+from shopmesh.kubernetes.injection.sidecar import config_map_data
+from shopmesh.kubernetes.leader_election import LeaderElector
 from shopmesh.kubernetes.store import KubernetesStore
 from shopmesh.server.config import Config, ConfigError
 from shopmesh.server.control_plane import Bound, Foundation, listen, served
@@ -40,7 +40,7 @@ SERVICE = "control-plane"
 
 
 @dataclass(frozen=True, slots=True)
-class Cluster:
+class ClusterConfig:
     """What a replica is told of its cluster: its name, the namespace of what all replicas keep, whose tokens count.
 
     `name` is this replica's alone. `start` are the manifests of the mesh that a cluster without one begins with.
@@ -50,7 +50,7 @@ class Cluster:
     name: str
     namespace: str = "shopmesh-system"
     audience: str = "shopmesh"
-    start: Sequence[Object] = ()
+    initial_mesh: Sequence[Object] = ()
     webhook_port: int | None = None
     replicas: Sequence[Peer] = ()
 
@@ -68,7 +68,7 @@ class Cluster:
 
 
 @contextlib.asynccontextmanager
-async def serving(config: Config, cluster: Cluster) -> AsyncIterator[Bound]:
+async def serving(config: Config, cluster: ClusterConfig) -> AsyncIterator[Bound]:
     """A control plane over the API server, for the length of an `async with` block; it begins when all is known.
 
     Raises ConfigError.
@@ -83,31 +83,31 @@ async def serving(config: Config, cluster: Cluster) -> AsyncIterator[Bound]:
             api = await ApiServer.connect()
             stack.push_async_callback(api.close)
             keys = config.credentials or await certificates.api_credentials(api, cluster.namespace)
-            pairs = await Certificates.begin(api, cluster.namespace, cluster.hosts)
+            pairs = await Certificates.load(api, cluster.namespace, cluster.hosts)
         except KubernetesApiError as error:
             raise ConfigError(f"this cannot be a control plane of the cluster: {error}") from error
         config = dataclasses.replace(config, credentials=keys, api_hosts=(*config.api_hosts, *cluster.api_hosts))
-        await stack.enter_async_context(pairs.looked_after())
+        await stack.enter_async_context(pairs.auto_renewing())
         store = KubernetesStore(api, context)
         await stack.enter_async_context(store.watching())
-        await stack.enter_async_context(starting(api, cluster.start))
-        current = Current(store.cluster)
-        pods = PodsOnly(Reviews(api, cluster.audience), Pods(api, store.cluster), store, current)
-        sidecar = configuration(cluster.hosts[2], config.xds_port)
+        await stack.enter_async_context(ensuring_initial_mesh(api, cluster.initial_mesh))
+        current = CachedSelectors(store.cache)
+        pods = PodTokenInterceptor(TokenReviewer(api, cluster.audience), PodLookup(api, store.cache), store, current)
+        sidecar = config_map_data(cluster.hosts[2], config.xds_port)
         await stack.enter_async_context(
-            published(
+            publishing(
                 api,
                 lambda: pairs.authority,
-                lambda: current.selectors().namespaces(),
+                lambda: current.get().mesh_namespaces(),
                 sidecar,
-                lambda: webhook.injected(store.cluster.namespaces),
+                lambda: webhook.injected_namespaces(store.cache.namespaces),
             )
         )
         if (port := cluster.webhook_port) is not None:
             webhooks = webhook.serving(api, store, current, pairs, config, port)
             await stack.enter_async_context(webhooks)
-        overlaps = Overlaps(store.cluster, current)
-        leader = Leader(api, cluster.namespace, SERVICE, cluster.name)
+        overlaps = OverlapFinder(store.cache, current)
+        leader = LeaderElector(api, cluster.namespace, SERVICE, cluster.name)
         foundation = Foundation(
             store,
             [pods],
@@ -116,11 +116,11 @@ async def serving(config: Config, cluster: Cluster) -> AsyncIterator[Bound]:
             identity=cluster.name,
             peers=HttpPeers(cluster.replicas, keys, config.region) if cluster.replicas else None,
             leadership=leader,
-            look=lambda proxies: findings.look(proxies, store, store.cluster.pods, overlaps.find()),
+            look=lambda proxies: findings.cluster_findings(proxies, store, store.cache.pods, overlaps.find()),
         )
         bound = await stack.enter_async_context(served(config, foundation, listener))
-        writer = StatusWriter(api, store, bound.replicas, leader, context, overlaps=overlaps.find)
+        writer = StatusUpdater(api, store, bound.replicas, leader, context, overlaps=overlaps.find)
         await stack.enter_async_context(background_task(leader.run(), "leader election"))
         await stack.enter_async_context(background_task(writer.run(), "status of objects"))
-        await stack.enter_async_context(background_task(NameKeeper(api, store, leader).run(), "names of objects"))
+        await stack.enter_async_context(background_task(NameClaimWriter(api, store, leader).run(), "names of objects"))
         yield bound

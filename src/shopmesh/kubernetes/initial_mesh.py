@@ -17,22 +17,22 @@ from shopmesh.kubernetes.background import background_task
 
 log = logging.getLogger(__name__)
 
-LONGEST_PAUSE = 30.0
+MAX_BACKOFF = 30.0
 """Seconds between two attempts, at most; the first are a second apart."""
 _TOO_MANY = 429
 
 
-def starting(api: ApiServer, manifests: Sequence[Object]) -> AbstractAsyncContextManager[None]:
+def ensuring_initial_mesh(api: ApiServer, manifests: Sequence[Object]) -> AbstractAsyncContextManager[None]:
     """Makes the mesh beside what is done in an `async with` block."""
-    return background_task(keep_trying(api, manifests), "start of the mesh")
+    return background_task(ensure_initial_mesh(api, manifests), "start of the mesh")
 
 
-async def keep_trying(api: ApiServer, manifests: Sequence[Object]) -> None:
+async def ensure_initial_mesh(api: ApiServer, manifests: Sequence[Object]) -> None:
     """`begin`, until the API server has answered; what it refuses is logged, with the reason."""
-    pause = 1.0
+    backoff = 1.0
     while True:
         try:
-            if await begin(api, manifests):
+            if await create_unless_present(api, manifests):
                 log.info("made the mesh that the cluster begins with: %d objects", len(manifests))
             return
         except KubernetesApiError as error:
@@ -40,27 +40,27 @@ async def keep_trying(api: ApiServer, manifests: Sequence[Object]) -> None:
                 log.error("the mesh that the cluster is to begin with was not made: %s", error)
                 return
             log.warning("the mesh that the cluster is to begin with is not made yet: %s", error)
-        await asyncio.sleep(pause)
-        pause = min(2 * pause, LONGEST_PAUSE)
+        await asyncio.sleep(backoff)
+        backoff = min(2 * backoff, MAX_BACKOFF)
 
 
-async def begin(api: ApiServer, manifests: Sequence[Object]) -> bool:
+async def create_unless_present(api: ApiServer, manifests: Sequence[Object]) -> bool:
     """Creates the objects unless there is a Mesh, whichever; whether it did.
 
     Meshes come last: who was interrupted begins anew, and two replicas that do it at once make each object once.
-    Raises ApiError.
+    Raises KubernetesApiError.
     """
     if not manifests or (await api.list(MESHES)).objects:
         return False
     for manifest in sorted(manifests, key=lambda one: one["kind"] == MESHES.kind):
         try:
-            await api.create(MESH_TYPES[manifest["kind"]], _in_a_namespace(manifest))
+            await api.create(MESH_TYPES[manifest["kind"]], _with_namespace(manifest))
         except ConflictError:
             continue
     return True
 
 
-def _in_a_namespace(manifest: Object) -> Object:
+def _with_namespace(manifest: Object) -> Object:
     if not MESH_TYPES[manifest["kind"]].namespaced:
         return manifest
     return {**manifest, "metadata": {"namespace": "default", **manifest["metadata"]}}

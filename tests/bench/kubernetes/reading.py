@@ -24,7 +24,7 @@ def measure(services: int, routes: int, changes: int) -> str:
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "default", "labels": labels}}
     objects = [world.write(one) for one in (namespace, *manifests(_mesh(services, routes)))]
     for one in objects:
-        world.store.changed(TYPES[one["kind"]], one)
+        world.store.on_upsert(TYPES[one["kind"]], one)
     whole = _took(world.settle)
     assert {} == world.store.problems
 
@@ -36,7 +36,7 @@ def measure(services: int, routes: int, changes: int) -> str:
         written = world.write(router)
 
         def told() -> None:
-            world.store.changed(TYPES["VirtualRouter"], written)
+            world.store.on_upsert(TYPES["VirtualRouter"], written)
             world.settle()
 
         return _took(told)

@@ -52,15 +52,15 @@ class Mirror:
     def names(self) -> list[str]:
         return sorted(name for _, name in self.objects)
 
-    def replaced(self, kind: ResourceType, objects: list[Object], resource_version: str) -> None:
+    def on_list(self, kind: ResourceType, objects: list[Object], resource_version: str) -> None:
         self.told.append(("replaced", resource_version))
         self.objects = {_key(one): one for one in objects}
 
-    def changed(self, kind: ResourceType, object: Object) -> None:  # noqa: A002  # the protocol names it so
+    def on_upsert(self, kind: ResourceType, object: Object) -> None:  # noqa: A002  # the protocol names it so
         self.told.append(("changed", _key(object)[1]))
         self.objects[_key(object)] = object
 
-    def removed(self, kind: ResourceType, object: Object) -> None:  # noqa: A002  # as above
+    def on_delete(self, kind: ResourceType, object: Object) -> None:  # noqa: A002  # as above
         self.told.append(("removed", _key(object)[1]))
         self.objects.pop(_key(object), None)
 

@@ -113,7 +113,9 @@ async def test_a_custom_object_is_replaced_by_version_only(where: Cluster | None
     """Without one it is invalid; a ConfigMap may be overwritten unseen."""
     async with place_in(where) as place:
         await place.api.create(VIRTUAL_ROUTERS, place.router("product"))
-        with pytest.raises(KubernetesStatusError, match=r"metadata\.resourceVersion: .*: must be specified"):
+        with pytest.raises(
+            KubernetesStatusError, match=r"metadata\.resourceVersion: Invalid value: .*: must be specified"
+        ):
             await place.api.replace(VIRTUAL_ROUTERS, place.router("product", 90))
         await place.api.create(CONFIG_MAPS, place.config_map("one"))
         replaced = await place.api.replace(CONFIG_MAPS, place.config_map("one", weight="90"))
@@ -292,7 +294,7 @@ async def test_a_list_in_pages_is_of_one_moment(where: Cluster | None, monkeypat
         assert not second["metadata"].get("continue")
         assert "VirtualRouterList" == first["kind"]
 
-        monkeypatch.setattr(api_module, "PAGE", 2)
+        monkeypatch.setattr(api_module, "PAGE_SIZE", 2)
         listed = await place.api.list(VIRTUAL_ROUTERS, place.namespace)
         assert [*names[:4], "router-5"] == [one["metadata"]["name"] for one in listed.objects]
 

@@ -13,11 +13,11 @@ import pytest
 
 from shopmesh.kubernetes.api.resource_types import CONFIG_MAPS, SECRETS
 from shopmesh.kubernetes.identity import certificates, sidecar_config_maps
-from shopmesh.kubernetes.identity.certificate_authority import DAYS, Authority
-from shopmesh.kubernetes.identity.certificates import AUTHORITY, CREDENTIALS, Certificates, api_credentials
-from shopmesh.kubernetes.identity.sidecar_config_maps import ROOT, provide, publish, published
+from shopmesh.kubernetes.identity.certificate_authority import DAYS, CertificateAuthority
+from shopmesh.kubernetes.identity.certificates import CA_NAME, CREDENTIALS_NAME, Certificates, api_credentials
+from shopmesh.kubernetes.identity.sidecar_config_maps import ROOT, ensure_sidecar_config, publish_root, publishing
 from shopmesh.kubernetes.injection import webhook
-from shopmesh.kubernetes.injection.sidecar import configuration
+from shopmesh.kubernetes.injection.sidecar import config_map_data
 from shopmesh.server.config import ConfigError
 from shopmesh.server.grpc.ads_transport import grpc_server
 from tests.contract.kubernetes.reflecting import speaking, until
@@ -67,54 +67,54 @@ async def serial(port: int, bundle: bytes) -> str:
 async def test_the_authority_survives_restarts(cluster: Cluster) -> None:
     """Made once, by whoever comes first, and the same for all replicas and every start."""
     async with speaking(cluster.configuration()) as server:
-        first = await Certificates.begin(server, SYSTEM, HOSTS)
-        again = await Certificates.begin(server, SYSTEM, HOSTS)
+        first = await Certificates.load(server, SYSTEM, HOSTS)
+        again = await Certificates.load(server, SYSTEM, HOSTS)
 
-    assert first.authority.data() == again.authority.data()
-    assert first.pair.chain != again.pair.chain
+    assert first.authority.secret_data() == again.authority.secret_data()
+    assert first.key_pair.chain != again.key_pair.chain
     assert 1 == len(cluster.asked_for("post", SECRETS))
 
 
 async def test_two_replicas_that_make_it_at_once_have_one(cluster: Cluster) -> None:
     """Whoever is late takes the other's."""
-    other = Authority.made("the other's", 1_800_000_000.0)
-    data = other.data()
+    other = CertificateAuthority.create("the other's", 1_800_000_000.0)
+    data = other.secret_data()
 
     def meanwhile(asked: Any) -> None:
         if asked.what == "post" and asked.kind == "secrets":
             cluster.before(None)
-            cluster.put(secret(AUTHORITY, ca_crt=data["ca.crt"], ca_key=data["ca.key"]))
+            cluster.put(secret(CA_NAME, ca_crt=data["ca.crt"], ca_key=data["ca.key"]))
 
     cluster.before(meanwhile)
     async with speaking(cluster.configuration()) as server:
-        mine = await Certificates.begin(server, SYSTEM, HOSTS)
+        mine = await Certificates.load(server, SYSTEM, HOSTS)
 
-    assert data == mine.authority.data()
+    assert data == mine.authority.secret_data()
 
 
 async def test_a_secret_that_holds_no_authority_is_said(cluster: Cluster) -> None:
     """It is nobody's to overwrite: what proxies trust may be in there."""
-    cluster.put(secret(AUTHORITY, ca_crt=b"x", ca_key=b"y"))
+    cluster.put(secret(CA_NAME, ca_crt=b"x", ca_key=b"y"))
     async with speaking(cluster.configuration()) as server:
-        with pytest.raises(ConfigError, match=f"Secret {SYSTEM}/{AUTHORITY} holds no certificates and key"):
-            await Certificates.begin(server, SYSTEM, HOSTS)
+        with pytest.raises(ConfigError, match=f"Secret {SYSTEM}/{CA_NAME} holds no certificates and key"):
+            await Certificates.load(server, SYSTEM, HOSTS)
 
 
 async def test_certificates_are_renewed_while_streams_are_served(cluster: Cluster) -> None:
     """When two thirds of its time are over, gRPC and everything else show another; nobody restarts anything."""
     clock = Clock()
     async with speaking(cluster.configuration()) as server:
-        pairs = await Certificates.begin(server, SYSTEM, HOSTS, clock)
+        pairs = await Certificates.load(server, SYSTEM, HOSTS, clock)
         xds = grpc_server()
         port = xds.add_secure_port("127.0.0.1:0", pairs.credentials())
         await xds.start()
-        webhook = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0, ssl=pairs.context())
+        webhook = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0, ssl=pairs.tls_context())
         ports = (port, webhook.sockets[0].getsockname()[1])
         bundle = pairs.authority.bundle
         seen = []
         for later in (0.0, DAYS / 3 * DAY, DAYS / 3 * DAY + 1):
             clock.now += later
-            await pairs.look()
+            await pairs.refresh()
             seen.append([await serial(one, bundle) for one in ports])
         webhook.close()
         await xds.stop(None)
@@ -127,87 +127,87 @@ async def test_certificates_are_renewed_while_streams_are_served(cluster: Cluste
 async def test_another_authority_is_taken_over(cluster: Cluster) -> None:
     """A Secret that somebody exchanged counts without a restart, and those who trust it are told anew."""
     async with speaking(cluster.configuration()) as server:
-        pairs = await Certificates.begin(server, SYSTEM, HOSTS)
+        pairs = await Certificates.load(server, SYSTEM, HOSTS)
         told: list[bytes] = []
 
         async def teller() -> None:
             told.append(pairs.authority.bundle)
 
-        await pairs.tell(teller)
-        data = Authority.made("another", 1_800_000_000.0).data()
-        cluster.put(secret(AUTHORITY, ca_crt=data["ca.crt"], ca_key=data["ca.key"]))
-        await pairs.look()
+        await pairs.on_change(teller)
+        data = CertificateAuthority.create("another", 1_800_000_000.0).secret_data()
+        cluster.put(secret(CA_NAME, ca_crt=data["ca.crt"], ca_key=data["ca.key"]))
+        await pairs.refresh()
 
-    assert data == pairs.authority.data()
+    assert data == pairs.authority.secret_data()
     assert data["ca.crt"] == told[-1] != told[0]
 
 
 async def test_what_cannot_be_read_leaves_all_as_it_is(cluster: Cluster, caplog: pytest.LogCaptureFixture) -> None:
     """An API server that is gone, or nonsense in the Secret; one that was deleted is kept again, the same."""
     async with speaking(cluster.configuration()) as server:
-        pairs = await Certificates.begin(server, SYSTEM, HOSTS)
-        before = (pairs.authority.data(), pairs.pair)
+        pairs = await Certificates.load(server, SYSTEM, HOSTS)
+        before = (pairs.authority.secret_data(), pairs.key_pair)
         cluster.stop()
-        await pairs.look()
+        await pairs.refresh()
         cluster.start()
-        cluster.put(secret(AUTHORITY, ca_crt=b"x", ca_key=b"y"))
-        await pairs.look()
-        cluster.remove(SECRETS, AUTHORITY, SYSTEM)
-        await pairs.look()
+        cluster.put(secret(CA_NAME, ca_crt=b"x", ca_key=b"y"))
+        await pairs.refresh()
+        cluster.remove(SECRETS, CA_NAME, SYSTEM)
+        await pairs.refresh()
 
-        assert before == (pairs.authority.data(), pairs.pair)
-        assert before[0] == (await Certificates.begin(server, SYSTEM, HOSTS)).authority.data()
+        assert before == (pairs.authority.secret_data(), pairs.key_pair)
+        assert before[0] == (await Certificates.load(server, SYSTEM, HOSTS)).authority.secret_data()
     assert 2 == len([text for text in caplog.messages if "the certificates stay as they are" in text])
 
 
 async def test_the_looks_go_on_by_themselves(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     """For as long as the control plane runs."""
-    monkeypatch.setattr(certificates, "SECONDS_BETWEEN_LOOKS", 0.01)
+    monkeypatch.setattr(certificates, "REFRESH_SECONDS", 0.01)
     async with speaking(cluster.configuration()) as server:
-        pairs = await Certificates.begin(server, SYSTEM, HOSTS)
+        pairs = await Certificates.load(server, SYSTEM, HOSTS)
         looked = asyncio.Event()
 
         async def teller() -> None:
             if len(cluster.asked_for("get", SECRETS)) > 5:
                 looked.set()
 
-        await pairs.tell(teller)
-        async with asyncio.timeout(15), pairs.looked_after():
+        await pairs.on_change(teller)
+        async with asyncio.timeout(15), pairs.auto_renewing():
             await looked.wait()
 
 
 async def test_proxies_of_all_namespaces_are_told_whom_to_trust(cluster: Cluster) -> None:
     """Once; a second time nothing is written, what others changed is put right, and a namespace that fails is said."""
-    authority = Authority.made("one", 1_800_000_000.0)
+    authority = CertificateAuthority.create("one", 1_800_000_000.0)
     async with speaking(cluster.configuration()) as server:
-        wrong = await publish(server, authority, {"default", "shop", "gone"})
+        wrong = await publish_root(server, authority, {"default", "shop", "gone"})
         written = len(cluster.asked_for("post", CONFIG_MAPS))
-        await publish(server, authority, {"default", "shop"})
+        await publish_root(server, authority, {"default", "shop"})
         assert written == len(cluster.asked_for("post", CONFIG_MAPS))
         assert [] == cluster.asked_for("patch", CONFIG_MAPS)
 
         cluster.put({**cluster.get(CONFIG_MAPS, ROOT, "shop"), "data": {"ca.crt": "x", "more": "y"}})
-        await publish(server, authority, {"default", "shop"})
+        await publish_root(server, authority, {"default", "shop"})
     assert [f"ConfigMap gone/{ROOT}"] == [problem.partition(":")[0] for problem in wrong]
-    assert authority.told() == cluster.get(CONFIG_MAPS, ROOT, "default")["data"]
-    assert {**authority.told(), "more": "y"} == cluster.get(CONFIG_MAPS, ROOT, "shop")["data"]
+    assert authority.public_bundle() == cluster.get(CONFIG_MAPS, ROOT, "default")["data"]
+    assert {**authority.public_bundle(), "more": "y"} == cluster.get(CONFIG_MAPS, ROOT, "shop")["data"]
 
 
 async def test_a_namespace_that_comes_is_told_at_once(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its first pods wait for it; and so does another authority reach all of them."""
-    monkeypatch.setattr(sidecar_config_maps, "SECONDS_BETWEEN_LOOKS", 0.01)
-    meshed, authority = {"default"}, Authority.made("one", 1_800_000_000.0)
+    monkeypatch.setattr(sidecar_config_maps, "POLL_SECONDS", 0.01)
+    meshed, authority = {"default"}, CertificateAuthority.create("one", 1_800_000_000.0)
 
     def trusted(namespace: str) -> str:
         found = [one for one in cluster.objects(CONFIG_MAPS, namespace) if one["metadata"]["name"] == ROOT]
         return found[0]["data"]["ca.crt"] if found else ""
 
-    async with speaking(cluster.configuration()) as server, published(server, lambda: authority, lambda: {*meshed}):
+    async with speaking(cluster.configuration()) as server, publishing(server, lambda: authority, lambda: {*meshed}):
         await until(lambda: trusted("default") == authority.bundle.decode(), "default is told")
         assert "" == trusted("shop")
         meshed.add("shop")
         await until(lambda: trusted("shop") == authority.bundle.decode(), "shop is told")
-        authority = Authority.made("two", 1_800_000_000.0)
+        authority = CertificateAuthority.create("two", 1_800_000_000.0)
         await until(lambda: trusted("shop") == authority.bundle.decode(), "another authority is told")
 
 
@@ -216,12 +216,12 @@ async def test_what_injected_sidecars_start_with_is_made_where_nobody_has(cluste
     committed = (Path(__file__).parents[3] / "k8s" / "components" / "sidecar" / "sidecar.json").read_text()
     own = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "shopmesh-sidecar", "namespace": "shop"}}
     cluster.put({**own, "data": {"sidecar.json": "{}"}})
-    data = configuration("control-plane.shopmesh-system.svc.cluster.local", 18000)
+    data = config_map_data("control-plane.shopmesh-system.svc.cluster.local", 18000)
     labels = {"appmesh.k8s.aws/sidecarInjectorWebhook": "enabled"}
-    assert {"shop"} == webhook.injected({"shop": labels, "default": {}})
+    assert {"shop"} == webhook.injected_namespaces({"shop": labels, "default": {}})
     async with speaking(cluster.configuration()) as server:
-        wrong = await provide(server, data, ["default", "gone", "shop"])
-        await provide(server, data, ["default"])
+        wrong = await ensure_sidecar_config(server, data, ["default", "gone", "shop"])
+        await ensure_sidecar_config(server, data, ["default"])
 
     assert [problem.partition(":")[0] for problem in wrong] == ["ConfigMap gone/shopmesh-sidecar"]
     assert {"sidecar.json": "{}"} == cluster.get(CONFIG_MAPS, "shopmesh-sidecar", "shop")["data"]
@@ -235,10 +235,10 @@ async def test_the_keys_for_the_api_are_made_once(cluster: Cluster) -> None:
         made = await api_credentials(server, SYSTEM)
         assert made == await api_credentials(server, SYSTEM)
 
-        cluster.put(secret(CREDENTIALS, credentials=b"[a]\naws_access_key_id = K\naws_secret_access_key = S\n"))
+        cluster.put(secret(CREDENTIALS_NAME, credentials=b"[a]\naws_access_key_id = K\naws_secret_access_key = S\n"))
         assert {"K": "S"} == await api_credentials(server, SYSTEM)
         for data, why in ((b"nonsense", "entry credentials, is not a credentials file"), (None, "has no entry")):
-            cluster.put(secret(CREDENTIALS, **({"credentials": data} if data is not None else {})))
+            cluster.put(secret(CREDENTIALS_NAME, **({"credentials": data} if data is not None else {})))
             with pytest.raises(ConfigError, match=why):
                 await api_credentials(server, SYSTEM)
     ((key, value),) = made.items()

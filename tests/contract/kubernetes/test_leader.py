@@ -11,7 +11,7 @@ import pytest
 
 from shopmesh.kubernetes.api.client import ApiServer, Object, UnreachableError
 from shopmesh.kubernetes.api.resource_types import LEASES
-from shopmesh.kubernetes.leader_election import Leader
+from shopmesh.kubernetes.leader_election import LeaderElector
 from tests.contract.kubernetes.places import Place, place_in
 from tests.contract.kubernetes.reflecting import until
 from tests.support.kubernetes import Asked, Cluster
@@ -24,16 +24,16 @@ class Wire(ApiServer):
 
     cut = False
 
-    async def _ask(self, *arguments: Any, **options: Any) -> Object:
+    async def _request(self, *arguments: Any, **options: Any) -> Object:
         if self.cut:
             raise UnreachableError("the wire is cut")
-        return await super()._ask(*arguments, **options)
+        return await super()._request(*arguments, **options)
 
 
 class Candidate:
     """One replica, and its way to the API server."""
 
-    def __init__(self, leader: Leader, wire: Wire, task: asyncio.Task[None]) -> None:
+    def __init__(self, leader: LeaderElector, wire: Wire, task: asyncio.Task[None]) -> None:
         self.leader = leader
         self.wire = wire
         self.task = task
@@ -57,7 +57,7 @@ class Replicas:
 
     def start(self, identity: str, **options: Any) -> Candidate:
         wire = Wire(self.place.configuration)
-        leader = Leader(wire, self.place.namespace, "control-plane", identity, **{"seconds": SECONDS, **options})
+        leader = LeaderElector(wire, self.place.namespace, "control-plane", identity, **{"seconds": SECONDS, **options})
 
         def told() -> None:
             self.most = max(self.most, sum(one.leader.leading for one in self.all))

@@ -10,7 +10,7 @@ import pytest
 
 from shopmesh.kubernetes.api import client
 from shopmesh.kubernetes.api import reflector as reflector_module
-from shopmesh.kubernetes.api.reflector import LONGEST_PAUSE, SHORTEST_PAUSE, Lost
+from shopmesh.kubernetes.api.reflector import MAX_BACKOFF, MIN_BACKOFF, Disconnected
 from shopmesh.kubernetes.api.resource_types import CONFIG_MAPS, VIRTUAL_NODES
 from tests.contract.kubernetes.places import place_in
 from tests.contract.kubernetes.reflecting import reflecting, started, until
@@ -49,7 +49,7 @@ async def test_what_changes_is_told(cluster: Cluster) -> None:
         expected = [("replaced", str(listed)), ("changed", "two"), ("changed", "two"), ("removed", "one")]
         assert expected == mirror.told
         assert {("default", "two"): cluster.get(CONFIG_MAPS, "two")} == mirror.objects
-        assert reflector.lost is None
+        assert reflector.disconnected is None
 
 
 @pytest.mark.parametrize("broken", [True, False])
@@ -99,12 +99,12 @@ async def test_what_is_forgotten_is_listed_anew(cluster: Cluster, in_stream: boo
 
         assert 2 == len(cluster.asked_for("list", CONFIG_MAPS))
         assert ["replaced", "replaced", "changed"] == [what for what, _ in mirror.told]
-        assert reflector.lost is None
+        assert reflector.disconnected is None
 
 
 async def test_nothing_is_lost_while_a_list_is_read(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     """What happens between the pages of a list is told by the watch that follows it."""
-    monkeypatch.setattr(client, "PAGE", 2)
+    monkeypatch.setattr(client, "PAGE_SIZE", 2)
     for index in range(5):
         cluster.put(config_map(f"map-{index}"))
 
@@ -126,7 +126,7 @@ async def test_nothing_is_lost_while_a_list_is_read(cluster: Cluster, monkeypatc
 
 async def test_a_list_that_expires_half_way_is_begun_anew(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     """A continue token is good for minutes only; half a list is never told."""
-    monkeypatch.setattr(client, "PAGE", 2)
+    monkeypatch.setattr(client, "PAGE_SIZE", 2)
     for index in range(3):
         cluster.put(config_map(f"map-{index}"))
 
@@ -149,19 +149,21 @@ async def test_an_api_server_that_is_gone_changes_nothing(cluster: Cluster) -> N
         await until(lambda: cluster.watches, "a watch")
         now = 2000.0
         cluster.stop()
-        await until(lambda: reflector.lost and "Cannot connect" in reflector.lost.error, "attempts that fail")
+        await until(
+            lambda: reflector.disconnected and "Cannot connect" in reflector.disconnected.error, "attempts that fail"
+        )
         now = 3000.0
 
-        assert isinstance(reflector.lost, Lost)
-        assert 2000.0 == reflector.lost.since
-        assert f"at {cluster.url}: " in reflector.lost.error
+        assert isinstance(reflector.disconnected, Disconnected)
+        assert 2000.0 == reflector.disconnected.since
+        assert f"at {cluster.url}: " in reflector.disconnected.error
         assert ["one"] == mirror.names
 
         cluster.put(config_map("two"))
         cluster.start()
         await until(lambda: mirror.names == ["one", "two"], "what happened meanwhile")
 
-        assert reflector.lost is None
+        assert reflector.disconnected is None
         assert ["replaced", "changed"] == [what for what, _ in mirror.told]
 
 
@@ -169,7 +171,7 @@ async def test_one_that_starts_without_an_api_server_waits_for_it(cluster: Clust
     """It is not synced before there was a list."""
     cluster.stop()
     async with started(cluster.configuration(), CONFIG_MAPS) as (reflector, mirror):
-        await until(lambda: reflector.lost, "an attempt that fails")
+        await until(lambda: reflector.disconnected, "an attempt that fails")
         assert not reflector.synced.is_set()
         assert [] == mirror.told
         cluster.start()
@@ -195,7 +197,7 @@ async def test_refusals_are_waited_out(cluster: Cluster, status: int) -> None:
     """Overload, failures and missing rights: asked again, until it answers."""
     cluster.refuse(status)
     async with started(cluster.configuration(), CONFIG_MAPS) as (reflector, _):
-        await until(lambda: reflector.lost and f"({status} " in reflector.lost.error, "a refusal")
+        await until(lambda: reflector.disconnected and f"({status} " in reflector.disconnected.error, "a refusal")
         cluster.refuse(None)
         await until(reflector.synced.is_set, "the first list")
 
@@ -214,14 +216,14 @@ async def test_pauses_grow_and_are_bounded(cluster: Cluster) -> None:
     async with started(cluster.configuration(), CONFIG_MAPS, **options) as (reflector, _):
         await until(lambda: len(pauses.taken) >= 12, "a dozen attempts")
 
-        assert [0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 25.6, LONGEST_PAUSE, LONGEST_PAUSE] == pauses.taken[:9]
-        assert {SHORTEST_PAUSE} == {*chosen[:12]}
+        assert [0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 25.6, MAX_BACKOFF, MAX_BACKOFF] == pauses.taken[:9]
+        assert {MIN_BACKOFF} == {*chosen[:12]}
 
         cluster.refuse(None)
         await until(reflector.synced.is_set, "the first list")
         await until(lambda: cluster.watches, "a watch")
         cluster.put(config_map("one"))
-        await until(lambda: reflector.version == str(cluster.revision), "a success")
+        await until(lambda: reflector.resource_version == str(cluster.revision), "a success")
         before = len(pauses.taken)
         cluster.disconnect()
         await until(lambda: len(pauses.taken) > before, "a pause")
@@ -264,7 +266,7 @@ async def test_watches_that_end_at_once_are_not_asked_for_in_a_tight_loop(
     options: dict[str, Any] = {"sleep": pauses.sleep, "uniform": lambda _, high: high}
     async with started(cluster.configuration(), CONFIG_MAPS, **options) as (reflector, _):
         await until(lambda: len(pauses.taken) > 5, "pauses")
-        await until(lambda: reflector.lost, "a reason")
+        await until(lambda: reflector.disconnected, "a reason")
 
         assert len(cluster.asked_for("watch", CONFIG_MAPS)) <= len(pauses.taken) + 1
         assert [0.4, 0.8, 1.6, 3.2, 6.4] == pauses.taken[:5]
@@ -328,7 +330,7 @@ async def test_a_cluster_is_followed(where: Cluster | None, monkeypatch: pytest.
         async with started(place.configuration, CONFIG_MAPS, **options) as (reflector, mirror):
             if where is not None:  # a real one may be so new that it has forgotten nothing
                 where.expire()
-                reflector.version = "1"
+                reflector.resource_version = "1"
             await until(reflector.synced.is_set, "a list")
             before = len(watches)
             while len(watches) < before + 2:
@@ -342,7 +344,7 @@ async def test_a_cluster_is_followed(where: Cluster | None, monkeypatch: pytest.
             held = (await place.api.list(CONFIG_MAPS, place.namespace, "of=mesh")).objects
             assert held == [mirror.objects[one] for one in sorted(mirror.objects)]
             assert ["replaced"] == [what for what, _ in mirror.told if what == "replaced"]
-            assert reflector.lost is None
+            assert reflector.disconnected is None
 
 
 async def test_it_converges_after_anything(cluster: Cluster) -> None:
@@ -361,7 +363,7 @@ async def test_it_converges_after_anything(cluster: Cluster) -> None:
                     (cluster.disconnect, cluster.end_watches, cluster.bookmark, cluster.expire, cluster.forget)
                 )()
             if chosen.random() < 0.2:
-                await until(lambda: reflector.lost is None, "contact")
+                await until(lambda: reflector.disconnected is None, "contact")
         cluster.put(config_map("last"))
         await until(lambda: "last" in mirror.names, "the last")
 

@@ -13,7 +13,7 @@ import yaml
 
 from shopmesh.kubernetes.api.client import ApiServer
 from shopmesh.kubernetes.api.resource_types import MESH_TYPES, MESHES, VIRTUAL_NODES, VIRTUAL_ROUTERS
-from shopmesh.kubernetes.initial_mesh import begin, starting
+from shopmesh.kubernetes.initial_mesh import create_unless_present, ensuring_initial_mesh
 from tests.support.kubernetes import Cluster
 from tests.support.process import eventually
 
@@ -40,7 +40,7 @@ def names(cluster: Cluster) -> list[str]:
 async def test_a_cluster_without_a_mesh_begins_with_the_files(cluster: Cluster) -> None:
     """All objects as they are written, the canaries at 0; the Mesh is the last."""
     async with api_of(cluster) as api:
-        assert await begin(api, manifests())
+        assert await create_unless_present(api, manifests())
 
     assert sorted(one["metadata"]["name"] for one in manifests()) == names(cluster)
     assert MESHES.path() == [one.path for one in cluster.asked if one.what == "post"][-1]
@@ -49,7 +49,7 @@ async def test_a_cluster_without_a_mesh_begins_with_the_files(cluster: Cluster) 
 async def test_two_replicas_at_once_make_each_object_once(cluster: Cluster) -> None:
     """Neither waits for the other, and neither fails."""
     async with api_of(cluster) as api:
-        await asyncio.gather(begin(api, manifests()), begin(api, manifests()))
+        await asyncio.gather(create_unless_present(api, manifests()), create_unless_present(api, manifests()))
 
     assert sorted(one["metadata"]["name"] for one in manifests()) == names(cluster)
 
@@ -57,10 +57,10 @@ async def test_two_replicas_at_once_make_each_object_once(cluster: Cluster) -> N
 async def test_a_mesh_that_is_there_is_left_alone(cluster: Cluster) -> None:
     """Whatever has become of it: an upgrade does not take a canary back."""
     async with api_of(cluster) as api:
-        await begin(api, manifests())
+        await create_unless_present(api, manifests())
         cluster.remove(VIRTUAL_NODES, "product-v2")
 
-        assert not await begin(api, manifests())
+        assert not await create_unless_present(api, manifests())
     assert "product-v2" not in names(cluster)
 
 
@@ -70,7 +70,7 @@ async def test_who_was_interrupted_is_followed(cluster: Cluster) -> None:
         if one["kind"] == "VirtualNode":
             cluster.put(one)
     async with api_of(cluster) as api:
-        assert await begin(api, manifests())
+        assert await create_unless_present(api, manifests())
 
     assert sorted(one["metadata"]["name"] for one in manifests()) == names(cluster)
 
@@ -78,7 +78,7 @@ async def test_who_was_interrupted_is_followed(cluster: Cluster) -> None:
 async def test_it_waits_for_an_api_server_that_is_away(cluster: Cluster) -> None:
     """Also one that says it is too busy."""
     cluster.refuse(503)
-    async with api_of(cluster) as api, starting(api, manifests()):
+    async with api_of(cluster) as api, ensuring_initial_mesh(api, manifests()):
         await asyncio.to_thread(eventually, lambda: len(cluster.asked_for("list", MESHES)) > 1, "a second attempt")
         cluster.refuse(None)
         await asyncio.to_thread(eventually, lambda: cluster.objects(VIRTUAL_ROUTERS), "the mesh")
@@ -87,7 +87,7 @@ async def test_it_waits_for_an_api_server_that_is_away(cluster: Cluster) -> None
 async def test_what_is_refused_is_told(cluster: Cluster, caplog: pytest.LogCaptureFixture) -> None:
     """With the reason, once; the control plane serves all the same."""
     cluster.refuse(403, MESHES)
-    async with api_of(cluster) as api, starting(api, manifests()):
+    async with api_of(cluster) as api, ensuring_initial_mesh(api, manifests()):
         await asyncio.to_thread(eventually, lambda: "was not made" in caplog.text, "the reason")
 
     assert 1 == len(cluster.asked_for("list", MESHES))

@@ -16,7 +16,7 @@ from shopmesh.appmesh.api.rest_json import Response
 from shopmesh.appmesh.context import Context
 from shopmesh.kubernetes.api.client import ApiServer
 from shopmesh.kubernetes.api.resource_types import MESH_TYPES, VIRTUAL_NODES, VIRTUAL_ROUTERS
-from shopmesh.kubernetes.controller.status_updater import StatusWriter
+from shopmesh.kubernetes.controller.status_updater import StatusUpdater
 from shopmesh.kubernetes.store import KubernetesStore
 from shopmesh.server.grpc.proxies import Proxies, ProxyStatus
 from shopmesh.server.replicas import Local, Peer, PeerError, Question, Replicas, Told
@@ -71,7 +71,7 @@ class Written:
 
         store = self.store = KubernetesStore(api, context)
         self.local = Counted("one", store, Proxies(), Figures())
-        writer = StatusWriter(api, store, Replicas(self.local, self.peer), self.leadership, context, look_seconds=0.05)
+        writer = StatusUpdater(api, store, Replicas(self.local, self.peer), self.leadership, context, poll_seconds=0.05)
         try:
             async with store.watching():
                 task = asyncio.create_task(writer.run())

@@ -17,10 +17,10 @@ from shopmesh.kubernetes.api import client
 from shopmesh.kubernetes.api.client import ApiServer, KubernetesApiError
 from shopmesh.kubernetes.api.resource_types import PODS, TOKEN_REVIEWS
 from shopmesh.kubernetes.controller.object_cache import PodRecord
-from shopmesh.kubernetes.controller.selection import Current
+from shopmesh.kubernetes.controller.selection import CachedSelectors
 from shopmesh.kubernetes.identity import pod_auth
-from shopmesh.kubernetes.identity.pod_auth import PodsOnly, RefusedTokenError, Reviews
-from shopmesh.kubernetes.identity.pods import Pod, Pods
+from shopmesh.kubernetes.identity.pod_auth import InvalidTokenError, PodTokenInterceptor, TokenReviewer
+from shopmesh.kubernetes.identity.pods import Pod, PodLookup
 from shopmesh.kubernetes.identity.stamps import ANNOTATION, Stamp
 from shopmesh.server.config import Config
 from shopmesh.server.control_plane import Foundation, listen, served
@@ -91,11 +91,11 @@ async def test_many_streams_are_one_review(cluster: Cluster) -> None:
     token = cluster.token_of("product-1", audience="shopmesh", account="shop")
     clock = Clock()
     async with speaking(cluster.configuration()) as server:
-        reviews = Reviews(server, clock=clock)
-        found = {*await asyncio.gather(*(reviews.pod(token) for _ in range(20))), await reviews.pod(token)}
+        reviews = TokenReviewer(server, clock=clock)
+        found = {*await asyncio.gather(*(reviews.review(token) for _ in range(20))), await reviews.review(token)}
         asked = len(cluster.asked_for("post", TOKEN_REVIEWS))
-        clock.now += pod_auth.REMEMBERED_SECONDS
-        await reviews.pod(token)
+        clock.now += pod_auth.CACHE_SECONDS
+        await reviews.review(token)
 
     uid = cluster.get(PODS, "product-1")["metadata"]["uid"]
     assert {Pod("default", "product-1", uid, "shop")} == found
@@ -108,8 +108,8 @@ async def test_a_caller_that_goes_away_leaves_the_others_their_answer(cluster: C
     token = cluster.token_of("product-1", audience="shopmesh")
     cluster.delay(0.05)
     async with speaking(cluster.configuration()) as server:
-        reviews = Reviews(server)
-        first, second = (asyncio.create_task(reviews.pod(token)) for _ in range(2))
+        reviews = TokenReviewer(server)
+        first, second = (asyncio.create_task(reviews.review(token)) for _ in range(2))
         await asyncio.sleep(0)
         first.cancel()
 
@@ -124,17 +124,17 @@ async def test_a_token_of_a_pod_that_is_gone_or_of_others_is_refused(cluster: Cl
     cluster.remove(PODS, "gone")
     clock = Clock()
     async with speaking(cluster.configuration()) as server:
-        reviews = Reviews(server, clock=clock)
+        reviews = TokenReviewer(server, clock=clock)
         for token in others:
             for _ in range(3):
-                with pytest.raises(RefusedTokenError, match="audience shopmesh") as refused:
-                    await reviews.pod(token)
+                with pytest.raises(InvalidTokenError, match="audience shopmesh") as refused:
+                    await reviews.review(token)
                 assert token not in str(refused.value)
         asked = len(cluster.asked_for("post", TOKEN_REVIEWS))
 
-        clock.now += pod_auth.REFUSED_SECONDS
-        with pytest.raises(RefusedTokenError):
-            await reviews.pod("nobody's")
+        clock.now += pod_auth.INVALID_SECONDS
+        with pytest.raises(InvalidTokenError):
+            await reviews.review("nobody's")
     assert (3, 4) == (asked, len(cluster.asked_for("post", TOKEN_REVIEWS)))
 
 
@@ -143,24 +143,24 @@ async def test_what_the_api_server_could_not_say_is_not_remembered(cluster: Clus
     cluster.put(pod())
     token = cluster.token_of("product-1", audience="shopmesh")
     async with speaking(cluster.configuration()) as server:
-        reviews = Reviews(server)
+        reviews = TokenReviewer(server)
         for status in (403, 500):
             cluster.refuse(status, TOKEN_REVIEWS)
             with pytest.raises(KubernetesApiError):
-                await reviews.pod(token)
+                await reviews.review(token)
         cluster.refuse(None)
 
-        assert "product-1" == (await reviews.pod(token)).name
+        assert "product-1" == (await reviews.review(token)).name
 
 
 async def test_what_is_remembered_is_bounded(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever brings a new token each time fills no memory: the oldest is forgotten."""
-    monkeypatch.setattr(pod_auth, "MOST_REMEMBERED", 3)
+    monkeypatch.setattr(pod_auth, "MAX_CACHED", 3)
     async with speaking(cluster.configuration()) as server:
-        reviews = Reviews(server)
+        reviews = TokenReviewer(server)
         for token in ("a", "b", "c", "d", "d", "a"):
-            with pytest.raises(RefusedTokenError):
-                await reviews.pod(token)
+            with pytest.raises(InvalidTokenError):
+                await reviews.review(token)
 
     assert 5 == len(cluster.asked_for("post", TOKEN_REVIEWS))
 
@@ -177,7 +177,9 @@ async def xds_over(server: ApiServer, known: Known) -> AsyncIterator[tuple[int, 
     """The same, with its store, in which there is nothing."""
     store = await Database.open(None)
     config = Config(api_port=0, xds_port=0, insecure=True)
-    foundation = Foundation(store, [PodsOnly(Reviews(server), Pods(server, known), known, Current(known))])
+    foundation = Foundation(
+        store, [PodTokenInterceptor(TokenReviewer(server), PodLookup(server, known), known, CachedSelectors(known))]
+    )
     with contextlib.closing(listen(config.host, config.api_port)) as listener:
         async with asyncio.timeout(30), served(config, foundation, listener) as bound:
             yield bound.xds_port, store
@@ -368,8 +370,8 @@ async def test_a_pod_that_took_another_s_name_is_another_pod(cluster: Cluster) -
     known.watch(before, Stamp(ANNOTATION, "virtualnode/order"))
     old = cluster.token_of("product-1", audience="shopmesh")
     async with speaking(cluster.configuration()) as server:
-        reviews, pods = Reviews(server), Pods(server, known)
-        gone = await reviews.pod(old)
+        reviews, pods = TokenReviewer(server), PodLookup(server, known)
+        gone = await reviews.review(old)
         cluster.remove(PODS, "product-1")
         assert Stamp(ANNOTATION, "virtualnode/order") == getattr(await pods.find(gone), "stamp", None)
         known.watch(cluster.put(pod(of="virtualnode/product")), Stamp(ANNOTATION, "virtualnode/product"))

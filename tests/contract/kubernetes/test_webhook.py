@@ -18,9 +18,9 @@ from shopmesh.appmesh.store import Key
 from shopmesh.documents.names import ObjectName
 from shopmesh.kubernetes import control_plane
 from shopmesh.kubernetes.api.resource_types import MUTATING_WEBHOOKS
-from shopmesh.kubernetes.controller.selection import Current
-from shopmesh.kubernetes.identity.certificate_authority import Authority
-from shopmesh.kubernetes.identity.certificates import AUTHORITY, Certificates
+from shopmesh.kubernetes.controller.selection import CachedSelectors
+from shopmesh.kubernetes.identity.certificate_authority import CertificateAuthority
+from shopmesh.kubernetes.identity.certificates import CA_NAME, Certificates
 from shopmesh.kubernetes.injection import webhook
 from shopmesh.server.config import Config
 from tests.contract.kubernetes.reflecting import speaking
@@ -68,9 +68,9 @@ async def served(cluster: Cluster) -> AsyncIterator[tuple[Ask, Certificates]]:
     """The webhook, and how an API server asks it: by the caBundle of its configuration."""
     known = Known()
     async with speaking(cluster.configuration()) as server:
-        certificates = await Certificates.begin(server, SYSTEM, ["control-plane.shopmesh-system.svc", "127.0.0.1"])
-        config = Config(api_hosts=control_plane.Cluster("one", SYSTEM).api_hosts, in_cluster=True)
-        running = webhook.serving(server, known, Current(known), certificates, config, 0)
+        certificates = await Certificates.load(server, SYSTEM, ["control-plane.shopmesh-system.svc", "127.0.0.1"])
+        config = Config(api_hosts=control_plane.ClusterConfig("one", SYSTEM).api_hosts, in_cluster=True)
+        running = webhook.serving(server, known, CachedSelectors(known), certificates, config, 0)
         async with asyncio.timeout(30), running as port:
 
             def ask(body: Any, **more: str) -> tuple[int, Any]:
@@ -212,7 +212,7 @@ async def test_a_pod_without_a_sidecar(labels: Any, annotations: Any, why: str |
         (b'{"request": {}}', 400),
         ({**review({}), "apiVersion": "admission.k8s.io/v1beta1"}, 400),
         (b"[" * 100_000, 400),
-        (b" " * (webhook.LARGEST + 1), 413),
+        (b" " * (webhook.MAX_BYTES + 1), 413),
     ],
 )
 async def test_what_is_no_review_is_refused(body: Any, status: int, cluster: Cluster) -> None:
@@ -259,16 +259,16 @@ async def test_a_pod_that_cannot_be_read_is_refused_alone(spec: Any, cluster: Cl
 async def test_another_authority_is_told_to_the_api_server(cluster: Cluster) -> None:
     """All webhooks of the configuration have it, nothing else of it changes, and calls go on without a restart."""
     async with served(cluster) as (ask, certificates):
-        data = Authority.made("another", 1_700_000_000.0).data()
-        cluster.put(secret(AUTHORITY, ca_crt=data["ca.crt"], ca_key=data["ca.key"]))
-        await certificates.look()
+        data = CertificateAuthority.create("another", 1_700_000_000.0).secret_data()
+        cluster.put(secret(CA_NAME, ca_crt=data["ca.crt"], ca_key=data["ca.key"]))
+        await certificates.refresh()
         status, _ = await asyncio.to_thread(ask, review({}))
         patches = len(cluster.asked_for("patch", MUTATING_WEBHOOKS))
-        await certificates.look()
+        await certificates.refresh()
         assert patches == len(cluster.asked_for("patch", MUTATING_WEBHOOKS))
 
         cluster.put(configuration())
-        await certificates.look()
+        await certificates.refresh()
     found = cluster.get(MUTATING_WEBHOOKS, webhook.NAME)["webhooks"]
 
     assert 200 == status
@@ -280,8 +280,8 @@ async def test_a_cluster_without_the_webhook_is_none_the_worse(cluster: Cluster)
     """Whoever does not want it leaves its configuration out."""
     cluster.remove(MUTATING_WEBHOOKS, webhook.NAME)
     async with speaking(cluster.configuration()) as server:
-        authority = Authority.made("one", 1_800_000_000.0)
+        authority = CertificateAuthority.create("one", 1_800_000_000.0)
 
-        assert await webhook.announce(server, authority) is None
+        assert await webhook.publish_ca_bundle(server, authority) is None
         cluster.refuse(403, MUTATING_WEBHOOKS)
-        assert "MutatingWebhookConfiguration shopmesh" in str(await webhook.announce(server, authority))
+        assert "MutatingWebhookConfiguration shopmesh" in str(await webhook.publish_ca_bundle(server, authority))

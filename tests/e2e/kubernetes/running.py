@@ -20,8 +20,8 @@ from botocore.credentials import Credentials
 
 from shopmesh.client import Client
 from shopmesh.kubernetes.api.resource_types import SECRETS
-from shopmesh.kubernetes.identity.certificate_authority import SDS, Authority
-from shopmesh.kubernetes.identity.certificates import AUTHORITY, CREDENTIALS
+from shopmesh.kubernetes.identity.certificate_authority import SDS, CertificateAuthority
+from shopmesh.kubernetes.identity.certificates import CA_NAME, CREDENTIALS_NAME
 from shopmesh.server.config import parsed_credentials
 from shopmesh.xds.bootstrap import bootstrap
 from shopmesh.xds.node import ProxyNode
@@ -135,7 +135,7 @@ class Pod:
         token = token or self._story.cluster.token_of(
             self.name, self._namespace, audience="shopmesh", account=self._account
         )
-        self._identity.write({"token": token, "ca.json": self._story.authority.told()[SDS]})
+        self._identity.write({"token": token, "ca.json": self._story.authority.public_bundle()[SDS]})
         self.application = self._stack.enter_context(Upstream(self._answer))
         self.egress, self.admin, self.ready = free_port(), free_port(), free_port()
         node = ProxyNode(
@@ -220,14 +220,14 @@ class Story:
             one.start()
 
     @property
-    def authority(self) -> Authority:
+    def authority(self) -> CertificateAuthority:
         """That the control plane made."""
-        return Authority.read(self._secret(AUTHORITY))
+        return CertificateAuthority.parse(self._secret(CA_NAME))
 
     @property
     def keys(self) -> tuple[str, str]:
         """Of the API, which the control plane made."""
-        (found,) = parsed_credentials(self._secret(CREDENTIALS)["credentials"].decode(), "the Secret").items()
+        (found,) = parsed_credentials(self._secret(CREDENTIALS_NAME)["credentials"].decode(), "the Secret").items()
         return found
 
     def appmesh(self, replica: int = 0) -> Any:

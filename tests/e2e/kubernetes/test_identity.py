@@ -14,8 +14,8 @@ import pytest
 
 from shopmesh.appmesh.catalogue.cluster import UNSTAMPED
 from shopmesh.kubernetes.api.resource_types import CONFIG_MAPS, MESHES, PODS, SECRETS, VIRTUAL_NODES
-from shopmesh.kubernetes.identity.certificate_authority import KEY, SDS, Authority
-from shopmesh.kubernetes.identity.certificates import AUTHORITY
+from shopmesh.kubernetes.identity.certificate_authority import KEY, SDS, CertificateAuthority
+from shopmesh.kubernetes.identity.certificates import CA_NAME
 from shopmesh.kubernetes.identity.sidecar_config_maps import ROOT
 from shopmesh.kubernetes.identity.stamps import ANNOTATION
 from tests.e2e.kubernetes.running import LABEL, NAMESPACE, Pod, Story
@@ -182,10 +182,10 @@ def test_an_envoy_that_asks_for_another_node_is_told_that_it_may_not(told: Story
 def test_an_authority_follows_another_while_everything_runs(told: Story, product: Pod) -> None:
     """Told first, exchanged then: an Envoy that trusts only the old one is not connected, with both it is."""
     old = told.authority
-    new = Authority.made("the next", time.time())
-    key = base64.b64encode(new.data()[KEY]).decode()
+    new = CertificateAuthority.create("the next", time.time())
+    key = base64.b64encode(new.secret_data()[KEY]).decode()
     both = base64.b64encode(old.bundle + new.bundle).decode()
-    secret = told.cluster.get(SECRETS, AUTHORITY, NAMESPACE)
+    secret = told.cluster.get(SECRETS, CA_NAME, NAMESPACE)
     told.cluster.put({**secret, "data": {"ca.crt": both, "ca.key": key}})
     restarted(told)
     product.child.wait_for(lambda: "CERTIFICATE_VERIFY_FAILED" in product.child.output, "it is not trusted")

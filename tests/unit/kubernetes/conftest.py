@@ -116,18 +116,18 @@ class World:
     def tell(self, *manifests: Object) -> None:
         """Creates or replaces objects, in this order, and lets the control plane know."""
         for manifest in manifests:
-            self.store.changed(TYPES[manifest["kind"]], self.write(manifest))
+            self.store.on_upsert(TYPES[manifest["kind"]], self.write(manifest))
         self.settle()
 
     def take_away(self, kind: str, name: str, namespace: str = "default") -> None:
         """Deletes an object."""
         found = self.server.objects.pop((TYPES[kind], "" if kind == "Mesh" else namespace, name))
-        self.store.removed(TYPES[kind], found)
+        self.store.on_delete(TYPES[kind], found)
         self.settle()
 
     def settle(self) -> None:
         """What the task does that keeps up."""
-        self.run(self.store.settled())
+        self.run(self.store.wait_until_current())
 
     def do(self, operation: str, **parameters: Any) -> Any:
         """A request of the App Mesh API."""

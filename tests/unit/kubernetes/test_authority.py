@@ -9,7 +9,7 @@ import pytest
 from cryptography import x509
 from cryptography.x509 import verification
 
-from shopmesh.kubernetes.identity.certificate_authority import DAYS, Authority, AuthorityError
+from shopmesh.kubernetes.identity.certificate_authority import DAYS, AuthorityError, CertificateAuthority
 
 NOW = 1_800_000_000.0
 DAY = 86_400.0
@@ -33,7 +33,7 @@ def _time(at: float) -> datetime.datetime:
 
 def test_a_certificate_is_good_for_its_hosts_and_its_time() -> None:
     """For the names given and no other, from an hour ago for some weeks, and only for whoever trusts its authority."""
-    authority, other = Authority.made("one", NOW), Authority.made("two", NOW)
+    authority, other = CertificateAuthority.create("one", NOW), CertificateAuthority.create("two", NOW)
     pair = authority.issue([HOST, "control-plane", "10.0.0.7"], NOW)
 
     assert accepted(authority.bundle, pair.chain, HOST, NOW)
@@ -46,19 +46,19 @@ def test_a_certificate_is_good_for_its_hosts_and_its_time() -> None:
 
 def test_what_is_kept_is_the_same_authority() -> None:
     """A control plane that starts again signs what proxies trust already."""
-    authority = Authority.made("one", NOW)
-    again = Authority.read(authority.data())
+    authority = CertificateAuthority.create("one", NOW)
+    again = CertificateAuthority.parse(authority.secret_data())
 
-    assert authority.data() == again.data()
+    assert authority.secret_data() == again.secret_data()
     assert accepted(authority.bundle, again.issue([HOST], NOW).chain, HOST, NOW)
 
 
 def test_two_authorities_are_told_while_one_follows_the_other() -> None:
     """The one whose key is there signs, wherever it stands; all are told, as PEM and as Envoy's secret."""
-    old, new = Authority.made("old", NOW), Authority.made("new", NOW)
-    both = Authority.read({"ca.crt": old.bundle + new.bundle, "ca.key": new.data()["ca.key"]})
+    old, new = CertificateAuthority.create("old", NOW), CertificateAuthority.create("new", NOW)
+    both = CertificateAuthority.parse({"ca.crt": old.bundle + new.bundle, "ca.key": new.secret_data()["ca.key"]})
     chain = both.issue([HOST], NOW).chain
-    told = both.told()
+    told = both.public_bundle()
     (secret,) = json.loads(told["ca.json"])["resources"]
 
     assert accepted(new.bundle, chain, HOST, NOW)
@@ -72,22 +72,22 @@ def test_two_authorities_are_told_while_one_follows_the_other() -> None:
     [
         ({"ca.key": b""}, "holds no certificates and key"),
         ({"ca.crt": b"x"}, "holds no certificates and key"),
-        ({"ca.key": Authority.made("other", NOW).data()["ca.key"]}, "fits no certificate"),
+        ({"ca.key": CertificateAuthority.create("other", NOW).secret_data()["ca.key"]}, "fits no certificate"),
     ],
 )
 def test_what_is_no_authority_is_said(changes: dict[str, bytes], why: str) -> None:
     """Without a word of the key."""
-    data = {**Authority.made("one", NOW).data(), **changes}
+    data = {**CertificateAuthority.create("one", NOW).secret_data(), **changes}
 
     with pytest.raises(AuthorityError, match=why):
-        Authority.read(data)
+        CertificateAuthority.parse(data)
     with pytest.raises(AuthorityError, match=r"has no ca\.key"):
-        Authority.read({"ca.crt": data["ca.crt"]})
+        CertificateAuthority.parse({"ca.crt": data["ca.crt"]})
 
 
 def test_a_certificate_ends_with_its_authority() -> None:
     """One that outlived it would fail with a less clear reason."""
-    authority = Authority.made("one", NOW)
+    authority = CertificateAuthority.create("one", NOW)
     soon = NOW + 365 * 10 * DAY - 3 * DAY
     pair = authority.issue([HOST], soon)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from shopmesh.kubernetes.api.client import DEEPEST, decode
+from shopmesh.kubernetes.api.client import MAX_DEPTH, decode
 
 
 def test_one_object_that_is_nested_too_deeply_hides_no_other() -> None:
@@ -18,4 +18,4 @@ def test_one_object_that_is_nested_too_deeply_hides_no_other() -> None:
     levels, value = 0, found["items"][0]["more"]
     while value is not None:
         levels, (value,) = levels + 1, value
-    assert levels < DEEPEST
+    assert levels < MAX_DEPTH

@@ -17,8 +17,8 @@ import pytest
 
 from shopmesh.appmesh.context import Context
 from shopmesh.documents.names import KINDS, ObjectName
-from shopmesh.kubernetes.controller.selection import Current
-from shopmesh.kubernetes.controller.status import desired
+from shopmesh.kubernetes.controller.selection import CachedSelectors
+from shopmesh.kubernetes.controller.status import desired_status
 from shopmesh.kubernetes.injection.webhook import admit
 from shopmesh.server.canary.canary_api import Canaries
 from shopmesh.server.replicas import ALONE, Replicas
@@ -42,12 +42,12 @@ def play(world: World, objects: Sequence[Any], seed: int) -> int:
     """Tells a batch of objects, does what others do, and takes them away again; how many were refused."""
     world.tell(*references())
     for one in objects:
-        world.store.changed(TYPES[one["kind"]], one)
+        world.store.on_upsert(TYPES[one["kind"]], one)
     _others_go_on(world, seed)
     refused = _each_says_why(world, objects)
     _a_replica_starts(world, weights(world))
     for one in objects:
-        world.store.removed(TYPES[one["kind"]], one)
+        world.store.on_delete(TYPES[one["kind"]], one)
     world.settle()
     assert {} == world.store.problems
     return refused
@@ -65,7 +65,7 @@ def _others_go_on(world: World, seed: int) -> None:
     assert {"product-vn": 100 - by_the_api, "product-v2-vn": by_the_api} == weights(world)
 
     pod = {"metadata": {"name": "p", "labels": LABELS}, "spec": {"containers": []}}
-    answer = admit(pod, "default", world.store, Current(world.store.cluster))
+    answer = admit(pod, "default", world.store, CachedSelectors(world.store.cache))
     assert "patch" in answer
     assert snapshots(world.store.state)
 
@@ -80,7 +80,7 @@ def _each_says_why(world: World, objects: Sequence[Any]) -> int:
             continue
         found, problem = store.objects[name], store.problems.get(name)
         assert problem is not None or store.keys[name] is not None, shown(one)
-        status = desired(name, found, store.keys.get(name), problem, store.state, None, context)
+        status = desired_status(name, found, store.keys.get(name), problem, store.state, None, context)
         conditions = [each for each in status["conditions"] if each["type"] == f"{name.kind}Active"]
         assert [str(problem is None)] == [each["status"] for each in conditions], shown(one)
         assert problem is None or conditions[0]["message"], shown(one)
@@ -92,10 +92,10 @@ def _a_replica_starts(world: World, wanted: Any) -> None:
     """With all the objects in its first lists; it comes to lead, and looks after the canaries there are."""
     again = World()
     known: dict[Any, list[Any]] = {kind: [] for kind in TYPES.values()}
-    for kind, objects in world.store.cluster._known.items():
+    for kind, objects in world.store.cache._known.items():
         known[kind] += objects.values()
     for kind, objects in known.items():
-        again.store.replaced(kind, objects, "1")
+        again.store.on_list(kind, objects, "1")
     again.settle()
 
     async def lead() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from shopmesh.appmesh.store import Key
 from shopmesh.documents.names import ObjectName
-from shopmesh.kubernetes.injection.pod_annotations import InjectionError, switched
+from shopmesh.kubernetes.injection.pod_annotations import InjectionError, wants_sidecar
 from shopmesh.kubernetes.injection.pod_injection import inject, listener_ports, patch
 
 PRODUCT = Key("virtualNode", ("shop", "product-vn"))
@@ -343,8 +343,8 @@ def test_the_pods_own_switch() -> None:
         pod(sidecarInjectorWebhook=value)["metadata"]["annotations"] for value in ("enabled", "Disabled", "x")
     ]
 
-    assert [True, False, None] == [switched(one) for one in annotations]
-    assert switched({}) is None
+    assert [True, False, None] == [wants_sidecar(one) for one in annotations]
+    assert wants_sidecar({}) is None
 
 
 def test_a_patch_makes_one_pod_of_the_other() -> None:

@@ -11,9 +11,9 @@ from shopmesh.appmesh.store import Key, Resource, State
 from shopmesh.documents.names import ObjectName
 from shopmesh.kubernetes.api.resource_types import PODS, VIRTUAL_NODES
 from shopmesh.kubernetes.controller import status
-from shopmesh.kubernetes.controller.object_cache import Cluster, Name, PodRecord
-from shopmesh.kubernetes.controller.overlaps import Overlap, Overlaps, overlaps
-from shopmesh.kubernetes.controller.selection import Current, Selectors
+from shopmesh.kubernetes.controller.object_cache import NamespacedName, ObjectCache, PodRecord
+from shopmesh.kubernetes.controller.overlaps import Overlap, OverlapFinder, find_overlaps
+from shopmesh.kubernetes.controller.selection import CachedSelectors, Selectors
 from shopmesh.kubernetes.identity import findings
 from shopmesh.kubernetes.identity.stamps import Stamp
 from shopmesh.server.grpc.proxies import ProxyStatus
@@ -33,75 +33,80 @@ def pod(name: str, revision: int, **labels: str) -> dict[str, Any]:
 
 
 @pytest.fixture
-def cluster() -> Cluster:
+def cluster() -> ObjectCache:
     """Two nodes, of which the second takes version 2 alone, and pods of both versions."""
-    made = Cluster()
+    made = ObjectCache()
     for found in (node("one", 1, app="shop"), node("two", 2, app="shop", version="2")):
-        made.changed(VIRTUAL_NODES, found)
+        made.upsert(VIRTUAL_NODES, found)
     for found in (pod("a", 3, app="shop", version="1"), pod("b", 4, app="shop", version="2"), pod("c", 5, app="x")):
-        made.changed(PODS, found)
+        made.upsert(PODS, found)
     return made
 
 
-def test_each_object_is_told_who_selects_its_pods_as_well(cluster: Cluster) -> None:
+def test_each_object_is_told_who_selects_its_pods_as_well(cluster: ObjectCache) -> None:
     """By name, with the first of the pods."""
-    seen = Overlaps(cluster, Current(cluster))
+    seen = OverlapFinder(cluster, CachedSelectors(cluster))
     before = seen.find()
-    cluster.changed(PODS, pod("aa", 6, app="shop", version="2"))
+    cluster.upsert(PODS, pod("aa", 6, app="shop", version="2"))
     after = seen.find()
 
-    assert {ONE: Overlap(Name("default", "b"), (TWO,)), TWO: Overlap(Name("default", "b"), (ONE,))} == before
+    assert {
+        ONE: Overlap(NamespacedName("default", "b"), (TWO,)),
+        TWO: Overlap(NamespacedName("default", "b"), (ONE,)),
+    } == before
     assert "pod default/aa is selected by VirtualNode two as well" == str(after[ONE])
 
 
 def test_many_selectors_and_pods_cost_no_more_than_few(monkeypatch: pytest.MonkeyPatch) -> None:
     """Once all objects of a namespace are known to overlap, or so much was compared, the rest is not looked at."""
     looked = 0
-    of = Selectors.of
+    of = Selectors.select
 
     def counted(self: Selectors, namespace: str, labels: Any) -> Any:
         nonlocal looked
         looked += 1
         return of(self, namespace, labels)
 
-    monkeypatch.setattr(Selectors, "of", counted)
-    pods = {Name("default", f"p{number}"): PodRecord(str(number), {"app": "shop"}, None) for number in range(1000)}
+    monkeypatch.setattr(Selectors, "select", counted)
+    pods = {
+        NamespacedName("default", f"p{number}"): PodRecord(str(number), {"app": "shop"}, None) for number in range(1000)
+    }
     everything: Any = {"podSelector": {}}
     nobody: Any = {"podSelector": {"matchExpressions": [{"key": "no", "operator": "Exists"}]}}
     names = [ObjectName("VirtualNode", "default", f"n{number}") for number in range(1000)]
 
-    found = overlaps(Selectors({name: {"spec": everything} for name in names}, {}), pods)
+    found = find_overlaps(Selectors({name: {"spec": everything} for name in names}, {}), pods)
     assert (1000, 1) == (len(found), looked)
     assert {5} == {len(one.others) for one in found.values()}
 
-    assert {} == overlaps(Selectors({name: {"spec": nobody} for name in names}, {}), pods)
+    assert {} == find_overlaps(Selectors({name: {"spec": nobody} for name in names}, {}), pods)
     assert looked < 50
 
 
-def test_what_does_not_concern_it_is_not_looked_for_again(cluster: Cluster) -> None:
+def test_what_does_not_concern_it_is_not_looked_for_again(cluster: ObjectCache) -> None:
     """A pod that changes otherwise than by its labels is no reason; one that goes, or a selector, is."""
-    seen = Overlaps(cluster, Current(cluster))
+    seen = OverlapFinder(cluster, CachedSelectors(cluster))
     before = seen.find()
-    cluster.changed(PODS, {**pod("b", 7, app="shop", version="2"), "status": {"phase": "Running"}})
+    cluster.upsert(PODS, {**pod("b", 7, app="shop", version="2"), "status": {"phase": "Running"}})
     assert before is seen.find()
 
-    cluster.changed(VIRTUAL_NODES, node("one", 8, app="shop", version="1"))
+    cluster.upsert(VIRTUAL_NODES, node("one", 8, app="shop", version="1"))
     assert {} == seen.find()
-    cluster.changed(VIRTUAL_NODES, node("one", 9, app="shop"))
+    cluster.upsert(VIRTUAL_NODES, node("one", 9, app="shop"))
     assert {ONE, TWO} == {*seen.find()}
-    cluster.removed(PODS, pod("b", 10))
+    cluster.delete(PODS, pod("b", 10))
     assert {} == seen.find()
 
 
 def test_a_condition_says_it_while_it_lasts() -> None:
     """Beside whether the object is active, with what to do; when it is over the condition is False, not gone."""
-    overlap = Overlap(Name("default", "b"), (TWO,))
+    overlap = Overlap(NamespacedName("default", "b"), (TWO,))
     context = Context("123456789012", "us-east-1", 0.0, lambda: "uid")
     state = State([Resource(KEY, {}, "uid", 1, 0.0, 0.0)])
     found: dict[str, Any] = {"metadata": {"name": "one", "namespace": "default"}, "status": {"conditions": []}}
 
     def conditions(overlap: Overlap | None) -> list[tuple[str, str]]:
-        wanted = status.desired(ONE, found, KEY, None, state, None, context, overlap)
+        wanted = status.desired_status(ONE, found, KEY, None, state, None, context, overlap)
         found["status"] = {**found["status"], **wanted}
         return [(one["type"], one["status"]) for one in wanted["conditions"]]
 
@@ -133,12 +138,15 @@ class Declared:
 def test_doctor_says_which_nodes_have_pods_without_a_stamp_and_which_pods_several_select() -> None:
     """Once a node, however many pods; one that has a stamp, is not connected or unknown is none of them."""
     records = {
-        Name("default", name): PodRecord(name, {}, Stamp("x", "y") if name == "new" else None)
+        NamespacedName("default", name): PodRecord(name, {}, Stamp("x", "y") if name == "new" else None)
         for name in ("old-1", "old-2", "new", "away")
     }
     proxies = [proxy("old-2"), proxy("old-1"), proxy("new"), proxy("unknown"), proxy("away", connected=False)]
-    overlap = {ONE: Overlap(Name("default", "b"), (TWO,)), TWO: Overlap(Name("default", "b"), (ONE,))}
-    found = [*findings.look(proxies, Declared(), records, overlap)]
+    overlap = {
+        ONE: Overlap(NamespacedName("default", "b"), (TWO,)),
+        TWO: Overlap(NamespacedName("default", "b"), (ONE,)),
+    }
+    found = [*findings.cluster_findings(proxies, Declared(), records, overlap)]
 
     assert [
         ("SM220", "shopmesh", "virtualNode shopmesh/one-vn"),
@@ -151,12 +159,12 @@ def test_doctor_says_which_nodes_have_pods_without_a_stamp_and_which_pods_severa
 def test_the_stamp_that_a_pod_came_with_counts() -> None:
     """Whatever is written into it later; another pod of its name has its own."""
     label = "shopmesh.dev/virtual-node"
-    made = Cluster()
+    made = ObjectCache()
     seen = []
     for revision, uid, labels in [(1, "a", {label: "one"}), (2, "a", {label: "two"}), (3, "b", {label: "two"})]:
         found = pod("x", revision, **labels)
         found["metadata"]["uid"] = uid
-        made.changed(PODS, found)
-        seen.append(made.pods[Name("default", "x")].stamp)
+        made.upsert(PODS, found)
+        seen.append(made.pods[NamespacedName("default", "x")].stamp)
 
     assert [Stamp(label, "one"), Stamp(label, "one"), Stamp(label, "two")] == seen

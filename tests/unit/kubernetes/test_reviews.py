@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shopmesh.kubernetes.identity.pod_auth import reviewed
+from shopmesh.kubernetes.identity.pod_auth import parse_review
 from shopmesh.kubernetes.identity.pods import Pod
 
 # As in https://kubernetes.io/docs/reference/access-authn-authz/service-accounts-admin/#bound-service-account-tokens
@@ -29,7 +29,7 @@ STATUS: Any = {
 
 def test_a_pods_token_names_the_pod() -> None:
     """Its namespace is the service account's."""
-    assert Pod("default", "product-7d9f", "0c7f8f6e", "product") == reviewed(STATUS, "shopmesh")
+    assert Pod("default", "product-7d9f", "0c7f8f6e", "product") == parse_review(STATUS, "shopmesh")
 
 
 def user(**changes: Any) -> Any:
@@ -53,7 +53,7 @@ def user(**changes: Any) -> Any:
 )
 def test_what_is_no_pods_token_is_refused_with_the_reason(status: Any, why: str) -> None:
     """Nobody comes in by a token of the cluster that was meant for others, or by one of a person."""
-    found = reviewed(status, "shopmesh")
+    found = parse_review(status, "shopmesh")
 
     assert isinstance(found, str)
     assert why in found

@@ -8,7 +8,7 @@ import pytest
 
 from shopmesh.appmesh.store import Key
 from shopmesh.documents.names import ObjectName
-from shopmesh.kubernetes.controller.selection import Current, Selectors
+from shopmesh.kubernetes.controller.selection import CachedSelectors, Selectors
 
 EVERYTHING: Any = {}
 
@@ -30,7 +30,7 @@ def test_a_pod_is_the_one_node_whose_selector_takes_its_labels() -> None:
     """Labels that the selector does not name do not count; the node's and the mesh's API names do."""
     objects = dict([mesh("m", awsName="shopmesh"), node("product", {"app": "product"}, awsName="product-vn")])
 
-    assert Key("virtualNode", ("shopmesh", "product-vn")) == Selectors(objects, {}).of("default", LABELS).key
+    assert Key("virtualNode", ("shopmesh", "product-vn")) == Selectors(objects, {}).select("default", LABELS).key
 
 
 LABELS = {"app": "product", "version": "1.0", "part-of": "shop"}
@@ -55,7 +55,7 @@ LABELS = {"app": "product", "version": "1.0", "part-of": "shop"}
 )
 def test_which_node_it_is(objects: Any, found: str | None) -> None:
     """None, two, another namespace's: each is told apart; an absent selector takes nothing, an empty one everything."""
-    key = Selectors(dict([mesh(), *objects]), {}).of("default", LABELS).key
+    key = Selectors(dict([mesh(), *objects]), {}).select("default", LABELS).key
 
     assert found == (key and f"{key.kind}/{key.path[1]}")
 
@@ -71,17 +71,19 @@ def test_which_node_it_is(objects: Any, found: str | None) -> None:
 )
 def test_its_mesh_is_the_one_that_takes_the_namespace(meshes: Any, found: str | None) -> None:
     """By the namespace's labels, as everywhere else; an absent selector takes none, and of two neither is right."""
-    selection = Selectors(dict([*meshes, node("product", LABELS)]), {"default": {"mesh": "b"}}).of("default", LABELS)
+    selection = Selectors(dict([*meshes, node("product", LABELS)]), {"default": {"mesh": "b"}}).select(
+        "default", LABELS
+    )
 
     assert found == (selection.key.path[0] if selection.key else None)
-    assert selection.by == (ObjectName("VirtualNode", "default", "product"),)
+    assert selection.selected_by == (ObjectName("VirtualNode", "default", "product"),)
 
 
 def test_the_reason_names_the_objects() -> None:
     """Whoever reads it knows what to change."""
     objects = dict([mesh(), node("product", LABELS), node("way-in", {"app": "product"}, "VirtualGateway")])
-    two = Selectors(objects, {}).of("default", LABELS).problem
-    none = Selectors(objects, {}).of("other", LABELS).problem
+    two = Selectors(objects, {}).select("default", LABELS).problem
+    none = Selectors(objects, {}).select("other", LABELS).problem
 
     assert "VirtualGateway way-in, VirtualNode product select it, and one may; make their podSelectors differ" == two
     assert "no VirtualNode or VirtualGateway in namespace other selects it" in none
@@ -92,8 +94,8 @@ def test_expressions_count_too() -> None:
     selector = {"matchExpressions": [{"key": "app", "operator": "In", "values": ["product"]}]}
     objects = dict([mesh(), node("product", None, podSelector=selector)])
 
-    assert Selectors(objects, {}).of("default", LABELS).key is not None
-    assert Selectors(objects, {}).of("default", {"app": "order"}).key is None
+    assert Selectors(objects, {}).select("default", LABELS).key is not None
+    assert Selectors(objects, {}).select("default", {"app": "order"}).key is None
 
 
 class Cluster:
@@ -108,7 +110,7 @@ class Cluster:
 def test_what_changes_in_the_cluster_counts_at_once() -> None:
     """An object that comes, changes or goes, and a namespace's labels; a change of anything else makes nothing anew."""
     cluster, found = Cluster(), []
-    current = Current(cluster)
+    current = CachedSelectors(cluster)
     for change in (
         lambda: cluster.objects.update([mesh(selector={"matchLabels": {"mesh": "s"}}), node("product", LABELS)]),
         lambda: cluster.namespaces.update(default={"mesh": "s"}),
@@ -118,13 +120,13 @@ def test_what_changes_in_the_cluster_counts_at_once() -> None:
     ):
         change()
         cluster.revision += 1
-        found.append(current.selectors().of("default", LABELS).key is not None)
-    before = current.selectors()
+        found.append(current.get().select("default", LABELS).key is not None)
+    before = current.get()
     cluster.objects[ObjectName("VirtualRouter", "default", "product")] = {}
     cluster.revision += 1
 
     assert [False, True, False, True, False] == found
-    assert before is current.selectors()
+    assert before is current.get()
 
 
 def test_the_namespaces_of_a_mesh() -> None:
@@ -132,4 +134,4 @@ def test_the_namespaces_of_a_mesh() -> None:
     objects = dict([mesh(selector={"matchLabels": {"mesh": "s"}}), node("product", LABELS, namespace="elsewhere")])
     spaces = {"default": {"mesh": "s"}, "kube-system": {}, "elsewhere": {}}
 
-    assert {"default", "elsewhere"} == Selectors(objects, spaces).namespaces()
+    assert {"default", "elsewhere"} == Selectors(objects, spaces).mesh_namespaces()

@@ -7,7 +7,7 @@ from typing import Any
 from shopmesh.appmesh.context import Context
 from shopmesh.appmesh.store import Key
 from shopmesh.documents.names import ObjectName
-from shopmesh.kubernetes.controller.status import Counts, counts, desired, patch, weights
+from shopmesh.kubernetes.controller.status import ProxyCounts, count_proxies, desired_status, merge_patch, weights
 from shopmesh.server.grpc.proxies import Nack, ProxyStatus
 from tests.unit.kubernetes.conftest import World
 
@@ -15,12 +15,14 @@ CONTEXT = Context("123456789012", "eu-central-1", 0.0, lambda: "uid")
 ARN = "arn:aws:appmesh:eu-central-1:123456789012:mesh/shopmesh"
 
 
-def status(world: World, kind: str, name: str, proxies: Counts | None = None, **now: Any) -> Any:
+def status(world: World, kind: str, name: str, proxies: ProxyCounts | None = None, **now: Any) -> Any:
     """What it should be, where it is `now`."""
     called = ObjectName(kind, "" if kind == "Mesh" else "default", name)
     store = world.store
     found = {**store.objects[called], "status": now}
-    return desired(called, found, store.keys.get(called), store.problems.get(called), store.state, proxies, CONTEXT)
+    return desired_status(
+        called, found, store.keys.get(called), store.problems.get(called), store.state, proxies, CONTEXT
+    )
 
 
 def proxy(number: int, **other: Any) -> ProxyStatus:
@@ -93,20 +95,20 @@ def test_the_time_of_a_condition_moves_with_its_status_alone(world: World) -> No
 def test_proxies_are_counted_where_they_are_connected() -> None:
     """In step are those that refuse nothing; the first refusal is told in Envoy's words."""
     refusing = proxy(3, in_step=False, refused=Nack("routes", "bad regex", 1.0))
-    found = counts([proxy(1), proxy(2, in_step=False), refusing, proxy(4, connected=False)])
+    found = count_proxies([proxy(1), proxy(2, in_step=False), refusing, proxy(4, connected=False)])
 
     assert {
-        Key("virtualNode", ("shopmesh", "product-vn")): Counts(3, 1, "product-3 refused its routes: bad regex")
+        Key("virtualNode", ("shopmesh", "product-vn")): ProxyCounts(3, 1, "product-3 refused its routes: bad regex")
     } == found
 
 
 def test_proxies_that_nobody_knows_all_of_are_not_told(world: World) -> None:
     """What stands there stays."""
     assert "proxies" not in status(world, "VirtualNode", "product")
-    assert {"connected": 2, "inStep": 1, "refused": None} == status(world, "VirtualNode", "product", Counts(2, 1))[
+    assert {"connected": 2, "inStep": 1, "refused": None} == status(world, "VirtualNode", "product", ProxyCounts(2, 1))[
         "proxies"
     ]
-    assert "proxies" not in status(world, "VirtualRouter", "product", Counts())
+    assert "proxies" not in status(world, "VirtualRouter", "product", ProxyCounts())
 
 
 def test_only_what_differs_is_written() -> None:
@@ -118,6 +120,8 @@ def test_only_what_differs_is_written() -> None:
         "conditions": [2],
         "routeARNs": {"y": None},
         "proxies": {"connected": 0, "refused": None},
-    } == patch(now, wanted)
-    assert {} == patch({"proxies": {"connected": 0}, "routeARNs": {}}, {"proxies": {"connected": 0, "refused": None}})
-    assert {"routeARNs": {}} == patch({}, {"routeARNs": {}})
+    } == merge_patch(now, wanted)
+    assert {} == merge_patch(
+        {"proxies": {"connected": 0}, "routeARNs": {}}, {"proxies": {"connected": 0, "refused": None}}
+    )
+    assert {"routeARNs": {}} == merge_patch({}, {"routeARNs": {}})

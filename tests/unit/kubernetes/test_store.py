@@ -135,7 +135,7 @@ def test_of_objects_of_one_name_all_replicas_use_the_oldest(
     named = [{**node, "metadata": {**node["metadata"], "name": name}} for name in ("z", "a", "m")]
     made = [empty.write(one) for one in named]
     for number in order:
-        empty.store.changed(VIRTUAL_NODES, made[number])
+        empty.store.on_upsert(VIRTUAL_NODES, made[number])
         if not in_one_go:
             empty.settle()
     empty.settle()
@@ -337,7 +337,7 @@ def test_a_damaged_annotation_costs_what_it_kept_and_nothing_else(world: World) 
 def test_what_an_object_keeps_is_validated_like_a_request(text: str, said: str) -> None:
     """Whoever may write an object may have written its annotations."""
     found = {"metadata": {"annotations": {persisted_metadata.ANNOTATION: text}}}
-    with pytest.raises(persisted_metadata.KeptError, match=re.escape(said)):
+    with pytest.raises(persisted_metadata.PersistedMetadataError, match=re.escape(said)):
         persisted_metadata.read(found)
 
 
@@ -424,7 +424,7 @@ def test_what_was_told_while_something_failed_is_taken_in_the_next_time(
         raise RuntimeError("a mistake of ours")
 
     with monkeypatch.context() as patched:
-        patched.setattr("shopmesh.kubernetes.store.align", broken)
+        patched.setattr("shopmesh.kubernetes.store.reconcile", broken)
         with pytest.raises(RuntimeError):
             world.tell(edited)
     world.settle()
@@ -439,8 +439,8 @@ def test_who_watches_objects_cannot_fail_the_write_that_it_is_told_of(world: Wor
     def fail(_: object) -> None:
         raise LookupError("a bug")
 
-    world.store.watch(fail)
-    world.store.watch(lambda objects: told.append(len([*objects])))
+    world.store.subscribe_objects(fail)
+    world.store.subscribe_objects(lambda objects: told.append(len([*objects])))
     shift(world, 50)
 
     assert {"product-vn": 50, "product-v2-vn": 50} == weights(world)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from shopmesh.documents import DocumentError, as_yaml, documents
-from shopmesh.kubernetes.injection.workloads import TEMPLATES, Written, injected
+from shopmesh.kubernetes.injection.workloads import POD_TEMPLATES, InjectedDocuments, inject_documents
 
 MESH: Any = {"kind": "Mesh", "metadata": {"name": "shop"}, "spec": {"namespaceSelector": {}}}
 
@@ -25,22 +25,22 @@ def workload(kind: str, annotations: Any = None, **labels: str) -> dict[str, Any
     """A workload of that kind, whose pods have these labels."""
     metadata = {"labels": labels, "annotations": annotations or {}}
     found: dict[str, Any] = {"metadata": metadata, "spec": {"containers": [{"name": "app", "image": "app"}]}}
-    for step in reversed(TEMPLATES[kind]):
+    for step in reversed(POD_TEMPLATES[kind]):
         found = {step: found}
     return {**found, "kind": kind, "metadata": {**found.get("metadata", {}), "name": "product"}}
 
 
-def written(*given: Any, mode: str = "intercepted", mesh: str = "shopmesh") -> Written:
-    return injected(documents(as_yaml(given), "given.yaml"), mode, mesh)
+def written(*given: Any, mode: str = "intercepted", mesh: str = "shopmesh") -> InjectedDocuments:
+    return inject_documents(documents(as_yaml(given), "given.yaml"), mode, mesh)
 
 
 def template(document: Any, kind: str) -> Any:
-    for step in TEMPLATES[kind]:
+    for step in POD_TEMPLATES[kind]:
         document = document[step]
     return document
 
 
-@pytest.mark.parametrize("kind", TEMPLATES)
+@pytest.mark.parametrize("kind", POD_TEMPLATES)
 def test_every_kind_that_makes_pods(kind: str) -> None:
     """Its template has the sidecar, the rest is as it was, and so are all other documents."""
     service: Any = {"kind": "Service", "metadata": {"name": "product"}}

@@ -49,11 +49,11 @@ def inject(settings: Settings, files: tuple[str, ...], mode: str, from_cluster: 
     """
     from shopmesh.documents import DocumentError, as_yaml
     from shopmesh.kubernetes.api.client import KubernetesApiError
-    from shopmesh.kubernetes.injection.workloads import injected
+    from shopmesh.kubernetes.injection.workloads import inject_documents
 
     try:
         known, namespaces = asyncio.run(_read_cluster()) if from_cluster else ({}, {})
-        found = injected(read_sources(files), mode, settings.mesh or "shopmesh", known, namespaces)
+        found = inject_documents(read_sources(files), mode, settings.mesh or "shopmesh", known, namespaces)
     except (KubernetesApiError, DocumentError) as error:
         raise click.ClickException(str(error)) from error
     for note in found.notes:

@@ -21,7 +21,7 @@ from shopmesh.files.private_files import XDS_TOKEN, ensure_token_file, make_priv
 
 if TYPE_CHECKING:
     from shopmesh.appmesh.host_policy import HostPolicy
-    from shopmesh.kubernetes.control_plane import Cluster
+    from shopmesh.kubernetes.control_plane import ClusterConfig
     from shopmesh.local.access import AccessFiles
     from shopmesh.server.config import Config
     from shopmesh.server.control_plane import Bound
@@ -227,7 +227,7 @@ def _publish_endpoint(access: AccessFiles, host: str, api_port: int, region: str
         log.warning("`shopmesh env` will not find this control plane: %s", error)
 
 
-def _serve(config: Config, cluster: Cluster | None) -> AbstractAsyncContextManager[Bound]:
+def _serve(config: Config, cluster: ClusterConfig | None) -> AbstractAsyncContextManager[Bound]:
     if cluster is None:
         from shopmesh.server.control_plane import serving
 
@@ -244,10 +244,10 @@ def _cluster_config(
     start: Path | None,
     webhook_port: int | None,
     replicas: str | None,
-) -> Cluster:
+) -> ClusterConfig:
     from shopmesh.documents import DocumentError
     from shopmesh.files.input_files import InputFileError
-    from shopmesh.kubernetes.control_plane import Cluster
+    from shopmesh.kubernetes.control_plane import ClusterConfig
     from shopmesh.server.replicas import Peer
 
     if namespace is None:
@@ -262,4 +262,4 @@ def _cluster_config(
         peers = [Peer.named(one) for one in replicas.split(",")] if replicas else []
     except ValueError as error:
         raise click.UsageError(f"--replicas: {error}") from error
-    return Cluster(name or socket.gethostname(), namespace, audience, manifests, webhook_port, peers)
+    return ClusterConfig(name or socket.gethostname(), namespace, audience, manifests, webhook_port, peers)

@@ -26,13 +26,13 @@ from shopmesh.kubernetes.api.resource_types import ResourceType
 Object = dict[str, Any]
 """A Kubernetes object as its JSON has it."""
 
-PAGE = 500
+PAGE_SIZE = 500
 """Objects a page of a list.
 
 https://kubernetes.io/docs/reference/using-api/api-concepts/#retrieving-large-results-sets-in-chunks
 """
-MOST_CONNECTIONS = 64
-DEEPEST = 100
+MAX_CONNECTIONS = 64
+MAX_DEPTH = 100
 """Levels that are read of an object that has too many; App Mesh's deepest has 14."""
 _STRUCTURE = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
 """A text, or a bracket that stands in none."""
@@ -79,7 +79,7 @@ class GoneError(KubernetesStatusError):
     """What was asked from a resourceVersion on is forgotten."""
 
 
-class Listed(NamedTuple):
+class ObjectList(NamedTuple):
     """All objects of a collection, and the resourceVersion from which on a watch tells what changed."""
 
     objects: list[Object]
@@ -102,7 +102,7 @@ class ApiServer:
     """One API server. Use `connect`; belongs to the event loop that made it."""
 
     def __init__(self, configuration: Configuration) -> None:
-        configuration.connection_pool_maxsize = MOST_CONNECTIONS
+        configuration.connection_pool_maxsize = MAX_CONNECTIONS
         self._client = ApiClient(configuration)
         self._host = str(configuration.host).rstrip("/")
 
@@ -110,7 +110,7 @@ class ApiServer:
     async def connect(cls) -> ApiServer:
         """By the pod's service account, or else the kubeconfig (`KUBECONFIG`, `~/.kube/config`).
 
-        Raises ApiError when there is neither.
+        Raises KubernetesApiError when there is neither.
         """
         configuration = Configuration()
         try:
@@ -134,19 +134,22 @@ class ApiServer:
         namespace: str | None = None,
         selector: str | None = None,
         only_metadata: bool = False,
-    ) -> Listed:
-        """All objects of that type, read in pages. Raises ApiError; GoneError when the pages take too long."""
-        query: dict[str, str] = {"limit": str(PAGE), **({"labelSelector": selector} if selector else {})}
+    ) -> ObjectList:
+        """Lists all objects of that type, page by page.
+
+        Raises KubernetesApiError; GoneError when the pages take too long.
+        """
+        query: dict[str, str] = {"limit": str(PAGE_SIZE), **({"labelSelector": selector} if selector else {})}
         objects: list[Object] = []
         while True:
             accept = _ONLY_METADATA.format("List") if only_metadata else None
-            page = await self._ask("GET", kind.path(namespace), query, accept=accept)
+            page = await self._request("GET", kind.path(namespace), query, accept=accept)
             for item in page.get("items") or []:
                 # In lists the items leave out what the list says for all.
                 objects.append({"apiVersion": kind.api_version, "kind": kind.kind, **item})
             metadata = page.get("metadata") or {}
             if not (rest := metadata.get("continue")):
-                return Listed(objects, str(metadata.get("resourceVersion", "")))
+                return ObjectList(objects, str(metadata.get("resourceVersion", "")))
             query = {**query, "continue": rest}
 
     @contextlib.asynccontextmanager
@@ -161,7 +164,7 @@ class ApiServer:
     ) -> AsyncIterator[AsyncIterator[Event]]:
         """What changes after that resourceVersion, for that long at most; the server's ending it is no error.
 
-        Raises ApiError, at first or while it is read; GoneError when that resourceVersion is too old.
+        Raises KubernetesApiError, at first or while it is read; GoneError when that resourceVersion is too old.
         """
         query = {
             "watch": "true",
@@ -173,26 +176,26 @@ class ApiServer:
         # The server ends it after `seconds`; a connection that is dead is noticed earlier, by TCP.
         timeout = aiohttp.ClientTimeout(connect=CONNECT_SECONDS, sock_connect=CONNECT_SECONDS, total=seconds + 10)
         accept = _ONLY_METADATA.format("") if only_metadata else None
-        asked = f"watch {kind.plural}"
-        with self._reached(asked):
+        operation = f"watch {kind.plural}"
+        with self._translate_errors(operation):
             response = await self._send("GET", kind.path(namespace), query, None, accept, timeout)
         async with response:
             if response.status != 200:
-                with self._reached(asked):
-                    raise _refused(response, await response.read(), asked)
-            _probe(response)
-            yield self._events(response, asked)
+                with self._translate_errors(operation):
+                    raise _response_error(response, await response.read(), operation)
+            _enable_keepalive(response)
+            yield self._events(response, operation)
 
-    async def _events(self, response: aiohttp.ClientResponse, asked: str) -> AsyncIterator[Event]:
+    async def _events(self, response: aiohttp.ClientResponse, operation: str) -> AsyncIterator[Event]:
         while True:
-            with self._reached(asked):
+            with self._translate_errors(operation):
                 line = await response.content.readline()
                 if not line:
                     return
                 found = decode(line)
                 event = Event(found["type"], found["object"])
                 if event.type == "ERROR":
-                    raise _told(int(event.object.get("code", 500)), event.object, asked)
+                    raise _status_error(int(event.object.get("code", 500)), event.object, operation)
                 if not event.resource_version:
                     raise ValueError(f"an event without a resourceVersion: {line[:200]!r}")
             yield event
@@ -201,18 +204,18 @@ class ApiServer:
         self, kind: ResourceType, name: str, namespace: str | None = None, only_metadata: bool = False
     ) -> Object:
         accept = _ONLY_METADATA.format("") if only_metadata else None
-        return await self._ask("GET", kind.path(namespace, name), accept=accept)
+        return await self._request("GET", kind.path(namespace, name), accept=accept)
 
     async def create(self, kind: ResourceType, body: Object, dry_run: bool = False) -> Object:
         """The object as it was created; raises ConflictError when there is one of that name. Reviews have no name."""
         namespace = (body.get("metadata") or {}).get("namespace")
-        return await self._ask("POST", kind.path(namespace), _dry(dry_run), body)
+        return await self._request("POST", kind.path(namespace), _dry_run_query(dry_run), body)
 
     async def replace(self, kind: ResourceType, body: Object, dry_run: bool = False) -> Object:
         """The object as it is now; raises ConflictError when its resourceVersion is not the one in `body`."""
         metadata = body["metadata"]
         path = kind.path(metadata.get("namespace"), metadata["name"])
-        return await self._ask("PUT", path, _dry(dry_run), body)
+        return await self._request("PUT", path, _dry_run_query(dry_run), body)
 
     async def patch(
         self,
@@ -223,7 +226,9 @@ class ApiServer:
         subresource: str | None = None,
     ) -> Object:
         """A JSON merge patch (RFC 7386); ConflictError when `metadata.resourceVersion` is in it and not the current."""
-        return await self._ask("PATCH", kind.path(namespace, name, subresource), body=change, content_type=_MERGE_PATCH)
+        return await self._request(
+            "PATCH", kind.path(namespace, name, subresource), body=change, content_type=_MERGE_PATCH
+        )
 
     async def delete(
         self, kind: ResourceType, name: str, namespace: str | None = None, uid: str | None = None, dry_run: bool = False
@@ -235,9 +240,9 @@ class ApiServer:
             options["preconditions"] = {"uid": uid}
         if dry_run:
             options["dryRun"] = ["All"]
-        await self._ask("DELETE", kind.path(namespace, name), body=options)
+        await self._request("DELETE", kind.path(namespace, name), body=options)
 
-    async def _ask(
+    async def _request(
         self,
         method: str,
         path: str,
@@ -247,21 +252,21 @@ class ApiServer:
         content_type: str = "application/json",
     ) -> Object:
         timeout = aiohttp.ClientTimeout(total=REQUEST_SECONDS, connect=CONNECT_SECONDS)
-        asked = f"{method} {path}"
-        with self._reached(asked):
+        operation = f"{method} {path}"
+        with self._translate_errors(operation):
             async with await self._send(method, path, query, body, accept, timeout, content_type) as response:
                 data = await response.read()
                 if response.status >= 300:
-                    raise _refused(response, data, asked)
+                    raise _response_error(response, data, operation)
                 found: Object = decode(data)
                 return found
 
     @contextlib.contextmanager
-    def _reached(self, asked: str) -> Iterator[None]:
+    def _translate_errors(self, operation: str) -> Iterator[None]:
         try:
             yield
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError, KeyError, TypeError) as error:
-            raise UnreachableError(f"{asked} at {self._host}: {str(error) or type(error).__name__}") from error
+            raise UnreachableError(f"{operation} at {self._host}: {str(error) or type(error).__name__}") from error
 
     async def _send(
         self,
@@ -297,10 +302,10 @@ def decode(data: bytes) -> Any:
     try:
         return json.loads(data)
     except RecursionError:
-        return json.loads(_without_depths(data, DEEPEST))
+        return json.loads(_truncate_depth(data, MAX_DEPTH))
 
 
-def _without_depths(data: bytes, deepest: int) -> bytes:
+def _truncate_depth(data: bytes, deepest: int) -> bytes:
     """JSON in which an object or list that stands in `deepest` others is null."""
     kept: list[bytes] = []
     depth = start = 0
@@ -316,11 +321,11 @@ def _without_depths(data: bytes, deepest: int) -> bytes:
     return b"".join((*kept, data[start:]))
 
 
-def _dry(run: bool) -> dict[str, str]:
+def _dry_run_query(run: bool) -> dict[str, str]:
     return {"dryRun": "All"} if run else {}
 
 
-def _refused(response: aiohttp.ClientResponse, data: bytes, asked: str) -> KubernetesStatusError:
+def _response_error(response: aiohttp.ClientResponse, data: bytes, operation: str) -> KubernetesStatusError:
     """The error of an answer. https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/status/"""
     said: Any = None
     with contextlib.suppress(ValueError):
@@ -329,16 +334,18 @@ def _refused(response: aiohttp.ClientResponse, data: bytes, asked: str) -> Kuber
         said = {"message": data[:300].decode("utf-8", "replace")}
     after = response.headers.get("Retry-After", "")
     # A date is possible as well; Kubernetes has none.
-    return _told(response.status, said, asked, float(after) if after.isdecimal() else None)
+    return _status_error(response.status, said, operation, float(after) if after.isdecimal() else None)
 
 
-def _told(status: int, said: Mapping[str, Any], asked: str, retry_after: float | None = None) -> KubernetesStatusError:
+def _status_error(
+    status: int, said: Mapping[str, Any], operation: str, retry_after: float | None = None
+) -> KubernetesStatusError:
     message, reason = str(said.get("message") or ""), str(said.get("reason") or "")
     kind = {404: NotFoundError, 409: ConflictError, 410: GoneError}.get(status, KubernetesStatusError)
-    return kind(f"{asked}: {message} ({f'{status} {reason}'.strip()})", status, reason, retry_after)
+    return kind(f"{operation}: {message} ({f'{status} {reason}'.strip()})", status, reason, retry_after)
 
 
-def _probe(response: aiohttp.ClientResponse) -> None:
+def _enable_keepalive(response: aiohttp.ClientResponse) -> None:
     """Lets TCP notice within half a minute that nobody is at the other end: a watch may say nothing for long."""
     transport = response.connection.transport if response.connection is not None else None
     connection = transport.get_extra_info("socket") if transport is not None else None

@@ -23,13 +23,13 @@ from shopmesh.documents.reference_resolver import Known, Objects
 from shopmesh.kubernetes.api.client import Object, generation
 from shopmesh.kubernetes.controller import name_claims, persisted_metadata
 from shopmesh.kubernetes.controller.name_claims import Claims
-from shopmesh.kubernetes.controller.object_cache import Cluster, Place
-from shopmesh.kubernetes.controller.persisted_metadata import Kept
+from shopmesh.kubernetes.controller.object_cache import ObjectCache, WatchedInput
+from shopmesh.kubernetes.controller.persisted_metadata import PersistedMetadata
 from shopmesh.kubernetes.controller.unexpected_errors import UnexpectedErrors
 
 
 @dataclass(frozen=True)
-class Wanted:
+class DesiredResource:
     """One resource as an object declares it, with the metadata that the object gives it. Times as in `Resource`."""
 
     declared: Declared
@@ -41,11 +41,11 @@ class Wanted:
     canary: Document | None = None
 
 
-class Conversions:
+class DesiredState:
     """By object and by key. `owners` tells which object a key comes from, `problems` why one is not used as it is."""
 
-    def __init__(self, cluster: Cluster, errors: UnexpectedErrors) -> None:
-        self.wanted: dict[Key, Wanted] = {}
+    def __init__(self, cluster: ObjectCache, errors: UnexpectedErrors) -> None:
+        self.resources: dict[Key, DesiredResource] = {}
         self.owners: dict[Key, ObjectName] = {}
         self.problems: dict[ObjectName, str] = {}
         self.warnings: dict[ObjectName, str] = {}
@@ -55,22 +55,22 @@ class Conversions:
         self._cluster = cluster
         self._errors = errors
         self._keys: dict[ObjectName, tuple[Key, ...]] = {}
-        self._reads: dict[ObjectName, set[ObjectName | Place]] = {}
-        self._readers: dict[ObjectName | Place, set[ObjectName]] = {}
+        self._reads: dict[ObjectName, set[ObjectName | WatchedInput]] = {}
+        self._readers_of: dict[ObjectName | WatchedInput, set[ObjectName]] = {}
         self._waiting: dict[Key, set[ObjectName]] = {}
         self._displaced: dict[ObjectName, None] = {}
         self._claims: dict[str, Claims] = {}
         """By the name of a Mesh object."""
 
-    def update(self, touched: Iterable[ObjectName | Place]) -> set[Key]:
+    def update(self, touched: Iterable[ObjectName | WatchedInput]) -> set[Key]:
         """The keys that may be declared otherwise now."""
         again: dict[ObjectName, None] = {}
         for place in touched:
             if isinstance(place, ObjectName):
                 again[place] = None
-            elif place.what == "claims":
-                again |= self._read_claims(place.which)
-            again |= dict.fromkeys(self._readers.get(place, ()))
+            elif place.kind == "claims":
+                again |= self._read_claims(place.name)
+            again |= dict.fromkeys(self._readers_of.get(place, ()))
         changed: set[Key] = set()
         while again:
             keys = set().union(*(self._convert(name) for name in again))
@@ -85,17 +85,17 @@ class Conversions:
         before = self._keys.get(name, ())
         found = self._cluster.get(name)
         if found is None or found.source is None:
-            self._note(name, set())
+            self._record_reads(name, set())
             self.problems.pop(name, None)
             self.warnings.pop(name, None)
             self._declare(name, {})
             return set(before)
-        noting = _Noting(self._cluster, {name})
+        tracking = _TrackingCatalogue(self._cluster, {name})
         try:
-            keeping, warning = _kept(self._cluster.objects[name])
-            declared = list(of_manifest(found.source, Objects(noting, members_only=True)))
-            made = _resources(self._cluster.objects[name], declared, keeping)
-            self._require_free(name, made, noting)
+            metadata_kept, warning = _read_metadata(self._cluster.objects[name])
+            declared = list(of_manifest(found.source, Objects(tracking, members_only=True)))
+            made = _desired_resources(self._cluster.objects[name], declared, metadata_kept)
+            self._require_free(name, made, tracking)
         except DocumentError as error:
             self.problems[name] = str(error)
             return set()
@@ -103,7 +103,7 @@ class Conversions:
             self.problems[name] = self._errors.report(name.in_words, error)
             return set()
         finally:
-            self._note(name, noting.read)
+            self._record_reads(name, tracking.read)
         self.problems.pop(name, None)
         self.warnings.pop(name, None)
         if warning:
@@ -112,11 +112,11 @@ class Conversions:
         self._declare(name, made)
         return {*before, *made, *freed}
 
-    def _declare(self, name: ObjectName, made: Mapping[Key, Wanted]) -> None:
+    def _declare(self, name: ObjectName, made: Mapping[Key, DesiredResource]) -> None:
         for key in self._keys.pop(name, ()):
-            del self.wanted[key], self.owners[key]
+            del self.resources[key], self.owners[key]
         self.keys.pop(name, None)
-        self.wanted |= made
+        self.resources |= made
         self.owners |= dict.fromkeys(made, name)
         if made:
             self._keys[name] = tuple(made)
@@ -142,18 +142,18 @@ class Conversions:
     def _claim(self, key: Key) -> str | None:
         """The namespace that has that name; a claim ends with its namespace."""
         meshes = [name for name, one in self._cluster.of_kind("Mesh").items() if one.api_name == key.mesh]
-        if not meshes or not name_claims.is_claimed(key):
+        if not meshes or not name_claims.is_claimable(key):
             return None
         namespace = self._claims.get(min(meshes, key=self._age).name, {}).get(name_claims.claim_of(key))
         return namespace if namespace in self._cluster.namespaces else None
 
-    def _require_free(self, name: ObjectName, made: Iterable[Key], noting: _Noting) -> None:
+    def _require_free(self, name: ObjectName, made: Iterable[Key], tracking: _TrackingCatalogue) -> None:
         for key in made:
             claim, owner = self._claim(key), self.owners.get(key)
             if claim is not None and claim != name.namespace:
-                noting.read.add(Place("namespace", claim))
+                tracking.read.add(WatchedInput("namespace", claim))
                 self._waiting.setdefault(key, set()).add(name)
-                raise DocumentError(_has_the_name(key, claim, name.namespace))
+                raise DocumentError(_name_claimed_message(key, claim, name.namespace))
             theirs = owner is not None and claim is not None and owner.namespace != claim
             if owner is not None and owner != name and not theirs and self._age(owner) < self._age(name):
                 self._waiting.setdefault(key, set()).add(name)
@@ -176,18 +176,18 @@ class Conversions:
         found = self._cluster.objects.get(name) or {"metadata": {}}
         return str(found["metadata"].get("creationTimestamp") or ""), name
 
-    def _note(self, name: ObjectName, reads: set[ObjectName | Place]) -> None:
+    def _record_reads(self, name: ObjectName, reads: set[ObjectName | WatchedInput]) -> None:
         for place in self._reads.pop(name, set()) - reads:
-            self._readers[place].discard(name)
-            if not self._readers[place]:
-                del self._readers[place]
+            self._readers_of[place].discard(name)
+            if not self._readers_of[place]:
+                del self._readers_of[place]
         if reads:
             self._reads[name] = reads
         for place in reads:
-            self._readers.setdefault(place, set()).add(name)
+            self._readers_of.setdefault(place, set()).add(name)
 
 
-def _has_the_name(key: Key, claim: str, namespace: str) -> str:
+def _name_claimed_message(key: Key, claim: str, namespace: str) -> str:
     transfer = f"{name_claims.TRANSFER}={name_claims.claim_of(key)}={namespace}"
     return (
         f"{describe(key)} belongs to namespace {claim}; give this one another awsName, or let whoever owns the Mesh "
@@ -195,10 +195,10 @@ def _has_the_name(key: Key, claim: str, namespace: str) -> str:
     )
 
 
-class _Noting:
+class _TrackingCatalogue:
     """A catalogue that notes what is looked at."""
 
-    def __init__(self, cluster: Cluster, read: set[ObjectName | Place]) -> None:
+    def __init__(self, cluster: ObjectCache, read: set[ObjectName | WatchedInput]) -> None:
         self._cluster = cluster
         self.read = read
 
@@ -207,38 +207,40 @@ class _Noting:
         return self._cluster.get(name)
 
     def of_kind(self, kind: str) -> Mapping[ObjectName, Known]:
-        self.read.add(Place("kind", kind))
+        self.read.add(WatchedInput("kind", kind))
         return self._cluster.of_kind(kind)
 
     def labels(self, namespace: str) -> Mapping[str, str] | None:
-        self.read.add(Place("namespace", namespace))
+        self.read.add(WatchedInput("namespace", namespace))
         return self._cluster.labels(namespace)
 
 
-def _kept(found: Object) -> tuple[Kept, str]:
+def _read_metadata(found: Object) -> tuple[PersistedMetadata, str]:
     """What an object keeps, and why that is ignored; its specification counts all the same."""
     try:
         return persisted_metadata.read(found), ""
-    except persisted_metadata.KeptError as error:
+    except persisted_metadata.PersistedMetadataError as error:
         return (
-            persisted_metadata.NOTHING,
+            persisted_metadata.EMPTY,
             f"annotation {persisted_metadata.ANNOTATION} is ignored: {error}; take the annotation away",
         )
 
 
-def _resources(found: Object, declared: list[Declared], keeping: Kept) -> dict[Key, Wanted]:
+def _desired_resources(
+    found: Object, declared: list[Declared], metadata_kept: PersistedMetadata
+) -> dict[Key, DesiredResource]:
     metadata = found["metadata"]
     uid = str(metadata.get("uid") or "")
-    created = seconds(metadata.get("creationTimestamp"))
-    updated = max([created, *map(seconds, _changes(metadata))])
-    made: dict[Key, Wanted] = {}
+    created = epoch_seconds(metadata.get("creationTimestamp"))
+    updated = max([created, *map(epoch_seconds, _write_times(metadata))])
+    made: dict[Key, DesiredResource] = {}
     for one in declared:
         if wrong := next(check.problems([one]), None):
             raise wrong
         route = one.key.kind == "route"
-        its = keeping.route(one.key.name) if route else keeping
+        its = metadata_kept.route(one.key.name) if route else metadata_kept
         derived = its.derived_from
-        made[one.key] = Wanted(
+        made[one.key] = DesiredResource(
             replace(one, tags={**its.tags, **one.tags}),
             str(uuid.uuid5(uuid.NAMESPACE_OID, f"{uid}/{one.key.name}")) if route else uid,
             its.version_of(one.spec, generation(found)),
@@ -250,11 +252,11 @@ def _resources(found: Object, declared: list[Declared], keeping: Kept) -> dict[K
     return made
 
 
-def _changes(metadata: Document) -> list[str | None]:
+def _write_times(metadata: Document) -> list[str | None]:
     """When somebody wrote the object, but for its status."""
     return [one.get("time") for one in metadata.get("managedFields") or () if not one.get("subresource")]
 
 
-def seconds(timestamp: str | None) -> float:
+def epoch_seconds(timestamp: str | None) -> float:
     """Seconds since 1970 of a Kubernetes timestamp (RFC 3339, UTC); 0.0 for none."""
     return datetime.datetime.fromisoformat(timestamp).timestamp() if timestamp else 0.0

@@ -17,9 +17,9 @@ from typing import Any, NamedTuple
 from shopmesh.appmesh.store import Document
 from shopmesh.documents.selectors import selects
 from shopmesh.kubernetes.api.client import Object
-from shopmesh.kubernetes.controller.object_cache import Cluster, Name, pod_of
+from shopmesh.kubernetes.controller.object_cache import NamespacedName, ObjectCache, pod_name
 
-NOBODY = "(nobody)"
+NO_ENDPOINTS = "(nobody)"
 """Stands for the endpoints of a node that has none at the moment: it is not looked for by DNS then."""
 
 
@@ -31,7 +31,7 @@ class _Endpoint(NamedTuple):
     serving: bool
 
 
-def service_of(node: Object) -> Name | None:
+def service_name(node: Object) -> NamespacedName | None:
     """The Service that a VirtualNode's host name may name, whether there is one or not.
 
     `product.default.svc.cluster.local`, `product.default.svc`, `product.default`, `product`; Flagger ends it by a dot.
@@ -42,10 +42,10 @@ def service_of(node: Object) -> Name | None:
     namespace, _, suffix = rest.partition(".")
     if not name or not (suffix == "" or suffix == "svc" or suffix.startswith("svc.")):
         return None
-    return Name(namespace or str(node["metadata"].get("namespace") or ""), name)
+    return NamespacedName(namespace or str(node["metadata"].get("namespace") or ""), name)
 
 
-def instances(node: Object, cluster: Cluster) -> dict[str, Document] | None:
+def instances(node: Object, cluster: ObjectCache) -> dict[str, Document] | None:
     """Address and ports of each instance, by its name; None when the node is not found by endpoints of the cluster."""
     discovery = (node.get("spec") or {}).get("serviceDiscovery") or {}
     if "awsCloudMap" in discovery:
@@ -53,7 +53,7 @@ def instances(node: Object, cluster: Cluster) -> dict[str, Document] | None:
         attributes = discovery["awsCloudMap"].get("attributes") or ()
         declared = {"attributes": {one["key"]: one["value"] for one in attributes}}
     else:
-        service = service_of(node)
+        service = service_name(node)
         if service is None or not _has_endpoints(cluster.services.get(service)):
             return None
         found, declared = list(_endpoints(node, service, cluster)), {}
@@ -65,7 +65,7 @@ def instances(node: Object, cluster: Cluster) -> dict[str, Document] | None:
             **declared,
         }
         for one in chosen
-    } or {NOBODY: {}}
+    } or {NO_ENDPOINTS: {}}
 
 
 def _has_endpoints(service: Object | None) -> bool:
@@ -73,13 +73,13 @@ def _has_endpoints(service: Object | None) -> bool:
     return service is not None and (service.get("spec") or {}).get("type") != "ExternalName"
 
 
-def _services_in(node: Object, cluster: Cluster) -> list[Name]:
+def _services_in(node: Object, cluster: ObjectCache) -> list[NamespacedName]:
     """Those of the node's namespace: as on Cloud Map, a node has the pods that its podSelector selects."""
     namespace = node["metadata"].get("namespace")
     return sorted(name for name in cluster.services if name.namespace == namespace)
 
 
-def _endpoints(node: Object, service: Name, cluster: Cluster) -> Iterator[_Endpoint]:
+def _endpoints(node: Object, service: NamespacedName, cluster: ObjectCache) -> Iterator[_Endpoint]:
     selector = node["spec"].get("podSelector")
     of_cloud_map = "awsCloudMap" in (node["spec"].get("serviceDiscovery") or {})
     for one in sorted(cluster.slices.get(service, {}).values(), key=lambda found: str(found["metadata"]["name"])):
@@ -88,9 +88,9 @@ def _endpoints(node: Object, service: Name, cluster: Cluster) -> Iterator[_Endpo
             continue
         ports = _ports(node, cluster.services.get(service, {}), one)
         for endpoint in one.get("endpoints") or ():
-            pod = pod_of(endpoint)
+            pod = pod_name(endpoint)
             if selector is not None or of_cloud_map:
-                record = cluster.pods.get(Name(service.namespace, pod)) if pod else None
+                record = cluster.pods.get(NamespacedName(service.namespace, pod)) if pod else None
                 if record is None or not selects(selector, record.labels):
                     continue
             conditions = endpoint.get("conditions") or {}

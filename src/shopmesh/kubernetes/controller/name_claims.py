@@ -18,7 +18,7 @@ from shopmesh.documents.declared_resource import at
 
 NAMES = "appmesh.shopmesh.dev/names"
 TRANSFER = "appmesh.shopmesh.dev/transfer"
-MOST_BYTES = 150_000
+MAX_BYTES = 150_000
 """Of the annotation; all annotations of an object may have 256 KiB together."""
 
 Claims = Mapping[str, str]
@@ -30,17 +30,17 @@ def claim_of(key: Key) -> str:
     return "/".join((key.kind, *key.path[1:]))
 
 
-def is_claimed(key: Key) -> bool:
+def is_claimable(key: Key) -> bool:
     """Whether resources of that kind have a name of their own in a mesh: a route's is its router's."""
     return key.kind not in ("mesh", "route")
 
 
 def read(mesh: Document) -> Claims:
     """The claims of a Mesh, those that its owner decides before those that are remembered."""
-    return {**remembered(mesh), **transfers(mesh)}
+    return {**recorded(mesh), **transfers(mesh)}
 
 
-def remembered(mesh: Document) -> Claims:
+def recorded(mesh: Document) -> Claims:
     """What the control plane has written; nothing where somebody has damaged it."""
     text = at(mesh, ("metadata", "annotations", NAMES))
     try:
@@ -65,14 +65,14 @@ def transfers(mesh: Document) -> Claims:
     return {claim: namespace for claim, _, namespace in pairs if claim and namespace}
 
 
-def claims_to_remember(mesh: Document, used: Iterable[tuple[Key, str]], namespaces: Collection[str]) -> Claims:
+def claims_to_record(mesh: Document, used: Iterable[tuple[Key, str]], namespaces: Collection[str]) -> Claims:
     """What a Mesh should remember now.
 
     `used` are the mesh's resources with the namespaces of their objects; `namespaces` are those that there are: with a
     namespace go its names.
     """
     known = {claim: namespace for claim, namespace in read(mesh).items() if namespace in namespaces}
-    return {**{claim_of(key): namespace for key, namespace in used if is_claimed(key)}, **known}
+    return {**{claim_of(key): namespace for key, namespace in used if is_claimable(key)}, **known}
 
 
 def annotation(claims: Claims, before: Claims) -> str:
@@ -80,17 +80,17 @@ def annotation(claims: Claims, before: Claims) -> str:
     by_namespace: dict[str, list[str]] = {}
     for claim in sorted(claims, key=lambda claim: (before.get(claim) != claims[claim], claim)):
         by_namespace.setdefault(claims[claim], []).append(claim)
-    left = MOST_BYTES
+    left = MAX_BYTES
     kept: dict[str, list[str]] = {}
     smallest_first = sorted(by_namespace, key=lambda namespace: (_size(by_namespace[namespace]), namespace))
     for number, namespace in enumerate(smallest_first):
         share = left // (len(smallest_first) - number)
-        kept[namespace] = _fitting(by_namespace[namespace], share)
+        kept[namespace] = _truncate(by_namespace[namespace], share)
         left -= _size(kept[namespace])
     return json.dumps({name: sorted(kept[name]) for name in sorted(kept)}, separators=(",", ":"))
 
 
-def _fitting(claims: list[str], most: int) -> list[str]:
+def _truncate(claims: list[str], most: int) -> list[str]:
     while _size(claims) > most:
         claims = claims[: len(claims) * 9 // 10]
     return claims

@@ -22,19 +22,19 @@ SERVICE_LABEL = "kubernetes.io/service-name"
 """https://kubernetes.io/docs/reference/labels-annotations-taints/#kubernetesio-service-name"""
 
 
-class Name(NamedTuple):
+class NamespacedName(NamedTuple):
     """The name of a namespaced object that is none of App Mesh's."""
 
     namespace: str
     name: str
 
 
-class Place(NamedTuple):
+class WatchedInput(NamedTuple):
     """Something that may change: `("kind", "Mesh")`, `("namespace", "default")`, `("service", "default/product")`,
     `("claims", "shopmesh")`."""
 
-    what: str
-    which: str
+    kind: str
+    name: str
 
 
 class PodRecord(NamedTuple):
@@ -56,24 +56,24 @@ class ObjectSource(Source):
         return error if path else type(error)(message)
 
 
-class Cluster:
+class ObjectCache:
     """The objects by name. `touched` gathers their names, and the places that changed with them."""
 
     def __init__(self) -> None:
         self.objects: dict[ObjectName, Object] = {}
         self.namespaces: dict[str, Mapping[str, str]] = {}
-        self.services: dict[Name, Object] = {}
-        self.slices: dict[Name, dict[str, Object]] = {}
+        self.services: dict[NamespacedName, Object] = {}
+        self.slices: dict[NamespacedName, dict[str, Object]] = {}
         """Those of a Service, by its name."""
-        self.pods: dict[Name, PodRecord] = {}
+        self.pods: dict[NamespacedName, PodRecord] = {}
         self.pods_revision = 0
         """Grows when a pod comes, goes or gets other labels."""
-        self.touched: set[ObjectName | Place] = set()
+        self.dirty: set[ObjectName | WatchedInput] = set()
         self.revision = 0
         """The greatest resourceVersion of an object seen."""
         self._kinds: dict[str, dict[ObjectName, Known]] = {kind: {} for kind in MESH_TYPES}
-        self._known: dict[ResourceType, dict[Name, Object]] = {}
-        self._services_of: dict[Name, set[Name]] = {}
+        self._known: dict[ResourceType, dict[NamespacedName, Object]] = {}
+        self._services_of: dict[NamespacedName, set[NamespacedName]] = {}
 
     # what references may name (manifests.objects.Catalogue)
 
@@ -88,16 +88,16 @@ class Cluster:
 
     # what the API server tells
 
-    def forget_others(self, kind: ResourceType, objects: list[Object]) -> None:
+    def retain(self, kind: ResourceType, objects: list[Object]) -> None:
         """Whatever is not among all the objects of a type is gone.
 
         The version of their list counts for nothing: another replica, which listed before, might never see as much.
         """
         now = {name_of(one) for one in objects if is_named(one)}
         for name in [name for name in self._known.get(kind, {}) if name not in now]:
-            self._take(kind, name, None)
+            self._set(kind, name, None)
 
-    def changed(self, kind: ResourceType, found: Object) -> None:
+    def upsert(self, kind: ResourceType, found: Object) -> None:
         """One object was added or modified; one that is older than what is known changes nothing.
 
         Raises ValueError for what no API server sends; what was known stands then.
@@ -107,44 +107,46 @@ class Cluster:
         before = self._known.setdefault(kind, {}).get(name)
         if before is not None and _version(before) > _version(found) and _uid(before) == _uid(found):
             return
-        self._see(found["metadata"].get("resourceVersion"))
-        self._take(kind, name, found)
+        self._advance_revision(found["metadata"].get("resourceVersion"))
+        self._set(kind, name, found)
         self._known[kind][name] = found
 
-    def removed(self, kind: ResourceType, found: Object) -> None:
+    def delete(self, kind: ResourceType, found: Object) -> None:
         """One object is gone."""
         name = name_of(found)
         before = self._known.get(kind, {}).get(name)
-        self._see(found["metadata"].get("resourceVersion"))
+        self._advance_revision(found["metadata"].get("resourceVersion"))
         if before is not None and _uid(before) == _uid(found):
-            self._take(kind, name, None)
+            self._set(kind, name, None)
 
-    def take(self) -> set[ObjectName | Place]:
+    def take_dirty(self) -> set[ObjectName | WatchedInput]:
         """What was touched since the last call."""
-        taken, self.touched = self.touched, set()
+        taken, self.dirty = self.dirty, set()
         return taken
 
-    def _see(self, resource_version: Any) -> None:
+    def _advance_revision(self, resource_version: Any) -> None:
         # They are numbers that grow over all types: https://kubernetes.io/docs/reference/using-api/api-concepts/
         self.revision = max(self.revision, _number(resource_version))
 
-    def _take(self, kind: ResourceType, name: Name, found: Object | None) -> None:
+    def _set(self, kind: ResourceType, name: NamespacedName, found: Object | None) -> None:
         before = found if found is not None else self._known[kind].pop(name)
         if kind.kind in MESH_TYPES:
-            self._mesh_object(ObjectName(kind.kind, name.namespace if kind.namespaced else "", name.name), found)
+            self._set_mesh_object(ObjectName(kind.kind, name.namespace if kind.namespaced else "", name.name), found)
         elif kind is NAMESPACES:
-            self._keep(self.namespaces, name.name, None if found is None else labels_of(found), "namespace", name.name)
+            self._assign(
+                self.namespaces, name.name, None if found is None else labels_of(found), "namespace", name.name
+            )
         elif kind is SERVICES:
-            self._keep(self.services, name, found, "service", "/".join(name))
+            self._assign(self.services, name, found, "service", "/".join(name))
         elif kind is ENDPOINT_SLICES:
-            self._slice(name, before, found is not None)
+            self._set_slice(name, before, found is not None)
         elif kind is PODS:
-            self._pod(name, found)
+            self._set_pod(name, found)
 
-    def _mesh_object(self, name: ObjectName, found: Object | None) -> None:
+    def _set_mesh_object(self, name: ObjectName, found: Object | None) -> None:
         before = self.objects.get(name)
-        if name.kind == "Mesh" and _claims(before) != _claims(found):
-            self.touched.add(Place("claims", name.name))
+        if name.kind == "Mesh" and _claim_annotations(before) != _claim_annotations(found):
+            self.dirty.add(WatchedInput("claims", name.name))
         if found is None:
             self.objects.pop(name, None)
             self._kinds[name.kind].pop(name, None)
@@ -153,44 +155,44 @@ class Cluster:
             source = ObjectSource(f"{name.kind} {name.namespace}/{name.name}", 1, 1, found)
             self._kinds[name.kind][name] = known(source, named(source))
         # Our own writing of a status, and other controllers', says nothing about the mesh.
-        if before is None or found is None or _meaning(before) != _meaning(found):
-            self.touched |= {name, Place("kind", name.kind)}
+        if before is None or found is None or _mesh_content(before) != _mesh_content(found):
+            self.dirty |= {name, WatchedInput("kind", name.kind)}
 
-    def _slice(self, name: Name, found: Object, there: bool) -> None:
-        service = Name(name.namespace, labels_of(found).get(SERVICE_LABEL, ""))
+    def _set_slice(self, name: NamespacedName, found: Object, there: bool) -> None:
+        service = NamespacedName(name.namespace, labels_of(found).get(SERVICE_LABEL, ""))
         slices = self.slices.setdefault(service, {})
         if there:
             slices[name.name] = found
             for endpoint in found.get("endpoints") or ():
-                if pod := pod_of(endpoint):
-                    self._services_of.setdefault(Name(name.namespace, pod), set()).add(service)
+                if pod := pod_name(endpoint):
+                    self._services_of.setdefault(NamespacedName(name.namespace, pod), set()).add(service)
         else:
             slices.pop(name.name, None)
-        self.touched.add(Place("service", "/".join(service)))
+        self.dirty.add(WatchedInput("service", "/".join(service)))
 
-    def _pod(self, name: Name, found: Object | None) -> None:
+    def _set_pod(self, name: NamespacedName, found: Object | None) -> None:
         before = self.pods.pop(name, None)
         if found is not None:
-            self.pods[name] = _followed(before, pod_record(found))
+            self.pods[name] = _with_first_stamp(before, pod_record(found))
         after = self.pods.get(name)
         if before is None or after is None or after.labels != before.labels:
             self.pods_revision += 1
             services = self._services_of.get(name, set())
-            self.touched |= {Place("service", "/".join(service)) for service in services}
+            self.dirty |= {WatchedInput("service", "/".join(service)) for service in services}
         if found is None:
             self._services_of.pop(name, None)
 
-    def _keep(self, into: dict[Any, Any], name: Any, found: Any, what: str, which: str) -> None:
+    def _assign(self, into: dict[Any, Any], name: Any, found: Any, what: str, which: str) -> None:
         before = into.pop(name, None)
         if found is not None:
             into[name] = found
         if before != found:
-            self.touched.add(Place(what, which))
+            self.dirty.add(WatchedInput(what, which))
 
 
-def name_of(found: Object) -> Name:
+def name_of(found: Object) -> NamespacedName:
     metadata = found["metadata"]
-    return Name(str(metadata.get("namespace") or ""), str(metadata["name"]))
+    return NamespacedName(str(metadata.get("namespace") or ""), str(metadata["name"]))
 
 
 def is_named(found: Any) -> bool:
@@ -211,7 +213,7 @@ def pod_record(found: Object) -> PodRecord:
     return PodRecord(str(metadata.get("uid") or ""), labels, stamps.read(labels, metadata.get("annotations") or {}))
 
 
-def _followed(before: PodRecord | None, after: PodRecord) -> PodRecord:
+def _with_first_stamp(before: PodRecord | None, after: PodRecord) -> PodRecord:
     """`after` with the stamp that the same pod had when it was first seen: nobody becomes another node's proxy."""
     if before is None or before.uid != after.uid:
         return after
@@ -223,7 +225,7 @@ def describe_object(found: Any) -> str:
     return "/".join(filter(None, name_of(found))) if is_named(found) else "(without a name)"
 
 
-def pod_of(endpoint: Mapping[str, Any]) -> str | None:
+def pod_name(endpoint: Mapping[str, Any]) -> str | None:
     """The pod behind an endpoint of a slice."""
     target = endpoint.get("targetRef") or {}
     return str(target["name"]) if target.get("kind") == "Pod" and target.get("name") else None
@@ -243,13 +245,13 @@ def _uid(found: Object) -> str:
     return str(found["metadata"].get("uid"))
 
 
-def _claims(mesh: Object | None) -> tuple[Any, ...]:
+def _claim_annotations(mesh: Object | None) -> tuple[Any, ...]:
     """What a Mesh says of the names in it."""
     annotations = mesh["metadata"].get("annotations") if mesh is not None else None
     return (annotations.get(NAMES), annotations.get(TRANSFER)) if isinstance(annotations, dict) else ()
 
 
-def _meaning(found: Object) -> tuple[Any, ...]:
+def _mesh_content(found: Object) -> tuple[Any, ...]:
     """What of an object the mesh is made of; the claims of names are looked at by themselves."""
     metadata = found["metadata"]
     annotations = metadata.get("annotations")

@@ -27,7 +27,7 @@ from shopmesh.documents.membership import NAMESPACES, admits, named_namespaces, 
 from shopmesh.documents.names import MANIFEST_KINDS, ObjectName, distinct
 from shopmesh.kubernetes.api.client import Object
 from shopmesh.kubernetes.controller import persisted_metadata
-from shopmesh.kubernetes.controller.persisted_metadata import Kept
+from shopmesh.kubernetes.controller.persisted_metadata import PersistedMetadata
 
 Verb = Literal["create", "replace", "delete"]
 
@@ -42,7 +42,7 @@ class Write:
 
 
 @dataclass(frozen=True)
-class Cluster:
+class WriteContext:
     """What there is before: the object of each resource, all objects, and the labels of the namespaces."""
 
     owners: Mapping[Key, ObjectName]
@@ -50,7 +50,7 @@ class Cluster:
     namespaces: Mapping[str, Mapping[str, str]]
 
 
-def writes(changes: Sequence[Change], after: View, cluster: Cluster) -> list[Write]:
+def plan_writes(changes: Sequence[Change], after: View, cluster: WriteContext) -> list[Write]:
     """The writes, what is referred to first; deletions last, and the other way round.
 
     `after` is the mesh with the changes. Raises Conflict for a change that no object can hold. Where a new object
@@ -64,7 +64,7 @@ def writes(changes: Sequence[Change], after: View, cluster: Cluster) -> list[Wri
                 "where instances are is told by the EndpointSlices of the cluster; delete the pod, or its readiness"
             )
         concerned.setdefault(object_key(change.key), []).append(change)
-    names = _Names(concerned, after, cluster)
+    names = _ObjectNames(concerned, after, cluster)
     made: list[Write] = []
     gone: list[Write] = []
     for key in sorted(concerned, key=lambda key: (ORDER.index(key.kind), key.path)):
@@ -77,15 +77,15 @@ def writes(changes: Sequence[Change], after: View, cluster: Cluster) -> list[Wri
             if before is not None:
                 gone.insert(0, Write("delete", name, before))
         elif before is None:
-            made.append(Write("create", name, _new(resource, name, after, names)))
+            made.append(Write("create", name, _create_object(resource, name, after, names)))
         else:
-            found = _changed(before, resource, concerned[key], after, names)
+            found = _update_object(before, resource, concerned[key], after, names)
             if found != before:
                 made.append(Write("replace", name, found))
-    return [*_admitting(made, names), *gone]
+    return [*_admit_members(made, names), *gone]
 
 
-def _admitting(made: Sequence[Write], names: _Names) -> list[Write]:
+def _admit_members(made: Sequence[Write], names: _ObjectNames) -> list[Write]:
     """With the Meshes changed that have to name the namespaces of new members: who may use the API may admit them."""
     written = {write.name: write for write in made}
     first = []
@@ -109,29 +109,29 @@ def object_key(key: Key) -> Key:
     return Key("virtualRouter", key.parent) if key.kind in ("route", canary_state.KIND) else key
 
 
-class _Names:
+class _ObjectNames:
     """The objects of all resources as they will be; new ones get a name that is free."""
 
-    def __init__(self, concerned: Iterable[Key], after: View, cluster: Cluster) -> None:
+    def __init__(self, concerned: Iterable[Key], after: View, cluster: WriteContext) -> None:
         self.cluster = cluster
         self.joining: dict[ObjectName, set[str]] = {}
         """By Mesh, the namespaces of new members that it does not admit yet."""
-        self._new: dict[Key, ObjectName] = {}
+        self._create_object: dict[Key, ObjectName] = {}
         self._after = after
         taken: set[ObjectName] = set()
         for key in concerned:
             resource = after.get(key)
             if key in cluster.owners or resource is None:
                 continue
-            metadata = restored(_declared(resource))["metadata"]
+            metadata = restored(_as_declared(resource))["metadata"]
             name = ObjectName(MANIFEST_KINDS[key.kind], metadata.get("namespace", ""), str(metadata["name"]))
             if name in cluster.objects or name in taken:
                 name = name._replace(name=distinct(name.name, "/".join(key.path)))
-            self._new[key] = name
+            self._create_object[key] = name
             taken.add(name)
 
     def get(self, key: Key) -> ObjectName | None:
-        return self._new.get(key) or self.cluster.owners.get(key)
+        return self._create_object.get(key) or self.cluster.owners.get(key)
 
     def reference(self, key: Key, own: ObjectName) -> dict[str, str]:
         """Name and uid of the object of a resource that is there, for `meshRef` and the like."""
@@ -154,9 +154,9 @@ class _Names:
 
     def _meshes(self) -> Iterator[tuple[ObjectName, Object]]:
         yield from ((name, one) for name, one in self.cluster.objects.items() if name.kind == "Mesh")
-        for key, name in self._new.items():
+        for key, name in self._create_object.items():
             if name.kind == "Mesh" and (resource := self._after.get(key)) is not None:
-                yield name, restored(_declared(resource))
+                yield name, restored(_as_declared(resource))
 
 
 def with_uids(write: Write, written: Mapping[ObjectName, Object]) -> Write:
@@ -172,22 +172,24 @@ def with_uids(write: Write, written: Mapping[ObjectName, Object]) -> Write:
     return replace(write, object=found)
 
 
-def _new(resource: Resource, name: ObjectName, after: View, names: _Names) -> Object:
+def _create_object(resource: Resource, name: ObjectName, after: View, names: _ObjectNames) -> Object:
     key = resource.key
-    found = restored(_declared(resource))
+    found = restored(_as_declared(resource))
     found["metadata"]["name"] = name.name
     refer = reference_to(key.mesh, name, names.get)
-    found["spec"] |= _spelled(resource, refer)
+    found["spec"] |= _manifest_spec(resource, refer)
     if name.kind != "Mesh" and names.needs_reference(key.mesh, name.namespace):
         found["spec"]["meshRef"] = names.reference(Key("mesh", (key.mesh,)), name)
     if key.kind == "gatewayRoute":
         found["spec"]["virtualGatewayRef"] = names.reference(Key("virtualGateway", key.parent), name)
     if key.kind == "virtualRouter" and (routes := after.children("route", key.path)):
-        found["spec"]["routes"] = [_route(route, refer) for route in routes]
-    return _annotated(found, resource, after, new=True)
+        found["spec"]["routes"] = [_route_manifest(route, refer) for route in routes]
+    return _with_annotations(found, resource, after, new=True)
 
 
-def _changed(before: Object, resource: Resource, changes: Sequence[Change], after: View, names: _Names) -> Object:
+def _update_object(
+    before: Object, resource: Resource, changes: Sequence[Change], after: View, names: _ObjectNames
+) -> Object:
     found = copy.deepcopy(before)
     found.pop("status", None)
     found["metadata"].pop("managedFields", None)
@@ -197,15 +199,15 @@ def _changed(before: Object, resource: Resource, changes: Sequence[Change], afte
     refer = reference_to(resource.key.mesh, own, names.get)
     for change in changes:
         if change.key == resource.key and change.before is not None and change.after is not None:
-            _change_fields(found["spec"], _spelled(change.before, refer), _spelled(change.after, refer))
-            _change_kept(found, change.before, change.after)
+            _update_fields(found["spec"], _manifest_spec(change.before, refer), _manifest_spec(change.after, refer))
+            _update_kept_fields(found, change.before, change.after)
         elif change.key.kind == "route":
-            _change_route(found["spec"], change, refer)
-    found = _annotated(found, resource, after, new=False)
+            _update_route(found["spec"], change, refer)
+    found = _with_annotations(found, resource, after, new=False)
     return before if found == bare else found
 
 
-def _change_fields(spec: dict[str, Any], before: Document, after: Document) -> None:
+def _update_fields(spec: dict[str, Any], before: Document, after: Document) -> None:
     for field in {*before, *after}:
         if before.get(field) == after.get(field):
             continue
@@ -218,15 +220,15 @@ def _change_fields(spec: dict[str, Any], before: Document, after: Document) -> N
             spec.pop("backendGroups", None)
 
 
-def _change_kept(found: Object, before: Resource, after: Resource) -> None:
+def _update_kept_fields(found: Object, before: Resource, after: Resource) -> None:
     """The fields that the API has no place for, where somebody changed the tags that stand for them."""
-    was, now = restored(_declared(before)), restored(_declared(after))
+    was, now = restored(_as_declared(before)), restored(_as_declared(after))
     for path in KEPT[after.key.kind]:
         if path[0] == "spec" and at(was, path) != at(now, path):
             put_at(found, path, at(now, path))
 
 
-def _change_route(spec: dict[str, Any], change: Change, refer: Any) -> None:
+def _update_route(spec: dict[str, Any], change: Change, refer: Any) -> None:
     routes: list[dict[str, Any]] = spec.setdefault("routes", [])
     place = next((index for index, one in enumerate(routes) if one.get("name") == change.key.name), None)
     if change.after is None:
@@ -235,23 +237,23 @@ def _change_route(spec: dict[str, Any], change: Change, refer: Any) -> None:
         if not routes:
             del spec["routes"]
     elif place is None:
-        routes.append(_route(change.after, refer))
+        routes.append(_route_manifest(change.after, refer))
     elif change.before is None or change.before.spec != change.after.spec:
-        routes[place] = _route(change.after, refer)
+        routes[place] = _route_manifest(change.after, refer)
 
 
-def _route(route: Resource, refer: Any) -> dict[str, Any]:
+def _route_manifest(route: Resource, refer: Any) -> dict[str, Any]:
     return {"name": route.key.name, **to_manifest(route.spec, refer, ("spec",))}
 
 
-def _spelled(resource: Resource, refer: Any) -> dict[str, Any]:
+def _manifest_spec(resource: Resource, refer: Any) -> dict[str, Any]:
     spec: dict[str, Any] = to_manifest(resource.spec, refer, ("spec",))
     if resource.key.kind == "mesh" and "serviceDiscovery" in spec:
         spec["meshServiceDiscovery"] = spec.pop("serviceDiscovery")
     return spec
 
 
-def _annotated(found: Object, resource: Resource, after: View, new: bool) -> Object:
+def _with_annotations(found: Object, resource: Resource, after: View, new: bool) -> Object:
     """With the annotations that say what no field says."""
     annotations = dict(found["metadata"].get("annotations") or {})
     said = {name: text for name, text in annotations.items() if not name.startswith(PREFIX)}
@@ -259,14 +261,15 @@ def _annotated(found: Object, resource: Resource, after: View, new: bool) -> Obj
     routes = after.children("route", resource.key.path) if resource.key.kind == "virtualRouter" else []
     said |= of_routes((route.key.name, dict(route.tags)) for route in routes)
     keeping = replace(
-        _keeping(resource, after, new), routes={one.key.name: _keeping(one, after, new) for one in routes}
+        _persisted_metadata(resource, after, new),
+        routes={one.key.name: _persisted_metadata(one, after, new) for one in routes},
     )
     for name in said:
         if name.startswith(PREFIX) and not is_valid_in_kubernetes(name):
             raise Conflict(
                 f"{name!r} is no annotation's name in Kubernetes; give {describe(resource.key)} another name"
             )
-    text = persisted_metadata.written(keeping)
+    text = persisted_metadata.serialise(keeping)
     said.pop(persisted_metadata.ANNOTATION, None)
     if text is not None:
         said[persisted_metadata.ANNOTATION] = text
@@ -277,24 +280,24 @@ def _annotated(found: Object, resource: Resource, after: View, new: bool) -> Obj
     return found
 
 
-def _keeping(resource: Resource, after: View, new: bool) -> Kept:
+def _persisted_metadata(resource: Resource, after: View, new: bool) -> PersistedMetadata:
     canary = after.get(canary_state.key(resource.key)) if resource.key.kind == "route" else None
     derived = resource.derived_from
     # A new object is of version 1, as its generation says.
     version, digest = (0, "") if new else (resource.version, persisted_metadata.digest(resource.spec))
-    return Kept(
+    return PersistedMetadata(
         version,
         digest,
-        _plain(resource),
+        _user_tags(resource),
         None if canary is None else canary.spec,
         None if derived is None else derived.name,
     )
 
 
-def _plain(resource: Resource) -> dict[str, str]:
+def _user_tags(resource: Resource) -> dict[str, str]:
     """The tags that no manifest has a place for."""
     return {name: value for name, value in resource.tags if not is_ours(name)}
 
 
-def _declared(resource: Resource) -> Declared:
+def _as_declared(resource: Resource) -> Declared:
     return Declared(resource.key, resource.spec, dict(resource.tags))

@@ -34,7 +34,7 @@ _LONGEST = 256
 
 
 @dataclass(frozen=True)
-class Kept:
+class PersistedMetadata:
     """Of one resource.
 
     `canary` is the document of the canary beside a route; `derived_from` names the router of the 2018-10-01 API that a
@@ -46,7 +46,7 @@ class Kept:
     tags: Mapping[str, str] = field(default_factory=dict)
     canary: Document | None = None
     derived_from: str | None = None
-    routes: Mapping[str, Kept] = field(default_factory=dict)
+    routes: Mapping[str, PersistedMetadata] = field(default_factory=dict)
 
     def version_of(self, spec: Document, generation: int) -> int:
         """The version of a resource that is so now: the one it was written with, or a later one when it was edited."""
@@ -54,34 +54,34 @@ class Kept:
             return generation
         return self.version if digest(spec) == self.digest else max(self.version + 1, generation)
 
-    def route(self, name: str) -> Kept:
-        return self.routes.get(name, NOTHING)
+    def route(self, name: str) -> PersistedMetadata:
+        return self.routes.get(name, EMPTY)
 
 
-NOTHING = Kept()
+EMPTY = PersistedMetadata()
 
 
-class KeptError(ValueError):
+class PersistedMetadataError(ValueError):
     """The annotation is not what this control plane writes; the message says what of it."""
 
 
-def read(found: Object) -> Kept:
+def read(found: Object) -> PersistedMetadata:
     """What an object keeps; raises KeptError. Anybody who may write the object may have written the annotation."""
     annotations = found["metadata"].get("annotations")
     text = annotations.get(ANNOTATION) if isinstance(annotations, dict) else None
     if text is None:
-        return NOTHING
+        return EMPTY
     if not isinstance(text, str):
-        raise KeptError(f"it is {quote(text)}, and should be a text")
+        raise PersistedMetadataError(f"it is {quote(text)}, and should be a text")
     try:
-        return _read(strict_json.load(text), _FIELDS)
+        return _parse(strict_json.load(text), _FIELDS)
     except strict_json.JsonError as error:
-        raise KeptError(f"it {error}") from None
+        raise PersistedMetadataError(f"it {error}") from None
 
 
-def written(kept: Kept) -> str | None:
+def serialise(kept: PersistedMetadata) -> str | None:
     """The annotation's text; None when there is nothing to keep."""
-    said = _said(kept)
+    said = _to_json(kept)
     return json.dumps(said, separators=(",", ":"), sort_keys=True) if said else None
 
 
@@ -90,20 +90,22 @@ def digest(spec: Document) -> str:
     return hashlib.sha256(json.dumps(plain(spec), sort_keys=True).encode()).hexdigest()[:12]
 
 
-def _read(said: Any, fields: frozenset[str]) -> Kept:
+def _parse(said: Any, fields: frozenset[str]) -> PersistedMetadata:
     found = _object(said, "it")
     if unknown := sorted(found.keys() - fields):
-        raise KeptError(f"there is no field {quote(unknown[0])}")
+        raise PersistedMetadataError(f"there is no field {quote(unknown[0])}")
     version = found.get("version", 0)
     if type(version) is not int or not 0 <= version <= _LARGEST_VERSION:
-        raise KeptError(f"version is {quote(version)}, and should be a whole number from 0 to {_LARGEST_VERSION}")
-    return Kept(
+        raise PersistedMetadataError(
+            f"version is {quote(version)}, and should be a whole number from 0 to {_LARGEST_VERSION}"
+        )
+    return PersistedMetadata(
         version,
         _text(found.get("digest", ""), "digest"),
         _tags(_object(found.get("tags", {}), "tags")),
         _canary(found.get("canary")),
         _text(derived, "derivedFrom") if (derived := found.get("derivedFrom")) is not None else None,
-        {name: _read(one, _ROUTE_FIELDS) for name, one in _object(found.get("routes", {}), "routes").items()},
+        {name: _parse(one, _ROUTE_FIELDS) for name, one in _object(found.get("routes", {}), "routes").items()},
     )
 
 
@@ -113,7 +115,7 @@ def _tags(found: dict[str, Any]) -> dict[str, str]:
     listed = [{"key": name, "value": text} for name, text in found.items()]
     call(GA, "TagResource").check({"resourceArn": "-", "tags": listed}, "", problems)
     if problems:
-        raise KeptError(f"{problems[0].field}: {problems[0].message}")
+        raise PersistedMetadataError(f"{problems[0].field}: {problems[0].message}")
     return found
 
 
@@ -123,30 +125,30 @@ def _canary(document: Any) -> Document | None:
     try:
         canary_state.from_document(document)
     except canary_state.CanaryStateError as error:
-        raise KeptError(f"canary: {error}") from None
+        raise PersistedMetadataError(f"canary: {error}") from None
     found: Document = document
     return found
 
 
 def _object(value: Any, what: str) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise KeptError(f"{what} is {quote(value)}, and should be an object")
+        raise PersistedMetadataError(f"{what} is {quote(value)}, and should be an object")
     return value
 
 
 def _text(value: Any, what: str) -> str:
     if not isinstance(value, str) or len(value) > _LONGEST:
-        raise KeptError(f"{what} is {quote(value)}, and should be a text of at most {_LONGEST} characters")
+        raise PersistedMetadataError(f"{what} is {quote(value)}, and should be a text of at most {_LONGEST} characters")
     return value
 
 
-def _said(kept: Kept) -> dict[str, Any]:
+def _to_json(kept: PersistedMetadata) -> dict[str, Any]:
     said = {
         "version": kept.version,
         "digest": kept.digest,
         "tags": dict(kept.tags),
         "canary": kept.canary,
         "derivedFrom": kept.derived_from,
-        "routes": {name: said for name, one in sorted(kept.routes.items()) if (said := _said(one))},
+        "routes": {name: said for name, one in sorted(kept.routes.items()) if (said := _to_json(one))},
     }
     return {name: value for name, value in said.items() if value}

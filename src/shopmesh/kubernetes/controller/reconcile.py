@@ -23,13 +23,13 @@ from shopmesh.appmesh.store import Key, Resource, Transaction
 from shopmesh.canary import canary_state
 from shopmesh.documents import ORDER, Declared, document, parameters, refused
 from shopmesh.documents.equality import same
-from shopmesh.kubernetes.controller.desired_state import Wanted
+from shopmesh.kubernetes.controller.desired_state import DesiredResource
 from shopmesh.kubernetes.controller.unexpected_errors import UnexpectedErrors
 
 
-def align(
+def reconcile(
     keys: Iterable[Key],
-    wanted: Mapping[Key, Wanted],
+    wanted: Mapping[Key, DesiredResource],
     transaction: Transaction,
     context: Context,
     errors: UnexpectedErrors,
@@ -38,7 +38,7 @@ def align(
 
     def attempt(key: Key, work: Callable[[Transaction], None], declared: Declared | None) -> str | None:
         try:
-            return _tried(transaction, work, declared)
+            return _attempt(transaction, work, declared)
         except Exception as error:
             return errors.report(f"{key.kind} {'/'.join(key.path)}", error)
 
@@ -51,7 +51,7 @@ def align(
             yield key, attempt(key, functools.partial(_delete, key, context), None)
 
 
-def _tried(transaction: Transaction, work: Callable[[Transaction], None], declared: Declared | None) -> str | None:
+def _attempt(transaction: Transaction, work: Callable[[Transaction], None], declared: Declared | None) -> str | None:
     nested = transaction.nested()
     try:
         work(nested)
@@ -61,7 +61,7 @@ def _tried(transaction: Transaction, work: Callable[[Transaction], None], declar
     return None
 
 
-def _put(one: Wanted, context: Context, transaction: Transaction) -> None:
+def _put(one: DesiredResource, context: Context, transaction: Transaction) -> None:
     declared, key = one.declared, one.declared.key
     before = transaction.get(key)
     if before is None:
@@ -84,10 +84,10 @@ def _put(one: Wanted, context: Context, transaction: Transaction) -> None:
     if now != found:
         transaction.put(now)
     if key.kind == "route":
-        _keep_canary(one, transaction)
+        _put_canary(one, transaction)
 
 
-def _keep_canary(one: Wanted, transaction: Transaction) -> None:
+def _put_canary(one: DesiredResource, transaction: Transaction) -> None:
     key = canary_state.key(one.declared.key)
     before = transaction.get(key)
     if one.canary is None:

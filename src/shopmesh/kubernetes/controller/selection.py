@@ -21,9 +21,9 @@ from shopmesh.documents.names import KINDS, ObjectName, default_name
 from shopmesh.documents.selectors import match_labels, selects
 
 Labels = Mapping[str, str]
-MOST_NAMED = 5
+MAX_NAMED = 5
 """Of objects in a message."""
-_SELECTING = ("VirtualNode", "VirtualGateway")
+_SELECTING_KINDS = ("VirtualNode", "VirtualGateway")
 
 
 class Selection(NamedTuple):
@@ -32,12 +32,12 @@ class Selection(NamedTuple):
     `by` are the objects whose selectors fit, whatever their number.
     """
 
-    by: tuple[ObjectName, ...]
+    selected_by: tuple[ObjectName, ...]
     key: Key | None
     problem: str = ""
 
 
-class Cluster(Protocol):
+class SelectorSource(Protocol):
     """What is known of a cluster; `revision` grows with each change."""
 
     @property
@@ -58,7 +58,7 @@ class Selectors:
     ) -> None:
         """`members_only` as in `manifests.objects.Objects`: in a cluster, not among documents."""
         self._members_only = members_only
-        self._objects = {name: one for name, one in objects.items() if name.kind in _SELECTING}
+        self._objects = {name: one for name, one in objects.items() if name.kind in _SELECTING_KINDS}
         self._meshes = {name.name: one for name, one in objects.items() if name.kind == "Mesh"}
         self._namespaces = dict(namespaces)
         self._everywhere: dict[str, list[ObjectName]] = {}
@@ -78,7 +78,7 @@ class Selectors:
             else:
                 self._everywhere.setdefault(name.namespace, []).append(name)
 
-    def of(self, namespace: str, labels: Labels) -> Selection:
+    def select(self, namespace: str, labels: Labels) -> Selection:
         """What selects a pod with these labels in that namespace."""
         candidates = list(self._everywhere.get(namespace, ()))
         for key, value in labels.items():
@@ -94,7 +94,7 @@ class Selectors:
                 "give one a podSelector that its labels fit",
             )
         if len(by) > 1:
-            found = ", ".join(f"{name.kind} {name.name}" for name in by[:MOST_NAMED])
+            found = ", ".join(f"{name.kind} {name.name}" for name in by[:MAX_NAMED])
             return Selection(by, None, f"{found} select it, and one may; make their podSelectors differ")
         (name,) = by
         mesh, problem = self._mesh_of(name)
@@ -102,7 +102,7 @@ class Selectors:
             return Selection(by, None, problem)
         return Selection(by, self.key_in(name, mesh))
 
-    def namespaces(self) -> set[str]:
+    def mesh_namespaces(self) -> set[str]:
         """Those that are part of a mesh: a Mesh takes them, or something in them selects pods."""
         meshes = self._meshes.values()
         taken = {
@@ -145,28 +145,30 @@ class Selectors:
         )
 
 
-class Current:
+class CachedSelectors:
     """The selectors of a cluster as it is now; made anew when an object that counts has changed."""
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: SelectorSource) -> None:
         self._cluster = cluster
         self._revision = -1
-        self._seen: dict[ObjectName, Document] = {}
+        self._objects_seen: dict[ObjectName, Document] = {}
         self._namespaces: dict[str, Labels] = {}
         self._selectors = Selectors({}, {})
 
-    def selectors(self) -> Selectors:
+    def get(self) -> Selectors:
         cluster = self._cluster
         if cluster.revision != self._revision:
-            seen = {name: one for name, one in cluster.objects.items() if name.kind in (*_SELECTING, "Mesh")}
-            if not self._same(seen) or dict(cluster.namespaces) != self._namespaces:
-                self._seen, self._namespaces = seen, dict(cluster.namespaces)
+            seen = {name: one for name, one in cluster.objects.items() if name.kind in (*_SELECTING_KINDS, "Mesh")}
+            if not self._is_unchanged(seen) or dict(cluster.namespaces) != self._namespaces:
+                self._objects_seen, self._namespaces = seen, dict(cluster.namespaces)
                 self._selectors = Selectors(seen, self._namespaces, members_only=True)
             self._revision = cluster.revision
         return self._selectors
 
-    def _same(self, now: Mapping[ObjectName, Document]) -> bool:
-        return len(now) == len(self._seen) and all(self._seen.get(name) is one for name, one in now.items())
+    def _is_unchanged(self, now: Mapping[ObjectName, Document]) -> bool:
+        return len(now) == len(self._objects_seen) and all(
+            self._objects_seen.get(name) is one for name, one in now.items()
+        )
 
 
 def _api_name(name: ObjectName, found: Document) -> str:

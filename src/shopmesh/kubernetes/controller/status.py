@@ -36,43 +36,43 @@ PARTLY_IGNORED = "PartlyIgnored"
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
+class ProxyCounts:
     """The proxies of one virtual node or gateway, over all replicas."""
 
     connected: int = 0
-    in_step: int = 0
+    in_sync: int = 0
     refused: str | None = None
 
     def to_status(self) -> Status:
-        return {"connected": self.connected, "inStep": self.in_step, "refused": self.refused}
+        return {"connected": self.connected, "inStep": self.in_sync, "refused": self.refused}
 
 
-NOBODY = Counts()
+NO_PROXIES = ProxyCounts()
 
 
-def counts(statuses: Iterable[ProxyStatus]) -> dict[Key, Counts]:
+def count_proxies(statuses: Iterable[ProxyStatus]) -> dict[Key, ProxyCounts]:
     """By virtual node or gateway; what the first of its proxies refused, in its own words."""
-    found: dict[Key, Counts] = {}
+    found: dict[Key, ProxyCounts] = {}
     for one in statuses:
         if not one.connected:
             continue
         key = Key(one.kind, (one.mesh, one.name))
-        before = found.get(key, NOBODY)
+        before = found.get(key, NO_PROXIES)
         refused = before.refused
         if refused is None and one.refused is not None:
             refused = f"{one.instance} refused its {one.refused.type}: {one.refused.message}"[:MOST_TEXT]
-        in_step = before.in_step + (one.in_step and one.refused is None)
-        found[key] = Counts(before.connected + 1, in_step, refused)
+        in_step = before.in_sync + (one.in_step and one.refused is None)
+        found[key] = ProxyCounts(before.connected + 1, in_step, refused)
     return found
 
 
-def desired(
+def desired_status(
     name: ObjectName,
     found: Object,
     key: Key | None,
     problem: str | None,
     view: View,
-    proxies: Counts | None,
+    proxies: ProxyCounts | None,
     context: Context,
     overlap: Overlap | None = None,
     warning: str | None = None,
@@ -102,14 +102,14 @@ def desired(
     return status
 
 
-def patch(now: Mapping[str, Any], wanted: Mapping[str, Any]) -> Status:
+def merge_patch(now: Mapping[str, Any], wanted: Mapping[str, Any]) -> Status:
     """A merge patch (RFC 7386) that makes these fields of a status as they should be; empty when they are."""
     change: Status = {}
     for field, value in wanted.items():
         if isinstance(value, dict):
             before = now.get(field)
             known = before if isinstance(before, dict) else {}
-            inner = patch(known, {**dict.fromkeys(known), **value})
+            inner = merge_patch(known, {**dict.fromkeys(known), **value})
             if inner or before is None:
                 change[field] = inner
         elif now.get(field) != value:

@@ -22,24 +22,24 @@ from shopmesh.kubernetes.api.client import ApiServer, KubernetesApiError, NotFou
 from shopmesh.kubernetes.api.resource_types import MESH_TYPES, ResourceType
 from shopmesh.kubernetes.controller import status
 from shopmesh.kubernetes.controller.overlaps import Overlap
-from shopmesh.kubernetes.controller.status import Counts
+from shopmesh.kubernetes.controller.status import ProxyCounts
 from shopmesh.kubernetes.controller.unexpected_errors import UnexpectedErrors
 from shopmesh.server.replicas import Leadership, Question, Replicas
 
 log = logging.getLogger(__name__)
 
-GATHER_SECONDS = 0.3
+BATCH_SECONDS = 0.3
 """What comes within it is written together."""
-LOOK_SECONDS = 3.0
+POLL_SECONDS = 3.0
 """How often the proxies of all replicas are looked at."""
-EVERYTHING_SECONDS = 300.0
+RESYNC_SECONDS = 300.0
 """How often all objects are: somebody else may have written their status."""
 AT_ONCE = 8
-AGAIN_SECONDS = (1.0, 30.0)
+BACKOFF_SECONDS = (1.0, 30.0)
 """When what the API server refused is tried again, first and at the longest."""
 
 
-class Objects(Protocol):
+class StatusSource(Protocol):
     """The objects of a mesh, what became of them, and who wants to know of changes: `KubernetesStore`."""
 
     @property
@@ -57,22 +57,22 @@ class Objects(Protocol):
     @property
     def state(self) -> View: ...
 
-    def watch(self, listener: Callable[[Iterable[ObjectName]], None]) -> None: ...
+    def subscribe_objects(self, listener: Callable[[Iterable[ObjectName]], None]) -> None: ...
 
-    def changed(self, kind: ResourceType, found: Object) -> None: ...
+    def on_upsert(self, kind: ResourceType, found: Object) -> None: ...
 
 
-class StatusWriter:
+class StatusUpdater:
     """Use `run`, for as long as this replica may lead."""
 
     def __init__(
         self,
         api: ApiServer,
-        objects: Objects,
+        objects: StatusSource,
         replicas: Replicas,
         leadership: Leadership,
         context: Callable[[], Context],
-        look_seconds: float = LOOK_SECONDS,
+        poll_seconds: float = POLL_SECONDS,
         overlaps: Callable[[], Mapping[ObjectName, Overlap]] = dict,
     ) -> None:
         """`overlaps` finds the objects whose pods others select as well."""
@@ -83,34 +83,34 @@ class StatusWriter:
         self._replicas = replicas
         self._leadership = leadership
         self._context = context
-        self._look_seconds = look_seconds
+        self._look_seconds = poll_seconds
         self._errors = UnexpectedErrors()
-        self._due: dict[ObjectName, None] = {}
-        self._counts: Mapping[Key, Counts] | None = None
+        self._pending: dict[ObjectName, None] = {}
+        self._counts: Mapping[Key, ProxyCounts] | None = None
         """Of all proxies when all replicas answered last; None until they have."""
-        self._woken = asyncio.Event()
-        objects.watch(self._changed)
-        leadership.subscribe(self._woken.set)
+        self._wake = asyncio.Event()
+        objects.subscribe_objects(self._on_objects_changed)
+        leadership.subscribe(self._wake.set)
 
     async def run(self) -> None:
         """Until it is cancelled."""
         loop = asyncio.get_running_loop()
-        everything_at, again = loop.time(), AGAIN_SECONDS[0]
+        everything_at, again = loop.time(), BACKOFF_SECONDS[0]
         leading = False
         while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._woken.wait(), self._look_seconds)
+                await asyncio.wait_for(self._wake.wait(), self._look_seconds)
             if not self._leadership.leading:
                 leading = False
-                self._woken.clear()
+                self._wake.clear()
                 continue
-            await asyncio.sleep(GATHER_SECONDS)
-            self._woken.clear()
+            await asyncio.sleep(BATCH_SECONDS)
+            self._wake.clear()
             if not leading or loop.time() >= everything_at:
-                leading, everything_at = True, loop.time() + EVERYTHING_SECONDS
-                self._due |= dict.fromkeys(self._objects.objects)
+                leading, everything_at = True, loop.time() + RESYNC_SECONDS
+                self._pending |= dict.fromkeys(self._objects.objects)
             try:
-                await self._look()
+                await self._refresh()
                 failed = await self._write()
             except Exception:
                 # Whatever it was, statuses are no reason for a control plane to end.
@@ -118,17 +118,17 @@ class StatusWriter:
                 failed = True
             if failed:
                 await asyncio.sleep(again)
-                again = min(2 * again, AGAIN_SECONDS[1])
+                again = min(2 * again, BACKOFF_SECONDS[1])
             else:
-                again = AGAIN_SECONDS[0]
+                again = BACKOFF_SECONDS[0]
 
-    def _changed(self, names: Iterable[ObjectName]) -> None:
+    def _on_objects_changed(self, names: Iterable[ObjectName]) -> None:
         # Who does not lead looks at everything once it does.
         if self._leadership.leading:
-            self._due |= dict.fromkeys(names)
-            self._woken.set()
+            self._pending |= dict.fromkeys(names)
+            self._wake.set()
 
-    async def _look(self) -> None:
+    async def _refresh(self) -> None:
         """Takes in the overlaps, and the proxies of all replicas.
 
         While a replica is silent, what was known of the proxies stands: fewer would be no truth.
@@ -136,20 +136,20 @@ class StatusWriter:
         before_them, self._overlapping = self._overlapping, self._overlaps()
         for name in {*before_them, *self._overlapping}:
             if before_them.get(name) != self._overlapping.get(name):
-                self._due[name] = None
+                self._pending[name] = None
         answer = await self._replicas.ask(Question(proxies=True))
         if answer.missing:
             return
-        before, self._counts = self._counts, status.counts(answer.told.proxies)
+        before, self._counts = self._counts, status.count_proxies(answer.told.proxies)
         for name, key in self._objects.keys.items():
             if name.kind in status.HAVE_PROXIES and (
-                before is None or before.get(key, status.NOBODY) != self._counts.get(key, status.NOBODY)
+                before is None or before.get(key, status.NO_PROXIES) != self._counts.get(key, status.NO_PROXIES)
             ):
-                self._due[name] = None
+                self._pending[name] = None
 
     async def _write(self) -> bool:
         """Writes what is due; whether something is left for later."""
-        due, self._due = self._due, {}
+        due, self._pending = self._pending, {}
         gate = asyncio.Semaphore(AT_ONCE)
 
         async def write(name: ObjectName) -> None:
@@ -157,29 +157,29 @@ class StatusWriter:
                 if not self._leadership.leading:
                     return
                 try:
-                    await self._one(name)
+                    await self._update(name)
                 except NotFoundError:
                     log.debug("%s is gone", name.in_words)
                 except KubernetesApiError as error:
                     log.warning("the status of %s: %s", name.in_words, error)
-                    self._due[name] = None
+                    self._pending[name] = None
                 except Exception as error:
                     self._errors.report(f"the status of {name.in_words}", error)
 
-        names = [name for name in due if self._is_due(name)]
+        names = [name for name in due if self._needs_update(name)]
         await asyncio.gather(*map(write, names))
-        return bool(names) and any(name in self._due for name in names)
+        return bool(names) and any(name in self._pending for name in names)
 
-    async def _one(self, name: ObjectName) -> None:
+    async def _update(self, name: ObjectName) -> None:
         # Looked at again, for it may have had to wait.
         change = self._change(name)
         if change:
             kind = MESH_TYPES[name.kind]
             found = await self._api.patch(kind, name.name, {"status": change}, name.namespace or None, "status")
             # The watch will tell it too; until then it would be written again.
-            self._objects.changed(kind, found)
+            self._objects.on_upsert(kind, found)
 
-    def _is_due(self, name: ObjectName) -> bool:
+    def _needs_update(self, name: ObjectName) -> bool:
         try:
             return bool(self._change(name))
         except Exception as error:
@@ -192,11 +192,11 @@ class StatusWriter:
         if found is None:
             return {}
         key = self._objects.keys.get(name)
-        proxies = None if self._counts is None or key is None else self._counts.get(key, status.NOBODY)
+        proxies = None if self._counts is None or key is None else self._counts.get(key, status.NO_PROXIES)
         problem = self._objects.problems.get(name)
         overlap, warning = self._overlapping.get(name), self._objects.warnings.get(name)
-        wanted = status.desired(
+        wanted = status.desired_status(
             name, found, key, problem, self._objects.state, proxies, self._context(), overlap, warning
         )
         now = found.get("status")
-        return status.patch(now if isinstance(now, dict) else {}, wanted)
+        return status.merge_patch(now if isinstance(now, dict) else {}, wanted)

@@ -36,7 +36,7 @@ class AuthorityError(Exception):
     """What is kept is no authority; the message says what to do."""
 
 
-class Pair(NamedTuple):
+class KeyPair(NamedTuple):
     """A certificate and its key, PEM; seconds since 1970 when it should be renewed."""
 
     chain: bytes
@@ -45,7 +45,7 @@ class Pair(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Authority:
+class CertificateAuthority:
     """`bundle` is all that is to be trusted, PEM."""
 
     bundle: bytes
@@ -53,7 +53,7 @@ class Authority:
     _key: ec.EllipticCurvePrivateKey
 
     @classmethod
-    def made(cls, name: str, now: float) -> Authority:
+    def create(cls, name: str, now: float) -> CertificateAuthority:
         """A new one; `now` in seconds since 1970."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
@@ -67,7 +67,7 @@ class Authority:
         return cls(certificate.public_bytes(serialization.Encoding.PEM), certificate, key)
 
     @classmethod
-    def read(cls, data: Mapping[str, bytes]) -> Authority:
+    def parse(cls, data: Mapping[str, bytes]) -> CertificateAuthority:
         """What `data` wrote; raises AuthorityError."""
         try:
             key = serialization.load_pem_private_key(data[KEY], None)
@@ -84,14 +84,14 @@ class Authority:
                 return cls(data[CERTIFICATE], certificate, key)
         raise AuthorityError(f"{KEY} fits no certificate of {CERTIFICATE}")
 
-    def data(self) -> dict[str, bytes]:
+    def secret_data(self) -> dict[str, bytes]:
         """As it is kept."""
         pem = self._key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
         return {CERTIFICATE: self.bundle, KEY: pem}
 
-    def told(self) -> dict[str, str]:
+    def public_bundle(self) -> dict[str, str]:
         """As proxies mount it: for people and programs, and as the secret that Envoy reads again when it changes.
 
         https://www.envoyproxy.io/docs/envoy/v1.40.0/configuration/security/secret
@@ -104,7 +104,7 @@ class Authority:
         }
         return {CERTIFICATE: pem, SDS: json.dumps({"resources": [secret]})}
 
-    def issue(self, hosts: Sequence[str], now: float) -> Pair:
+    def issue(self, hosts: Sequence[str], now: float) -> KeyPair:
         """A certificate for these host names and IP addresses."""
         key = ec.generate_private_key(ec.SECP256R1())
         begin = datetime.datetime.fromtimestamp(now, datetime.UTC)
@@ -124,7 +124,7 @@ class Authority:
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
         renew_at = now + (end.timestamp() - now) * 2 / 3
-        return Pair(certificate.public_bytes(serialization.Encoding.PEM), pem, renew_at)
+        return KeyPair(certificate.public_bytes(serialization.Encoding.PEM), pem, renew_at)
 
 
 def _builder(

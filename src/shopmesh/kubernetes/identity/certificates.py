@@ -23,18 +23,18 @@ import grpc
 from shopmesh.kubernetes.api.client import ApiServer, ConflictError, KubernetesApiError, NotFoundError
 from shopmesh.kubernetes.api.resource_types import SECRETS
 from shopmesh.kubernetes.background import background_task
-from shopmesh.kubernetes.identity.certificate_authority import Authority, AuthorityError, Pair
+from shopmesh.kubernetes.identity.certificate_authority import AuthorityError, CertificateAuthority, KeyPair
 from shopmesh.server.config import ConfigError, new_credentials, parsed_credentials
 
 log = logging.getLogger(__name__)
 
-AUTHORITY = "control-plane-ca"
-CREDENTIALS = "control-plane-api"
-SECONDS_BETWEEN_LOOKS = 60.0
+CA_NAME = "control-plane-ca"
+CREDENTIALS_NAME = "control-plane-api"
+REFRESH_SECONDS = 60.0
 LABELS = {"app.kubernetes.io/part-of": "shopmesh", "app.kubernetes.io/managed-by": "control-plane"}
 
 
-Teller = Callable[[], Awaitable[str | None]]
+Publisher = Callable[[], Awaitable[str | None]]
 """Tells others by whom this process proves itself; what went wrong, None when all is well."""
 
 
@@ -46,7 +46,7 @@ class Certificates:
         server: ApiServer,
         namespace: str,
         hosts: Sequence[str],
-        authority: Authority,
+        authority: CertificateAuthority,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """`hosts` are the names and addresses that clients know it by; `clock` gives seconds since 1970."""
@@ -55,50 +55,52 @@ class Certificates:
         self._hosts = hosts
         self._clock = clock
         self._contexts: list[ssl.SSLContext] = []
-        self._tellers: list[Teller] = []
+        self._publishers: list[Publisher] = []
         self.authority = authority
-        self.pair = authority.issue(hosts, clock())
+        self.key_pair = authority.issue(hosts, clock())
 
     @classmethod
-    async def begin(
+    async def load(
         cls, server: ApiServer, namespace: str, hosts: Sequence[str], clock: Callable[[], float] = time.time
     ) -> Certificates:
-        """By the authority of that namespace, which is made where there is none. Raises ApiError, ConfigError."""
-        authority = await _authority(server, namespace, lambda: Authority.made(f"shopmesh {namespace}", clock()))
+        """Reads or creates the namespace's certificate authority. Raises KubernetesApiError, ConfigError."""
+        authority = await _authority(
+            server, namespace, lambda: CertificateAuthority.create(f"shopmesh {namespace}", clock())
+        )
         return cls(server, namespace, hosts, authority, clock)
 
-    async def tell(self, teller: Teller) -> None:
+    async def on_change(self, publisher: Publisher) -> None:
         """Calls that now, and again with each look: what it told may be lost, or the authority be another."""
-        self._tellers.append(teller)
-        await _told(teller)
+        self._publishers.append(publisher)
+        await _publish(publisher)
 
     def credentials(self) -> grpc.ServerCredentials:
         """For gRPC: each handshake has the certificate of that moment."""
-        given = self.pair
+        current = self.key_pair
 
         def fetch() -> grpc.ServerCertificateConfiguration | None:
             # Called in a thread of gRPC's; None: as before.
-            nonlocal given
-            if self.pair is given:
+            nonlocal current
+            if self.key_pair is current:
                 return None
-            given = self.pair
-            return _configuration(given)
+            current = self.key_pair
+            return _configuration(current)
 
-        return grpc.dynamic_ssl_server_credentials(_configuration(given), fetch)  # type: ignore[arg-type]  # None is told in its text
+        return grpc.dynamic_ssl_server_credentials(_configuration(current), fetch)  # type: ignore[arg-type]  # None is told in its text
 
-    def context(self) -> ssl.SSLContext:
+    def tls_context(self) -> ssl.SSLContext:
         """For anything else; it is kept up to date."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
-        _load(context, self.pair)
+        _load(context, self.key_pair)
         self._contexts.append(context)
         return context
 
-    def looked_after(self) -> AbstractAsyncContextManager[None]:
+    def auto_renewing(self) -> AbstractAsyncContextManager[None]:
         """Keeps them up to date for the length of an `async with` block."""
-        return background_task(self._look_after(), "renewal of certificates")
+        return background_task(self._renew_forever(), "renewal of certificates")
 
-    async def look(self) -> None:
+    async def refresh(self) -> None:
         """Takes over another authority, and renews what is old. What cannot be read leaves all as it is."""
         try:
             # If somebody deleted it, it is kept again: proxies trust it.
@@ -106,45 +108,50 @@ class Certificates:
         except (KubernetesApiError, ConfigError) as error:
             log.warning("the certificates stay as they are: %s", error)
             authority = self.authority
-        exchanged = authority.data() != self.authority.data()
-        if exchanged or self._clock() >= self.pair.renew_at:
-            self.authority, self.pair = authority, authority.issue(self._hosts, self._clock())
+        exchanged = authority.secret_data() != self.authority.secret_data()
+        if exchanged or self._clock() >= self.key_pair.renew_at:
+            self.authority, self.key_pair = authority, authority.issue(self._hosts, self._clock())
             for context in self._contexts:
-                _load(context, self.pair)
+                _load(context, self.key_pair)
             log.info("a new certificate is served%s", ", of another authority" if exchanged else "")
-        for teller in self._tellers:
-            await _told(teller)
+        for publisher in self._publishers:
+            await _publish(publisher)
 
-    async def _look_after(self) -> None:
+    async def _renew_forever(self) -> None:
         while True:
-            await asyncio.sleep(SECONDS_BETWEEN_LOOKS)
+            await asyncio.sleep(REFRESH_SECONDS)
             try:
-                await self.look()
+                await self.refresh()
             except Exception:
                 log.exception("the certificates could not be looked after")
 
 
-async def _told(teller: Teller) -> None:
-    if (problem := await teller()) is not None:
+async def _publish(publisher: Publisher) -> None:
+    if (problem := await publisher()) is not None:
         log.warning("%s", problem)
 
 
 async def api_credentials(server: ApiServer, namespace: str) -> dict[str, str]:
-    """The keys that may sign requests: Secret `control-plane-api`, made when missing. Raises ApiError, ConfigError."""
-    where = f"Secret {namespace}/{CREDENTIALS}"
-    data = await _secret(server, namespace, CREDENTIALS, lambda: {"credentials": new_credentials().encode()})
+    """Reads the API's access keys from Secret `control-plane-api`; creates it when missing.
+
+    Raises KubernetesApiError, ConfigError.
+    """
+    where = f"Secret {namespace}/{CREDENTIALS_NAME}"
+    data = await _secret(server, namespace, CREDENTIALS_NAME, lambda: {"credentials": new_credentials().encode()})
     if "credentials" not in data:
         raise ConfigError(f"{where} has no entry credentials; write it, or delete the Secret and it is made anew")
     return parsed_credentials(data["credentials"].decode("utf-8", "replace"), f"{where}, entry credentials,")
 
 
-async def _authority(server: ApiServer, namespace: str, make: Callable[[], Authority]) -> Authority:
-    data = await _secret(server, namespace, AUTHORITY, lambda: make().data())
+async def _authority(
+    server: ApiServer, namespace: str, make: Callable[[], CertificateAuthority]
+) -> CertificateAuthority:
+    data = await _secret(server, namespace, CA_NAME, lambda: make().secret_data())
     try:
-        return Authority.read(data)
+        return CertificateAuthority.parse(data)
     except AuthorityError as error:
         raise ConfigError(
-            f"Secret {namespace}/{AUTHORITY} {error}; correct it, or delete it and a new authority is made"
+            f"Secret {namespace}/{CA_NAME} {error}; correct it, or delete it and a new authority is made"
         ) from error
 
 
@@ -173,14 +180,14 @@ async def _secret(
         raise ConfigError(f"Secret {namespace}/{name} cannot be read: {error}") from error
 
 
-def _configuration(pair: Pair) -> grpc.ServerCertificateConfiguration:
-    return grpc.ssl_server_certificate_configuration([(pair.key, pair.chain)])
+def _configuration(key_pair: KeyPair) -> grpc.ServerCertificateConfiguration:
+    return grpc.ssl_server_certificate_configuration([(key_pair.key, key_pair.chain)])
 
 
-def _load(context: ssl.SSLContext, pair: Pair) -> None:
+def _load(context: ssl.SSLContext, key_pair: KeyPair) -> None:
     # OpenSSL takes it from files only; this folder is for nobody else, and gone at once.
     with tempfile.TemporaryDirectory(prefix="shopmesh-") as folder:
         path = Path(folder, "pair.pem")
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(pair.key + pair.chain)
+            file.write(key_pair.key + key_pair.chain)
         context.load_cert_chain(path)

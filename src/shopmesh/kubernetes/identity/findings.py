@@ -9,12 +9,12 @@ from shopmesh.appmesh.catalogue import Finding
 from shopmesh.appmesh.catalogue.cluster import OVERLAPPING, UNSTAMPED
 from shopmesh.appmesh.store import Key
 from shopmesh.documents.names import ObjectName
-from shopmesh.kubernetes.controller.object_cache import Name, PodRecord
+from shopmesh.kubernetes.controller.object_cache import NamespacedName, PodRecord
 from shopmesh.kubernetes.controller.overlaps import Overlap
 from shopmesh.server.grpc.proxies import ProxyStatus
 
 
-class Declarations(Protocol):
+class ObjectKeys(Protocol):
     """The objects of a mesh and the resources that they declare."""
 
     @property
@@ -24,20 +24,20 @@ class Declarations(Protocol):
     def keys(self) -> Mapping[ObjectName, Key]: ...
 
 
-def look(
+def cluster_findings(
     statuses: Iterable[ProxyStatus],
-    declarations: Declarations,
-    pods: Mapping[Name, PodRecord],
+    declarations: ObjectKeys,
+    pods: Mapping[NamespacedName, PodRecord],
     overlaps: Mapping[ObjectName, Overlap],
 ) -> Iterator[Finding]:
     """`statuses` are of the proxies of all replicas."""
-    unstamped: dict[Key, list[Name]] = {}
+    unstamped: dict[Key, list[NamespacedName]] = {}
     for status in statuses:
         key = Key(status.kind, (status.mesh, status.name))
         owner = declarations.owners.get(key)
         if not status.connected or owner is None:
             continue
-        name = Name(owner.namespace, status.instance)
+        name = NamespacedName(owner.namespace, status.instance)
         if (record := pods.get(name)) is not None and record.stamp is None:
             unstamped.setdefault(key, []).append(name)
     for key, names in unstamped.items():

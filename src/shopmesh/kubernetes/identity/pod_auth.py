@@ -16,12 +16,12 @@ from typing import Any
 
 import grpc
 
-from shopmesh.kubernetes.api.answers import Answers
+from shopmesh.kubernetes.api.async_cache import AsyncCache
 from shopmesh.kubernetes.api.client import ApiServer, KubernetesApiError
 from shopmesh.kubernetes.api.resource_types import TOKEN_REVIEWS
-from shopmesh.kubernetes.controller.selection import Current
-from shopmesh.kubernetes.identity.pod_identity import Declarations, PodSpeaker
-from shopmesh.kubernetes.identity.pods import Pod, Pods
+from shopmesh.kubernetes.controller.selection import CachedSelectors
+from shopmesh.kubernetes.identity.pod_identity import Declarations, PodPrincipal
+from shopmesh.kubernetes.identity.pods import Pod, PodLookup
 from shopmesh.server.grpc import stream_auth
 from shopmesh.server.grpc.rate_limited_log import RateLimitedLog
 from shopmesh.server.grpc.shared_token import LONGEST, MISSING, SCHEME, Handler, Interceptor, authorization, refusing
@@ -29,20 +29,20 @@ from shopmesh.server.grpc.shared_token import LONGEST, MISSING, SCHEME, Handler,
 log = logging.getLogger(__name__)
 
 AUDIENCE = "shopmesh"
-REMEMBERED_SECONDS = 30.0
+CACHE_SECONDS = 30.0
 """So long a pod that was deleted could still come in; the three streams of an Envoy are one review."""
-REFUSED_SECONDS = 2.0
-MOST_REMEMBERED = 20_000
+INVALID_SECONDS = 2.0
+MAX_CACHED = 20_000
 _POD = "authentication.kubernetes.io/pod-name"
 _UID = "authentication.kubernetes.io/pod-uid"
 _ACCOUNT = "system:serviceaccount:"
 
 
-class RefusedTokenError(Exception):
+class InvalidTokenError(Exception):
     """The token is nobody's here; the message tells the proxy's owner what to do, and never holds the token."""
 
 
-class Reviews:
+class TokenReviewer:
     """Asks the API server whose a token is. Its answers are remembered for half a minute, by the tokens' hashes."""
 
     def __init__(
@@ -50,13 +50,13 @@ class Reviews:
     ) -> None:
         self._server = server
         self._audience = audience
-        self._answers: Answers[bytes, Pod | str] = Answers(_seconds, MOST_REMEMBERED, clock)
+        self._reviews: AsyncCache[bytes, Pod | str] = AsyncCache(_cache_seconds, MAX_CACHED, clock)
 
-    async def pod(self, token: str) -> Pod:
-        """Raises RefusedTokenError, and ApiError when the API server cannot tell."""
-        found = await self._answers.get(hashlib.sha256(token.encode()).digest(), lambda: self._review(token))
+    async def review(self, token: str) -> Pod:
+        """Raises InvalidTokenError, and KubernetesApiError when the API server cannot tell."""
+        found = await self._reviews.get(hashlib.sha256(token.encode()).digest(), lambda: self._review(token))
         if isinstance(found, str):
-            raise RefusedTokenError(found)
+            raise InvalidTokenError(found)
         return found
 
     async def _review(self, token: str) -> Pod | str:
@@ -66,14 +66,14 @@ class Reviews:
             "spec": {"token": token, "audiences": [self._audience]},
         }
         answer = await self._server.create(TOKEN_REVIEWS, review)
-        return reviewed(answer.get("status") or {}, self._audience)
+        return parse_review(answer.get("status") or {}, self._audience)
 
 
-def _seconds(found: Pod | str) -> float:
-    return REMEMBERED_SECONDS if isinstance(found, Pod) else REFUSED_SECONDS
+def _cache_seconds(found: Pod | str) -> float:
+    return CACHE_SECONDS if isinstance(found, Pod) else INVALID_SECONDS
 
 
-def reviewed(status: Mapping[str, Any], audience: str) -> Pod | str:
+def parse_review(status: Mapping[str, Any], audience: str) -> Pod | str:
     """The pod that a review's status names, or why it is none."""
     if status.get("authenticated") is not True:
         why = str(status.get("error") or "it is not valid")[:200]
@@ -97,14 +97,16 @@ def reviewed(status: Mapping[str, Any], audience: str) -> Pod | str:
     return Pod(namespace, str(names[0]), str(uids[0]), name)
 
 
-class PodsOnly(Interceptor):
+class PodTokenInterceptor(Interceptor):
     """Lets in only calls that bring a pod's token, as the proxy that this pod may be."""
 
-    def __init__(self, reviews: Reviews, pods: Pods, declarations: Declarations, current: Current) -> None:
+    def __init__(
+        self, reviews: TokenReviewer, pods: PodLookup, declarations: Declarations, selectors: CachedSelectors
+    ) -> None:
         self._reviews = reviews
         self._pods = pods
         self._declarations = declarations
-        self._current = current
+        self._selectors = selectors
         self._rejections = RateLimitedLog(log)
 
     async def intercept_service(
@@ -116,8 +118,8 @@ class PodsOnly(Interceptor):
         if token is None:
             return refusing(grpc.StatusCode.UNAUTHENTICATED, MISSING, self._rejections)
         try:
-            pod = await self._reviews.pod(token)
-        except RefusedTokenError as refused:
+            pod = await self._reviews.review(token)
+        except InvalidTokenError as refused:
             return refusing(grpc.StatusCode.UNAUTHENTICATED, str(refused), self._rejections)
         except KubernetesApiError as error:
             problem = f"the API server cannot tell whose this token is: {error}"
@@ -132,7 +134,7 @@ class PodsOnly(Interceptor):
                 f"this token is of {pod} with UID {pod.uid}, which is gone; use the token of the pod that runs now"
             )
             return refusing(grpc.StatusCode.UNAUTHENTICATED, problem, self._rejections)
-        stream_auth.admit(PodSpeaker(pod, record, self._declarations, self._current))
+        stream_auth.admit(PodPrincipal(pod, record, self._declarations, self._selectors))
         return await continuation(handler_call_details)
 
 

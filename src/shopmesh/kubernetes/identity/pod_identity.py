@@ -19,7 +19,7 @@ from shopmesh.appmesh.kinds import in_words
 from shopmesh.appmesh.store import Key, View
 from shopmesh.documents.names import MANIFEST_KINDS, ObjectName
 from shopmesh.kubernetes.controller.object_cache import PodRecord
-from shopmesh.kubernetes.controller.selection import Current
+from shopmesh.kubernetes.controller.selection import CachedSelectors
 from shopmesh.kubernetes.identity import stamps
 from shopmesh.kubernetes.identity.pods import Pod
 from shopmesh.server.grpc.ads_transport import StreamError
@@ -36,27 +36,27 @@ class Declarations(Protocol):
     def state(self) -> View: ...
 
 
-class PodSpeaker:
+class PodPrincipal:
     """A pod at the other end of a stream (`admission.Speaker`)."""
 
-    def __init__(self, pod: Pod, record: PodRecord, declarations: Declarations, current: Current) -> None:
+    def __init__(self, pod: Pod, record: PodRecord, declarations: Declarations, selectors: CachedSelectors) -> None:
         self._pod = pod
         self._record = record
         self._declarations = declarations
-        self._current = current
-        self._admitted: ObjectName | None = None
+        self._selectors = selectors
+        self._owner_admitted: ObjectName | None = None
 
     def refusal(self, node: ProxyNode) -> StreamError | None:
         """An open stream is looked at again only when another object has taken the name of its node."""
         owner = self._declarations.owners.get(node.identity.resource)
-        if self._admitted is not None and owner in (None, self._admitted):
+        if self._owner_admitted is not None and owner in (None, self._owner_admitted):
             return None
         problem = self._problem(node, owner)
         if problem is not None:
             return StreamError(f"{self._pod} may not ask for {node.id}: {problem}", grpc.StatusCode.PERMISSION_DENIED)
         if (refusal := self._instance_refusal(node)) is not None:
             return refusal
-        self._admitted = owner
+        self._owner_admitted = owner
         return None
 
     def _problem(self, node: ProxyNode, owner: ObjectName | None) -> str | None:
@@ -78,7 +78,7 @@ class PodSpeaker:
         stamp = self._record.stamp
         if stamp is None:
             return self._selector_problem(owner)
-        if stamp.fits(owner, key):
+        if stamp.matches(owner, key):
             return None
         return (
             f"the pod was created with {stamp}, and {owner.kind} {owner.namespace}/{owner.name} declares this "
@@ -88,12 +88,12 @@ class PodSpeaker:
 
     def _selector_problem(self, owner: ObjectName) -> str | None:
         """For pods that were created without a stamp, by an earlier version."""
-        selection = self._current.selectors().of(self._pod.namespace, self._record.labels)
-        if selection.by == (owner,):
+        selection = self._selectors.get().select(self._pod.namespace, self._record.labels)
+        if selection.selected_by == (owner,):
             return None
-        if len(selection.by) != 1:
+        if len(selection.selected_by) != 1:
             return selection.problem
-        (by,) = selection.by
+        (by,) = selection.selected_by
         return (
             f"the podSelector of {by.kind} {by.namespace}/{by.name} selects the pod; start its Envoy as that, or "
             "correct the podSelector"

@@ -10,15 +10,15 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol
 
-from shopmesh.kubernetes.api.answers import Answers
+from shopmesh.kubernetes.api.async_cache import AsyncCache
 from shopmesh.kubernetes.api.client import ApiServer, NotFoundError
 from shopmesh.kubernetes.api.resource_types import PODS
 from shopmesh.kubernetes.controller.object_cache import PodRecord, pod_record
 
-REMEMBERED_SECONDS = 30.0
+CACHE_SECONDS = 30.0
 """So long what was read stands in for a watch that is behind."""
-GONE_SECONDS = 2.0
-MOST_REMEMBERED = 1000
+NOT_FOUND_SECONDS = 2.0
+MAX_CACHED = 1000
 
 
 class Pod(NamedTuple):
@@ -33,29 +33,29 @@ class Pod(NamedTuple):
         return f"pod {self.namespace}/{self.name}"
 
 
-class Watched(Protocol):
+class PodSource(Protocol):
     """The pods that are known, by namespace and name."""
 
     @property
     def pods(self) -> Mapping[Any, PodRecord]: ...
 
 
-class Pods:
+class PodLookup:
     """Finds the record of a pod; one that is younger than the last watch event need not wait for the next."""
 
-    def __init__(self, server: ApiServer, watched: Watched, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, server: ApiServer, watched: PodSource, clock: Callable[[], float] = time.monotonic) -> None:
         self._server = server
-        self._watched = watched
-        self._read: Answers[Pod, PodRecord | None] = Answers(_seconds, MOST_REMEMBERED, clock)
+        self._cache = watched
+        self._lookups: AsyncCache[Pod, PodRecord | None] = AsyncCache(_cache_seconds, MAX_CACHED, clock)
 
     async def find(self, pod: Pod) -> PodRecord | None:
-        """None when there is no pod with that UID any more; raises ApiError when the API server cannot tell."""
-        record = self._watched.pods.get((pod.namespace, pod.name))
+        """Returns None when no pod has that UID any more. Raises KubernetesApiError when the API server cannot tell."""
+        record = self._cache.pods.get((pod.namespace, pod.name))
         if record is None or record.uid != pod.uid:
-            record = await self._read.get(pod, lambda: self._ask(pod))
+            record = await self._lookups.get(pod, lambda: self._fetch(pod))
         return record
 
-    async def _ask(self, pod: Pod) -> PodRecord | None:
+    async def _fetch(self, pod: Pod) -> PodRecord | None:
         try:
             found = pod_record(await self._server.get(PODS, pod.name, pod.namespace, only_metadata=True))
         except NotFoundError:
@@ -63,5 +63,5 @@ class Pods:
         return found if found.uid == pod.uid else None
 
 
-def _seconds(record: PodRecord | None) -> float:
-    return GONE_SECONDS if record is None else REMEMBERED_SECONDS
+def _cache_seconds(record: PodRecord | None) -> float:
+    return NOT_FOUND_SECONDS if record is None else CACHE_SECONDS

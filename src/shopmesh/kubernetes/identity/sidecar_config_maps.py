@@ -2,7 +2,7 @@
 
 Where the webhook puts sidecars in, also `shopmesh-sidecar`, which Envoy starts with, if nobody else has made it.
 
-Each replica does it: what stands there already is not written again, and pods of a new namespace wait for nobody.
+Each replica does it: what stands there already is not written resync_at, and pods of a new namespace wait for nobody.
 """
 
 from __future__ import annotations
@@ -16,91 +16,91 @@ from contextlib import AbstractAsyncContextManager
 from shopmesh.kubernetes.api.client import ApiServer, ConflictError, KubernetesApiError, NotFoundError, Object
 from shopmesh.kubernetes.api.resource_types import CONFIG_MAPS
 from shopmesh.kubernetes.background import background_task
-from shopmesh.kubernetes.identity.certificate_authority import Authority
+from shopmesh.kubernetes.identity.certificate_authority import CertificateAuthority
 from shopmesh.kubernetes.identity.certificates import LABELS
-from shopmesh.kubernetes.injection.sidecar import CONFIGURATION
+from shopmesh.kubernetes.injection.sidecar import CONFIG_MAP
 
 log = logging.getLogger(__name__)
 
 ROOT = "shopmesh-root"
-SECONDS_BETWEEN_LOOKS = 0.5
-SECONDS_BETWEEN_CHECKS = 60.0
+POLL_SECONDS = 0.5
+RESYNC_SECONDS = 60.0
 """What nobody here changed is compared again so often: others may have."""
 
 
-def published(
+def publishing(
     server: ApiServer,
-    authority: Callable[[], Authority],
+    authority: Callable[[], CertificateAuthority],
     namespaces: Callable[[], set[str]],
     sidecar: Mapping[str, str] | None = None,
     injected: Callable[[], set[str]] = set,
 ) -> AbstractAsyncContextManager[None]:
-    """Keeps it told for the length of an `async with` block: a namespace that comes is told at once.
+    """Keeps it published for the length of an `async with` block: a namespace that comes is published at once.
 
     `sidecar` is what `shopmesh-sidecar` holds where nobody else has made it, among those that are `injected`.
     """
-    work = _publishing(server, authority, namespaces, sidecar or {}, injected)
+    work = _publish_forever(server, authority, namespaces, sidecar or {}, injected)
     return background_task(work, "publication of the root")
 
 
-async def _publishing(
+async def _publish_forever(
     server: ApiServer,
-    authority: Callable[[], Authority],
+    authority: Callable[[], CertificateAuthority],
     namespaces: Callable[[], set[str]],
     sidecar: Mapping[str, str],
     injected: Callable[[], set[str]],
 ) -> None:
-    told: tuple[Authority, set[str], set[str]] | None = None
-    again = 0.0
+    published: tuple[CertificateAuthority, set[str], set[str]] | None = None
+    resync_at = 0.0
     while True:
         try:
-            wanted = (authority(), namespaces(), injected())
-            if wanted != told or time.monotonic() >= again:
-                again = time.monotonic() + SECONDS_BETWEEN_CHECKS
-                told = wanted
-                problems = await publish(server, wanted[0], wanted[1])
-                problems += await provide(server, sidecar, wanted[2])
+            desired = (authority(), namespaces(), injected())
+            if desired != published or time.monotonic() >= resync_at:
+                resync_at = time.monotonic() + RESYNC_SECONDS
+                published = desired
+                problems = await publish_root(server, desired[0], desired[1])
+                problems += await ensure_sidecar_config(server, sidecar, desired[2])
                 for problem in problems:
                     log.warning("sidecars there lack what they mount: %s", problem)
         except Exception:
             log.exception("what sidecars mount could not be written")
-        await asyncio.sleep(SECONDS_BETWEEN_LOOKS)
+        await asyncio.sleep(POLL_SECONDS)
 
 
-async def publish(server: ApiServer, authority: Authority, namespaces: Iterable[str]) -> list[str]:
+async def publish_root(server: ApiServer, authority: CertificateAuthority, namespaces: Iterable[str]) -> list[str]:
     """Tells the proxies of these namespaces whom to trust, in ConfigMap `shopmesh-root`; what went wrong, by namespace.
 
     Writes only where another content stands.
     """
     problems = []
-    data = authority.told()
+    data = authority.public_bundle()
     for namespace in sorted(namespaces):
         try:
-            await _tell(server, namespace, data)
+            await _write_root(server, namespace, data)
         except KubernetesApiError as error:
             problems.append(f"ConfigMap {namespace}/{ROOT}: {error}")
     return problems
 
 
-async def provide(server: ApiServer, data: Mapping[str, str], namespaces: Iterable[str]) -> list[str]:
+async def ensure_sidecar_config(server: ApiServer, data: Mapping[str, str], namespaces: Iterable[str]) -> list[str]:
     """Makes ConfigMap `shopmesh-sidecar` where there is none; one that is there is not touched. What went wrong."""
     problems = []
     for namespace in sorted(namespaces):
         try:
-            await server.get(CONFIG_MAPS, CONFIGURATION, namespace)
+            await server.get(CONFIG_MAPS, CONFIG_MAP, namespace)
         except NotFoundError:
             try:
-                await server.create(CONFIG_MAPS, _config_map(CONFIGURATION, namespace, data))
+                await server.create(CONFIG_MAPS, _config_map(CONFIG_MAP, namespace, data))
             except ConflictError:
                 continue
             except KubernetesApiError as error:
-                problems.append(f"ConfigMap {namespace}/{CONFIGURATION}: {error}")
+                problems.append(f"ConfigMap {namespace}/{CONFIG_MAP}: {error}")
         except KubernetesApiError as error:
-            problems.append(f"ConfigMap {namespace}/{CONFIGURATION}: {error}")
+            problems.append(f"ConfigMap {namespace}/{CONFIG_MAP}: {error}")
     return problems
 
 
-async def _tell(server: ApiServer, namespace: str, data: Mapping[str, str]) -> None:
+async def _write_root(server: ApiServer, namespace: str, data: Mapping[str, str]) -> None:
     try:
         found = await server.get(CONFIG_MAPS, ROOT, namespace)
     except NotFoundError:

@@ -22,17 +22,17 @@ ANNOTATION = "shopmesh.dev/proxy-of"
 class Stamp(NamedTuple):
     """`place` is the annotation or label that says it, `value` its text as it stands there."""
 
-    place: str
+    source: str
     value: str
 
-    def fits(self, owner: ObjectName, key: Key) -> bool:
+    def matches(self, owner: ObjectName, key: Key) -> bool:
         """Whether it names that object, which declares that key. Their namespace is not looked at."""
-        if self.place == ANNOTATION:
+        if self.source == ANNOTATION:
             return self.value == reference(owner)
-        return self.place == LABELS.get(key.kind) and self.value == key.path[-1]
+        return self.source == LABELS.get(key.kind) and self.value == key.path[-1]
 
     def __str__(self) -> str:
-        return f"{'annotation' if self.place == ANNOTATION else 'label'} {self.place}: {self.value[:200]}"
+        return f"{'annotation' if self.source == ANNOTATION else 'label'} {self.source}: {self.value[:200]}"
 
 
 def read(labels: Mapping[str, str], annotations: Mapping[str, str]) -> Stamp | None:

@@ -17,7 +17,7 @@ from shopmesh.xds import names
 from shopmesh.xds.bootstrap.variables import UNUSED, VARIABLES
 
 PREFIX = "appmesh.k8s.aws/"
-SWITCH = f"{PREFIX}sidecarInjectorWebhook"
+INJECT = f"{PREFIX}sidecarInjectorWebhook"
 """`enabled` or `disabled`, of a namespace (a label) and of a pod (an annotation)."""
 LEVEL, CONCURRENCY = "ENVOY_LOG_LEVEL", "ENVOY_CONCURRENCY"
 USER = 1337
@@ -29,7 +29,7 @@ Mounts = tuple[tuple[str, str], ...]
 _QUANTITY = re.compile(r"[0-9]+(\.[0-9]+)?(m|[kMGTPE]i?)?")
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
-_UNHEARD = {
+_UNSUPPORTED = {
     "preview": "there is no preview channel",
     "xrayAgentConfigMount": "no X-Ray daemon is put beside the application; run one as a workload of its own",
 }
@@ -41,13 +41,13 @@ class InjectionError(ValueError):
 
 
 @dataclass(frozen=True)
-class Wishes:
+class SidecarOptions:
     """Everything as the annotations say; None and empty: as it is by default. `ports` are the application's."""
 
     requests: Mapping[str, str] = field(default_factory=dict)
     limits: Mapping[str, str] = field(default_factory=dict)
     ports: tuple[int, ...] | None = None
-    redirect: Mapping[str, str] = field(default_factory=dict)
+    redirect_env: Mapping[str, str] = field(default_factory=dict)
     """Variables of proxy-init."""
     ingress_port: int = names.INGRESS_PORT
     egress_port: int = names.EGRESS_PORT
@@ -63,9 +63,9 @@ class Wishes:
     warnings: tuple[str, ...] = ()
 
 
-def switched(annotations: Mapping[str, str]) -> bool | None:
+def wants_sidecar(annotations: Mapping[str, str]) -> bool | None:
     """Whether the pod itself asks for a sidecar, or for none; None when it says nothing."""
-    match str(annotations.get(SWITCH, "")).lower():
+    match str(annotations.get(INJECT, "")).lower():
         case "enabled":
             return True
         case "disabled":
@@ -74,22 +74,24 @@ def switched(annotations: Mapping[str, str]) -> bool | None:
             return None
 
 
-def wishes(annotations: Mapping[str, str]) -> Wishes:
+def sidecar_options(annotations: Mapping[str, str]) -> SidecarOptions:
     """What they ask for; raises InjectionError."""
     said = {key.removeprefix(PREFIX): str(value) for key, value in annotations.items() if key.startswith(PREFIX)}
     said.pop("sidecarInjectorWebhook", None)
-    warnings = [f"{PREFIX}{name} is not honoured: {_UNHEARD[name]}" for name in sorted(said) if name in _UNHEARD]
-    known = {*_UNHEARD, *_READ}
+    warnings = [
+        f"{PREFIX}{name} is not honoured: {_UNSUPPORTED[name]}" for name in sorted(said) if name in _UNSUPPORTED
+    ]
+    known = {*_UNSUPPORTED, *_READERS}
     warnings += [f"{PREFIX}{name} is not known" for name in sorted(said) if name not in known]
-    read: dict[str, Any] = {name: _read(name, said[name], reader) for name, reader in _READ.items() if name in said}
+    read: dict[str, Any] = {name: _read(name, said[name], reader) for name, reader in _READERS.items() if name in said}
     if read.get("appmeshCNI"):
         warnings.append(f"{PREFIX}appmeshCNI is not honoured: no network plugin redirects here, proxy-init does")
     env = {**read.get("sidecarEnv", {}), **read.get("sidecarEnvJson", {})}
-    return Wishes(
-        requests=_resources(read, "Request"),
-        limits=_resources(read, "Limit"),
+    return SidecarOptions(
+        requests=_resource_amounts(read, "Request"),
+        limits=_resource_amounts(read, "Limit"),
         ports=read.get("ports"),
-        redirect=_redirect(read, said),
+        redirect_env=_redirect_env(read, said),
         ingress_port=read.get("proxyIngressPort", names.INGRESS_PORT),
         egress_port=read.get("proxyEgressPort", names.EGRESS_PORT),
         uid=read.get("ignoredUID", USER),
@@ -101,15 +103,15 @@ def wishes(annotations: Mapping[str, str]) -> Wishes:
         volumes=read.get("volumeMounts", ()),
         sds=read.get("sds", False),
         keeps_image=read.get("virtualGatewaySkipImageOverride", False),
-        warnings=(*warnings, *_unread(env)),
+        warnings=(*warnings, *_ignored_variables(env)),
     )
 
 
-def _resources(read: Mapping[str, object], kind: str) -> dict[str, str]:
+def _resource_amounts(read: Mapping[str, object], kind: str) -> dict[str, str]:
     return {what: str(read[f"{what}{kind}"]) for what in ("cpu", "memory") if f"{what}{kind}" in read}
 
 
-def _redirect(read: Mapping[str, object], said: Mapping[str, str]) -> dict[str, str]:
+def _redirect_env(read: Mapping[str, object], said: Mapping[str, str]) -> dict[str, str]:
     """What differs from what `proxy-init` does by itself."""
     found = {}
     for name, variable in (
@@ -127,7 +129,7 @@ def _redirect(read: Mapping[str, object], said: Mapping[str, str]) -> dict[str, 
     return found
 
 
-def _unread(env: Mapping[str, str]) -> list[str]:
+def _ignored_variables(env: Mapping[str, str]) -> list[str]:
     """What App Mesh's agent read of these, and stock Envoy does not."""
     warnings = []
     for name in sorted({*env} - {LEVEL, CONCURRENCY}):
@@ -240,7 +242,7 @@ def _json_pairs(text: str) -> dict[str, str]:
     return found
 
 
-_READ: Mapping[str, Callable[[str], object]] = {
+_READERS: Mapping[str, Callable[[str], object]] = {
     "cpuRequest": _quantity,
     "memoryRequest": _quantity,
     "cpuLimit": _quantity,

@@ -17,18 +17,18 @@ from shopmesh.documents.declared_resource import at
 from shopmesh.documents.names import KINDS, ObjectName
 from shopmesh.kubernetes.identity import stamps
 from shopmesh.kubernetes.injection import sidecar
-from shopmesh.kubernetes.injection.pod_annotations import InjectionError, Wishes, wishes
+from shopmesh.kubernetes.injection.pod_annotations import InjectionError, SidecarOptions, sidecar_options
 
 Json = dict[str, Any]
 
-DONE = "shopmesh.dev/sidecar"
+INJECTED_LABEL = "shopmesh.dev/sidecar"
 """Its value is how: `intercepted`, `explicit` or `gateway`."""
 MODES = ("intercepted", "explicit")
 _LABEL_VALUE = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
 _IMAGES = sidecar.Images()
 
 
-class Injected(NamedTuple):
+class InjectedPod(NamedTuple):
     """The pod as it should be, and what of its annotations is not honoured."""
 
     pod: Json
@@ -42,7 +42,7 @@ def inject(
     mode: str = "intercepted",
     images: sidecar.Images = _IMAGES,
     owner: ObjectName | None = None,
-) -> Injected:
+) -> InjectedPod:
     """A pod, or a template of one, with the sidecar of that virtual node or gateway. Raises InjectionError.
 
     `owner` is the object that declares it, which the pod is stamped with; where it is not known the label has to do.
@@ -51,31 +51,31 @@ def inject(
     """
     made: Json = copy.deepcopy(dict(pod))
     labels = _labels(made)
-    if DONE in labels:
-        return Injected(made, ())
+    if INJECTED_LABEL in labels:
+        return InjectedPod(made, ())
     spec = made.setdefault("spec", {})
     if spec.get("hostNetwork"):
         # Its network is the machine's: everything there would be redirected.
         raise InjectionError("a pod with hostNetwork can have no sidecar; take hostNetwork away")
-    wished = wishes(at(made, ("metadata", "annotations")) or {})
-    warnings = list(wished.warnings)
+    options = sidecar_options(at(made, ("metadata", "annotations")) or {})
+    warnings = list(options.warnings)
     if owner is not None:
         _stamp(made["metadata"], owner, warnings)
-    by_label = _named_by_label(labels, key, warnings)
+    by_label = _set_label(labels, key, warnings)
     if key.kind == "virtualGateway":
-        labels[DONE] = "gateway"
-        _gateway(spec, key, by_label, wished, images)
+        labels[INJECTED_LABEL] = "gateway"
+        _configure_gateway(spec, key, by_label, options, images)
     else:
-        labels[DONE] = mode
-        taken = wished.ports or tuple(ports or ()) or _named_ports(spec)
+        labels[INJECTED_LABEL] = mode
+        taken = options.ports or tuple(ports or ()) or _container_ports(spec)
         if not taken and ports is None:
             raise InjectionError(
                 "which ports the application listens to is not known: name them in annotation appmesh.k8s.aws/ports, "
                 "in the VirtualNode's listeners, or as containerPort"
             )
-        _beside(spec, key, by_label, wished, images, taken, mode)
-    _volumes(spec, wished)
-    return Injected(made, tuple(warnings))
+        _add_sidecar(spec, key, by_label, options, images, taken, mode)
+    _add_volumes(spec, options)
+    return InjectedPod(made, tuple(warnings))
 
 
 def patch(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Json]:
@@ -128,7 +128,7 @@ def _stamp(metadata: Json, owner: ObjectName, warnings: list[str]) -> None:
     annotations[stamps.ANNOTATION] = text
 
 
-def _named_by_label(labels: dict[str, str], key: Key, warnings: list[str]) -> bool:
+def _set_label(labels: dict[str, str], key: Key, warnings: list[str]) -> bool:
     """Whether the label says it. One of another value stays: a Deployment may select its pods by it."""
     label, name = sidecar.LABELS[key.kind], key.path[1]
     if label not in labels and _LABEL_VALUE.fullmatch(name):
@@ -138,23 +138,33 @@ def _named_by_label(labels: dict[str, str], key: Key, warnings: list[str]) -> bo
     return labels.get(label) == name
 
 
-def _beside(
-    spec: Json, key: Key, by_label: bool, wished: Wishes, images: sidecar.Images, ports: tuple[int, ...], mode: str
+def _add_sidecar(
+    spec: Json,
+    key: Key,
+    by_label: bool,
+    options: SidecarOptions,
+    images: sidecar.Images,
+    ports: tuple[int, ...],
+    mode: str,
 ) -> None:
     mine = [one for one in _containers(spec, "initContainers") if one.get("name") in (sidecar.INIT, sidecar.ENVOY)]
     if mine or any(one.get("name") == sidecar.ENVOY for one in _containers(spec, "containers")):
         raise InjectionError(
-            f"the pod has a container {sidecar.ENVOY} or {sidecar.INIT} already; take it away, or label the pod {DONE}"
+            f"the pod already has a container {sidecar.ENVOY} or {sidecar.INIT}; remove it, or label the pod "
+            f"{INJECTED_LABEL}"
         )
     if mode == "explicit":
-        added = [sidecar.envoy(key, by_label, wished, images, ports)]
-        _proxied(spec, ports, wished)
+        added = [sidecar.envoy_container(key, by_label, options, images, ports)]
+        _use_explicit_proxy(spec, ports, options)
     else:
-        added = [sidecar.init(ports, wished, images), sidecar.envoy(key, by_label, wished, images)]
+        added = [
+            sidecar.init_container(ports, options, images),
+            sidecar.envoy_container(key, by_label, options, images),
+        ]
     spec["initContainers"] = [*added, *_containers(spec, "initContainers")]
 
 
-def _proxied(spec: Json, ports: tuple[int, ...], wished: Wishes) -> None:
+def _use_explicit_proxy(spec: Json, ports: tuple[int, ...], options: SidecarOptions) -> None:
     """The application listens elsewhere, and finds its peers by HTTP_PROXY."""
     if len(ports) != 1:
         raise InjectionError(
@@ -164,57 +174,57 @@ def _proxied(spec: Json, ports: tuple[int, ...], wished: Wishes) -> None:
     told = {
         "HOST": "127.0.0.1",
         "PORT": str(ports[0] + sidecar.APPLICATION_PORT_OFFSET),
-        "HTTP_PROXY": f"http://127.0.0.1:{wished.egress_port}",
+        "HTTP_PROXY": f"http://127.0.0.1:{options.egress_port}",
     }
     for container in _containers(spec, "containers"):
         env = [one for one in container.get("env") or () if one.get("name") not in told]
         container["env"] = [*({"name": name, "value": value} for name, value in told.items()), *env]
 
 
-def _gateway(spec: Json, key: Key, by_label: bool, wished: Wishes, images: sidecar.Images) -> None:
+def _configure_gateway(spec: Json, key: Key, by_label: bool, options: SidecarOptions, images: sidecar.Images) -> None:
     """Its one container is Envoy, and brings its ports; the rest is ours unless it says it itself."""
     container = next((one for one in _containers(spec, "containers") if one.get("name") == sidecar.ENVOY), None)
     if container is None:
         raise InjectionError(f"the pods of a virtual gateway have a container named {sidecar.ENVOY}; name it so")
-    if not wished.keeps_image or not container.get("image"):
+    if not options.keeps_image or not container.get("image"):
         container["image"] = images.envoy
         container.setdefault("imagePullPolicy", "IfNotPresent")
     container["command"] = ["envoy"]
-    container["args"] = sidecar.arguments(key, {"instance": "$(POD_NAME)"}, wished)
-    container["env"] = _merged(sidecar.environment(key, by_label, wished), container.get("env") or ())
+    container["args"] = sidecar.arguments(key, {"instance": "$(POD_NAME)"}, options)
+    container["env"] = _merge_by_name(sidecar.environment(key, by_label, options), container.get("env") or ())
     ready = {"name": "envoy-ready", "containerPort": 15021}
     container["ports"] = [*(container.get("ports") or ()), ready]
     resources = container.setdefault("resources", {})
-    for what, amounts in (("requests", wished.requests), ("limits", wished.limits)):
+    for what, amounts in (("requests", options.requests), ("limits", options.limits)):
         if amounts:
             resources[what] = {**(resources.get(what) or {}), **amounts}
-    container.setdefault("securityContext", sidecar.security(wished))
+    container.setdefault("securityContext", sidecar.security(options))
     for name, probe in sidecar.probes().items():
         container.setdefault(name, probe)
     container.setdefault("lifecycle", sidecar.lifecycle())
-    container["volumeMounts"] = _merged(sidecar.mounts(wished), container.get("volumeMounts") or ())
+    container["volumeMounts"] = _merge_by_name(sidecar.mounts(options), container.get("volumeMounts") or ())
 
 
-def _volumes(spec: Json, wished: Wishes) -> None:
+def _add_volumes(spec: Json, options: SidecarOptions) -> None:
     there = spec.get("volumes") or []
     known = {one.get("name") for one in there}
-    added = sidecar.volumes(wished)
-    missing = [name for name, _ in wished.volumes if name not in known]
+    added = sidecar.volumes(options)
+    missing = [name for name, _ in options.volumes if name not in known]
     if missing:
         raise InjectionError(
             f"annotation appmesh.k8s.aws/volumeMounts names {missing[0]!r}, which is no volume of the pod; add it"
         )
-    spec["volumes"] = _merged(added, there)
+    spec["volumes"] = _merge_by_name(added, there)
 
 
-def _merged(ours: Iterable[Json], theirs: Iterable[Json]) -> list[Json]:
+def _merge_by_name(ours: Iterable[Json], theirs: Iterable[Json]) -> list[Json]:
     """Ours first; of two with one name theirs stays."""
     others = list(theirs)
     names = {one.get("name") for one in others}
     return [*(one for one in ours if one["name"] not in names), *others]
 
 
-def _named_ports(spec: Json) -> tuple[int, ...]:
+def _container_ports(spec: Json) -> tuple[int, ...]:
     ports = (
         port.get("containerPort")
         for container in _containers(spec, "containers")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from shopmesh.appmesh.store import Key
-from shopmesh.kubernetes.injection.pod_annotations import Wishes
+from shopmesh.kubernetes.injection.pod_annotations import SidecarOptions
 from shopmesh.xds import names
 from shopmesh.xds.bootstrap import bootstrap
 from shopmesh.xds.bootstrap.envoy_json import cluster, pipe
@@ -15,7 +15,7 @@ from shopmesh.xds.bootstrap.envoy_json import cluster, pipe
 Json = dict[str, Any]
 
 ENVOY, INIT = "envoy", "proxy-init"
-CONFIGURATION, IDENTITY = "shopmesh-sidecar", "shopmesh-identity"
+CONFIG_MAP, IDENTITY_VOLUME = "shopmesh-sidecar", "shopmesh-identity"
 FOLDER = "/var/run/shopmesh"
 """Where the token and the authority are."""
 LABELS = {"virtualNode": "shopmesh.dev/virtual-node", "virtualGateway": "shopmesh.dev/virtual-gateway"}
@@ -40,15 +40,15 @@ class Images:
     init: str = "shopmesh/proxy-init:0.1.0"
 
 
-def configuration(host: str, port: int) -> dict[str, str]:
+def config_map_data(host: str, port: int) -> dict[str, str]:
     """What ConfigMap `shopmesh-sidecar` holds: the one file for all, by the control plane's name and port."""
     document = bootstrap(None, host, port, ADMIN_PORT, token_file=f"{FOLDER}/token", ca_file=f"{FOLDER}/ca.json")
     return {"sidecar.json": json.dumps(document, indent=2) + "\n"}
 
 
-def init(ports: tuple[int, ...], wishes: Wishes, images: Images) -> Json:
+def init_container(ports: tuple[int, ...], options: SidecarOptions, images: Images) -> Json:
     """The container that redirects the traffic and ends."""
-    variables = {"APPMESH_APP_PORTS": ",".join(map(str, ports)), **wishes.redirect}
+    variables = {"APPMESH_APP_PORTS": ",".join(map(str, ports)), **options.redirect_env}
     return {
         "name": INIT,
         "image": images.init,
@@ -66,7 +66,9 @@ def init(ports: tuple[int, ...], wishes: Wishes, images: Images) -> Json:
     }
 
 
-def envoy(key: Key, by_label: bool, wishes: Wishes, images: Images, explicit: tuple[int, ...] = ()) -> Json:
+def envoy_container(
+    key: Key, by_label: bool, options: SidecarOptions, images: Images, explicit: tuple[int, ...] = ()
+) -> Json:
     """Envoy beside the application, as a native sidecar. `by_label`: the pod has the label that names its node.
 
     `explicit` are the ports that it takes itself, where nothing is redirected into it.
@@ -75,39 +77,39 @@ def envoy(key: Key, by_label: bool, wishes: Wishes, images: Images, explicit: tu
     if explicit:
         metadata |= {
             "mode": "explicit",
-            "egress_port": wishes.egress_port,
+            "egress_port": options.egress_port,
             "ports": {str(port): port for port in explicit},
             "application_ports": {str(port): port + APPLICATION_PORT_OFFSET for port in explicit},
         }
     else:
-        if wishes.ingress_port != names.INGRESS_PORT:
-            metadata["ingress_port"] = wishes.ingress_port
-        if wishes.egress_port != names.EGRESS_PORT:
-            metadata["egress_port"] = wishes.egress_port
+        if options.ingress_port != names.INGRESS_PORT:
+            metadata["ingress_port"] = options.ingress_port
+        if options.egress_port != names.EGRESS_PORT:
+            metadata["egress_port"] = options.egress_port
     return {
         "name": ENVOY,
         "image": images.envoy,
         "imagePullPolicy": "IfNotPresent",
         "restartPolicy": "Always",
         "command": ["envoy"],
-        "args": arguments(key, metadata, wishes),
-        "env": environment(key, by_label, wishes),
+        "args": arguments(key, metadata, options),
+        "env": environment(key, by_label, options),
         "ports": [{"name": "envoy-ready", "containerPort": names.READY_PORT}],
         "resources": {
-            "requests": {"cpu": "15m", "memory": "48Mi", **wishes.requests},
-            "limits": {"cpu": "1", "memory": "256Mi", **wishes.limits},
+            "requests": {"cpu": "15m", "memory": "48Mi", **options.requests},
+            "limits": {"cpu": "1", "memory": "256Mi", **options.limits},
         },
-        "securityContext": security(wishes),
+        "securityContext": security(options),
         **probes(),
         "lifecycle": lifecycle(),
-        "volumeMounts": mounts(wishes),
+        "volumeMounts": mounts(options),
     }
 
 
-def arguments(key: Key, metadata: Json, wishes: Wishes) -> list[str]:
+def arguments(key: Key, metadata: Json, options: SidecarOptions) -> list[str]:
     variable = f"$({VARIABLES[key.kind]})"
     more: Json = {"node": {"metadata": metadata}}
-    if wishes.sds:
+    if options.sds:
         # What --config-yaml brings is added to the file's clusters.
         more["static_resources"] = {"clusters": [cluster(names.SDS_CLUSTER, pipe(SDS_SOCKET), http2=True)]}
     return [
@@ -121,13 +123,13 @@ def arguments(key: Key, metadata: Json, wishes: Wishes) -> list[str]:
         "--config-yaml",
         json.dumps(more, separators=(",", ":")),
         "--concurrency",
-        str(wishes.concurrency),
+        str(options.concurrency),
         "--log-level",
-        wishes.log_level,
+        options.log_level,
     ]
 
 
-def environment(key: Key, by_label: bool, wishes: Wishes) -> list[Json]:
+def environment(key: Key, by_label: bool, options: SidecarOptions) -> list[Json]:
     """Who it is; the wished for last, and instead of ours of that name."""
     mesh, name = key.path
     variable = VARIABLES[key.kind]
@@ -139,14 +141,14 @@ def environment(key: Key, by_label: bool, wishes: Wishes) -> list[Json]:
         "POD_NAME": _field("metadata.name"),
         "OTEL_RESOURCE_ATTRIBUTES": {"value": f"service.name=$({variable}),service.version=$(VERSION)"},
     }
-    wished = {name: {"value": value} for name, value in wishes.env.items() if name not in (*ours, "MESH")}
-    if "OTEL_RESOURCE_ATTRIBUTES" in wishes.env:
-        ours["OTEL_RESOURCE_ATTRIBUTES"] = {"value": wishes.env["OTEL_RESOURCE_ATTRIBUTES"]}
+    wished = {name: {"value": value} for name, value in options.env.items() if name not in (*ours, "MESH")}
+    if "OTEL_RESOURCE_ATTRIBUTES" in options.env:
+        ours["OTEL_RESOURCE_ATTRIBUTES"] = {"value": options.env["OTEL_RESOURCE_ATTRIBUTES"]}
     return [{"name": name, **value} for name, value in {**ours, **wished}.items()]
 
 
-def security(wishes: Wishes) -> Json:
-    return {"runAsUser": wishes.uid, "runAsGroup": wishes.gid, **_NO_RIGHTS, "capabilities": {"drop": ["ALL"]}}
+def security(options: SidecarOptions) -> Json:
+    return {"runAsUser": options.uid, "runAsGroup": options.gid, **_NO_RIGHTS, "capabilities": {"drop": ["ALL"]}}
 
 
 def probes() -> Json:
@@ -167,27 +169,27 @@ def lifecycle() -> Json:
     return {"preStop": {"exec": {"command": ["bash", "-c", _DRAIN]}}}
 
 
-def mounts(wishes: Wishes) -> list[Json]:
+def mounts(options: SidecarOptions) -> list[Json]:
     found: list[Json] = [
-        {"name": CONFIGURATION, "mountPath": "/etc/shopmesh", "readOnly": True},
-        {"name": IDENTITY, "mountPath": FOLDER, "readOnly": True},
+        {"name": CONFIG_MAP, "mountPath": "/etc/shopmesh", "readOnly": True},
+        {"name": IDENTITY_VOLUME, "mountPath": FOLDER, "readOnly": True},
     ]
-    found += [{"name": name, "mountPath": path, "readOnly": True} for name, path in wishes.secrets]
-    found += [{"name": name, "mountPath": path} for name, path in wishes.volumes]
-    if wishes.sds:
+    found += [{"name": name, "mountPath": path, "readOnly": True} for name, path in options.secrets]
+    found += [{"name": name, "mountPath": path} for name, path in options.volumes]
+    if options.sds:
         found.append({"name": "sds-socket", "mountPath": SDS_FOLDER, "readOnly": True})
     return found
 
 
-def volumes(wishes: Wishes) -> list[Json]:
+def volumes(options: SidecarOptions) -> list[Json]:
     token = {"audience": "shopmesh", "expirationSeconds": 3600, "path": "token"}
     root = {"name": "shopmesh-root", "items": [{"key": "ca.json", "path": "ca.json"}]}
     found: list[Json] = [
-        {"name": CONFIGURATION, "configMap": {"name": CONFIGURATION}},
-        {"name": IDENTITY, "projected": {"sources": [{"serviceAccountToken": token}, {"configMap": root}]}},
+        {"name": CONFIG_MAP, "configMap": {"name": CONFIG_MAP}},
+        {"name": IDENTITY_VOLUME, "projected": {"sources": [{"serviceAccountToken": token}, {"configMap": root}]}},
     ]
-    found += [{"name": name, "secret": {"secretName": name}} for name in dict(wishes.secrets)]
-    if wishes.sds:
+    found += [{"name": name, "secret": {"secretName": name}} for name in dict(options.secrets)]
+    if options.sds:
         found.append({"name": "sds-socket", "hostPath": {"path": SDS_FOLDER, "type": "Directory"}})
     return found
 

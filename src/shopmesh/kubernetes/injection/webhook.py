@@ -26,11 +26,11 @@ from shopmesh.appmesh.store import Document, Key
 from shopmesh.documents.names import ObjectName
 from shopmesh.kubernetes.api.client import ApiServer, KubernetesApiError, NotFoundError
 from shopmesh.kubernetes.api.resource_types import MUTATING_WEBHOOKS
-from shopmesh.kubernetes.controller.selection import Current, Labels
-from shopmesh.kubernetes.identity.certificate_authority import Authority
+from shopmesh.kubernetes.controller.selection import CachedSelectors, Labels
+from shopmesh.kubernetes.identity.certificate_authority import CertificateAuthority
 from shopmesh.kubernetes.identity.certificates import Certificates
 from shopmesh.kubernetes.injection import pod_injection
-from shopmesh.kubernetes.injection.pod_annotations import SWITCH, InjectionError, switched
+from shopmesh.kubernetes.injection.pod_annotations import INJECT, InjectionError, wants_sidecar
 from shopmesh.kubernetes.injection.sidecar import LABELS
 from shopmesh.server.api import body
 from shopmesh.server.api.isolation import RequestIsolation
@@ -45,15 +45,15 @@ PATH = "/inject"
 NAME = "shopmesh"
 """Of the MutatingWebhookConfiguration."""
 API_VERSION = "admission.k8s.io/v1"
-LARGEST = 4 * 1024 * 1024
+MAX_BYTES = 4 * 1024 * 1024
 """Bytes of a review: the API server takes objects of 3 MiB."""
-MOST_VALUES = 100_000
+MAX_VALUES = 100_000
 """Counted by the marks between them, before it is parsed: a value of two bytes takes a hundred in memory."""
 
 Json = dict[str, Any]
 
 
-class Declared(Protocol):
+class MeshObjects(Protocol):
     """The objects of a mesh, and those whose declarations are in use."""
 
     @property
@@ -64,7 +64,7 @@ class Declared(Protocol):
 
 
 def application(
-    declared: Declared, current: Current, most_unverified: int = WEBHOOK_LIMITS.unverified_bytes
+    declared: MeshObjects, current: CachedSelectors, most_unverified: int = WEBHOOK_LIMITS.unverified_bytes
 ) -> ASGIApp:
     """Answers reviews by what is known of the cluster; `most_unverified` are the bytes of all that come in at once."""
     # API servers show no credentials, unless a cluster's administrator has configured them to.
@@ -72,7 +72,7 @@ def application(
 
     async def inject(request: Request) -> Response:
         try:
-            review = _parsed(await bodies.read(request.scope, request.receive, LARGEST))
+            review = _parse(await bodies.read(request.scope, request.receive, MAX_BYTES))
             asked = review["request"]
             uid, pod = asked["uid"], asked["object"]
             if review["apiVersion"] != API_VERSION or review["kind"] != "AdmissionReview" or pod["kind"] != "Pod":
@@ -90,42 +90,42 @@ def application(
             answer = admit(pod, namespace, declared, current)
         except Exception:
             log.exception("a pod of namespace %s cannot be read", namespace)
-            answer = _refused(f"a pod of namespace {namespace} gets no sidecar: it cannot be read; correct its fields")
+            answer = _deny(f"a pod of namespace {namespace} gets no sidecar: it cannot be read; correct its fields")
         return JSONResponse({"apiVersion": API_VERSION, "kind": "AdmissionReview", "response": {"uid": uid, **answer}})
 
     return Starlette(routes=[Route(PATH, inject, methods=["POST"])])
 
 
-def _parsed(content: bytes) -> Any:
+def _parse(content: bytes) -> Any:
     """The JSON of a review; raises ValueError."""
-    if content.count(b",") + content.count(b":") > MOST_VALUES:
-        raise ValueError(f"it has more than {MOST_VALUES} values")
+    if content.count(b",") + content.count(b":") > MAX_VALUES:
+        raise ValueError(f"it has more than {MAX_VALUES} values")
     return json.loads(content)
 
 
-def admit(pod: Mapping[str, Any], namespace: str, declared: Declared, current: Current) -> Json:
+def admit(pod: Mapping[str, Any], namespace: str, declared: MeshObjects, current: CachedSelectors) -> Json:
     """The response to the creation of a pod: allowed, with a patch where it gets a sidecar."""
     metadata = pod.get("metadata") or {}
     labels = metadata.get("labels") or {}
-    switch = switched(metadata.get("annotations") or {})
-    if switch is False or pod_injection.DONE in labels:
+    switch = wants_sidecar(metadata.get("annotations") or {})
+    if switch is False or pod_injection.INJECTED_LABEL in labels:
         return {"allowed": True}
     name = metadata.get("name") or f"{metadata.get('generateName', '')}…"
-    selection = current.selectors().of(namespace, labels)
+    selection = current.get().select(namespace, labels)
     if selection.key is None:
-        if not selection.by and not switch and not any(label in labels for label in LABELS.values()):
+        if not selection.selected_by and not switch and not any(label in labels for label in LABELS.values()):
             return {"allowed": True}
         # It is meant to be in the mesh: whoever makes pods tries again, and the node may come a moment later.
-        return _refused(f"pod {namespace}/{name} gets no sidecar: {selection.problem}")
-    (by,) = selection.by
+        return _deny(f"pod {namespace}/{name} gets no sidecar: {selection.problem}")
+    (by,) = selection.selected_by
     if declared.owners.get(selection.key, by) != by:
         taken = f"another object than its {by.kind} {by.name} is {describe(selection.key)}; give that another awsName"
-        return _refused(f"pod {namespace}/{name} gets no sidecar: {taken}")
+        return _deny(f"pod {namespace}/{name} gets no sidecar: {taken}")
     try:
         ports = pod_injection.listener_ports(declared.objects[by])
         made = pod_injection.inject(pod, selection.key, ports, owner=by)
     except InjectionError as error:
-        return _refused(f"pod {namespace}/{name} gets no sidecar: {error}")
+        return _deny(f"pod {namespace}/{name} gets no sidecar: {error}")
     answer: Json = {"allowed": True}
     if made.warnings:
         answer["warnings"] = list(made.warnings)
@@ -134,14 +134,19 @@ def admit(pod: Mapping[str, Any], namespace: str, declared: Declared, current: C
     return answer
 
 
-def _refused(message: str) -> Json:
+def _deny(message: str) -> Json:
     log.warning("%s", message)
     return {"allowed": False, "status": {"code": 422, "reason": "Invalid", "message": message}}
 
 
 @contextlib.asynccontextmanager
 async def serving(
-    server: ApiServer, declared: Declared, current: Current, certificates: Certificates, config: Config, port: int
+    server: ApiServer,
+    declared: MeshObjects,
+    current: CachedSelectors,
+    certificates: Certificates,
+    config: Config,
+    port: int,
 ) -> AsyncIterator[int]:
     """Serves it over HTTPS, and tells the API server by whom, for the length of an `async with` block.
 
@@ -150,17 +155,17 @@ async def serving(
     limits = config.webhook_limits
     app = RequestIsolation(application(declared, current, limits.unverified_bytes), config.allowed_hosts())
     with contextlib.closing(listen(config.host, port, "the webhook", "--webhook-port")) as listener:
-        async with serve_http(app, listener, limits, certificates.context()):
-            await certificates.tell(lambda: announce(server, certificates.authority))
+        async with serve_http(app, listener, limits, certificates.tls_context()):
+            await certificates.on_change(lambda: publish_ca_bundle(server, certificates.authority))
             yield int(listener.getsockname()[1])
 
 
-def injected(namespaces: Mapping[str, Labels]) -> set[str]:
+def injected_namespaces(namespaces: Mapping[str, Labels]) -> set[str]:
     """Those whose pods the API server asks about: the webhook's configuration selects them by this label."""
-    return {name for name, labels in namespaces.items() if labels.get(SWITCH) == "enabled"}
+    return {name for name, labels in namespaces.items() if labels.get(INJECT) == "enabled"}
 
 
-async def announce(server: ApiServer, authority: Authority) -> str | None:
+async def publish_ca_bundle(server: ApiServer, authority: CertificateAuthority) -> str | None:
     """Tells the API server by whom the webhook proves itself; why it could not be told, None when all is well.
 
     Where no webhook is configured there is nothing to tell.

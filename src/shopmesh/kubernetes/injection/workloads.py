@@ -17,10 +17,10 @@ from shopmesh.documents.text.sources import Source
 from shopmesh.kubernetes.api.resource_types import MESH_TYPES
 from shopmesh.kubernetes.controller.selection import Labels, Selectors
 from shopmesh.kubernetes.injection import pod_injection
-from shopmesh.kubernetes.injection.pod_annotations import InjectionError, switched
+from shopmesh.kubernetes.injection.pod_annotations import InjectionError, wants_sidecar
 
 _TEMPLATE = ("spec", "template")
-TEMPLATES: Mapping[str, tuple[str, ...]] = {
+POD_TEMPLATES: Mapping[str, tuple[str, ...]] = {
     "Pod": (),
     "Deployment": _TEMPLATE,
     "ReplicaSet": _TEMPLATE,
@@ -32,20 +32,20 @@ TEMPLATES: Mapping[str, tuple[str, ...]] = {
 """Where a kind has its pods' template."""
 
 
-class Written(NamedTuple):
+class InjectedDocuments(NamedTuple):
     """All documents, and what is to be told of them."""
 
     documents: list[Document]
     notes: list[str]
 
 
-def injected(
+def inject_documents(
     sources: Sequence[Source],
     mode: str,
     mesh: str,
     known: Mapping[ObjectName, Document] | None = None,
     namespaces: Mapping[str, Labels] | None = None,
-) -> Written:
+) -> InjectedDocuments:
     """The documents with sidecars; nodes are taken from them and, beside them, from what a cluster has (`known`).
 
     `mesh` is that of pods whose own label names their node, and of nodes whose mesh is not among all these. Raises
@@ -54,20 +54,20 @@ def injected(
     objects = {**(known or {}), **_objects(source.value for source in sources)}
     labels = {**(namespaces or {}), **_namespaces(source.value for source in sources)}
     selectors = Selectors(objects, labels)
-    written = Written([], [])
+    result = InjectedDocuments([], [])
     for source in sources:
-        path = TEMPLATES.get(str(source.value.get("kind")))
+        path = POD_TEMPLATES.get(str(source.value.get("kind")))
         if path is None:
-            written.documents.append(source.value)
+            result.documents.append(source.value)
             continue
         try:
-            written.documents.append(_one(source, path, mode, mesh, objects, selectors, written.notes))
+            result.documents.append(_inject_one(source, path, mode, mesh, objects, selectors, result.notes))
         except InjectionError as error:
             raise source.wrong(path, str(error)) from error
-    return written
+    return result
 
 
-def _one(
+def _inject_one(
     source: Source,
     path: tuple[str, ...],
     mode: str,
@@ -80,33 +80,33 @@ def _one(
     if not isinstance(template, Mapping):
         raise InjectionError("there is no template of a pod here; correct the document")
     who = f"{source.value.get('kind')} {at(source.value, ('metadata', 'name'))}"
-    if switched(at(template, ("metadata", "annotations")) or {}) is False:
+    if wants_sidecar(at(template, ("metadata", "annotations")) or {}) is False:
         notes.append(f"{who}: left as it is, its annotation says so")
         return source.value
     labels = at(template, ("metadata", "labels")) or {}
     namespace = str(at(source.value, ("metadata", "namespace")) or DEFAULT_NAMESPACE)
-    selection = selectors.of(namespace, labels)
+    selection = selectors.select(namespace, labels)
     key = selection.key or pod_injection.key_by_label(labels, mesh)
-    if len(selection.by) > 1:
+    if len(selection.selected_by) > 1:
         raise InjectionError(selection.problem)
-    if key is None and selection.by:
-        key = selectors.key_in(selection.by[0], mesh)
+    if key is None and selection.selected_by:
+        key = selectors.key_in(selection.selected_by[0], mesh)
     if key is None:
         notes.append(f"{who}: left as it is, {selection.problem}, or the pods label shopmesh.dev/virtual-node")
         return source.value
-    owner = selection.by[0] if selection.by else None
+    owner = selection.selected_by[0] if selection.selected_by else None
     ports = None if owner is None else pod_injection.listener_ports(objects[owner])
     pod, warnings = pod_injection.inject(template, key, ports, mode, owner=owner)
     notes += [f"{who}: {warning}" for warning in warnings]
-    return _put(source.value, path, pod)
+    return _replace_at(source.value, path, pod)
 
 
-def _put(document: Document, path: tuple[str, ...], value: Any) -> Document:
+def _replace_at(document: Document, path: tuple[str, ...], value: Any) -> Document:
     if not path:
         made: Document = value
         return made
     changed = copy.copy(dict(document))
-    changed[path[0]] = _put(document[path[0]], path[1:], value)
+    changed[path[0]] = _replace_at(document[path[0]], path[1:], value)
     return changed
 
 

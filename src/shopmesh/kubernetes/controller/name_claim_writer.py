@@ -20,46 +20,46 @@ from shopmesh.server.replicas import Leadership
 
 log = logging.getLogger(__name__)
 
-GATHER_SECONDS = 0.3
+BATCH_SECONDS = 0.3
 """What comes within it is written together."""
-LOOK_SECONDS = 5.0
+POLL_SECONDS = 5.0
 
 
-class NameKeeper:
+class NameClaimWriter:
     """Use `run`, for as long as this replica may lead."""
 
     def __init__(
-        self, api: ApiServer, store: KubernetesStore, leadership: Leadership, look_seconds: float = LOOK_SECONDS
+        self, api: ApiServer, store: KubernetesStore, leadership: Leadership, poll_seconds: float = POLL_SECONDS
     ) -> None:
         self._api = api
         self._store = store
         self._leadership = leadership
-        self._look_seconds = look_seconds
+        self._look_seconds = poll_seconds
         self._errors = UnexpectedErrors()
         self._failure = ""
         """The last refusal that was logged, so that it is not logged with each attempt."""
-        self._woken = asyncio.Event()
-        store.watch(self._changed)
-        leadership.subscribe(self._woken.set)
+        self._wake = asyncio.Event()
+        store.subscribe_objects(self._on_objects_changed)
+        leadership.subscribe(self._wake.set)
 
     async def run(self) -> None:
         """Until it is cancelled."""
         while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._woken.wait(), self._look_seconds)
-            await asyncio.sleep(GATHER_SECONDS)
-            self._woken.clear()
+                await asyncio.wait_for(self._wake.wait(), self._look_seconds)
+            await asyncio.sleep(BATCH_SECONDS)
+            self._wake.clear()
             for name, mesh in meshes_to_write(self._store).items():
                 if self._leadership.leading:
                     await self._write(name, mesh)
 
-    def _changed(self, _: Iterable[ObjectName]) -> None:
-        self._woken.set()
+    def _on_objects_changed(self, _: Iterable[ObjectName]) -> None:
+        self._wake.set()
 
     async def _write(self, name: ObjectName, mesh: Object) -> None:
-        before = name_claims.remembered(self._store.objects[name])
+        before = name_claims.recorded(self._store.objects[name])
         try:
-            self._store.changed(MESHES, await self._api.replace(MESHES, mesh))
+            self._store.on_upsert(MESHES, await self._api.replace(MESHES, mesh))
         except ConflictError:
             # Somebody else changed it; how it is now comes by the watch.
             return
@@ -71,7 +71,7 @@ class NameKeeper:
         except Exception as error:
             self._errors.report(name.in_words, error)
             return
-        for claim, namespace in name_claims.remembered(mesh).items():
+        for claim, namespace in name_claims.recorded(mesh).items():
             if (earlier := before.get(claim)) not in (None, namespace):
                 log.warning("%s: %s belongs to namespace %s now, no longer to %s", name.name, claim, namespace, earlier)
 
@@ -80,15 +80,15 @@ def meshes_to_write(store: KubernetesStore) -> Mapping[ObjectName, Object]:
     """The Meshes that remember something else than they should, as they should be."""
     used: dict[str, list[tuple[Key, str]]] = {}
     for key, owner in store.owners.items():
-        if name_claims.is_claimed(key) and store.state.get(key) is not None:
+        if name_claims.is_claimable(key) and store.state.get(key) is not None:
             used.setdefault(key.mesh, []).append((key, owner.namespace))
     found = {}
     for name, key in store.keys.items():
         if name.kind != "Mesh" or name not in store.objects:
             continue
         mesh = store.objects[name]
-        claims = name_claims.claims_to_remember(mesh, used.get(key.mesh, ()), store.cluster.namespaces)
-        text = name_claims.annotation(claims, name_claims.remembered(mesh))
+        claims = name_claims.claims_to_record(mesh, used.get(key.mesh, ()), store.cache.namespaces)
+        text = name_claims.annotation(claims, name_claims.recorded(mesh))
         annotations = mesh["metadata"].get("annotations") or {}
         if text != annotations.get(NAMES, "{}"):
             changed = copy.deepcopy(mesh)
