@@ -3,7 +3,8 @@
     namespaceSelector                       objects in namespaces whose labels it selects are members
     appmesh.shopmesh.dev/namespaces: a,b    objects in these are, where they name the Mesh in their meshRef
 
-An object's own `meshRef` chooses among the meshes that admit its namespace; it admits none.
+An object's own `meshRef` chooses among the meshes that admit its namespace; it admits none. `mesh_of` decides for the
+documents of a file, for a cluster's objects and for the selectors of pods alike.
 """
 
 from __future__ import annotations
@@ -12,9 +13,57 @@ from collections.abc import Mapping
 
 from shopmesh.appmesh.store import Document
 from shopmesh.documents.declared_resource import at
+from shopmesh.documents.names import ObjectName, default_name
 from shopmesh.documents.selectors import selects
 
 NAMESPACES = "appmesh.shopmesh.dev/namespaces"
+
+
+class MembershipError(ValueError):
+    """The mesh of an object cannot be told; `path` leads to the field to correct, and is empty when there is none."""
+
+    def __init__(self, message: str, path: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.path = path
+
+
+def mesh_of(
+    name: ObjectName,
+    ref: str | None,
+    meshes: Mapping[str, Document],
+    labels: Mapping[str, str],
+    members_only: bool,
+) -> str:
+    """Returns the name of the Mesh object that an object belongs to. Raises MembershipError.
+
+    It is the one that `ref`, the object's `meshRef`, names; without one the only Mesh whose namespaceSelector selects
+    the namespace, which has these labels. `members_only`: a Mesh that does not admit the namespace cannot be named.
+    """
+    if ref:
+        if ref not in meshes:
+            raise MembershipError(f"there is no Mesh {ref!r}; apply it too", ("spec", "meshRef"))
+        if members_only and not admits(meshes[ref], name.namespace, labels):
+            problem = f"Mesh {ref!r} does not admit namespace {name.namespace!r}; {how_to_join(ref, name.namespace)}"
+            raise MembershipError(problem, ("spec", "meshRef"))
+        return ref
+    selecting = {mesh: one for mesh, one in meshes.items() if selects_namespace(one, labels)}
+    remedy = f"namespace {name.namespace!r} must have the labels of one Mesh's namespaceSelector"
+    if selecting or not members_only:
+        remedy += ", or the object a meshRef to choose one"
+    return only_mesh(name, selecting, remedy)
+
+
+def only_mesh(name: ObjectName, candidates: Mapping[str, Document], remedy: str) -> str:
+    """Returns the name of the only candidate. Raises MembershipError, which says `remedy`, for none and for several."""
+    if len(candidates) != 1:
+        found = ", ".join(sorted(api_name(mesh, one) for mesh, one in candidates.items())) or "none"
+        raise MembershipError(f"the mesh of {name.kind} {name.name!r} cannot be told (fitting: {found}); {remedy}")
+    return next(iter(candidates))
+
+
+def api_name(mesh: str, manifest: Document) -> str:
+    """The name that a Mesh object has in the API."""
+    return str(at(manifest, ("spec", "awsName")) or default_name(ObjectName("Mesh", "", mesh)))
 
 
 def selects_namespace(mesh: Document, labels: Mapping[str, str]) -> bool:

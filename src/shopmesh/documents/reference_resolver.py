@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from shopmesh.appmesh.store import Document
 from shopmesh.documents.declared_resource import Declared, at
 from shopmesh.documents.export import objects_of
-from shopmesh.documents.membership import admits, how_to_join, selects_namespace
+from shopmesh.documents.membership import MembershipError, mesh_of, only_mesh
 from shopmesh.documents.names import DEFAULT_NAMESPACE, ObjectName, default_name
 from shopmesh.documents.selectors import selects
 from shopmesh.documents.text.sources import DocumentError, Path, Source
@@ -127,44 +127,37 @@ class Objects:
         for; else the only one there is.
         """
         meshes = {key.name: mesh for key, mesh in self.catalogue.of_kind("Mesh").items()}
-        here = [mesh for mesh in meshes.values() if mesh.source]
         labels = self.catalogue.labels(name.namespace)
         if labels is None and self.members_only:
             labels = {}
-        if ref := at(source.value, ("spec", "meshRef", "name")):
-            if ref not in meshes:
-                raise source.wrong(("spec", "meshRef"), f"there is no Mesh {ref!r}; apply it too")
-            if self.members_only and not admits(meshes[ref].manifest, name.namespace, labels or {}):
-                raise source.wrong(
-                    ("spec", "meshRef"),
-                    f"Mesh {ref!r} does not admit namespace {name.namespace!r}; {how_to_join(ref, name.namespace)}",
-                )
-            fitting = [meshes[ref]]
-        elif labels is not None:
-            fitting = [mesh for mesh in meshes.values() if selects_namespace(mesh.manifest, labels)]
-        elif self.fallback is not None:
-            fitting = [mesh for mesh in meshes.values() if mesh.api_name == self.fallback]
-            if not fitting:
-                return self.fallback, None
-        else:
-            fitting = here or list(meshes.values())
-            if len(fitting) > 1:
-                # One without a namespaceSelector has no members, whatever the labels are that are not known here.
-                fitting = [mesh for mesh in fitting if at(mesh.manifest, ("spec", "namespaceSelector")) is not None]
-            if not fitting and self.missing is not None:
-                self.missing(source.wrong((), f"the mesh of {name.kind} {name.name!r} is not among these files"))
-                return UNKNOWN, None
-        if len(fitting) != 1:
-            found = ", ".join(sorted(mesh.api_name for mesh in fitting)) or "none"
-            remedy = (
-                "name it with --mesh, or apply its Mesh as well"
-                if labels is None
-                else f"namespace {name.namespace!r} must have the labels of one Mesh's namespaceSelector"
-                + (", or the object a meshRef to choose one" if fitting or not self.members_only else "")
-            )
-            raise source.wrong((), f"the mesh of {name.kind} {name.name!r} cannot be told (fitting: {found}); {remedy}")
-        owner = at(fitting[0].manifest, ("spec", "meshOwner"))
-        return fitting[0].api_name, str(owner) if owner else None
+        ref = at(source.value, ("spec", "meshRef", "name"))
+        try:
+            if ref or labels is not None:
+                manifests = {mesh: one.manifest for mesh, one in meshes.items()}
+                chosen = mesh_of(name, ref, manifests, labels or {}, self.members_only)
+            else:
+                candidates = self._candidates(meshes)
+                if not candidates and self.fallback is not None:
+                    return self.fallback, None
+                if not candidates and self.missing is not None:
+                    self.missing(source.wrong((), f"the mesh of {name.kind} {name.name!r} is not among these files"))
+                    return UNKNOWN, None
+                chosen = only_mesh(name, candidates, "name it with --mesh, or apply its Mesh as well")
+        except MembershipError as error:
+            raise source.wrong(error.path, str(error)) from None
+        owner = at(meshes[chosen].manifest, ("spec", "meshOwner"))
+        return meshes[chosen].api_name, str(owner) if owner else None
+
+    def _candidates(self, meshes: Mapping[str, Known]) -> dict[str, Document]:
+        """The meshes that an object may belong to whose namespace has labels that are not known here."""
+        if self.fallback is not None:
+            return {mesh: one.manifest for mesh, one in meshes.items() if one.api_name == self.fallback}
+        here = {mesh: one.manifest for mesh, one in meshes.items() if one.source}
+        candidates = here or {mesh: one.manifest for mesh, one in meshes.items()}
+        if len(candidates) < 2:
+            return candidates
+        # One without a namespaceSelector has no members, whatever the labels are.
+        return {m: one for m, one in candidates.items() if at(one, ("spec", "namespaceSelector")) is not None}
 
     def gateway_of(self, source: Source, name: ObjectName, mesh: str) -> str:
         """The virtual gateway of a gateway route: by `virtualGatewayRef`, else the one whose selectors take it."""

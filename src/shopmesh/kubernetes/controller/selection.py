@@ -16,7 +16,7 @@ from typing import NamedTuple, Protocol
 
 from shopmesh.appmesh.store import Document, Key
 from shopmesh.documents.declared_resource import at
-from shopmesh.documents.membership import admits, how_to_join, selects_namespace
+from shopmesh.documents.membership import MembershipError, api_name, mesh_of, selects_namespace
 from shopmesh.documents.names import KINDS, ObjectName, default_name
 from shopmesh.documents.selectors import match_labels, selects
 
@@ -97,10 +97,10 @@ class Selectors:
             found = ", ".join(f"{name.kind} {name.name}" for name in by[:MAX_NAMED])
             return Selection(by, None, f"{found} select it, and one may; make their podSelectors differ")
         (name,) = by
-        mesh, problem = self._mesh_of(name)
-        if mesh is None:
-            return Selection(by, None, problem)
-        return Selection(by, self.key_in(name, mesh))
+        try:
+            return Selection(by, self.key_in(name, self._mesh_of(name)))
+        except MembershipError as error:
+            return Selection(by, None, f"{name.kind} {name.name} selects it, but {error}")
 
     def mesh_namespaces(self) -> set[str]:
         """Those that are part of a mesh: a Mesh takes them, or something in them selects pods."""
@@ -122,27 +122,11 @@ class Selectors:
         """The resource of an object that selects pods, if that is its mesh."""
         return Key(KINDS[name.kind], (mesh, _api_name(name, self._objects[name])))
 
-    def _mesh_of(self, name: ObjectName) -> tuple[str | None, str]:
-        labels = self._namespaces.get(name.namespace, {})
-        if ref := at(self._objects[name], ("spec", "meshRef", "name")):
-            if (mesh := self._meshes.get(ref)) is None:
-                return None, f"its {name.kind} {name.name} refers to Mesh {ref}, which is not there; create it"
-            if self._members_only and not admits(mesh, name.namespace, labels):
-                remedy = how_to_join(ref, name.namespace)
-                return None, f"its {name.kind} {name.name} refers to Mesh {ref}, which does not admit it; {remedy}"
-            return _api_name(ObjectName("Mesh", "", ref), mesh), ""
-        fitting = [
-            _api_name(ObjectName("Mesh", "", mesh), one)
-            for mesh, one in self._meshes.items()
-            if selects_namespace(one, labels)
-        ]
-        if len(fitting) == 1:
-            return fitting[0], ""
-        found = ", ".join(sorted(fitting)) or "none"
-        return None, (
-            f"the mesh of its {name.kind} {name.name} cannot be told (fitting: {found}); give namespace "
-            f"{name.namespace} labels that one Mesh's namespaceSelector fits"
-        )
+    def _mesh_of(self, name: ObjectName) -> str:
+        """The API's name of its mesh; raises MembershipError."""
+        ref = at(self._objects[name], ("spec", "meshRef", "name"))
+        mesh = mesh_of(name, ref, self._meshes, self._namespaces.get(name.namespace, {}), self._members_only)
+        return api_name(mesh, self._meshes[mesh])
 
 
 class CachedSelectors:
