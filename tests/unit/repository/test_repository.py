@@ -93,6 +93,14 @@ def test_links_between_pages_lead_somewhere(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_file_that_a_page_names_exists(page: Path) -> None:
+    """A module that was moved is named where it is now."""
+    for path in re.findall(r"`((?:src|tests|docs|k8s|compose)/[\w./-]+)`", page.read_text()):
+        # inventory and storefront are what the reader makes.
+        assert (ROOT / path).exists() or re.search("inventory|storefront", path), path
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_to_a_section_lead_to_a_heading(page: Path) -> None:
     """A reader who follows one stands before what was promised, not at the top of the page."""
     for target, anchor in re.findall(r"\]\(([^)#:]*)#([^)]+)\)", page.read_text()):
