@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from hypothesis import strategies as st
 
-from shopmesh.appmesh.annotations import PREFIX, VOCABULARY
+from shopmesh.appmesh.annotations import ANNOTATIONS, PREFIX
 from shopmesh.appmesh.annotations.tag_chunks import LONGEST_VALUE
 from shopmesh.appmesh.store import Key
 
@@ -17,7 +17,7 @@ LONG = "||".join(f"x-{number}=a value" for number in range(60))
 def annotated(draw: st.DrawFn, key: Key, nodes: Sequence[str]) -> dict[str, str]:
     """Tags for a resource of that key; a mirror goes to one of these nodes."""
     found: dict[str, str] = {}
-    for word, annotation in VOCABULARY.items():
+    for word, annotation in ANNOTATIONS.items():
         if key.kind not in annotation.kinds or not draw(st.booleans()):
             continue
         text = annotation.example
@@ -32,7 +32,7 @@ def annotated(draw: st.DrawFn, key: Key, nodes: Sequence[str]) -> dict[str, str]
 
 
 def cut(draw: st.DrawFn, name: str, text: str) -> dict[str, str]:
-    """The text in pieces: as `in_pieces` cuts it, or not."""
+    """The text in pieces: as `split_text` cuts it, or not."""
     pieces: list[str] = []
     while text or not pieces:
         size = draw(st.sampled_from([LONGEST_VALUE, LONGEST_VALUE, LONGEST_VALUE - 1, 100]))

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from shopmesh.appmesh.annotations.patch import PATCH
-from shopmesh.appmesh.annotations.tag_chunks import PREFIX, whole
-from shopmesh.appmesh.api.validation import Problem, quote, refuse
+from shopmesh.appmesh.annotations.tag_chunks import PREFIX, base_name
+from shopmesh.appmesh.api.validation import Problem, quote, raise_problems
 from shopmesh.appmesh.store import Document
 
 ALLOW_PATCH = "--allow-patch"
@@ -28,7 +28,7 @@ CERTIFICATE_FOLDER = "--certificate-folder"
 STREAMS = ("/dev/stdout", "/dev/stderr", "/dev/null")
 """Where access logs may always go: to whoever started Envoy, or nowhere."""
 
-_PATCH_TAG = f"{PREFIX}{PATCH.word}"
+_PATCH_TAG = f"{PREFIX}{PATCH.name}"
 _ACCESS_LOG = ("logging", "accessLog", "file", "path")
 _CERTIFICATE_FILES = ("certificateChain", "privateKey")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -90,7 +90,7 @@ STRICT = HostPolicy()
 def check(policy: HostPolicy | None, spec: Document, tags: Iterable[str] = ()) -> None:
     """Raises BadRequest for what of a specification, and of tags by name, is not allowed; without a policy all is."""
     if policy is not None:
-        refuse(problems(policy, spec, tags))
+        raise_problems(problems(policy, spec, tags))
 
 
 def problems(policy: HostPolicy, spec: Document, tags: Iterable[str] = ()) -> Iterator[Problem]:
@@ -101,7 +101,7 @@ def problems(policy: HostPolicy, spec: Document, tags: Iterable[str] = ()) -> It
         path = path.get(name) if isinstance(path, Mapping) else None
     if path is not None and (problem := policy.access_log_problem(str(path))):
         yield Problem(".".join(("spec", *_ACCESS_LOG)), problem)
-    if _PATCH_TAG in {whole(tag) for tag in tags} and (problem := policy.patch_problem()):
+    if _PATCH_TAG in {base_name(tag) for tag in tags} and (problem := policy.patch_problem()):
         yield Problem(_PATCH_TAG, problem)
 
 

@@ -79,7 +79,7 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class IdempotencyRecord:
     """What a `clientToken` was first used for and answered with."""
 
     request: str
@@ -89,8 +89,10 @@ class Answered:
 class State:
     """All resources that are durable. Only `apply` changes it."""
 
-    def __init__(self, resources: Iterable[Resource] = (), tokens: Mapping[str, Answered] | None = None) -> None:
-        self.tokens: dict[str, Answered] = dict(tokens or {})
+    def __init__(
+        self, resources: Iterable[Resource] = (), tokens: Mapping[str, IdempotencyRecord] | None = None
+    ) -> None:
+        self.tokens: dict[str, IdempotencyRecord] = dict(tokens or {})
         self._resources: dict[Key, Resource] = {}
         self._children: dict[tuple[str, tuple[str, ...]], dict[str, Resource]] = {}
         for resource in resources:
@@ -144,9 +146,9 @@ class Transaction:
     """
 
     base: View
-    base_tokens: MutableMapping[str, Answered] = field(default_factory=dict)
+    base_tokens: MutableMapping[str, IdempotencyRecord] = field(default_factory=dict)
     _written: dict[Key, Resource | None] = field(default_factory=dict)
-    tokens: dict[str, Answered] = field(default_factory=dict)
+    tokens: dict[str, IdempotencyRecord] = field(default_factory=dict)
     # The same by kind and parent: else a transaction of thousands would look through all of them for each of them.
     _below: dict[tuple[str, tuple[str, ...]], dict[str, Resource | None]] = field(default_factory=dict)
 
@@ -168,18 +170,18 @@ class Transaction:
     def delete(self, key: Key) -> None:
         self._write(key, None)
 
-    def answered(self, token: str) -> Answered | None:
+    def find_record(self, token: str) -> IdempotencyRecord | None:
         """What was answered to the first request with this token, while it is remembered."""
         return self.tokens.get(token) or self.base_tokens.get(token)
 
-    def remember(self, token: str, answered: Answered) -> None:
+    def record_token(self, token: str, answered: IdempotencyRecord) -> None:
         self.tokens[token] = answered
 
-    def nested(self) -> Transaction:
+    def begin_nested(self) -> Transaction:
         """A transaction over this one: `absorb` makes its writes part of this, forgetting it takes them back."""
         return Transaction(self, ChainMap(self.tokens, self.base_tokens))
 
-    def absorb(self, nested: Transaction) -> None:
+    def merge(self, nested: Transaction) -> None:
         for key, resource in nested._written.items():
             self._write(key, resource)
         self.tokens.update(nested.tokens)

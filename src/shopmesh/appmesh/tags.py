@@ -19,7 +19,7 @@ MOST_TAGS = 50
 Tags = tuple[tuple[str, str], ...]
 
 
-def merged(before: Tags, given: Iterable[Mapping[str, str]]) -> Tags:
+def merge_tags(before: Tags, given: Iterable[Mapping[str, str]]) -> Tags:
     """The tags after adding some, sorted by key; BadRequest for a key twice or reserved, TooManyTags over 50."""
     after = dict(before)
     seen: set[str] = set()
@@ -39,7 +39,7 @@ def merged(before: Tags, given: Iterable[Mapping[str, str]]) -> Tags:
 
 def tag(parameters: Mapping[str, Any], transaction: Transaction, context: Context) -> dict[str, Any]:
     resource = _find(parameters, transaction, context)
-    after = merged(resource.tags, parameters["tags"])
+    after = merge_tags(resource.tags, parameters["tags"])
     annotation_reader.check(resource.key, after, [tag["key"] for tag in parameters["tags"]], transaction)
     host_policy.check(context.host_policy, {}, [tag["key"] for tag in parameters["tags"]])
     transaction.put(replace(resource, tags=after))
@@ -55,7 +55,7 @@ def untag(parameters: Mapping[str, Any], transaction: Transaction, context: Cont
     return {}
 
 
-def listed(parameters: Mapping[str, Any], view: View, context: Context) -> dict[str, Any]:
+def list_tags(parameters: Mapping[str, Any], view: View, context: Context) -> dict[str, Any]:
     resource = _find(parameters, view, context)
     shown, token = page(
         resource.tags,

@@ -14,7 +14,7 @@ _SECONDS: Mapping[str, Decimal] = MappingProxyType(
 )
 
 
-def seconds_of(text: str) -> Decimal | None:
+def parse_seconds(text: str) -> Decimal | None:
     """The seconds of `300ms`, `1.5s`, `5m` or `1h`; None for anything else."""
     found = _LENGTH.fullmatch(text)
     return Decimal(found[1]) * _SECONDS[found[2]] if found else None

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 TOTAL = 100
 
 
-class Ambiguous(ValueError):  # noqa: N818  # reads as what is wrong
+class AmbiguousWeights(ValueError):  # noqa: N818  # reads as what is wrong
     """The named weights leave it open who gets what; the message says what to name."""
 
 
@@ -20,7 +20,7 @@ def parse(text: str) -> tuple[str, int]:
     return name.strip(), int(digits)
 
 
-def shifted(current: Sequence[tuple[str, int]], named: Mapping[str, int]) -> list[tuple[str, int]]:
+def shift(current: Sequence[tuple[str, int]], named: Mapping[str, int]) -> list[tuple[str, int]]:
     """All weights, in their order, new targets last: as named, and the rest to the others as they shared before.
 
     Raises `Ambiguous` when the named ones are more than 100 together, or name every target and are not 100, or leave
@@ -32,15 +32,15 @@ def shifted(current: Sequence[tuple[str, int]], named: Mapping[str, int]) -> lis
     rest = TOTAL - given
     if rest < 0 or (rest and not others):
         hint = "" if rest < 0 or len(everyone) < 2 else ", or leave one target out, which then gets the rest"
-        raise Ambiguous(f"the weights add up to {given}, not {TOTAL}; name weights that do{hint}")
+        raise AmbiguousWeights(f"the weights add up to {given}, not {TOTAL}; name weights that do{hint}")
     if rest and len(others) > 1 and not any(others.values()):
         names = ", ".join(others)
-        raise Ambiguous(f"{names} had no weight so far: say which of them gets how much of the other {rest}")
-    shares = _shared(rest, others)
+        raise AmbiguousWeights(f"{names} had no weight so far: say which of them gets how much of the other {rest}")
+    shares = _distribute(rest, others)
     return [(name, named.get(name, shares.get(name, 0))) for name in everyone]
 
 
-def _shared(rest: int, others: Mapping[str, int]) -> dict[str, int]:
+def _distribute(rest: int, others: Mapping[str, int]) -> dict[str, int]:
     """Whole shares of `rest` in proportion to the weights; what rounding leaves goes to the largest fractions."""
     weights = others if any(others.values()) else dict.fromkeys(others, 1)
     total = sum(weights.values())

@@ -16,7 +16,7 @@ from shopmesh.appmesh.errors import BadRequest
 from shopmesh.appmesh.kinds import route_kind, weighted_targets
 from shopmesh.appmesh.resolved import LOWEST_PRIORITY
 from shopmesh.appmesh.store import Key, Resource, Transaction
-from shopmesh.appmesh.weights import shifted
+from shopmesh.appmesh.weights import shift
 from shopmesh.canary.canary_state import Canary
 from shopmesh.canary.plan import Match
 
@@ -48,7 +48,7 @@ def _apply_weights(canary: Canary, route: Resource, transaction: Transaction, co
     spec: Any = copy.deepcopy(route.spec)
     before = [*canary.stable]
     if canary.weight or canary.running:
-        shares = shifted([(one["virtualNode"], one["weight"]) for one in before], {canary.plan.to: canary.weight})
+        shares = shift([(one["virtualNode"], one["weight"]) for one in before], {canary.plan.to: canary.weight})
         known = {one["virtualNode"]: one for one in before}
         targets = [{**known.get(name, {"virtualNode": name}), "weight": weight} for name, weight in shares]
     else:
@@ -103,5 +103,5 @@ def _call_on_route(name: str, route: Key, more: dict[str, Any], transaction: Tra
 
 
 def _call(name: str, parameters: dict[str, Any], transaction: Transaction, context: Context) -> None:
-    call = rest_json.call(model.GA, name)
-    operations.handle(call.operation, rest_json.validated(call, parameters), transaction, context)
+    call = rest_json.binding_of(model.GA, name)
+    operations.handle(call.operation, rest_json.validate(call, parameters), transaction, context)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, TypeVar
 
 from shopmesh.appmesh.api.validation import quote
-from shopmesh.appmesh.texts import seconds_of
+from shopmesh.appmesh.texts import parse_seconds
 
 T = TypeVar("T")
 
@@ -139,7 +139,7 @@ def _steps(value: Any) -> tuple[int, ...]:
 
 def _seconds(value: Any) -> float:
     text = str(value)
-    seconds = float(seconds_of(f"{text}s" if text[-1:].isdigit() else text) or 0)
+    seconds = float(parse_seconds(f"{text}s" if text[-1:].isdigit() else text) or 0)
     if not 0 < seconds <= MAX_SECONDS:
         raise ValueError("is no length of time up to a day: write 300ms, 30s, 5m or 1h")
     return seconds

@@ -17,7 +17,7 @@ from shopmesh.appmesh.context import Context
 from shopmesh.appmesh.errors import BadRequest, Conflict, NotFound
 from shopmesh.appmesh.kinds import describe, weighted_targets
 from shopmesh.appmesh.store import Document, Key, Resource, Transaction
-from shopmesh.appmesh.weights import Ambiguous
+from shopmesh.appmesh.weights import AmbiguousWeights
 from shopmesh.canary import canary_state
 from shopmesh.canary.apply_stage import MIRROR_TAG, apply_stage, match_route, remove_match_route
 from shopmesh.canary.canary_state import Canary
@@ -160,7 +160,7 @@ def _check_plan_fits(route: Resource, plan: CanaryPlan, transaction: Transaction
 def _write(route: Key, canary: Canary, transaction: Transaction, context: Context) -> Canary:
     try:
         arranged = apply_stage(canary, _require_route(route, transaction), transaction, context)
-    except Ambiguous as error:
+    except AmbiguousWeights as error:
         raise BadRequest(f"{describe(route)}: {error}") from error
     before = transaction.get(canary_state.key(route))
     spec: Mapping[str, Any] = canary_state.to_document(arranged)

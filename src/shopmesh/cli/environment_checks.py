@@ -12,7 +12,7 @@ from shopmesh.appmesh.kinds import weighted_targets
 from shopmesh.appmesh.resolved import provider_key
 from shopmesh.appmesh.store import Key
 from shopmesh.client import Health, ProxyStatus
-from shopmesh.documents import Declared
+from shopmesh.documents import DeclaredResource
 
 SIGNATURE_TOLERANCE_SECONDS = 300
 """Seconds that a clock may be off before signed requests are refused."""
@@ -56,7 +56,7 @@ def check_envoy(path: str, required: str, installed: str | None) -> Iterator[Fin
         yield NO_ENVOY.at(key, f"is {installed.strip().rpartition(' ')[2]}, and {required} is wanted")
 
 
-def host_names(resources: Iterable[Declared], proxies: Iterable[ProxyStatus]) -> dict[str, Key]:
+def host_names(resources: Iterable[DeclaredResource], proxies: Iterable[ProxyStatus]) -> dict[str, Key]:
     """The host names by which callers look for a virtual node: those of nodes that get requests and have no proxy."""
     known = {(proxy["mesh"], proxy["name"]) for proxy in proxies if proxy["kind"] == "virtualNode"}
     resources = list(resources)
@@ -70,7 +70,7 @@ def host_names(resources: Iterable[Declared], proxies: Iterable[ProxyStatus]) ->
     return found
 
 
-def service_names(resources: Iterable[Declared]) -> dict[str, Key]:
+def service_names(resources: Iterable[DeclaredResource]) -> dict[str, Key]:
     """The names that applications call."""
     return {one.key.name: one.key for one in resources if one.key.kind == "virtualService"}
 
@@ -81,7 +81,7 @@ def check_names(finding_type: FindingType, names: Mapping[str, Key], failures: M
         yield finding_type.at(names[name], f"{name} does not resolve on this machine ({reason})")
 
 
-def _called_nodes(resource: Declared) -> Iterator[tuple[str, str]]:
+def _called_nodes(resource: DeclaredResource) -> Iterator[tuple[str, str]]:
     mesh = resource.key.mesh
     if resource.key.kind == "route":
         yield from ((mesh, target["virtualNode"]) for target in weighted_targets(resource.spec) if target["weight"])

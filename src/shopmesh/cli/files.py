@@ -17,7 +17,7 @@ import click
 from shopmesh.cli.output import echo
 
 if TYPE_CHECKING:
-    from shopmesh.documents import Given, Source
+    from shopmesh.documents import Source, TemplateOptions
 
 SUFFIXES = (".yaml", ".yml", ".json")
 MAX_FILES = 10_000
@@ -42,9 +42,9 @@ def file_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return filename(parameter(command))
 
 
-def template_parameters(parameters: Iterable[str], region: str) -> Given:
+def template_parameters(parameters: Iterable[str], region: str) -> TemplateOptions:
     """What `--parameter` gives a template; raises `click.BadParameter`."""
-    from shopmesh.documents import Given
+    from shopmesh.documents import TemplateOptions
 
     values = {}
     for parameter in parameters:
@@ -54,7 +54,7 @@ def template_parameters(parameters: Iterable[str], region: str) -> Given:
         if name in values:
             raise click.BadParameter(f"{name!r} is given twice; keep one", param_hint="--parameter")
         values[name] = value
-    return Given(values, region, matches=_BoundedMatcher())
+    return TemplateOptions(values, region, matches=_BoundedMatcher())
 
 
 def report_skipped(documents: Iterable[Source]) -> None:

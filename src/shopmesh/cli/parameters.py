@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from shopmesh.appmesh.texts import seconds_of
+from shopmesh.appmesh.texts import parse_seconds
 
 
 class DurationType(click.ParamType[Any]):
@@ -19,7 +19,7 @@ class DurationType(click.ParamType[Any]):
         if isinstance(value, float):
             return value
         text = str(value).replace(" ", "")
-        seconds = seconds_of(f"{text}s" if text[-1:].isdigit() else text)
+        seconds = parse_seconds(f"{text}s" if text[-1:].isdigit() else text)
         if not seconds:
             self.fail(f"{value!r} is no duration: write 300ms, 60s, 5m or 1h", param, ctx)
         return float(seconds)

@@ -10,7 +10,15 @@ from shopmesh.client.client import Client
 from shopmesh.client.errors import ResponseError
 from shopmesh.client.plan import PlanStep, label, plan, plan_deletion
 from shopmesh.client.read import list_meshes, read_descriptions
-from shopmesh.documents import Declared, DocumentError, Given, Source, declared, problems, refused
+from shopmesh.documents import (
+    DeclaredResource,
+    DocumentError,
+    Source,
+    TemplateOptions,
+    declared_resources,
+    error_from_api,
+    problems,
+)
 from shopmesh.output.printable import printable
 
 MAX_ERRORS = 20
@@ -25,7 +33,7 @@ class ApplyResult:
 
     revision: int | None
     steps: list[PlanStep]
-    before: list[Declared] = field(default_factory=list, repr=False)
+    before: list[DeclaredResource] = field(default_factory=list, repr=False)
 
     @property
     def changed(self) -> bool:
@@ -38,7 +46,7 @@ def apply(
     sources: Sequence[Source],
     mesh: str | None = None,
     dry_run: bool = False,
-    given: Given | None = None,
+    given: TemplateOptions | None = None,
     new: bool = False,
 ) -> ApplyResult:
     """Creates and updates what the documents declare, in one transaction; what is so already is left alone.
@@ -48,7 +56,7 @@ def apply(
     """
     existing = all_resources(client)
     before = [resource for resource, _ in existing.values()]
-    wanted = declared(sources, mesh, before, given)
+    wanted = declared_resources(sources, mesh, before, given)
     if wrong := list(problems(wanted)):
         raise document_error(wrong)
     if new and any(resource.key.kind == "mesh" and resource.key in existing for resource in wanted):
@@ -68,15 +76,15 @@ def delete(
     sources: Sequence[Source],
     mesh: str | None = None,
     dry_run: bool = False,
-    given: Given | None = None,
+    given: TemplateOptions | None = None,
 ) -> ApplyResult:
     """Deletes what the documents declare, so far as it is there, in one transaction."""
     existing = all_resources(client)
-    wanted = declared(sources, mesh, [resource for resource, _ in existing.values()], given)
+    wanted = declared_resources(sources, mesh, [resource for resource, _ in existing.values()], given)
     return perform(client, plan_deletion(wanted, existing), dry_run)
 
 
-def all_resources(client: Client) -> dict[Key, tuple[Declared, str]]:
+def all_resources(client: Client) -> dict[Key, tuple[DeclaredResource, str]]:
     """All resources of all meshes, each with its ARN."""
     return {
         resource.key: (resource, str(answer["metadata"]["arn"]))
@@ -97,6 +105,6 @@ def perform(client: Client, steps: Sequence[PlanStep], dry_run: bool = False) ->
             raise
         resource = asked[error.index][0].resource
         if resource.source is not None:
-            raise refused(resource, error.message) from error
+            raise error_from_api(resource, error.message) from error
         raise ResponseError(error.code, f"{label(resource.key)}: {error.message}", error.status) from error
     return ApplyResult(done.revision, list(steps))

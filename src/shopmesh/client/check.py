@@ -11,11 +11,19 @@ from shopmesh.appmesh.annotations import annotation_reader
 from shopmesh.appmesh.catalogue import Finding
 from shopmesh.appmesh.kinds import KINDS, describe
 from shopmesh.appmesh.rules import RULES, names
-from shopmesh.appmesh.rules.rule_input import Candidate
+from shopmesh.appmesh.rules.rule_input import RuleInput
 from shopmesh.appmesh.store import Key, State
 from shopmesh.client.apply import document_error
-from shopmesh.documents import Declared, DocumentError, Given, Source, declared, located, problems
-from shopmesh.documents.declared_resource import stored
+from shopmesh.documents import (
+    DeclaredResource,
+    DocumentError,
+    Source,
+    TemplateOptions,
+    declared_resources,
+    error_at,
+    problems,
+)
+from shopmesh.documents.declared_resource import as_state
 from shopmesh.documents.reference_resolver import UNKNOWN
 
 
@@ -26,19 +34,19 @@ class CheckResult:
     Where a finding is, file, document and line are told as well.
     """
 
-    resources: list[Declared]
+    resources: list[DeclaredResource]
     notes: list[str]
     findings: list[Finding]
 
 
-def check(sources: Sequence[Source], mesh: str | None = None, given: Given | None = None) -> CheckResult:
+def check(sources: Sequence[Source], mesh: str | None = None, given: TemplateOptions | None = None) -> CheckResult:
     """Raises `DocumentError` with all that is wrong."""
     notes: list[DocumentError] = []
-    resources = declared(sources, mesh, (), given, notes.append)
+    resources = declared_resources(sources, mesh, (), given, notes.append)
     wrong = list(problems(resources))
     if not wrong:
         resources = [replace(resource, spec=_without_nulls(resource.spec)) for resource in resources]
-        state = stored(resources)
+        state = as_state(resources)
         wrong = [problem for resource in resources for problem in _rule_problems(resource, state)]
         notes += [note for resource in resources for note in _missing_references(resource, state)]
     if wrong:
@@ -57,32 +65,32 @@ def _without_nulls(value: Any) -> Any:
     return [_without_nulls(item) for item in value] if isinstance(value, list) else value
 
 
-def _with_sources(found: Iterable[Finding], resources: Iterable[Declared]) -> list[Finding]:
+def _with_sources(found: Iterable[Finding], resources: Iterable[DeclaredResource]) -> list[Finding]:
     """With file, document and line behind the name of the resource."""
     places = {one.key: one.source.place(one.path) for one in resources if one.source is not None}
     return [replace(one, source=places.get(one.key, "")) for one in found]
 
 
-def _rule_problems(resource: Declared, state: State) -> Iterator[DocumentError]:
+def _rule_problems(resource: DeclaredResource, state: State) -> Iterator[DocumentError]:
     for problem in names.problems(resource.key):
-        yield located(resource, problem.field, problem.message)
+        yield error_at(resource, problem.field, problem.message)
     if resource.key.kind == "virtualService" and (twin := names.same_domain(resource.key, state)):
-        yield located(resource, "", f"differs from {describe(twin)} only in case, and a host name has none")
+        yield error_at(resource, "", f"differs from {describe(twin)} only in case, and a host name has none")
     for rule in RULES[resource.key.kind]:
-        for problem in rule(Candidate(resource.key, resource.spec, state)):
-            yield located(resource, problem.field, problem.message)
+        for problem in rule(RuleInput(resource.key, resource.spec, state)):
+            yield error_at(resource, problem.field, problem.message)
     for problem in annotation_reader.problems(resource.key.kind, tuple(resource.tags.items())):
-        yield located(resource, problem.field, problem.message)
+        yield error_at(resource, problem.field, problem.message)
 
 
-def _missing_references(resource: Declared, state: State) -> Iterator[DocumentError]:
+def _missing_references(resource: DeclaredResource, state: State) -> Iterator[DocumentError]:
     """What a resource needs and these documents do not declare."""
     kind = KINDS[resource.key.kind]
     above = [("", Key(parent, resource.key.path[:depth])) for depth, parent in enumerate(kind.parents, start=1)]
     named = annotation_reader.references(resource.key, tuple(resource.tags.items()))
     for field, key in [*above, *kind.references(resource.key.mesh, resource.spec), *named]:
         if state.get(key) is None and key.name != UNKNOWN:
-            yield located(resource, field, f"there is no {describe(key)} among these files; the mesh must have it")
+            yield error_at(resource, field, f"there is no {describe(key)} among these files; the mesh must have it")
 
 
 def _without_duplicates(notes: Iterable[str]) -> list[str]:

@@ -8,11 +8,11 @@ from dataclasses import replace
 
 from shopmesh.appmesh.store import Key
 from shopmesh.client.plan import PlanStep, label
-from shopmesh.documents import Declared, as_yaml, is_ours, manifests
-from shopmesh.documents.equality import same
+from shopmesh.documents import DeclaredResource, as_yaml, is_ours, manifests
+from shopmesh.documents.equality import equivalent
 
 
-def diff(existing: Iterable[Declared], steps: Sequence[PlanStep]) -> Iterator[str]:
+def diff(existing: Iterable[DeclaredResource], steps: Sequence[PlanStep]) -> Iterator[str]:
     """Lines without line feeds, the objects one after another; none when nothing would change.
 
     A route is shown in its router's manifest. Tags that manifests have no place for are shown by themselves.
@@ -30,7 +30,7 @@ def diff(existing: Iterable[Declared], steps: Sequence[PlanStep]) -> Iterator[st
         )
 
 
-def _apply_steps(before: dict[Key, Declared], steps: Sequence[PlanStep]) -> dict[Key, Declared]:
+def _apply_steps(before: dict[Key, DeclaredResource], steps: Sequence[PlanStep]) -> dict[Key, DeclaredResource]:
     after = dict(before)
     for step in steps:
         key = step.resource.key
@@ -43,13 +43,13 @@ def _apply_steps(before: dict[Key, Declared], steps: Sequence[PlanStep]) -> dict
     return after
 
 
-def _merge(before: Declared, wanted: Declared) -> Declared:
+def _merge(before: DeclaredResource, wanted: DeclaredResource) -> DeclaredResource:
     kept = {name: value for name, value in before.tags.items() if not (wanted.whole and is_ours(name))}
-    spec = before.spec if same(before.spec, wanted.spec) else wanted.spec
+    spec = before.spec if equivalent(before.spec, wanted.spec) else wanted.spec
     return replace(wanted, spec=spec, tags={**kept, **wanted.tags})
 
 
-def _manifest_texts(resources: Iterable[Declared]) -> dict[str, str]:
+def _manifest_texts(resources: Iterable[DeclaredResource]) -> dict[str, str]:
     known = list(resources)
     texts = {}
     for manifest in manifests(known):

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from shopmesh.appmesh.annotations.tag_chunks import whole
+from shopmesh.appmesh.annotations.tag_chunks import base_name
 from shopmesh.appmesh.kinds import KINDS
 from shopmesh.appmesh.store import Key
-from shopmesh.documents import Declared, document, in_order, is_ours, parameters
-from shopmesh.documents.equality import same
+from shopmesh.documents import DeclaredResource, creation_order, document, is_ours, parameters
+from shopmesh.documents.equality import equivalent
 
 Verb = Literal["created", "updated", "unchanged", "deleted", "absent"]
 
@@ -20,7 +20,7 @@ class PlanStep:
     """What happens to one resource, and the requests that make it happen (none: it is left alone)."""
 
     verb: Verb
-    resource: Declared
+    resource: DeclaredResource
     requests: tuple[Mapping[str, Any], ...] = ()
 
     def __str__(self) -> str:
@@ -32,10 +32,10 @@ def label(key: Key) -> str:
     return f"{key.kind} {'/'.join(key.path[1:]) or key.name}"
 
 
-def plan(wanted: Sequence[Declared], existing: Mapping[Key, tuple[Declared, str]]) -> list[PlanStep]:
+def plan(wanted: Sequence[DeclaredResource], existing: Mapping[Key, tuple[DeclaredResource, str]]) -> list[PlanStep]:
     """The steps from what exists (with each resource's ARN) to what is wanted, in an order that works."""
     steps = [_deletion_step(stale) for stale in reversed(_stale_routes(wanted, existing))]
-    for resource in in_order(wanted):
+    for resource in creation_order(wanted):
         if resource.key in existing:
             steps.append(_update_step(resource, *existing[resource.key]))
         else:
@@ -43,32 +43,36 @@ def plan(wanted: Sequence[Declared], existing: Mapping[Key, tuple[Declared, str]
     return steps
 
 
-def plan_deletion(wanted: Iterable[Declared], existing: Mapping[Key, tuple[Declared, str]]) -> list[PlanStep]:
+def plan_deletion(
+    wanted: Iterable[DeclaredResource], existing: Mapping[Key, tuple[DeclaredResource, str]]
+) -> list[PlanStep]:
     """The steps that delete these resources, users before what they use; a router takes its routes along."""
     going = {resource.key: resource for resource in wanted}
     for key, (resource, _) in existing.items():
         if key.kind == "route" and Key("virtualRouter", key.parent) in going:
             going.setdefault(key, resource)
-    ordered = reversed(in_order(going.values()))
+    ordered = reversed(creation_order(going.values()))
     return [
         _deletion_step(resource) if resource.key in existing else PlanStep("absent", resource) for resource in ordered
     ]
 
 
-def _stale_routes(wanted: Sequence[Declared], existing: Mapping[Key, tuple[Declared, str]]) -> list[Declared]:
+def _stale_routes(
+    wanted: Sequence[DeclaredResource], existing: Mapping[Key, tuple[DeclaredResource, str]]
+) -> list[DeclaredResource]:
     """Routes of routers that are declared whole, and are not declared themselves."""
     declared = {resource.key for resource in wanted}
     routers = {r.key.path for r in wanted if r.whole and r.key.kind == "virtualRouter"}
-    return in_order(
+    return creation_order(
         resource
         for key, (resource, _) in existing.items()
         if key.kind == "route" and key.parent in routers and key not in declared
     )
 
 
-def _update_step(resource: Declared, before: Declared, arn: str) -> PlanStep:
+def _update_step(resource: DeclaredResource, before: DeclaredResource, arn: str) -> PlanStep:
     requests: list[Mapping[str, Any]] = []
-    if not same(resource.spec, before.spec):
+    if not equivalent(resource.spec, before.spec):
         requests.append(_request("Update", resource, parameters(resource)))
     gone = _stale_tags(resource, before)
     if gone:
@@ -81,21 +85,21 @@ def _update_step(resource: Declared, before: Declared, arn: str) -> PlanStep:
     return PlanStep("updated" if requests else "unchanged", resource, tuple(requests))
 
 
-def _stale_tags(resource: Declared, before: Declared) -> set[str]:
+def _stale_tags(resource: DeclaredResource, before: DeclaredResource) -> set[str]:
     """The tags to take away: those that a whole document no longer has, and all pieces of a text that gets shorter.
 
     Such a text is given anew after that: half of the old one with half of the new would be refused.
     """
     ours = {name for name in before.tags if is_ours(name)}
-    given = {whole(name) for name in resource.tags}
-    left = {name for name in ours - resource.tags.keys() if resource.whole or whole(name) in given}
-    shorter = {whole(name) for name in left} & given
-    return left | {name for name in ours if whole(name) in shorter}
+    given = {base_name(name) for name in resource.tags}
+    left = {name for name in ours - resource.tags.keys() if resource.whole or base_name(name) in given}
+    shorter = {base_name(name) for name in left} & given
+    return left | {name for name in ours if base_name(name) in shorter}
 
 
-def _deletion_step(resource: Declared) -> PlanStep:
+def _deletion_step(resource: DeclaredResource) -> PlanStep:
     return PlanStep("deleted", resource, (_request("Delete", resource, parameters(resource, spec=False)),))
 
 
-def _request(verb: str, resource: Declared, said: Mapping[str, Any]) -> dict[str, Any]:
+def _request(verb: str, resource: DeclaredResource, said: Mapping[str, Any]) -> dict[str, Any]:
     return {"operation": f"{verb}{KINDS[resource.key.kind].title}", "parameters": said}

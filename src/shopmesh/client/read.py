@@ -9,8 +9,8 @@ from shopmesh.appmesh.kinds import KINDS, Kind
 from shopmesh.appmesh.store import Key
 from shopmesh.client.client import Client
 from shopmesh.client.errors import ResponseError
-from shopmesh.documents import Declared
-from shopmesh.documents.declared_resource import in_order
+from shopmesh.documents import DeclaredResource
+from shopmesh.documents.declared_resource import creation_order
 
 MAX_BATCH = 500
 """Requests in one; the control plane reads bodies of up to 1 MiB."""
@@ -26,7 +26,7 @@ def list_meshes(client: Client) -> list[str]:
     return [key.name for key in _list(client, KINDS["mesh"], [()])]
 
 
-def read_mesh(client: Client, mesh: str) -> list[Declared]:
+def read_mesh(client: Client, mesh: str) -> list[DeclaredResource]:
     """Every resource of a mesh with its tags; a mesh that does not exist has none.
 
     What is deleted meanwhile makes it start again, up to `TRIES` times; then raises `ResponseError`.
@@ -34,7 +34,7 @@ def read_mesh(client: Client, mesh: str) -> list[Declared]:
     return [resource for resource, _ in read_descriptions(client, mesh)]
 
 
-def read_descriptions(client: Client, mesh: str) -> list[tuple[Declared, dict[str, Any]]]:
+def read_descriptions(client: Client, mesh: str) -> list[tuple[DeclaredResource, dict[str, Any]]]:
     """As `read_mesh`, each resource with the API's whole answer (metadata and status)."""
     for left in reversed(range(MAX_ATTEMPTS)):
         if mesh not in list_meshes(client):
@@ -47,7 +47,7 @@ def read_descriptions(client: Client, mesh: str) -> list[tuple[Declared, dict[st
     return []
 
 
-def _read(client: Client, mesh: str) -> list[tuple[Declared, dict[str, Any]]]:
+def _read(client: Client, mesh: str) -> list[tuple[DeclaredResource, dict[str, Any]]]:
     keys = [Key("mesh", (mesh,))]
     for kind in KINDS.values():
         if kind.parents:
@@ -62,10 +62,10 @@ def _read(client: Client, mesh: str) -> list[tuple[Declared, dict[str, Any]]]:
         ],
     )
     found = [
-        (Declared(key, answer["spec"], {tag["key"]: tag.get("value", "") for tag in tags["tags"]}), answer)
+        (DeclaredResource(key, answer["spec"], {tag["key"]: tag.get("value", "") for tag in tags["tags"]}), answer)
         for key, answer, tags in zip(keys, described, tagged, strict=True)
     ]
-    order = {resource.key: index for index, resource in enumerate(in_order(resource for resource, _ in found))}
+    order = {resource.key: index for index, resource in enumerate(creation_order(resource for resource, _ in found))}
     return sorted(found, key=lambda pair: order[pair[0].key])
 
 

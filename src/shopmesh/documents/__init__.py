@@ -7,11 +7,11 @@ A manifest is an object of `appmesh.k8s.aws/v1beta2` as AWS's controller for Kub
 place for (the object's own name, selectors) is kept in tags, so that the way back is exact.
 """
 
-from shopmesh.documents.check import located, problems, refused
+from shopmesh.documents.check import error_at, error_from_api, problems
 from shopmesh.documents.cli_json import NAMES, document, parameters
-from shopmesh.documents.cloudformation import Given
-from shopmesh.documents.convert import declared, foreign, is_manifest, skipped
-from shopmesh.documents.declared_resource import ORDER, Declared, in_order, is_ours, restored
+from shopmesh.documents.cloudformation import TemplateOptions
+from shopmesh.documents.convert import declared_resources, foreign_kind, is_manifest, skipped
+from shopmesh.documents.declared_resource import ORDER, DeclaredResource, base_manifest, creation_order, is_ours
 from shopmesh.documents.export import manifests, not_for_kubernetes
 from shopmesh.documents.text.output import as_json, as_yaml
 from shopmesh.documents.text.sources import DocumentError, Source, documents, only_document
@@ -19,26 +19,26 @@ from shopmesh.documents.text.sources import DocumentError, Source, documents, on
 __all__ = [
     "NAMES",
     "ORDER",
-    "Declared",
+    "DeclaredResource",
     "DocumentError",
-    "Given",
     "Source",
+    "TemplateOptions",
     "as_json",
     "as_yaml",
-    "declared",
+    "base_manifest",
+    "creation_order",
+    "declared_resources",
     "document",
     "documents",
-    "foreign",
-    "in_order",
+    "error_at",
+    "error_from_api",
+    "foreign_kind",
     "is_manifest",
     "is_ours",
-    "located",
     "manifests",
     "not_for_kubernetes",
     "only_document",
     "parameters",
     "problems",
-    "refused",
-    "restored",
     "skipped",
 ]

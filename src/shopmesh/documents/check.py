@@ -7,14 +7,14 @@ from collections.abc import Iterable, Iterator
 
 from shopmesh.appmesh.annotations import PREFIX
 from shopmesh.appmesh.api.model import GA
-from shopmesh.appmesh.api.rest_json import call
+from shopmesh.appmesh.api.rest_json import binding_of
 from shopmesh.appmesh.api.validation import Problem
 from shopmesh.appmesh.kinds import KINDS
 from shopmesh.documents.cli_json import parameters
 from shopmesh.documents.cloudformation import is_template, property_name
-from shopmesh.documents.declared_resource import Declared
+from shopmesh.documents.declared_resource import DeclaredResource
 from shopmesh.documents.fields import REFERENCES, RENAMED
-from shopmesh.documents.manifest_annotations import PLACE, spoken
+from shopmesh.documents.manifest_annotations import ANNOTATIONS_PATH, annotation_name
 from shopmesh.documents.text.sources import DocumentError, Path, Source
 
 _STEP = re.compile(r"\[(\d+)\]|([^.\[\]]+)")
@@ -22,50 +22,50 @@ _ANNOTATION = re.compile(rf"{re.escape(PREFIX)}\S+(?=: )")
 _FIELD = re.compile(r"[A-Za-z][\w.]*(?:\[\d+\][\w.]*)*(?=: )")
 
 
-def problems(resources: Iterable[Declared]) -> Iterator[DocumentError]:
+def problems(resources: Iterable[DeclaredResource]) -> Iterator[DocumentError]:
     """All that the model's shapes refuse, one error each."""
     for resource in resources:
         found: list[Problem] = []
-        call(GA, f"Create{KINDS[resource.key.kind].title}").check(parameters(resource), "", found)
+        binding_of(GA, f"Create{KINDS[resource.key.kind].title}").check(parameters(resource), "", found)
         for problem in found:
-            yield located(resource, problem.field, problem.message)
+            yield error_at(resource, problem.field, problem.message)
 
 
-def refused(resource: Declared, message: str) -> DocumentError:
+def error_from_api(resource: DeclaredResource, message: str) -> DocumentError:
     """A refusal of the API, whose message may begin with a field, told at the field's place in the document."""
     field = _ANNOTATION.match(message) or _FIELD.match(message)
-    return located(resource, field[0], message[field.end() + 2 :]) if field else located(resource, "", message)
+    return error_at(resource, field[0], message[field.end() + 2 :]) if field else error_at(resource, "", message)
 
 
-def located(resource: Declared, field: str, message: str) -> DocumentError:
+def error_at(resource: DeclaredResource, field: str, message: str) -> DocumentError:
     """An error at a field of the API, such as `spec.listeners[0].tls`, placed where the document says it."""
     source = resource.source
     if source is None:
         return DocumentError(f"{resource.key.kind} {resource.key.name}: {field}: {message}")
     if field.startswith(PREFIX):
-        return _annotated(source, resource, field, message)
+        return _annotation_error(source, resource, field, message)
     steps = [int(index) if index else word for index, word in _STEP.findall(field)]
     if is_template(source.value):
         steps = [property_name(step) if isinstance(step, str) else step for step in steps]
-        return source.wrong((*resource.path[:-1], *steps), message)
+        return source.error((*resource.path[:-1], *steps), message)
     if not steps or steps[0] != "spec":
         known: Path = tuple(steps) if steps and steps[0] in source.value else ()
-        return source.wrong(known, message if known or not field else f"{field}: {message}")
+        return source.error(known, message if known or not field else f"{field}: {message}")
     path = resource.path
     if "kind" in source.value:
-        steps = [_spoken(resource, steps, index) for index in range(len(steps))]
-    return source.wrong((*path, *steps[1:]), message)
+        steps = [_manifest_step(resource, steps, index) for index in range(len(steps))]
+    return source.error((*path, *steps[1:]), message)
 
 
-def _annotated(source: Source, resource: Declared, tag: str, message: str) -> DocumentError:
+def _annotation_error(source: Source, resource: DeclaredResource, tag: str, message: str) -> DocumentError:
     """An error in an annotation, which a manifest has among its metadata and all others among their tags."""
     if "kind" in source.value:
-        return source.wrong((*PLACE, spoken(resource.key.kind, resource.key.name, tag)), message)
+        return source.error((*ANNOTATIONS_PATH, annotation_name(resource.key.kind, resource.key.name, tag)), message)
     path: Path = (*resource.path[:-1], "Tags") if is_template(source.value) else ("tags",)
-    return source.wrong(path, f"{tag}: {message}")
+    return source.error(path, f"{tag}: {message}")
 
 
-def _spoken(resource: Declared, steps: list[int | str], index: int) -> int | str:
+def _manifest_step(resource: DeclaredResource, steps: list[int | str], index: int) -> int | str:
     """A step of the API's path as the manifest spells it."""
     step = steps[index]
     if resource.key.kind == "mesh" and step == "serviceDiscovery":

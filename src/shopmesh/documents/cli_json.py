@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from shopmesh.appmesh.api.preview import to_later
 from shopmesh.appmesh.store import Document, Key
-from shopmesh.documents.declared_resource import Declared, at
+from shopmesh.documents.declared_resource import DeclaredResource, at
 from shopmesh.documents.text.sources import Source
 
 NAMES: Mapping[str, tuple[str, ...]] = {
@@ -29,7 +29,7 @@ def is_request(value: Document) -> bool:
     return "meshName" in value
 
 
-def request(source: Source) -> list[Declared]:
+def request(source: Source) -> list[DeclaredResource]:
     """The resource that such a document declares; raises `DocumentError`.
 
     A `clientToken` is not kept: applying again is safe without it. The `serviceNames` of a router of 2018-10-01 are
@@ -39,27 +39,27 @@ def request(source: Source) -> list[Declared]:
     kind = next(kind for kind, names in NAMES.items() if set(names) <= set(value))
     for word in value:
         if word not in _BESIDE and word not in NAMES[kind]:
-            raise source.wrong((word,), f"unknown field for {kind}, which has {', '.join(sorted(_fields(kind)))}")
+            raise source.error((word,), f"unknown field for {kind}, which has {', '.join(sorted(_fields(kind)))}")
     names = []
     for parameter in NAMES[kind]:
         name = value[parameter]
         if not isinstance(name, str) or not name:
-            raise source.wrong((parameter,), f"is a text, not {name!r}")
+            raise source.error((parameter,), f"is a text, not {name!r}")
         names.append(name)
     spec = value.get("spec", {})
     if not isinstance(spec, dict):
-        raise source.wrong(("spec",), f"is an object, not {spec!r}")
+        raise source.error(("spec",), f"is an object, not {spec!r}")
     owner = value.get("meshOwner")
     key = Key(kind, tuple(names))
     if not _is_preview(kind, spec):
-        return [Declared(key, spec, _tags(source), owner, False, source, ("spec",))]
+        return [DeclaredResource(key, spec, _tags(source), owner, False, source, ("spec",))]
     services = spec.get("serviceNames", [])
     if not isinstance(services, list) or not all(isinstance(name, str) and name for name in services):
-        raise source.wrong(("spec", "serviceNames"), f"is a list of names, not {services!r}")
+        raise source.error(("spec", "serviceNames"), f"is a list of names, not {services!r}")
     return [
-        Declared(key, to_later(kind, spec), _tags(source), owner, False, source, ("spec",)),
+        DeclaredResource(key, to_later(kind, spec), _tags(source), owner, False, source, ("spec",)),
         *(
-            Declared(
+            DeclaredResource(
                 Key("virtualService", (key.mesh, service)),
                 {"provider": {"virtualRouter": {"virtualRouterName": key.name}}},
                 source=source,
@@ -81,7 +81,7 @@ def _is_preview(kind: str, spec: Document) -> bool:
     return names or (isinstance(dns, dict) and "serviceName" in dns)
 
 
-def parameters(resource: Declared, spec: bool = True) -> dict[str, object]:
+def parameters(resource: DeclaredResource, spec: bool = True) -> dict[str, object]:
     """The names (and the spec) of a resource as an operation takes them."""
     said: dict[str, object] = dict(zip(NAMES[resource.key.kind], resource.key.path, strict=True))
     if resource.owner is not None and resource.key.kind != "mesh":
@@ -91,7 +91,7 @@ def parameters(resource: Declared, spec: bool = True) -> dict[str, object]:
     return said
 
 
-def document(resource: Declared) -> dict[str, object]:
+def document(resource: DeclaredResource) -> dict[str, object]:
     """The JSON that `aws appmesh create-… --cli-input-json` takes for a resource."""
     tags = [{"key": key, "value": value} for key, value in sorted(resource.tags.items())]
     return {**parameters(resource), **({"tags": tags} if tags else {})}
@@ -104,5 +104,5 @@ def _fields(kind: str) -> set[str]:
 def _tags(source: Source) -> dict[str, str]:
     tags = source.value.get("tags", [])
     if not isinstance(tags, list) or not all(isinstance(tag, dict) and "key" in tag for tag in tags):
-        raise source.wrong(("tags",), 'is a list of {"key": …, "value": …}')
+        raise source.error(("tags",), 'is a list of {"key": …, "value": …}')
     return {str(tag["key"]): str(tag.get("value", "")) for tag in tags}

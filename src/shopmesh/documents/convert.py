@@ -14,12 +14,12 @@ from typing import Any
 
 from shopmesh.appmesh.store import Document, Key
 from shopmesh.documents.cli_json import is_request, request
-from shopmesh.documents.cloudformation import Given, foreign_resources, is_template, template
-from shopmesh.documents.declared_resource import API_VERSION, Declared, at, in_order, kept_tags
-from shopmesh.documents.fields import Reference, to_api
+from shopmesh.documents.cloudformation import TemplateOptions, foreign_resources, is_template, template_resources
+from shopmesh.documents.declared_resource import API_VERSION, DeclaredResource, at, creation_order, manifest_tags
+from shopmesh.documents.fields import ReferenceField, to_api
 from shopmesh.documents.manifest_annotations import check_routes, own_tags, route_tags
 from shopmesh.documents.names import KINDS, ObjectName, arn_name, default_name
-from shopmesh.documents.reference_resolver import Missing, Objects, named
+from shopmesh.documents.reference_resolver import MissingReference, ReferenceResolver, name_in_manifest
 from shopmesh.documents.text.placeholders import refuse_placeholders
 from shopmesh.documents.text.sources import DocumentError, Path, Source
 
@@ -37,13 +37,13 @@ def is_manifest(source: Source) -> bool:
     if not isinstance(version, str) or not version.startswith(GROUP):
         return False
     if version != API_VERSION:
-        raise source.wrong(("apiVersion",), f"{version!r} is not read; write the manifest in the form {API_VERSION}")
+        raise source.error(("apiVersion",), f"{version!r} is not read; write the manifest in the form {API_VERSION}")
     if kind not in KINDS and kind != "BackendGroup":
-        raise source.wrong(("kind",), f"{kind!r} is none of {', '.join([*KINDS, 'BackendGroup'])}")
+        raise source.error(("kind",), f"{kind!r} is none of {', '.join([*KINDS, 'BackendGroup'])}")
     return True
 
 
-def foreign(source: Source) -> str | None:
+def foreign_kind(source: Source) -> str | None:
     """The kind of a document that is none of App Mesh's (a Deployment, say) and can be left alone; else None."""
     value = source.value
     if is_request(value) or "kind" not in value or str(value.get("apiVersion", "")).startswith(GROUP):
@@ -53,19 +53,19 @@ def foreign(source: Source) -> str | None:
 
 def skipped(source: Source) -> Iterator[tuple[str, str]]:
     """Kind and place of what is left alone in a document: the whole of a foreign one, resources of a template."""
-    if (kind := foreign(source)) is not None:
+    if (kind := foreign_kind(source)) is not None:
         yield kind, source.place()
     elif is_template(source.value):
         yield from foreign_resources(source)
 
 
-def declared(
+def declared_resources(
     sources: Sequence[Source],
     mesh: str | None = None,
-    existing: Iterable[Declared] = (),
-    given: Given | None = None,
-    missing: Missing | None = None,
-) -> list[Declared]:
+    existing: Iterable[DeclaredResource] = (),
+    given: TemplateOptions | None = None,
+    missing: MissingReference | None = None,
+) -> list[DeclaredResource]:
     """What these documents ask for, in an order in which it can be created.
 
     `mesh` is the mesh of members whose documents do not tell it; `existing` are the resources that are there already,
@@ -75,9 +75,9 @@ def declared(
     """
     ours = [is_manifest(source) for source in sources]
     manifests = [source for source, is_ours in zip(sources, ours, strict=True) if is_ours]
-    objects = Objects.of(manifests, sources, mesh, existing, missing)
-    given = given or Given()
-    resources: list[Declared] = []
+    objects = ReferenceResolver.of(manifests, sources, mesh, existing, missing)
+    given = given or TemplateOptions()
+    resources: list[DeclaredResource] = []
     seen: dict[Key, Source] = {}
     asked: set[str] = set()
     for source, is_ours in zip(sources, ours, strict=True):
@@ -88,10 +88,10 @@ def declared(
             refuse_placeholders(source)
             found = request(source)
         elif is_template(source.value):
-            found, known = template(source, given)
+            found, known = template_resources(source, given)
             asked |= known
-        elif foreign(source) is None:
-            raise source.wrong(
+        elif foreign_kind(source) is None:
+            raise source.error(
                 (), "neither a manifest (apiVersion and kind), nor App Mesh JSON (meshName), nor a template (Resources)"
             )
         else:
@@ -99,17 +99,17 @@ def declared(
         for resource in found:
             if resource.key in seen:
                 other = seen[resource.key].place()
-                raise source.wrong(resource.path, f"{'/'.join(resource.key.path)} is declared already in {other}")
+                raise source.error(resource.path, f"{'/'.join(resource.key.path)} is declared already in {other}")
             seen[resource.key] = source
         resources.extend(found)
     if unknown := sorted({*given.parameters} - asked):
         raise DocumentError(f"--parameter {', '.join(unknown)}: no template here asks for it; correct the name")
-    return in_order(resources)
+    return creation_order(resources)
 
 
-def of_manifest(source: Source, objects: Objects) -> Iterator[Declared]:
+def of_manifest(source: Source, objects: ReferenceResolver) -> Iterator[DeclaredResource]:
     """The resources of one manifest: a router's routes after it, none for a BackendGroup."""
-    name = named(source)
+    name = name_in_manifest(source)
     if name.kind == "BackendGroup":
         return
     spec = _mapping(source, source.value, "spec", ())
@@ -121,7 +121,7 @@ def of_manifest(source: Source, objects: Objects) -> Iterator[Declared]:
         above = (mesh, objects.gateway_of(source, name, mesh)) if name.kind == "GatewayRoute" else (mesh,)
         key = Key(KINDS[name.kind], (*above, api_name))
 
-    def resolve(reference: Reference, value: Document, path: Path) -> str:
+    def resolve(reference: ReferenceField, value: Document, path: Path) -> str:
         return _resolve(source, objects, name, key.mesh, reference, value, path)
 
     said = {name: value for name, value in spec.items() if name not in _NOT_IN_THE_API}
@@ -129,50 +129,56 @@ def of_manifest(source: Source, objects: Objects) -> Iterator[Declared]:
         said = {"serviceDiscovery" if name == "meshServiceDiscovery" else name: said[name] for name in said}
     converted = to_api(said, resolve, ("spec",))
     if groups := spec.get("backendGroups"):
-        converted["backends"] = [*converted.get("backends", []), *_grouped(source, objects, name, spec, groups)]
-    tags = kept_tags(key, source.value) | own_tags(source)
-    yield Declared(key, converted, tags, owner, True, source, ("spec",))
+        converted["backends"] = [*converted.get("backends", []), *_group_backends(source, objects, name, spec, groups)]
+    tags = manifest_tags(key, source.value) | own_tags(source)
+    yield DeclaredResource(key, converted, tags, owner, True, source, ("spec",))
     names = []
     for index, route in enumerate(spec.get("routes") or [] if key.kind == "virtualRouter" else []):
         path: Path = ("spec", "routes", index)
         if not isinstance(route, dict):
-            raise source.wrong(path, f"a route is a mapping with name and httpRoute or the like, not {route!r}")
+            raise source.error(path, f"a route is a mapping with name and httpRoute or the like, not {route!r}")
         routed = to_api({word: part for word, part in route.items() if word != "name"}, resolve, path)
         if not (route_name := _text(source, route, "name", path)):
-            raise source.wrong((*path, "name"), "is missing; each route has a name")
+            raise source.error((*path, "name"), "is missing; each route has a name")
         names.append(route_name)
-        yield Declared(
+        yield DeclaredResource(
             Key("route", (*key.path, route_name)), routed, route_tags(source, route_name), owner, True, source, path
         )
     check_routes(source, names)
 
 
 def _resolve(
-    source: Source, objects: Objects, name: ObjectName, mesh: str, reference: Reference, value: Document, path: Path
+    source: Source,
+    objects: ReferenceResolver,
+    name: ObjectName,
+    mesh: str,
+    reference: ReferenceField,
+    value: Document,
+    path: Path,
 ) -> str:
     """The controller resolves the reference first, and lets an ARN overwrite what it found."""
     ref, arn = f"{reference.stem}Ref", f"{reference.stem}ARN"
     if ref not in value and arn not in value:
-        raise source.wrong(path, f"names no {reference.kind}; write {ref} (or {arn})")
+        raise source.error(path, f"names no {reference.kind}; write {ref} (or {arn})")
     found = ""
     if ref in value:
         target = _mapping(source, value, ref, path)
         wanted = target.get("name")
         if not isinstance(wanted, str) or not wanted:
-            raise source.wrong((*path, ref, "name"), f"is missing; it is the metadata.name of a {reference.kind}")
+            raise source.error((*path, ref, "name"), f"is missing; it is the metadata.name of a {reference.kind}")
         other = ObjectName(reference.kind, str(target.get("namespace") or name.namespace), wanted)
         found = objects.api_name(source, (*path, ref), other, mesh)
     if arn in value:
         cut = arn_name(str(value[arn]), reference.stem)
         if cut is None:
             form = f"arn:aws:appmesh:<region>:<account>:mesh/<mesh>/{reference.stem}/<name>"
-            raise source.wrong((*path, arn), f"{value[arn]!r} is not of the form {form}")
+            raise source.error((*path, arn), f"{value[arn]!r} is not of the form {form}")
         found = cut
     return found
 
 
-def _grouped(
-    source: Source, objects: Objects, name: ObjectName, spec: Document, groups: Sequence[Document]
+def _group_backends(
+    source: Source, objects: ReferenceResolver, name: ObjectName, spec: Document, groups: Sequence[Document]
 ) -> Iterator[dict[str, Any]]:
     """The backends that a virtual node's groups add: each service once, and none that is one by reference already.
 
@@ -197,12 +203,12 @@ def _mapping(source: Source, value: Document, key: str, path: Path) -> Document:
     if inner is None:
         return {}
     if not isinstance(inner, dict):
-        raise source.wrong((*path, key), f"is a mapping, not {inner!r}")
+        raise source.error((*path, key), f"is a mapping, not {inner!r}")
     return inner
 
 
 def _text(source: Source, value: Document, key: str, path: Path) -> str:
     text = value.get(key)
     if text is not None and not isinstance(text, str):
-        raise source.wrong((*path, key), f"is a text, not {text!r}; put it in quotes")
+        raise source.error((*path, key), f"is a text, not {text!r}; put it in quotes")
     return text or ""

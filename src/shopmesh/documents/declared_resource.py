@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from shopmesh.appmesh import strict_json
-from shopmesh.appmesh.annotations import PREFIX, in_pieces, joined
-from shopmesh.appmesh.annotations.tag_chunks import texts
+from shopmesh.appmesh.annotations import PREFIX, join_text, split_text
+from shopmesh.appmesh.annotations.tag_chunks import join_all
 from shopmesh.appmesh.store import Document, Key, Resource, State
 from shopmesh.documents.names import MANIFEST_KINDS, object_name
 from shopmesh.documents.text.sources import Path, Source
@@ -27,7 +27,7 @@ _KEPT = "appmesh.k8s.aws/"
 
 
 @dataclass(frozen=True)
-class Declared:
+class DeclaredResource:
     """One resource as documents declare it, or as the API answers it.
 
     `spec` is in the API's 2019-01-25 form. `owner` is the `meshOwner` to send along. `whole` says that the document
@@ -44,17 +44,17 @@ class Declared:
     path: Path = field(default=(), compare=False)
 
 
-def stored(resources: Iterable[Declared]) -> State:
+def as_state(resources: Iterable[DeclaredResource]) -> State:
     """The resources as if they had been created, for what reads a `View`."""
     return State(Resource(one.key, one.spec, "", 1, 0.0, 0.0, tuple(one.tags.items())) for one in resources)
 
 
-def in_order(resources: Iterable[Declared]) -> list[Declared]:
+def creation_order(resources: Iterable[DeclaredResource]) -> list[DeclaredResource]:
     """Sorted so that each comes after all that it may refer to."""
     return sorted(resources, key=lambda resource: (ORDER.index(resource.key.kind), resource.key.path))
 
 
-KEPT: Mapping[str, tuple[Path, ...]] = {
+FIELDS_IN_TAGS: Mapping[str, tuple[Path, ...]] = {
     "mesh": (("metadata", "name"), ("spec", "namespaceSelector"), ("spec", "meshOwner")),
     "virtualNode": (("metadata", "name"), ("metadata", "namespace"), ("spec", "podSelector")),
     "virtualRouter": (("metadata", "name"), ("metadata", "namespace")),
@@ -91,7 +91,7 @@ _FORMS: Mapping[str | int, Callable[[Any], bool]] = {
 }
 
 
-def bare(key: Key) -> dict[str, Any]:
+def minimal_manifest(key: Key) -> dict[str, Any]:
     """The manifest of a resource that came without one: only what its name says."""
     name = object_name(MANIFEST_KINDS[key.kind], key.name)
     metadata: dict[str, Any] = {"name": name.name}
@@ -109,26 +109,26 @@ def bare(key: Key) -> dict[str, Any]:
     return {"apiVersion": API_VERSION, "kind": name.kind, "metadata": metadata, "spec": spec}
 
 
-def kept_tags(key: Key, manifest: Document) -> dict[str, str]:
+def manifest_tags(key: Key, manifest: Document) -> dict[str, str]:
     """The tags that keep what only this manifest says."""
-    guess = bare(key)
+    guess = minimal_manifest(key)
     tags: dict[str, str] = {}
-    for path in KEPT[key.kind]:
+    for path in FIELDS_IN_TAGS[key.kind]:
         if (said := at(manifest, path)) != at(guess, path):
-            tags |= in_pieces(f"{_KEPT}{path[-1]}", json.dumps(said, separators=(",", ":"), sort_keys=True))
+            tags |= split_text(f"{_KEPT}{path[-1]}", json.dumps(said, separators=(",", ":"), sort_keys=True))
     return tags
 
 
-def restored(resource: Declared) -> dict[str, Any]:
+def base_manifest(resource: DeclaredResource) -> dict[str, Any]:
     """The manifest's fields that the API has no place for: the guess, corrected by the tags."""
-    manifest = copy.deepcopy(bare(resource.key))
-    for path in KEPT[resource.key.kind]:
-        if (text := joined(f"{_KEPT}{path[-1]}", resource.tags)) is not None:
+    manifest = copy.deepcopy(minimal_manifest(resource.key))
+    for path in FIELDS_IN_TAGS[resource.key.kind]:
+        if (text := join_text(f"{_KEPT}{path[-1]}", resource.tags)) is not None:
             with contextlib.suppress(ValueError):  # somebody wrote into the tag; the guess does as well
                 value = strict_json.load(text)
                 if value is None or _FORMS[path[-1]](value):
                     put_at(manifest, path, value)
-    if annotations := texts({name: value for name, value in resource.tags.items() if name.startswith(PREFIX)}):
+    if annotations := join_all({name: value for name, value in resource.tags.items() if name.startswith(PREFIX)}):
         manifest["metadata"]["annotations"] = annotations
     return manifest
 
@@ -138,7 +138,7 @@ def is_ours(tag: str) -> bool:
     return tag.startswith((_KEPT, PREFIX))
 
 
-def is_kept(resource: Declared) -> bool:
+def is_kept(resource: DeclaredResource) -> bool:
     """Whether the tags of a resource tell something of its manifest, as its name."""
     return any(tag.startswith(_KEPT) for tag in resource.tags)
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 
-def same(one: Any, other: Any) -> bool:
+def equivalent(one: Any, other: Any) -> bool:
     """Whether two specifications mean the same."""
-    return bool(plain(one) == plain(other))
+    return bool(normalise(one) == normalise(other))
 
 
-def plain(value: Any) -> Any:
+def normalise(value: Any) -> Any:
     """A specification without what says nothing."""
     if isinstance(value, dict):
-        return {key: plain(item) for key, item in value.items() if item not in ([], None)}
-    return [plain(item) for item in value] if isinstance(value, list) else value
+        return {key: normalise(item) for key, item in value.items() if item not in ([], None)}
+    return [normalise(item) for item in value] if isinstance(value, list) else value

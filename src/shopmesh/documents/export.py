@@ -12,42 +12,42 @@ from typing import Any
 from urllib.parse import quote
 
 from shopmesh.appmesh.annotations import PREFIX
-from shopmesh.appmesh.annotations.tag_chunks import texts
+from shopmesh.appmesh.annotations.tag_chunks import join_all
 from shopmesh.appmesh.store import Document, Key
-from shopmesh.documents.declared_resource import Declared, in_order, is_kept, is_ours, restored
-from shopmesh.documents.fields import Refer, Reference, to_manifest
-from shopmesh.documents.manifest_annotations import is_valid_in_kubernetes, of_routes, spoken
-from shopmesh.documents.names import KINDS, ObjectName, distinct
+from shopmesh.documents.declared_resource import DeclaredResource, base_manifest, creation_order, is_kept, is_ours
+from shopmesh.documents.fields import Refer, ReferenceField, to_manifest
+from shopmesh.documents.manifest_annotations import annotation_name, is_valid_in_kubernetes, route_annotations
+from shopmesh.documents.names import KINDS, ObjectName, with_hash
 
 _RETRY_EVENTS = {"server-error", "gateway-error", "client-error", "stream-error"}
 
 
-def objects_of(resources: Iterable[Declared]) -> dict[ObjectName, tuple[Key, dict[str, Any]]]:
+def objects_of(resources: Iterable[DeclaredResource]) -> dict[ObjectName, tuple[Key, dict[str, Any]]]:
     """The objects of these resources, so far as only their names and tags tell; routes are in their routers."""
     found: dict[ObjectName, tuple[Key, dict[str, Any]]] = {}
-    members = [resource for resource in in_order(resources) if resource.key.kind != "route"]
+    members = [resource for resource in creation_order(resources) if resource.key.kind != "route"]
     # Names that somebody chose come first; a guess that meets one of them gives way.
     for resource in sorted(members, key=lambda member: not is_kept(member)):
-        manifest = restored(resource)
+        manifest = base_manifest(resource)
         metadata = manifest["metadata"]
         name = ObjectName(manifest["kind"], metadata.get("namespace", ""), str(metadata["name"]))
         if name in found:
-            name = name._replace(name=distinct(name.name, "/".join(resource.key.path)))
+            name = name._replace(name=with_hash(name.name, "/".join(resource.key.path)))
             metadata["name"] = name.name
         found[name] = (resource.key, manifest)
     return found
 
 
-def manifests(resources: Iterable[Declared], only: Collection[Key] | None = None) -> list[dict[str, Any]]:
+def manifests(resources: Iterable[DeclaredResource], only: Collection[Key] | None = None) -> list[dict[str, Any]]:
     """The manifests of these resources, in an order in which they can be applied.
 
     References go to objects among `resources`; a name that is none of them becomes an ARN. `only` limits what is
     written, not what may be referred to; a route stands for its router.
     """
-    everything = in_order(resources)
+    everything = creation_order(resources)
     by_key = {key: (name, manifest) for name, (key, manifest) in objects_of(everything).items()}
     names = {key: name for key, (name, _) in by_key.items()}
-    routes: dict[tuple[str, ...], list[Declared]] = defaultdict(list)
+    routes: dict[tuple[str, ...], list[DeclaredResource]] = defaultdict(list)
     for resource in everything:
         if resource.key.kind == "route":
             routes[resource.key.parent].append(resource)
@@ -60,7 +60,10 @@ def manifests(resources: Iterable[Declared], only: Collection[Key] | None = None
 
 
 def _manifest(
-    resource: Declared, routes: Sequence[Declared], names: Mapping[Key, ObjectName], known: dict[str, Any]
+    resource: DeclaredResource,
+    routes: Sequence[DeclaredResource],
+    names: Mapping[Key, ObjectName],
+    known: dict[str, Any],
 ) -> dict[str, Any]:
     """`known` is what name and tags tell; the specification comes on top."""
     refer = reference_to(resource.key.mesh, names[resource.key], names.get)
@@ -69,7 +72,7 @@ def _manifest(
         spec["meshServiceDiscovery"] = spec.pop("serviceDiscovery")
     if resource.key.kind == "virtualRouter" and routes:
         spec["routes"] = [{"name": route.key.name, **to_manifest(route.spec, refer, ("spec",))} for route in routes]
-        if added := of_routes((route.key.name, route.tags) for route in routes):
+        if added := route_annotations((route.key.name, route.tags) for route in routes):
             metadata = known["metadata"]
             known = {**known, "metadata": {**metadata, "annotations": {**metadata.get("annotations", {}), **added}}}
     return {**known, "spec": {**known["spec"], **spec}}
@@ -78,7 +81,7 @@ def _manifest(
 def reference_to(mesh: str, own: ObjectName, name_of: Callable[[Key], ObjectName | None]) -> Refer:
     """How the object `own` refers to others of its mesh: by their objects' names, else by an ARN."""
 
-    def refer(reference: Reference, api_name: str) -> tuple[str, Any]:
+    def refer(reference: ReferenceField, api_name: str) -> tuple[str, Any]:
         target = name_of(Key(KINDS[reference.kind], (mesh, api_name)))
         if target is None:
             there = f"mesh/{quote(mesh, safe='')}/{reference.stem}/{api_name}"
@@ -89,7 +92,7 @@ def reference_to(mesh: str, own: ObjectName, name_of: Callable[[Key], ObjectName
     return refer
 
 
-def not_for_kubernetes(resources: Iterable[Declared]) -> Iterator[str]:
+def not_for_kubernetes(resources: Iterable[DeclaredResource]) -> Iterator[str]:
     """What a cluster would drop or refuse in the manifests of these resources, one line each."""
     for resource in resources:
         label = f"{resource.key.kind} {resource.key.name}"
@@ -101,8 +104,8 @@ def not_for_kubernetes(resources: Iterable[Declared]) -> Iterator[str]:
             yield f"{label}: the CRD allows no {discovery['ipPreference']}; Kubernetes refuses it"
         for event in sorted(_http_retry_events(resource.spec) - _RETRY_EVENTS):
             yield f"{label}: the CRD knows no retry event {event!r}; Kubernetes refuses it"
-        for tag in texts(resource.tags):
-            annotation = spoken(resource.key.kind, resource.key.name, tag)
+        for tag in join_all(resource.tags):
+            annotation = annotation_name(resource.key.kind, resource.key.name, tag)
             if tag.startswith(PREFIX) and not is_valid_in_kubernetes(annotation):
                 yield f"{label}: {annotation!r} is no annotation's name in Kubernetes; Kubernetes refuses it"
         if names := sorted(tag for tag in resource.tags if not is_ours(tag)):

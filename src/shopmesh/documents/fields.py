@@ -21,7 +21,7 @@ RENAMED = {"certificateARN": "certificateArn", "certificateAuthorityARNs": "cert
 
 
 @dataclass(frozen=True)
-class Reference:
+class ReferenceField:
     """How one mapping refers to another resource: `<stem>Ref` or `<stem>ARN` in a CRD, `key` in the API."""
 
     kind: str
@@ -30,19 +30,19 @@ class Reference:
 
 
 REFERENCES = {
-    "weightedTargets": Reference("VirtualNode", "virtualNode", "virtualNode"),
-    "virtualNode": Reference("VirtualNode", "virtualNode", "virtualNodeName"),
-    "virtualRouter": Reference("VirtualRouter", "virtualRouter", "virtualRouterName"),
-    "virtualService": Reference("VirtualService", "virtualService", "virtualServiceName"),
+    "weightedTargets": ReferenceField("VirtualNode", "virtualNode", "virtualNode"),
+    "virtualNode": ReferenceField("VirtualNode", "virtualNode", "virtualNodeName"),
+    "virtualRouter": ReferenceField("VirtualRouter", "virtualRouter", "virtualRouterName"),
+    "virtualService": ReferenceField("VirtualService", "virtualService", "virtualServiceName"),
 }
 """The key under which a referring mapping stands (itself or in a list) → what it refers to."""
 
 _BACK = {api: crd for crd, api in RENAMED.items()}
 
-Resolve = Callable[[Reference, Document, Path], str]
+Resolve = Callable[[ReferenceField, Document, Path], str]
 """The API's name of what `{"virtualNodeRef": …}` or `{"virtualNodeARN": …}` refers to."""
 
-Refer = Callable[[Reference, str], tuple[str, Any]]
+Refer = Callable[[ReferenceField, str], tuple[str, Any]]
 """The CRD's key and value that refer to an API name."""
 
 
@@ -82,7 +82,7 @@ def to_manifest(value: Any, refer: Refer, path: Path = ()) -> Any:
     return converted
 
 
-def _reference(path: Path) -> Reference | None:
+def _reference(path: Path) -> ReferenceField | None:
     words = [step for step in path if isinstance(step, str)]
     return REFERENCES.get(words[-1]) if words else None
 

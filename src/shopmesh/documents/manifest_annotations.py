@@ -13,13 +13,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
-from shopmesh.appmesh.annotations import PREFIX, in_pieces
-from shopmesh.appmesh.annotations.tag_chunks import texts
+from shopmesh.appmesh.annotations import PREFIX, split_text
+from shopmesh.appmesh.annotations.tag_chunks import join_all
 from shopmesh.appmesh.api.validation import hint
 from shopmesh.documents.declared_resource import at
 from shopmesh.documents.text.sources import Path, Source
 
-PLACE: Path = ("metadata", "annotations")
+ANNOTATIONS_PATH: Path = ("metadata", "annotations")
 _OF_A_ROUTE = re.compile(rf"{re.escape(PREFIX)}(?P<route>.+)\.(?P<word>[a-z][a-z0-9-]*(?:\.[1-9][0-9]*)?)")
 _KUBERNETES = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 """https://kubernetes.io/docs/concepts/overview/working-with-objects/annotations/#syntax-and-character-set"""
@@ -44,21 +44,21 @@ def check_routes(source: Source, routes: Iterable[str]) -> None:
     known = list(routes)
     for name, _ in _annotations(source):
         if (split := _route_of(source, name)) and split["route"] not in known:
-            raise source.wrong(
-                (*PLACE, name), f"the router has no route {split['route']!r}; {hint(split['route'], known)}"
+            raise source.error(
+                (*ANNOTATIONS_PATH, name), f"the router has no route {split['route']!r}; {hint(split['route'], known)}"
             )
 
 
-def of_routes(tags: Iterable[tuple[str, Mapping[str, str]]]) -> dict[str, str]:
+def route_annotations(tags: Iterable[tuple[str, Mapping[str, str]]]) -> dict[str, str]:
     """The annotations of a VirtualRouter for the tags of its routes, each with its name."""
     return {
         f"{PREFIX}{route}.{name.removeprefix(PREFIX)}": text
         for route, given in tags
-        for name, text in texts({name: value for name, value in given.items() if name.startswith(PREFIX)}).items()
+        for name, text in join_all({name: value for name, value in given.items() if name.startswith(PREFIX)}).items()
     }
 
 
-def spoken(kind: str, name: str, tag: str) -> str:
+def annotation_name(kind: str, name: str, tag: str) -> str:
     """The annotation that a tag of a resource stands in."""
     return f"{PREFIX}{name}.{tag.removeprefix(PREFIX)}" if kind == "route" else tag
 
@@ -69,9 +69,9 @@ def is_valid_in_kubernetes(annotation: str) -> bool:
 
 
 def _annotations(source: Source) -> Iterator[tuple[str, str]]:
-    annotations = at(source.value, PLACE) or {}
+    annotations = at(source.value, ANNOTATIONS_PATH) or {}
     if not isinstance(annotations, dict):
-        raise source.wrong(PLACE, f"is a mapping, not {annotations!r}")
+        raise source.error(ANNOTATIONS_PATH, f"is a mapping, not {annotations!r}")
     for name, text in annotations.items():
         if str(name).startswith(PREFIX):
             yield str(name), str(text)
@@ -82,4 +82,4 @@ def _route_of(source: Source, name: str) -> re.Match[str] | None:
 
 
 def _tags(annotations: Mapping[str, str]) -> dict[str, str]:
-    return {name: piece for tag, text in annotations.items() for name, piece in in_pieces(tag, text).items()}
+    return {name: piece for tag, text in annotations.items() for name, piece in split_text(tag, text).items()}

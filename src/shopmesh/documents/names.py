@@ -61,14 +61,14 @@ def object_name(manifest_kind: str, api_name: str) -> ObjectName:
     does not allow is replaced, and a hash of the whole keeps two such names apart.
     """
     if manifest_kind == "Mesh":
-        return ObjectName(manifest_kind, "", _valid(api_name))
+        return ObjectName(manifest_kind, "", _to_valid_name(api_name))
     pattern = _SERVICE_NAME if manifest_kind == "VirtualService" else _NAME_AND_NAMESPACE
     if (found := pattern.fullmatch(api_name)) and len(found[1]) <= 253:
         return ObjectName(manifest_kind, found[2], found[1])
-    return ObjectName(manifest_kind, DEFAULT_NAMESPACE, _valid(api_name))
+    return ObjectName(manifest_kind, DEFAULT_NAMESPACE, _to_valid_name(api_name))
 
 
-def distinct(name: str, api_name: str) -> str:
+def with_hash(name: str, api_name: str) -> str:
     """`name`, told apart from others by a hash of the API's name."""
     return f"{name[:240].rstrip('-.')}-{hashlib.sha256(api_name.encode()).hexdigest()[:8]}"
 
@@ -79,8 +79,8 @@ def arn_name(arn: str, kind: str) -> str | None:
     return found["name"] if found and found["type"] == kind else None
 
 
-def _valid(api_name: str) -> str:
+def _to_valid_name(api_name: str) -> str:
     if len(api_name) <= 253 and _OBJECT_NAME.fullmatch(api_name):
         return api_name
     words = re.sub(r"[^a-z0-9]+", "-", api_name.lower()).strip("-")
-    return distinct(words or "x", api_name)
+    return with_hash(words or "x", api_name)

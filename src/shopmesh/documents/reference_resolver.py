@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from shopmesh.appmesh.store import Document
-from shopmesh.documents.declared_resource import Declared, at
+from shopmesh.documents.declared_resource import DeclaredResource, at
 from shopmesh.documents.export import objects_of
 from shopmesh.documents.membership import MembershipError, mesh_of, only_mesh
 from shopmesh.documents.names import DEFAULT_NAMESPACE, ObjectName, default_name
 from shopmesh.documents.selectors import selects
 from shopmesh.documents.text.sources import DocumentError, Path, Source
 
-Missing = Callable[[DocumentError], None]
+MissingReference = Callable[[DocumentError], None]
 """Takes note of a reference to what is neither in the documents nor known to be there."""
 
 
@@ -22,19 +22,19 @@ UNKNOWN = "unknown"
 """What stands for a mesh or gateway that only the control plane could tell."""
 
 
-def named(source: Source) -> ObjectName:
+def name_in_manifest(source: Source) -> ObjectName:
     """The name of a manifest's object; raises `DocumentError` when it has none."""
     kind = str(source.value["kind"])
     name, space = at(source.value, ("metadata", "name")), at(source.value, ("metadata", "namespace"))
     if not isinstance(name, str) or not name:
-        raise source.wrong(("metadata", "name"), f"is missing; every {kind} has a name")
+        raise source.error(("metadata", "name"), f"is missing; every {kind} has a name")
     if space is not None and not isinstance(space, str):
-        raise source.wrong(("metadata", "namespace"), f"is a text, not {space!r}; put it in quotes")
+        raise source.error(("metadata", "namespace"), f"is a text, not {space!r}; put it in quotes")
     return ObjectName(kind, "" if kind == "Mesh" else space or DEFAULT_NAMESPACE, name)
 
 
 @dataclass(frozen=True)
-class Known:
+class KnownObject:
     """An object of the documents at hand, which have a source, or of the running mesh, which is then known."""
 
     manifest: Document
@@ -43,39 +43,39 @@ class Known:
     source: Source | None = None
 
 
-def known(source: Source, name: ObjectName) -> Known:
+def known_object(source: Source, name: ObjectName) -> KnownObject:
     """The object of a document."""
     said = at(source.value, ("spec", "awsName"))
-    return Known(source.value, said if isinstance(said, str) and said else default_name(name), source=source)
+    return KnownObject(source.value, said if isinstance(said, str) and said else default_name(name), source=source)
 
 
-class Catalogue(Protocol):
+class ObjectCatalog(Protocol):
     """The objects that references may name."""
 
-    def get(self, name: ObjectName) -> Known | None:
+    def get(self, name: ObjectName) -> KnownObject | None:
         """The object of that name."""
 
-    def of_kind(self, kind: str) -> Mapping[ObjectName, Known]:
+    def of_kind(self, kind: str) -> Mapping[ObjectName, KnownObject]:
         """All objects of one kind."""
 
     def labels(self, namespace: str) -> Mapping[str, str] | None:
         """The labels of a namespace, or None where they are not known."""
 
 
-class Table:
+class StaticCatalog:
     """A catalogue of what stands in documents and, beside it, in the running mesh."""
 
-    def __init__(self, objects: Mapping[ObjectName, Known], labels: Mapping[str, Mapping[str, str]]) -> None:
+    def __init__(self, objects: Mapping[ObjectName, KnownObject], labels: Mapping[str, Mapping[str, str]]) -> None:
         self._objects = objects
         self._labels = labels
-        self._kinds: dict[str, dict[ObjectName, Known]] = {}
+        self._kinds: dict[str, dict[ObjectName, KnownObject]] = {}
         for name, one in objects.items():
             self._kinds.setdefault(name.kind, {})[name] = one
 
-    def get(self, name: ObjectName) -> Known | None:
+    def get(self, name: ObjectName) -> KnownObject | None:
         return self._objects.get(name)
 
-    def of_kind(self, kind: str) -> Mapping[ObjectName, Known]:
+    def of_kind(self, kind: str) -> Mapping[ObjectName, KnownObject]:
         return self._kinds.get(kind, {})
 
     def labels(self, namespace: str) -> Mapping[str, str] | None:
@@ -83,16 +83,16 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Objects:
+class ReferenceResolver:
     """What one manifest may speak of, and the mesh to fall back on.
 
     `members_only`: the Mesh decides whose objects are its members, as in a cluster that many share; among documents
     a `meshRef` is believed, and so are the labels of a Namespace that is not among them.
     """
 
-    catalogue: Catalogue
+    catalogue: ObjectCatalog
     fallback: str | None = None
-    missing: Missing | None = None
+    missing: MissingReference | None = None
     members_only: bool = False
 
     @classmethod
@@ -101,24 +101,24 @@ class Objects:
         manifests: Sequence[Source],
         sources: Sequence[Source],
         mesh: str | None,
-        existing: Iterable[Declared],
-        missing: Missing | None = None,
-    ) -> Objects:
+        existing: Iterable[DeclaredResource],
+        missing: MissingReference | None = None,
+    ) -> ReferenceResolver:
         """What is declared here comes before what exists; two documents of one object are refused."""
         there = {
-            name: Known(manifest, str(manifest["spec"]["awsName"]), key.mesh)
+            name: KnownObject(manifest, str(manifest["spec"]["awsName"]), key.mesh)
             for name, (key, manifest) in objects_of(existing).items()
         }
         here: dict[ObjectName, Source] = {}
         for source in manifests:
-            name = named(source)
+            name = name_in_manifest(source)
             if name in here:
                 where = here[name].place()
-                raise source.wrong(("metadata", "name"), f"{name.kind} {name.name!r} stands already in {where}")
+                raise source.error(("metadata", "name"), f"{name.kind} {name.name!r} stands already in {where}")
             here[name] = source
-            there[name] = known(source, name)
+            there[name] = known_object(source, name)
         labels = {name: labels for name, labels in map(_namespace, sources) if name}
-        return cls(Table(there, labels), mesh, missing)
+        return cls(StaticCatalog(there, labels), mesh, missing)
 
     def mesh_of(self, source: Source, name: ObjectName) -> tuple[str, str | None]:
         """The mesh that an object belongs to, and its `meshOwner`.
@@ -140,11 +140,11 @@ class Objects:
                 if not candidates and self.fallback is not None:
                     return self.fallback, None
                 if not candidates and self.missing is not None:
-                    self.missing(source.wrong((), f"the mesh of {name.kind} {name.name!r} is not among these files"))
+                    self.missing(source.error((), f"the mesh of {name.kind} {name.name!r} is not among these files"))
                     return UNKNOWN, None
                 chosen = only_mesh(name, candidates, "name it with --mesh, or apply its Mesh as well")
         except MembershipError as error:
-            raise source.wrong(error.path, str(error)) from None
+            raise source.error(error.path, str(error)) from None
         owner = at(meshes[chosen].manifest, ("spec", "meshOwner"))
         return meshes[chosen].api_name, str(owner) if owner else None
 
@@ -175,11 +175,11 @@ class Objects:
         # In a cluster another tenant's gateway may take the routes of all namespaces: a route's own comes first.
         fitting = own if self.members_only and own else list(taking.values())
         if not fitting and self.missing is not None:
-            self.missing(source.wrong((), f"the gateway of GatewayRoute {name.name!r} is not among these files"))
+            self.missing(source.error((), f"the gateway of GatewayRoute {name.name!r} is not among these files"))
             return UNKNOWN
         if len(fitting) != 1:
             found = ", ".join(sorted(fitting)) or "none"
-            raise source.wrong(
+            raise source.error(
                 (),
                 f"the gateway of GatewayRoute {name.name!r} cannot be told (fitting: {found});"
                 " its labels must fit one VirtualGateway's gatewayRouteSelector, its namespace the namespaceSelector"
@@ -193,11 +193,11 @@ class Objects:
         if found is None:
             where = f"there is no {name.kind} {name.name!r} in namespace {name.namespace!r}"
             if self.missing is None:
-                raise source.wrong(path, f"{where}; apply it too, or correct the name")
-            self.missing(source.wrong(path, f"{where} among these files; the mesh must have it"))
+                raise source.error(path, f"{where}; apply it too, or correct the name")
+            self.missing(source.error(path, f"{where} among these files; the mesh must have it"))
             return default_name(name)
         if (other := self._mesh(name, found)) != mesh:
-            raise source.wrong(path, f"{name.kind} {name.name!r} belongs to mesh {other!r}, not to {mesh!r}")
+            raise source.error(path, f"{name.kind} {name.name!r} belongs to mesh {other!r}, not to {mesh!r}")
         return found.api_name
 
     def group(self, source: Source, path: Path, space: str, name: str, services_in: str) -> list[ObjectName]:
@@ -206,21 +206,21 @@ class Objects:
             return sorted(key for key in self.catalogue.of_kind("VirtualService") if key.namespace == space)
         group = self.catalogue.get(ObjectName("BackendGroup", space, name))
         if group is None:
-            raise source.wrong(path, f"there is no BackendGroup {name!r} in namespace {space!r}; apply it too")
+            raise source.error(path, f"there is no BackendGroup {name!r} in namespace {space!r}; apply it too")
         listed: list[dict[str, Any]] = at(group.manifest, ("spec", "virtualservices")) or []
         return [
             ObjectName("VirtualService", str(entry.get("namespace") or services_in), str(entry.get("name")))
             for entry in listed
         ]
 
-    def _is_of(self, name: ObjectName, of: Known, mesh: str) -> bool:
+    def _is_of(self, name: ObjectName, of: KnownObject, mesh: str) -> bool:
         """Whether an object is of that mesh; one whose mesh cannot be told is nobody else's problem."""
         try:
             return self._mesh(name, of) == mesh
         except DocumentError:
             return False
 
-    def _mesh(self, name: ObjectName, of: Known) -> str | None:
+    def _mesh(self, name: ObjectName, of: KnownObject) -> str | None:
         return self.mesh_of(of.source, name)[0] if of.source else of.mesh
 
     def _takes(self, gateway: Document, namespace: str, labels: Mapping[str, str]) -> bool:

@@ -23,7 +23,7 @@ from shopmesh.appmesh import host_policy
 from shopmesh.appmesh.context import Context
 from shopmesh.appmesh.errors import BadRequest, Conflict
 from shopmesh.appmesh.host_policy import HostPolicy
-from shopmesh.appmesh.store import Answered, Change, Key, Resource, State, Transaction, View
+from shopmesh.appmesh.store import Change, IdempotencyRecord, Key, Resource, State, Transaction, View
 from shopmesh.documents.names import ObjectName
 from shopmesh.kubernetes.api.client import (
     ApiServer,
@@ -277,9 +277,11 @@ class KubernetesStore:
             if one.after is not None and (now := self.state.get(one.key)) is not None
         }
 
-    def _record_tokens(self, tokens: Mapping[str, Answered], real: Mapping[str, Resource]) -> None:
+    def _record_tokens(self, tokens: Mapping[str, IdempotencyRecord], real: Mapping[str, Resource]) -> None:
         restated = {
-            token: Answered(answered.request, json.dumps(_with_stored_metadata(json.loads(answered.answer), real)))
+            token: IdempotencyRecord(
+                answered.request, json.dumps(_with_stored_metadata(json.loads(answered.answer), real))
+            )
             for token, answered in tokens.items()
         }
         self._tokens.remember(restated)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import TracebackType
 
 from shopmesh.client import ChangeStatus, Client, ClientError, read_mesh
-from shopmesh.documents import restored
+from shopmesh.documents import base_manifest
 from shopmesh.load.judgement.weights import RoutedShares, RouteWeights, Shares, WeightSetting, shares_by_version
 
 NAME_LABEL = "app.kubernetes.io/name"
@@ -129,7 +129,7 @@ def _versions(client: Client, mesh: str) -> dict[str, str]:
     found = {}
     for resource in read_mesh(client, mesh):
         if resource.key.kind == "virtualNode":
-            labels = ((restored(resource)["spec"].get("podSelector") or {}).get("matchLabels")) or {}
+            labels = ((base_manifest(resource)["spec"].get("podSelector") or {}).get("matchLabels")) or {}
             if NAME_LABEL in labels and VERSION_LABEL in labels:
                 found[resource.key.name] = f"{labels[NAME_LABEL]}/{labels[VERSION_LABEL]}"
     return found

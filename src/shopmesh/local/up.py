@@ -9,7 +9,7 @@ from pathlib import Path
 
 from shopmesh.appmesh.host_policy import STRICT, HostPolicy
 from shopmesh.client import list_meshes
-from shopmesh.documents import Declared
+from shopmesh.documents import DeclaredResource
 from shopmesh.local import control
 from shopmesh.local.errors import ControlError, StartError
 from shopmesh.local.http import wait_until_ok
@@ -98,7 +98,7 @@ async def up(options: UpOptions, terminal: Terminal, on_running: Callable[[Local
 async def _run(
     mesh: LocalMesh,
     folder: RunFolder,
-    resources: Sequence[Declared],
+    resources: Sequence[DeclaredResource],
     workloads: Sequence[Workload],
     options: UpOptions,
     terminal: Terminal,
@@ -142,7 +142,7 @@ async def _report_control_plane_errors(mesh: LocalMesh, terminal: Terminal) -> N
             terminal.say(f"{one['severity']} {one['code']}: {one['where']} {one['what']}; {one['fix']}")
 
 
-async def prepare_control_plane(mesh: LocalMesh, resources: Sequence[Declared], empty: bool = False) -> bool:
+async def prepare_control_plane(mesh: LocalMesh, resources: Sequence[DeclaredResource], empty: bool = False) -> bool:
     """Starts the control plane and tells it of the mesh, unless it has one; whether it was loaded now."""
     await mesh.start_control_plane()
     loaded = await asyncio.to_thread(_load_mesh, mesh, resources)
@@ -150,7 +150,7 @@ async def prepare_control_plane(mesh: LocalMesh, resources: Sequence[Declared], 
     return loaded
 
 
-def _load_mesh(mesh: LocalMesh, resources: Sequence[Declared]) -> bool:
+def _load_mesh(mesh: LocalMesh, resources: Sequence[DeclaredResource]) -> bool:
     withdraw_disconnected(mesh.client)
     mesh_name = next((resource.key.name for resource in resources if resource.key.kind == "mesh"), None)
     if mesh_name is None or mesh_name in list_meshes(mesh.client):

@@ -12,7 +12,7 @@ from shopmesh.appmesh.annotations import annotation_reader
 from shopmesh.appmesh.kinds import KINDS, in_words
 from shopmesh.appmesh.resolved import backends
 from shopmesh.appmesh.store import Key
-from shopmesh.documents import Declared, declared, documents
+from shopmesh.documents import DeclaredResource, declared_resources, documents
 from shopmesh.new.errors import ScaffoldError
 
 _PARTS = ("services/chassis", "mesh", "compose.yaml", "compose/parts.yaml", "pyproject.toml")
@@ -51,11 +51,13 @@ class Project:
         found = {file.stem for file in (self.root / "mesh").glob("*.yaml")}
         return sorted(name for name in found if (self.root / "services" / name).is_dir())
 
-    def resources(self, written: Mapping[str, str] | None = None, removed: Collection[str] = ()) -> list[Declared]:
+    def resources(
+        self, written: Mapping[str, str] | None = None, removed: Collection[str] = ()
+    ) -> list[DeclaredResource]:
         """What all files of mesh/ declare, or will, with some of them written or removed. Raises DocumentError."""
         texts = {path: self.read(path) for path in self._manifests()} | dict(written or {})
         names = sorted(path for path in texts if re.fullmatch(r"mesh/[^/]+\.yaml", path) and path not in removed)
-        return declared([source for name in names for source in documents(texts[name], name)])
+        return declared_resources([source for name in names for source in documents(texts[name], name)])
 
     def compose_text(self) -> str:
         """All files of Compose, for who wants to know whether a name is in them."""
@@ -84,15 +86,15 @@ class Project:
 
 
 def find_references(
-    resources: Collection[Declared], leaving: Collection[Key], files: Collection[str]
-) -> Iterator[tuple[Declared, Key]]:
+    resources: Collection[DeclaredResource], leaving: Collection[Key], files: Collection[str]
+) -> Iterator[tuple[DeclaredResource, Key]]:
     """Who refers to what is about to leave, other than in these files."""
     for resource in resources:
         if resource.source is not None and resource.source.file not in files:
             yield from ((resource, target) for target in _references(resource) if target in leaving)
 
 
-def _references(resource: Declared) -> Iterator[Key]:
+def _references(resource: DeclaredResource) -> Iterator[Key]:
     key = resource.key
     yield from (target for _, target in KINDS[key.kind].references(key.mesh, resource.spec))
     yield from (target for _, target in annotation_reader.references(key, tuple(resource.tags.items())))
@@ -100,7 +102,7 @@ def _references(resource: Declared) -> Iterator[Key]:
     yield from (Key("virtualService", (key.mesh, one["virtualServiceName"])) for one in backends(resource.spec))
 
 
-def describe(resource: Declared) -> str:
+def describe(resource: DeclaredResource) -> str:
     """A resource for people: `virtual node order-vn (mesh/order.yaml)`."""
     where = f" ({resource.source.file})" if resource.source else ""
     return f"{in_words(resource.key.kind)} {resource.key.name}{where}"

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from shopmesh.appmesh.store import Key
-from shopmesh.documents import Declared, manifests
+from shopmesh.documents import DeclaredResource, manifests
 from tests.bench.report import quantile, table
 from tests.unit.kubernetes.conftest import TYPES, World
 
@@ -56,12 +56,12 @@ def measure(services: int, routes: int, changes: int) -> str:
     return table([measured, "p50", "p90", "worst"], rows)
 
 
-def _mesh(services: int, routes: int) -> list[Declared]:
+def _mesh(services: int, routes: int) -> list[DeclaredResource]:
     listener = {"portMapping": {"port": 5000, "protocol": "http"}}
-    found = [Declared(Key("mesh", ("shopmesh",)), {})]
+    found = [DeclaredResource(Key("mesh", ("shopmesh",)), {})]
 
     def add(kind: str, *path: str, **spec: Any) -> None:
-        found.append(Declared(Key(kind, ("shopmesh", *path)), spec))
+        found.append(DeclaredResource(Key(kind, ("shopmesh", *path)), spec))
 
     for number in range(services):
         name = f"s{number}"

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from shopmesh.appmesh.store import Answered, Key, Resource, Transaction
+from shopmesh.appmesh.store import IdempotencyRecord, Key, Resource, Transaction
 from shopmesh.server.store import client_tokens, sqlite_store
 from shopmesh.server.store.sqlite_file import Disk
 from shopmesh.server.store.sqlite_store import Database
@@ -34,8 +34,8 @@ def put(name: str, version: int = 1) -> Callable[[Transaction], str]:
     return work
 
 
-def remember(token: str, answered: Answered) -> Callable[[Transaction], None]:
-    return lambda transaction: transaction.remember(token, answered)
+def remember(token: str, answered: IdempotencyRecord) -> Callable[[Transaction], None]:
+    return lambda transaction: transaction.record_token(token, answered)
 
 
 def run(path: Path | None, use: Callable[[Database], Awaitable[Any]]) -> Any:
@@ -96,13 +96,13 @@ def test_everything_is_there_after_a_restart(tmp_path: Path) -> None:
     async def write(store: Database) -> None:
         for name in "abc":
             await store.submit(put(name))
-            await store.submit(remember(name, Answered(f"request {name}", f"answer {name}")))
+            await store.submit(remember(name, IdempotencyRecord(f"request {name}", f"answer {name}")))
         await store.submit(lambda t: t.delete(Key("mesh", ("b",))))
 
     async def read(store: Database) -> None:
         assert 4 == store.revision
         assert [resource("a"), resource("c")] == sorted(store.state, key=lambda found: found.key)
-        assert {name: Answered(f"request {name}", f"answer {name}") for name in "abc"} == store.state.tokens
+        assert {name: IdempotencyRecord(f"request {name}", f"answer {name}") for name in "abc"} == store.state.tokens
         assert ["a", "b", "c"] == list(store.state.tokens)
         await store.submit(put("d"))
         assert 5 == store.revision
@@ -224,7 +224,7 @@ def test_oldest_tokens_are_forgotten(monkeypatch: pytest.MonkeyPatch, tmp_path: 
 
     async def write(store: Database) -> list[str]:
         for name in "abcde":
-            await store.submit(remember(name, Answered("r", "a")))
+            await store.submit(remember(name, IdempotencyRecord("r", "a")))
         return list(store.state.tokens)
 
     async def read(store: Database) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from shopmesh.appmesh.annotations import in_pieces
+from shopmesh.appmesh.annotations import split_text
 from shopmesh.appmesh.api.model import GA, service
 from tests.contract.api.conftest import KEY, REGION, SECRET, ApiServer, serving
 from tests.contract.api.raw import Answer, send
@@ -137,7 +137,7 @@ def test_message_names_field_value_and_what_is_allowed(api: ApiServer, mesh: str
 def test_a_tag_that_cannot_be_converted_is_the_client_s_mistake(client: Any, mesh: str, patch: str, said: str) -> None:
     """Whatever Python or protobuf raise for its values, the answer is 400, with the tag and the reason."""
     node = client.create_virtual_node(meshName=mesh, virtualNodeName="patched", spec={})["virtualNode"]
-    tags = [{"key": key, "value": value} for key, value in in_pieces("shopmesh.dev/patch", patch).items()]
+    tags = [{"key": key, "value": value} for key, value in split_text("shopmesh.dev/patch", patch).items()]
     with pytest.raises(client.exceptions.BadRequestException, match=re.escape(said)):
         client.tag_resource(resourceArn=node["metadata"]["arn"], tags=tags)
 

@@ -36,8 +36,8 @@ ROOT = Path(__file__).parents[3]
 
 async def submit(store: Database, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
     """One request, as the API does it."""
-    call = rest_json.call(GA, operation)
-    checked = rest_json.validated(call, parameters)
+    call = rest_json.binding_of(GA, operation)
+    checked = rest_json.validate(call, parameters)
     now = Context(ACCOUNT, "us-east-1", time.time(), lambda: str(uuid.uuid4()))
     return await store.submit(lambda t: operations.handle(call.operation, checked, t, now))
 

@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 from shopmesh.cli.mesh.apply import EXIT_CHANGED
-from shopmesh.documents.cloudformation.functions import REFUSED
+from shopmesh.documents.cloudformation.functions import UNSUPPORTED_FUNCTIONS
 from tests.contract.cli.conftest import ControlPlane
 from tests.support.process import BIN
 
@@ -42,7 +42,7 @@ def test_the_page_lists_the_functions_that_are_refused() -> None:
     """None is missing, so that nobody has to try."""
     [row] = [line for line in PAGE.splitlines() if line.startswith("| refused, with its line")]
 
-    assert {*REFUSED, "Fn::ForEach"} == set(re.findall(r"`(Fn::\w+)`", row))
+    assert {*UNSUPPORTED_FUNCTIONS, "Fn::ForEach"} == set(re.findall(r"`(Fn::\w+)`", row))
 
 
 def test_the_page_tells_the_exit_status_of_a_change() -> None:

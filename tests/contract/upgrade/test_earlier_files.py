@@ -113,7 +113,9 @@ async def test_objects_of_a_cluster_are_used_with_their_annotations(cluster: Clu
 def test_manifests_declare_what_they_declared() -> None:
     """The demo's nodes and services, as `shopmesh apply` of that revision stored them."""
     texts = {path.name: path.read_text() for path in sorted((EARLIER / "mesh").glob("*.yaml"))}
-    declared = documents.declared([one for name, text in texts.items() for one in documents.documents(text, name)])
+    declared = documents.declared_resources(
+        [one for name, text in texts.items() for one in documents.documents(text, name)]
+    )
     written = rows()
 
     for one in declared:

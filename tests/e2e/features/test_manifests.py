@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from shopmesh.client.plan import plan
-from shopmesh.documents import Declared, declared, documents, in_order
+from shopmesh.documents import DeclaredResource, creation_order, declared_resources, documents
 from tests.e2e.xds.running import Mesh, Sidecar, get, upstreams
 from tests.support.process import eventually
 from tests.unit.documents.test_identity import arn
@@ -91,8 +91,8 @@ def apply(mesh: Mesh, version: str, members: str) -> None:
     """Does what has to be asked of the API so that these manifests are true."""
     text = KINDS.replace("VERSION", version).replace("MEMBERS", members)
     stored = [one for one in mesh.store.state if one.key.kind != "instance"]
-    existing = in_order(Declared(one.key, one.spec, dict(one.tags)) for one in stored)
-    wanted = declared(documents(text, "mesh.yaml"), mesh="shop", existing=existing)
+    existing = creation_order(DeclaredResource(one.key, one.spec, dict(one.tags)) for one in stored)
+    wanted = declared_resources(documents(text, "mesh.yaml"), mesh="shop", existing=existing)
     for step in plan(wanted, {one.key: (one, arn(one.key)) for one in existing}):
         for request in step.requests:
             mesh.ask(request["operation"], **request["parameters"])

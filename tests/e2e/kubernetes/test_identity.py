@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from shopmesh.appmesh.catalogue.cluster import UNSTAMPED
+from shopmesh.appmesh.catalogue.cluster import IDENTITY_BY_SELECTOR_ONLY
 from shopmesh.kubernetes.api.resource_types import CONFIG_MAPS, MESHES, PODS, SECRETS, VIRTUAL_NODES
 from shopmesh.kubernetes.identity.certificate_authority import KEY, SDS, CertificateAuthority
 from shopmesh.kubernetes.identity.certificates import CA_NAME
@@ -136,7 +136,7 @@ def test_a_pod_from_before_is_let_in_by_its_labels_and_told_of(told: Story) -> N
     with envoy_of(told, a_pod("customer-0", **labels), "customer-vn", ready=True):
 
         def finding() -> Any:
-            return next((one for one in told.findings() if one["code"] == UNSTAMPED.code), None)
+            return next((one for one in told.findings() if one["code"] == IDENTITY_BY_SELECTOR_ONLY.code), None)
 
         found = eventually(finding, "it is reported")
 

@@ -223,8 +223,8 @@ class Mesh:
 
     def ask(self, operation: str, **parameters: Any) -> None:
         """As a request of the API, with its rules; raises its refusals."""
-        call = rest_json.call(GA, operation)
-        checked = rest_json.validated(call, parameters)
+        call = rest_json.binding_of(GA, operation)
+        checked = rest_json.validate(call, parameters)
         context = Context("123456789012", "us-east-1", 0.0, lambda: "uid", self.host_policy)
 
         async def submit() -> None:

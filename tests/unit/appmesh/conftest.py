@@ -37,8 +37,8 @@ class World:
         return answer
 
     def _request(self, version: str, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
-        call = rest_json.call(version, operation)
-        checked = rest_json.validated(call, parameters)
+        call = rest_json.binding_of(version, operation)
+        checked = rest_json.validate(call, parameters)
         context = Context(ACCOUNT, REGION, float(next(self._time)), lambda: f"uid-{next(self._ids)}")
         transaction = Transaction(self.state, self.state.tokens)
         answer = operations.handle(call.operation, checked, transaction, context)

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shopmesh.appmesh.annotations import PREFIX, VOCABULARY
+from shopmesh.appmesh.annotations import ANNOTATIONS, PREFIX
 from shopmesh.appmesh.annotations.annotation_reader import read
 from shopmesh.appmesh.annotations.faults import Abort, Delay
 from shopmesh.appmesh.annotations.mirror import Mirror
 from shopmesh.appmesh.annotations.rate_limit import RateLimit
-from shopmesh.appmesh.annotations.tag_chunks import in_pieces, texts
+from shopmesh.appmesh.annotations.tag_chunks import join_all, split_text
 from shopmesh.appmesh.errors import BadRequest, NotFound, ResourceInUse
 from tests.unit.appmesh.conftest import World
 from tests.unit.appmesh.test_verbs import ARN, HTTP, route
@@ -22,7 +22,7 @@ SERVICE = f"{ARN}/virtualService/s"
 
 
 def value(word: str, text: str) -> object:
-    [kind, *_] = VOCABULARY[word].kinds
+    [kind, *_] = ANNOTATIONS[word].kinds
     found = read(kind, ((PREFIX + word, text),))
     assert () == found.problems
     return found.values[word]
@@ -49,10 +49,10 @@ def test_what_a_text_says(word: str, text: str, expected: object) -> None:
     assert expected == value(word, text)
 
 
-@pytest.mark.parametrize("word", VOCABULARY)
+@pytest.mark.parametrize("word", ANNOTATIONS)
 def test_every_example_can_be_read(word: str) -> None:
     """What an error message and the documentation advise is taken."""
-    assert value(word, VOCABULARY[word].example)
+    assert value(word, ANNOTATIONS[word].example)
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_other_tags_are_left_alone(world: World) -> None:
 def test_half_a_text_cannot_be_taken_away(world: World) -> None:
     """The first piece stays while others go on from it; without the others it must still say something."""
     header = "x-long=" + "a" * 300
-    tags = [{"key": key, "value": text} for key, text in in_pieces(f"{PREFIX}request-headers-add", header).items()]
+    tags = [{"key": key, "value": text} for key, text in split_text(f"{PREFIX}request-headers-add", header).items()]
     world.do("CreateVirtualService", meshName="m", virtualServiceName="s", spec={}, tags=tags)
 
     with pytest.raises(BadRequest, match="does not begin"):
@@ -248,6 +248,6 @@ TAGS = st.dictionaries(
 @given(TAGS)
 def test_texts_and_pieces_are_inverse(tags: Mapping[str, str]) -> None:
     """However somebody cut a text, putting it together and cutting it again gives the same tags."""
-    again = {name: piece for tag, text in texts(tags).items() for name, piece in in_pieces(tag, text).items()}
+    again = {name: piece for tag, text in join_all(tags).items() for name, piece in split_text(tag, text).items()}
 
     assert tags == again

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from shopmesh.appmesh.errors import Conflict, NotFound
-from shopmesh.appmesh.store import Answered, Key, Resource, State, Transaction
+from shopmesh.appmesh.store import IdempotencyRecord, Key, Resource, State, Transaction
 from tests.unit.appmesh.conftest import World
 
 NODE = {"meshName": "m", "virtualNodeName": "n"}
@@ -76,14 +76,14 @@ def test_empty_token_is_none(world: World) -> None:
 
 def test_nested_transactions() -> None:
     """What is absorbed counts, what is not is forgotten; tokens of all levels are seen."""
-    outer = Transaction(State(), {"base": Answered("r", "a")})
+    outer = Transaction(State(), {"base": IdempotencyRecord("r", "a")})
     key = Key("mesh", ("m",))
-    kept, dropped = outer.nested(), outer.nested()
+    kept, dropped = outer.begin_nested(), outer.begin_nested()
     kept.put(Resource(key, {}, "u", 1, 0, 0))
-    kept.remember("t", Answered("r", "a"))
+    kept.record_token("t", IdempotencyRecord("r", "a"))
     dropped.delete(key)
-    outer.absorb(kept)
+    outer.merge(kept)
 
     assert [key] == [change.key for change in outer.changes]
-    assert None is not outer.nested().nested().answered("t")
-    assert None is not outer.nested().nested().answered("base")
+    assert None is not outer.begin_nested().begin_nested().find_record("t")
+    assert None is not outer.begin_nested().begin_nested().find_record("base")

@@ -120,7 +120,7 @@ def test_a_key_that_stands_twice_among_many_is_found_in_one_pass() -> None:
 def test_unknown_operation_by_name() -> None:
     """A misspelt name is answered with the nearest one."""
     with pytest.raises(UnknownOperation, match="did you mean 'CreateMesh'"):
-        rest_json.call(GA, "CreateMesg")
+        rest_json.binding_of(GA, "CreateMesg")
 
 
 def test_kinds_are_the_models() -> None:

@@ -18,13 +18,13 @@ def test_a_transaction_lists_what_it_wrote_over_what_there_was() -> None:
     outer = Transaction(State([node("a"), node("b")]))
     outer.delete(node("a").key)
     outer.put(node("c"))
-    inner = outer.nested()
+    inner = outer.begin_nested()
     inner.delete(node("c").key)
     inner.put(node("d"))
 
     before = names(outer)
     within = names(inner)
-    outer.absorb(inner)
+    outer.merge(inner)
 
     assert (["b", "c"], ["b", "d"], ["b", "d"]) == (before, within, names(outer))
 

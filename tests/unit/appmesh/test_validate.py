@@ -11,7 +11,7 @@ from botocore.model import ListShape, Shape, StringShape, StructureShape
 
 from shopmesh.appmesh.api import rest_json
 from shopmesh.appmesh.api.model import VERSIONS, operations
-from shopmesh.appmesh.api.validation import MOST_PROBLEMS, Problem, compile_shape, refuse
+from shopmesh.appmesh.api.validation import MOST_PROBLEMS, Problem, compile_shape, raise_problems
 from shopmesh.appmesh.errors import BadRequest
 from tests.support.inputs import VARIANTS, maximal, minimal
 
@@ -29,7 +29,7 @@ class Mutation(NamedTuple):
 
 def problems(version: str, name: str, value: Any) -> list[Problem]:
     found: list[Problem] = []
-    rest_json.call(version, name).check(value, "", found)
+    rest_json.binding_of(version, name).check(value, "", found)
     return found
 
 
@@ -44,7 +44,7 @@ def test_what_the_model_allows_is_accepted_unchanged(version: str, name: str) ->
     """Minimal and maximal inputs pass, and come out as they went in."""
     shape = shape_of(version, name)
     for value in (minimal(shape), *(maximal(shape, variant) for variant in VARIANTS)):
-        assert value == rest_json.validated(rest_json.call(version, name), copy.deepcopy(value))
+        assert value == rest_json.validate(rest_json.binding_of(version, name), copy.deepcopy(value))
 
 
 @by_operation
@@ -167,7 +167,9 @@ def test_number_of_problems_is_bounded() -> None:
     spec = {"listeners": [{"portMapping": 1}] * 1000, **{f"no{number}": 1 for number in range(1000)}}
 
     with pytest.raises(BadRequest) as refused:
-        refuse(problems("2019-01-25", "CreateVirtualNode", {"meshName": "m", "virtualNodeName": "n", "spec": spec}))
+        raise_problems(
+            problems("2019-01-25", "CreateVirtualNode", {"meshName": "m", "virtualNodeName": "n", "spec": spec})
+        )
 
     assert refused.value.message.count(": ") <= MOST_PROBLEMS + 1
     assert len(refused.value.message) < 2000

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shopmesh.appmesh.weights import TOTAL, Ambiguous, parse, shifted
+from shopmesh.appmesh.weights import TOTAL, AmbiguousWeights, parse, shift
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,7 @@ def test_what_is_not_named_shares_the_rest_as_before(
     current: list[tuple[str, int]], named: dict[str, int], wanted: list[tuple[str, int]]
 ) -> None:
     """One other gets it all, several in proportion, and a new target takes its weight from the others."""
-    assert wanted == shifted(current, named)
+    assert wanted == shift(current, named)
 
 
 @pytest.mark.parametrize(
@@ -41,8 +41,8 @@ def test_what_could_mean_two_things_is_refused(
     current: list[tuple[str, int]], named: dict[str, int], reason: str
 ) -> None:
     """The message says what to name."""
-    with pytest.raises(Ambiguous, match=reason):
-        shifted(current, named)
+    with pytest.raises(AmbiguousWeights, match=reason):
+        shift(current, named)
 
 
 @given(
@@ -54,8 +54,8 @@ def test_the_weights_are_always_a_hundred(weights: list[int], chosen: dict[int, 
     current = [(f"n{index}", weight) for index, weight in enumerate(weights)]
     named = {f"n{index}": weight for index, weight in chosen.items()}
     try:
-        new = shifted(current, named)
-    except Ambiguous:
+        new = shift(current, named)
+    except AmbiguousWeights:
         return
 
     assert sum(weight for _, weight in new) == TOTAL

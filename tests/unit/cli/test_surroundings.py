@@ -13,7 +13,7 @@ import pytest
 from shopmesh.appmesh.store import Key
 from shopmesh.cli import dns_lookup, environment_checks
 from shopmesh.client import Health, ProxyStatus
-from shopmesh.documents import Declared
+from shopmesh.documents import DeclaredResource
 
 URL = "http://127.0.0.1:9080"
 
@@ -73,8 +73,10 @@ def test_a_control_plane_of_this_machine_is_known_by_its_address(url: str, here:
     assert here == environment_checks.is_local(url)
 
 
-def node(name: str) -> Declared:
-    return Declared(Key("virtualNode", ("m", name)), {"serviceDiscovery": {"dns": {"hostname": f"{name}.local"}}})
+def node(name: str) -> DeclaredResource:
+    return DeclaredResource(
+        Key("virtualNode", ("m", name)), {"serviceDiscovery": {"dns": {"hostname": f"{name}.local"}}}
+    )
 
 
 def test_only_names_that_callers_look_up_are_looked_up() -> None:
@@ -82,9 +84,9 @@ def test_only_names_that_callers_look_up_are_looked_up() -> None:
     targets = [{"virtualNode": name, "weight": weight} for name, weight in (("a", 1), ("b", 0), ("c", 1))]
     resources = [
         *(node(name) for name in ("a", "b", "c", "d", "e")),
-        Declared(Key("route", ("m", "r", "x")), {"httpRoute": {"action": {"weightedTargets": targets}}}),
-        Declared(Key("virtualService", ("m", "s")), {"provider": {"virtualNode": {"virtualNodeName": "d"}}}),
-        Declared(Key("virtualService", ("m", "t")), {}),
+        DeclaredResource(Key("route", ("m", "r", "x")), {"httpRoute": {"action": {"weightedTargets": targets}}}),
+        DeclaredResource(Key("virtualService", ("m", "s")), {"provider": {"virtualNode": {"virtualNodeName": "d"}}}),
+        DeclaredResource(Key("virtualService", ("m", "t")), {}),
     ]
     proxies = [cast(ProxyStatus, {"mesh": "m", "kind": "virtualNode", "name": "c"})]
 

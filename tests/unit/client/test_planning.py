@@ -8,8 +8,8 @@ import pytest
 
 from shopmesh.appmesh.store import Key
 from shopmesh.client.plan import label, plan, plan_deletion
-from shopmesh.documents import Declared
-from shopmesh.documents.equality import same
+from shopmesh.documents import DeclaredResource
+from shopmesh.documents.equality import equivalent
 
 NODE = Key("virtualNode", ("m", "a-vn"))
 
@@ -29,24 +29,29 @@ NODE = Key("virtualNode", ("m", "a-vn"))
 )
 def test_an_empty_list_is_as_good_as_none(one: Any, other: Any, wanted: bool) -> None:
     """Nothing else is: order, units, zeros and empty objects count."""
-    assert wanted == same(one, other)
+    assert wanted == equivalent(one, other)
 
 
 @pytest.mark.parametrize(
     ("wanted", "before", "verb", "operations"),
     [
-        (Declared(NODE, {}), None, "created", ["CreateVirtualNode"]),
-        (Declared(NODE, {}), Declared(NODE, {"backends": []}), "unchanged", []),
-        (Declared(NODE, {"a": 1}), Declared(NODE, {}), "updated", ["UpdateVirtualNode"]),
-        (Declared(NODE, {}, {"t": "1"}), Declared(NODE, {}), "updated", ["TagResource"]),
-        (Declared(NODE, {}, {"t": "1"}), Declared(NODE, {}, {"t": "2"}), "updated", ["TagResource"]),
-        (Declared(NODE, {}), Declared(NODE, {}, {"shopmesh.dev/x": "1"}), "unchanged", []),
-        (Declared(NODE, {}, whole=True), Declared(NODE, {}, {"shopmesh.dev/x": "1"}), "updated", ["UntagResource"]),
-        (Declared(NODE, {}, whole=True), Declared(NODE, {}, {"team": "1"}), "unchanged", []),
+        (DeclaredResource(NODE, {}), None, "created", ["CreateVirtualNode"]),
+        (DeclaredResource(NODE, {}), DeclaredResource(NODE, {"backends": []}), "unchanged", []),
+        (DeclaredResource(NODE, {"a": 1}), DeclaredResource(NODE, {}), "updated", ["UpdateVirtualNode"]),
+        (DeclaredResource(NODE, {}, {"t": "1"}), DeclaredResource(NODE, {}), "updated", ["TagResource"]),
+        (DeclaredResource(NODE, {}, {"t": "1"}), DeclaredResource(NODE, {}, {"t": "2"}), "updated", ["TagResource"]),
+        (DeclaredResource(NODE, {}), DeclaredResource(NODE, {}, {"shopmesh.dev/x": "1"}), "unchanged", []),
+        (
+            DeclaredResource(NODE, {}, whole=True),
+            DeclaredResource(NODE, {}, {"shopmesh.dev/x": "1"}),
+            "updated",
+            ["UntagResource"],
+        ),
+        (DeclaredResource(NODE, {}, whole=True), DeclaredResource(NODE, {}, {"team": "1"}), "unchanged", []),
     ],
 )
 def test_only_what_differs_is_asked_for(
-    wanted: Declared, before: Declared | None, verb: str, operations: list[str]
+    wanted: DeclaredResource, before: DeclaredResource | None, verb: str, operations: list[str]
 ) -> None:
     """Specification and tags are compared; tags of others, and of ours where JSON says nothing, stay."""
     [step] = plan([wanted], {} if before is None else {NODE: (before, "arn")})
@@ -65,7 +70,7 @@ def test_what_is_used_is_deleted_after_its_users() -> None:
         Key("virtualGateway", ("m", "x")),
         Key("gatewayRoute", ("m", "x", "x")),
     ]
-    resources = [Declared(key, {}) for key in keys]
+    resources = [DeclaredResource(key, {}) for key in keys]
 
     steps = plan_deletion(resources, {resource.key: (resource, "arn") for resource in resources})
 

@@ -14,12 +14,12 @@ from shopmesh.appmesh.api.model import GA, service
 from shopmesh.appmesh.kinds import KINDS
 from shopmesh.appmesh.store import Document, Key
 from shopmesh.documents import (
-    Declared,
+    DeclaredResource,
     DocumentError,
-    Given,
+    TemplateOptions,
     as_json,
     as_yaml,
-    declared,
+    declared_resources,
     document,
     documents,
     problems,
@@ -90,8 +90,8 @@ Resources:
 CERTIFICATE = {"Certificate": "arn:aws:acm:eu-west-1:111122223333:certificate/1"}
 
 
-def read(text: str, **parameters: str) -> list[Declared]:
-    return declared(documents(text, "shop.yaml"), given=Given(parameters))
+def read(text: str, **parameters: str) -> list[DeclaredResource]:
+    return declared_resources(documents(text, "shop.yaml"), given=TemplateOptions(parameters))
 
 
 def wrong(text: str, **parameters: str) -> str:
@@ -150,7 +150,7 @@ def test_json_says_the_same_as_yaml() -> None:
     text = one("{Logging: {AccessLog: {File: {Path: !Sub '/${AWS::Region}'}}}}")
     spelled: dict[str, Any] = yaml.safe_load(text.replace("!Sub '/${AWS::Region}'", "{'Fn::Sub': '/${AWS::Region}'}"))
 
-    assert read(text) == declared(documents(json.dumps(spelled, indent="\t"), "shop.json"))
+    assert read(text) == declared_resources(documents(json.dumps(spelled, indent="\t"), "shop.json"))
     assert "/us-east-1" == read(text)[0].spec["logging"]["accessLog"]["file"]["path"]
 
 
@@ -329,9 +329,9 @@ def test_a_parameter_that_no_template_asks_for_is_refused() -> None:
 def test_references_by_arn_are_whole() -> None:
     """Ref and Arn give the ARN of the resource, in the region and account that were given."""
     text = one("{Logging: {AccessLog: {File: {Path: !Sub '${Node}|${Node.Arn}|${!kept}'}}}}")
-    elsewhere = Given({"AWS::AccountId": "111122223333"}, region="eu-west-1")
+    elsewhere = TemplateOptions({"AWS::AccountId": "111122223333"}, region="eu-west-1")
 
-    [node] = declared(documents(text, "shop.yaml"), given=elsewhere)
+    [node] = declared_resources(documents(text, "shop.yaml"), given=elsewhere)
 
     arn = "arn:aws:appmesh:eu-west-1:111122223333:mesh/m/virtualNode/n"
     assert f"{arn}|{arn}|${{kept}}" == node.spec["logging"]["accessLog"]["file"]["path"]
@@ -376,14 +376,14 @@ def test_every_document_can_be_said_as_a_template(mesh: list[tuple[Key, Document
     resources = {
         f"R{number}": {
             "Type": f"AWS::AppMesh::{KINDS[key.kind].title}",
-            "Properties": as_properties(document(Declared(key, spec))),
+            "Properties": as_properties(document(DeclaredResource(key, spec))),
         }
         for number, (key, spec) in enumerate(mesh)
     }
     wanted: dict[Key, tuple[Document, dict[str, str]]] = {key: (spec, {}) for key, spec in mesh}
 
     for text, file in ((as_yaml([{"Resources": resources}]), "x.yaml"), (as_json({"Resources": resources}), "x.json")):
-        assert wanted == {one.key: (one.spec, one.tags) for one in declared(documents(text, file))}
+        assert wanted == {one.key: (one.spec, one.tags) for one in declared_resources(documents(text, file))}
 
 
 def test_aliases_of_short_forms_stay_what_they_are() -> None:

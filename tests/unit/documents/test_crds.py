@@ -11,7 +11,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 
 from shopmesh.appmesh.store import Document, Key
-from shopmesh.documents import Declared, as_yaml, manifests
+from shopmesh.documents import DeclaredResource, as_yaml, manifests
 from shopmesh.documents.crds import definitions
 from tests.support.crds import complaints
 from tests.support.meshes import meshes
@@ -47,7 +47,7 @@ def test_the_demos_manifests_apply(file: Path) -> None:
 @given(meshes())
 def test_whatever_the_api_accepts_applies_as_a_manifest(mesh: list[tuple[Key, Document]]) -> None:
     """Any mesh of the API, exported, is accepted by the definitions: they are no narrower than the model."""
-    exported = manifests([Declared(key, spec, {}) for key, spec in mesh])
+    exported = manifests([DeclaredResource(key, spec, {}) for key, spec in mesh])
 
     assert [] == [wrong for one in exported for wrong in complaints(one)]
 

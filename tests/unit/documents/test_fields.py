@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from shopmesh.appmesh.store import Key
-from shopmesh.documents import Declared, declared, documents, manifests, not_for_kubernetes
+from shopmesh.documents import DeclaredResource, declared_resources, documents, manifests, not_for_kubernetes
 
 ARN = "arn:aws:acm:eu-west-1:111122223333:certificate/1"
 CAS = ["arn:aws:acm-pca:eu-west-1:111122223333:certificate-authority/1"]
@@ -121,12 +121,12 @@ def merged(one: Any, other: Any) -> Any:
     return [merged(one[0], other[0])] if isinstance(one, list) and isinstance(other, list) else other
 
 
-def read(*objects: tuple[str, str, dict[str, Any]]) -> list[Declared]:
+def read(*objects: tuple[str, str, dict[str, Any]]) -> list[DeclaredResource]:
     text = yaml.safe_dump_all(
         {"apiVersion": "appmesh.k8s.aws/v1beta2", "kind": kind, "metadata": {"name": name}, "spec": spec}
         for kind, name, spec in objects
     )
-    return declared(documents(text, "fields.yaml"))
+    return declared_resources(documents(text, "fields.yaml"))
 
 
 @pytest.mark.parametrize(("kind", "crd", "said", "api", "wanted"), PAIRS, ids=[f"{p[0]} {p[1]}" for p in PAIRS])
@@ -149,8 +149,8 @@ def test_a_field_has_its_place_on_both_sides(kind: str, crd: str, said: object, 
 
 def test_a_reference_to_another_namespace_says_so() -> None:
     """The namespace is left out only where it is the referrer's own."""
-    node = Declared(Key("virtualNode", ("m", "n_bank")), {})
-    service = Declared(
+    node = DeclaredResource(Key("virtualNode", ("m", "n_bank")), {})
+    service = DeclaredResource(
         Key("virtualService", ("m", "s.shop")), {"provider": {"virtualNode": {"virtualNodeName": "n_bank"}}}
     )
 
@@ -161,13 +161,13 @@ def test_a_reference_to_another_namespace_says_so() -> None:
 
 def test_what_kubernetes_would_not_take_is_told() -> None:
     """Fields, values and tags that the CRDs have no place for are named, one line each."""
-    node = Declared(
+    node = DeclaredResource(
         Key("virtualNode", ("m", "n")),
         {"serviceDiscovery": {"dns": {"hostname": "n", "ipPreference": "IPv6_ONLY"}}},
         {"team": "shop", "shopmesh.dev/mirror": "x"},
     )
-    mesh = Declared(Key("mesh", ("m",)), {"serviceDiscovery": {"ipPreference": "IPv6_PREFERRED"}})
-    route = Declared(
+    mesh = DeclaredResource(Key("mesh", ("m",)), {"serviceDiscovery": {"ipPreference": "IPv6_PREFERRED"}})
+    route = DeclaredResource(
         Key("route", ("m", "r", "x")), {"httpRoute": {"retryPolicy": {"httpRetryEvents": ["reset", "server-error"]}}}
     )
 

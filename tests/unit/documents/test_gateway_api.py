@@ -10,9 +10,9 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 
 from shopmesh.appmesh.store import Document, Key
-from shopmesh.documents import Declared, declared, documents
+from shopmesh.documents import DeclaredResource, declared_resources, documents
 from shopmesh.documents.gateway_api import Export, gateway_api
-from shopmesh.documents.gateway_api.durations import written
+from shopmesh.documents.gateway_api.durations import format_duration
 from tests.support.gateway_api import milliseconds, problems
 from tests.support.meshes import meshes
 
@@ -20,46 +20,46 @@ MESH = Path(__file__).parents[3] / "mesh"
 HOST = "product.default.svc.cluster.local"
 
 
-def node(name: str, *listeners: tuple[int, str], host: str | None = None, **more: Any) -> Declared:
+def node(name: str, *listeners: tuple[int, str], host: str | None = None, **more: Any) -> DeclaredResource:
     mappings = [{"portMapping": {"port": port, "protocol": protocol}} for port, protocol in listeners]
     found = {"dns": {"hostname": host or f"{name}.default.svc.cluster.local"}}
-    return Declared(Key("virtualNode", ("m", name)), {"listeners": mappings, "serviceDiscovery": found, **more})
+    return DeclaredResource(Key("virtualNode", ("m", name)), {"listeners": mappings, "serviceDiscovery": found, **more})
 
 
-def router(*listeners: tuple[int, str]) -> Declared:
+def router(*listeners: tuple[int, str]) -> DeclaredResource:
     mappings = [{"portMapping": {"port": port, "protocol": protocol}} for port, protocol in listeners]
-    return Declared(Key("virtualRouter", ("m", "r")), {"listeners": mappings})
+    return DeclaredResource(Key("virtualRouter", ("m", "r")), {"listeners": mappings})
 
 
-def route(name: str, kind: str = "httpRoute", weights: Document | None = None, **body: Any) -> Declared:
+def route(name: str, kind: str = "httpRoute", weights: Document | None = None, **body: Any) -> DeclaredResource:
     targets = [{"virtualNode": target, "weight": weight} for target, weight in (weights or {"v1": 1}).items()]
     priority = {"priority": body.pop("priority")} if "priority" in body else {}
     said = {"match": {"prefix": "/"}, "action": {"weightedTargets": targets}, **body}
-    return Declared(Key("route", ("m", "r", name)), {kind: said, **priority})
+    return DeclaredResource(Key("route", ("m", "r", name)), {kind: said, **priority})
 
 
-def service(host: str = HOST, **provider: Any) -> Declared:
+def service(host: str = HOST, **provider: Any) -> DeclaredResource:
     found = provider or {"virtualRouter": {"virtualRouterName": "r"}}
-    return Declared(Key("virtualService", ("m", host)), {"provider": found})
+    return DeclaredResource(Key("virtualService", ("m", host)), {"provider": found})
 
 
-def gateway(*listeners: Document, tags: Document | None = None) -> Declared:
-    return Declared(Key("virtualGateway", ("m", "in")), {"listeners": list(listeners)}, tags or {})
+def gateway(*listeners: Document, tags: Document | None = None) -> DeclaredResource:
+    return DeclaredResource(Key("virtualGateway", ("m", "in")), {"listeners": list(listeners)}, tags or {})
 
 
-def gateway_route(name: str, kind: str = "httpRoute", host: str = HOST, **body: Any) -> Declared:
+def gateway_route(name: str, kind: str = "httpRoute", host: str = HOST, **body: Any) -> DeclaredResource:
     action = {"target": {"virtualService": {"virtualServiceName": host}}, **body.pop("action", {})}
     priority = {"priority": body.pop("priority")} if "priority" in body else {}
     said = {"match": {"prefix": "/"}, **body, "action": action}
-    return Declared(Key("gatewayRoute", ("m", "in", name)), {kind: said, **priority})
+    return DeclaredResource(Key("gatewayRoute", ("m", "in", name)), {kind: said, **priority})
 
 
 HTTP = {"portMapping": {"port": 80, "protocol": "http"}}
 ONE = [node("v1", (5000, "http")), router((80, "http")), service()]
 
 
-def export(*resources: Declared) -> Export:
-    mesh = Declared(Key("mesh", ("m",)), {"egressFilter": {"type": "ALLOW_ALL"}})
+def export(*resources: DeclaredResource) -> Export:
+    mesh = DeclaredResource(Key("mesh", ("m",)), {"egressFilter": {"type": "ALLOW_ALL"}})
     found = gateway_api([mesh, *resources], "istio")
     assert [] == [problem for one in found.objects for problem in problems(one.object)]
     return found
@@ -69,7 +69,7 @@ def specs(found: Export, kind: str) -> list[Any]:
     return [one.object["spec"] for one in found.objects if one.object["kind"] == kind]
 
 
-def only_rule(*resources: Declared) -> tuple[dict[str, Any], list[str]]:
+def only_rule(*resources: DeclaredResource) -> tuple[dict[str, Any], list[str]]:
     found = export(*ONE, *resources)
     [spec] = specs(found, "HTTPRoute")
     [rule] = spec["rules"]
@@ -81,7 +81,7 @@ def test_the_demos_mesh_becomes_a_route_a_service_with_its_weights() -> None:
     """Weights are copied one to one, a target of weight 0 too; the parent is the Service that callers call."""
     read = [source for file in sorted(MESH.glob("*.yaml")) for source in documents(file.read_text(), file.name)]
 
-    found = gateway_api(declared(read), "istio")
+    found = gateway_api(declared_resources(read), "istio")
 
     (product,) = [one.object for one in found.objects if one.object["metadata"]["name"] == "product"]
     assert ("HTTPRoute", "default") == (product["kind"], product["metadata"]["namespace"])
@@ -310,10 +310,10 @@ def test_the_time_out_is_always_said(body: Document, wanted: Document) -> None:
 )
 def test_durations_have_five_digits_a_unit(count: int, text: str | None) -> None:
     """As the Gateway API wants them, and never another length of time."""
-    found = written(count)
+    found = format_duration(count)
 
     assert text == found or (text is None and found is not None and milliseconds(found) == count)
-    assert written(10**15) is None
+    assert format_duration(10**15) is None
 
 
 def test_priorities_that_the_gateway_api_would_turn_around_are_told() -> None:
@@ -365,7 +365,7 @@ def test_a_service_that_a_node_provides_goes_there() -> None:
 
 def test_a_service_without_a_provider_is_told() -> None:
     """It answered 404, and nothing stands for that."""
-    found = export(Declared(Key("virtualService", ("m", HOST)), {}))
+    found = export(DeclaredResource(Key("virtualService", ("m", HOST)), {}))
 
     assert () == found.objects
     assert "it has no provider" in found.warnings[0]
@@ -507,9 +507,9 @@ def test_what_has_no_place_at_all_is_told_of_each_resource() -> None:
         "serviceDiscovery": {"awsCloudMap": {"ipPreference": "IPv4_ONLY"}},
     }
     tagged = {"shopmesh.dev/mirror": "x", "team": "y"}
-    mesh = Declared(Key("mesh", ("m",)), {"serviceDiscovery": {"ipPreference": "IPv4_ONLY"}})
+    mesh = DeclaredResource(Key("mesh", ("m",)), {"serviceDiscovery": {"ipPreference": "IPv4_ONLY"}})
 
-    found = gateway_api([mesh, Declared(Key("virtualNode", ("m", "n")), spec, tagged)], "istio")
+    found = gateway_api([mesh, DeclaredResource(Key("virtualNode", ("m", "n")), spec, tagged)], "istio")
 
     said = "\n".join(found.warnings)
     for word in (
@@ -538,7 +538,7 @@ def test_warnings_are_comments_before_their_object() -> None:
 @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 def test_whatever_the_api_accepts_is_written_validly_or_told(mesh: list[tuple[Key, Document]]) -> None:
     """Published names and bounds hold for every object, and no route disappears without a word."""
-    found = gateway_api([Declared(key, spec) for key, spec in mesh], "istio")
+    found = gateway_api([DeclaredResource(key, spec) for key, spec in mesh], "istio")
 
     assert [] == [problem for one in found.objects for problem in problems(one.object)]
     said = "\n".join(found.all_warnings())

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from shopmesh.documents import DocumentError, declared, documents
+from shopmesh.documents import DocumentError, declared_resources, documents
 from shopmesh.documents.text.placeholders import placeholder
 
 PROCESSOR_SECONDS = 60
@@ -174,7 +174,7 @@ def _read(text: str, sender: Any) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     try:
-        declared(documents(text, "bad.yaml"), given=parameters((), "us-east-1"))
+        declared_resources(documents(text, "bad.yaml"), given=parameters((), "us-east-1"))
     except Exception as error:
         sender.send(f"{type(error).__name__}: {error}")
     else:
@@ -194,7 +194,7 @@ def test_a_hostile_file_is_refused_with_its_place(text: str, place: str, reason:
 
 def test_conditions_and_names_that_many_ask_for_are_evaluated_once() -> None:
     """Two dozen conditions, each of the next one twice, take as many steps as there are conditions."""
-    found = declared(documents(doubling_conditions(), "good.yaml"))
+    found = declared_resources(documents(doubling_conditions(), "good.yaml"))
 
     assert ["m"] == [resource.key.name for resource in found]
 
@@ -234,7 +234,7 @@ def test_whatever_a_file_holds_it_is_read_or_refused_with_its_name(text: str) ->
 
 def _refusal(text: str) -> str | None:
     try:
-        declared(documents(text, "any.yaml"), "m")
+        declared_resources(documents(text, "any.yaml"), "m")
     except DocumentError as error:
         return str(error)
     return None

@@ -16,7 +16,17 @@ from shopmesh.appmesh.kinds import KINDS
 from shopmesh.appmesh.store import Document, Key, State, Transaction
 from shopmesh.client import diff
 from shopmesh.client.plan import plan
-from shopmesh.documents import ORDER, Declared, as_json, as_yaml, declared, document, documents, in_order, manifests
+from shopmesh.documents import (
+    ORDER,
+    DeclaredResource,
+    as_json,
+    as_yaml,
+    creation_order,
+    declared_resources,
+    document,
+    documents,
+    manifests,
+)
 from tests.support.annotating import annotated
 from tests.support.inputs import ACCOUNT
 from tests.support.meshes import TEXT, meshes
@@ -30,8 +40,8 @@ def stored(requests: Iterable[Mapping[str, Any]]) -> State:
     transaction, numbers = Transaction(State()), itertools.count()
     context = Context(ACCOUNT, "us-east-1", 0.0, lambda: f"uid-{next(numbers)}", None)
     for request in requests:
-        call = rest_json.call(GA, request["operation"])
-        operations.handle(call.operation, rest_json.validated(call, request["parameters"]), transaction, context)
+        call = rest_json.binding_of(GA, request["operation"])
+        operations.handle(call.operation, rest_json.validate(call, request["parameters"]), transaction, context)
     state = State()
     state.apply(transaction.changes)
     return state
@@ -43,20 +53,20 @@ def created(mesh: Iterable[tuple[Key, Document]], tags: Callable[[Key], Mapping[
 
 def creations(mesh: Iterable[tuple[Key, Document]], tags: Callable[[Key], Mapping[str, str]]) -> list[dict[str, Any]]:
     return [
-        {"operation": f"Create{KINDS[key.kind].title}", "parameters": document(Declared(key, spec, tags(key)))}
+        {"operation": f"Create{KINDS[key.kind].title}", "parameters": document(DeclaredResource(key, spec, tags(key)))}
         for key, spec in mesh
     ]
 
 
-def read(state: State) -> list[Declared]:
+def read(state: State) -> list[DeclaredResource]:
     """What the API answers about all of it."""
-    return in_order(Declared(resource.key, resource.spec, dict(resource.tags)) for resource in state)
+    return creation_order(DeclaredResource(resource.key, resource.spec, dict(resource.tags)) for resource in state)
 
 
 def applied(text: str, file: str, state: State | None = None) -> State:
     """The store after `shopmesh apply` of this text, to an empty one or to one that holds something."""
     existing = {resource.key: (resource, arn(resource.key)) for resource in read(state or State())}
-    wanted = declared(documents(text, file), existing=[resource for resource, _ in existing.values()])
+    wanted = declared_resources(documents(text, file), existing=[resource for resource, _ in existing.values()])
     steps = plan(wanted, existing)
     if state is not None:
         assert [] == list(diff((resource for resource, _ in existing.values()), steps))
@@ -151,7 +161,7 @@ def test_annotations_take_the_place_of_those_before(
     text = as_yaml(manifests(read(created(mesh, after.__getitem__))))
 
     existing = {resource.key: (resource, arn(resource.key)) for resource in read(first)}
-    wanted = declared(documents(text, "mesh.yaml"), existing=[resource for resource, _ in existing.values()])
+    wanted = declared_resources(documents(text, "mesh.yaml"), existing=[resource for resource, _ in existing.values()])
     changes = [request for step in plan(wanted, existing) for request in step.requests]
 
     assert after == annotations_of(stored([*creations(mesh, before.__getitem__), *changes]))

@@ -8,7 +8,14 @@ import pytest
 import yaml
 
 from shopmesh.appmesh.store import Key
-from shopmesh.documents import Declared, DocumentError, declared, documents, manifests, not_for_kubernetes
+from shopmesh.documents import (
+    DeclaredResource,
+    DocumentError,
+    declared_resources,
+    documents,
+    manifests,
+    not_for_kubernetes,
+)
 from shopmesh.documents.names import ObjectName, arn_name, default_name, object_name
 from shopmesh.documents.selectors import selects
 
@@ -27,9 +34,11 @@ def manifest(kind: str, name: str, spec: dict[str, Any], namespace: str = "shop"
     )
 
 
-def read(*texts: str, mesh: str | None = None, existing: tuple[Declared, ...] = ()) -> dict[Key, Declared]:
+def read(
+    *texts: str, mesh: str | None = None, existing: tuple[DeclaredResource, ...] = ()
+) -> dict[Key, DeclaredResource]:
     sources = [source for index, text in enumerate(texts) for source in documents(text, f"{index}.yaml")]
-    return {resource.key: resource for resource in declared(sources, mesh, existing)}
+    return {resource.key: resource for resource in declared_resources(sources, mesh, existing)}
 
 
 def service(name: str, **more: Any) -> str:
@@ -114,7 +123,7 @@ def test_names_keep_their_dots() -> None:
     assert ("product.", {"serviceDiscovery": spec["serviceDiscovery"]}) == (node.key.name, node.spec)
 
 
-def backend_names(found: dict[Key, Declared]) -> list[str]:
+def backend_names(found: dict[Key, DeclaredResource]) -> list[str]:
     """The backends of the node n, in their order."""
     spec = found[Key("virtualNode", ("m", "n_shop"))].spec
     return [backend["virtualService"]["virtualServiceName"] for backend in spec["backends"]]
@@ -180,7 +189,7 @@ def test_the_labels_of_its_namespace_decide_an_objects_mesh() -> None:
 def test_otherwise_the_mesh_is_the_one_asked_for_or_the_only_one() -> None:
     """`meshRef` says it in any case; a Mesh among the documents comes before those that exist."""
     node = manifest("VirtualNode", "a", {})
-    there = Declared(Key("mesh", ("old",)), {})
+    there = DeclaredResource(Key("mesh", ("old",)), {})
 
     assert Key("virtualNode", ("old", "a_shop")) in read(node, existing=(there,))
     assert Key("virtualNode", ("m", "a_shop")) in read(MESH, node, existing=(there,))
@@ -320,7 +329,7 @@ def test_an_annotation_of_a_route_that_is_not_there_is_told() -> None:
 
 def test_a_tag_that_somebody_damaged_does_no_harm() -> None:
     """The object's name is guessed again."""
-    node = Declared(Key("virtualNode", ("m", "a-vn")), {}, {"appmesh.k8s.aws/name": "{"})
+    node = DeclaredResource(Key("virtualNode", ("m", "a-vn")), {}, {"appmesh.k8s.aws/name": "{"})
 
     assert "a-vn" == manifests([node])[0]["metadata"]["name"]
 
@@ -328,7 +337,7 @@ def test_a_tag_that_somebody_damaged_does_no_harm() -> None:
 def test_two_resources_never_become_one_object() -> None:
     """`a.b` and `a.b.svc.cluster.local` would both be object a of namespace b; the second gets another name."""
     names = ("a.b", "a.b.svc.cluster.local")
-    both = [Declared(Key("virtualService", ("m", name)), {}) for name in names]
+    both = [DeclaredResource(Key("virtualService", ("m", name)), {}) for name in names]
 
     objects = manifests(both)
 

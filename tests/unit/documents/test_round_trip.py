@@ -14,7 +14,15 @@ from hypothesis import strategies as st
 from shopmesh.appmesh.api.model import GA, service
 from shopmesh.appmesh.kinds import KINDS
 from shopmesh.appmesh.store import Key
-from shopmesh.documents import Declared, Source, declared, documents, in_order, manifests, problems
+from shopmesh.documents import (
+    DeclaredResource,
+    Source,
+    creation_order,
+    declared_resources,
+    documents,
+    manifests,
+    problems,
+)
 
 MESH = Path(__file__).parents[3] / "mesh"
 
@@ -54,17 +62,17 @@ SPECS = {
 
 
 @st.composite
-def meshes(draw: st.DrawFn) -> list[Declared]:
+def meshes(draw: st.DrawFn) -> list[DeclaredResource]:
     """One mesh with up to two resources of each kind below each parent."""
-    found = [Declared(Key("mesh", (draw(NAMES),)), draw(SPECS["mesh"]))]
+    found = [DeclaredResource(Key("mesh", (draw(NAMES),)), draw(SPECS["mesh"]))]
     for kind in KINDS.values():
         if not kind.parents:
             continue
         for above in [resource for resource in found if resource.key.kind == kind.parents[-1]]:
             for name in draw(st.lists(NAMES, max_size=2, unique=True)):
                 key = Key(kind.name, (*above.key.path, name))
-                found.append(Declared(key, draw(SPECS[kind.name])))
-    return in_order(found)
+                found.append(DeclaredResource(key, draw(SPECS[kind.name])))
+    return creation_order(found)
 
 
 def sources(objects: list[dict[str, Any]]) -> list[Source]:
@@ -73,20 +81,20 @@ def sources(objects: list[dict[str, Any]]) -> list[Source]:
 
 @given(meshes())
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
-def test_every_document_that_the_model_allows_survives_as_a_manifest(mesh: list[Declared]) -> None:
+def test_every_document_that_the_model_allows_survives_as_a_manifest(mesh: list[DeclaredResource]) -> None:
     """Keys and specs are the same after API → manifest → YAML → API, for each kind and each field of the model."""
-    back = declared(sources(manifests(mesh)))
+    back = declared_resources(sources(manifests(mesh)))
 
     assert [(r.key, r.spec) for r in mesh] == [(r.key, r.spec) for r in back]
 
 
 @given(meshes())
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
-def test_manifests_are_stable(mesh: list[Declared]) -> None:
+def test_manifests_are_stable(mesh: list[DeclaredResource]) -> None:
     """Manifests read and written again are the same manifests: tags bring back what the API has no place for."""
     first = manifests(mesh)
 
-    assert first == manifests(declared(sources(first)))
+    assert first == manifests(declared_resources(sources(first)))
 
 
 @pytest.mark.demo
@@ -94,16 +102,16 @@ def test_the_committed_mesh_survives_the_store() -> None:
     """The demo's manifests come back word for word, with object names and selectors, from what the API keeps."""
     read = [source for file in sorted(MESH.glob("*.yaml")) for source in documents(file.read_text(), file.name)]
 
-    written = {(m["kind"], m["metadata"]["name"]): m for m in manifests(declared(read))}
+    written = {(m["kind"], m["metadata"]["name"]): m for m in manifests(declared_resources(read))}
 
     assert {(s.value["kind"], s.value["metadata"]["name"]): s.value for s in read} == written
-    assert not list(problems(declared(read)))
+    assert not list(problems(declared_resources(read)))
 
 
 def test_only_what_cannot_be_guessed_is_kept_in_tags() -> None:
     """A manifest that says no more than its API document carries no tag at all."""
-    plain = Declared(Key("mesh", ("shopmesh",)), {"egressFilter": {"type": "DROP_ALL"}})
+    plain = DeclaredResource(Key("mesh", ("shopmesh",)), {"egressFilter": {"type": "DROP_ALL"}})
 
-    [back] = declared(sources(manifests([plain])))
+    [back] = declared_resources(sources(manifests([plain])))
 
     assert {} == back.tags

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from shopmesh.documents import Declared, declared, documents, parameters
+from shopmesh.documents import DeclaredResource, declared_resources, documents, parameters
 
 NAMESPACE = """
 apiVersion: v1
@@ -128,8 +128,10 @@ GATEWAY_REQUESTS = """
 """
 
 
-def read(*texts: str) -> list[Declared]:
-    return declared([source for index, text in enumerate(texts) for source in documents(text, f"{index}.yaml")])
+def read(*texts: str) -> list[DeclaredResource]:
+    return declared_resources(
+        [source for index, text in enumerate(texts) for source in documents(text, f"{index}.yaml")]
+    )
 
 
 def requests(*texts: str) -> list[dict[str, Any]]:

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from shopmesh.appmesh import resolved
 from shopmesh.appmesh.catalogue.documents import SHADOWED
 from shopmesh.appmesh.findings import shadowing
-from shopmesh.appmesh.findings.match_set import Reach
+from shopmesh.appmesh.findings.match_set import MatchSet
 from shopmesh.appmesh.resolved import gateway_route
 from shopmesh.appmesh.store import Document, Resource, State
 from shopmesh.xds.translate.gateway import gateway_routes
@@ -343,8 +343,8 @@ def test_other_ports_are_other_routes() -> None:
 def test_a_router_of_thousands_of_routes_is_looked_through_in_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each of them is compared with the broadest ones: that which takes all is still told."""
     counted = itertools.count()
-    covers: Any = Reach.covers
-    monkeypatch.setattr(Reach, "covers", lambda one, other: (next(counted), covers(one, other))[1])
+    covers: Any = MatchSet.covers
+    monkeypatch.setattr(MatchSet, "covers", lambda one, other: (next(counted), covers(one, other))[1])
     many = [{"prefix": f"/{i}", "headers": [{"name": "x", "match": {"exact": "1"}}]} for i in range(2000)]
 
     assert ["2001"] == found({"prefix": "/"}, *many, {"prefix": "/z"}, priorities=(1, *[0] * 2000, 2))

@@ -131,8 +131,8 @@ class World:
 
     def do(self, operation: str, **parameters: Any) -> Any:
         """A request of the App Mesh API."""
-        call = rest_json.call(GA, operation)
-        checked = rest_json.validated(call, parameters)
+        call = rest_json.binding_of(GA, operation)
+        checked = rest_json.validate(call, parameters)
 
         def work(transaction: Transaction) -> Any:
             return operations.handle(call.operation, checked, transaction, self._context())

@@ -14,7 +14,7 @@ import pytest
 
 from shopmesh.appmesh.errors import ApiError, Conflict, NotFound
 from shopmesh.appmesh.store import Key
-from shopmesh.documents import Declared, declared, documents
+from shopmesh.documents import DeclaredResource, declared_resources, documents
 from shopmesh.documents.convert import of_manifest
 from shopmesh.documents.names import ObjectName
 from shopmesh.documents.text.output import as_yaml
@@ -45,8 +45,8 @@ def shift(world: World, canary: int) -> Any:
 
 def test_a_cluster_has_the_mesh_that_its_manifests_declare(world: World) -> None:
     """The same documents mean the same on a laptop and in a cluster."""
-    wanted = declared(documents(as_yaml(demo()), "mesh.yaml"))
-    found = [Declared(one.key, one.spec, dict(one.tags)) for one in world.store.state]
+    wanted = declared_resources(documents(as_yaml(demo()), "mesh.yaml"))
+    found = [DeclaredResource(one.key, one.spec, dict(one.tags)) for one in world.store.state]
 
     assert {(one.key, str(one.spec), str(one.tags)) for one in wanted} == {
         (one.key, str(one.spec), str(one.tags)) for one in found
@@ -370,8 +370,8 @@ def test_the_services_of_a_preview_router_come_and_go_with_it(world: World) -> N
     from shopmesh.appmesh.api.model import PREVIEW
 
     def do(operation: str, **parameters: Any) -> None:
-        call = rest_json.call(PREVIEW, operation)
-        checked = rest_json.validated(call, parameters)
+        call = rest_json.binding_of(PREVIEW, operation)
+        checked = rest_json.validate(call, parameters)
         world.run(world.store.submit(lambda t: operations.handle(call.operation, checked, t, world.store.context())))
 
     names = {"meshName": "shopmesh", "virtualRouterName": "stock-vr"}

@@ -12,7 +12,7 @@ import pytest
 
 from shopmesh.appmesh import findings
 from shopmesh.appmesh.store import Key, Resource, State
-from shopmesh.documents import Declared
+from shopmesh.documents import DeclaredResource
 from shopmesh.documents.gateway_api import gateway_api
 from shopmesh.server.traffic.splits import splits
 from shopmesh.xds.incremental import Parts
@@ -38,7 +38,7 @@ def configured(mesh: Mesh, name: str, kind: str = "virtualNode") -> Snapshot:
 
 
 def exported(mesh: Mesh) -> list[dict[str, Any]]:
-    found = gateway_api([Declared(Key(kind, path), spec) for kind, path, spec in mesh.resources()], "istio")
+    found = gateway_api([DeclaredResource(Key(kind, path), spec) for kind, path, spec in mesh.resources()], "istio")
     return [dict(one.object) for one in found.objects]
 
 

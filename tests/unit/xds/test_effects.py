@@ -9,7 +9,7 @@ from envoy.extensions.filters.http.fault.v3 import fault_pb2
 from envoy.extensions.filters.http.local_ratelimit.v3 import local_rate_limit_pb2
 from google.protobuf.json_format import MessageToDict
 
-from shopmesh.appmesh.annotations import VOCABULARY
+from shopmesh.appmesh.annotations import ANNOTATIONS
 from shopmesh.appmesh.catalogue.translation import ANNOTATION_WITHOUT_EFFECT
 from shopmesh.appmesh.store import Resource, State
 from shopmesh.xds.incremental import Parts
@@ -37,7 +37,7 @@ def a_route(**words: str) -> Any:
 
 def test_every_word_has_an_effect() -> None:
     """None can be said that does nothing; a patch comes after all others, and who may be a proxy is asked elsewhere."""
-    assert set(VOCABULARY) == {*EFFECTS, "patch", "service-account"}
+    assert set(ANNOTATIONS) == {*EFFECTS, "patch", "service-account"}
 
 
 def test_a_mirror_has_a_cluster_of_its_own() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shopmesh.appmesh.annotations.protobuf import merged
+from shopmesh.appmesh.annotations.protobuf import merge_patch
 from shopmesh.appmesh.store import Resource, State
 from shopmesh.xds.incremental import Parts
 from shopmesh.xds.snapshot import Snapshot, snapshot
@@ -108,7 +108,7 @@ JSON = st.recursive(
 OBJECTS = st.dictionaries(st.sampled_from("abc"), JSON, max_size=3)
 
 
-def merge_patch(target: Any, patch: Any) -> Any:
+def rfc_7386(target: Any, patch: Any) -> Any:
     """The pseudo code of RFC 7386, word for word. https://www.rfc-editor.org/rfc/rfc7386#section-2"""
     if not isinstance(patch, dict):
         return patch
@@ -117,7 +117,7 @@ def merge_patch(target: Any, patch: Any) -> Any:
         if value is None:
             result.pop(name, None)
         else:
-            result[name] = merge_patch(result.get(name), value)
+            result[name] = rfc_7386(result.get(name), value)
     return result
 
 
@@ -125,4 +125,4 @@ def merge_patch(target: Any, patch: Any) -> Any:
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_merging_is_that_of_the_rfc(base: dict[str, Any], patch: dict[str, Any]) -> None:
     """For any two objects."""
-    assert merge_patch(base, patch) == merged(base, patch)
+    assert merge_patch(base, patch) == rfc_7386(base, patch)

@@ -2,13 +2,13 @@
 
     tags ─► texts (pieces joined) ─► values, one a word ─► what the translation makes of them
 
-`VOCABULARY` is the whole of it. A word is a small module: its name, the kinds it is for, how its text is read; what it
+`ANNOTATIONS` is the whole of it. A word is a small module: its name, the kinds it is for, how its text is read; what it
 does to Envoy stands under the same name in `shopmesh.xds.translate.effects`.
 """
 
-from shopmesh.appmesh.annotations.annotation import Annotation, Malformed
-from shopmesh.appmesh.annotations.annotation_reader import Read
-from shopmesh.appmesh.annotations.registry import VOCABULARY
-from shopmesh.appmesh.annotations.tag_chunks import PREFIX, in_pieces, joined
+from shopmesh.appmesh.annotations.annotation import Annotation, AnnotationError
+from shopmesh.appmesh.annotations.annotation_reader import ParsedAnnotations
+from shopmesh.appmesh.annotations.registry import ANNOTATIONS
+from shopmesh.appmesh.annotations.tag_chunks import PREFIX, join_text, split_text
 
-__all__ = ["PREFIX", "VOCABULARY", "Annotation", "Malformed", "Read", "in_pieces", "joined"]
+__all__ = ["ANNOTATIONS", "PREFIX", "Annotation", "AnnotationError", "ParsedAnnotations", "join_text", "split_text"]

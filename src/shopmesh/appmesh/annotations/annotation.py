@@ -6,19 +6,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 
-class Malformed(ValueError):  # noqa: N818  # it becomes a BadRequest, with the tag's name
+class AnnotationError(ValueError):  # it becomes a BadRequest, with the tag's name
     """A text that says nothing this word can mean; the message says what is wrong with it."""
 
 
 @dataclass(frozen=True)
 class Annotation:
-    """`kinds` are those of resources that may carry it; `parse` makes a value of its text or raises `Malformed`.
+    """`kinds` are those of resources that may carry it; `parse` makes a value of its text or raises `AnnotationError`.
 
     `says` and `example` are for error messages and docs/beyond.md.
     """
 
-    word: str
+    name: str
     kinds: tuple[str, ...]
-    says: str
+    description: str
     example: str
     parse: Callable[[str], object]

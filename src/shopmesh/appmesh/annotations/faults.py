@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from shopmesh.appmesh.annotations.annotation import Annotation, Malformed
-from shopmesh.appmesh.annotations.quantities import milliseconds, shared
+from shopmesh.appmesh.annotations.annotation import Annotation, AnnotationError
+from shopmesh.appmesh.annotations.quantities import milliseconds, split_share
 
 KINDS = ("route", "virtualService", "virtualNode", "gatewayRoute", "virtualGateway")
 
@@ -26,14 +26,14 @@ class Abort(NamedTuple):
 
 
 def parse_delay(text: str) -> Delay:
-    length, share = shared(text)
+    length, share = split_share(text)
     return Delay(milliseconds(length), share)
 
 
 def parse_abort(text: str) -> Abort:
-    status, share = shared(text)
+    status, share = split_share(text)
     if not re.fullmatch("[2-5][0-9][0-9]", status):
-        raise Malformed(f"{status!r} is no HTTP status from 200 to 599")
+        raise AnnotationError(f"{status!r} is no HTTP status from 200 to 599")
     return Abort(int(status), share)
 
 

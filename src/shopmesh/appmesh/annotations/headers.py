@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from shopmesh.appmesh.annotations.annotation import Annotation, Malformed
+from shopmesh.appmesh.annotations.annotation import Annotation, AnnotationError
 
 KINDS = ("route", "virtualService", "virtualNode", "gatewayRoute", "virtualGateway")
 SEPARATOR = "||"
@@ -18,39 +18,39 @@ _UNTOUCHABLE = frozenset(
 Headers = tuple[tuple[str, str], ...]
 
 
-def _adding(direction: str) -> Callable[[str], Headers]:
+def _additions_parser(direction: str) -> Callable[[str], Headers]:
     def parse(text: str) -> Headers:
         found: dict[str, str] = {}
         for part in text.split(SEPARATOR):
             name, equals, value = part.partition("=")
             if not equals:
-                raise Malformed(f"{part.strip()!r} has no =")
-            name = _checked(name, direction)
+                raise AnnotationError(f"{part.strip()!r} has no =")
+            name = _check_name(name, direction)
             if name in found:
-                raise Malformed(f"{name} stands there twice")
+                raise AnnotationError(f"{name} stands there twice")
             found[name] = value.strip()
             if not (value.isascii() and value.isprintable()):
-                raise Malformed(f"the value of {name} has a character that not every header can carry")
+                raise AnnotationError(f"the value of {name} has a character that not every header can carry")
         return tuple(found.items())
 
     return parse
 
 
-def _removing(direction: str) -> Callable[[str], tuple[str, ...]]:
+def _removals_parser(direction: str) -> Callable[[str], tuple[str, ...]]:
     def parse(text: str) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(_checked(part, direction) for part in text.split(SEPARATOR)))
+        return tuple(dict.fromkeys(_check_name(part, direction) for part in text.split(SEPARATOR)))
 
     return parse
 
 
-def _checked(text: str, direction: str) -> str:
+def _check_name(text: str, direction: str) -> str:
     name = text.strip().lower()
     if not _NAME.fullmatch(name):
-        raise Malformed(f"{text.strip()!r} is no header's name")
+        raise AnnotationError(f"{text.strip()!r} is no header's name")
     if name in _UNTOUCHABLE:
-        raise Malformed(f"{name} is the mesh's own and cannot be changed")
+        raise AnnotationError(f"{name} is the mesh's own and cannot be changed")
     if direction == "response" and name == "server":
-        raise Malformed("Envoy writes server after all routes; it cannot be changed here")
+        raise AnnotationError("Envoy writes server after all routes; it cannot be changed here")
     return name
 
 
@@ -60,7 +60,7 @@ REQUEST_HEADERS_ADD, RESPONSE_HEADERS_ADD = (
         KINDS,
         f"the {where} has these headers, in place of others of that name; `||` between several",
         example,
-        _adding(direction),
+        _additions_parser(direction),
     )
     for direction, where, example in (
         ("request", "request that the service gets", "x-team=shop || x-tier=gold"),
@@ -73,7 +73,7 @@ REQUEST_HEADERS_REMOVE, RESPONSE_HEADERS_REMOVE = (
         KINDS,
         f"the {where} lacks these headers; `||` between several",
         example,
-        _removing(direction),
+        _removals_parser(direction),
     )
     for direction, where, example in (
         ("request", "request that the service gets", "x-debug || x-internal"),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from shopmesh.appmesh.annotations.annotation import Annotation, Malformed
-from shopmesh.appmesh.annotations.quantities import shared
+from shopmesh.appmesh.annotations.annotation import Annotation, AnnotationError
+from shopmesh.appmesh.annotations.quantities import split_share
 
 
 class Mirror(NamedTuple):
@@ -16,9 +16,9 @@ class Mirror(NamedTuple):
 
 
 def parse(text: str) -> Mirror:
-    node, share = shared(text)
+    node, share = split_share(text)
     if not node:
-        raise Malformed("it names no virtual node")
+        raise AnnotationError("it names no virtual node")
     return Mirror(node, share)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from shopmesh.appmesh import strict_json
-from shopmesh.appmesh.annotations.annotation import Annotation, Malformed
+from shopmesh.appmesh.annotations.annotation import Annotation, AnnotationError
 
 MESSAGES: Mapping[str, str] = {
     "cluster": "envoy.config.cluster.v3.Cluster",
@@ -32,19 +32,19 @@ class Patch(NamedTuple):
 
 def parse(text: str) -> tuple[Patch, ...]:
     # Loaded where a patch is read: Envoy's messages are a fifth of a second that no other command should wait for.
-    from shopmesh.appmesh.annotations.protobuf import checked, message_type
+    from shopmesh.appmesh.annotations.protobuf import check_message, message_type
 
     found = []
     for target, merge in _object(text).items():
         kind, _, name = target.partition("/")
         if kind not in MESSAGES or not name:
-            raise Malformed(f"{target!r} is none of {', '.join(f'{kind}/<name>' for kind in MESSAGES)}")
+            raise AnnotationError(f"{target!r} is none of {', '.join(f'{kind}/<name>' for kind in MESSAGES)}")
         if isinstance(merge, dict) and "name" in merge:
-            raise Malformed(f"{target}.name: a name cannot be changed, others refer to it")
-        normal = checked(message_type(MESSAGES[kind]), merge, target)
+            raise AnnotationError(f"{target}.name: a name cannot be changed, others refer to it")
+        normal = check_message(message_type(MESSAGES[kind]), merge, target)
         found.append(Patch(kind, name, json.dumps(normal, sort_keys=True)))
     if not found:
-        raise Malformed("it patches nothing")
+        raise AnnotationError("it patches nothing")
     return tuple(found)
 
 
@@ -52,9 +52,9 @@ def _object(text: str) -> dict[str, Any]:
     try:
         value = strict_json.load(text, _DEEPEST)
     except strict_json.JsonError as error:
-        raise Malformed(f"it {error}") from None
+        raise AnnotationError(f"it {error}") from None
     if not isinstance(value, dict):
-        raise Malformed("it is not a JSON object")
+        raise AnnotationError("it is not a JSON object")
     return value
 
 

@@ -15,15 +15,15 @@ from typing import Any
 from google.protobuf import descriptor_pool, json_format, message_factory
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
-from shopmesh.appmesh.annotations.annotation import Malformed
+from shopmesh.appmesh.annotations.annotation import AnnotationError
 from shopmesh.appmesh.api.validation import hint, quote
 
 Json = Any
 TYPE = "@type"
 _URL = "type.googleapis.com/"
-_WITH_A_FORM_OF_THEIR_OWN = "google.protobuf."
+_WELL_KNOWN_TYPES = "google.protobuf."
 """Durations, wrapped numbers and the like are no objects in JSON. https://protobuf.dev/programming-guides/json/"""
-_ENVOY_S = re.compile(r"(?P<package>(?:envoy|xds|udpa)(?:\.[a-z0-9_]{1,64}){1,16})\.[A-Z]\w*(?:\.[A-Z]\w*)*")
+_ENVOY_MESSAGE = re.compile(r"(?P<package>(?:envoy|xds|udpa)(?:\.[a-z0-9_]{1,64}){1,16})\.[A-Z]\w*(?:\.[A-Z]\w*)*")
 
 _NOT_FINITE = ("NaN", "Infinity", "-Infinity")
 """Strings that protobuf's JSON has for numbers which no field of a configuration can mean."""
@@ -31,13 +31,13 @@ _LONGEST_REASON = 200
 
 
 def message_type(name: str) -> Descriptor:
-    """The message of that full name; of Envoy's, those are loaded that are asked for. Raises `Malformed`."""
+    """The message of that full name; of Envoy's, those are loaded that are asked for. Raises `AnnotationError`."""
     pool = descriptor_pool.Default()
-    if found := _ENVOY_S.fullmatch(name):
+    if found := _ENVOY_MESSAGE.fullmatch(name):
         try:
             package = importlib.import_module(found["package"])
         except ModuleNotFoundError:
-            raise Malformed(f"there is no message {quote(name)}") from None
+            raise AnnotationError(f"there is no message {quote(name)}") from None
         # A module that is not a package, such as cluster_pb2, has no path.
         for module in pkgutil.iter_modules(getattr(package, "__path__", [])):
             if module.name.endswith("_pb2"):
@@ -45,28 +45,28 @@ def message_type(name: str) -> Descriptor:
     try:
         return pool.FindMessageTypeByName(name)
     except KeyError:
-        raise Malformed(f"there is no message {quote(name)}") from None
+        raise AnnotationError(f"there is no message {quote(name)}") from None
 
 
-def checked(message: Descriptor, value: Json, path: str) -> dict[str, Json]:
-    """A part of that message, with the names of its fields as they are declared. Raises `Malformed`."""
+def check_message(message: Descriptor, value: Json, path: str) -> dict[str, Json]:
+    """A part of that message, with the names of its fields as they are declared. Raises `AnnotationError`."""
     if not isinstance(value, dict):
-        raise Malformed(f"{path} is {quote(value)}, and should be an object: {message.full_name}")
+        raise AnnotationError(f"{path} is {quote(value)}, and should be an object: {message.full_name}")
     names = {name: field for field in message.fields for name in (field.name, field.json_name)}
     found: dict[str, Json] = {}
     chosen: dict[str, str] = {}
     for name, item in value.items():
         if name not in names:
             known = hint(name, (field.name for field in message.fields))
-            raise Malformed(f"{path}.{name}: {message.full_name} has no such field; {known}")
+            raise AnnotationError(f"{path}.{name}: {message.full_name} has no such field; {known}")
         field = names[name]
         if field.name in found:
-            raise Malformed(f"{path}.{name} stands there twice")
+            raise AnnotationError(f"{path}.{name} stands there twice")
         found[field.name] = None if item is None else _value(field, item, f"{path}.{name}")
         if field.containing_oneof is not None and item is not None:
             other = chosen.setdefault(field.containing_oneof.name, name)
             if other != name:
-                raise Malformed(f"{path} has both {other} and {name}, and can only have one of them")
+                raise AnnotationError(f"{path} has both {other} and {name}, and can only have one of them")
     return found
 
 
@@ -74,7 +74,7 @@ def _value(field: FieldDescriptor, value: Json, path: str) -> Json:
     inner = field.message_type
     if inner is not None and inner.GetOptions().map_entry:
         if not isinstance(value, dict):
-            raise Malformed(f"{path} is {quote(value)}, and should be an object")
+            raise AnnotationError(f"{path} is {quote(value)}, and should be an object")
         of_entry = inner.fields_by_name["value"].message_type
         return {key: item if item is None else _entry(field, of_entry, key, item, path) for key, item in value.items()}
     if inner is None or _is_leaf(inner):
@@ -82,7 +82,7 @@ def _value(field: FieldDescriptor, value: Json, path: str) -> Json:
     if not field.is_repeated:
         return _message(inner, value, path)
     if not isinstance(value, list):
-        raise Malformed(f"{path} is {quote(value)}, and should be a list")
+        raise AnnotationError(f"{path} is {quote(value)}, and should be a list")
     return [_message(inner, item, f"{path}[{index}]") for index, item in enumerate(value)]
 
 
@@ -97,20 +97,20 @@ def _entry(field: FieldDescriptor, of_entry: Descriptor | None, key: str, value:
 
 def _message(message: Descriptor, value: Json, path: str) -> Json:
     if message.full_name != "google.protobuf.Any":
-        return checked(message, value, path)
+        return check_message(message, value, path)
     if not isinstance(value, dict) or not isinstance(value.get(TYPE), str):
-        raise Malformed(f'{path} needs "{TYPE}": "{_URL}envoy. …", which says what it is')
+        raise AnnotationError(f'{path} needs "{TYPE}": "{_URL}envoy. …", which says what it is')
     name = value[TYPE].rpartition("/")[2]
     rest = {key: item for key, item in value.items() if key != TYPE}
     try:
         of_it = message_type(name)
-    except Malformed as error:
-        raise Malformed(f"{path}.{TYPE}: {error}") from None
-    return {TYPE: _URL + name, **checked(of_it, rest, path)}
+    except AnnotationError as error:
+        raise AnnotationError(f"{path}.{TYPE}: {error}") from None
+    return {TYPE: _URL + name, **check_message(of_it, rest, path)}
 
 
 def _is_leaf(message: Descriptor) -> bool:
-    return message.full_name.startswith(_WITH_A_FORM_OF_THEIR_OWN) and message.full_name != "google.protobuf.Any"
+    return message.full_name.startswith(_WELL_KNOWN_TYPES) and message.full_name != "google.protobuf.Any"
 
 
 def _is_fraction(field: FieldDescriptor) -> bool:
@@ -122,7 +122,7 @@ def _is_fraction(field: FieldDescriptor) -> bool:
 
 def _leaf(field: FieldDescriptor, value: Json, path: str) -> Json:
     if _is_fraction(field) and value in _NOT_FINITE:
-        raise Malformed(f"{path} is {quote(value)}, and should be a number")
+        raise AnnotationError(f"{path} is {quote(value)}, and should be a number")
     containing = field.containing_type
     if containing is None:
         raise TypeError(f"{field.full_name} is in no message")
@@ -131,11 +131,11 @@ def _leaf(field: FieldDescriptor, value: Json, path: str) -> Json:
     except Exception as error:
         # Which errors it raises for a value of a wrong type, or beyond a range, protobuf leaves open.
         reason = re.sub(r"^Failed to parse \w+ field: | at [\w.]+\.?$", "", str(error).strip()).rstrip(".")
-        raise Malformed(f"{path} is {quote(value)}: {reason[:_LONGEST_REASON]}") from None
+        raise AnnotationError(f"{path} is {quote(value)}: {reason[:_LONGEST_REASON]}") from None
     return value
 
 
-def merged(base: Mapping[str, Json], patch: Mapping[str, Json]) -> dict[str, Json]:
+def merge_patch(base: Mapping[str, Json], patch: Mapping[str, Json]) -> dict[str, Json]:
     """RFC 7386, but that a message of another type takes the place of the one before it, whole."""
     result = dict(base)
     for name, value in patch.items():
@@ -144,7 +144,7 @@ def merged(base: Mapping[str, Json], patch: Mapping[str, Json]) -> dict[str, Jso
             result.pop(name, None)
         elif isinstance(value, dict):
             into = before if isinstance(before, dict) and value.get(TYPE) in (None, before.get(TYPE)) else {}
-            result[name] = merged(into, value)
+            result[name] = merge_patch(into, value)
         else:
             result[name] = value
     return result

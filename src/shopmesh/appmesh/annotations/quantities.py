@@ -5,30 +5,30 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 
-from shopmesh.appmesh.annotations.annotation import Malformed
-from shopmesh.appmesh.texts import seconds_of
+from shopmesh.appmesh.annotations.annotation import AnnotationError
+from shopmesh.appmesh.texts import parse_seconds
 
 MILLION = 1_000_000
 _SHARE = re.compile(r"(?:(?P<before>.*\S)\s+)?(?P<share>[0-9]{1,3}(?:\.[0-9]{1,4})?)%", re.DOTALL)
 LONGEST_MILLISECONDS = 3_600_000
 
 
-def shared(text: str) -> tuple[str, int]:
+def split_share(text: str) -> tuple[str, int]:
     """What stands before a share at the end of a text, and the share in millionths; all of them where none stands."""
     found = _SHARE.fullmatch(text.strip())
     if found is None:
         if "%" in text:
-            raise Malformed("a share is a number of per cent at the end, with up to four decimals")
+            raise AnnotationError("a share is a number of per cent at the end, with up to four decimals")
         return text.strip(), MILLION
     share = int(Decimal(found["share"]) * 10_000)
     if not 0 < share <= MILLION:
-        raise Malformed(f"{found['share']}% is not over 0% and up to 100%")
+        raise AnnotationError(f"{found['share']}% is not over 0% and up to 100%")
     return found["before"] or "", share
 
 
 def milliseconds(text: str) -> int:
     """`2s`, `1.5s`, `250ms`, up to an hour."""
-    length = (seconds_of(text) or Decimal(0)) * 1000
+    length = (parse_seconds(text) or Decimal(0)) * 1000
     if length != int(length) or not 1 <= length <= LONGEST_MILLISECONDS:
-        raise Malformed(f"{text!r} is no time from 1ms to an hour, such as 2s or 250ms")
+        raise AnnotationError(f"{text!r} is no time from 1ms to an hour, such as 2s or 250ms")
     return int(length)

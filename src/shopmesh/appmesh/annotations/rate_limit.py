@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from shopmesh.appmesh.annotations.annotation import Annotation, Malformed
+from shopmesh.appmesh.annotations.annotation import Annotation, AnnotationError
 
 _SECONDS = {"s": 1, "min": 60, "h": 3600}
 _LIMIT = re.compile(r"([1-9][0-9]{0,8})/(s|min|h)(?:\s+burst\s+([1-9][0-9]{0,8}))?")
@@ -22,7 +22,7 @@ class RateLimit(NamedTuple):
 def parse(text: str) -> RateLimit:
     found = _LIMIT.fullmatch(text.strip())
     if found is None:
-        raise Malformed("a limit is a number of requests per s, min or h, and may have a burst")
+        raise AnnotationError("a limit is a number of requests per s, min or h, and may have a burst")
     requests = int(found[1])
     return RateLimit(requests, _SECONDS[found[2]], int(found[3] or requests))
 

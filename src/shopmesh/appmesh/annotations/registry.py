@@ -18,9 +18,9 @@ from shopmesh.appmesh.annotations.patch import PATCH
 from shopmesh.appmesh.annotations.rate_limit import RATE_LIMIT
 from shopmesh.appmesh.annotations.service_account import SERVICE_ACCOUNT
 
-VOCABULARY: Mapping[str, Annotation] = MappingProxyType(
+ANNOTATIONS: Mapping[str, Annotation] = MappingProxyType(
     {
-        annotation.word: annotation
+        annotation.name: annotation
         for annotation in (
             MIRROR,
             FAULT_DELAY,

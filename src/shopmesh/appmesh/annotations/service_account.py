@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from shopmesh.appmesh.annotations.annotation import Annotation, Malformed
+from shopmesh.appmesh.annotations.annotation import Annotation, AnnotationError
 
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 """https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-subdomain-names"""
@@ -12,7 +12,7 @@ _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 
 def parse(text: str) -> str:
     if not _NAME.fullmatch(text):
-        raise Malformed("a service account is named by lowercase letters, digits, - and .")
+        raise AnnotationError("a service account is named by lowercase letters, digits, - and .")
     return text
 
 

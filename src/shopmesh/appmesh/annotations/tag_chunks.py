@@ -10,39 +10,39 @@ LONGEST_VALUE = 256
 _NUMBERED = re.compile(r"(?P<name>.+)\.(?P<number>[1-9][0-9]*)")
 
 
-def whole(name: str) -> str:
+def base_name(name: str) -> str:
     """The name of the text that a tag is a piece of, which is its own name for the first."""
     found = _NUMBERED.fullmatch(name)
     return found["name"] if found else name
 
 
-def in_pieces(name: str, text: str) -> dict[str, str]:
+def split_text(name: str, text: str) -> dict[str, str]:
     """The tags that hold a text."""
     parts = [text[start : start + LONGEST_VALUE] for start in range(0, len(text), LONGEST_VALUE)] or [""]
-    return {_piece(name, number): part for number, part in enumerate(parts, start=1)}
+    return {_tag_name(name, number): part for number, part in enumerate(parts, start=1)}
 
 
-def joined(name: str, tags: Mapping[str, str]) -> str | None:
+def join_text(name: str, tags: Mapping[str, str]) -> str | None:
     """The text that tags hold under this name, wherever it was cut; None where there is none."""
     parts, number = [], 1
-    while (part := tags.get(_piece(name, number))) is not None:
+    while (part := tags.get(_tag_name(name, number))) is not None:
         parts.append(part)
         number += 1
     return "".join(parts) if parts else None
 
 
-def texts(tags: Mapping[str, str]) -> dict[str, str]:
-    """The tags with each text that `in_pieces` cut put together again; what was cut elsewhere stays as it is.
+def join_all(tags: Mapping[str, str]) -> dict[str, str]:
+    """The tags with each text that `split_text` cut put together again; what was cut elsewhere stays as it is.
 
-    So `in_pieces` of each of the texts gives exactly these tags.
+    So `split_text` of each of the texts gives exactly these tags.
     """
     found: dict[str, str] = {}
     taken: set[str] = set()
-    for name in sorted(tags, key=lambda name: (whole(name) != name, name)):
+    for name in sorted(tags, key=lambda name: (base_name(name) != name, name)):
         if name in taken:
             continue
-        text = joined(name, tags) or ""
-        parts = in_pieces(name, text)
+        text = join_text(name, tags) or ""
+        parts = split_text(name, text)
         if len(parts) > 1 and parts.items() <= tags.items():
             found[name] = text
             taken |= parts.keys()
@@ -51,5 +51,5 @@ def texts(tags: Mapping[str, str]) -> dict[str, str]:
     return {name: found[name] for name in sorted(found)}
 
 
-def _piece(name: str, number: int) -> str:
+def _tag_name(name: str, number: int) -> str:
     return name if number == 1 else f"{name}.{number}"

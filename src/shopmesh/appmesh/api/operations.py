@@ -17,7 +17,7 @@ from shopmesh.appmesh.api.model import PREVIEW, Operation
 from shopmesh.appmesh.api.validation import quote
 from shopmesh.appmesh.context import Context
 from shopmesh.appmesh.errors import Conflict
-from shopmesh.appmesh.store import Answered, Transaction
+from shopmesh.appmesh.store import IdempotencyRecord, Transaction
 
 # The model's text allows 36 characters, its shape any string; a token of any length must not fill the store.
 LONGEST_TOKEN = 256
@@ -25,7 +25,7 @@ LONGEST_TOKEN = 256
 
 def handle(
     operation: Operation, parameters: Mapping[str, Any], transaction: Transaction, context: Context
-) -> verbs.Answer:
+) -> verbs.Output:
     """The answer of a validated request, by output member; raises an ApiError.
 
     With a `clientToken`, the same request is done once: repeated, it gets its first answer again and changes nothing.
@@ -36,20 +36,20 @@ def handle(
     if not token or not operation.writes:
         return _perform(operation, given, transaction, context)
     identity, request = _identity(token), _digest(operation, given)
-    answered = transaction.answered(identity)
+    answered = transaction.find_record(identity)
     if answered is None:
         answer = _perform(operation, given, transaction, context)
-        transaction.remember(identity, Answered(request, json.dumps(answer)))
+        transaction.record_token(identity, IdempotencyRecord(request, json.dumps(answer)))
         return answer
     if answered.request != request:
         raise Conflict(f"clientToken: {quote(token)} was used for another request; use a new one")
-    first: verbs.Answer = json.loads(answered.answer)
+    first: verbs.Output = json.loads(answered.answer)
     return first
 
 
 def _perform(
     operation: Operation, parameters: Mapping[str, Any], transaction: Transaction, context: Context
-) -> verbs.Answer:
+) -> verbs.Output:
     door = preview.perform if operation.version == PREVIEW else verbs.perform
     return door(operation, parameters, transaction, context)
 

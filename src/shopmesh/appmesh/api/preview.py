@@ -32,7 +32,7 @@ from shopmesh.appmesh.kinds import describe
 from shopmesh.appmesh.resolved import backends
 from shopmesh.appmesh.store import Document, Key, Resource, Transaction, View
 
-KEPT: Mapping[str, tuple[str, ...]] = MappingProxyType(
+PRESERVED_MEMBERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "mesh": (),
         "virtualNode": ("backendDefaults", "logging"),
@@ -44,35 +44,35 @@ KEPT: Mapping[str, tuple[str, ...]] = MappingProxyType(
 
 def perform(
     operation: Operation, parameters: Mapping[str, Any], transaction: Transaction, context: Context
-) -> verbs.Answer:
+) -> verbs.Output:
     """The answer of an operation of 2018-10-01; raises an ApiError."""
-    later = rest_json.call(GA, operation.name)
+    later = rest_json.binding_of(GA, operation.name)
     kind = operation.kind
     if kind is None:
         raise TypeError(f"2018-10-01 has no operation about tags, yet {operation.name} came")
     if operation.verb == "List":
-        return pruned(verbs.perform(later.operation, parameters, transaction, context), operation)
+        return prune(verbs.perform(later.operation, parameters, transaction, context), operation)
     key = verbs.key_of(kind, parameters)
     translated = dict(parameters)
     if "spec" in parameters:
         before = transaction.get(key)
-        kept = {} if before is None else {m: before.spec[m] for m in KEPT[kind.name] if m in before.spec}
+        kept = {} if before is None else {m: before.spec[m] for m in PRESERVED_MEMBERS[kind.name] if m in before.spec}
         translated["spec"] = {**kept, **to_later(kind.name, parameters["spec"])}
     services = service_names(key, transaction)
-    answer = verbs.perform(later.operation, rest_json.validated(later, translated), transaction, context)
+    answer = verbs.perform(later.operation, rest_json.validate(later, translated), transaction, context)
     if kind.name == "virtualRouter" and operation.verb in ("Create", "Update"):
-        _derive(key, parameters["spec"].get("serviceNames", []), transaction, context)
+        _replace_derived_services(key, parameters["spec"].get("serviceNames", []), transaction, context)
         services = service_names(key, transaction)
     data = answer[kind.name]
-    spec = {**_FROM_LATER.get(kind.name, _same)(data["spec"])}
+    spec = {**_FROM_LATER.get(kind.name, _unchanged)(data["spec"])}
     if kind.name == "virtualRouter":
         spec["serviceNames"] = services
-    return pruned({kind.name: {**data, "spec": spec}}, operation)
+    return prune({kind.name: {**data, "spec": spec}}, operation)
 
 
 def to_later(kind: str, spec: Document) -> Document:
     """A specification of 2018-10-01 in 2019-01-25's form; a router's `serviceNames` are not in it."""
-    return _TO_LATER.get(kind, _same)(spec)
+    return _TO_LATER.get(kind, _unchanged)(spec)
 
 
 def service_names(router: Key, view: View) -> list[str]:
@@ -81,24 +81,24 @@ def service_names(router: Key, view: View) -> list[str]:
     return [service.key.name for service in sorted(found, key=lambda service: service.created_at)]
 
 
-def pruned(answer: verbs.Answer, operation: Operation) -> verbs.Answer:
+def prune(answer: verbs.Output, operation: Operation) -> verbs.Output:
     """An answer without what the operation's output shape does not have."""
     shape = operation.model.output_shape
     if shape is None:
         raise TypeError(f"{operation.name} has no output shape")
-    cleaned: verbs.Answer = _prune(answer, shape)
+    cleaned: verbs.Output = _prune_value(answer, shape)
     return cleaned
 
 
-def _prune(value: Any, shape: Shape) -> Any:
+def _prune_value(value: Any, shape: Shape) -> Any:
     if isinstance(shape, StructureShape):
-        return {name: _prune(item, shape.members[name]) for name, item in value.items() if name in shape.members}
+        return {name: _prune_value(item, shape.members[name]) for name, item in value.items() if name in shape.members}
     if isinstance(shape, ListShape):
-        return [_prune(item, shape.member) for item in value]
+        return [_prune_value(item, shape.member) for item in value]
     return value
 
 
-def _derive(router: Key, names: list[str], transaction: Transaction, context: Context) -> None:
+def _replace_derived_services(router: Key, names: list[str], transaction: Transaction, context: Context) -> None:
     provider = {"provider": {"virtualRouter": {"virtualRouterName": router.name}}}
     for index, name in enumerate(names):
         key = Key("virtualService", (router.mesh, name))
@@ -123,7 +123,7 @@ def _is_provider(router: Key, service: Resource) -> bool:
     return bool(router.kind == "virtualRouter" and provider.get("virtualRouterName") == router.name)
 
 
-def _same(spec: Document) -> Document:
+def _unchanged(spec: Document) -> Document:
     return spec
 
 

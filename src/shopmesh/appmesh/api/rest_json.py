@@ -20,7 +20,7 @@ from botocore.model import StructureShape
 
 from shopmesh.appmesh import strict_json
 from shopmesh.appmesh.api import model
-from shopmesh.appmesh.api.validation import Check, Json, Problem, compile_shape, hint, quote, refuse
+from shopmesh.appmesh.api.validation import Json, Problem, Validator, compile_shape, hint, quote, raise_problems
 from shopmesh.appmesh.errors import (
     ApiError,
     BadRequest,
@@ -44,12 +44,12 @@ class Response:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class OperationBinding:
     """An operation as a request reaches it: which part of the path and the query is which parameter; the body has the
     rest."""
 
     operation: model.Operation
-    check: Check
+    check: Validator
     in_path: tuple[tuple[int, str], ...]
     in_query: Mapping[str, tuple[str, Callable[[str], Json]]]
 
@@ -58,11 +58,11 @@ class Router:
     """All operations of one API version by method and path. Built once from the model; lookups are dictionaries."""
 
     def __init__(self, version: str) -> None:
-        self._paths: dict[int, dict[tuple[int, ...], dict[tuple[str, ...], dict[str, Call]]]] = {}
-        for known in _calls(version).values():
+        self._paths: dict[int, dict[tuple[int, ...], dict[tuple[str, ...], dict[str, OperationBinding]]]] = {}
+        for known in _bindings(version).values():
             self._add(known)
 
-    def _add(self, added: Call) -> None:
+    def _add(self, added: OperationBinding) -> None:
         http = added.operation.model.http
         segments = http["requestUri"].split("/")[1:]
         literal = tuple(i for i, segment in enumerate(segments) if not segment.startswith("{"))
@@ -70,7 +70,7 @@ class Router:
         methods = self._paths.setdefault(len(segments), {}).setdefault(literal, {}).setdefault(words, {})
         methods[http["method"]] = added
 
-    def find(self, method: str, raw_path: str) -> tuple[Call, Parameters]:
+    def find(self, method: str, raw_path: str) -> tuple[OperationBinding, Parameters]:
         """The operation, and the parameters that stand in the path, which is given byte for byte as Latin-1.
 
         Raises UnknownOperation, MethodNotAllowed, and BadRequest for a name that is not UTF-8.
@@ -93,20 +93,20 @@ def router(version: str) -> Router:
     return Router(version)
 
 
-def call(version: str, operation: str) -> Call:
+def binding_of(version: str, operation: str) -> OperationBinding:
     """The call of an operation by its name; raises UnknownOperation with a hint."""
-    known = _calls(version)
+    known = _bindings(version)
     if operation not in known:
         raise UnknownOperation(f"{quote(operation)} is no operation of App Mesh; {hint(operation, known)}")
     return known[operation]
 
 
 @functools.cache
-def _calls(version: str) -> dict[str, Call]:
-    return {name: _call(operation) for name, operation in model.operations(version).items()}
+def _bindings(version: str) -> dict[str, OperationBinding]:
+    return {name: _bind(operation) for name, operation in model.operations(version).items()}
 
 
-def _call(operation: model.Operation) -> Call:
+def _bind(operation: model.Operation) -> OperationBinding:
     shape = operation.model.input_shape
     if not isinstance(shape, StructureShape):
         raise TypeError(f"the input of {operation.name} is no structure")
@@ -121,24 +121,26 @@ def _call(operation: model.Operation) -> Call:
         wire: (name, _whole_number if members[name].type_name in ("integer", "long") else str)
         for wire, name in located["querystring"].items()
     }
-    return Call(operation, compile_shape(shape), path, query)
+    return OperationBinding(operation, compile_shape(shape), path, query)
 
 
-def parse(found: Call, path: Parameters, query: str, body: bytes, content_type: str | None = None) -> Parameters:
+def parse(
+    found: OperationBinding, path: Parameters, query: str, body: bytes, content_type: str | None = None
+) -> Parameters:
     """The parameters of a request, validated in full; raises BadRequest, SerializationError or UnsupportedMediaType."""
     parameters = dict(path)
     problems: list[Problem] = []
     parameters.update(_from_query(found, query, problems))
     if body:
         parameters.update(_from_body(found, body, content_type, problems))
-    return validated(found, parameters, problems)
+    return validate(found, parameters, problems)
 
 
-def validated(found: Call, parameters: Json, problems: list[Problem] | None = None) -> Parameters:
+def validate(found: OperationBinding, parameters: Json, problems: list[Problem] | None = None) -> Parameters:
     """Parameters checked against the operation's input shape, and cleaned; raises BadRequest."""
     problems = [] if problems is None else problems
     cleaned = found.check(parameters, "", problems)
-    refuse(problems)
+    raise_problems(problems)
     if not isinstance(cleaned, dict):
         raise TypeError("an operation's input is a structure")
     return cleaned
@@ -189,7 +191,7 @@ def _statuses() -> dict[str, int]:
     return {shape.name: shape.metadata["error"]["httpStatusCode"] for shape in errors}
 
 
-def _from_query(found: Call, query: str, problems: list[Problem]) -> Parameters:
+def _from_query(found: OperationBinding, query: str, problems: list[Problem]) -> Parameters:
     parameters: Parameters = {}
     try:
         pairs = parse_qsl(query, keep_blank_values=True, errors="strict", max_num_fields=MOST_QUERY_FIELDS)
@@ -206,7 +208,9 @@ def _from_query(found: Call, query: str, problems: list[Problem]) -> Parameters:
     return parameters
 
 
-def _from_body(found: Call, body: bytes, content_type: str | None, problems: list[Problem]) -> dict[str, Json]:
+def _from_body(
+    found: OperationBinding, body: bytes, content_type: str | None, problems: list[Problem]
+) -> dict[str, Json]:
     if content_type is not None and not is_json(content_type):
         raise UnsupportedMediaType(f"the body is {quote(content_type)}; send application/json")
     value = load_object(body)

@@ -32,7 +32,7 @@ class Problem(NamedTuple):
     message: str
 
 
-Check = Callable[[Json, str, list[Problem]], Json]
+Validator = Callable[[Json, str, list[Problem]], Json]
 
 _INTEGERS = {"integer": 31, "long": 63}
 # Envoy refuses line feeds in hosts, paths and rewrites, and no document needs control characters, but for the format
@@ -41,7 +41,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _CONTROL_IN_TEXT = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 
-def compile_shape(shape: Shape) -> Check:
+def compile_shape(shape: Shape) -> Validator:
     """The check of a shape of the model; raises TypeError for a type that App Mesh's inputs never had."""
     if isinstance(shape, StructureShape):
         members = {name: compile_shape(member) for name, member in shape.members.items()}
@@ -59,7 +59,7 @@ def compile_shape(shape: Shape) -> Check:
     raise TypeError(f"shape {shape.name} has the type {shape.type_name}, which no check is written for")
 
 
-def refuse(problems: Iterable[Problem]) -> None:
+def raise_problems(problems: Iterable[Problem]) -> None:
     """Raises BadRequest with all problems in one message; none, no exception."""
     found = list(dict.fromkeys(problems))
     if found:
@@ -83,10 +83,10 @@ def hint(name: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(name[:100], names, n=1)
     if close:
         return f"did you mean {close[0]!r}?"
-    return f"known are {listed(names)}" if names else "nothing is allowed here"
+    return f"known are {join_names(names)}" if names else "nothing is allowed here"
 
 
-def listed(names: Sequence[str]) -> str:
+def join_names(names: Sequence[str]) -> str:
     """Names in a message, the first of many."""
     shown = ", ".join(shorten(name) for name in names[:MOST_NAMES])
     return shown + (f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else "")
@@ -98,7 +98,7 @@ def _expected(what: str, value: Json) -> str:
     return f"{quote(value)} is {given}, expected {what}"
 
 
-def _structure(members: Mapping[str, Check], required: frozenset[str], union: bool) -> Check:
+def _structure(members: Mapping[str, Validator], required: frozenset[str], union: bool) -> Validator:
     def check(value: Json, field: str, problems: list[Problem]) -> Json:
         if not isinstance(value, dict):
             problems.append(Problem(field, _expected("an object", value)))
@@ -121,7 +121,7 @@ def _structure(members: Mapping[str, Check], required: frozenset[str], union: bo
     return check
 
 
-def _list(member: Check, lowest: int | None, highest: int | None) -> Check:
+def _list(member: Validator, lowest: int | None, highest: int | None) -> Validator:
     def check(value: Json, field: str, problems: list[Problem]) -> Json:
         if not isinstance(value, list):
             problems.append(Problem(field, _expected("a list", value)))
@@ -137,7 +137,7 @@ def _list(member: Check, lowest: int | None, highest: int | None) -> Check:
     return check
 
 
-def _string(shape: StringShape) -> Check:
+def _string(shape: StringShape) -> Validator:
     enum = tuple(shape.enum)
     lowest, highest = shape.metadata.get("min"), shape.metadata.get("max")
     pattern = re.compile(shape.metadata["pattern"]) if "pattern" in shape.metadata else None
@@ -160,7 +160,7 @@ def _string(shape: StringShape) -> Check:
     return check
 
 
-def _integer(lowest: int, highest: int) -> Check:
+def _integer(lowest: int, highest: int) -> Validator:
     def check(value: Json, field: str, problems: list[Problem]) -> Json:
         # bool is an int to Python, and is none to JSON.
         if type(value) is not int:

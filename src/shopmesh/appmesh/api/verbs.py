@@ -16,11 +16,11 @@ from shopmesh.appmesh.kinds import KINDS, Kind, describe
 from shopmesh.appmesh.store import Document, Key, Resource, Transaction, View
 
 Parameters = Mapping[str, Any]
-Answer = dict[str, Any]
+Output = dict[str, Any]
 DEFAULT_LIMIT = 100
 
 
-def perform(operation: Operation, parameters: Parameters, transaction: Transaction, context: Context) -> Answer:
+def perform(operation: Operation, parameters: Parameters, transaction: Transaction, context: Context) -> Output:
     """The answer of a 2019-01-25 operation, by output member; raises an ApiError and then wrote nothing that counts.
 
     `parameters` are validated against the model already.
@@ -33,14 +33,14 @@ def perform(operation: Operation, parameters: Parameters, transaction: Transacti
     return _VERBS[operation.verb](operation.kind, parameters, transaction, context)
 
 
-def create(kind: Kind, parameters: Parameters, transaction: Transaction, context: Context) -> Answer:
+def create(kind: Kind, parameters: Parameters, transaction: Transaction, context: Context) -> Output:
     key = key_of(kind, parameters)
     _require_parent(key, transaction)
     if transaction.get(key) is not None:
         raise Conflict(f"{describe(key)} exists already{_in_mesh(key)}; update it, or choose another name")
-    added = tags.merged((), parameters.get("tags", ()))
+    added = tags.merge_tags((), parameters.get("tags", ()))
     resource = put_new(key, parameters.get("spec", {}), transaction, context, tags=added)
-    return {kind.name: data(resource, context)}
+    return {kind.name: to_output(resource, context)}
 
 
 def put_new(
@@ -63,11 +63,11 @@ def put_new(
     return resource
 
 
-def describe_one(kind: Kind, parameters: Parameters, view: View, context: Context) -> Answer:
-    return {kind.name: data(find(key_of(kind, parameters), view), context)}
+def describe_one(kind: Kind, parameters: Parameters, view: View, context: Context) -> Output:
+    return {kind.name: to_output(find(key_of(kind, parameters), view), context)}
 
 
-def update(kind: Kind, parameters: Parameters, transaction: Transaction, context: Context) -> Answer:
+def update(kind: Kind, parameters: Parameters, transaction: Transaction, context: Context) -> Output:
     """Replaces the whole specification; the version grows even when it is the same, as the model's text says.
 
     A virtual service that came with a router of the 2018-10-01 API becomes the updater's own.
@@ -79,10 +79,10 @@ def update(kind: Kind, parameters: Parameters, transaction: Transaction, context
     references.resolve(before.key, spec, transaction)
     after = replace(before, spec=spec, version=before.version + 1, updated_at=context.now, derived_from=None)
     transaction.put(after)
-    return {kind.name: data(after, context)}
+    return {kind.name: to_output(after, context)}
 
 
-def delete(kind: Kind, parameters: Parameters, transaction: Transaction, context: Context) -> Answer:
+def delete(kind: Kind, parameters: Parameters, transaction: Transaction, context: Context) -> Output:
     """Deletes what nothing uses, and with a router the virtual services that were derived from it."""
     resource = find(key_of(kind, parameters), transaction)
     leaving = derived_services(resource.key, transaction)
@@ -91,10 +91,10 @@ def delete(kind: Kind, parameters: Parameters, transaction: Transaction, context
         references.release(service, transaction)
         transaction.delete(service.key)
     transaction.delete(resource.key)
-    return {kind.name: data(resource, context, status="DELETED")}
+    return {kind.name: to_output(resource, context, status="DELETED")}
 
 
-def list_all(kind: Kind, parameters: Parameters, view: View, context: Context) -> Answer:
+def list_all(kind: Kind, parameters: Parameters, view: View, context: Context) -> Output:
     path = tuple(parameters[name] for name in kind.parameters[:-1])
     if path:
         find(Key(kind.parents[-1], path), view)
@@ -105,7 +105,7 @@ def list_all(kind: Kind, parameters: Parameters, view: View, context: Context) -
         parameters.get("limit", DEFAULT_LIMIT),
         parameters.get("nextToken"),
     )
-    answer: Answer = {kind.plural: [_reference(resource, context) for resource in shown]}
+    answer: Output = {kind.plural: [_reference(resource, context) for resource in shown]}
     return {**answer, "nextToken": token} if token else answer
 
 
@@ -128,7 +128,7 @@ def derived_services(router: Key, view: View) -> list[Resource]:
     return [s for s in view.children("virtualService", (router.mesh,)) if s.derived_from == router]
 
 
-def data(resource: Resource, context: Context, status: str = "ACTIVE") -> Answer:
+def to_output(resource: Resource, context: Context, status: str = "ACTIVE") -> Output:
     """A resource as create, describe, update and delete answer it."""
     return {
         **_names(resource.key),
@@ -138,15 +138,15 @@ def data(resource: Resource, context: Context, status: str = "ACTIVE") -> Answer
     }
 
 
-def _reference(resource: Resource, context: Context) -> Answer:
+def _reference(resource: Resource, context: Context) -> Output:
     return {**_names(resource.key), **_metadata(resource, context)}
 
 
-def _names(key: Key) -> Answer:
+def _names(key: Key) -> Output:
     return dict(zip(KINDS[key.kind].parameters, key.path, strict=True))
 
 
-def _metadata(resource: Resource, context: Context) -> Answer:
+def _metadata(resource: Resource, context: Context) -> Output:
     return {
         "arn": arn.write(resource.key, context),
         "createdAt": round(resource.created_at, 3),
@@ -169,15 +169,15 @@ def _in_mesh(key: Key) -> str:
     return "" if key.kind == "mesh" else f" in mesh {key.mesh}"
 
 
-_VERBS: Mapping[str, Callable[[Kind, Parameters, Transaction, Context], Answer]] = {
+_VERBS: Mapping[str, Callable[[Kind, Parameters, Transaction, Context], Output]] = {
     "Create": create,
     "Describe": describe_one,
     "Update": update,
     "Delete": delete,
     "List": list_all,
 }
-_TAG_VERBS: Mapping[str, Callable[[Parameters, Transaction, Context], Answer]] = {
+_TAG_VERBS: Mapping[str, Callable[[Parameters, Transaction, Context], Output]] = {
     "TagResource": tags.tag,
     "UntagResource": tags.untag,
-    "ListTagsForResource": tags.listed,
+    "ListTagsForResource": tags.list_tags,
 }

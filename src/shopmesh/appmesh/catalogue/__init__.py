@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from types import MappingProxyType, ModuleType
 
 from shopmesh.appmesh.catalogue import cluster, documents, running, surroundings, translation
-from shopmesh.appmesh.catalogue.finding import Finding, FindingType, Severity, place
+from shopmesh.appmesh.catalogue.finding import Finding, FindingType, Severity, location
 
-__all__ = ["GROUPS", "TYPES", "Finding", "FindingType", "Severity", "place"]
+__all__ = ["GROUPS", "TYPES", "Finding", "FindingType", "Severity", "location"]
 
 
 def _types(*modules: ModuleType) -> tuple[FindingType, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from shopmesh.appmesh.catalogue.finding import FindingType
 
-UNSTAMPED = FindingType(
+IDENTITY_BY_SELECTOR_ONLY = FindingType(
     "SM220",
     "warning",
     "Pods are proxies of a node by its podSelector alone",
@@ -12,7 +12,7 @@ UNSTAMPED = FindingType(
     "create them anew from a template with the label shopmesh.dev/virtual-node (shopmesh.dev/virtual-gateway), or "
     "by `kubectl rollout restart` where the webhook injects",
 )
-OVERLAPPING = FindingType(
+OVERLAPPING_SELECTORS = FindingType(
     "SM221",
     "error",
     "Several virtual nodes or gateways select the same pod",

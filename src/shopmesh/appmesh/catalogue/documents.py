@@ -60,14 +60,14 @@ NO_WEIGHT = FindingType(
     "no target with a weight can take a request: they are answered 503",
     "give a target that listens a weight above 0",
 )
-NAMED_TWICE = FindingType(
+DUPLICATE_TARGET = FindingType(
     "SM114",
     "warning",
     "A route names the same listener of a virtual node twice",
     "the weights are added up; who changes one of them does not see the other",
     "name it once, with the sum of the weights",
 )
-UNCLEAR_LISTENER = FindingType(
+AMBIGUOUS_LISTENER = FindingType(
     "SM115",
     "warning",
     "A target has several listeners, and the route does not say which",

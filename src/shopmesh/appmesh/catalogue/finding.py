@@ -59,7 +59,7 @@ class Finding:
 
     @property
     def where(self) -> str:
-        return f"{place(self.key)} ({self.source})" if self.source else place(self.key)
+        return f"{location(self.key)} ({self.source})" if self.source else location(self.key)
 
     @property
     def docs(self) -> str:
@@ -67,7 +67,7 @@ class Finding:
         return f"{PAGE}#{self.code.lower()}"
 
     @property
-    def order(self) -> tuple[str, str, Key, str, str]:
+    def sort_key(self) -> tuple[str, str, Key, str, str]:
         """Sorts errors first, then by place."""
         return self.type.severity, self.mesh, self.key, self.type.code, self.what
 
@@ -86,7 +86,7 @@ class Finding:
         }
 
 
-def place(key: Key) -> str:
+def location(key: Key) -> str:
     """`route shopmesh/product-vr/product-r`; `proxy product-1 of virtualNode shopmesh/product` for an instance."""
     if key.kind == "instance":
         mesh, kind, name, instance = key.path

@@ -25,14 +25,14 @@ NOT_IN_SYNC = FindingType(
     "until it does it serves the configuration before",
     "wait a moment; when it stays, look at the proxy's log",
 )
-REPLICA_GONE = FindingType(
+ONLY_REPLICA_DISCONNECTED = FindingType(
     "SM204",
     "error",
     "The only replica of a weighted version is gone",
     "its share of the requests fails when it is really gone; a proxy that only lost the control plane goes on serving",
     "start it again, or take its weight away",
 )
-NO_REPLICA = FindingType(
+NO_ENDPOINT = FindingType(
     "SM205",
     "error",
     "A weighted version has no proxy, and nothing else says where it is",
@@ -53,7 +53,7 @@ NO_CERTIFICATE = FindingType(
     "connections that need it fail, or go on with the certificate before",
     "move files that fit to where it looks for them, in the proxy's file system; it tries again every few seconds",
 )
-NO_REPLICA_READY = FindingType(
+NO_READY_REPLICA = FindingType(
     "SM209",
     "error",
     "No replica of a weighted version is ready",

@@ -22,10 +22,10 @@ Check = Callable[[View, Resource], Iterator[Finding]]
 CHECKS: Mapping[str, tuple[Check, ...]] = MappingProxyType(
     {
         "mesh": (),
-        "virtualNode": (services.unknown_backends, policies.ports_of_nobody),
+        "virtualNode": (services.unknown_backends, policies.unused_tls_ports),
         "virtualRouter": (services.no_route, shadowing.shadowed_routes),
         "route": (targets.check,),
-        "virtualService": (services.no_provider, services.not_listening),
+        "virtualService": (services.no_provider, services.provider_without_listener),
         "virtualGateway": (gateways.no_route, shadowing.shadowed_gateway_routes),
         "gatewayRoute": (),
     }
@@ -35,7 +35,7 @@ CHECKS: Mapping[str, tuple[Check, ...]] = MappingProxyType(
 def of_documents(documents: State) -> list[Finding]:
     """All that these documents show, errors first."""
     found = [finding for resource in documents for finding in of_resource(documents, resource)]
-    return sorted(found, key=lambda finding: finding.order)
+    return sorted(found, key=lambda finding: finding.sort_key)
 
 
 def of_resource(view: View, resource: Resource) -> tuple[Finding, ...]:

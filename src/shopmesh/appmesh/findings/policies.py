@@ -11,7 +11,7 @@ from shopmesh.appmesh.resolved import route as resolve
 from shopmesh.appmesh.store import Key, Resource, View
 
 
-def ports_of_nobody(view: View, node: Resource) -> Iterator[Finding]:
+def unused_tls_ports(view: View, node: Resource) -> Iterator[Finding]:
     for backend in backends(node.spec):
         wanted = ((backend.get("clientPolicy") or {}).get("tls") or {}).get("ports") or ()
         has = _ports(view, node.key.mesh, backend["virtualServiceName"]) if wanted else set()

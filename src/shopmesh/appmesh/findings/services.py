@@ -28,7 +28,7 @@ def no_provider(view: View, service: Resource) -> Iterator[Finding]:
         yield NO_PROVIDER.at(service.key, "has no provider")
 
 
-def not_listening(view: View, service: Resource) -> Iterator[Finding]:
+def provider_without_listener(view: View, service: Resource) -> Iterator[Finding]:
     behind = provider(view, service)
     if behind is not None and behind.key.kind == "virtualNode" and not ports(behind):
         yield PROVIDER_WITHOUT_LISTENER.at(service.key, f"is provided by {behind.key.name}, which has no listener")

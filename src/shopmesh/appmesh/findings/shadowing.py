@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from shopmesh.appmesh.catalogue import Finding
 from shopmesh.appmesh.catalogue.documents import GATEWAY_SHADOWED, SHADOWED
-from shopmesh.appmesh.findings.match_set import Reach, gateway_reach, reach
+from shopmesh.appmesh.findings.match_set import MatchSet, gateway_match_set, route_match_set
 from shopmesh.appmesh.kinds import ROUTE_KINDS
 from shopmesh.appmesh.resolved import gateway_route, ports, route
 from shopmesh.appmesh.store import Key, Resource, View
@@ -16,21 +16,21 @@ MOST_COMPARISONS = 50_000
 """Of routes with routes, a router; beyond some three hundred routes each is compared with the broadest ones only."""
 
 
-class Asked(NamedTuple):
+class RankedRoute(NamedTuple):
     """A route, when it is asked and what it takes."""
 
     rank: tuple[object, ...]
     key: Key
-    reach: Reach
+    match_set: MatchSet
 
 
 def shadowed_routes(view: View, router: Resource) -> Iterator[Finding]:
     asked = []
     for resource in view.children("route", router.key.path):
         found = route(view, resource)
-        asked.append(Asked(found.rank, found.key, reach(found.kind, found.match, found.only_port)))
-    for one, by in shadowed(asked):
-        yield SHADOWED.at(one, _said(by))
+        asked.append(RankedRoute(found.rank, found.key, route_match_set(found.kind, found.match, found.only_port)))
+    for one, by in find_shadowed(asked):
+        yield SHADOWED.at(one, _describe(by))
 
 
 def shadowed_gateway_routes(view: View, gateway: Resource) -> Iterator[Finding]:
@@ -40,27 +40,31 @@ def shadowed_gateway_routes(view: View, gateway: Resource) -> Iterator[Finding]:
     for kind in ROUTE_KINDS:
         of_kind = [port for port, protocol in listening.items() if f"{protocol}Route" == kind]
         only = of_kind[0] if len(of_kind) == 1 else None
-        asked = [Asked(one.rank, one.key, gateway_reach(kind, one.match, only)) for one in routes if one.kind == kind]
-        for one, by in shadowed(asked):
+        asked = [
+            RankedRoute(one.rank, one.key, gateway_match_set(kind, one.match, only))
+            for one in routes
+            if one.kind == kind
+        ]
+        for one, by in find_shadowed(asked):
             yield GATEWAY_SHADOWED.at(
                 one, f"is never reached: {by.name} is asked before it and takes all of its requests"
             )
 
 
-def shadowed(asked: Sequence[Asked]) -> Iterator[tuple[Key, Key]]:
+def find_shadowed(asked: Sequence[RankedRoute]) -> Iterator[tuple[Key, Key]]:
     """Those that one asked before covers, each with that one."""
-    before: list[Asked] = []
+    before: list[RankedRoute] = []
     most = max(10, MOST_COMPARISONS // max(1, len(asked)))
     for one in sorted(asked, key=lambda one: one.rank):
-        by = next((other for other in before if other.reach.covers(one.reach)), None)
+        by = next((other for other in before if other.match_set.covers(one.match_set)), None)
         if by is not None:
             yield one.key, by.key
             continue
         before.append(one)
         if len(before) > most:
-            before.sort(key=lambda other: (len(other.reach.conditions), len(other.reach.path.value)))
+            before.sort(key=lambda other: (len(other.match_set.conditions), len(other.match_set.path.value)))
             del before[most:]
 
 
-def _said(by: Key) -> str:
+def _describe(by: Key) -> str:
     return f"is never reached: {by.name} is asked before it and takes all of its requests"

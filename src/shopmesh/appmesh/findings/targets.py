@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from shopmesh.appmesh import resolved
 from shopmesh.appmesh.catalogue import Finding
 from shopmesh.appmesh.catalogue.documents import (
+    AMBIGUOUS_LISTENER,
+    DUPLICATE_TARGET,
     IDLE_TIMEOUT,
-    NAMED_TWICE,
     NO_LISTENER,
     NO_WEIGHT,
     OTHER_PROTOCOL,
     TIMEOUT,
-    UNCLEAR_LISTENER,
     WRONG_PROTOCOL,
 )
 from shopmesh.appmesh.resolved import Route, cut_short
@@ -38,23 +38,23 @@ def protocols(route: Route) -> Iterator[Finding]:
         yield found.at(route.key, what)
 
 
-def weight_nowhere(route: Route) -> Iterator[Finding]:
+def no_effective_weight(route: Route) -> Iterator[Finding]:
     """A target whose virtual node is not there yet may be the one that will take them."""
     if not any(one.weight for one in route.targets if one.listeners is None or one.target is not None):
         weights = ", ".join(f"{one.node} {one.weight}" for one in route.targets)
         yield NO_WEIGHT.at(route.key, f"gives no weight to a target that listens ({weights})")
 
 
-def named_twice(route: Route) -> Iterator[Finding]:
+def duplicate_target(route: Route) -> Iterator[Finding]:
     seen = set()
     for one in route.targets:
         if one.target is not None:
             if one.target in seen:
-                yield NAMED_TWICE.at(route.key, f"names port {one.target.port} of {one.node} twice")
+                yield DUPLICATE_TARGET.at(route.key, f"names port {one.target.port} of {one.node} twice")
             seen.add(one.target)
 
 
-def which_listener(route: Route) -> Iterator[Finding]:
+def ambiguous_listener(route: Route) -> Iterator[Finding]:
     for one in route.targets:
         if one.port is not None or one.target is None or route.port is None:
             continue
@@ -62,7 +62,7 @@ def which_listener(route: Route) -> Iterator[Finding]:
         if len(usable) > 1 and route.port not in usable:
             has, taken = ", ".join(map(str, usable)), one.target.port
             what = f"names no port of {one.node}, which has {has} and not the router's {route.port}; {taken} is taken"
-            yield UNCLEAR_LISTENER.at(route.key, what)
+            yield AMBIGUOUS_LISTENER.at(route.key, what)
 
 
 def timeouts(route: Route) -> Iterator[Finding]:
@@ -76,7 +76,7 @@ def timeouts(route: Route) -> Iterator[Finding]:
             yield (TIMEOUT if cut.name == "perRequest" else IDLE_TIMEOUT).at(route.key, what)
 
 
-_CHECKS = (no_listener, protocols, weight_nowhere, named_twice, which_listener, timeouts)
+_CHECKS = (no_listener, protocols, no_effective_weight, duplicate_target, ambiguous_listener, timeouts)
 
 
 def check(view: View, resource: Resource) -> Iterator[Finding]:

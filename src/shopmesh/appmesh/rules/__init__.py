@@ -1,6 +1,6 @@
 """What no single field shows to be wrong, and Envoy would refuse or silently do nothing with.
 
-A rule takes a `Candidate` and yields a `Problem` for all that is wrong; to add one, write it and name it in `RULES`.
+A rule takes a `RuleInput` and yields a `Problem` for all that is wrong; to add one, write it and name it in `RULES`.
 """
 
 from __future__ import annotations
@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from shopmesh.appmesh.api.validation import refuse
+from shopmesh.appmesh.api.validation import raise_problems
 from shopmesh.appmesh.errors import Conflict
 from shopmesh.appmesh.kinds import describe
 from shopmesh.appmesh.rules import gateways, listeners, names, nodes, routes
-from shopmesh.appmesh.rules.rule_input import Candidate, Rule
+from shopmesh.appmesh.rules.rule_input import Rule, RuleInput
 from shopmesh.appmesh.store import Document, Key, View
 
 RULES: Mapping[str, tuple[Rule, ...]] = MappingProxyType(
@@ -59,7 +59,7 @@ RULES: Mapping[str, tuple[Rule, ...]] = MappingProxyType(
 
 def check_name(key: Key, view: View) -> None:
     """The rules for the name of a new resource; raises BadRequest, or Conflict when a name differs only in case."""
-    refuse(names.problems(key))
+    raise_problems(names.problems(key))
     if key.kind == "virtualService":
         twin = names.same_domain(key, view)
         if twin is not None:
@@ -71,5 +71,5 @@ def check_name(key: Key, view: View) -> None:
 
 def check(key: Key, spec: Document, view: View) -> None:
     """The rules for a specification that is valid by the model; raises BadRequest with all that is wrong."""
-    candidate = Candidate(key, spec, view)
-    refuse(problem for rule in RULES[key.kind] for problem in rule(candidate))
+    candidate = RuleInput(key, spec, view)
+    raise_problems(problem for rule in RULES[key.kind] for problem in rule(candidate))

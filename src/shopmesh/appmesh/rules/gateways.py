@@ -15,7 +15,7 @@ from shopmesh.appmesh.rules.matches import (
     query_problems,
 )
 from shopmesh.appmesh.rules.names import host_problems
-from shopmesh.appmesh.rules.rule_input import Candidate, Json
+from shopmesh.appmesh.rules.rule_input import Json, RuleInput
 from shopmesh.appmesh.store import Document, Key
 
 KINDS_OF_GATEWAYS = tuple(kind for kind in ROUTE_KINDS if kind != "tcpRoute")
@@ -25,11 +25,11 @@ RESERVED_PREFIX = "/aws-appmesh"
 _NOT_OF_A_PATH = re.compile(r"[^!-~]|[?#\\]")
 
 
-def one_kind(candidate: Candidate) -> Iterator[Problem]:
+def one_kind(candidate: RuleInput) -> Iterator[Problem]:
     yield from exactly_one(candidate.spec, KINDS_OF_GATEWAYS, "spec")
 
 
-def http_match(candidate: Candidate) -> Iterator[Problem]:
+def http_match(candidate: RuleInput) -> Iterator[Problem]:
     """A prefix or a path; with a host name, neither is needed."""
     for kind in ("httpRoute", "http2Route"):
         if kind not in candidate.spec:
@@ -45,7 +45,7 @@ def http_match(candidate: Candidate) -> Iterator[Problem]:
         yield from query_problems(match.get("queryParameters", ()), f"{field}.queryParameters")
 
 
-def grpc_match(candidate: Candidate) -> Iterator[Problem]:
+def grpc_match(candidate: RuleInput) -> Iterator[Problem]:
     if "grpcRoute" in candidate.spec:
         match, field = candidate.spec["grpcRoute"]["match"], "spec.grpcRoute.match"
         if not match.get("serviceName") and "hostname" not in match:
@@ -54,7 +54,7 @@ def grpc_match(candidate: Candidate) -> Iterator[Problem]:
         yield from metadata_problems(match.get("metadata", ()), f"{field}.metadata")
 
 
-def rewrites(candidate: Candidate) -> Iterator[Problem]:
+def rewrites(candidate: RuleInput) -> Iterator[Problem]:
     """Envoy rewrites a prefix or a path, not both, and each only where such a thing was matched."""
     for kind in KINDS_OF_GATEWAYS:
         rewrite = candidate.spec.get(kind, {}).get("action", {}).get("rewrite")
@@ -74,14 +74,14 @@ def rewrites(candidate: Candidate) -> Iterator[Problem]:
             yield from _written(exact, f"{field}.path.exact")
 
 
-def fits_its_gateway(candidate: Candidate) -> Iterator[Problem]:
+def fits_its_gateway(candidate: RuleInput) -> Iterator[Problem]:
     """The gateway must listen for what the route takes."""
     gateway = candidate.view.get(Key("virtualGateway", candidate.key.parent))
     if gateway is not None:
         yield from _misfits(candidate.spec, gateway.spec, "spec", f"virtual gateway {gateway.key.name}")
 
 
-def fit_their_gateway(candidate: Candidate) -> Iterator[Problem]:
+def fit_their_gateway(candidate: RuleInput) -> Iterator[Problem]:
     """A gateway's listeners cannot change from under its routes."""
     for route in candidate.view.children("gatewayRoute", candidate.key.path):
         field = f"gateway route {route.key.name}"

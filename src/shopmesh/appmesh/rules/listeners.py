@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from shopmesh.appmesh.api.validation import Problem, quote
-from shopmesh.appmesh.rules.rule_input import Candidate, Json, duration_problems
+from shopmesh.appmesh.rules.rule_input import Json, RuleInput, duration_problems
 
 
-def ports_differ(candidate: Candidate) -> Iterator[Problem]:
+def ports_differ(candidate: RuleInput) -> Iterator[Problem]:
     """Envoy refuses two listeners of one port."""
     seen: set[int] = set()
     for field, listener in _listeners(candidate):
@@ -18,7 +18,7 @@ def ports_differ(candidate: Candidate) -> Iterator[Problem]:
         seen.add(port)
 
 
-def health_checks(candidate: Candidate) -> Iterator[Problem]:
+def health_checks(candidate: RuleInput) -> Iterator[Problem]:
     for field, listener in _listeners(candidate):
         check = listener.get("healthCheck")
         if check is None:
@@ -34,7 +34,7 @@ def health_checks(candidate: Candidate) -> Iterator[Problem]:
             yield Problem(f"{here}.path", f"{quote(check['path'])} must begin with /")
 
 
-def protocols_agree(candidate: Candidate) -> Iterator[Problem]:
+def protocols_agree(candidate: RuleInput) -> Iterator[Problem]:
     """Time-outs and connection pools are given for the listener's own protocol."""
     for field, listener in _listeners(candidate):
         protocol = listener["portMapping"]["protocol"]
@@ -44,7 +44,7 @@ def protocols_agree(candidate: Candidate) -> Iterator[Problem]:
                     yield Problem(f"{field}.{member}.{kind}", f"the listener is {protocol}, so only {protocol} applies")
 
 
-def durations(candidate: Candidate) -> Iterator[Problem]:
+def durations(candidate: RuleInput) -> Iterator[Problem]:
     for field, listener in _listeners(candidate):
         for kind, timeout in listener.get("timeout", {}).items():
             for name, duration in timeout.items():
@@ -54,6 +54,6 @@ def durations(candidate: Candidate) -> Iterator[Problem]:
             yield from duration_problems(detection.get(name), f"{field}.outlierDetection.{name}", positive=True)
 
 
-def _listeners(candidate: Candidate) -> Iterator[tuple[str, Json]]:
+def _listeners(candidate: RuleInput) -> Iterator[tuple[str, Json]]:
     for index, listener in enumerate(candidate.spec.get("listeners", ())):
         yield f"spec.listeners[{index}]", listener

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from shopmesh.appmesh.api.validation import Problem, quote
 from shopmesh.appmesh.rules import operators
 from shopmesh.appmesh.rules.names import host_problems
-from shopmesh.appmesh.rules.rule_input import Candidate
+from shopmesh.appmesh.rules.rule_input import RuleInput
 from shopmesh.appmesh.texts import is_address
 
 
-def backends(candidate: Candidate) -> Iterator[Problem]:
+def backends(candidate: RuleInput) -> Iterator[Problem]:
     """A backend may name a service that comes later, but only once, since hosts must differ in Envoy."""
     seen: set[str] = set()
     for index, backend in enumerate(candidate.spec.get("backends", ())):
@@ -23,13 +23,13 @@ def backends(candidate: Candidate) -> Iterator[Problem]:
         seen.add(name.lower())
 
 
-def discovery(candidate: Candidate) -> Iterator[Problem]:
+def discovery(candidate: RuleInput) -> Iterator[Problem]:
     dns = candidate.spec.get("serviceDiscovery", {}).get("dns")
     if dns is not None and not is_address(dns["hostname"]):
         yield from host_problems(dns["hostname"].removesuffix("."), "spec.serviceDiscovery.dns.hostname")
 
 
-def access_log(candidate: Candidate) -> Iterator[Problem]:
+def access_log(candidate: RuleInput) -> Iterator[Problem]:
     """A format that Envoy refuses costs all listeners; two entries of one key would be one."""
     log = candidate.spec.get("logging", {}).get("accessLog", {}).get("file", {})
     field = "spec.logging.accessLog.file.format"

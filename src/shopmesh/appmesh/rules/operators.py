@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from shopmesh.appmesh.api.validation import Problem, quote
 
-BARE = frozenset(
+WITHOUT_ARGUMENT = frozenset(
     """
     ACCESS_LOG_TYPE BYTES_RECEIVED BYTES_RETRANSMITTED BYTES_SENT CONNECTION_ID CONNECTION_TERMINATION_DETAILS
     CUSTOM_FLAGS DOWNSTREAM_CX_RTT DOWNSTREAM_DECOMPRESSED_HEADER_BYTES_RECEIVED
@@ -127,7 +127,7 @@ def problems(text: str, field: str) -> Iterator[Problem]:
 
 
 def _problem(name: str, argument: str | None, length: str | None) -> str | None:
-    if name in BARE:
+    if name in WITHOUT_ARGUMENT:
         return "takes neither an argument nor a length" if argument or length else None
     takes = WITH_ARGUMENT.get(name)
     if takes is None:

@@ -13,7 +13,7 @@ from shopmesh.appmesh.rules.matches import (
     path_problems,
     query_problems,
 )
-from shopmesh.appmesh.rules.rule_input import Candidate, Json, duration_problems, milliseconds
+from shopmesh.appmesh.rules.rule_input import Json, RuleInput, duration_problems, milliseconds
 from shopmesh.appmesh.store import Document, Key
 
 # "The total weight for all targets combined must be less than or equal to 100": the model's text for WeightedTarget.
@@ -23,11 +23,11 @@ MOST_RETRIES = 2**32 - 1
 """Envoy's num_retries is an unsigned integer of 32 bits."""
 
 
-def one_kind(candidate: Candidate) -> Iterator[Problem]:
+def one_kind(candidate: RuleInput) -> Iterator[Problem]:
     yield from exactly_one(candidate.spec, ROUTE_KINDS, "spec")
 
 
-def weights(candidate: Candidate) -> Iterator[Problem]:
+def weights(candidate: RuleInput) -> Iterator[Problem]:
     """Envoy refuses a route whose weights are all 0, and sums up a target that stands there twice."""
     for kind, route in _kinds(candidate.spec):
         field = f"spec.{kind}.action.weightedTargets"
@@ -45,7 +45,7 @@ def weights(candidate: Candidate) -> Iterator[Problem]:
             seen.add(identity)
 
 
-def http_match(candidate: Candidate) -> Iterator[Problem]:
+def http_match(candidate: RuleInput) -> Iterator[Problem]:
     for kind in ("httpRoute", "http2Route"):
         if kind in candidate.spec:
             match, field = candidate.spec[kind]["match"], f"spec.{kind}.match"
@@ -54,7 +54,7 @@ def http_match(candidate: Candidate) -> Iterator[Problem]:
             yield from query_problems(match.get("queryParameters", ()), f"{field}.queryParameters")
 
 
-def grpc_match(candidate: Candidate) -> Iterator[Problem]:
+def grpc_match(candidate: RuleInput) -> Iterator[Problem]:
     if "grpcRoute" in candidate.spec:
         match, field = candidate.spec["grpcRoute"]["match"], "spec.grpcRoute.match"
         if "methodName" in match and "serviceName" not in match:
@@ -64,7 +64,7 @@ def grpc_match(candidate: Candidate) -> Iterator[Problem]:
         yield from metadata_problems(match.get("metadata", ()), f"{field}.metadata")
 
 
-def retries(candidate: Candidate) -> Iterator[Problem]:
+def retries(candidate: RuleInput) -> Iterator[Problem]:
     for kind, route in _kinds(candidate.spec):
         policy = route.get("retryPolicy")
         if policy is None:
@@ -84,7 +84,7 @@ def retries(candidate: Candidate) -> Iterator[Problem]:
             yield Problem(f"{field}.perRetryTimeout", text)
 
 
-def durations(candidate: Candidate) -> Iterator[Problem]:
+def durations(candidate: RuleInput) -> Iterator[Problem]:
     for kind, route in _kinds(candidate.spec):
         for name in ("perRequest", "idle"):
             yield from duration_problems(_timeout(route, name), f"spec.{kind}.timeout.{name}")
@@ -93,7 +93,7 @@ def durations(candidate: Candidate) -> Iterator[Problem]:
             yield from duration_problems(route["retryPolicy"]["perRetryTimeout"], field)
 
 
-def fits_its_router(candidate: Candidate) -> Iterator[Problem]:
+def fits_its_router(candidate: RuleInput) -> Iterator[Problem]:
     """The router must listen for what a route routes; App Mesh left such a mesh without that route.
 
     https://github.com/aws/aws-app-mesh-roadmap/issues/82
@@ -103,7 +103,7 @@ def fits_its_router(candidate: Candidate) -> Iterator[Problem]:
         yield from _misfits(candidate.spec, router.spec, "spec", f"virtual router {router.key.name}")
 
 
-def fit_their_router(candidate: Candidate) -> Iterator[Problem]:
+def fit_their_router(candidate: RuleInput) -> Iterator[Problem]:
     """A router's listeners cannot change from under its routes, as App Mesh refused it.
 
     https://github.com/hashicorp/terraform-provider-aws/issues/35294
@@ -113,7 +113,7 @@ def fit_their_router(candidate: Candidate) -> Iterator[Problem]:
             yield Problem("spec.listeners", f"{problem.field}: {problem.message}")
 
 
-def target_ports(candidate: Candidate) -> Iterator[Problem]:
+def target_ports(candidate: RuleInput) -> Iterator[Problem]:
     """A target's port must be one that the virtual node listens on.
 
     https://github.com/aws/aws-app-mesh-examples/issues/93

@@ -13,7 +13,7 @@ Json = Any
 """A part of a document: what it holds is known from the model, and validated before any rule sees it."""
 
 
-class Candidate(NamedTuple):
+class RuleInput(NamedTuple):
     """A specification that shall be stored under a key, and what there is already."""
 
     key: Key
@@ -21,7 +21,7 @@ class Candidate(NamedTuple):
     view: View
 
 
-Rule = Callable[[Candidate], Iterator[Problem]]
+Rule = Callable[[RuleInput], Iterator[Problem]]
 
 # Envoy refuses 315576000000 s and takes 1e9 s; nobody waits for thirty years.
 LONGEST_MILLISECONDS = 10**9 * 1000

@@ -14,7 +14,7 @@ from shopmesh.cli.settings import Settings
 
 if TYPE_CHECKING:
     from shopmesh.client import ApplyResult, PlanStep
-    from shopmesh.documents import Given, Source
+    from shopmesh.documents import Source, TemplateOptions
 
 EXIT_CHANGED = 3
 """The exit status of --exit-code when there is something to change; 1 and 2 mean that it failed."""
@@ -128,7 +128,7 @@ def delete(
     _print_steps(applied, dry_run)
 
 
-def _check_offline(settings: Settings, documents: Sequence[Source], values: Given) -> None:
+def _check_offline(settings: Settings, documents: Sequence[Source], values: TemplateOptions) -> None:
     from shopmesh import client
 
     checked = client.check(documents, settings.mesh, values)

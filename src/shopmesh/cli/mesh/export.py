@@ -13,7 +13,7 @@ from shopmesh.cli.output import echo, echo_document
 from shopmesh.cli.settings import Settings
 
 if TYPE_CHECKING:
-    from shopmesh.documents import Declared
+    from shopmesh.documents import DeclaredResource
 
 _NOT_PORTABLE = re.compile(r"[^A-Za-z0-9.]+")
 _CAMEL_HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
@@ -89,9 +89,9 @@ def export(settings: Settings, form: str, output: str, gateway_class: str) -> No
         echo(note, err=True)
 
 
-def _manifests(resources: Sequence[Declared]) -> Exported:
+def _manifests(resources: Sequence[DeclaredResource]) -> Exported:
     from shopmesh.documents import as_yaml, manifests, not_for_kubernetes
-    from shopmesh.documents.text.placeholders import resembling
+    from shopmesh.documents.text.placeholders import find_placeholders
 
     files = []
     for manifest in manifests(resources):
@@ -99,24 +99,24 @@ def _manifests(resources: Sequence[Declared]) -> Exported:
         space = metadata.get("namespace", "default")
         words = [manifest["kind"].lower(), *([] if space == "default" else [space]), metadata["name"]]
         files.append(ExportFile("-".join(words), as_yaml([manifest])))
-    notes = [*not_for_kubernetes(resources), *resembling(resources)]
+    notes = [*not_for_kubernetes(resources), *find_placeholders(resources)]
     return Exported("", _unique_names(files, ".yaml"), "---\n", [f"note: {note}" for note in notes])
 
 
-def _json(resources: Sequence[Declared]) -> Exported:
-    from shopmesh.documents import as_json, document, in_order
-    from shopmesh.documents.text.placeholders import resembling
+def _json(resources: Sequence[DeclaredResource]) -> Exported:
+    from shopmesh.documents import as_json, creation_order, document
+    from shopmesh.documents.text.placeholders import find_placeholders
 
     width = max(3, len(str(len(resources))))
     files = []
-    for number, resource in enumerate(in_order(resources), start=1):
+    for number, resource in enumerate(creation_order(resources), start=1):
         operation = _CAMEL_HUMP.sub("-", resource.key.kind).lower()
         names = "-".join(resource.key.path[1:] or resource.key.path)
         files.append(ExportFile(f"{number:0{width}}-create-{operation}-{names}", as_json(document(resource))))
-    return Exported("", _unique_names(files, ".json"), "", [f"note: {note}" for note in resembling(resources)])
+    return Exported("", _unique_names(files, ".json"), "", [f"note: {note}" for note in find_placeholders(resources)])
 
 
-def _gateway_api(resources: Sequence[Declared], gateway_class: str) -> Exported:
+def _gateway_api(resources: Sequence[DeclaredResource], gateway_class: str) -> Exported:
     from shopmesh.documents.gateway_api import gateway_api
 
     exported = gateway_api(resources, gateway_class)

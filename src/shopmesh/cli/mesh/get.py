@@ -17,9 +17,9 @@ from shopmesh.cli.settings import Settings
 
 if TYPE_CHECKING:
     from shopmesh.appmesh.store import Key
-    from shopmesh.documents import Declared
+    from shopmesh.documents import DeclaredResource
 
-ResourcesWithAnswers = Sequence[tuple["Declared", dict[str, Any]]]
+ResourcesWithAnswers = Sequence[tuple["DeclaredResource", dict[str, Any]]]
 
 
 @click.command(
@@ -165,7 +165,7 @@ def _summarize_action(route: Mapping[str, Any], action: Mapping[str, Any]) -> li
     return [f"{path} → {' '.join(targets)}".strip()]
 
 
-def _referenced_keys(resource: Declared) -> list[Key]:
+def _referenced_keys(resource: DeclaredResource) -> list[Key]:
     """What a resource uses; a backend is a use, although the API lets it name what is not there."""
     from shopmesh.appmesh.annotations.annotation_reader import references
     from shopmesh.appmesh.store import Key

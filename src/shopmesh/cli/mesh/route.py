@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from shopmesh.appmesh.kinds import weighted_targets
-from shopmesh.appmesh.weights import Ambiguous, parse, shifted
+from shopmesh.appmesh.weights import AmbiguousWeights, parse, shift
 from shopmesh.cli.output import Styled, echo
 from shopmesh.cli.settings import Settings
 
 if TYPE_CHECKING:
     from shopmesh.appmesh.store import Key
     from shopmesh.client import ChangeStatus, Client
-    from shopmesh.documents import Declared
+    from shopmesh.documents import DeclaredResource
 
 
 def _parse_weights(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, int]:
@@ -74,7 +74,7 @@ def route(
         _update_route(client, routes[0], changed, timeout if wait else None)
 
 
-def routes_of(resources: Sequence[Declared], service: str, route_name: str | None) -> list[Declared]:
+def routes_of(resources: Sequence[DeclaredResource], service: str, route_name: str | None) -> list[DeclaredResource]:
     """The routes of a service or router, or the one of that name; raises `click.ClickException` where there is none."""
     from shopmesh.cli.resolve_name import resolve
 
@@ -99,7 +99,7 @@ def routes_of(resources: Sequence[Declared], service: str, route_name: str | Non
     return named
 
 
-def _with_weights(resource: Declared, weights: dict[str, int], nodes: Sequence[Key]) -> dict[str, Any]:
+def _with_weights(resource: DeclaredResource, weights: dict[str, int], nodes: Sequence[Key]) -> dict[str, Any]:
     """The route's specification with the new weights; a node that was no target yet becomes one."""
     spec = copy.deepcopy(dict(resource.spec))
     targets = weighted_targets(spec)
@@ -115,15 +115,15 @@ def _with_weights(resource: Declared, weights: dict[str, int], nodes: Sequence[K
             hint = f"did you mean {close[0]!r}?" if close else f"there: {', '.join(sorted(known)[:20])}"
             raise click.ClickException(f"there is no virtual node {name!r}; {hint}")
     try:
-        new = shifted(current, weights)
-    except Ambiguous as error:
+        new = shift(current, weights)
+    except AmbiguousWeights as error:
         raise click.ClickException(str(error)) from error
     by_name = {target["virtualNode"]: target for target in targets}
     targets[:] = [{**by_name.get(name, {"virtualNode": name}), "weight": weight} for name, weight in new]
     return spec
 
 
-def _update_route(client: Client, resource: Declared, spec: dict[str, Any], timeout: float | None) -> None:
+def _update_route(client: Client, resource: DeclaredResource, spec: dict[str, Any], timeout: float | None) -> None:
     from dataclasses import replace
 
     from shopmesh.client import label
@@ -152,7 +152,7 @@ def _report_convergence(change: ChangeStatus, timeout: float) -> None:
     echo(f"{envoys} it, the last after {change['milliseconds'] or 0:.1f} ms")
 
 
-def _print_weights(routes: Sequence[Declared], settings: Settings) -> None:
+def _print_weights(routes: Sequence[DeclaredResource], settings: Settings) -> None:
     from shopmesh.cli.views.annotations_view import format_annotations
     from shopmesh.cli.views.tables import percent, show, table
 

@@ -13,7 +13,7 @@ from rich.text import Text
 from shopmesh.cli.views.findings_view import count_by_severity, format_findings
 from shopmesh.cli.views.tables import age, fit_columns, percent, table
 from shopmesh.client import FindingDocument, ProxyStatus, RouteSplits, SplitTarget
-from shopmesh.documents import Declared, restored
+from shopmesh.documents import DeclaredResource, base_manifest
 
 COLUMNS = (
     *("SERVICE", "NODE", "VERSION", "WEIGHT", "SEEN", "95 %", "REQUESTS", "ERRORS", "RETRIES", "P50", "P99"),
@@ -48,7 +48,7 @@ class MeshStatus:
 
     mesh: str
     endpoint: str
-    resources: Sequence[Declared]
+    resources: Sequence[DeclaredResource]
     splits: RouteSplits
     proxies: Sequence[ProxyStatus]
     findings: Sequence[FindingDocument]
@@ -182,11 +182,11 @@ def _first_findings(findings: Sequence[FindingDocument]) -> Iterator[RenderableT
         yield Text("`shopmesh doctor` shows all of them")
 
 
-def _service_version(resource: Declared) -> str:
+def _service_version(resource: DeclaredResource) -> str:
     """The version that a virtual node's pods carry, where its manifest told."""
     if resource.key.kind != "virtualNode":
         return ""
-    labels = (restored(resource)["spec"].get("podSelector") or {}).get("matchLabels") or {}
+    labels = (base_manifest(resource)["spec"].get("podSelector") or {}).get("matchLabels") or {}
     return str(labels.get(VERSION_LABEL, ""))
 
 

@@ -7,6 +7,11 @@ what to give instead. https://docs.aws.amazon.com/AWSCloudFormation/latest/Templ
 """
 
 from shopmesh.documents.cloudformation.properties import field_name, property_name
-from shopmesh.documents.cloudformation.template import Given, foreign_resources, is_template, template
+from shopmesh.documents.cloudformation.template import (
+    TemplateOptions,
+    foreign_resources,
+    is_template,
+    template_resources,
+)
 
-__all__ = ["Given", "field_name", "foreign_resources", "is_template", "property_name", "template"]
+__all__ = ["TemplateOptions", "field_name", "foreign_resources", "is_template", "property_name", "template_resources"]

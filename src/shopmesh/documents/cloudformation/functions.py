@@ -16,7 +16,7 @@ from shopmesh.documents.cloudformation.properties import property_name
 from shopmesh.documents.cloudformation.scope import LONGEST_TEXT, NO_VALUE, TYPES, Scope
 from shopmesh.documents.text.sources import Path
 
-REFUSED = {
+UNSUPPORTED_FUNCTIONS = {
     "Fn::Base64": "has no use in App Mesh's documents",
     "Fn::Cidr": "is not evaluated here; write the value",
     "Fn::GetAZs": "is not evaluated here; write the zones",
@@ -28,28 +28,30 @@ _INDEX = re.compile(r"[0-9]{1,9}")
 _VARIABLE = re.compile(r"\$\{(!?)([^{}]*)\}")
 
 
-def evaluated(value: Any, scope: Scope, path: Path) -> Any:
+def evaluate(value: Any, scope: Scope, path: Path) -> Any:
     """A part of a template with all functions in it evaluated; `NO_VALUE` where nothing shall be."""
     scope.count(1, path)
     if not isinstance(value, list | dict):
         return value
     with scope.deeper(path):
         if isinstance(value, list):
-            items = [evaluated(item, scope, (*path, index)) for index, item in enumerate(value)]
+            items = [evaluate(item, scope, (*path, index)) for index, item in enumerate(value)]
             return [item for item in items if item is not NO_VALUE]
-        return _evaluated_mapping(value, scope, path)
+        return _evaluate_mapping(value, scope, path)
 
 
-def _evaluated_mapping(value: Mapping[str, Any], scope: Scope, path: Path) -> Any:
+def _evaluate_mapping(value: Mapping[str, Any], scope: Scope, path: Path) -> Any:
     for name, argument in value.items():
-        if name in REFUSED or str(name).startswith("Fn::ForEach"):
-            reason = REFUSED.get(name, "runs in AWS; expand the template first (aws cloudformation get-template)")
-            raise scope.source.wrong((*path, name), reason)
+        if name in UNSUPPORTED_FUNCTIONS or str(name).startswith("Fn::ForEach"):
+            reason = UNSUPPORTED_FUNCTIONS.get(
+                name, "runs in AWS; expand the template first (aws cloudformation get-template)"
+            )
+            raise scope.source.error((*path, name), reason)
         if name == "Ref" or str(name).startswith("Fn::"):
             if len(value) > 1:
-                raise scope.source.wrong(path, f"{name} must stand alone, not with {len(value) - 1} other keys")
+                raise scope.source.error(path, f"{name} must stand alone, not with {len(value) - 1} other keys")
             return _function(name, scope, path)(argument, scope, (*path, name))
-    items_by_name = {name: evaluated(item, scope, (*path, name)) for name, item in value.items()}
+    items_by_name = {name: evaluate(item, scope, (*path, name)) for name, item in value.items()}
     return {name: item for name, item in items_by_name.items() if item is not NO_VALUE}
 
 
@@ -57,11 +59,11 @@ def holds(condition: Any, scope: Scope, path: Path) -> bool:
     """Whether a condition of the section `Conditions`, or one written in place, is true."""
     if isinstance(condition, dict) and list(condition) == ["Condition"]:
         return named_condition(condition["Condition"], scope, (*path, "Condition"))
-    found = evaluated(condition, scope, path)
+    found = evaluate(condition, scope, path)
     if found in ("true", "false"):
         return bool(found == "true")
     if not isinstance(found, bool):
-        raise scope.source.wrong(path, f"is a condition, not {quote(found)}")
+        raise scope.source.error(path, f"is a condition, not {quote(found)}")
     return found
 
 
@@ -69,22 +71,22 @@ def named_condition(name: Any, scope: Scope, path: Path) -> bool:
     """Whether the condition of that name is true."""
     conditions = scope.section("Conditions")
     if not isinstance(name, str) or name not in conditions:
-        raise scope.source.wrong(path, f"there is no condition {quote(name)}; {hint(str(name), conditions)}")
+        raise scope.source.error(path, f"there is no condition {quote(name)}; {hint(str(name), conditions)}")
     if name not in scope.conditions:
-        with scope.asking(f"condition {name}", path), scope.deeper(path):
+        with scope.refuse_cycle(f"condition {name}", path), scope.deeper(path):
             scope.conditions[name] = holds(conditions[name], scope, ("Conditions", name))
     return scope.conditions[name]
 
 
 def _function(name: str, scope: Scope, path: Path) -> Callable[[Any, Scope, Path], Any]:
     if name not in _FUNCTIONS:
-        raise scope.source.wrong((*path, name), f"is no function; {hint(name, _FUNCTIONS)}")
+        raise scope.source.error((*path, name), f"is no function; {hint(name, _FUNCTIONS)}")
     return _FUNCTIONS[name]
 
 
 def _ref(argument: Any, scope: Scope, path: Path) -> Any:
     name = _text(argument, scope, path)
-    found = scope.plain(name, path)
+    found = scope.reference(name, path)
     return _attribute_of(name, "Arn", scope, path) if found is None else found
 
 
@@ -112,24 +114,24 @@ def _attribute_of(name: str, attribute: str, scope: Scope, path: Path) -> str:
         where = f"{scope.pseudo['AWS::Partition']}:appmesh:{scope.pseudo['AWS::Region']}:{account}"
         return f"arn:{where}:{'/'.join(parts)}"
     if attribute == "Uid":
-        raise scope.source.wrong(path, f"{name}.Uid is known only once it is created; use Arn or {names[-1]}")
-    raise scope.source.wrong(path, f"{name} has no {attribute!r}; {hint(attribute, [*names, 'Arn', 'MeshOwner'])}")
+        raise scope.source.error(path, f"{name}.Uid is known only once it is created; use Arn or {names[-1]}")
+    raise scope.source.error(path, f"{name} has no {attribute!r}; {hint(attribute, [*names, 'Arn', 'MeshOwner'])}")
 
 
 def _name_of(name: str, word: str, scope: Scope, path: Path) -> str:
     if (name, word) not in scope.names:
-        scope.names[name, word] = _evaluated_name(name, word, scope, path)
+        scope.names[name, word] = _evaluate_name(name, word, scope, path)
     return scope.names[name, word]
 
 
-def _evaluated_name(name: str, word: str, scope: Scope, path: Path) -> str:
+def _evaluate_name(name: str, word: str, scope: Scope, path: Path) -> str:
     own, written = scope.own_name(name)
     if word != own:
         written = scope.properties(name).get(word)
-    with scope.asking(f"{name}.{word}", path):
-        found = evaluated(written, scope, ("Resources", name, "Properties", word))
+    with scope.refuse_cycle(f"{name}.{word}", path):
+        found = evaluate(written, scope, ("Resources", name, "Properties", word))
     if not isinstance(found, str | int) or found == "":
-        raise scope.source.wrong(("Resources", name, "Properties", word), f"is a name, not {quote(found)}")
+        raise scope.source.error(("Resources", name, "Properties", word), f"is a name, not {quote(found)}")
     return str(found)
 
 
@@ -138,18 +140,18 @@ def _sub(argument: Any, scope: Scope, path: Path) -> str:
     if isinstance(argument, list) and len(argument) == 2 and isinstance(argument[1], dict):
         text, variables = argument[0], argument[1]
     if not isinstance(text, str):
-        raise scope.source.wrong(path, f"is a text, or a list of a text and a mapping, not {quote(argument)}")
+        raise scope.source.error(path, f"is a text, or a list of a text and a mapping, not {quote(argument)}")
 
     def value(found: re.Match[str]) -> str:
         literal, name = found[1], found[2].strip()
         if literal:
             return f"${{{name}}}"
         if name in variables:
-            return _text(evaluated(variables[name], scope, (*path, 1, name)), scope, path)
+            return _text(evaluate(variables[name], scope, (*path, 1, name)), scope, path)
         function = _get_att if "." in name else _ref
         return _text(function(name, scope, path), scope, path)
 
-    return _joined("", _pieces(text, value), scope, path)
+    return _join_bounded("", _pieces(text, value), scope, path)
 
 
 def _pieces(text: str, value: Callable[[re.Match[str]], str]) -> Iterator[str]:
@@ -161,7 +163,7 @@ def _pieces(text: str, value: Callable[[re.Match[str]], str]) -> Iterator[str]:
     yield text[end:]
 
 
-def _joined(separator: str, words: Iterable[str], scope: Scope, path: Path) -> str:
+def _join_bounded(separator: str, words: Iterable[str], scope: Scope, path: Path) -> str:
     """The words, refused as soon as they are too long together."""
     pieces: list[str] = []
     length = 0
@@ -169,56 +171,56 @@ def _joined(separator: str, words: Iterable[str], scope: Scope, path: Path) -> s
         pieces.append(word)
         length += len(word) + len(separator)
         if length > LONGEST_TEXT + len(separator):
-            raise scope.source.wrong(path, f"makes a text of more than {LONGEST_TEXT} characters")
+            raise scope.source.error(path, f"makes a text of more than {LONGEST_TEXT} characters")
     scope.count(length // 100, path)
     return separator.join(pieces)
 
 
 def _join(argument: Any, scope: Scope, path: Path) -> str:
     separator, parts = _pair(argument, scope, path)
-    words = evaluated(parts, scope, (*path, 1))
+    words = evaluate(parts, scope, (*path, 1))
     if not isinstance(words, list):
-        raise scope.source.wrong((*path, 1), f"is a list, not {quote(words)}")
-    return _joined(_text(separator, scope, path), (_text(word, scope, (*path, 1)) for word in words), scope, path)
+        raise scope.source.error((*path, 1), f"is a list, not {quote(words)}")
+    return _join_bounded(_text(separator, scope, path), (_text(word, scope, (*path, 1)) for word in words), scope, path)
 
 
 def _split(argument: Any, scope: Scope, path: Path) -> list[str]:
-    separator, text = (_text(evaluated(part, scope, path), scope, path) for part in _pair(argument, scope, path))
+    separator, text = (_text(evaluate(part, scope, path), scope, path) for part in _pair(argument, scope, path))
     if not separator:
-        raise scope.source.wrong(path, "needs a separator")
+        raise scope.source.error(path, "needs a separator")
     scope.count(text.count(separator), path)
     return text.split(separator)
 
 
 def _select(argument: Any, scope: Scope, path: Path) -> Any:
-    index, choices = (evaluated(part, scope, path) for part in _pair(argument, scope, path))
+    index, choices = (evaluate(part, scope, path) for part in _pair(argument, scope, path))
     number = int(index) if _INDEX.fullmatch(str(index)) else -1
     if not isinstance(choices, list) or not 0 <= number < len(choices):
-        raise scope.source.wrong(path, f"there is no entry {quote(index)} in {quote(choices)}")
+        raise scope.source.error(path, f"there is no entry {quote(index)} in {quote(choices)}")
     return choices[number]
 
 
 def _find_in_map(argument: Any, scope: Scope, path: Path) -> Any:
     if isinstance(argument, list) and len(argument) == 4:
-        raise scope.source.wrong(path, "a DefaultValue is not evaluated here; write the key into the mapping")
+        raise scope.source.error(path, "a DefaultValue is not evaluated here; write the key into the mapping")
     found: Any = scope.section("Mappings")
     for word in _strings(argument, 3, scope, path):
         known = {str(key): value for key, value in found.items()} if isinstance(found, dict) else {}
         if word not in known:
-            raise scope.source.wrong(path, f"the mapping has no {word!r}; {hint(word, known)}")
+            raise scope.source.error(path, f"the mapping has no {word!r}; {hint(word, known)}")
         found = known[word]
     return found
 
 
 def _if(argument: Any, scope: Scope, path: Path) -> Any:
     if not isinstance(argument, list) or len(argument) != 3:
-        raise scope.source.wrong(path, "is a list of a condition's name and two values")
+        raise scope.source.error(path, "is a list of a condition's name and two values")
     chosen = 1 if named_condition(argument[0], scope, (*path, 0)) else 2
-    return evaluated(argument[chosen], scope, (*path, chosen))
+    return evaluate(argument[chosen], scope, (*path, chosen))
 
 
 def _equals(argument: Any, scope: Scope, path: Path) -> bool:
-    one, other = (evaluated(part, scope, path) for part in _pair(argument, scope, path))
+    one, other = (evaluate(part, scope, path) for part in _pair(argument, scope, path))
     return one == other or (not isinstance(one, list | dict) and _text(one, scope, path) == _text(other, scope, path))
 
 
@@ -235,33 +237,33 @@ def _not(argument: Any, scope: Scope, path: Path) -> bool:
 
 
 def _import_value(argument: Any, scope: Scope, path: Path) -> str:
-    name = _text(evaluated(argument, scope, path), scope, path)
-    return scope.outside(name, path, f"{name} is exported by another stack")
+    name = _text(evaluate(argument, scope, path), scope, path)
+    return scope.user_value(name, path, f"{name} is exported by another stack")
 
 
 def _conditions(argument: Any, scope: Scope, path: Path) -> list[bool]:
     if not isinstance(argument, list) or not argument:
-        raise scope.source.wrong(path, f"is a list of conditions, not {quote(argument)}")
+        raise scope.source.error(path, f"is a list of conditions, not {quote(argument)}")
     return [holds(condition, scope, (*path, index)) for index, condition in enumerate(argument)]
 
 
 def _pair(argument: Any, scope: Scope, path: Path) -> tuple[Any, Any]:
     if not isinstance(argument, list) or len(argument) != 2:
-        raise scope.source.wrong(path, f"is a list of two, not {quote(argument)}")
+        raise scope.source.error(path, f"is a list of two, not {quote(argument)}")
     return argument[0], argument[1]
 
 
 def _strings(argument: Any, count: int, scope: Scope, path: Path) -> list[str]:
     if not isinstance(argument, list) or len(argument) != count:
-        raise scope.source.wrong(path, f"is a list of {count} names, not {quote(argument)}")
-    return [_text(evaluated(part, scope, path), scope, path) for part in argument]
+        raise scope.source.error(path, f"is a list of {count} names, not {quote(argument)}")
+    return [_text(evaluate(part, scope, path), scope, path) for part in argument]
 
 
 def _text(value: Any, scope: Scope, path: Path) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if not isinstance(value, str | int | float):
-        raise scope.source.wrong(path, f"a text is needed, not {'nothing' if value is NO_VALUE else quote(value)}")
+        raise scope.source.error(path, f"a text is needed, not {'nothing' if value is NO_VALUE else quote(value)}")
     return str(value)
 
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from shopmesh.appmesh.api.validation import listed, quote
+from shopmesh.appmesh.api.validation import join_names, quote
 from shopmesh.documents.text.sources import Path, Source
 
 Value = str | list[str]
@@ -20,7 +20,7 @@ _LISTS = ("CommaDelimitedList", "List<")
 _STORED = "AWS::SSM::Parameter::Value<"
 
 
-def fits_whole(pattern: str, value: str) -> bool:
+def full_match(pattern: str, value: str) -> bool:
     """Matches without a limit of time: for patterns that we wrote."""
     return re.fullmatch(pattern, value) is not None
 
@@ -29,21 +29,21 @@ def parameters(source: Source, given: Mapping[str, str], matches: Matches) -> di
     """The value of every parameter by name; a list type's is a list. Raises `DocumentError`."""
     declared = source.value.get("Parameters") or {}
     if not isinstance(declared, dict):
-        raise source.wrong(("Parameters",), f"is a mapping of names, not {quote(declared)}")
+        raise source.error(("Parameters",), f"is a mapping of names, not {quote(declared)}")
     return {name: _value(source, name, declaration, given, matches) for name, declaration in declared.items()}
 
 
 def _value(source: Source, name: str, declaration: Any, given: Mapping[str, str], matches: Matches) -> Value:
     path: Path = ("Parameters", name)
     if not isinstance(declaration, dict):
-        raise source.wrong(path, f"is a mapping with Type, not {quote(declaration)}")
+        raise source.error(path, f"is a mapping with Type, not {quote(declaration)}")
     kind = str(declaration.get("Type", "String"))
     if name in given:
         text = given[name]
     elif "Default" not in declaration:
-        raise source.wrong(path, f"has no default; give it by --parameter {name}=VALUE")
+        raise source.error(path, f"has no default; give it by --parameter {name}=VALUE")
     elif kind.startswith(_STORED):
-        raise source.wrong(path, f"is kept in the Parameter Store; give its value by --parameter {name}=VALUE")
+        raise source.error(path, f"is kept in the Parameter Store; give its value by --parameter {name}=VALUE")
     else:
         text = _text(declaration["Default"])
     values = [part.strip() for part in text.split(",")] if _is_list(kind) else [text]
@@ -51,10 +51,10 @@ def _value(source: Source, name: str, declaration: Any, given: Mapping[str, str]
         try:
             objections = list(_objections(declaration, kind, value, matches))
         except ValueError as error:
-            raise source.wrong(path, f"has a bound that is no number: {error}") from None
+            raise source.error(path, f"has a bound that is no number: {error}") from None
         for reason in objections:
             shown = "" if _secret(declaration) else f"{quote(value)} "
-            raise source.wrong(path, f"{shown}{reason}; give another by --parameter {name}=VALUE")
+            raise source.error(path, f"{shown}{reason}; give another by --parameter {name}=VALUE")
     return values if _is_list(kind) else text
 
 
@@ -63,7 +63,7 @@ def _objections(declaration: Mapping[str, Any], kind: str, value: str, matches: 
     if allowed := declaration.get("AllowedValues"):
         words = [_text(word) for word in allowed]
         if value not in words:
-            yield f"is none of the AllowedValues {listed(words)}"
+            yield f"is none of the AllowedValues {join_names(words)}"
     if (pattern := declaration.get("AllowedPattern")) is not None:
         try:
             fits = matches(str(pattern), value)

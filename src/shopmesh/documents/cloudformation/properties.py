@@ -49,18 +49,18 @@ def to_api(shape: Shape, value: Any, source: Source, path: Path) -> Any:
     """
     if isinstance(shape, StructureShape):
         if not isinstance(value, dict):
-            raise source.wrong(path, f"is a mapping, not {quote(value)}")
+            raise source.error(path, f"is a mapping, not {quote(value)}")
         members = {property_name(member): member for member in shape.members}
         converted = {}
         for name, item in value.items():
             if name not in members:
-                raise source.wrong((*path, name), f"unknown property; {hint(str(name), members)}")
+                raise source.error((*path, name), f"unknown property; {hint(str(name), members)}")
             member = members[name]
             converted[member] = to_api(shape.members[member], item, source, (*path, name))
         return converted
     if isinstance(shape, ListShape):
         if not isinstance(value, list):
-            raise source.wrong(path, f"is a list, not {quote(value)}")
+            raise source.error(path, f"is a list, not {quote(value)}")
         return [to_api(shape.member, item, source, (*path, index)) for index, item in enumerate(value)]
     return _scalar(shape, value, source, path)
 
@@ -73,7 +73,7 @@ def _scalar(shape: Shape, value: Any, source: Source, path: Path) -> Any:
             return value == "true"
         if shape.name in _NAMES and value.startswith("arn:"):
             advice = f"a name is needed, such as !GetAtt LogicalId.{path[-1]} gives it"
-            raise source.wrong(path, f"{quote(value)} is an ARN, as Ref gives it; {advice}")
+            raise source.error(path, f"{quote(value)} is an ARN, as Ref gives it; {advice}")
     elif shape.type_name == "string" and isinstance(value, bool | int | float):
         return str(value).lower() if isinstance(value, bool) else str(value)
     return value

@@ -62,7 +62,7 @@ class Scope:
     def _section(self, name: str) -> Mapping[str, Any]:
         found = self.source.value.get(name) or {}
         if not isinstance(found, dict):
-            raise self.source.wrong((name,), f"is a mapping of names, not {quote(found)}")
+            raise self.source.error((name,), f"is a mapping of names, not {quote(found)}")
         return {str(key): value for key, value in found.items()}
 
     def type_of(self, logical_id: str) -> str:
@@ -70,17 +70,17 @@ class Scope:
         resource = self.section("Resources")[logical_id]
         kind = resource.get("Type") if isinstance(resource, dict) else None
         if not isinstance(kind, str):
-            raise self.source.wrong(("Resources", logical_id), "has no Type")
+            raise self.source.error(("Resources", logical_id), "has no Type")
         return kind
 
     def properties(self, logical_id: str) -> Mapping[str, Any]:
         """A resource's properties, as they are written."""
         found = self.section("Resources")[logical_id].get("Properties") or {}
         if not isinstance(found, dict):
-            raise self.source.wrong(("Resources", logical_id, "Properties"), f"is a mapping, not {quote(found)}")
+            raise self.source.error(("Resources", logical_id, "Properties"), f"is a mapping, not {quote(found)}")
         return found
 
-    def plain(self, name: str, path: Path) -> Any:
+    def reference(self, name: str, path: Path) -> Any:
         """What `Ref` gives for something that is no resource, or is given from outside; None for a resource."""
         if name in self.given:
             self.used.add(name)
@@ -94,23 +94,23 @@ class Scope:
         if name in resources:
             if (kind := self.type_of(name)) in TYPES:
                 return None
-            return self.outside(name, path, f"{name} is a {kind}, {_FOREIGN}")
+            return self.user_value(name, path, f"{name} is a {kind}, {_FOREIGN}")
         known = {*self.values, *self.pseudo, *resources}
-        raise self.source.wrong(path, f"nothing here is named {quote(name)}; {hint(name, known)}")
+        raise self.source.error(path, f"nothing here is named {quote(name)}; {hint(name, known)}")
 
     def attribute(self, name: str, attribute: str, path: Path) -> Any:
         """What `Fn::GetAtt` gives of a foreign resource from outside; None for one of App Mesh."""
         resources = self.section("Resources")
         if name not in resources:
-            raise self.source.wrong(path, f"there is no resource {quote(name)}; {hint(name, resources)}")
+            raise self.source.error(path, f"there is no resource {quote(name)}; {hint(name, resources)}")
         if (kind := self.type_of(name)) in TYPES:
             return None
-        return self.outside(f"{name}.{attribute}", path, f"{name} is a {kind}, {_FOREIGN}")
+        return self.user_value(f"{name}.{attribute}", path, f"{name} is a {kind}, {_FOREIGN}")
 
-    def outside(self, name: str, path: Path, why: str) -> str:
+    def user_value(self, name: str, path: Path, why: str) -> str:
         """A value that only a stack knows, if it was given."""
         if name not in self.given:
-            raise self.source.wrong(path, f"{why}; give the value by --parameter '{name}=VALUE'")
+            raise self.source.error(path, f"{why}; give the value by --parameter '{name}=VALUE'")
         self.used.add(name)
         return self.given[name]
 
@@ -123,13 +123,13 @@ class Scope:
         """Refuses a template that takes too many steps."""
         self._steps += steps
         if self._steps > MOST_STEPS:
-            raise self.source.wrong(path, f"the template takes more than {MOST_STEPS} steps to evaluate; simplify it")
+            raise self.source.error(path, f"the template takes more than {MOST_STEPS} steps to evaluate; simplify it")
 
     @contextlib.contextmanager
     def deeper(self, path: Path) -> Iterator[None]:
         """Counts the parts that are being evaluated within each other, and refuses too many."""
         if self._depth >= DEEPEST:
-            raise self.source.wrong(path, f"the template's parts and names lead {DEEPEST} levels deep; simplify it")
+            raise self.source.error(path, f"the template's parts and names lead {DEEPEST} levels deep; simplify it")
         self._depth += 1
         try:
             yield
@@ -137,10 +137,10 @@ class Scope:
             self._depth -= 1
 
     @contextlib.contextmanager
-    def asking(self, what: str, path: Path) -> Iterator[None]:
+    def refuse_cycle(self, what: str, path: Path) -> Iterator[None]:
         """Refuses what is defined by itself."""
         if what in self._asking:
-            raise self.source.wrong(path, f"{what} is defined by itself: {' → '.join([*self._asking, what])}")
+            raise self.source.error(path, f"{what} is defined by itself: {' → '.join([*self._asking, what])}")
         self._asking.append(what)
         try:
             yield

@@ -13,11 +13,11 @@ from shopmesh.appmesh.api.validation import hint, quote
 from shopmesh.appmesh.kinds import KINDS
 from shopmesh.appmesh.store import Document, Key
 from shopmesh.documents.cli_json import NAMES
-from shopmesh.documents.cloudformation.functions import evaluated, named_condition
-from shopmesh.documents.cloudformation.parameters import Matches, fits_whole, parameters
+from shopmesh.documents.cloudformation.functions import evaluate, named_condition
+from shopmesh.documents.cloudformation.parameters import Matches, full_match, parameters
 from shopmesh.documents.cloudformation.properties import property_name, to_api
 from shopmesh.documents.cloudformation.scope import TYPES, Scope
-from shopmesh.documents.declared_resource import Declared
+from shopmesh.documents.declared_resource import DeclaredResource
 from shopmesh.documents.text.sources import Path, Source
 
 _HARMLESS = {"AWS::Serverless-2016-10-31", "AWS::LanguageExtensions", "AWS::CodeDeployBlueGreen"}
@@ -25,13 +25,13 @@ _HARMLESS = {"AWS::Serverless-2016-10-31", "AWS::LanguageExtensions", "AWS::Code
 
 
 @dataclass(frozen=True)
-class Given:
+class TemplateOptions:
     """What the user gives to templates: parameters by name, the place that ARNs are to be of, how patterns match."""
 
     parameters: Mapping[str, str] = field(default_factory=dict)
     region: str = "us-east-1"
     account: str = "123456789012"
-    matches: Matches = fits_whole
+    matches: Matches = full_match
 
 
 def is_template(value: Document) -> bool:
@@ -47,7 +47,7 @@ def foreign_resources(source: Source) -> Iterator[tuple[str, str]]:
             yield kind, source.place(("Resources", name))
 
 
-def template(source: Source, given: Given) -> tuple[list[Declared], set[str]]:
+def template_resources(source: Source, given: TemplateOptions) -> tuple[list[DeclaredResource], set[str]]:
     """What a template declares, and which of the given parameters it knows; raises `DocumentError`.
 
     A resource whose `Condition` is false is not there. `DependsOn` and the policies of a stack have no meaning here:
@@ -59,11 +59,11 @@ def template(source: Source, given: Given) -> tuple[list[Declared], set[str]]:
     found = []
     for name, resource in scope.section("Resources").items():
         if name.startswith("Fn::"):
-            evaluated({name: resource}, scope, ("Resources",))
+            evaluate({name: resource}, scope, ("Resources",))
         kind = scope.type_of(name)
         if kind.startswith("AWS::AppMesh::") and kind not in TYPES:
-            raise source.wrong(("Resources", name, "Type"), f"{quote(kind)} is unknown; {hint(kind, TYPES)}")
-        if kind in TYPES and _wanted(resource, scope, ("Resources", name, "Condition")):
+            raise source.error(("Resources", name, "Type"), f"{quote(kind)} is unknown; {hint(kind, TYPES)}")
+        if kind in TYPES and _is_enabled(resource, scope, ("Resources", name, "Condition")):
             found.append(_resource(TYPES[kind], name, scope))
     return found, {*scope.used, *_PSEUDO} & {*given.parameters}
 
@@ -73,13 +73,13 @@ def _check_transforms(source: Source) -> None:
     for transform in said if isinstance(said, list) else [said]:
         if transform not in _HARMLESS:
             advice = "it runs a macro in AWS; expand the template first (aws cloudformation get-template)"
-            raise source.wrong(("Transform",), f"{quote(transform)} is not supported: {advice}")
+            raise source.error(("Transform",), f"{quote(transform)} is not supported: {advice}")
 
 
 _PSEUDO = ("AWS::AccountId", "AWS::Partition", "AWS::Region", "AWS::StackId", "AWS::StackName", "AWS::URLSuffix")
 
 
-def _pseudo(given: Given) -> dict[str, str]:
+def _pseudo(given: TemplateOptions) -> dict[str, str]:
     values = {
         "AWS::AccountId": given.account,
         "AWS::Partition": "aws",
@@ -93,11 +93,11 @@ def _pseudo(given: Given) -> dict[str, str]:
     return {"AWS::StackId": f"arn:{where}:{stack}"} | values
 
 
-def _wanted(resource: Mapping[str, Any], scope: Scope, path: Path) -> bool:
+def _is_enabled(resource: Mapping[str, Any], scope: Scope, path: Path) -> bool:
     return "Condition" not in resource or named_condition(resource["Condition"], scope, path)
 
 
-def _resource(kind: str, name: str, scope: Scope) -> Declared:
+def _resource(kind: str, name: str, scope: Scope) -> DeclaredResource:
     source, path = scope.source, ("Resources", name, "Properties")
     shape = service(GA).operation_model(f"Create{KINDS[kind].title}").input_shape
     if shape is None:
@@ -108,15 +108,17 @@ def _resource(kind: str, name: str, scope: Scope) -> Declared:
         if member in shape.members
     }
     own, written = scope.own_name(name)
-    said = evaluated({**scope.properties(name), own: written}, scope, path)
+    said = evaluate({**scope.properties(name), own: written}, scope, path)
     for word in said:
         if word not in members:
-            raise source.wrong((*path, word), f"unknown property; {hint(str(word), members)}")
+            raise source.error((*path, word), f"unknown property; {hint(str(word), members)}")
     converted = {word: to_api(members[word], value, source, (*path, word)) for word, value in said.items()}
     for word in (property_name(parameter) for parameter in NAMES[kind]):
         if not isinstance(converted.get(word), str) or not converted[word]:
             problem = "is missing" if word not in converted else f"is a name, not {quote(converted[word])}"
-            raise source.wrong((*path, word), problem)
+            raise source.error((*path, word), problem)
     key = Key(kind, tuple(converted[property_name(parameter)] for parameter in NAMES[kind]))
     tags = {str(tag.get("key", "")): str(tag.get("value", "")) for tag in converted.get("Tags", [])}
-    return Declared(key, converted.get("Spec", {}), tags, converted.get("MeshOwner"), False, source, (*path, "Spec"))
+    return DeclaredResource(
+        key, converted.get("Spec", {}), tags, converted.get("MeshOwner"), False, source, (*path, "Spec")
+    )

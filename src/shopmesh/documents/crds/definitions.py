@@ -10,11 +10,11 @@ from shopmesh.documents.crds import rules
 from shopmesh.documents.crds.schema import (
     MOST_ITEMS,
     Schema,
+    add_rules,
     label_selector,
     mapping,
     object_reference,
     of_shape,
-    ruled,
     text,
 )
 from shopmesh.documents.names import KINDS
@@ -31,7 +31,7 @@ def definitions() -> list[Schema]:
 def _spec(kind: str) -> Schema:
     schema = of_shape(service(GA).shape_for(f"{kind}Spec"))
     schema["properties"]["awsName"] = text(255, "the name in the mesh; without one it follows from the object's name")
-    ruled(schema, rules.NAME_STAYS)
+    add_rules(schema, rules.NAME_STAYS)
     _ADDED[kind](schema)
     schema["properties"] = dict(sorted(schema["properties"].items()))
     return schema
@@ -85,7 +85,7 @@ def _virtual_gateway(schema: Schema) -> None:
     trust = listener["tls"]["properties"]["validation"]["properties"]["trust"]
     trust["properties"]["acm"] = mapping({"certificateAuthorityARNs": arns}, ("certificateAuthorityARNs",))
     trust["x-kubernetes-validations"] = []
-    ruled(trust, [rules.exactly_one(trust["properties"])])
+    add_rules(trust, [rules.exactly_one(trust["properties"])])
 
 
 def _gateway_route(schema: Schema) -> None:

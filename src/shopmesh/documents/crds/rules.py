@@ -10,36 +10,36 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 
-class Rule(NamedTuple):
+class ValidationRule(NamedTuple):
     """An `expression` about `self` that must hold, and what to tell whoever breaks it."""
 
     expression: str
     message: str
 
 
-def exactly_one(members: Iterable[str]) -> Rule:
+def exactly_one(members: Iterable[str]) -> ValidationRule:
     """The model's tagged unions, and the choices that it leaves to the service."""
     names = sorted(members)
     given = ", ".join(f"has(self.{name})" for name in names)
-    return Rule(f"[{given}].filter(given, given).size() == 1", f"give exactly one of {_listed(names)}")
+    return ValidationRule(f"[{given}].filter(given, given).size() == 1", f"give exactly one of {_join(names)}")
 
 
-def at_most_one(first: str, second: str) -> Rule:
-    return Rule(f"!(has(self.{first}) && has(self.{second}))", f"give {first} or {second}, not both")
+def at_most_one(first: str, second: str) -> ValidationRule:
+    return ValidationRule(f"!(has(self.{first}) && has(self.{second}))", f"give {first} or {second}, not both")
 
 
-def at_least_one(members: Iterable[str]) -> Rule:
+def at_least_one(members: Iterable[str]) -> ValidationRule:
     names = sorted(members)
-    return Rule(" || ".join(f"has(self.{name})" for name in names), f"give at least one of {_listed(names)}")
+    return ValidationRule(" || ".join(f"has(self.{name})" for name in names), f"give at least one of {_join(names)}")
 
 
-def _listed(names: list[str]) -> str:
+def _join(names: list[str]) -> str:
     return ", ".join(names) if len(names) < 3 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
-_PREFIX = Rule("!has(self.prefix) || self.prefix.startsWith('/')", "a prefix begins with /")
+_PREFIX = ValidationRule("!has(self.prefix) || self.prefix.startsWith('/')", "a prefix begins with /")
 
-OF_SHAPES: Mapping[str, tuple[Rule, ...]] = {
+OF_SHAPES: Mapping[str, tuple[ValidationRule, ...]] = {
     "RouteSpec": (exactly_one(("httpRoute", "http2Route", "grpcRoute", "tcpRoute")),),
     "GatewayRouteSpec": (exactly_one(("httpRoute", "http2Route", "grpcRoute")),),
     "HttpRouteMatch": (exactly_one(("prefix", "path")), _PREFIX),
@@ -53,14 +53,18 @@ OF_SHAPES: Mapping[str, tuple[Rule, ...]] = {
     "GatewayRouteHostnameMatch": (exactly_one(("exact", "suffix")),),
     "HttpGatewayRouteRewrite": (at_most_one("prefix", "path"),),
     "HttpGatewayRoutePrefixRewrite": (exactly_one(("defaultPrefix", "value")),),
-    "MatchRange": (Rule("self.start < self.end", "a range holds nothing unless start is below end"),),
-    "WeightedTargets": (Rule("self.map(target, target.weight).sum() <= 100", "the weights are over 100 in total"),),
+    "MatchRange": (ValidationRule("self.start < self.end", "a range holds nothing unless start is below end"),),
+    "WeightedTargets": (
+        ValidationRule("self.map(target, target.weight).sum() <= 100", "the weights are over 100 in total"),
+    ),
 }
 """By the shape of the model that they are about."""
 
 NAME_STAYS = (
-    Rule("!has(oldSelf.awsName) || has(self.awsName)", "awsName cannot be taken back: it is the name in the mesh"),
-    Rule(
+    ValidationRule(
+        "!has(oldSelf.awsName) || has(self.awsName)", "awsName cannot be taken back: it is the name in the mesh"
+    ),
+    ValidationRule(
         "!has(oldSelf.awsName) || !has(self.awsName) || self.awsName == oldSelf.awsName",
         "awsName cannot be changed: delete the object and create it under the new name",
     ),

@@ -9,7 +9,7 @@ from typing import Any
 from botocore.model import ListShape, Shape, StringShape, StructureShape
 
 from shopmesh.documents.crds import rules
-from shopmesh.documents.fields import REFERENCES, RENAMED, Reference
+from shopmesh.documents.fields import REFERENCES, RENAMED, ReferenceField
 
 Schema = dict[str, Any]
 
@@ -28,14 +28,16 @@ def of_shape(shape: Shape, key: str = "") -> Schema:
     if isinstance(shape, ListShape):
         items = of_shape(shape.member, key)
         bounds = {"minItems": shape.metadata.get("min"), "maxItems": shape.metadata.get("max", MOST_ITEMS)}
-        return ruled({"type": "array", "items": items, **_given(bounds)}, rules.OF_SHAPES.get(shape.name, ()))
+        return add_rules(
+            {"type": "array", "items": items, **_without_none(bounds)}, rules.OF_SHAPES.get(shape.name, ())
+        )
     if isinstance(shape, StringShape):
         bounds = {"minLength": shape.metadata.get("min"), "maxLength": shape.metadata.get("max")}
         words = {"enum": list(shape.enum) or None, "pattern": shape.metadata.get("pattern")}
-        return {"type": "string", **_given({**bounds, **words})}
+        return {"type": "string", **_without_none({**bounds, **words})}
     if shape.type_name in _INTEGERS:
         bounds = {"minimum": shape.metadata.get("min"), "maximum": shape.metadata.get("max")}
-        return {"type": "integer", "format": _INTEGERS[shape.type_name], **_given(bounds)}
+        return {"type": "integer", "format": _INTEGERS[shape.type_name], **_without_none(bounds)}
     if shape.type_name == "boolean":
         return {"type": "boolean"}
     raise LookupError(f"shape {shape.name} of App Mesh's model is a {shape.type_name}, which no schema here stands for")
@@ -44,10 +46,10 @@ def of_shape(shape: Shape, key: str = "") -> Schema:
 def mapping(properties: Schema, required: Iterable[str] = (), description: str | None = None) -> Schema:
     """A mapping of just these keys."""
     optional = {"required": sorted(required) or None, "description": description}
-    return {"type": "object", "properties": dict(sorted(properties.items())), **_given(optional)}
+    return {"type": "object", "properties": dict(sorted(properties.items())), **_without_none(optional)}
 
 
-def ruled(schema: Schema, found: Iterable[rules.Rule]) -> Schema:
+def add_rules(schema: Schema, found: Iterable[rules.ValidationRule]) -> Schema:
     """The schema with these rules; the same object, for chaining."""
     if listed := [{"rule": one.expression, "message": one.message} for one in found]:
         schema["x-kubernetes-validations"] = [*schema.get("x-kubernetes-validations", []), *listed]
@@ -55,7 +57,7 @@ def ruled(schema: Schema, found: Iterable[rules.Rule]) -> Schema:
 
 
 def text(longest: int | None = None, description: str | None = None, **more: Any) -> Schema:
-    return {"type": "string", **_given({"maxLength": longest, "description": description}), **more}
+    return {"type": "string", **_without_none({"maxLength": longest, "description": description}), **more}
 
 
 def object_reference() -> Schema:
@@ -87,7 +89,7 @@ def _structure(shape: StructureShape, key: str) -> Schema:
     properties: Schema = {}
     for name, member in shape.members.items():
         if refers and reference is not None and name == reference.key:
-            properties |= _spoken(reference)
+            properties |= _reference_fields(reference)
         else:
             properties[_CRD_NAMES.get(name, name)] = of_shape(member, name)
     required = {_CRD_NAMES.get(name, name) for name in shape.required_members}
@@ -98,13 +100,13 @@ def _structure(shape: StructureShape, key: str) -> Schema:
         found.append(rules.exactly_one(properties))
     if refers and reference is not None:
         required.discard(reference.key)
-        found.append(rules.at_least_one(_spoken(reference)))
-    return ruled(mapping(properties, required), found)
+        found.append(rules.at_least_one(_reference_fields(reference)))
+    return add_rules(mapping(properties, required), found)
 
 
-def _spoken(reference: Reference) -> Schema:
+def _reference_fields(reference: ReferenceField) -> Schema:
     return {f"{reference.stem}Ref": object_reference(), f"{reference.stem}ARN": text(2048)}
 
 
-def _given(fields: Schema) -> Schema:
+def _without_none(fields: Schema) -> Schema:
     return {name: value for name, value in fields.items() if value is not None}

@@ -10,6 +10,6 @@ were meant for others.
 """
 
 from shopmesh.documents.gateway_api.export import Export, gateway_api
-from shopmesh.documents.gateway_api.output import Written
+from shopmesh.documents.gateway_api.output import ExportedObject
 
-__all__ = ["Export", "Written", "gateway_api"]
+__all__ = ["Export", "ExportedObject", "gateway_api"]

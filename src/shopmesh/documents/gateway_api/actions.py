@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from shopmesh.appmesh.resolved import GRPC_EVENTS, Retry, Route, Timeouts
-from shopmesh.documents.gateway_api.durations import written
+from shopmesh.documents.gateway_api.durations import format_duration
 from shopmesh.documents.gateway_api.output import Warnings
 from shopmesh.documents.gateway_api.services import Mesh, Service
 
@@ -50,10 +50,10 @@ def http_timeouts(timeouts: Timeouts, retry: Retry, warnings: Warnings) -> dict[
     _idle(timeouts, warnings)
     whole, once = timeouts.request_ms, retry.per_try_ms
     made = {}
-    if (text := written(whole)) is None:
+    if (text := format_duration(whole)) is None:
         warnings.add(f"the time-out of {whole} ms is longer than the Gateway API can say; 0s, none, is written")
     made["request"] = text or "0s"
-    if once and (once <= whole or made["request"] == "0s") and (text := written(once)) is not None:
+    if once and (once <= whole or made["request"] == "0s") and (text := format_duration(once)) is not None:
         made["backendRequest"] = text
     return made
 
@@ -69,7 +69,7 @@ def http_retry(retry: Retry, warnings: Warnings) -> dict[str, Any]:
     return {"attempts": retry.retries, **({"codes": list(retry.statuses)} if retry.statuses else {})}
 
 
-def unsaid(route: Route, warnings: Warnings) -> None:
+def warn_unsupported(route: Route, warnings: Warnings) -> None:
     """Time-outs and retries of the kinds of routes that have neither in the Gateway API."""
     name = "GRPCRoute" if route.kind == "grpcRoute" else "TCPRoute"
     _idle(route.timeouts, warnings)

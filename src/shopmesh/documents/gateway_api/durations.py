@@ -6,7 +6,7 @@ _LARGEST = 99_999
 _UNITS = (("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1))
 
 
-def written(count: int) -> str | None:
+def format_duration(count: int) -> str | None:
     """Milliseconds as `15s`, `1500ms` or `27h46m40s`; None for what has more than five digits of hours."""
     for unit, length in (("s", 1000), ("ms", 1)):
         if count % length == 0 and count // length <= _LARGEST:

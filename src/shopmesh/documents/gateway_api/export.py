@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from shopmesh.appmesh.resolved import route
-from shopmesh.documents.declared_resource import Declared
+from shopmesh.documents.declared_resource import DeclaredResource
 from shopmesh.documents.gateway_api.gateways import gateways
-from shopmesh.documents.gateway_api.output import Names, Warnings, Written
+from shopmesh.documents.gateway_api.output import ExportedObject, Names, Warnings
 from shopmesh.documents.gateway_api.routes import service_routes
 from shopmesh.documents.gateway_api.services import Mesh
-from shopmesh.documents.gateway_api.unsupported import losses, retries_unsaid
+from shopmesh.documents.gateway_api.unsupported import lost_default_retries, unsupported_fields
 from shopmesh.documents.text.output import as_yaml
 from shopmesh.output.printable import printable
 
@@ -27,7 +27,7 @@ class Export:
     """Objects with their own warnings, warnings about what became none, and the Services that must be there."""
 
     mesh: str
-    objects: tuple[Written, ...]
+    objects: tuple[ExportedObject, ...]
     warnings: tuple[str, ...]
     services: tuple[str, ...]
 
@@ -53,12 +53,12 @@ class Export:
         return "---\n".join([self.head(), *self.texts()])
 
 
-def gateway_api(resources: Iterable[Declared], gateway_class: str) -> Export:
+def gateway_api(resources: Iterable[DeclaredResource], gateway_class: str) -> Export:
     """The resources of one mesh in the form of the Gateway API; `gateway_class` is that of its gateways."""
     mesh, names = Mesh.of(resources), Names()
-    general = [line for resource in mesh.resources.values() for line in losses(resource)]
+    general = [line for resource in mesh.resources.values() for line in unsupported_fields(resource)]
     routes = (one for router in mesh.all("virtualRouter") for one in mesh.all("route", router.key.name))
-    general += retries_unsaid(route(mesh.view, one) for one in routes)
+    general += lost_default_retries(route(mesh.view, one) for one in routes)
     objects = []
     for made in [*service_routes(mesh, names), *gateways(mesh, gateway_class, names)]:
         if isinstance(made, Warnings):

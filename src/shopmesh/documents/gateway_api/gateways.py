@@ -21,7 +21,7 @@ from shopmesh.appmesh.resolved import (
 from shopmesh.appmesh.store import Document, Resource
 from shopmesh.documents.gateway_api import actions
 from shopmesh.documents.gateway_api.matches import grpc_match, http_match
-from shopmesh.documents.gateway_api.output import Names, Warnings, Written, made
+from shopmesh.documents.gateway_api.output import ExportedObject, Names, Warnings, exported_object
 from shopmesh.documents.gateway_api.routes import KINDS, sole_route
 from shopmesh.documents.gateway_api.services import Mesh, Service
 from shopmesh.documents.names import ObjectName
@@ -29,7 +29,7 @@ from shopmesh.documents.names import ObjectName
 _HOSTNAME = re.compile(r"(?:\*\.)?[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*")
 
 
-def gateways(mesh: Mesh, gateway_class: str, names: Names) -> Iterator[Written | Warnings]:
+def gateways(mesh: Mesh, gateway_class: str, names: Names) -> Iterator[ExportedObject | Warnings]:
     """Each gateway, and after it its routes."""
     for gateway in mesh.all("virtualGateway"):
         named = mesh.objects[gateway.key]
@@ -38,7 +38,7 @@ def gateways(mesh: Mesh, gateway_class: str, names: Names) -> Iterator[Written |
         warnings = Warnings(f"virtualGateway {gateway.key.name}")
         made_of = [_listener(one, named, elsewhere, warnings) for one in listeners(gateway)]
         spec = {"gatewayClassName": gateway_class, "listeners": made_of}
-        yield made("Gateway", named.namespace, names.free("Gateway", *named[1:]), spec, warnings.lines)
+        yield exported_object("Gateway", named.namespace, names.free("Gateway", *named[1:]), spec, warnings.lines)
         for route in routes:
             yield _route(gateway_route(route), gateway, mesh, names)
 
@@ -65,7 +65,7 @@ def _listener(listener: Listener, named: ObjectName, elsewhere: bool, warnings: 
     return made
 
 
-def _route(route: GatewayRoute, gateway: Resource, mesh: Mesh, names: Names) -> Written | Warnings:
+def _route(route: GatewayRoute, gateway: Resource, mesh: Mesh, names: Names) -> ExportedObject | Warnings:
     warnings = Warnings(f"gatewayRoute {'/'.join(route.key.path[1:])}")
     named = mesh.objects[route.key]
     http = route.kind != "grpcRoute"
@@ -92,7 +92,7 @@ def _route(route: GatewayRoute, gateway: Resource, mesh: Mesh, names: Names) -> 
         "rules": [{**said, "backendRefs": refs}],
     }
     name = names.free(KINDS[route.kind], *named[1:])
-    return made(KINDS[route.kind], named.namespace, name, spec, warnings.lines)
+    return exported_object(KINDS[route.kind], named.namespace, name, spec, warnings.lines)
 
 
 def _section(listener: Listener) -> str:

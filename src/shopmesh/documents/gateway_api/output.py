@@ -10,7 +10,7 @@ API_VERSION = "gateway.networking.k8s.io/v1"
 
 
 @dataclass(frozen=True)
-class Written:
+class ExportedObject:
     """One object, and what it does not say, a line each."""
 
     object: Mapping[str, Any]
@@ -55,7 +55,11 @@ class Names:
         return tried
 
 
-def made(kind: str, namespace: str, name: str, spec: Mapping[str, Any], warnings: Sequence[str]) -> Written:
+def exported_object(
+    kind: str, namespace: str, name: str, spec: Mapping[str, Any], warnings: Sequence[str]
+) -> ExportedObject:
     """An object of the Gateway API."""
     metadata = {"name": name, "namespace": namespace}
-    return Written({"apiVersion": API_VERSION, "kind": kind, "metadata": metadata, "spec": spec}, tuple(warnings))
+    return ExportedObject(
+        {"apiVersion": API_VERSION, "kind": kind, "metadata": metadata, "spec": spec}, tuple(warnings)
+    )

@@ -10,8 +10,8 @@ from shopmesh.appmesh import resolved
 from shopmesh.appmesh.resolved import DEFAULT_RETRY, Timeouts, provider_key, targets_of
 from shopmesh.appmesh.store import Key
 from shopmesh.documents.gateway_api import actions
-from shopmesh.documents.gateway_api.output import Names, Warnings, Written, made
-from shopmesh.documents.gateway_api.rules import Rule, in_order, rule
+from shopmesh.documents.gateway_api.output import ExportedObject, Names, Warnings, exported_object
+from shopmesh.documents.gateway_api.rules import RouteRule, evaluation_order, rule
 from shopmesh.documents.gateway_api.services import Mesh, Service
 
 KINDS = {"httpRoute": "HTTPRoute", "http2Route": "HTTPRoute", "grpcRoute": "GRPCRoute", "tcpRoute": "TCPRoute"}
@@ -19,7 +19,7 @@ MOST_RULES = {"HTTPRoute": 16, "GRPCRoute": 16, "TCPRoute": 1}
 """Rules of one object, as the CRDs bound them."""
 
 
-def service_routes(mesh: Mesh, names: Names) -> Iterator[Written | Warnings]:
+def service_routes(mesh: Mesh, names: Names) -> Iterator[ExportedObject | Warnings]:
     """The routes of every virtual service; warnings by themselves where nothing is written."""
     for service in mesh.all("virtualService"):
         warnings = Warnings(f"virtualService {service.key.name}")
@@ -29,13 +29,15 @@ def service_routes(mesh: Mesh, names: Names) -> Iterator[Written | Warnings]:
             warnings.add("it has no provider, so its callers got 404; nothing is written")
             yield warnings
         elif provider.kind == "virtualRouter":
-            yield from _routed(provider.name, mesh, own, names, warnings)
+            yield from _router_routes(provider.name, mesh, own, names, warnings)
         else:
-            yield from _provided(provider.name, mesh, own, names, warnings)
+            yield from _node_routes(provider.name, mesh, own, names, warnings)
 
 
-def _routed(router: str, mesh: Mesh, own: Service, names: Names, warnings: Warnings) -> Iterator[Written | Warnings]:
-    groups: dict[tuple[str, int | None], list[Rule]] = defaultdict(list)
+def _router_routes(
+    router: str, mesh: Mesh, own: Service, names: Names, warnings: Warnings
+) -> Iterator[ExportedObject | Warnings]:
+    groups: dict[tuple[str, int | None], list[RouteRule]] = defaultdict(list)
     warn: dict[str, Warnings] = {}
     for resource in mesh.all("route", router):
         route = resolved.route(mesh.view, resource)
@@ -45,7 +47,7 @@ def _routed(router: str, mesh: Mesh, own: Service, names: Names, warnings: Warni
     told = False
     for (kind, port), rules in sorted(groups.items(), key=lambda item: (item[0][0], item[0][1] or 0)):
         before = [] if told else warnings.lines
-        for written in _objects(kind, port, in_order(rules, warn), mesh, own, names, warn, before):
+        for written in _objects(kind, port, evaluation_order(rules, warn), mesh, own, names, warn, before):
             told = True
             yield written
     written_routes = {one.route.key.name for rules in groups.values() for one in rules}
@@ -58,13 +60,13 @@ def _routed(router: str, mesh: Mesh, own: Service, names: Names, warnings: Warni
 def _objects(
     kind: str,
     port: int | None,
-    rules: list[Rule],
+    rules: list[RouteRule],
     mesh: Mesh,
     own: Service,
     names: Names,
     warn: dict[str, Warnings],
     before: list[str],
-) -> Iterator[Written]:
+) -> Iterator[ExportedObject]:
     """A router's rules of one kind and port, so many objects as they need."""
     mesh.expect(own, port)
     most = MOST_RULES[kind]
@@ -76,10 +78,12 @@ def _objects(
             lines.append(f"route {router}/{part[0].route.key.name}: another TCPRoute has this Service and port already")
         name = names.free(kind, own.namespace, own.name)
         spec = {"parentRefs": [_parent(own, port)], "rules": [one.body for one in part]}
-        yield made(kind, own.namespace, name, spec, lines)
+        yield exported_object(kind, own.namespace, name, spec, lines)
 
 
-def _provided(node: str, mesh: Mesh, own: Service, names: Names, warnings: Warnings) -> Iterator[Written | Warnings]:
+def _node_routes(
+    node: str, mesh: Mesh, own: Service, names: Names, warnings: Warnings
+) -> Iterator[ExportedObject | Warnings]:
     """A virtual service that a node provides: all of it goes there, for each of the node's listeners."""
     targets = targets_of(mesh.view, mesh.name, node)
     for target in targets:
@@ -91,7 +95,7 @@ def _provided(node: str, mesh: Mesh, own: Service, names: Names, warnings: Warni
         body["backendRefs"] = [actions.node_backend(node, port, mesh, own, warnings)]
         name = names.free(KINDS[kind], own.namespace, own.name)
         spec = {"parentRefs": [_parent(own, port)], "rules": [body]}
-        yield made(KINDS[kind], own.namespace, name, spec, warnings.lines)
+        yield exported_object(KINDS[kind], own.namespace, name, spec, warnings.lines)
         warnings = Warnings(warnings.where)
     if not targets:
         warnings.add(f"virtualNode {node} listens nowhere; nothing is written")

@@ -17,7 +17,7 @@ _RULE_NAME = re.compile(r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-
 
 
 @dataclass(frozen=True)
-class Rule:
+class RouteRule:
     """One rule, and the route that it comes from."""
 
     route: Route
@@ -39,11 +39,11 @@ class Rule:
         return exact, length, *conditions
 
 
-def rule(route: Route, mesh: Mesh, own: Service, warnings: Warnings) -> Rule | None:
+def rule(route: Route, mesh: Mesh, own: Service, warnings: Warnings) -> RouteRule | None:
     """A route of a router as a rule; None, and a warning, when it cannot be said."""
     said: dict[str, Any] = {}
     if route.kind == "tcpRoute":
-        actions.unsaid(route, warnings)
+        actions.warn_unsupported(route, warnings)
     else:
         http = route.kind != "grpcRoute"
         match = (http_match if http else grpc_match)(route.match, warnings)
@@ -54,11 +54,11 @@ def rule(route: Route, mesh: Mesh, own: Service, warnings: Warnings) -> Rule | N
             said["timeouts"] = actions.http_timeouts(route.timeouts, route.retry, warnings)
             said |= {"retry": retried} if (retried := actions.http_retry(route.retry, warnings)) else {}
         else:
-            actions.unsaid(route, warnings)
-    return Rule(route, {**_named(route), **said, "backendRefs": actions.backends(route, mesh, own, warnings)})
+            actions.warn_unsupported(route, warnings)
+    return RouteRule(route, {**_named(route), **said, "backendRefs": actions.backends(route, mesh, own, warnings)})
 
 
-def in_order(rules: Sequence[Rule], warn: dict[str, Warnings]) -> list[Rule]:
+def evaluation_order(rules: Sequence[RouteRule], warn: dict[str, Warnings]) -> list[RouteRule]:
     """Sorted as App Mesh tried them, with a warning where the Gateway API tries them in another order."""
     ordered = sorted(rules, key=lambda one: one.route.rank)
     for index, first in enumerate(ordered):

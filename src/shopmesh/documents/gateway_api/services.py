@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from shopmesh.appmesh.store import Key, Resource, View
-from shopmesh.documents.declared_resource import Declared, at, stored
+from shopmesh.documents.declared_resource import DeclaredResource, as_state, at
 from shopmesh.documents.export import objects_of
 from shopmesh.documents.gateway_api.output import Warnings
 from shopmesh.documents.names import ObjectName
@@ -34,18 +34,18 @@ def service_of(host: str) -> Service | None:
 class Mesh:
     """The resources of one mesh, and the names of their objects; `expected` gathers the Services spoken of."""
 
-    resources: Mapping[Key, Declared]
+    resources: Mapping[Key, DeclaredResource]
     view: View
     objects: Mapping[Key, ObjectName]
     name: str
     expected: dict[Service, set[int]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, resources: Iterable[Declared]) -> Mesh:
+    def of(cls, resources: Iterable[DeclaredResource]) -> Mesh:
         """`resources` are those of one mesh."""
         by_key = {resource.key: resource for resource in resources}
         objects = {key: name for name, (key, _) in objects_of(by_key.values()).items()}
-        return cls(by_key, stored(by_key.values()), objects, next((key.mesh for key in by_key), ""))
+        return cls(by_key, as_state(by_key.values()), objects, next((key.mesh for key in by_key), ""))
 
     def all(self, kind: str, *parent: str) -> list[Resource]:
         """The resources of a kind below one parent, or below the mesh, by name."""

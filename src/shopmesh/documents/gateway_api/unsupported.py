@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from shopmesh.appmesh.annotations import PREFIX
 from shopmesh.appmesh.resolved import Route
 from shopmesh.appmesh.store import Document
-from shopmesh.documents.declared_resource import Declared, at
+from shopmesh.documents.declared_resource import DeclaredResource, at
 from shopmesh.documents.gateway_api.output import Warnings
 
 _POLICY = "exists as a vendor's policy only"
@@ -30,7 +30,7 @@ _RETRIES = (
 )
 
 
-def losses(resource: Declared) -> Iterator[str]:
+def unsupported_fields(resource: DeclaredResource) -> Iterator[str]:
     """One line each."""
     warnings = Warnings(f"{resource.key.kind} {'/'.join(resource.key.path[1:]) or resource.key.name}")
     spec = resource.spec
@@ -42,19 +42,19 @@ def losses(resource: Declared) -> Iterator[str]:
     if any(at(backend, ("virtualService", "clientPolicy")) for backend in spec.get("backends", ())):
         warnings.add(_FIELDS["backendDefaults",])
     for listener in spec.get("listeners", ()):
-        _lost_of_listener(resource, listener, warnings)
+        _unsupported_in_listener(resource, listener, warnings)
     for name in sorted(tag for tag in resource.tags if tag.startswith(PREFIX)):
         warnings.add(f"{name} is not written")
     yield from warnings.lines
 
 
-def retries_unsaid(routes: Iterable[Route]) -> Iterator[str]:
+def lost_default_retries(routes: Iterable[Route]) -> Iterator[str]:
     """The policy that nobody sees, where a route relies on it."""
     if any(route.kind != "tcpRoute" and not route.retry.written for route in routes):
         yield _RETRIES
 
 
-def _lost_of_listener(resource: Declared, listener: Document, warnings: Warnings) -> None:
+def _unsupported_in_listener(resource: DeclaredResource, listener: Document, warnings: Warnings) -> None:
     for name, what in _LISTENER.items():
         if name in listener:
             warnings.add(what)

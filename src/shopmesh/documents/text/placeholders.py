@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from shopmesh.appmesh.api.validation import shorten
-from shopmesh.documents.declared_resource import Declared
-from shopmesh.documents.text.sources import Path, Source, spelled
+from shopmesh.documents.declared_resource import DeclaredResource
+from shopmesh.documents.text.sources import Path, Source, format_path
 
 _VARIABLE = re.compile(r"\$\{[A-Za-z_][^{}]*\}")
 _EXPRESSIONS = (("{{", "}}"), ("{%", "%}"))
@@ -36,31 +36,31 @@ def placeholder(text: str) -> str | None:
 
 def refuse_placeholders(source: Source) -> None:
     """Raises `DocumentError` for the first one in a document."""
-    for path, text in texts(source.value, ()):
+    for path, text in strings(source.value, ()):
         if found := placeholder(text):
-            raise source.wrong(
+            raise source.error(
                 path,
                 f"{found} is a placeholder that was not filled in; render the template first (helm template, envsubst)",
             )
 
 
-def texts(value: Any, path: Path) -> Iterator[tuple[Path, str]]:
+def strings(value: Any, path: Path) -> Iterator[tuple[Path, str]]:
     """All strings of a document, with their places, where a placeholder would be a mistake."""
     if isinstance(value, str):
         yield path, value
     elif isinstance(value, dict):
         for key, item in value.items():
             if key not in _LITERAL:
-                yield from texts(item, (*path, key))
+                yield from strings(item, (*path, key))
     elif isinstance(value, list):
         for index, item in enumerate(value):
-            yield from texts(item, (*path, index))
+            yield from strings(item, (*path, index))
 
 
-def resembling(resources: Iterable[Declared]) -> Iterator[str]:
+def find_placeholders(resources: Iterable[DeclaredResource]) -> Iterator[str]:
     """What a mesh says and `refuse_placeholders` would take for one, a line each: only the API can say it again."""
     for resource in resources:
-        for path, text in texts(resource.spec, ()):
+        for path, text in strings(resource.spec, ()):
             if found := placeholder(text):
                 where = f"{resource.key.kind} {'/'.join(resource.key.path[1:]) or resource.key.name}"
-                yield f"{where}: {spelled(path)} holds {found}, which apply takes for a placeholder and refuses"
+                yield f"{where}: {format_path(path)} holds {found}, which apply takes for a placeholder and refuses"

@@ -21,11 +21,11 @@ from shopmesh.appmesh.api.validation import quote, shorten
 from shopmesh.appmesh.store import Document
 from shopmesh.documents.text.yaml_checks import (
     MOST_DOCUMENTS,
-    Flaw,
+    YamlError,
     beyond_bounds,
     check_bounds,
+    check_node,
     is_bounded_number,
-    vet,
 )
 
 Path = tuple[str | int, ...]
@@ -76,14 +76,14 @@ class Source:
     def place(self, path: Path = ()) -> str:
         """`mesh/product.yaml, document 3, line 42, spec.routes[0].name`."""
         where = f"{self.file}, document {self.number}, line {self.line_of(path)}"
-        return f"{where}, {spelled(path)}" if path else where
+        return f"{where}, {format_path(path)}" if path else where
 
-    def wrong(self, path: Path, message: str) -> DocumentError:
+    def error(self, path: Path, message: str) -> DocumentError:
         """An error to raise about one field."""
         return DocumentError(f"{self.place(path)}: {message}")
 
 
-def spelled(path: Path) -> str:
+def format_path(path: Path) -> str:
     """`("spec", "routes", 0)` as `spec.routes[0]`."""
     words = (f"[{step}]" if isinstance(step, int) else f".{shorten(str(step))}" for step in path)
     return "".join(words).removeprefix(".")
@@ -119,10 +119,10 @@ def _yaml(text: str, file: str) -> Iterator[Source]:
         while loader.check_node():
             number += 1
             node = loader.get_node()
-            vet(node)
+            check_node(node)
             yield from _parts(Source(file, number, node.start_mark.line + 1, loader.construct_document(node), node))
-    except Flaw as flaw:
-        raise _flawed(flaw, file, number) from None
+    except YamlError as flaw:
+        raise _document_error(flaw, file, number) from None
     except yaml.MarkedYAMLError as error:
         raise _unreadable(error, text, file, max(number, 1)) from None
     except (yaml.YAMLError, ValueError) as error:
@@ -172,10 +172,10 @@ def _json(text: str, file: str) -> Iterator[Source]:
         written = text[start:position]
         try:
             nodes = _positions(written, number)
-            vet(nodes)
+            check_node(nodes)
             reading.refuse(written)
-        except Flaw as flaw:
-            raise _flawed(flaw, file, number, line - 1) from None
+        except YamlError as flaw:
+            raise _document_error(flaw, file, number, line - 1) from None
         yield from _parts(Source(file, number, line, value, nodes, line - 1))
         line += text.count("\n", start, position)
     raise DocumentError(
@@ -200,12 +200,12 @@ class _JsonReading:
         )
 
     def refuse(self, text: str) -> None:
-        """Raises `Flaw` for the first of them; lines are counted in the document's text."""
+        """Raises `YamlError` for the first of them; lines are counted in the document's text."""
         if self._numbers:
             line = text.count("\n", 0, text.find(self._numbers[0])) + 1
-            raise Flaw(line, beyond_bounds(self._numbers[0]))
+            raise YamlError(line, beyond_bounds(self._numbers[0]))
         if self._keys:
-            raise Flaw(1, f"{quote(self._keys[0])} is given twice; keep one")
+            raise YamlError(1, f"{quote(self._keys[0])} is given twice; keep one")
 
     def _number(self, text: str, convert: Callable[[str], int | float]) -> int | float:
         if is_bounded_number(text):
@@ -248,11 +248,11 @@ def _parts(source: Source) -> Iterator[Source]:
         return
     items = source.value.get("items") or []
     if not isinstance(items, list):
-        raise source.wrong(("items",), f"is a list, not {quote(items)}")
+        raise source.error(("items",), f"is a list, not {quote(items)}")
     nodes = _child(source._node, "items")
     for index, item in enumerate(items):
         if not isinstance(item, dict):
-            raise source.wrong(("items", index), f"an item of a List is a mapping, not {_a(item)}")
+            raise source.error(("items", index), f"an item of a List is a mapping, not {_a(item)}")
         node = nodes.value[index] if isinstance(nodes, yaml.SequenceNode) else None
         yield replace(source, value=item, line=source.line_of(("items", index)), _node=node)
 
@@ -262,7 +262,7 @@ def _child(node: Any, key: str) -> Any:
     return next((value for name, value in pairs if name.value == key), None)
 
 
-def _flawed(flaw: Flaw, file: str, number: int, above: int = 0) -> DocumentError:
+def _document_error(flaw: YamlError, file: str, number: int, above: int = 0) -> DocumentError:
     where = f"{file}, document {flaw.document or number}, line {above + flaw.line}"
     return DocumentError(f"{where}: {flaw}")
 

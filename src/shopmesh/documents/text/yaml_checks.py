@@ -29,7 +29,7 @@ _TEXTS = {f"{_STANDARD}{name}" for name in ("timestamp", "value", "merge")}
 """What YAML 1.1 takes for something else, and documents mean as a text."""
 
 
-class Flaw(ValueError):  # noqa: N818  # it becomes a DocumentError, with the file's name
+class YamlError(ValueError):  # it becomes a DocumentError, with the file's name
     """Something wrong at a line of a document, both from 1; document 0 is the one that is being read."""
 
     def __init__(self, line: int, message: str, document: int = 0) -> None:
@@ -39,7 +39,9 @@ class Flaw(ValueError):  # noqa: N818  # it becomes a DocumentError, with the fi
 
 
 def check_bounds(text: str, loader: Any, number: int = 1) -> None:
-    """Refuses a YAML text with too many levels, values or documents; raises `Flaw`. `number` is its first document's.
+    """Refuses a YAML text with too many levels, values or documents; raises `YamlError`.
+
+    `number` is its first document's.
 
     Reading events takes no recursion. Composing them does, in C, where too deep a text ends the process.
     What is no YAML passes here up to its error, which the composer finds again.
@@ -50,26 +52,28 @@ def check_bounds(text: str, loader: Any, number: int = 1) -> None:
             if isinstance(event, yaml.NodeEvent):
                 values += 1
                 if values > MOST_VALUES:
-                    raise Flaw(_line(event), f"the file holds more than {MOST_VALUES} values; split it", document)
+                    raise YamlError(_line(event), f"the file holds more than {MOST_VALUES} values; split it", document)
             if isinstance(event, yaml.CollectionStartEvent):
                 depth += 1
                 if depth > DEEPEST:
-                    raise Flaw(_line(event), _TOO_DEEP, document)
+                    raise YamlError(_line(event), _TOO_DEEP, document)
             elif isinstance(event, yaml.CollectionEndEvent):
                 depth -= 1
             elif isinstance(event, yaml.DocumentStartEvent):
                 document += 1
                 if document > MOST_DOCUMENTS:
-                    raise Flaw(_line(event), f"the file holds more than {MOST_DOCUMENTS} documents; split it", document)
+                    raise YamlError(
+                        _line(event), f"the file holds more than {MOST_DOCUMENTS} documents; split it", document
+                    )
     except yaml.YAMLError:
         return
 
 
-def vet(root: Any) -> None:
+def check_node(root: Any) -> None:
     """Refuses a key given twice, keys that are not words, tags that mean nothing here, aliases without end, and numbers
     beyond all bounds.
 
-    Takes timestamps for strings, and spells out the short forms of a CloudFormation template. Raises `Flaw`.
+    Takes timestamps for strings, and spells out the short forms of a CloudFormation template. Raises `YamlError`.
     """
     template = is_template_node(root)
     pending, seen = [(root, 1)] if root is not None else [], 0
@@ -77,16 +81,16 @@ def vet(root: Any) -> None:
         node, depth = pending.pop()
         seen += 1
         if seen > MOST_VALUES:
-            raise Flaw(_line(root), f"more than {MOST_VALUES} values, as aliases repeat them; write fewer aliases")
+            raise YamlError(_line(root), f"more than {MOST_VALUES} values, as aliases repeat them; write fewer aliases")
         if depth > DEEPEST:
-            raise Flaw(_line(node), _TOO_DEEP)
-        _vet_tag(node, template)
+            raise YamlError(_line(node), _TOO_DEEP)
+        _check_tag(node, template)
         if isinstance(node, yaml.ScalarNode):
-            _vet_scalar(node)
+            _check_scalar(node)
         elif isinstance(node, yaml.SequenceNode):
             pending.extend((item, depth + 1) for item in node.value)
         elif isinstance(node, yaml.MappingNode):
-            _vet_keys(node)
+            _check_keys(node)
             pending.extend((value, depth + 1) for _, value in node.value)
     if template:
         spell_out(root)
@@ -95,21 +99,23 @@ def vet(root: Any) -> None:
 _TOO_DEEP = f"it is nested deeper than {DEEPEST} levels"
 
 
-def _vet_tag(node: Any, template: bool) -> None:
+def _check_tag(node: Any, template: bool) -> None:
     if node.tag in _PLAIN or node.tag in _TEXTS:
         return
     if not node.tag.startswith("!") or long_form(node.tag) is None:
         tag = node.tag.replace(_STANDARD, "!!", 1)
-        raise Flaw(_line(node), f"the tag {shorten(tag)} means nothing here; write the value itself")
+        raise YamlError(_line(node), f"the tag {shorten(tag)} means nothing here; write the value itself")
     if not template:
-        raise Flaw(_line(node), f"{node.tag} is a function of CloudFormation, and this is no template: no Resources")
+        raise YamlError(
+            _line(node), f"{node.tag} is a function of CloudFormation, and this is no template: no Resources"
+        )
 
 
-def _vet_scalar(node: yaml.ScalarNode) -> None:
+def _check_scalar(node: yaml.ScalarNode) -> None:
     if node.tag in _TEXTS:
         node.tag = f"{_STANDARD}str"
     elif node.tag in (f"{_STANDARD}int", f"{_STANDARD}float") and not is_bounded_number(node.value):
-        raise Flaw(_line(node), beyond_bounds(node.value))
+        raise YamlError(_line(node), beyond_bounds(node.value))
 
 
 def is_bounded_number(text: str) -> bool:
@@ -127,20 +133,20 @@ def beyond_bounds(text: str) -> str:
     return f"the number {quote(text)} is beyond all bounds; put it in quotes if it is a text"
 
 
-def _vet_keys(node: yaml.MappingNode) -> None:
+def _check_keys(node: yaml.MappingNode) -> None:
     names: set[str] = set()
     for key, _ in node.value:
         if not isinstance(key, yaml.ScalarNode):
-            raise Flaw(
+            raise YamlError(
                 _line(key),
                 "a key must be a word, not a list or mapping. If this is a template's placeholder ({{ … }}), render"
                 " the template first",
             )
         if key.value in names:
-            raise Flaw(_line(key), f"{quote(key.value)} is given twice; keep one")
+            raise YamlError(_line(key), f"{quote(key.value)} is given twice; keep one")
         if key.tag != f"{_STANDARD}merge":
-            _vet_tag(key, template=False)
-            _vet_scalar(key)
+            _check_tag(key, template=False)
+            _check_scalar(key)
         names.add(key.value)
 
 

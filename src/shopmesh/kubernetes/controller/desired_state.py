@@ -16,10 +16,10 @@ from dataclasses import dataclass, replace
 
 from shopmesh.appmesh.kinds import describe
 from shopmesh.appmesh.store import Document, Key
-from shopmesh.documents import Declared, DocumentError, check
+from shopmesh.documents import DeclaredResource, DocumentError, check
 from shopmesh.documents.convert import of_manifest
 from shopmesh.documents.names import ObjectName
-from shopmesh.documents.reference_resolver import Known, Objects
+from shopmesh.documents.reference_resolver import KnownObject, ReferenceResolver
 from shopmesh.kubernetes.api.client import Object, generation
 from shopmesh.kubernetes.controller import name_claims, persisted_metadata
 from shopmesh.kubernetes.controller.name_claims import Claims
@@ -32,7 +32,7 @@ from shopmesh.kubernetes.controller.unexpected_errors import UnexpectedErrors
 class DesiredResource:
     """One resource as an object declares it, with the metadata that the object gives it. Times as in `Resource`."""
 
-    declared: Declared
+    declared: DeclaredResource
     uid: str
     version: int
     created_at: float
@@ -93,7 +93,7 @@ class DesiredState:
         tracking = _TrackingCatalogue(self._cluster, {name})
         try:
             metadata_kept, warning = _read_metadata(self._cluster.objects[name])
-            declared = list(of_manifest(found.source, Objects(tracking, members_only=True)))
+            declared = list(of_manifest(found.source, ReferenceResolver(tracking, members_only=True)))
             made = _desired_resources(self._cluster.objects[name], declared, metadata_kept)
             self._require_free(name, made, tracking)
         except DocumentError as error:
@@ -202,11 +202,11 @@ class _TrackingCatalogue:
         self._cluster = cluster
         self.read = read
 
-    def get(self, name: ObjectName) -> Known | None:
+    def get(self, name: ObjectName) -> KnownObject | None:
         self.read.add(name)
         return self._cluster.get(name)
 
-    def of_kind(self, kind: str) -> Mapping[ObjectName, Known]:
+    def of_kind(self, kind: str) -> Mapping[ObjectName, KnownObject]:
         self.read.add(WatchedInput("kind", kind))
         return self._cluster.of_kind(kind)
 
@@ -227,7 +227,7 @@ def _read_metadata(found: Object) -> tuple[PersistedMetadata, str]:
 
 
 def _desired_resources(
-    found: Object, declared: list[Declared], metadata_kept: PersistedMetadata
+    found: Object, declared: list[DeclaredResource], metadata_kept: PersistedMetadata
 ) -> dict[Key, DesiredResource]:
     metadata = found["metadata"]
     uid = str(metadata.get("uid") or "")

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from shopmesh.documents.names import ObjectName
-from shopmesh.documents.reference_resolver import Known, known, named
-from shopmesh.documents.text.sources import Path, Source, spelled
+from shopmesh.documents.reference_resolver import KnownObject, known_object, name_in_manifest
+from shopmesh.documents.text.sources import Path, Source, format_path
 from shopmesh.kubernetes.api.client import Object
 from shopmesh.kubernetes.api.resource_types import ENDPOINT_SLICES, MESH_TYPES, NAMESPACES, PODS, SERVICES, ResourceType
 from shopmesh.kubernetes.api.well_formed import require_well_formed
@@ -49,10 +49,10 @@ class ObjectSource(Source):
     """An object of the API server as a document: its fields have no file and no line."""
 
     def place(self, path: Path = ()) -> str:
-        return spelled(path) or str(self.value.get("kind", "object"))
+        return format_path(path) or str(self.value.get("kind", "object"))
 
     def wrong(self, path: Path, message: str) -> Any:
-        error = super().wrong(path, message)
+        error = super().error(path, message)
         return error if path else type(error)(message)
 
 
@@ -71,16 +71,16 @@ class ObjectCache:
         self.dirty: set[ObjectName | WatchedInput] = set()
         self.revision = 0
         """The greatest resourceVersion of an object seen."""
-        self._kinds: dict[str, dict[ObjectName, Known]] = {kind: {} for kind in MESH_TYPES}
+        self._kinds: dict[str, dict[ObjectName, KnownObject]] = {kind: {} for kind in MESH_TYPES}
         self._known: dict[ResourceType, dict[NamespacedName, Object]] = {}
         self._services_of: dict[NamespacedName, set[NamespacedName]] = {}
 
     # what references may name (manifests.objects.Catalogue)
 
-    def get(self, name: ObjectName) -> Known | None:
+    def get(self, name: ObjectName) -> KnownObject | None:
         return self._kinds[name.kind].get(name)
 
-    def of_kind(self, kind: str) -> Mapping[ObjectName, Known]:
+    def of_kind(self, kind: str) -> Mapping[ObjectName, KnownObject]:
         return self._kinds[kind]
 
     def labels(self, namespace: str) -> Mapping[str, str] | None:
@@ -153,7 +153,7 @@ class ObjectCache:
         else:
             self.objects[name] = found
             source = ObjectSource(f"{name.kind} {name.namespace}/{name.name}", 1, 1, found)
-            self._kinds[name.kind][name] = known(source, named(source))
+            self._kinds[name.kind][name] = known_object(source, name_in_manifest(source))
         # Our own writing of a status, and other controllers', says nothing about the mesh.
         if before is None or found is None or _mesh_content(before) != _mesh_content(found):
             self.dirty |= {name, WatchedInput("kind", name.kind)}

@@ -13,18 +13,18 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from shopmesh.appmesh.annotations import PREFIX
-from shopmesh.appmesh.annotations.tag_chunks import texts
+from shopmesh.appmesh.annotations.tag_chunks import join_all
 from shopmesh.appmesh.errors import Conflict
 from shopmesh.appmesh.kinds import describe
 from shopmesh.appmesh.store import Change, Document, Key, Resource, View
 from shopmesh.canary import canary_state
-from shopmesh.documents import ORDER, Declared, is_ours, restored
-from shopmesh.documents.declared_resource import KEPT, at, put_at
+from shopmesh.documents import ORDER, DeclaredResource, base_manifest, is_ours
+from shopmesh.documents.declared_resource import FIELDS_IN_TAGS, at, put_at
 from shopmesh.documents.export import reference_to
 from shopmesh.documents.fields import to_manifest
-from shopmesh.documents.manifest_annotations import is_valid_in_kubernetes, of_routes
+from shopmesh.documents.manifest_annotations import is_valid_in_kubernetes, route_annotations
 from shopmesh.documents.membership import NAMESPACES, admits, named_namespaces, selects_namespace
-from shopmesh.documents.names import MANIFEST_KINDS, ObjectName, distinct
+from shopmesh.documents.names import MANIFEST_KINDS, ObjectName, with_hash
 from shopmesh.kubernetes.api.client import Object
 from shopmesh.kubernetes.controller import persisted_metadata
 from shopmesh.kubernetes.controller.persisted_metadata import PersistedMetadata
@@ -123,10 +123,10 @@ class _ObjectNames:
             resource = after.get(key)
             if key in cluster.owners or resource is None:
                 continue
-            metadata = restored(_as_declared(resource))["metadata"]
+            metadata = base_manifest(_as_declared(resource))["metadata"]
             name = ObjectName(MANIFEST_KINDS[key.kind], metadata.get("namespace", ""), str(metadata["name"]))
             if name in cluster.objects or name in taken:
-                name = name._replace(name=distinct(name.name, "/".join(key.path)))
+                name = name._replace(name=with_hash(name.name, "/".join(key.path)))
             self._create_object[key] = name
             taken.add(name)
 
@@ -156,7 +156,7 @@ class _ObjectNames:
         yield from ((name, one) for name, one in self.cluster.objects.items() if name.kind == "Mesh")
         for key, name in self._create_object.items():
             if name.kind == "Mesh" and (resource := self._after.get(key)) is not None:
-                yield name, restored(_as_declared(resource))
+                yield name, base_manifest(_as_declared(resource))
 
 
 def with_uids(write: Write, written: Mapping[ObjectName, Object]) -> Write:
@@ -174,7 +174,7 @@ def with_uids(write: Write, written: Mapping[ObjectName, Object]) -> Write:
 
 def _create_object(resource: Resource, name: ObjectName, after: View, names: _ObjectNames) -> Object:
     key = resource.key
-    found = restored(_as_declared(resource))
+    found = base_manifest(_as_declared(resource))
     found["metadata"]["name"] = name.name
     refer = reference_to(key.mesh, name, names.get)
     found["spec"] |= _manifest_spec(resource, refer)
@@ -222,8 +222,8 @@ def _update_fields(spec: dict[str, Any], before: Document, after: Document) -> N
 
 def _update_kept_fields(found: Object, before: Resource, after: Resource) -> None:
     """The fields that the API has no place for, where somebody changed the tags that stand for them."""
-    was, now = restored(_as_declared(before)), restored(_as_declared(after))
-    for path in KEPT[after.key.kind]:
+    was, now = base_manifest(_as_declared(before)), base_manifest(_as_declared(after))
+    for path in FIELDS_IN_TAGS[after.key.kind]:
         if path[0] == "spec" and at(was, path) != at(now, path):
             put_at(found, path, at(now, path))
 
@@ -257,9 +257,9 @@ def _with_annotations(found: Object, resource: Resource, after: View, new: bool)
     """With the annotations that say what no field says."""
     annotations = dict(found["metadata"].get("annotations") or {})
     said = {name: text for name, text in annotations.items() if not name.startswith(PREFIX)}
-    said |= texts({name: value for name, value in resource.tags if name.startswith(PREFIX)})
+    said |= join_all({name: value for name, value in resource.tags if name.startswith(PREFIX)})
     routes = after.children("route", resource.key.path) if resource.key.kind == "virtualRouter" else []
-    said |= of_routes((route.key.name, dict(route.tags)) for route in routes)
+    said |= route_annotations((route.key.name, dict(route.tags)) for route in routes)
     keeping = replace(
         _persisted_metadata(resource, after, new),
         routes={one.key.name: _persisted_metadata(one, after, new) for one in routes},
@@ -299,5 +299,5 @@ def _user_tags(resource: Resource) -> dict[str, str]:
     return {name: value for name, value in resource.tags if not is_ours(name)}
 
 
-def _as_declared(resource: Resource) -> Declared:
-    return Declared(resource.key, resource.spec, dict(resource.tags))
+def _as_declared(resource: Resource) -> DeclaredResource:
+    return DeclaredResource(resource.key, resource.spec, dict(resource.tags))

@@ -18,11 +18,11 @@ from typing import Any
 
 from shopmesh.appmesh import strict_json
 from shopmesh.appmesh.api.model import GA
-from shopmesh.appmesh.api.rest_json import call
+from shopmesh.appmesh.api.rest_json import binding_of
 from shopmesh.appmesh.api.validation import Problem, quote
 from shopmesh.appmesh.store import Document
 from shopmesh.canary import canary_state
-from shopmesh.documents.equality import plain
+from shopmesh.documents.equality import normalise
 from shopmesh.kubernetes.api.client import Object
 
 ANNOTATION = "appmesh.shopmesh.dev/kept"
@@ -87,7 +87,7 @@ def serialise(kept: PersistedMetadata) -> str | None:
 
 def digest(spec: Document) -> str:
     """Tells one specification, in the API's form, from another."""
-    return hashlib.sha256(json.dumps(plain(spec), sort_keys=True).encode()).hexdigest()[:12]
+    return hashlib.sha256(json.dumps(normalise(spec), sort_keys=True).encode()).hexdigest()[:12]
 
 
 def _parse(said: Any, fields: frozenset[str]) -> PersistedMetadata:
@@ -113,7 +113,7 @@ def _tags(found: dict[str, Any]) -> dict[str, str]:
     """Tags within the API's own bounds."""
     problems: list[Problem] = []
     listed = [{"key": name, "value": text} for name, text in found.items()]
-    call(GA, "TagResource").check({"resourceArn": "-", "tags": listed}, "", problems)
+    binding_of(GA, "TagResource").check({"resourceArn": "-", "tags": listed}, "", problems)
     if problems:
         raise PersistedMetadataError(f"{problems[0].field}: {problems[0].message}")
     return found

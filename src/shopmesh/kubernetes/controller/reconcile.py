@@ -21,8 +21,8 @@ from shopmesh.appmesh.errors import ApiError
 from shopmesh.appmesh.kinds import KINDS
 from shopmesh.appmesh.store import Key, Resource, Transaction
 from shopmesh.canary import canary_state
-from shopmesh.documents import ORDER, Declared, document, parameters, refused
-from shopmesh.documents.equality import same
+from shopmesh.documents import ORDER, DeclaredResource, document, error_from_api, parameters
+from shopmesh.documents.equality import equivalent
 from shopmesh.kubernetes.controller.desired_state import DesiredResource
 from shopmesh.kubernetes.controller.unexpected_errors import UnexpectedErrors
 
@@ -36,7 +36,7 @@ def reconcile(
 ) -> Iterator[tuple[Key, str | None]]:
     """Does it step by step; tells of each key what was wrong with it, None when it is as wanted now."""
 
-    def attempt(key: Key, work: Callable[[Transaction], None], declared: Declared | None) -> str | None:
+    def attempt(key: Key, work: Callable[[Transaction], None], declared: DeclaredResource | None) -> str | None:
         try:
             return _attempt(transaction, work, declared)
         except Exception as error:
@@ -51,13 +51,15 @@ def reconcile(
             yield key, attempt(key, functools.partial(_delete, key, context), None)
 
 
-def _attempt(transaction: Transaction, work: Callable[[Transaction], None], declared: Declared | None) -> str | None:
-    nested = transaction.nested()
+def _attempt(
+    transaction: Transaction, work: Callable[[Transaction], None], declared: DeclaredResource | None
+) -> str | None:
+    nested = transaction.begin_nested()
     try:
         work(nested)
     except ApiError as error:
-        return error.message if declared is None else str(refused(declared, error.message))
-    transaction.absorb(nested)
+        return error.message if declared is None else str(error_from_api(declared, error.message))
+    transaction.merge(nested)
     return None
 
 
@@ -66,10 +68,10 @@ def _put(one: DesiredResource, context: Context, transaction: Transaction) -> No
     before = transaction.get(key)
     if before is None:
         _perform("Create", key, {**document(declared), "tags": []}, transaction, context)
-    elif not same(declared.spec, before.spec):
+    elif not equivalent(declared.spec, before.spec):
         _perform("Update", key, parameters(declared), transaction, context)
     found = verbs.find(key, transaction)
-    merged = tags.merged((), [{"key": name, "value": value} for name, value in declared.tags.items()])
+    merged = tags.merge_tags((), [{"key": name, "value": value} for name, value in declared.tags.items()])
     if merged != found.tags:
         annotation_reader.check(key, merged, {name for name, _ in merged}, transaction)
     now = replace(
@@ -107,5 +109,5 @@ def _delete(key: Key, context: Context, transaction: Transaction) -> None:
 
 
 def _perform(verb: str, key: Key, said: Mapping[str, object], transaction: Transaction, context: Context) -> None:
-    call = rest_json.call(GA, f"{verb}{KINDS[key.kind].title}")
-    operations.handle(call.operation, rest_json.validated(call, dict(said)), transaction, context)
+    call = rest_json.binding_of(GA, f"{verb}{KINDS[key.kind].title}")
+    operations.handle(call.operation, rest_json.validate(call, dict(said)), transaction, context)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Protocol
 
 from shopmesh.appmesh.catalogue import Finding
-from shopmesh.appmesh.catalogue.cluster import OVERLAPPING, UNSTAMPED
+from shopmesh.appmesh.catalogue.cluster import IDENTITY_BY_SELECTOR_ONLY, OVERLAPPING_SELECTORS
 from shopmesh.appmesh.store import Key
 from shopmesh.documents.names import ObjectName
 from shopmesh.kubernetes.controller.object_cache import NamespacedName, PodRecord
@@ -43,8 +43,8 @@ def cluster_findings(
     for key, names in unstamped.items():
         first = min(names)
         what = f"{len(names)} of its pods say nowhere that they are its proxies, such as {first.namespace}/{first.name}"
-        yield UNSTAMPED.at(key, what)
+        yield IDENTITY_BY_SELECTOR_ONLY.at(key, what)
     for owner, overlap in overlaps.items():
         # One that declares no resource (yet) is named as the object that it is.
         key = declarations.keys.get(owner) or Key(owner.kind, (owner.namespace, owner.name))
-        yield OVERLAPPING.at(key, str(overlap))
+        yield OVERLAPPING_SELECTORS.at(key, str(overlap))

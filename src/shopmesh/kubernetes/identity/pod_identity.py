@@ -103,13 +103,13 @@ class PodPrincipal:
         resource = self._declarations.state.get(key)
         if resource is None:
             return None
-        account = annotation_reader.read(key.kind, resource.tags).values.get(SERVICE_ACCOUNT.word)
+        account = annotation_reader.read(key.kind, resource.tags).values.get(SERVICE_ACCOUNT.name)
         if account is None or account == self._pod.account:
             return None
         return (
             f"the pod runs as service account {self._pod.account}, and {owner.kind} {owner.namespace}/{owner.name} "
             f"takes pods of service account {account} only; set serviceAccountName, or change its annotation "
-            f"shopmesh.dev/{SERVICE_ACCOUNT.word}"
+            f"shopmesh.dev/{SERVICE_ACCOUNT.name}"
         )
 
     def _instance_refusal(self, node: ProxyNode) -> StreamError | None:

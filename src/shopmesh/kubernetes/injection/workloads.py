@@ -63,7 +63,7 @@ def inject_documents(
         try:
             result.documents.append(_inject_one(source, path, mode, mesh, objects, selectors, result.notes))
         except InjectionError as error:
-            raise source.wrong(path, str(error)) from error
+            raise source.error(path, str(error)) from error
     return result
 
 

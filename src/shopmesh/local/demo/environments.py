@@ -7,7 +7,7 @@ from collections.abc import Sequence, Set
 
 from shopmesh.client import Client, all_resources, list_meshes, perform
 from shopmesh.client.plan import plan
-from shopmesh.documents import Declared
+from shopmesh.documents import DeclaredResource
 from shopmesh.local.errors import StartError
 from shopmesh.local.mesh import operations
 from shopmesh.local.mesh.from_manifests import Workload
@@ -31,7 +31,9 @@ class LocalEnvironment:
     def client(self) -> Client:
         return self._mesh.client
 
-    async def set_up(self, resources: Sequence[Declared], first: Sequence[Workload], canaries: Set[str]) -> None:
+    async def set_up(
+        self, resources: Sequence[DeclaredResource], first: Sequence[Workload], canaries: Set[str]
+    ) -> None:
         without = without_nodes(resources, canaries)
         await run_both(prepare_control_plane(self._mesh, without), self._mesh.start_workloads(first))
 
@@ -49,7 +51,9 @@ class ExistingEnvironment:
         self.client = client
         self.way_in = way_in
 
-    async def set_up(self, resources: Sequence[Declared], first: Sequence[Workload], canaries: Set[str]) -> None:
+    async def set_up(
+        self, resources: Sequence[DeclaredResource], first: Sequence[Workload], canaries: Set[str]
+    ) -> None:
         mesh = first[0].mesh
         if mesh not in await asyncio.to_thread(list_meshes, self.client):
             await asyncio.to_thread(create_resources, self.client, resources)
@@ -64,7 +68,7 @@ class ExistingEnvironment:
             raise StartError(f"nothing of {canary.node} runs: start {canary.service_version} beside the others")
         await operations.wait_until_joined(self.client, canary)
 
-    def _reset_routes(self, resources: Sequence[Declared]) -> None:
+    def _reset_routes(self, resources: Sequence[DeclaredResource]) -> None:
         """Only the routes: what else the mesh has is its user's."""
         routes = [resource for resource in resources if resource.key.kind == "route"]
         perform(self.client, plan(routes, all_resources(self.client)))

@@ -21,7 +21,7 @@ from rich.text import Text
 from shopmesh.appmesh.kinds import weighted_targets
 from shopmesh.canary import plan as plans
 from shopmesh.client import canary_loop
-from shopmesh.documents import Declared
+from shopmesh.documents import DeclaredResource
 from shopmesh.load.engine.open_loop import steady
 from shopmesh.local.demo.environments import LocalEnvironment
 from shopmesh.local.demo.scenario import ProgressSink, Release
@@ -61,7 +61,7 @@ class RollbackScenario:
         self._progress = progress
         self._finished = threading.Event()
 
-    async def run(self, resources: Sequence[Declared], workloads: Sequence[Workload]) -> list[ReleaseOutcome]:
+    async def run(self, resources: Sequence[DeclaredResource], workloads: Sequence[Workload]) -> list[ReleaseOutcome]:
         """Plays both. Raises StartError or ClientError when the mesh cannot be had."""
         self._progress.start_step("starting the mesh, both versions of product with it")
         await LocalEnvironment(self._mesh).set_up(resources, workloads, frozenset())

@@ -10,7 +10,7 @@ from typing import TypeVar
 from rich.console import Console
 
 from shopmesh.client import Client
-from shopmesh.documents import Declared
+from shopmesh.documents import DeclaredResource
 from shopmesh.local.demo import report as report_view
 from shopmesh.local.demo import rollback
 from shopmesh.local.demo.environments import ExistingEnvironment, LocalEnvironment
@@ -75,7 +75,7 @@ async def run_rollback_demo(options: DemoOptions, console: Console) -> bool:
     return outcomes is not None and rollback.print_outcomes(console, outcomes)
 
 
-def _read_mesh(options: DemoOptions) -> tuple[list[Declared], list[Workload], list[Release]]:
+def _read_mesh(options: DemoOptions) -> tuple[list[DeclaredResource], list[Workload], list[Release]]:
     resources = read_manifests(options.project / "mesh")
     workloads = workloads_of(resources)
     for workload in workloads:

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from shopmesh.client import ChangeStatus, Client, RouteSplit, SplitTarget, read_mesh
-from shopmesh.documents import Declared
+from shopmesh.documents import DeclaredResource
 from shopmesh.load.engine.open_loop import OpenLoopEngine, steady
 from shopmesh.load.engine.results import LoadResults
 from shopmesh.load.judgement.significance import required_requests
@@ -107,7 +107,9 @@ class DemoEnvironment(Protocol):
     def canary_message(self) -> str:
         """What `start_canary` does, as a phrase with a place for the canary."""
 
-    async def set_up(self, resources: Sequence[Declared], first: Sequence[Workload], canaries: Set[str]) -> None:
+    async def set_up(
+        self, resources: Sequence[DeclaredResource], first: Sequence[Workload], canaries: Set[str]
+    ) -> None:
         """Has the mesh without its canaries, and the first workloads."""
 
     async def start_canary(self, canary: Workload) -> None:
@@ -139,7 +141,7 @@ class Scenario:
         self._measured_since = 0.0
         self._changes: list[MeshChange] = []
 
-    async def run(self, resources: Sequence[Declared], workloads: Sequence[Workload]) -> DemoReport:
+    async def run(self, resources: Sequence[DeclaredResource], workloads: Sequence[Workload]) -> DemoReport:
         """Plays all of it. Raises StartError, ControlError or ClientError when the mesh cannot be had."""
         started = time.monotonic()
         canaries = {release.canary.node for release in self._releases}
@@ -166,7 +168,9 @@ class Scenario:
     def _client(self) -> Client:
         return self._environment.client
 
-    async def _start(self, resources: Sequence[Declared], first: Sequence[Workload], canaries: Set[str]) -> None:
+    async def _start(
+        self, resources: Sequence[DeclaredResource], first: Sequence[Workload], canaries: Set[str]
+    ) -> None:
         names = ", ".join(workload.service_version for workload in first)
         self._progress.start_step(self._environment.setup_message.format(names))
         started = time.monotonic()
@@ -214,7 +218,7 @@ class Scenario:
             if (one["errors"] or one["retries"]) and not one["cluster"].startswith("cds_egress_")
         ]
 
-    async def _release_canary(self, release: Release, resources: Sequence[Declared]) -> None:
+    async def _release_canary(self, release: Release, resources: Sequence[DeclaredResource]) -> None:
         canary = release.canary
         self._progress.start_step(self._environment.canary_message.format(canary.service_version))
         await self._environment.start_canary(canary)

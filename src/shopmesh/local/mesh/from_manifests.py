@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from shopmesh.appmesh.resolved import ports as ports_of
-from shopmesh.documents import Declared, Source, declared, documents
+from shopmesh.documents import DeclaredResource, Source, declared_resources, documents
 from shopmesh.files.input_files import InputFileError, read_text
 from shopmesh.local.errors import StartError
 
@@ -60,7 +60,7 @@ class Gateway:
 Runnable = TypeVar("Runnable", bound=Workload | Gateway)
 
 
-def read_manifests(folder: Path) -> list[Declared]:
+def read_manifests(folder: Path) -> list[DeclaredResource]:
     """What all manifests of a folder declare, in an order in which it can be created.
 
     Raises StartError when there are none, DocumentError (with file and line) for one that cannot be used.
@@ -74,10 +74,10 @@ def read_manifests(folder: Path) -> list[Declared]:
             sources += documents(read_text(file), f"{folder.name}/{file.name}")
         except (InputFileError, OSError) as error:
             raise StartError(f"cannot read {file}: {error}") from error
-    return declared(sources)
+    return declared_resources(sources)
 
 
-def workloads_of(resources: Sequence[Declared]) -> list[Workload]:
+def workloads_of(resources: Sequence[DeclaredResource]) -> list[Workload]:
     """The workloads of the manifests, sorted by service and version.
 
     Raises StartError when there is not exactly one mesh, or when a workload has no port.
@@ -98,7 +98,7 @@ def workloads_of(resources: Sequence[Declared]) -> list[Workload]:
     return sorted(found, key=lambda workload: (workload.service, _version_key(workload.version)))
 
 
-def gateways_of(resources: Sequence[Declared]) -> list[Gateway]:
+def gateways_of(resources: Sequence[DeclaredResource]) -> list[Gateway]:
     """The virtual gateways that say by labels what they are, sorted by name."""
     found = [
         Gateway(
@@ -113,7 +113,7 @@ def gateways_of(resources: Sequence[Declared]) -> list[Gateway]:
     return sorted(found, key=lambda gateway: gateway.node)
 
 
-def _labels(resource: Declared) -> Mapping[str, Any]:
+def _labels(resource: DeclaredResource) -> Mapping[str, Any]:
     # The API has no place for them: they are read where the manifest says them.
     selector = resource.source.value.get("spec", {}).get("podSelector") if resource.source else None
     labels = selector.get("matchLabels") if isinstance(selector, Mapping) else None

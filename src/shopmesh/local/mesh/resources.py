@@ -9,10 +9,10 @@ from typing import Any
 from shopmesh.appmesh.kinds import route_kind, weighted_targets
 from shopmesh.client import Client, perform
 from shopmesh.client.plan import plan
-from shopmesh.documents import Declared
+from shopmesh.documents import DeclaredResource
 
 
-def create_resources(client: Client, resources: Sequence[Declared]) -> None:
+def create_resources(client: Client, resources: Sequence[DeclaredResource]) -> None:
     """Creates all of them or none.
 
     Raises DocumentError, at the place in the manifests, for what the control plane refuses.
@@ -20,7 +20,7 @@ def create_resources(client: Client, resources: Sequence[Declared]) -> None:
     perform(client, plan(resources, {}))
 
 
-def without_nodes(resources: Sequence[Declared], nodes: Collection[str]) -> list[Declared]:
+def without_nodes(resources: Sequence[DeclaredResource], nodes: Collection[str]) -> list[DeclaredResource]:
     """The same mesh before these virtual nodes came: neither they nor routes to them."""
     return [
         replace(resource, spec=_without_targets(resource.spec, nodes)) if resource.key.kind == "route" else resource

@@ -17,7 +17,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
 from shopmesh.appmesh.api import model, operations, rest_json
-from shopmesh.appmesh.api.rest_json import Call, Parameters, Response
+from shopmesh.appmesh.api.rest_json import OperationBinding, Parameters, Response
 from shopmesh.appmesh.api.validation import quote
 from shopmesh.appmesh.context import Context
 from shopmesh.appmesh.errors import (
@@ -128,7 +128,7 @@ class Api:
             await asyncio.sleep(0)
         return answers
 
-    def _read(self, call: Call, parameters: Parameters) -> Parameters:
+    def _read(self, call: OperationBinding, parameters: Parameters) -> Parameters:
         transaction = Transaction(self._store.state, self._store.state.tokens)
         return operations.handle(call.operation, parameters, transaction, self._context())
 
@@ -147,8 +147,8 @@ def _indexed(index: int, request: Any, transaction: Transaction, context: Contex
     try:
         match request:
             case {"operation": str(name), **rest} if not rest.keys() - {"parameters"}:
-                call = rest_json.call(model.GA, name)
-                parameters = rest_json.validated(call, rest.get("parameters", {}))
+                call = rest_json.binding_of(model.GA, name)
+                parameters = rest_json.validate(call, rest.get("parameters", {}))
                 return operations.handle(call.operation, parameters, transaction, context)
         raise BadRequest(f'requests[{index}]: expected {{"operation": …, "parameters": {{…}}}}, not {quote(request)}')
     except ApiError as error:

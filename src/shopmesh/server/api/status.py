@@ -117,7 +117,7 @@ class Observe:
             UNREACHABLE_REPLICA.at(Key("replica", (one.name,)), f"did not answer: {one.why}") for one in answer.missing
         ]
         found += [STORE_LOST_CHANGES.at(Key("store", (one.store,)), one.what) for one in self._store.losses()]
-        return sorted(found, key=lambda one: one.order)
+        return sorted(found, key=lambda one: one.sort_key)
 
     async def _changes(self, request: Request) -> Response:
         after = int(_number(request, "after", 0.0))

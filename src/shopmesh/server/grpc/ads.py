@@ -187,7 +187,7 @@ class Ads:
                 found.add(group.failure)
             if group.snapshot is not None:
                 found.update(group.snapshot.findings)
-        return sorted(found, key=lambda one: one.order)
+        return sorted(found, key=lambda one: one.sort_key)
 
 
 class AdsSession:

@@ -53,7 +53,7 @@ class Findings:
             *traffic.look(self._parts.root(traffic.weighted_everywhere), statuses),
             *(one for one in of_translation if not _found_in_documents(one, unreached)),
         ]
-        return sorted(found, key=lambda finding: finding.order)
+        return sorted(found, key=lambda finding: finding.sort_key)
 
 
 def _found_in_documents(one: Finding, unreached: Collection[Key | None]) -> bool:

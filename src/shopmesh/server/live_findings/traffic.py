@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from shopmesh.appmesh.catalogue import Finding, place
-from shopmesh.appmesh.catalogue.running import NO_REPLICA, NO_REPLICA_READY, ONE_HOST, REPLICA_GONE
+from shopmesh.appmesh.catalogue import Finding, location
+from shopmesh.appmesh.catalogue.running import NO_ENDPOINT, NO_READY_REPLICA, ONE_HOST, ONLY_REPLICA_DISCONNECTED
 from shopmesh.appmesh.kinds import weighted_targets
 from shopmesh.appmesh.resolved import listeners
 from shopmesh.appmesh.store import Key, Resource, View
@@ -37,14 +37,14 @@ def look(weighted: Iterable[Weighted], statuses: Iterable[ProxyStatus]) -> Itera
         share = f"sends weight {one.weight} to {one.node.name}"
         if one.node in connected:
             if not connected[one.node]:
-                yield REPLICA_GONE.at(one.route, f"{share}, none of whose proxies is connected")
+                yield ONLY_REPLICA_DISCONNECTED.at(one.route, f"{share}, none of whose proxies is connected")
             elif one.node not in ready:
-                yield NO_REPLICA_READY.at(
+                yield NO_READY_REPLICA.at(
                     one.route, f"{share}, none of whose proxies says that its application is ready"
                 )
         elif not one.found:
-            yield NO_REPLICA.at(
-                one.node, f"gets weight {one.weight} by {place(one.route)}, and has no proxy (any more)"
+            yield NO_ENDPOINT.at(
+                one.node, f"gets weight {one.weight} by {location(one.route)}, and has no proxy (any more)"
             )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from shopmesh.appmesh.catalogue import place
+from shopmesh.appmesh.catalogue import location
 from shopmesh.server.grpc.proxies import Change, Proxies
 from shopmesh.server.replicas.peer_protocol import ChangeStatus, Question, Told
 from shopmesh.server.store.store import Store
@@ -51,5 +51,5 @@ class Local:
 
 
 def status_of(change: Change) -> ChangeStatus:
-    resources = tuple(place(key) for key in change.keys)
+    resources = tuple(location(key) for key in change.keys)
     return ChangeStatus(change.after, change.revision, change.at, resources, dict(change.proxies), change.converged)

@@ -25,7 +25,7 @@ def merged(own: Told, others: Sequence[Told]) -> Told:
         id=own.id,
         revision=own.revision,
         proxies=tuple(status for _, (status, _) in sorted(newest.items())),
-        findings=sorted({one for told in everybody for one in told.findings}, key=lambda one: one.order),
+        findings=sorted({one for told in everybody for one in told.findings}, key=lambda one: one.sort_key),
         certificate_days={
             one: days
             for told in everybody

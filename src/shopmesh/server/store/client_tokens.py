@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from shopmesh.appmesh.store import Answered
+from shopmesh.appmesh.store import IdempotencyRecord
 
 MOST_TOKENS = 4096
 # A token keeps the answer it was given, which may be as large as a body; this bounds all of them together.
@@ -14,11 +14,11 @@ MOST_BYTES = 8 * 1024 * 1024
 class ClientTokens:
     """Bounds the tokens of a `State`, which it changes in place."""
 
-    def __init__(self, known: dict[str, Answered]) -> None:
+    def __init__(self, known: dict[str, IdempotencyRecord]) -> None:
         self._known = known
         self._bytes = _size(known.values())
 
-    def to_forget(self, new: Mapping[str, Answered]) -> list[str]:
+    def to_forget(self, new: Mapping[str, IdempotencyRecord]) -> list[str]:
         """The oldest tokens, as many as must go for the new ones to be kept within the bounds."""
         forgotten: list[str] = []
         count, size = len(self._known) + len(new), self._bytes + _size(new.values())
@@ -31,7 +31,7 @@ class ClientTokens:
             count, size = count - 1, size - _size([answered])
         return forgotten
 
-    def remember(self, new: Mapping[str, Answered], forgotten: Iterable[str] | None = None) -> None:
+    def remember(self, new: Mapping[str, IdempotencyRecord], forgotten: Iterable[str] | None = None) -> None:
         """Takes the new ones in, and drops those that are `forgotten`; by default as many as must go."""
         dropped = self.to_forget(new) if forgotten is None else forgotten
         self._known.update(new)
@@ -40,5 +40,5 @@ class ClientTokens:
             self._bytes -= _size([self._known.pop(token)])
 
 
-def _size(answers: Iterable[Answered]) -> int:
+def _size(answers: Iterable[IdempotencyRecord]) -> int:
     return sum(len(answered.request) + len(answered.answer) for answered in answers)

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from shopmesh.appmesh.store import Answered, Change, Key, Resource
+from shopmesh.appmesh.store import Change, IdempotencyRecord, Key, Resource
 from shopmesh.files.private_files import FILE_MODE, close_to_others
 from shopmesh.server.store.loss_detection import LossNotes, RevisionRecord, describe_loss
 from shopmesh.server.store.store import Loss, StoreError
@@ -44,7 +44,7 @@ class Contents:
 
     revision: int
     resources: tuple[Resource, ...]
-    tokens: Mapping[str, Answered]
+    tokens: Mapping[str, IdempotencyRecord]
 
 
 class Disk:
@@ -81,7 +81,7 @@ class Disk:
         except (sqlite3.Error, ValueError, KeyError, TypeError) as error:
             raise self._unusable(error) from error
         revision = self._compare(revision)
-        return Contents(revision, resources, {token: Answered(req, ans) for token, req, ans in tokens})
+        return Contents(revision, resources, {token: IdempotencyRecord(req, ans) for token, req, ans in tokens})
 
     def losses(self) -> list[Loss]:
         """What the store has lost, as long as nobody has removed the file that says so; the oldest first."""
@@ -91,7 +91,11 @@ class Disk:
         ]
 
     def commit(
-        self, revision: int, changes: Iterable[Change], tokens: Mapping[str, Answered], forgotten: Iterable[str]
+        self,
+        revision: int,
+        changes: Iterable[Change],
+        tokens: Mapping[str, IdempotencyRecord],
+        forgotten: Iterable[str],
     ) -> None:
         """Makes all of it durable, or nothing; raises StoreError."""
         connection = self._connection

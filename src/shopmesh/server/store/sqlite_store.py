@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from shopmesh.appmesh.store import Answered, Change, State, Transaction
+from shopmesh.appmesh.store import Change, IdempotencyRecord, State, Transaction
 from shopmesh.server.store.client_tokens import ClientTokens
 from shopmesh.server.store.sqlite_file import Contents, Disk
 from shopmesh.server.store.store import Commit, Loss, StoreError, notify
@@ -52,7 +52,7 @@ class _Durable(NamedTuple):
 
     revision: int
     changes: tuple[Change, ...]
-    tokens: Mapping[str, Answered]
+    tokens: Mapping[str, IdempotencyRecord]
     forgotten: list[str]
 
 
@@ -174,12 +174,12 @@ class Database:
 
     async def _attempt(self, job: _Job[T], transaction: Transaction) -> tuple[list[T] | None, Exception | None]:
         """What one job results in; only a job that does not fail writes to `transaction`."""
-        nested = transaction.nested()
+        nested = transaction.begin_nested()
         try:
             result = await self._stepped(job, nested)
         except Exception as error:
             return None, error
-        transaction.absorb(nested)
+        transaction.merge(nested)
         return result, None
 
     async def _stepped(self, job: _Job[T], nested: Transaction) -> list[T]:

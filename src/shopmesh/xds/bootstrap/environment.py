@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from shopmesh.appmesh.texts import is_address, seconds_of
+from shopmesh.appmesh.texts import is_address, parse_seconds
 from shopmesh.xds.bootstrap import tracers
 from shopmesh.xds.bootstrap.envoy_json import Json, address, pipe
 from shopmesh.xds.bootstrap.options import BootstrapError, Options
@@ -72,7 +72,7 @@ class Environment:
     def duration(self, name: str) -> str:
         """As Go writes them, `5000ms`, for Envoy, `5s`."""
         value = self.text(name)
-        seconds = seconds_of(value) or 0
+        seconds = parse_seconds(value) or 0
         if not 0.001 <= seconds <= 300:
             raise _wrong(name, value, "a time from 1ms to 5m, such as 5s or 500ms")
         return f"{seconds:.3f}".rstrip("0").rstrip(".") + "s"

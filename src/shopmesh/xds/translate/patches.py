@@ -19,7 +19,7 @@ from google.protobuf.message import Message
 
 from shopmesh.appmesh.annotations.annotation_reader import read
 from shopmesh.appmesh.annotations.patch import PATCH, Patch
-from shopmesh.appmesh.annotations.protobuf import merged
+from shopmesh.appmesh.annotations.protobuf import merge_patch
 from shopmesh.appmesh.api.validation import hint
 from shopmesh.appmesh.catalogue import Finding
 from shopmesh.appmesh.catalogue.translation import PATCH_NOT_APPLIED
@@ -69,7 +69,7 @@ def _patches(reader: Reader, key: Key) -> tuple[Patch, ...]:
     if not reader.host_policy.allow_patches:
         return ()
     found = reader.get(key)
-    said = read(key.kind, found.tags).values.get(PATCH.word) if found else None
+    said = read(key.kind, found.tags).values.get(PATCH.name) if found else None
     return said if isinstance(said, tuple) else ()
 
 
@@ -79,7 +79,7 @@ def _merged(reader: Reader, kind: TypeName, one: XdsResource, merge: str) -> Xds
     body = DeltaDiscoveryResponse.FromString(one.encoded).resources[0].resource.value
     whole = MessageToDict(message.FromString(body), preserving_proto_field_name=True)
     try:
-        made = serialised(ParseDict(merged(whole, json.loads(merge)), message()))
+        made = serialised(ParseDict(merge_patch(whole, json.loads(merge)), message()))
     except Exception as error:
         # Which errors it raises for values that do not go together, protobuf leaves open.
         return str(error).strip().partition("\n")[0] or type(error).__name__

@@ -1,11 +1,11 @@
 """Which requests a match takes, as sets that can be compared: `a.covers(b)` only if every request of `b` is one of `a`.
 
-    Reach = port, path, conditions, all at once         paths: exact, prefix, regular expression
+    MatchSet = port, path, conditions, all at once         paths: exact, prefix, regular expression
                                                    conditions: headers, metadata, query parameters
 
 What cannot be decided (most pairs of regular expressions) is not covered: nobody is told a mistake that is none.
 """
 
-from shopmesh.appmesh.findings.match_set.match_set import Reach, gateway_reach, reach
+from shopmesh.appmesh.findings.match_set.match_set import MatchSet, gateway_match_set, route_match_set
 
-__all__ = ["Reach", "gateway_reach", "reach"]
+__all__ = ["MatchSet", "gateway_match_set", "route_match_set"]

@@ -15,7 +15,7 @@ _PATHS = {"exact": paths.exact, "regex": paths.regex, "prefix": paths.prefix}
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
+class MatchSet:
     """`protocol` is grpc, tcp, or http for both of its versions; `port` None: any."""
 
     protocol: str
@@ -23,7 +23,7 @@ class Reach:
     path: Path
     conditions: tuple[Condition, ...]
 
-    def covers(self, other: Reach) -> bool:
+    def covers(self, other: MatchSet) -> bool:
         """Whether every request of `other` is one of these, where that can be decided."""
         if self.port not in (None, other.port):
             return False
@@ -34,16 +34,16 @@ class Reach:
         )
 
 
-def reach(kind: str, match: Document, port: int | None = None) -> Reach:
+def route_match_set(kind: str, match: Document, port: int | None = None) -> MatchSet:
     """Of a route's match; `port` is the only one on which its requests come in."""
     protocol = {"grpcRoute": "grpc", "tcpRoute": "tcp"}.get(kind, "http")
     conditions = tuple(_metadata(match) if protocol == "grpc" else _conditions(match))
-    return Reach(protocol, match.get("port", port), _path(kind, match), conditions)
+    return MatchSet(protocol, match.get("port", port), _path(kind, match), conditions)
 
 
-def gateway_reach(kind: str, match: Document, port: int | None = None) -> Reach:
+def gateway_match_set(kind: str, match: Document, port: int | None = None) -> MatchSet:
     """Of a gateway route's match: its prefix ends where a part of the path does, and it may ask for a host name."""
-    found = reach(kind, match, port)
+    found = route_match_set(kind, match, port)
     if found.protocol == "http" and "prefix" in match:
         found = replace(found, path=paths.branch(match["prefix"]))
     return replace(found, conditions=(*found.conditions, *_hostname(match)))
