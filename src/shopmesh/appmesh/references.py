@@ -12,7 +12,7 @@ from shopmesh.appmesh.store import Document, Key, Resource, View
 MOST_NAMED = 5
 
 
-def resolve(key: Key, spec: Document, view: View) -> None:
+def require_targets(key: Key, spec: Document, view: View) -> None:
     """Raises NotFound for the first reference to what does not exist, as App Mesh did.
 
     https://github.com/janakiramm/app-mesh-tutorial/issues/1
@@ -22,7 +22,7 @@ def resolve(key: Key, spec: Document, view: View) -> None:
             raise NotFound(f"{field}: {describe(target)} does not exist in mesh {key.mesh}; create it first")
 
 
-def release(resource: Resource, view: View, leaving: frozenset[Key] = frozenset()) -> None:
+def require_unused(resource: Resource, view: View, deleted: frozenset[Key] = frozenset()) -> None:
     """Raises ResourceInUse when something lives below the resource or refers to it, but for what is `leaving`.
 
     The messages of App Mesh named the users as well: https://github.com/rebuy-de/aws-nuke/issues/913
@@ -32,11 +32,11 @@ def release(resource: Resource, view: View, leaving: frozenset[Key] = frozenset(
         child.key
         for kind in children_of(key.kind)
         for child in view.children(kind.name, key.path)
-        if child.key not in leaving
+        if child.key not in deleted
     ]
     if below:
         raise ResourceInUse(f"{describe(key)} still has {_names(below)}; delete them first")
-    users = [user.key for user in users_of(key, view) if user.key not in leaving]
+    users = [user.key for user in users_of(key, view) if user.key not in deleted]
     if users:
         raise ResourceInUse(f"{describe(key)} is used by {_names(users)}; change or delete them first")
 

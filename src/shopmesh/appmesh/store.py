@@ -90,9 +90,9 @@ class State:
     """All resources that are durable. Only `apply` changes it."""
 
     def __init__(
-        self, resources: Iterable[Resource] = (), tokens: Mapping[str, IdempotencyRecord] | None = None
+        self, resources: Iterable[Resource] = (), client_tokens: Mapping[str, IdempotencyRecord] | None = None
     ) -> None:
-        self.tokens: dict[str, IdempotencyRecord] = dict(tokens or {})
+        self.client_tokens: dict[str, IdempotencyRecord] = dict(client_tokens or {})
         self._resources: dict[Key, Resource] = {}
         self._children: dict[tuple[str, tuple[str, ...]], dict[str, Resource]] = {}
         for resource in resources:
@@ -114,7 +114,7 @@ class State:
 
     def copy(self) -> State:
         """The resources as they are now, for whoever reads while others write; costs a dictionary a parent."""
-        copied = State((), self.tokens)
+        copied = State((), self.client_tokens)
         copied._resources = dict(self._resources)
         copied._children = {below: dict(named) for below, named in self._children.items()}
         return copied
@@ -146,9 +146,9 @@ class Transaction:
     """
 
     base: View
-    base_tokens: MutableMapping[str, IdempotencyRecord] = field(default_factory=dict)
+    base_client_tokens: MutableMapping[str, IdempotencyRecord] = field(default_factory=dict)
     _written: dict[Key, Resource | None] = field(default_factory=dict)
-    tokens: dict[str, IdempotencyRecord] = field(default_factory=dict)
+    client_tokens: dict[str, IdempotencyRecord] = field(default_factory=dict)
     # The same by kind and parent: else a transaction of thousands would look through all of them for each of them.
     _below: dict[tuple[str, tuple[str, ...]], dict[str, Resource | None]] = field(default_factory=dict)
 
@@ -172,19 +172,19 @@ class Transaction:
 
     def find_record(self, token: str) -> IdempotencyRecord | None:
         """What was answered to the first request with this token, while it is remembered."""
-        return self.tokens.get(token) or self.base_tokens.get(token)
+        return self.client_tokens.get(token) or self.base_client_tokens.get(token)
 
     def record_token(self, token: str, answered: IdempotencyRecord) -> None:
-        self.tokens[token] = answered
+        self.client_tokens[token] = answered
 
     def begin_nested(self) -> Transaction:
         """A transaction over this one: `absorb` makes its writes part of this, forgetting it takes them back."""
-        return Transaction(self, ChainMap(self.tokens, self.base_tokens))
+        return Transaction(self, ChainMap(self.client_tokens, self.base_client_tokens))
 
     def merge(self, nested: Transaction) -> None:
         for key, resource in nested._written.items():
             self._write(key, resource)
-        self.tokens.update(nested.tokens)
+        self.client_tokens.update(nested.client_tokens)
 
     @property
     def changes(self) -> tuple[Change, ...]:

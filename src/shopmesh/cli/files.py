@@ -59,10 +59,10 @@ def template_parameters(parameters: Iterable[str], region: str) -> TemplateOptio
 
 def report_skipped(documents: Iterable[Source]) -> None:
     """Says on standard error what of the documents is not App Mesh's."""
-    from shopmesh.documents import skipped
+    from shopmesh.documents import ignored_documents
 
     for source in documents:
-        for kind, place in skipped(source):
+        for kind, place in ignored_documents(source):
             echo(f"skipped {kind} ({place}): not App Mesh's", err=True)
 
 

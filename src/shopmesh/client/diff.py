@@ -44,7 +44,7 @@ def _apply_steps(before: dict[Key, DeclaredResource], steps: Sequence[PlanStep])
 
 
 def _merge(before: DeclaredResource, wanted: DeclaredResource) -> DeclaredResource:
-    kept = {name: value for name, value in before.tags.items() if not (wanted.whole and is_ours(name))}
+    kept = {name: value for name, value in before.tags.items() if not (wanted.complete and is_ours(name))}
     spec = before.spec if equivalent(before.spec, wanted.spec) else wanted.spec
     return replace(wanted, spec=spec, tags={**kept, **wanted.tags})
 

@@ -62,7 +62,7 @@ def _stale_routes(
 ) -> list[DeclaredResource]:
     """Routes of routers that are declared whole, and are not declared themselves."""
     declared = {resource.key for resource in wanted}
-    routers = {r.key.path for r in wanted if r.whole and r.key.kind == "virtualRouter"}
+    routers = {r.key.path for r in wanted if r.complete and r.key.kind == "virtualRouter"}
     return creation_order(
         resource
         for key, (resource, _) in existing.items()
@@ -92,7 +92,7 @@ def _stale_tags(resource: DeclaredResource, before: DeclaredResource) -> set[str
     """
     ours = {name for name in before.tags if is_ours(name)}
     given = {base_name(name) for name in resource.tags}
-    left = {name for name in ours - resource.tags.keys() if resource.whole or base_name(name) in given}
+    left = {name for name in ours - resource.tags.keys() if resource.complete or base_name(name) in given}
     shorter = {base_name(name) for name in left} & given
     return left | {name for name in ours if base_name(name) in shorter}
 

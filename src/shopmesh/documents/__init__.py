@@ -10,7 +10,7 @@ place for (the object's own name, selectors) is kept in tags, so that the way ba
 from shopmesh.documents.check import error_at, error_from_api, problems
 from shopmesh.documents.cli_json import NAMES, document, parameters
 from shopmesh.documents.cloudformation import TemplateOptions
-from shopmesh.documents.convert import declared_resources, foreign_kind, is_manifest, skipped
+from shopmesh.documents.convert import declared_resources, foreign_kind, ignored_documents, is_manifest
 from shopmesh.documents.declared_resource import ORDER, DeclaredResource, base_manifest, creation_order, is_ours
 from shopmesh.documents.export import manifests, not_for_kubernetes
 from shopmesh.documents.text.output import as_json, as_yaml
@@ -33,6 +33,7 @@ __all__ = [
     "error_at",
     "error_from_api",
     "foreign_kind",
+    "ignored_documents",
     "is_manifest",
     "is_ours",
     "manifests",
@@ -40,5 +41,4 @@ __all__ = [
     "only_document",
     "parameters",
     "problems",
-    "skipped",
 ]

@@ -29,7 +29,7 @@ def is_request(value: Document) -> bool:
     return "meshName" in value
 
 
-def request(source: Source) -> list[DeclaredResource]:
+def resources_of_request(source: Source) -> list[DeclaredResource]:
     """The resource that such a document declares; raises `DocumentError`.
 
     A `clientToken` is not kept: applying again is safe without it. The `serviceNames` of a router of 2018-10-01 are

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from shopmesh.appmesh.store import Document, Key
-from shopmesh.documents.cli_json import is_request, request
+from shopmesh.documents.cli_json import is_request, resources_of_request
 from shopmesh.documents.cloudformation import TemplateOptions, foreign_resources, is_template, template_resources
 from shopmesh.documents.declared_resource import API_VERSION, DeclaredResource, at, creation_order, manifest_tags
 from shopmesh.documents.fields import ReferenceField, to_api
@@ -51,7 +51,7 @@ def foreign_kind(source: Source) -> str | None:
     return str(value["kind"])
 
 
-def skipped(source: Source) -> Iterator[tuple[str, str]]:
+def ignored_documents(source: Source) -> Iterator[tuple[str, str]]:
     """Kind and place of what is left alone in a document: the whole of a foreign one, resources of a template."""
     if (kind := foreign_kind(source)) is not None:
         yield kind, source.place()
@@ -63,8 +63,8 @@ def declared_resources(
     sources: Sequence[Source],
     mesh: str | None = None,
     existing: Iterable[DeclaredResource] = (),
-    given: TemplateOptions | None = None,
-    missing: MissingReference | None = None,
+    options: TemplateOptions | None = None,
+    on_missing: MissingReference | None = None,
 ) -> list[DeclaredResource]:
     """What these documents ask for, in an order in which it can be created.
 
@@ -75,20 +75,20 @@ def declared_resources(
     """
     ours = [is_manifest(source) for source in sources]
     manifests = [source for source, is_ours in zip(sources, ours, strict=True) if is_ours]
-    objects = ReferenceResolver.of(manifests, sources, mesh, existing, missing)
-    given = given or TemplateOptions()
+    objects = ReferenceResolver.from_sources(manifests, sources, mesh, existing, on_missing)
+    options = options or TemplateOptions()
     resources: list[DeclaredResource] = []
     seen: dict[Key, Source] = {}
     asked: set[str] = set()
     for source, is_ours in zip(sources, ours, strict=True):
         if is_ours:
             refuse_placeholders(source)
-            found = list(of_manifest(source, objects))
+            found = list(resources_of_manifest(source, objects))
         elif is_request(source.value):
             refuse_placeholders(source)
-            found = request(source)
+            found = resources_of_request(source)
         elif is_template(source.value):
-            found, known = template_resources(source, given)
+            found, known = template_resources(source, options)
             asked |= known
         elif foreign_kind(source) is None:
             raise source.error(
@@ -102,12 +102,12 @@ def declared_resources(
                 raise source.error(resource.path, f"{'/'.join(resource.key.path)} is declared already in {other}")
             seen[resource.key] = source
         resources.extend(found)
-    if unknown := sorted({*given.parameters} - asked):
+    if unknown := sorted({*options.parameters} - asked):
         raise DocumentError(f"--parameter {', '.join(unknown)}: no template here asks for it; correct the name")
     return creation_order(resources)
 
 
-def of_manifest(source: Source, objects: ReferenceResolver) -> Iterator[DeclaredResource]:
+def resources_of_manifest(source: Source, objects: ReferenceResolver) -> Iterator[DeclaredResource]:
     """The resources of one manifest: a router's routes after it, none for a BackendGroup."""
     name = name_in_manifest(source)
     if name.kind == "BackendGroup":

@@ -23,7 +23,7 @@ API_VERSION = "appmesh.k8s.aws/v1beta2"
 ROUTE_LABEL = "shopmesh.dev/virtual-gateway"
 """Ties a gateway route to its gateway in manifests made from API documents."""
 
-_KEPT = "appmesh.k8s.aws/"
+_TAG_PREFIX = "appmesh.k8s.aws/"
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class DeclaredResource:
     spec: Document
     tags: Mapping[str, str] = field(default_factory=dict)
     owner: str | None = None
-    whole: bool = False
+    complete: bool = False
     source: Source | None = field(default=None, compare=False)
     path: Path = field(default=(), compare=False)
 
@@ -115,7 +115,7 @@ def manifest_tags(key: Key, manifest: Document) -> dict[str, str]:
     tags: dict[str, str] = {}
     for path in FIELDS_IN_TAGS[key.kind]:
         if (said := at(manifest, path)) != at(guess, path):
-            tags |= split_text(f"{_KEPT}{path[-1]}", json.dumps(said, separators=(",", ":"), sort_keys=True))
+            tags |= split_text(f"{_TAG_PREFIX}{path[-1]}", json.dumps(said, separators=(",", ":"), sort_keys=True))
     return tags
 
 
@@ -123,7 +123,7 @@ def base_manifest(resource: DeclaredResource) -> dict[str, Any]:
     """The manifest's fields that the API has no place for: the guess, corrected by the tags."""
     manifest = copy.deepcopy(minimal_manifest(resource.key))
     for path in FIELDS_IN_TAGS[resource.key.kind]:
-        if (text := join_text(f"{_KEPT}{path[-1]}", resource.tags)) is not None:
+        if (text := join_text(f"{_TAG_PREFIX}{path[-1]}", resource.tags)) is not None:
             with contextlib.suppress(ValueError):  # somebody wrote into the tag; the guess does as well
                 value = strict_json.load(text)
                 if value is None or _FORMS[path[-1]](value):
@@ -135,12 +135,12 @@ def base_manifest(resource: DeclaredResource) -> dict[str, Any]:
 
 def is_ours(tag: str) -> bool:
     """Whether manifests write and remove this tag; all others somebody gave by hand."""
-    return tag.startswith((_KEPT, PREFIX))
+    return tag.startswith((_TAG_PREFIX, PREFIX))
 
 
-def is_kept(resource: DeclaredResource) -> bool:
+def has_manifest_tags(resource: DeclaredResource) -> bool:
     """Whether the tags of a resource tell something of its manifest, as its name."""
-    return any(tag.startswith(_KEPT) for tag in resource.tags)
+    return any(tag.startswith(_TAG_PREFIX) for tag in resource.tags)
 
 
 def at(value: Any, path: Path) -> Any:

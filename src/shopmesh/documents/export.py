@@ -14,7 +14,13 @@ from urllib.parse import quote
 from shopmesh.appmesh.annotations import PREFIX
 from shopmesh.appmesh.annotations.tag_chunks import join_all
 from shopmesh.appmesh.store import Document, Key
-from shopmesh.documents.declared_resource import DeclaredResource, base_manifest, creation_order, is_kept, is_ours
+from shopmesh.documents.declared_resource import (
+    DeclaredResource,
+    base_manifest,
+    creation_order,
+    has_manifest_tags,
+    is_ours,
+)
 from shopmesh.documents.fields import Refer, ReferenceField, to_manifest
 from shopmesh.documents.manifest_annotations import annotation_name, is_valid_in_kubernetes, route_annotations
 from shopmesh.documents.names import KINDS, ObjectName, with_hash
@@ -27,7 +33,7 @@ def objects_of(resources: Iterable[DeclaredResource]) -> dict[ObjectName, tuple[
     found: dict[ObjectName, tuple[Key, dict[str, Any]]] = {}
     members = [resource for resource in creation_order(resources) if resource.key.kind != "route"]
     # Names that somebody chose come first; a guess that meets one of them gives way.
-    for resource in sorted(members, key=lambda member: not is_kept(member)):
+    for resource in sorted(members, key=lambda member: not has_manifest_tags(member)):
         manifest = base_manifest(resource)
         metadata = manifest["metadata"]
         name = ObjectName(manifest["kind"], metadata.get("namespace", ""), str(metadata["name"]))

@@ -91,12 +91,12 @@ class ReferenceResolver:
     """
 
     catalogue: ObjectCatalog
-    fallback: str | None = None
-    missing: MissingReference | None = None
+    default_mesh: str | None = None
+    on_missing: MissingReference | None = None
     members_only: bool = False
 
     @classmethod
-    def of(
+    def from_sources(
         cls,
         manifests: Sequence[Source],
         sources: Sequence[Source],
@@ -137,10 +137,10 @@ class ReferenceResolver:
                 chosen = mesh_of(name, ref, manifests, labels or {}, self.members_only)
             else:
                 candidates = self._candidates(meshes)
-                if not candidates and self.fallback is not None:
-                    return self.fallback, None
-                if not candidates and self.missing is not None:
-                    self.missing(source.error((), f"the mesh of {name.kind} {name.name!r} is not among these files"))
+                if not candidates and self.default_mesh is not None:
+                    return self.default_mesh, None
+                if not candidates and self.on_missing is not None:
+                    self.on_missing(source.error((), f"the mesh of {name.kind} {name.name!r} is not among these files"))
                     return UNKNOWN, None
                 chosen = only_mesh(name, candidates, "name it with --mesh, or apply its Mesh as well")
         except MembershipError as error:
@@ -148,10 +148,10 @@ class ReferenceResolver:
         owner = at(meshes[chosen].manifest, ("spec", "meshOwner"))
         return meshes[chosen].api_name, str(owner) if owner else None
 
-    def _candidates(self, meshes: Mapping[str, Known]) -> dict[str, Document]:
+    def _candidates(self, meshes: Mapping[str, KnownObject]) -> dict[str, Document]:
         """The meshes that an object may belong to whose namespace has labels that are not known here."""
-        if self.fallback is not None:
-            return {mesh: one.manifest for mesh, one in meshes.items() if one.api_name == self.fallback}
+        if self.default_mesh is not None:
+            return {mesh: one.manifest for mesh, one in meshes.items() if one.api_name == self.default_mesh}
         here = {mesh: one.manifest for mesh, one in meshes.items() if one.source}
         candidates = here or {mesh: one.manifest for mesh, one in meshes.items()}
         if len(candidates) < 2:
@@ -168,14 +168,14 @@ class ReferenceResolver:
         taking = {
             key: one.api_name
             for key, one in self.catalogue.of_kind("VirtualGateway").items()
-            if self._takes(one.manifest, name.namespace, labels)
+            if self._accepts(one.manifest, name.namespace, labels)
             if self._is_of(key, one, mesh)
         }
         own = [api_name for key, api_name in taking.items() if key.namespace == name.namespace]
         # In a cluster another tenant's gateway may take the routes of all namespaces: a route's own comes first.
         fitting = own if self.members_only and own else list(taking.values())
-        if not fitting and self.missing is not None:
-            self.missing(source.error((), f"the gateway of GatewayRoute {name.name!r} is not among these files"))
+        if not fitting and self.on_missing is not None:
+            self.on_missing(source.error((), f"the gateway of GatewayRoute {name.name!r} is not among these files"))
             return UNKNOWN
         if len(fitting) != 1:
             found = ", ".join(sorted(fitting)) or "none"
@@ -192,9 +192,9 @@ class ReferenceResolver:
         found = self.catalogue.get(name)
         if found is None:
             where = f"there is no {name.kind} {name.name!r} in namespace {name.namespace!r}"
-            if self.missing is None:
+            if self.on_missing is None:
                 raise source.error(path, f"{where}; apply it too, or correct the name")
-            self.missing(source.error(path, f"{where} among these files; the mesh must have it"))
+            self.on_missing(source.error(path, f"{where} among these files; the mesh must have it"))
             return default_name(name)
         if (other := self._mesh(name, found)) != mesh:
             raise source.error(path, f"{name.kind} {name.name!r} belongs to mesh {other!r}, not to {mesh!r}")
@@ -223,7 +223,7 @@ class ReferenceResolver:
     def _mesh(self, name: ObjectName, of: KnownObject) -> str | None:
         return self.mesh_of(of.source, name)[0] if of.source else of.mesh
 
-    def _takes(self, gateway: Document, namespace: str, labels: Mapping[str, str]) -> bool:
+    def _accepts(self, gateway: Document, namespace: str, labels: Mapping[str, str]) -> bool:
         space = at(gateway, ("spec", "namespaceSelector"))
         known = self.catalogue.labels(namespace)
         routes = at(gateway, ("spec", "gatewayRouteSelector"))

@@ -79,7 +79,7 @@ class KubernetesStore:
         self._warnings: dict[ObjectName, str] = {}
         self._policy_problems: dict[Key, str] = {}
         self._unusable: Mapping[ObjectName, str] = {}
-        self._tokens = ClientTokens(self.state.tokens)
+        self._tokens = ClientTokens(self.state.client_tokens)
         self._nodes_by_input: dict[WatchedInput, set[ObjectName]] = {}
         self._input_of: dict[ObjectName, tuple[WatchedInput, Key]] = {}
         self._commit_listeners: list[Callable[[Commit], None]] = []
@@ -180,7 +180,7 @@ class KubernetesStore:
     async def submit_in_steps(self, steps: Callable[[Transaction], Iterator[T]]) -> list[T]:
         for _ in range(MAX_ATTEMPTS):
             await self.wait_until_current()
-            transaction = Transaction(self.state.copy(), self.state.tokens)
+            transaction = Transaction(self.state.copy(), self.state.client_tokens)
             results = []
             for number, result in enumerate(steps(transaction), 1):
                 results.append(result)
@@ -207,7 +207,7 @@ class KubernetesStore:
             await self._reconcile()
             self._require_used(asked)
             real = self._stored(changes)
-            self._record_tokens(transaction.tokens, real)
+            self._record_tokens(transaction.client_tokens, real)
             return [_with_stored_metadata(result, real) for result in results]
         raise Conflict("somebody else changes the same objects all the time; try again, or find out who")
 
@@ -310,7 +310,7 @@ class KubernetesStore:
 
     async def _reconcile_dirty(self, touched: set[ObjectName | WatchedInput]) -> None:
         keys = self._desired.update(touched)
-        transaction = Transaction(self.state, self.state.tokens)
+        transaction = Transaction(self.state, self.state.client_tokens)
         context = self.context()
         reviewed = {*keys, *self._rejected}
         # An object is in the cluster whatever we think of it: without it its proxies would have nothing.

@@ -102,8 +102,10 @@ def test_everything_is_there_after_a_restart(tmp_path: Path) -> None:
     async def read(store: Database) -> None:
         assert 4 == store.revision
         assert [resource("a"), resource("c")] == sorted(store.state, key=lambda found: found.key)
-        assert {name: IdempotencyRecord(f"request {name}", f"answer {name}") for name in "abc"} == store.state.tokens
-        assert ["a", "b", "c"] == list(store.state.tokens)
+        assert {
+            name: IdempotencyRecord(f"request {name}", f"answer {name}") for name in "abc"
+        } == store.state.client_tokens
+        assert ["a", "b", "c"] == list(store.state.client_tokens)
         await store.submit(put("d"))
         assert 5 == store.revision
 
@@ -225,10 +227,10 @@ def test_oldest_tokens_are_forgotten(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     async def write(store: Database) -> list[str]:
         for name in "abcde":
             await store.submit(remember(name, IdempotencyRecord("r", "a")))
-        return list(store.state.tokens)
+        return list(store.state.client_tokens)
 
     async def read(store: Database) -> list[str]:
-        return list(store.state.tokens)
+        return list(store.state.client_tokens)
 
     assert ["c", "d", "e"] == run(path, write) == run(path, read)
 

@@ -40,10 +40,10 @@ class World:
         call = rest_json.binding_of(version, operation)
         checked = rest_json.validate(call, parameters)
         context = Context(ACCOUNT, REGION, float(next(self._time)), lambda: f"uid-{next(self._ids)}")
-        transaction = Transaction(self.state, self.state.tokens)
+        transaction = Transaction(self.state, self.state.client_tokens)
         answer = operations.handle(call.operation, checked, transaction, context)
         self.state.apply(transaction.changes)
-        self.state.tokens.update(transaction.tokens)
+        self.state.client_tokens.update(transaction.client_tokens)
         return answer
 
 

@@ -64,7 +64,7 @@ def test_long_tokens_are_kept_short(world: World) -> None:
     first = world.do("CreateVirtualNode", **NODE, spec={}, clientToken=token)
 
     assert first == world.do("CreateVirtualNode", **NODE, spec={}, clientToken=token)
-    assert max(map(len, world.state.tokens)) < 300
+    assert max(map(len, world.state.client_tokens)) < 300
 
 
 def test_empty_token_is_none(world: World) -> None:

@@ -42,12 +42,12 @@ def test_an_empty_list_is_as_good_as_none(one: Any, other: Any, wanted: bool) ->
         (DeclaredResource(NODE, {}, {"t": "1"}), DeclaredResource(NODE, {}, {"t": "2"}), "updated", ["TagResource"]),
         (DeclaredResource(NODE, {}), DeclaredResource(NODE, {}, {"shopmesh.dev/x": "1"}), "unchanged", []),
         (
-            DeclaredResource(NODE, {}, whole=True),
+            DeclaredResource(NODE, {}, complete=True),
             DeclaredResource(NODE, {}, {"shopmesh.dev/x": "1"}),
             "updated",
             ["UntagResource"],
         ),
-        (DeclaredResource(NODE, {}, whole=True), DeclaredResource(NODE, {}, {"team": "1"}), "unchanged", []),
+        (DeclaredResource(NODE, {}, complete=True), DeclaredResource(NODE, {}, {"team": "1"}), "unchanged", []),
     ],
 )
 def test_only_what_differs_is_asked_for(

@@ -22,8 +22,8 @@ from shopmesh.documents import (
     declared_resources,
     document,
     documents,
+    ignored_documents,
     problems,
-    skipped,
 )
 from shopmesh.documents.cloudformation import field_name, property_name
 from tests.support.meshes import meshes
@@ -91,7 +91,7 @@ CERTIFICATE = {"Certificate": "arn:aws:acm:eu-west-1:111122223333:certificate/1"
 
 
 def read(text: str, **parameters: str) -> list[DeclaredResource]:
-    return declared_resources(documents(text, "shop.yaml"), given=TemplateOptions(parameters))
+    return declared_resources(documents(text, "shop.yaml"), options=TemplateOptions(parameters))
 
 
 def wrong(text: str, **parameters: str) -> str:
@@ -161,7 +161,7 @@ def test_foreign_resources_are_skipped_with_their_places() -> None:
     assert [
         ("AWS::ECS::Cluster", "shop.yaml, document 1, line 56, Resources.Cluster"),
         ("AWS::CertificateManager::Certificate", "shop.yaml, document 1, line 57, Resources.Certificate"),
-    ] == list(skipped(source))
+    ] == list(ignored_documents(source))
 
 
 def members(shape: Shape) -> list[tuple[str, Shape]]:
@@ -331,7 +331,7 @@ def test_references_by_arn_are_whole() -> None:
     text = one("{Logging: {AccessLog: {File: {Path: !Sub '${Node}|${Node.Arn}|${!kept}'}}}}")
     elsewhere = TemplateOptions({"AWS::AccountId": "111122223333"}, region="eu-west-1")
 
-    [node] = declared_resources(documents(text, "shop.yaml"), given=elsewhere)
+    [node] = declared_resources(documents(text, "shop.yaml"), options=elsewhere)
 
     arn = "arn:aws:appmesh:eu-west-1:111122223333:mesh/m/virtualNode/n"
     assert f"{arn}|{arn}|${{kept}}" == node.spec["logging"]["accessLog"]["file"]["path"]

@@ -174,7 +174,7 @@ def _read(text: str, sender: Any) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     try:
-        declared_resources(documents(text, "bad.yaml"), given=parameters((), "us-east-1"))
+        declared_resources(documents(text, "bad.yaml"), options=parameters((), "us-east-1"))
     except Exception as error:
         sender.send(f"{type(error).__name__}: {error}")
     else:

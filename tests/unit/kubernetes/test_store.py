@@ -15,7 +15,7 @@ import pytest
 from shopmesh.appmesh.errors import ApiError, Conflict, NotFound
 from shopmesh.appmesh.store import Key
 from shopmesh.documents import DeclaredResource, declared_resources, documents
-from shopmesh.documents.convert import of_manifest
+from shopmesh.documents.convert import resources_of_manifest
 from shopmesh.documents.names import ObjectName
 from shopmesh.documents.text.output import as_yaml
 from shopmesh.kubernetes.api.reflector import Reflector
@@ -349,7 +349,7 @@ def test_an_error_that_nobody_foresaw_is_its_object_s_problem_and_logged_once(
     def broken(source: Any, objects: Any) -> Any:
         if source.value["metadata"]["name"] == "customer":
             raise RuntimeError("a mistake of ours")
-        return of_manifest(source, objects)
+        return resources_of_manifest(source, objects)
 
     monkeypatch.setattr("shopmesh.kubernetes.controller.desired_state.of_manifest", broken)
     for number in range(3):

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 
 PREFIX = "shopmesh.dev/"
 LONGEST_VALUE = 256
-_NUMBERED = re.compile(r"(?P<name>.+)\.(?P<number>[1-9][0-9]*)")
+_CHUNK_NAME = re.compile(r"(?P<name>.+)\.(?P<number>[1-9][0-9]*)")
 
 
 def base_name(name: str) -> str:
     """The name of the text that a tag is a piece of, which is its own name for the first."""
-    found = _NUMBERED.fullmatch(name)
+    found = _CHUNK_NAME.fullmatch(name)
     return found["name"] if found else name
 
 

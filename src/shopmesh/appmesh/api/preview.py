@@ -114,7 +114,7 @@ def _replace_derived_services(router: Key, names: list[str], transaction: Transa
             )
     for service in verbs.derived_services(router, transaction):
         if service.key.name not in names:
-            references.release(service, transaction)
+            references.require_unused(service, transaction)
             transaction.delete(service.key)
 
 

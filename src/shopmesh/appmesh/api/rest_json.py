@@ -125,21 +125,21 @@ def _bind(operation: model.Operation) -> OperationBinding:
 
 
 def parse(
-    found: OperationBinding, path: Parameters, query: str, body: bytes, content_type: str | None = None
+    binding: OperationBinding, path: Parameters, query: str, body: bytes, content_type: str | None = None
 ) -> Parameters:
     """The parameters of a request, validated in full; raises BadRequest, SerializationError or UnsupportedMediaType."""
     parameters = dict(path)
     problems: list[Problem] = []
-    parameters.update(_from_query(found, query, problems))
+    parameters.update(_from_query(binding, query, problems))
     if body:
-        parameters.update(_from_body(found, body, content_type, problems))
-    return validate(found, parameters, problems)
+        parameters.update(_from_body(binding, body, content_type, problems))
+    return validate(binding, parameters, problems)
 
 
-def validate(found: OperationBinding, parameters: Json, problems: list[Problem] | None = None) -> Parameters:
+def validate(binding: OperationBinding, parameters: Json, problems: list[Problem] | None = None) -> Parameters:
     """Parameters checked against the operation's input shape, and cleaned; raises BadRequest."""
     problems = [] if problems is None else problems
-    cleaned = found.check(parameters, "", problems)
+    cleaned = binding.check(parameters, "", problems)
     raise_problems(problems)
     if not isinstance(cleaned, dict):
         raise TypeError("an operation's input is a structure")
@@ -191,16 +191,16 @@ def _statuses() -> dict[str, int]:
     return {shape.name: shape.metadata["error"]["httpStatusCode"] for shape in errors}
 
 
-def _from_query(found: OperationBinding, query: str, problems: list[Problem]) -> Parameters:
+def _from_query(binding: OperationBinding, query: str, problems: list[Problem]) -> Parameters:
     parameters: Parameters = {}
     try:
         pairs = parse_qsl(query, keep_blank_values=True, errors="strict", max_num_fields=MOST_QUERY_FIELDS)
     except (ValueError, UnicodeDecodeError):
         raise BadRequest(f"the query {quote(query)} is not UTF-8 or has over {MOST_QUERY_FIELDS} fields") from None
     for wire, text in pairs:
-        name, convert = found.in_query.get(wire, ("", str))
+        name, convert = binding.in_query.get(wire, ("", str))
         if not name:
-            problems.append(Problem(f"?{wire}", f"unknown query parameter; {hint(wire, found.in_query)}"))
+            problems.append(Problem(f"?{wire}", f"unknown query parameter; {hint(wire, binding.in_query)}"))
         elif name in parameters:
             problems.append(Problem(name, "given twice in the query"))
         else:
@@ -209,12 +209,12 @@ def _from_query(found: OperationBinding, query: str, problems: list[Problem]) ->
 
 
 def _from_body(
-    found: OperationBinding, body: bytes, content_type: str | None, problems: list[Problem]
+    binding: OperationBinding, body: bytes, content_type: str | None, problems: list[Problem]
 ) -> dict[str, Json]:
     if content_type is not None and not is_json(content_type):
         raise UnsupportedMediaType(f"the body is {quote(content_type)}; send application/json")
     value = load_object(body)
-    elsewhere = {name for _, name in found.in_path} | {name for name, _ in found.in_query.values()}
+    elsewhere = {name for _, name in binding.in_path} | {name for name, _ in binding.in_query.values()}
     for name in elsewhere & value.keys():
         problems.append(Problem(name, "goes in the path or the query of this operation, not in its body"))
     return {name: item for name, item in value.items() if name not in elsewhere}

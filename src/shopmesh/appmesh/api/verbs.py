@@ -54,7 +54,7 @@ def put_new(
     """Writes a resource at version 1 once all rules hold for it."""
     rules.check_name(key, transaction)
     rules.check(key, spec, transaction)
-    references.resolve(key, spec, transaction)
+    references.require_targets(key, spec, transaction)
     annotation_reader.check(key, tags, [name for name, _ in tags], transaction)
     host_policy.check(context.host_policy, spec, [name for name, _ in tags])
     uid = context.new_uid()
@@ -76,7 +76,7 @@ def update(kind: Kind, parameters: Parameters, transaction: Transaction, context
     spec = parameters.get("spec", {})
     rules.check(before.key, spec, transaction)
     host_policy.check(context.host_policy, spec)
-    references.resolve(before.key, spec, transaction)
+    references.require_targets(before.key, spec, transaction)
     after = replace(before, spec=spec, version=before.version + 1, updated_at=context.now, derived_from=None)
     transaction.put(after)
     return {kind.name: to_output(after, context)}
@@ -86,9 +86,9 @@ def delete(kind: Kind, parameters: Parameters, transaction: Transaction, context
     """Deletes what nothing uses, and with a router the virtual services that were derived from it."""
     resource = find(key_of(kind, parameters), transaction)
     leaving = derived_services(resource.key, transaction)
-    references.release(resource, transaction, frozenset(service.key for service in leaving))
+    references.require_unused(resource, transaction, frozenset(service.key for service in leaving))
     for service in leaving:
-        references.release(service, transaction)
+        references.require_unused(service, transaction)
         transaction.delete(service.key)
     transaction.delete(resource.key)
     return {kind.name: to_output(resource, context, status="DELETED")}

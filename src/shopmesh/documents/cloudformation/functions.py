@@ -30,10 +30,10 @@ _VARIABLE = re.compile(r"\$\{(!?)([^{}]*)\}")
 
 def evaluate(value: Any, scope: Scope, path: Path) -> Any:
     """A part of a template with all functions in it evaluated; `NO_VALUE` where nothing shall be."""
-    scope.count(1, path)
+    scope.count_steps(1, path)
     if not isinstance(value, list | dict):
         return value
-    with scope.deeper(path):
+    with scope.limit_depth(path):
         if isinstance(value, list):
             items = [evaluate(item, scope, (*path, index)) for index, item in enumerate(value)]
             return [item for item in items if item is not NO_VALUE]
@@ -73,7 +73,7 @@ def named_condition(name: Any, scope: Scope, path: Path) -> bool:
     if not isinstance(name, str) or name not in conditions:
         raise scope.source.error(path, f"there is no condition {quote(name)}; {hint(str(name), conditions)}")
     if name not in scope.conditions:
-        with scope.refuse_cycle(f"condition {name}", path), scope.deeper(path):
+        with scope.refuse_cycle(f"condition {name}", path), scope.limit_depth(path):
             scope.conditions[name] = holds(conditions[name], scope, ("Conditions", name))
     return scope.conditions[name]
 
@@ -172,7 +172,7 @@ def _join_bounded(separator: str, words: Iterable[str], scope: Scope, path: Path
         length += len(word) + len(separator)
         if length > LONGEST_TEXT + len(separator):
             raise scope.source.error(path, f"makes a text of more than {LONGEST_TEXT} characters")
-    scope.count(length // 100, path)
+    scope.count_steps(length // 100, path)
     return separator.join(pieces)
 
 
@@ -188,7 +188,7 @@ def _split(argument: Any, scope: Scope, path: Path) -> list[str]:
     separator, text = (_text(evaluate(part, scope, path), scope, path) for part in _pair(argument, scope, path))
     if not separator:
         raise scope.source.error(path, "needs a separator")
-    scope.count(text.count(separator), path)
+    scope.count_steps(text.count(separator), path)
     return text.split(separator)
 
 

@@ -42,7 +42,7 @@ class Scope:
     """
 
     source: Source
-    given: Mapping[str, str]
+    user_values: Mapping[str, str]
     values: Mapping[str, Value]
     pseudo: Mapping[str, str]
     used: set[str] = field(default_factory=set)
@@ -82,7 +82,7 @@ class Scope:
 
     def reference(self, name: str, path: Path) -> Any:
         """What `Ref` gives for something that is no resource, or is given from outside; None for a resource."""
-        if name in self.given:
+        if name in self.user_values:
             self.used.add(name)
         if name in self.values:
             return self.values[name]
@@ -109,24 +109,24 @@ class Scope:
 
     def user_value(self, name: str, path: Path, why: str) -> str:
         """A value that only a stack knows, if it was given."""
-        if name not in self.given:
+        if name not in self.user_values:
             raise self.source.error(path, f"{why}; give the value by --parameter '{name}=VALUE'")
         self.used.add(name)
-        return self.given[name]
+        return self.user_values[name]
 
     def own_name(self, logical_id: str) -> tuple[str, Any]:
         """The property that names a resource, and what it says; CloudFormation makes up a name where it says none."""
         name = property_name(NAMES[TYPES[self.type_of(logical_id)]][-1])
         return name, self.properties(logical_id).get(name, f"{self.pseudo['AWS::StackName']}-{logical_id}")
 
-    def count(self, steps: int, path: Path) -> None:
+    def count_steps(self, steps: int, path: Path) -> None:
         """Refuses a template that takes too many steps."""
         self._steps += steps
         if self._steps > MOST_STEPS:
             raise self.source.error(path, f"the template takes more than {MOST_STEPS} steps to evaluate; simplify it")
 
     @contextlib.contextmanager
-    def deeper(self, path: Path) -> Iterator[None]:
+    def limit_depth(self, path: Path) -> Iterator[None]:
         """Counts the parts that are being evaluated within each other, and refuses too many."""
         if self._depth >= DEEPEST:
             raise self.source.error(path, f"the template's parts and names lead {DEEPEST} levels deep; simplify it")

@@ -47,15 +47,15 @@ def foreign_resources(source: Source) -> Iterator[tuple[str, str]]:
             yield kind, source.place(("Resources", name))
 
 
-def template_resources(source: Source, given: TemplateOptions) -> tuple[list[DeclaredResource], set[str]]:
+def template_resources(source: Source, options: TemplateOptions) -> tuple[list[DeclaredResource], set[str]]:
     """What a template declares, and which of the given parameters it knows; raises `DocumentError`.
 
     A resource whose `Condition` is false is not there. `DependsOn` and the policies of a stack have no meaning here:
     the order follows from the references.
     """
     _check_transforms(source)
-    values = parameters(source, given.parameters, given.matches)
-    scope = Scope(source, given.parameters, values, _pseudo(given), {*values} & {*given.parameters})
+    values = parameters(source, options.parameters, options.matches)
+    scope = Scope(source, options.parameters, values, _pseudo(options), {*values} & {*options.parameters})
     found = []
     for name, resource in scope.section("Resources").items():
         if name.startswith("Fn::"):
@@ -65,7 +65,7 @@ def template_resources(source: Source, given: TemplateOptions) -> tuple[list[Dec
             raise source.error(("Resources", name, "Type"), f"{quote(kind)} is unknown; {hint(kind, TYPES)}")
         if kind in TYPES and _is_enabled(resource, scope, ("Resources", name, "Condition")):
             found.append(_resource(TYPES[kind], name, scope))
-    return found, {*scope.used, *_PSEUDO} & {*given.parameters}
+    return found, {*scope.used, *_PSEUDO} & {*options.parameters}
 
 
 def _check_transforms(source: Source) -> None:
@@ -79,15 +79,15 @@ def _check_transforms(source: Source) -> None:
 _PSEUDO = ("AWS::AccountId", "AWS::Partition", "AWS::Region", "AWS::StackId", "AWS::StackName", "AWS::URLSuffix")
 
 
-def _pseudo(given: TemplateOptions) -> dict[str, str]:
+def _pseudo(options: TemplateOptions) -> dict[str, str]:
     values = {
-        "AWS::AccountId": given.account,
+        "AWS::AccountId": options.account,
         "AWS::Partition": "aws",
-        "AWS::Region": given.region,
+        "AWS::Region": options.region,
         "AWS::StackName": "shopmesh",
         "AWS::URLSuffix": "amazonaws.com",
     }
-    values |= {name: value for name, value in given.parameters.items() if name in _PSEUDO}
+    values |= {name: value for name, value in options.parameters.items() if name in _PSEUDO}
     stack = f"stack/{values['AWS::StackName']}/00000000-0000-0000-0000-000000000000"
     where = f"{values['AWS::Partition']}:cloudformation:{values['AWS::Region']}:{values['AWS::AccountId']}"
     return {"AWS::StackId": f"arn:{where}:{stack}"} | values

@@ -120,11 +120,13 @@ def _yaml(text: str, file: str) -> Iterator[Source]:
             number += 1
             node = loader.get_node()
             check_node(node)
-            yield from _parts(Source(file, number, node.start_mark.line + 1, loader.construct_document(node), node))
+            yield from _split_list(
+                Source(file, number, node.start_mark.line + 1, loader.construct_document(node), node)
+            )
     except YamlError as flaw:
         raise _document_error(flaw, file, number) from None
     except yaml.MarkedYAMLError as error:
-        raise _unreadable(error, text, file, max(number, 1)) from None
+        raise _syntax_error(error, text, file, max(number, 1)) from None
     except (yaml.YAMLError, ValueError) as error:
         if isinstance(error, DocumentError):
             raise
@@ -157,7 +159,7 @@ def _json(text: str, file: str) -> Iterator[Source]:
             return
         if number > MOST_DOCUMENTS:
             break
-        reading = _JsonReading()
+        reading = _JsonDecoder()
         try:
             value, position = reading.decoder.raw_decode(text, start)
         except json.JSONDecodeError as error:
@@ -176,14 +178,14 @@ def _json(text: str, file: str) -> Iterator[Source]:
             reading.refuse(written)
         except YamlError as flaw:
             raise _document_error(flaw, file, number, line - 1) from None
-        yield from _parts(Source(file, number, line, value, nodes, line - 1))
+        yield from _split_list(Source(file, number, line, value, nodes, line - 1))
         line += text.count("\n", start, position)
     raise DocumentError(
         f"{file}, document {number}, line {line}: the file holds more than {MOST_DOCUMENTS} documents; split it"
     )
 
 
-class _JsonReading:
+class _JsonDecoder:
     """Decodes one JSON text, and notes what Python takes and no document means.
 
     It goes on to the end, unlike `strict_json`, so that the nodes of the text can then say the line.
@@ -235,13 +237,13 @@ def _positions(text: str, number: int) -> Any:
         return None
 
 
-def _parts(source: Source) -> Iterator[Source]:
+def _split_list(source: Source) -> Iterator[Source]:
     if source.value is None:
         return
     if not isinstance(source.value, dict):
         raise DocumentError(
             f"{source.place()}: a document is a mapping with apiVersion, kind and spec (or App Mesh JSON with"
-            f" meshName), not {_a(source.value)}"
+            f" meshName), not {_describe(source.value)}"
         )
     if source.value.get("kind") != "List":
         yield source
@@ -252,7 +254,7 @@ def _parts(source: Source) -> Iterator[Source]:
     nodes = _child(source._node, "items")
     for index, item in enumerate(items):
         if not isinstance(item, dict):
-            raise source.error(("items", index), f"an item of a List is a mapping, not {_a(item)}")
+            raise source.error(("items", index), f"an item of a List is a mapping, not {_describe(item)}")
         node = nodes.value[index] if isinstance(nodes, yaml.SequenceNode) else None
         yield replace(source, value=item, line=source.line_of(("items", index)), _node=node)
 
@@ -267,14 +269,14 @@ def _document_error(flaw: YamlError, file: str, number: int, above: int = 0) -> 
     return DocumentError(f"{where}: {flaw}")
 
 
-def _unreadable(error: yaml.MarkedYAMLError, text: str, file: str, number: int) -> DocumentError:
+def _syntax_error(error: yaml.MarkedYAMLError, text: str, file: str, number: int) -> DocumentError:
     mark = error.problem_mark or error.context_mark
     line = mark.line + 1 if mark else 1
-    hint = _hint(text.splitlines(), line)
+    hint = _syntax_hint(text.splitlines(), line)
     return DocumentError(f"{file}, document {number}, line {line}: this is not YAML: {error.problem}.{hint}")
 
 
-def _hint(lines: Sequence[str], line: int) -> str:
+def _syntax_hint(lines: Sequence[str], line: int) -> str:
     """What may be behind unreadable YAML; the parser often stumbles some lines after a template's own."""
     if 0 < line <= len(lines) and re.match(r"[ ]*\t", lines[line - 1]):
         return " The line is indented with a tab; use spaces."
@@ -284,5 +286,5 @@ def _hint(lines: Sequence[str], line: int) -> str:
     return ""
 
 
-def _a(value: object) -> str:
+def _describe(value: object) -> str:
     return "a list" if isinstance(value, list) else quote(value)

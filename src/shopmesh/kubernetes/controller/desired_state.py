@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from shopmesh.appmesh.kinds import describe
 from shopmesh.appmesh.store import Document, Key
 from shopmesh.documents import DeclaredResource, DocumentError, check
-from shopmesh.documents.convert import of_manifest
+from shopmesh.documents.convert import resources_of_manifest
 from shopmesh.documents.names import ObjectName
 from shopmesh.documents.reference_resolver import KnownObject, ReferenceResolver
 from shopmesh.kubernetes.api.client import Object, generation
@@ -93,7 +93,7 @@ class DesiredState:
         tracking = _TrackingCatalogue(self._cluster, {name})
         try:
             metadata_kept, warning = _read_metadata(self._cluster.objects[name])
-            declared = list(of_manifest(found.source, ReferenceResolver(tracking, members_only=True)))
+            declared = list(resources_of_manifest(found.source, ReferenceResolver(tracking, members_only=True)))
             made = _desired_resources(self._cluster.objects[name], declared, metadata_kept)
             self._require_free(name, made, tracking)
         except DocumentError as error:

@@ -121,15 +121,15 @@ class Api:
         """The answers as if it were done. Many requests are tried on a copy, since others write in between."""
         state = self._store.state
         if count <= FEW_REQUESTS:
-            return list(steps(Transaction(state, state.tokens)))
+            return list(steps(Transaction(state, state.client_tokens)))
         answers = []
-        for answer in steps(Transaction(state.copy(), dict(state.tokens))):
+        for answer in steps(Transaction(state.copy(), dict(state.client_tokens))):
             answers.append(answer)
             await asyncio.sleep(0)
         return answers
 
     def _read(self, call: OperationBinding, parameters: Parameters) -> Parameters:
-        transaction = Transaction(self._store.state, self._store.state.tokens)
+        transaction = Transaction(self._store.state, self._store.state.client_tokens)
         return operations.handle(call.operation, parameters, transaction, self._context())
 
     def _revised(self, response: Response) -> Response:

@@ -65,7 +65,7 @@ class Database:
         self.failure: str | None = None
         self._disk = disk
         self._thread = thread
-        self._tokens = ClientTokens(self.state.tokens)
+        self._tokens = ClientTokens(self.state.client_tokens)
         self._listeners: list[Callable[[Commit], None]] = []
         self._queue: asyncio.Queue[_Job[Any] | None] = asyncio.Queue(LONGEST_QUEUE)
         self._closing = False
@@ -152,7 +152,7 @@ class Database:
 
     async def _run(self, jobs: list[_Job[Any]]) -> None:
         """Runs jobs as one commit; after an unexpected error each as its own, so that one of them fails alone."""
-        transaction = Transaction(self.state, self.state.tokens)
+        transaction = Transaction(self.state, self.state.client_tokens)
         outcomes = [(job, *await self._attempt(job, transaction)) for job in jobs if not job.done.done()]
         try:
             durable = await self._make_durable(transaction)
@@ -194,7 +194,7 @@ class Database:
 
     async def _make_durable(self, transaction: Transaction) -> _Durable:
         """Writes to the disk; raises StoreError, or whatever went wrong, and then nothing was written."""
-        changes, tokens = transaction.changes, transaction.tokens
+        changes, tokens = transaction.changes, transaction.client_tokens
         revision = self.revision + 1 if changes else self.revision
         forgotten = self._tokens.to_forget(tokens)
         if self._disk is not None and (changes or tokens):
