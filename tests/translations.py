@@ -22,7 +22,7 @@ from google.protobuf.message import Message
 from shopmesh.appmesh.store import Transaction
 from shopmesh.client import check
 from shopmesh.documents import as_yaml, documents
-from shopmesh.documents.declared_resource import stored
+from shopmesh.documents.declared_resource import as_state
 from shopmesh.xds.incremental import Parts
 from shopmesh.xds.instances import declare, declared
 from shopmesh.xds.node import ProxyNode
@@ -136,7 +136,7 @@ def translation(pair: Pair) -> str:
 def _snapshot(pair: Pair) -> Snapshot:
     file = pair.mesh_file
     checked = check(documents(file.read_text(), str(file)))
-    state = stored(checked.resources)
+    state = as_state(checked.resources)
     transaction = Transaction(state)
     for one in pair.instances:
         declare(transaction, one.identity, declared(one) or {}, 0.0)
