@@ -351,7 +351,7 @@ def test_an_error_that_nobody_foresaw_is_its_object_s_problem_and_logged_once(
             raise RuntimeError("a mistake of ours")
         return resources_of_manifest(source, objects)
 
-    monkeypatch.setattr("shopmesh.kubernetes.controller.desired_state.of_manifest", broken)
+    monkeypatch.setattr("shopmesh.kubernetes.controller.desired_state.resources_of_manifest", broken)
     for number in range(3):
         node = copy.deepcopy(world.object("VirtualNode", "customer"))
         node["metadata"]["labels"] = {"again": str(number)}
