@@ -73,7 +73,7 @@ load-locust: $(LOCUST)/.done ## The same with Locust as the engine (ARGS="--head
 test: check test-unit test-contract test-k8s test-e2e test-template ## Everything that a laptop with Python can prove
 	@echo 'left out: test-floods (Linux), test-browser (needs chromium) and test-containers (needs a Docker engine)'
 
-test-unit: setup-dev ## Pure logic; sockets are blocked
+test-unit: setup-dev ## Pure logic; sockets and processes are blocked
 	$(PYTEST) tests/unit $(WORKERS) --disable-socket --allow-unix-socket $(ARGS)
 
 test-contract: setup-dev ## Over loopback: boto3 and the aws CLI, unmodified, as the oracle

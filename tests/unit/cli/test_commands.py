@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import click
 import pytest
 from click.testing import CliRunner
@@ -19,21 +16,6 @@ def test_every_command_in_the_list_is_there(name: str) -> None:
 
     assert 0 == result.exit_code, result.output
     assert f"Usage: shopmesh {name} " in result.output
-
-
-def test_the_list_of_commands_imports_none_of_them() -> None:
-    """`shopmesh --help` stays fast: neither botocore nor rich nor a server is loaded for it."""
-    heavy = ("botocore", "rich", "starlette", "grpc", "yaml")
-    code = (
-        "import sys\nfrom shopmesh.cli import main\n"
-        "try:\n    main(['--help'])\nexcept SystemExit:\n    pass\n"
-        f"sys.exit(str([name for name in {heavy!r} if name in sys.modules] or ''))"
-    )
-
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-
-    assert "" == done.stderr.strip()
-    assert all(name in done.stdout for name in COMMANDS)
 
 
 def test_an_unknown_command_is_a_usage_error() -> None:
