@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 
 @contextlib.asynccontextmanager
 async def background_task(work: Coroutine[Any, Any, None], name: str) -> AsyncIterator[None]:
-    """Runs `work` beside the block and cancels it after; the log has the error of one that failed before."""
+    """Runs `work` during the block and cancels it afterwards; logs its error if it failed before."""
     task = asyncio.create_task(work, name=name)
     try:
         yield

@@ -1,7 +1,7 @@
-"""A control plane in a cluster: one of several that are alike, without anything of its own.
+"""Composition root of a control plane in a cluster: one of several equal, stateless replicas.
 
-begin: API server ─► Secrets (authority, keys) ─► all objects ─► webhook ─► ADS with TLS for pods alone ─► API ─► Lease
-end:   the Lease is given back ─► API ─► ADS ─► webhook ─► watches
+start: API server ─► Secrets (authority, keys) ─► all objects ─► webhook ─► ADS with TLS for pods alone ─► API ─► Lease
+stop:  release the Lease ─► API ─► ADS ─► webhook ─► watches
 """
 
 from __future__ import annotations
@@ -36,15 +36,16 @@ from shopmesh.server.replicas import Peer
 from shopmesh.server.replicas.peers import HttpPeers
 
 SERVICE = "control-plane"
-"""The Service in front of all replicas, and the name of what else is theirs together."""
+"""The Service in front of all replicas, and the name of their Lease."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClusterConfig:
-    """What a replica is told of its cluster: its name, the namespace of what all replicas keep, whose tokens count.
+    """The settings of a replica in a cluster.
 
-    `name` is this replica's alone. `start` are the manifests of the mesh that a cluster without one begins with.
-    Without a `webhook_port` no sidecars are put into pods. `replicas` are the names by which all replicas are found.
+    `name` is unique among the replicas; `namespace` holds their Secrets and Lease; `audience` is that of the tokens of
+    pods. `initial_mesh` are the manifests that a cluster without a Mesh gets. Without a `webhook_port` pods get no
+    sidecars. `replicas` are the host names by which all replicas are found.
     """
 
     name: str
@@ -56,20 +57,19 @@ class ClusterConfig:
 
     @property
     def hosts(self) -> tuple[str, ...]:
-        """The names that clients know the replicas by."""
+        """The host names in the certificates of the replicas."""
         names = [f"{SERVICE}.{self.namespace}{suffix}" for suffix in ("", ".svc", ".svc.cluster.local")]
         return (*names, "localhost", "127.0.0.1", "::1")
 
     @property
     def api_hosts(self) -> tuple[str, ...]:
-        """The names that requests to the API may name: those of the Service, from its own namespace also the short one,
-        and that of all replicas."""
+        """The host names that requests to the API may have: those of the Service and of the replicas."""
         return (SERVICE, *self.hosts, *(peer.host for peer in self.replicas))
 
 
 @contextlib.asynccontextmanager
 async def serving(config: Config, cluster: ClusterConfig) -> AsyncIterator[Bound]:
-    """A control plane over the API server, for the length of an `async with` block; it begins when all is known.
+    """Serves a control plane for the length of an `async with` block, which begins when all objects are read.
 
     Raises ConfigError.
     """
@@ -85,7 +85,7 @@ async def serving(config: Config, cluster: ClusterConfig) -> AsyncIterator[Bound
             keys = config.credentials or await certificates.api_credentials(api, cluster.namespace)
             pairs = await Certificates.load(api, cluster.namespace, cluster.hosts)
         except KubernetesApiError as error:
-            raise ConfigError(f"this cannot be a control plane of the cluster: {error}") from error
+            raise ConfigError(f"cannot start a control plane of the cluster: {error}") from error
         config = dataclasses.replace(config, credentials=keys, api_hosts=(*config.api_hosts, *cluster.api_hosts))
         await stack.enter_async_context(pairs.auto_renewing())
         store = KubernetesStore(api, context)

@@ -1,7 +1,7 @@
-"""The mesh that a cluster begins with: made of manifests when it has none, and left alone ever after.
+"""Creates the first mesh of a cluster from manifests when there is none, and never changes it afterwards.
 
-kubectl looks up the kinds of all objects before it creates the first, so that one `kubectl apply` cannot bring
-definitions and their objects; and a second one would take the weights of a canary back to the start.
+kubectl looks up the kinds of all objects before it creates the first, so one `kubectl apply` cannot create definitions
+and their objects; and a second one would reset the weights of a canary.
 """
 
 from __future__ import annotations
@@ -18,36 +18,36 @@ from shopmesh.kubernetes.background import background_task
 log = logging.getLogger(__name__)
 
 MAX_BACKOFF = 30.0
-"""Seconds between two attempts, at most; the first are a second apart."""
+"""Seconds between two attempts at most; the first two are a second apart."""
 _TOO_MANY = 429
 
 
 def ensuring_initial_mesh(api: ApiServer, manifests: Sequence[Object]) -> AbstractAsyncContextManager[None]:
-    """Makes the mesh beside what is done in an `async with` block."""
+    """Runs `ensure_initial_mesh` in the background of an `async with` block."""
     return background_task(ensure_initial_mesh(api, manifests), "start of the mesh")
 
 
 async def ensure_initial_mesh(api: ApiServer, manifests: Sequence[Object]) -> None:
-    """`begin`, until the API server has answered; what it refuses is logged, with the reason."""
+    """Retries `create_unless_present` until the API server has answered; logs what it rejects."""
     backoff = 1.0
     while True:
         try:
             if await create_unless_present(api, manifests):
-                log.info("made the mesh that the cluster begins with: %d objects", len(manifests))
+                log.info("created the initial mesh: %d objects", len(manifests))
             return
         except KubernetesApiError as error:
             if isinstance(error, KubernetesStatusError) and error.status < 500 and error.status != _TOO_MANY:
-                log.error("the mesh that the cluster is to begin with was not made: %s", error)
+                log.error("the initial mesh was not created: %s", error)
                 return
-            log.warning("the mesh that the cluster is to begin with is not made yet: %s", error)
+            log.warning("the initial mesh is not created yet, trying again: %s", error)
         await asyncio.sleep(backoff)
         backoff = min(2 * backoff, MAX_BACKOFF)
 
 
 async def create_unless_present(api: ApiServer, manifests: Sequence[Object]) -> bool:
-    """Creates the objects unless there is a Mesh, whichever; whether it did.
+    """Creates the objects unless there is any Mesh. Returns whether it did.
 
-    Meshes come last: who was interrupted begins anew, and two replicas that do it at once make each object once.
+    Meshes come last, so that an interrupted attempt is repeated; of two replicas each object is created by one.
     Raises KubernetesApiError.
     """
     if not manifests or (await api.list(MESHES)).objects:

@@ -1,10 +1,11 @@
-"""Which of several replicas does what only one should do: whoever holds a Lease.
+"""Elects the leader among the replicas, which does the work that only one should do: the holder of a Lease.
 
-    holder     ─ renews every 2 to 3 s; 10 s after the last renewal that it knows of, it leads no longer
-    candidates ─ read as often; 15 s after the last change that they saw, they take it
+    holder     ─ renews every 2 to 3 s; stops leading 10 s after its last successful renewal
+    candidates ─ read as often; take the Lease 15 s after the last change that they saw
 
-Between the two are 5 s, by clocks that need not agree on the time, only on how long a second is. Who loses a race for
-the Lease is told so by its resourceVersion. https://kubernetes.io/docs/concepts/architecture/leases/
+The 5 s between the two need clocks of equal speed, not of equal time. The resourceVersion decides a race for the Lease.
+
+https://kubernetes.io/docs/concepts/architecture/leases/
 """
 
 from __future__ import annotations
@@ -22,17 +23,17 @@ from shopmesh.kubernetes.api.resource_types import LEASES
 log = logging.getLogger(__name__)
 
 LEASE_SECONDS = 15
-"""A Lease is taken from a holder that has not renewed it for that long."""
+"""A Lease that was not renewed for that long is taken by another candidate."""
 _RENEW_DEADLINE = 2 / 3
 _RETRY_PERIOD = (2 / 15, 3 / 15)
 _RETRY_AFTER_FAILURE = (1 / 30, 1 / 15)
 _REQUEST_TIMEOUT = 3 / 15
-"""Parts of those seconds: how long a renewal is good for, from when to when the next is due, when it is tried again
-after a failure, and how long an answer is waited for."""
+"""Fractions of LEASE_SECONDS: how long the holder leads after a renewal, the time to the next attempt after a success
+and after a failure, and the deadline of a request."""
 
 
 class LeaderElector:
-    """A candidate, and the leader for as long as `leading` says so."""
+    """A candidate, which is the leader while `leading` is true."""
 
     def __init__(
         self,
@@ -45,9 +46,9 @@ class LeaderElector:
         clock: Callable[[], float] = time.monotonic,
         uniform: Callable[[float, float], float] = random.uniform,
     ) -> None:
-        """`name` is the Lease's; `identity`, a pod's name, must be this candidate's alone."""
+        """`name` is the name of the Lease; `identity`, such as the name of a pod, is unique among the candidates."""
         self.holder: str | None = None
-        """Who held it when it was last read; None while nobody does, or nobody is known to."""
+        """The holder when the Lease was last read; None when it was free or never read."""
         self._api = api
         self._namespace = namespace
         self._name = name
@@ -61,13 +62,13 @@ class LeaderElector:
         self._observed_at = clock()
         self._listeners: list[Callable[[], None]] = []
         self._may_hold = False
-        """Whether it may be ours: a write may have gone through of which no answer came."""
+        """Whether this candidate may hold it: a write without an answer may have succeeded."""
         self._announced = False
         self._failing = False
 
     @property
     def leading(self) -> bool:
-        """Also right when the loop was held up and nobody could be told that it is over."""
+        """Computed from the clock, so that it is right even when a busy loop delays the listeners."""
         return self._clock() < self._leads_until
 
     def subscribe(self, listener: Callable[[], None]) -> None:
@@ -75,7 +76,7 @@ class LeaderElector:
         self._listeners.append(listener)
 
     async def run(self) -> None:
-        """Until it is cancelled; then the Lease is given back, for another to take at once."""
+        """Runs until it is cancelled, then releases the Lease so that another can take it at once."""
         try:
             while True:
                 part = _RETRY_PERIOD
@@ -99,7 +100,7 @@ class LeaderElector:
                 await self._release()
 
     async def _renew(self) -> None:
-        """Reads it, and writes it when it is ours or free. The time counts from before both."""
+        """Reads the Lease and writes it when it is free or its own; the time counts from before the read."""
         begun = self._clock()
         found = await self._read()
         self._observe(found)
@@ -111,7 +112,7 @@ class LeaderElector:
         try:
             self._observe(await write(LEASES, lease))
         except ConflictError:
-            # Another was first; who it is comes with the next reading.
+            # Another candidate was first; the next read shows which.
             return
         self._set_deadline(begun + self._seconds * _RENEW_DEADLINE)
 
@@ -123,7 +124,7 @@ class LeaderElector:
 
     def _observe(self, found: Object | None) -> None:
         if found is None:
-            # Whoever held it does not know yet that it is deleted.
+            # Its holder does not know yet that it was deleted.
             return
         self.holder = found["spec"].get("holderIdentity") or None
         if (version := found["metadata"]["resourceVersion"]) != self._observed_version:
@@ -135,7 +136,7 @@ class LeaderElector:
     def _is_available(self, found: Object | None) -> bool:
         if self.holder in {None, self._identity}:
             return True
-        # Another candidate of another version may count on more time than we do.
+        # A candidate of another version may use a longer duration.
         granted = (found or {}).get("spec", {}).get("leaseDurationSeconds") or 0
         return self._clock() - self._observed_at >= max(granted, self._seconds)
 
@@ -171,15 +172,20 @@ class LeaderElector:
             return
         self._announced = leading
         if leading:
-            log.info("%s leads: it holds the Lease %s/%s", self._identity, self._namespace, self._name)
+            log.info("%s is the leader: it holds the Lease %s/%s", self._identity, self._namespace, self._name)
         else:
-            log.info("%s leads no longer; the Lease %s is held by %s", self._identity, self._name, self.holder)
+            log.info(
+                "%s is not the leader any more; the holder of the Lease %s is %s",
+                self._identity,
+                self._name,
+                self.holder,
+            )
         for listener in [*self._listeners]:
             try:
                 listener()
             except Exception:
-                # Whatever it could not take over, somebody has to lead.
-                log.exception("a part of the control plane did not take up the change of the leader")
+                # One failing listener must not leave the cluster without a leader.
+                log.exception("a listener of the leader election failed")
 
     def _report_failure(self, error: Exception) -> None:
         if not self._failing:
@@ -189,10 +195,10 @@ class LeaderElector:
                 if isinstance(error, KubernetesApiError)
                 else f"no answer within {self._seconds * _REQUEST_TIMEOUT:g} s"
             )
-            log.warning("the Lease %s/%s cannot be held: %s", self._namespace, self._name, why)
+            log.warning("the Lease %s/%s cannot be renewed: %s", self._namespace, self._name, why)
 
     async def _release(self) -> None:
-        """Best effort: without it the others wait until it is over."""
+        """Releases the Lease if possible; otherwise the other candidates wait until it expires."""
         try:
             async with asyncio.timeout(self._seconds * _REQUEST_TIMEOUT):
                 found = await self._read()
@@ -201,9 +207,9 @@ class LeaderElector:
                     await self._api.replace(LEASES, {**found, "spec": spec})
                     self.holder = None
         except (KubernetesApiError, TimeoutError) as error:
-            log.info("the Lease %s/%s was not given back: %s", self._namespace, self._name, error)
+            log.info("the Lease %s/%s could not be released: %s", self._namespace, self._name, error)
 
 
 def _now() -> str:
-    """For people who read the Lease; nothing here compares it with anything."""
+    """Returns the time for readers of the Lease; the election does not use it."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

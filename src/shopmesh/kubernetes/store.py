@@ -1,11 +1,11 @@
 """The API server of a cluster as the store.
 
     reflectors ─► ObjectCache ─dirty─► DesiredState ─keys─► reconcile ─┐
-                     └────touched────────────────► instances ───┴─► one Transaction ─► State ─► listeners
-    submit(work) ─► Transaction ─► writes ─► API server ─► what it answers goes the same way
+                        └────dirty────────────────► instances ────┴─► one Transaction ─► State ─► listeners
+    submit(work) ─► Transaction ─► plan_writes ─► API server ─► its answers go the same way as watch events
 
-Nothing is written by the way in alone: what stands in the State is what the API server has told. Replicas differ for as
-long as a watch takes, and none has to know of another.
+The State holds only what the API server has confirmed. Replicas differ for as long as a watch event takes, and do not
+depend on each other.
 """
 
 from __future__ import annotations
@@ -51,11 +51,11 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 MAX_ATTEMPTS = 5
-"""Times that a change is made anew because somebody else changed the same object."""
+"""Attempts at a change whose objects another client changes at the same time."""
 MAX_CONCURRENT = 8
-"""Objects that are tried at the API server at once."""
+"""Dry runs at the API server at the same time."""
 BATCH = 16
-"""Keys aligned before the loop may do something else."""
+"""Keys that are reconciled before other tasks of the loop get a turn."""
 
 
 class KubernetesStore:
@@ -68,14 +68,14 @@ class KubernetesStore:
         self.failure: str | None = None
         self.cache = ObjectCache()
         self.problems: dict[ObjectName, str] = {}
-        """Why an object is not used, or not as it is now."""
+        """Why an object is not used, or only an earlier version of it."""
         self.errors = UnexpectedErrors()
         self._api = api
         self.context = context
         self._desired = DesiredState(self.cache, self.errors)
         self._rejected: dict[Key, str] = {}
         self._endpoint_errors: dict[ObjectName, str] = {}
-        """Why the endpoints of a virtual node are those from before."""
+        """Why the endpoints of a virtual node are outdated."""
         self._warnings: dict[ObjectName, str] = {}
         self._policy_problems: dict[Key, str] = {}
         self._unusable: Mapping[ObjectName, str] = {}
@@ -93,7 +93,7 @@ class KubernetesStore:
 
     @contextlib.asynccontextmanager
     async def watching(self) -> AsyncIterator[None]:
-        """Keeps up with the API server for the length of an `async with` block, which begins when all is known."""
+        """Follows the API server for the length of an `async with` block, which begins after the first lists."""
         tasks = [asyncio.create_task(one.run(), name=f"reflector of {one.kind.plural}") for one in self.reflectors]
         for task in tasks:
             task.add_done_callback(self._task_ended)
@@ -111,7 +111,7 @@ class KubernetesStore:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     def _task_ended(self, task: asyncio.Task[None]) -> None:
-        """Without it the mesh stays as it is, whatever the API server says: that must not pass for healthy."""
+        """Reports the end of a task as a failure, because the mesh no longer follows the API server without it."""
         error = None if task.cancelled() else task.exception()
         self.failure = (
             f"the {task.get_name()} has ended ({error!r}): the mesh stays as it is; restart the control plane"
@@ -134,10 +134,10 @@ class KubernetesStore:
 
     @property
     def warnings(self) -> Mapping[ObjectName, str]:
-        """What of an object is ignored, though it is used."""
+        """Which parts of an object in use are ignored."""
         return self._desired.warnings
 
-    # what reflectors tell
+    # called by the reflectors
 
     def on_list(self, kind: ResourceType, objects: list[Object], resource_version: str) -> None:
         self.cache.retain(kind, objects)
@@ -155,21 +155,21 @@ class KubernetesStore:
         try:
             told(kind, found)
         except Exception as error:
-            # What it raises would end the reflector, and with it the news of all other objects of that type.
+            # An error would end the reflector, and with it the updates of all other objects of that type.
             self.errors.report(f"{kind.kind} {describe_object(found)}", error)
         self._wake.set()
 
-    # what the API asks
+    # called by the API
 
     def losses(self) -> tuple[Loss, ...]:
-        """None: the API server keeps everything, and what was lost there was never told here."""
+        """Returns none: the API server keeps everything."""
         return ()
 
     def subscribe(self, listener: Callable[[Commit], None]) -> None:
         self._commit_listeners.append(listener)
 
     def subscribe_objects(self, listener: Callable[[Iterable[ObjectName]], None]) -> None:
-        """Calls `listener` in the loop with the objects of which something may be told anew: also why not used."""
+        """Calls `listener` in the loop with the objects whose status may have changed."""
         self._object_listeners.append(listener)
 
     async def submit(self, work: Callable[[Transaction], T]) -> T:
@@ -188,31 +188,31 @@ class KubernetesStore:
                     await asyncio.sleep(0)
             changes = transaction.changes
             if self.cache.dirty or any(self.state.get(one.key) is not one.before for one in changes):
-                # The long ones leave room for others, who may have changed the same.
+                # Other tasks had a turn meanwhile and may have changed the same resources.
                 continue
             there = object_writer.WriteContext(self._desired.owners, self.cache.objects, self.cache.namespaces)
             asked = plan_writes(changes, transaction, there)
             try:
                 await self._write(asked)
             except ConflictError as error:
-                log.info("somebody else was faster: %s", error)
+                log.info("another client changed the object first: %s", error)
                 await self._refresh(asked)
                 continue
             except KubernetesStatusError as error:
                 if error.status in (400, 422):
-                    raise BadRequest(f"the cluster refuses it: {error}") from error
-                raise StoreError(f"the API server did not write it: {error}") from error
+                    raise BadRequest(f"the API server rejected the object: {error}") from error
+                raise StoreError(f"the API server did not write the object: {error}") from error
             except KubernetesApiError as error:
-                raise StoreError(f"the API server did not write it, or did not say so: {error}") from error
+                raise StoreError(f"the API server did not confirm the write: {error}") from error
             await self._reconcile()
             self._require_used(asked)
             real = self._stored(changes)
             self._record_tokens(transaction.client_tokens, real)
             return [_with_stored_metadata(result, real) for result in results]
-        raise Conflict("somebody else changes the same objects all the time; try again, or find out who")
+        raise Conflict(f"conflict: other clients kept changing the same objects ({MAX_ATTEMPTS} attempts); try again")
 
     async def wait_until_current(self) -> None:
-        """Comes back when all that has been told so far is in the state."""
+        """Returns when all changes received so far are in the state."""
         while self.cache.dirty:
             await self._reconcile()
 
@@ -248,7 +248,7 @@ class KubernetesStore:
         return None
 
     async def _refresh(self, asked: Iterable[Write]) -> None:
-        """Takes in how the objects are now; the watch would tell it, but a little later."""
+        """Reads the objects again; the watch would report them a little later."""
         for one in asked:
             kind = MESH_TYPES[one.name.kind]
             try:
@@ -258,19 +258,19 @@ class KubernetesStore:
                     self.cache.delete(kind, one.object)
             except KubernetesApiError as error:
                 raise StoreError(
-                    f"the API server did not say how {one.name.kind} {one.name.name} is: {error}"
+                    f"{one.name.kind} {one.name.name} cannot be read from the API server: {error}"
                 ) from error
         await self._reconcile()
 
     def _require_used(self, asked: Iterable[Write]) -> None:
-        """Nobody is told that something was done which the mesh does not do."""
+        """Raises Conflict for objects that were written but cannot be used, instead of reporting success."""
         for one in asked:
             if one.verb != "delete" and (problem := self._unusable.get(one.name)) is not None:
                 name = f"{one.name.kind} {one.name.namespace}/{one.name.name}"
                 raise Conflict(f"{name} was written, and cannot be used as it is: {problem}")
 
     def _stored(self, changes: Iterable[Change]) -> dict[str, Resource]:
-        """The resources as the API server has them now, by the uid that they were thought to get."""
+        """Returns the resources as the API server has stored them, by their provisional uid."""
         return {
             one.after.uid: now
             for one in changes
@@ -286,7 +286,7 @@ class KubernetesStore:
         }
         self._tokens.remember(restated)
 
-    # how the state comes to be what was told
+    # reconciliation
 
     async def _reconcile_forever(self) -> None:
         while True:
@@ -295,8 +295,8 @@ class KubernetesStore:
             try:
                 await self._reconcile()
             except Exception:
-                # What was told stays told: the next change brings what this one did not.
-                log.exception("the mesh could not be brought to what the cluster declares")
+                # The changes stay dirty and are reconciled with the next one.
+                log.exception("could not reconcile the mesh with the objects of the cluster")
 
     async def _reconcile(self) -> None:
         async with self._reconcile_lock:
@@ -304,7 +304,7 @@ class KubernetesStore:
             try:
                 await self._reconcile_dirty(touched)
             except BaseException:
-                # Whatever went wrong, the next time has it all again.
+                # The next attempt must see the same changes again.
                 self.cache.dirty |= touched
                 raise
 
@@ -313,7 +313,7 @@ class KubernetesStore:
         transaction = Transaction(self.state, self.state.client_tokens)
         context = self.context()
         reviewed = {*keys, *self._rejected}
-        # An object is in the cluster whatever we think of it: without it its proxies would have nothing.
+        # The host policy does not apply here: the object exists already, and its proxies need a configuration.
         admitted = replace(context, host_policy=None)
         outcomes = reconcile(reviewed, self._desired.resources, transaction, admitted, self.errors)
         for number, (key, problem) in enumerate(outcomes, 1):
@@ -326,7 +326,7 @@ class KubernetesStore:
         self._check_policy(reviewed, transaction, context.host_policy)
         self._update_instances(touched, keys, transaction, context.now)
         told = self._update_problems()
-        # Asked before they are applied: afterwards nothing differs any more.
+        # Read before they are applied: afterwards there is no difference.
         changes = transaction.changes
         self._commit(changes)
         owners = self._desired.owners
@@ -336,7 +336,7 @@ class KubernetesStore:
             notify(self._object_listeners, told, f"{len(told)} changed objects")
 
     def _check_policy(self, keys: Iterable[Key], view: View, policy: HostPolicy | None) -> None:
-        """Remembers what of these resources the operator does not allow, and the translation leaves out."""
+        """Records which parts of these resources the host policy forbids, which the translation leaves out."""
         for key in keys:
             self._policy_problems.pop(key, None)
             resource = view.get(key)
@@ -393,7 +393,7 @@ class KubernetesStore:
             declare(transaction, Identity(*path, instance), spec, now)
 
     def _update_problems(self) -> set[ObjectName]:
-        """Whose problem is another than before, or over."""
+        """Recomputes the problems; returns the objects whose problem has changed."""
         owners = self._desired.owners
         found = {owners[key]: problem for key, problem in self._rejected.items() if key in owners}
         self._unusable = {**self._endpoint_errors, **found, **self._desired.problems}
@@ -404,7 +404,7 @@ class KubernetesStore:
                 log.warning("%s is not used as it is: %s", name.in_words, problem)
         for key, problem in self._rejected.items():
             if key not in owners:
-                log.info("%s %s is kept although its object is gone: %s", key.kind, "/".join(key.path), problem)
+                log.info("%s %s is kept although its object was deleted: %s", key.kind, "/".join(key.path), problem)
         told = _changed_keys(self.problems, problems) | _changed_keys(self._warnings, self.warnings)
         self.problems, self._warnings = problems, dict(self.warnings)
         return told
@@ -422,7 +422,7 @@ def _changed_keys(before: Mapping[ObjectName, str], after: Mapping[ObjectName, s
 
 
 def _with_stored_metadata(answer: T, real: Mapping[str, Resource]) -> T:
-    """An answer of the API with the uid, version and times that the API server gave."""
+    """Returns an answer of the API with the uid, version and times that the API server has assigned."""
     if isinstance(answer, dict):
         for said in answer.values():
             metadata = said.get("metadata") if isinstance(said, dict) else None

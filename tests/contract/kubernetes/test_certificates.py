@@ -157,7 +157,7 @@ async def test_what_cannot_be_read_leaves_all_as_it_is(cluster: Cluster, caplog:
 
         assert before == (pairs.authority.secret_data(), pairs.key_pair)
         assert before[0] == (await Certificates.load(server, SYSTEM, HOSTS)).authority.secret_data()
-    assert 2 == len([text for text in caplog.messages if "the certificates stay as they are" in text])
+    assert 2 == len([text for text in caplog.messages if "keeping the current certificates" in text])
 
 
 async def test_the_looks_go_on_by_themselves(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:

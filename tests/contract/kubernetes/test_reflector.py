@@ -186,7 +186,7 @@ async def test_a_type_that_is_not_defined_yet_is_waited_for(cluster: Cluster, ca
     async with started(cluster.configuration(), VIRTUAL_NODES, sleep=pauses.sleep) as (reflector, _):
         await until(lambda: len(pauses.taken) > 20, "twenty attempts")
         told = [record.getMessage() for record in caplog.records]
-        assert ["virtualnodes: no such type yet, its definition is not installed; it is waited for"] == told
+        assert ["virtualnodes: waiting for the definition of this type, which is not installed"] == told
         assert "INFO" == caplog.records[0].levelname
         cluster.install(VIRTUAL_NODES)
         await until(reflector.synced.is_set, "the first list")
@@ -288,7 +288,7 @@ async def test_one_break_is_nothing_to_tell(cluster: Cluster, caplog: pytest.Log
         await until(lambda: len(caplog.records) > 1, "that all is well")
 
         assert ["WARNING", "INFO"] == [record.levelname for record in caplog.records]
-        assert "configmaps: out of touch with the API server, what is known stands: " in caplog.text
+        assert "configmaps: disconnected from the API server, keeping the last known objects: " in caplog.text
 
 
 async def test_a_selector_makes_objects_come_and_go(cluster: Cluster) -> None:

@@ -88,6 +88,6 @@ async def test_what_is_refused_is_told(cluster: Cluster, caplog: pytest.LogCaptu
     """With the reason, once; the control plane serves all the same."""
     cluster.refuse(403, MESHES)
     async with api_of(cluster) as api, ensuring_initial_mesh(api, manifests()):
-        await asyncio.to_thread(eventually, lambda: "was not made" in caplog.text, "the reason")
+        await asyncio.to_thread(eventually, lambda: "was not created" in caplog.text, "the reason")
 
     assert 1 == len(cluster.asked_for("list", MESHES))

@@ -49,7 +49,7 @@ def test_after_a_rotation_only_the_new_token_counts(told: Story, product: Pod) -
     new = told.cluster.token_of(product.name, audience="shopmesh")
     told.cluster.revoke(old)
     restarted(told)
-    product.child.wait_for(lambda: "does not take this token" in product.child.output, "it is refused")
+    product.child.wait_for(lambda: "rejects this token" in product.child.output, "it is refused")
     assert not connected(product)
     assert 200 == get(product.ready, "/ready")[0]
 

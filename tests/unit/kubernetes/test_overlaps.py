@@ -153,7 +153,7 @@ def test_doctor_says_which_nodes_have_pods_without_a_stamp_and_which_pods_severa
         ("SM221", "shopmesh", "virtualNode shopmesh/one-vn"),
         ("SM221", "", "VirtualNode default/two"),
     ] == [(one.code, one.mesh, one.where) for one in found]
-    assert "2 of its pods say nowhere that they are its proxies, such as default/old-1" == found[0].what
+    assert "2 of its pods have no stamp, such as default/old-1" == found[0].what
 
 
 def test_the_stamp_that_a_pod_came_with_counts() -> None:

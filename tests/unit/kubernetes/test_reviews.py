@@ -39,16 +39,16 @@ def user(**changes: Any) -> Any:
 @pytest.mark.parametrize(
     ("status", "why"),
     [
-        ({}, "does not take this token"),
+        ({}, "rejects this token"),
         ({"authenticated": False, "error": "token lookup failed"}, "(token lookup failed)"),
-        ({**STATUS, "authenticated": "true"}, "does not take this token"),
+        ({**STATUS, "authenticated": "true"}, "rejects this token"),
         ({**STATUS, "audiences": ["https://kubernetes.default.svc"]}, "not meant for shopmesh"),
         ({**STATUS, "audiences": None}, "not meant for shopmesh"),
-        ({"authenticated": True, "audiences": ["shopmesh"]}, "is no pod's"),
-        (user(extra={}), "is no pod's"),
-        (user(username="someone"), "this token of someone is no pod's"),
-        (user(username="system:serviceaccount:default"), "is no pod's"),
-        (user(extra={"authentication.kubernetes.io/pod-name": ["product-7d9f"]}), "is no pod's"),
+        ({"authenticated": True, "audiences": ["shopmesh"]}, "does not belong to a pod"),
+        (user(extra={}), "does not belong to a pod"),
+        (user(username="someone"), "this token of someone does not belong to a pod"),
+        (user(username="system:serviceaccount:default"), "does not belong to a pod"),
+        (user(extra={"authentication.kubernetes.io/pod-name": ["product-7d9f"]}), "does not belong to a pod"),
     ],
 )
 def test_what_is_no_pods_token_is_refused_with_the_reason(status: Any, why: str) -> None:

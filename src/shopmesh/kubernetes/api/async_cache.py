@@ -1,4 +1,4 @@
-"""Answers that are asked for once and cached for a while, in a bounded number."""
+"""A bounded cache of values that are loaded asynchronously, once for all concurrent callers."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ V = TypeVar("V")
 
 
 class AsyncCache(Generic[K, V]):
-    """Callers that want the same at once wait for one answer; an error is given to them and not cached."""
+    """Concurrent callers of one key share one load; its error is raised to all of them and not cached."""
 
     def __init__(
         self, seconds: Callable[[V], float], max_entries: int, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """`seconds` is how long an answer is cached; of more than `max_entries` the oldest is forgotten."""
+        """`seconds` returns how long a value is cached; beyond `max_entries` the oldest entry is dropped."""
         self._seconds = seconds
         self._most = max_entries
         self._clock = clock
@@ -26,7 +26,7 @@ class AsyncCache(Generic[K, V]):
         self._pending: dict[K, asyncio.Task[V]] = {}
 
     async def get(self, key: K, load: Callable[[], Awaitable[V]]) -> V:
-        """What `load` returns, or returned; raises what it raises."""
+        """Returns the cached value, or what `load` returns; raises what it raises."""
         entry = self._entries.get(key)
         if entry is not None and self._clock() < entry[0]:
             return entry[1]
@@ -34,7 +34,7 @@ class AsyncCache(Generic[K, V]):
         if pending is None:
             pending = self._pending[key] = asyncio.create_task(self._load(key, load))
             pending.add_done_callback(lambda task: self._on_done(key, task))
-        # A caller that goes away meanwhile leaves the others their answer.
+        # A caller that is cancelled must not cancel the load that others wait for.
         return await asyncio.shield(pending)
 
     async def _load(self, key: K, load: Callable[[], Awaitable[V]]) -> V:
@@ -48,4 +48,4 @@ class AsyncCache(Generic[K, V]):
     def _on_done(self, key: K, task: asyncio.Task[V]) -> None:
         del self._pending[key]
         if not task.cancelled():
-            task.exception()  # those who waited have it; nobody may be waiting any more
+            task.exception()  # marks the error as retrieved, even when all callers were cancelled

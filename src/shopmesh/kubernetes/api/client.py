@@ -5,7 +5,7 @@ Configuration, credentials and TLS are kubernetes_asyncio's; its models of six h
     KubernetesApiError ─┬─ UnreachableError    no answer: the network, a deadline, an answer that is not JSON
                         └─ KubernetesStatusError ─┬─ NotFoundError  404
                                                   ├─ ConflictError  409: it exists already, or was changed meanwhile
-                                                  └─ GoneError      410: the resourceVersion is too old; list anew
+                                                  └─ GoneError      410: the resourceVersion is too old; list again
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ from kubernetes_asyncio.config import ConfigException, load_incluster_config, lo
 from shopmesh.kubernetes.api.resource_types import ResourceType
 
 Object = dict[str, Any]
-"""A Kubernetes object as its JSON has it."""
+"""A Kubernetes object in JSON."""
 
 PAGE_SIZE = 500
-"""Objects a page of a list.
+"""Objects in one page of a list.
 
 https://kubernetes.io/docs/reference/using-api/api-concepts/#retrieving-large-results-sets-in-chunks
 """
 MAX_CONNECTIONS = 64
 MAX_DEPTH = 100
-"""Levels that are read of an object that has too many; App Mesh's deepest has 14."""
+"""Levels of nesting that are read; the deepest App Mesh object has 14."""
 _STRUCTURE = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
-"""A text, or a bracket that stands in none."""
+"""A JSON string, or a bracket outside of strings."""
 REQUEST_SECONDS = 10.0
 CONNECT_SECONDS = 5.0
 _ONLY_METADATA = "application/json;as=PartialObjectMetadata{};g=meta.k8s.io;v=v1,application/json"
@@ -43,22 +43,22 @@ _MERGE_PATCH = "application/merge-patch+json"
 
 
 def generation(found: Object) -> int:
-    """How often the specification of an object was changed; 1 where it does not say it."""
+    """Returns `metadata.generation`, or 1 when it is missing or invalid."""
     said = found["metadata"].get("generation")
     return said if type(said) is int and 0 < said < 2**63 else 1
 
 
 class KubernetesApiError(Exception):
-    """The API server did not do what it was asked; the message says what, and why."""
+    """A request to the API server failed; the message has the request and the reason."""
 
 
 class UnreachableError(KubernetesApiError):
-    """No usable answer came."""
+    """The API server did not answer, or its answer cannot be read."""
 
 
 class KubernetesStatusError(KubernetesApiError):
-    """An answer with an error. `status` is HTTP's; `reason` the word that Kubernetes has for it (`AlreadyExists`);
-    `retry_after` the seconds that it wants to be left alone for, where it says so."""
+    """An error that the API server answered: the HTTP `status`, the `reason` of Kubernetes (`AlreadyExists`) and the
+    seconds of a Retry-After header, if any."""
 
     def __init__(self, message: str, status: int, reason: str, retry_after: float | None = None) -> None:
         super().__init__(message)
@@ -68,19 +68,19 @@ class KubernetesStatusError(KubernetesApiError):
 
 
 class NotFoundError(KubernetesStatusError):
-    """There is no such object, or no such type: its definition is not installed."""
+    """The object does not exist, or the definition of its type is not installed."""
 
 
 class ConflictError(KubernetesStatusError):
-    """The object exists already (`AlreadyExists`), or is another than the one that was read (`Conflict`)."""
+    """The object already exists (`AlreadyExists`), or was changed since it was read (`Conflict`)."""
 
 
 class GoneError(KubernetesStatusError):
-    """What was asked from a resourceVersion on is forgotten."""
+    """The resourceVersion is too old; the collection has to be listed again."""
 
 
 class ObjectList(NamedTuple):
-    """All objects of a collection, and the resourceVersion from which on a watch tells what changed."""
+    """All objects of a collection, and the resourceVersion to start a watch from."""
 
     objects: list[Object]
     resource_version: str
@@ -94,12 +94,12 @@ class Event(NamedTuple):
 
     @property
     def resource_version(self) -> str:
-        """From which on a watch goes on after this event."""
+        """The version to resume a watch from after this event."""
         return str(self.object["metadata"]["resourceVersion"])
 
 
 class ApiServer:
-    """One API server. Use `connect`; belongs to the event loop that made it."""
+    """A client of one API server, bound to the event loop that created it. Use `connect`."""
 
     def __init__(self, configuration: Configuration) -> None:
         configuration.connection_pool_maxsize = MAX_CONNECTIONS
@@ -108,7 +108,7 @@ class ApiServer:
 
     @classmethod
     async def connect(cls) -> ApiServer:
-        """By the pod's service account, or else the kubeconfig (`KUBECONFIG`, `~/.kube/config`).
+        """Connects with the service account of this pod, else with the kubeconfig (`KUBECONFIG`, `~/.kube/config`).
 
         Raises KubernetesApiError when there is neither.
         """
@@ -120,7 +120,7 @@ class ApiServer:
                 await load_kube_config(client_configuration=configuration)
             except (ConfigException, OSError) as error:
                 raise UnreachableError(
-                    f"no cluster: this is no pod with a service account, and no kubeconfig can be read ({error}); "
+                    f"no cluster: not a pod with a service account, and no kubeconfig can be read ({error}); "
                     "set KUBECONFIG"
                 ) from error
         return cls(configuration)
@@ -162,9 +162,9 @@ class ApiServer:
         selector: str | None = None,
         only_metadata: bool = False,
     ) -> AsyncIterator[AsyncIterator[Event]]:
-        """What changes after that resourceVersion, for that long at most; the server's ending it is no error.
+        """Watches for changes after that resourceVersion, for that many seconds at most.
 
-        Raises KubernetesApiError, at first or while it is read; GoneError when that resourceVersion is too old.
+        Raises KubernetesApiError, at first or while events are read; GoneError when that resourceVersion is too old.
         """
         query = {
             "watch": "true",
@@ -207,12 +207,12 @@ class ApiServer:
         return await self._request("GET", kind.path(namespace, name), accept=accept)
 
     async def create(self, kind: ResourceType, body: Object, dry_run: bool = False) -> Object:
-        """The object as it was created; raises ConflictError when there is one of that name. Reviews have no name."""
+        """Creates an object and returns it. Raises ConflictError when one of that name exists. Reviews have no name."""
         namespace = (body.get("metadata") or {}).get("namespace")
         return await self._request("POST", kind.path(namespace), _dry_run_query(dry_run), body)
 
     async def replace(self, kind: ResourceType, body: Object, dry_run: bool = False) -> Object:
-        """The object as it is now; raises ConflictError when its resourceVersion is not the one in `body`."""
+        """Replaces an object and returns it. Raises ConflictError when `body` has an old resourceVersion."""
         metadata = body["metadata"]
         path = kind.path(metadata.get("namespace"), metadata["name"])
         return await self._request("PUT", path, _dry_run_query(dry_run), body)
@@ -225,7 +225,7 @@ class ApiServer:
         namespace: str | None = None,
         subresource: str | None = None,
     ) -> Object:
-        """A JSON merge patch (RFC 7386); ConflictError when `metadata.resourceVersion` is in it and not the current."""
+        """Applies a JSON merge patch (RFC 7386). Raises ConflictError when it has an old `metadata.resourceVersion`."""
         return await self._request(
             "PATCH", kind.path(namespace, name, subresource), body=change, content_type=_MERGE_PATCH
         )
@@ -233,8 +233,8 @@ class ApiServer:
     async def delete(
         self, kind: ResourceType, name: str, namespace: str | None = None, uid: str | None = None, dry_run: bool = False
     ) -> None:
-        """Raises NotFoundError when it is gone already, ConflictError when another of that name has taken its place."""
-        # Options in the query count only where there is no body.
+        """Deletes an object. Raises NotFoundError when there is none, ConflictError when its UID differs from `uid`."""
+        # The API server ignores options in the query when there is a body.
         options: Object = {"kind": "DeleteOptions", "apiVersion": "v1"}
         if uid:
             options["preconditions"] = {"uid": uid}
@@ -279,7 +279,7 @@ class ApiServer:
         content_type: str = "application/json",
     ) -> aiohttp.ClientResponse:
         headers = {"Accept": accept or "application/json", "Content-Type": content_type, "User-Agent": "shopmesh"}
-        # Reads the token anew: those of service accounts change every hour.
+        # Reads the token again: those of service accounts change every hour.
         await self._client.update_params_for_auth(headers, [], ["BearerToken"])
         response: aiohttp.ClientResponse = await self._client.rest_client.request(
             method,
@@ -294,10 +294,10 @@ class ApiServer:
 
 
 def decode(data: bytes) -> Any:
-    """The JSON of an answer; what is nested too deeply in it is null.
+    """Parses the JSON of an answer; values that are nested too deeply become null.
 
-    An API server takes thousands of levels, in fields that a definition does not describe: the object of one tenant
-    would keep all others of its type from being read.
+    An API server accepts thousands of levels in fields that a definition does not describe: without this bound the
+    object of one tenant would keep all others of its type from being read.
     """
     try:
         return json.loads(data)
@@ -306,7 +306,7 @@ def decode(data: bytes) -> Any:
 
 
 def _truncate_depth(data: bytes, deepest: int) -> bytes:
-    """JSON in which an object or list that stands in `deepest` others is null."""
+    """Replaces each object or list that is nested in `deepest` others by null."""
     kept: list[bytes] = []
     depth = start = 0
     for found in _STRUCTURE.finditer(data):
@@ -326,14 +326,14 @@ def _dry_run_query(run: bool) -> dict[str, str]:
 
 
 def _response_error(response: aiohttp.ClientResponse, data: bytes, operation: str) -> KubernetesStatusError:
-    """The error of an answer. https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/status/"""
+    """Returns the error of an answer. https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/status/"""
     said: Any = None
     with contextlib.suppress(ValueError):
         said = decode(data)
     if not isinstance(said, dict):
         said = {"message": data[:300].decode("utf-8", "replace")}
     after = response.headers.get("Retry-After", "")
-    # A date is possible as well; Kubernetes has none.
+    # HTTP allows a date as well, which Kubernetes does not send.
     return _status_error(response.status, said, operation, float(after) if after.isdecimal() else None)
 
 
@@ -346,7 +346,7 @@ def _status_error(
 
 
 def _enable_keepalive(response: aiohttp.ClientResponse) -> None:
-    """Lets TCP notice within half a minute that nobody is at the other end: a watch may say nothing for long."""
+    """Lets TCP detect a dead peer within half a minute: a watch may be silent for long."""
     transport = response.connection.transport if response.connection is not None else None
     connection = transport.get_extra_info("socket") if transport is not None else None
     if connection is not None:

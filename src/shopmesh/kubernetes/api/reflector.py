@@ -1,4 +1,4 @@
-"""Keeps one type of objects in step with the API server: a list, then a watch from it on, for as long as it runs.
+"""Mirrors one type of objects of the API server: lists them, then watches for changes, until it is cancelled.
 
     list ─► watch ─► event, bookmark: remembered how far ─┐
      ▲        ▲──── ended, broken, out of reach ──────────┤
@@ -29,35 +29,35 @@ from shopmesh.kubernetes.api.resource_types import ResourceType
 log = logging.getLogger(__name__)
 
 WATCH_SECONDS = 300
-"""Watches last half of that to all of it, so that not all are renewed at once."""
+"""A watch lasts between half of that and all of it, so that not all are renewed at once."""
 MIN_WATCH_SECONDS = 1.0
-"""A watch that ends sooner without a word is counted as a failure, so that nobody is asked in a tight loop."""
+"""A watch that ends sooner without an event counts as a failure, which prevents a tight loop."""
 MIN_BACKOFF = 0.2
 MAX_BACKOFF = 30.0
 
 
 class Sink(Protocol):
-    """Takes what a reflector sees, in the event loop; what it raises ends the reflector."""
+    """Receives the objects of a reflector, in the event loop; an error that it raises ends the reflector."""
 
     def on_list(self, kind: ResourceType, objects: list[Object], resource_version: str) -> None:
-        """These are all objects of that type."""
+        """Called with all objects of that type."""
 
     def on_upsert(self, kind: ResourceType, object: Object) -> None:  # noqa: A002  # the word that Kubernetes has for it
-        """It is new or different; the same may be told again."""
+        """Called with an object that is new or changed; may be called again with the same."""
 
     def on_delete(self, kind: ResourceType, object: Object) -> None:  # noqa: A002  # as above
-        """It is gone; `object` is as it was last, with the resourceVersion of its removal."""
+        """Called with the last state of a deleted object and the resourceVersion of its deletion."""
 
 
 class Disconnected(NamedTuple):
-    """Since when there is no contact, in seconds since 1970, and why."""
+    """When contact was lost, in seconds since 1970, and the last error."""
 
     since: float
     error: str
 
 
 class Reflector:
-    """What `sink` is told of one type, in one namespace or in all. What was told stands while there is no contact."""
+    """Reports the objects of one type, in one namespace or in all, to `sink`, which keeps them while disconnected."""
 
     def __init__(
         self,
@@ -77,7 +77,7 @@ class Reflector:
         self.synced = asyncio.Event()
         """Set after the first list."""
         self.disconnected: Disconnected | None = None
-        """None while there is contact, and until the first attempt has failed."""
+        """None while connected, and before the first failure."""
         self._api = api
         self._sink = sink
         self._namespace = namespace
@@ -87,13 +87,13 @@ class Reflector:
         self._sleep = sleep
         self._uniform = uniform
         self.resource_version = ""
-        """The resourceVersion up to which everything was told."""
+        """The resourceVersion up to which all changes were reported."""
         self._failures = 0
         self._last_contact = clock()
         self._failure_logged = False
 
     async def run(self) -> None:
-        """Until it is cancelled."""
+        """Runs until it is cancelled."""
         while True:
             try:
                 if not self.resource_version:
@@ -136,27 +136,29 @@ class Reflector:
                 settled.cancel()
                 self._last_contact = self._clock()
         if loop.time() - begun < MIN_WATCH_SECONDS:
-            raise KubernetesApiError(f"watch {self.kind.plural}: the API server ends it as soon as it has begun")
+            raise KubernetesApiError(f"watch {self.kind.plural}: the API server ended it at once")
 
     def _mark_healthy(self) -> None:
-        """All is well again, which an answer alone does not show."""
+        """Resets the failures, once a watch has lasted: the start of its answer is not enough."""
         self._failures = 0
         if self._failure_logged:
             self._failure_logged = False
-            log.info("%s: in touch with the API server", self.kind.plural)
+            log.info("%s: connected to the API server again", self.kind.plural)
 
     def _report_failure(self, error: KubernetesApiError) -> None:
-        """In the log only once, and not of a single break: API servers are restarted, and watches with them."""
+        """Logs the second failure in a row, once: an API server that restarts breaks every watch."""
         self.disconnected = Disconnected(self._last_contact, str(error))
         if not self._failure_logged and self._failures > 1:
             self._failure_logged = True
             if isinstance(error, NotFoundError):
-                log.info("%s: no such type yet, its definition is not installed; it is waited for", self.kind.plural)
+                log.info("%s: waiting for the definition of this type, which is not installed", self.kind.plural)
             else:
-                log.warning("%s: out of touch with the API server, what is known stands: %s", self.kind.plural, error)
+                log.warning(
+                    "%s: disconnected from the API server, keeping the last known objects: %s", self.kind.plural, error
+                )
 
     def _backoff(self, error: KubernetesApiError) -> float:
-        """Seconds; twice as many with each failure in a row, and as many as the API server asks for."""
+        """Returns seconds to wait: exponential backoff with jitter, and at least what the API server asks for."""
         most = min(MAX_BACKOFF, MIN_BACKOFF * 2 ** min(self._failures, 16))
         asked = error.retry_after if isinstance(error, KubernetesStatusError) else None
         return max(self._uniform(MIN_BACKOFF, most), min(asked or 0.0, MAX_BACKOFF))

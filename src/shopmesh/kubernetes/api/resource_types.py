@@ -1,4 +1,4 @@
-"""The types of resources that are read and written, as the API server's paths name them.
+"""The types of resources that are read and written, and their paths at the API server.
 
 https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-uris
 """
@@ -24,7 +24,7 @@ class ResourceType(NamedTuple):
         return f"{self.group}/{self.version}" if self.group else self.version
 
     def path(self, namespace: str | None = None, name: str | None = None, subresource: str | None = None) -> str:
-        """The path of a collection, in one namespace or in all, or of one object or its subresource."""
+        """Returns the path of a collection, in one namespace or in all, or of one object or its subresource."""
         parts = ["apis", self.group] if self.group else ["api"]
         parts.append(self.version)
         if self.namespaced and namespace is not None:
@@ -57,7 +57,7 @@ MESH_TYPES: Mapping[str, ResourceType] = MappingProxyType(
         )
     }
 )
-"""Those of App Mesh, by the kind that manifests name."""
+"""The App Mesh types by the kind in their manifests."""
 
 NAMESPACES = ResourceType("", "v1", "namespaces", "Namespace", namespaced=False)
 SERVICES = ResourceType("", "v1", "services", "Service")

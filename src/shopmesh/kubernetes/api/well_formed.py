@@ -1,7 +1,7 @@
 """The fields of Kubernetes' own types that are read, and the types that they have.
 
-An API server lets nothing else through. It is looked at all the same, once, where an object comes in: then nothing
-behind it has to reckon with a list in the place of a text.
+An API server sends nothing else. The types are checked all the same, once, where an object comes in, so that no code
+behind it has to expect a list in place of a string.
 """
 
 from __future__ import annotations

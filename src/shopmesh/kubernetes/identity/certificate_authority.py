@@ -1,10 +1,10 @@
-"""The control plane's own certificate authority: what it signs, and how it is kept and told. No I/O.
+"""The control plane's own certificate authority: issues certificates, and reads and writes its own. No I/O.
 
-    Secret control-plane-ca (ca.crt, ca.key) ─► Authority ─issue─► Pair, for xDS and the webhook
-                                                    └─told─► ConfigMap shopmesh-root (ca.crt, ca.json), for proxies
+    Secret control-plane-ca (ca.crt, ca.key) ─► CertificateAuthority ─issue─► KeyPair, for xDS and the webhook
+                                                               └─public_bundle─► ConfigMap shopmesh-root, for proxies
 
-`ca.crt` may hold several certificates: the one that `ca.key` fits signs, and all are told. So one authority follows
-another without a proxy that cannot come in: first both are told, then the key is exchanged.
+`ca.crt` may hold several certificates: the one that `ca.key` fits signs, and all are published. So an authority can be
+replaced without locking a proxy out: first publish both certificates, then replace the key.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ CERTIFICATE, KEY = "ca.crt", "ca.key"
 SDS = "ca.json"
 YEARS = 10
 DAYS = 30
-"""Of a serving certificate; it is made in memory, and anew when two thirds are over."""
+"""Lifetime of a serving certificate, which is kept in memory and renewed after two thirds of it."""
 _SKEW = datetime.timedelta(hours=1)
-"""Others' clocks may be behind."""
+"""Certificates are valid from an hour ago, because clocks of clients may be slow."""
 
 
 class AuthorityError(Exception):
-    """What is kept is no authority; the message says what to do."""
+    """The data are not those of a certificate authority."""
 
 
 class KeyPair(NamedTuple):
-    """A certificate and its key, PEM; seconds since 1970 when it should be renewed."""
+    """A certificate chain and its key in PEM; `renew_at` is in seconds since 1970."""
 
     chain: bytes
     key: bytes
@@ -46,7 +46,7 @@ class KeyPair(NamedTuple):
 
 @dataclass(frozen=True)
 class CertificateAuthority:
-    """`bundle` is all that is to be trusted, PEM."""
+    """Signs certificates; `bundle` are all certificates to trust, in PEM."""
 
     bundle: bytes
     _certificate: x509.Certificate
@@ -54,7 +54,7 @@ class CertificateAuthority:
 
     @classmethod
     def create(cls, name: str, now: float) -> CertificateAuthority:
-        """A new one; `now` in seconds since 1970."""
+        """Creates a new authority; `now` is in seconds since 1970."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         begin = datetime.datetime.fromtimestamp(now, datetime.UTC)
@@ -68,7 +68,7 @@ class CertificateAuthority:
 
     @classmethod
     def parse(cls, data: Mapping[str, bytes]) -> CertificateAuthority:
-        """What `data` wrote; raises AuthorityError."""
+        """Reads what `secret_data` returned. Raises AuthorityError."""
         try:
             key = serialization.load_pem_private_key(data[KEY], None)
             certificates = x509.load_pem_x509_certificates(data[CERTIFICATE])
@@ -78,21 +78,21 @@ class CertificateAuthority:
             # The library's message quotes nothing of a key, but need not stay so.
             raise AuthorityError(f"holds no certificates and key in PEM ({type(error).__name__})") from None
         if not isinstance(key, ec.EllipticCurvePrivateKey):
-            raise AuthorityError(f"{KEY} is no key on an elliptic curve")
+            raise AuthorityError(f"{KEY} is not an elliptic-curve key")
         for certificate in certificates:
             if certificate.public_key() == key.public_key():
                 return cls(data[CERTIFICATE], certificate, key)
         raise AuthorityError(f"{KEY} fits no certificate of {CERTIFICATE}")
 
     def secret_data(self) -> dict[str, bytes]:
-        """As it is kept."""
+        """Returns the content of its Secret."""
         pem = self._key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
         return {CERTIFICATE: self.bundle, KEY: pem}
 
     def public_bundle(self) -> dict[str, str]:
-        """As proxies mount it: for people and programs, and as the secret that Envoy reads again when it changes.
+        """Returns the content of the ConfigMap that proxies mount: PEM, and the SDS secret that Envoy watches.
 
         https://www.envoyproxy.io/docs/envoy/v1.40.0/configuration/security/secret
         """
@@ -105,11 +105,11 @@ class CertificateAuthority:
         return {CERTIFICATE: pem, SDS: json.dumps({"resources": [secret]})}
 
     def issue(self, hosts: Sequence[str], now: float) -> KeyPair:
-        """A certificate for these host names and IP addresses."""
+        """Issues a certificate for these host names and IP addresses; `now` is in seconds since 1970."""
         key = ec.generate_private_key(ec.SECP256R1())
         begin = datetime.datetime.fromtimestamp(now, datetime.UTC)
         end = min(begin + datetime.timedelta(days=DAYS), self._certificate.not_valid_after_utc)
-        # Common names are 64 characters at most, and nobody reads them.
+        # A common name has at most 64 characters, and clients ignore it.
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "control-plane")])
         certificate = (
             _builder(subject, self._certificate.subject, key, begin, end)

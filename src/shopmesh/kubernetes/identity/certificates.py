@@ -1,7 +1,7 @@
-"""TLS of xDS and the webhook: an authority that survives restarts, and certificates that live in memory.
+"""TLS of xDS and the webhook: the authority is kept in a Secret, the certificates in memory.
 
-begin: Secret control-plane-ca, read or made ─► serving certificate ─┬─► credentials() of gRPC: each handshake
-looked_after: once a minute, read again; renew                       └─► context() of the webhook
+load: Secret control-plane-ca, read or created ─► serving certificate ─┬─► credentials() of gRPC, for each handshake
+auto_renewing: read again and renew, once a minute                     └─► tls_context() of the webhook
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ LABELS = {"app.kubernetes.io/part-of": "shopmesh", "app.kubernetes.io/managed-by
 
 
 Publisher = Callable[[], Awaitable[str | None]]
-"""Tells others by whom this process proves itself; what went wrong, None when all is well."""
+"""Publishes the authority to clients; returns an error message, or None."""
 
 
 class Certificates:
-    """What this process serves with. Use `begin`."""
+    """The certificates that this process serves with. Use `load`."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class Certificates:
         authority: CertificateAuthority,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """`hosts` are the names and addresses that clients know it by; `clock` gives seconds since 1970."""
+        """`hosts` are the names and addresses in the certificates; `clock` gives seconds since 1970."""
         self._server = server
         self._namespace = namespace
         self._hosts = hosts
@@ -70,26 +70,26 @@ class Certificates:
         return cls(server, namespace, hosts, authority, clock)
 
     async def on_change(self, publisher: Publisher) -> None:
-        """Calls that now, and again with each look: what it told may be lost, or the authority be another."""
+        """Calls `publisher` now and with each refresh: the authority may change, or its publication get lost."""
         self._publishers.append(publisher)
         await _publish(publisher)
 
     def credentials(self) -> grpc.ServerCredentials:
-        """For gRPC: each handshake has the certificate of that moment."""
+        """Returns credentials for gRPC that use the current certificate for each handshake."""
         current = self.key_pair
 
         def fetch() -> grpc.ServerCertificateConfiguration | None:
-            # Called in a thread of gRPC's; None: as before.
+            # gRPC calls it in a thread of its own; None means unchanged.
             nonlocal current
             if self.key_pair is current:
                 return None
             current = self.key_pair
             return _configuration(current)
 
-        return grpc.dynamic_ssl_server_credentials(_configuration(current), fetch)  # type: ignore[arg-type]  # None is told in its text
+        return grpc.dynamic_ssl_server_credentials(_configuration(current), fetch)  # type: ignore[arg-type]  # its documentation allows None
 
     def tls_context(self) -> ssl.SSLContext:
-        """For anything else; it is kept up to date."""
+        """Returns a TLS context whose certificate is kept up to date."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         _load(context, self.key_pair)
@@ -97,23 +97,23 @@ class Certificates:
         return context
 
     def auto_renewing(self) -> AbstractAsyncContextManager[None]:
-        """Keeps them up to date for the length of an `async with` block."""
+        """Refreshes the certificates once a minute for the length of an `async with` block."""
         return background_task(self._renew_forever(), "renewal of certificates")
 
     async def refresh(self) -> None:
-        """Takes over another authority, and renews what is old. What cannot be read leaves all as it is."""
+        """Reads the authority again and renews the certificate if needed; on an error keeps both."""
         try:
-            # If somebody deleted it, it is kept again: proxies trust it.
+            # A deleted Secret is written again, because proxies trust this authority.
             authority = await _authority(self._server, self._namespace, lambda: self.authority)
         except (KubernetesApiError, ConfigError) as error:
-            log.warning("the certificates stay as they are: %s", error)
+            log.warning("keeping the current certificates, the authority cannot be read: %s", error)
             authority = self.authority
         exchanged = authority.secret_data() != self.authority.secret_data()
         if exchanged or self._clock() >= self.key_pair.renew_at:
             self.authority, self.key_pair = authority, authority.issue(self._hosts, self._clock())
             for context in self._contexts:
                 _load(context, self.key_pair)
-            log.info("a new certificate is served%s", ", of another authority" if exchanged else "")
+            log.info("serving a new certificate%s", ", signed by a new authority" if exchanged else "")
         for publisher in self._publishers:
             await _publish(publisher)
 
@@ -123,7 +123,7 @@ class Certificates:
             try:
                 await self.refresh()
             except Exception:
-                log.exception("the certificates could not be looked after")
+                log.exception("could not renew the certificates")
 
 
 async def _publish(publisher: Publisher) -> None:
@@ -139,7 +139,7 @@ async def api_credentials(server: ApiServer, namespace: str) -> dict[str, str]:
     where = f"Secret {namespace}/{CREDENTIALS_NAME}"
     data = await _secret(server, namespace, CREDENTIALS_NAME, lambda: {"credentials": new_credentials().encode()})
     if "credentials" not in data:
-        raise ConfigError(f"{where} has no entry credentials; write it, or delete the Secret and it is made anew")
+        raise ConfigError(f"{where} has no entry credentials; add it, or delete the Secret to have a new one created")
     return parsed_credentials(data["credentials"].decode("utf-8", "replace"), f"{where}, entry credentials,")
 
 
@@ -151,14 +151,14 @@ async def _authority(
         return CertificateAuthority.parse(data)
     except AuthorityError as error:
         raise ConfigError(
-            f"Secret {namespace}/{CA_NAME} {error}; correct it, or delete it and a new authority is made"
+            f"Secret {namespace}/{CA_NAME} {error}; correct it, or delete it to have a new authority created"
         ) from error
 
 
 async def _secret(
     server: ApiServer, namespace: str, name: str, make: Callable[[], Mapping[str, bytes]]
 ) -> dict[str, bytes]:
-    """What a Secret holds; it is made where there is none, and of two that make it at once one is right for both."""
+    """Returns the content of a Secret, which is created when missing; of two replicas that create it the first wins."""
     try:
         found = await server.get(SECRETS, name, namespace)
     except NotFoundError:
@@ -171,7 +171,7 @@ async def _secret(
         }
         try:
             found = await server.create(SECRETS, body)
-            log.info("Secret %s/%s made", namespace, name)
+            log.info("created Secret %s/%s", namespace, name)
         except ConflictError:
             found = await server.get(SECRETS, name, namespace)
     try:
@@ -185,7 +185,7 @@ def _configuration(key_pair: KeyPair) -> grpc.ServerCertificateConfiguration:
 
 
 def _load(context: ssl.SSLContext, key_pair: KeyPair) -> None:
-    # OpenSSL takes it from files only; this folder is for nobody else, and gone at once.
+    # OpenSSL reads certificates from files only; this private folder is deleted at once.
     with tempfile.TemporaryDirectory(prefix="shopmesh-") as folder:
         path = Path(folder, "pair.pem")
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:

@@ -1,4 +1,4 @@
-"""What only a cluster can get wrong about whose proxy a pod is. No I/O."""
+"""Findings about the identity of pods, which exist only in a cluster. No I/O."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def cluster_findings(
     pods: Mapping[NamespacedName, PodRecord],
     overlaps: Mapping[ObjectName, Overlap],
 ) -> Iterator[Finding]:
-    """`statuses` are of the proxies of all replicas."""
+    """Reports pods without a stamp and pods that several objects select; `statuses` are those of all replicas."""
     unstamped: dict[Key, list[NamespacedName]] = {}
     for status in statuses:
         key = Key(status.kind, (status.mesh, status.name))
@@ -42,7 +42,7 @@ def cluster_findings(
             unstamped.setdefault(key, []).append(name)
     for key, names in unstamped.items():
         first = min(names)
-        what = f"{len(names)} of its pods say nowhere that they are its proxies, such as {first.namespace}/{first.name}"
+        what = f"{len(names)} of its pods have no stamp, such as {first.namespace}/{first.name}"
         yield IDENTITY_BY_SELECTOR_ONLY.at(key, what)
     for owner, overlap in overlaps.items():
         # One that declares no resource (yet) is named as the object that it is.

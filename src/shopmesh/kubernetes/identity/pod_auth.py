@@ -1,8 +1,8 @@
-"""Who calls xDS: a pod, by the token that the kubelet projects into it and the API server reviews.
+"""Authenticates xDS streams by the service account token of a pod, which the API server reviews.
 
-    authorization: Bearer … ─TokenReview─► Pod ─► its record ─► PodSpeaker: which node's proxy it may be
+    authorization: Bearer … ─TokenReview─► Pod ─► its record ─► PodPrincipal: which node's proxy it may be
 
-While the API server cannot be asked, new streams end with UNAVAILABLE and Envoy comes again; open ones are left alone.
+While the API server is unreachable, new streams end with UNAVAILABLE and Envoy retries; open streams stay open.
 https://kubernetes.io/docs/reference/kubernetes-api/authentication-resources/token-review-v1/
 """
 
@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 AUDIENCE = "shopmesh"
 CACHE_SECONDS = 30.0
-"""So long a pod that was deleted could still come in; the three streams of an Envoy are one review."""
+"""A review is reused for so long, which also bounds how long a deleted pod still gets in."""
 INVALID_SECONDS = 2.0
 MAX_CACHED = 20_000
 _POD = "authentication.kubernetes.io/pod-name"
@@ -39,11 +39,11 @@ _ACCOUNT = "system:serviceaccount:"
 
 
 class InvalidTokenError(Exception):
-    """The token is nobody's here; the message tells the proxy's owner what to do, and never holds the token."""
+    """The token does not authenticate a pod; the message never holds the token."""
 
 
 class TokenReviewer:
-    """Asks the API server whose a token is. Its answers are remembered for half a minute, by the tokens' hashes."""
+    """Asks the API server which pod a token belongs to; caches its answers by the hash of the token."""
 
     def __init__(
         self, server: ApiServer, audience: str = AUDIENCE, clock: Callable[[], float] = time.monotonic
@@ -53,7 +53,7 @@ class TokenReviewer:
         self._reviews: AsyncCache[bytes, Pod | str] = AsyncCache(_cache_seconds, MAX_CACHED, clock)
 
     async def review(self, token: str) -> Pod:
-        """Raises InvalidTokenError, and KubernetesApiError when the API server cannot tell."""
+        """Returns the pod. Raises InvalidTokenError, and KubernetesApiError when the API server does not answer."""
         found = await self._reviews.get(hashlib.sha256(token.encode()).digest(), lambda: self._review(token))
         if isinstance(found, str):
             raise InvalidTokenError(found)
@@ -74,11 +74,11 @@ def _cache_seconds(found: Pod | str) -> float:
 
 
 def parse_review(status: Mapping[str, Any], audience: str) -> Pod | str:
-    """The pod that a review's status names, or why it is none."""
+    """Returns the pod that the status of a review names, or an error message."""
     if status.get("authenticated") is not True:
         why = str(status.get("error") or "it is not valid")[:200]
         return (
-            f"the API server does not take this token ({why}); mount a serviceAccountToken with audience {audience} "
+            f"the API server rejects this token ({why}); mount a serviceAccountToken with audience {audience} "
             "as a projected volume, and let Envoy read it there"
         )
     # A server that knows no audiences would take any token of the cluster: one that was stolen elsewhere.
@@ -92,13 +92,14 @@ def parse_review(status: Mapping[str, Any], audience: str) -> Pod | str:
     namespace, _, name = account.removeprefix(_ACCOUNT).partition(":")
     if not (account.startswith(_ACCOUNT) and namespace and name and len(names) == len(uids) == 1):
         return (
-            f"this token of {account[:200]} is no pod's; mount a serviceAccountToken as a projected volume of the pod"
+            f"this token of {account[:200]} does not belong to a pod; mount a serviceAccountToken as a projected "
+            "volume of the pod"
         )
     return Pod(namespace, str(names[0]), str(uids[0]), name)
 
 
 class PodTokenInterceptor(Interceptor):
-    """Lets in only calls that bring a pod's token, as the proxy that this pod may be."""
+    """Accepts only calls with the token of a pod, and authenticates them as that pod."""
 
     def __init__(
         self, reviews: TokenReviewer, pods: PodLookup, declarations: Declarations, selectors: CachedSelectors
@@ -122,16 +123,17 @@ class PodTokenInterceptor(Interceptor):
         except InvalidTokenError as refused:
             return refusing(grpc.StatusCode.UNAUTHENTICATED, str(refused), self._rejections)
         except KubernetesApiError as error:
-            problem = f"the API server cannot tell whose this token is: {error}"
+            problem = f"the API server cannot review this token: {error}"
             return refusing(grpc.StatusCode.UNAVAILABLE, problem, self._rejections)
         try:
             record = await self._pods.find(pod)
         except KubernetesApiError as error:
-            problem = f"the API server does not answer what {pod} is: {error}"
+            problem = f"the API server cannot be asked for {pod}: {error}"
             return refusing(grpc.StatusCode.UNAVAILABLE, problem, self._rejections)
         if record is None:
             problem = (
-                f"this token is of {pod} with UID {pod.uid}, which is gone; use the token of the pod that runs now"
+                f"this token belongs to {pod} with UID {pod.uid}, which no longer exists; "
+                "use the token of the current pod"
             )
             return refusing(grpc.StatusCode.UNAUTHENTICATED, problem, self._rejections)
         stream_auth.admit(PodPrincipal(pod, record, self._declarations, self._selectors))

@@ -1,9 +1,9 @@
-"""Whose proxy a pod's Envoy may be. No I/O.
+"""Decides which virtual node or gateway the Envoy of a pod may be the proxy of. No I/O.
 
     token ─► Pod ─stamp, else podSelector─► the object that declares what Envoy claims to be; in the pod's namespace
 
-Only the object whose declaration of a name is in use has proxies: another that claims the same name has none. A virtual
-node or gateway may also name the one service account whose pods are its proxies (`shopmesh.dev/service-account`).
+Of several objects that declare the same name, only the one in use has proxies. A virtual node or gateway may also
+restrict its proxies to the pods of one service account (`shopmesh.dev/service-account`).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from shopmesh.xds.node import ProxyNode
 
 
 class Declarations(Protocol):
-    """The mesh as a cluster's objects declare it: `owners` are the objects whose declarations are in use."""
+    """The mesh as the objects of a cluster declare it; `owners` are the objects whose declarations are in use."""
 
     @property
     def owners(self) -> Mapping[Key, ObjectName]: ...
@@ -47,7 +47,7 @@ class PodPrincipal:
         self._owner_admitted: ObjectName | None = None
 
     def refusal(self, node: ProxyNode) -> StreamError | None:
-        """An open stream is looked at again only when another object has taken the name of its node."""
+        """Open streams are checked again only when another object has taken the name of their node."""
         owner = self._declarations.owners.get(node.identity.resource)
         if self._owner_admitted is not None and owner in (None, self._owner_admitted):
             return None
@@ -82,7 +82,7 @@ class PodPrincipal:
             return None
         return (
             f"the pod was created with {stamp}, and {owner.kind} {owner.namespace}/{owner.name} declares this "
-            f"{in_words(key.kind)}; start its Envoy as what the pod was created for, or create the pod anew "
+            f"{in_words(key.kind)}; start its Envoy as what the pod was created for, or recreate the pod "
             f"with {stamps.ANNOTATION}: {stamps.reference(owner)}"
         )
 
@@ -113,7 +113,7 @@ class PodPrincipal:
         )
 
     def _instance_refusal(self, node: ProxyNode) -> StreamError | None:
-        """A pod speaks for itself, not for another of its node; a bootstrap without an instance has the node's name."""
+        """A pod may be no instance but itself; a bootstrap without an instance has the name of the node."""
         if node.instance in (self._pod.name, node.name):
             return None
         problem = (

@@ -1,7 +1,7 @@
-"""The pod that a token names, as it was watched, or else as the API server has it now.
+"""Finds the pod that a token names, in the cache of watched pods or else at the API server.
 
 Pod (namespace, name, UID) ─watched, same UID─► its record
-                           └─else─► GET of its metadata ─same UID─► its record; another or none: it is gone
+                           └─else─► GET of its metadata ─same UID─► its record; otherwise None
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from shopmesh.kubernetes.api.resource_types import PODS
 from shopmesh.kubernetes.controller.object_cache import PodRecord, pod_record
 
 CACHE_SECONDS = 30.0
-"""So long what was read stands in for a watch that is behind."""
+"""A pod that was read is used for so long while the watch lags behind."""
 NOT_FOUND_SECONDS = 2.0
 MAX_CACHED = 1000
 
 
 class Pod(NamedTuple):
-    """Whose token it is; `account` is its service account's name."""
+    """The pod that a token was issued to; `account` is the name of its service account."""
 
     namespace: str
     name: str
@@ -34,14 +34,14 @@ class Pod(NamedTuple):
 
 
 class PodSource(Protocol):
-    """The pods that are known, by namespace and name."""
+    """The watched pods by namespace and name."""
 
     @property
     def pods(self) -> Mapping[Any, PodRecord]: ...
 
 
 class PodLookup:
-    """Finds the record of a pod; one that is younger than the last watch event need not wait for the next."""
+    """Finds the record of a pod, also of one that is newer than the last watch event."""
 
     def __init__(self, server: ApiServer, watched: PodSource, clock: Callable[[], float] = time.monotonic) -> None:
         self._server = server

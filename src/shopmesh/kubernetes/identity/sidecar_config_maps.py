@@ -1,8 +1,9 @@
-"""What sidecars mount, in every namespace of a mesh: ConfigMap `shopmesh-root`, which says whom they may trust.
+"""Writes the ConfigMaps that sidecars mount into every namespace of a mesh.
 
-Where the webhook puts sidecars in, also `shopmesh-sidecar`, which Envoy starts with, if nobody else has made it.
+    shopmesh-root       the certificates that sidecars trust; overwritten when it differs
+    shopmesh-sidecar    the bootstrap that Envoy starts with; created where the webhook injects, never overwritten
 
-Each replica does it: what stands there already is not written resync_at, and pods of a new namespace wait for nobody.
+Each replica does it, so that pods of a new namespace need not wait for the leader; an equal ConfigMap is not written.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ log = logging.getLogger(__name__)
 ROOT = "shopmesh-root"
 POLL_SECONDS = 0.5
 RESYNC_SECONDS = 60.0
-"""What nobody here changed is compared again so often: others may have."""
+"""Interval of a full comparison: other clients may have changed the ConfigMaps."""
 
 
 def publishing(
@@ -35,12 +36,12 @@ def publishing(
     sidecar: Mapping[str, str] | None = None,
     injected: Callable[[], set[str]] = set,
 ) -> AbstractAsyncContextManager[None]:
-    """Keeps it published for the length of an `async with` block: a namespace that comes is published at once.
+    """Keeps both ConfigMaps up to date for the length of an `async with` block, in new namespaces at once.
 
-    `sidecar` is what `shopmesh-sidecar` holds where nobody else has made it, among those that are `injected`.
+    `sidecar` is the content of `shopmesh-sidecar`, which is created in the namespaces that are `injected`.
     """
     work = _publish_forever(server, authority, namespaces, sidecar or {}, injected)
-    return background_task(work, "publication of the root")
+    return background_task(work, "publication of the sidecars' ConfigMaps")
 
 
 async def _publish_forever(
@@ -61,16 +62,16 @@ async def _publish_forever(
                 problems = await publish_root(server, desired[0], desired[1])
                 problems += await ensure_sidecar_config(server, sidecar, desired[2])
                 for problem in problems:
-                    log.warning("sidecars there lack what they mount: %s", problem)
+                    log.warning("sidecars cannot start without a ConfigMap that could not be written: %s", problem)
         except Exception:
-            log.exception("what sidecars mount could not be written")
+            log.exception("could not write the ConfigMaps that sidecars mount")
         await asyncio.sleep(POLL_SECONDS)
 
 
 async def publish_root(server: ApiServer, authority: CertificateAuthority, namespaces: Iterable[str]) -> list[str]:
-    """Tells the proxies of these namespaces whom to trust, in ConfigMap `shopmesh-root`; what went wrong, by namespace.
+    """Writes the certificates that proxies trust into ConfigMap `shopmesh-root` of these namespaces.
 
-    Writes only where another content stands.
+    Writes only where the content differs. Returns the errors, one for each namespace that could not be written.
     """
     problems = []
     data = authority.public_bundle()
@@ -83,7 +84,7 @@ async def publish_root(server: ApiServer, authority: CertificateAuthority, names
 
 
 async def ensure_sidecar_config(server: ApiServer, data: Mapping[str, str], namespaces: Iterable[str]) -> list[str]:
-    """Makes ConfigMap `shopmesh-sidecar` where there is none; one that is there is not touched. What went wrong."""
+    """Creates ConfigMap `shopmesh-sidecar` where it is missing and leaves an existing one alone. Returns the errors."""
     problems = []
     for namespace in sorted(namespaces):
         try:

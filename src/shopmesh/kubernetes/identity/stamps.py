@@ -1,10 +1,10 @@
-"""What a pod's metadata says of whose proxy its Envoy is. No I/O.
+"""The stamp of a pod: the annotation or label that names the object whose proxy its Envoy is. No I/O.
 
     annotation shopmesh.dev/proxy-of: virtualnode/product    the object, in the pod's namespace; written at injection
     label shopmesh.dev/virtual-node: product-vn              the name in the API; in the pod's template
 
-The annotation counts before the labels. A ValidatingAdmissionPolicy of k8s/base/control-plane lets nobody change them
-while the pod exists.
+The annotation takes precedence over the labels. A ValidatingAdmissionPolicy of k8s/base/control-plane forbids changing
+them while the pod exists.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ ANNOTATION = "shopmesh.dev/proxy-of"
 
 
 class Stamp(NamedTuple):
-    """`place` is the annotation or label that says it, `value` its text as it stands there."""
+    """`source` is the name of the annotation or label, `value` its text."""
 
     source: str
     value: str
 
     def matches(self, owner: ObjectName, key: Key) -> bool:
-        """Whether it names that object, which declares that key. Their namespace is not looked at."""
+        """Whether it names that object, which declares that key. Namespaces are not compared."""
         if self.source == ANNOTATION:
             return self.value == reference(owner)
         return self.source == LABELS.get(key.kind) and self.value == key.path[-1]
@@ -36,7 +36,7 @@ class Stamp(NamedTuple):
 
 
 def read(labels: Mapping[str, str], annotations: Mapping[str, str]) -> Stamp | None:
-    """The stamp of a pod with these labels and annotations; None where neither names anything."""
+    """Returns the stamp of a pod with these labels and annotations, or None when it has none."""
     if value := annotations.get(ANNOTATION):
         return Stamp(ANNOTATION, value)
     for label in LABELS.values():
