@@ -39,43 +39,10 @@ _SUBSTITUTION = re.compile(r"\$\(([^()]*)\)")
 _OPERATORS = ";&|()<>\n"
 _KEYWORDS = {"!", "{", "}", "do", "done", "elif", "else", "eval", "exec", "fi", "if", "then", "time", "until", "while"}
 # Other programs that the pages call: a name that is missing here is misspelt, or is to be added.
-OTHER_PROGRAMS = {
-    *(
-        "[",
-        "base64",
-        "cat",
-        "cd",
-        "cp",
-        "curl",
-        "docker",
-        "echo",
-        "eksctl",
-        "envoy",
-        "export",
-        "for",
-        "git",
-        "grep",
-        "gunicorn",
-    ),
-    *(
-        "jq",
-        "kill",
-        "kind",
-        "minikube",
-        "mkdir",
-        "openssl",
-        "pip",
-        "pre-commit",
-        "python",
-        "rm",
-        "sed",
-        "seq",
-        "sleep",
-        "source",
-        "ss",
-    ),
-    *("test", "tr", "wait", "id", "df", "ls"),
-}
+_OTHER_PROGRAMS = re.compile(
+    r"\[|base64|cat|cd|cp|curl|df|docker|echo|eksctl|envoy|export|for|git|grep|gunicorn|id|jq|kill|kind|ls|minikube|"
+    r"mkdir|openssl|pip|rm|sed|seq|sleep|source|test|tr|wait"
+)
 
 
 class Command(NamedTuple):
@@ -192,7 +159,8 @@ def problem(command: Command) -> str | None:
         return _CHECKS[program](arguments)
     if "/" in program:
         return None if program.startswith("./") or (ROOT / program).exists() else f"there is no file {program}"
-    return None if program in OTHER_PROGRAMS | _functions(command.page) else f"{program} is not a known program"
+    known = _OTHER_PROGRAMS.fullmatch(program) or program in _functions(command.page)
+    return None if known else f"{program} is not a known program"
 
 
 def mention_problem(command: Command) -> str | None:
@@ -225,11 +193,15 @@ def _shopmesh_problem(arguments: list[str]) -> str | None:
     """Parsed by click as it would be, except that files need not exist."""
     if arguments in (["--help"], ["--version"]):
         return None
+    # Options of the group stand before the command's name.
+    end = next((index for index, word in enumerate(arguments) if word in COMMANDS), len(arguments))
     try:
-        with main.make_context("shopmesh", arguments) as context:
-            name, command, rest = main.resolve_command(context, [*context._protected_args, *context.args])
-            if command is not None and "--help" not in rest:
-                command.make_context(name, rest, parent=context).close()
+        with main.make_context("shopmesh", arguments[: end + 1]) as context:
+            if end == len(arguments):
+                return f"shopmesh has no command {' '.join(arguments)}"
+            command = main.get_command(context, arguments[end])
+            if command is not None and "--help" not in arguments:
+                command.make_context(arguments[end], arguments[end + 1 :], parent=context).close()
     except click.BadParameter as error:
         # Names and options were parsed before; a file of the reader's need not be here.
         missing_file = error.param is not None and isinstance(error.param.type, click.Path)
