@@ -12,10 +12,10 @@ from typing import Any, Self, TypeVar
 
 from shopmesh.appmesh.store import Resource, Transaction
 from shopmesh.server.config import Config
-from shopmesh.server.control_plane import Bound, Foundation, listen, served
+from shopmesh.server.control_plane import Listening, ServerParts, listen, serving_parts
 from shopmesh.server.replicas import Peer
 from shopmesh.server.replicas.peers import HttpPeers
-from shopmesh.server.store.sqlite_store import Database
+from shopmesh.server.store.sqlite_store import SqliteStore
 from shopmesh.server.store.store import Store
 from tests.support.process import free_port
 
@@ -54,7 +54,7 @@ class Plane:
     api_port: int
     port: int
     store: Store
-    bound: Bound
+    bound: Listening
     leadership: Scripted
     _stack: contextlib.AsyncExitStack
 
@@ -77,7 +77,7 @@ class Planes:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        self.store = self.run(Database.open(None))
+        self.store = self.run(SqliteStore.open(None))
         self.one, self.two = (
             self.run(self._start(name, port)) for name, port in zip(("one", "two"), self._ports, strict=True)
         )
@@ -123,8 +123,8 @@ class Planes:
         config = Config(api_port=port, xds_port=0, credentials=self._credentials, insecure=True)
         peers = HttpPeers([Peer("127.0.0.1", one) for one in self._ports], self._credentials, config.region)
         leadership = Scripted()
-        foundation = Foundation(self.store, identity=name, peers=peers, leadership=leadership)
+        foundation = ServerParts(self.store, identity=name, peers=peers, leadership=leadership)
         stack = contextlib.AsyncExitStack()
         listener = stack.enter_context(contextlib.closing(listen(config.host, port)))
-        bound = await stack.enter_async_context(served(config, foundation, listener))
+        bound = await stack.enter_async_context(serving_parts(config, foundation, listener))
         return Plane(name, port, bound.xds_port, self.store, bound, leadership, stack)

@@ -31,7 +31,7 @@ from shopmesh.kubernetes.injection.sidecar import config_map_data
 from shopmesh.kubernetes.leader_election import LeaderElector
 from shopmesh.kubernetes.store import KubernetesStore
 from shopmesh.server.config import Config, ConfigError
-from shopmesh.server.control_plane import Bound, Foundation, listen, served
+from shopmesh.server.control_plane import Listening, ServerParts, listen, serving_parts
 from shopmesh.server.replicas import Peer
 from shopmesh.server.replicas.peers import HttpPeers
 
@@ -68,7 +68,7 @@ class ClusterConfig:
 
 
 @contextlib.asynccontextmanager
-async def serving(config: Config, cluster: ClusterConfig) -> AsyncIterator[Bound]:
+async def serving(config: Config, cluster: ClusterConfig) -> AsyncIterator[Listening]:
     """Serves a control plane for the length of an `async with` block, which begins when all objects are read.
 
     Raises ConfigError.
@@ -108,17 +108,17 @@ async def serving(config: Config, cluster: ClusterConfig) -> AsyncIterator[Bound
             await stack.enter_async_context(webhooks)
         overlaps = OverlapFinder(store.cache, current)
         leader = LeaderElector(api, cluster.namespace, SERVICE, cluster.name)
-        foundation = Foundation(
+        foundation = ServerParts(
             store,
             [pods],
-            declares=False,
+            proxies_declare_themselves=False,
             xds_credentials=pairs.credentials(),
             identity=cluster.name,
             peers=HttpPeers(cluster.replicas, keys, config.region) if cluster.replicas else None,
             leadership=leader,
-            look=lambda proxies: findings.cluster_findings(proxies, store, store.cache.pods, overlaps.find()),
+            extra_findings=lambda proxies: findings.cluster_findings(proxies, store, store.cache.pods, overlaps.find()),
         )
-        bound = await stack.enter_async_context(served(config, foundation, listener))
+        bound = await stack.enter_async_context(serving_parts(config, foundation, listener))
         writer = StatusUpdater(api, store, bound.replicas, leader, context, overlaps=overlaps.find)
         await stack.enter_async_context(background_task(leader.run(), "leader election"))
         await stack.enter_async_context(background_task(writer.run(), "status of objects"))

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 from shopmesh.files.private_files import create_file, make_private_folder, private_opener, write_private_file
-from shopmesh.server.config import ConfigError, new_credentials, parsed_credentials
+from shopmesh.server.config import ConfigError, new_credentials, parse_credentials
 
 if TYPE_CHECKING:
     from botocore.credentials import Credentials
@@ -106,7 +106,7 @@ class AccessFiles:
         return self.run_folder / "control-plane.json"
 
     def _read_keys(self) -> dict[str, str]:
-        return parsed_credentials(_read(self.credentials_file), str(self.credentials_file))
+        return parse_credentials(_read(self.credentials_file), str(self.credentials_file))
 
 
 def find_key(start: Path, endpoint_url: str) -> SigningKey | None:

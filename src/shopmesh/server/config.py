@@ -101,10 +101,10 @@ def read_credentials(path: Path) -> dict[str, str]:
         raise ConfigError(f"cannot read the credentials file {path}: {error.strerror}") from error
     except InputFileError as error:
         raise ConfigError(str(error)) from None
-    return parsed_credentials(text, str(path))
+    return parse_credentials(text, str(path))
 
 
-def parsed_credentials(text: str, where: str) -> dict[str, str]:
+def parse_credentials(text: str, where: str) -> dict[str, str]:
     """The same of a text that was read elsewhere; `where` names it in errors."""
     parser = configparser.RawConfigParser()
     try:

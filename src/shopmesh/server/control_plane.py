@@ -30,22 +30,22 @@ from starlette.types import ASGIApp
 from shopmesh.appmesh.context import Context
 from shopmesh.appmesh.errors import UnknownOperation
 from shopmesh.server.api import app_mesh, prometheus
-from shopmesh.server.api.isolation import RequestIsolation
-from shopmesh.server.api.prometheus import Exposition
-from shopmesh.server.api.sigv4 import Authenticated
-from shopmesh.server.api.status import Observe
-from shopmesh.server.canary.canary_api import Canaries
+from shopmesh.server.api.isolation import IsolationMiddleware
+from shopmesh.server.api.prometheus import MetricsEndpoint
+from shopmesh.server.api.sigv4 import SigV4Middleware
+from shopmesh.server.api.status import StatusApi
+from shopmesh.server.canary.canary_api import CanaryApi
 from shopmesh.server.config import Config, ConfigError
 from shopmesh.server.grpc import health_discovery, xds_listener
 from shopmesh.server.grpc.ads import Ads, grpc_server
 from shopmesh.server.grpc.proxies import Proxies
-from shopmesh.server.grpc.shared_token import TokenRequired
-from shopmesh.server.http.memory import returning_memory
-from shopmesh.server.http.request_limit import RequestLimit
+from shopmesh.server.grpc.shared_token import SharedTokenInterceptor
+from shopmesh.server.http.memory import trimming_memory
+from shopmesh.server.http.request_limit import RequestLimitMiddleware
 from shopmesh.server.http.server import serve_http
-from shopmesh.server.live_findings import LookAtProxies, nothing_more
-from shopmesh.server.replicas import ALONE, Handover, Leadership, Local, Peers, Replicas
-from shopmesh.server.store.sqlite_store import Database
+from shopmesh.server.live_findings import ProxyChecks, no_extra_findings
+from shopmesh.server.replicas import SOLE_REPLICA, Handover, Leadership, LocalReplica, Peers, Replicas
+from shopmesh.server.store.sqlite_store import SqliteStore
 from shopmesh.server.store.store import Store
 from shopmesh.server.traffic import metrics_service
 from shopmesh.server.traffic.figures import Figures
@@ -53,11 +53,11 @@ from shopmesh.server.traffic.figures import Figures
 log = logging.getLogger(__name__)
 
 HEALTH = ("/healthz", "/readyz")
-_MOST_DESCRIPTORS = 65_536
+MAX_FILE_DESCRIPTORS = 65_536
 
 
 @dataclass(frozen=True, slots=True)
-class Bound:
+class Listening:
     """Where a control plane really listens, and what its replicas know together; `xds_port` is 0 with a socket."""
 
     api_port: int
@@ -65,7 +65,7 @@ class Bound:
     replicas: Replicas
 
 
-async def run(control_plane: AbstractAsyncContextManager[Bound], ready: Callable[[Bound], None]) -> None:
+async def run(control_plane: AbstractAsyncContextManager[Listening], ready: Callable[[Listening], None]) -> None:
     """Serves until SIGTERM or SIGINT; calls `ready` once everything listens.
 
     Raises what the beginning of `control_plane` raises: ConfigError when a port cannot be had, StoreError when the
@@ -100,21 +100,21 @@ async def run(control_plane: AbstractAsyncContextManager[Bound], ready: Callable
 
 
 @contextlib.asynccontextmanager
-async def serving(config: Config) -> AsyncIterator[Bound]:
+async def serving_control_plane(config: Config) -> AsyncIterator[Listening]:
     """A control plane with a store of its own, for the length of an `async with` block."""
     # The port comes before the store: whoever starts a second one is told so, and not that a file is in use.
     with contextlib.closing(listen(config.host, config.api_port)) as listener:
-        store = await Database.open(config.store)
+        store = await SqliteStore.open(config.store)
         try:
-            interceptors = [TokenRequired(config.xds_token_file)] if config.xds_token_file else []
-            async with served(config, Foundation(store, interceptors), listener) as bound:
+            interceptors = [SharedTokenInterceptor(config.xds_token_file)] if config.xds_token_file else []
+            async with serving_parts(config, ServerParts(store, interceptors), listener) as bound:
                 yield bound
         finally:
             await store.close()
 
 
 @dataclass(frozen=True)
-class Foundation:
+class ServerParts:
     """What the servers stand on: where resources are kept, and how proxies come in.
 
     `declares` is whether a proxy that listens makes itself an endpoint; in a cluster its EndpointSlices say it.
@@ -125,43 +125,43 @@ class Foundation:
 
     store: Store
     interceptors: Sequence[grpc.aio.ServerInterceptor[bytes, bytes]] = ()
-    declares: bool = True
+    proxies_declare_themselves: bool = True
     xds_credentials: grpc.ServerCredentials | None = None
     identity: str = field(default_factory=lambda: str(uuid.uuid4()))
     peers: Peers | None = None
-    leadership: Leadership = ALONE
-    look: LookAtProxies = nothing_more
+    leadership: Leadership = SOLE_REPLICA
+    extra_findings: ProxyChecks = no_extra_findings
 
 
 @contextlib.asynccontextmanager
-async def served(config: Config, foundation: Foundation, listener: socket.socket) -> AsyncIterator[Bound]:
+async def serving_parts(config: Config, parts: ServerParts, listener: socket.socket) -> AsyncIterator[Listening]:
     """ADS, figures and the API over a store that others open and close, for the length of an `async with` block."""
-    store = foundation.store
+    store = parts.store
     proxies, figures = Proxies(), Figures()
-    replicas = Replicas(Local(foundation.identity, store, proxies, figures), foundation.peers)
-    server = grpc_server(*foundation.interceptors)
-    ads = Ads(store, proxies, declares=foundation.declares, host_policy=config.host_policy)
+    replicas = Replicas(LocalReplica(parts.identity, store, proxies, figures), parts.peers)
+    server = grpc_server(*parts.interceptors)
+    ads = Ads(store, proxies, declares=parts.proxies_declare_themselves, host_policy=config.host_policy)
     ads.add_to(server)
-    health_discovery.add_to(server, ads.instances.readiness)
+    health_discovery.add_to(server, ads.instances.on_readiness)
     handover = Handover(replicas, figures)
-    metrics_service.add_to(server, figures, ads.clusters_of, take_over=handover.take_over)
-    xds_port = xds_listener.bind(server, config, foundation.xds_credentials)
+    metrics_service.add_to(server, figures, ads.clusters_of, resume_counters=handover.resume_counters)
+    xds_port = xds_listener.bind(server, config, parts.xds_credentials)
     await server.start()
     try:
         context = lambda: Context(config.account, config.region, time.time(), _new_uid, config.host_policy)  # noqa: E731
-        canaries = Canaries(store, context, replicas, foundation.leadership)
-        observe = Observe(store, proxies, figures, replicas, foundation.look, config.host_policy)
+        canaries = CanaryApi(store, context, replicas, parts.leadership)
+        observe = StatusApi(store, proxies, figures, replicas, parts.extra_findings, config.host_policy)
         routes = [
             *app_mesh.routes(store, context),
             *observe.routes(),
             *canaries.routes(),
             *replicas.routes(),
-            Exposition(store, proxies, replicas, observe.findings, metrics_token(config)).route(),
+            MetricsEndpoint(store, proxies, replicas, observe.findings, metrics_token(config)).route(),
         ]
         app = application(routes, config, lambda: store.failure)
         http = serve_http(app, listener, config.api_limits)
-        async with canaries.looked_after(), returning_memory(), http:
-            yield Bound(listener.getsockname()[1], xds_port, replicas)
+        async with canaries.supervised(), trimming_memory(), http:
+            yield Listening(listener.getsockname()[1], xds_port, replicas)
     finally:
         await server.stop(grace=None)
         await handover.close()
@@ -203,21 +203,21 @@ def application(routes: list[BaseRoute], config: Config, failure: Callable[[], s
     app = Starlette(routes=health + routes, exception_handlers={HTTPException: not_served})
     own_check = (prometheus.PATH,) if metrics_token(config) else ()
     limits = config.api_limits
-    signed = Authenticated(
-        RequestLimit(app, limits.requests, exempt=HEALTH),
+    signed = SigV4Middleware(
+        RequestLimitMiddleware(app, limits.requests, exempt=HEALTH),
         config.credentials,
         config.region,
         open_paths=(*HEALTH, *own_check),
         most_unverified=limits.unverified_bytes,
     )
-    return RequestIsolation(signed, config.allowed_hosts())
+    return IsolationMiddleware(signed, config.allowed_hosts())
 
 
 def _allow_many_connections() -> None:
     """Takes as many file descriptors as the system grants: each proxy is one, and many systems begin with 1,024."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     # macOS says that there is no limit, and refuses to set none.
-    wanted = min(hard, _MOST_DESCRIPTORS) if hard != resource.RLIM_INFINITY else _MOST_DESCRIPTORS
+    wanted = min(hard, MAX_FILE_DESCRIPTORS) if hard != resource.RLIM_INFINITY else MAX_FILE_DESCRIPTORS
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 

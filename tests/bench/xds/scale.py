@@ -23,7 +23,7 @@ from typing import IO, Any
 
 from shopmesh.server.grpc.ads import Ads, grpc_server
 from shopmesh.server.grpc.proxies import Proxies
-from shopmesh.server.store.sqlite_store import Database
+from shopmesh.server.store.sqlite_store import SqliteStore
 from shopmesh.xds.node import ProxyNode
 from tests.bench.xds.clients import Fleet, envoy_node
 from tests.bench.xds.meshes import fan_out, new_weight
@@ -31,7 +31,7 @@ from tests.bench.xds.meshes import fan_out, new_weight
 
 async def serve(services: int) -> None:
     """Prints its port, then answers commands on standard input, a line of JSON each."""
-    store = await Database.open(None)
+    store = await SqliteStore.open(None)
     proxies = Proxies()
     server = grpc_server()
     Ads(store, proxies).add_to(server)
@@ -46,7 +46,7 @@ async def serve(services: int) -> None:
         begin = _usage()
         changed = new_weight(0, weight)
         await store.submit(lambda transaction, changed=changed: transaction.put(changed))  # type: ignore[misc]  # as above
-        done = await proxies.converged(store.revision, 60)
+        done = await proxies.wait_until_converged(store.revision, 60)
         change = proxies.changes[-1]
         took = sorted(one for one in change.proxies.values() if one is not None)
         end = _usage()

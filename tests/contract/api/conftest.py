@@ -24,11 +24,11 @@ from starlette.applications import Starlette
 from shopmesh.appmesh.context import Context
 from shopmesh.appmesh.host_policy import HostPolicy
 from shopmesh.server.api.app_mesh import routes
-from shopmesh.server.api.sigv4 import Authenticated
+from shopmesh.server.api.sigv4 import SigV4Middleware
 from shopmesh.server.control_plane import listen
 from shopmesh.server.http.limits import API_LIMITS
 from shopmesh.server.http.server import serve_http
-from shopmesh.server.store.sqlite_store import Database
+from shopmesh.server.store.sqlite_store import SqliteStore
 from tests.support.inputs import ACCOUNT
 from tests.support.policies import ANYTHING
 
@@ -42,7 +42,7 @@ class ApiServer:
     """Where the API listens, and the store behind it; `call` runs a coroutine function in the server's loop."""
 
     port: int
-    store: Database
+    store: SqliteStore
     loop: asyncio.AbstractEventLoop
     credentials: Mapping[str, str] = field(default_factory=dict)
 
@@ -64,8 +64,8 @@ class ApiServer:
 
 
 @contextlib.asynccontextmanager
-async def kept(path: Path | None) -> AsyncIterator[Database]:
-    store = await Database.open(path)
+async def kept(path: Path | None) -> AsyncIterator[SqliteStore]:
+    store = await SqliteStore.open(path)
     try:
         yield store
     finally:
@@ -82,7 +82,7 @@ def serving(
 ) -> Iterator[ApiServer]:
     """Over a file, memory, or what `stored` opens."""
     listener = listen("127.0.0.1", 0)
-    started: Future[tuple[Database, asyncio.AbstractEventLoop, asyncio.Event]] = Future()
+    started: Future[tuple[SqliteStore, asyncio.AbstractEventLoop, asyncio.Event]] = Future()
 
     def context() -> Context:
         return Context(ACCOUNT, REGION, time.time(), new_uid, host_policy)
@@ -90,7 +90,7 @@ def serving(
     async def serve() -> None:
         async with stored() if stored is not None else kept(path) as store:
             application = Starlette(routes=routes(store, context))
-            secured = Authenticated(application, credentials or {}, REGION)
+            secured = SigV4Middleware(application, credentials or {}, REGION)
             stop = asyncio.Event()
             async with serve_http(secured, listener, API_LIMITS):
                 started.set_result((store, asyncio.get_running_loop(), stop))

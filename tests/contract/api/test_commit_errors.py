@@ -16,9 +16,9 @@ import pytest
 from shopmesh.appmesh.store import Change, State, Transaction
 from shopmesh.client import Client
 from shopmesh.server.config import Config
-from shopmesh.server.control_plane import serving
-from shopmesh.server.store.sqlite_file import Disk
-from shopmesh.server.store.sqlite_store import Database
+from shopmesh.server.control_plane import serving_control_plane
+from shopmesh.server.store.sqlite_file import SqliteFile
+from shopmesh.server.store.sqlite_store import SqliteStore
 from shopmesh.server.store.store import Commit, StoreError
 from tests.contract.api.test_database import put, resource, run
 
@@ -37,7 +37,7 @@ async def bounded(work: Awaitable[Any]) -> Any:
 def test_an_unexpected_error_fails_that_write_alone(tmp_path: Path) -> None:
     """Those that were to be committed with it are written, those after it too, and all of them are in the file."""
 
-    async def use(store: Database) -> list[str]:
+    async def use(store: SqliteStore) -> list[str]:
         writes = [store.submit(put("a")), store.submit(put_what_no_file_holds), store.submit(put("b"))]
         results = await bounded(asyncio.gather(*writes, return_exceptions=True))
         assert ["a", "b"] == [results[0], results[2]]
@@ -46,7 +46,7 @@ def test_an_unexpected_error_fails_that_write_alone(tmp_path: Path) -> None:
         assert store.failure is None
         return sorted(one.key.name for one in store.state)
 
-    async def read(store: Database) -> list[str]:
+    async def read(store: SqliteStore) -> list[str]:
         return sorted(one.key.name for one in store.state)
 
     assert ["a", "b", "c"] == run(tmp_path / "store.db", use) == run(tmp_path / "store.db", read)
@@ -60,9 +60,9 @@ def test_an_unexpected_error_of_the_disk_fails_that_write_alone(
     def broken(*_: object) -> None:
         raise LookupError("a bug")
 
-    async def use(store: Database) -> None:
+    async def use(store: SqliteStore) -> None:
         with monkeypatch.context() as patched:
-            patched.setattr(Disk, "commit", broken)
+            patched.setattr(SqliteFile, "commit", broken)
             with pytest.raises(LookupError):
                 await bounded(store.submit(put("a")))
         assert (0, 0) == (len(store.state), store.revision)
@@ -78,7 +78,7 @@ def test_a_listener_that_is_cancelled_does_not_end_the_writer(tmp_path: Path) ->
     def cancelled(commit: Commit) -> None:
         raise asyncio.CancelledError
 
-    async def use(store: Database) -> None:
+    async def use(store: SqliteStore) -> None:
         heard: list[int] = []
         store.subscribe(cancelled)
         store.subscribe(lambda commit: heard.append(commit.revision))
@@ -100,7 +100,7 @@ def fail_to_apply(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_nobody_waits_for_a_writer_that_has_ended(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The write that it ended at, those that were queued, and those that come later are refused; closing works."""
 
-    async def use(store: Database) -> None:
+    async def use(store: SqliteStore) -> None:
         fail_to_apply(monkeypatch)
         first = await bounded(asyncio.gather(*(store.submit(put(name)) for name in "abc"), return_exceptions=True))
         assert [StoreError] * 3 == [type(one) for one in first]
@@ -125,7 +125,7 @@ def test_health_tells_that_nothing_can_be_written(monkeypatch: pytest.MonkeyPatc
 
     async def play() -> list[tuple[int, dict[str, Any]]]:
         config = Config(api_port=0, xds_port=0, insecure=True, store=tmp_path / "store.db")
-        async with asyncio.timeout(20), serving(config) as bound:
+        async with asyncio.timeout(20), serving_control_plane(config) as bound:
             url = f"http://127.0.0.1:{bound.api_port}"
             pages = [f"{url}/healthz", f"{url}/readyz"]
             before = [await asyncio.to_thread(read, page) for page in pages]

@@ -14,8 +14,8 @@ import pytest
 
 from shopmesh.appmesh.store import IdempotencyRecord, Key, Resource, Transaction
 from shopmesh.server.store import client_tokens, sqlite_store
-from shopmesh.server.store.sqlite_file import Disk
-from shopmesh.server.store.sqlite_store import Database
+from shopmesh.server.store.sqlite_file import SqliteFile
+from shopmesh.server.store.sqlite_store import SqliteStore
 from shopmesh.server.store.store import Commit, StoreError
 from tests.contract.api.conftest import serving
 from tests.contract.api.raw import send
@@ -38,9 +38,9 @@ def remember(token: str, answered: IdempotencyRecord) -> Callable[[Transaction],
     return lambda transaction: transaction.record_token(token, answered)
 
 
-def run(path: Path | None, use: Callable[[Database], Awaitable[Any]]) -> Any:
+def run(path: Path | None, use: Callable[[SqliteStore], Awaitable[Any]]) -> Any:
     async def opened() -> Any:
-        store = await Database.open(path)
+        store = await SqliteStore.open(path)
         try:
             return await use(store)
         finally:
@@ -62,7 +62,7 @@ def test_no_other_user_can_read_the_store(tmp_path: Path, there: bool) -> None:
         run(path, lambda store: store.submit(put("a")))
         path.chmod(0o644)
 
-    async def use(store: Database) -> set[int]:
+    async def use(store: SqliteStore) -> set[int]:
         await store.submit(put("b"))
         return {file.stat().st_mode & 0o777 for file in tmp_path.iterdir() if "-wal" in file.name or file == path}
 
@@ -76,7 +76,7 @@ def test_no_other_user_can_read_the_store(tmp_path: Path, there: bool) -> None:
 def test_work_is_applied_when_it_returns(path: Path | None) -> None:
     """After submit the state has the resource, the revision has grown by one, and listeners were told first."""
 
-    async def use(store: Database) -> None:
+    async def use(store: SqliteStore) -> None:
         heard: list[Commit] = []
         store.subscribe(heard.append)
         assert "a" == await store.submit(put("a"))
@@ -93,13 +93,13 @@ def test_everything_is_there_after_a_restart(tmp_path: Path) -> None:
     """Resources with all their fields, tokens in their order, and the revision survive; the revision goes on."""
     path = tmp_path / "store.db"
 
-    async def write(store: Database) -> None:
+    async def write(store: SqliteStore) -> None:
         for name in "abc":
             await store.submit(put(name))
             await store.submit(remember(name, IdempotencyRecord(f"request {name}", f"answer {name}")))
         await store.submit(lambda t: t.delete(Key("mesh", ("b",))))
 
-    async def read(store: Database) -> None:
+    async def read(store: SqliteStore) -> None:
         assert 4 == store.revision
         assert [resource("a"), resource("c")] == sorted(store.state, key=lambda found: found.key)
         assert {
@@ -116,7 +116,7 @@ def test_everything_is_there_after_a_restart(tmp_path: Path) -> None:
 def test_what_is_queued_together_is_committed_together(path: Path | None) -> None:
     """Works that wait at the same time see each other's writes in their order and share a commit."""
 
-    async def use(store: Database) -> None:
+    async def use(store: SqliteStore) -> None:
         commits: list[Commit] = []
         store.subscribe(commits.append)
 
@@ -136,7 +136,7 @@ def test_what_is_queued_together_is_committed_together(path: Path | None) -> Non
 def test_failing_work_fails_alone(path: Path | None) -> None:
     """An exception comes back to its own caller, nothing of its work is kept, and the others go on."""
 
-    async def use(store: Database) -> None:
+    async def use(store: SqliteStore) -> None:
         def broken(transaction: Transaction) -> None:
             transaction.put(resource("broken"))
             raise LookupError("mine")
@@ -154,7 +154,7 @@ def test_failing_work_fails_alone(path: Path | None) -> None:
 def test_work_without_effect_makes_no_revision(path: Path | None) -> None:
     """Writing what is there already tells no listener and moves no revision."""
 
-    async def use(store: Database) -> None:
+    async def use(store: SqliteStore) -> None:
         await store.submit(put("a"))
         store.subscribe(lambda commit: pytest.fail("nothing changed"))
         await store.submit(put("a"))
@@ -169,7 +169,7 @@ def test_failing_listener_harms_nobody(path: Path | None) -> None:
     def broken(commit: Commit) -> None:
         raise LookupError("mine")
 
-    async def use(store: Database) -> None:
+    async def use(store: SqliteStore) -> None:
         heard: list[int] = []
         store.subscribe(broken)
         store.subscribe(lambda commit: heard.append(commit.revision))
@@ -182,7 +182,7 @@ def test_failing_listener_harms_nobody(path: Path | None) -> None:
 def test_given_up_work_is_left_out_or_done_whole(path: Path | None) -> None:
     """A caller that is cancelled while it waits neither blocks nor breaks the others."""
 
-    async def use(store: Database) -> None:
+    async def use(store: SqliteStore) -> None:
         waiting = asyncio.create_task(store.submit(put("given up")))
         await asyncio.sleep(0)
         waiting.cancel()
@@ -196,7 +196,7 @@ def test_given_up_work_is_left_out_or_done_whole(path: Path | None) -> None:
 def test_closed_store_says_so(path: Path | None) -> None:
     """What was queued before close is written; what comes after is refused."""
 
-    async def use(store: Database) -> None:
+    async def use(store: SqliteStore) -> None:
         queued = asyncio.create_task(store.submit(put("a")))
         await asyncio.sleep(0)
         await store.close()
@@ -211,7 +211,7 @@ def test_queue_is_bounded(monkeypatch: pytest.MonkeyPatch, path: Path | None) ->
     """More callers than the queue holds wait for their turn, and all are served."""
     monkeypatch.setattr(sqlite_store, "LONGEST_QUEUE", 4)
 
-    async def use(store: Database) -> None:
+    async def use(store: SqliteStore) -> None:
         names = [str(number) for number in range(50)]
         assert names == await asyncio.gather(*(store.submit(put(name)) for name in names))
 
@@ -224,12 +224,12 @@ def test_oldest_tokens_are_forgotten(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     monkeypatch.setattr(client_tokens, bound, {"MOST_TOKENS": 3, "MOST_BYTES": 6}[bound])
     path = tmp_path / "store.db"
 
-    async def write(store: Database) -> list[str]:
+    async def write(store: SqliteStore) -> list[str]:
         for name in "abcde":
             await store.submit(remember(name, IdempotencyRecord("r", "a")))
         return list(store.state.client_tokens)
 
-    async def read(store: Database) -> list[str]:
+    async def read(store: SqliteStore) -> list[str]:
         return list(store.state.client_tokens)
 
     assert ["c", "d", "e"] == run(path, write) == run(path, read)
@@ -238,9 +238,9 @@ def test_oldest_tokens_are_forgotten(monkeypatch: pytest.MonkeyPatch, tmp_path: 
 def test_disk_failure_reaches_every_caller(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """When the disk fails nothing is applied, whoever waits is told, and the store works again when the disk does."""
 
-    async def use(store: Database) -> None:
+    async def use(store: SqliteStore) -> None:
         with monkeypatch.context() as broken:
-            broken.setattr(Disk, "commit", _refuse)
+            broken.setattr(SqliteFile, "commit", _refuse)
             results = await asyncio.gather(store.submit(put("a")), store.submit(put("b")), return_exceptions=True)
             assert ["no room", "no room"] == [str(result) for result in results]
             assert (0, 0) == (len(store.state), store.revision)
@@ -254,7 +254,7 @@ def test_disk_failure_is_a_503_that_says_so(monkeypatch: pytest.MonkeyPatch, tmp
     """The API answers with the model's ServiceUnavailableException, reads go on, and nothing was made."""
     with serving(tmp_path / "store.db") as server:
         with monkeypatch.context() as broken:
-            broken.setattr(Disk, "commit", _refuse)
+            broken.setattr(SqliteFile, "commit", _refuse)
             answer = send(server.port, "PUT", "/v20190125/meshes", '{"meshName":"m"}')
         listed = send(server.port, "GET", "/v20190125/meshes")
 
@@ -267,7 +267,7 @@ def _refuse(*_: Any) -> None:
 
 
 def _made(path: Path) -> bytes:
-    async def use(store: Database) -> None:
+    async def use(store: SqliteStore) -> None:
         for number in range(200):
             await store.submit(put(f"mesh-{number}"))
 
@@ -335,7 +335,7 @@ def test_damaged_file_beside_its_log_is_left_alone(tmp_path: Path) -> None:
     """A process that was killed leaves a write-ahead log; the file is not touched then either."""
     path, copy = tmp_path / "store.db", tmp_path / "copy.db"
 
-    async def use(store: Database) -> None:
+    async def use(store: SqliteStore) -> None:
         for number in range(200):
             await store.submit(put(f"mesh-{number}"))
         for suffix in ("", "-wal"):
@@ -365,10 +365,10 @@ def test_file_in_use_is_refused(tmp_path: Path) -> None:
     """A second control plane over the same file is told so, and the first goes on."""
     path = tmp_path / "store.db"
 
-    async def use(store: Database) -> None:
+    async def use(store: SqliteStore) -> None:
         await store.submit(put("a"))
         with pytest.raises(StoreError, match="in use by another process"):
-            await Database.open(path)
+            await SqliteStore.open(path)
         await store.submit(put("b"))
 
     run(path, use)
@@ -384,7 +384,7 @@ def test_empty_file_becomes_a_store(tmp_path: Path) -> None:
 
 def test_full_durability_is_asked_of_sqlite(tmp_path: Path) -> None:
     """synchronous=FULL and WAL: what a commit promises holds when the power goes."""
-    disk = Disk(tmp_path / "store.db")
+    disk = SqliteFile(tmp_path / "store.db")
     pragmas = [disk._connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("synchronous", "journal_mode")]
     disk.close()
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from shopmesh.appmesh.store import Key
-from shopmesh.server.store.sqlite_store import Database
+from shopmesh.server.store.sqlite_store import SqliteStore
 from tests.contract.api.writers import Nursery, submit
 
 KILLS = 200
@@ -62,7 +62,7 @@ def _killed(nursery: Nursery, path: Path, run: int, chance: random.Random) -> li
 
 
 async def _verify(path: Path, last: dict[str, dict[str, Any]], expected: dict[str, dict[str, Any]]) -> None:
-    store = await Database.open(path)
+    store = await SqliteStore.open(path)
     try:
         revisions = [fact["revision"] for fact in last.values()]
         assert store.revision >= max(revisions, default=0)
@@ -81,7 +81,7 @@ async def _verify(path: Path, last: dict[str, dict[str, Any]], expected: dict[st
         await store.close()
 
 
-def _verify_one(store: Database, name: str, fact: dict[str, Any]) -> None:
+def _verify_one(store: SqliteStore, name: str, fact: dict[str, Any]) -> None:
     """A writer has one request under way at most, so the store shows its last answer, or one request more."""
     found = store.state.get(Key("virtualNode", ("m", name)))
     data = fact["answer"]["virtualNode"]
@@ -94,7 +94,7 @@ def _verify_one(store: Database, name: str, fact: dict[str, Any]) -> None:
         assert ahead == 1 or found.spec == data["spec"]
 
 
-def _state(store: Database, name: str) -> dict[str, Any]:
+def _state(store: SqliteStore, name: str) -> dict[str, Any]:
     found = store.state.get(Key("virtualNode", ("m", name)))
     return {} if found is None else {"uid": found.uid, "version": found.version, "spec": found.spec}
 
@@ -117,13 +117,13 @@ def test_full_disk_is_said_and_harms_nothing(tmp_path: Path, nursery: Nursery) -
 
 
 async def _create_mesh(path: Path) -> None:
-    store = await Database.open(path)
+    store = await SqliteStore.open(path)
     await submit(store, "CreateMesh", {"meshName": "m"})
     await store.close()
 
 
 async def _nodes(path: Path) -> list[str]:
-    store = await Database.open(path)
+    store = await SqliteStore.open(path)
     try:
         return [resource.key.name for resource in store.state.children("virtualNode", ("m",))]
     finally:

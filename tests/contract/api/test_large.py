@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from shopmesh.appmesh.store import Key, Resource, Transaction
-from shopmesh.server.store.sqlite_store import Database
+from shopmesh.server.store.sqlite_store import SqliteStore
 from shopmesh.server.store.store import StoreError
 from tests.contract.api.conftest import ApiServer, serving
 from tests.contract.api.raw import Answer, send
@@ -85,7 +85,7 @@ def test_nobody_writes_or_sees_anything_between_two_steps() -> None:
     """Work in steps is one commit: what is submitted meanwhile comes after it."""
 
     async def use() -> tuple[list[int], list[str], list[int]]:
-        store = await Database.open(None)
+        store = await SqliteStore.open(None)
         seen: list[int] = []
         other: list[asyncio.Task[int]] = []
 
@@ -111,7 +111,7 @@ def test_steps_end_with_whoever_asked_for_them() -> None:
     """A caller that is cancelled halfway leaves nothing behind."""
 
     async def use() -> tuple[int, int]:
-        store = await Database.open(None)
+        store = await SqliteStore.open(None)
         steps_done = 0
 
         def steps(transaction: Transaction) -> Iterator[None]:

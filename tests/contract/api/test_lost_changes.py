@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from shopmesh.server.store.sqlite_file import Disk
-from shopmesh.server.store.sqlite_store import Database
+from shopmesh.server.store.sqlite_file import SqliteFile
+from shopmesh.server.store.sqlite_store import SqliteStore
 from shopmesh.server.store.store import StoreError
 from tests.contract.api.test_database import put, run
 
@@ -20,7 +20,7 @@ def written(path: Path) -> Path:
     """A store of three meshes, as a process that was killed leaves it: what it wrote last is in its log alone."""
     original = path.with_name("original.db")
 
-    async def use(store: Database) -> None:
+    async def use(store: SqliteStore) -> None:
         for name in "abc":
             await store.submit(put(name))
         for suffix in ("", "-wal", "-revision"):
@@ -39,11 +39,11 @@ def log_of(path: Path) -> Path:
     return path.with_name(f"{path.name}-wal")
 
 
-async def names(store: Database) -> list[str]:
+async def names(store: SqliteStore) -> list[str]:
     return sorted(one.key.name for one in store.state)
 
 
-async def losses(store: Database) -> list[str]:
+async def losses(store: SqliteStore) -> list[str]:
     return [one.what for one in store.losses()]
 
 
@@ -109,7 +109,7 @@ def test_a_loss_is_said_and_the_store_is_used(
         assert "store.db-lost" in loss
         assert [(logging.ERROR, True)] == [(one.levelno, told in one.getMessage()) for one in caplog.records]
 
-    async def go_on(store: Database) -> int:
+    async def go_on(store: SqliteStore) -> int:
         await store.submit(put("z"))
         return store.revision
 
@@ -179,7 +179,7 @@ def test_a_loss_is_noted_once(path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
     for _ in range(2):
         with monkeypatch.context() as broken:
-            broken.setattr(Disk, "commit", full)
+            broken.setattr(SqliteFile, "commit", full)
             with pytest.raises(StoreError, match="no room"):
                 run(path, names)
 

@@ -16,7 +16,7 @@ from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
 from shopmesh.appmesh.errors import Unauthenticated
-from shopmesh.server.api.sigv4 import Signed, Verifier, sha256, signature
+from shopmesh.server.api.sigv4 import SignedRequest, Verifier, sha256, signature
 from tests.contract.api.conftest import KEY, REGION, SECRET, ApiServer, serving
 from tests.contract.api.raw import Answer, send
 
@@ -199,7 +199,7 @@ def test_credential_is_of_the_same_day() -> None:
     names, stamp = ("host", "x-amz-date"), "20190125T120000Z"
     for date, accepted in (("20190125", True), ("20190124", False)):
         headers = {"host": ("h",), "x-amz-date": (stamp,)}
-        bare = Signed("GET", PATH, "", headers, sha256(b""))
+        bare = SignedRequest("GET", PATH, "", headers, sha256(b""))
         scope = (date, REGION, "appmesh", "aws4_request")
         found = signature(bare, names, SECRET, stamp, scope)
         authorization = (

@@ -23,7 +23,7 @@ from typing import IO, Any
 from shopmesh.appmesh.api import operations, rest_json
 from shopmesh.appmesh.api.model import GA
 from shopmesh.appmesh.context import Context
-from shopmesh.server.store.sqlite_store import Database
+from shopmesh.server.store.sqlite_store import SqliteStore
 from shopmesh.server.store.store import StoreError
 from tests.support.inputs import ACCOUNT
 
@@ -34,7 +34,7 @@ WRITERS = 8
 ROOT = Path(__file__).parents[3]
 
 
-async def submit(store: Database, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
+async def submit(store: SqliteStore, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
     """One request, as the API does it."""
     call = rest_json.binding_of(GA, operation)
     checked = rest_json.validate(call, parameters)
@@ -97,11 +97,11 @@ def write_for_ever(pipe: int, path: Path, run: int) -> None:
 
 
 async def _write_for_ever(pipe: int, path: Path, run: int) -> None:
-    store = await Database.open(path)
+    store = await SqliteStore.open(path)
     await asyncio.gather(*(_writer(store, pipe, f"run{run}-{number}") for number in range(WRITERS)))
 
 
-async def _writer(store: Database, pipe: int, name: str) -> None:
+async def _writer(store: SqliteStore, pipe: int, name: str) -> None:
     exists = False
     for count in range(100_000):
         verb = random.choice(("Update", "Update", "Delete")) if exists else "Create"
@@ -120,7 +120,7 @@ def write_until_full(pipe: int, path: Path, limit: int) -> None:
 
 
 async def _write_until_full(pipe: int, path: Path, limit: int) -> None:
-    store = await Database.open(path)
+    store = await SqliteStore.open(path)
     _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
     for count in range(100_000):
@@ -136,7 +136,7 @@ async def _write_until_full(pipe: int, path: Path, limit: int) -> None:
     await store.close()
 
 
-async def _create(store: Database, count: int) -> None:
+async def _create(store: SqliteStore, count: int) -> None:
     backends = [{"virtualService": {"virtualServiceName": f"s{i}"}} for i in range(50)]
     parameters = {"meshName": "m", "virtualNodeName": f"node-{count}", "spec": {"backends": backends}}
     await submit(store, "CreateVirtualNode", parameters)

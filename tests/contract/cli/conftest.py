@@ -21,8 +21,8 @@ from shopmesh.appmesh.context import Context
 from shopmesh.cli import main
 from shopmesh.client import Client
 from shopmesh.server.api import app_mesh
-from shopmesh.server.api.sigv4 import Authenticated
-from shopmesh.server.store.sqlite_store import Database
+from shopmesh.server.api.sigv4 import SigV4Middleware
+from shopmesh.server.store.sqlite_store import SqliteStore
 from tests.support.process import eventually
 
 
@@ -73,11 +73,11 @@ def _running(credentials: Mapping[str, str]) -> Iterator[ControlPlane]:
 
 def _server(plane: ControlPlane, credentials: Mapping[str, str]) -> uvicorn.Server:
     uids = itertools.count()
-    opened: list[Database] = []
+    opened: list[SqliteStore] = []
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         if not opened:
-            store = await Database.open(None)
+            store = await SqliteStore.open(None)
             store.subscribe(lambda commit: setattr(plane, "writes", plane.writes + 1))
             opened.append(store)
             inner.routes.extend(
@@ -98,7 +98,7 @@ def _server(plane: ControlPlane, credentials: Mapping[str, str]) -> uvicorn.Serv
             *(Route(f"/shopmesh/v1/{what}", _fixed(plane, what)) for what in ("proxies", "findings", "splits")),
         ]
     )
-    guarded = Authenticated(inner, credentials, "us-east-1")
+    guarded = SigV4Middleware(inner, credentials, "us-east-1")
     return uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, access_log=False, lifespan="off"))
 
 

@@ -14,11 +14,11 @@ from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryRequest
 from envoy.service.health.v3.hds_pb2 import HealthCheckRequestOrEndpointHealthResponse
 
 from shopmesh.server.config import Config
-from shopmesh.server.control_plane import Foundation, listen, served
+from shopmesh.server.control_plane import ServerParts, listen, serving_parts
 from shopmesh.server.grpc import stream_auth
 from shopmesh.server.grpc.ads_transport import StreamError
 from shopmesh.server.grpc.shared_token import Handler, Interceptor
-from shopmesh.server.store.sqlite_store import Database
+from shopmesh.server.store.sqlite_store import SqliteStore
 from shopmesh.server.traffic import metrics_proto
 from shopmesh.xds.node import ProxyNode
 
@@ -28,7 +28,7 @@ CLUSTERS = "type.googleapis.com/envoy.config.cluster.v3.Cluster"
 class OnlyProduct:
     """A speaker that may be the proxy of product-vn, and of nothing else."""
 
-    def refusal(self, node: ProxyNode) -> StreamError | None:
+    def denial(self, node: ProxyNode) -> StreamError | None:
         if node.name == "product-vn":
             return None
         return StreamError(f"not {node.name}", grpc.StatusCode.PERMISSION_DENIED)
@@ -43,7 +43,7 @@ class ByHeader(Interceptor):
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Handler:
         if ("pod", "product") in handler_call_details.invocation_metadata:
-            stream_auth.admit(OnlyProduct())
+            stream_auth.authenticate_as(OnlyProduct())
         return await continuation(handler_call_details)
 
 
@@ -99,10 +99,10 @@ def test_a_speaker_may_only_be_the_proxy_that_it_is(method: str) -> None:
     first = SERVICES[method]
 
     async def play() -> list[tuple[grpc.StatusCode, str]]:
-        store = await Database.open(None)
+        store = await SqliteStore.open(None)
         config = Config(api_port=0, xds_port=0, insecure=True)
         with contextlib.closing(listen(config.host, config.api_port)) as listener:
-            async with asyncio.timeout(20), served(config, Foundation(store, [ByHeader()]), listener) as bound:
+            async with asyncio.timeout(20), serving_parts(config, ServerParts(store, [ByHeader()]), listener) as bound:
                 pod = ("pod", "product")
                 found = [
                     await ended(bound.xds_port, method, first("product-vn"), pod),
@@ -126,7 +126,7 @@ class Changing:
         self.refused = False
         self.asked = asyncio.Event()
 
-    def refusal(self, node: ProxyNode) -> StreamError | None:
+    def denial(self, node: ProxyNode) -> StreamError | None:
         self.asked.set()
         return StreamError(f"no longer {node.name}", grpc.StatusCode.PERMISSION_DENIED) if self.refused else None
 
@@ -142,7 +142,7 @@ class Always(Interceptor):
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler]],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Handler:
-        stream_auth.admit(self._speaker)
+        stream_auth.authenticate_as(self._speaker)
         return await continuation(handler_call_details)
 
 
@@ -152,12 +152,12 @@ def test_an_open_stream_ends_with_the_right_to_it(method: str) -> None:
     message = SERVICES[method]("product-vn")
 
     async def play() -> tuple[grpc.StatusCode, str]:
-        store = await Database.open(None)
+        store = await SqliteStore.open(None)
         config, speaker = Config(api_port=0, xds_port=0, insecure=True), Changing()
         with contextlib.closing(listen(config.host, config.api_port)) as listener:
             async with (
                 asyncio.timeout(20),
-                served(config, Foundation(store, [Always(speaker)]), listener) as bound,
+                serving_parts(config, ServerParts(store, [Always(speaker)]), listener) as bound,
                 grpc.aio.insecure_channel(f"127.0.0.1:{bound.xds_port}") as channel,
             ):
                 stream = channel.stream_stream(method)()  # type: ignore[call-arg]  # written to below

@@ -21,7 +21,7 @@ from starlette.routing import Route
 from shopmesh.server.control_plane import listen
 from shopmesh.server.http.connections import trust
 from shopmesh.server.http.limits import API_LIMITS, HttpLimits
-from shopmesh.server.http.request_limit import RequestLimit
+from shopmesh.server.http.request_limit import RequestLimitMiddleware
 from shopmesh.server.http.server import serve_http
 from tests.support.certificates import Authority
 from tests.support.process import eventually
@@ -89,7 +89,7 @@ def serving(tls: Tls, **limits: float) -> Iterator[Connect]:
 
     async def serve() -> None:
         stop = asyncio.Event()
-        app = RequestLimit(APPLICATION, changed.requests, exempt=("/quick",))
+        app = RequestLimitMiddleware(APPLICATION, changed.requests, exempt=("/quick",))
         async with serve_http(app, listener, changed, tls.server):
             started.set_result((asyncio.get_running_loop(), stop))
             await stop.wait()

@@ -46,7 +46,7 @@ class Running:
         self._thread = threading.Thread(target=self._loop.run_until_complete, args=(self._serve(),))
 
     async def _serve(self) -> None:
-        async with control_plane.serving(self._config) as bound:
+        async with control_plane.serving_control_plane(self._config) as bound:
             self.port = bound.api_port
             await self._end.wait()
 

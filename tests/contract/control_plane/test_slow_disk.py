@@ -13,8 +13,8 @@ from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryRequest, Delt
 
 from shopmesh.client import Client
 from shopmesh.server.config import Config
-from shopmesh.server.control_plane import serving
-from shopmesh.server.store.sqlite_file import Disk
+from shopmesh.server.control_plane import serving_control_plane
+from shopmesh.server.store.sqlite_file import SqliteFile
 
 CLUSTERS = "type.googleapis.com/envoy.config.cluster.v3.Cluster"
 ADS = "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources"
@@ -35,15 +35,15 @@ async def clusters_of(node: str, xds_port: int) -> list[str]:
 def test_ads_and_reads_go_on_while_the_disk_is_busy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A proxy that connects in the middle of a write is served at once, with what was durable before it."""
     free = threading.Event()
-    commit = Disk.commit
+    commit = SqliteFile.commit
 
-    def slow(disk: Disk, *contents: object) -> None:
+    def slow(disk: SqliteFile, *contents: object) -> None:
         free.wait(20)
         commit(disk, *contents)  # type: ignore[arg-type]  # handed on as they came
 
     async def play() -> None:
         config = Config(api_port=0, xds_port=0, insecure=True, store=tmp_path / "store.db")
-        async with asyncio.timeout(20), serving(config) as bound:
+        async with asyncio.timeout(20), serving_control_plane(config) as bound:
             with Client(f"http://127.0.0.1:{bound.api_port}") as client:
                 listeners = [{"portMapping": {"port": 5000, "protocol": "http"}}]
                 await asyncio.to_thread(client.appmesh.create_mesh, meshName="shopmesh")
@@ -51,7 +51,7 @@ def test_ads_and_reads_go_on_while_the_disk_is_busy(tmp_path: Path, monkeypatch:
                 await asyncio.to_thread(
                     lambda: client.requests([{"operation": "CreateVirtualNode", "parameters": node}])
                 )
-                monkeypatch.setattr(Disk, "commit", slow)
+                monkeypatch.setattr(SqliteFile, "commit", slow)
                 writing = asyncio.create_task(asyncio.to_thread(client.appmesh.create_mesh, meshName="another"))
 
                 assert "cds_ingress_shopmesh_a-vn_http_5000" in await clusters_of("a-vn", bound.xds_port)

@@ -19,7 +19,7 @@ from shopmesh.kubernetes.api.resource_types import MESH_TYPES, VIRTUAL_NODES, VI
 from shopmesh.kubernetes.controller.status_updater import StatusUpdater
 from shopmesh.kubernetes.store import KubernetesStore
 from shopmesh.server.grpc.proxies import Proxies, ProxyStatus
-from shopmesh.server.replicas import Local, Peer, PeerError, Question, Replicas, Told
+from shopmesh.server.replicas import LocalReplica, Peer, PeerError, Replicas, ReplicaState, StateQuery
 from shopmesh.server.traffic.figures import Figures
 from tests.support.kubernetes import Cluster
 from tests.support.planes import Scripted
@@ -43,15 +43,15 @@ class Silent:
         """There is nothing to close."""
 
 
-class Counted(Local):
+class Counted(LocalReplica):
     """Knows the proxies that a test says."""
 
     statuses: tuple[ProxyStatus, ...] = ()
     asked = 0
 
-    def tell(self, question: Question, converged: bool = True) -> Told:
+    def tell(self, question: StateQuery, converged: bool = True) -> ReplicaState:
         self.asked += 1
-        return Told(self.id, proxies=self.statuses if question.proxies else ())
+        return ReplicaState(self.id, proxies=self.statuses if question.proxies else ())
 
 
 class Written:
@@ -109,7 +109,7 @@ def proxy(number: int) -> ProxyStatus:
         since=1.0,
         known=True,
         declared=True,
-        in_step=True,
+        in_sync=True,
         types={},
         refused=None,
     )

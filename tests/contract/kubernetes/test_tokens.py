@@ -23,8 +23,8 @@ from shopmesh.kubernetes.identity.pod_auth import InvalidTokenError, PodTokenInt
 from shopmesh.kubernetes.identity.pods import Pod, PodLookup
 from shopmesh.kubernetes.identity.stamps import ANNOTATION, Stamp
 from shopmesh.server.config import Config
-from shopmesh.server.control_plane import Foundation, listen, served
-from shopmesh.server.store.sqlite_store import Database
+from shopmesh.server.control_plane import ServerParts, listen, serving_parts
+from shopmesh.server.store.sqlite_store import SqliteStore
 from tests.contract.control_plane.test_admission import discovery, ended
 from tests.contract.kubernetes.reflecting import speaking
 from tests.support.kubernetes import Cluster
@@ -173,15 +173,15 @@ async def xds(server: ApiServer, known: Known) -> AsyncIterator[int]:
 
 
 @contextlib.asynccontextmanager
-async def xds_over(server: ApiServer, known: Known) -> AsyncIterator[tuple[int, Database]]:
+async def xds_over(server: ApiServer, known: Known) -> AsyncIterator[tuple[int, SqliteStore]]:
     """The same, with its store, in which there is nothing."""
-    store = await Database.open(None)
+    store = await SqliteStore.open(None)
     config = Config(api_port=0, xds_port=0, insecure=True)
-    foundation = Foundation(
+    foundation = ServerParts(
         store, [PodTokenInterceptor(TokenReviewer(server), PodLookup(server, known), known, CachedSelectors(known))]
     )
     with contextlib.closing(listen(config.host, config.api_port)) as listener:
-        async with asyncio.timeout(30), served(config, foundation, listener) as bound:
+        async with asyncio.timeout(30), serving_parts(config, foundation, listener) as bound:
             yield bound.xds_port, store
     await store.close()
 

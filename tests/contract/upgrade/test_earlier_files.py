@@ -20,7 +20,7 @@ from shopmesh.canary import canary_state
 from shopmesh.kubernetes.api.client import ApiServer
 from shopmesh.kubernetes.api.resource_types import NAMESPACES
 from shopmesh.kubernetes.store import KubernetesStore
-from shopmesh.server.store.sqlite_store import Database
+from shopmesh.server.store.sqlite_store import SqliteStore
 from tests.support.inputs import ACCOUNT
 from tests.support.kubernetes import Cluster
 
@@ -39,7 +39,7 @@ def rows() -> dict[Key, dict[str, Any]]:
 async def test_store_holds_every_resource_as_it_was_written(tmp_path: Path) -> None:
     """With its specification, tags, uid, version and times; and the revision goes on from there."""
     shutil.copy(EARLIER / "store.db", tmp_path)
-    store = await Database.open(tmp_path / "store.db")
+    store = await SqliteStore.open(tmp_path / "store.db")
     try:
         state, revision = store.state, store.revision
     finally:
@@ -66,7 +66,7 @@ async def test_store_holds_every_resource_as_it_was_written(tmp_path: Path) -> N
 async def test_store_holds_canaries_of_every_phase(tmp_path: Path) -> None:
     """One that runs, with the weights to go back to, and one that was turned back."""
     shutil.copy(EARLIER / "store.db", tmp_path)
-    store = await Database.open(tmp_path / "store.db")
+    store = await SqliteStore.open(tmp_path / "store.db")
     try:
         canaries = {path: store.state.get(Key(canary_state.KIND, path)) for path in (CUSTOMER, PRODUCT)}
     finally:

@@ -29,7 +29,7 @@ def test_a_name_leads_to_its_host(mesh: Mesh, upstream: Upstream, kind: str) -> 
 
     # Only a name server knows absolute names; a hosts file, which is all there may be here, does not.
     mesh.converge(mesh.put(product(upstream.port, dns={**dns, "hostname": "localhost."})))
-    assert mesh.statuses()["order-1"].in_step
+    assert mesh.statuses()["order-1"].in_sync
 
 
 @pytest.mark.feature(6)

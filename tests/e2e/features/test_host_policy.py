@@ -11,7 +11,7 @@ import pytest
 
 from shopmesh.appmesh.host_policy import STRICT, HostPolicy
 from shopmesh.appmesh.store import Resource
-from shopmesh.server.live_findings import Findings
+from shopmesh.server.live_findings import LiveFindings
 from tests.e2e.xds.running import Mesh, Sidecar, Upstream
 from tests.support.certificates import Authority
 from tests.support.policies import ANYTHING
@@ -66,7 +66,7 @@ def test_what_is_not_allowed_reaches_no_envoy(upstream: Upstream, tmp_path: Path
         assert not (tmp_path / "order.log").exists()
         for one in (order, secure):
             assert str(tmp_path) not in json.dumps(one.config())
-        found = Findings(mesh.store.state, mesh.host_policy).of(mesh.proxies.statuses())
+        found = LiveFindings(mesh.store.state, mesh.host_policy).collect(mesh.proxies.statuses())
         options = sorted(one.what[one.what.index("--") :].split()[0] for one in found if one.code == "SM259")
         assert ["--access-log-folder", "--allow-patch", "--certificate-folder", "--certificate-folder"] == options
         assert all(one.refused is None for one in mesh.statuses().values())
@@ -80,6 +80,6 @@ def test_with_the_options_it_works_as_it_is_written(upstream: Upstream, tmp_path
         eventually(lambda: str(tmp_path) in json.dumps(secure.config()), "the certificate is named")
         assert [] == [
             one
-            for one in Findings(mesh.store.state, mesh.host_policy).of(mesh.proxies.statuses())
+            for one in LiveFindings(mesh.store.state, mesh.host_policy).collect(mesh.proxies.statuses())
             if one.code == "SM259"
         ]

@@ -112,7 +112,7 @@ def network(mesh: Mesh, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Na
             running(namespace.inside(*envoy_command(file))) as proxy,
         ):
             applications.wait_for(lambda: "ready" in applications.output, "the applications listen")
-            proxy.wait_for(lambda: mesh.statuses()["order-1"].in_step, "the proxy has all that it should")
+            proxy.wait_for(lambda: mesh.statuses()["order-1"].in_sync, "the proxy has all that it should")
             eventually(lambda: namespace.call(DB, 6000), "it answers")
             yield namespace
 

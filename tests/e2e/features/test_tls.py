@@ -22,7 +22,7 @@ from google.protobuf.any_pb2 import Any as AnyMessage
 
 from shopmesh.appmesh.host_policy import HostPolicy
 from shopmesh.appmesh.store import Document, Resource
-from shopmesh.server.live_findings import Findings
+from shopmesh.server.live_findings import LiveFindings
 from shopmesh.xds.bootstrap import Options
 from tests.e2e.xds.running import Greeter, Load, Mesh, Sidecar, Upstream
 from tests.support.certificates import Authority, Client, Pair, move, plain_get
@@ -300,7 +300,7 @@ def test_a_missing_certificate_is_named_and_taken_when_it_comes(
     folder.mkdir()
     authority.issue(NAME).move_to(pair)
     eventually(lambda: takes_tls(client, sidecar.ports[5001]), "the certificate is served")
-    eventually(lambda: mesh.statuses()["product-1"].in_step, "the refusal is over")
+    eventually(lambda: mesh.statuses()["product-1"].in_sync, "the refusal is over")
     assert mesh.statuses()["product-1"].refused is None
     eventually(lambda: mesh.store.state.get(sidecar.node.identity.key), "it is declared")
 
@@ -332,7 +332,7 @@ def test_a_wrong_path_breaks_nothing_that_works(
         authority.issue(NAME).move_to(later)
         move(authority.certificate, trust)
         eventually(lambda: knocking.seen[(200, later.serial)] > 5, "the new certificate is served")
-        eventually(lambda: all(one.in_step for one in mesh.statuses().values()), "both have what they should")
+        eventually(lambda: all(one.in_sync for one in mesh.statuses().values()), "both have what they should")
         load.more(20)
 
     assert load.failed == {}
@@ -351,7 +351,7 @@ def test_a_certificate_that_expires_soon_is_told(
 
     def told() -> list[str]:
         days = mesh.figures.certificate_days()
-        found = Findings(mesh.store.state, mesh.host_policy).of(mesh.proxies.statuses(), (), days)
+        found = LiveFindings(mesh.store.state, mesh.host_policy).collect(mesh.proxies.statuses(), (), days)
         return [one.what for one in found if one.where.startswith("proxy product-1")]
 
     eventually(lambda: any("in 2 days" in one for one in mesh.run(_now(told))), "it is told")

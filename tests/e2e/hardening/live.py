@@ -57,8 +57,8 @@ class Live(NamedTuple):
             nonlocal quiet
             statuses = self.mesh.statuses().values()
             refused[:] = [one for one in statuses if one.refused is not None]
-            late[:] = [one for one in statuses if not one.connected or not one.in_step]
-            taken = not late and self.mesh.run(self.mesh.proxies.converged(revision, 0))
+            late[:] = [one for one in statuses if not one.connected or not one.in_sync]
+            taken = not late and self.mesh.run(self.mesh.proxies.wait_until_converged(revision, 0))
             # Who has taken a listener asks for its routes and secrets a moment later.
             quiet = quiet + 1 if taken else 0
             return bool(refused) or quiet == _LOOKS

@@ -22,7 +22,7 @@ from shopmesh.client import Client
 from shopmesh.kubernetes.api.resource_types import SECRETS
 from shopmesh.kubernetes.identity.certificate_authority import SDS, CertificateAuthority
 from shopmesh.kubernetes.identity.certificates import CA_NAME, CREDENTIALS_NAME
-from shopmesh.server.config import parsed_credentials
+from shopmesh.server.config import parse_credentials
 from shopmesh.xds.bootstrap import bootstrap
 from shopmesh.xds.node import ProxyNode
 from tests.e2e.xds.running import Upstream, envoy_command, get
@@ -227,7 +227,7 @@ class Story:
     @property
     def keys(self) -> tuple[str, str]:
         """Of the API, which the control plane made."""
-        (found,) = parsed_credentials(self._secret(CREDENTIALS_NAME)["credentials"].decode(), "the Secret").items()
+        (found,) = parse_credentials(self._secret(CREDENTIALS_NAME)["credentials"].decode(), "the Secret").items()
         return found
 
     def appmesh(self, replica: int = 0) -> Any:

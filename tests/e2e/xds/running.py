@@ -29,7 +29,7 @@ from shopmesh.appmesh.store import Key, Resource, State, Transaction
 from shopmesh.server.grpc import health_discovery
 from shopmesh.server.grpc.ads import Ads, grpc_server
 from shopmesh.server.grpc.proxies import Proxies, ProxyStatus
-from shopmesh.server.store.sqlite_store import Database
+from shopmesh.server.store.sqlite_store import SqliteStore
 from shopmesh.server.store.store import Store
 from shopmesh.server.traffic import metrics_service
 from shopmesh.server.traffic.figures import Figures
@@ -152,7 +152,7 @@ class Mesh:
 
     def __enter__(self) -> Mesh:
         self._thread.start()
-        self.store: Database = self.run(Database.open(None))
+        self.store: SqliteStore = self.run(SqliteStore.open(None))
         folder = self._stack.enter_context(tempfile.TemporaryDirectory())
         self.socket = Path(folder) / "xds.sock"
         """For proxies in a network of their own, where loopback is another."""
@@ -180,7 +180,7 @@ class Mesh:
             server = grpc_server()
             ads = Ads(self.store, proxies, retry_seconds=0.3, host_policy=self.host_policy)
             ads.add_to(server)
-            health_discovery.add_to(server, ads.instances.readiness)
+            health_discovery.add_to(server, ads.instances.on_readiness)
             metrics_service.add_to(server, self.figures, ads.clusters_of)
             port = server.add_insecure_port(f"127.0.0.1:{self.port}")
             server.add_insecure_port(f"unix:{self.socket}")
@@ -246,7 +246,7 @@ class Mesh:
         return self.run(submit())
 
     def converge(self, revision: int) -> None:
-        assert self.run(self.proxies.converged(revision, 15)), self.statuses()
+        assert self.run(self.proxies.wait_until_converged(revision, 15)), self.statuses()
 
     def statuses(self) -> Mapping[str, ProxyStatus]:
         """By instance."""

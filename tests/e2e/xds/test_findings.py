@@ -6,7 +6,7 @@ import socket
 
 from shopmesh.appmesh.catalogue import Finding
 from shopmesh.appmesh.store import Key
-from shopmesh.server.live_findings import Findings
+from shopmesh.server.live_findings import LiveFindings
 from tests.e2e.xds.running import Mesh, Upstream
 from tests.support.process import eventually
 from tests.unit.xds.meshes import node, shop
@@ -16,7 +16,7 @@ def found(mesh: Mesh) -> dict[str, Finding]:
     """All findings by their code."""
 
     async def ask() -> list[Finding]:
-        return Findings(mesh.store.state).of(mesh.proxies.statuses(), mesh.proxies.findings())
+        return LiveFindings(mesh.store.state).collect(mesh.proxies.statuses(), mesh.proxies.findings())
 
     return {one.code: one for one in mesh.run(ask())}
 

@@ -45,7 +45,7 @@ def test_an_instance_whose_application_never_came_is_none(mesh: Mesh) -> None:
         sidecar = mesh.sidecar("product", product, looks=True, wait=False)
         sidecar.child.wait_for(lambda: sidecar.is_ready() and product.requests["/readyz"] > 3, "it has looked")
 
-        assert mesh.statuses()["product-1"].in_step
+        assert mesh.statuses()["product-1"].in_sync
         assert declared(mesh) == []
 
 

@@ -87,8 +87,8 @@ def test_the_data_plane_goes_on_without_a_control_plane(mesh: Mesh, upstream: Up
             mesh.stop()
             load.more(100)
             mesh.start()
-            eventually(lambda: mesh.statuses()["order-1"].in_step, "the proxy is back in step")
-            eventually(lambda: mesh.statuses()["product-1"].in_step, "the other proxy is back in step")
+            eventually(lambda: mesh.statuses()["order-1"].in_sync, "the proxy is back in step")
+            eventually(lambda: mesh.statuses()["product-1"].in_sync, "the other proxy is back in step")
             load.more(100)
 
     assert load.failed == {}
@@ -108,7 +108,7 @@ def test_a_refused_configuration_is_shown_and_the_last_good_one_kept(mesh: Mesh,
     refused = eventually(lambda: mesh.statuses()["order-1"].refused, "the refusal is shown")
     assert refused.type == "routes"
     assert "invalid perl operator" in refused.message
-    assert not mesh.statuses()["order-1"].in_step
+    assert not mesh.statuses()["order-1"].in_sync
     assert order.get(PRODUCT) == (200, "v1")
 
     mesh.converge(mesh.put(meshes.route("product-r", "all", {"product": 1}, match={"prefix": "/only"})))
@@ -234,7 +234,7 @@ def test_a_change_to_what_a_proxy_has_already_converges(mesh: Mesh, upstream: Up
 
     mesh.converge(mesh.put(meshes.node("product")))
 
-    assert mesh.statuses()["product-1"].in_step
+    assert mesh.statuses()["product-1"].in_sync
 
 
 def test_a_taken_port_is_told_as_envoy_says_it(mesh: Mesh, upstream: Upstream) -> None:
@@ -278,6 +278,6 @@ def test_intercepted_listeners_are_taken(mesh: Mesh) -> None:
 
     mesh.converge(mesh.put(meshes.mesh(egress="DROP_ALL")))
 
-    assert mesh.statuses()["order-1"].in_step
+    assert mesh.statuses()["order-1"].in_sync
     with pytest.raises(OSError, match=r"reset|closed|aborted"):
         get(order.egress, "/", host="product.local:5000")

@@ -20,8 +20,8 @@ from shopmesh.documents.names import KINDS, ObjectName
 from shopmesh.kubernetes.controller.selection import CachedSelectors
 from shopmesh.kubernetes.controller.status import desired_status
 from shopmesh.kubernetes.injection.webhook import admit
-from shopmesh.server.canary.canary_api import Canaries
-from shopmesh.server.replicas import ALONE, Replicas
+from shopmesh.server.canary.canary_api import CanaryApi
+from shopmesh.server.replicas import SOLE_REPLICA, Replicas
 from tests.support.hostile_objects import NAMESPACE, hostile_objects, references, shown
 from tests.support.inputs import ACCOUNT
 from tests.support.judging import snapshots
@@ -99,8 +99,8 @@ def _a_replica_starts(world: World, wanted: Any) -> None:
     again.settle()
 
     async def lead() -> None:
-        canaries = Canaries(again.store, again.store.context, cast("Replicas", None), ALONE)
-        async with canaries.looked_after():
+        canaries = CanaryApi(again.store, again.store.context, cast("Replicas", None), SOLE_REPLICA)
+        async with canaries.supervised():
             await asyncio.sleep(0)
 
     again.run(lead())

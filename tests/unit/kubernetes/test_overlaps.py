@@ -124,7 +124,7 @@ def proxy(instance: str, connected: bool = True) -> ProxyStatus:
         since=1.0,
         known=True,
         declared=True,
-        in_step=True,
+        in_sync=True,
         types={},
         refused=None,
     )

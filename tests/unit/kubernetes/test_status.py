@@ -34,7 +34,7 @@ def proxy(number: int, **other: Any) -> ProxyStatus:
         "types": {},
         "refused": None,
     }
-    given: Any = {"connected": True, "in_step": True, **well, **other}
+    given: Any = {"connected": True, "in_sync": True, **well, **other}
     return ProxyStatus("shopmesh", "virtualNode", "product-vn", f"product-{number}", **given)
 
 
@@ -94,8 +94,8 @@ def test_the_time_of_a_condition_moves_with_its_status_alone(world: World) -> No
 
 def test_proxies_are_counted_where_they_are_connected() -> None:
     """In step are those that refuse nothing; the first refusal is told in Envoy's words."""
-    refusing = proxy(3, in_step=False, refused=Nack("routes", "bad regex", 1.0))
-    found = count_proxies([proxy(1), proxy(2, in_step=False), refusing, proxy(4, connected=False)])
+    refusing = proxy(3, in_sync=False, refused=Nack("routes", "bad regex", 1.0))
+    found = count_proxies([proxy(1), proxy(2, in_sync=False), refusing, proxy(4, connected=False)])
 
     assert {
         Key("virtualNode", ("shopmesh", "product-vn")): ProxyCounts(3, 1, "product-3 refused its routes: bad regex")

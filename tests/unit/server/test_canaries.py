@@ -10,9 +10,9 @@ from shopmesh.appmesh.api.rest_json import Response
 from shopmesh.appmesh.context import Context
 from shopmesh.appmesh.store import Key, Resource, Transaction
 from shopmesh.canary import canary_state, plan, transitions
-from shopmesh.server.canary.canary_api import Canaries
-from shopmesh.server.replicas import ALONE, Replicas
-from shopmesh.server.store.sqlite_store import Database
+from shopmesh.server.canary.canary_api import CanaryApi
+from shopmesh.server.replicas import SOLE_REPLICA, Replicas
+from shopmesh.server.store.sqlite_store import SqliteStore
 from tests.support.planes import Scripted
 from tests.unit.xds.meshes import mesh, shop
 
@@ -35,11 +35,11 @@ def test_what_the_leader_wrote_is_read_where_it_was_asked() -> None:
     """The answer waits for the store here, which hears of it by its watch."""
 
     async def play() -> None:
-        store = await Database.open(None)
+        store = await SqliteStore.open(None)
         leadership = Scripted()
         leadership.set(False, "one")
         context = Context("123456789012", "us-east-1", 0.0, lambda: "uid")
-        canaries = Canaries(store, lambda: context, cast("Replicas", Forwarding()), leadership)
+        canaries = CanaryApi(store, lambda: context, cast("Replicas", Forwarding()), leadership)
         (all_of_them, _) = canaries.routes()
         sent: list[Any] = []
         revisions: list[int] = []
@@ -67,7 +67,7 @@ def test_a_record_that_is_not_a_canary_s_stops_no_start_and_no_other_canary() ->
     """A replica that begins to lead looks after all that can be read, and says which cannot."""
 
     async def play() -> None:
-        store = await Database.open(None)
+        store = await SqliteStore.open(None)
         context = Context("123456789012", "us-east-1", 0.0, lambda: "uid")
         route = Key("route", ("shop", "product-r", "all"))
         broken = Key("canary", ("shop", "product-r", "another"))
@@ -80,8 +80,8 @@ def test_a_record_that_is_not_a_canary_s_stops_no_start_and_no_other_canary() ->
             transaction.put(Resource(broken, {"x": 1}, "uid", 1, 0.0, 0.0))
 
         await store.submit(begin)
-        canaries = Canaries(store, lambda: context, cast("Replicas", Forwarding()), ALONE)
-        async with canaries.looked_after():
+        canaries = CanaryApi(store, lambda: context, cast("Replicas", Forwarding()), SOLE_REPLICA)
+        async with canaries.supervised():
             assert canary_state.key(route) in canaries._leases
             assert broken not in canaries._leases
         await store.close()

@@ -12,7 +12,7 @@ from shopmesh.appmesh.catalogue import Finding
 from shopmesh.appmesh.catalogue.translation import GATEWAY_HEALTH_CHECK, TCP_PORT_TAKEN
 from shopmesh.appmesh.store import Change, Key, Resource, State, View
 from shopmesh.server.grpc.proxies import Nack, ProxyStatus
-from shopmesh.server.live_findings import Findings
+from shopmesh.server.live_findings import LiveFindings
 from shopmesh.server.store.store import Commit
 from shopmesh.server.traffic.figures import Caller
 from tests.unit.xds.meshes import instance, listener, mesh, node, route, router, service, shop
@@ -26,7 +26,7 @@ def proxy(name: str, number: int = 1, **other: Any) -> ProxyStatus:
         "since": 1.0,
         "known": True,
         "declared": True,
-        "in_step": True,
+        "in_sync": True,
         "types": {},
         "refused": None,
     }
@@ -36,7 +36,7 @@ def proxy(name: str, number: int = 1, **other: Any) -> ProxyStatus:
 def found(
     resources: Iterable[Resource], proxies: Iterable[ProxyStatus], of_translation: Iterable[Finding] = ()
 ) -> list[Finding]:
-    return Findings(State(resources)).of(list(proxies), of_translation)
+    return LiveFindings(State(resources)).collect(list(proxies), of_translation)
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def found(
 def test_a_certificate_that_expires_soon_is_told(days: int, connected: bool, said: list[str]) -> None:
     """By the proxy that reports it, while it is connected."""
     reported = {(Caller("shop", "virtualNode", "product"), "product-1"): days}
-    found = Findings(State(shop())).of([proxy("product", connected=connected)], (), reported)
+    found = LiveFindings(State(shop())).collect([proxy("product", connected=connected)], (), reported)
     told = [one for one in found if one.where == "proxy product-1 of virtualNode shop/product"]
 
     assert len(told) == len(said)
@@ -61,9 +61,9 @@ def test_a_mesh_that_is_well_has_none() -> None:
 @pytest.mark.parametrize(
     ("state", "code", "what"),
     [
-        ({"known": False, "in_step": False}, "SM201", "does not exist in the mesh shop"),
-        ({"in_step": False}, "SM203", "has not yet confirmed"),
-        ({"in_step": False, "refused": Nack("routes", "bad regex", 1.0)}, "SM202", "refused its routes: bad regex"),
+        ({"known": False, "in_sync": False}, "SM201", "does not exist in the mesh shop"),
+        ({"in_sync": False}, "SM203", "has not yet confirmed"),
+        ({"in_sync": False, "refused": Nack("routes", "bad regex", 1.0)}, "SM202", "refused its routes: bad regex"),
         (
             {"refused": Nack("secrets", "certificate:/a:/b: no", 1.0)},
             "SM208",
@@ -81,7 +81,7 @@ def test_a_proxy_that_is_not_as_it_should_be_is_named(state: dict[str, Any], cod
 
 def test_a_weighted_version_whose_only_replica_is_gone_is_an_error() -> None:
     """Its share of the requests is about to fail, or fails; another replica that is there takes it."""
-    gone = proxy("product", connected=False, in_step=False)
+    gone = proxy("product", connected=False, in_sync=False)
     [told] = found(shop(), [gone])
 
     assert ("SM204", "error", "route shop/product-r/all") == (told.code, told.severity, told.where)
@@ -184,29 +184,29 @@ def test_documents_are_looked_at_again_only_where_something_changed(monkeypatch:
 
     monkeypatch.setattr(documents, "of_resource", watched)
     state = State([*shop(), router("other"), route("other", "y", {"order": 1})])
-    kept = Findings(state)
-    kept.of([])
+    kept = LiveFindings(state)
+    kept.collect([])
     seen.clear()
-    kept.of([])
+    kept.collect([])
 
     assert [] == seen
 
     new = route("product-r", "z", {"product-v2": 1}, {"prefix": "/z"}, priority=1)
     change = Change(new.key, None, new)
     state.apply([change])
-    kept.committed(Commit(1, 0.0, (change,)))
+    kept.on_commit(Commit(1, 0.0, (change,)))
 
-    assert [] == kept.of([])
+    assert [] == kept.collect([])
     assert ["product-r", "z"] == sorted(seen)
 
 
 def test_a_mended_mistake_is_not_told_any_more() -> None:
     """What refers to a resource is looked at again when that comes."""
     state = State([mesh(), node("order", backends=["product.local"])])
-    kept = Findings(state)
-    before = [one.code for one in kept.of([])]
+    kept = LiveFindings(state)
+    before = [one.code for one in kept.collect([])]
     new = service("product.local", node="order")
     state.apply([Change(new.key, None, new)])
-    kept.committed(Commit(1, 0.0, (Change(new.key, None, new),)))
+    kept.on_commit(Commit(1, 0.0, (Change(new.key, None, new),)))
 
-    assert (["SM101"], []) == (before, kept.of([]))
+    assert (["SM101"], []) == (before, kept.collect([]))

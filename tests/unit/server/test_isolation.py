@@ -9,7 +9,7 @@ import pytest
 
 from shopmesh.appmesh.errors import ApiError, BadRequest, CrossSiteRequest, MisdirectedRequest, UnsupportedMediaType
 from shopmesh.server.api.hosts import AllowedHosts
-from shopmesh.server.api.isolation import RequestIsolation, check
+from shopmesh.server.api.isolation import IsolationMiddleware, check
 
 Headers = list[tuple[str, str]]
 HOST = ("host", "127.0.0.1:9080")
@@ -106,7 +106,7 @@ def test_the_body_of_a_refused_request_is_not_read(kind: str, expected: str) -> 
     async def send(message: Any) -> None:
         sent.append(message)
 
-    isolated = RequestIsolation(application, AllowedHosts())
+    isolated = IsolationMiddleware(application, AllowedHosts())
     asyncio.run(isolated(scope([("host", "evil.example"), JSON, BODY], kind=kind), receive, send))
 
     assert expected == sent[0]["type"]

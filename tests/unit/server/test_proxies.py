@@ -34,7 +34,7 @@ def begun(revision: int) -> tuple[Revised, Proxies, Any]:
     store, proxies = Revised(revision), Proxies(lambda: 2.0)
     conversation = SimpleNamespace(in_step=True, types=cast("Mapping[str, Any]", {}))
     proxies.begin(cast("Store", store), list)
-    proxies.connected(ORDER, None, cast("Conversation", conversation))
+    proxies.on_connect(ORDER, None, cast("Conversation", conversation))
     return store, proxies, conversation
 
 
@@ -43,13 +43,13 @@ def test_commits_may_share_a_revision() -> None:
 
     async def play() -> None:
         store, proxies, conversation = begun(4)
-        proxies.committed(store.commit(7, "a"), [ORDER])
-        proxies.committed(store.commit(7, "b"), [])
-        proxies.committed(store.commit(9, "c"), [])
+        proxies.on_commit(store.commit(7, "a"), [ORDER])
+        proxies.on_commit(store.commit(7, "b"), [])
+        proxies.on_commit(store.commit(9, "c"), [])
         assert [(4, 7), (4, 7), (7, 9)] == [(one.after, one.revision) for one in proxies.changes]
-        assert not await proxies.converged(7, 0)
-        proxies.advanced(ORDER, conversation)
-        assert await proxies.converged(9, 0)
+        assert not await proxies.wait_until_converged(7, 0)
+        proxies.on_ack(ORDER, conversation)
+        assert await proxies.wait_until_converged(9, 0)
 
     asyncio.run(play())
 
@@ -59,8 +59,8 @@ def test_a_revision_may_pass_without_a_commit() -> None:
 
     async def play() -> None:
         store, proxies, _ = begun(4)
-        assert not await proxies.converged(5, 0)
-        waiting = asyncio.create_task(proxies.converged(5, 3600))
+        assert not await proxies.wait_until_converged(5, 0)
+        waiting = asyncio.create_task(proxies.wait_until_converged(5, 3600))
         await asyncio.sleep(0)
         store.revision = 6
         assert await asyncio.wait_for(waiting, 20)

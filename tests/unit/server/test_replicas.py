@@ -15,11 +15,20 @@ from shopmesh.appmesh.api.rest_json import Response
 from shopmesh.appmesh.catalogue.translation import MISSING_NODE
 from shopmesh.appmesh.store import Key
 from shopmesh.server.grpc.proxies import Nack, Proxies, ProxyStatus, TypeStatus
-from shopmesh.server.replicas import ChangeStatus, Handover, Local, Peer, PeerError, Question, Replicas, Told
-from shopmesh.server.replicas.merge import merged, of_revision
+from shopmesh.server.replicas import (
+    ChangeStatus,
+    Handover,
+    LocalReplica,
+    Peer,
+    PeerError,
+    Replicas,
+    ReplicaState,
+    StateQuery,
+)
+from shopmesh.server.replicas.merge import change_of_revision, merge_states
 from shopmesh.server.replicas.peer_protocol import MalformedError
-from shopmesh.server.store.sqlite_store import Database
-from shopmesh.server.traffic.figures import Caller, Figures, LeftOff, Reading, Tally
+from shopmesh.server.store.sqlite_store import SqliteStore
+from shopmesh.server.traffic.figures import Caller, Counters, Figures, ReportCursor, UpstreamSample
 
 ORDER = Caller("shop", "virtualNode", "order")
 
@@ -29,7 +38,7 @@ def proxy(number: int, connected: bool = True, since: float = 1.0, **other: Any)
         "address": None,
         "known": True,
         "declared": False,
-        "in_step": True,
+        "in_sync": True,
         "types": {"clusters": TypeStatus("a", "a")},
         "refused": None,
     }
@@ -42,22 +51,22 @@ def change(after: int, revision: int, converged: bool = True, **proxies: float |
 
 def test_what_is_told_arrives_as_it_was() -> None:
     """Through JSON, which has no infinity, and as a question does."""
-    told = Told(
+    told = ReplicaState(
         id="one",
         revision=7,
         proxies=(proxy(1), proxy(2, refused=Nack("routes", "no", 2.0))),
         findings=(MISSING_NODE.at(Key("route", ("m", "r", "x")), "sends to nowhere"),),
         certificate_days={(ORDER, "order-1"): 3},
-        counted=(((ORDER, "x", Tally(3, 1, 0, {5.0: 2, math.inf: 1})),),),
+        counted=(((ORDER, "x", Counters(3, 1, 0, {5.0: 2, math.inf: 1})),),),
         changes=(change(5, 7, a=1.5, b=None),),
         forgotten=5,
         converged=False,
-        reports={(ORDER, "order-1"): LeftOff(2.5, {"x": Reading(3, 1, 0, {})})},
+        reports={(ORDER, "order-1"): ReportCursor(2.5, {"x": UpstreamSample(3, 1, 0, {})})},
     )
-    question = Question(True, (1.25,), changes=0, converged=3, wait=2.0, reports=((ORDER, "order-1"),))
+    question = StateQuery(True, (1.25,), changes=0, converged=3, wait=2.0, reports=((ORDER, "order-1"),))
 
-    assert told == Told.of(json.loads(json.dumps(told.to_document(), allow_nan=False)))
-    assert question == Question.of(json.loads(json.dumps(question.to_document())))
+    assert told == ReplicaState.from_document(json.loads(json.dumps(told.to_document(), allow_nan=False)))
+    assert question == StateQuery.from_document(json.loads(json.dumps(question.to_document())))
 
 
 @pytest.mark.parametrize(
@@ -75,16 +84,16 @@ def test_what_is_told_arrives_as_it_was() -> None:
 def test_a_question_that_is_none_is_refused(document: dict[str, Any]) -> None:
     """Bounded as everything that comes in."""
     with pytest.raises(MalformedError):
-        Question.of(document)
+        StateQuery.from_document(document)
 
 
 @pytest.mark.parametrize("field", ["revision", "forgotten"])
 def test_an_answer_with_a_number_that_is_none_is_refused(field: str) -> None:
     """JSON's `1e400` is read as infinity, which is no whole number."""
-    document = json.loads(json.dumps(Told("one").to_document() | {field: 1e400}))
+    document = json.loads(json.dumps(ReplicaState("one").to_document() | {field: 1e400}))
 
     with pytest.raises(MalformedError):
-        Told.of(document)
+        ReplicaState.from_document(document)
 
 
 def test_a_proxy_is_where_its_newest_stream_is() -> None:
@@ -92,24 +101,26 @@ def test_a_proxy_is_where_its_newest_stream_is() -> None:
     here, moved, gone = proxy(1), proxy(2, since=1.0), proxy(3, connected=False)
     there = replace(moved, since=2.0)
     days = {(ORDER, f"order-{number}"): 1 for number in (1, 2, 3)}
-    own = Told("one", proxies=(here, moved, gone), certificate_days=days)
-    other = Told("two", proxies=(there,), certificate_days={(ORDER, "order-2"): 90})
-    found = merged(own, [other])
+    own = ReplicaState("one", proxies=(here, moved, gone), certificate_days=days)
+    other = ReplicaState("two", proxies=(there,), certificate_days={(ORDER, "order-2"): 90})
+    found = merge_states(own, [other])
 
     assert (here, there, gone) == found.proxies
     assert {**days, (ORDER, "order-2"): 90} == found.certificate_days
-    assert found.proxies == merged(other, [own]).proxies
+    assert found.proxies == merge_states(other, [own]).proxies
 
 
 def test_what_was_counted_adds_up() -> None:
     """By caller and cluster, with the latencies; in each span for itself."""
-    own = Told("one", counted=(((ORDER, "x", Tally(3, 1, 0, {5.0: 3})),), ()))
-    other = Told("two", counted=(((ORDER, "x", Tally(2, 0, 1, {5.0: 1, 10.0: 1})), (ORDER, "y", Tally(1))), ()))
+    own = ReplicaState("one", counted=(((ORDER, "x", Counters(3, 1, 0, {5.0: 3})),), ()))
+    other = ReplicaState(
+        "two", counted=(((ORDER, "x", Counters(2, 0, 1, {5.0: 1, 10.0: 1})), (ORDER, "y", Counters(1))), ())
+    )
 
     assert (
-        ((ORDER, "x", Tally(5, 1, 1, {5.0: 4, 10.0: 1})), (ORDER, "y", Tally(1))),
+        ((ORDER, "x", Counters(5, 1, 1, {5.0: 4, 10.0: 1})), (ORDER, "y", Counters(1))),
         (),
-    ) == merged(own, [other]).counted
+    ) == merge_states(own, [other]).counted
 
 
 @pytest.mark.parametrize(
@@ -135,8 +146,8 @@ def test_a_change_has_converged_when_it_has_everywhere(
     theirs: Sequence[ChangeStatus], their_revision: int, converged: bool, took: float | None
 ) -> None:
     """Replicas may cut the same revisions into different commits."""
-    own = Told("one", revision=9, changes=(change(4, 7, a=5.0),))
-    [found] = merged(own, [Told("two", revision=their_revision, changes=tuple(theirs))]).changes
+    own = ReplicaState("one", revision=9, changes=(change(4, 7, a=5.0),))
+    [found] = merge_states(own, [ReplicaState("two", revision=their_revision, changes=tuple(theirs))]).changes
 
     assert (7, converged, took) == (found.revision, found.converged, found.milliseconds)
 
@@ -144,16 +155,16 @@ def test_a_change_has_converged_when_it_has_everywhere(
 def test_a_revision_may_have_several_changes_or_none() -> None:
     """Forgotten ones and those to come are not known."""
     both = (change(4, 7, a=1.0), replace(change(4, 7, False, b=None), resources=("mesh other",)))
-    told = Told("one", revision=9, changes=both, forgotten=4)
-    found = of_revision(told, 7, True, 0.0)
+    told = ReplicaState("one", revision=9, changes=both, forgotten=4)
+    found = change_of_revision(told, 7, True, 0.0)
 
     assert found is not None
     assert (("mesh m7", "mesh other"), False) == (found.resources, found.converged)
-    assert of_revision(told, 6, True, 0.0) == found
-    quiet = of_revision(replace(told, changes=()), 8, True, 1.0)
+    assert change_of_revision(told, 6, True, 0.0) == found
+    quiet = change_of_revision(replace(told, changes=()), 8, True, 1.0)
     assert quiet is not None
     assert (8, (), True, 1.0) == (quiet.revision, quiet.resources, quiet.converged, quiet.at)
-    assert (None, None) == (of_revision(told, 4, True, 0.0), of_revision(told, 10, True, 0.0))
+    assert (None, None) == (change_of_revision(told, 4, True, 0.0), change_of_revision(told, 10, True, 0.0))
 
 
 class Wired:
@@ -188,9 +199,9 @@ async def three(wired: Wired) -> list[Replicas]:
     """Two that answer and one that does not, over stores of their own."""
     found = []
     for name, figures in zip(("a", "b"), wired.figures, strict=True):
-        store, proxies = await Database.open(None), Proxies()
+        store, proxies = await SqliteStore.open(None), Proxies()
         proxies.begin(store, list)
-        found.append(Replicas(Local(name, store, proxies, figures), wired))
+        found.append(Replicas(LocalReplica(name, store, proxies, figures), wired))
         await store.close()
     wired.answers = {"1": found[0], "2": found[1], "3": "no answer within 1.5 s"}
     return found
@@ -202,10 +213,10 @@ def test_a_replica_knows_itself_and_who_is_missing() -> None:
 
     async def play() -> None:
         first, _ = await three(wired)
-        answer = await first.ask(Question(proxies=True))
-        assert ({"asked": 3, "answered": 2}, "3:9080") == (answer.counts(), answer.missing[0].name)
+        answer = await first.query(StateQuery(proxies=True))
+        assert ({"asked": 3, "answered": 2}, "3:9080") == (answer.counts(), answer.unreachable[0].name)
         wired.asked.clear()
-        await first.ask(Question())
+        await first.query(StateQuery())
         assert ["2", "3"] == wired.asked
 
     asyncio.run(play())
@@ -218,8 +229,8 @@ def test_a_name_that_cannot_be_looked_up_is_one_that_is_missing() -> None:
         wired = Wired({})
         first, _ = await three(wired)
         wired.answers = {}
-        answer = await first.ask(Question())
-        assert ({"asked": 2, "answered": 1}, "nowhere") == (answer.counts(), answer.missing[0].why)
+        answer = await first.query(StateQuery())
+        assert ({"asked": 2, "answered": 1}, "nowhere") == (answer.counts(), answer.unreachable[0].why)
 
     asyncio.run(play())
 
@@ -229,8 +240,8 @@ def test_a_change_is_waited_for_everywhere() -> None:
 
     async def play() -> None:
         first, second = await three(Wired({}))
-        assert not (await first.converged(1, 0.0)).told.converged
-        assert (await second.converged(0, 0.0)).told.converged
+        assert not (await first.wait_until_converged(1, 0.0)).state.converged
+        assert (await second.wait_until_converged(0, 0.0)).state.converged
 
     asyncio.run(play())
 
@@ -257,12 +268,12 @@ def test_a_proxy_that_moves_is_counted_once() -> None:
         handovers = [Handover(one, figures) for one, figures in zip(replicas, wired.figures, strict=True)]
         for at, (number, counter) in enumerate(((0, 10), (1, 15), (1, 18), (0, 30)), 10):
             # Two at once: the second waits for what was asked for the first.
-            await asyncio.gather(*(handovers[number].take_over(ORDER, f"order-{one}") for one in (1, 2)))
+            await asyncio.gather(*(handovers[number].resume_counters(ORDER, f"order-{one}") for one in (1, 2)))
             reports = wired.figures[number].open(ORDER, "order-1", started=1.0)
-            reports.add(float(at), {"x": Reading(counter, 0, 0, {})})
+            reports.add(float(at), {"x": UpstreamSample(counter, 0, 0, {})})
             reports.close(float(at))
-        answer = await replicas[0].ask(Question(spans=(0.0,)))
-        assert [(ORDER, "x", Tally(30))] == list(answer.told.counted[0])
+        answer = await replicas[0].query(StateQuery(spans=(0.0,)))
+        assert [(ORDER, "x", Counters(30))] == list(answer.state.counted[0])
 
     asyncio.run(play())
 
@@ -271,5 +282,5 @@ def test_a_proxy_that_moves_is_counted_once() -> None:
 def test_a_name_of_replicas_has_a_port(text: str) -> None:
     """An address of IPv6 stands in brackets."""
     with pytest.raises(ValueError, match="no host name with a port"):
-        Peer.named(text)
-    assert [Peer("a.b", 1), Peer("::1", 2)] == [Peer.named("a.b:1"), Peer.named("[::1]:2")]
+        Peer.parse(text)
+    assert [Peer("a.b", 1), Peer("::1", 2)] == [Peer.parse("a.b:1"), Peer.parse("[::1]:2")]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from shopmesh.appmesh.store import Change, Key, Resource, State
-from shopmesh.server.traffic.figures import Caller, Tally
+from shopmesh.server.traffic.figures import Caller, Counters
 from shopmesh.server.traffic.splits import counts, splits
 
 ORDER = Caller("shopmesh", "virtualNode", "order-vn")
@@ -55,10 +55,10 @@ def mesh() -> State:
 def test_weights_become_shares_and_counts_become_seen_shares(mesh: State) -> None:
     """Weights are relative; what was seen is what all callers counted together."""
     counted = [
-        (ORDER, cluster("product-vn"), Tally(requests=60, errors=2, latency={5.0: 60})),
-        (OTHER, cluster("product-vn"), Tally(requests=20)),
-        (ORDER, cluster("product-v2-vn"), Tally(requests=20, retries=1)),
-        (ORDER, "cds_egress_shopmesh_customer-vn_http_5000", Tally(requests=999)),
+        (ORDER, cluster("product-vn"), Counters(requests=60, errors=2, latency={5.0: 60})),
+        (OTHER, cluster("product-vn"), Counters(requests=20)),
+        (ORDER, cluster("product-v2-vn"), Counters(requests=20, retries=1)),
+        (ORDER, "cds_egress_shopmesh_customer-vn_http_5000", Counters(requests=999)),
     ]
 
     [split] = splits(mesh, counted)
@@ -85,8 +85,8 @@ def test_a_node_that_stands_twice_is_two_targets(mesh: State) -> None:
     ]
     mesh.apply(Change(one.key, mesh.get(one.key), one) for one in several)
     counted = [
-        (ORDER, cluster("product-vn"), Tally(requests=20)),
-        (ORDER, "cds_egress_shopmesh_product-vn_http_6000", Tally(requests=80)),
+        (ORDER, cluster("product-vn"), Counters(requests=20)),
+        (ORDER, "cds_egress_shopmesh_product-vn_http_6000", Counters(requests=80)),
     ]
 
     [split] = splits(mesh, counted)
@@ -106,12 +106,15 @@ def test_without_requests_nothing_is_claimed_about_shares(mesh: State) -> None:
 def test_a_mesh_can_be_picked(mesh: State) -> None:
     """Two meshes may be served by one control plane."""
     assert [] == splits(mesh, [], mesh="another")
-    assert [] == counts([(ORDER, cluster("product-vn"), Tally(requests=1))], mesh="another")
+    assert [] == counts([(ORDER, cluster("product-vn"), Counters(requests=1))], mesh="another")
 
 
 def test_counts_name_caller_and_cluster_and_leave_out_what_was_idle() -> None:
     """Failures are looked for at every Envoy, so every cluster that saw a request is told."""
-    counted = [(ORDER, "cds_ingress_shopmesh_order-vn_http_5000", Tally(requests=5, errors=1)), (ORDER, "x", Tally())]
+    counted = [
+        (ORDER, "cds_ingress_shopmesh_order-vn_http_5000", Counters(requests=5, errors=1)),
+        (ORDER, "x", Counters()),
+    ]
 
     [found] = counts(counted)
 

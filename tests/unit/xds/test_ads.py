@@ -16,7 +16,7 @@ from shopmesh.server.grpc import proxies as registry
 from shopmesh.server.grpc.ads import Ads, AdsSession
 from shopmesh.server.grpc.ads_transport import StreamError
 from shopmesh.server.grpc.proxies import Proxies
-from shopmesh.server.store.sqlite_store import Database
+from shopmesh.server.store.sqlite_store import SqliteStore
 from shopmesh.xds import snapshot as snapshots
 from shopmesh.xds.instances import withdraw
 from shopmesh.xds.node import ProxyNode
@@ -46,7 +46,7 @@ class Stream:
                 self.envoy.heard(data)
             request = self.envoy.say()
             if request is not None:
-                self.session.received(self.signed(request).SerializeToString())
+                self.session.receive(self.signed(request).SerializeToString())
             elif not sent:
                 return
 
@@ -63,7 +63,7 @@ class Stream:
 class Plane:
     """A store, a registry and ADS over them."""
 
-    def __init__(self, store: Database, now: list[float]) -> None:
+    def __init__(self, store: SqliteStore, now: list[float]) -> None:
         self.now = now
         self.store = store
         self.proxies = Proxies(lambda: now[0])
@@ -91,7 +91,7 @@ def running(test: Callable[[Plane], Coroutine[Any, Any, None]]) -> Callable[[], 
 
     def run() -> None:
         async def inside() -> None:
-            store = await Database.open(None)
+            store = await SqliteStore.open(None)
             try:
                 await test(Plane(store, [1000.0]))
             finally:
@@ -136,7 +136,7 @@ async def test_a_change_is_timed_to_its_last_acknowledgement(plane: Plane) -> No
     first, second = plane.proxy(instance="a"), plane.proxy(instance="b")
     revision = await plane.put(meshes.route("product-r", "all", {"product": 1}))
     change = plane.proxies.changes[-1]
-    assert not await plane.proxies.converged(revision, 0)
+    assert not await plane.proxies.wait_until_converged(revision, 0)
 
     plane.now[0] = change.at + 0.004
     first.settle()
@@ -148,8 +148,8 @@ async def test_a_change_is_timed_to_its_last_acknowledgement(plane: Plane) -> No
     assert change.proxies == {"a": 4.0, "b": 9.0}
     assert change.converged
     assert max(change.proxies.values(), key=str) == change.milliseconds
-    assert await plane.proxies.converged(revision, 0)
-    assert not await plane.proxies.converged(revision + 1, 0)
+    assert await plane.proxies.wait_until_converged(revision, 0)
+    assert not await plane.proxies.wait_until_converged(revision + 1, 0)
 
 
 @running
@@ -171,10 +171,10 @@ async def test_a_proxy_that_goes_away_is_not_waited_for(plane: Plane) -> None:
     await plane.put(*meshes.shop())
     order = plane.proxy()
     revision = await plane.put(meshes.route("product-r", "all", {"product": 1}))
-    waiting = asyncio.create_task(plane.proxies.converged(revision, 10))
+    waiting = asyncio.create_task(plane.proxies.wait_until_converged(revision, 10))
     await asyncio.sleep(0)
 
-    order.session.closed()
+    order.session.close()
 
     assert await waiting
     assert plane.proxies.changes[-1].proxies == {"order-1": None}
@@ -192,11 +192,11 @@ async def test_a_refusal_is_shown_and_forgotten(plane: Plane) -> None:
     request = order.envoy.say()
     assert request is not None
     request.error_detail.message = "no such thing"
-    order.session.received(request.SerializeToString())
+    order.session.receive(request.SerializeToString())
 
     status = plane.status("order-1")
     assert status.refused == registry.Nack("routes", "no such thing", 2000.0)
-    assert (status.in_step, plane.proxies.changes[-1].converged) == (False, False)
+    assert (status.in_sync, plane.proxies.changes[-1].converged) == (False, False)
 
     await plane.put(meshes.route("product-r", "all", {"product": 2}))
     order.settle()
@@ -212,7 +212,7 @@ async def test_a_proxy_is_declared_once_it_listens_and_stays_so(plane: Plane) ->
     await until(lambda: plane.store.state.get(product.node.identity.key))
     revision = plane.store.revision
 
-    product.session.closed()
+    product.session.close()
     assert not plane.status("product-1").connected
     assert plane.status("product-1").address == "10.0.0.1"
     plane.proxy("product", address="10.0.0.1")
@@ -228,7 +228,7 @@ async def test_a_withdrawn_proxy_is_forgotten_and_its_node_stays_with_eds(plane:
     await plane.put(*meshes.shop())
     product = plane.proxy("product", address="10.0.0.1")
     await until(lambda: plane.store.state.get(product.node.identity.key))
-    product.session.closed()
+    product.session.close()
     order = plane.proxy("order")
 
     assert await plane.store.submit(lambda transaction: withdraw(transaction, product.node.identity, 1.0))
@@ -244,12 +244,12 @@ async def test_an_unknown_node_is_held_and_served_once_it_exists(plane: Plane) -
     """Nothing is answered before, all of it after; and a deleted node takes nothing back."""
     late = plane.proxy("order")
     assert late.envoy.responses == []
-    assert (plane.status("order-1").known, plane.status("order-1").in_step) == (False, False)
+    assert (plane.status("order-1").known, plane.status("order-1").in_sync) == (False, False)
 
     await plane.put(*meshes.shop())
     late.settle()
     assert plane.status("order-1").known
-    assert plane.status("order-1").in_step
+    assert plane.status("order-1").in_sync
 
     versions = dict(late.envoy.versions["clusters"])
     await plane.store.submit(lambda transaction: transaction.delete(meshes.node("order").key))
@@ -270,7 +270,7 @@ async def test_a_restarted_control_plane_sends_nothing_again(plane: Plane) -> No
     after.settle()
 
     assert after.envoy.responses == []
-    assert again.status("order-1").in_step
+    assert again.status("order-1").in_sync
     assert [status.instance for status in again.proxies.statuses()] == ["order-1", "p"]
 
 
@@ -281,7 +281,7 @@ async def test_streams_are_bounded(plane: Plane) -> None:
     with pytest.raises(StreamError, match="4 streams"):
         plane.ads.open(lambda: None)
 
-    streams[0].closed()
+    streams[0].close()
 
     plane.ads.open(lambda: None)
 
@@ -295,7 +295,7 @@ def test_streams_of_a_proxy_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None
         with pytest.raises(StreamError, match="order-1 has 2 streams open already"):
             plane.proxy()
         plane.proxy("product")
-        first.session.closed()
+        first.session.close()
         plane.proxy()
 
     running(test)()
@@ -308,9 +308,9 @@ def test_instances_of_a_node_are_bounded(monkeypatch: pytest.MonkeyPatch) -> Non
     async def test(plane: Plane) -> None:
         await plane.put(*meshes.shop())
         for number in range(4):
-            plane.proxy("product", f"p{number}", "10.0.0.1").session.closed()
+            plane.proxy("product", f"p{number}", "10.0.0.1").session.close()
             await until(lambda: not plane.ads.instances.busy)
-        plane.proxy("product", "p0", "10.0.0.2").session.closed()
+        plane.proxy("product", "p0", "10.0.0.2").session.close()
         await until(lambda: not plane.ads.instances.busy)
 
         found = plane.store.state.children("instance", ("shop", "virtualNode", "product"))
@@ -329,7 +329,7 @@ def test_instances_of_nodes_that_do_not_exist_are_bounded(
         await plane.put(*meshes.shop())
         for name in ("a", "b", "c", "product"):
             proxy = ProxyNode(mesh="shop", name=name, instance=f"{name}-1", address="10.0.0.1")
-            plane.ads.instances.readiness(proxy, ready=True)
+            plane.ads.instances.on_readiness(proxy, ready=True)
             await until(lambda: not plane.ads.instances.busy)
 
         found = [one.key.name for one in plane.store.state if one.key.kind == "instance"]
@@ -345,13 +345,13 @@ async def test_garbage_ends_the_stream_with_a_reason(plane: Plane) -> None:
     await plane.put(*meshes.shop())
     order = plane.proxy("order")
     with pytest.raises(StreamError, match="no DeltaDiscoveryRequest"):
-        plane.ads.open(lambda: None).received(b"\xff\xff\xff")
+        plane.ads.open(lambda: None).receive(b"\xff\xff\xff")
     with pytest.raises(StreamError, match=r"node\.id"):
-        plane.ads.open(lambda: None).received(DeltaDiscoveryRequest(node=Node(id="me")).SerializeToString())
+        plane.ads.open(lambda: None).receive(DeltaDiscoveryRequest(node=Node(id="me")).SerializeToString())
 
     await plane.put(meshes.route("product-r", "all", {"product": 1}))
     order.settle()
-    assert plane.status("order-1").in_step
+    assert plane.status("order-1").in_sync
 
 
 def test_a_mesh_that_cannot_be_translated_keeps_nobody_else_from_changes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -380,7 +380,7 @@ def test_a_mesh_that_cannot_be_translated_keeps_nobody_else_from_changes(monkeyp
         await plane.put(meshes.route("product-r", "all", {"product": 1}))
         order.settle()
         assert plane.proxies.findings() == []
-        assert plane.status("order-1").in_step
+        assert plane.status("order-1").in_sync
 
     running(test)()
 
@@ -421,7 +421,7 @@ def test_a_proxy_that_lacked_files_is_asked_to_load_them_again() -> None:
 
         envoy.no_files = set()
         async with asyncio.timeout(5):
-            while not plane.status("product-1").in_step:
+            while not plane.status("product-1").in_sync:
                 await asyncio.sleep(0)
                 stream.settle()
         assert plane.status("product-1").refused is None

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from shopmesh.kubernetes.control_plane import ClusterConfig
     from shopmesh.local.access import AccessFiles
     from shopmesh.server.config import Config
-    from shopmesh.server.control_plane import Bound
+    from shopmesh.server.control_plane import Listening
 
 log = logging.getLogger(__name__)
 
@@ -159,7 +159,7 @@ def serve(
 
     access = None if credentials or kubernetes else AccessFiles(run_dir.absolute())
 
-    def ready(bound: Bound) -> None:
+    def ready(bound: Listening) -> None:
         if access is not None:
             _publish_endpoint(access, host, bound.api_port, region)
         if no_auth:
@@ -227,11 +227,11 @@ def _publish_endpoint(access: AccessFiles, host: str, api_port: int, region: str
         log.warning("`shopmesh env` will not find this control plane: %s", error)
 
 
-def _serve(config: Config, cluster: ClusterConfig | None) -> AbstractAsyncContextManager[Bound]:
+def _serve(config: Config, cluster: ClusterConfig | None) -> AbstractAsyncContextManager[Listening]:
     if cluster is None:
-        from shopmesh.server.control_plane import serving
+        from shopmesh.server.control_plane import serving_control_plane
 
-        return serving(config)
+        return serving_control_plane(config)
     from shopmesh.kubernetes.control_plane import serving as serving_cluster
 
     return serving_cluster(config, cluster)
@@ -259,7 +259,7 @@ def _cluster_config(
     except (DocumentError, InputFileError, OSError) as error:
         raise click.ClickException(str(error)) from error
     try:
-        peers = [Peer.named(one) for one in replicas.split(",")] if replicas else []
+        peers = [Peer.parse(one) for one in replicas.split(",")] if replicas else []
     except ValueError as error:
         raise click.UsageError(f"--replicas: {error}") from error
     return ClusterConfig(name or socket.gethostname(), namespace, audience, manifests, webhook_port, peers)

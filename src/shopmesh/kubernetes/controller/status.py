@@ -61,7 +61,7 @@ def count_proxies(statuses: Iterable[ProxyStatus]) -> dict[Key, ProxyCounts]:
         refused = before.refused
         if refused is None and one.refused is not None:
             refused = f"{one.instance} refused its {one.refused.type}: {one.refused.message}"[:MOST_TEXT]
-        in_step = before.in_sync + (one.in_step and one.refused is None)
+        in_step = before.in_sync + (one.in_sync and one.refused is None)
         found[key] = ProxyCounts(before.connected + 1, in_step, refused)
     return found
 

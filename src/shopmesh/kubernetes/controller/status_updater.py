@@ -24,7 +24,7 @@ from shopmesh.kubernetes.controller import status
 from shopmesh.kubernetes.controller.overlaps import Overlap
 from shopmesh.kubernetes.controller.status import ProxyCounts
 from shopmesh.kubernetes.controller.unexpected_errors import UnexpectedErrors
-from shopmesh.server.replicas import Leadership, Question, Replicas
+from shopmesh.server.replicas import Leadership, Replicas, StateQuery
 
 log = logging.getLogger(__name__)
 
@@ -137,10 +137,10 @@ class StatusUpdater:
         for name in {*before_them, *self._overlapping}:
             if before_them.get(name) != self._overlapping.get(name):
                 self._pending[name] = None
-        answer = await self._replicas.ask(Question(proxies=True))
-        if answer.missing:
+        answer = await self._replicas.query(StateQuery(proxies=True))
+        if answer.unreachable:
             return
-        before, self._counts = self._counts, status.count_proxies(answer.told.proxies)
+        before, self._counts = self._counts, status.count_proxies(answer.state.proxies)
         for name, key in self._objects.keys.items():
             if name.kind in status.HAVE_PROXIES and (
                 before is None or before.get(key, status.NO_PROXIES) != self._counts.get(key, status.NO_PROXIES)

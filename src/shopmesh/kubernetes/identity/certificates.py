@@ -24,7 +24,7 @@ from shopmesh.kubernetes.api.client import ApiServer, ConflictError, KubernetesA
 from shopmesh.kubernetes.api.resource_types import SECRETS
 from shopmesh.kubernetes.background import background_task
 from shopmesh.kubernetes.identity.certificate_authority import AuthorityError, CertificateAuthority, KeyPair
-from shopmesh.server.config import ConfigError, new_credentials, parsed_credentials
+from shopmesh.server.config import ConfigError, new_credentials, parse_credentials
 
 log = logging.getLogger(__name__)
 
@@ -140,7 +140,7 @@ async def api_credentials(server: ApiServer, namespace: str) -> dict[str, str]:
     data = await _secret(server, namespace, CREDENTIALS_NAME, lambda: {"credentials": new_credentials().encode()})
     if "credentials" not in data:
         raise ConfigError(f"{where} has no entry credentials; add it, or delete the Secret to have a new one created")
-    return parsed_credentials(data["credentials"].decode("utf-8", "replace"), f"{where}, entry credentials,")
+    return parse_credentials(data["credentials"].decode("utf-8", "replace"), f"{where}, entry credentials,")
 
 
 async def _authority(

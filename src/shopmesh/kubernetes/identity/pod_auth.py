@@ -24,7 +24,15 @@ from shopmesh.kubernetes.identity.pod_identity import Declarations, PodPrincipal
 from shopmesh.kubernetes.identity.pods import Pod, PodLookup
 from shopmesh.server.grpc import stream_auth
 from shopmesh.server.grpc.rate_limited_log import RateLimitedLog
-from shopmesh.server.grpc.shared_token import LONGEST, MISSING, SCHEME, Handler, Interceptor, authorization, refusing
+from shopmesh.server.grpc.shared_token import (
+    LONGEST,
+    MISSING,
+    SCHEME,
+    Handler,
+    Interceptor,
+    abort_handler,
+    authorization,
+)
 
 log = logging.getLogger(__name__)
 
@@ -117,26 +125,26 @@ class PodTokenInterceptor(Interceptor):
     ) -> Handler:
         token = _bearer(authorization(handler_call_details))
         if token is None:
-            return refusing(grpc.StatusCode.UNAUTHENTICATED, MISSING, self._rejections)
+            return abort_handler(grpc.StatusCode.UNAUTHENTICATED, MISSING, self._rejections)
         try:
             pod = await self._reviews.review(token)
         except InvalidTokenError as refused:
-            return refusing(grpc.StatusCode.UNAUTHENTICATED, str(refused), self._rejections)
+            return abort_handler(grpc.StatusCode.UNAUTHENTICATED, str(refused), self._rejections)
         except KubernetesApiError as error:
             problem = f"the API server cannot review this token: {error}"
-            return refusing(grpc.StatusCode.UNAVAILABLE, problem, self._rejections)
+            return abort_handler(grpc.StatusCode.UNAVAILABLE, problem, self._rejections)
         try:
             record = await self._pods.find(pod)
         except KubernetesApiError as error:
             problem = f"the API server cannot be asked for {pod}: {error}"
-            return refusing(grpc.StatusCode.UNAVAILABLE, problem, self._rejections)
+            return abort_handler(grpc.StatusCode.UNAVAILABLE, problem, self._rejections)
         if record is None:
             problem = (
                 f"this token belongs to {pod} with UID {pod.uid}, which no longer exists; "
                 "use the token of the current pod"
             )
-            return refusing(grpc.StatusCode.UNAUTHENTICATED, problem, self._rejections)
-        stream_auth.admit(PodPrincipal(pod, record, self._declarations, self._selectors))
+            return abort_handler(grpc.StatusCode.UNAUTHENTICATED, problem, self._rejections)
+        stream_auth.authenticate_as(PodPrincipal(pod, record, self._declarations, self._selectors))
         return await continuation(handler_call_details)
 
 

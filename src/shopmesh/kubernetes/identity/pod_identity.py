@@ -46,7 +46,7 @@ class PodPrincipal:
         self._selectors = selectors
         self._owner_admitted: ObjectName | None = None
 
-    def refusal(self, node: ProxyNode) -> StreamError | None:
+    def denial(self, node: ProxyNode) -> StreamError | None:
         """Open streams are checked again only when another object has taken the name of their node."""
         owner = self._declarations.owners.get(node.identity.resource)
         if self._owner_admitted is not None and owner in (None, self._owner_admitted):

@@ -33,7 +33,7 @@ from shopmesh.kubernetes.injection import pod_injection
 from shopmesh.kubernetes.injection.pod_annotations import INJECT, InjectionError, wants_sidecar
 from shopmesh.kubernetes.injection.sidecar import LABELS
 from shopmesh.server.api import body
-from shopmesh.server.api.isolation import RequestIsolation
+from shopmesh.server.api.isolation import IsolationMiddleware
 from shopmesh.server.config import Config
 from shopmesh.server.control_plane import listen
 from shopmesh.server.http.limits import WEBHOOK_LIMITS
@@ -78,7 +78,7 @@ def application(
             if review["apiVersion"] != API_VERSION or review["kind"] != "AdmissionReview" or pod["kind"] != "Pod":
                 raise ValueError("it is of another kind")
             namespace = str(asked.get("namespace") or "")
-        except body.ClientGone:
+        except body.ClientDisconnected:
             return Response()
         except (RequestTooLarge, RequestTimeout) as error:
             return PlainTextResponse(str(error), error.status)
@@ -153,7 +153,7 @@ async def serving(
     Gives the port that it has. Raises ConfigError when that cannot be had.
     """
     limits = config.webhook_limits
-    app = RequestIsolation(application(declared, current, limits.unverified_bytes), config.allowed_hosts())
+    app = IsolationMiddleware(application(declared, current, limits.unverified_bytes), config.allowed_hosts())
     with contextlib.closing(listen(config.host, port, "the webhook", "--webhook-port")) as listener:
         async with serve_http(app, listener, limits, certificates.tls_context()):
             await certificates.on_change(lambda: publish_ca_bundle(server, certificates.authority))

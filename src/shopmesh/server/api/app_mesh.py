@@ -28,7 +28,7 @@ from shopmesh.appmesh.errors import (
     ServiceUnavailable,
 )
 from shopmesh.appmesh.store import Transaction
-from shopmesh.server.api.body import ClientGone, header, read
+from shopmesh.server.api.body import ClientDisconnected, header, read
 from shopmesh.server.store.store import Store, StoreError
 
 log = logging.getLogger(__name__)
@@ -45,18 +45,18 @@ REVISION_HEADER = "x-shopmesh-revision"
 
 def routes(store: Store, context: Callable[[], Context]) -> list[BaseRoute]:
     """Routes of both API versions and of `/shopmesh/v1/requests`, for a Starlette application."""
-    api = Api(store, context)
-    later, preview = Endpoint(api.later), Endpoint(api.preview)
+    api = AppMeshApi(store, context)
+    later, preview = Endpoint(api.ga), Endpoint(api.preview)
     return [
         Route("/v20190125", later),
         Route("/v20190125/{rest:path}", later),
         Route("/meshes", preview),
         Route("/meshes/{rest:path}", preview),
-        Route("/shopmesh/v1/requests", Endpoint(api.several)),
+        Route("/shopmesh/v1/requests", Endpoint(api.transaction)),
     ]
 
 
-class Api:
+class AppMeshApi:
     """Requests to answers; each method takes an ASGI request and raises an ApiError for what it refuses."""
 
     def __init__(
@@ -68,7 +68,7 @@ class Api:
         self._context = context
         self._large = asyncio.Semaphore(1)
 
-    async def later(self, scope: Scope, receive: Receive) -> Response:
+    async def ga(self, scope: Scope, receive: Receive) -> Response:
         return await self._one(model.GA, scope, receive)
 
     async def preview(self, scope: Scope, receive: Receive) -> Response:
@@ -85,9 +85,9 @@ class Api:
             return rest_json.ok_response(self._read(call, parameters), call.operation)
         context = self._context()
         answer = await self._store.submit(lambda t: operations.handle(call.operation, parameters, t, context))
-        return self._revised(rest_json.ok_response(answer, call.operation))
+        return self._with_revision(rest_json.ok_response(answer, call.operation))
 
-    async def several(self, scope: Scope, receive: Receive) -> Response:
+    async def transaction(self, scope: Scope, receive: Receive) -> Response:
         """Several requests of 2019-01-25 as one transaction; the first that fails is the answer, with its index."""
         body = await read(scope, receive)
         if scope["method"] != "POST":
@@ -108,16 +108,18 @@ class Api:
         context = self._context()
 
         def steps(transaction: Transaction) -> Iterator[bytes]:
-            return (rest_json.to_json(_indexed(i, request, transaction, context)) for i, request in enumerate(requests))
+            return (
+                rest_json.to_json(_handle_one(i, request, transaction, context)) for i, request in enumerate(requests)
+            )
 
         try:
-            answers = await (self._tried(steps, len(requests)) if dry else self._store.submit_in_steps(steps))
-        except _FailedAt as failed:
+            answers = await (self._dry_run(steps, len(requests)) if dry else self._store.submit_in_steps(steps))
+        except _FailedRequest as failed:
             return rest_json.error_response(failed.error, code=failed.error.code, index=failed.index)
         body = b'{"revision":%d,"answers":[%b]}' % (self._store.revision, b",".join(answers))
-        return self._revised(Response(200, body))
+        return self._with_revision(Response(200, body))
 
-    async def _tried(self, steps: Callable[[Transaction], Iterator[bytes]], count: int) -> list[bytes]:
+    async def _dry_run(self, steps: Callable[[Transaction], Iterator[bytes]], count: int) -> list[bytes]:
         """The answers as if it were done. Many requests are tried on a copy, since others write in between."""
         state = self._store.state
         if count <= FEW_REQUESTS:
@@ -132,18 +134,18 @@ class Api:
         transaction = Transaction(self._store.state, self._store.state.client_tokens)
         return operations.handle(call.operation, parameters, transaction, self._context())
 
-    def _revised(self, response: Response) -> Response:
+    def _with_revision(self, response: Response) -> Response:
         headers = {**response.headers, REVISION_HEADER: str(self._store.revision)}
         return Response(response.status, response.body, headers)
 
 
-class _FailedAt(Exception):  # noqa: N818  # it is named after what happened
+class _FailedRequest(Exception):  # noqa: N818  # it is named after what happened
     def __init__(self, index: int, error: ApiError) -> None:
         self.index = index
         self.error = error
 
 
-def _indexed(index: int, request: Any, transaction: Transaction, context: Context) -> Parameters:
+def _handle_one(index: int, request: Any, transaction: Transaction, context: Context) -> Parameters:
     try:
         match request:
             case {"operation": str(name), **rest} if not rest.keys() - {"parameters"}:
@@ -152,7 +154,7 @@ def _indexed(index: int, request: Any, transaction: Transaction, context: Contex
                 return operations.handle(call.operation, parameters, transaction, context)
         raise BadRequest(f'requests[{index}]: expected {{"operation": …, "parameters": {{…}}}}, not {quote(request)}')
     except ApiError as error:
-        raise _FailedAt(index, error) from error
+        raise _FailedRequest(index, error) from error
 
 
 class Endpoint:
@@ -164,7 +166,7 @@ class Endpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             response = await self._answer(scope, receive)
-        except ClientGone:
+        except ClientDisconnected:
             return
         except ApiError as error:
             response = rest_json.error_response(error)
@@ -175,10 +177,10 @@ class Endpoint:
             log.exception("internal error %s at %s %s", incident, scope["method"], scope["path"])
             text = f"internal error; the control plane's log has it under {incident}"
             response = rest_json.error_response(InternalServerError(text))
-        await deliver(response, send)
+        await send_response(response, send)
 
 
-async def deliver(response: Response, send: Send) -> None:
+async def send_response(response: Response, send: Send) -> None:
     """Sends a response as AWS's services do: JSON, with a request id."""
     headers = {
         "content-type": "application/json",

@@ -16,7 +16,7 @@ TRANSACTIONS = "/shopmesh/v1/requests"
 SECONDS = 30.0
 
 
-class ClientGone(Exception):  # noqa: N818  # it is named after what happened
+class ClientDisconnected(Exception):  # noqa: N818  # it is named after what happened
     """The client hung up before its request was complete; nobody is there to answer."""
 
 
@@ -45,7 +45,7 @@ async def _collect(receive: Receive, largest: int, count: Callable[[int], None])
     while more:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise ClientGone
+            raise ClientDisconnected
         part = message.get("body", b"")
         size += len(part)
         if size > largest:

@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from shopmesh.appmesh.api import rest_json
 from shopmesh.appmesh.api.validation import quote
 from shopmesh.appmesh.errors import ApiError, BadRequest, CrossSiteRequest, MisdirectedRequest, UnsupportedMediaType
-from shopmesh.server.api.app_mesh import deliver
+from shopmesh.server.api.app_mesh import send_response
 from shopmesh.server.api.hosts import AllowedHosts, split_authority
 
 _ORIGIN = re.compile(r"(?P<scheme>https?)://(?P<authority>[^/]+)")
@@ -26,7 +26,7 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 _SAME_ORIGIN = frozenset({"same-origin", "none"})
 
 
-class RequestIsolation:
+class IsolationMiddleware:
     """ASGI middleware around all others: refuses requests to other hosts, from other sites, and bodies but JSON."""
 
     def __init__(self, app: ASGIApp, hosts: AllowedHosts) -> None:
@@ -39,7 +39,7 @@ class RequestIsolation:
                 check(scope, self._hosts)
             except ApiError as error:
                 if scope["type"] == "http":
-                    await deliver(rest_json.error_response(error), send)
+                    await send_response(rest_json.error_response(error), send)
                 else:
                     await send({"type": "websocket.close", "code": 1008})
                 return

@@ -21,7 +21,7 @@ from shopmesh.appmesh.catalogue import Finding
 from shopmesh.server.config import ConfigError
 from shopmesh.server.grpc.proxies import Change, Proxies, ProxyStatus
 from shopmesh.server.grpc.shared_token import read_token
-from shopmesh.server.replicas import Answer, Question, Replicas
+from shopmesh.server.replicas import CombinedState, Replicas, StateQuery
 from shopmesh.server.store.store import Store
 from shopmesh.server.traffic import splits
 
@@ -41,7 +41,7 @@ class Gauge(NamedTuple):
     samples: Sequence[Sample]
 
 
-class Exposition:
+class MetricsEndpoint:
     """The route of /metrics. Whoever has the token of the proxies may read it: it tells less than any proxy is given.
 
     Of several replicas each is scraped: what adds up (proxies, changes) is its own, what does not is that of all.
@@ -53,7 +53,7 @@ class Exposition:
         store: Store,
         proxies: Proxies,
         replicas: Replicas,
-        findings: Callable[[Answer], Iterable[Finding]],
+        findings: Callable[[CombinedState], Iterable[Finding]],
         token_file: Path | None,
     ) -> None:
         self._store = store
@@ -67,12 +67,12 @@ class Exposition:
 
     async def _answer(self, request: Request) -> Response:
         self._require_token(request)
-        answer = await self._replicas.ask(Question(proxies=True, spans=(time.time() - WINDOW_SECONDS,)))
+        answer = await self._replicas.query(StateQuery(proxies=True, spans=(time.time() - WINDOW_SECONDS,)))
         gauges = (
-            *of_splits(splits.splits(self._store.state, answer.told.counted[0])),
-            *of_proxies(self._proxies.statuses()),
-            *of_changes(self._store.revision, self._proxies.changes),
-            of_findings(self._findings(answer)),
+            *split_gauges(splits.splits(self._store.state, answer.state.counted[0])),
+            *proxy_gauges(self._proxies.statuses()),
+            *change_gauges(self._store.revision, self._proxies.changes),
+            finding_gauge(self._findings(answer)),
         )
         return Response("".join(line + "\n" for gauge in gauges for line in lines(gauge)), media_type=_CONTENT_TYPE)
 
@@ -87,7 +87,7 @@ class Exposition:
             raise HTTPException(401, f"{PATH} wants the proxies' token: authorization: Bearer …")
 
 
-def of_splits(found: Iterable[Mapping[str, Any]]) -> tuple[Gauge, Gauge]:
+def split_gauges(found: Iterable[Mapping[str, Any]]) -> tuple[Gauge, Gauge]:
     """What each version was meant to get and what it got, of the entries that `splits.splits` gives."""
     target: list[Sample] = []
     seen: list[Sample] = []
@@ -113,14 +113,14 @@ def of_splits(found: Iterable[Mapping[str, Any]]) -> tuple[Gauge, Gauge]:
     )
 
 
-def of_proxies(statuses: Iterable[ProxyStatus]) -> tuple[Gauge, ...]:
+def proxy_gauges(statuses: Iterable[ProxyStatus]) -> tuple[Gauge, ...]:
     """How many proxies of each virtual node or gateway are where they should be."""
     counts = {name: Counter[tuple[str, str, str]]() for name in _PROXIES}
     for status in statuses:
         of = (status.mesh, status.kind, status.name)
         told = {
             "connected": status.connected,
-            "in_step": status.in_step,
+            "in_step": status.in_sync,
             "declared": status.declared,
             "refusing": status.refused is not None,
         }
@@ -144,7 +144,7 @@ _PROXIES = {
 }
 
 
-def of_changes(revision: int, changes: Sequence[Change]) -> tuple[Gauge, ...]:
+def change_gauges(revision: int, changes: Sequence[Change]) -> tuple[Gauge, ...]:
     """The newest revision, and how long the last change that all proxies have took to reach the slowest."""
     took = next((one.milliseconds for one in reversed(changes) if one.milliseconds is not None), None)
     return (
@@ -162,7 +162,7 @@ def of_changes(revision: int, changes: Sequence[Change]) -> tuple[Gauge, ...]:
     )
 
 
-def of_findings(found: Iterable[Finding]) -> Gauge:
+def finding_gauge(found: Iterable[Finding]) -> Gauge:
     """How many findings `shopmesh doctor` would show, by severity; 0 is told too."""
     counts = Counter({"error": 0, "warning": 0})
     counts.update(one.severity for one in found)
@@ -175,9 +175,9 @@ def lines(gauge: Gauge) -> Iterator[str]:
     yield f"# HELP {gauge.name} {gauge.help}"
     yield f"# TYPE {gauge.name} gauge"
     for labels, value in gauge.samples:
-        told = ",".join(f'{name}="{_escaped(text)}"' for name, text in labels.items())
+        told = ",".join(f'{name}="{_escape(text)}"' for name, text in labels.items())
         yield f"{gauge.name}{{{told}}} {value:.10g}" if told else f"{gauge.name} {value:.10g}"
 
 
-def _escaped(text: str) -> str:
+def _escape(text: str) -> str:
     return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

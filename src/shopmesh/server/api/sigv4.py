@@ -25,8 +25,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from shopmesh.appmesh.api import rest_json
 from shopmesh.appmesh.api.validation import quote
 from shopmesh.appmesh.errors import ApiError, Unauthenticated
-from shopmesh.server.api.app_mesh import deliver
-from shopmesh.server.api.body import ClientGone, UnverifiedBodies, read
+from shopmesh.server.api.app_mesh import send_response
+from shopmesh.server.api.body import ClientDisconnected, UnverifiedBodies, read
 from shopmesh.server.http.connections import trust
 from shopmesh.server.http.limits import API_LIMITS
 
@@ -42,7 +42,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 _TIMESTAMP = re.compile(r"\d{8}T\d{6}Z")
 
 
-class Authenticated:
+class SigV4Middleware:
     """ASGI middleware: refuses what is not signed with one of `credentials` (access key → secret key).
 
     No credentials: no check. `open_paths` are served to everyone.
@@ -72,18 +72,18 @@ class Authenticated:
                 trust(scope)
             await self.app(scope, receive, send)
         elif scope["type"] == "http":
-            await self._checked(scope, receive, send)
+            await self._authenticate(scope, receive, send)
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008})
 
-    async def _checked(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _authenticate(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             body = await self._verified_body(scope, receive)
             trust(scope)
-        except ClientGone:
+        except ClientDisconnected:
             return
         except ApiError as error:
-            await deliver(rest_json.error_response(error), send)
+            await send_response(rest_json.error_response(error), send)
             return
         replayed = False
 
@@ -97,7 +97,7 @@ class Authenticated:
         await self.app(scope, replay, send)
 
     async def _verified_body(self, scope: Scope, receive: Receive) -> bytes:
-        request = Signed.of(scope)
+        request = SignedRequest.from_scope(scope)
         claim = self._verifier.claim(request, self._clock())
         if request.body_hash is None:
             body = await self._unverified.read(scope, receive)
@@ -112,7 +112,7 @@ class Authenticated:
 
 
 @dataclass(frozen=True, slots=True)
-class Signed:
+class SignedRequest:
     """What a signature may cover: method, raw path and query, headers by lower-case name in the order given, body.
 
     `body_hash` is its SHA-256 in hex, None while it is not known.
@@ -125,7 +125,7 @@ class Signed:
     body_hash: str | None
 
     @classmethod
-    def of(cls, scope: Scope) -> Signed:
+    def from_scope(cls, scope: Scope) -> SignedRequest:
         """The head of a request, with the hash that it says its body has."""
         headers: dict[str, tuple[str, ...]] = {}
         for raw_name, raw_value in scope["headers"]:
@@ -144,7 +144,7 @@ class Verifier:
         self._credentials = dict(credentials)
         self._scope = (region, service, "aws4_request")
 
-    def claim(self, request: Signed, now: float) -> Claim:
+    def claim(self, request: SignedRequest, now: float) -> Claim:
         """Who says to have signed, where all but the signature is right; raises Unauthenticated with AWS's code."""
         authorization = _authorization(request)
         credential = authorization.credential
@@ -163,7 +163,7 @@ class Verifier:
             )
         return Claim(key, timestamp, date, authorization.signed_headers, authorization.signature)
 
-    def compare(self, request: Signed, claim: Claim) -> None:
+    def compare(self, request: SignedRequest, claim: Claim) -> None:
         """Raises Unauthenticated unless the owner of the claimed key signed this request; its `body_hash` is known."""
         secret = self._credentials[claim.key]
         scope = (claim.date, *self._scope)
@@ -191,7 +191,7 @@ class _Authorization:
 
 
 def signature(
-    request: Signed, signed_headers: Collection[str], secret: str, timestamp: str, scope: Collection[str]
+    request: SignedRequest, signed_headers: Collection[str], secret: str, timestamp: str, scope: Collection[str]
 ) -> str:
     """The signature, in hex, that a request with this secret must have; `scope` is date, region, service, ending."""
     canonical = "\n".join(
@@ -214,7 +214,9 @@ def signature(
     return hmac.new(key, to_sign.encode(), hashlib.sha256).hexdigest()
 
 
-def sign(request: Signed, key: str, secret: str, region: str, now: float, service: str = "appmesh") -> dict[str, str]:
+def sign(
+    request: SignedRequest, key: str, secret: str, region: str, now: float, service: str = "appmesh"
+) -> dict[str, str]:
     """The headers that a request needs beside its own, all of which are signed; `host` must be one of them."""
     timestamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
     scope = (timestamp[:8], region, service, "aws4_request")
@@ -225,7 +227,7 @@ def sign(request: Signed, key: str, secret: str, region: str, now: float, servic
     return {"x-amz-date": timestamp, "authorization": f"{ALGORITHM} {credential}, Signature={signed}"}
 
 
-def _authorization(request: Signed) -> _Authorization:
+def _authorization(request: SignedRequest) -> _Authorization:
     given = request.headers.get("authorization", ())
     if not given:
         raise Unauthenticated(
@@ -245,7 +247,7 @@ def _authorization(request: Signed) -> _Authorization:
     return _Authorization(found[1], names, found[3])
 
 
-def _timestamp(request: Signed) -> str:
+def _timestamp(request: SignedRequest) -> str:
     given = request.headers.get("x-amz-date", ())
     if len(given) != 1 or not _TIMESTAMP.fullmatch(given[0]):
         raise _incomplete("X-Amz-Date must stand there once, as 20190125T120000Z")

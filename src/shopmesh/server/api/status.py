@@ -19,9 +19,9 @@ from shopmesh.appmesh.catalogue.running import STORE_LOST_CHANGES, UNREACHABLE_R
 from shopmesh.appmesh.host_policy import STRICT, HostPolicy
 from shopmesh.appmesh.store import Key
 from shopmesh.server.grpc.proxies import Proxies
-from shopmesh.server.live_findings import Findings, LookAtProxies, nothing_more
-from shopmesh.server.replicas import Answer, ChangeStatus, Question, Replicas
-from shopmesh.server.replicas.merge import of_revision
+from shopmesh.server.live_findings import LiveFindings, ProxyChecks, no_extra_findings
+from shopmesh.server.replicas import ChangeStatus, CombinedState, Replicas, StateQuery
+from shopmesh.server.replicas.merge import change_of_revision
 from shopmesh.server.replicas.peer_protocol import proxy_document
 from shopmesh.server.store.store import Store
 from shopmesh.server.traffic import splits
@@ -40,7 +40,7 @@ ASK_AGAIN_SECONDS, ASK_PAUSE_SECONDS = 1.0, 0.1
 """How soon an event stream asks other replicas again, and how soon at the earliest."""
 
 
-class Observe:
+class StatusApi:
     """The routes below /shopmesh/v1/ that read; and the one that withdraws a proxy.
 
     What proxies are or counted is asked of all replicas; where there may be several, an answer says how many answered.
@@ -52,18 +52,18 @@ class Observe:
         proxies: Proxies,
         figures: Figures,
         replicas: Replicas,
-        look: LookAtProxies = nothing_more,
+        extra_findings: ProxyChecks = no_extra_findings,
         host_policy: HostPolicy = STRICT,
     ) -> None:
-        """`look` finds what there is beside `server.findings`."""
-        self._look = look
+        """`extra_findings` adds what `LiveFindings` cannot see."""
+        self._extra_findings = extra_findings
         self._store = store
         self._proxies = proxies
         self._figures = figures
         self._replicas = replicas
         self._streams = 0
-        self._found = Findings(store.state, host_policy)
-        store.subscribe(self._found.committed)
+        self._found = LiveFindings(store.state, host_policy)
+        store.subscribe(self._found.on_commit)
 
     def routes(self) -> list[Route]:
         return [
@@ -77,8 +77,8 @@ class Observe:
         ]
 
     async def _list_proxies(self, _: Request) -> Response:
-        answer = await self._replicas.ask(Question(proxies=True))
-        return self._answered(answer, {"proxies": [proxy_document(status) for status in answer.told.proxies]})
+        answer = await self._replicas.query(StateQuery(proxies=True))
+        return self._response(answer, {"proxies": [proxy_document(status) for status in answer.state.proxies]})
 
     async def _withdraw(self, request: Request) -> Response:
         mesh, kind, name, instance = (request.path_params[part] for part in ("mesh", "kind", "name", "instance"))
@@ -91,30 +91,31 @@ class Observe:
 
     async def _splits(self, request: Request) -> Response:
         begin, window = _span(request)
-        answer = await self._replicas.ask(Question(spans=(begin,)))
-        found = splits.splits(self._store.state, answer.told.counted[0], request.query_params.get("mesh"))
-        return self._answered(answer, {"window": window, "splits": found})
+        answer = await self._replicas.query(StateQuery(spans=(begin,)))
+        found = splits.splits(self._store.state, answer.state.counted[0], request.query_params.get("mesh"))
+        return self._response(answer, {"window": window, "splits": found})
 
     async def _counts(self, request: Request) -> Response:
         begin, window = _span(request)
-        answer = await self._replicas.ask(Question(spans=(begin,)))
-        found = splits.counts(answer.told.counted[0], request.query_params.get("mesh"))
-        return self._answered(answer, {"window": window, "figures": found})
+        answer = await self._replicas.query(StateQuery(spans=(begin,)))
+        found = splits.counts(answer.state.counted[0], request.query_params.get("mesh"))
+        return self._response(answer, {"window": window, "figures": found})
 
     async def _findings(self, request: Request) -> Response:
         """Of all meshes, or of the one asked for and of those that concern no mesh."""
         mesh = request.query_params.get("mesh")
-        answer = await self._replicas.ask(Question(proxies=True))
+        answer = await self._replicas.query(StateQuery(proxies=True))
         found = [one.to_document() for one in self.findings(answer) if mesh is None or one.mesh in ("", mesh)]
-        return self._answered(answer, {"findings": found})
+        return self._response(answer, {"findings": found})
 
-    def findings(self, answer: Answer) -> list[Finding]:
+    def findings(self, answer: CombinedState) -> list[Finding]:
         """What all replicas' proxies show, and who did not answer."""
-        told = answer.told
-        found = self._found.of(told.proxies, told.findings, told.certificate_days)
-        found += self._look(told.proxies)
+        state = answer.state
+        found = self._found.collect(state.proxies, state.findings, state.certificate_days)
+        found += self._extra_findings(state.proxies)
         found += [
-            UNREACHABLE_REPLICA.at(Key("replica", (one.name,)), f"did not answer: {one.why}") for one in answer.missing
+            UNREACHABLE_REPLICA.at(Key("replica", (one.name,)), f"did not answer: {one.why}")
+            for one in answer.unreachable
         ]
         found += [STORE_LOST_CHANGES.at(Key("store", (one.store,)), one.what) for one in self._store.losses()]
         return sorted(found, key=lambda one: one.sort_key)
@@ -125,20 +126,20 @@ class Observe:
             if self._streams >= MOST_STREAMS:
                 raise HTTPException(503, f"{MOST_STREAMS} event streams are open already; close one")
             return StreamingResponse(self._events(after), media_type="text/event-stream")
-        answer = await self._replicas.ask(Question(changes=after))
-        changes = [change.to_document() for change in answer.told.changes]
-        return self._answered(answer, {"revision": answer.told.revision, "changes": changes})
+        answer = await self._replicas.query(StateQuery(changes=after))
+        changes = [change.to_document() for change in answer.state.changes]
+        return self._response(answer, {"revision": answer.state.revision, "changes": changes})
 
     async def _change(self, request: Request) -> Response:
         revision = _revision(request.path_params["revision"])
         wait = min(_number(request, "wait", 0.0), LONGEST_WAIT)
-        converged = (await self._replicas.converged(revision, wait)).told.converged
-        answer = await self._replicas.ask(Question(changes=max(revision - 1, 0)))
-        if (change := of_revision(answer.told, revision, converged, time.time())) is not None:
-            return self._answered(answer, change.to_document())
-        raise HTTPException(404, f"change {revision} is not known; the newest is {answer.told.revision}")
+        converged = (await self._replicas.wait_until_converged(revision, wait)).state.converged
+        answer = await self._replicas.query(StateQuery(changes=max(revision - 1, 0)))
+        if (change := change_of_revision(answer.state, revision, converged, time.time())) is not None:
+            return self._response(answer, change.to_document())
+        raise HTTPException(404, f"change {revision} is not known; the newest is {answer.state.revision}")
 
-    def _answered(self, answer: Answer, document: dict[str, Any]) -> Response:
+    def _response(self, answer: CombinedState, document: dict[str, Any]) -> Response:
         return JSONResponse({**document, "replicas": answer.counts()} if self._replicas.several else document)
 
     async def _events(self, after: int) -> AsyncIterator[str]:
@@ -154,7 +155,7 @@ class Observe:
             while True:
                 moved.clear()
                 waiting: list[ChangeStatus] = []
-                changes = (await self._replicas.ask(Question(changes=after))).told.changes
+                changes = (await self._replicas.query(StateQuery(changes=after))).state.changes
                 for change in changes:
                     this = (change.revision, change.resources)
                     if not change.converged:
@@ -163,7 +164,7 @@ class Observe:
                         told.add(this)
                         yield f"id: {change.revision}\nevent: change\ndata: {json.dumps(change.to_document())}\n\n"
                 if changes:
-                    # Several may share a revision: it is done with when all of them are told.
+                    # Several may share a revision: it is done with when all of them have been sent.
                     after = waiting[0].after if waiting else changes[-1].revision
                 told = {this for this in told if this[0] > after}
                 asking = bool(waiting) and self._replicas.several

@@ -33,10 +33,10 @@ from shopmesh.canary.canary_state import Canary
 from shopmesh.server.api.app_mesh import Endpoint
 from shopmesh.server.api.body import header, read
 from shopmesh.server.canary.leases import Leases
-from shopmesh.server.replicas import ALONE, FORWARDED, Leadership, PeerError, Question, Replicas
-from shopmesh.server.replicas.peer_protocol import MOST_SPANS, Counted
+from shopmesh.server.replicas import FORWARDED, SOLE_REPLICA, Leadership, PeerError, Replicas, StateQuery
+from shopmesh.server.replicas.peer_protocol import MOST_SPANS, CallerCounts
 from shopmesh.server.store.store import Commit, Store, StoreError
-from shopmesh.server.traffic.figures import Tally
+from shopmesh.server.traffic.figures import Counters
 from shopmesh.server.traffic.splits import finite
 from shopmesh.xds import names
 
@@ -48,22 +48,22 @@ FORWARD_SECONDS = 8.0
 CATCH_UP_SECONDS = 1.0
 
 
-class Canaries:
+class CanaryApi:
     """All canaries of a store; its timers belong to the running loop while it is `looked_after`."""
 
     def __init__(
-        self, store: Store, context: Callable[[], Context], replicas: Replicas, leadership: Leadership = ALONE
+        self, store: Store, context: Callable[[], Context], replicas: Replicas, leadership: Leadership = SOLE_REPLICA
     ) -> None:
         self._store = store
         self._context = context
         self._replicas = replicas
         self._leadership = leadership
-        self._looking_after = False
+        self._supervising = False
         self._leading = False
-        self._leases = Leases(self._lapsed)
+        self._leases = Leases(self._on_lease_expired)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._moved = asyncio.Event()
-        store.subscribe(self._committed)
+        self._committed = asyncio.Event()
+        store.subscribe(self._on_commit)
 
     def routes(self) -> list[BaseRoute]:
         return [
@@ -72,21 +72,21 @@ class Canaries:
         ]
 
     @contextlib.asynccontextmanager
-    async def looked_after(self) -> AsyncIterator[None]:
+    async def supervised(self) -> AsyncIterator[None]:
         """Takes over what the store holds whenever this replica begins to lead, and lets go when it ceases to."""
-        self._leadership.subscribe(self._led)
-        self._looking_after = True
-        self._led()
+        self._leadership.subscribe(self._on_leadership_change)
+        self._supervising = True
+        self._on_leadership_change()
         try:
             yield
         finally:
-            self._looking_after = False
+            self._supervising = False
             tasks = [*self._tasks]
-            self._led()
+            self._on_leadership_change()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _led(self) -> None:
-        leading = self._looking_after and self._leadership.leading
+    def _on_leadership_change(self) -> None:
+        leading = self._supervising and self._leadership.leading
         if leading == self._leading:
             return
         self._leading = leading
@@ -98,20 +98,20 @@ class Canaries:
             return
         # Each for a whole lease: nobody could renew while nobody led.
         for resource in [one for one in self._store.state if one.key.kind == canary_state.KIND]:
-            if (canary := _readable(resource)) is not None:
-                self._watch(resource.key, canary)
-                self._soon(resource.key, transitions.reconcile)
+            if (canary := _canary_or_none(resource)) is not None:
+                self._update_lease(resource.key, canary)
+                self._start_task(resource.key, transitions.reconcile)
 
     async def _all(self, scope: Scope, receive: Receive) -> Response:
         match scope["method"]:
             case "GET" | "HEAD":
                 query = dict(part.partition("=")[::2] for part in scope["query_string"].decode("latin-1").split("&"))
                 stored = [one for one in self._store.state if one.key.kind == canary_state.KIND]
-                keys = [one.key for one in stored if _readable(one) is not None]
+                keys = [one.key for one in stored if _canary_or_none(one) is not None]
                 wanted = [key for key in sorted(keys) if query.get("mesh") in (None, key.mesh)]
-                return Response(200, rest_json.to_json({"canaries": await self._all_shown(wanted)}))
+                return Response(200, rest_json.to_json({"canaries": await self._documents(wanted)}))
             case "POST":
-                return await self._by_the_leader(scope, receive, self._start)
+                return await self._on_leader(scope, receive, self._start)
         raise MethodNotAllowed(f"{scope['method']} is not allowed here, GET and POST are", ("GET", "POST"))
 
     async def _one(self, scope: Scope, receive: Receive) -> Response:
@@ -119,12 +119,12 @@ class Canaries:
         route = Key("route", (path["mesh"], path["router"], path["route"]))
         match scope["method"]:
             case "GET" | "HEAD":
-                return Response(200, rest_json.to_json(await self._shown(canary_state.key(route))))
+                return Response(200, rest_json.to_json(await self._document_of(canary_state.key(route))))
             case "POST":
-                return await self._by_the_leader(scope, receive, lambda asked: self._act(route, asked))
+                return await self._on_leader(scope, receive, lambda asked: self._act(route, asked))
         raise MethodNotAllowed(f"{scope['method']} is not allowed here, GET and POST are", ("GET", "POST"))
 
-    async def _by_the_leader(
+    async def _on_leader(
         self, scope: Scope, receive: Receive, work: Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
     ) -> Response:
         """What `work` answers, or what the replica that leads does."""
@@ -133,23 +133,23 @@ class Canaries:
             return Response(200, rest_json.to_json(await work(rest_json.load_object(body))))
         leader = self._leadership.holder
         if leader is None or leader == self._replicas.id or header(scope, FORWARDED.encode()) is not None:
-            return _nobody_leads("no replica of the control plane leads at the moment")
+            return _no_leader_response("no replica of the control plane leads at the moment")
         try:
             answer = await self._replicas.forward(leader, scope["raw_path"].decode("latin-1"), body, FORWARD_SECONDS)
         except PeerError as error:
-            return _nobody_leads(f"the replica of the control plane that leads does not answer: {error}")
+            return _no_leader_response(f"the replica of the control plane that leads does not answer: {error}")
         if answer.status == 200:
-            await self._caught_up(answer)
+            await self._wait_for_revision_of(answer)
         return answer
 
-    async def _caught_up(self, answer: Response) -> None:
+    async def _wait_for_revision_of(self, answer: Response) -> None:
         """Whoever reads here next reads what the leader has written."""
         revision = json.loads(answer.body)["revision"]
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CATCH_UP_SECONDS):
                 while self._store.revision < revision:
-                    self._moved.clear()
-                    await self._moved.wait()
+                    self._committed.clear()
+                    await self._committed.wait()
 
     async def _start(self, asked: dict[str, Any]) -> dict[str, Any]:
         try:
@@ -162,7 +162,7 @@ class Canaries:
         if isinstance(lease, bool) or not isinstance(lease, int | float) or not shortest <= lease <= longest:
             raise BadRequest(f"lease: {lease!r} is no number of seconds from {shortest:g} to {longest:g}")
         await self._store.submit(lambda t: transitions.start(route, service, wanted, owner, lease, t, self._context()))
-        return await self._shown(canary_state.key(route))
+        return await self._document_of(canary_state.key(route))
 
     async def _act(self, route: Key, asked: dict[str, Any]) -> dict[str, Any]:
         action, key = _text(asked, "action"), canary_state.key(route)
@@ -172,8 +172,8 @@ class Canaries:
                 if asked.get("owner") != canary.owner:
                     raise Conflict(f"another run looks after the canary of {describe(route)} now")
                 self._leases.renew(key, canary.lease)
-            return await self._shown(key)
-        seen = await self._seen(key, canary)
+            return await self._document_of(key)
+        seen = await self._traffic_of(key, canary)
         stage, reason = asked.get("stage"), str(asked.get("reason") or "by hand")[:1000]
         work: Callable[[Transaction, Context], Canary]
         match action:
@@ -190,36 +190,36 @@ class Canaries:
             case _:
                 raise BadRequest(f"action: {action!r} is none of renew, advance, turn back, pause, resume")
         await self._store.submit(lambda transaction: work(transaction, self._context()))
-        return await self._shown(key)
+        return await self._document_of(key)
 
     def _canary(self, key: Key) -> Canary:
         found = self._store.state.get(key)
-        canary = None if found is None else _readable(found)
+        canary = None if found is None else _canary_or_none(found)
         if canary is None:
-            raise _without_canary(key)
+            raise _no_canary(key)
         return canary
 
-    async def _shown(self, key: Key) -> dict[str, Any]:
-        for shown in await self._all_shown([key]):
+    async def _document_of(self, key: Key) -> dict[str, Any]:
+        for shown in await self._documents([key]):
             return shown
-        raise _without_canary(key)
+        raise _no_canary(key)
 
-    async def _all_shown(self, keys: Sequence[Key]) -> list[dict[str, Any]]:
+    async def _documents(self, keys: Sequence[Key]) -> list[dict[str, Any]]:
         """Those that are still there once all replicas have been asked what they counted."""
         spans = sorted({self._canary(key).since for key in keys})
-        counted: dict[float, Counted] = {}
+        counted: dict[float, CallerCounts] = {}
         counts: dict[str, int] = {}
         for start in range(0, len(spans), MOST_SPANS):
             some = tuple(spans[start : start + MOST_SPANS])
-            answer = await self._replicas.ask(Question(spans=some))
-            counted |= zip(some, answer.told.counted, strict=True)
+            answer = await self._replicas.query(StateQuery(spans=some))
+            counted |= zip(some, answer.state.counted, strict=True)
             counts = {**answer.counts(), "answered": min(counts.get("answered", answer.asked), answer.answered)}
         more = {"replicas": counts} if self._replicas.several else {}
         found = [(key, resource) for key in keys if (resource := self._store.state.get(key)) is not None]
-        readable = [(key, canary) for key, one in found if (canary := _readable(one)) is not None]
+        readable = [(key, canary) for key, one in found if (canary := _canary_or_none(one)) is not None]
         return [{**self._document(key, canary, counted), **more} for key, canary in readable]
 
-    def _document(self, key: Key, canary: Canary, counted: Mapping[float, Counted]) -> dict[str, Any]:
+    def _document(self, key: Key, canary: Canary, counted: Mapping[float, CallerCounts]) -> dict[str, Any]:
         mesh, router, route = key.path
         return {
             **canary_state.to_document(canary),
@@ -231,46 +231,46 @@ class Canaries:
             "now": self._context().now,
             "revision": self._store.revision,
             # A stage that has begun only now has seen nothing.
-            "seen": seen(self._store.state, key, canary, counted.get(canary.since, ())),
+            "seen": stage_traffic(self._store.state, key, canary, counted.get(canary.since, ())),
         }
 
-    async def _seen(self, key: Key, canary: Canary) -> dict[str, Any]:
+    async def _traffic_of(self, key: Key, canary: Canary) -> dict[str, Any]:
         """What was counted of both versions since the stage began."""
-        answer = await self._replicas.ask(Question(spans=(canary.since,)))
-        return seen(self._store.state, key, canary, answer.told.counted[0])
+        answer = await self._replicas.query(StateQuery(spans=(canary.since,)))
+        return stage_traffic(self._store.state, key, canary, answer.state.counted[0])
 
-    def _committed(self, commit: Commit) -> None:
-        self._moved.set()
+    def _on_commit(self, commit: Commit) -> None:
+        self._committed.set()
         if not self._leading:
             return
         for change in commit.changes:
             if change.key.kind == canary_state.KIND:
-                self._watch(change.key, None if change.after is None else _readable(change.after))
+                self._update_lease(change.key, None if change.after is None else _canary_or_none(change.after))
             elif change.key.kind == "route" and self._store.state.get(canary_state.key(change.key)) is not None:
-                self._soon(canary_state.key(change.key), transitions.reconcile)
+                self._start_task(canary_state.key(change.key), transitions.reconcile)
 
-    def _watch(self, key: Key, canary: Canary | None) -> None:
+    def _update_lease(self, key: Key, canary: Canary | None) -> None:
         if canary is None or not canary.running:
             self._leases.end(key)
         elif key not in self._leases:
             self._leases.renew(key, canary.lease)
 
-    def _lapsed(self, key: Key) -> None:
+    def _on_lease_expired(self, key: Key) -> None:
         if not self._leadership.leading:
             # Nobody could tell this loop yet that it is over, and perhaps it is taken up again.
             found = self._store.state.get(key)
-            if found is not None and (canary := _readable(found)) is not None:
+            if found is not None and (canary := _canary_or_none(found)) is not None:
                 self._leases.renew(key, canary.lease)
             return
         log.warning("nobody looks after the canary of %s any more: back", describe(canary_state.route_of(key)))
-        self._soon(key, transitions.expire)
+        self._start_task(key, transitions.expire)
 
-    def _soon(self, key: Key, work: Callable[[Key, Transaction, Context], Canary | None]) -> None:
-        task = asyncio.get_running_loop().create_task(self._do(key, work))
+    def _start_task(self, key: Key, work: Callable[[Key, Transaction, Context], Canary | None]) -> None:
+        task = asyncio.get_running_loop().create_task(self._submit_until_done(key, work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _do(self, key: Key, work: Callable[[Key, Transaction, Context], Canary | None]) -> None:
+    async def _submit_until_done(self, key: Key, work: Callable[[Key, Transaction, Context], Canary | None]) -> None:
         route = canary_state.route_of(key)
         while True:
             try:
@@ -289,7 +289,7 @@ class Canaries:
             await asyncio.sleep(AGAIN_SECONDS)
 
 
-def seen(view: View, key: Key, canary: Canary, counted: Counted) -> dict[str, Any]:
+def stage_traffic(view: View, key: Key, canary: Canary, counted: CallerCounts) -> dict[str, Any]:
     """What the callers' Envoys counted of the canary and of the stable version since the stage began.
 
     `counted` is all that was counted since then. While requests are mirrored, the canary's are the copies.
@@ -300,14 +300,14 @@ def seen(view: View, key: Key, canary: Canary, counted: Counted) -> dict[str, An
         version = "canary" if target.node == canary.plan.to else "stable"
         copies = version == "canary" and canary.in_stage("mirror")
         clusters[names.counted_as(names.egress_cluster(target._replace(mirror=copies)))] = version
-    tallies = {"canary": Tally(), "stable": Tally()}
+    tallies = {"canary": Counters(), "stable": Counters()}
     for caller, cluster, tally in counted:
         if caller.mesh == key.mesh and cluster in clusters:
             tallies[clusters[cluster]].add(tally)
     return {version: _counts(tally, canary.plan.max_p99) for version, tally in tallies.items()}
 
 
-def _counts(tally: Tally, max_p99: float | None) -> dict[str, Any]:
+def _counts(tally: Counters, max_p99: float | None) -> dict[str, Any]:
     """What a verdict is made of. Of a proxy that reports more errors than requests, no more than the requests count."""
     requests = int(tally.requests)
     return {
@@ -318,7 +318,7 @@ def _counts(tally: Tally, max_p99: float | None) -> dict[str, Any]:
     }
 
 
-def _readable(resource: Resource) -> Canary | None:
+def _canary_or_none(resource: Resource) -> Canary | None:
     """The canary that a resource of the store holds; None, and a line in the log, where its record is not one."""
     try:
         return canary_state.from_resource(resource)
@@ -334,11 +334,11 @@ def _readable(resource: Resource) -> Canary | None:
         return None
 
 
-def _without_canary(key: Key) -> NotFound:
+def _no_canary(key: Key) -> NotFound:
     return NotFound(f"{describe(canary_state.route_of(key))} of mesh {key.mesh} has no canary")
 
 
-def _nobody_leads(message: str) -> Response:
+def _no_leader_response(message: str) -> Response:
     refused = rest_json.error_response(ServiceUnavailable(f"{message}; ask again in a moment"))
     return Response(refused.status, refused.body, {**refused.headers, "retry-after": "1"})
 

@@ -11,15 +11,15 @@ from shopmesh.appmesh.store import Key
 class Leases:
     """Times of the running loop; kept in memory, for after a restart everybody gets a whole one."""
 
-    def __init__(self, lapsed: Callable[[Key], None]) -> None:
+    def __init__(self, on_expired: Callable[[Key], None]) -> None:
         """`lapsed` is called once for each key that was not renewed in time."""
-        self._lapsed = lapsed
+        self._on_expired = on_expired
         self._ends: dict[Key, asyncio.TimerHandle] = {}
 
     def renew(self, key: Key, seconds: float) -> None:
         """From now on; the first time as well."""
         self.end(key)
-        self._ends[key] = asyncio.get_running_loop().call_later(seconds, self._over, key)
+        self._ends[key] = asyncio.get_running_loop().call_later(seconds, self._expire, key)
 
     def end(self, key: Key) -> None:
         """Nobody has to look after it any more."""
@@ -33,6 +33,6 @@ class Leases:
     def __contains__(self, key: Key) -> bool:
         return key in self._ends
 
-    def _over(self, key: Key) -> None:
+    def _expire(self, key: Key) -> None:
         del self._ends[key]
-        self._lapsed(key)
+        self._on_expired(key)

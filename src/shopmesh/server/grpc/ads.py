@@ -21,7 +21,7 @@ from shopmesh.appmesh.catalogue.translation import CONFIGURATION_FAILED
 from shopmesh.appmesh.host_policy import STRICT, HostPolicy
 from shopmesh.server.grpc import ads_transport, stream_auth
 from shopmesh.server.grpc.ads_transport import MOST_STREAMS, OpenStreams, StreamError, grpc_server
-from shopmesh.server.grpc.instance_registry import Instances
+from shopmesh.server.grpc.instance_registry import InstanceRegistry
 from shopmesh.server.grpc.proxies import Proxies
 from shopmesh.server.store.store import Commit, Store
 from shopmesh.server.traffic.sent_clusters import SentClusters
@@ -44,7 +44,7 @@ WOKEN_AT_ONCE = 256
 
 
 @dataclass(eq=False)
-class _Group:
+class _ProxyGroup:
     """The proxies of one shape, and the snapshot that they share; None while their virtual node does not exist.
 
     `readers` are those who look at `clusters`.
@@ -77,10 +77,10 @@ class Ads:
         self._store = store
         self._streams = OpenStreams(most_streams)
         self._parts = Parts(store.state, host_policy)
-        self._groups: dict[Shape, _Group] = {}
-        self.instances = Instances(store, clock, declares)
+        self._groups: dict[Shape, _ProxyGroup] = {}
+        self.instances = InstanceRegistry(store, clock, declares)
         proxies.begin(store, self._findings)
-        store.subscribe(self._committed)
+        store.subscribe(self._on_commit)
 
     def add_to(self, server: grpc.aio.Server) -> None:
         ads_transport.add_to(server, self.open)
@@ -88,7 +88,7 @@ class Ads:
     def open(self, wake: Callable[[], None]) -> AdsSession:
         """A session for one stream; raises `StreamError` when there are too many."""
         session = AdsSession(self, wake)
-        session.held.enter_context(self._streams.one())
+        session.exit_stack.enter_context(self._streams.one())
         return session
 
     # what sessions call
@@ -109,51 +109,51 @@ class Ads:
 
     def join(self, session: AdsSession, node: ProxyNode) -> None:
         """Takes in the proxy of a session; raises `StreamError` when it has too many streams."""
-        session.held.enter_context(self._streams.of(node.identity))
+        session.exit_stack.enter_context(self._streams.of(node.identity))
         group = self._group(node.shape)
         group.sessions.add(session)
         if group.snapshot is not None:
             session.conversation.offer(group.snapshot)
-        self.proxies.connected(node.identity, node.address, session.conversation)
+        self.proxies.on_connect(node.identity, node.address, session.conversation)
 
     def leave(self, session: AdsSession, node: ProxyNode | None) -> None:
-        session.held.close()
+        session.exit_stack.close()
         if node is None:
             return
-        self.proxies.gone(node.identity, session.conversation)
+        self.proxies.on_disconnect(node.identity, session.conversation)
         group = self._groups.get(node.shape)
         if group is not None:
             group.sessions.discard(session)
             self._release(node.shape, group)
 
-    def _group(self, shape: Shape) -> _Group:
+    def _group(self, shape: Shape) -> _ProxyGroup:
         group = self._groups.get(shape)
         if group is None:
-            group = self._groups[shape] = _Group()
+            group = self._groups[shape] = _ProxyGroup()
             self._build(shape, group)
         return group
 
-    def _release(self, shape: Shape, group: _Group) -> None:
+    def _release(self, shape: Shape, group: _ProxyGroup) -> None:
         if not group.sessions and not group.readers:
             del self._groups[shape]
             self._parts.release(snapshot, shape)
 
     # what the store calls
 
-    def _committed(self, commit: Commit) -> None:
+    def _on_commit(self, commit: Commit) -> None:
         for change in commit.changes:
             if change.key.kind == "instance":
-                self.proxies.declared(change.key, change.after)
+                self.proxies.on_instance_change(change.key, change.after)
         concerned: list[AdsSession] = []
         for root in self._parts.changed([change.key for change in commit.changes]):
             (shape,) = root.arguments
             if isinstance(shape, Shape) and (group := self._groups.get(shape)) is not None:
-                concerned.extend(self._rebuilt(shape, group))
+                concerned.extend(self._rebuild(shape, group))
         self._parts.collect()
-        self.proxies.committed(commit, [one.node.identity for one in concerned if one.node is not None])
+        self.proxies.on_commit(commit, [one.node.identity for one in concerned if one.node is not None])
         self._wake(concerned)
 
-    def _rebuilt(self, shape: Shape, group: _Group) -> Iterable[AdsSession]:
+    def _rebuild(self, shape: Shape, group: _ProxyGroup) -> Iterable[AdsSession]:
         before = group.snapshot
         self._build(shape, group)
         after = group.snapshot
@@ -164,7 +164,7 @@ class Ads:
             session.offer(after)
         return group.sessions if before is None or before.version != after.version else ()
 
-    def _build(self, shape: Shape, group: _Group) -> None:
+    def _build(self, shape: Shape, group: _ProxyGroup) -> None:
         try:
             group.snapshot, group.failure = self._parts.root(snapshot, shape), None
             group.clusters.update(group.snapshot["clusters"] if group.snapshot is not None else None)
@@ -193,29 +193,29 @@ class Ads:
 class AdsSession:
     """One proxy's stream: its node, then its conversation."""
 
-    __slots__ = ("_ads", "_listening", "_retrying", "_speaker", "conversation", "held", "node", "wake")
+    __slots__ = ("_ads", "_listening", "_principal", "_retrying", "conversation", "exit_stack", "node", "wake")
 
     def __init__(self, ads: Ads, wake: Callable[[], None]) -> None:
         self._ads = ads
         self._listening = False
         self._retrying: asyncio.TimerHandle | None = None
-        self._speaker = stream_auth.speaker()
+        self._principal = stream_auth.current_principal()
         self.wake = wake
-        self.held = contextlib.ExitStack()
+        self.exit_stack = contextlib.ExitStack()
         """What is given back when the stream ends."""
         self.node: ProxyNode | None = None
         self.conversation = Conversation(ads.responses)
 
-    def received(self, data: bytes) -> None:
+    def receive(self, data: bytes) -> None:
         """Takes one `DeltaDiscoveryRequest`; only the first must say whose it is. Raises `StreamError`."""
         try:
             request = DeltaDiscoveryRequest.FromString(data)
             if self.node is None:
                 node = parse(request.node)
-                stream_auth.check(node)
+                stream_auth.require_authorized(node)
                 self._ads.join(self, node)
                 self.node = node
-            elif self._speaker is not None and (refusal := self._speaker.refusal(self.node)) is not None:
+            elif self._principal is not None and (refusal := self._principal.denial(self.node)) is not None:
                 raise refusal
             self.conversation.receive(request)
         except DecodeError:
@@ -223,30 +223,30 @@ class AdsSession:
         except (NodeError, LimitError) as error:
             raise StreamError(str(error)) from None
         if request.response_nonce:
-            self._answered(self.node)
+            self._on_answer(self.node)
 
     def offer(self, snapshot: Snapshot) -> None:
         """Lets the proxy have it, unless it may not be this node's proxy any more: then it keeps what it has."""
-        if self._speaker is None or self.node is None or self._speaker.refusal(self.node) is None:
+        if self._principal is None or self.node is None or self._principal.denial(self.node) is None:
             self.conversation.offer(snapshot)
 
     def take(self) -> list[bytes]:
         messages = self.conversation.take()
         if not messages and self.node is not None:
             # A change may ask for what the proxy has already: no answer of it will tell that it has it.
-            self._ads.proxies.caught_up(self.node.identity, self.conversation)
+            self._ads.proxies.on_nothing_to_send(self.node.identity, self.conversation)
         return messages
 
-    def closed(self) -> None:
+    def close(self) -> None:
         if self._retrying is not None:
             self._retrying.cancel()
         self._ads.leave(self, self.node)
 
-    def _answered(self, node: ProxyNode) -> None:
-        self._ads.proxies.advanced(node.identity, self.conversation)
+    def _on_answer(self, node: ProxyNode) -> None:
+        self._ads.proxies.on_ack(node.identity, self.conversation)
         if not self._listening and self.conversation.listening:
             self._listening = True
-            self._ads.instances.listening(node)
+            self._ads.instances.on_listening(node)
         if self._retrying is None and self.conversation.lacks_files:
             self._retrying = asyncio.get_running_loop().call_later(self._ads.retry_seconds, self._retry)
 

@@ -112,13 +112,13 @@ async def first_message(context: grpc.aio.ServicerContext[bytes, bytes]) -> obje
 class Session(Protocol):
     """One stream, seen from what carries it."""
 
-    def received(self, data: bytes) -> None:
+    def receive(self, data: bytes) -> None:
         """Takes one message; raises `StreamError`."""
 
     def take(self) -> list[bytes]:
         """The messages to be sent now, in order; each is given out once."""
 
-    def closed(self) -> None:
+    def close(self) -> None:
         """The stream has ended, whoever ended it."""
 
 
@@ -168,11 +168,11 @@ class _Stream:
         try:
             data = await first_message(self._context)
             while isinstance(data, bytes):
-                self._session.received(data)
+                self._session.receive(data)
                 self._wake()
                 data = await self._context.read()
         finally:
-            self._session.closed()
+            self._session.close()
             if self._writer is not None:
                 self._writer.cancel()
 

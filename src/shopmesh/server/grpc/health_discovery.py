@@ -1,4 +1,4 @@
-"""HDS over gRPC: proxies are told what to look at, and report whether it is ready."""
+"""Health discovery (HDS) over gRPC: proxies check the health of their application and report whether it is ready."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ from shopmesh.xds.node import NodeError, ProxyNode, parse
 log = logging.getLogger(__name__)
 
 SERVICE = "envoy.service.health.v3.HealthDiscoveryService"
+OnReadiness = Callable[[ProxyNode, bool], None]
 
 
-def add_to(server: grpc.aio.Server, told: Callable[[ProxyNode, bool], None], most_streams: int = MOST_STREAMS) -> None:
-    """Serves HDS; `told` is called with each proxy's first report, and whenever it becomes ready or ceases to be.
+def add_to(server: grpc.aio.Server, on_readiness: OnReadiness, most_streams: int = MOST_STREAMS) -> None:
+    """Serves HDS; calls `on_readiness` with each proxy's first report and with every change after it.
 
-    The end of a stream says nothing: the proxy may go on serving without us.
+    The end of a stream changes no readiness: the proxy may go on serving without its control plane.
     """
     rejections = RateLimitedLog(log)
     streams = OpenStreams(most_streams)
@@ -31,7 +32,7 @@ def add_to(server: grpc.aio.Server, told: Callable[[ProxyNode, bool], None], mos
     async def stream(_: AsyncIterator[bytes], context: grpc.aio.ServicerContext[bytes, bytes]) -> None:
         try:
             with streams.one():
-                await _serve(context, streams, told)
+                await _serve(context, streams, on_readiness)
         except (DecodeError, NodeError, StreamError) as error:
             rejections.warn(context.peer(), str(error))
             code = error.code if isinstance(error, StreamError) else grpc.StatusCode.INVALID_ARGUMENT
@@ -42,26 +43,28 @@ def add_to(server: grpc.aio.Server, told: Callable[[ProxyNode, bool], None], mos
 
 
 async def _serve(
-    context: grpc.aio.ServicerContext[bytes, bytes], streams: OpenStreams, told: Callable[[ProxyNode, bool], None]
+    context: grpc.aio.ServicerContext[bytes, bytes],
+    streams: OpenStreams,
+    on_readiness: OnReadiness,
 ) -> None:
-    first = _parsed(await first_message(context))
+    first = _parse(await first_message(context))
     if first is None:
         return
     node = parse(first.health_check_request.node)
-    stream_auth.check(node)
+    stream_auth.require_authorized(node)
     with streams.of(node.identity):
         if node.readiness:
             await context.write(specifier(node).SerializeToString())
         before: bool | None = None
-        while (message := _parsed(await context.read())) is not None:
+        while (message := _parse(await context.read())) is not None:
             # Another may have become this node's proxy since the stream began.
-            stream_auth.check(node)
+            stream_auth.require_authorized(node)
             ready = is_ready(node, message.endpoint_health_response)
             if ready is not before:
                 before = ready
-                told(node, ready)
+                on_readiness(node, ready)
 
 
-def _parsed(data: object) -> HealthCheckRequestOrEndpointHealthResponse | None:
+def _parse(data: object) -> HealthCheckRequestOrEndpointHealthResponse | None:
     """None at the end of a stream, where it is grpc.aio.EOF."""
     return HealthCheckRequestOrEndpointHealthResponse.FromString(data) if isinstance(data, bytes) else None

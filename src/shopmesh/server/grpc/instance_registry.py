@@ -22,16 +22,16 @@ MOST_OF_NO_NODE = 1000
 """Instances of all nodes that no mesh has (yet): a workload may be started before its documents are applied."""
 
 
-class LimitError(Exception):
+class InstanceLimitError(Exception):
     """A proxy is not declared, for there are too many; the message says of what, and what to do."""
 
 
-class Instances:
+class InstanceRegistry:
     """One write at a time for each proxy; what it says meanwhile is written next, and the last word stands."""
 
-    def __init__(self, store: Store, clock: Callable[[], float], declares: bool = True) -> None:
+    def __init__(self, store: Store, clock: Callable[[], float], enabled: bool = True) -> None:
         """`clock` gives seconds since 1970; with `declares` False nothing is written: others know where proxies are."""
-        self._declares = declares
+        self._declares = enabled
         self._store = store
         self._clock = clock
         self._rejections = RateLimitedLog(log)
@@ -43,16 +43,16 @@ class Instances:
         """Whether something is still to be written."""
         return bool(self._wanted)
 
-    def listening(self, node: ProxyNode) -> None:
+    def on_listening(self, node: ProxyNode) -> None:
         """Its listeners are open; where it says nothing of its readiness, that is all that others need."""
         if not node.readiness:
-            self._want(node.identity, instances.declared(node))
+            self._request(node.identity, instances.declared(node))
 
-    def readiness(self, node: ProxyNode, ready: bool) -> None:
+    def on_readiness(self, node: ProxyNode, ready: bool) -> None:
         """What it has to say of its readiness, for the first time or because that changed."""
-        self._want(node.identity, instances.declared(node) if ready else None, withdraw=not ready)
+        self._request(node.identity, instances.declared(node) if ready else None, withdraw=not ready)
 
-    def _want(self, identity: Identity, spec: Document | None, withdraw: bool = False) -> None:
+    def _request(self, identity: Identity, spec: Document | None, withdraw: bool = False) -> None:
         if not self._declares or (spec is None and not withdraw):
             # Others say where it is, or nobody does: there is nothing to write.
             return
@@ -66,10 +66,10 @@ class Instances:
     async def _write(self, identity: Identity) -> None:
         attempt = 0
         try:
-            while attempt < ATTEMPTS and not self._stands(identity, spec := self._wanted[identity]):
+            while attempt < ATTEMPTS and not self._is_stored(identity, spec := self._wanted[identity]):
                 try:
                     await self._store.submit(lambda transaction, spec=spec: self._change(transaction, identity, spec))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
-                except LimitError as error:
+                except InstanceLimitError as error:
                     self._rejections.warn(f"proxy {identity.instance}", str(error))
                     return
                 except StoreError as error:
@@ -91,7 +91,7 @@ class Instances:
         state, node = self._store.state, identity.resource
         if state.get(node) is not None:
             if len(transaction.children("instance", identity.key.parent)) >= MOST_OF_A_NODE:
-                raise LimitError(
+                raise InstanceLimitError(
                     f"{MOST_OF_A_NODE} instances of {node.kind} {node.mesh}/{node.name} are declared already; "
                     "withdraw those that are gone"
                 )
@@ -100,12 +100,12 @@ class Instances:
             one.key.kind == "instance" and state.get(instances.identity(one.key).resource) is None for one in state
         )
         if unknown >= MOST_OF_NO_NODE:
-            raise LimitError(
+            raise InstanceLimitError(
                 f"{MOST_OF_NO_NODE} instances of virtual nodes that no mesh has are declared already; "
                 f"create the {node.kind} {node.name} first, or withdraw those that are gone"
             )
 
-    def _stands(self, identity: Identity, spec: Document | None) -> bool:
+    def _is_stored(self, identity: Identity, spec: Document | None) -> bool:
         found = self._store.state.get(identity.key)
         if spec is None:
             return found is None or instances.is_withdrawn(found)

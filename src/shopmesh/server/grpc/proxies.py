@@ -56,7 +56,7 @@ class ProxyStatus:
     since: float | None
     known: bool
     declared: bool
-    in_step: bool
+    in_sync: bool
     types: Mapping[str, TypeStatus]
     refused: Nack | None
 
@@ -95,12 +95,12 @@ class Change:
 
 
 @dataclass(eq=False)
-class _Proxy:
+class _ConnectedProxy:
     conversation: Conversation
     address: str | None
     since: float
     pending: list[tuple[Change, str]] = field(default_factory=list)
-    refused: dict[str, Nack] = field(default_factory=dict)
+    nacks: dict[str, Nack] = field(default_factory=dict)
 
 
 class Proxies:
@@ -109,12 +109,12 @@ class Proxies:
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self.changes: deque[Change] = deque()
         """The last commits, oldest first."""
-        self.forgotten = 0
+        self.forgotten_revision = 0
         """The revision up to which no commit is remembered."""
         self._clock = clock
         self._state: State | None = None
         self._findings: Callable[[], list[Finding]] = list
-        self._connected: dict[Identity, _Proxy] = {}
+        self._connected: dict[Identity, _ConnectedProxy] = {}
         self._declared: dict[Identity, str] = {}
         self._revision: Callable[[], int] = int
         self._newest = 0
@@ -124,7 +124,7 @@ class Proxies:
         """Those that a proxy has not taken yet, oldest first."""
         self._listeners: list[Callable[[], None]] = []
         self._waiting: list[asyncio.Future[None]] = []
-        self._telling = False
+        self._notify_scheduled = False
 
     # what others read
 
@@ -136,19 +136,19 @@ class Proxies:
         """What of the meshes is not, or not as written, in what the connected proxies are given."""
         return self._findings()
 
-    async def converged(self, revision: int, timeout: float) -> bool:  # a plain wait for callers
+    async def wait_until_converged(self, revision: int, timeout: float) -> bool:  # a plain wait for callers
         """Waits until every connected proxy has taken all commits up to that one; False after `timeout` seconds."""
         waiter: asyncio.Future[None] | None = None
         try:
             async with asyncio.timeout(timeout):
-                while not self._converged(revision):
+                while not self._is_converged(revision):
                     if waiter is None or waiter.done():
                         waiter = asyncio.get_running_loop().create_future()
                         self._waiting.append(waiter)
                     # A revision may also pass without a commit, and then nobody wakes those who wait.
                     await asyncio.wait([waiter], timeout=LOOK_AGAIN_SECONDS)
         except TimeoutError:
-            return self._converged(revision)
+            return self._is_converged(revision)
         return True
 
     def subscribe(self, listener: Callable[[], None]) -> None:
@@ -164,35 +164,35 @@ class Proxies:
         """Takes over what the store holds at the start."""
         self._state = store.state
         self._revision = lambda: store.revision
-        self._newest = self._before_newest = self.forgotten = store.revision
+        self._newest = self._before_newest = self.forgotten_revision = store.revision
         self._findings = findings
         for resource in store.state:
             if resource.key.kind == "instance":
-                self.declared(resource.key, resource)
+                self.on_instance_change(resource.key, resource)
 
-    def declared(self, key: Key, resource: Resource | None) -> None:
+    def on_instance_change(self, key: Key, resource: Resource | None) -> None:
         """Takes note of an instance in the store, or of its withdrawal."""
         identity = identity_of(key)
         if resource is None or is_withdrawn(resource):
             self._declared.pop(identity, None)
         else:
             self._declared[identity] = resource.spec["address"]
-        self._tell()
+        self._schedule_notify()
 
-    def connected(self, identity: Identity, address: str | None, conversation: Conversation) -> None:
+    def on_connect(self, identity: Identity, address: str | None, conversation: Conversation) -> None:
         """A proxy's stream; it takes the place of an earlier one of the same proxy."""
-        self._abandon(identity)
-        self._connected[identity] = _Proxy(conversation, address, self._clock())
-        self._tell()
+        self._drop_stream(identity)
+        self._connected[identity] = _ConnectedProxy(conversation, address, self._clock())
+        self._schedule_notify()
 
-    def gone(self, identity: Identity, conversation: Conversation) -> None:
+    def on_disconnect(self, identity: Identity, conversation: Conversation) -> None:
         """A stream ended. What the proxy declared stands: it may go on serving without us."""
         proxy = self._connected.get(identity)
         if proxy is not None and proxy.conversation is conversation:
-            self._abandon(identity)
-            self._tell()
+            self._drop_stream(identity)
+            self._schedule_notify()
 
-    def committed(self, commit: Commit, concerned: Iterable[Identity]) -> None:
+    def on_commit(self, commit: Commit, concerned: Iterable[Identity]) -> None:
         """A commit, and the proxies whose snapshot it changed."""
         if commit.revision > self._newest:
             self._before_newest, self._newest = self._newest, commit.revision
@@ -211,9 +211,9 @@ class Proxies:
             self._pending[change] = None
         while len(self.changes) > MOST_CHANGES or (self._measurements > MOST_MEASUREMENTS and len(self.changes) > 1):
             self._forget(self.changes.popleft())
-        self._tell()
+        self._schedule_notify()
 
-    def advanced(self, identity: Identity, conversation: Conversation) -> None:
+    def on_ack(self, identity: Identity, conversation: Conversation) -> None:
         """A proxy acknowledged or refused something."""
         proxy = self._connected.get(identity)
         if proxy is None or proxy.conversation is not conversation:
@@ -222,46 +222,46 @@ class Proxies:
         if conversation.in_step:
             for change, label in proxy.pending:
                 change.proxies[label] = round((now - change.at) * 1000, 3)
-                self._done(change, identity)
+                self._mark_taken(change, identity)
             proxy.pending.clear()
-            proxy.refused.clear()
+            proxy.nacks.clear()
         else:
-            self._note_refusals(proxy, now)
-        self._tell()
+            self._note_nacks(proxy, now)
+        self._schedule_notify()
 
-    def caught_up(self, identity: Identity, conversation: Conversation) -> None:
+    def on_nothing_to_send(self, identity: Identity, conversation: Conversation) -> None:
         """Nothing is left to be sent to a proxy; if it has everything, it has what it is waited for."""
         proxy = self._connected.get(identity)
         if proxy is not None and proxy.pending and conversation.in_step:
-            self.advanced(identity, conversation)
+            self.on_ack(identity, conversation)
 
-    def _note_refusals(self, proxy: _Proxy, now: float) -> None:
+    def _note_nacks(self, proxy: _ConnectedProxy, now: float) -> None:
         for kind, subscription in proxy.conversation.types.items():
             if subscription.message is None:
-                proxy.refused.pop(kind, None)
-            elif kind not in proxy.refused or proxy.refused[kind].message != subscription.message:
-                proxy.refused[kind] = Nack(kind, subscription.message, now)
+                proxy.nacks.pop(kind, None)
+            elif kind not in proxy.nacks or proxy.nacks[kind].message != subscription.message:
+                proxy.nacks[kind] = Nack(kind, subscription.message, now)
 
-    def _abandon(self, identity: Identity) -> None:
+    def _drop_stream(self, identity: Identity) -> None:
         proxy = self._connected.pop(identity, None)
         if proxy is not None:
             for change, _ in proxy.pending:
-                self._done(change, identity)
+                self._mark_taken(change, identity)
 
-    def _done(self, change: Change, identity: Identity) -> None:
+    def _mark_taken(self, change: Change, identity: Identity) -> None:
         change.pending.discard(identity)
         if not change.pending:
             self._pending.pop(change, None)
 
     def _forget(self, change: Change) -> None:
-        self.forgotten = change.revision
+        self.forgotten_revision = change.revision
         self._measurements -= len(change.proxies)
         self._pending.pop(change, None)
         for identity in change.pending:
             proxy = self._connected[identity]
             proxy.pending = [entry for entry in proxy.pending if entry[0] is not change]
 
-    def _converged(self, revision: int) -> bool:
+    def _is_converged(self, revision: int) -> bool:
         oldest = next(iter(self._pending), None)
         return self._revision() >= revision and (oldest is None or oldest.revision > revision)
 
@@ -281,18 +281,18 @@ class Proxies:
             since=proxy.since,
             known=known,
             declared=identity in self._declared,
-            in_step=proxy.conversation.in_step,
+            in_sync=proxy.conversation.in_step,
             types=types,
-            refused=next(iter(proxy.refused.values()), None),
+            refused=next(iter(proxy.nacks.values()), None),
         )
 
-    def _tell(self) -> None:
-        if not self._telling and (self._listeners or self._waiting):
-            self._telling = True
-            asyncio.get_running_loop().call_soon(self._told)
+    def _schedule_notify(self) -> None:
+        if not self._notify_scheduled and (self._listeners or self._waiting):
+            self._notify_scheduled = True
+            asyncio.get_running_loop().call_soon(self._notify)
 
-    def _told(self) -> None:
-        self._telling = False
+    def _notify(self) -> None:
+        self._notify_scheduled = False
         waiting, self._waiting = self._waiting, []
         for waiter in waiting:
             if not waiter.done():

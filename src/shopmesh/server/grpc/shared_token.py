@@ -48,7 +48,7 @@ def read_token(path: Path) -> str:
     return raw.decode("ascii")
 
 
-class TokenRequired(Interceptor):
+class SharedTokenInterceptor(Interceptor):
     """Ends every call without the right `authorization: Bearer …` as UNAUTHENTICATED.
 
     The file is read for each call: a call is a stream that stays for hours, and what was changed must count at once.
@@ -73,7 +73,7 @@ class TokenRequired(Interceptor):
             problem, code = "the control plane cannot read its token file; see its log", grpc.StatusCode.UNAVAILABLE
         if problem is None:
             return await continuation(handler_call_details)
-        return refusing(code, problem, self._rejections)
+        return abort_handler(code, problem, self._rejections)
 
 
 def authorization(call: grpc.HandlerCallDetails) -> bytes | None:
@@ -82,7 +82,7 @@ def authorization(call: grpc.HandlerCallDetails) -> bytes | None:
     return brought.encode() if isinstance(brought, str) else brought
 
 
-def refusing(code: grpc.StatusCode, problem: str, rejections: RateLimitedLog) -> Handler:
+def abort_handler(code: grpc.StatusCode, problem: str, rejections: RateLimitedLog) -> Handler:
     """What ends a call, of whatever method."""
 
     async def refuse(_: object, context: grpc.aio.ServicerContext[bytes, bytes]) -> NoReturn:

@@ -14,28 +14,28 @@ from shopmesh.server.grpc.ads_transport import StreamError
 from shopmesh.xds.node import ProxyNode
 
 
-class Speaker(Protocol):
+class Principal(Protocol):
     """Whoever is at the other end of a stream."""
 
-    def refusal(self, node: ProxyNode) -> StreamError | None:
+    def denial(self, node: ProxyNode) -> StreamError | None:
         """Why it may not be that node's proxy, and what to do; None when it may. Asked again while a stream is open."""
 
 
-_speaker: ContextVar[Speaker | None] = ContextVar("speaker", default=None)
+_principal: ContextVar[Principal | None] = ContextVar("speaker", default=None)
 
 
-def admit(speaker: Speaker) -> None:
+def authenticate_as(principal: Principal) -> None:
     """From here on this stream is that speaker's. Where nobody is named everybody may be any proxy."""
-    _speaker.set(speaker)
+    _principal.set(principal)
 
 
-def speaker() -> Speaker | None:
+def current_principal() -> Principal | None:
     """This stream's speaker; None where nobody is named."""
-    return _speaker.get()
+    return _principal.get()
 
 
-def check(node: ProxyNode) -> None:
+def require_authorized(node: ProxyNode) -> None:
     """Raises StreamError when this stream's speaker may not be that node's proxy."""
-    speaker = _speaker.get()
-    if speaker is not None and (refusal := speaker.refusal(node)) is not None:
+    speaker = _principal.get()
+    if speaker is not None and (refusal := speaker.denial(node)) is not None:
         raise refusal

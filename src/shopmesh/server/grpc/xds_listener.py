@@ -30,7 +30,7 @@ def _bind_socket(server: grpc.aio.Server, path: Path, is_open: bool) -> None:
             f"the folder {path.parent} lets other users of this machine open the socket {path.name}, and be proxies: "
             "choose a folder of your own with mode 0700, or give --xds-token-file FILE"
         )
-    if _is_served(path):
+    if _has_listener(path):
         raise ConfigError(f"xDS cannot listen on {path}: another program does; stop it, or give --xds-socket")
     try:
         # The path is that of a URI.
@@ -44,7 +44,7 @@ def _bind_socket(server: grpc.aio.Server, path: Path, is_open: bool) -> None:
         path.chmod(FILE_MODE)
 
 
-def _is_served(path: Path) -> bool:
+def _has_listener(path: Path) -> bool:
     """Whether somebody accepts connections there: gRPC would take the path over from them without a word."""
     with socket.socket(socket.AF_UNIX) as probe:
         try:

@@ -79,7 +79,7 @@ class Acceptor:
             return
         connected.setblocking(False)
         peer = str(address[0])
-        connection = self._connections.admit(peer)
+        connection = self._connections.open(peer)
         if connection is None:
             connected.close()
             self._rejections.warn(peer, "as many connections as are allowed have requests under way")

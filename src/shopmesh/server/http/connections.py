@@ -19,7 +19,7 @@ from starlette.types import Scope
 _SCOPE_KEY = "shopmesh.connection"
 
 
-class Standing(enum.Enum):
+class ConnectionState(enum.Enum):
     """What a connection is good for."""
 
     STRANGER = "it has shown no credentials"
@@ -30,36 +30,36 @@ class Standing(enum.Enum):
 class Connection:
     """One accepted connection. `close` ends it at once, in whatever state it is."""
 
-    __slots__ = ("_connections", "close", "peer", "removed", "standing", "trusted")
+    __slots__ = ("_connections", "close", "peer", "removed", "state", "trusted")
 
     def __init__(self, connections: Connections, peer: str) -> None:
         self._connections = connections
         self.peer = peer
-        self.standing = Standing.STRANGER
+        self.state = ConnectionState.STRANGER
         self.trusted = False
         """Whether a request on it came from someone who may change the mesh."""
         self.removed = False
         """It does not count any more: it has ended, or is about to."""
-        self.close: Callable[[], object] = _nothing
+        self.close: Callable[[], object] = _no_op
 
-    def stand(self, busy: bool) -> None:
+    def update_state(self, busy: bool) -> None:
         """Says whether a request is under way."""
-        standing = (Standing.BUSY if busy else Standing.IDLE) if self.trusted else Standing.STRANGER
-        if standing is not self.standing and not self.removed:
-            self._connections.move(self, standing)
+        state = (ConnectionState.BUSY if busy else ConnectionState.IDLE) if self.trusted else ConnectionState.STRANGER
+        if state is not self.state and not self.removed:
+            self._connections.move(self, state)
 
     def remove(self) -> None:
         """It has ended. May be called more than once."""
         self._connections.remove(self)
         # What it was closed by refers to it: without this its memory would wait for the garbage collector.
-        self.close = _nothing
+        self.close = _no_op
 
     def add_to(self, scope: Scope) -> None:
         """Lets the application say with `trust` that it knows who sent a request."""
         scope[_SCOPE_KEY] = self
 
 
-def _nothing() -> None:
+def _no_op() -> None:
     """Closes what is not open."""
 
 
@@ -68,44 +68,44 @@ def trust(scope: Scope) -> None:
     connection = scope.get(_SCOPE_KEY)
     if isinstance(connection, Connection):
         connection.trusted = True
-        connection.stand(busy=True)
+        connection.update_state(busy=True)
 
 
-class _Group:
-    """Connections by standing, each in the order in which they came to it."""
+class _ConnectionGroup:
+    """Connections by state, each in the order in which they came to it."""
 
     def __init__(self) -> None:
-        self._by_standing: dict[Standing, dict[Connection, None]] = {standing: {} for standing in Standing}
+        self._by_state: dict[ConnectionState, dict[Connection, None]] = {state: {} for state in ConnectionState}
 
     def __len__(self) -> int:
-        return sum(map(len, self._by_standing.values()))
+        return sum(map(len, self._by_state.values()))
 
     def add(self, connection: Connection) -> None:
-        self._by_standing[connection.standing][connection] = None
+        self._by_state[connection.state][connection] = None
 
     def discard(self, connection: Connection) -> None:
-        self._by_standing[connection.standing].pop(connection, None)
+        self._by_state[connection.state].pop(connection, None)
 
     def least_useful(self) -> Connection | None:
-        candidates = chain(self._by_standing[Standing.STRANGER], self._by_standing[Standing.IDLE])
+        candidates = chain(self._by_state[ConnectionState.STRANGER], self._by_state[ConnectionState.IDLE])
         return next(candidates, None)
 
 
 class Connections:
     """All connections of a listener, at most `most`, and at most `most_per_peer` of one address."""
 
-    def __init__(self, most: int, most_per_peer: int, evicted: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(self, most: int, most_per_peer: int, on_evicted: Callable[[str], None] = lambda _: None) -> None:
         """`evicted` is called with the peer of each connection that had to make room."""
         self._most = most
         self._most_per_peer = most_per_peer
-        self._evicted = evicted
-        self._all = _Group()
-        self._by_peer: dict[str, _Group] = defaultdict(_Group)
+        self._evicted = on_evicted
+        self._all = _ConnectionGroup()
+        self._by_peer: dict[str, _ConnectionGroup] = defaultdict(_ConnectionGroup)
 
     def __len__(self) -> int:
         return len(self._all)
 
-    def admit(self, address: str) -> Connection | None:
+    def open(self, address: str) -> Connection | None:
         """Takes a new connection, for which another may be closed; None when all the others are in use."""
         peer = peer_of(address)
         for group, most in ((self._by_peer.get(peer), self._most_per_peer), (self._all, self._most)):
@@ -120,11 +120,11 @@ class Connections:
         """Closes the least useful connection; whether there was one."""
         return self._evict_from(self._all)
 
-    def move(self, connection: Connection, standing: Standing) -> None:
+    def move(self, connection: Connection, state: ConnectionState) -> None:
         groups = (self._all, self._by_peer[connection.peer])
         for group in groups:
             group.discard(connection)
-        connection.standing = standing
+        connection.state = state
         for group in groups:
             group.add(connection)
 
@@ -138,7 +138,7 @@ class Connections:
         if not len(group):
             del self._by_peer[connection.peer]
 
-    def _evict_from(self, group: _Group) -> bool:
+    def _evict_from(self, group: _ConnectionGroup) -> bool:
         connection = group.least_useful()
         if connection is None:
             return False

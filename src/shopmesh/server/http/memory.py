@@ -20,7 +20,7 @@ _STATM = Path("/proc/self/statm")
 
 
 @contextlib.asynccontextmanager
-async def returning_memory() -> AsyncIterator[None]:
+async def trimming_memory() -> AsyncIterator[None]:
     """Looks after it for the length of an `async with` block; with another C library there is nothing to do."""
     trim = _find_trim()
     task = asyncio.create_task(_run(trim)) if trim is not None else None

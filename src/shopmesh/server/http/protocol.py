@@ -187,7 +187,7 @@ class LimitedProtocol(H11Protocol):
     def _watch(self) -> None:
         """Sets the time for what the connection waits for now; the time of what it still waits for goes on."""
         phase = self._current_phase()
-        self._connection.stand(busy=phase in (Phase.APPLICATION, Phase.WRITE))
+        self._connection.update_state(busy=phase in (Phase.APPLICATION, Phase.WRITE))
         if phase is self._phase:
             return
         self._phase = phase

@@ -8,10 +8,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shopmesh.appmesh.api import rest_json
 from shopmesh.appmesh.errors import ServiceUnavailable
-from shopmesh.server.api.app_mesh import deliver
+from shopmesh.server.api.app_mesh import send_response
 
 
-class RequestLimit:
+class RequestLimitMiddleware:
     """ASGI middleware: refuses what is more than `most` at once with 503. `exempt` are paths that are always served."""
 
     def __init__(self, app: ASGIApp, most: int, exempt: Collection[str] = ()) -> None:
@@ -25,7 +25,7 @@ class RequestLimit:
             await self.app(scope, receive, send)
         elif self._running >= self._most:
             problem = f"{self._most} requests are being answered already; try again"
-            await deliver(rest_json.error_response(ServiceUnavailable(problem)), send)
+            await send_response(rest_json.error_response(ServiceUnavailable(problem)), send)
         else:
             self._running += 1
             try:

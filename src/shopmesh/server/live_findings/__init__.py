@@ -8,6 +8,6 @@ Documents are looked at again only where something changed that a finding depend
 second costs a look at each proxy.
 """
 
-from shopmesh.server.live_findings.collection import Findings, LookAtProxies, nothing_more
+from shopmesh.server.live_findings.collection import LiveFindings, ProxyChecks, no_extra_findings
 
-__all__ = ["Findings", "LookAtProxies", "nothing_more"]
+__all__ = ["LiveFindings", "ProxyChecks", "no_extra_findings"]

@@ -15,7 +15,7 @@ SOON_DAYS = 14
 Days = Mapping[tuple[Caller, str], int]
 
 
-def look(statuses: Iterable[ProxyStatus], days: Days) -> Iterator[Finding]:
+def certificate_findings(statuses: Iterable[ProxyStatus], days: Days) -> Iterator[Finding]:
     """Of connected proxies: what the others reported last may be long ago."""
     for status in statuses:
         left = days.get((Caller(status.mesh, status.kind, status.name), status.instance))

@@ -17,64 +17,68 @@ from shopmesh.server.live_findings import certificates, host, proxies, traffic
 from shopmesh.server.store.store import Commit
 from shopmesh.xds.incremental import Parts, Reader
 
-LookAtProxies = Callable[[Collection[ProxyStatus]], Iterable[Finding]]
+ProxyChecks = Callable[[Collection[ProxyStatus]], Iterable[Finding]]
 """Finds what is wrong beside these, by the proxies of all replicas."""
 
 
-def nothing_more(_: Collection[ProxyStatus]) -> Iterable[Finding]:
+def no_extra_findings(_: Collection[ProxyStatus]) -> Iterable[Finding]:
     return ()
 
 
-class Findings:
+class LiveFindings:
     """Those of the documents are remembered, those of proxies are looked for whenever somebody asks."""
 
     def __init__(self, view: View, host_policy: HostPolicy = STRICT) -> None:
         self._parts = Parts(view, host_policy)
 
-    def committed(self, commit: Commit) -> None:
+    def on_commit(self, commit: Commit) -> None:
         """Takes note of what changed; nothing is looked at before somebody asks."""
         self._parts.changed([change.key for change in commit.changes])
         self._parts.collect()
 
-    def of(
+    def collect(
         self,
         statuses: Collection[ProxyStatus],
         of_translation: Iterable[Finding] = (),
         certificate_days: certificates.Days = MappingProxyType({}),
     ) -> list[Finding]:
         """All of them, with what these proxies show: errors first, then by place."""
-        in_documents = self._parts.root(_everywhere)
+        in_documents = self._parts.root(_all_meshes)
         # A TCP route that is never reached loses all of its ports, and is reported for that.
         unreached = {one.key for one in in_documents if one.type is SHADOWED}
         found = [
             *in_documents,
-            *proxies.look(statuses),
-            *certificates.look(statuses, certificate_days),
-            *traffic.look(self._parts.root(traffic.weighted_everywhere), statuses),
-            *(one for one in of_translation if not _found_in_documents(one, unreached)),
+            *proxies.proxy_findings(statuses),
+            *certificates.certificate_findings(statuses, certificate_days),
+            *traffic.traffic_findings(self._parts.root(traffic.weighted_nodes), statuses),
+            *(one for one in of_translation if not _is_found_in_documents(one, unreached)),
         ]
         return sorted(found, key=lambda finding: finding.sort_key)
 
 
-def _found_in_documents(one: Finding, unreached: Collection[Key | None]) -> bool:
+def _is_found_in_documents(one: Finding, unreached: Collection[Key | None]) -> bool:
     """What is not allowed is found in the document that asks for it, whether it has proxies or not."""
     return one.type is NOT_ALLOWED or (one.type is TCP_PORT_TAKEN and one.key in unreached)
 
 
-def _everywhere(reader: Reader) -> tuple[Finding, ...]:
+def _all_meshes(reader: Reader) -> tuple[Finding, ...]:
     """A part: what the documents of all meshes show."""
-    return tuple(one for mesh in reader.children("mesh", ()) for one in reader.part(_below, mesh.key))
+    return tuple(one for mesh in reader.children("mesh", ()) for one in reader.part(_subtree, mesh.key))
 
 
-def _below(reader: Reader, key: Key) -> tuple[Finding, ...]:
+def _subtree(reader: Reader, key: Key) -> tuple[Finding, ...]:
     """A part: what one document shows, and those below it."""
     resource = reader.get(key)
     if resource is None:
         return ()
-    own = (*documents.of_resource(reader, resource), *traffic.of_node(reader, resource), *host.look(reader, resource))
+    own = (
+        *documents.of_resource(reader, resource),
+        *traffic.single_host_findings(reader, resource),
+        *host.host_findings(reader, resource),
+    )
     return own + tuple(
         one
         for kind in children_of(key.kind)
         for child in reader.children(kind.name, key.path)
-        for one in reader.part(_below, child.key)
+        for one in reader.part(_subtree, child.key)
     )

@@ -11,7 +11,7 @@ from shopmesh.appmesh.store import Resource
 from shopmesh.xds.incremental import Reader
 
 
-def look(reader: Reader, resource: Resource) -> Iterator[Finding]:
+def host_findings(reader: Reader, resource: Resource) -> Iterator[Finding]:
     """Part by part of one document."""
     for problem in problems(reader.host_policy, resource.spec, [name for name, _ in resource.tags]):
         yield NOT_ALLOWED.at(resource.key, f"{problem.field}: {problem.message}")

@@ -9,7 +9,7 @@ from shopmesh.appmesh.catalogue.running import NO_CERTIFICATE, NOT_IN_SYNC, REFU
 from shopmesh.server.grpc.proxies import ProxyStatus
 
 
-def look(statuses: Iterable[ProxyStatus]) -> Iterator[Finding]:
+def proxy_findings(statuses: Iterable[ProxyStatus]) -> Iterator[Finding]:
     """Once each: what a proxy refused explains why it is not in step."""
     for status in statuses:
         if status.connected and not status.known:
@@ -19,5 +19,5 @@ def look(statuses: Iterable[ProxyStatus]) -> Iterator[Finding]:
             yield NO_CERTIFICATE.at(status.key, f"could not load {status.refused.message}")
         elif status.refused is not None:
             yield REFUSED_CONFIGURATION.at(status.key, f"refused its {status.refused.type}: {status.refused.message}")
-        elif status.connected and status.known and not status.in_step:
+        elif status.connected and status.known and not status.in_sync:
             yield NOT_IN_SYNC.at(status.key, "has not yet confirmed the configuration that it was sent")

@@ -15,7 +15,7 @@ from shopmesh.xds.incremental import Reader
 from shopmesh.xds.instances import is_withdrawn
 
 
-class Weighted(NamedTuple):
+class WeightedNode(NamedTuple):
     """A route that gives a virtual node weight; `found` is whether there is another way to it than its proxies."""
 
     route: Key
@@ -24,7 +24,7 @@ class Weighted(NamedTuple):
     found: bool
 
 
-def look(weighted: Iterable[Weighted], statuses: Iterable[ProxyStatus]) -> Iterator[Finding]:
+def traffic_findings(weighted: Iterable[WeightedNode], statuses: Iterable[ProxyStatus]) -> Iterator[Finding]:
     """`statuses` are of all proxies, connected and declared."""
     connected: dict[Key, bool] = {}
     ready: set[Key] = set()
@@ -48,17 +48,17 @@ def look(weighted: Iterable[Weighted], statuses: Iterable[ProxyStatus]) -> Itera
             )
 
 
-def weighted_everywhere(reader: Reader) -> tuple[Weighted, ...]:
+def weighted_nodes(reader: Reader) -> tuple[WeightedNode, ...]:
     """A part: who gives weight to whom, in all meshes."""
     return tuple(
         one
         for mesh in reader.children("mesh", ())
         for router in reader.children("virtualRouter", mesh.key.path)
-        for one in reader.part(_weighted, router.key)
+        for one in reader.part(_weighted_nodes_of, router.key)
     )
 
 
-def of_node(view: View, node: Resource) -> Iterator[Finding]:
+def single_host_findings(view: View, node: Resource) -> Iterator[Finding]:
     """What is wrong with a virtual node as its instances are now."""
     if node.key.kind != "virtualNode":
         return
@@ -69,18 +69,18 @@ def of_node(view: View, node: Resource) -> Iterator[Finding]:
         yield ONE_HOST.at(node.key, what)
 
 
-def _weighted(reader: Reader, router: Key) -> tuple[Weighted, ...]:
+def _weighted_nodes_of(reader: Reader, router: Key) -> tuple[WeightedNode, ...]:
     """A part: those of one router."""
     found = []
     for route in reader.children("route", router.path):
         for target in weighted_targets(route.spec):
             node = Key("virtualNode", (router.mesh, target["virtualNode"]))
             if target["weight"]:
-                found.append(Weighted(route.key, target["weight"], node, _is_found(reader, node)))
+                found.append(WeightedNode(route.key, target["weight"], node, _has_other_endpoints(reader, node)))
     return tuple(found)
 
 
-def _is_found(view: View, node: Key) -> bool:
+def _has_other_endpoints(view: View, node: Key) -> bool:
     """Whether callers have somewhere to send to without a proxy: a node that is not there is not known to have not."""
     resource = view.get(node)
     if resource is None or _discovery(resource, "awsCloudMap"):

@@ -8,24 +8,32 @@ A control plane that is alone has no peers, and then nothing is asked and nothin
 """
 
 from shopmesh.server.replicas.handover import Handover
-from shopmesh.server.replicas.leadership import ALONE, Leadership
-from shopmesh.server.replicas.local import Local
-from shopmesh.server.replicas.peer_protocol import ChangeStatus, Question, Told
-from shopmesh.server.replicas.replicas import FORWARDED, Answer, Missing, Peer, PeerError, Peers, Replicas
+from shopmesh.server.replicas.leadership import SOLE_REPLICA, Leadership
+from shopmesh.server.replicas.local import LocalReplica
+from shopmesh.server.replicas.peer_protocol import ChangeStatus, ReplicaState, StateQuery
+from shopmesh.server.replicas.replicas import (
+    FORWARDED,
+    CombinedState,
+    Peer,
+    PeerError,
+    Peers,
+    Replicas,
+    UnreachableReplica,
+)
 
 __all__ = [
-    "ALONE",
     "FORWARDED",
-    "Answer",
+    "SOLE_REPLICA",
     "ChangeStatus",
+    "CombinedState",
     "Handover",
     "Leadership",
-    "Local",
-    "Missing",
+    "LocalReplica",
     "Peer",
     "PeerError",
     "Peers",
-    "Question",
+    "ReplicaState",
     "Replicas",
-    "Told",
+    "StateQuery",
+    "UnreachableReplica",
 ]

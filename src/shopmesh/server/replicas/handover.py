@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 
-from shopmesh.server.replicas.peer_protocol import MOST_REPORTS, Question, Reporting
+from shopmesh.server.replicas.peer_protocol import MOST_REPORTS, Reporter, StateQuery
 from shopmesh.server.replicas.replicas import Replicas
 from shopmesh.server.traffic.figures import Caller, Figures
 
@@ -19,10 +19,10 @@ class Handover:
     def __init__(self, replicas: Replicas, figures: Figures) -> None:
         self._replicas = replicas
         self._figures = figures
-        self._waiting: list[tuple[Reporting, asyncio.Future[None]]] = []
+        self._waiting: list[tuple[Reporter, asyncio.Future[None]]] = []
         self._asking: asyncio.Task[None] | None = None
 
-    async def take_over(self, caller: Caller, instance: str) -> None:
+    async def resume_counters(self, caller: Caller, instance: str) -> None:
         """Before the first report of a stream is counted; without others it comes back at once."""
         if not self._replicas.several:
             return
@@ -42,9 +42,9 @@ class Handover:
         while self._waiting:
             some, self._waiting = self._waiting[:MOST_REPORTS], self._waiting[MOST_REPORTS:]
             try:
-                answer = await self._replicas.ask(Question(reports=tuple(one for one, _ in some)))
-                for (caller, instance), left in answer.told.reports.items():
-                    self._figures.go_on(caller, instance, left)
+                answer = await self._replicas.query(StateQuery(reports=tuple(one for one, _ in some)))
+                for (caller, instance), left in answer.state.reports.items():
+                    self._figures.resume(caller, instance, left)
             finally:
                 for _, done in some:
                     if not done.done():

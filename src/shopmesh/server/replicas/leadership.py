@@ -21,7 +21,7 @@ class Leadership(Protocol):
         """Calls `listener` in the loop after either of them has changed."""
 
 
-class _Alone:
+class _SoleReplica:
     @property
     def leading(self) -> bool:
         return True
@@ -34,5 +34,5 @@ class _Alone:
         """Nothing ever changes."""
 
 
-ALONE: Leadership = _Alone()
+SOLE_REPLICA: Leadership = _SoleReplica()
 """The control plane of a laptop or of Compose leads, always."""

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 
 from shopmesh.appmesh.catalogue import location
 from shopmesh.server.grpc.proxies import Change, Proxies
-from shopmesh.server.replicas.peer_protocol import ChangeStatus, Question, Told
+from shopmesh.server.replicas.peer_protocol import ChangeStatus, ReplicaState, StateQuery
 from shopmesh.server.store.store import Store
 from shopmesh.server.traffic.figures import Caller, Figures
 
 LONGEST_WAIT = 60.0
 
 
-class Local:
+class LocalReplica:
     """One control plane's own store, proxies and figures, as an answer."""
 
     def __init__(self, identity: str, store: Store, proxies: Proxies, figures: Figures) -> None:
@@ -22,26 +22,26 @@ class Local:
         self._proxies = proxies
         self._figures = figures
 
-    async def converged(self, revision: int, seconds: float) -> bool:
+    async def wait_until_converged(self, revision: int, seconds: float) -> bool:
         """Whether all proxies here have that revision, for which it waits so long."""
-        return await self._proxies.converged(revision, min(seconds, LONGEST_WAIT))
+        return await self._proxies.wait_until_converged(revision, min(seconds, LONGEST_WAIT))
 
-    def tell(self, question: Question, converged: bool = True) -> Told:
+    def state_for(self, query: StateQuery, converged: bool = True) -> ReplicaState:
         """What is known now; `converged` is what came of waiting."""
-        statuses = self._proxies.statuses() if question.proxies else []
+        statuses = self._proxies.statuses() if query.proxies else []
         connected = {(Caller(one.mesh, one.kind, one.name), one.instance) for one in statuses if one.connected}
-        days = self._figures.certificate_days() if question.proxies else {}
-        return Told(
+        days = self._figures.certificate_days() if query.proxies else {}
+        return ReplicaState(
             id=self.id,
             revision=self._store.revision,
             proxies=statuses,
-            findings=self._proxies.findings() if question.proxies else (),
+            findings=self._proxies.findings() if query.proxies else (),
             certificate_days={one: left for one, left in days.items() if one in connected},
-            counted=[[one for one in self._figures.since(begin) if one[2]] for begin in question.spans],
-            changes=[] if question.changes is None else list(self._changes(question.changes)),
-            forgotten=self._proxies.forgotten,
+            counted=[[one for one in self._figures.since(begin) if one[2]] for begin in query.spans],
+            changes=[] if query.changes is None else list(self._changes(query.changes)),
+            forgotten=self._proxies.forgotten_revision,
             converged=converged,
-            reports={one: left for one in question.reports if (left := self._figures.left_off(*one)) is not None},
+            reports={one: left for one in query.reports if (left := self._figures.cursor(*one)) is not None},
         )
 
     def _changes(self, after: int) -> Iterator[ChangeStatus]:

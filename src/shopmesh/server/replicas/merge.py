@@ -1,4 +1,4 @@
-"""What several replicas told, as if one had: pure functions.
+"""What several replicas state, as if one had: pure functions.
 
 A proxy is where its newest stream is; counts add up; a change of ours has converged when the proxies of all have what
 it brought.
@@ -11,43 +11,45 @@ from dataclasses import replace
 from functools import reduce
 
 from shopmesh.server.grpc.proxies import ProxyStatus
-from shopmesh.server.replicas.peer_protocol import ChangeStatus, Counted, Reporting, Told
-from shopmesh.server.traffic.figures import Caller, LeftOff, Tally
+from shopmesh.server.replicas.peer_protocol import CallerCounts, ChangeStatus, ReplicaState, Reporter
+from shopmesh.server.traffic.figures import Caller, Counters, ReportCursor
+
+_ProxyId = tuple[str, str, str, str]
 
 
-def merged(own: Told, others: Sequence[Told]) -> Told:
+def merge_states(own: ReplicaState, others: Sequence[ReplicaState]) -> ReplicaState:
     """`own` is of the replica that answers: its revision is the revision, and its changes are the changes."""
     if not others:
         return own
-    everybody = (own, *others)
-    newest = _newest(everybody)
-    return Told(
+    states = (own, *others)
+    newest = _newest_statuses(states)
+    return ReplicaState(
         id=own.id,
         revision=own.revision,
         proxies=tuple(status for _, (status, _) in sorted(newest.items())),
-        findings=sorted({one for told in everybody for one in told.findings}, key=lambda one: one.sort_key),
+        findings=sorted({one for state in states for one in state.findings}, key=lambda one: one.sort_key),
         certificate_days={
             one: days
-            for told in everybody
-            for one, days in told.certificate_days.items()
-            if (found := newest.get((*one[0], one[1]))) is not None and found[1] is told
+            for state in states
+            for one, days in state.certificate_days.items()
+            if (found := newest.get((*one[0], one[1]))) is not None and found[1] is state
         },
-        counted=tuple(counted(spans) for spans in zip(*(told.counted for told in everybody), strict=True)),
-        changes=tuple(reduce(_joined, others, change) for change in own.changes),
+        counted=tuple(sum_counts(spans) for spans in zip(*(state.counted for state in states), strict=True)),
+        changes=tuple(reduce(_merge_change, others, change) for change in own.changes),
         forgotten=own.forgotten,
-        converged=all(told.converged for told in everybody),
-        reports=_latest(everybody),
+        converged=all(state.converged for state in states),
+        reports=_latest_cursors(states),
     )
 
 
-def of_revision(told: Told, revision: int, converged: bool, now: float) -> ChangeStatus | None:
-    """The change of a revision, of `told.changes` from it on; None when it is forgotten, or has not come yet.
+def change_of_revision(state: ReplicaState, revision: int, converged: bool, now: float) -> ChangeStatus | None:
+    """The change of a revision, of `state.changes` from it on; None when it is forgotten, or has not come yet.
 
     A revision may pass without a change of the mesh (see `server.store`): then it is an empty one.
     """
-    if not told.forgotten < revision <= told.revision:
+    if not state.forgotten < revision <= state.revision:
         return None
-    group = [one for one in told.changes if one.revision == told.changes[0].revision]
+    group = [one for one in state.changes if one.revision == state.changes[0].revision]
     if not group:
         return ChangeStatus(revision - 1, revision, now, (), {}, converged)
     return replace(
@@ -58,31 +60,33 @@ def of_revision(told: Told, revision: int, converged: bool, now: float) -> Chang
     )
 
 
-def counted(parts: Iterable[Counted]) -> Counted:
+def sum_counts(parts: Iterable[CallerCounts]) -> CallerCounts:
     """The sums, by caller and cluster."""
-    sums: dict[tuple[Caller, str], Tally] = {}
+    sums: dict[tuple[Caller, str], Counters] = {}
     for part in parts:
         for caller, cluster, tally in part:
-            sums.setdefault((caller, cluster), Tally()).add(tally)
+            sums.setdefault((caller, cluster), Counters()).add(tally)
     return tuple((caller, cluster, tally) for (caller, cluster), tally in sums.items())
 
 
-def _newest(everybody: Iterable[Told]) -> dict[tuple[str, str, str, str], tuple[ProxyStatus, Told]]:
-    """Each proxy where it is connected, and where it was connected last; and who told it."""
-    found: dict[tuple[str, str, str, str], tuple[ProxyStatus, Told]] = {}
-    for told in everybody:
-        for status in told.proxies:
+def _newest_statuses(
+    states: Iterable[ReplicaState],
+) -> dict[tuple[str, str, str, str], tuple[ProxyStatus, ReplicaState]]:
+    """The status of each proxy from the replica that has its newest stream, with the state of that replica."""
+    found: dict[_ProxyId, tuple[ProxyStatus, ReplicaState]] = {}
+    for state in states:
+        for status in state.proxies:
             identity = (status.mesh, status.kind, status.name, status.instance)
             if identity not in found or _age(status) > _age(found[identity][0]):
-                found[identity] = (status, told)
+                found[identity] = (status, state)
     return found
 
 
-def _latest(everybody: Iterable[Told]) -> dict[Reporting, LeftOff]:
+def _latest_cursors(states: Iterable[ReplicaState]) -> dict[Reporter, ReportCursor]:
     """How far the reports of each proxy have come, wherever it reported last."""
-    found: dict[Reporting, LeftOff] = {}
-    for told in everybody:
-        for one, left in told.reports.items():
+    found: dict[Reporter, ReportCursor] = {}
+    for state in states:
+        for one, left in state.reports.items():
             if one not in found or left.at > found[one].at:
                 found[one] = left
     return found
@@ -92,7 +96,7 @@ def _age(status: ProxyStatus) -> tuple[bool, float]:
     return status.connected, status.since or 0.0
 
 
-def _joined(change: ChangeStatus, other: Told) -> ChangeStatus:
+def _merge_change(change: ChangeStatus, other: ReplicaState) -> ChangeStatus:
     """A change of ours, with what another replica says of the same revisions.
 
     It may have written them in fewer commits than we, or in more: whichever overlap are meant.

@@ -10,13 +10,13 @@ from typing import Any
 from shopmesh.appmesh.catalogue import TYPES, Finding
 from shopmesh.appmesh.store import Key
 from shopmesh.server.grpc.proxies import Nack, ProxyStatus, TypeStatus
-from shopmesh.server.traffic.figures import Caller, LeftOff, Reading, Tally
+from shopmesh.server.traffic.figures import Caller, Counters, ReportCursor, UpstreamSample
 
 MOST_SPANS = 1000
 MOST_REPORTS = 1000
-Reporting = tuple[Caller, str]
+Reporter = tuple[Caller, str]
 """A proxy that reports figures: its node and its instance."""
-Counted = Sequence[tuple[Caller, str, Tally]]
+CallerCounts = Sequence[tuple[Caller, str, Counters]]
 """What each caller counted for each cluster."""
 
 
@@ -25,7 +25,7 @@ class MalformedError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class StateQuery:
     """What is wanted; a replica that is asked for nothing still says who it is.
 
     `proxies`: their statuses, what could not be translated for them, and when their certificates expire. `spans`: what
@@ -38,13 +38,13 @@ class Question:
     changes: int | None = None
     converged: int | None = None
     wait: float = 0.0
-    reports: tuple[Reporting, ...] = ()
+    reports: tuple[Reporter, ...] = ()
 
     def to_document(self) -> dict[str, Any]:
         return {name: value for name, value in asdict(self).items() if value is not None}
 
     @classmethod
-    def of(cls, document: Mapping[str, Any]) -> Question:
+    def from_document(cls, document: Mapping[str, Any]) -> StateQuery:
         """Raises MalformedError."""
         match document:
             case {**given} if not given.keys() - {"proxies", "spans", "changes", "converged", "wait", "reports"}:
@@ -98,7 +98,7 @@ class ChangeStatus:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class ReplicaState:
     """What one replica knows, or several together; `id` is that of the one that was asked first.
 
     `counted` answers the question's spans in their order. `forgotten` is the revision up to which its changes are not
@@ -109,12 +109,12 @@ class Told:
     revision: int = 0
     proxies: Sequence[ProxyStatus] = ()
     findings: Sequence[Finding] = ()
-    certificate_days: Mapping[Reporting, int] = field(default_factory=dict)
-    counted: Sequence[Counted] = ()
+    certificate_days: Mapping[Reporter, int] = field(default_factory=dict)
+    counted: Sequence[CallerCounts] = ()
     changes: Sequence[ChangeStatus] = ()
     forgotten: int = 0
     converged: bool = True
-    reports: Mapping[Reporting, LeftOff] = field(default_factory=dict)
+    reports: Mapping[Reporter, ReportCursor] = field(default_factory=dict)
 
     def to_document(self) -> dict[str, Any]:
         """As replicas tell it each other."""
@@ -132,7 +132,7 @@ class Told:
         }
 
     @classmethod
-    def of(cls, document: Mapping[str, Any]) -> Told:
+    def from_document(cls, document: Mapping[str, Any]) -> ReplicaState:
         """Raises MalformedError."""
         try:
             return cls(
@@ -149,7 +149,7 @@ class Told:
                 forgotten=int(document["forgotten"]),
                 converged=bool(document["converged"]),
                 reports={
-                    (Caller(mesh, kind, name), instance): LeftOff(
+                    (Caller(mesh, kind, name), instance): ReportCursor(
                         float(at), {of: _reading(*one) for of, *one in counters}
                     )
                     for mesh, kind, name, instance, at, counters in document["reports"]
@@ -162,7 +162,7 @@ class Told:
 def proxy_document(status: ProxyStatus) -> dict[str, Any]:
     """As clients see it."""
     document = asdict(status)
-    document["inStep"] = document.pop("in_step")
+    document["inStep"] = document.pop("in_sync")
     return document
 
 
@@ -173,20 +173,20 @@ def _finding(code: str, kind: str, path: Sequence[str], what: str) -> Finding:
 def _proxy(document: Mapping[str, Any]) -> ProxyStatus:
     given = dict(document)
     types = {kind: TypeStatus(**one) for kind, one in given.pop("types").items()}
-    refused, in_step = given.pop("refused"), given.pop("inStep")
-    return ProxyStatus(**given, in_step=in_step, types=types, refused=Nack(**refused) if refused else None)
+    refused, in_sync = given.pop("refused"), given.pop("inStep")
+    return ProxyStatus(**given, in_sync=in_sync, types=types, refused=Nack(**refused) if refused else None)
 
 
-def _count(caller: Caller, cluster: str, tally: Tally) -> list[Any]:
+def _count(caller: Caller, cluster: str, tally: Counters) -> list[Any]:
     # JSON has no infinity, which is the edge of the last bucket.
     latency = [[edge if math.isfinite(edge) else None, count] for edge, count in tally.latency.items()]
     return [*caller, cluster, tally.requests, tally.errors, tally.retries, latency]
 
 
-def _counted(document: Sequence[Any]) -> tuple[Caller, str, Tally]:
+def _counted(document: Sequence[Any]) -> tuple[Caller, str, Counters]:
     mesh, kind, name, cluster, requests, errors, retries, latency = document
     by_edge = {math.inf if edge is None else edge: count for edge, count in latency}
-    return Caller(mesh, kind, name), cluster, Tally(requests, errors, retries, by_edge)
+    return Caller(mesh, kind, name), cluster, Counters(requests, errors, retries, by_edge)
 
 
 def _change(document: Mapping[str, Any]) -> ChangeStatus:
@@ -200,13 +200,13 @@ def _change(document: Mapping[str, Any]) -> ChangeStatus:
     )
 
 
-def _left_off(left: LeftOff) -> tuple[float, list[list[Any]]]:
-    return left.at, [[of, one.requests, one.errors, one.retries] for of, one in left.readings.items()]
+def _left_off(left: ReportCursor) -> tuple[float, list[list[Any]]]:
+    return left.at, [[of, one.requests, one.errors, one.retries] for of, one in left.samples.items()]
 
 
-def _reading(requests: float, errors: float, retries: float) -> Reading:
+def _reading(requests: float, errors: float, retries: float) -> UpstreamSample:
     # Histograms are of one interval each: only counters go on.
-    return Reading(requests, errors, retries, {})
+    return UpstreamSample(requests, errors, retries, {})
 
 
 def _is_reporting(value: Any) -> bool:

@@ -11,7 +11,7 @@ import aiohttp
 import yarl
 
 from shopmesh.appmesh.api.rest_json import Response
-from shopmesh.server.api.sigv4 import Signed, sha256, sign
+from shopmesh.server.api.sigv4 import SignedRequest, sha256, sign
 from shopmesh.server.replicas.replicas import ANSWER_SECONDS, FORWARDED, Peer, PeerError
 
 LARGEST_ANSWER = 32 * 1024 * 1024
@@ -55,7 +55,7 @@ class HttpPeers:
         url = yarl.URL(f"http://{peer}{path}", encoded=True)
         headers = {"host": str(peer), "content-type": "application/json", **({FORWARDED: "1"} if forwarded else {})}
         if self._key is not None:
-            request = Signed("POST", path, "", {name: (value,) for name, value in headers.items()}, sha256(body))
+            request = SignedRequest("POST", path, "", {name: (value,) for name, value in headers.items()}, sha256(body))
             headers |= sign(request, *self._key, self._region, time.time())
         timeout = aiohttp.ClientTimeout(total=seconds, connect=ANSWER_SECONDS)
         try:

@@ -17,9 +17,9 @@ from shopmesh.appmesh.api.rest_json import Response
 from shopmesh.appmesh.errors import BadRequest, MethodNotAllowed
 from shopmesh.server.api.app_mesh import LARGE_BODY, Endpoint
 from shopmesh.server.api.body import read
-from shopmesh.server.replicas.local import LONGEST_WAIT, Local
-from shopmesh.server.replicas.merge import merged
-from shopmesh.server.replicas.peer_protocol import MalformedError, Question, Told
+from shopmesh.server.replicas.local import LONGEST_WAIT, LocalReplica
+from shopmesh.server.replicas.merge import merge_states
+from shopmesh.server.replicas.peer_protocol import MalformedError, ReplicaState, StateQuery
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ PATH = "/shopmesh/v1/replica"
 FORWARDED = "x-shopmesh-forwarded"
 """The header of a request that was handed on; nobody hands it on once more."""
 ANSWER_SECONDS = 1.5
-"""A replica that takes longer is told to be missing, so that nobody waits for one that has gone."""
+"""A replica that takes longer is state to be missing, so that nobody waits for one that has gone."""
 
 
 class Peer(NamedTuple):
@@ -37,7 +37,7 @@ class Peer(NamedTuple):
     port: int
 
     @classmethod
-    def named(cls, text: str) -> Peer:
+    def parse(cls, text: str) -> Peer:
         """`control-plane-replicas:9080`; ValueError when it is none."""
         host, colon, port = text.strip().rpartition(":")
         if not (host and colon and port.isdigit() and 0 < int(port) < 65536):
@@ -65,7 +65,7 @@ class Peers(Protocol):
         """Lets go of its connections."""
 
 
-class Missing(NamedTuple):
+class UnreachableReplica(NamedTuple):
     """A replica that did not answer, and why."""
 
     name: str
@@ -73,16 +73,16 @@ class Missing(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class CombinedState:
     """What those that answered know together."""
 
-    told: Told
+    state: ReplicaState
     asked: int = 1
-    missing: tuple[Missing, ...] = ()
+    unreachable: tuple[UnreachableReplica, ...] = ()
 
     @property
     def answered(self) -> int:
-        return self.asked - len(self.missing)
+        return self.asked - len(self.unreachable)
 
     def counts(self) -> dict[str, int]:
         """As clients see it."""
@@ -92,7 +92,7 @@ class Answer:
 class Replicas:
     """This replica and the others; without `peers` there are no others, and nothing is asked."""
 
-    def __init__(self, local: Local, peers: Peers | None = None) -> None:
+    def __init__(self, local: LocalReplica, peers: Peers | None = None) -> None:
         self.id = local.id
         self._local = local
         self._peers = peers
@@ -104,26 +104,28 @@ class Replicas:
         """Whether there may be others."""
         return self._peers is not None
 
-    async def ask(self, question: Question) -> Answer:
+    async def query(self, query: StateQuery) -> CombinedState:
         """What all know."""
-        own = self._local.tell(question)
+        own = self._local.state_for(query)
         if self._peers is None:
-            return Answer(own)
+            return CombinedState(own)
         if own.changes:
             # What others wrote at once with the first of ours may have begun before it.
-            question = replace(question, changes=own.changes[0].after)
-        return self._together(own, await self._others(question, ANSWER_SECONDS))
+            query = replace(query, changes=own.changes[0].after)
+        return self._combine(own, await self._query_others(query, ANSWER_SECONDS))
 
-    async def converged(self, revision: int, seconds: float) -> Answer:
-        """Waits so long until the proxies of all have that revision; `told.converged` is whether they have."""
+    async def wait_until_converged(self, revision: int, seconds: float) -> CombinedState:
+        """Waits so long until the proxies of all have that revision; `state.converged` is whether they have."""
         if self._peers is None:
-            return Answer(self._local.tell(Question(), await self._local.converged(revision, seconds)))
+            return CombinedState(
+                self._local.state_for(StateQuery(), await self._local.wait_until_converged(revision, seconds))
+            )
         seconds = min(seconds, LONGEST_WAIT)
-        question = Question(converged=revision, wait=seconds)
+        query = StateQuery(converged=revision, wait=seconds)
         here, others = await asyncio.gather(
-            self._local.converged(revision, seconds), self._others(question, seconds + ANSWER_SECONDS)
+            self._local.wait_until_converged(revision, seconds), self._query_others(query, seconds + ANSWER_SECONDS)
         )
-        return self._together(self._local.tell(Question(), here), others)
+        return self._combine(self._local.state_for(StateQuery(), here), others)
 
     async def forward(self, identity: str, path: str, body: bytes, seconds: float) -> Response:
         """What the replica of that id answers to a POST; raises PeerError when there is none, or no answer."""
@@ -131,7 +133,7 @@ class Replicas:
             raise PeerError("there are no other replicas")
         for known in (True, False):
             if not known:
-                await self._others(Question(), ANSWER_SECONDS)
+                await self._query_others(StateQuery(), ANSWER_SECONDS)
             for peer, found in self._ids.items():
                 if found == identity:
                     return await self._peers.send(peer, path, body, seconds, forwarded=True)
@@ -145,49 +147,51 @@ class Replicas:
             await self._peers.close()
 
     async def _answer(self, scope: Scope, receive: Receive) -> Response:
-        """What another replica is told."""
+        """What another replica is state."""
         if scope["method"] != "POST":
             raise MethodNotAllowed(f"{scope['method']} is not allowed here, POST is", ("POST",))
         try:
-            question = Question.of(rest_json.load_object(await read(scope, receive)))
+            query = StateQuery.from_document(rest_json.load_object(await read(scope, receive)))
         except MalformedError as error:
             raise BadRequest(str(error)) from error
-        converged = question.converged is None or await self._local.converged(question.converged, question.wait)
-        return Response(200, rest_json.to_json(self._local.tell(question, converged).to_document()))
+        converged = query.converged is None or await self._local.wait_until_converged(query.converged, query.wait)
+        return Response(200, rest_json.to_json(self._local.state_for(query, converged).to_document()))
 
-    def _together(self, own: Told, others: Sequence[Told | Missing]) -> Answer:
-        heard = [one for one in others if isinstance(one, Told)]
-        missing = tuple(one for one in others if isinstance(one, Missing))
-        return Answer(merged(own, heard), 1 + len(others), missing)
+    def _combine(self, own: ReplicaState, others: Sequence[ReplicaState | UnreachableReplica]) -> CombinedState:
+        heard = [one for one in others if isinstance(one, ReplicaState)]
+        missing = tuple(one for one in others if isinstance(one, UnreachableReplica))
+        return CombinedState(merge_states(own, heard), 1 + len(others), missing)
 
-    async def _others(self, question: Question, seconds: float) -> list[Told | Missing]:
+    async def _query_others(self, query: StateQuery, seconds: float) -> list[ReplicaState | UnreachableReplica]:
         assert self._peers is not None  # noqa: S101  # those who call this have looked
         try:
             peers = await self._peers.find()
         except PeerError as error:
-            return [Missing("of the control plane", str(error))]
+            return [UnreachableReplica("of the control plane", str(error))]
         self._ids = {peer: found for peer, found in self._ids.items() if peer in peers}
-        body = rest_json.to_json(question.to_document())
+        body = rest_json.to_json(query.to_document())
         answers = await asyncio.gather(
-            *(self._ask(peer, question, body, seconds) for peer in peers if self._ids.get(peer) != self.id)
+            *(self._query_peer(peer, query, body, seconds) for peer in peers if self._ids.get(peer) != self.id)
         )
-        return [one for one in answers if isinstance(one, Missing) or one.id != self.id]
+        return [one for one in answers if isinstance(one, UnreachableReplica) or one.id != self.id]
 
-    async def _ask(self, peer: Peer, question: Question, body: bytes, seconds: float) -> Told | Missing:
+    async def _query_peer(
+        self, peer: Peer, query: StateQuery, body: bytes, seconds: float
+    ) -> ReplicaState | UnreachableReplica:
         assert self._peers is not None  # noqa: S101  # as above
         try:
             response = await self._peers.send(peer, PATH, body, seconds)
             if response.status != 200:
                 raise PeerError(f"it answers {response.status}: {response.body[:200].decode(errors='replace')}")
-            told = Told.of(await _parsed(response.body))
-            if len(told.counted) != len(question.spans):
+            state = ReplicaState.from_document(await _parse(response.body))
+            if len(state.counted) != len(query.spans):
                 raise MalformedError("it answers other spans than it was asked for")
         except (PeerError, ValueError) as error:
             log.debug("replica %s: %s", peer, error)
-            return Missing(str(peer), str(error))
-        self._ids[peer] = told.id
-        return told
+            return UnreachableReplica(str(peer), str(error))
+        self._ids[peer] = state.id
+        return state
 
 
-async def _parsed(body: bytes) -> Any:
+async def _parse(body: bytes) -> Any:
     return await asyncio.to_thread(json.loads, body) if len(body) > LARGE_BODY else json.loads(body)

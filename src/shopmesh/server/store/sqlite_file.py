@@ -47,7 +47,7 @@ class Contents:
     tokens: Mapping[str, IdempotencyRecord]
 
 
-class Disk:
+class SqliteFile:
     """An open file. Every method blocks, and all calls must come from one thread."""
 
     def __init__(self, path: Path) -> None:

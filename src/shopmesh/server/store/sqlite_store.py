@@ -21,7 +21,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from shopmesh.appmesh.store import Change, IdempotencyRecord, State, Transaction
 from shopmesh.server.store.client_tokens import ClientTokens
-from shopmesh.server.store.sqlite_file import Contents, Disk
+from shopmesh.server.store.sqlite_file import Contents, SqliteFile
 from shopmesh.server.store.store import Commit, Loss, StoreError, notify
 
 log = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ class _Job(Generic[T]):
             self.done.set_result(result or [])
 
 
-class _Durable(NamedTuple):
+class _DurableCommit(NamedTuple):
     """What is on the disk and not yet in memory."""
 
     revision: int
@@ -56,14 +56,14 @@ class _Durable(NamedTuple):
     forgotten: list[str]
 
 
-class Database:
+class SqliteStore:
     """The `Store` of a laptop and of Compose. Use `open`; belongs to the event loop that opened it."""
 
-    def __init__(self, disk: Disk | None, thread: ThreadPoolExecutor | None, contents: Contents) -> None:
+    def __init__(self, file: SqliteFile | None, thread: ThreadPoolExecutor | None, contents: Contents) -> None:
         self.state = State(contents.resources, contents.tokens)
         self.revision = contents.revision
         self.failure: str | None = None
-        self._disk = disk
+        self._disk = file
         self._thread = thread
         self._tokens = ClientTokens(self.state.client_tokens)
         self._listeners: list[Callable[[Commit], None]] = []
@@ -71,17 +71,17 @@ class Database:
         self._closing = False
         self._running: list[_Job[Any]] = []
         self._writer = asyncio.create_task(self._write(), name="store writer")
-        self._writer.add_done_callback(self._writer_ended)
+        self._writer.add_done_callback(self._on_writer_end)
 
     @classmethod
-    async def open(cls, path: Path | None) -> Database:
+    async def open(cls, path: Path | None) -> SqliteStore:
         """The store in a file, made when there is none; None keeps it in memory. Raises StoreError."""
         if path is None:
             return cls(None, None, Contents(0, (), {}))
         thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
         loop = asyncio.get_running_loop()
         try:
-            disk = await loop.run_in_executor(thread, Disk, path)
+            disk = await loop.run_in_executor(thread, SqliteFile, path)
             try:
                 contents = await loop.run_in_executor(thread, disk.load)
             except StoreError:
@@ -176,13 +176,13 @@ class Database:
         """What one job results in; only a job that does not fail writes to `transaction`."""
         nested = transaction.begin_nested()
         try:
-            result = await self._stepped(job, nested)
+            result = await self._attempt_in_steps(job, nested)
         except Exception as error:
             return None, error
         transaction.merge(nested)
         return result, None
 
-    async def _stepped(self, job: _Job[T], nested: Transaction) -> list[T]:
+    async def _attempt_in_steps(self, job: _Job[T], nested: Transaction) -> list[T]:
         results: list[T] = []
         for result in job.steps(nested):
             results.append(result)
@@ -192,7 +192,7 @@ class Database:
                 raise StoreError("whoever asked for this has gone")
         return results
 
-    async def _make_durable(self, transaction: Transaction) -> _Durable:
+    async def _make_durable(self, transaction: Transaction) -> _DurableCommit:
         """Writes to the disk; raises StoreError, or whatever went wrong, and then nothing was written."""
         changes, tokens = transaction.changes, transaction.client_tokens
         revision = self.revision + 1 if changes else self.revision
@@ -200,9 +200,9 @@ class Database:
         if self._disk is not None and (changes or tokens):
             loop = asyncio.get_running_loop()
             await loop.run_in_executor(self._thread, self._disk.commit, revision, changes, tokens, forgotten)
-        return _Durable(revision, changes, tokens, forgotten)
+        return _DurableCommit(revision, changes, tokens, forgotten)
 
-    def _apply(self, durable: _Durable) -> None:
+    def _apply(self, durable: _DurableCommit) -> None:
         """Brings memory to what is on the disk. An error here would leave the two different, and ends the writer."""
         self._tokens.remember(durable.tokens, durable.forgotten)
         self.state.apply(durable.changes)
@@ -211,7 +211,7 @@ class Database:
             commit = Commit(durable.revision, time.time(), durable.changes)
             notify(self._listeners, commit, f"revision {durable.revision}")
 
-    def _writer_ended(self, writer: asyncio.Task[None]) -> None:
+    def _on_writer_end(self, writer: asyncio.Task[None]) -> None:
         """Lets nobody wait for a writer that has ended, other than by `close`."""
         error = None if writer.cancelled() else writer.exception()
         if error is None and self._closing:

@@ -15,9 +15,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from shopmesh.server.traffic.time_series import SLOTS, Tally, TimeSeries
+from shopmesh.server.traffic.time_series import SLOTS, Counters, TimeSeries
 
-__all__ = ["Caller", "Figures", "LeftOff", "Reading", "Reports", "Tally"]
+__all__ = ["Caller", "Counters", "Figures", "ReportCursor", "ReportStream", "UpstreamSample"]
 
 MOST_CLUSTERS_OF_A_CALLER = 2_000
 MOST_SERIES = 20_000
@@ -41,7 +41,7 @@ class Caller(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class UpstreamSample:
     """One cluster in one report: counters since the proxy started, the histogram since its last report."""
 
     requests: float
@@ -50,7 +50,7 @@ class Reading:
     latency: Mapping[float, int]
 
 
-class _Counters(NamedTuple):
+class _Cumulative(NamedTuple):
     """Those of one cluster, since the proxy started."""
 
     requests: float = 0.0
@@ -59,40 +59,40 @@ class _Counters(NamedTuple):
 
 
 @dataclass(slots=True)
-class _Proxy:
+class _Reporter:
     """The last report of one proxy, to tell what is new in the next."""
 
     at: float
-    counters: dict[str, _Counters] = field(default_factory=dict)
+    counters: dict[str, _Cumulative] = field(default_factory=dict)
     certificate_days: int | None = None
     streams: int = 0
 
 
-class LeftOff(NamedTuple):
+class ReportCursor(NamedTuple):
     """Where the reports of one proxy ended: when the last one came, and its counters by cluster."""
 
     at: float
-    readings: Mapping[str, Reading]
+    samples: Mapping[str, UpstreamSample]
 
 
 _Key = tuple[Caller, str]
 
 
 class Figures:
-    """All tallies, by caller and cluster. Times are seconds of one clock, given by the callers.
+    """All counters, by caller and cluster. Times are seconds of one clock, given by the callers.
 
     Each open stream holds a proxy here, so their number bounds the proxies that are connected.
     """
 
     def __init__(self) -> None:
-        self._proxies: dict[_Key, _Proxy] = {}
+        self._proxies: dict[_Key, _Reporter] = {}
         self._closed: OrderedDict[_Key, float] = OrderedDict()
         """Those without a stream, and when it ended; the first to go comes first."""
         self._closed_counters = 0
         self._series: dict[Caller, dict[str, TimeSeries]] = {}
         self._number_of_series = 0
 
-    def open(self, caller: Caller, instance: str, started: float) -> Reports:
+    def open(self, caller: Caller, instance: str, started: float) -> ReportStream:
         """A proxy opened its stream. A known one goes on where it was; counters that fell are a restarted proxy.
 
         The first report of an unknown one holds all that it counted since it `started`, which may have been long ago:
@@ -100,27 +100,27 @@ class Figures:
         """
         key = (caller, instance)
         self._reopen(key)
-        proxy = self._proxies.setdefault(key, _Proxy(started))
+        proxy = self._proxies.setdefault(key, _Reporter(started))
         proxy.streams += 1
-        return Reports(self, key, proxy)
+        return ReportStream(self, key, proxy)
 
-    def left_off(self, caller: Caller, instance: str) -> LeftOff | None:
+    def cursor(self, caller: Caller, instance: str) -> ReportCursor | None:
         """Where a proxy's reports have come to here; None where it is not known."""
         proxy = self._proxies.get((caller, instance))
         if proxy is None:
             return None
-        return LeftOff(proxy.at, {cluster: Reading(*one, {}) for cluster, one in proxy.counters.items()})
+        return ReportCursor(proxy.at, {cluster: UpstreamSample(*one, {}) for cluster, one in proxy.counters.items()})
 
-    def go_on(self, caller: Caller, instance: str, left: LeftOff) -> None:
+    def resume(self, caller: Caller, instance: str, left: ReportCursor) -> None:
         """What a proxy reports next is counted from there on, for another has counted what came before."""
         key = (caller, instance)
         proxy = self._proxies.get(key)
         if proxy is not None and proxy.at >= left.at:
             return
-        counters = {name: _Counters(one.requests, one.errors, one.retries) for name, one in left.readings.items()}
+        counters = {name: _Cumulative(one.requests, one.errors, one.retries) for name, one in left.samples.items()}
         if proxy is None or not proxy.streams:
             self._reopen(key)
-            self._proxies[key] = _Proxy(left.at, counters)
+            self._proxies[key] = _Reporter(left.at, counters)
             self._close(key, left.at)
         else:
             proxy.at, proxy.counters = left.at, counters
@@ -136,7 +136,7 @@ class Figures:
         self._reopen((caller, instance))
         self._proxies.pop((caller, instance), None)
 
-    def since(self, begin: float) -> Iterator[tuple[Caller, str, Tally]]:
+    def since(self, begin: float) -> Iterator[tuple[Caller, str, Counters]]:
         """What each caller counted for each cluster in reports that began at `begin` or later."""
         for caller, by_cluster in self._series.items():
             for cluster, series in by_cluster.items():
@@ -144,15 +144,15 @@ class Figures:
 
     # what streams report
 
-    def add(self, caller: Caller, cluster: str, begin: float, end: float, tally: Tally) -> None:
+    def add(self, caller: Caller, cluster: str, begin: float, end: float, counters: Counters) -> None:
         """Counts what one proxy counted of one cluster in one report."""
         by_cluster = self._series.get(caller, {})
         series = by_cluster.get(cluster) or self._new_series(caller, cluster)
         of_caller = len(self._series[caller])
         share = min(1.0, MOST_SLOTS_OF_A_CALLER / (of_caller * SLOTS), MOST_SLOTS / (self._number_of_series * SLOTS))
-        series.add(begin, end, tally, share)
+        series.add(begin, end, counters, share)
 
-    def close(self, key: _Key, proxy: _Proxy, at: float) -> None:
+    def close(self, key: _Key, proxy: _Reporter, at: float) -> None:
         """One of a proxy's streams ended; its last one leaves it to be remembered for a while."""
         proxy.streams -= 1
         if not proxy.streams and self._proxies.get(key) is proxy:
@@ -194,29 +194,31 @@ class Figures:
             del self._series[caller]
 
 
-class Reports:
+class ReportStream:
     """The stream of one proxy; made by `Figures.open`. It may go on after the proxy was withdrawn."""
 
     __slots__ = ("_figures", "_key", "_proxy")
 
-    def __init__(self, figures: Figures, key: _Key, proxy: _Proxy) -> None:
+    def __init__(self, figures: Figures, key: _Key, proxy: _Reporter) -> None:
         self._figures = figures
         self._key = key
         self._proxy = proxy
 
-    def add(self, at: float, readings: Mapping[str, Reading]) -> None:
+    def add(self, at: float, samples: Mapping[str, UpstreamSample]) -> None:
         """Takes in one report, of clusters that the proxy was sent."""
         proxy, (caller, _) = self._proxy, self._key
-        for cluster, reading in readings.items():
+        for cluster, sample in samples.items():
             before = proxy.counters.pop(cluster, None)
             if before is None and len(proxy.counters) >= MOST_CLUSTERS_OF_A_CALLER:
                 # The one that was reported last the longest ago: its cluster has most likely left.
                 del proxy.counters[next(iter(proxy.counters))]
-            proxy.counters[cluster] = now = _Counters(reading.requests, reading.errors, reading.retries)
-            requests, errors, retries = map(_grown, now, before or _Counters())
-            tally = Tally(requests, errors, retries, {edge: count for edge, count in reading.latency.items() if count})
-            if tally:
-                self._figures.add(caller, cluster, proxy.at, at, tally)
+            proxy.counters[cluster] = now = _Cumulative(sample.requests, sample.errors, sample.retries)
+            requests, errors, retries = map(_growth, now, before or _Cumulative())
+            counters = Counters(
+                requests, errors, retries, {edge: count for edge, count in sample.latency.items() if count}
+            )
+            if counters:
+                self._figures.add(caller, cluster, proxy.at, at, counters)
         proxy.at = at
 
     def note_certificates(self, days: int | None) -> None:
@@ -228,6 +230,6 @@ class Reports:
         self._figures.close(self._key, self._proxy, at)
 
 
-def _grown(now: float, before: float) -> float:
+def _growth(now: float, before: float) -> float:
     """How much a counter has grown; one that fell belongs to a proxy that restarted from zero."""
     return now - before if now >= before else now

@@ -11,7 +11,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from shopmesh.server.traffic.figures import Reading
+from shopmesh.server.traffic.figures import UpstreamSample
 from shopmesh.xds import names
 from shopmesh.xds.bootstrap.statistics import LATENCY_BUCKETS_MS
 
@@ -30,7 +30,7 @@ _COUNTERS = {
 _COUNTERS_OF_TCP = {"cluster.upstream_cx_total": "requests", "cluster.upstream_cx_connect_fail": "errors"}
 
 
-def readings(families: Iterable[Any], known: Callable[[str], str | None]) -> dict[str, Reading]:
+def upstream_samples(families: Iterable[Any], known: Callable[[str], str | None]) -> dict[str, UpstreamSample]:
     """The clusters of one report that are `known`, under the names that it gives them.
 
     With tags as labels Envoy names the counter of 5xx answers `cluster.upstream_rq_xx` and puts the class beside it;
@@ -54,7 +54,7 @@ def readings(families: Iterable[Any], known: Callable[[str], str | None]) -> dic
             if what is not None and (name != _BY_CLASS or labels.get("envoy.response_code_class") == "5"):
                 counts.setdefault(cluster, {})[what] = _count(metric.counter.value)
     return {
-        cluster: Reading(
+        cluster: UpstreamSample(
             found.get("requests", 0.0),
             found.get("errors", 0.0),
             found.get("retries", 0.0),
@@ -64,7 +64,7 @@ def readings(families: Iterable[Any], known: Callable[[str], str | None]) -> dic
     }
 
 
-def started(families: Iterable[Any], now: float) -> float:
+def start_time(families: Iterable[Any], now: float) -> float:
     """When the Envoy of this report started: its counters cover all the time since. 0.0 when it does not say.
 
     It tells whole seconds, rounded down

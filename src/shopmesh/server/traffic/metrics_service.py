@@ -22,26 +22,26 @@ from shopmesh.server.grpc.ads_transport import MOST_STREAMS, OpenStreams, Stream
 from shopmesh.server.grpc.rate_limited_log import RateLimitedLog
 from shopmesh.server.traffic import metrics_proto
 from shopmesh.server.traffic.figures import Caller, Figures
-from shopmesh.server.traffic.metric_families import certificate_days, readings, started
+from shopmesh.server.traffic.metric_families import certificate_days, start_time, upstream_samples
 from shopmesh.server.traffic.sent_clusters import SentClusters
 from shopmesh.xds.node import ProxyNode, parse
 
 log = logging.getLogger(__name__)
 
-SentTo = Callable[[ProxyNode], AbstractContextManager[SentClusters]]
+SentClustersOf = Callable[[ProxyNode], AbstractContextManager[SentClusters]]
 """The clusters that a proxy like that one was sent, kept up to date inside a `with` block."""
 
 
-async def _nobody_else(caller: Caller, instance: str) -> None:
+async def _no_other_replica(caller: Caller, instance: str) -> None:
     """Where there are no replicas, no proxy comes from one."""
 
 
 def add_to(
     server: grpc.aio.Server,
     figures: Figures,
-    sent_to: SentTo,
+    sent_to: SentClustersOf,
     clock: Callable[[], float] = time.time,
-    take_over: Callable[[Caller, str], Awaitable[None]] = _nobody_else,
+    resume_counters: Callable[[Caller, str], Awaitable[None]] = _no_other_replica,
     most_streams: int = MOST_STREAMS,
 ) -> None:
     """Serves the metrics service on `server`; `clock` gives seconds since 1970.
@@ -67,17 +67,17 @@ def add_to(
             return
         message = metrics_proto.parse(data)
         node = parse(Node.FromString(message.identifier.node))
-        stream_auth.check(node)
+        stream_auth.require_authorized(node)
         caller = Caller(node.mesh, node.kind, node.name)
-        await take_over(caller, node.instance)
+        await resume_counters(caller, node.instance)
         with streams.of(node.identity), sent_to(node) as sent:
-            reports = figures.open(caller, node.instance, started(message.envoy_metrics, clock()))
+            reports = figures.open(caller, node.instance, start_time(message.envoy_metrics, clock()))
             try:
                 while isinstance(data, bytes):
                     # Another may have become this node's proxy since the stream began.
-                    stream_auth.check(node)
+                    stream_auth.require_authorized(node)
                     families, now = metrics_proto.parse(data).envoy_metrics, clock()
-                    reports.add(now, readings(families, lambda name: sent.find(name, now)))  # noqa: B023  # called at once
+                    reports.add(now, upstream_samples(families, lambda name: sent.find(name, now)))  # noqa: B023  # called at once
                     reports.note_certificates(certificate_days(families))
                     data = await context.read()
             finally:

@@ -30,12 +30,12 @@ class SentClusters:
     def find(self, name: str, now: float) -> str | None:
         """That name, as one object for all reports, if it counts; else None."""
         if self._read is not self._collection:
-            self._take_in(now)
+            self._refresh(now)
         if (known := self._names.get(name)) is not None:
             return known
         return name if self._late.get(name, 0.0) > now else None
 
-    def _take_in(self, now: float) -> None:
+    def _refresh(self, now: float) -> None:
         """Only when somebody reports: a cluster that came and went between two reports has nothing to report."""
         before, self._read = self._names, self._collection
         sent = map(counted_as, self._read.versions) if self._read is not None else ()

@@ -8,22 +8,22 @@ from typing import Any
 
 from shopmesh.appmesh.resolved import Target, provider_key, route
 from shopmesh.appmesh.store import Resource, View
-from shopmesh.server.traffic.figures import Caller, Tally
+from shopmesh.server.traffic.figures import Caller, Counters
 from shopmesh.statistics import wilson
 from shopmesh.xds import names
 
-Counted = Iterable[tuple[Caller, str, Tally]]
+Counts = Iterable[tuple[Caller, str, Counters]]
 
 
-def splits(view: View, counted: Counted, mesh: str | None = None) -> list[dict[str, Any]]:
+def splits(view: View, counted: Counts, mesh: str | None = None) -> list[dict[str, Any]]:
     """One entry a route and virtual service, each with its weighted targets as they were set and as they were seen.
 
     `counted` holds what each caller counted for each cluster (see `Figures.since`). Shares are from 0 to 1, latencies
     milliseconds, each the upper edge of a histogram bucket.
     """
-    by_cluster: dict[tuple[str, str], Tally] = {}
+    by_cluster: dict[tuple[str, str], Counters] = {}
     for caller, cluster, tally in counted:
-        by_cluster.setdefault((caller.mesh, cluster), Tally()).add(tally)
+        by_cluster.setdefault((caller.mesh, cluster), Counters()).add(tally)
     return [
         _split(view, service, route, by_cluster)
         for found in _meshes(view, mesh)
@@ -32,7 +32,7 @@ def splits(view: View, counted: Counted, mesh: str | None = None) -> list[dict[s
     ]
 
 
-def counts(counted: Counted, mesh: str | None = None) -> list[dict[str, Any]]:
+def counts(counted: Counts, mesh: str | None = None) -> list[dict[str, Any]]:
     """One entry a caller and cluster: requests, 5xx answers and retries; ingress clusters too."""
     return [
         {
@@ -64,12 +64,12 @@ def _routes(view: View, service: Resource) -> Iterator[Resource]:
 
 
 def _split(
-    view: View, service: Resource, resource: Resource, by_cluster: dict[tuple[str, str], Tally]
+    view: View, service: Resource, resource: Resource, by_cluster: dict[tuple[str, str], Counters]
 ) -> dict[str, Any]:
     mesh, router, name = resource.key.path
     weights = _weights(view, resource)
     clusters = {one: names.counted_as(names.egress_cluster(one)) if one.protocol else "" for one in weights}
-    seen = {one: by_cluster.get((mesh, cluster), Tally()) for one, cluster in clusters.items()}
+    seen = {one: by_cluster.get((mesh, cluster), Counters()) for one, cluster in clusters.items()}
     total_weight = sum(weights.values())
     total = sum(tally.requests for tally in seen.values())
     return {

@@ -25,7 +25,7 @@ _BEGIN, _END, _REQUESTS, _ERRORS, _RETRIES, _LATENCY = range(6)
 
 
 @dataclass(slots=True)
-class Tally:
+class Counters:
     """Counts over a span of time. `latency` maps a bucket's upper edge in milliseconds to the requests in it.
 
     Of a TCP cluster, connections are its requests, and those that could not be made its errors.
@@ -36,7 +36,7 @@ class Tally:
     retries: float = 0
     latency: dict[float, int] = field(default_factory=dict)
 
-    def add(self, other: Tally) -> None:
+    def add(self, other: Counters) -> None:
         self.requests += other.requests
         self.errors += other.errors
         self.retries += other.retries
@@ -79,7 +79,7 @@ class TimeSeries:
         """When the newest tally ended."""
         return self._recent[-1][_END] if self._recent else 0.0
 
-    def add(self, begin: float, end: float, tally: Tally, share: float = 1.0) -> None:
+    def add(self, begin: float, end: float, tally: Counters, share: float = 1.0) -> None:
         """Adds what was counted from `begin` to `end`, both in seconds.
 
         With a `share` under 1 that part of the slots is used, each for the longer: the same time, less finely.
@@ -91,9 +91,9 @@ class TimeSeries:
             self._coarse.popleft()
         self._recent.append(_slot(begin, end, tally))
 
-    def since(self, begin: float) -> Tally:
+    def since(self, begin: float) -> Counters:
         """The sum of the tallies that began at `begin` or later."""
-        total = Tally()
+        total = Counters()
         for slot in chain(self._coarse, self._recent):
             if slot[_BEGIN] >= begin:
                 total.add(_tally(slot))
@@ -109,12 +109,12 @@ class TimeSeries:
         self._coarse[-1] = _slot(min(last[_BEGIN], slot[_BEGIN]), max(last[_END], slot[_END]), tally)
 
 
-def _slot(begin: float, end: float, tally: Tally) -> array[float]:
+def _slot(begin: float, end: float, tally: Counters) -> array[float]:
     latency = chain.from_iterable(tally.latency.items())
     return array("d", (begin, end, tally.requests, tally.errors, tally.retries, *latency))
 
 
-def _tally(slot: array[float]) -> Tally:
+def _tally(slot: array[float]) -> Counters:
     latency = slot[_LATENCY:]
     counts = dict(zip(latency[::2], map(int, latency[1::2]), strict=True))
-    return Tally(slot[_REQUESTS], slot[_ERRORS], slot[_RETRIES], counts)
+    return Counters(slot[_REQUESTS], slot[_ERRORS], slot[_RETRIES], counts)

@@ -6,7 +6,7 @@ from shopmesh.server.http.connections import Connection, Connections, peer_of, t
 
 
 def admitted(connections: Connections, address: str, closed: list[str] | None = None, name: str = "") -> Connection:
-    connection = connections.admit(address)
+    connection = connections.open(address)
     assert connection is not None
     if closed is not None:
         connection.close = lambda: closed.append(name)
@@ -17,7 +17,7 @@ def trusted(connection: Connection, busy: bool = True) -> None:
     scope: dict[str, object] = {}
     connection.add_to(scope)
     trust(scope)
-    connection.stand(busy)
+    connection.update_state(busy)
 
 
 def test_the_oldest_stranger_makes_room() -> None:
@@ -55,9 +55,9 @@ def test_trusted_clients_come_after_all_strangers() -> None:
         trusted(admitted(connections, "127.0.0.1"))
 
     assert ["stranger", "idle"] == closed
-    assert connections.admit("127.0.0.1") is None
-    busy.stand(busy=False)
-    assert connections.admit("127.0.0.1") is not None
+    assert connections.open("127.0.0.1") is None
+    busy.update_state(busy=False)
+    assert connections.open("127.0.0.1") is not None
     assert ["stranger", "idle", "busy"] == closed
 
 
