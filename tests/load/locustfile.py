@@ -26,8 +26,8 @@ from locust.env import Environment
 from locust.runners import MasterRunner, WorkerRunner
 from rich.console import Console
 
-from shopmesh import DEFAULT_ENDPOINT
 from shopmesh.client import ClientError, list_meshes
+from shopmesh.defaults import ENDPOINT_URL
 from shopmesh.load.engine.plan import LoadPlan
 from shopmesh.load.engine.results import LoadResults
 from shopmesh.load.judgement.assertions import Assertions, failed_assertions
@@ -137,7 +137,7 @@ def options(parser: Any) -> None:
     # What the page's form sends is text, whatever the type: lists cannot be sent at all.
     unshown = {"include_in_web_ui": False}
     parser.add_argument("--path", default="/", help="what each user asks for")
-    parser.add_argument("--endpoint-url", default=DEFAULT_ENDPOINT, env_var="SHOPMESH_ENDPOINT_URL", **unshown)
+    parser.add_argument("--endpoint-url", default=ENDPOINT_URL, env_var="SHOPMESH_ENDPOINT_URL", **unshown)
     parser.add_argument("--mesh", default="", env_var="SHOPMESH_MESH", **unshown)
     parser.add_argument("--node", action="append", default=[], metavar="NODE=VERSION", **unshown)
     parser.add_argument("--expect", action="append", default=[], metavar="VERSION=PERCENT", **unshown)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import click
 
-from shopmesh import DEFAULT_ENDPOINT
+from shopmesh import defaults
 from shopmesh.cli.errors import as_click_error
 from shopmesh.cli.settings import Settings
 from shopmesh.output.logs import format_last_resort
@@ -120,7 +120,7 @@ Exit status: 0 done; 1 it failed; 2 the command line is wrong.
 @click.option(
     "--endpoint-url",
     envvar=["SHOPMESH_ENDPOINT_URL", "AWS_ENDPOINT_URL_APP_MESH"],
-    default=DEFAULT_ENDPOINT,
+    default=defaults.ENDPOINT_URL,
     show_default=True,
     show_envvar=True,
     help="The control plane's API.",
@@ -128,7 +128,7 @@ Exit status: 0 done; 1 it failed; 2 the command line is wrong.
 @click.option(
     "--region",
     envvar=["AWS_REGION", "AWS_DEFAULT_REGION"],
-    default="us-east-1",
+    default=defaults.REGION,
     show_default=True,
     help="Region that requests are signed for.",
 )

@@ -1,6 +1,5 @@
 """The only way in for all tools: App Mesh's API by boto3, what is beside it by HTTP."""
 
-from shopmesh import DEFAULT_ENDPOINT
 from shopmesh.client.apply import ApplyResult, all_resources, apply, delete, perform
 from shopmesh.client.check import CheckResult, check
 from shopmesh.client.client import Client
@@ -21,7 +20,6 @@ from shopmesh.client.types import (
 )
 
 __all__ = [
-    "DEFAULT_ENDPOINT",
     "ApplyResult",
     "ChangeStatus",
     "ChangeStatuses",

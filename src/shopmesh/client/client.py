@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from botocore.credentials import Credentials
 
-from shopmesh import DEFAULT_ENDPOINT
+from shopmesh import defaults
 from shopmesh.client.credentials import default_credentials
 from shopmesh.client.errors import ClientError
 from shopmesh.client.session import SignedSession
@@ -38,8 +38,8 @@ class Client:
 
     def __init__(
         self,
-        endpoint_url: str = DEFAULT_ENDPOINT,
-        region: str = "us-east-1",
+        endpoint_url: str = defaults.ENDPOINT_URL,
+        region: str = defaults.REGION,
         credentials: Credentials | None = None,
         timeout: float = 10.0,
     ) -> None:

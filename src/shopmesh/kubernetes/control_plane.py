@@ -31,7 +31,14 @@ from shopmesh.kubernetes.injection.sidecar import config_map_data
 from shopmesh.kubernetes.leader_election import LeaderElector
 from shopmesh.kubernetes.store import KubernetesStore
 from shopmesh.server.config import Config, ConfigError
-from shopmesh.server.control_plane import Listening, ServerParts, listen, serving_parts
+from shopmesh.server.control_plane import (
+    ExtraRoutes,
+    Listening,
+    ServerParts,
+    listen,
+    no_extra_routes,
+    serving_parts,
+)
 from shopmesh.server.replicas import Peer
 from shopmesh.server.replicas.peers import HttpPeers
 
@@ -68,7 +75,9 @@ class ClusterConfig:
 
 
 @contextlib.asynccontextmanager
-async def serving(config: Config, cluster: ClusterConfig) -> AsyncIterator[Listening]:
+async def serving(
+    config: Config, cluster: ClusterConfig, extra_routes: ExtraRoutes = no_extra_routes
+) -> AsyncIterator[Listening]:
     """Serves a control plane for the length of an `async with` block, which begins when all objects are read.
 
     Raises ConfigError.
@@ -108,7 +117,7 @@ async def serving(config: Config, cluster: ClusterConfig) -> AsyncIterator[Liste
             await stack.enter_async_context(webhooks)
         overlaps = OverlapFinder(store.cache, current)
         leader = LeaderElector(api, cluster.namespace, SERVICE, cluster.name)
-        foundation = ServerParts(
+        parts = ServerParts(
             store,
             [pods],
             proxies_declare_themselves=False,
@@ -118,7 +127,7 @@ async def serving(config: Config, cluster: ClusterConfig) -> AsyncIterator[Liste
             leadership=leader,
             extra_findings=lambda proxies: findings.cluster_findings(proxies, store, store.cache.pods, overlaps.find()),
         )
-        bound = await stack.enter_async_context(serving_parts(config, foundation, listener))
+        bound = await stack.enter_async_context(serving_parts(config, parts, listener, extra_routes))
         writer = StatusUpdater(api, store, bound.replicas, leader, context, overlaps=overlaps.find)
         await stack.enter_async_context(background_task(leader.run(), "leader election"))
         await stack.enter_async_context(background_task(writer.run(), "status of objects"))

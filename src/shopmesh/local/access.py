@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
+from shopmesh import defaults
 from shopmesh.files.private_files import create_file, make_private_folder, private_opener, write_private_file
 from shopmesh.server.config import ConfigError, new_credentials, parse_credentials
 
@@ -123,7 +124,7 @@ def find_key(start: Path, endpoint_url: str) -> SigningKey | None:
     return None
 
 
-def open_client(start: Path, endpoint_url: str, region: str = "us-east-1") -> Client:
+def open_client(start: Path, endpoint_url: str, region: str = defaults.REGION) -> Client:
     """A client of a control plane; nothing is asked yet.
 
     The key of a run folder comes before all others, and only for its own control plane, whatever the shell has for AWS

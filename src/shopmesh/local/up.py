@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from shopmesh import defaults
 from shopmesh.appmesh.host_policy import STRICT, HostPolicy
 from shopmesh.client import list_meshes
 from shopmesh.documents import DeclaredResource
@@ -41,8 +42,8 @@ class UpOptions:
     project: Path
     run_folder: Path
     environment: Mapping[str, str] = field(repr=False)
-    port: int = 8080
-    api_port: int = 9080
+    port: int = defaults.ENTRY_PORT
+    api_port: int = defaults.API_PORT
     xds_port: int | None = None
     only: tuple[str, ...] = ()
     without: tuple[str, ...] = ()

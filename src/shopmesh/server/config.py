@@ -1,4 +1,4 @@
-"""What a control plane is told when it starts: one frozen object, built at the edge and passed in."""
+"""The settings of a control plane: one frozen object, which the command line builds and passes in."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from shopmesh import defaults
 from shopmesh.appmesh.host_policy import STRICT, HostPolicy
 from shopmesh.files.input_files import InputFileError, read_text
 from shopmesh.server.api.hosts import AllowedHosts
@@ -25,24 +26,24 @@ class ConfigError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """Where to listen, where to keep the resources, and who may speak.
+    """Where to listen, where to store the resources, and whom to authenticate.
 
     Ports may be 0 for any free one. `store` is the file of the resources, None for memory. `credentials` maps access
     key ids to secrets; empty means that requests are not authenticated. `xds_token_file` holds the token that proxies
-    must bring. `xds_socket` is a Unix socket instead of host and port, whose folder says who may be a proxy.
+    must send. `xds_socket` is a Unix socket instead of host and port, whose folder says who may be a proxy.
     `api_hosts` are further names that clients reach the API by, of which a request must name one. `insecure`: what is
     not configured is not asked for, of nobody. `in_cluster`: credentials and tokens are those of a cluster, its Secrets
     and its pods' tokens.
     """
 
-    host: str = "127.0.0.1"
-    api_port: int = 9080
-    xds_host: str = "127.0.0.1"
-    xds_port: int = 18000
+    host: str = defaults.LOOPBACK
+    api_port: int = defaults.API_PORT
+    xds_host: str = defaults.LOOPBACK
+    xds_port: int = defaults.XDS_PORT
     xds_socket: Path | None = None
     store: Path | None = None
-    region: str = "us-east-1"
-    account: str = "123456789012"
+    region: str = defaults.REGION
+    account: str = defaults.ACCOUNT
     credentials: Mapping[str, str] = field(default_factory=dict)
     xds_token_file: Path | None = None
     insecure: bool = False

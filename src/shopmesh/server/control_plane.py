@@ -14,7 +14,7 @@ import signal
 import socket
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -58,7 +58,7 @@ MAX_FILE_DESCRIPTORS = 65_536
 
 @dataclass(frozen=True, slots=True)
 class Listening:
-    """Where a control plane really listens, and what its replicas know together; `xds_port` is 0 with a socket."""
+    """The ports of a running control plane, and its replicas; `xds_port` is 0 where xDS has a Unix socket."""
 
     api_port: int
     xds_port: int
@@ -68,7 +68,7 @@ class Listening:
 async def run(control_plane: AbstractAsyncContextManager[Listening], ready: Callable[[Listening], None]) -> None:
     """Serves until SIGTERM or SIGINT; calls `ready` once everything listens.
 
-    Raises what the beginning of `control_plane` raises: ConfigError when a port cannot be had, StoreError when the
+    Raises what `control_plane` raises at its start: ConfigError when a port cannot be bound, StoreError when the
     resources cannot be read.
     """
     _allow_many_connections()
@@ -84,7 +84,7 @@ async def run(control_plane: AbstractAsyncContextManager[Listening], ready: Call
     task = asyncio.create_task(serve())
 
     def stopped() -> None:
-        # Until it has begun it may wait for something that never comes.
+        # Before it has started it may wait for an answer that never comes.
         stop.set()
         if not begun.is_set():
             task.cancel()
@@ -99,15 +99,38 @@ async def run(control_plane: AbstractAsyncContextManager[Listening], ready: Call
             raise
 
 
+@dataclass(frozen=True, slots=True)
+class RouteContext:
+    """The parts of a running server that added routes may use; `status` combines what all replicas know."""
+
+    config: Config
+    store: Store
+    replicas: Replicas
+    status: StatusApi
+
+
+ExtraRoutes = Callable[[RouteContext], Iterable[BaseRoute]]
+"""Makes the routes that a package above the server adds to it; they stand behind the same checks as all others."""
+
+
+def no_extra_routes(_: RouteContext) -> Iterable[BaseRoute]:
+    return ()
+
+
 @contextlib.asynccontextmanager
-async def serving_control_plane(config: Config) -> AsyncIterator[Listening]:
-    """A control plane with a store of its own, for the length of an `async with` block."""
-    # The port comes before the store: whoever starts a second one is told so, and not that a file is in use.
+async def serving_control_plane(
+    config: Config, extra_routes: ExtraRoutes = no_extra_routes
+) -> AsyncIterator[Listening]:
+    """Runs a control plane with its own SQLite store inside an `async with` block.
+
+    Raises ConfigError and StoreError.
+    """
+    # The port is bound before the store is opened: a second control plane then reports the port, not the file.
     with contextlib.closing(listen(config.host, config.api_port)) as listener:
         store = await SqliteStore.open(config.store)
         try:
             interceptors = [SharedTokenInterceptor(config.xds_token_file)] if config.xds_token_file else []
-            async with serving_parts(config, ServerParts(store, interceptors), listener) as bound:
+            async with serving_parts(config, ServerParts(store, interceptors), listener, extra_routes) as bound:
                 yield bound
         finally:
             await store.close()
@@ -115,12 +138,12 @@ async def serving_control_plane(config: Config) -> AsyncIterator[Listening]:
 
 @dataclass(frozen=True)
 class ServerParts:
-    """What the servers stand on: where resources are kept, and how proxies come in.
+    """The parts that differ between a control plane on one machine and one in a cluster.
 
-    `declares` is whether a proxy that listens makes itself an endpoint; in a cluster its EndpointSlices say it.
-    `xds_credentials` None: xDS in plain text. `peers` finds the other replicas, `identity` is what this one is called
-    among them, and `leadership` says which of them looks after what only one may. `look` finds what only this kind of
-    control plane can get wrong.
+    With `proxies_declare_themselves` a proxy that listens becomes an endpoint; in a cluster EndpointSlices decide that.
+    Without `xds_credentials` xDS is plain text. `peers` finds the other replicas, `identity` is the name of this one
+    among them, and `leadership` says which of them runs what only one may run. `extra_findings` adds the findings that
+    only this kind of control plane has.
     """
 
     store: Store
@@ -134,8 +157,10 @@ class ServerParts:
 
 
 @contextlib.asynccontextmanager
-async def serving_parts(config: Config, parts: ServerParts, listener: socket.socket) -> AsyncIterator[Listening]:
-    """ADS, figures and the API over a store that others open and close, for the length of an `async with` block."""
+async def serving_parts(
+    config: Config, parts: ServerParts, listener: socket.socket, extra_routes: ExtraRoutes = no_extra_routes
+) -> AsyncIterator[Listening]:
+    """Serves ADS, health discovery, figures and the API inside an `async with` block; the caller closes the store."""
     store = parts.store
     proxies, figures = Proxies(), Figures()
     replicas = Replicas(LocalReplica(parts.identity, store, proxies, figures), parts.peers)
@@ -150,13 +175,14 @@ async def serving_parts(config: Config, parts: ServerParts, listener: socket.soc
     try:
         context = lambda: Context(config.account, config.region, time.time(), _new_uid, config.host_policy)  # noqa: E731
         canaries = CanaryApi(store, context, replicas, parts.leadership)
-        observe = StatusApi(store, proxies, figures, replicas, parts.extra_findings, config.host_policy)
+        status = StatusApi(store, proxies, figures, replicas, parts.extra_findings, config.host_policy)
         routes = [
             *app_mesh.routes(store, context),
-            *observe.routes(),
+            *status.routes(),
             *canaries.routes(),
             *replicas.routes(),
-            MetricsEndpoint(store, proxies, replicas, observe.findings, metrics_token(config)).route(),
+            MetricsEndpoint(store, proxies, replicas, status.findings, metrics_token(config)).route(),
+            *extra_routes(RouteContext(config, store, replicas, status)),
         ]
         app = application(routes, config, lambda: store.failure)
         http = serve_http(app, listener, config.api_limits)
@@ -173,15 +199,15 @@ def _new_uid() -> str:
 
 
 def metrics_token(config: Config) -> Path | None:
-    """The token that opens /metrics where requests are signed: Prometheus signs none, but can bring a token."""
+    """The token file for /metrics where requests are signed: Prometheus cannot sign requests, but can send a token."""
     return config.xds_token_file if config.credentials else None
 
 
 def application(routes: list[BaseRoute], config: Config, failure: Callable[[], str | None] = lambda: None) -> ASGIApp:
     """All routes behind the checks of `isolation` and of signatures.
 
-    Health needs no signature, and tells version and time (`shopmesh doctor`). `failure` says why the control plane
-    cannot go on (see `Store.failure`): whoever looks at its health is to know.
+    Health needs no signature, and returns version and time (`shopmesh doctor`). `failure` returns why the control plane
+    cannot continue (see `Store.failure`); health then answers 503.
     """
     version = importlib.metadata.version("shopmesh")
 
@@ -214,7 +240,8 @@ def application(routes: list[BaseRoute], config: Config, failure: Callable[[], s
 
 
 def _allow_many_connections() -> None:
-    """Takes as many file descriptors as the system grants: each proxy is one, and many systems begin with 1,024."""
+    """Raises the limit of file descriptors as far as the system allows: each proxy takes one, and the default is often
+    1,024."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     # macOS says that there is no limit, and refuses to set none.
     wanted = min(hard, MAX_FILE_DESCRIPTORS) if hard != resource.RLIM_INFINITY else MAX_FILE_DESCRIPTORS
@@ -223,7 +250,7 @@ def _allow_many_connections() -> None:
 
 
 def listen(host: str, port: int, what: str = "the API", option: str = "--api-port") -> socket.socket:
-    """A socket for the API, or for something else; raises ConfigError when it cannot be had."""
+    """Binds a socket for `what`; raises ConfigError, which names the `option` that changes the address."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # asyncio sets TCP_NODELAY only on sockets that say they are TCP; without it each answer takes 40 ms more.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)

@@ -63,7 +63,7 @@ def test_whoever_renews_it_keeps_it(client: Client) -> None:
     """For longer than a lease; another run may not."""
     start(client, SHORT)
     since = client.canary(ROUTE)["since"]
-    with pytest.raises(ResponseError, match="another run looks after"):
+    with pytest.raises(ResponseError, match="another command supervises"):
         client.canary(ROUTE, "renew", owner="you")
 
     eventually(lambda: client.canary(ROUTE, "renew", owner="me")["now"] > since + 2 * SHORT, "two leases")
@@ -112,8 +112,8 @@ def test_it_goes_with_its_route(client: Client) -> None:
     ("body", "said"),
     [
         ({"plan": {}}, "plan: to: name the virtual node"),
-        ({"plan": {"to": "v2"}, "lease": 0.1}, "lease: 0.1 is no number of seconds from 1 to 600"),
-        ({"plan": {"to": "v2"}, "owner": ""}, "owner: '' is no text"),
+        ({"plan": {"to": "v2"}, "lease": 0.1}, "lease: 0.1 is not a number of seconds from 1 to 600"),
+        ({"plan": {"to": "v2"}, "owner": ""}, "owner: '' is not text"),
         ({"plan": {"to": "v3"}}, "virtual node v3 does not exist"),
         ({"plan": {"to": "v1"}}, "v1 gets requests by route product-vr/product-r already"),
     ],

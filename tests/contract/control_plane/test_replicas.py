@@ -99,7 +99,7 @@ def test_a_canary_is_looked_after_by_the_leader_through_either(planes: Planes, o
     start(two)
     assert "running" == two.canary(ROUTE)["phase"]
     assert "me" == two.canary(ROUTE, "renew", owner="me")["owner"]
-    with pytest.raises(ResponseError, match="another run looks after") as refused:
+    with pytest.raises(ResponseError, match="another command supervises") as refused:
         two.canary(ROUTE, "renew", owner="you")
     assert (409, "ConflictException") == (refused.value.status, refused.value.code)
     two.canary(ROUTE, "advance")

@@ -281,6 +281,6 @@ def test_a_proxy_that_moves_is_counted_once() -> None:
 @pytest.mark.parametrize("text", ["host", ":1", "host:", "host:0", "host:x", "host:70000"])
 def test_a_name_of_replicas_has_a_port(text: str) -> None:
     """An address of IPv6 stands in brackets."""
-    with pytest.raises(ValueError, match="no host name with a port"):
+    with pytest.raises(ValueError, match="not a host name with a port"):
         Peer.parse(text)
     assert [Peer("a.b", 1), Peer("::1", 2)] == [Peer.parse("a.b:1"), Peer.parse("[::1]:2")]

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import click
 
+from shopmesh import defaults
 from shopmesh.cli.operator.host_policy import host_policy_options
 from shopmesh.cli.options import no_auth_option, run_folder_option
 from shopmesh.cli.output import echo
@@ -34,8 +35,8 @@ Examples:
 )
 @click.option("--empty", is_flag=True, help="Load no mesh: workloads and sidecars wait for one.")
 @click.option("--reset", is_flag=True, help="Forget what earlier runs stored.")
-@click.option("--port", default=8080, show_default=True, help="The way in; 0 for any free port.")
-@click.option("--api-port", default=9080, show_default=True, help="The App Mesh API; 0 for any free port.")
+@click.option("--port", default=defaults.ENTRY_PORT, show_default=True, help="The way in; 0 for any free port.")
+@click.option("--api-port", default=defaults.API_PORT, show_default=True, help="The App Mesh API; 0 for any free port.")
 @click.option(
     "--xds-port",
     type=int,
@@ -140,7 +141,7 @@ Examples:
     type=click.FloatRange(0, 3600),
     help="How long each stage lasts at least; without it, as long as the statistics need (--rollback: 15).",
 )
-@click.option("--port", default=8080, show_default=True, help="The way in; 0 for any free port.")
+@click.option("--port", default=defaults.ENTRY_PORT, show_default=True, help="The way in; 0 for any free port.")
 @click.option(
     "--api-port",
     default=0,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from shopmesh import defaults
 from shopmesh.cli.output import echo, echo_document
 from shopmesh.cli.settings import Settings
 
@@ -38,8 +39,8 @@ ENABLE_ENVOY_STATS_TAGS, ENABLE_ENVOY_XRAY_TRACING and many more; docs/sidecar.m
 @click.argument("node", metavar="[KIND/NAME]", required=False)
 @click.option("--instance", help="Tells the Envoys of one node apart.")
 @click.option("--address", help="Where other Envoys reach this one; without it the node's DNS name is used.")
-@click.option("--xds-host", help="Where the control plane's xDS is.  [default: 127.0.0.1]")
-@click.option("--xds-port", type=int, help="The port of xDS.  [default: 18000]")
+@click.option("--xds-host", help=f"Where the control plane's xDS is.  [default: {defaults.LOOPBACK}]")
+@click.option("--xds-port", type=int, help=f"The port of xDS.  [default: {defaults.XDS_PORT}]")
 @click.option("--xds-socket", metavar="PATH", help="The Unix socket of xDS, instead of host and port.")
 @click.option(
     "--xds-token-file",
@@ -97,7 +98,7 @@ def bootstrap(
     try:
         of = _parse_resource(settings, node) or environment.resource(environ)
         endpoint = environment.control_plane(environ)
-        host, port = endpoint if isinstance(endpoint, tuple) else ("127.0.0.1", 18000)
+        host, port = endpoint if isinstance(endpoint, tuple) else (defaults.LOOPBACK, defaults.XDS_PORT)
         options = environment.options(environ, of, _read_overrides)
         if xds_socket is not None and (xds_host is not None or xds_port is not None):
             raise click.UsageError("--xds-socket is instead of --xds-host and --xds-port: give one of them")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from shopmesh import defaults
 from shopmesh.cli.files import read_sources
 from shopmesh.cli.operator.host_policy import host_policy_options
 from shopmesh.cli.options import no_auth_option, run_folder_option
@@ -44,8 +45,8 @@ In a cluster requests are signed with the keys of the Secret control-plane-api, 
 proxies bring the token that their pod was given for the audience; xDS is served with TLS.
 """
 )
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address of the App Mesh API.")
-@click.option("--api-port", default=9080, show_default=True, help="Port of the API; 0 for any free one.")
+@click.option("--host", default=defaults.LOOPBACK, show_default=True, help="Address of the App Mesh API.")
+@click.option("--api-port", default=defaults.API_PORT, show_default=True, help="Port of the API; 0 for any free one.")
 @click.option(
     "--api-host",
     "api_hosts",
@@ -53,8 +54,8 @@ proxies bring the token that their pod was given for the audience; xDS is served
     metavar="NAME",
     help="Host name by which clients reach the API, beside loopback and the server's own address; may be repeated.",
 )
-@click.option("--xds-host", default="127.0.0.1", show_default=True, help="Address of xDS.")
-@click.option("--xds-port", default=18000, show_default=True, help="Port of xDS; 0 for any free one.")
+@click.option("--xds-host", default=defaults.LOOPBACK, show_default=True, help="Address of xDS.")
+@click.option("--xds-port", default=defaults.XDS_PORT, show_default=True, help="Port of xDS; 0 for any free one.")
 @click.option(
     "--xds-socket",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -79,8 +80,8 @@ proxies bring the token that their pod was given for the audience; xDS is served
     help="File of the token that proxies must bring; read anew for each stream, so it may be replaced.  "
     "[default for a port: xds-token in the run folder, made when missing]",
 )
-@click.option("--region", default="us-east-1", show_default=True, help="Region in ARNs and signatures.")
-@click.option("--account", default="123456789012", show_default=True, help="Account in ARNs, 12 digits.")
+@click.option("--region", default=defaults.REGION, show_default=True, help="Region in ARNs and signatures.")
+@click.option("--account", default=defaults.ACCOUNT, show_default=True, help="Account in ARNs, 12 digits.")
 @click.option(
     "--insecure",
     is_flag=True,

@@ -8,6 +8,7 @@ from typing import Any
 
 from botocore.model import Shape
 
+from shopmesh import defaults
 from shopmesh.appmesh.api.model import GA, service
 from shopmesh.appmesh.api.validation import hint, quote
 from shopmesh.appmesh.kinds import KINDS
@@ -29,8 +30,8 @@ class TemplateOptions:
     """What the user gives to templates: parameters by name, the place that ARNs are to be of, how patterns match."""
 
     parameters: Mapping[str, str] = field(default_factory=dict)
-    region: str = "us-east-1"
-    account: str = "123456789012"
+    region: str = defaults.REGION
+    account: str = defaults.ACCOUNT
     matches: Matches = full_match
 
 

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from rich.console import Console
 
+from shopmesh import defaults
 from shopmesh.client import Client
 from shopmesh.documents import DeclaredResource
 from shopmesh.local.demo import report as report_view
@@ -43,7 +44,7 @@ class DemoOptions:
     project: Path
     run_folder: Path
     environment: Mapping[str, str] = field(repr=False)
-    port: int = 8080
+    port: int = defaults.ENTRY_PORT
     api_port: int = 0
     rate: float | None = None
     seconds: float = 0.0

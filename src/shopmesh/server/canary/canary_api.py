@@ -1,12 +1,12 @@
-"""Canaries over HTTP, and what the control plane does about them by itself.
+"""Canaries over HTTP, and their supervision by the control plane.
 
 GET  /shopmesh/v1/canaries                            all, or those of a `mesh`
 POST /shopmesh/v1/canaries                            begins one
 GET  /shopmesh/v1/canaries/{mesh}/{router}/{route}    one, with what was counted in its stage
 POST /shopmesh/v1/canaries/{mesh}/{router}/{route}    {"action": "renew" | "advance" | "turn back" | …}
 
-By itself: one that nobody renews is turned back, one whose route others change is stopped, and one whose route is
-deleted is forgotten. Of several replicas the leader does so, and counts the leases; the others hand POSTs on to it.
+Without a request: a canary whose lease ends is rolled back, one whose route is changed by another client is stopped,
+and one whose route is deleted is removed. What several replicas do is explained in `shopmesh.server.canary`.
 """
 
 from __future__ import annotations
@@ -43,13 +43,13 @@ from shopmesh.xds import names
 log = logging.getLogger(__name__)
 
 AGAIN_SECONDS = 1.0
-"""After which a turning back that the disk refused is tried once more."""
+"""After these a roll-back that could not be stored is tried again."""
 FORWARD_SECONDS = 8.0
 CATCH_UP_SECONDS = 1.0
 
 
 class CanaryApi:
-    """All canaries of a store; its timers belong to the running loop while it is `looked_after`."""
+    """All canaries of a store; its timers belong to the running loop inside `supervised`."""
 
     def __init__(
         self, store: Store, context: Callable[[], Context], replicas: Replicas, leadership: Leadership = SOLE_REPLICA
@@ -73,7 +73,7 @@ class CanaryApi:
 
     @contextlib.asynccontextmanager
     async def supervised(self) -> AsyncIterator[None]:
-        """Takes over what the store holds whenever this replica begins to lead, and lets go when it ceases to."""
+        """Supervises all stored canaries inside an `async with` block, whenever this replica leads."""
         self._leadership.subscribe(self._on_leadership_change)
         self._supervising = True
         self._on_leadership_change()
@@ -91,12 +91,12 @@ class CanaryApi:
             return
         self._leading = leading
         if not leading:
-            # Another may lead already: from now on nothing is turned back here.
+            # Another replica may lead already: this one rolls nothing back from now on.
             self._leases.close()
             for task in self._tasks:
                 task.cancel()
             return
-        # Each for a whole lease: nobody could renew while nobody led.
+        # Each with a whole lease: no owner could renew one while no replica led.
         for resource in [one for one in self._store.state if one.key.kind == canary_state.KIND]:
             if (canary := _canary_or_none(resource)) is not None:
                 self._update_lease(resource.key, canary)
@@ -127,23 +127,23 @@ class CanaryApi:
     async def _on_leader(
         self, scope: Scope, receive: Receive, work: Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
     ) -> Response:
-        """What `work` answers, or what the replica that leads does."""
+        """Runs `work` if this replica leads, else forwards the request to the leader and returns its response."""
         body = await read(scope, receive)
         if self._leading and self._leadership.leading:
             return Response(200, rest_json.to_json(await work(rest_json.load_object(body))))
         leader = self._leadership.holder
         if leader is None or leader == self._replicas.id or header(scope, FORWARDED.encode()) is not None:
-            return _no_leader_response("no replica of the control plane leads at the moment")
+            return _no_leader_response("no replica of the control plane is the leader at the moment")
         try:
             answer = await self._replicas.forward(leader, scope["raw_path"].decode("latin-1"), body, FORWARD_SECONDS)
         except PeerError as error:
-            return _no_leader_response(f"the replica of the control plane that leads does not answer: {error}")
+            return _no_leader_response(f"the leader of the control plane does not answer: {error}")
         if answer.status == 200:
             await self._wait_for_revision_of(answer)
         return answer
 
     async def _wait_for_revision_of(self, answer: Response) -> None:
-        """Whoever reads here next reads what the leader has written."""
+        """Waits until this replica has read what the leader wrote, so that the next GET here shows it."""
         revision = json.loads(answer.body)["revision"]
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CATCH_UP_SECONDS):
@@ -160,7 +160,7 @@ class CanaryApi:
         service, owner, lease = _text(asked, "service"), _text(asked, "owner"), asked.get("lease")
         shortest, longest = canary_state.MIN_LEASE, canary_state.MAX_LEASE
         if isinstance(lease, bool) or not isinstance(lease, int | float) or not shortest <= lease <= longest:
-            raise BadRequest(f"lease: {lease!r} is no number of seconds from {shortest:g} to {longest:g}")
+            raise BadRequest(f"lease: {lease!r} is not a number of seconds from {shortest:g} to {longest:g}")
         await self._store.submit(lambda t: transitions.start(route, service, wanted, owner, lease, t, self._context()))
         return await self._document_of(canary_state.key(route))
 
@@ -170,7 +170,7 @@ class CanaryApi:
         if action == "renew":
             if canary.running:
                 if asked.get("owner") != canary.owner:
-                    raise Conflict(f"another run looks after the canary of {describe(route)} now")
+                    raise Conflict(f"another command supervises the canary of {describe(route)} now")
                 self._leases.renew(key, canary.lease)
             return await self._document_of(key)
         seen = await self._traffic_of(key, canary)
@@ -188,7 +188,7 @@ class CanaryApi:
                 owner = _text(asked, "owner")
                 work = lambda t, c: transitions.resume(route, owner, t, c)  # noqa: E731
             case _:
-                raise BadRequest(f"action: {action!r} is none of renew, advance, turn back, pause, resume")
+                raise BadRequest(f"action: {action!r} is not an action; use renew, advance, turn back, pause or resume")
         await self._store.submit(lambda transaction: work(transaction, self._context()))
         return await self._document_of(key)
 
@@ -205,7 +205,7 @@ class CanaryApi:
         raise _no_canary(key)
 
     async def _documents(self, keys: Sequence[Key]) -> list[dict[str, Any]]:
-        """Those that are still there once all replicas have been asked what they counted."""
+        """The documents of the canaries that still exist after all replicas were asked for their counts."""
         spans = sorted({self._canary(key).since for key in keys})
         counted: dict[float, CallerCounts] = {}
         counts: dict[str, int] = {}
@@ -230,12 +230,12 @@ class CanaryApi:
             "weight": canary.weight,
             "now": self._context().now,
             "revision": self._store.revision,
-            # A stage that has begun only now has seen nothing.
+            # A stage that has just begun has no counts yet.
             "seen": stage_traffic(self._store.state, key, canary, counted.get(canary.since, ())),
         }
 
     async def _traffic_of(self, key: Key, canary: Canary) -> dict[str, Any]:
-        """What was counted of both versions since the stage began."""
+        """The counts of both versions since the stage began."""
         answer = await self._replicas.query(StateQuery(spans=(canary.since,)))
         return stage_traffic(self._store.state, key, canary, answer.state.counted[0])
 
@@ -257,12 +257,13 @@ class CanaryApi:
 
     def _on_lease_expired(self, key: Key) -> None:
         if not self._leadership.leading:
-            # Nobody could tell this loop yet that it is over, and perhaps it is taken up again.
+            # This loop has not been notified yet that it no longer leads, and it may lead again.
             found = self._store.state.get(key)
             if found is not None and (canary := _canary_or_none(found)) is not None:
                 self._leases.renew(key, canary.lease)
             return
-        log.warning("nobody looks after the canary of %s any more: back", describe(canary_state.route_of(key)))
+        route = describe(canary_state.route_of(key))
+        log.warning("the lease of the canary of %s ended without a renewal; rolling it back", route)
         self._start_task(key, transitions.expire)
 
     def _start_task(self, key: Key, work: Callable[[Key, Transaction, Context], Canary | None]) -> None:
@@ -279,12 +280,12 @@ class CanaryApi:
             except StoreError as error:
                 log.error("the canary of %s: %s", describe(route), error)
             except ApiError as error:
-                # What it turns back to may be gone: a person has to decide then, and the route is as it was.
+                # A target to roll back to may be deleted: the route stays as it is, and an operator has to decide.
                 log.error("the canary of %s: %s", describe(route), error.message)
                 return
             except Exception:
-                # One canary that cannot be looked after is no reason to leave the others alone.
-                log.exception("the canary of %s of mesh %s cannot be looked after", describe(route), route.mesh)
+                # An error with one canary must not end the supervision of the others.
+                log.exception("the canary of %s of mesh %s cannot be supervised", describe(route), route.mesh)
                 return
             await asyncio.sleep(AGAIN_SECONDS)
 
@@ -308,7 +309,7 @@ def stage_traffic(view: View, key: Key, canary: Canary, counted: CallerCounts) -
 
 
 def _counts(tally: Counters, max_p99: float | None) -> dict[str, Any]:
-    """What a verdict is made of. Of a proxy that reports more errors than requests, no more than the requests count."""
+    """The numbers of a verdict; a proxy may report more errors than requests, then only as many as requests count."""
     requests = int(tally.requests)
     return {
         "requests": requests,
@@ -319,13 +320,13 @@ def _counts(tally: Counters, max_p99: float | None) -> dict[str, Any]:
 
 
 def _canary_or_none(resource: Resource) -> Canary | None:
-    """The canary that a resource of the store holds; None, and a line in the log, where its record is not one."""
+    """The canary in a resource of the store; None, and an error in the log, if its record is malformed."""
     try:
         return canary_state.from_resource(resource)
     except canary_state.CanaryStateError as error:
         route = canary_state.route_of(resource.key)
         log.error(
-            "the record of the canary of %s of mesh %s cannot be read, and nobody looks after it: %s; "
+            "the record of the canary of %s of mesh %s cannot be read, so it is not supervised: %s; "
             "start a new canary on the route, or delete the route",
             describe(route),
             route.mesh,
@@ -346,5 +347,5 @@ def _no_leader_response(message: str) -> Response:
 def _text(asked: dict[str, Any], name: str) -> str:
     value = asked.get(name)
     if not isinstance(value, str) or not 1 <= len(value) <= 255:
-        raise BadRequest(f"{name}: {value!r} is no text of 1 to 255 characters")
+        raise BadRequest(f"{name}: {value!r} is not text of 1 to 255 characters")
     return value

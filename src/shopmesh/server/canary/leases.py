@@ -1,4 +1,4 @@
-"""Who is still looked after: a time for each key, which somebody has to renew before it is over."""
+"""Leases: a timer for each key, which its owner has to renew before it ends."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from shopmesh.appmesh.store import Key
 
 
 class Leases:
-    """Times of the running loop; kept in memory, for after a restart everybody gets a whole one."""
+    """Timers of the running loop, in memory alone: after a restart every key starts with a whole lease."""
 
     def __init__(self, on_expired: Callable[[Key], None]) -> None:
-        """`lapsed` is called once for each key that was not renewed in time."""
+        """`on_expired` is called once for each key that was not renewed in time."""
         self._on_expired = on_expired
         self._ends: dict[Key, asyncio.TimerHandle] = {}
 
     def renew(self, key: Key, seconds: float) -> None:
-        """From now on; the first time as well."""
+        """Starts the timer of a key, or starts it again."""
         self.end(key)
         self._ends[key] = asyncio.get_running_loop().call_later(seconds, self._expire, key)
 
     def end(self, key: Key) -> None:
-        """Nobody has to look after it any more."""
+        """Stops the timer of a key, if it has one."""
         if (running := self._ends.pop(key, None)) is not None:
             running.cancel()
 

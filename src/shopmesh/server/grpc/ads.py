@@ -1,4 +1,4 @@
-"""ADS: what each proxy should have, kept up with the store.
+"""ADS: builds the snapshot of each proxy and updates it with each commit of the store.
 
 commit ─► parts that changed ─► snapshots that changed ─► their proxies' conversations ─► transport
 """
@@ -37,7 +37,7 @@ __all__ = ["Ads", "grpc_server"]
 log = logging.getLogger(__name__)
 
 RETRY_SECONDS = 5.0
-"""After that a proxy is asked once more to load the certificates that it could not: its files may be there by now."""
+"""After these a proxy gets the secrets again that it could not load: their files may exist by now."""
 
 WOKEN_AT_ONCE = 256
 """Streams woken before the loop may do something else: an API call never waits for thousands."""
@@ -70,7 +70,7 @@ class Ads:
         declares: bool = True,
         host_policy: HostPolicy = STRICT,
     ) -> None:
-        """`declares` is whether what proxies say of their addresses counts."""
+        """With `declares` False the addresses that proxies report are ignored."""
         self.responses = Responses()
         self.proxies = proxies
         self.retry_seconds = retry_seconds
@@ -169,7 +169,7 @@ class Ads:
             group.snapshot, group.failure = self._parts.root(snapshot, shape), None
             group.clusters.update(group.snapshot["clusters"] if group.snapshot is not None else None)
         except Exception as error:
-            # One mesh that we cannot translate must not keep the others from their changes.
+            # A mesh that cannot be translated must not stop the updates of others.
             log.exception("the configuration of %s %s/%s could not be made", shape.kind, shape.mesh, shape.name)
             what = f"has proxies whose configuration could not be made: {error!r}"
             group.failure = CONFIGURATION_FAILED.at(shape.resource, what)
@@ -207,7 +207,7 @@ class AdsSession:
         self.conversation = Conversation(ads.responses)
 
     def receive(self, data: bytes) -> None:
-        """Takes one `DeltaDiscoveryRequest`; only the first must say whose it is. Raises `StreamError`."""
+        """Handles one `DeltaDiscoveryRequest`; the first must name the node. Raises `StreamError`."""
         try:
             request = DeltaDiscoveryRequest.FromString(data)
             if self.node is None:
@@ -219,21 +219,23 @@ class AdsSession:
                 raise refusal
             self.conversation.receive(request)
         except DecodeError:
-            raise StreamError("this is no DeltaDiscoveryRequest; is something else than an Envoy speaking?") from None
+            raise StreamError(
+                "the message is not a DeltaDiscoveryRequest; is the client an Envoy that is configured for delta ADS?"
+            ) from None
         except (NodeError, LimitError) as error:
             raise StreamError(str(error)) from None
         if request.response_nonce:
             self._on_answer(self.node)
 
     def offer(self, snapshot: Snapshot) -> None:
-        """Lets the proxy have it, unless it may not be this node's proxy any more: then it keeps what it has."""
+        """Offers a snapshot, unless the client may not be this node's proxy any more; then it keeps what it has."""
         if self._principal is None or self.node is None or self._principal.denial(self.node) is None:
             self.conversation.offer(snapshot)
 
     def take(self) -> list[bytes]:
         messages = self.conversation.take()
         if not messages and self.node is not None:
-            # A change may ask for what the proxy has already: no answer of it will tell that it has it.
+            # A change may need nothing that the proxy lacks: then no ACK will come that could mark it as taken.
             self._ads.proxies.on_nothing_to_send(self.node.identity, self.conversation)
         return messages
 

@@ -1,4 +1,4 @@
-"""Brings the store to what proxies say of themselves: where they are, and whether others are to be sent there."""
+"""Stores the instances that proxies declare: their addresses, and whether they are ready to receive requests."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ MOST_OF_NO_NODE = 1000
 
 
 class InstanceLimitError(Exception):
-    """A proxy is not declared, for there are too many; the message says of what, and what to do."""
+    """A proxy is not declared because a limit is reached; the message names the limit and what to do."""
 
 
 class InstanceRegistry:
-    """One write at a time for each proxy; what it says meanwhile is written next, and the last word stands."""
+    """Writes one declaration at a time for each proxy; of those that come meanwhile only the last is written."""
 
     def __init__(self, store: Store, clock: Callable[[], float], enabled: bool = True) -> None:
-        """`clock` gives seconds since 1970; with `declares` False nothing is written: others know where proxies are."""
-        self._declares = enabled
+        """`clock` gives seconds since 1970; unless `enabled` nothing is written: EndpointSlices give addresses."""
+        self._enabled = enabled
         self._store = store
         self._clock = clock
         self._rejections = RateLimitedLog(log)
@@ -44,17 +44,17 @@ class InstanceRegistry:
         return bool(self._wanted)
 
     def on_listening(self, node: ProxyNode) -> None:
-        """Its listeners are open; where it says nothing of its readiness, that is all that others need."""
+        """Declares a proxy whose listeners are open, unless it also reports its readiness."""
         if not node.readiness:
             self._request(node.identity, instances.declared(node))
 
     def on_readiness(self, node: ProxyNode, ready: bool) -> None:
-        """What it has to say of its readiness, for the first time or because that changed."""
+        """Declares or withdraws a proxy that has reported its readiness for the first time, or a change of it."""
         self._request(node.identity, instances.declared(node) if ready else None, withdraw=not ready)
 
     def _request(self, identity: Identity, spec: Document | None, withdraw: bool = False) -> None:
-        if not self._declares or (spec is None and not withdraw):
-            # Others say where it is, or nobody does: there is nothing to write.
+        if not self._enabled or (spec is None and not withdraw):
+            # EndpointSlices give its address, or it has none: there is nothing to write.
             return
         busy = identity in self._wanted
         self._wanted[identity] = spec
@@ -74,7 +74,12 @@ class InstanceRegistry:
                     return
                 except StoreError as error:
                     attempt += 1
-                    log.error("proxy %s could not be written down (%d): %s", identity.instance, attempt, error)
+                    log.error(
+                        "the instance of proxy %s could not be stored (attempt %d): %s",
+                        identity.instance,
+                        attempt,
+                        error,
+                    )
                     await asyncio.sleep(SECONDS * attempt)
         finally:
             del self._wanted[identity]
@@ -87,7 +92,7 @@ class InstanceRegistry:
         return instances.declare(transaction, identity, spec, self._clock())
 
     def _require_room(self, transaction: Transaction, identity: Identity) -> None:
-        """Nobody takes a declared proxy out of service but whoever started it, so it is the new one that is refused."""
+        """Raises InstanceLimitError for a new instance: a declared one is withdrawn only by the user who started it."""
         state, node = self._store.state, identity.resource
         if state.get(node) is not None:
             if len(transaction.children("instance", identity.key.parent)) >= MOST_OF_A_NODE:

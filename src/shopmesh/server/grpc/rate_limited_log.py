@@ -1,4 +1,4 @@
-"""What is said of proxies that are turned away, at a bounded rate: each comes again several times a second."""
+"""Log lines about rejected clients, at a bounded rate: a rejected proxy connects again several times a second."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ MOST_LINES = 50
 
 
 class RateLimitedLog:
-    """Logs each problem once in ten seconds, fifty problems at most; the next line says how many it passed over."""
+    """Logs each problem once in ten seconds, fifty problems at most; the next line counts those that were left out."""
 
     def __init__(self, log: logging.Logger, clock: Callable[[], float] = time.monotonic) -> None:
         self._log = log

@@ -1,8 +1,8 @@
-"""Which proxies a speaker may be: left by whoever authenticated the stream, asked where the stream says its node.
+"""Which node a client may be the proxy of: set by the interceptor, checked when the stream names its node.
 
-    interceptor: admit(speaker) ─► (the stream's task) ─► ADS, HDS, figures: check(node) at the first message
+    interceptor: authenticate_as(principal) ─► (the stream's task) ─► ADS, HDS, figures: require_authorized(node)
 
-A handler runs in the task of its interceptors, and each stream in one of its own: nothing is left for another.
+A handler runs in the task of its interceptors, and each stream has its own task, so streams share nothing.
 """
 
 from __future__ import annotations
@@ -15,27 +15,27 @@ from shopmesh.xds.node import ProxyNode
 
 
 class Principal(Protocol):
-    """Whoever is at the other end of a stream."""
+    """The authenticated client of a stream."""
 
     def denial(self, node: ProxyNode) -> StreamError | None:
         """Why it may not be that node's proxy, and what to do; None when it may. Asked again while a stream is open."""
 
 
-_principal: ContextVar[Principal | None] = ContextVar("speaker", default=None)
+_principal: ContextVar[Principal | None] = ContextVar("principal", default=None)
 
 
 def authenticate_as(principal: Principal) -> None:
-    """From here on this stream is that speaker's. Where nobody is named everybody may be any proxy."""
+    """Sets the principal of this stream. A stream without one may be any proxy."""
     _principal.set(principal)
 
 
 def current_principal() -> Principal | None:
-    """This stream's speaker; None where nobody is named."""
+    """The principal of this stream; None where the server authenticates none."""
     return _principal.get()
 
 
 def require_authorized(node: ProxyNode) -> None:
-    """Raises StreamError when this stream's speaker may not be that node's proxy."""
-    speaker = _principal.get()
-    if speaker is not None and (refusal := speaker.denial(node)) is not None:
-        raise refusal
+    """Raises StreamError if the principal of this stream may not be that node's proxy."""
+    principal = _principal.get()
+    if principal is not None and (denial := principal.denial(node)) is not None:
+        raise denial

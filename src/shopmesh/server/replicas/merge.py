@@ -1,4 +1,4 @@
-"""What several replicas state, as if one had: pure functions.
+"""Combines the states of several replicas into one: pure functions.
 
 A proxy is where its newest stream is; counts add up; a change of ours has converged when the proxies of all have what
 it brought.

@@ -27,7 +27,7 @@ PATH = "/shopmesh/v1/replica"
 FORWARDED = "x-shopmesh-forwarded"
 """The header of a request that was handed on; nobody hands it on once more."""
 ANSWER_SECONDS = 1.5
-"""A replica that takes longer is state to be missing, so that nobody waits for one that has gone."""
+"""Seconds after which a replica that has not answered is reported as unreachable."""
 
 
 class Peer(NamedTuple):
@@ -38,10 +38,10 @@ class Peer(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> Peer:
-        """`control-plane-replicas:9080`; ValueError when it is none."""
+        """Reads `control-plane-replicas:9080`; raises ValueError for anything else."""
         host, colon, port = text.strip().rpartition(":")
         if not (host and colon and port.isdigit() and 0 < int(port) < 65536):
-            raise ValueError(f"{text!r} is no host name with a port, such as control-plane-replicas:9080")
+            raise ValueError(f"{text!r} is not a host name with a port, such as control-plane-replicas:9080")
         return cls(host.strip("[]"), int(port))
 
     def __str__(self) -> str:
@@ -115,7 +115,7 @@ class Replicas:
         return self._combine(own, await self._query_others(query, ANSWER_SECONDS))
 
     async def wait_until_converged(self, revision: int, seconds: float) -> CombinedState:
-        """Waits so long until the proxies of all have that revision; `state.converged` is whether they have."""
+        """Waits until the proxies of all replicas have that revision; after `seconds`, `state.converged` is False."""
         if self._peers is None:
             return CombinedState(
                 self._local.state_for(StateQuery(), await self._local.wait_until_converged(revision, seconds))
@@ -147,7 +147,7 @@ class Replicas:
             await self._peers.close()
 
     async def _answer(self, scope: Scope, receive: Receive) -> Response:
-        """What another replica is state."""
+        """Answers the state query of another replica."""
         if scope["method"] != "POST":
             raise MethodNotAllowed(f"{scope['method']} is not allowed here, POST is", ("POST",))
         try:

@@ -1,0 +1,13 @@
+"""The default addresses, ports and names that more than one package uses; each is written down here alone."""
+
+LOOPBACK = "127.0.0.1"
+ENTRY_PORT = 8080
+"""Where `shopmesh up` and `shopmesh demo` serve the service that receives requests from outside."""
+API_PORT = 9080
+"""Of the App Mesh API."""
+XDS_PORT = 18000
+"""Of ADS, health discovery and the metrics service, over gRPC."""
+ENDPOINT_URL = f"http://{LOOPBACK}:{API_PORT}"
+REGION = "us-east-1"
+ACCOUNT = "123456789012"
+"""The AWS account in ARNs."""
