@@ -151,9 +151,9 @@ class KubernetesStore:
     def on_delete(self, kind: ResourceType, found: Object) -> None:
         self._apply_event(self.cache.delete, kind, found)
 
-    def _apply_event(self, told: Callable[[ResourceType, Object], None], kind: ResourceType, found: Object) -> None:
+    def _apply_event(self, update: Callable[[ResourceType, Object], None], kind: ResourceType, found: Object) -> None:
         try:
-            told(kind, found)
+            update(kind, found)
         except Exception as error:
             # An error would end the reflector, and with it the updates of all other objects of that type.
             self.errors.report(f"{kind.kind} {describe_object(found)}", error)
@@ -300,16 +300,16 @@ class KubernetesStore:
 
     async def _reconcile(self) -> None:
         async with self._reconcile_lock:
-            touched = self.cache.take_dirty()
+            dirty = self.cache.take_dirty()
             try:
-                await self._reconcile_dirty(touched)
+                await self._reconcile_dirty(dirty)
             except BaseException:
                 # The next attempt must see the same changes again.
-                self.cache.dirty |= touched
+                self.cache.dirty |= dirty
                 raise
 
-    async def _reconcile_dirty(self, touched: set[ObjectName | WatchedInput]) -> None:
-        keys = self._desired.update(touched)
+    async def _reconcile_dirty(self, dirty: set[ObjectName | WatchedInput]) -> None:
+        keys = self._desired.update(dirty)
         transaction = Transaction(self.state, self.state.client_tokens)
         context = self.context()
         reviewed = {*keys, *self._rejected}
@@ -324,16 +324,16 @@ class KubernetesStore:
             if number % BATCH == 0:
                 await asyncio.sleep(0)
         self._check_policy(reviewed, transaction, context.host_policy)
-        self._update_instances(touched, keys, transaction, context.now)
-        told = self._update_problems()
+        self._update_instances(dirty, keys, transaction, context.now)
+        changed = self._update_problems()
         # Read before they are applied: afterwards there is no difference.
         changes = transaction.changes
         self._commit(changes)
         owners = self._desired.owners
-        told |= {owners[key] for change in changes if (key := change.key) in owners}
-        told |= {one for one in touched if isinstance(one, ObjectName)}
-        if told:
-            notify(self._object_listeners, told, f"{len(told)} changed objects")
+        changed |= {owners[key] for change in changes if (key := change.key) in owners}
+        changed |= {one for one in dirty if isinstance(one, ObjectName)}
+        if changed:
+            notify(self._object_listeners, changed, f"{len(changed)} changed objects")
 
     def _check_policy(self, keys: Iterable[Key], view: View, policy: HostPolicy | None) -> None:
         """Records which parts of these resources the host policy forbids, which the translation leaves out."""
@@ -346,11 +346,11 @@ class KubernetesStore:
                     self._policy_problems[key] = text
 
     def _update_instances(
-        self, touched: Iterable[ObjectName | WatchedInput], keys: Iterable[Key], transaction: Transaction, now: float
+        self, dirty: Iterable[ObjectName | WatchedInput], keys: Iterable[Key], transaction: Transaction, now: float
     ) -> None:
         owners = self._desired.owners
         concerned = {owners[key]: None for key in keys if key.kind == "virtualNode" and key in owners}
-        for place in touched:
+        for place in dirty:
             if isinstance(place, ObjectName):
                 if place.kind == "VirtualNode":
                     concerned[place] = None
@@ -405,9 +405,9 @@ class KubernetesStore:
         for key, problem in self._rejected.items():
             if key not in owners:
                 log.info("%s %s is kept although its object was deleted: %s", key.kind, "/".join(key.path), problem)
-        told = _changed_keys(self.problems, problems) | _changed_keys(self._warnings, self.warnings)
+        changed = _changed_keys(self.problems, problems) | _changed_keys(self._warnings, self.warnings)
         self.problems, self._warnings = problems, dict(self.warnings)
-        return told
+        return changed
 
     def _commit(self, changes: tuple[Change, ...]) -> None:
         self.revision = max(self.revision, self.cache.revision)

@@ -85,7 +85,9 @@ def test_the_reason_names_the_objects() -> None:
     two = Selectors(objects, {}).select("default", LABELS).problem
     none = Selectors(objects, {}).select("other", LABELS).problem
 
-    assert "VirtualGateway way-in, VirtualNode product select it, and one may; make their podSelectors differ" == two
+    assert (
+        "VirtualGateway way-in, VirtualNode product select it, but only one may; make their podSelectors differ" == two
+    )
     assert "no VirtualNode or VirtualGateway in namespace other selects it" in none
 
 

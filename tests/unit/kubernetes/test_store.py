@@ -111,7 +111,7 @@ def test_two_objects_of_one_name_do_not_overwrite_each_other(world: World) -> No
     world.tell(second)
     name = ObjectName("VirtualNode", "default", "other")
 
-    assert "VirtualNode default/product-v2 is product-v2-vn already" in world.store.problems[name]
+    assert "VirtualNode default/product-v2 already declares product-v2-vn" in world.store.problems[name]
     assert 5000 == world.spec("virtualNode", "product-v2-vn")["listeners"][0]["portMapping"]["port"]
 
     for one in (one for one in demo() if one["kind"] == "VirtualRouter" and one["metadata"]["name"] == "product"):
@@ -145,7 +145,7 @@ def test_of_objects_of_one_name_all_replicas_use_the_oldest(
 
     assert {"a", "m"} == passed_over()
     assert (
-        "VirtualNode default/z is product-v2-vn already"
+        "VirtualNode default/z already declares product-v2-vn"
         in empty.store.problems[ObjectName("VirtualNode", "default", "a")]
     )
     empty.take_away("VirtualNode", "z")
@@ -324,12 +324,12 @@ def test_a_damaged_annotation_costs_what_it_kept_and_nothing_else(world: World) 
         ('{"version":1e400}', "the number 1e400 is beyond the range of a float"),
         ('{"version":-1}', "version is -1, and should be a whole number from 0"),
         ('{"version":true}', "version is True, and should be a whole number from 0"),
-        ('{"digest":[]}', "digest is [], and should be a text"),
+        ('{"digest":[]}', "digest is [], and should be a string"),
         ('{"tags":{"a":1}}', "tags[0].value: 1 is a number, expected a string"),
         ('{"tags":{"":"a"}}', "tags[0].key: has 0 characters"),
-        ('{"x":1}', "there is no field 'x'"),
+        ('{"x":1}', "unknown field 'x'"),
         ('{"routes":{"r":{"canary":{"x":1}}}}', "canary: "),
-        ('{"routes":{"r":{"routes":{}}}}', "there is no field 'routes'"),
+        ('{"routes":{"r":{"routes":{}}}}', "unknown field 'routes'"),
         ("[" * 5000, "it is nested deeper than 64 levels"),
         ("7", "it is 7, and should be an object"),
     ],

@@ -1,10 +1,10 @@
-"""What the objects of a cluster declare; each is converted again only when something that it speaks of changed.
+"""The resources that the objects of a cluster declare; converts an object again only when one of its inputs changed.
 
-object ─converted─► Declared …        noted: the objects, kinds and namespaces that were looked at
-       ─DocumentError─► a problem of that object; what it declared before stands
+object ─convert─► DesiredResource …    recorded: the objects, kinds and namespaces that were read
+       ─DocumentError─► a problem of that object; its earlier resources stay
 
-Of objects that declare one resource the one is used whose namespace has the name (`name_claims`); where none has it, or
-several are in that namespace, the oldest. All replicas must find the same, whenever they began.
+When several objects declare one resource, the one is used whose namespace owns the name (`name_claims`), else the
+oldest. All replicas come to the same result, whenever they started.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from shopmesh.kubernetes.controller.unexpected_errors import UnexpectedErrors
 
 @dataclass(frozen=True)
 class DesiredResource:
-    """One resource as an object declares it, with the metadata that the object gives it. Times as in `Resource`."""
+    """A resource as an object declares it, with its metadata. Times as in `Resource`."""
 
     declared: DeclaredResource
     uid: str
@@ -42,16 +42,16 @@ class DesiredResource:
 
 
 class DesiredState:
-    """By object and by key. `owners` tells which object a key comes from, `problems` why one is not used as it is."""
+    """The desired resources by key. `owners` maps keys to their objects; `problems` say why an object is not used."""
 
     def __init__(self, cluster: ObjectCache, errors: UnexpectedErrors) -> None:
         self.resources: dict[Key, DesiredResource] = {}
         self.owners: dict[Key, ObjectName] = {}
         self.problems: dict[ObjectName, str] = {}
         self.warnings: dict[ObjectName, str] = {}
-        """What of an object is ignored, though it is used."""
+        """Which parts of an object in use are ignored."""
         self.keys: dict[ObjectName, Key] = {}
-        """The resource of each object; of a router that is the router, not one of its routes."""
+        """The resource of each object; for a router the router, not its routes."""
         self._cluster = cluster
         self._errors = errors
         self._keys: dict[ObjectName, tuple[Key, ...]] = {}
@@ -62,10 +62,10 @@ class DesiredState:
         self._claims: dict[str, Claims] = {}
         """By the name of a Mesh object."""
 
-    def update(self, touched: Iterable[ObjectName | WatchedInput]) -> set[Key]:
-        """The keys that may be declared otherwise now."""
+    def update(self, dirty: Iterable[ObjectName | WatchedInput]) -> set[Key]:
+        """Converts the objects that the changed inputs concern; returns the keys whose declaration may have changed."""
         again: dict[ObjectName, None] = {}
-        for place in touched:
+        for place in dirty:
             if isinstance(place, ObjectName):
                 again[place] = None
             elif place.kind == "claims":
@@ -75,7 +75,7 @@ class DesiredState:
         while again:
             keys = set().union(*(self._convert(name) for name in again))
             changed |= keys
-            # Whoever wanted to declare what is free now can do so, and whoever had to make room hears why.
+            # Objects that waited for a key can declare it now; displaced objects get their problem.
             free = [key for key in keys if key not in self.owners]
             again = {name: None for key in free for name in self._waiting.pop(key, ())} | self._displaced
             self._displaced = {}
@@ -123,7 +123,7 @@ class DesiredState:
             self.keys[name] = self._keys[name][0]
 
     def _read_claims(self, mesh: str) -> dict[ObjectName, None]:
-        """Takes in the claims of a Mesh; the objects that have, or wait for, a name that changed hands."""
+        """Reads the claims of a Mesh; returns the objects that declare, or wait for, a name whose owner changed."""
         before = self._claims.pop(mesh, {})
         if (found := self._cluster.objects.get(ObjectName("Mesh", "", mesh))) is not None:
             self._claims[mesh] = name_claims.read(found)
@@ -140,7 +140,7 @@ class DesiredState:
         }
 
     def _claim(self, key: Key) -> str | None:
-        """The namespace that has that name; a claim ends with its namespace."""
+        """Returns the namespace that owns that name; a claim ends with its namespace."""
         meshes = [name for name, one in self._cluster.of_kind("Mesh").items() if one.api_name == key.mesh]
         if not meshes or not name_claims.is_claimable(key):
             return None
@@ -157,15 +157,15 @@ class DesiredState:
             theirs = owner is not None and claim is not None and owner.namespace != claim
             if owner is not None and owner != name and not theirs and self._age(owner) < self._age(name):
                 self._waiting.setdefault(key, set()).add(name)
-                raise DocumentError(f"{owner.in_words} is {key.name} already; give this one another awsName")
+                raise DocumentError(f"{owner.in_words} already declares {key.name}; give this one another awsName")
 
     def _displace(self, name: ObjectName, made: Iterable[Key]) -> set[Key]:
-        """Takes from younger objects all that they declare; they are converted again, and told."""
+        """Removes all resources of younger objects, which are converted again and get a problem."""
         freed: set[Key] = set()
         for owner in {self.owners[key] for key in made if key in self.owners} - {name}:
             freed |= {*self._keys[owner]}
             for key in self._keys[owner]:
-                # Whoever waits for it is to be told who has it now.
+                # The problems of the objects that wait for it name its owner.
                 self._displaced |= dict.fromkeys(self._waiting.pop(key, ()))
             self._declare(owner, {})
             self._displaced[owner] = None
@@ -190,13 +190,13 @@ class DesiredState:
 def _name_claimed_message(key: Key, claim: str, namespace: str) -> str:
     transfer = f"{name_claims.TRANSFER}={name_claims.claim_of(key)}={namespace}"
     return (
-        f"{describe(key)} belongs to namespace {claim}; give this one another awsName, or let whoever owns the Mesh "
-        f"hand the name over: kubectl annotate mesh {key.mesh} {transfer}"
+        f"{describe(key)} belongs to namespace {claim}; give this one another awsName, or let the owner of the Mesh "
+        f"transfer the name: kubectl annotate mesh {key.mesh} {transfer}"
     )
 
 
 class _TrackingCatalogue:
-    """A catalogue that notes what is looked at."""
+    """A catalogue that records what is read."""
 
     def __init__(self, cluster: ObjectCache, read: set[ObjectName | WatchedInput]) -> None:
         self._cluster = cluster
@@ -216,13 +216,13 @@ class _TrackingCatalogue:
 
 
 def _read_metadata(found: Object) -> tuple[PersistedMetadata, str]:
-    """What an object keeps, and why that is ignored; its specification counts all the same."""
+    """Returns the persisted metadata of an object, or none and a warning when its annotation is invalid."""
     try:
         return persisted_metadata.read(found), ""
     except persisted_metadata.PersistedMetadataError as error:
         return (
             persisted_metadata.EMPTY,
-            f"annotation {persisted_metadata.ANNOTATION} is ignored: {error}; take the annotation away",
+            f"annotation {persisted_metadata.ANNOTATION} is ignored: {error}; remove the annotation",
         )
 
 
@@ -253,10 +253,10 @@ def _desired_resources(
 
 
 def _write_times(metadata: Document) -> list[str | None]:
-    """When somebody wrote the object, but for its status."""
+    """Returns the times of the writes of an object, except those of its status."""
     return [one.get("time") for one in metadata.get("managedFields") or () if not one.get("subresource")]
 
 
 def epoch_seconds(timestamp: str | None) -> float:
-    """Seconds since 1970 of a Kubernetes timestamp (RFC 3339, UTC); 0.0 for none."""
+    """Converts a Kubernetes timestamp (RFC 3339, UTC) to seconds since 1970; 0.0 for none."""
     return datetime.datetime.fromisoformat(timestamp).timestamp() if timestamp else 0.0

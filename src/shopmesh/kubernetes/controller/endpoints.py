@@ -1,7 +1,7 @@
-"""The endpoints of virtual nodes, from the EndpointSlices of the Services that their host names name.
+"""Reads the endpoints of virtual nodes from the EndpointSlices of the Services in their host names.
 
-    ready                       is sent requests
-    terminating                 is sent no new request, unless nobody is ready and it still serves
+    ready                       gets requests
+    terminating                 gets new requests only while no endpoint is ready and it still serves
     not selected by the node's podSelector    belongs to another node of the same Service
 
 A node whose host name names no Service of the cluster is found by DNS, as outside of Kubernetes.
@@ -20,7 +20,7 @@ from shopmesh.kubernetes.api.client import Object
 from shopmesh.kubernetes.controller.object_cache import NamespacedName, ObjectCache, pod_name
 
 NO_ENDPOINTS = "(nobody)"
-"""Stands for the endpoints of a node that has none at the moment: it is not looked for by DNS then."""
+"""A placeholder for a node without endpoints, so that it is not resolved by DNS."""
 
 
 class _Endpoint(NamedTuple):
@@ -46,7 +46,7 @@ def service_name(node: Object) -> NamespacedName | None:
 
 
 def instances(node: Object, cluster: ObjectCache) -> dict[str, Document] | None:
-    """Address and ports of each instance, by its name; None when the node is not found by endpoints of the cluster."""
+    """Returns address and ports of each instance by name; None when the node is resolved by DNS."""
     discovery = (node.get("spec") or {}).get("serviceDiscovery") or {}
     if "awsCloudMap" in discovery:
         found = [one for name in _services_in(node, cluster) for one in _endpoints(node, name, cluster)]

@@ -1,4 +1,4 @@
-"""Remembers in each Mesh which namespace has which name: the leader does, a moment after a name is used first."""
+"""Records in each Mesh which namespace owns which name, soon after its first use; only the leader does."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from shopmesh.server.replicas import Leadership
 log = logging.getLogger(__name__)
 
 BATCH_SECONDS = 0.3
-"""What comes within it is written together."""
+"""Changes within it are written together."""
 POLL_SECONDS = 5.0
 
 
 class NameClaimWriter:
-    """Use `run`, for as long as this replica may lead."""
+    """Keeps the claims of all Meshes up to date while this replica leads. Use `run`."""
 
     def __init__(
         self, api: ApiServer, store: KubernetesStore, leadership: Leadership, poll_seconds: float = POLL_SECONDS
@@ -37,13 +37,13 @@ class NameClaimWriter:
         self._look_seconds = poll_seconds
         self._errors = UnexpectedErrors()
         self._failure = ""
-        """The last refusal that was logged, so that it is not logged with each attempt."""
+        """The last error that was logged, so that it is not logged with each attempt."""
         self._wake = asyncio.Event()
         store.subscribe_objects(self._on_objects_changed)
         leadership.subscribe(self._wake.set)
 
     async def run(self) -> None:
-        """Until it is cancelled."""
+        """Runs until it is cancelled."""
         while True:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), self._look_seconds)
@@ -61,11 +61,11 @@ class NameClaimWriter:
         try:
             self._store.on_upsert(MESHES, await self._api.replace(MESHES, mesh))
         except ConflictError:
-            # Somebody else changed it; how it is now comes by the watch.
+            # Another client changed it; the watch will report the current object.
             return
         except KubernetesApiError as error:
             if str(error) != self._failure:
-                log.warning("which namespace has which name could not be written into %s: %s", name.in_words, error)
+                log.warning("the owners of names could not be written into %s: %s", name.in_words, error)
             self._failure = str(error)
             return
         except Exception as error:
@@ -73,11 +73,11 @@ class NameClaimWriter:
             return
         for claim, namespace in name_claims.recorded(mesh).items():
             if (earlier := before.get(claim)) not in (None, namespace):
-                log.warning("%s: %s belongs to namespace %s now, no longer to %s", name.name, claim, namespace, earlier)
+                log.warning("%s: %s now belongs to namespace %s instead of %s", name.name, claim, namespace, earlier)
 
 
 def meshes_to_write(store: KubernetesStore) -> Mapping[ObjectName, Object]:
-    """The Meshes that remember something else than they should, as they should be."""
+    """Returns the Meshes whose recorded claims are outdated, with the current claims."""
     used: dict[str, list[tuple[Key, str]]] = {}
     for key, owner in store.owners.items():
         if name_claims.is_claimable(key) and store.state.get(key) is not None:

@@ -26,7 +26,7 @@ Claims = Mapping[str, str]
 
 
 def claim_of(key: Key) -> str:
-    """How the name of a resource is written; a gateway route's has its gateway's before it."""
+    """Returns the name of a resource as claims spell it; that of a gateway route starts with its gateway."""
     return "/".join((key.kind, *key.path[1:]))
 
 
@@ -41,7 +41,7 @@ def read(mesh: Document) -> Claims:
 
 
 def recorded(mesh: Document) -> Claims:
-    """What the control plane has written; nothing where somebody has damaged it."""
+    """Returns the claims that the control plane has written; none when the annotation is damaged."""
     text = at(mesh, ("metadata", "annotations", NAMES))
     try:
         found = strict_json.load(text) if isinstance(text, str) else {}
@@ -58,7 +58,7 @@ def recorded(mesh: Document) -> Claims:
 
 
 def transfers(mesh: Document) -> Claims:
-    """What the Mesh's owner decides."""
+    """Returns the claims that the owner of the Mesh has decided."""
     text = at(mesh, ("metadata", "annotations", TRANSFER))
     parts = text.split(",") if isinstance(text, str) else []
     pairs = [part.strip().rpartition("=") for part in parts]
@@ -66,7 +66,7 @@ def transfers(mesh: Document) -> Claims:
 
 
 def claims_to_record(mesh: Document, used: Iterable[tuple[Key, str]], namespaces: Collection[str]) -> Claims:
-    """What a Mesh should remember now.
+    """Returns the claims that a Mesh should record.
 
     `used` are the mesh's resources with the namespaces of their objects; `namespaces` are those that there are: with a
     namespace go its names.

@@ -1,6 +1,6 @@
-"""What the API server last told of a cluster, and what of it changed since somebody looked.
+"""The last known objects of a cluster, and which of them changed since the last reconciliation.
 
-No I/O: the store calls `forget_others`, `changed` and `removed`, reads, and takes what was `touched`.
+No I/O: the store calls `retain`, `upsert` and `delete`, reads, and takes the `dirty` inputs.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ SERVICE_LABEL = "kubernetes.io/service-name"
 
 
 class NamespacedName(NamedTuple):
-    """The name of a namespaced object that is none of App Mesh's."""
+    """The name of a namespaced object that is not of an App Mesh type."""
 
     namespace: str
     name: str
 
 
 class WatchedInput(NamedTuple):
-    """Something that may change: `("kind", "Mesh")`, `("namespace", "default")`, `("service", "default/product")`,
-    `("claims", "shopmesh")`."""
+    """An input other than an App Mesh object: `("kind", "Mesh")`, `("namespace", "default")`,
+    `("service", "default/product")`, `("claims", "shopmesh")`."""
 
     kind: str
     name: str
 
 
 class PodRecord(NamedTuple):
-    """What of a pod's metadata counts. `stamp` is the first one that was seen of this UID."""
+    """The metadata of a pod that is used; `stamp` is the first one seen of this UID."""
 
     uid: str
     labels: Mapping[str, str]
@@ -57,17 +57,17 @@ class ObjectSource(Source):
 
 
 class ObjectCache:
-    """The objects by name. `touched` gathers their names, and the places that changed with them."""
+    """The objects by name; `dirty` collects the names of changed objects, and the inputs that changed with them."""
 
     def __init__(self) -> None:
         self.objects: dict[ObjectName, Object] = {}
         self.namespaces: dict[str, Mapping[str, str]] = {}
         self.services: dict[NamespacedName, Object] = {}
         self.slices: dict[NamespacedName, dict[str, Object]] = {}
-        """Those of a Service, by its name."""
+        """The EndpointSlices by the name of their Service."""
         self.pods: dict[NamespacedName, PodRecord] = {}
         self.pods_revision = 0
-        """Grows when a pod comes, goes or gets other labels."""
+        """Grows when a pod is added, deleted or relabelled."""
         self.dirty: set[ObjectName | WatchedInput] = set()
         self.revision = 0
         """The greatest resourceVersion of an object seen."""
@@ -75,7 +75,7 @@ class ObjectCache:
         self._known: dict[ResourceType, dict[NamespacedName, Object]] = {}
         self._services_of: dict[NamespacedName, set[NamespacedName]] = {}
 
-    # what references may name (manifests.objects.Catalogue)
+    # reference_resolver.Catalogue
 
     def get(self, name: ObjectName) -> KnownObject | None:
         return self._kinds[name.kind].get(name)
@@ -86,21 +86,21 @@ class ObjectCache:
     def labels(self, namespace: str) -> Mapping[str, str] | None:
         return self.namespaces.get(namespace)
 
-    # what the API server tells
+    # updates from the API server
 
     def retain(self, kind: ResourceType, objects: list[Object]) -> None:
-        """Whatever is not among all the objects of a type is gone.
+        """Deletes the objects of a type that are not among these.
 
-        The version of their list counts for nothing: another replica, which listed before, might never see as much.
+        The version of the list is not used: a replica that listed earlier might never reach it.
         """
         now = {name_of(one) for one in objects if is_named(one)}
         for name in [name for name in self._known.get(kind, {}) if name not in now]:
             self._set(kind, name, None)
 
     def upsert(self, kind: ResourceType, found: Object) -> None:
-        """One object was added or modified; one that is older than what is known changes nothing.
+        """Adds or replaces an object; an older version than the cached one is ignored.
 
-        Raises ValueError for what no API server sends; what was known stands then.
+        Raises ValueError for an object that no API server sends; the cached one stays.
         """
         require_well_formed(kind, found)
         name = name_of(found)
@@ -112,7 +112,7 @@ class ObjectCache:
         self._known[kind][name] = found
 
     def delete(self, kind: ResourceType, found: Object) -> None:
-        """One object is gone."""
+        """Deletes an object."""
         name = name_of(found)
         before = self._known.get(kind, {}).get(name)
         self._advance_revision(found["metadata"].get("resourceVersion"))
@@ -120,7 +120,7 @@ class ObjectCache:
             self._set(kind, name, None)
 
     def take_dirty(self) -> set[ObjectName | WatchedInput]:
-        """What was touched since the last call."""
+        """Returns what became dirty since the last call."""
         taken, self.dirty = self.dirty, set()
         return taken
 
@@ -154,7 +154,7 @@ class ObjectCache:
             self.objects[name] = found
             source = ObjectSource(f"{name.kind} {name.namespace}/{name.name}", 1, 1, found)
             self._kinds[name.kind][name] = known_object(source, name_in_manifest(source))
-        # Our own writing of a status, and other controllers', says nothing about the mesh.
+        # Writes of a status, by this or other controllers, do not change the mesh.
         if before is None or found is None or _mesh_content(before) != _mesh_content(found):
             self.dirty |= {name, WatchedInput("kind", name.kind)}
 
@@ -196,7 +196,7 @@ def name_of(found: Object) -> NamespacedName:
 
 
 def is_named(found: Any) -> bool:
-    """Whether it has what every object of an API server has."""
+    """Whether it has a metadata.name, as every object of an API server."""
     metadata = found.get("metadata") if isinstance(found, dict) else None
     return isinstance(metadata, dict) and isinstance(metadata.get("name"), str)
 
@@ -207,26 +207,26 @@ def labels_of(found: Object) -> Mapping[str, str]:
 
 
 def pod_record(found: Object) -> PodRecord:
-    """The record of a Pod, of which only the metadata is needed."""
+    """Returns the record of a Pod, from its metadata alone."""
     metadata = found["metadata"]
     labels = labels_of(found)
     return PodRecord(str(metadata.get("uid") or ""), labels, stamps.read(labels, metadata.get("annotations") or {}))
 
 
 def _with_first_stamp(before: PodRecord | None, after: PodRecord) -> PodRecord:
-    """`after` with the stamp that the same pod had when it was first seen: nobody becomes another node's proxy."""
+    """Returns `after` with the first stamp of the same pod, so that no pod becomes the proxy of another node."""
     if before is None or before.uid != after.uid:
         return after
     return after._replace(stamp=before.stamp)
 
 
 def describe_object(found: Any) -> str:
-    """`default/product`, for messages about objects that may have no name at all."""
+    """Returns `default/product`, for messages about objects that may lack a name."""
     return "/".join(filter(None, name_of(found))) if is_named(found) else "(without a name)"
 
 
 def pod_name(endpoint: Mapping[str, Any]) -> str | None:
-    """The pod behind an endpoint of a slice."""
+    """Returns the name of the pod behind an endpoint of a slice."""
     target = endpoint.get("targetRef") or {}
     return str(target["name"]) if target.get("kind") == "Pod" and target.get("name") else None
 
@@ -236,7 +236,7 @@ def _version(found: Object) -> int:
 
 
 def _number(resource_version: Any) -> int:
-    """0 for what is none: an unsigned number of 64 bits."""
+    """Parses an unsigned number of 64 bits; anything else is 0."""
     text = resource_version if isinstance(resource_version, str) else ""
     return int(text) if text.isascii() and text.isdecimal() and len(text) <= 20 else 0
 
@@ -246,13 +246,13 @@ def _uid(found: Object) -> str:
 
 
 def _claim_annotations(mesh: Object | None) -> tuple[Any, ...]:
-    """What a Mesh says of the names in it."""
+    """Returns the annotations of a Mesh that claim names."""
     annotations = mesh["metadata"].get("annotations") if mesh is not None else None
     return (annotations.get(NAMES), annotations.get(TRANSFER)) if isinstance(annotations, dict) else ()
 
 
 def _mesh_content(found: Object) -> tuple[Any, ...]:
-    """What of an object the mesh is made of; the claims of names are looked at by themselves."""
+    """Returns the parts of an object that the mesh is made of; claims of names are compared separately."""
     metadata = found["metadata"]
     annotations = metadata.get("annotations")
     if isinstance(annotations, dict):

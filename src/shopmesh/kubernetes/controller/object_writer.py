@@ -1,8 +1,8 @@
-"""What the App Mesh API changed, as the objects of a cluster that have to be written for it.
+"""Plans which objects of a cluster to write for a change by the App Mesh API.
 
     changes of a transaction ─► the objects that they belong to ─► each with the fields that changed, and no others
 
-A field that was not changed stays as whoever wrote the object spelled it.
+A field that was not changed keeps the spelling of the author of the object.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ Verb = Literal["create", "replace", "delete"]
 
 @dataclass(frozen=True)
 class Write:
-    """One object to be created, replaced (it holds the resourceVersion that it was read with) or deleted."""
+    """An object to create, replace (it has the resourceVersion that it was read with) or delete."""
 
     verb: Verb
     name: ObjectName
@@ -43,7 +43,7 @@ class Write:
 
 @dataclass(frozen=True)
 class WriteContext:
-    """What there is before: the object of each resource, all objects, and the labels of the namespaces."""
+    """The state before the change: the object of each resource, all objects, and the labels of the namespaces."""
 
     owners: Mapping[Key, ObjectName]
     objects: Mapping[ObjectName, Object]
@@ -60,9 +60,7 @@ def plan_writes(changes: Sequence[Change], after: View, cluster: WriteContext) -
     concerned: dict[Key, list[Change]] = {}
     for change in changes:
         if change.key.kind == "instance":
-            raise Conflict(
-                "where instances are is told by the EndpointSlices of the cluster; delete the pod, or its readiness"
-            )
+            raise Conflict("instances come from the EndpointSlices of the cluster; delete the pod, or make it unready")
         concerned.setdefault(object_key(change.key), []).append(change)
     names = _ObjectNames(concerned, after, cluster)
     made: list[Write] = []
@@ -221,7 +219,7 @@ def _update_fields(spec: dict[str, Any], before: Document, after: Document) -> N
 
 
 def _update_kept_fields(found: Object, before: Resource, after: Resource) -> None:
-    """The fields that the API has no place for, where somebody changed the tags that stand for them."""
+    """Updates the fields that the API represents as tags, where those tags were changed."""
     was, now = base_manifest(_as_declared(before)), base_manifest(_as_declared(after))
     for path in FIELDS_IN_TAGS[after.key.kind]:
         if path[0] == "spec" and at(was, path) != at(now, path):
@@ -254,7 +252,7 @@ def _manifest_spec(resource: Resource, refer: Any) -> dict[str, Any]:
 
 
 def _with_annotations(found: Object, resource: Resource, after: View, new: bool) -> Object:
-    """With the annotations that say what no field says."""
+    """Adds the annotations for what has no field."""
     annotations = dict(found["metadata"].get("annotations") or {})
     said = {name: text for name, text in annotations.items() if not name.startswith(PREFIX)}
     said |= join_all({name: value for name, value in resource.tags if name.startswith(PREFIX)})
@@ -267,7 +265,7 @@ def _with_annotations(found: Object, resource: Resource, after: View, new: bool)
     for name in said:
         if name.startswith(PREFIX) and not is_valid_in_kubernetes(name):
             raise Conflict(
-                f"{name!r} is no annotation's name in Kubernetes; give {describe(resource.key)} another name"
+                f"{name!r} is not a valid annotation name in Kubernetes; give {describe(resource.key)} another name"
             )
     text = persisted_metadata.serialise(keeping)
     said.pop(persisted_metadata.ANNOTATION, None)
@@ -295,7 +293,7 @@ def _persisted_metadata(resource: Resource, after: View, new: bool) -> Persisted
 
 
 def _user_tags(resource: Resource) -> dict[str, str]:
-    """The tags that no manifest has a place for."""
+    """Returns the tags that have no field in a manifest."""
     return {name: value for name, value in resource.tags if not is_ours(name)}
 
 

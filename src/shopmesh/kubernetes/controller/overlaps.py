@@ -1,4 +1,4 @@
-"""Pods that several VirtualNodes or VirtualGateways select: which of them is right cannot be told. No I/O."""
+"""Finds pods that several VirtualNodes or VirtualGateways select, so that their identity is ambiguous. No I/O."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from shopmesh.kubernetes.controller.selection import MAX_NAMED, CachedSelectors,
 
 
 class RevisionedPods(Protocol):
-    """The pods that are known; `pods_revision` grows when one comes, goes or gets other labels."""
+    """The known pods; `pods_revision` grows when one is added, deleted or relabelled."""
 
     @property
     def pods(self) -> Mapping[NamespacedName, PodRecord]: ...
@@ -21,11 +21,11 @@ class RevisionedPods(Protocol):
 
 
 MAX_COMPARISONS = 20_000
-"""Pods times selectors that are compared in a namespace; beyond that, overlaps of its later pods stay unseen."""
+"""Comparisons of pods and selectors in a namespace; beyond that, overlaps of its later pods are not found."""
 
 
 class Overlap(NamedTuple):
-    """Of one object: a pod that others select as well, and the first of these others."""
+    """A pod of an object that other objects select as well, and the first of these."""
 
     pod: NamespacedName
     others: tuple[ObjectName, ...]
@@ -36,7 +36,7 @@ class Overlap(NamedTuple):
 
 
 class OverlapFinder:
-    """Those of a cluster as it is now, by object; looked for again only when pods or selectors have changed."""
+    """The current overlaps of a cluster by object, computed again only when pods or selectors have changed."""
 
     def __init__(self, watched: RevisionedPods, selectors: CachedSelectors) -> None:
         self._pods = watched
@@ -52,7 +52,7 @@ class OverlapFinder:
 
 
 def find_overlaps(selectors: Selectors, pods: Mapping[NamespacedName, PodRecord]) -> dict[ObjectName, Overlap]:
-    """By each object that selects a pod which another one selects too."""
+    """Returns the overlaps by each object that selects a pod which another object selects too."""
     places = selectors.shared_namespaces()
     inside: dict[str, list[NamespacedName]] = {}
     for name in pods:

@@ -1,11 +1,11 @@
-"""What the App Mesh API knows of a resource and no field of its object says, kept in one annotation of the object.
+"""The metadata of an App Mesh resource that its object has no field for, in one annotation of the object.
 
     appmesh.shopmesh.dev/kept: {"version": 3, "digest": "…", "tags": {…}, "derivedFrom": "product-vr",
                                 "routes": {"product-r": {"version": 3, "digest": "…", "tags": {…}, "canary": {…}}}}
 
 A route is a part of its router's object, whose generation grows with any of them, and an update that changes nothing
 grows no generation; so each resource has its own version here. It holds as long as the specification is the one that
-was written with it (`digest`): nobody else knows of this annotation.
+was written with it (`digest`), because other clients do not maintain this annotation.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _LONGEST = 256
 
 @dataclass(frozen=True)
 class PersistedMetadata:
-    """Of one resource.
+    """The persisted metadata of one resource.
 
     `canary` is the document of the canary beside a route; `derived_from` names the router of the 2018-10-01 API that a
     virtual service came with; `routes` are those of a router.
@@ -49,7 +49,7 @@ class PersistedMetadata:
     routes: Mapping[str, PersistedMetadata] = field(default_factory=dict)
 
     def version_of(self, spec: Document, generation: int) -> int:
-        """The version of a resource that is so now: the one it was written with, or a later one when it was edited."""
+        """Returns the version of a resource: the one it was written with, or a later one when it was edited."""
         if not self.version:
             return generation
         return self.version if digest(spec) == self.digest else max(self.version + 1, generation)
@@ -62,17 +62,17 @@ EMPTY = PersistedMetadata()
 
 
 class PersistedMetadataError(ValueError):
-    """The annotation is not what this control plane writes; the message says what of it."""
+    """The annotation was not written by a control plane, or is damaged."""
 
 
 def read(found: Object) -> PersistedMetadata:
-    """What an object keeps; raises KeptError. Anybody who may write the object may have written the annotation."""
+    """Reads the annotation of an object, which any client may have written. Raises PersistedMetadataError."""
     annotations = found["metadata"].get("annotations")
     text = annotations.get(ANNOTATION) if isinstance(annotations, dict) else None
     if text is None:
         return EMPTY
     if not isinstance(text, str):
-        raise PersistedMetadataError(f"it is {quote(text)}, and should be a text")
+        raise PersistedMetadataError(f"it is {quote(text)}, and should be a string")
     try:
         return _parse(strict_json.load(text), _FIELDS)
     except strict_json.JsonError as error:
@@ -80,20 +80,20 @@ def read(found: Object) -> PersistedMetadata:
 
 
 def serialise(kept: PersistedMetadata) -> str | None:
-    """The annotation's text; None when there is nothing to keep."""
+    """Returns the text of the annotation; None when there is nothing to persist."""
     said = _to_json(kept)
     return json.dumps(said, separators=(",", ":"), sort_keys=True) if said else None
 
 
 def digest(spec: Document) -> str:
-    """Tells one specification, in the API's form, from another."""
+    """Returns a hash of a specification in the API's form."""
     return hashlib.sha256(json.dumps(normalise(spec), sort_keys=True).encode()).hexdigest()[:12]
 
 
 def _parse(said: Any, fields: frozenset[str]) -> PersistedMetadata:
     found = _object(said, "it")
     if unknown := sorted(found.keys() - fields):
-        raise PersistedMetadataError(f"there is no field {quote(unknown[0])}")
+        raise PersistedMetadataError(f"unknown field {quote(unknown[0])}")
     version = found.get("version", 0)
     if type(version) is not int or not 0 <= version <= _LARGEST_VERSION:
         raise PersistedMetadataError(
@@ -110,7 +110,7 @@ def _parse(said: Any, fields: frozenset[str]) -> PersistedMetadata:
 
 
 def _tags(found: dict[str, Any]) -> dict[str, str]:
-    """Tags within the API's own bounds."""
+    """Validates tags by the API's own bounds."""
     problems: list[Problem] = []
     listed = [{"key": name, "value": text} for name, text in found.items()]
     binding_of(GA, "TagResource").check({"resourceArn": "-", "tags": listed}, "", problems)
@@ -138,7 +138,9 @@ def _object(value: Any, what: str) -> dict[str, Any]:
 
 def _text(value: Any, what: str) -> str:
     if not isinstance(value, str) or len(value) > _LONGEST:
-        raise PersistedMetadataError(f"{what} is {quote(value)}, and should be a text of at most {_LONGEST} characters")
+        raise PersistedMetadataError(
+            f"{what} is {quote(value)}, and should be a string of at most {_LONGEST} characters"
+        )
     return value
 
 

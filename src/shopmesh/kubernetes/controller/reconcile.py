@@ -1,9 +1,9 @@
-"""Brings the mesh to what the objects of a cluster declare, by the operations that everybody else uses.
+"""Brings the mesh to its desired state by the operations of the App Mesh API.
 
     keys ─► creations and updates, parents first ─► deletions, children first
-            each alone: one that is refused keeps what was there, and is tried again when anything changes
+            each alone: a rejected one keeps its earlier state and is tried again with the next change
 
-The order in which objects come, or go, is nobody's: a router may come before the nodes that it names.
+Objects come and go in any order: a router may come before the nodes that it names.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def reconcile(
     context: Context,
     errors: UnexpectedErrors,
 ) -> Iterator[tuple[Key, str | None]]:
-    """Does it step by step; tells of each key what was wrong with it, None when it is as wanted now."""
+    """Reconciles key by key; yields each key with its problem, or None when it has its desired state."""
 
     def attempt(key: Key, work: Callable[[Transaction], None], declared: DeclaredResource | None) -> str | None:
         try:

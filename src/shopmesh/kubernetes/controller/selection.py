@@ -1,11 +1,11 @@
 """Which virtual node, or gateway, selects a pod: by podSelector, as AWS's controller had it.
 
-It decides which sidecar a new pod gets; whose proxy a pod is that runs, its stamp says (`identity`).
+It decides which sidecar a new pod gets; a running pod keeps the identity of its stamp (`identity`).
 
     namespace and labels of a pod ─podSelector─► one VirtualNode or VirtualGateway
                                                    ─meshRef or namespaceSelector─► its mesh ─► Key
 
-An absent selector selects nothing, an empty one everything. Of two that select a pod neither is right.
+An absent selector selects nothing, an empty one everything. A pod that two objects select gets no sidecar.
 """
 
 from __future__ import annotations
@@ -22,15 +22,12 @@ from shopmesh.documents.selectors import match_labels, selects
 
 Labels = Mapping[str, str]
 MAX_NAMED = 5
-"""Of objects in a message."""
+"""Objects that a message names at most."""
 _SELECTING_KINDS = ("VirtualNode", "VirtualGateway")
 
 
 class Selection(NamedTuple):
-    """What selects a pod. `key` is the one resource that its proxy may ask for; else `problem` says why there is none.
-
-    `by` are the objects whose selectors fit, whatever their number.
-    """
+    """The objects that select a pod, and the resource of the only one; without it `problem` says why."""
 
     selected_by: tuple[ObjectName, ...]
     key: Key | None
@@ -38,7 +35,7 @@ class Selection(NamedTuple):
 
 
 class SelectorSource(Protocol):
-    """What is known of a cluster; `revision` grows with each change."""
+    """The objects of a cluster; `revision` grows with each change."""
 
     @property
     def objects(self) -> Mapping[ObjectName, Document]: ...
@@ -51,12 +48,12 @@ class SelectorSource(Protocol):
 
 
 class Selectors:
-    """The selectors of all these objects: a pod is not compared with each of thousands."""
+    """An index of the selectors of all objects, so that a pod is not compared with each of thousands."""
 
     def __init__(
         self, objects: Mapping[ObjectName, Document], namespaces: Mapping[str, Labels], members_only: bool = False
     ) -> None:
-        """`members_only` as in `manifests.objects.Objects`: in a cluster, not among documents."""
+        """`members_only` as in `membership.mesh_of`: in a cluster, not among documents."""
         self._members_only = members_only
         self._objects = {name: one for name, one in objects.items() if name.kind in _SELECTING_KINDS}
         self._meshes = {name.name: one for name, one in objects.items() if name.kind == "Mesh"}
@@ -79,7 +76,7 @@ class Selectors:
                 self._everywhere.setdefault(name.namespace, []).append(name)
 
     def select(self, namespace: str, labels: Labels) -> Selection:
-        """What selects a pod with these labels in that namespace."""
+        """Returns the selection of a pod with these labels in that namespace."""
         candidates = list(self._everywhere.get(namespace, ()))
         for key, value in labels.items():
             candidates += self._by_label.get((namespace, key, value), ())
@@ -95,7 +92,7 @@ class Selectors:
             )
         if len(by) > 1:
             found = ", ".join(f"{name.kind} {name.name}" for name in by[:MAX_NAMED])
-            return Selection(by, None, f"{found} select it, and one may; make their podSelectors differ")
+            return Selection(by, None, f"{found} select it, but only one may; make their podSelectors differ")
         (name,) = by
         try:
             return Selection(by, self.key_in(name, self._mesh_of(name)))
@@ -103,7 +100,7 @@ class Selectors:
             return Selection(by, None, f"{name.kind} {name.name} selects it, but {error}")
 
     def mesh_namespaces(self) -> set[str]:
-        """Those that are part of a mesh: a Mesh takes them, or something in them selects pods."""
+        """Returns the namespaces of all meshes: a Mesh selects them, or an object in them selects pods."""
         meshes = self._meshes.values()
         taken = {
             name for name, labels in self._namespaces.items() if any(selects_namespace(one, labels) for one in meshes)
@@ -130,7 +127,7 @@ class Selectors:
 
 
 class CachedSelectors:
-    """The selectors of a cluster as it is now; made anew when an object that counts has changed."""
+    """The current selectors of a cluster, rebuilt only when an object that they depend on has changed."""
 
     def __init__(self, cluster: SelectorSource) -> None:
         self._cluster = cluster

@@ -1,10 +1,10 @@
-"""What an object's status should say, from what is known: pure functions.
+"""Computes the desired status of an object. Pure functions.
 
-    object, resource, problem, proxies ─desired─► our fields of its status ─patch─► what of them has to be written
+    object, resource, problem, proxies ─desired_status─► our fields ─merge_patch─► the difference to write
 
-The conditions are those of AWS's controller: `VirtualNodeActive` and so on, True once proxies are given what the object
-says; and `PodSelectorConflict`, True while another object selects the same pods. Fields and conditions of others are
-left alone.
+The conditions are those of AWS's controller: `VirtualNodeActive` and so on, True once proxies get the configuration of
+the object; and `PodSelectorConflict`, True while another object selects the same pods. Fields and conditions of other
+controllers stay unchanged.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ Status = dict[str, Any]
 HAVE_PROXIES = ("VirtualNode", "VirtualGateway")
 MOST_TEXT = 1000
 CONFLICT, OVERLAP = "PodSelectorConflict", "SeveralSelect"
-"""The condition of a node or gateway whose pods others select as well, and its reason."""
+"""The condition, and its reason, of a node or gateway whose pods other objects select as well."""
 STALE, REFUSED = "Stale", "Refused"
-"""Why one is not active: proxies go on with what it said before, or never had anything of it."""
+"""Reasons of an inactive object: proxies use an earlier version of it, or none."""
 PARTLY_IGNORED = "PartlyIgnored"
-"""It is active, and something that stands in it counts for nothing."""
+"""The reason of an active object with parts that are ignored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ NO_PROXIES = ProxyCounts()
 
 
 def count_proxies(statuses: Iterable[ProxyStatus]) -> dict[Key, ProxyCounts]:
-    """By virtual node or gateway; what the first of its proxies refused, in its own words."""
+    """Counts the proxies of each virtual node and gateway, with the first NACK."""
     found: dict[Key, ProxyCounts] = {}
     for one in statuses:
         if not one.connected:
@@ -77,10 +77,10 @@ def desired_status(
     overlap: Overlap | None = None,
     warning: str | None = None,
 ) -> Status:
-    """Our fields of its status; none while nothing can be said. None among them: it should not be there.
+    """Returns our fields of its status, empty while nothing is known; a field that is None is to be removed.
 
-    `proxies` None: nobody knows them all. `overlap`: others select its pods as well. `warning` is what of an object
-    that is used counts for nothing.
+    `proxies` is None while not all replicas have answered; `overlap` is set when other objects select its pods as well;
+    `warning` says which parts of an object in use are ignored.
     """
     if name.kind not in KINDS or (key is None and problem is None):
         return {}
@@ -103,7 +103,7 @@ def desired_status(
 
 
 def merge_patch(now: Mapping[str, Any], wanted: Mapping[str, Any]) -> Status:
-    """A merge patch (RFC 7386) that makes these fields of a status as they should be; empty when they are."""
+    """Returns the merge patch (RFC 7386) from the current to the desired fields of a status; empty if equal."""
     change: Status = {}
     for field, value in wanted.items():
         if isinstance(value, dict):
@@ -137,10 +137,10 @@ def _conditions(
     overlap: Overlap | None,
     now: float,
 ) -> list[Status]:
-    """With ours among those of others; the time of one moves only when its status does."""
+    """Returns our conditions among those of others; a transition time changes only with its status."""
     status = found.get("status")
     known = status.get("conditions") if isinstance(status, dict) else None
-    # Whoever may write a status may have written anything there.
+    # Other clients may have written anything there.
     conditions = [one for one in known if _is_condition(one)] if isinstance(known, list) else []
     active: Status = {"type": f"{kind}Active", "status": "True" if problem is None else "False"}
     if problem is not None:
@@ -168,7 +168,7 @@ def _with_condition(conditions: list[Status], this: Status, now: float) -> list[
 
 
 def _is_condition(value: Any) -> bool:
-    """Whether an API server would take it back, among ours."""
+    """Whether an API server would accept it in a write of ours."""
     if (
         not isinstance(value, dict)
         or not isinstance(value.get("type"), str)

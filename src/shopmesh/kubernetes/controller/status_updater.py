@@ -1,10 +1,10 @@
-"""Writes the objects' status: the leader does, when something that it says has changed.
+"""Writes the status of objects when it has changed; only the leader does.
 
     store (objects, problems) ──names──┐
-    all replicas (proxies) ──counts────┼─► due ─► desired, patch ─► PATCH …/status, a few at once
+    all replicas (proxies) ──counts────┼─► pending ─► desired_status, merge_patch ─► PATCH …/status, a few at once
     becoming the leader ──all──────────┘
 
-What is written comes back by the watch and is nothing new, so nothing is written twice.
+A write comes back by the watch without a difference, so nothing is written twice.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ from shopmesh.server.replicas import Leadership, Replicas, StateQuery
 log = logging.getLogger(__name__)
 
 BATCH_SECONDS = 0.3
-"""What comes within it is written together."""
+"""Changes within it are written together."""
 POLL_SECONDS = 3.0
-"""How often the proxies of all replicas are looked at."""
+"""Interval at which the proxies of all replicas are read."""
 RESYNC_SECONDS = 300.0
-"""How often all objects are: somebody else may have written their status."""
+"""Interval at which all objects are checked: other clients may have written their status."""
 AT_ONCE = 8
 BACKOFF_SECONDS = (1.0, 30.0)
-"""When what the API server refused is tried again, first and at the longest."""
+"""First and longest wait after a failed write."""
 
 
 class StatusSource(Protocol):
-    """The objects of a mesh, what became of them, and who wants to know of changes: `KubernetesStore`."""
+    """The objects of a mesh with their problems, implemented by `KubernetesStore`."""
 
     @property
     def objects(self) -> Mapping[ObjectName, Object]: ...
@@ -63,7 +63,7 @@ class StatusSource(Protocol):
 
 
 class StatusUpdater:
-    """Use `run`, for as long as this replica may lead."""
+    """Keeps the status of all objects up to date while this replica leads. Use `run`."""
 
     def __init__(
         self,
@@ -87,13 +87,13 @@ class StatusUpdater:
         self._errors = UnexpectedErrors()
         self._pending: dict[ObjectName, None] = {}
         self._counts: Mapping[Key, ProxyCounts] | None = None
-        """Of all proxies when all replicas answered last; None until they have."""
+        """The counts when all replicas last answered; None until they have."""
         self._wake = asyncio.Event()
         objects.subscribe_objects(self._on_objects_changed)
         leadership.subscribe(self._wake.set)
 
     async def run(self) -> None:
-        """Until it is cancelled."""
+        """Runs until it is cancelled."""
         loop = asyncio.get_running_loop()
         everything_at, again = loop.time(), BACKOFF_SECONDS[0]
         leading = False
@@ -113,7 +113,7 @@ class StatusUpdater:
                 await self._refresh()
                 failed = await self._write()
             except Exception:
-                # Whatever it was, statuses are no reason for a control plane to end.
+                # A failure to write statuses must not end the control plane.
                 log.exception("the status of objects could not be written")
                 failed = True
             if failed:
@@ -123,15 +123,15 @@ class StatusUpdater:
                 again = BACKOFF_SECONDS[0]
 
     def _on_objects_changed(self, names: Iterable[ObjectName]) -> None:
-        # Who does not lead looks at everything once it does.
+        # A replica that becomes the leader checks all objects.
         if self._leadership.leading:
             self._pending |= dict.fromkeys(names)
             self._wake.set()
 
     async def _refresh(self) -> None:
-        """Takes in the overlaps, and the proxies of all replicas.
+        """Reads the overlaps and the proxies of all replicas.
 
-        While a replica is silent, what was known of the proxies stands: fewer would be no truth.
+        While a replica does not answer, the last counts stay: those of the others would be too low.
         """
         before_them, self._overlapping = self._overlapping, self._overlaps()
         for name in {*before_them, *self._overlapping}:
@@ -148,7 +148,7 @@ class StatusUpdater:
                 self._pending[name] = None
 
     async def _write(self) -> bool:
-        """Writes what is due; whether something is left for later."""
+        """Writes the pending statuses. Returns whether some have to be tried again."""
         due, self._pending = self._pending, {}
         gate = asyncio.Semaphore(AT_ONCE)
 
@@ -159,9 +159,9 @@ class StatusUpdater:
                 try:
                     await self._update(name)
                 except NotFoundError:
-                    log.debug("%s is gone", name.in_words)
+                    log.debug("%s was deleted", name.in_words)
                 except KubernetesApiError as error:
-                    log.warning("the status of %s: %s", name.in_words, error)
+                    log.warning("the status of %s could not be written: %s", name.in_words, error)
                     self._pending[name] = None
                 except Exception as error:
                     self._errors.report(f"the status of {name.in_words}", error)
@@ -171,19 +171,19 @@ class StatusUpdater:
         return bool(names) and any(name in self._pending for name in names)
 
     async def _update(self, name: ObjectName) -> None:
-        # Looked at again, for it may have had to wait.
+        # Computed again, because it may have waited.
         change = self._change(name)
         if change:
             kind = MESH_TYPES[name.kind]
             found = await self._api.patch(kind, name.name, {"status": change}, name.namespace or None, "status")
-            # The watch will tell it too; until then it would be written again.
+            # The watch will report it too; until then it would be written again.
             self._objects.on_upsert(kind, found)
 
     def _needs_update(self, name: ObjectName) -> bool:
         try:
             return bool(self._change(name))
         except Exception as error:
-            # One object that nothing can be said of must not keep the others from their status.
+            # One broken object must not keep the others from their status.
             self._errors.report(f"the status of {name.in_words}", error)
             return False
 

@@ -1,4 +1,4 @@
-"""Errors that no rule foresaw, kept to the object that they are about: logged once, and told as its condition."""
+"""Unexpected errors of single objects: logged once and reported as their condition."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _LONGEST = 200
 
 
 class UnexpectedErrors:
-    """What was logged already."""
+    """Remembers which errors were logged."""
 
     def __init__(self) -> None:
         self._logged: OrderedDict[str, str] = OrderedDict()
@@ -25,7 +25,7 @@ class UnexpectedErrors:
         """
         text = f"{type(error).__name__}: {str(error)[:_LONGEST]}"
         if self._logged.get(name) != text:
-            log.error("%s cannot be used, all others can: %s", name, text, exc_info=error)
+            log.error("%s cannot be used, other objects are not affected: %s", name, text, exc_info=error)
             self._logged[name] = text
         self._logged.move_to_end(name)
         if len(self._logged) > MOST_REMEMBERED:

@@ -37,7 +37,7 @@ class Declarations(Protocol):
 
 
 class PodPrincipal:
-    """A pod at the other end of a stream (`admission.Speaker`)."""
+    """A pod at the other end of a stream (`stream_auth.Speaker`)."""
 
     def __init__(self, pod: Pod, record: PodRecord, declarations: Declarations, selectors: CachedSelectors) -> None:
         self._pod = pod

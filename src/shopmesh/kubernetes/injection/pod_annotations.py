@@ -1,6 +1,6 @@
-"""What a pod's annotations ask of its sidecar: those of AWS's injector, `appmesh.k8s.aws/…`.
+"""Reads the sidecar options of a pod from the annotations of AWS's injector, `appmesh.k8s.aws/…`.
 
-What cannot be honoured is told in a warning, what cannot be read is refused; nothing is passed over in silence.
+Unsupported annotations give a warning, invalid ones an error; none is ignored silently.
 https://aws.github.io/aws-app-mesh-controller-for-k8s/reference/injector/
 """
 
@@ -21,7 +21,7 @@ INJECT = f"{PREFIX}sidecarInjectorWebhook"
 """`enabled` or `disabled`, of a namespace (a label) and of a pod (an annotation)."""
 LEVEL, CONCURRENCY = "ENVOY_LOG_LEVEL", "ENVOY_CONCURRENCY"
 USER = 1337
-"""Whom proxy-init does not redirect."""
+"""The user whose traffic proxy-init does not redirect."""
 
 T = TypeVar("T")
 Mounts = tuple[tuple[str, str], ...]
@@ -37,18 +37,18 @@ _AT_BOOTSTRAP = {one.name for one in VARIABLES} - {"OTEL_RESOURCE_ATTRIBUTES"}
 
 
 class InjectionError(ValueError):
-    """A pod that cannot be given its sidecar; the message says what to do."""
+    """A pod cannot get its sidecar; the message says what to do."""
 
 
 @dataclass(frozen=True)
 class SidecarOptions:
-    """Everything as the annotations say; None and empty: as it is by default. `ports` are the application's."""
+    """The options of a sidecar; None and empty mean the default. `ports` are those of the application."""
 
     requests: Mapping[str, str] = field(default_factory=dict)
     limits: Mapping[str, str] = field(default_factory=dict)
     ports: tuple[int, ...] | None = None
     redirect_env: Mapping[str, str] = field(default_factory=dict)
-    """Variables of proxy-init."""
+    """Environment variables of proxy-init."""
     ingress_port: int = names.INGRESS_PORT
     egress_port: int = names.EGRESS_PORT
     uid: int = USER
@@ -64,7 +64,7 @@ class SidecarOptions:
 
 
 def wants_sidecar(annotations: Mapping[str, str]) -> bool | None:
-    """Whether the pod itself asks for a sidecar, or for none; None when it says nothing."""
+    """Whether the pod's annotation enables or disables its sidecar; None without the annotation."""
     match str(annotations.get(INJECT, "")).lower():
         case "enabled":
             return True
@@ -75,7 +75,7 @@ def wants_sidecar(annotations: Mapping[str, str]) -> bool | None:
 
 
 def sidecar_options(annotations: Mapping[str, str]) -> SidecarOptions:
-    """What they ask for; raises InjectionError."""
+    """Reads the options; raises InjectionError."""
     said = {key.removeprefix(PREFIX): str(value) for key, value in annotations.items() if key.startswith(PREFIX)}
     said.pop("sidecarInjectorWebhook", None)
     warnings = [
@@ -112,7 +112,7 @@ def _resource_amounts(read: Mapping[str, object], kind: str) -> dict[str, str]:
 
 
 def _redirect_env(read: Mapping[str, object], said: Mapping[str, str]) -> dict[str, str]:
-    """What differs from what `proxy-init` does by itself."""
+    """Returns the variables for what differs from the defaults of `proxy-init`."""
     found = {}
     for name, variable in (
         ("egressIgnoredIPs", "APPMESH_EGRESS_IGNORED_IP"),
@@ -130,7 +130,7 @@ def _redirect_env(read: Mapping[str, object], said: Mapping[str, str]) -> dict[s
 
 
 def _ignored_variables(env: Mapping[str, str]) -> list[str]:
-    """What App Mesh's agent read of these, and stock Envoy does not."""
+    """Warns of variables that App Mesh's agent read and stock Envoy does not."""
     warnings = []
     for name in sorted({*env} - {LEVEL, CONCURRENCY}):
         if name in _AT_BOOTSTRAP:
@@ -170,7 +170,7 @@ def _quantity(text: str) -> str:
 
 
 _MOST_DIGITS = 10
-"""Of the largest number that any annotation takes."""
+"""The digits of the largest number in any annotation."""
 
 
 def _number(least: int, most: int) -> Callable[[str], int]:

@@ -1,8 +1,8 @@
-"""Gives a pod its sidecar: a pod (or a template of pods) in, another out. No I/O.
+"""Adds the sidecar to a pod or a template of pods. No I/O.
 
-    pod, Key, ports ─wishes─► [proxy-init, envoy, its own init containers] [its containers] [volumes]
+    pod, Key, ports ─sidecar_options─► [proxy-init, envoy, its own init containers] [its containers] [volumes]
 
-What is done already is not done again: the label `shopmesh.dev/sidecar` says it, and the webhook passes over it.
+A pod with the label `shopmesh.dev/sidecar` has its sidecar already and is left unchanged.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _IMAGES = sidecar.Images()
 
 
 class InjectedPod(NamedTuple):
-    """The pod as it should be, and what of its annotations is not honoured."""
+    """The pod with its sidecar, and warnings about annotations without effect."""
 
     pod: Json
     warnings: tuple[str, ...]
@@ -43,9 +43,9 @@ def inject(
     images: sidecar.Images = _IMAGES,
     owner: ObjectName | None = None,
 ) -> InjectedPod:
-    """A pod, or a template of one, with the sidecar of that virtual node or gateway. Raises InjectionError.
+    """Returns a pod, or a template of one, with the sidecar of that virtual node or gateway. Raises InjectionError.
 
-    `owner` is the object that declares it, which the pod is stamped with; where it is not known the label has to do.
+    `owner` is the object that declares it, whose name becomes the stamp; without it the label is used.
     `ports` are those that its node listens to; without them and the annotation, those that its containers name. A node
     without listeners, of a Job for instance, only calls others; None is a node that is not known.
     """
@@ -56,7 +56,7 @@ def inject(
     spec = made.setdefault("spec", {})
     if spec.get("hostNetwork"):
         # Its network is the machine's: everything there would be redirected.
-        raise InjectionError("a pod with hostNetwork can have no sidecar; take hostNetwork away")
+        raise InjectionError("a pod with hostNetwork cannot have a sidecar; remove hostNetwork")
     options = sidecar_options(at(made, ("metadata", "annotations")) or {})
     warnings = list(options.warnings)
     if owner is not None:
@@ -79,7 +79,7 @@ def inject(
 
 
 def patch(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Json]:
-    """What of a pod changed, as a JSON Patch (RFC 6902): each list whole, `add` replaces what is there."""
+    """Returns the changes of a pod as a JSON Patch (RFC 6902), each list as a whole; `add` replaces what is there."""
     operations = []
     for section in ("metadata", "spec"):
         old, new = before.get(section) or {}, after.get(section) or {}
@@ -95,13 +95,13 @@ def patch(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Json]:
 
 
 def listener_ports(found: Document) -> tuple[int, ...]:
-    """The ports that a VirtualNode, as a manifest, listens to."""
+    """Returns the listener ports of a VirtualNode manifest."""
     ports = (at(one, ("portMapping", "port")) for one in at(found, ("spec", "listeners")) or ())
     return tuple(port for port in ports if isinstance(port, int))
 
 
 def key_by_label(labels: Mapping[str, str], mesh: str) -> Key | None:
-    """The node or gateway that a pod's own label names."""
+    """Returns the node or gateway that a label of the pod names."""
     for kind in KINDS.values():
         if name := labels.get(sidecar.LABELS.get(kind, "")):
             return Key(kind, (mesh, name))
@@ -118,7 +118,7 @@ def _labels(pod: Json) -> dict[str, str]:
 
 
 def _stamp(metadata: Json, owner: ObjectName, warnings: list[str]) -> None:
-    """Writes whose proxy the pod is, over what its author wrote there."""
+    """Writes the stamp, which replaces one that the author of the pod wrote."""
     annotations: dict[str, str] = metadata.get("annotations") or {}
     metadata["annotations"] = annotations
     text = stamps.reference(owner)
@@ -165,24 +165,24 @@ def _add_sidecar(
 
 
 def _use_explicit_proxy(spec: Json, ports: tuple[int, ...], options: SidecarOptions) -> None:
-    """The application listens elsewhere, and finds its peers by HTTP_PROXY."""
+    """Moves the application to another port and sets HTTP_PROXY for its requests."""
     if len(ports) != 1:
         raise InjectionError(
             "an explicit sidecar takes one port of the application, which finds its own in PORT, and here are "
             f"{len(ports)}; name the one in annotation appmesh.k8s.aws/ports"
         )
-    told = {
+    variables = {
         "HOST": "127.0.0.1",
         "PORT": str(ports[0] + sidecar.APPLICATION_PORT_OFFSET),
         "HTTP_PROXY": f"http://127.0.0.1:{options.egress_port}",
     }
     for container in _containers(spec, "containers"):
-        env = [one for one in container.get("env") or () if one.get("name") not in told]
-        container["env"] = [*({"name": name, "value": value} for name, value in told.items()), *env]
+        env = [one for one in container.get("env") or () if one.get("name") not in variables]
+        container["env"] = [*({"name": name, "value": value} for name, value in variables.items()), *env]
 
 
 def _configure_gateway(spec: Json, key: Key, by_label: bool, options: SidecarOptions, images: sidecar.Images) -> None:
-    """Its one container is Envoy, and brings its ports; the rest is ours unless it says it itself."""
+    """Completes the Envoy container of a gateway, which has its ports; fields that it sets stay."""
     container = next((one for one in _containers(spec, "containers") if one.get("name") == sidecar.ENVOY), None)
     if container is None:
         raise InjectionError(f"the pods of a virtual gateway have a container named {sidecar.ENVOY}; name it so")
@@ -212,13 +212,13 @@ def _add_volumes(spec: Json, options: SidecarOptions) -> None:
     missing = [name for name, _ in options.volumes if name not in known]
     if missing:
         raise InjectionError(
-            f"annotation appmesh.k8s.aws/volumeMounts names {missing[0]!r}, which is no volume of the pod; add it"
+            f"annotation appmesh.k8s.aws/volumeMounts names {missing[0]!r}, which is not a volume of the pod; add it"
         )
     spec["volumes"] = _merge_by_name(added, there)
 
 
 def _merge_by_name(ours: Iterable[Json], theirs: Iterable[Json]) -> list[Json]:
-    """Ours first; of two with one name theirs stays."""
+    """Merges two lists by name, ours first; of two items with one name theirs stays."""
     others = list(theirs)
     names = {one.get("name") for one in others}
     return [*(one for one in ours if one["name"] not in names), *others]

@@ -1,4 +1,4 @@
-"""A sidecar as containers of a pod: equal to what k8s/components/sidecar describes, which a test holds."""
+"""The containers and volumes of a sidecar, equal to those of k8s/components/sidecar."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Json = dict[str, Any]
 ENVOY, INIT = "envoy", "proxy-init"
 CONFIG_MAP, IDENTITY_VOLUME = "shopmesh-sidecar", "shopmesh-identity"
 FOLDER = "/var/run/shopmesh"
-"""Where the token and the authority are."""
+"""The folder of the token and the CA bundle."""
 LABELS = {"virtualNode": "shopmesh.dev/virtual-node", "virtualGateway": "shopmesh.dev/virtual-gateway"}
 VARIABLES = {"virtualNode": "VIRTUAL_NODE", "virtualGateway": "VIRTUAL_GATEWAY"}
 ADMIN_PORT = 9901
@@ -34,20 +34,20 @@ _NO_RIGHTS = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True}
 
 @dataclass(frozen=True)
 class Images:
-    """What is run."""
+    """The images of the containers."""
 
     envoy: str = "envoyproxy/envoy:v1.40.0"
     init: str = "shopmesh/proxy-init:0.1.0"
 
 
 def config_map_data(host: str, port: int) -> dict[str, str]:
-    """What ConfigMap `shopmesh-sidecar` holds: the one file for all, by the control plane's name and port."""
+    """Returns the content of ConfigMap `shopmesh-sidecar`: the bootstrap of all sidecars."""
     document = bootstrap(None, host, port, ADMIN_PORT, token_file=f"{FOLDER}/token", ca_file=f"{FOLDER}/ca.json")
     return {"sidecar.json": json.dumps(document, indent=2) + "\n"}
 
 
 def init_container(ports: tuple[int, ...], options: SidecarOptions, images: Images) -> Json:
-    """The container that redirects the traffic and ends."""
+    """Returns the container that redirects the traffic and exits."""
     variables = {"APPMESH_APP_PORTS": ",".join(map(str, ports)), **options.redirect_env}
     return {
         "name": INIT,
@@ -69,9 +69,9 @@ def init_container(ports: tuple[int, ...], options: SidecarOptions, images: Imag
 def envoy_container(
     key: Key, by_label: bool, options: SidecarOptions, images: Images, explicit: tuple[int, ...] = ()
 ) -> Json:
-    """Envoy beside the application, as a native sidecar. `by_label`: the pod has the label that names its node.
+    """Returns Envoy as a native sidecar container. `by_label`: the pod has the label that names its node.
 
-    `explicit` are the ports that it takes itself, where nothing is redirected into it.
+    `explicit` are the ports that Envoy listens on itself when traffic is not redirected.
     """
     metadata: Json = {"instance": "$(POD_NAME)"}
     if explicit:
@@ -130,7 +130,7 @@ def arguments(key: Key, metadata: Json, options: SidecarOptions) -> list[str]:
 
 
 def environment(key: Key, by_label: bool, options: SidecarOptions) -> list[Json]:
-    """Who it is; the wished for last, and instead of ours of that name."""
+    """Returns the environment of Envoy: its identity, then the variables of the options."""
     mesh, name = key.path
     variable = VARIABLES[key.kind]
     named: Json = _field(f"metadata.labels['{LABELS[key.kind]}']") if by_label else {"value": name}
@@ -141,10 +141,10 @@ def environment(key: Key, by_label: bool, options: SidecarOptions) -> list[Json]
         "POD_NAME": _field("metadata.name"),
         "OTEL_RESOURCE_ATTRIBUTES": {"value": f"service.name=$({variable}),service.version=$(VERSION)"},
     }
-    wished = {name: {"value": value} for name, value in options.env.items() if name not in (*ours, "MESH")}
+    extra = {name: {"value": value} for name, value in options.env.items() if name not in (*ours, "MESH")}
     if "OTEL_RESOURCE_ATTRIBUTES" in options.env:
         ours["OTEL_RESOURCE_ATTRIBUTES"] = {"value": options.env["OTEL_RESOURCE_ATTRIBUTES"]}
-    return [{"name": name, **value} for name, value in {**ours, **wished}.items()]
+    return [{"name": name, **value} for name, value in {**ours, **extra}.items()]
 
 
 def security(options: SidecarOptions) -> Json:

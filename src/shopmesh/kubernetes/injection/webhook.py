@@ -1,4 +1,4 @@
-"""The mutating webhook: pods that a virtual node or gateway selects come up with their sidecar.
+"""The mutating webhook, which adds the sidecar to pods that a virtual node or gateway selects.
 
     API server ─AdmissionReview, HTTPS─► admit: Selectors ─► injection ─► patch, warnings, or why not
 
@@ -43,10 +43,10 @@ log = logging.getLogger(__name__)
 
 PATH = "/inject"
 NAME = "shopmesh"
-"""Of the MutatingWebhookConfiguration."""
+"""The name of the MutatingWebhookConfiguration."""
 API_VERSION = "admission.k8s.io/v1"
 MAX_BYTES = 4 * 1024 * 1024
-"""Bytes of a review: the API server takes objects of 3 MiB."""
+"""Bytes of a review: the API server accepts objects of 3 MiB."""
 MAX_VALUES = 100_000
 """Counted by the marks between them, before it is parsed: a value of two bytes takes a hundred in memory."""
 
@@ -54,7 +54,7 @@ Json = dict[str, Any]
 
 
 class MeshObjects(Protocol):
-    """The objects of a mesh, and those whose declarations are in use."""
+    """The objects of a mesh; `owners` are those whose declarations are in use."""
 
     @property
     def objects(self) -> Mapping[ObjectName, Document]: ...
@@ -85,7 +85,7 @@ def application(
         except ServiceUnavailable as error:
             return PlainTextResponse(str(error), 503)
         except (ValueError, KeyError, TypeError, RecursionError) as error:
-            return PlainTextResponse(f"this is no {API_VERSION} AdmissionReview of a Pod: {error!r}", 400)
+            return PlainTextResponse(f"not an {API_VERSION} AdmissionReview of a Pod: {error!r}", 400)
         try:
             answer = admit(pod, namespace, declared, current)
         except Exception:
@@ -115,7 +115,7 @@ def admit(pod: Mapping[str, Any], namespace: str, declared: MeshObjects, current
     if selection.key is None:
         if not selection.selected_by and not switch and not any(label in labels for label in LABELS.values()):
             return {"allowed": True}
-        # It is meant to be in the mesh: whoever makes pods tries again, and the node may come a moment later.
+        # It is meant to be in the mesh: its controller tries again, and the node may come a moment later.
         return _deny(f"pod {namespace}/{name} gets no sidecar: {selection.problem}")
     (by,) = selection.selected_by
     if declared.owners.get(selection.key, by) != by:
@@ -148,9 +148,9 @@ async def serving(
     config: Config,
     port: int,
 ) -> AsyncIterator[int]:
-    """Serves it over HTTPS, and tells the API server by whom, for the length of an `async with` block.
+    """Serves it over HTTPS and publishes its CA to the API server, for the length of an `async with` block.
 
-    Gives the port that it has. Raises ConfigError when that cannot be had.
+    Yields its port. Raises ConfigError when it cannot listen there.
     """
     limits = config.webhook_limits
     app = IsolationMiddleware(application(declared, current, limits.unverified_bytes), config.allowed_hosts())
@@ -161,14 +161,14 @@ async def serving(
 
 
 def injected_namespaces(namespaces: Mapping[str, Labels]) -> set[str]:
-    """Those whose pods the API server asks about: the webhook's configuration selects them by this label."""
+    """Returns the namespaces whose pods are injected: the webhook's configuration selects them by this label."""
     return {name for name, labels in namespaces.items() if labels.get(INJECT) == "enabled"}
 
 
 async def publish_ca_bundle(server: ApiServer, authority: CertificateAuthority) -> str | None:
-    """Tells the API server by whom the webhook proves itself; why it could not be told, None when all is well.
+    """Writes the CA bundle into the webhook's configuration, if there is one. Returns an error message, or None.
 
-    Where no webhook is configured there is nothing to tell.
+    It is written only when it differs.
     """
     bundle = base64.b64encode(authority.bundle).decode()
     try:
@@ -176,10 +176,10 @@ async def publish_ca_bundle(server: ApiServer, authority: CertificateAuthority) 
         webhooks = found.get("webhooks") or []
         if all((one.get("clientConfig") or {}).get("caBundle") == bundle for one in webhooks):
             return None
-        told = [{**one, "clientConfig": {**one.get("clientConfig", {}), "caBundle": bundle}} for one in webhooks]
-        # With its version: somebody may change the list at the same time.
+        updated = [{**one, "clientConfig": {**one.get("clientConfig", {}), "caBundle": bundle}} for one in webhooks]
+        # With its version: another client may change the list at the same time.
         version = found["metadata"].get("resourceVersion")
-        await server.patch(MUTATING_WEBHOOKS, NAME, {"metadata": {"resourceVersion": version}, "webhooks": told})
+        await server.patch(MUTATING_WEBHOOKS, NAME, {"metadata": {"resourceVersion": version}, "webhooks": updated})
     except NotFoundError:
         return None
     except KubernetesApiError as error:

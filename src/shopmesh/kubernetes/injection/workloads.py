@@ -1,4 +1,4 @@
-"""Sidecars for workloads in files: Deployments and all else that makes pods. No I/O.
+"""Adds sidecars to workloads in files: Deployments and other kinds with a template of pods. No I/O.
 
 documents ─► VirtualNodes, Meshes, Namespaces ─► Selectors ─┐
           ─► Deployment … ─► its template ──────────────────┴─► injected; all others as they are
@@ -29,11 +29,11 @@ POD_TEMPLATES: Mapping[str, tuple[str, ...]] = {
     "Job": _TEMPLATE,
     "CronJob": ("spec", "jobTemplate", "spec", "template"),
 }
-"""Where a kind has its pods' template."""
+"""The path of the pod template in each kind."""
 
 
 class InjectedDocuments(NamedTuple):
-    """All documents, and what is to be told of them."""
+    """All documents, and notes for the user."""
 
     documents: list[Document]
     notes: list[str]
@@ -46,7 +46,7 @@ def inject_documents(
     known: Mapping[ObjectName, Document] | None = None,
     namespaces: Mapping[str, Labels] | None = None,
 ) -> InjectedDocuments:
-    """The documents with sidecars; nodes are taken from them and, beside them, from what a cluster has (`known`).
+    """Returns the documents with sidecars; virtual nodes come from them and from the cluster (`known`).
 
     `mesh` is that of pods whose own label names their node, and of nodes whose mesh is not among all these. Raises
     DocumentError.
@@ -78,7 +78,7 @@ def _inject_one(
 ) -> Document:
     template = at(source.value, path) if path else source.value
     if not isinstance(template, Mapping):
-        raise InjectionError("there is no template of a pod here; correct the document")
+        raise InjectionError("the template of the pod is missing; correct the document")
     who = f"{source.value.get('kind')} {at(source.value, ('metadata', 'name'))}"
     if wants_sidecar(at(template, ("metadata", "annotations")) or {}) is False:
         notes.append(f"{who}: left as it is, its annotation says so")
