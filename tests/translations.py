@@ -10,14 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from envoy.config.cluster.v3.cluster_pb2 import Cluster
-from envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
-from envoy.config.listener.v3.listener_pb2 import Listener
-from envoy.config.route.v3.route_pb2 import RouteConfiguration
-from envoy.extensions.transport_sockets.tls.v3.secret_pb2 import Secret
-from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryResponse
 from google.protobuf.json_format import MessageToDict
-from google.protobuf.message import Message
 
 from shopmesh.appmesh.store import Transaction
 from shopmesh.client import check
@@ -26,21 +19,16 @@ from shopmesh.documents.declared_resource import as_state
 from shopmesh.xds.incremental import Parts
 from shopmesh.xds.instances import declare, declared
 from shopmesh.xds.node import ProxyNode
-from shopmesh.xds.resources import TypeName, XdsResource
+from shopmesh.xds.resources import TypeName
 from shopmesh.xds.snapshot import Snapshot, snapshot
 from tests.support.policies import ANYTHING
+from tests.support.translated import message
 
 FOLDER = Path(__file__).parents[1] / "docs" / "translation"
 
 _MESH = "shop"
 # The way of a request; what has no resources is left out.
-_TYPES: Mapping[TypeName, type[Message]] = {
-    "listeners": Listener,
-    "routes": RouteConfiguration,
-    "clusters": Cluster,
-    "endpoints": ClusterLoadAssignment,
-    "secrets": Secret,
-}
+_ORDER_OF_TYPES: tuple[TypeName, ...] = ("listeners", "routes", "clusters", "endpoints", "secrets")
 
 
 def _intercepted(name: str, kind: str = "virtualNode") -> ProxyNode:
@@ -116,7 +104,7 @@ def pairs() -> list[Pair]:
 def sections(pair: Pair) -> dict[str, list[Any]]:
     """All that the proxy of a pair gets over xDS, by type; a type without resources is left out."""
     found = _snapshot(pair)
-    made = {kind: [_body(message, one) for one in found[kind].resources.values()] for kind, message in _TYPES.items()}
+    made = {kind: [_body(found, kind, name) for name in found[kind].resources] for kind in _ORDER_OF_TYPES}
     return {kind: bodies for kind, bodies in made.items() if bodies}
 
 
@@ -158,10 +146,8 @@ def _name(body: Mapping[str, Any]) -> str:
     return str(body.get("name") or body["cluster_name"])
 
 
-def _body(made: type[Message], one: XdsResource) -> Any:
-    message = made()
-    DeltaDiscoveryResponse.FromString(one.encoded).resources[0].resource.Unpack(message)
-    return _ordered(MessageToDict(message, preserving_proto_field_name=True))
+def _body(found: Snapshot, kind: TypeName, name: str) -> Any:
+    return _ordered(MessageToDict(message(found, kind, name), preserving_proto_field_name=True))
 
 
 def _ordered(value: Any) -> Any:

@@ -17,8 +17,8 @@ from shopmesh.statistics import binomial_test
 from tests.e2e.xds.running import Load, Mesh, Sidecar, Upstream, get, upstreams
 from tests.support.policies import ANYTHING
 from tests.support.process import eventually
+from tests.support.translated import tagged
 from tests.unit.xds import meshes
-from tests.unit.xds.test_effects import tagged
 
 PRODUCT = "http://product.local:5000"
 SURELY = 1e-9

@@ -16,8 +16,8 @@ from tests.e2e.xds.running import Mesh, Sidecar, Upstream
 from tests.support.certificates import Authority
 from tests.support.policies import ANYTHING
 from tests.support.process import eventually
+from tests.support.translated import tagged
 from tests.unit.xds import meshes
-from tests.unit.xds.test_effects import tagged
 
 PRODUCT = "http://product.local:5000/"
 SECURE = "http://secure.local:5000/"

@@ -13,7 +13,7 @@ import yaml
 
 from shopmesh.xds.bootstrap import Options, bootstrap
 from shopmesh.xds.bootstrap.environment import options
-from tests.unit.repository.test_repository import ROOT, SERVICES, pins, pyproject
+from tests.support.repository import ROOT, SERVICES, pins, pyproject
 
 COMPOSE = ROOT / "compose"
 

@@ -7,7 +7,7 @@ from functools import cache
 
 import pytest
 
-from tests.unit.repository.test_repository import PAGES, ROOT
+from tests.support.repository import PAGES, ROOT
 
 PAGE = ROOT / "docs" / "architecture.md"
 GLOSSARY = PAGE.read_text().partition("## Glossary")[2]

@@ -13,8 +13,8 @@ import yaml
 
 from shopmesh.xds.bootstrap import Options, bootstrap
 from shopmesh.xds.bootstrap.environment import options
+from tests.support.repository import ROOT, SERVICES, pins, pyproject
 from tests.unit.repository.test_compose import nodes, read, read_options
-from tests.unit.repository.test_repository import ROOT, SERVICES, pins, pyproject
 
 BASE = ROOT / "k8s" / "base"
 COMPONENTS = ROOT / "k8s" / "components"

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.support.repository import SERVICES
 from tests.unit.repository.test_compose import COMPOSE, nodes, read
-from tests.unit.repository.test_repository import SERVICES
 
 FOLDER = COMPOSE / "observability"
 COLLECTORS = {

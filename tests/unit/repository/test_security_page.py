@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.repository.test_repository import ROOT
+from tests.support.repository import ROOT
 
 PAGE = ROOT / "docs" / "security.md"
 COLUMNS = ["asset", "attacker", "door", "defence", "test"]

@@ -13,7 +13,7 @@ import yaml
 from services.chassis.config import Config
 from services.chassis.peers import Peers
 from shopmesh.local.mesh.from_manifests import application_arguments, read_manifests, workloads_of
-from tests.unit.repository.test_repository import ROOT, SERVICES, pyproject
+from tests.support.repository import ROOT, SERVICES, pyproject
 
 IN_PYTHON = [service for service in SERVICES if (ROOT / "services" / service / "app.py").exists()]
 MODULES = [f"{name}.{file.stem}" for name in IN_PYTHON for file in sorted((ROOT / "services" / name).glob("[av]*.py"))]

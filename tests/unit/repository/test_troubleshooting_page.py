@@ -8,7 +8,7 @@ from functools import cache
 
 import pytest
 
-from tests.unit.repository.test_repository import ROOT
+from tests.support.repository import ROOT
 
 PAGE = (ROOT / "docs" / "troubleshooting.md").read_text()
 # Said by Envoy, pip, the AWS CLI and a shell.

@@ -20,8 +20,7 @@ from shopmesh.xds.node import ProxyNode
 from shopmesh.xds.snapshot import Snapshot, snapshot
 from tests.support import routing as oracle
 from tests.support.routing import GATEWAY, HTTP, MESH, SERVICE, Mesh
-from tests.unit.xds.test_tcp import chains
-from tests.unit.xds.test_translation import message
+from tests.support.translated import chains, message
 
 EGRESS = "rds_egress_http_15001"
 

@@ -6,9 +6,9 @@ import pytest
 
 from shopmesh.appmesh.store import Document, Resource
 from shopmesh.xds.instances import declared
+from tests.support.translated import message, proxy, translated
 from tests.unit.xds import meshes
 from tests.unit.xds.meshes import instance, node, shop
-from tests.unit.xds.test_translation import message, proxy, translated
 
 CLUSTER = "cds_egress_shop_product_http_5000"
 

@@ -11,22 +11,16 @@ from google.protobuf.json_format import MessageToDict
 
 from shopmesh.appmesh.annotations import ANNOTATIONS
 from shopmesh.appmesh.catalogue.translation import ANNOTATION_WITHOUT_EFFECT
-from shopmesh.appmesh.store import Resource, State
+from shopmesh.appmesh.store import State
 from shopmesh.xds.incremental import Parts
 from shopmesh.xds.snapshot import snapshot
 from shopmesh.xds.translate.effects import EFFECTS
+from tests.support.translated import hosts, message, proxy, tagged, translated
 from tests.unit.xds import meshes
 from tests.unit.xds.meshes import listener, node, route, service, shop
-from tests.unit.xds.test_translation import hosts, message, proxy, translated
 
 KNOWN = (fault_pb2, local_rate_limit_pb2)
 FAULT, LIMIT = "envoy.filters.http.fault", "envoy.filters.http.local_ratelimit"
-
-
-def tagged(resource: Resource, **words: str) -> Resource:
-    """With annotations; `_` stands for `-`."""
-    tags = {f"shopmesh.dev/{word.replace('_', '-')}": text for word, text in words.items()}
-    return replace(resource, tags=tuple(sorted(tags.items())))
 
 
 def a_route(**words: str) -> Any:

@@ -16,9 +16,9 @@ from shopmesh.appmesh.store import Document, Resource, State
 from shopmesh.xds.incremental import Parts
 from shopmesh.xds.node import Mode, ProxyNode
 from shopmesh.xds.snapshot import Snapshot, snapshot
+from tests.support.translated import EGRESS, message
 from tests.unit.xds import meshes
 from tests.unit.xds.meshes import gateway, gateway_route, listener, node, router, service, shop
-from tests.unit.xds.test_translation import EGRESS, message
 
 REDIRECT = "cds_ingress_shop_gw_self_redirect_http_8080"
 

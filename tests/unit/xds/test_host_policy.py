@@ -11,10 +11,9 @@ from shopmesh.appmesh.host_policy import STRICT, HostPolicy
 from shopmesh.appmesh.store import Resource
 from shopmesh.xds.snapshot import Snapshot
 from tests.support.policies import ANYTHING
+from tests.support.translated import message, proxy, tagged, translated
 from tests.unit.xds import meshes
 from tests.unit.xds.meshes import listener, shop
-from tests.unit.xds.test_effects import tagged
-from tests.unit.xds.test_translation import message, proxy, translated
 
 LOG = "/home/user/.bashrc"
 PAIR = {"file": {"certificateChain": "/etc/shadow", "privateKey": "/etc/key"}}

@@ -13,10 +13,9 @@ from shopmesh.appmesh.store import Resource, State
 from shopmesh.xds.incremental import Parts
 from shopmesh.xds.snapshot import Snapshot, snapshot
 from tests.support.policies import ANYTHING
+from tests.support.translated import message, proxy, tagged, translated
 from tests.unit.xds import meshes
 from tests.unit.xds.meshes import node, shop
-from tests.unit.xds.test_effects import tagged
-from tests.unit.xds.test_translation import message, proxy, translated
 
 FIRST, SECOND = "cds_egress_shop_product_http_5000", "cds_egress_shop_product-v2_http_5000"
 

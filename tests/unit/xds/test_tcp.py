@@ -9,9 +9,9 @@ from google.protobuf.json_format import MessageToDict
 
 from shopmesh.appmesh.store import Document, Resource
 from shopmesh.xds.snapshot import Snapshot
+from tests.support.translated import chains, hosts, message, proxy, translated
 from tests.unit.xds import meshes
 from tests.unit.xds.meshes import listener, node, route, router, service
-from tests.unit.xds.test_translation import hosts, message, proxy, translated
 
 TCP = listener(6000, "tcp")
 INTERCEPTED = proxy(mode="intercepted")
@@ -34,14 +34,6 @@ def shop(*more: Resource, backends: tuple[str, ...] = ("db.local",)) -> list[Res
         service("db.local", router="db-r"),
         *more,
     ]
-
-
-def chains(found: Snapshot, of: str = EGRESS) -> dict[str, Any]:
-    """By name: the match and the filter of each chain."""
-    return {
-        chain["name"]: (chain.get("filterChainMatch", {}), chain["filters"][0]["typedConfig"])
-        for chain in MessageToDict(message(found, "listeners", of))["filterChains"]
-    }
 
 
 def texts(found: Snapshot) -> list[str]:

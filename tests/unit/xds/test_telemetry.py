@@ -14,8 +14,8 @@ from google.protobuf.json_format import MessageToDict
 
 from shopmesh.appmesh.store import Document
 from shopmesh.xds.node import Mode
+from tests.support.translated import message, proxy, translated
 from tests.unit.xds import meshes
-from tests.unit.xds.test_translation import message, proxy, translated
 
 FILTERS = {
     "envoy.filters.network.http_connection_manager": HttpConnectionManager,

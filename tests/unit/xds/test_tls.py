@@ -11,9 +11,9 @@ from envoy.extensions.transport_sockets.tls.v3.tls_pb2 import DownstreamTlsConte
 
 from shopmesh.appmesh.store import Document, Resource
 from shopmesh.xds.snapshot import Snapshot
+from tests.support.translated import message, proxy, translated
 from tests.unit.xds import meshes
 from tests.unit.xds.meshes import listener, shop
-from tests.unit.xds.test_translation import message, proxy, translated
 
 PAIR = {"file": {"certificateChain": "/tls/tls.crt", "privateKey": "/tls/tls.key"}}
 CA = {"file": {"certificateChain": "/tls/ca.pem"}}

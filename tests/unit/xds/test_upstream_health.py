@@ -9,8 +9,8 @@ from google.protobuf.json_format import MessageToDict
 
 from shopmesh.appmesh.store import Document
 from shopmesh.xds.translate.clusters import circuit_breakers, upstream_health
+from tests.support.translated import message, translated
 from tests.unit.xds.meshes import listener, node, shop
-from tests.unit.xds.test_translation import message, translated
 
 CHECK = {
     "protocol": "http",
