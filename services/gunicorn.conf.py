@@ -32,21 +32,21 @@ if service_config.control_port:
 workers = service_config.workers
 worker_class = "services.chassis.worker.Worker"
 worker_connections = service_config.connections
-# Each worker makes the application itself, after the fork: threads (the sender of the spans) and pools do not fork.
+# Each worker creates the application after the fork: threads (the span exporter) and pools do not survive a fork.
 preload_app = False
-# Longer than the hour after which Envoy gives up an idle connection, so that never the server closes
-# a connection on which its caller is just sending a request.
+# Longer than Envoy's idle time-out of an hour, so that the server never closes a connection on which its caller is
+# just sending a request.
 # https://www.envoyproxy.io/docs/envoy/latest/faq/configuration/timeouts
 keepalive = 3660
 graceful_timeout = math.ceil(service_config.drain_seconds + service_config.stop_seconds)
-# /dev/shm where there is one: a worker that waits for a disk while it says that it lives is taken for dead.
+# In memory, where possible: a worker whose heartbeat waits for a disk would be killed.
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: S108, PTH112
 logger_class = "services.chassis.worker.QuietLogger"
 logconfig_dict = logging_config(service_config.log_level)
 loglevel = service_config.log_level.lower()
-# gunicorn's own way to be controlled: a socket in the home folder, one for all services of a user.
+# gunicorn's control socket: one in the home folder, shared by all services of a user.
 control_socket_disable = True
-# Nothing may pass here but the sidecar; who the client was, nobody asks.
+# Only the sidecar connects here; the client's address is not used.
 forwarded_allow_ips = ""
 
 runtime_state = shared_memory()
@@ -57,12 +57,12 @@ def post_worker_init(worker: Worker) -> None:
     chassis.state.share(runtime_state)
     worker.on_stop = chassis.state.stop
     worker.drain_seconds = service_config.drain_seconds
-    # What has been made by now stays for good: the collector need not look at it ever again.
+    # Existing objects stay alive: the collector can skip them.
     gc.collect()
     gc.freeze()
 
 
 def worker_exit(server: object, worker: Worker) -> None:
-    # None when the worker ended before it had made the application.
+    # None when the worker ended before it created the application.
     if worker.wsgi:
         worker.wsgi.extensions["chassis"].tracing.close()

@@ -1,7 +1,7 @@
-"""Makes an image of one version: `python -m services.version product 2.0` in a copy of the sources.
+"""Prepares an image of one version: `python -m services.version product 2.0` in a copy of the sources.
 
-A version is code. What that version does not import is removed, other services and later versions above all, and
-`service.py` names its application: nothing at run time can make the image start another.
+A version is code. Modules that it does not import are removed, above all other services and later versions, and
+`service.py` names its application, so that no setting can make the image start another version.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from pathlib import Path
 
 
 def pin(folder: Path, service: str, version: str) -> None:
-    """Leaves in `folder` the chassis and that version of the service. Raises SystemExit for one that is no code."""
+    """Reduces `folder` to the chassis and that version of the service. Raises SystemExit for a version without code."""
     home = folder / "services" / service
     later = "v" + version.replace(".", "_")
     name = later if (home / f"{later}.py").exists() else "app"
     try:
         module = importlib.import_module(f"services.{service}.{name}")
     except ModuleNotFoundError:
-        raise SystemExit(f"SERVICE={service!r} is no service: there is no services/{service}/app.py") from None
+        raise SystemExit(f"SERVICE={service!r} does not exist: there is no services/{service}/app.py") from None
     if version != module.VERSION:
         raise SystemExit(
-            f"VERSION={version!r} of {service} is no code: services/{service}/{name}.py is {module.VERSION}; "
+            f"VERSION={version!r} of {service} has no code: services/{service}/{name}.py is {module.VERSION}; "
             f"write services/{service}/{later}.py"
         )
     used = {Path(source) for one in [*sys.modules.values()] if (source := getattr(one, "__file__", None))}

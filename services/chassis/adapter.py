@@ -1,7 +1,7 @@
-"""`requests`' transport for one peer: what is the same for every call is decided once.
+"""`requests`' transport adapter for one peer.
 
-A call between services has no use for what a session does anew each time (environment, cookies, redirects, the choice
-of proxy and pool), and that is more than half of what it costs. So `Peers` hands prepared requests straight
+A call between services needs nothing of what a session does for each request (environment, cookies, redirects, the
+choice of proxy and pool), which is more than half of its cost. So `Peers` passes prepared requests directly
 to this adapter: https://requests.readthedocs.io/en/latest/user/advanced/#transport-adapters
 """
 
@@ -19,18 +19,18 @@ from urllib3 import HTTPConnectionPool
 from urllib3.connection import HTTPConnection
 from urllib3.util import SKIP_HEADER
 
-# Whether a pooled connection is still open is asked without waiting: gevent's own poll would go through its loop, and
-# let all other greenlets run in between.
+# Tests whether a pooled connection is still open without yielding: gevent's poll would run its loop, and with it all
+# other greenlets.
 _poll = get_original("select", "poll")
 
-# urllib3's words about itself; each header costs both ends its parsing.
+# urllib3's default headers; each costs both ends some parsing.
 _NOT_SENT = {"User-Agent": SKIP_HEADER, "Accept-Encoding": SKIP_HEADER}
 
 
 class _Connection(HTTPConnection):
     @property
     def is_connected(self) -> bool:
-        """Open, and with nothing to read: what a peer says unasked is that it closed."""
+        """Open, with nothing to read: data without a request means that the peer closed the connection."""
         if self.sock is None:
             return False
         waiting = _poll()
@@ -43,9 +43,9 @@ class _Pool(HTTPConnectionPool):
 
 
 class PeerAdapter(HTTPAdapter):
-    """Connections to one peer at `url`, or to the forward proxy at `proxy` that knows the way; at most `connections`.
+    """At most `connections` connections to one peer at `url`, or to the forward proxy at `proxy`.
 
-    More calls at the same time wait for a connection. Nothing here has a time-out: the caller's deadline counts.
+    Further calls wait for a connection. There is no time-out here: the caller sets a deadline.
     """
 
     def __init__(self, url: str, proxy: str | None, connections: int) -> None:
@@ -55,8 +55,8 @@ class PeerAdapter(HTTPAdapter):
         self._absolute = proxy is not None
 
     def send(self, request: PreparedRequest, *_: object, **__: object) -> Response:
-        """Sends a request and gives the head of its answer; the body is read from `raw`. Raises urllib3's errors."""
-        # A forward proxy is asked in absolute form: https://www.rfc-editor.org/rfc/rfc9112#section-3.2.2
+        """Sends a request and returns the response, whose body is read from `raw`. Raises urllib3's errors."""
+        # A forward proxy needs the absolute form: https://www.rfc-editor.org/rfc/rfc9112#section-3.2.2
         raw = self._pool.urlopen(
             str(request.method),
             str(request.url) if self._absolute else request.path_url,
@@ -80,7 +80,7 @@ class PeerAdapter(HTTPAdapter):
 
 
 def prepare_get(url: str, headers: Mapping[str, str]) -> PreparedRequest:
-    """A GET, ready to be sent. `url` is sound already: it is a peer's base URL with a path of our own making."""
+    """Prepares a GET. `url` is not validated: it is a peer's base URL with a path from our code."""
     request = PreparedRequest()
     request.method = "GET"
     request.url = url

@@ -1,12 +1,12 @@
-"""Readiness and faults at run time, on a port that only loopback reaches.
+"""The admin application: readiness and faults at run time, on a port that only loopback reaches.
 
     GET PUT        /ready      {"ready": false}
     GET PUT DELETE /faults     {"errorShare": 0.1, "delayMs": 50, "delayShare": 1, "seed": 7}
 
-Why a port of its own (`CONTROL_PORT`, bound to 127.0.0.1, absent unless set): the caller's address proves nothing,
-because the sidecar's ingress, too, connects from 127.0.0.1 with what it was sent from outside; and headers that
-a proxy adds prove nothing by being absent, because a TCP listener adds none. But a sidecar forwards only to the port of
-its virtual node, and the server knows by which port a request came in, whatever the request claims.
+It has a separate port (`CONTROL_PORT`, bound to 127.0.0.1, off unless set) because nothing else tells a local caller
+from a remote one: the sidecar forwards remote requests from 127.0.0.1 too, and a TCP listener adds no header to
+recognise them by. But a sidecar forwards only to the port of its virtual node, and the server knows on which port a
+request arrived.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from services.chassis.runtime_state import FaultSettings, RuntimeState
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-# A web page can make a browser send requests to loopback, under a name of its own as well (DNS rebinding).
+# A web page can make a browser send requests to loopback, also under the page's own host name (DNS rebinding).
 LOOPBACK_HOST = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:[0-9]{1,5})?", re.IGNORECASE)
 # "same-site" is any other port of this machine: https://www.w3.org/TR/fetch-metadata/
 SAME_ORIGIN = (None, "same-origin", "none")
@@ -32,7 +32,7 @@ _RANGES = {"errorShare": 1.0, "delayMs": 600_000.0, "delayShare": 1.0}
 
 
 class PortRouter:
-    """Hands what came in by the control port to `control`, and all else to `application`."""
+    """Routes requests on the control port to `control`, and all others to `application`."""
 
     def __init__(self, application: WSGIApplication, control: WSGIApplication, port: int) -> None:
         self._application = application
@@ -40,14 +40,14 @@ class PortRouter:
         self._port = str(port)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        # gunicorn sets SERVER_PORT from the listening socket; no header has a say in it.
+        # gunicorn sets SERVER_PORT from the listening socket; headers cannot change it.
         if environ["SERVER_PORT"] == self._port:
             return self._control(environ, start_response)
         return self._application(environ, start_response)
 
 
 def admin_app(state: RuntimeState) -> Flask:
-    """The application behind the control port."""
+    """Creates the application on the control port."""
     app = Flask("control")
     answer_errors(app)
 
@@ -55,7 +55,7 @@ def admin_app(state: RuntimeState) -> Flask:
     def refuse_other_sites() -> None:
         host, origin = request.headers.get("Host", ""), request.headers.get("Origin")
         if not LOOPBACK_HOST.fullmatch(host):
-            abort(421, f"{host!r} is not a name of the loopback; ask for 127.0.0.1")
+            abort(421, f"{host!r} is not a name of the loopback interface; use 127.0.0.1")
         if origin not in (None, f"http://{host}") or request.headers.get("Sec-Fetch-Site") not in SAME_ORIGIN:
             abort(403, "web pages of other sites have no access")
 
@@ -102,7 +102,7 @@ def _object() -> dict[str, object]:
 
 
 def _settings(document: dict[str, object]) -> FaultSettings:
-    """What is not named is off (shares of delays: all); unknown names are errors, since a misspelt fault is none."""
+    """Omitted values are 0 (`delayShare`: 1); unknown names are errors, so that a misspelt fault is noticed."""
     if unknown := document.keys() - _RANGES.keys() - {"seed"}:
         abort(400, f"unknown: {', '.join(sorted(unknown))}; known: errorShare, delayMs, delayShare, seed")
     values = {"errorShare": 0.0, "delayMs": 0.0, "delayShare": 1.0}

@@ -1,4 +1,4 @@
-"""The configuration of a service: one frozen object, read from the environment once, at the edge."""
+"""The configuration of a service: one frozen object, read from the environment once."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ PEER_URL = "http://{}.default.svc.cluster.local:5000"
 
 
 class ConfigError(ValueError):
-    """A variable of the environment has a value that cannot be used; the message says which and what to do."""
+    """An environment variable has an invalid value; the message names it and says what to do."""
 
 
 @dataclass(frozen=True)
 class Config:
-    """What a service can be told from outside; README.md has the table of the variables.
+    """The settings of a service; README.md has the table of the variables.
 
-    Shares are 0 to 1, times are in the unit that their name ends with. A service's version is not here: it is code.
+    Shares are 0 to 1, times are in the unit at the end of their name. A service's version is code, not a setting.
     """
 
     host: str = "127.0.0.1"
@@ -44,7 +44,7 @@ class Config:
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Config:
-        """Reads the variables of README.md; an empty one counts as not set. Raises `ConfigError`."""
+        """Reads the variables of README.md; an empty one counts as unset. Raises `ConfigError`."""
         read = {
             name: parse(variable, environ[variable])
             for name, (variable, parse) in VARIABLES.items()
@@ -54,9 +54,9 @@ class Config:
         return cls(**read, urls=urls)  # type: ignore[arg-type]  # each parser yields its field's type
 
     def peer_url(self, name: str) -> str:
-        """Where the peer `name` is: `<NAME>_URL`, or the name of its virtual service, the same in all places.
+        """The URL of the peer `name`: `<NAME>_URL`, or that of its virtual service, which is the same everywhere.
 
-        Raises `ConfigError`; only here, because other programs' variables end in `_URL`, too.
+        Raises `ConfigError`; only here, because variables of other programs end in `_URL`, too.
         """
         variable = f"{name.upper()}_URL"
         return _http_url(variable, self.urls.get(variable, PEER_URL.format(name)))
@@ -112,7 +112,7 @@ def _address(variable: str, value: str) -> str:
 
 
 _port = _number(int, "a port", 1, 65535)
-# Between services TLS is the sidecars' work.
+# The sidecars do TLS between services.
 _http_url = _url("http")
 _share = _number(float, "a share", 0, 1)
 

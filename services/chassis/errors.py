@@ -1,6 +1,6 @@
-"""The errors of a service, and the one JSON shape in which all of them are answered.
+"""The errors of a service, and the common JSON form of their responses.
 
-ServiceError                what a handler raises on purpose
+ServiceError                raised by a handler
 └── PeerError               a peer gave no usable answer
     ├── BadPeerError    502   refused, reset, an error, or something that is not the expected document
     └── LatePeerError   504   nothing complete before the deadline
@@ -22,7 +22,7 @@ LOG = logging.getLogger("services")
 
 
 class ServiceError(Exception):
-    """An error that is answered with its own status and message."""
+    """An error with its own status and message."""
 
     status = HTTPStatus.INTERNAL_SERVER_ERROR
     peer: str | None = None
@@ -36,7 +36,7 @@ class PeerError(ServiceError):
         self.peer = peer
 
     def along_with(self, others: Iterable[PeerError]) -> PeerError:
-        """This error, its message followed by those of the peers that failed in the same request."""
+        """Adds the messages of other peers that failed in the same request; returns this error."""
         self.args = ("; ".join([str(self), *map(str, others)]),)
         return self
 
@@ -50,7 +50,7 @@ class LatePeerError(PeerError):
 
 
 def error_body(status: int, message: str, peer: str | None = None) -> bytes:
-    """The JSON of an error, ending in a newline."""
+    """The JSON body of an error, with a final newline."""
     error: dict[str, object] = {"status": status, "reason": HTTPStatus(status).phrase, "message": message}
     if peer is not None:
         error["peer"] = peer
@@ -58,7 +58,7 @@ def error_body(status: int, message: str, peer: str | None = None) -> bytes:
 
 
 def answer_errors(app: Flask) -> None:
-    """Makes `app` answer every error in the one shape; a traceback goes to the log, never to the caller."""
+    """Makes `app` answer every error in the common form; a traceback goes to the log, never to the caller."""
 
     def on_purpose(error: ServiceError) -> Response:
         body = error_body(error.status, str(error), error.peer)
@@ -67,14 +67,14 @@ def answer_errors(app: Flask) -> None:
     def http(error: HTTPException) -> Response:
         status = error.code or 500
         response = Response(error_body(status, str(error.description)), status, mimetype="application/json")
-        # 405 has to name what is allowed: https://www.rfc-editor.org/rfc/rfc9110#section-15.5.6
+        # 405 must list the allowed methods: https://www.rfc-editor.org/rfc/rfc9110#section-15.5.6
         if isinstance(error, MethodNotAllowed) and error.valid_methods:
             response.headers["Allow"] = ", ".join(sorted(error.valid_methods))
         return response
 
     def unforeseen(error: Exception) -> Response:
         LOG.error("a request failed", exc_info=error)
-        message = "the service failed; its log says why, look for this answer's trace"
+        message = "the service failed; look for this request's trace in its log"
         return Response(error_body(500, message), 500, mimetype="application/json")
 
     app.register_error_handler(ServiceError, on_purpose)

@@ -1,7 +1,7 @@
-"""Faults on demand: a share of errors, a share of delays, decided by a seed, because canaries need a bad version.
+"""Fault injection: a share of errors and a share of delays, so that a canary can be tried with a bad version.
 
-The same seed gives the same sequence of decisions; setting the faults anew starts it again. Each worker process
-draws a sequence of its own.
+The same seed gives the same sequence of decisions; setting the faults restarts it. Each worker process draws its own
+sequence.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from services.chassis.runtime_state import RuntimeState
 
 @dataclass(frozen=True)
 class Fault:
-    """What is to happen to one request: a delay in seconds, and whether it fails."""
+    """The fault of one request: a delay in seconds, and whether it fails."""
 
     delay: float = 0.0
     error: bool = False
@@ -38,7 +38,7 @@ class FaultInjector:
             self._random.seed(settings.seed)
         if not settings.error_share and not settings.delay_ms:
             return NONE
-        # Both are drawn every time, so that one share does not shift the other's sequence.
+        # Both are drawn every time, so that one share does not change the sequence of the other.
         error, delay = self._random.random(), self._random.random()
         return Fault(
             delay=settings.delay_ms / 1000 if delay < settings.delay_share else 0.0,

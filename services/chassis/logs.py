@@ -1,9 +1,9 @@
-"""Structured logs: one JSON object a line on standard output, each with the service, requests with their trace.
+"""Structured logs: one JSON object per line on standard output, with the service and the trace of the request.
 
     {"time": "2019-01-31T10:00:00.123Z", "level": "INFO", "service": "product/2.0", "message": "GET /products/1",
      "status": 200, "ms": 0.4, "trace": "5c52c4f0…", "request": "…"}
 
-Only what is listed here is logged of a request: never its query, its other headers or its body, where secrets travel.
+Nothing else of a request is logged: its query, other headers and body may hold secrets.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from typing import TYPE_CHECKING, TextIO
 if TYPE_CHECKING:
     from wsgiref.types import WSGIEnvironment
 
-# Paths are the client's to choose; a log line is not to grow with them.
+# Clients choose the path; this bounds the length of a log line.
 MAX_PATH = 256
 
 
 def quote(text: str) -> str:
-    """A JSON string without any control character; JSON itself would leave DEL as it is."""
+    """Encodes a JSON string without any control character; JSON itself does not escape DEL."""
     return encode_basestring_ascii(text).replace("\x7f", "\\u007f")
 
 
 class JsonFormatter(logging.Formatter):
-    """Formats any record as one line of JSON, its traceback included."""
+    """Formats a record as one line of JSON, with its traceback."""
 
     def __init__(self) -> None:
         super().__init__()
-        # `json.dumps` makes an encoder anew for every line.
+        # `json.dumps` would create an encoder for every line.
         self._encode = json.JSONEncoder(default=str).encode
 
     def format(self, record: logging.LogRecord) -> str:
@@ -47,9 +47,9 @@ class JsonFormatter(logging.Formatter):
 
 
 class RequestLog:
-    """Writes the line of each request of one service to `out`, if the level of logger `services.request` lets it.
+    """Writes a line for each request of one service to `out`, if the level of logger `services.request` allows it.
 
-    It composes the line itself and passes by `logging`, which costs more than all else that the chassis does.
+    It formats the line itself: `logging` would cost more than the rest of the chassis together.
     """
 
     def __init__(self, service: str, out: TextIO) -> None:
@@ -59,7 +59,7 @@ class RequestLog:
         self._second, self._stamp = 0, ""
 
     def write(self, environ: WSGIEnvironment, status: int, seconds: float, trace: str | None) -> None:
-        """`seconds` is how long it took; the trace and the caller's request id are left out when there is none."""
+        """Writes the line; `seconds` is the duration; trace and request id are omitted when absent."""
         level = logging.INFO if status < 500 else logging.ERROR
         if not self._enabled(level):
             return
@@ -83,7 +83,7 @@ class RequestLog:
 
 
 def logging_config(level: str) -> Mapping[str, object]:
-    """What `logging.config.dictConfig` is to be given: everything, gunicorn's own lines too, as JSON on stdout."""
+    """The configuration for `logging.config.dictConfig`: all loggers, gunicorn's too, write JSON to stdout."""
     return {
         "version": 1,
         "disable_existing_loggers": False,
@@ -93,7 +93,7 @@ def logging_config(level: str) -> Mapping[str, object]:
         "loggers": {
             "gunicorn.error": {"level": level, "handlers": [], "propagate": True},
             "gunicorn.access": {"level": "CRITICAL", "handlers": [], "propagate": False},
-            # One line for each new connection, at DEBUG.
+            # It logs a line for each new connection at DEBUG.
             "urllib3": {"level": "WARNING"},
         },
     }

@@ -1,6 +1,6 @@
-"""What every request passes on its way in and out: trace, faults, the version header, one line of log.
+"""WSGI middleware for every request: trace, faults, the version header, one log line.
 
-It is WSGI around Flask, not Flask's hooks: the answers that Flask makes of its own errors pass it too, and it costs
+It wraps Flask instead of using Flask's hooks: it also sees the responses to Flask's own errors, and it costs
 microseconds.
 """
 
@@ -22,13 +22,13 @@ REQUEST_CONTEXT = "services.chassis.request_context"
 VERSION_HEADER = "x-service-version"
 PEER_VERSIONS_HEADER = "x-peer-versions"
 
-# Probes come every second from every side: they are neither traced nor logged. Nor are they faulted: a version that
-# answers badly is to be found by its traffic, not taken out by its probe.
+# Health probes are frequent: they are neither traced nor logged. They get no faults either: a bad version is to be
+# detected by its traffic, not removed by its probe.
 HEALTH = frozenset({"/healthz", "/readyz"})
 
 
 class RequestContext:
-    """One request being served: its trace, and the versions of the peers that have answered it so far."""
+    """The context of one request: its trace, and the versions of the peers that have answered so far."""
 
     def __init__(self, trace: Trace) -> None:
         self.trace = trace
@@ -36,7 +36,7 @@ class RequestContext:
 
 
 class Middleware:
-    """Wraps `inner`, the service's WSGI application; `version` is what the header says (`product/2.0`)."""
+    """Wraps `inner`, the service's WSGI application; `version` is the header's value (`product/2.0`)."""
 
     def __init__(
         self, inner: WSGIApplication, version: str, tracing: Tracing, faults: FaultInjector, log: RequestLog
@@ -61,7 +61,7 @@ class Middleware:
             headers.append(self._version)
             if context.peer_versions:
                 headers.append((PEER_VERSIONS_HEADER, ", ".join(sorted(context.peer_versions.values()))))
-            return start_response(line, headers, *rest)  # type: ignore[arg-type]  # handed through as they came
+            return start_response(line, headers, *rest)  # type: ignore[arg-type]  # passed on unchanged
 
         try:
             fault = self._faults.draw()
@@ -75,19 +75,19 @@ class Middleware:
     def _add_version_header(self, start_response: StartResponse) -> StartResponse:
         def answer(line: str, headers: list[tuple[str, str]], *rest: object) -> object:
             headers.append(self._version)
-            return start_response(line, headers, *rest)  # type: ignore[arg-type]  # handed through as they came
+            return start_response(line, headers, *rest)  # type: ignore[arg-type]  # passed on unchanged
 
         return answer  # type: ignore[return-value]  # as above
 
 
 def _faulty(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-    body = error_body(500, "an error on demand: this service was told to fail a share of its requests")
+    body = error_body(500, "an injected error: this service is configured to fail a share of its requests")
     headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
     start_response("500 Internal Server Error", headers)
     return [body]
 
 
 def _route(environ: WSGIEnvironment) -> str:
-    """The pattern that matched, as long as Flask is at it; never the path itself, which anyone can make up."""
+    """The pattern of the matched route, only while Flask handles the request; never the path, which clients choose."""
     rule = getattr(environ.get("werkzeug.request"), "url_rule", None)
     return str(rule) if rule else "unknown"

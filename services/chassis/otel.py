@@ -21,12 +21,12 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from services.chassis.tracing import Environ, Headers, propagated_headers
 
-# An exporter that waits longer would hold up the stop of a worker whose collector is gone.
+# A longer time-out would delay the stop of a worker whose collector is down.
 EXPORT_SECONDS = 3.0
 
 
 class OpenTelemetry:
-    """Spans of one process. Construct it after the fork: its batches are sent by a thread, and threads do not fork.
+    """Traces one process. Construct it after the fork: a thread sends its batches, and threads do not survive a fork.
 
     The exporter's connections are urllib3's own, which reads no proxy from the environment: telemetry never
     goes through the sidecar.
@@ -35,11 +35,11 @@ class OpenTelemetry:
     def __init__(self, name: str, version: str, endpoint: str, exporter: SpanExporter | None = None) -> None:
         resource = Resource.create({SERVICE_NAME: name, SERVICE_VERSION: version, SERVICE_NAMESPACE: "shopmesh"})
         exporter = exporter or OTLPSpanExporter(f"{endpoint}/v1/traces", timeout=EXPORT_SECONDS)
-        # The worker closes it once the last request was answered; an exit handler would come a second time.
+        # The worker closes it after the last request; an exit handler would close it again.
         self._provider = TracerProvider(resource=resource, id_generator=AwsXRayIdGenerator(), shutdown_on_exit=False)
         self._provider.add_span_processor(BatchSpanProcessor(exporter))
         self._tracer = self._provider.get_tracer("services.chassis")
-        # The last one that finds its header wins: W3C's before X-Ray's.
+        # The last propagator that finds its header wins: W3C takes precedence over X-Ray.
         self._propagator = CompositePropagator([AwsXRayPropagator(), TraceContextTextMapPropagator()])
 
     def begin(self, environ: Environ) -> _Request:

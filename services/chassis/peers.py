@@ -1,11 +1,11 @@
-"""Calls to other services: all at once, over pooled connections, under one deadline.
+"""Calls to other services: in parallel, over pooled connections, with one deadline.
 
     ask({"customer": …, "product": …}) ──┬─ greenlet ─► customer ─┐
-                                         └─ greenlet ─► product  ─┴─► the answers, or one PeerError
+                                         └─ greenlet ─► product  ─┴─► the answers, or a PeerError
                                          ◄──────── deadline ──────►
 
-The deadline is the caller's, not the socket's: a peer that sends a byte now and then starts a socket's time-out anew
-for ever, so whatever has not finished in time is killed, and its connection closed.
+The deadline is for the whole call: a socket's time-out restarts with every byte that a slow peer sends. A call that
+exceeds the deadline is killed and its connection closed.
 """
 
 from __future__ import annotations
@@ -24,24 +24,24 @@ from services.chassis.config import Config
 from services.chassis.errors import BadPeerError, LatePeerError, PeerError
 from services.chassis.middleware import REQUEST_CONTEXT, VERSION_HEADER, RequestContext
 
-# A document of a peer is some hundred bytes; what is larger is not one.
+# A peer's document has some hundred bytes; a larger body is an error.
 MAX_BODY = 1 << 20
 # How much of a failing peer's text an error quotes: enough for Envoy's "no healthy upstream".
 MAX_QUOTE = 120
-# Connections kept to each peer; more calls than that at once wait for one, within their deadline.
+# Connections to each peer; further calls wait for one within their deadline.
 POOL = 128
 
 
 @dataclass(frozen=True)
 class PeerAnswer:
-    """What a peer answered: its body as it came, and the JSON document in it, the first of several lines."""
+    """A peer's answer: its raw body, and the JSON document in it (in its first line, if it has several)."""
 
     body: bytes
     document: Mapping[str, object]
 
 
 class Peers:
-    """The peers of one service: `names`, found where `config` says, through the sidecar's egress if it names one."""
+    """The peers of one service, called by their URLs in `config`, through the sidecar's egress if a proxy is set."""
 
     def __init__(self, config: Config, *names: str) -> None:
         self._seconds = config.peer_timeout_seconds
@@ -49,9 +49,9 @@ class Peers:
         self._adapters = {name: PeerAdapter(url, config.proxy, POOL) for name, url in self._urls.items()}
 
     def ask(self, paths: Mapping[str, str]) -> dict[str, PeerAnswer]:
-        """GETs `paths` (peer → path) at once, as part of the request being served.
+        """Sends a GET to each peer in `paths` (peer → path) in parallel, as part of the current request.
 
-        Answers in the order asked. Raises `BadPeerError` or `LatePeerError`, naming every peer that gave none.
+        Returns the answers in the order of `paths`. Raises `BadPeerError` or `LatePeerError` with every failed peer.
         """
         context: RequestContext = request.environ[REQUEST_CONTEXT]
         jobs = {peer: gevent.spawn(self._get, context, peer, self._urls[peer] + path) for peer, path in paths.items()}
@@ -74,7 +74,7 @@ class Peers:
         return answers
 
     def _get(self, context: RequestContext, peer: str, url: str) -> PeerAnswer | PeerError:
-        """Runs in a greenlet; gives a failure back instead of raising it, for which gevent would write a traceback."""
+        """Runs in a greenlet; returns a failure instead of raising it, because gevent would print a traceback."""
         call = context.trace.call(peer, url)
         status: int | None = None
         error: str | None = "cut off at the deadline"
@@ -98,7 +98,7 @@ class Peers:
 
 
 def parse_answer(peer: str, status: int, body: bytes) -> PeerAnswer:
-    """The answer, if it is a usable one; raises `BadPeerError`."""
+    """Parses a response; raises `BadPeerError` for an unusable one."""
     if len(body) > MAX_BODY:
         raise BadPeerError(peer, f"answered more than {MAX_BODY} bytes")
     if status != 200:
@@ -114,7 +114,7 @@ def parse_answer(peer: str, status: int, body: bytes) -> PeerAnswer:
 
 
 def json_lines(body: bytes) -> list[object]:
-    """One document a line, as `GET /` of a service is that has peers itself; none if a line is something else."""
+    """Parses a document per line, as a service with peers answers `GET /`; empty if any line is not JSON."""
     try:
         return [json.loads(line) for line in body.splitlines()]
     except ValueError:
@@ -122,10 +122,10 @@ def json_lines(body: bytes) -> list[object]:
 
 
 def describe_failure(failure: BaseException) -> str:
-    """The cause in a few words; by the text, all that `requests` keeps of the socket's error that urllib3 wrapped."""
+    """The cause in a few words; found by text, because the socket's error is wrapped several times."""
     text = str(failure)
     return next(
-        (words for sign, words in _CAUSES.items() if sign in text), f"could not be asked ({type(failure).__name__})"
+        (words for sign, words in _CAUSES.items() if sign in text), f"could not be called ({type(failure).__name__})"
     )
 
 

@@ -1,7 +1,7 @@
-"""What can be changed while a service runs: whether it is ready, and its faults.
+"""State that can be changed at run time: readiness and faults.
 
-The state lies in a piece of memory, so that the worker processes of one service can share it: the master makes it
-(`shared_memory`), the workers inherit it, and whichever of them takes the request switches all.
+The worker processes of a service share it in memory that the master allocates (`shared_memory`) and the workers
+inherit; a change in one worker is a change in all.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class FaultSettings:
 
 
 class RuntimeState:
-    """Ready, with the faults of the configuration, until switched otherwise."""
+    """The readiness and faults of a service; initially ready, with the faults of the configuration."""
 
     def __init__(self, config: Config) -> None:
         self._memory: Memory = bytearray(_LAYOUT.size)
@@ -41,14 +41,14 @@ class RuntimeState:
         )
 
     def share(self, memory: mmap.mmap) -> None:
-        """Goes over to memory shared with other processes; what stands in it counts, unless it is still blank."""
+        """Switches to memory that is shared with other processes, and initialises it if it is blank."""
         if not any(memory[:]):
             memory[:] = bytes(self._memory)
         self._memory = memory
 
     @property
     def ready(self) -> bool:
-        """Switched on, and not stopping."""
+        """Set to ready, and not stopping."""
         return not self._stopping and not self._read()[1]
 
     def set_ready(self, ready: bool) -> None:
@@ -56,11 +56,11 @@ class RuntimeState:
         self._write(generation, not ready, settings)
 
     def stop(self) -> None:
-        """This process is going: not ready any more, whatever is switched."""
+        """Marks this process as stopping: it is no longer ready, whatever is set."""
         self._stopping = True
 
     def faults(self) -> tuple[int, FaultSettings]:
-        """The settings, and a number that changes whenever they are set."""
+        """The generation, which increases with every change, and the settings."""
         generation, _, settings = self._read()
         return generation, settings
 
@@ -78,5 +78,5 @@ class RuntimeState:
 
 
 def shared_memory() -> mmap.mmap:
-    """Blank memory for `Switches.share`, to be made before the fork."""
+    """Allocates blank memory for `RuntimeState.share`; call it before the fork."""
     return mmap.mmap(-1, _LAYOUT.size)

@@ -1,4 +1,4 @@
-"""Puts a service together: a Flask application with all that the chassis gives it."""
+"""Creates the Flask application of a service with all features of the chassis."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ EXTENSION = "chassis"
 
 @dataclass(frozen=True)
 class Chassis:
-    """What the server around the application has to reach: found under `app.extensions["chassis"]`."""
+    """Objects for the server around the application, in `app.extensions["chassis"]`."""
 
     state: RuntimeState
     tracing: Tracing
 
 
 def new_service(name: str, version: str, config: Config) -> Flask:
-    """A Flask application that answers health, `GET /` and errors; the caller adds the routes it is about.
+    """Creates a Flask application with health checks and error handling; the caller adds its routes.
 
-    It may start threads (the sender of the traces), so make it in the process that serves, after the fork.
+    It may start threads (the span exporter), so call it in the serving process, after the fork.
     """
     app = Flask(name)
     state = RuntimeState(config)
@@ -53,25 +53,25 @@ def new_service(name: str, version: str, config: Config) -> Flask:
     if config.control_port:
         app.wsgi_app = PortRouter(edge, admin_app(state).wsgi_app, config.control_port)  # type: ignore[method-assign]
     else:
-        app.wsgi_app = edge  # type: ignore[method-assign]  # the way Flask documents to wrap an application
+        app.wsgi_app = edge  # type: ignore[method-assign]  # Flask documents this way to wrap an application
     return app
 
 
 def to_json(document: object) -> bytes:
-    """A JSON document as it is sent: one line."""
+    """Encodes a JSON document in one line."""
     return json.dumps(document, separators=(",", ":")).encode() + b"\n"
 
 
 def json_answer(body: bytes) -> Response:
-    """Answers with `body`, which is JSON already: what never changes is encoded once, not for every request."""
+    """A response with encoded JSON, so that constant documents are encoded once and not for every request."""
     return Response(body, mimetype="application/json")
 
 
 def text_answer(body: bytes) -> Response:
-    """Answers with lines of text: several JSON lines are no JSON document, and a browser shows text."""
+    """A response with lines of text: several lines of JSON are not a JSON document, and browsers show text."""
     return Response(body, mimetype="text/plain")
 
 
 def webinar_line(name: str, version: str) -> bytes:
-    """What the webinar's services answered to `GET /`: `{"Service":"Product","Version":2.0}`."""
+    """The answer of the webinar's services to `GET /`: `{"Service":"Product","Version":2.0}`."""
     return f'{{"Service":"{name.title()}","Version":{version}}}\n'.encode()

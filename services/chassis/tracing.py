@@ -1,9 +1,9 @@
-"""What the chassis asks of tracing, and the tracing that records nothing.
+"""The interface of tracing, and an implementation that only propagates headers.
 
     Tracing ──begin(environ)──► Trace ──call(peer)──► Call      one request, and each call that it makes
 
-Parents are handed on as arguments, never by a context variable: the calls to the peers run in greenlets of their
-own, and there an implicit context is the one thing that would have to be copied, restored and tested.
+Parents are passed as arguments, not in a context variable, which would have to be copied into the greenlets of the
+calls.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from services.chassis.config import Config
 Environ = Mapping[str, object]
 Headers = Mapping[str, str]
 
-# Envoy joins its own spans and logs of one request by these, and asks applications to pass them on:
+# Envoy correlates the spans and logs of a request by these headers, and applications must propagate them:
 # https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/observability/tracing#trace-context-propagation
 _OF_TRACES = {
     "HTTP_TRACEPARENT": "traceparent",
@@ -27,27 +27,27 @@ _OF_TRACES = {
 }
 _OF_REQUESTS = {
     "HTTP_X_REQUEST_ID": "x-request-id",
-    # Users who were chosen for a canary are chosen in every service: `shopmesh canary --match header:x-canary=1`.
+    # A canary's match header applies in every service: `shopmesh canary --match header:x-canary=1`.
     "HTTP_X_CANARY": "x-canary",
 }
 
 
 def propagated_headers(environ: Environ) -> dict[str, str]:
-    """What goes with a request through all services, whoever traces it."""
+    """Headers that every service propagates, with or without tracing."""
     return {name: str(environ[key]) for key, name in _OF_REQUESTS.items() if key in environ}
 
 
 class Call(Protocol):
-    """A call to a peer, under way; `headers` are what the peer is to be sent."""
+    """A call to a peer in progress; `headers` are sent to the peer."""
 
     headers: Headers
 
     def end(self, status: int | None, error: str | None = None) -> None:
-        """The call is over: the peer's status, or None and why there is none."""
+        """Ends the call with the peer's status, or with None and the error."""
 
 
 class Trace(Protocol):
-    """One request's part of a trace; `id` is what the logs carry (32 hex digits), or None."""
+    """The part of a trace that one request is; `id` is the trace id for the logs (32 hex digits), or None."""
 
     id: str | None
 
@@ -55,21 +55,21 @@ class Trace(Protocol):
         """Begins a call to `peer`, a child of this request."""
 
     def end(self, route: str, status: int) -> None:
-        """The request has been answered; `route` is the pattern that matched, to name it by."""
+        """Ends the request; `route` is the pattern of the matched route, which names the span."""
 
 
 class Tracing(Protocol):
     def begin(self, environ: Environ) -> Trace:
-        """Begins the trace, or takes part in the one that the request's headers name."""
+        """Begins a trace, or continues that of the request's headers."""
 
     def close(self) -> None:
-        """Sends what is still waiting; called after the last request was answered."""
+        """Sends buffered spans; called after the last request."""
 
 
 class HeaderPropagation:
-    """Takes part in a trace without recording: hands the headers on as they came, as both standards ask.
+    """Propagates trace headers unchanged, without recording, as both standards require.
 
-    With `ids`, a request that brings no trace gets ids (not sampled), so that the logs of all services can be joined.
+    With `ids`, a request without a trace gets ids (not sampled), so that the logs of all services can be correlated.
     https://www.w3.org/TR/trace-context/#mutating-the-traceparent-field
     """
 
@@ -91,7 +91,7 @@ class HeaderPropagation:
 
 
 class _PropagatedTrace:
-    """The request and its calls at once: all of them share the headers, none records anything."""
+    """A request that only propagates headers; its calls share them."""
 
     def __init__(self, identity: str | None, headers: Headers) -> None:
         self.id = identity
@@ -113,7 +113,7 @@ class _PropagatedCall:
 
 
 def new_trace_id() -> str:
-    """32 hex digits, the first eight of them the time, without which X-Ray refuses a trace.
+    """A trace id of 32 hex digits; the first eight are the time, which X-Ray requires.
 
     https://docs.aws.amazon.com/xray/latest/devguide/xray-api-sendingdata.html#xray-api-traceids
     """
@@ -121,7 +121,7 @@ def new_trace_id() -> str:
 
 
 def trace_id(headers: Headers) -> str | None:
-    """The trace that `traceparent`, else `x-amzn-trace-id`, names; None when neither is there or well formed."""
+    """The trace id in `traceparent`, otherwise in `x-amzn-trace-id`; None if neither is valid."""
     for name, parse in (("traceparent", _w3c), ("x-amzn-trace-id", _amazon)):
         if value := headers.get(name):
             found = parse(value)
@@ -131,7 +131,7 @@ def trace_id(headers: Headers) -> str | None:
 
 
 def trace_headers(identity: str, span: str, sampled: bool) -> dict[str, str]:
-    """Both spellings of one context, W3C's and X-Ray's."""
+    """The headers of one trace context, W3C's and X-Ray's."""
     return {
         "traceparent": f"00-{identity}-{span}-{sampled:02d}",
         "x-amzn-trace-id": f"Root=1-{identity[:8]}-{identity[8:]};Parent={span};Sampled={sampled:d}",
@@ -151,7 +151,7 @@ def _amazon(value: str) -> str:
 
 
 def tracing_for(name: str, version: str, config: Config) -> Tracing:
-    """The tracing that the configuration asks for; the SDKs are loaded only by whoever uses them."""
+    """Creates the configured tracing; an SDK is imported only if it is used."""
     if config.tracing == "xray":
         from services.chassis.xray import XRay
 

@@ -1,10 +1,10 @@
-"""gunicorn's gevent worker with a stop that loses nothing.
+"""gunicorn's gevent worker with a graceful stop that loses no request.
 
-    SIGTERM ─► not ready; each answer says "Connection: close" ─► DRAIN_SECONDS ─► accept no more, close what idles
+    SIGTERM ─► not ready; responses say "Connection: close" ─► DRAIN_SECONDS ─► stop accepting, close idle connections
             ─► requests in flight end, STOP_SECONDS at most ─► exit (`worker_exit` then sends the last spans)
 
-The stock worker closes its listeners at once, so that a balancer learns of the stop by errors; it waits for idle
-keep-alive connections as if they were requests; and it looks at both once a second.
+The stock worker closes its listeners at once, so that a load balancer sees errors; it waits for idle keep-alive
+connections as if they were requests; and it checks only once a second.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from gevent.server import StreamServer
 from gunicorn.glogging import Logger
 from gunicorn.workers.ggevent import GeventWorker
 
-# The master ends a worker that has not said for gunicorn's `timeout` (30 s) that it lives.
+# The master kills a worker without a heartbeat for gunicorn's `timeout` (30 s).
 POLL_SECONDS = 0.05
 NOTIFY_EVERY = 20
 
 
 class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn publishes no types
-    """One process of one service; gunicorn.conf.py sets `drain_seconds`, and in `on_stop` what a stop begins with."""
+    """One process of one service; gunicorn.conf.py sets `drain_seconds`, and `on_stop`, which a stop calls first."""
 
     drain_seconds = 0.0
     on_stop: Callable[[], None] | None = None
@@ -48,19 +48,19 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn publishes no types
         for server in servers:
             server.close()
         if not self._poll(self._quiet, self.cfg.graceful_timeout):
-            self.log.warning("%d requests were still in flight when the time to stop was over", self._serving)
+            self.log.warning("%d requests were still in flight at the end of the graceful time-out", self._serving)
 
     def _listen(self, listener: socket.socket) -> StreamServer:
         listener.setblocking(True)
         server = StreamServer(listener, handle=partial(self.handle, listener), spawn=Pool(self.worker_connections))
         if self.cfg.workers > 1:
-            # One at a time, so that one worker does not take all connections while the others idle.
+            # One at a time, so that one worker does not take all connections while the others are idle.
             server.max_accept = 1
         server.start()
         return server
 
     def _poll(self, done: Callable[[], bool], seconds: float | None = None) -> bool:
-        """Waits until `done`, telling the master that this process lives; whether it was done in time."""
+        """Waits until `done()`, with heartbeats to the master; returns whether that was in time."""
         deadline = None if seconds is None else time.monotonic() + seconds
         turn = 0
         while not done():
@@ -73,7 +73,7 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn publishes no types
         return True
 
     def _quiet(self) -> bool:
-        """Nothing in flight any more; closes the connections that idle, but none on which a request has arrived."""
+        """Closes idle connections without unread data; returns whether no connection or request is left."""
         for client in list(self._idle):
             with contextlib.suppress(OSError, ValueError):
                 if not select.select([client], [], [], 0)[0]:
@@ -103,7 +103,7 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn publishes no types
 
 
 class BufferedHead:
-    """A socket that holds back an answer's head until the body comes: one packet, and its reader is woken once."""
+    """A socket that buffers a response's head until the body follows: one packet, one wake-up of its reader."""
 
     def __init__(self, client: socket.socket) -> None:
         self._client = client
@@ -120,14 +120,14 @@ class BufferedHead:
             self.flush()
 
     def flush(self) -> None:
-        """Sends what is held back: an answer without a body is only a head."""
+        """Sends the buffered head of a response without a body."""
         self._through = True
         if self._held is not None:
             held, self._held = self._held, None
             self._client.sendall(held)
 
     def close(self) -> None:
-        """Called in mid-answer, when the application failed: half an answer is not to be sent."""
+        """Called when the application fails in mid-response: drops the buffer, to send no partial response."""
         self._held = None
         self._client.close()
 
@@ -139,4 +139,4 @@ class QuietLogger(Logger):  # type: ignore[misc]  # gunicorn publishes no types
     """gunicorn's logger without its access log: the service writes that line itself, with the trace."""
 
     def access(self, *_: object) -> None:
-        """Not even composed; the stock logger composes it whenever logging is configured by a dict."""
+        """Does nothing; the stock logger would format the line whenever logging is configured by a dict."""

@@ -1,8 +1,8 @@
 """Tracing by the X-Ray SDK: one segment a request, one subsegment a call, sent to the daemon over UDP.
 
 The SDK's recorder keeps the open segment in a variable of the thread and asks the daemon for sampling rules in a
-thread of its own. Neither is wanted here: segments are handed on as arguments, and the caller's decision (or,
-without one, "sampled") holds. So its models and its emitter are used without the recorder.
+thread of its own. Neither is needed here: segments are passed as arguments, and the caller decides on
+sampling (the default is "sampled"). So its models and its emitter are used without the recorder.
 https://docs.aws.amazon.com/xray/latest/devguide/xray-api-segmentdocuments.html
 """
 
@@ -17,7 +17,7 @@ from services.chassis.tracing import Environ, Headers, new_trace_id, propagated_
 
 
 class XRay:
-    """Segments of one process, sent as they end; there is nothing to flush. `daemon` is `host:port`."""
+    """Traces one process; each segment is sent when it ends. `daemon` is `host:port`."""
 
     def __init__(self, name: str, version: str, daemon: str) -> None:
         self._name = name
@@ -52,7 +52,7 @@ class _Request:
         self._carried = headers
 
     def call(self, peer: str, url: str) -> _Call:
-        # `remote` and the peer's name are what X-Ray draws an edge of its service map by.
+        # `remote` and the peer's name make an edge in X-Ray's service map.
         subsegment = Subsegment(peer, "remote", self._segment)
         self._segment.add_subsegment(subsegment)
         subsegment.put_http_meta("method", "GET")

@@ -56,7 +56,7 @@ def serve(orders: Mapping[int, Order], version: str, config: Config | None) -> F
         order = orders.get(number)
         if order is None:
             abort(404, f"there is no order {number}")
-        # The caller named an order that exists: when a peer does not know its part of it, that is no 404 but a 502.
+        # The order exists: a peer that does not know its part of it is a 502, not a 404.
         answers = peers.ask({"customer": f"/customers/{order['customer']}", "product": f"/products/{order['product']}"})
         return json_answer(
             to_json(

@@ -1,6 +1,6 @@
-"""What a seen share says about the true one: intervals, an exact test, and how many requests it takes.
+"""Statistics of shares: confidence intervals, exact tests and sample sizes.
 
-Pure functions over counts, with nothing but the standard library: the command line needs no numerical
+Pure functions over counts with the standard library alone, so that the command line needs no numerical
 package. The binomial distribution's tails are the regularised incomplete beta function
 (https://dlmf.nist.gov/8.17#i), computed by its continued fraction; relative errors stay below 1e-6 for counts
 up to a million.
@@ -14,7 +14,7 @@ from statistics import NormalDist
 
 _FRACTION_TERMS = 100_000
 _FRACTION_PRECISION = 1e-15
-# Outcomes as likely as the one seen count as equally extreme; rounding must not decide where they fall.
+# Outcomes as likely as the observed one count as equally extreme, in spite of rounding.
 _TIE = 1 + 1e-7
 
 
@@ -74,11 +74,11 @@ def binomial_test(successes: int, trials: int, share: float) -> float:
 def chi_square_test(counts: Sequence[int], shares: Sequence[float]) -> float:
     """Pearson's test: how likely counts at least as far from these shares are if the shares are true.
 
-    An approximation that wants five expected in each; impossible outcomes (a count where the share is 0) have the
-    p-value 0. Raises ValueError for shares that are not 1 together. https://doi.org/10.1080/14786440009463897
+    An approximation that needs an expected count of five each; impossible outcomes (a count where the share is 0)
+    have the p-value 0. Raises ValueError for shares that are not 1 together. https://doi.org/10.1080/14786440009463897
     """
     if len(counts) != len(shares) or abs(sum(shares) - 1) > 1e-9 or min(shares) < 0:
-        raise ValueError(f"{[*shares]!r} are no shares of {len(counts)}: each from 0 to 1, and 1 together")
+        raise ValueError(f"{[*shares]!r} are not shares of {len(counts)}: they must be from 0 to 1 and add up to 1")
     total = sum(counts)
     if any(count and not share for count, share in zip(counts, shares, strict=True)):
         return 0.0
@@ -90,7 +90,7 @@ def chi_square_test(counts: Sequence[int], shares: Sequence[float]) -> float:
 
 
 def power(trials: int, share: float, true_share: float, significance: float) -> float:
-    """How often `binomial_test` refuses `share` at `significance` after `trials` if `true_share` holds."""
+    """The probability that `binomial_test` rejects `share` at `significance` if `true_share` holds."""
     middle = round(share * trials)
     refused_from = _first(middle, trials, lambda k: binomial_test(k, trials, share) < significance)
     accepted_from = _first(0, middle, lambda k: binomial_test(k, trials, share) >= significance)
@@ -98,7 +98,7 @@ def power(trials: int, share: float, true_share: float, significance: float) -> 
 
 
 def sample_size(share: float, error: float, significance: float, wanted_power: float) -> int:
-    """The requests it takes to refuse a share that is wrong by `error` either way, with that power.
+    """The number of requests that is needed to reject a share that is wrong by `error`, with that power.
 
     Starts from the normal approximation and goes up by half per cents until the exact power suffices in both
     directions. Raises ValueError when `share` plus or minus `error` leaves 0..1 on both sides.
@@ -116,9 +116,9 @@ def sample_size(share: float, error: float, significance: float, wanted_power: f
 
 
 def evidence(successes: int, trials: int, share: float) -> float:
-    """The natural logarithm of how much likelier the counts are under unknown shares around `share` than under it.
+    """The logarithm of the Bayes factor for an unknown share around `share` against `share` itself.
 
-    May be looked at as often as one likes: if `share` is true, it ever reaches ln(1/a) with a chance of at most a
+    It may be checked after every trial: if `share` is true, it ever reaches ln(1/a) with a probability of at most a
     (https://doi.org/10.1214/20-AOS1991). The unknown shares follow a beta distribution around `share`, worth one trial.
     """
     _check(successes, trials, 0.5)
@@ -147,7 +147,7 @@ def at_least(successes: int, trials: int, share: float) -> float:
 
 def _check(successes: int, trials: int, confidence: float) -> None:
     if not (trials > 0 and 0 <= successes <= trials):
-        raise ValueError(f"{successes!r} of {trials!r} is no share: need 0 <= successes <= trials and trials > 0")
+        raise ValueError(f"{successes!r} of {trials!r} is not a share: need 0 <= successes <= trials and trials > 0")
     if not 0 < confidence < 1:
         raise ValueError(f"confidence lies between 0 and 1, not at {confidence!r}")
 

@@ -16,24 +16,27 @@ SERVICES = "there are customer, order, product"
     ("command", "said"),
     [
         ("new in-ventory", "'in-ventory' is not a name for a service: take at most 20 lower-case letters and digits"),
-        ("new class", "'class' is a word of Python"),
-        ("new product", "services/product is there already"),
-        ("new chassis", "services/chassis is there already"),
-        ("new version", "services/version.py is there already"),
-        ("new mesh", "mesh/mesh.yaml is there already"),
-        ("new parts", "'parts' is what something else is called already"),
-        ("new crds", "k8s/base/crds is there already"),
-        ("new grafana", "'grafana' is the name of a container in compose/ already"),
+        ("new class", "'class' is a reserved word of Python"),
+        ("new product", "services/product already exists"),
+        ("new chassis", "services/chassis already exists"),
+        ("new version", "services/version.py already exists"),
+        ("new mesh", "mesh/mesh.yaml already exists"),
+        ("new parts", "'parts' is the name of something else already"),
+        ("new crds", "k8s/base/crds already exists"),
+        ("new grafana", "'grafana' is already the name of a container in compose"),
         ("new inventory --calls stock", f"there is no service 'stock' to call; {SERVICES}"),
         ("new stock --canary 2.0", f"there is no service 'stock'; {SERVICES}"),
-        ("new product --canary 2.0", "there is a product 2.0 already: services/product/v2_0.py"),
-        ("new product --canary 1.9", "product 1.9 would be older than product 2.0"),
-        ("new product --canary two", "'two' is no version"),
+        ("new product --canary 2.0", "product 2.0 already exists: services/product/v2_0.py"),
+        ("new product --canary 1.9", "product 1.9 would be older than the existing product 2.0"),
+        ("new product --canary two", "'two' is not a version"),
         ("remove stock", f"there is no service 'stock'; {SERVICES}"),
         ("remove product", "virtual node order-vn (mesh/order.yaml) needs product.default.svc.cluster.local"),
-        ("remove product customer", "needs customer.default.svc.cluster.local: remove it as well, or take that out"),
+        (
+            "remove product customer",
+            "needs customer.default.svc.cluster.local: remove it as well, or remove the reference",
+        ),
         ("remove product --canary 3.0", "there is no product 3.0: no services/product/v3_0.py"),
-        ("remove product --canary 1.0", "product 1.0 is what later versions extend"),
+        ("remove product --canary 1.0", "product 1.0 is the base of later versions"),
     ],
 )
 def test_a_refusal_is_one_line(clone: Clone, command: str, said: str) -> None:
@@ -46,7 +49,7 @@ def test_changes_that_are_not_committed_are_named(clone: Clone) -> None:
     """Unless the user says that they may be there."""
     (clone.root / "draft.txt").write_text("mine\n")
 
-    assert "there are changes that are not committed (draft.txt): commit them" in clone.refused("new", "inventory")
+    assert "there are uncommitted changes (draft.txt): commit them" in clone.refused("new", "inventory")
     assert "+ services/inventory/app.py" in clone.shopmesh("new", "inventory", "--allow-dirty")
     clone.shopmesh("remove", "inventory")
     assert "A\tdraft.txt\n" == clone.changed()
@@ -106,7 +109,7 @@ def test_a_failure_halfway_changes_nothing(clone: Clone, monkeypatch: pytest.Mon
 def test_elsewhere_is_no_clone(tmp_path: Path, clone: Clone) -> None:
     """A folder with something else in it, and one whose changes nothing could show or take back."""
     with contextlib.chdir(tmp_path):
-        assert f"{tmp_path} is no clone of shopmesh, for services/chassis is not there" in refused("new", "inventory")
+        assert f"{tmp_path} is not a clone of shopmesh, services/chassis is missing" in refused("new", "inventory")
     (clone.root / ".git").rename(tmp_path / "git")
     try:
         with contextlib.chdir(clone.root):

@@ -89,9 +89,9 @@ def test_the_sample_size_gives_its_power_and_is_not_generous(share: float, about
 def test_impossible_counts_are_refused(successes: int, trials: int) -> None:
     """Counts that cannot be a share are named in the error."""
     for function in (wilson, clopper_pearson):
-        with pytest.raises(ValueError, match="is no share"):
+        with pytest.raises(ValueError, match="is not a share"):
             function(successes, trials)
-    with pytest.raises(ValueError, match="is no share"):
+    with pytest.raises(ValueError, match="is not a share"):
         binomial_test(successes, trials, 0.5)
 
 

@@ -1,6 +1,6 @@
-"""A route as its canary wants it now: weights, the route of chosen users, the mirror. One transaction with the canary.
+"""Writes a canary's current stage to its route: weights, the match route and the mirror, in the canary's transaction.
 
-What is asked of the mesh is asked by App Mesh's own operations, so what they refuse is refused here.
+The mesh is changed only by App Mesh's own operations, so their validation holds for a canary as well.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ MIRROR_TAG = "shopmesh.dev/mirror"
 
 
 def apply_stage(canary: Canary, route: Resource, transaction: Transaction, context: Context) -> Canary:
-    """Makes the mesh what the canary's phase and stage say; the canary with the route's new version."""
+    """Brings the mesh to the canary's phase and stage; returns the canary with the route's new version."""
     if canary.phase != "stopped":
         _apply_weights(canary, route, transaction, context)
     _apply_mirror(canary, route, transaction, context)
@@ -34,12 +34,12 @@ def apply_stage(canary: Canary, route: Resource, transaction: Transaction, conte
 
 
 def match_route(route: Key) -> Key:
-    """The route that is made for chosen users, and taken out again."""
+    """The key of the temporary route that sends matching requests (`--match`) to the new version."""
     return Key("route", (*route.parent, f"{route.name}-canary"))
 
 
 def remove_match_route(route: Key, transaction: Transaction, context: Context) -> None:
-    """Deletes the route of chosen users, if it is there."""
+    """Deletes the match route, if it exists."""
     if transaction.get(match_route(route)) is not None:
         _call_on_route("DeleteRoute", match_route(route), {}, transaction, context)
 
@@ -83,7 +83,10 @@ def _match_route_spec(route: Resource, match: Match, node: str) -> dict[str, Any
     spec: dict[str, Any] = copy.deepcopy(dict(route.spec))
     priority = spec.get("priority", LOWEST_PRIORITY + 1) - 1
     if priority < 0:
-        raise BadRequest(f"match: route {route.key.name} has priority 0; give it a greater one to go before it")
+        raise BadRequest(
+            f"match: route {route.key.name} has priority 0, and the match route must come before it;"
+            " set its priority to 1 or more"
+        )
     kind = route_kind(spec)
     headers = "metadata" if kind == "grpcRoute" else "headers"
     wanted: dict[str, Any] = {"name": match.header}

@@ -1,4 +1,4 @@
-"""A canary as the store keeps it beside its route: the plan, how far it has come, and what was there before."""
+"""The stored state of a canary: its plan, its progress, and the weights from before it started."""
 
 from __future__ import annotations
 
@@ -13,27 +13,31 @@ from shopmesh.canary import plan as plans
 from shopmesh.canary.plan import CanaryPlan
 
 KIND = "canary"
-CanaryPhase = Literal["running", "promoted", "returned", "lapsed", "stopped"]
+CanaryPhase = Literal["running", "promoted", "rolled_back", "expired", "stopped"]
 MIN_LEASE, MAX_LEASE = 1.0, 600.0
 """Seconds."""
+_EARLIER_PHASES = {"returned": "rolled_back", "lapsed": "expired"}
+"""The words in stores that were written before; still read."""
+_EARLIER_PHASES = {"returned": "rolled_back", "lapsed": "expired"}
+"""The words in stores that were written before; still read."""
 _MAX_TEXT = 1000
 _MAX_TARGETS = 100
 _MAX_NUMBER = 1e15
-"""Of counts, and of times in seconds since 1970."""
+"""Upper bound of counts, and of times in seconds since 1970."""
 
 
 class CanaryStateError(ValueError):
-    """A document that is not a canary's; the message names the field and its value."""
+    """Not the document of a canary; the message names the field and its value."""
 
 
 @dataclass(frozen=True, slots=True)
 class Canary:
     """`stage` is an index of `plan.stages`, which began at `since` (seconds since 1970).
 
-    promoted: all requests go to it; returned: none does, for `reason`; lapsed: the same, because nobody looked after
-    it for `lease` seconds, and it can be resumed; stopped: somebody else changed the route, which stays as it is.
-    `stable` are the weighted targets from before. `route` is the uid and version of the route as the canary left it.
-    `owner` names the run of the command that looks after it.
+    promoted: it gets all requests; rolled_back: it gets none, for `reason`; expired: rolled back because its lease was
+    not renewed for `lease` seconds, can be resumed; stopped: another client changed the route, which stays as it is.
+    `stable` are the weighted targets from before. `route` is the route's uid and version after the canary's last write.
+    `owner` identifies the run of `shopmesh canary` that holds the lease.
     """
 
     service: str
@@ -55,17 +59,17 @@ class Canary:
 
     @property
     def weight(self) -> int:
-        """In per cent, what it is to get now."""
+        """The new version's weight now, in per cent."""
         if self.phase == "promoted":
             return 100
         return self.plan.stages[self.stage].weight if self.running else 0
 
     def in_stage(self, kind: str) -> bool:
-        """Whether it is in a stage of that kind."""
+        """Whether the current stage is of that kind."""
         return self.running and self.plan.stages[self.stage].kind == kind
 
     def end_stage(self, now: float, verdict: str, seen: Document) -> Canary:
-        """With the stage that ends now in its history."""
+        """Appends the stage that ends now to the history."""
         entry = {
             "stage": self.plan.stage_label(self.stage),
             "since": self.since,
@@ -73,22 +77,22 @@ class Canary:
             "verdict": verdict,
             **seen,
         }
-        # Pausing and resuming may begin a stage many times; the newest are kept.
+        # Pausing and resuming can begin a stage many times; only the newest entries are kept.
         return replace(self, history=(*self.history, entry)[-2 * plans.MAX_STEPS :])
 
 
 def key(route: Key) -> Key:
-    """The canary of a route."""
+    """The key of a route's canary."""
     return Key(KIND, route.path)
 
 
 def route_of(canary: Key) -> Key:
-    """The route of a canary."""
+    """The key of a canary's route."""
     return Key("route", canary.path)
 
 
 def to_document(canary: Canary) -> dict[str, Any]:
-    """The JSON form, for the store and for clients."""
+    """The JSON form in the store and in the HTTP API."""
     found = {field.name: getattr(canary, field.name) for field in dataclasses.fields(canary)}
     return {
         **found,
@@ -100,13 +104,13 @@ def to_document(canary: Canary) -> dict[str, Any]:
 
 
 def from_document(stored: Any) -> Canary:
-    """The canary that a document holds; raises RecordError for a document that `document` cannot have written."""
+    """Parses a canary; raises CanaryStateError for a document that `to_document` cannot have written."""
     if not isinstance(stored, Mapping):
-        raise CanaryStateError(f"it is {quote(stored)}, and should be an object")
+        raise CanaryStateError(f"expected an object, not {quote(stored)}")
     names = [field.name for field in dataclasses.fields(Canary)]
     if wrong := sorted({*names} ^ {str(name) for name in stored}):
         known = wrong[0] in names
-        raise CanaryStateError(f"{quote(wrong[0])} is missing" if known else f"there is no field {quote(wrong[0])}")
+        raise CanaryStateError(f"{quote(wrong[0])} is missing" if known else f"unknown field {quote(wrong[0])}")
     try:
         plan = plans.from_document(stored["plan"])
     except plans.CanaryPlanError as error:
@@ -129,29 +133,30 @@ def from_document(stored: Any) -> Canary:
 
 
 def from_resource(resource: Resource) -> Canary:
-    """The canary that a resource of the store holds; raises RecordError."""
+    """Parses a canary from a resource of the store; raises CanaryStateError."""
     return from_document(resource.spec)
 
 
 def _phase(value: Any) -> CanaryPhase:
+    current = _EARLIER_PHASES.get(value, value) if isinstance(value, str) else value
     for phase in get_args(CanaryPhase):
-        if value == phase:
+        if current == phase:
             found: CanaryPhase = phase
             return found
-    raise CanaryStateError(f"phase is {quote(value)}, and should be one of {', '.join(get_args(CanaryPhase))}")
+    raise CanaryStateError(f"phase is {quote(value)}, not one of {', '.join(get_args(CanaryPhase))}")
 
 
 def _route_version(value: Any) -> tuple[str, int]:
     match value:
         case [str(uid), int(version)] if len(uid) <= _MAX_TEXT and not isinstance(version, bool) and version >= 0:
             return uid, version
-    raise CanaryStateError(f"route is {quote(value)}, and should be the uid and the version of a route")
+    raise CanaryStateError(f"route is {quote(value)}, not the uid and version of a route")
 
 
 def _target(value: Any) -> Document:
-    """One weighted target, in the API's form."""
+    """One weighted target in the form of App Mesh's API."""
     if not isinstance(value, dict) or not value.keys() <= {"virtualNode", "weight", "port"}:
-        raise CanaryStateError(f"stable has {quote(value)}, and should have weighted targets alone")
+        raise CanaryStateError(f"stable has {quote(value)}, which is not a weighted target")
     target: dict[str, Any] = {
         "virtualNode": _text(value, "virtualNode"),
         "weight": int(_number(value, "weight", 0, 100, whole=True)),
@@ -162,14 +167,14 @@ def _target(value: Any) -> Document:
 
 
 def _history_entry(value: Any) -> Document:
-    """One stage of the history, with what was seen of both versions in it."""
+    """One finished stage, with the counts of both versions."""
     if not isinstance(value, dict):
-        raise CanaryStateError(f"history has {quote(value)}, and should have objects alone")
+        raise CanaryStateError(f"history has {quote(value)}, which is not an object")
     _text(value, "stage"), _text(value, "verdict"), _number(value, "since"), _number(value, "until")
     for version in value.keys() - {"stage", "verdict", "since", "until"}:
         seen = value[version]
         if version not in ("canary", "stable") or not isinstance(seen, dict):
-            raise CanaryStateError(f"history has {quote(version)}: {quote(seen)}, which is not of a stage")
+            raise CanaryStateError(f"history has {quote(version)}: {quote(seen)}, which is not a field of a stage")
         for name, number in seen.items():
             if number is not None:
                 _number(seen, name)
@@ -179,21 +184,21 @@ def _history_entry(value: Any) -> Document:
 def _list(stored: Mapping[str, Any], name: str, most: int) -> list[Any]:
     value = stored[name]
     if not isinstance(value, list | tuple) or len(value) > most:
-        raise CanaryStateError(f"{name} is {quote(value)}, and should be a list of at most {most}")
+        raise CanaryStateError(f"{name} is {quote(value)}, not a list of at most {most} items")
     return list(value)
 
 
 def _text(stored: Mapping[str, Any], name: str) -> str:
     value = stored.get(name)
     if not isinstance(value, str) or len(value) > _MAX_TEXT:
-        raise CanaryStateError(f"{name} is {quote(value)}, and should be a text of at most {_MAX_TEXT} characters")
+        raise CanaryStateError(f"{name} is {quote(value)}, not a string of at most {_MAX_TEXT} characters")
     return value
 
 
 def _boolean(stored: Mapping[str, Any], name: str) -> bool:
     value = stored[name]
     if not isinstance(value, bool):
-        raise CanaryStateError(f"{name} is {quote(value)}, and should be true or false")
+        raise CanaryStateError(f"{name} is {quote(value)}, not true or false")
     return value
 
 
@@ -204,6 +209,6 @@ def _number(
     right = isinstance(value, int | float) and not isinstance(value, bool) and not (whole and isinstance(value, float))
     if not right or not lowest <= value <= highest:
         kind = "a whole number" if whole else "a number"
-        raise CanaryStateError(f"{name} is {quote(value)}, and should be {kind} from {lowest:g} to {highest:g}")
+        raise CanaryStateError(f"{name} is {quote(value)}, not {kind} from {lowest:g} to {highest:g}")
     number: float = value
     return number

@@ -1,7 +1,8 @@
-"""Whether a canary may go on: against the stable version, and against the bounds of its plan.
+"""Decides whether a canary advances: compares it with the stable version and with the bounds of its plan.
 
-Looked at every second, an ordinary test cries wolf in one canary of three; this one is always valid
-(`statistics.evidence`). `FALSE_ALARMS` bounds a whole canary: it is shared by all its stages and questions.
+An ordinary significance test that is repeated every second raises a false alarm in one of three canaries. The test used
+here may be repeated at any time (`statistics.evidence`). `FALSE_ALARM_RATE` is the chance that a good canary is rolled
+back; all its stages and tests share it.
 """
 
 from __future__ import annotations
@@ -17,12 +18,12 @@ from shopmesh.statistics import evidence
 FALSE_ALARM_RATE = 0.01
 _TESTS = 3
 _SLOW_SHARE = 0.01
-"""What a bound on the 99th percentile says: no more than one request in a hundred is slower."""
+"""A bound on the 99th percentile allows one slower request in a hundred."""
 
 
 @dataclass(frozen=True, slots=True)
 class VersionCounts:
-    """What Envoys counted of one version since the stage began; `slower` than the bound of the plan, p99 in ms."""
+    """What Envoys counted for one version since the stage began; `slower` than the plan's bound, `p99` in ms."""
 
     requests: int = 0
     errors: int = 0
@@ -31,35 +32,35 @@ class VersionCounts:
 
 
 class Verdict(NamedTuple):
-    """What to do, and why."""
+    """What to do with the canary now, and why."""
 
-    action: Literal["go on", "wait", "turn back"]
+    action: Literal["advance", "wait", "roll back"]
     reason: str
 
 
 def judge(plan: CanaryPlan, stage: int, canary: VersionCounts, stable: VersionCounts, elapsed: float) -> Verdict:
-    """The verdict on that stage of the plan, which began `elapsed` seconds ago."""
+    """Judges stage number `stage` of the plan, which began `elapsed` seconds ago."""
     for fault in _proven_faults(plan, canary, stable):
-        return Verdict("turn back", fault)
+        return Verdict("roll back", fault)
     timed_out = elapsed >= plan.patience
     if canary.requests < plan.min_requests:
-        few = f"{canary.requests} of the {plan.min_requests} requests that a verdict takes"
+        few = f"{canary.requests} of the {plan.min_requests} requests that a verdict needs"
         if timed_out:
-            return Verdict("turn back", f"not enough traffic: {few} came within {plan.patience:g} s")
+            return Verdict("roll back", f"not enough traffic: {few} came within {plan.patience:g} s")
         return Verdict("wait", few)
     if elapsed < plan.every:
         return Verdict("wait", f"{elapsed:.0f} of {plan.every:g} s")
     suspicion = next(_suspected_faults(plan, canary), None)
     if suspicion and not timed_out:
         return Verdict("wait", suspicion)
-    # It may be chance: the next stage, with more requests, will tell. After the last one nothing would.
+    # It may be chance: the next stage has more requests and decides. After the last stage there is none.
     if suspicion and stage == len(plan.stages) - 1:
-        return Verdict("turn back", f"{suspicion} for {plan.patience:g} s")
-    return Verdict("go on", "good")
+        return Verdict("roll back", f"{suspicion} for {plan.patience:g} s")
+    return Verdict("advance", "good")
 
 
 def _proven_faults(plan: CanaryPlan, canary: VersionCounts, stable: VersionCounts) -> Iterator[str]:
-    """What surely speaks against it."""
+    """Faults that are statistically certain, as reasons for a rollback."""
     threshold = math.log(_TESTS * len(plan.stages) / FALSE_ALARM_RATE)
     if not canary.requests:
         return
@@ -78,7 +79,7 @@ def _proven_faults(plan: CanaryPlan, canary: VersionCounts, stable: VersionCount
 
 
 def _suspected_faults(plan: CanaryPlan, canary: VersionCounts) -> Iterator[str]:
-    """What was seen above a bound, though by chance perhaps."""
+    """Bounds that are exceeded, perhaps by chance, as reasons to wait."""
     if plan.max_error_rate is not None and canary.errors > plan.max_error_rate * canary.requests:
         yield f"{_rate(canary.errors, canary.requests)} failed, the bound is {100 * plan.max_error_rate:g} %"
     if plan.max_p99 is not None and canary.slower > _SLOW_SHARE * canary.requests:

@@ -1,6 +1,6 @@
-"""What a canary is told: to whom, by which steps, within which bounds; from options, a YAML file, or a request.
+"""The plan of a canary: the new version's node, the steps and the bounds; from options, a YAML file or a request.
 
-One form for all three: `{"to": "product-v2-vn", "steps": [5, 25], "every": "30s", "maxErrorRate": "1%", …}`.
+All three have one form: `{"to": "product-v2-vn", "steps": [5, 25], "every": "30s", "maxErrorRate": "1%", …}`.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ _MAX_NAME = 255
 
 
 class CanaryPlanError(ValueError):
-    """A plan that cannot be followed; the message names the field, its value and what to write."""
+    """An invalid plan; the message names the field, its value and what to write."""
 
 
 class Match(NamedTuple):
-    """Chosen users: requests with that header, of that value or of any (None)."""
+    """Selects requests by a header and its value; None matches any value."""
 
     header: str
     value: str | None
@@ -36,7 +36,7 @@ class Match(NamedTuple):
 
 
 class Stage(NamedTuple):
-    """One thing that is tried: chosen users, copies, or a weight in per cent."""
+    """One stage: matching requests, mirrored requests, or a weight in per cent."""
 
     kind: Literal["match", "mirror", "weight"]
     weight: int = 0
@@ -46,7 +46,7 @@ class Stage(NamedTuple):
 class CanaryPlan:
     """`every` and `patience` in seconds, `max_p99` in milliseconds, shares from 0 to 1.
 
-    A bound of None is not looked at.
+    A bound of None is not checked.
     """
 
     to: str
@@ -62,13 +62,13 @@ class CanaryPlan:
 
     @property
     def stages(self) -> tuple[Stage, ...]:
-        """All that comes before 100 %, in its order."""
+        """All stages before 100 %, in order."""
         before = [Stage("match")] if self.match else []
         before += [Stage("mirror")] if self.mirror else []
         return (*before, *(Stage("weight", step) for step in self.steps))
 
     def stage_label(self, stage: int) -> str:
-        """A stage in a few words: `25 %`."""
+        """A short name of a stage, for example `25 %`."""
         kind, weight = self.stages[stage]
         if kind == "match":
             return str(self.match)
@@ -76,22 +76,22 @@ class CanaryPlan:
 
 
 def from_document(document: Any) -> CanaryPlan:
-    """The plan that a document holds; raises PlanError for what cannot be one."""
+    """Parses a plan; raises CanaryPlanError."""
     if not isinstance(document, Mapping):
         raise CanaryPlanError("a plan is an object: to, steps, every, maxErrorRate, …")
     if unknown := sorted(str(name) for name in document.keys() - _FIELDS.keys()):
-        raise CanaryPlanError(f"{unknown[0][:_MAX_NAME]}: no such field; there are {', '.join(_FIELDS)}")
+        raise CanaryPlanError(f"{unknown[0][:_MAX_NAME]}: unknown field; the fields are {', '.join(_FIELDS)}")
     given = {_FIELDS[name][0]: _field(name, value) for name, value in document.items()}
     if "to" not in given:
         raise CanaryPlanError("to: name the virtual node of the new version")
-    # Ten times as long as a step is meant to take, so that a slow night does not turn it back.
+    # Ten times as long as a step takes at least, so that little traffic does not roll it back.
     if "every" in given:
         given.setdefault("patience", min(10 * given["every"], MAX_SECONDS))
     return CanaryPlan(**given)
 
 
 def to_document(plan: CanaryPlan) -> dict[str, Any]:
-    """The form in which `read` takes it."""
+    """The form that `from_document` parses."""
     written: dict[str, Any] = {
         "to": plan.to,
         "steps": [*plan.steps],
@@ -104,7 +104,7 @@ def to_document(plan: CanaryPlan) -> dict[str, Any]:
         "patience": f"{plan.patience!r}s",
         "minRequests": plan.min_requests,
     }
-    # A bound that is not looked at must be said; else reading would put the usual one in its place.
+    # A bound of None is written; otherwise reading would put the default in its place.
     return {name: value for name, value in written.items() if value is not None or name == "maxErrorRate"}
 
 
@@ -133,7 +133,7 @@ def _steps(value: Any) -> tuple[int, ...]:
         steps = ()
     rising = all(low < high for low, high in zip((0, *steps), (*steps, 100), strict=True))
     if not steps or not rising or len(steps) > MAX_STEPS:
-        raise ValueError("are no steps: write whole weights that rise between 0 and 100, such as 5,10,25,50")
+        raise ValueError("are not steps: write whole weights that rise between 0 and 100, such as 5,10,25,50")
     return steps
 
 
@@ -141,7 +141,7 @@ def _seconds(value: Any) -> float:
     text = str(value)
     seconds = float(parse_seconds(f"{text}s" if text[-1:].isdigit() else text) or 0)
     if not 0 < seconds <= MAX_SECONDS:
-        raise ValueError("is no length of time up to a day: write 300ms, 30s, 5m or 1h")
+        raise ValueError("is not a duration of at most a day: write 300ms, 30s, 5m or 1h")
     return seconds
 
 
@@ -156,26 +156,26 @@ def _share(value: Any) -> float:
     except ValueError:
         share = math.nan
     if not 0 < share < 1:
-        raise ValueError("is no share between 0 and 1: write 1% or 0.01")
+        raise ValueError("is not a share between 0 and 1: write 1% or 0.01")
     return share
 
 
 def _match(value: Any) -> Match:
     found = re.fullmatch(r"header:([!#$%&'*+.^_`|~0-9A-Za-z-]{1,64})(?:=(.{1,255}))?", str(value))
     if found is None:
-        raise ValueError("names no users: write header:NAME=VALUE, or header:NAME for any value")
+        raise ValueError("is not a match: write header:NAME=VALUE, or header:NAME for any value")
     return Match(found[1], found[2])
 
 
 def _boolean(value: Any) -> bool:
     if not isinstance(value, bool):
-        raise ValueError("is neither true nor false")
+        raise ValueError("is not true or false")
     return value
 
 
 def _count(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 10_000_000:
-        raise ValueError("is no number of requests from 1 on")
+        raise ValueError("is not a number of requests, 1 or more")
     return value
 
 

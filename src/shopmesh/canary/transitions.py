@@ -1,10 +1,10 @@
-"""What can happen to a canary, each as a function over one transaction that changes the canary and its route together.
+"""The transitions of a canary; each changes the canary and its route in one transaction.
 
 start ─► running ─┬─ advance ─► running … ─► promoted
-           ▲      ├─ turn_back ─► returned
-    resume │      ├─ lapse ─► lapsed ──┐
-           └──────┼────────────────────┘
-                  └─ settle: the route was changed by somebody else ─► stopped
+           ▲      ├─ roll_back ─► rolled_back
+    resume │      ├─ expire ─► expired ──┐
+           └──────┼──────────────────────┘
+                  └─ reconcile: another client changed the route ─► stopped
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ _NO_COUNTS: Document = {}
 def start(
     route: Key, service: str, plan: CanaryPlan, owner: str, lease: float, transaction: Transaction, context: Context
 ) -> Canary:
-    """Begins the first stage. Conflict while another runs on the route; BadRequest where the route allows none."""
+    """Begins the first stage. Raises Conflict while another canary runs on the route, BadRequest for an unfit route."""
     before = reconcile(route, transaction, context)
     if before is not None and before.running:
-        raise Conflict(f"{describe(route)} has a canary already, of {before.plan.to}; abort it first")
+        raise Conflict(f"{describe(route)} already has a canary, for {before.plan.to}; abort that one first")
     found = _require_route(route, transaction)
     _check_plan_fits(found, plan, transaction)
     stable = tuple(weighted_targets(dict(found.spec)))
@@ -43,7 +43,7 @@ def start(
 def advance(
     route: Key, stage: int, verdict: str, counts: Document, transaction: Transaction, context: Context
 ) -> Canary:
-    """From that stage to the next one, or to 100 %; nothing when it has left that stage already."""
+    """Moves from that stage to the next one, or to 100 %; does nothing if it is in another stage already."""
     canary = _require_canary(route, transaction, context)
     if not canary.running or canary.stage != stage:
         return canary
@@ -51,56 +51,58 @@ def advance(
     if stage + 1 < len(canary.plan.stages):
         return _write(route, replace(closed, stage=stage + 1, since=context.now), transaction, context)
     stages = len(canary.plan.stages)
-    done = "the one stage went well" if stages == 1 else f"all {stages} stages went well"
+    done = "its one stage passed" if stages == 1 else f"all {stages} stages passed"
     return _write(route, replace(closed, phase="promoted", since=context.now, reason=done), transaction, context)
 
 
 def roll_back(route: Key, reason: str, counts: Document, transaction: Transaction, context: Context) -> Canary:
-    """Back to the weights from before, at once."""
+    """Restores the weights from before the canary, at once."""
     canary = _require_canary(route, transaction, context)
     if not canary.running:
         return canary
     closed = canary.end_stage(context.now, reason, counts)
-    return _write(route, replace(closed, phase="returned", since=context.now, reason=reason), transaction, context)
+    return _write(route, replace(closed, phase="rolled_back", since=context.now, reason=reason), transaction, context)
 
 
 def expire(route: Key, transaction: Transaction, context: Context) -> Canary | None:
-    """Back to the weights from before, because nobody looks after it any more."""
+    """Restores the weights from before the canary, because its lease was not renewed."""
     canary = reconcile(route, transaction, context)
     if canary is None or not canary.running:
         return canary
-    reason = f"the command that looked after it was not heard of for {canary.lease:g} s"
+    reason = f"its lease was not renewed for {canary.lease:g} s"
     closed = canary.end_stage(context.now, reason, _NO_COUNTS)
-    return _write(route, replace(closed, phase="lapsed", since=context.now, reason=reason), transaction, context)
+    return _write(route, replace(closed, phase="expired", since=context.now, reason=reason), transaction, context)
 
 
 def pause(route: Key, transaction: Transaction, context: Context) -> Canary:
-    """Keeps it in its stage; it is turned back all the same when it fails."""
+    """Keeps it in its stage; it is still rolled back when it fails."""
     canary = _require_canary(route, transaction, context)
     return _write(route, replace(canary, paused=True), transaction, context) if canary.running else canary
 
 
 def resume(route: Key, owner: str, transaction: Transaction, context: Context) -> Canary:
-    """A paused one goes on; one that lapsed begins its stage again, looked after by `owner`."""
+    """Continues a paused canary; one that expired begins its stage again, with `owner` as the holder of its lease."""
     canary = _require_canary(route, transaction, context)
-    if canary.phase == "lapsed":
+    if canary.phase == "expired":
         again = replace(canary, phase="running", owner=owner, since=context.now, reason="", paused=False)
         return _write(route, again, transaction, context)
     if not canary.running:
-        raise Conflict(f"the canary of {describe(route)} is {canary.phase}; start a new one with --to")
+        raise Conflict(
+            f"the canary of {describe(route)} is {canary.phase.replace('_', ' ')}; start a new one with --to"
+        )
     if not canary.paused:
         raise Conflict(
-            f"the canary of {describe(route)} is looked after already; if that command is gone,"
-            f" this one can take over in {canary.lease:g} s"
+            f"the canary of {describe(route)} has a live lease: another `shopmesh canary` runs it; if that"
+            f" command is gone, resume after {canary.lease:g} s"
         )
-    # From now on, for a pause is no part of a stage's patience.
+    # The stage starts anew: a pause does not count towards its patience.
     return _write(route, replace(canary, paused=False, since=context.now), transaction, context)
 
 
 def reconcile(route: Key, transaction: Transaction, context: Context) -> Canary | None:
-    """The canary of a route, stopped if somebody else changed the route, and gone if the route is.
+    """Returns the canary of a route; stops it if another client changed the route, deletes it with the route.
 
-    A record that is not a canary's counts as none, so that a new canary can take its place.
+    An unreadable record counts as no canary, so that a new canary can replace it.
     """
     resource = transaction.get(canary_state.key(route))
     if resource is None:
@@ -116,9 +118,9 @@ def reconcile(route: Key, transaction: Transaction, context: Context) -> Canary 
         remove_match_route(route, transaction, context)
         transaction.delete(resource.key)
         return None
-    if (found.uid, found.version) == canary.route or canary.phase not in ("running", "lapsed"):
+    if (found.uid, found.version) == canary.route or canary.phase not in ("running", "expired"):
         return canary
-    reason = f"{describe(route)} was changed by somebody else; its weights stay as they are now"
+    reason = f"{describe(route)} was changed by another client; its weights stay as they are now"
     stopped = replace(canary.end_stage(context.now, reason, _NO_COUNTS), phase="stopped", reason=reason)
     return _write(route, replace(stopped, since=context.now), transaction, context)
 
@@ -140,21 +142,25 @@ def _require_route(route: Key, transaction: Transaction) -> Resource:
 def _check_plan_fits(route: Resource, plan: CanaryPlan, transaction: Transaction) -> None:
     name = describe(route.key)
     if "tcpRoute" in route.spec:
-        raise BadRequest(f"{name} is of TCP, where Envoy counts no requests; shift it with `shopmesh route`")
+        raise BadRequest(
+            f"{name} is a TCP route, for which Envoy counts no requests; shift its weights with `shopmesh route`"
+        )
     targets = weighted_targets(dict(route.spec))
     nodes = [target["virtualNode"] for target in targets]
     if len(set(nodes)) < len(nodes):
-        raise BadRequest(f"{name} names one node twice, by different ports; a canary cannot tell them apart")
+        raise BadRequest(
+            f"{name} names one node twice, with different ports; a canary cannot tell their requests apart"
+        )
     if sum(target["weight"] for target in targets if target["virtualNode"] == plan.to):
-        raise BadRequest(f"to: {plan.to} gets requests by {name} already; set its weight to 0 first")
+        raise BadRequest(f"to: {plan.to} already gets requests by {name}; set its weight to 0 first")
     if not any(target["weight"] for target in targets):
-        raise BadRequest(f"{name} sends nobody anything; give the stable version a weight first")
+        raise BadRequest(f"{name} has no target with a weight; give the stable version a weight first")
     if transaction.get(Key("virtualNode", (route.key.mesh, plan.to))) is None:
         raise NotFound(f"to: virtual node {plan.to} does not exist in mesh {route.key.mesh}; create it first")
     if plan.mirror and MIRROR_TAG in dict(route.tags):
-        raise BadRequest(f"mirror: {name} has a mirror of its own already ({MIRROR_TAG}); take it away first")
+        raise BadRequest(f"mirror: {name} already has a mirror ({MIRROR_TAG}); remove it first")
     if plan.match and transaction.get(match_route(route.key)) is not None:
-        raise BadRequest(f"match: there is a route {match_route(route.key).name} already; delete it first")
+        raise BadRequest(f"match: route {match_route(route.key).name} already exists; delete it first")
 
 
 def _write(route: Key, canary: Canary, transaction: Transaction, context: Context) -> Canary:

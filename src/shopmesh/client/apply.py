@@ -1,4 +1,4 @@
-"""Documents into a running mesh and out of it, all or nothing."""
+"""Applies documents to a running mesh, and deletes them from it, in one transaction."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ MAX_ERRORS = 20
 
 @dataclass(frozen=True)
 class ApplyResult:
-    """What was done, step by step, and the revision after it; None when there was nothing to do.
+    """The steps that were taken, and the revision after them; None when there was nothing to do.
 
-    `before` is what there was until then.
+    `before` holds the resources from before.
     """
 
     revision: int | None
@@ -37,7 +37,7 @@ class ApplyResult:
 
     @property
     def changed(self) -> bool:
-        """Whether anything was, or would be, done."""
+        """Whether any step changes the mesh."""
         return any(step.requests for step in self.steps)
 
 
@@ -49,10 +49,10 @@ def apply(
     given: TemplateOptions | None = None,
     new: bool = False,
 ) -> ApplyResult:
-    """Creates and updates what the documents declare, in one transaction; what is so already is left alone.
+    """Creates and updates what the documents declare, in one transaction; unchanged resources are skipped.
 
-    With `new` nothing is done when one of their meshes exists already.
-    Raises `DocumentError` for what is wrong in a document, `ResponseError` and `UnreachableError`.
+    With `new` it does nothing if one of their meshes exists already.
+    Raises `DocumentError` for an invalid document, `ResponseError` and `UnreachableError`.
     """
     existing = all_resources(client)
     before = [resource for resource, _ in existing.values()]
@@ -65,7 +65,7 @@ def apply(
 
 
 def document_error(wrong: Sequence[DocumentError]) -> DocumentError:
-    """Several errors as one, a line each, so many as somebody reads."""
+    """Joins errors into one, a line each, `MAX_ERRORS` lines at most."""
     lines = [str(problem) for problem in wrong[:MAX_ERRORS]]
     more = [f"… and {len(wrong) - MAX_ERRORS} more"] if len(wrong) > MAX_ERRORS else []
     return DocumentError("\n".join(map(printable, lines + more)))
@@ -78,14 +78,14 @@ def delete(
     dry_run: bool = False,
     given: TemplateOptions | None = None,
 ) -> ApplyResult:
-    """Deletes what the documents declare, so far as it is there, in one transaction."""
+    """Deletes what the documents declare and the mesh has, in one transaction."""
     existing = all_resources(client)
     wanted = declared_resources(sources, mesh, [resource for resource, _ in existing.values()], given)
     return perform(client, plan_deletion(wanted, existing), dry_run)
 
 
 def all_resources(client: Client) -> dict[Key, tuple[DeclaredResource, str]]:
-    """All resources of all meshes, each with its ARN."""
+    """Reads all resources of all meshes, each with its ARN."""
     return {
         resource.key: (resource, str(answer["metadata"]["arn"]))
         for mesh in list_meshes(client)
@@ -94,7 +94,7 @@ def all_resources(client: Client) -> dict[Key, tuple[DeclaredResource, str]]:
 
 
 def perform(client: Client, steps: Sequence[PlanStep], dry_run: bool = False) -> ApplyResult:
-    """Asks for all steps at once; a refusal is told at its place in the document that it comes from."""
+    """Sends all steps in one transaction; an error names the place in the document that caused it."""
     asked = [(step, request) for step in steps for request in step.requests]
     if not asked:
         return ApplyResult(None, list(steps))

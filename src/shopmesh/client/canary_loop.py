@@ -1,6 +1,6 @@
-"""Looking after a canary: renew its lease, look at what was counted, judge, and report the control plane what to do.
+"""Runs a canary: renews its lease, judges its counts, and asks the control plane to advance or roll back.
 
-Nothing is kept here that the control plane does not have: whoever has the owner's name may go on.
+It keeps no state of its own: another process with the same owner can continue.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from shopmesh.client.errors import ResponseError, UnreachableError
 from shopmesh.client.types import CanaryStatus, StageCounts
 
 MAX_OUTAGE = 600.0
-"""Seconds without a control plane after which the command gives up; a lapsed canary can be resumed by another."""
+"""Seconds without a control plane after which the command gives up; an expired canary can be resumed."""
 POLL_SECONDS = 1.0
-"""Seconds between two looks: Envoys report every second."""
+"""Seconds between two renewals: Envoys report every second."""
 
 
 def run_canary(
@@ -27,36 +27,36 @@ def run_canary(
     report: Callable[[CanaryStatus, Verdict | None], None],
     wait: Callable[[float], bool],
 ) -> CanaryStatus:
-    """Looks after the canary of a route (mesh, router, name) until it has ended; how it ended.
+    """Runs the canary of a route (mesh, router, name) until it ends; returns its last status.
 
     `report` is called after each renewal of the lease; `wait` sleeps for that many seconds and returns whether the
     operator asked to advance. Raises ResponseError when the canary is gone or another run owns it, UnreachableError
     after `MAX_OUTAGE`.
     """
-    heard = time.monotonic()
+    answered_at = time.monotonic()
     approved = False
     pause = POLL_SECONDS
     while True:
         try:
             found = client.canary(route, "renew", owner=owner)
-            heard = time.monotonic()
+            answered_at = time.monotonic()
             pause = min(POLL_SECONDS, found["lease"] / 3)
             if found["phase"] != "running":
                 report(found, None)
                 return found
             verdict = _verdict(found)
             report(found, verdict)
-            if verdict.action == "turn back":
+            if verdict.action == "roll back":
                 client.canary(route, "turn back", reason=verdict.reason)
                 continue
-            if approved or (verdict.action == "go on" and not found["paused"] and not found["plan"]["manual"]):
-                reason = verdict.reason if verdict.action == "go on" else "by hand"
+            if approved or (verdict.action == "advance" and not found["paused"] and not found["plan"]["manual"]):
+                reason = verdict.reason if verdict.action == "advance" else "by hand"
                 client.canary(route, "advance", stage=found["stage"], reason=reason)
                 approved = False
                 continue
         except (ResponseError, UnreachableError) as error:
             passing = not isinstance(error, ResponseError) or error.status >= 500
-            if not passing or time.monotonic() - heard > MAX_OUTAGE:
+            if not passing or time.monotonic() - answered_at > MAX_OUTAGE:
                 raise
         approved = wait(pause)
 
@@ -67,8 +67,8 @@ def _verdict(found: CanaryStatus) -> Verdict:
     canary, stable = _counts(seen["canary"]), _counts(seen["stable"])
     verdict = judge(plan.from_document(found["plan"]), found["stage"], canary, stable, elapsed)
     replicas = found.get("replicas", {"asked": 1, "answered": 1})
-    if verdict.action == "go on" and replicas["answered"] < replicas["asked"]:
-        # What speaks against it may be what is missing.
+    if verdict.action == "advance" and replicas["answered"] < replicas["asked"]:
+        # The missing replicas may hold the failures.
         answered = f"{replicas['answered']} of {replicas['asked']} replicas of the control plane answered"
         return Verdict("wait", answered)
     return verdict

@@ -1,4 +1,4 @@
-"""Documents held to the model and the rules without a control plane: what it would refuse, so far as they show it."""
+"""Checks documents against the API model and the rules without a control plane."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ from shopmesh.documents.reference_resolver import UNKNOWN
 
 @dataclass(frozen=True)
 class CheckResult:
-    """What the documents declare, notes on what must be there already, and mistakes that no rule refuses.
+    """The declared resources, notes on references to resources that the mesh must have already, and findings.
 
-    Where a finding is, file, document and line are told as well.
+    Each finding names its file, document and line.
     """
 
     resources: list[DeclaredResource]
@@ -40,7 +40,7 @@ class CheckResult:
 
 
 def check(sources: Sequence[Source], mesh: str | None = None, given: TemplateOptions | None = None) -> CheckResult:
-    """Raises `DocumentError` with all that is wrong."""
+    """Checks the documents; raises `DocumentError` with all errors."""
     notes: list[DocumentError] = []
     resources = declared_resources(sources, mesh, (), given, notes.append)
     wrong = list(problems(resources))
@@ -59,14 +59,14 @@ def check(sources: Sequence[Source], mesh: str | None = None, given: TemplateOpt
 
 
 def _without_nulls(value: Any) -> Any:
-    """Without members that are null, which the API takes for absent."""
+    """Removes members that are null, which the API treats as absent."""
     if isinstance(value, dict):
         return {name: _without_nulls(item) for name, item in value.items() if item is not None}
     return [_without_nulls(item) for item in value] if isinstance(value, list) else value
 
 
 def _with_sources(found: Iterable[Finding], resources: Iterable[DeclaredResource]) -> list[Finding]:
-    """With file, document and line behind the name of the resource."""
+    """Adds file, document and line to each finding."""
     places = {one.key: one.source.place(one.path) for one in resources if one.source is not None}
     return [replace(one, source=places.get(one.key, "")) for one in found]
 
@@ -75,7 +75,7 @@ def _rule_problems(resource: DeclaredResource, state: State) -> Iterator[Documen
     for problem in names.problems(resource.key):
         yield error_at(resource, problem.field, problem.message)
     if resource.key.kind == "virtualService" and (twin := names.same_domain(resource.key, state)):
-        yield error_at(resource, "", f"differs from {describe(twin)} only in case, and a host name has none")
+        yield error_at(resource, "", f"differs from {describe(twin)} only in case, which host names ignore")
     for rule in RULES[resource.key.kind]:
         for problem in rule(RuleInput(resource.key, resource.spec, state)):
             yield error_at(resource, problem.field, problem.message)
@@ -84,7 +84,7 @@ def _rule_problems(resource: DeclaredResource, state: State) -> Iterator[Documen
 
 
 def _missing_references(resource: DeclaredResource, state: State) -> Iterator[DocumentError]:
-    """What a resource needs and these documents do not declare."""
+    """References of a resource that these documents do not declare."""
     kind = KINDS[resource.key.kind]
     above = [("", Key(parent, resource.key.path[:depth])) for depth, parent in enumerate(kind.parents, start=1)]
     named = annotation_reader.references(resource.key, tuple(resource.tags.items()))
@@ -94,7 +94,7 @@ def _missing_references(resource: DeclaredResource, state: State) -> Iterator[Do
 
 
 def _without_duplicates(notes: Iterable[str]) -> list[str]:
-    """One note a field, for a reference of a manifest is missed by its object and by its name; and one a parent."""
+    """Keeps one note for each field and parent: object and name of one reference are both reported as missing."""
     found: dict[str, str] = {}
     for note in notes:
         place, _, said = note.partition(": there is no ")

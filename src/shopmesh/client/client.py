@@ -1,4 +1,4 @@
-"""The control plane as a client sees it: App Mesh's API, and what is served beside it."""
+"""The client of a control plane: App Mesh's API by boto3, shopmesh's own API by HTTP."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 class Client:
     """One control plane. Every method raises `UnreachableError` or `ResponseError`, both `ClientError`.
 
-    `timeout` is in seconds, for each answer. Without `credentials` the usual AWS chain decides.
+    `timeout` is in seconds, for each response. Without `credentials` AWS's default chain is used.
     """
 
     def __init__(
@@ -51,14 +51,14 @@ class Client:
 
     @cached_property
     def appmesh(self) -> AppMeshClient:
-        """boto3's client of the same control plane; it raises botocore's own exceptions."""
-        # Imported here: it takes a quarter of a second, and most commands do without.
+        """boto3's client for the same control plane; raises botocore's exceptions."""
+        # Imported here: it takes a quarter of a second, and most commands do not need it.
         import boto3  # type: ignore[import-untyped]  # the client's own types are those of types-boto3-appmesh
         from botocore.config import Config
         from botocore.session import Session as CoreSession
 
-        # All that matters is given here. The user's profile and configuration are for AWS: a profile that is missing,
-        # or one that asks for FIPS endpoints, would be an error.
+        # The user's profile and configuration are meant for AWS: a missing profile, or one with FIPS endpoints, would
+        # be an error here. All settings are passed explicitly.
         session = CoreSession({"profile": (None, None, None, None), "config_file": (None, None, os.devnull, None)})
         keys = self._credentials.get_frozen_credentials()
         client: AppMeshClient = boto3.Session(botocore_session=session).client(
@@ -74,7 +74,7 @@ class Client:
         return client
 
     def healthy(self) -> bool:
-        """Whether a control plane answers, and is well."""
+        """Whether a control plane answers and is healthy."""
         try:
             self._session.request("GET", "/healthz", timeout=2.0)
         except ClientError:
@@ -82,57 +82,57 @@ class Client:
         return True
 
     def health(self) -> Health:
-        """What a control plane says of itself to everybody."""
+        """The control plane's answer at /healthz, which needs no signature."""
         answer: Any = self._session.request("GET", "/healthz")
         found: Health = answer
         return found
 
     def requests(self, requests: Sequence[Mapping[str, Any]], dry_run: bool = False) -> TransactionResult:
-        """Several App Mesh operations in one, all or nothing: `{"operation": "CreateMesh", "parameters": {…}}` each.
+        """Sends several App Mesh operations in one transaction: `{"operation": "CreateMesh", "parameters": {…}}` each.
 
-        A dry run changes nothing and answers as if it had. `ResponseError.index` tells which one was refused.
+        A dry run changes nothing and answers as if it had. `ResponseError.index` is that of the request that failed.
         """
         body = {"requests": list(requests), "dryRun": dry_run}
         answer = self._session.request("POST", "/shopmesh/v1/requests", body=body, timeout=max(self._timeout, 60.0))
         return TransactionResult(answer["revision"], answer["answers"])
 
     def proxies(self) -> list[ProxyStatus]:
-        """All Envoys, connected or only declared."""
+        """Lists all Envoys, connected or only declared."""
         found: list[ProxyStatus] = self._session.request("GET", "/shopmesh/v1/proxies")["proxies"]
         return found
 
     def withdraw(self, mesh: str, kind: str, name: str, instance: str) -> int:
-        """Takes a declared Envoy out of the mesh; the revision after it."""
+        """Removes a declared Envoy from the mesh; returns the new revision."""
         path = "/".join(quote(part, safe="") for part in (mesh, kind, name, instance))
         return int(self._session.request("DELETE", f"/shopmesh/v1/proxies/{path}")["revision"])
 
     def splits(self, mesh: str | None = None, window: float = 10.0, since: float | None = None) -> RouteSplits:
-        """What each version got in the last `window` seconds, or since a time in seconds since 1970."""
+        """Requests of each version in the last `window` seconds, or since a time in seconds since 1970."""
         answer: Any = self._session.request("GET", "/shopmesh/v1/splits", _span(mesh, window, since))
         found: RouteSplits = answer
         return found
 
     def figures(self, mesh: str | None = None, window: float = 10.0, since: float | None = None) -> list[ClusterCounts]:
-        """What every Envoy counted for every cluster, its own ingress too; the time as for `splits`."""
+        """Counts of every Envoy for every cluster, its ingress included; the time as for `splits`."""
         found: list[ClusterCounts] = self._session.request("GET", "/shopmesh/v1/figures", _span(mesh, window, since))[
             "figures"
         ]
         return found
 
     def findings(self, mesh: str | None = None) -> list[FindingDocument]:
-        """What is wrong in all meshes, or in one, errors first."""
+        """Findings in all meshes, or in one, errors first."""
         query = {} if mesh is None else {"mesh": mesh}
         found: list[FindingDocument] = self._session.request("GET", "/shopmesh/v1/findings", query)["findings"]
         return found
 
     def changes(self, after: int = 0) -> ChangeStatuses:
-        """The changes after a revision, so far as they are remembered."""
+        """The changes after a revision that the control plane still remembers."""
         answer: Any = self._session.request("GET", "/shopmesh/v1/changes", {"after": after})
         found: ChangeStatuses = answer
         return found
 
     def wait_converged(self, revision: int, timeout: float = 10.0) -> ChangeStatus:
-        """The change of that revision, once every Envoy that it concerns has it, or when the time is over."""
+        """Waits until every Envoy concerned has that revision, at most `timeout` seconds; returns its change."""
         path = f"/shopmesh/v1/changes/{revision}"
         answer: Any = self._session.request("GET", path, {"wait": timeout}, timeout=timeout + self._timeout)
         found: ChangeStatus = answer

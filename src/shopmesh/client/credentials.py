@@ -1,4 +1,4 @@
-"""Whose signature a request bears: the usual AWS chain, and a made-up key where there is none."""
+"""The credentials that sign requests: AWS's default chain, or dummies."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from botocore.session import Session
 
 
 def default_credentials() -> Credentials:
-    """The credentials of environment, profile or container; without any, dummies, which an open server accepts.
+    """Credentials of environment, profile or container; without any, dummies, which an unauthenticated server accepts.
 
-    An EC2 instance's own role is not asked for: no control plane of ours can know its keys, and where there is no
-    instance the question takes seconds.
+    The role of an EC2 instance is skipped: a control plane cannot know its keys, and outside EC2 the lookup takes
+    seconds.
     """
     session = Session()
     chain = cast(CredentialResolver, session.get_component("credential_provider"))

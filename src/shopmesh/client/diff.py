@@ -1,4 +1,4 @@
-"""What steps would change, as a unified diff of the manifests before and after; nothing is asked here."""
+"""Shows planned steps as a unified diff of manifests. Pure."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from shopmesh.documents.equality import equivalent
 
 
 def diff(existing: Iterable[DeclaredResource], steps: Sequence[PlanStep]) -> Iterator[str]:
-    """Lines without line feeds, the objects one after another; none when nothing would change.
+    """Yields the lines of the diff, without line feeds; none when nothing would change.
 
-    A route is shown in its router's manifest. Tags that manifests have no place for are shown by themselves.
+    A route is shown in its router's manifest; tags that a manifest cannot hold are shown separately.
     """
     touched = {step.resource.key.mesh for step in steps if step.requests}
     before = {resource.key: resource for resource in existing if resource.key.mesh in touched}

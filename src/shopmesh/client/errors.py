@@ -1,4 +1,4 @@
-"""What a client is told when it does not get what it asked for.
+"""Errors of requests to the control plane.
 
 ClientError
 ├── UnreachableError    no answer in time, or the server is not a control plane of shopmesh
@@ -9,11 +9,11 @@ from __future__ import annotations
 
 
 class ClientError(Exception):
-    """Shown to the user as it is: each message says what to do."""
+    """Its message is shown to the user unchanged and says what to do."""
 
 
 class UnreachableError(ClientError):
-    """No control plane answers at that address."""
+    """No control plane answered at that address, in time."""
 
 
 class ResponseError(ClientError):

@@ -1,4 +1,4 @@
-"""What has to be asked of the App Mesh API so that a mesh becomes what documents say; nothing is asked here."""
+"""Plans the App Mesh API requests that bring a mesh to its documents. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Verb = Literal["created", "updated", "unchanged", "deleted", "absent"]
 
 @dataclass(frozen=True)
 class PlanStep:
-    """What happens to one resource, and the requests that make it happen (none: it is left alone)."""
+    """The change of one resource, and the requests for it; none leave it unchanged."""
 
     verb: Verb
     resource: DeclaredResource
@@ -33,7 +33,7 @@ def label(key: Key) -> str:
 
 
 def plan(wanted: Sequence[DeclaredResource], existing: Mapping[Key, tuple[DeclaredResource, str]]) -> list[PlanStep]:
-    """The steps from what exists (with each resource's ARN) to what is wanted, in an order that works."""
+    """Plans the steps from the existing resources (each with its ARN) to the wanted ones, in dependency order."""
     steps = [_deletion_step(stale) for stale in reversed(_stale_routes(wanted, existing))]
     for resource in creation_order(wanted):
         if resource.key in existing:
@@ -46,7 +46,7 @@ def plan(wanted: Sequence[DeclaredResource], existing: Mapping[Key, tuple[Declar
 def plan_deletion(
     wanted: Iterable[DeclaredResource], existing: Mapping[Key, tuple[DeclaredResource, str]]
 ) -> list[PlanStep]:
-    """The steps that delete these resources, users before what they use; a router takes its routes along."""
+    """Plans the deletion of these resources, dependents first; a router's routes are deleted with it."""
     going = {resource.key: resource for resource in wanted}
     for key, (resource, _) in existing.items():
         if key.kind == "route" and Key("virtualRouter", key.parent) in going:
@@ -60,7 +60,7 @@ def plan_deletion(
 def _stale_routes(
     wanted: Sequence[DeclaredResource], existing: Mapping[Key, tuple[DeclaredResource, str]]
 ) -> list[DeclaredResource]:
-    """Routes of routers that are declared whole, and are not declared themselves."""
+    """Existing routes of fully declared routers that the documents do not declare."""
     declared = {resource.key for resource in wanted}
     routers = {r.key.path for r in wanted if r.complete and r.key.kind == "virtualRouter"}
     return creation_order(
@@ -86,9 +86,9 @@ def _update_step(resource: DeclaredResource, before: DeclaredResource, arn: str)
 
 
 def _stale_tags(resource: DeclaredResource, before: DeclaredResource) -> set[str]:
-    """The tags to take away: those that a whole document no longer has, and all pieces of a text that gets shorter.
+    """The tags to remove: those that a full document no longer has, and all chunks of a text that gets shorter.
 
-    Such a text is given anew after that: half of the old one with half of the new would be refused.
+    Such a text is tagged again afterwards: a mix of old and new chunks would be rejected.
     """
     ours = {name for name in before.tags if is_ours(name)}
     given = {base_name(name) for name in resource.tags}

@@ -1,4 +1,4 @@
-"""All resources of a mesh as the App Mesh API answers them, in few round trips."""
+"""Reads all resources of a mesh by the App Mesh API in few round trips."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from shopmesh.documents import DeclaredResource
 from shopmesh.documents.declared_resource import creation_order
 
 MAX_BATCH = 500
-"""Requests in one; the control plane reads bodies of up to 1 MiB."""
+"""Operations in one request; the control plane reads bodies of up to 1 MiB."""
 
 MAX_PAGES = 10_000
 MAX_ATTEMPTS = 3
@@ -27,15 +27,15 @@ def list_meshes(client: Client) -> list[str]:
 
 
 def read_mesh(client: Client, mesh: str) -> list[DeclaredResource]:
-    """Every resource of a mesh with its tags; a mesh that does not exist has none.
+    """Reads every resource of a mesh with its tags; none if the mesh does not exist.
 
-    What is deleted meanwhile makes it start again, up to `TRIES` times; then raises `ResponseError`.
+    A resource that is deleted meanwhile makes it start again, up to `TRIES` times; then raises `ResponseError`.
     """
     return [resource for resource, _ in read_descriptions(client, mesh)]
 
 
 def read_descriptions(client: Client, mesh: str) -> list[tuple[DeclaredResource, dict[str, Any]]]:
-    """As `read_mesh`, each resource with the API's whole answer (metadata and status)."""
+    """As `read_mesh`, each resource with its full description (metadata and status)."""
     for left in reversed(range(MAX_ATTEMPTS)):
         if mesh not in list_meshes(client):
             return []

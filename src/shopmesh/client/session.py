@@ -20,7 +20,7 @@ from shopmesh.client.errors import ResponseError, UnreachableError
 MAX_RESPONSE = 64 << 20
 """Bytes; a mesh of 1,000 services with all its documents is a tenth of it."""
 
-# A pooled connection may have been closed by the server in the moment it is used again: reading is safe to repeat.
+# The server may close a pooled connection just as it is used again; a GET is safe to repeat.
 _RETRIES = urllib3.Retry(total=1, connect=0, read=1, status=0, redirect=0, other=0, allowed_methods={"GET"})
 
 
@@ -41,10 +41,10 @@ class SignedSession:
         body: Mapping[str, Any] | None = None,
         timeout: float | None = None,
     ) -> dict[str, Any]:
-        """The JSON object that is answered; raises UnreachableError and ResponseError."""
+        """Sends a signed request, returns the response's JSON object; raises UnreachableError and ResponseError."""
         url = f"{self._endpoint}{path}" + (f"?{urlencode(query)}" if query else "")
         content = json.dumps(body, separators=(",", ":")).encode() if body is not None else b""
-        # With it the server knows who sends a body before it reads it, and takes a large one at any time.
+        # With this header the server authenticates a request before it reads the body, and accepts a large one.
         headers = {"X-Amz-Content-SHA256": hashlib.sha256(content).hexdigest()}
         if body is not None:
             headers["Content-Type"] = "application/json"
@@ -74,15 +74,17 @@ class SignedSession:
 
     def _object(self, status: int, answer: bytes, code: str | None) -> dict[str, Any]:
         if len(answer) > MAX_RESPONSE:
-            raise UnreachableError(f"{self._endpoint} answers more than {MAX_RESPONSE} bytes; ask for less, by --mesh")
+            raise UnreachableError(
+                f"{self._endpoint} answered with more than {MAX_RESPONSE} bytes; limit the request with --mesh"
+            )
         try:
             value = json.loads(answer)
         except ValueError:
             value = None
         if not isinstance(value, dict):
             raise UnreachableError(
-                f"what answers at {self._endpoint} (HTTP {status}, no JSON object) is no control plane of shopmesh;"
-                " name one with --endpoint-url"
+                f"the server at {self._endpoint} is not a control plane of shopmesh (HTTP {status}, no JSON object);"
+                " give its address with --endpoint-url"
             )
         if status >= 400:
             message = str(value.get("message") or f"HTTP {status}")
@@ -97,5 +99,5 @@ class SignedSession:
             )
         return UnreachableError(
             f"no control plane answers at {self._endpoint}: start one with `shopmesh up`,"
-            " or name another with --endpoint-url"
+            " or give another address with --endpoint-url"
         )

@@ -1,4 +1,4 @@
-"""The JSON that is served beside App Mesh's API under /shopmesh/v1/, as types."""
+"""Types of the JSON documents of the HTTP API under /shopmesh/v1/."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, NotRequired, TypedDict
 
 
 class ReplicaCounts(TypedDict):
-    """How many replicas of the control plane were asked, and how many answered; one that is alone tells nothing."""
+    """How many replicas of the control plane were asked, and how many answered; absent with a single replica."""
 
     asked: int
     answered: int
@@ -29,7 +29,7 @@ class NackDocument(TypedDict):
 
 
 class ProxyStatus(TypedDict):
-    """One Envoy; `declared` tells whether others are sent to its address, `since` is in seconds since 1970."""
+    """One Envoy; `declared`: whether its address is an endpoint for others; `since` in seconds since 1970."""
 
     mesh: str
     kind: str
@@ -48,8 +48,8 @@ class ProxyStatus(TypedDict):
 class SplitTarget(TypedDict):
     """One weighted target: shares from 0 to 1 (`seen` by the callers' Envoys), latencies in milliseconds.
 
-    `port` is that of the node's listener; None where the node has none that the route could mean. For TCP, connections
-    are the requests, and those that could not be made the errors.
+    `port` is that of the node's listener, None without a listener that fits the route. For TCP, `requests` counts
+    connections and `errors` failed attempts to connect.
     """
 
     virtualNode: str
@@ -84,7 +84,7 @@ class RouteSplits(TypedDict):
 
 
 class ClusterCounts(TypedDict):
-    """What the proxies of one node counted for one upstream cluster, ingress or egress; latencies in milliseconds."""
+    """Counts of one node's proxies for one cluster, ingress or egress; latencies in milliseconds."""
 
     mesh: str
     kind: str
@@ -98,7 +98,7 @@ class ClusterCounts(TypedDict):
 
 
 class Health(TypedDict, total=False):
-    """Version and time (seconds since 1970) of a control plane; earlier ones told neither."""
+    """Version and time (seconds since 1970) of a control plane; earlier versions send neither."""
 
     status: str
     version: str
@@ -106,7 +106,7 @@ class Health(TypedDict, total=False):
 
 
 class FindingDocument(TypedDict):
-    """Something that is wrong; `severity` is "error" or "warning", `mesh` empty where none is concerned.
+    """One finding; `severity` is "error" or "warning", `mesh` is empty where it concerns no mesh.
 
     `kind` and `path` are the key of a resource (see `appmesh.store.Key`), `where` is the same in words.
     """
@@ -124,7 +124,7 @@ class FindingDocument(TypedDict):
 
 
 class ChangeStatus(TypedDict):
-    """One commit: `proxies` and `milliseconds` tell how long after it each Envoy, and the last one, had it."""
+    """One commit; `proxies` and `milliseconds` are the times until each Envoy, and the last one, acknowledged it."""
 
     revision: int
     at: float
@@ -136,7 +136,7 @@ class ChangeStatus(TypedDict):
 
 
 class StageCounts(TypedDict):
-    """What was counted of one version since a stage began: `slower` than the plan's bound, `p99` in milliseconds."""
+    """Counts of one version since a stage began; `slower` than the plan's bound, `p99` in milliseconds."""
 
     requests: int
     errors: int
@@ -145,14 +145,14 @@ class StageCounts(TypedDict):
 
 
 class StageComparison(TypedDict):
-    """Of the new version and of all others."""
+    """Counts of the new version and of all others."""
 
     canary: StageCounts
     stable: StageCounts
 
 
 class PastStage(TypedDict, total=False):
-    """A stage that is over; `canary` and `stable` are missing where nobody looked."""
+    """A finished stage; `canary` and `stable` are absent when the command did not run at its end."""
 
     stage: str
     since: float
@@ -163,9 +163,9 @@ class PastStage(TypedDict, total=False):
 
 
 class CanaryStatus(TypedDict):
-    """A canary; `since` is when its stage `called` so began, `now` the control plane's time, seconds since 1970.
+    """A canary; `called` names its stage, which began at `since`; `now` is the control plane's time.
 
-    `phase` is running, promoted, returned, lapsed or stopped.
+    `phase` is running, promoted, rolled_back, expired or stopped. Times are in seconds since 1970.
     """
 
     mesh: str
@@ -190,7 +190,7 @@ class CanaryStatus(TypedDict):
 
 
 class ChangeStatuses(TypedDict):
-    """The changes after a revision, and the newest revision."""
+    """The changes after a given revision, and the newest revision."""
 
     revision: int
     changes: list[ChangeStatus]
@@ -199,7 +199,7 @@ class ChangeStatuses(TypedDict):
 
 @dataclass(frozen=True)
 class TransactionResult:
-    """What several requests in one were answered with, in their order, and the revision after them."""
+    """The answers of a transaction in the order of its requests, and the revision after it."""
 
     revision: int
     answers: list[dict[str, Any]]

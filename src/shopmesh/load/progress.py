@@ -1,4 +1,4 @@
-"""A load on a terminal while it runs; it is drawn by a thread, for the engine has no time for it."""
+"""Shows a running load on a terminal; a thread draws it, so that the engine is not delayed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _BAR = 24
 
 
 def progress_display(console: Console) -> Display:
-    """What shows a running engine: a live table on a terminal, nothing at all elsewhere."""
+    """A context manager that shows a running engine: a live table on a terminal, nothing elsewhere."""
 
     @contextlib.contextmanager
     def shown(engine: OpenLoopEngine) -> Iterator[None]:
@@ -67,7 +67,7 @@ def _view(engine: OpenLoopEngine) -> RenderableType:
 
 def _shares(engine: OpenLoopEngine) -> RenderableType:
     seen: Counter[str] = Counter()
-    # A copy, made at once: the engine's thread adds to it meanwhile.
+    # A copy: the engine's thread appends to the list meanwhile.
     for cell in [*engine.results.outcomes]:
         for version in cell.outcome.versions:
             seen[version] += cell.count

@@ -1,4 +1,4 @@
-"""One load from beginning to end: the engine on a loop of its own, weights and display in threads beside it."""
+"""Runs one load: the engine in its own event loop, the weight watcher and the display in threads."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from shopmesh.load.report.result_file import LoadRecord
 from shopmesh.load.weight_watcher import WeightWatcher
 
 _SWITCH_SECONDS = 0.0001
-"""A thread that computes gives way to the engine after so long, instead of Python's 5 ms, which it would be late."""
+"""Other threads yield to the engine after this time; Python's default of 5 ms would make requests late."""
 
 Display = Callable[[OpenLoopEngine], contextlib.AbstractContextManager[None]]
 
 
 @dataclass(frozen=True)
 class Load:
-    """What shall be sent, where to, and what is known of the weights."""
+    """What to send, where to, and the expected weights."""
 
     plan: LoadPlan
     targets: Sequence[LoadTarget]
@@ -43,9 +43,9 @@ class Load:
 
 
 def run(load: Load, watcher: WeightWatcher | None, display: Display) -> LoadRecord:
-    """Runs it until its plan is over or a signal comes; a second signal does not wait for what is under way.
+    """Runs the load until its plan ends or a signal arrives; a second signal drops the requests in flight.
 
-    Raises LoadError when nothing listens.
+    Raises LoadError when a server refuses the connection.
     """
     with (
         watcher or contextlib.nullcontext(),

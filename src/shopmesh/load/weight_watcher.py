@@ -1,4 +1,4 @@
-"""Asks the control plane for the weights, and goes on asking, so that a change in the middle of a load is known."""
+"""Polls the control plane for the weights, so that a change during a load is noticed."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ _MAX_SETTINGS = 500
 
 @dataclass(frozen=True, slots=True)
 class _ShareChange:
-    """Shares that hold since these revisions. Several at once cannot be told apart: each may have set them."""
+    """Shares that hold since these revisions; any of several revisions in one poll may have set them."""
 
     revisions: Sequence[int]
     shares: Shares
 
 
 class WeightWatcher:
-    """The weights of one mesh, for the length of a `with` block; what it saw is read after the block.
+    """Records the weights of one mesh during a `with` block; read `settings` and `notes` after it.
 
-    `nodes` are versions of virtual nodes that the mesh itself does not tell, `fixed` are shares that a user named.
+    `nodes` gives the versions of virtual nodes whose manifests do not, `fixed` the shares that the user expects.
     Entering the block raises ClientError.
     """
 
@@ -60,7 +60,7 @@ class WeightWatcher:
             self._poll()
 
     def settings(self, began: float) -> list[WeightSetting]:
-        """In seconds since the load began: `began`, in seconds since 1970 by the control plane's clock."""
+        """All weight settings, their times in seconds since `began` (seconds since 1970, the control plane's clock)."""
         found = [WeightSetting(-1.0, -1.0, self._initial)]
         for news in self._share_changes:
             changes = [self._changes[revision] for revision in news.revisions]
@@ -84,8 +84,8 @@ class WeightWatcher:
         try:
             self._update()
         except ClientError as error:
-            # The mesh runs on without its control plane, and so does the load.
-            self._note(f"the weights were not known all the time: {error}")
+            # The mesh works without its control plane, so the load continues.
+            self._note(f"some weights are unknown: {error}")
 
     def _update(self) -> None:
         answer = self._client.changes(self._converged_revision)
@@ -97,9 +97,9 @@ class WeightWatcher:
                 if len(self._share_changes) < _MAX_SETTINGS:
                     self._share_changes.append(_ShareChange(news, shares))
                 else:
-                    self._note(f"more than {_MAX_SETTINGS} changes: the later ones are not told apart")
+                    self._note(f"more than {_MAX_SETTINGS} changes: later ones are not recorded")
             self._last_revision = max(news)
-        # Those that no Envoy has confirmed yet are asked for again.
+        # Revisions that are not acknowledged yet are requested again.
         pending = [change["revision"] for change in answer["changes"] if not change["converged"]]
         self._converged_revision = min(pending, default=self._last_revision + 1) - 1
         needed = {revision for one in self._share_changes for revision in one.revisions}
@@ -125,7 +125,7 @@ class WeightWatcher:
 
 
 def _versions(client: Client, mesh: str) -> dict[str, str]:
-    """The version of every virtual node whose manifest said it by the labels of its pods."""
+    """The version of every virtual node whose manifest has it in the labels of its pod selector."""
     found = {}
     for resource in read_mesh(client, mesh):
         if resource.key.kind == "virtualNode":

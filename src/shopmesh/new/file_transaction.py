@@ -1,7 +1,7 @@
-"""Changes of a folder that are made all or not at all.
+"""Changes several files of a folder, all or none.
 
-written into a staging folder ─► moved to their places, what was there kept aside ─► staging folder removed
-                                  └─ anything fails, Ctrl-C too: all of it is moved back
+write to a staging folder ─► move old files aside, new files into place ─► delete the staging folder
+                             └─ on any error, or Ctrl-C: move everything back
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 _STAGING = ".shopmesh-"
-"""How the staging folder's name begins; .gitignore has it."""
+"""The prefix of the staging folder's name; .gitignore lists it."""
 _PROGRAM = 0o755
 
 
 @dataclass(slots=True)
 class FileTransaction:
-    """Paths are of the project's folder, with slashes."""
+    """The files to create, edit and remove; paths are relative to the project's folder, with slashes."""
 
     created: dict[str, str] = field(default_factory=dict)
     edited: dict[str, str] = field(default_factory=dict)
     removed: list[str] = field(default_factory=list)
 
     def apply(self, root: Path) -> None:
-        """Makes them in that folder. Raises whatever fails, when everything is as it was."""
+        """Applies the changes to the folder `root`; on any error it restores all files and raises the error."""
         staging = Path(tempfile.mkdtemp(prefix=_STAGING, dir=root))
         try:
             for path, text in (self.created | self.edited).items():
@@ -58,14 +58,14 @@ class FileTransaction:
 
 def _move(source: Path, target: Path, undo: list[Callable[[], object]]) -> None:
     if target.exists():
-        raise FileExistsError(17, "somebody has made it meanwhile", str(target))
+        raise FileExistsError(17, "another program has created it meanwhile", str(target))
     source.rename(target)
     undo.append(lambda: target.rename(source))
 
 
 @contextlib.contextmanager
 def _undo_on_error() -> Iterator[list[Callable[[], object]]]:
-    """Runs what was appended, last first, when the block is left by an exception."""
+    """Runs the appended steps in reverse order when the block raises."""
     undo: list[Callable[[], object]] = []
     try:
         yield undo

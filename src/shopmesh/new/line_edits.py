@@ -1,6 +1,6 @@
-"""The lists of which a service or a version has one line, and nothing else.
+"""Lists in text files in which each service, or each version, has one line.
 
-A line is found and set by text, never by writing a document anew: comments, order and quotes of a list are its owner's.
+Lines are edited as text and files are never rewritten, so that comments, order and quotes stay.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from shopmesh.new.errors import ScaffoldError
 
 @dataclass(frozen=True, slots=True)
 class LineList:
-    """Lines that begin with `item`, directly below `heading`, sorted; `path` is the file's, of the project's folder.
+    """Sorted lines that begin with `item`, directly below `heading`, in the file `path` of the project.
 
-    `line` is what a new one is made of, `owner` how the lines of a service, or of one version of it, begin.
-    All three are filled in with the words of the service.
+    `line` is the template of a new line; `owner` is the prefix of the lines of a service or version. `path`, `line` and
+    `owner` are formatted with the words of `template_words`.
     """
 
     path: str
@@ -27,22 +27,22 @@ class LineList:
     owner: str
 
     def add_line(self, text: str, words: Mapping[str, object]) -> str:
-        """The text with the new line, in its place. Raises NewError for no such list, or a line that is there."""
+        """Inserts the line in sorted order. Raises ScaffoldError if the list is missing or has the line already."""
         before, lines, after = self._parts(text, words)
         line = self.line.format(**words)
         if self._lines_of(lines, words):
-            raise ScaffoldError(f"{self._describe(words)} has a line of {words['workload']} already: remove it")
+            raise ScaffoldError(f"{self._describe(words)} already has a line of {words['workload']}: remove it")
         place = next((at for at, other in enumerate(lines) if _order(other) > _order(line)), len(lines))
         return "".join([*before, *lines[:place], f"{line}\n", *lines[place:], *after])
 
     def remove_lines(self, text: str, words: Mapping[str, object]) -> str:
-        """The text without the lines of that service or version, if it has any."""
+        """Removes the lines of that service or version, if there are any."""
         before, lines, after = self._parts(text, words)
         owned = self._lines_of(lines, words)
         return "".join([*before, *(line for line in lines if line not in owned), *after])
 
     def file_path(self, words: Mapping[str, object]) -> str:
-        """The file's path."""
+        """The path of the file."""
         return self.path.format(**words)
 
     def _describe(self, words: Mapping[str, object]) -> str:
@@ -52,17 +52,17 @@ class LineList:
         return [line for line in lines if line.startswith(self.owner.format(**words))]
 
     def _parts(self, text: str, words: Mapping[str, object]) -> tuple[list[str], list[str], list[str]]:
-        """What is above the list, its lines, and what is below."""
+        """Splits the text into the part above the list, its lines, and the part below."""
         above, heading, below = f"\n{text}".partition(f"\n{self.heading}\n")
         if not heading:
-            raise ScaffoldError(f"{self._describe(words)} is not there: put that line back, with its items below it")
+            raise ScaffoldError(f"{self._describe(words)} is missing: restore that line, with its items below it")
         lines = below.splitlines(keepends=True)
         end = next((at for at, line in enumerate(lines) if not line.startswith(self.item)), len(lines))
         return [(above + heading)[1:]], lines[:end], lines[end:]
 
 
 def _order(line: str) -> list[tuple[int, str]]:
-    """1.10 comes after 1.9, and inventory-v2.yaml after inventory.yaml."""
+    """The sort key: 1.10 comes after 1.9, and inventory-v2.yaml after inventory.yaml."""
     parts = re.split(r"(\d+)", line.strip().replace(".yaml", ""))
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
 
@@ -87,7 +87,7 @@ SERVICE_LISTS = (
         "  - {{name: shopmesh/{name}, ",
     ),
 )
-"""One line a service."""
+"""Lists with a line for each service."""
 
 PACKAGE_LISTS = (
     LineList(
@@ -98,7 +98,7 @@ PACKAGE_LISTS = (
         '  "services.{name}"',
     ),
 )
-"""One line a service in Python."""
+"""Lists with a line for each service in Python."""
 
 VERSION_LISTS = (
     LineList(
@@ -116,14 +116,14 @@ VERSION_LISTS = (
         "| {name} {of_version_cell}",
     ),
 )
-"""One line a version."""
+"""Lists with a line for each version."""
 
 LATER_VERSION_LISTS = (
     LineList(
         "k8s/base/{name}/kustomization.yaml", "resources:", "  - ", "  - {workload}.yaml", "  - {workload}.yaml\n"
     ),
 )
-"""One line a version after the first, in a file of the service itself."""
+"""Lists of the service itself, with a line for each version after the first."""
 
 PATCH_LIST = LineList(
     "k8s/overlays/{overlay}/kustomization.yaml",
@@ -132,4 +132,4 @@ PATCH_LIST = LineList(
     "  - path: {name}.yaml",
     "  - path: {name}.yaml\n",
 )
-"""What an overlay may say of one service, in a file with the service's name."""
+"""The patches of an overlay; a patch of one service has a file with the service's name."""

@@ -1,4 +1,4 @@
-"""What services and versions may be called, and the words that are made of these names.
+"""Valid names of services and versions, and the words that are derived from them.
 
 inventory 2.0 ─► Inventory, inventories, v2_0 (module), inventory-v2 (workload), inventory-v2-vn (virtual node)
 """
@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from shopmesh.new.errors import ScaffoldError
 
 MAX_NAME_LENGTH = 20
-"""Letters of a name: what is made of it fits a line of code and a label of DNS."""
+"""The longest name, in letters: what is derived from it fits a line of code and a DNS label."""
 FIRST_VERSION = "1.0"
 
 _NAME = re.compile(r"[a-z][a-z0-9]*")
 _VERSION = re.compile(r"(0|[1-9][0-9]{0,3})\.(0|[1-9][0-9]{0,3})")
-# What the files of a service call something else by: names whose own words would be these are refused.
+# Identifiers in the files of a service; a service whose derived words are among them is rejected.
 RESERVED = frozenset(
     {
         *("Config", "Flask", "Mapping", "NAME", "PEERS", "Peers", "Response", "VERSION"),
@@ -57,18 +57,18 @@ RESERVED = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class ServiceName:
-    """A service's name, and its words."""
+    """The name of a service, and the words that are derived from it."""
 
     text: str
 
     @property
     def title(self) -> str:
-        """As the service calls itself at `GET /`, and as the type of its items is called."""
+        """The name in the answer of `GET /`, and the type of the service's items."""
         return self.text.title()
 
     @property
     def plural(self) -> str:
-        """The path of its items; a name that seems to be a plural is one."""
+        """The path of its items; a name that ends like a plural is used as it is."""
         if re.search(r"[^aeiou0-9]y$", self.text):
             return f"{self.text[:-1]}ies"
         if re.search(r"(ss|us|is|x|z|ch|sh)$", self.text):
@@ -78,7 +78,7 @@ class ServiceName:
 
 @dataclass(frozen=True, slots=True, order=True)
 class ServiceVersion:
-    """`2.0`: two numbers, for `GET /` answers it as a number of JSON."""
+    """`2.0`: two numbers, because `GET /` returns the version as a JSON number."""
 
     major: int
     minor: int
@@ -88,17 +88,17 @@ class ServiceVersion:
 
     @property
     def module(self) -> str:
-        """The module of its code."""
+        """The name of its Python or JavaScript module."""
         return "app" if str(self) == FIRST_VERSION else f"v{self.major}_{self.minor}"
 
     @property
     def suffix(self) -> str:
-        """What follows a service's name in that of its workload: `-v2`, `-v15`, nothing for the first."""
+        """The suffix of its workload's name: `-v2`, `-v15`, empty for the first version."""
         return "" if str(self) == FIRST_VERSION else f"-v{self.major}{self.minor or ''}"
 
 
 def parse_name(text: str) -> ServiceName:
-    """The name, if a service may have it; raises NewError."""
+    """Validates the name of a service; raises ScaffoldError."""
     if not _NAME.fullmatch(text) or len(text) > MAX_NAME_LENGTH:
         raise ScaffoldError(
             f"{text!r} is not a name for a service: take at most {MAX_NAME_LENGTH} lower-case letters and digits, "
@@ -106,17 +106,15 @@ def parse_name(text: str) -> ServiceName:
         )
     name = ServiceName(text)
     if any(map(keyword.iskeyword, (text, name.title, name.plural))) or hasattr(builtins, name.plural):
-        raise ScaffoldError(f"{text!r} is a word of Python: take another, such as {text[:13]}service")
+        raise ScaffoldError(f"{text!r} is a reserved word of Python: take another, such as {text[:13]}service")
     if RESERVED & {name.title, name.plural, name.plural.upper()}:
-        raise ScaffoldError(
-            f"{text!r} is what something else is called already: take another, such as {text[:13]}service"
-        )
+        raise ScaffoldError(f"{text!r} is the name of something else already: take another, such as {text[:13]}service")
     return name
 
 
 def parse_version(text: str) -> ServiceVersion:
-    """The version, if it is of two numbers; raises NewError."""
+    """Parses a version of two numbers; raises ScaffoldError."""
     found = _VERSION.fullmatch(text)
     if not found:
-        raise ScaffoldError(f"{text!r} is no version: take two numbers, such as 2.0 or 1.5")
+        raise ScaffoldError(f"{text!r} is not a version: take two numbers, such as 2.0 or 1.5")
     return ServiceVersion(int(found[1]), int(found[2]))

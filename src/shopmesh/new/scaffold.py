@@ -1,4 +1,4 @@
-"""What changes when a service, or a version of one, comes or goes: worked out from files, before any is written."""
+"""Plans the file changes that add or remove a service or a version; reads files and writes none."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ LANGUAGES = ("python", "node")
 _SUFFIXES = {"python": ".py", "node": ".mjs"}
 _ROUTES, _MESH = "k8s/overlays/gateway-api/routes.yaml", "istio"
 _REGISTRY = "111122223333.dkr.ecr.eu-central-1.amazonaws.com"
-"""The example's in k8s/overlays/eks."""
+"""The example registry of k8s/overlays/eks."""
 _ITEMS = (1, 2, 3)
-"""Of a new service; each refers to its peers' items of the same number."""
+"""The item numbers of a new service; each refers to its peers' items of the same number."""
 
 
 def add_service(project: Project, text: str, calls: Sequence[str] = (), language: str = "python") -> FileTransaction:
-    """A new service with its first version. Raises NewError for a name or a peer that cannot be."""
+    """Adds a service with its first version. Raises ScaffoldError for an invalid name or an unknown peer."""
     name = parse_name(text)
     there = project.services()
     for peer in calls:
@@ -52,15 +52,15 @@ def add_service(project: Project, text: str, calls: Sequence[str] = (), language
 
 
 def add_version(project: Project, text: str, number: str) -> FileTransaction:
-    """A later version of a service that is there. Raises NewError when there is no such service, or such a version."""
+    """Adds a later version of a service. Raises ScaffoldError if the service is missing or the version is not newer."""
     name, wanted = _existing_service(project, text), parse_version(number)
     language = _language(project, name)
     there = _versions(project, name, language)
     if wanted in there:
-        raise ScaffoldError(f"there is a {text} {wanted} already: services/{text}/{wanted.module}{_SUFFIXES[language]}")
+        raise ScaffoldError(f"{text} {wanted} already exists: services/{text}/{wanted.module}{_SUFFIXES[language]}")
     if wanted < max(there):
         raise ScaffoldError(
-            f"{text} {wanted} would be older than {text} {max(there)}, which is there: take a later number"
+            f"{text} {wanted} would be older than the existing {text} {max(there)}: take a later number"
         )
     if same := [other for other in there if other.suffix == wanted.suffix]:
         raise ScaffoldError(
@@ -88,7 +88,7 @@ def add_version(project: Project, text: str, number: str) -> FileTransaction:
 
 
 def remove_services(project: Project, texts: Collection[str]) -> FileTransaction:
-    """Services gone, with everything that `service` and `version` make. Raises NewError when another one needs them."""
+    """Removes services with everything that `add_service` creates. Raises ScaffoldError if another one needs them."""
     changes = FileTransaction()
     names = [_existing_service(project, text) for text in texts]
     _refuse_used(project, [f"mesh/{name.text}.yaml" for name in names])
@@ -108,12 +108,14 @@ def remove_services(project: Project, texts: Collection[str]) -> FileTransaction
 
 
 def remove_version(project: Project, text: str, number: str) -> FileTransaction:
-    """A later version gone. Raises NewError when it gets requests, or when it is the first."""
+    """Removes a later version. Raises ScaffoldError if it has a weight, or is the first version."""
     name, gone = _existing_service(project, text), parse_version(number)
     language = _language(project, name)
     module = f"services/{text}/{gone.module}{_SUFFIXES[language]}"
     if gone.module == "app":
-        raise ScaffoldError(f"{text} {gone} is what later versions extend: `shopmesh remove {text}` removes all of it")
+        raise ScaffoldError(
+            f"{text} {gone} is the base of later versions: `shopmesh remove {text}` removes the whole service"
+        )
     if not project.has(module):
         raise ScaffoldError(f"there is no {text} {gone}: no {module}")
     words = template_words(name, gone, language)
@@ -135,7 +137,7 @@ def remove_version(project: Project, text: str, number: str) -> FileTransaction:
 def template_words(
     name: ServiceName, version: ServiceVersion, language: str, calls: tuple[str, ...] = ()
 ) -> dict[str, object]:
-    """What templates and lists are filled in with."""
+    """The words for templates and line lists."""
     workload = f"{name.text}{version.suffix}"
     targets = [f"{workload}-net:15090", *([f"{name.text}-2-net:15090"] if str(version) == FIRST_VERSION else [])]
     joined = f" (joined with what {' and '.join(calls)} know{'s' if len(calls) == 1 else ''})" if calls else ""
@@ -168,7 +170,7 @@ def template_words(
 
 
 def _write_routes(project: Project, changes: FileTransaction) -> None:
-    """The overlay for other meshes: what `shopmesh export` writes of the mesh as it will be."""
+    """Updates the overlay for other meshes: the output of `shopmesh export` for the changed mesh."""
     if project.has(_ROUTES):
         changes.edited[_ROUTES] = gateway_api(
             project.resources(changes.created | changes.edited, changes.removed), _MESH
@@ -200,13 +202,13 @@ def _language(project: Project, name: ServiceName) -> str:
 
 
 def _versions(project: Project, name: ServiceName, language: str) -> list[ServiceVersion]:
-    """Those that are code."""
+    """The versions of a service that have code."""
     files = (project.root / "services" / name.text).glob(f"v*_*{_SUFFIXES[language]}")
     return [parse_version(FIRST_VERSION), *(parse_version(file.stem[1:].replace("_", ".")) for file in files)]
 
 
 def _backends(project: Project, name: ServiceName) -> tuple[str, ...]:
-    """Whom a service calls, by the references of its first node's manifest."""
+    """The peers that a service calls, by the backends of its first node's manifest."""
     for resource in project.resources():
         document = resource.source.value if resource.source else {}
         if resource.key.kind == "virtualNode" and document.get("metadata", {}).get("name") == name.text:
@@ -219,7 +221,7 @@ def _backends(project: Project, name: ServiceName) -> tuple[str, ...]:
 
 
 def _extended_constant(project: Project, name: ServiceName) -> str:
-    """The constant that the first version serves, which a later one extends."""
+    """The name of the constant that the first version serves and a later one extends."""
     path = f"services/{name.text}/app.py"
     for node in ast.walk(ast.parse(project.read(path))):
         match node:
@@ -228,8 +230,8 @@ def _extended_constant(project: Project, name: ServiceName) -> str:
             ):
                 return served
     raise ScaffoldError(
-        f"{path} has no `return serve(…, VERSION, config)`, by which a later version serves more: "
-        "make it so, as services/product/app.py is"
+        f"{path} has no `return serve(…, VERSION, config)`, which a later version extends: "
+        "write it as in services/product/app.py"
     )
 
 
@@ -242,18 +244,16 @@ def _tests(project: Project, tier: str, name: str) -> list[str]:
 def _refuse_taken(project: Project, name: ServiceName, made: Collection[str]) -> None:
     _refuse_existing(project, (f"services/{name.text}", f"services/{name.text}.py", f"k8s/base/{name.text}", *made))
     if re.search(rf"^  {name.text}(-net|-sidecar)?:", project.compose_text(), re.MULTILINE):
-        raise ScaffoldError(f"{name.text!r} is the name of a container in compose/ already: take another")
+        raise ScaffoldError(f"{name.text!r} is already the name of a container in compose/: take another")
 
 
 def _refuse_existing(project: Project, paths: Collection[str]) -> None:
     if there := [path for path in paths if project.has(path)]:
-        raise ScaffoldError(
-            f"{there[0]} is there already: take another name, or `shopmesh remove` what it belongs to first"
-        )
+        raise ScaffoldError(f"{there[0]} already exists: take another name, or `shopmesh remove` its service first")
 
 
 def _refuse_used(project: Project, files: Collection[str], workload: str | None = None) -> None:
-    """Raises NewError when the rest of the mesh names what is declared in these files, or that one node of theirs."""
+    """Raises ScaffoldError if other files refer to resources of these files, or to that one workload's node."""
     resources = project.resources()
     leaving: set[Key] = set()
     for resource in resources:
@@ -262,4 +262,6 @@ def _refuse_used(project: Project, files: Collection[str], workload: str | None 
             leaving.add(resource.key)
     found = [f"{describe(user)} needs {key.name}" for user, key in find_references(resources, leaving, files)]
     if found:
-        raise ScaffoldError(f"{'; '.join(dict.fromkeys(found))}: remove it as well, or take that out of its file first")
+        raise ScaffoldError(
+            f"{'; '.join(dict.fromkeys(found))}: remove it as well, or remove the reference from its file first"
+        )

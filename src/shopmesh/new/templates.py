@@ -1,8 +1,8 @@
-"""The templates: folders that mirror the project's, in which names of files are templates too.
+"""Renders the templates: folders that mirror the project's; file names are templates too.
 
 service/  every service            python/        a service in Python         node/        one in JavaScript
 version/  every version of one     python-later/  a later version of it       node-later/  a later version of it
-parts/    what is also put into files that are there
+parts/    text that is inserted into existing files
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 TEMPLATES = Path(__file__).parent / "templates"
 SUFFIX = ".jinja"
 _LINE = 120
-"""The longest line of code; pyproject.toml tells ruff the same."""
+"""The longest line of code, as in ruff's configuration in pyproject.toml."""
 
 
 class Templates:
-    """`words` are what all of them may use; a word that is not there is an error."""
+    """Renders with `words`; an unknown word is an error."""
 
     def __init__(self, words: Mapping[str, object]) -> None:
-        # Nothing of this is HTML.
+        # The output is not HTML.
         self._environment = Environment(  # noqa: S701
             loader=FileSystemLoader(TEMPLATES),
             undefined=StrictUndefined,
@@ -34,7 +34,7 @@ class Templates:
         self._environment.globals.update(words)
 
     def render_folder(self, name: str) -> dict[str, str]:
-        """What the templates of a folder become: path → text."""
+        """Renders the templates of a folder: path → text."""
         made = {}
         for file in sorted((TEMPLATES / name).rglob(f"*{SUFFIX}")):
             path = file.relative_to(TEMPLATES / name).as_posix().removesuffix(SUFFIX)
@@ -42,12 +42,12 @@ class Templates:
         return made
 
     def render(self, name: str) -> str:
-        """What one template becomes."""
+        """Renders one template."""
         return self._environment.get_template(name).render()
 
 
 def format_collection(items: Sequence[str], before: str, after: str) -> str:
-    """A collection as ruff formats it: in one line, or one line an item where that is too long."""
+    """Formats a collection as ruff does: in one line, or one item per line where that is too long."""
     line = f"{before}{', '.join(items)}{after}"
     if len(line) <= _LINE:
         return line

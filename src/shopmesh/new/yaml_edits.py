@@ -1,10 +1,9 @@
-"""Text put into YAML files of a service, and taken out, with every other byte left as it is.
+"""Adds text to a service's YAML files, and removes it; every other byte stays.
 
     mesh/<service>.yaml      documents between lines of `---`; a version is a document, and a target of each route
     compose/<service>.yaml   paragraphs of a workload's three containers
 
-What comes out is read, and has to say what went in and the change, nothing else: a file of another form is refused,
-and never half understood.
+The result is parsed and must equal the parsed input plus the change; a file of another form is rejected.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ _SEPARATOR = "---\n"
 
 
 def add_version(path: str, text: str, node: str, target: str) -> str:
-    """A mesh file with one more virtual node after the others, and a target in each route. Raises NewError."""
+    """Adds a virtual node after the others, and a target to each route, to a mesh file. Raises ScaffoldError."""
     documents = _documents(text)
     read = [_read(path, document) for document in documents]
     nodes = [at for at, document in enumerate(read) if _kind(document) == "VirtualNode"]
@@ -33,7 +32,7 @@ def add_version(path: str, text: str, node: str, target: str) -> str:
             targets += yaml.safe_load(target)
     if not nodes or not _routers(read):
         raise ScaffoldError(
-            f"{path} has no virtual node, or no router: a version is one more target of its routes; add it by hand"
+            f"{path} has no virtual node or no router with routes, to which a version is added; add it by hand"
         )
     place = nodes[-1] + 1
     made = _SEPARATOR.join([*documents[:place], node, *documents[place:]])
@@ -41,7 +40,7 @@ def add_version(path: str, text: str, node: str, target: str) -> str:
 
 
 def remove_version(path: str, text: str, workload: str) -> str:
-    """A mesh file without that virtual node and the targets that name it. Raises NewError for one that has a weight."""
+    """Removes a virtual node and its targets from a mesh file. Raises ScaffoldError for a target with a weight."""
     documents = _documents(text)
     read = [_read(path, document) for document in documents]
     kept: list[str] = []
@@ -54,8 +53,7 @@ def remove_version(path: str, text: str, workload: str) -> str:
             for target in [target for target in targets if _node_name(target) == workload]:
                 if target["weight"]:
                     raise ScaffoldError(
-                        f"{workload} has the weight {target['weight']} in {path}: "
-                        f"send its requests elsewhere first, with a weight of 0 there"
+                        f"{workload} has the weight {target['weight']} in {path}: set that weight to 0 first"
                     )
                 targets.remove(target)
         kept.append(_remove_target(document, workload))
@@ -64,7 +62,7 @@ def remove_version(path: str, text: str, workload: str) -> str:
 
 
 def add_containers(path: str, text: str, containers: str, before: str) -> str:
-    """A file of Compose with one more paragraph, before the one that begins with `before`, else at its end."""
+    """Adds a paragraph to a Compose file, before the one that begins with `before`, otherwise at the end."""
     expected = copy.deepcopy(_read(path, text))
     expected["services"] |= yaml.safe_load(containers)
     above, found, below = text.partition(f"\n\n{before}")
@@ -73,7 +71,7 @@ def add_containers(path: str, text: str, containers: str, before: str) -> str:
 
 
 def remove_containers(path: str, text: str, workload: str) -> str:
-    """A file of Compose without the paragraph of a workload."""
+    """Removes a workload's paragraph from a Compose file."""
     expected = copy.deepcopy(_read(path, text))
     for part in ("-net", "-sidecar", ""):
         expected["services"].pop(f"{workload}{part}", None)
@@ -91,12 +89,12 @@ def _read(path: str, text: str) -> Any:
     try:
         return yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise ScaffoldError(f"{path} is no YAML: {' '.join(str(error).split())}") from None
+        raise ScaffoldError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
 
 
 def _check(path: str, made: str, expected: list[Any]) -> str:
     if [_read(path, document) for document in _documents(made)] != expected:
-        raise ScaffoldError(f"{path} is not of the form that it was made in: make this change by hand")
+        raise ScaffoldError(f"{path} does not have the form of the template: make this change by hand")
     return made
 
 
@@ -122,7 +120,7 @@ def _node_name(target: dict[str, Any]) -> str:
     return str((target.get("virtualNodeRef") or {}).get("name"))
 
 
-# A target and its lines: `- virtualNodeRef:`, and whatever is indented below it.
+# A target: `- virtualNodeRef:` and the lines that are indented below it.
 _ITEMS = re.compile(
     r"^(?P<indent> *)weightedTargets:\n(?P<items>(?:(?P=indent) *- .*\n(?:(?P=indent)  +[^ -].*\n)*)+)", re.M
 )

@@ -56,7 +56,7 @@ def test_another_server_is_recognised(mute: socket.socket) -> None:
     thread = threading.Thread(target=answer)
     thread.start()
 
-    with Client(url(mute)) as client, pytest.raises(UnreachableError, match="is no control plane of shopmesh"):
+    with Client(url(mute)) as client, pytest.raises(UnreachableError, match="is not a control plane of shopmesh"):
         client.proxies()
     thread.join()
 

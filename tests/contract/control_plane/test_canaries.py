@@ -51,7 +51,7 @@ def test_it_is_turned_back_when_nobody_renews_it(client: Client) -> None:
     start(client, SHORT)
     assert {"v1": 75, "v2": 25} == weights(client)
 
-    eventually(lambda: client.canary(ROUTE)["phase"] == "lapsed", "it is turned back")
+    eventually(lambda: client.canary(ROUTE)["phase"] == "expired", "it is turned back")
     assert {"v1": 100, "v2": 0} == weights(client)
     assert "was not heard of for 1 s" in client.canary(ROUTE)["reason"]
 
@@ -79,7 +79,7 @@ def test_another_terminal_moves_it(client: Client) -> None:
     assert {"v1": 50, "v2": 50} == weights(client)
     found = client.canary(ROUTE, "turn back")
 
-    assert ("returned", "by hand", ["25 %", "50 %"]) == (
+    assert ("rolled_back", "by hand", ["25 %", "50 %"]) == (
         found["phase"],
         found["reason"],
         [past["stage"] for past in found["history"]],
@@ -93,7 +93,7 @@ def test_whoever_writes_the_route_stops_it(client: Client) -> None:
     client.appmesh.update_route(**NAMES, spec=spec(v1=10, v2=90))
 
     eventually(lambda: client.canary(ROUTE)["phase"] == "stopped", "it is stopped")
-    assert "was changed by somebody else" in client.canary(ROUTE)["reason"]
+    assert "was changed by another client" in client.canary(ROUTE)["reason"]
     assert {"v1": 10, "v2": 90} == weights(client)
 
 
@@ -144,7 +144,7 @@ def test_it_survives_the_control_plane(store: tuple[str, str]) -> None:
     with serving(*store) as second, Client(second.url) as client:
         assert 1 == client.canary(ROUTE, "renew", owner="me")["stage"]
         assert {"v1": 50, "v2": 50} == weights(client)
-        eventually(lambda: client.canary(ROUTE)["phase"] == "lapsed", "it is turned back")
+        eventually(lambda: client.canary(ROUTE)["phase"] == "expired", "it is turned back")
         assert {"v1": 100, "v2": 0} == weights(client)
 
 

@@ -118,7 +118,7 @@ def test_leases_are_the_leaders(planes: Planes, one: Client, two: Client) -> Non
 
     planes.lead(planes.two)
 
-    eventually(lambda: one.canary(ROUTE)["phase"] == "lapsed", "the next leader turns it back")
+    eventually(lambda: one.canary(ROUTE)["phase"] == "expired", "the next leader turns it back")
     assert {"v1": 100, "v2": 0} == weights(one)
 
 

@@ -54,7 +54,7 @@ def test_without_a_control_plane_there_is_a_report() -> None:
             ("--expect", "product/1.0=85", "--expect", "product/2.0=15", "--assert-split"),
             "product/2.0 got 25.0 %",
         ),
-        (("--assert-split",), "no share can be judged"),
+        (("--assert-split",), "shares cannot be judged"),
         (("--assert-p99", "1ms"), "more than 1 ms"),
     ],
     ids=["as it is", "as it is not", "unknown", "too slow"],
@@ -128,7 +128,7 @@ def test_reports_are_compared(tmp_path: Path) -> None:
     assert 0 == done.returncode, done.stderr
     assert "product/2.0 share %" in done.stdout
     assert 1 == refused.returncode
-    assert "other.json is no report of `shopmesh load`" in refused.stderr
+    assert "other.json is not a report of `shopmesh load`" in refused.stderr
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_reports_are_compared(tmp_path: Path) -> None:
     [
         (("http://127.0.0.1:1/",), 1, "cannot connect to http://127.0.0.1:1"),
         (("shop",), 2, "'shop' is no URL"),
-        (("http://a/", "--rate", "many"), 2, "'many' is no rate"),
+        (("http://a/", "--rate", "many"), 2, "'many' is not a rate"),
         (("http://a/", "--for", "long"), 2, "'long' is no duration"),
         (("http://a/", "--assert-errors", "2"), 2, "'2' is no share"),
         (("http://a/", "http://b/", "--weights", "1"), 2, "2 URLs need as many weights"),

@@ -66,8 +66,8 @@ def test_an_image_holds_one_version_and_what_it_extends(
 @pytest.mark.parametrize(
     ("service", "version", "said"),
     [
-        ("product", "3.0", "VERSION='3.0' of product is no code: services/product/app.py is 1.0"),
-        ("sales", "1.0", "SERVICE='sales' is no service: there is no services/sales/app.py"),
+        ("product", "3.0", "VERSION='3.0' of product has no code: services/product/app.py is 1.0"),
+        ("sales", "1.0", "SERVICE='sales' does not exist: there is no services/sales/app.py"),
     ],
 )
 def test_an_image_of_a_version_that_is_no_code_is_refused(

@@ -111,7 +111,7 @@ def test_the_page_about_canaries_does_what_it_says(tmp_path: Path) -> None:
     """One is promoted, one by a plan in a file is as well, and one without users turns back with its status."""
     said = run("docs/canary.md", tmp_path)
 
-    assert 2 == said.count("promoted: all 2 stages went well")
+    assert 2 == said.count("promoted: all 2 stages passed")
     assert "promoted" == json.loads((tmp_path / "canary.json").read_text())["phase"]
     assert "not enough traffic: 0 of the 100 requests" in said
     assert "status 3" in said
@@ -126,7 +126,7 @@ def test_the_page_about_a_service_of_one_s_own_does_what_it_says(tmp_path: Path)
 
     assert '{"id":1,"name":"The first","inventory":{"id":1,"name":"Screws"}}' in said
     assert "inventory-v2-vn-1 runs (inventory/2.0) and is known to its callers" in said
-    assert "promoted: all 2 stages went well" in said
+    assert "promoted: all 2 stages passed" in said
     assert {"2.0"} <= versions("Inventory", said)
     assert "- services/labels" in said
     assert ["A\tservices/inventory/v2_0.py"] == re.findall(r"A\t.*/v2_0.py", clone.changed())

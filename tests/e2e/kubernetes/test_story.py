@@ -80,7 +80,7 @@ def test_a_canary_of_a_cluster_is_promoted(told: Story, pods: dict[str, list[Pod
     command = (BIN / "shopmesh", *endpoint, "canary", "product", *plan)
     with running(command, env={"AWS_ACCESS_KEY_ID": key, "AWS_SECRET_ACCESS_KEY": secret}) as canary:
         assert 0 == canary.process.wait(60), canary.output
-        assert "promoted: the one stage went well" in canary.output
+        assert "promoted: its one stage passed" in canary.output
 
     route = told.cluster.get(VIRTUAL_ROUTERS, "product")["spec"]["routes"][0]
     assert [0, 100] == [target["weight"] for target in route["httpRoute"]["action"]["weightedTargets"]]

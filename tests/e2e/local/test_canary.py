@@ -101,8 +101,8 @@ def test_two_good_ones_at_once_get_all_requests(shop: Shop) -> None:
     ):
         assert [0, 0] == [product.process.wait(60), customer.process.wait(60)], product.output + customer.output
 
-        assert "promoted: all 2 stages went well" in product.output
-        assert "promoted: the one stage went well" in customer.output
+        assert "promoted: all 2 stages passed" in product.output
+        assert "promoted: its one stage passed" in customer.output
     assert ALL == shop.weights()
     assert ["25 %", "50 %"] == [past["stage"] for past in shop.found()["history"]]
 
@@ -131,7 +131,7 @@ def test_a_failing_one_is_turned_back(shop: Shop) -> None:
     shop.fault(errorShare=0.5)
     status, found = shop.released("--every", "30s")
 
-    assert (3, "returned", STABLE) == (status, found["phase"], shop.weights())
+    assert (3, "rolled_back", STABLE) == (status, found["phase"], shop.weights())
     assert "requests failed" in found["reason"]
     [past] = found["history"]
     assert "25 %" == past["stage"]
@@ -143,7 +143,7 @@ def test_a_slow_one_is_turned_back(shop: Shop) -> None:
     shop.fault(delayMs=400)
     status, found = shop.released("--every", "30s", "--max-p99", "200ms")
 
-    assert (3, "returned", STABLE) == (status, found["phase"], shop.weights())
+    assert (3, "rolled_back", STABLE) == (status, found["phase"], shop.weights())
     assert "slower than 200 ms" in found["reason"]
 
 
@@ -162,7 +162,7 @@ def test_without_traffic_it_waits_and_turns_back(shop: Shop) -> None:
     """Nobody sends the header of the chosen users; their route is taken out again."""
     status, found = shop.released("--match", "header:x-canary=1", "--patience", "2s")
 
-    assert (3, "returned") == (status, found["phase"])
+    assert (3, "rolled_back") == (status, found["phase"])
     assert "not enough traffic: 0 of the 30 requests" in found["reason"]
     routes = shop.up.client.appmesh.list_routes(meshName="shopmesh", virtualRouterName="product-vr")["routes"]
     assert ["product-r"] == [route["routeName"] for route in routes]
@@ -173,7 +173,7 @@ def test_a_killed_command_leaves_no_canary_behind(shop: Shop) -> None:
     with shop.canary("--to", "product-v2-vn", *QUICK, "--manual", "--lease", "3s") as command:
         shop.begun(command)
         command.kill()
-    eventually(lambda: shop.found()["phase"] == "lapsed", "it is turned back")
+    eventually(lambda: shop.found()["phase"] == "expired", "it is turned back")
     assert STABLE == shop.weights()
 
     with shop.canary("--resume") as command:

@@ -47,9 +47,9 @@ def simulate(plan: CanaryPlan, canary: Truth, stable: Truth, rate: int, seed: in
                 seen[2] += _binomial(draw, requests, truth.slower)
                 lost += errors if name == "canary" else 0
             verdict = judge(plan, number, VersionCounts(*counts["canary"]), VersionCounts(*counts["stable"]), elapsed)
-            if verdict.action == "turn back":
+            if verdict.action == "roll back":
                 return Outcome(False, seconds, lost, stage.weight, verdict.reason)
-            if verdict.action == "go on":
+            if verdict.action == "advance":
                 break
     return Outcome(True, seconds, lost, 100, "")
 

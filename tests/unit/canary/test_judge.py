@@ -16,7 +16,7 @@ GOOD = VersionCounts(1000, 1)
 def test_a_step_that_went_well_is_over_in_time() -> None:
     """Enough requests, both bounds kept, and the time of a step."""
     assert "wait" == judge(PLAN, 0, VersionCounts(1000, 1), GOOD, 29.0).action
-    assert "go on" == judge(PLAN, 0, VersionCounts(1000, 1), GOOD, 30.0).action
+    assert "advance" == judge(PLAN, 0, VersionCounts(1000, 1), GOOD, 30.0).action
 
 
 def test_too_few_requests_wait_and_then_turn_back() -> None:
@@ -24,7 +24,7 @@ def test_too_few_requests_wait_and_then_turn_back() -> None:
     few = VersionCounts(99)
 
     assert "wait" == judge(PLAN, 0, few, GOOD, 299.0).action
-    assert ("turn back", True) == (
+    assert ("roll back", True) == (
         judge(PLAN, 0, few, GOOD, 300.0).action,
         judge(PLAN, 0, few, GOOD, 300.0).reason.startswith("not enough traffic: 99 of the 100"),
     )
@@ -34,32 +34,32 @@ def test_errors_turn_it_back_at_once() -> None:
     """Long before the step is over, and with fewer requests than going on takes."""
     found = judge(PLAN, 0, VersionCounts(5, 5), VersionCounts(95), 1.0)
 
-    assert ("turn back", "5 of 5 requests failed (100 %), more than 1 %") == found
+    assert ("roll back", "5 of 5 requests failed (100 %), more than 1 %") == found
 
 
 def test_worse_than_stable_turns_back_though_within_the_bound() -> None:
     """20 of 4,000 are within 1 %, but the stable version fails one request in 40,000."""
     found = judge(PLAN, 0, VersionCounts(4000, 20), VersionCounts(40_000, 1), 10.0)
 
-    assert ("turn back", "20 of 4000 requests failed (0.5 %), of the stable version's 0.0025 %") == found
+    assert ("roll back", "20 of 4000 requests failed (0.5 %), of the stable version's 0.0025 %") == found
 
 
 def test_as_bad_as_stable_is_not_blamed_on_the_canary_without_a_bound() -> None:
     """When something behind both fails, the canary has its share of the errors and no more."""
     plan = CanaryPlan("v2", (50,), max_error_rate=None)
 
-    assert "go on" == judge(plan, 0, VersionCounts(1000, 300), VersionCounts(1000, 310), 30.0).action
+    assert "advance" == judge(plan, 0, VersionCounts(1000, 300), VersionCounts(1000, 310), 30.0).action
 
 
 def test_slow_requests_turn_it_back() -> None:
     """One in ten slower than the bound is no 99th percentile within it."""
     found = judge(PLAN, 0, VersionCounts(100, 0, 10, 500.0), GOOD, 5.0)
 
-    assert ("turn back", "10 % of 100 requests were slower than 300 ms (p99 up to 500 ms)") == found
+    assert ("roll back", "10 % of 100 requests were slower than 300 ms (p99 up to 500 ms)") == found
 
 
 @pytest.mark.parametrize(
-    ("stage", "elapsed", "expected"), [(0, 100.0, "wait"), (0, 300.0, "go on"), (LAST, 300.0, "turn back")]
+    ("stage", "elapsed", "expected"), [(0, 100.0, "wait"), (0, 300.0, "advance"), (LAST, 300.0, "roll back")]
 )
 def test_what_may_be_chance_waits(stage: int, elapsed: float, expected: str) -> None:
     """Two errors in 150 are above 1 %, and nothing sure: the next step tells, and before 100 % it has to."""

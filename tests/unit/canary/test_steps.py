@@ -95,7 +95,7 @@ def test_turning_back_leaves_the_route_as_it_was(before: dict[str, int]) -> None
     transitions.roll_back(ROUTE, "it failed", SEEN, transaction, at(10))
 
     assert before == weights(transaction)
-    assert ("returned", "it failed", 0) == (
+    assert ("rolled_back", "it failed", 0) == (
         stored(transaction).phase,
         stored(transaction).reason,
         stored(transaction).weight,
@@ -108,7 +108,7 @@ def test_one_that_lapsed_begins_its_stage_again() -> None:
     transitions.advance(ROUTE, 0, "good", SEEN, transaction, at(30))
     transitions.expire(ROUTE, transaction, at(60))
     assert {"product": 100, "product-v2": 0} == weights(transaction)
-    assert "lapsed" == stored(transaction).phase
+    assert "expired" == stored(transaction).phase
 
     transitions.resume(ROUTE, "another", transaction, at(90))
     assert {"product": 50, "product-v2": 50} == weights(transaction)
@@ -137,10 +137,10 @@ def test_a_pause_keeps_the_weight_and_starts_the_clock_anew() -> None:
 def test_whoever_is_looked_after_is_not_resumed() -> None:
     """A second command must not look after the same canary; one that has ended cannot go on."""
     transaction = started()
-    with pytest.raises(Conflict, match="looked after already"):
+    with pytest.raises(Conflict, match="has a live lease"):
         transitions.resume(ROUTE, "another", transaction, at(10))
     transitions.roll_back(ROUTE, "it failed", SEEN, transaction, at(10))
-    with pytest.raises(Conflict, match="is returned; start a new one"):
+    with pytest.raises(Conflict, match="is rolled back; start a new one"):
         transitions.resume(ROUTE, "another", transaction, at(20))
 
 
@@ -153,7 +153,7 @@ def test_a_change_by_somebody_else_stops_it() -> None:
 
     assert {"product": 75, "product-v2": 25} == weights(transaction)
     assert "stopped" == stored(transaction).phase
-    assert "route product-r/all was changed by somebody else" in stored(transaction).reason
+    assert "route product-r/all was changed by another client" in stored(transaction).reason
 
 
 def test_it_goes_with_its_route() -> None:
@@ -198,7 +198,7 @@ def test_nothing_goes_before_the_first() -> None:
     transaction = shop()
     transaction.put(meshes.route("product-r", "all", {"product": 1}, priority=0))
     plan = replace(PLAN, match=Match("x", None))
-    with pytest.raises(BadRequest, match="priority 0; give it a greater one"):
+    with pytest.raises(BadRequest, match="priority 0, and the match route must come before it"):
         transitions.start(ROUTE, "product.local", plan, "me", 15.0, transaction, at(0))
 
 
@@ -220,7 +220,7 @@ def test_copies_are_sent_for_a_while(ended: bool) -> None:
 def test_one_route_has_one_canary() -> None:
     """A second one is refused while the first runs, and takes its place when it has ended."""
     transaction = started()
-    with pytest.raises(Conflict, match="has a canary already, of product-v2"):
+    with pytest.raises(Conflict, match="already has a canary, for product-v2"):
         transitions.start(ROUTE, "product.local", PLAN, "another", 15.0, transaction, at(10))
     transitions.roll_back(ROUTE, "it failed", SEEN, transaction, at(10))
     transitions.start(ROUTE, "product.local", PLAN, "another", 15.0, transaction, at(20))
@@ -235,8 +235,8 @@ def test_one_route_has_one_canary() -> None:
 @pytest.mark.parametrize(
     ("before", "to", "error", "said"),
     [
-        ({"product": 90, "product-v2": 10}, "product-v2", BadRequest, "gets requests by route product-r/all already"),
-        ({"product": 0, "product-v2": 0}, "product-v2", BadRequest, "sends nobody anything"),
+        ({"product": 90, "product-v2": 10}, "product-v2", BadRequest, "already gets requests by route product-r/all"),
+        ({"product": 0, "product-v2": 0}, "product-v2", BadRequest, "has no target with a weight"),
         ({"product": 100}, "product-v3", NotFound, "virtual node product-v3 does not exist"),
     ],
 )
@@ -252,27 +252,27 @@ def test_where_no_canary_is_possible(before: dict[str, int], to: str, error: typ
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"x": 1}, "there is no field 'x'"),
+        ({"x": 1}, "unknown field 'x'"),
         ({"plan": None}, "plan: a plan is an object"),
         ({"plan": {"to": "x", "steps": ["9" * 5000]}}, "plan: steps: "),
-        ({"lease": float("inf")}, "lease is inf, and should be a number from 1 to 600"),
-        ({"lease": True}, "lease is True, and should be a number from 1 to 600"),
-        ({"since": float("nan")}, "since is nan, and should be a number"),
+        ({"lease": float("inf")}, "lease is inf, not a number from 1 to 600"),
+        ({"lease": True}, "lease is True, not a number from 1 to 600"),
+        ({"since": float("nan")}, "since is nan, not a number"),
         ({"since": 10**400}, "since is 1000"),
-        ({"stage": 2}, "stage is 2, and should be a whole number from 0 to 1"),
-        ({"stage": 0.5}, "stage is 0.5, and should be a whole number"),
-        ({"phase": ["running"]}, "phase is ['running'], and should be one of running, promoted"),
-        ({"paused": 0}, "paused is 0, and should be true or false"),
-        ({"owner": None}, "owner is None, and should be a text"),
-        ({"reason": "x" * 1001}, "and should be a text of at most 1000 characters"),
-        ({"route": ["uid"]}, "route is ['uid'], and should be the uid and the version of a route"),
-        ({"stable": {}}, "stable is {}, and should be a list of at most 100"),
+        ({"stage": 2}, "stage is 2, not a whole number from 0 to 1"),
+        ({"stage": 0.5}, "stage is 0.5, not a whole number"),
+        ({"phase": ["running"]}, "phase is ['running'], not one of running, promoted"),
+        ({"paused": 0}, "paused is 0, not true or false"),
+        ({"owner": None}, "owner is None, not a string"),
+        ({"reason": "x" * 1001}, "not a string of at most 1000 characters"),
+        ({"route": ["uid"]}, "route is ['uid'], not the uid and version of a route"),
+        ({"stable": {}}, "stable is {}, not a list of at most 100"),
         (
             {"stable": [{"virtualNode": "a", "weight": 101}]},
-            "weight is 101, and should be a whole number from",
+            "weight is 101, not a whole number from",
         ),
         ({"stable": [None]}, "stable has None"),
-        ({"history": [{}] * 101}, "and should be a list of at most 100"),
+        ({"history": [{}] * 101}, "not a list of at most 100"),
         ({"history": [{"stage": "25 %", "since": 0, "until": 1, "verdict": "", "x": {}}]}, "history has 'x': {}"),
     ],
 )

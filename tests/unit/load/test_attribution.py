@@ -41,7 +41,7 @@ def test_a_pattern_with_one_group_is_a_version() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"), [("(", "no regular expression"), ("a", "0 groups"), ("(a)(b)(c)", "3 groups")]
+    ("text", "said"), [("(", "not a regular expression"), ("a", "0 groups"), ("(a)(b)(c)", "3 groups")]
 )
 def test_an_unusable_pattern_is_refused(text: str, said: str) -> None:
     """With what is wrong about it."""

@@ -85,11 +85,11 @@ def test_a_ramp_that_hardly_rises_is_exact() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("fast", "'fast' is no rate"),
-        ("-1", "'-1' is no rate"),
-        ("nan", "'nan' is no rate"),
-        ("1..", "'1..' is no rate"),
-        ("1e9", "no rate"),
+        ("fast", "'fast' is not a rate"),
+        ("-1", "'-1' is not a rate"),
+        ("nan", "'nan' is not a rate"),
+        ("1..", "'1..' is not a rate"),
+        ("1e9", "not a rate"),
         ("0", "sends nothing"),
     ],
 )

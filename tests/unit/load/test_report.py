@@ -84,7 +84,7 @@ def test_the_complaint_says_what_was_seen() -> None:
     [said] = judged(0.5)
 
     assert said.startswith(("product/2.0 got 5", "product/2.0 got 4"))
-    assert "% of 4,800 requests instead of 25 %, from 0.0 s to 30.0 s (by chance that happens with p = " in said
+    assert "% of 4,800 requests instead of 25 %, from 0.0 s to 30.0 s (the probability by chance is p = " in said
 
 
 def test_too_few_requests_prove_nothing() -> None:
@@ -101,7 +101,7 @@ def test_without_weights_no_share_can_be_promised() -> None:
     """Not knowing is no pass."""
     [said] = failed_assertions(build_report(simulated([], {0.0: 0.5}, seconds=1)), SPLIT)
 
-    assert "no share can be judged" in said
+    assert "shares cannot be judged" in said
 
 
 def test_a_change_that_nobody_confirmed_is_not_judged() -> None:
@@ -145,16 +145,14 @@ def test_a_p99_is_of_all_requests_not_of_the_lucky_ones() -> None:
 
     assert [] == failed_assertions(slow, Assertions(p99=1.0))
     assert "more than 20 ms" in failed_assertions(slow, Assertions(p99=0.02))[0]
-    assert failed_assertions(dropping, Assertions(p99=1.0))[0].startswith(
-        "only 1,000 of 1,020 requests were answered well"
-    )
+    assert failed_assertions(dropping, Assertions(p99=1.0))[0].startswith("only 1,000 of 1,020 requests succeeded")
 
 
 def test_nothing_due_shows_nothing() -> None:
     """An empty load does not pass."""
     record = replace(simulated([], {0.0: 0.0}, seconds=1), due=0, results=LoadResults())
 
-    assert ["no request was due, so nothing is shown"] == failed_assertions(
+    assert ["no request was due, so no assertion can be checked"] == failed_assertions(
         build_report(record), Assertions(errors=0.0)
     )
 
@@ -179,12 +177,12 @@ def test_no_failure_is_told_with_what_it_proves() -> None:
     ("record", "said"),
     [
         ({"cpu": 0.95}, "the client, not the target, may be the limit: it used 95% of a core"),
-        ({"very_late": 500}, "the client was behind: 500 requests left more than 10 ms late"),
+        ({"very_late": 500}, "the client was behind: 500 requests were sent over 10 ms late"),
         ({"queued": 500}, "500 requests had to wait for one of the connections"),
-        ({"dropped": NOT_SENT_BUSY}, "1 requests were not sent, since the queue"),
+        ({"dropped": NOT_SENT_BUSY}, "1 requests were not sent because the queue"),
         (
             {"dropped": NOT_SENT_LATE},
-            "late with a connection free, 1 not at all",
+            "late with a connection free, 1 were not sent",
         ),
     ],
 )
@@ -219,7 +217,7 @@ def test_a_report_survives_its_file() -> None:
     ("text", "said"),
     [
         ("", "is not JSON"),
-        ("[]", "is no report"),
+        ("[]", "is not a report"),
         ('{"format": "shopmesh load 1"}', "is a damaged report"),
         ("[" * 100_000, "is nested deeper than 64 levels"),
         ('{"due": NaN}', "NaN is not a JSON number"),

@@ -113,5 +113,5 @@ def test_no_latencies_have_no_quantiles() -> None:
 
 def test_what_is_no_histogram_is_refused() -> None:
     """A file from elsewhere is an error that says so."""
-    with pytest.raises(ValueError, match="no HdrHistogram"):
+    with pytest.raises(ValueError, match="not an HdrHistogram"):
         LatencyHistogram.decode("nonsense")

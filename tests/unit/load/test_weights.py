@@ -33,9 +33,7 @@ def test_a_node_whose_version_is_not_known_is_told() -> None:
     )
 
     assert {"product": {"product/1.0": 1.0}} == found.shares
-    assert [
-        "a: the mesh does not say which version a-vn, b-vn is; say it with --node a-vn=SERVICE/VERSION"
-    ] == found.notes
+    assert ["a: the version of a-vn, b-vn is unknown; give it with --node a-vn=SERVICE/VERSION"] == found.notes
 
 
 def test_routes_that_disagree_are_not_judged() -> None:
@@ -61,7 +59,7 @@ def test_without_any_weight_there_is_no_share() -> None:
 
 @pytest.mark.parametrize(
     ("expected", "said"),
-    [([("product/2.0", 25.0)], "25 % together"), ([("2.0", 100.0)], "is no version")],
+    [([("product/2.0", 25.0)], "add up to 25 %"), ([("2.0", 100.0)], "is not a version")],
 )
 def test_shares_that_a_user_names_must_be_whole(expected: list[tuple[str, float]], said: str) -> None:
     """What is missing would be judged as zero."""

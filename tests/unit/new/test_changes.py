@@ -75,7 +75,7 @@ def test_what_somebody_makes_meanwhile_is_not_written_over(root: Path) -> None:
     (root / "b.py").write_text("theirs\n")
     before = tree(root)
 
-    with pytest.raises(FileExistsError, match="somebody has made it meanwhile"):
+    with pytest.raises(FileExistsError, match="another program has created it meanwhile"):
         CHANGES.apply(root)
 
     assert before == tree(root)

@@ -41,13 +41,13 @@ def test_an_empty_list_takes_a_line() -> None:
 
 def test_a_line_that_is_there_is_told() -> None:
     """With the list and its file."""
-    with pytest.raises(ScaffoldError, match=r"'resources:' in some/product\.yaml has a line of order already"):
+    with pytest.raises(ScaffoldError, match=r"'resources:' in some/product\.yaml already has a line of order"):
         LIST.add_line(TEXT, words("order"))
 
 
 def test_a_list_that_is_not_there_is_told() -> None:
     """Somebody has written that file anew."""
-    with pytest.raises(ScaffoldError, match=r"'resources:' in some/product\.yaml is not there"):
+    with pytest.raises(ScaffoldError, match=r"'resources:' in some/product\.yaml is missing"):
         LIST.add_line("resources: [a]\n", words("order"))
 
 

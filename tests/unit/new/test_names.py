@@ -83,7 +83,7 @@ def test_a_version_names_its_workload(text: str, suffix: str) -> None:
 @pytest.mark.parametrize("text", ["2", "2.0.1", "v2.0", "02.0", "2.-1", "latest", ""])
 def test_a_version_is_two_numbers(text: str) -> None:
     """GET / answers it as a number of JSON."""
-    with pytest.raises(ScaffoldError, match="is no version"):
+    with pytest.raises(ScaffoldError, match="is not a version"):
         parse_version(text)
 
 

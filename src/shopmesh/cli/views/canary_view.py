@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 _ENDED = {
     "promoted": ("promoted", "green"),
-    "returned": ("turned back", "red"),
-    "lapsed": ("turned back", "red"),
+    "rolled_back": ("rolled back", "red"),
+    "expired": ("rolled back", "red"),
     "stopped": ("stopped", "yellow"),
 }
 
@@ -82,7 +82,7 @@ def _format_current_stage(found: CanaryStatus, verdict: Verdict | None) -> str:
     counts = f"canary {_format_counts(seen['canary'])}, stable {_format_counts(seen['stable'])}"
     text = f"{found['called']}  {seconds:.0f} s, {counts}"
     if verdict is not None:
-        ready = verdict.action == "go on" and found["plan"]["manual"]
+        ready = verdict.action == "advance" and found["plan"]["manual"]
         text += ": Enter or --promote goes on" if ready else f": {verdict.reason}"
     return text + (" (paused)" if found["paused"] else "")
 

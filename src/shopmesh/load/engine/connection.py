@@ -1,4 +1,4 @@
-"""One connection of the pool, with at most one request under way."""
+"""One connection of the pool, with at most one request in flight."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 _FRAMING = (b"content-length", b"transfer-encoding")
 _FRAMES, _NOT_WANTED = -1, -2
-# Spellings of headers that are remembered.
+# Spellings of header names in the cache.
 _MAX_NAMES = 64
 
 
 class LoadConnection(asyncio.Protocol):
-    """Sends a request's bytes and reads its answer; `due` and `sent` are times of `time.monotonic()`.
+    """Sends a request's bytes and reads its response; `due` and `sent` are times of `time.monotonic()`.
 
-    Only what the results wants of an answer is kept: its status and a few headers; its body only if it is searched.
+    It keeps only what `LoadResults` needs: the status, a few headers, and the body only if a pattern searches it.
     """
 
     def __init__(self, pool: ConnectionPool, wanted: tuple[bytes, ...], with_body: bool) -> None:
@@ -38,12 +38,12 @@ class LoadConnection(asyncio.Protocol):
         self._has_length = False
         self._headers_complete = False
         if with_body:
-            # The parser calls only what it finds here: without a search, no piece of a body becomes an object.
+            # The parser calls this only if it exists: without a pattern no bytes object is made for the body.
             self.on_body = self._on_body
         self._parser = httptools.HttpResponseParser(self)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # uvloop's transports are like asyncio's, and no subclass of them.
+        # uvloop's transports have asyncio's interface without being subclasses.
         self._transport = cast("asyncio.Transport", transport)
 
     def send(self, request: bytes, due: float, now: float) -> None:
@@ -54,7 +54,7 @@ class LoadConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         if self.due is None:
-            # Nothing was asked: what comes would be taken for the answer to the next request.
+            # No request is in flight: this data would be taken for the response to the next one.
             self.fail(NOT_HTTP)
             return
         try:
@@ -65,7 +65,7 @@ class LoadConnection(asyncio.Protocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         place = self._slots.get(name)
         if place is None:
-            # Most servers write names in small letters, and most names are not wanted.
+            # Most servers write names in lower case, and most headers are not needed.
             place = self._slots.get(name.lower(), _NOT_WANTED)
             if len(self._slots) < _MAX_NAMES:
                 self._slots[name] = place
@@ -85,7 +85,7 @@ class LoadConnection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         status = self._parser.get_status_code()
         if status < 200:
-            # 103 and the like come before the answer.
+            # Informational responses (103) precede the final one.
             self._values = [*self._blank]
             return
         self._finish_response(status, self._parser.should_keep_alive())
@@ -102,14 +102,14 @@ class LoadConnection(asyncio.Protocol):
         if self._body:
             self._body.clear()
         if again:
-            # A new parser for the next answer: httptools' own reset keeps the old status.
+            # A new parser for the next response: httptools' reset keeps the old status.
             self._parser = httptools.HttpResponseParser(self)
             self._pool.release(self)
         elif self._transport is not None:
             self._transport.close()
 
     def fail(self, reason: str) -> None:
-        """Ends the connection, and fails the request that is under way for that reason."""
+        """Closes the connection and fails its request in flight with that reason."""
         due, self.due = self.due, None
         self._pool.on_connection_lost(self, reason if due is not None else None)
         if self._transport is not None:

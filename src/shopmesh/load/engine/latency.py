@@ -1,4 +1,4 @@
-"""Latencies as counts in buckets whose width is a thousandth of their value, however many there are."""
+"""A latency histogram of fixed size with a relative error of a thousandth."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MAX_BYTES = 1 << 20  # bytes of a decompressed histogram, which has 23,000 coun
 
 
 class LatencyHistogram:
-    """A histogram of times in seconds, exact to three digits from a microsecond to an hour; 180 kB.
+    """Counts times in seconds, exact to three digits from a microsecond to an hour; takes 180 kB.
 
     http://hdrhistogram.org
     """
@@ -28,7 +28,7 @@ class LatencyHistogram:
         self._counts = HdrHistogram(1, _MAX_MICROSECONDS, _DIGITS)
 
     def record(self, seconds: float) -> None:
-        """As HdrHistogram.record_value, in a quarter of its time: this is called twice for every request."""
+        """As HdrHistogram.record_value, in a quarter of its time: it is called twice for every request."""
         value = int(seconds * 1e6) if seconds > 0 else 0
         if value > _MAX_MICROSECONDS:
             value = _MAX_MICROSECONDS
@@ -46,7 +46,7 @@ class LatencyHistogram:
         return int(self._counts.total_count)
 
     def quantiles(self, shares: Sequence[float]) -> list[float | None]:
-        """The seconds that these shares of them, in ascending order, did not exceed; 1 gives the largest one."""
+        """Quantiles in seconds at these shares (ascending, 0 to 1); the quantile of 1 is the maximum."""
         if not self.count:
             return [None] * len(shares)
         found = self._counts.get_percentile_to_value_dict([100 * share for share in shares])
@@ -57,24 +57,24 @@ class LatencyHistogram:
         self._counts.add(other._counts)
 
     def encode(self) -> str:
-        """In HdrHistogram's own compressed form, which its other tools read as well."""
+        """Encodes it in HdrHistogram's compressed form, which its other tools read as well."""
         text: bytes = self._counts.encode()
         return text.decode()
 
     @classmethod
     def decode(cls, text: str) -> LatencyHistogram:
-        """Raises ValueError for what is no histogram."""
+        """Parses the form of `encode`; raises ValueError."""
         found = cls()
         try:
             _check_size(text)
             found._counts.decode_and_add(text.encode())
         except Exception as error:  # the library raises a dozen kinds, zlib's and its own
-            raise ValueError("this is no HdrHistogram") from error
+            raise ValueError("not an HdrHistogram") from error
         return found
 
 
 def _check_size(text: str) -> None:
-    """Refuses what decompresses to more than a histogram can be, which the library would hold in memory."""
+    """Raises ValueError for data that decompresses to more than a histogram's size: the library sets no limit."""
     decompressor = zlib.decompressobj()
     decompressor.decompress(base64.b64decode(text)[_HEADER:], _MAX_BYTES)
     if decompressor.unconsumed_tail:

@@ -1,10 +1,10 @@
-"""An open loop: requests leave when they are due, whatever became of earlier ones.
+"""An open-loop engine: requests are sent when they are due, whether or not earlier ones were answered.
 
-    alarm ─► requests that are due ─► pool ─► connection ─► answer ─► results
+    timer ─► requests that are due ─► pool ─► connection ─► response ─► results
              (up to `CATCH_UP` at once)
 
-Latency counts from when a request was due: a client that waits for an answer before it sends the next request leaves
-out exactly those that a stall would have hit ("coordinated omission"). No task and no timer belongs to one request.
+Latency counts from when a request was due: a client that waits for a response before it sends the next request leaves
+out exactly the requests that a stall delays ("coordinated omission"). No request has a task or timer of its own.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ CONNECTIONS = 100
 QUEUE = 10_000
 TIMEOUT_SECONDS = 10.0
 CATCH_UP = 32
-"""Requests sent in one go after a stall; then answers are read before more are sent."""
+"""Requests that are sent at once after a stall; then responses are read before more are sent."""
 
 _SWEEP_SECONDS = 0.25
 _POLL_SECONDS = 0.01
-# An idle alarm still looks around, so that a plan with a pause in it keeps its time.
+# The longest wait of the timer, in a plan with a rate of 0.
 _LONGEST_PAUSE_SECONDS = 3600.0
 
 
 class LoadError(Exception):
-    """The load cannot begin: says which server, why, and what to do."""
+    """The load cannot start; the message names the server, the reason and what to do."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What a load may use: connections to each server, requests that wait for one, seconds until an answer."""
+    """Limits of a load: connections to each server, queued requests, seconds until a response."""
 
     connections: int = CONNECTIONS
     queue: int = QUEUE
@@ -50,7 +50,7 @@ class Limits:
 
 
 class OpenLoopEngine:
-    """Sends what a plan says to one or several targets, each drawn by `choose`, and counts into `results`."""
+    """Sends a plan's requests to targets drawn by `choose`, and records them in `results`."""
 
     def __init__(
         self,
@@ -66,7 +66,7 @@ class OpenLoopEngine:
         self.due = 0
         """Requests that have been due so far."""
         self.sent = 0
-        """Those of them that were not dropped as too late; some may wait for a connection."""
+        """Those of them that were not dropped for being too late; some may wait for a connection."""
         self._limits = limits or Limits()
         context = tls or ssl.create_default_context()
         self._pools: dict[Origin, ConnectionPool] = {
@@ -92,7 +92,7 @@ class OpenLoopEngine:
         self._sweeper: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Opens the pools and begins. Raises LoadError when nothing listens."""
+        """Opens the connections and starts sending. Raises LoadError when a server cannot be reached."""
         for origin, pool in self._pools.items():
             try:
                 await pool.start()
@@ -100,7 +100,7 @@ class OpenLoopEngine:
                 await self._close()
                 reason = error.strerror or str(error) or "no answer"
                 raise LoadError(f"cannot connect to {origin}: {reason}; is it running?") from error
-        # What exists now stays: a collection would look at all of it, and requests would wait meanwhile.
+        # Existing objects stay alive: the collector would scan all of them and delay requests.
         gc.collect()
         gc.freeze()
         self._timer = create_timer(asyncio.get_running_loop(), self._send_due)
@@ -112,11 +112,11 @@ class OpenLoopEngine:
         self._schedule_next()
 
     async def wait_finished(self) -> None:
-        """Returns when everything that was planned has been sent, or `stop` was called."""
+        """Returns when all planned requests have been sent, or `stop` was called."""
         await self._stopping.wait()
 
     async def stop(self, patient: bool = True) -> LoadResults:
-        """Sends no more, waits for what is under way unless told not to, and hangs up."""
+        """Stops sending, waits for responses in flight if `wait_for_responses`, and closes all connections."""
         self._stop_sending()
         deadline = time.monotonic() + (self._limits.timeout if patient else 0.0)
         while any(pool.in_flight for pool in self._pools.values()) and time.monotonic() < deadline:
@@ -127,12 +127,12 @@ class OpenLoopEngine:
 
     @property
     def began(self) -> float:
-        """When, by `time.monotonic()`."""
+        """When sending started, by `time.monotonic()`."""
         return self._began
 
     @property
     def seconds(self) -> float:
-        """How long it has been sending, or did."""
+        """How long it has sent requests so far, in seconds."""
         return (time.monotonic() if self._ended is None else self._ended) - self._began if self._began else 0.0
 
     @property
@@ -143,11 +143,11 @@ class OpenLoopEngine:
 
     @property
     def connections(self) -> int:
-        """How many were opened, those included that replaced others."""
+        """The number of connections opened, replacements included."""
         return sum(pool.opened for pool in self._pools.values())
 
     def _send_due(self) -> None:
-        """Sends what is due. Answers are read before more than `CATCH_UP` are sent: the alarm rings again at once."""
+        """Sends due requests, at most `CATCH_UP`; then the timer fires again at once, after responses are read."""
         began, limit = self._began, self._limits.timeout
         for _ in range(CATCH_UP):
             due = self._next
@@ -197,7 +197,7 @@ class OpenLoopEngine:
             self._sweeper.cancel()
         for pool in self._pools.values():
             pool.close()
-        # Connections that were aborted are told so in the loop's next turn.
+        # Aborted connections get `connection_lost` in the loop's next iteration.
         await asyncio.sleep(0)
 
 

@@ -1,4 +1,4 @@
-"""When requests are due: a rate over time, and arrivals that follow it. Pure, and the same for the same seed.
+"""When requests are due: a rate over time, and arrivals that follow it. Pure and deterministic for a seed.
 
 The expected number of arrivals until t is the integral of the rate. Arrivals at equal steps of it leave evenly;
 arrivals whose steps are drawn from the exponential distribution are a Poisson process, also where the rate changes
@@ -18,7 +18,7 @@ MAX_RATE = 1_000_000.0
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """`seconds` during which the rate goes in a straight line from `first` to `last`, in requests a second."""
+    """A span of `seconds` whose rate changes linearly from `first` to `last`, in requests per second."""
 
     seconds: float
     first: float
@@ -36,18 +36,18 @@ class Segment:
         return self.first * seconds + (self.last - self.first) / (2 * self.seconds) * seconds * seconds
 
     def time_of_arrival(self, arrivals: float) -> float:
-        """The seconds after which so many requests are expected: the inverse of `until`."""
+        """The seconds after which this many arrivals are expected: the inverse of `arrivals_until`."""
         if self.first == self.last:
             return arrivals / self.first
         growth = (self.last - self.first) / self.seconds
-        # This form of the root has no difference of nearly equal numbers when the growth is small.
+        # This form of the root avoids subtracting nearly equal numbers when the growth is small.
         root = math.sqrt(max(0.0, self.first * self.first + 2 * growth * arrivals))
         return 2 * arrivals / (self.first + root) if arrivals else 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class LoadPlan:
-    """What shall be sent when; `poisson` arrivals are drawn from `seed`."""
+    """The arrival schedule of a load; `poisson` arrivals are drawn from `seed`."""
 
     segments: Sequence[Segment]
     poisson: bool = False
@@ -87,7 +87,7 @@ class LoadPlan:
 
 
 def constant_plan(rate: float, seconds: float = math.inf, poisson: bool = False, seed: int = 0) -> LoadPlan:
-    """The same rate all the time."""
+    """A plan with a constant rate."""
     return LoadPlan((Segment(seconds, rate, rate),), poisson, seed)
 
 
@@ -97,7 +97,7 @@ def parse_segments(text: str, seconds: float) -> tuple[Segment, ...]:
     length = seconds / len(parts)
     found = tuple(_segment(part.strip(), length) for part in parts)
     if len(found) > 1 and not math.isfinite(seconds):
-        raise ValueError(f"the steps {text!r} need an end: say how long they last together")
+        raise ValueError(f"the steps {text!r} need a duration")
     if not sum(segment.first + segment.last for segment in found):
         raise ValueError(f"the rate {text!r} sends nothing")
     return found
@@ -107,7 +107,7 @@ def _segment(text: str, seconds: float) -> Segment:
     first, ramp, last = text.partition("..")
     rates = [_rate(first, text), _rate(last, text)] if ramp else [_rate(first, text)] * 2
     if ramp and not math.isfinite(seconds):
-        raise ValueError(f"the ramp {text!r} needs an end: say how long it lasts")
+        raise ValueError(f"the ramp {text!r} needs a duration")
     return Segment(seconds, *rates)
 
 
@@ -118,7 +118,7 @@ def _rate(text: str, whole: str) -> float:
         rate = math.nan
     if not 0 <= rate <= MAX_RATE:
         raise ValueError(
-            f"{whole!r} is no rate: write requests a second from 0 to {MAX_RATE:,.0f}, as in 500, 100..1000 or"
+            f"{whole!r} is not a rate: write requests per second from 0 to {MAX_RATE:,.0f}, as in 500, 100..1000 or"
             " 100,200,400"
         )
     return rate

@@ -1,4 +1,4 @@
-"""Warm connections to one server: a fixed number, and a bounded queue for the requests that find none free."""
+"""A pool of open connections to one server, of fixed size, and a bounded queue of requests that wait for one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from shopmesh.load.engine.results import LoadResults
 
 MAX_CONCURRENT_CONNECTS = 16
-"""A pool that is opened all at once is a storm, most of all to a server that has just had to close it."""
+"""Limits simultaneous connects, which would overload a server that has just closed its connections."""
 
 
 class ConnectionPool:
@@ -49,7 +49,7 @@ class ConnectionPool:
         self._closed = False
 
     async def start(self) -> None:
-        """Opens all connections. Raises OSError or TimeoutError when the first cannot be had."""
+        """Opens all connections. Raises OSError or TimeoutError when the first one fails."""
         await self._connect()
         while len(self._open) < self._size:
             many = min(MAX_CONCURRENT_CONNECTS, self._size - len(self._open))
@@ -59,7 +59,7 @@ class ConnectionPool:
                 return
 
     def send(self, request: bytes, due: float, now: float) -> None:
-        """Sends it, or lets it wait, or drops it; one that has waited for too long already, too."""
+        """Sends the request on an idle connection, or queues it, or drops it when the queue is full."""
         if self._idle:
             self._send_on(self._idle.popleft(), request, due, now, queued=False)
         elif len(self._waiting) < self._queue:
@@ -69,7 +69,7 @@ class ConnectionPool:
             self._results.record_failure(NOT_SENT_BUSY, due - self.began)
 
     def sweep(self, now: float) -> None:
-        """Gives up what has waited for too long, and brings the pool back to its size."""
+        """Fails requests that exceed the time-out, and reopens missing connections."""
         while self._waiting and now - self._waiting[0][1] > self._timeout:
             self._results.record_failure(NO_ANSWER, self._waiting.popleft()[1] - self.began)
         for connection in [*self._open]:
@@ -83,7 +83,7 @@ class ConnectionPool:
         return bool(self._waiting) or len(self._idle) < len(self._open)
 
     def close(self) -> None:
-        """Hangs up; what is still under way has got no answer in time."""
+        """Closes all connections; requests in flight fail with `NO_ANSWER`."""
         self._closed = True
         for task in self._opening:
             task.cancel()
@@ -93,7 +93,7 @@ class ConnectionPool:
             self._results.record_failure(NO_ANSWER, self._waiting.popleft()[1] - self.began)
 
     def release(self, connection: LoadConnection) -> None:
-        """That connection can carry the next request."""
+        """Makes a connection available for the next request."""
         if self._waiting:
             request, due = self._waiting.popleft()
             self._send_on(connection, request, due, time.monotonic(), queued=True)
@@ -106,7 +106,7 @@ class ConnectionPool:
         self._results.record_response(status, values, body, sent - self.began, now - due, now - sent)
 
     def on_connection_lost(self, connection: LoadConnection, reason: str | None) -> None:
-        """A connection is gone, and with it the request it carried, if there is a reason."""
+        """Handles a lost connection; `reason` is set if it had a request in flight."""
         if reason is not None:
             self._results.record_failure(reason, connection.sent - self.began)
         if connection in self._open:
@@ -120,7 +120,7 @@ class ConnectionPool:
         connection.send(request, due, now)
 
     def _refill(self) -> None:
-        """Opens what is missing; after a refusal only with the next sweep."""
+        """Opens missing connections; after a failed connect only at the next sweep."""
         missing = self._size - len(self._open) - len(self._opening)
         if self._closed or self._connect_failed or missing <= 0:
             return
@@ -137,7 +137,7 @@ class ConnectionPool:
         try:
             await self._connect()
         except OSError:
-            # Requests that are due meanwhile wait in the queue; they fail there, once, not here.
+            # Requests that are due meanwhile wait in the queue and fail there by their time-out.
             self._connect_failed = True
 
     async def _connect(self) -> None:

@@ -1,7 +1,7 @@
-"""What became of the requests, in memory of a fixed size: outcomes, each with its count, latencies, and times.
+"""The results of a load in bounded memory: a count, latencies and times for each outcome.
 
-answer ─► cell of its outcome: latencies        one cell an outcome, `MOST_CELLS` of them
-        └► bin of its time: count of the cell   `MOST_BINS` bins, twice as wide when they run out
+response ─► statistics of its outcome: latencies      at most `MAX_OUTCOMES` outcomes
+          └► bin of its time: count by outcome        at most `MAX_BINS` bins, whose width doubles when they run out
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ MAX_OUTCOMES = 128
 MAX_BINS = 1_200
 FIRST_BIN_SECONDS = 0.1
 LATE_SECONDS = 0.001
-"""A request that leaves later than this after it was due was late."""
+"""A request that is sent more than this after it was due is late."""
 
 VERY_LATE_SECONDS = 0.010
 _MAX_REMEMBERED = 4_096
@@ -28,12 +28,12 @@ NO_ANSWER = "no answer in time"
 CLOSED = "connection closed without an answer"
 NOT_HTTP = "answered no HTTP"
 NO_CONNECTION = "no connection"
-_OTHERS = "of a kind that there were too many of"
+_OTHERS = "other outcomes"
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One way in which a request can end: an answer with its status, Envoy's flags and versions, or a failure."""
+    """How a request ended: a response with its status, Envoy's response flags and versions, or a failure."""
 
     status: int | None
     failure: str = ""
@@ -56,7 +56,7 @@ class Outcome:
 
 @dataclass(slots=True)
 class OutcomeStats:
-    """All requests with one outcome; latencies, from the time they were due, are kept of the good ones."""
+    """All requests with one outcome; good ones have latencies, measured from when each request was due."""
 
     index: int
     outcome: Outcome
@@ -66,9 +66,9 @@ class OutcomeStats:
 
 @dataclass
 class TimeBins:
-    """Counts by cell over time: `counts[i][cell]` is of the time from i to i + 1 times `seconds`.
+    """Counts by outcome over time: `counts[i][index]` covers the time from i to i + 1 times `seconds`.
 
-    `longest[i]` is the longest that an answer to one of these requests took after it had left, in seconds.
+    `longest[i]` is the longest time between sending one of these requests and its response, in seconds.
     """
 
     seconds: float = FIRST_BIN_SECONDS
@@ -97,24 +97,24 @@ class TimeBins:
 
 
 class LoadResults:
-    """Counts outcomes. Times are seconds since the load began; requests are placed in time by when they left."""
+    """Counts outcomes. Times are seconds since the load began; a request counts at the time when it was sent."""
 
     def __init__(self, attribution: Attribution | None = None) -> None:
         self.attribution = attribution or Attribution()
         self.outcomes: list[OutcomeStats] = []
         self.bins = TimeBins()
         self.lateness = LatencyHistogram()
-        """How long after it was due each request left."""
+        """The delay between due and sent of each request."""
         self.late = 0
         self.very_late = 0
-        """Left so late although a connection was free."""
+        """Sent later than `VERY_LATE_SECONDS` although a connection was free."""
         self.queued = 0
-        """Had to wait for a connection."""
+        """Requests that waited for a connection."""
         self._by_outcome: dict[Outcome, OutcomeStats] = {}
         self._by_answer: dict[tuple[object, ...], OutcomeStats] = {}
 
     def record_sent(self, seconds: float, queued: bool) -> None:
-        """A request left so long after it was due; `queued` says that it had waited for a connection."""
+        """Records a request that was sent `seconds` after it was due; `queued` if it waited for a connection."""
         self.lateness.record(seconds)
         if seconds > LATE_SECONDS:
             self.late += 1
@@ -124,9 +124,9 @@ class LoadResults:
     def record_response(
         self, status: int, values: tuple[bytes | None, ...], body: bytes, at: float, latency: float, took: float
     ) -> None:
-        """An answer came; `values` are those of `Attribution.wanted`, `at` is when its request left.
+        """Records a response; `values` are those of `Attribution.header_names`, `at` is when its request was sent.
 
-        `latency` counts from when it was due, `took` from when it left.
+        `latency` counts from when it was due, `took` from when it was sent.
         """
         found = self.attribution.find_in_body(body) if body else ()
         key = (status, values, found)
@@ -142,13 +142,13 @@ class LoadResults:
         self.bins.add(cell.index, at, took)
 
     def record_failure(self, reason: str, at: float) -> None:
-        """A request that left then, or was due then, got no answer."""
+        """Records a request that was sent, or due, at `at` and got no response."""
         cell = self.stats_of(Outcome(None, reason))
         cell.count += 1
         self.bins.add(cell.index, at)
 
     def stats_of(self, outcome: Outcome) -> OutcomeStats:
-        """The cell of an outcome; when there are too many kinds, one of those that stand for all others."""
+        """The statistics of an outcome; beyond `MAX_OUTCOMES` those of one that stands for all others."""
         found = self._by_outcome.get(outcome)
         if found is None and len(self.outcomes) >= MAX_OUTCOMES:
             status = outcome.status and (200 if outcome.good else 500)
@@ -161,7 +161,7 @@ class LoadResults:
         return found
 
     def merge(self, other: LoadResults, shift: float = 0.0) -> None:
-        """Counts what another one counted, whose load began `shift` seconds after this one's."""
+        """Adds the results of another load that began `shift` seconds after this one."""
         places = {}
         for theirs in other.outcomes:
             mine = self.stats_of(theirs.outcome)
@@ -180,7 +180,7 @@ class LoadResults:
 
     @property
     def ended(self) -> int:
-        """The requests whose end is known."""
+        """The number of requests that have ended."""
         return sum(cell.count for cell in self.outcomes)
 
     @property
@@ -189,7 +189,7 @@ class LoadResults:
 
     @property
     def failures(self) -> dict[str, int]:
-        """What went wrong, and how often, the most frequent first."""
+        """Failed requests by reason, the most frequent first."""
         found: Counter[str] = Counter()
         for cell in [*self.outcomes]:
             if not cell.outcome.good and cell.count:
@@ -201,12 +201,12 @@ class LoadResults:
         return sum(self.failures.values())
 
     def quantiles(self, shares: Sequence[float]) -> list[float | None]:
-        """Latencies of all good answers, in seconds."""
+        """Latency quantiles of all good responses, in seconds."""
         return merge_latencies(self.outcomes).quantiles(shares)
 
 
 def merge_latencies(cells: Iterable[OutcomeStats]) -> LatencyHistogram:
-    """The latencies of several cells together."""
+    """Adds up the latencies of several outcomes."""
     total = LatencyHistogram()
     for cell in [*cells]:
         if cell.latencies is not None:

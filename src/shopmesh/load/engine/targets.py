@@ -1,4 +1,4 @@
-"""What is sent, and where to: each request's bytes, built once."""
+"""Targets of a load: the server and the bytes of each request, built once."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-"""Those whose answers have a body where they say so; HEAD's do not."""
+"""HEAD is left out: its response has no body although its headers announce one."""
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
 class Origin(NamedTuple):
-    """A server that connections are kept to; a tuple, as its hash is asked for with every request."""
+    """A server; a tuple, because it is hashed for every request."""
 
     host: str
     port: int
@@ -40,16 +40,16 @@ class LoadTarget:
 def make_target(
     url: str, method: str = "GET", headers: Sequence[tuple[str, str]] = (), body: bytes = b""
 ) -> LoadTarget:
-    """The request for a URL of http or https; raises ValueError for one that cannot be sent."""
+    """Builds the request for an http or https URL; raises ValueError for an invalid one."""
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError(f"{url!r} is no URL of http:// or https:// with a host")
+        raise ValueError(f"{url!r} is not an http:// or https:// URL with a host")
     if method not in METHODS:
         raise ValueError(f"{method!r} is not one of {', '.join(METHODS)}")
     tls = parts.scheme == "https"
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     if not path.isascii() or re.search(r"[\x00-\x20\x7f]", path):
-        raise ValueError(f"{url!r} holds characters that a request line cannot: write them as %XX")
+        raise ValueError(f"{url!r} has characters that are not allowed in a request line: write them as %XX")
     origin = Origin(parts.hostname, parts.port or (443 if tls else 80), tls)
     given = {name.lower() for name, _ in headers}
     lines = [f"{method} {path} HTTP/1.1"]
@@ -59,7 +59,7 @@ def make_target(
         lines.append("user-agent: shopmesh-load")
     for name, value in headers:
         if not _TOKEN.fullmatch(name) or re.search(r"[\r\n\x00]", value):
-            raise ValueError(f"{name!r}: {value!r} is no header")
+            raise ValueError(f"{name!r}: {value!r} is not a valid header")
         lines.append(f"{name}: {value}")
     if (body or method in ("POST", "PUT", "PATCH")) and "content-length" not in given:
         lines.append(f"content-length: {len(body)}")
@@ -67,12 +67,12 @@ def make_target(
 
 
 def target_chooser(targets: Sequence[LoadTarget], weights: Sequence[float], seed: int) -> Callable[[], LoadTarget]:
-    """Draws a target by its weight, the same ones for the same seed; raises ValueError for impossible weights."""
+    """Returns a function that draws targets by weight, deterministic for a seed; raises ValueError for bad weights."""
     if len(targets) == 1:
         only = targets[0]
         return lambda: only
     weights = weights or [1.0] * len(targets)
     if len(weights) != len(targets) or min(weights) < 0 or not sum(weights):
-        raise ValueError(f"{len(targets)} URLs need as many weights from 0 on, and one above 0, not {[*weights]}")
+        raise ValueError(f"{len(targets)} URLs need as many weights, none negative and one above 0, not {[*weights]}")
     choices = Random(seed).choices  # noqa: S311  # a load, not a secret
     return lambda: choices(targets, weights)[0]

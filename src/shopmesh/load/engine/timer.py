@@ -1,4 +1,4 @@
-"""An alarm at a point in time, finer than an event loop's own timers, which count in whole milliseconds."""
+"""A timer with finer resolution than an event loop's own timers, which count in milliseconds."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _EARLIEST = 1e-9
 
 
 class Timer(Protocol):
-    """Calls back once at a time of `time.monotonic()`; setting it anew forgets the time before."""
+    """Calls back once at a time of `time.monotonic()`; setting it again replaces the earlier time."""
 
     def set(self, at: float) -> None: ...
 
@@ -27,7 +27,7 @@ class Timer(Protocol):
 
 
 def create_timer(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> Timer:
-    """The finest one that this system has."""
+    """Creates the timer with the finest resolution that this system has."""
     if sys.platform == "linux":
         with contextlib.suppress(OSError, AttributeError):
             return _TimerFd(loop, call)
@@ -35,7 +35,7 @@ def create_timer(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> T
 
 
 class _Timespec(ctypes.Structure):
-    _fields_ = [("tv_sec", ctypes.c_long), ("tv_nsec", ctypes.c_long)]  # as ctypes wants it
+    _fields_ = [("tv_sec", ctypes.c_long), ("tv_nsec", ctypes.c_long)]  # ctypes requires this form
 
 
 class _Itimerspec(ctypes.Structure):
@@ -43,9 +43,9 @@ class _Itimerspec(ctypes.Structure):
 
 
 class _TimerFd:
-    """timerfd_create(2): the kernel makes a file readable at that time. Python has it from 3.13 on only.
+    """timerfd_create(2): the kernel makes a file readable at that time. Python has it since 3.13 only.
 
-    It is not read: whoever is called sets it anew or closes it, and both end its being readable.
+    The file is never read: the callback sets it again or closes it, which clears its readiness.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:
@@ -56,8 +56,7 @@ class _TimerFd:
         # Otherwise the kernel may wake this thread 50 µs late, to wake several together: prctl(2).
         self._libc.prctl(_PR_SET_TIMERSLACK, 1, 0, 0, 0)
         self._spec = _Itimerspec()
-        # Called for every request: as PyDLL it keeps Python's lock, for a call that never waits, and what it is given
-        # is converted once.
+        # Called for every request: PyDLL keeps the GIL, as the call never blocks, and the arguments are converted once.
         self._settime = ctypes.PyDLL(None).timerfd_settime
         self._given = (ctypes.c_int(self._file), ctypes.c_int(_TFD_TIMER_ABSTIME), ctypes.byref(self._spec), None)
         self._value = self._spec.it_value
@@ -65,7 +64,7 @@ class _TimerFd:
         loop.add_reader(self._file, call)
 
     def set(self, at: float) -> None:
-        # A value of 0 would switch the timer off; a time that has passed rings at once.
+        # 0 would disarm the timer; a time in the past fires at once.
         at = max(at, _EARLIEST)
         seconds = int(at)
         value = self._value

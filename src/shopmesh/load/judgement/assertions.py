@@ -1,4 +1,4 @@
-"""What a load must show to pass, and every way in which it did not. Pure."""
+"""Assertions on a load, and those that failed. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from shopmesh.load.report.report import LoadReport, SplitResult
 
 @dataclass(frozen=True, slots=True)
 class Assertions:
-    """What shall be held: every share that was set; a share of failures at most; p99 at most, in seconds."""
+    """`split`: every share is as set; `errors`: highest share of failed requests; `p99`: highest p99 in seconds."""
 
     split: bool = False
     errors: float | None = None
@@ -24,10 +24,10 @@ class Assertions:
 
 
 def failed_assertions(report: LoadReport, assertions: Assertions) -> list[str]:
-    """Every promise that was not kept, one line each; none means that the load passed."""
+    """Describes every failed assertion in a line; an empty list means that the load passed."""
     found: list[str] = []
     if assertions and not report.record.due:
-        found.append("no request was due, so nothing is shown")
+        found.append("no request was due, so no assertion can be checked")
         return found
     if assertions.errors is not None and report.bad > assertions.errors * report.record.due:
         share = 100 * report.bad / report.record.due
@@ -43,11 +43,11 @@ def failed_assertions(report: LoadReport, assertions: Assertions) -> list[str]:
 
 
 def _latency_failures(report: LoadReport, limit: float) -> Iterator[str]:
-    """Of all that were due, not of those that were answered: otherwise a drop would make the rest look fast."""
+    """p99 is of all due requests, not only answered ones: otherwise dropping requests would lower it."""
     due = report.record.due
     rank = math.ceil(0.99 * due)
     if report.good < rank:
-        yield f"only {report.good:,} of {due:,} requests were answered well: p99 of all is not within {_ms(limit)}"
+        yield f"only {report.good:,} of {due:,} requests succeeded: p99 of all is above {_ms(limit)}"
         return
     [seen] = merge_latencies(report.record.results.outcomes).quantiles((rank / report.good,))
     if seen is not None and seen > limit:
@@ -56,10 +56,13 @@ def _latency_failures(report: LoadReport, limit: float) -> Iterator[str]:
 
 def _split_failures(report: LoadReport) -> Iterator[str]:
     if not report.splits:
-        yield "no share can be judged: no weights of a service that answered are known (see the notes, or --expect)"
+        yield (
+            "shares cannot be judged: the weights of the services that answered are unknown"
+            " (see the notes, or use --expect)"
+        )
     for split in report.splits:
         if split.p_value is not None and split.p_value < SIGNIFICANCE:
-            yield f"{describe(split)} (by chance that happens with p = {split.p_value:.1g})"
+            yield f"{describe(split)} (the probability by chance is p = {split.p_value:.1g})"
         elif split.total < split.required_requests:
             yield (
                 f"{split.total:,} requests of {split.service} {describe_period(split)} are too few to judge its shares:"

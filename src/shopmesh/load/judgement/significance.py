@@ -1,4 +1,4 @@
-"""When a share counts as wrong, and how many requests it takes to say that it is right. Pure."""
+"""Significance of shares: when a share is wrong, and how many requests are needed to judge it. Pure."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from functools import lru_cache
 from shopmesh.statistics import binomial_test, chi_square_test, sample_size
 
 SIGNIFICANCE = 1e-5
-"""A share is refused when chance alone would bring one as far off less often than this."""
+"""A share is rejected when its p-value is below this."""
 DETECTABLE_ERROR = 0.05
-"""An error of a share that must not go unseen …"""
+"""The smallest error of a share that must be detected …"""
 POWER = 0.999
-"""… more often than once in a thousand runs."""
+"""… in this share of the runs."""
 
 
 @lru_cache
 def required_requests(share: float) -> int:
-    """Requests that show an error of five points in `share`, in 999 of 1,000 runs, at p < 1e-5."""
+    """The number of requests that detects an error of five points in `share`, in 999 of 1,000 runs, at p < 1e-5."""
     return sample_size(share, DETECTABLE_ERROR, SIGNIFICANCE, POWER) if 0 < share < 1 else 0
 
 
 def p_value(counts: Mapping[str, int], shares: Mapping[str, float]) -> float:
-    """How likely counts as far off as these are if the shares are true: exact for two versions, else Pearson's χ².
+    """The p-value of these counts under the given shares: exact for two versions, otherwise Pearson's χ² test.
 
-    A version that is in `counts` alone should have got nothing.
+    A version in `counts` alone has an expected share of 0.
     """
     names = sorted({*counts, *shares})
     if len(names) == 2:
@@ -35,7 +35,7 @@ def p_value(counts: Mapping[str, int], shares: Mapping[str, float]) -> float:
 
 
 def rule_of_three(trials: int) -> str:
-    """What no failure among so many trials proves: the rule of three (https://doi.org/10.1001/jama.249.13.1743)."""
+    """The bound on the failure rate after no failure in `trials`: the rule of three (https://doi.org/10.1001/jama.249.13.1743)."""
     if not trials:
         return "0 of 0"
     return f"0 of {trials:,}, at most {300 / trials:.2g} % (3/N at 95 %)"

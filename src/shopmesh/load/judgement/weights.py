@@ -20,9 +20,9 @@ Shares = Mapping[str, Mapping[str, float]]
 
 @dataclass(frozen=True, slots=True)
 class WeightSetting:
-    """Weights that were set; times are seconds since the load began, negative for before.
+    """Weights that hold from `at` on; times are seconds since the load began, negative before it.
 
-    `settled` is when the last Envoy that it concerns had confirmed it, None when that was not seen.
+    `settled` is when the last Envoy concerned had acknowledged them, None if that was not observed.
     """
 
     at: float
@@ -38,9 +38,10 @@ class WeightSetting:
 
 @dataclass(frozen=True, slots=True)
 class SettledPhase:
-    """Requests that left from `begin` to `end`, seconds since the load began, met these weights and no others.
+    """A span, in seconds since the load began, in which one weight setting holds everywhere.
 
-    Only if they were answered until `closed`: one that was under way when the next change came may have met either.
+    It counts requests sent from `begin` to `end` and answered by `closed`: one in flight at the next change may have
+    met either setting.
     """
 
     begin: float
@@ -51,7 +52,7 @@ class SettledPhase:
 
 @dataclass(frozen=True, slots=True)
 class RouteWeights:
-    """One route of a service as the control plane tells it: the weight of each virtual node."""
+    """One route of a service: the weight of each virtual node."""
 
     service: str
     weights: Mapping[str, int]
@@ -59,19 +60,19 @@ class RouteWeights:
 
 @dataclass
 class RoutedShares:
-    """The shares that routes mean, and what could not be understood of them."""
+    """The shares of all routes by service, and notes on routes that could not be evaluated."""
 
     shares: dict[str, dict[str, float]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
 
 def phases(settings: Sequence[WeightSetting], seconds: float) -> list[SettledPhase]:
-    """The spans of a load of so many seconds whose weights are certain."""
+    """The spans of a load of that length in which the weights are certain."""
     found = []
     for place, setting in enumerate(settings):
         closed = settings[place + 1].at if place + 1 < len(settings) else math.inf
         begin = setting.settled + SETTLE_SECONDS if setting.settled is not None else math.inf
-        # What was set before the load began is the first thing that it meets.
+        # A setting from before the load holds from its start.
         begin, end = (0.0 if begin <= 0 else begin), min(closed - SETTLE_SECONDS, seconds)
         if begin < end:
             found.append(SettledPhase(begin, end, closed, setting))
@@ -79,14 +80,14 @@ def phases(settings: Sequence[WeightSetting], seconds: float) -> list[SettledPha
 
 
 def shares_by_version(routes: Iterable[RouteWeights], versions: Mapping[str, str]) -> RoutedShares:
-    """Shares by version, where `versions` tells which virtual node is which version."""
+    """Computes shares by version; `versions` maps virtual nodes to versions."""
     result = RoutedShares()
     for route in routes:
         total = sum(route.weights.values())
         if unknown := sorted(node for node in route.weights if node not in versions):
             result.notes.append(
-                f"{route.service}: the mesh does not say which version {', '.join(unknown)} is;"
-                f" say it with --node {unknown[0]}=SERVICE/VERSION"
+                f"{route.service}: the version of {', '.join(unknown)} is unknown;"
+                f" give it with --node {unknown[0]}=SERVICE/VERSION"
             )
             continue
         services = {service_of(versions[node]) for node in route.weights}
@@ -97,30 +98,30 @@ def shares_by_version(routes: Iterable[RouteWeights], versions: Mapping[str, str
         for node, weight in route.weights.items():
             shares[versions[node]] = shares.get(versions[node], 0.0) + weight / total
         if result.shares.setdefault(service, shares) != shares:
-            result.notes.append(f"{service} has several routes with different weights: its shares are not judged")
+            result.notes.append(f"{service} has several routes with different weights: its shares cannot be judged")
             result.shares[service] = {}
     result.shares = {service: shares for service, shares in result.shares.items() if shares}
     return result
 
 
 def parse_shares(expected: Sequence[tuple[str, float]]) -> dict[str, dict[str, float]]:
-    """Shares that a user names in per cent, `("product/2.0", 25)`; raises ValueError unless a service's are 100."""
+    """Parses expected shares in per cent, `("product/2.0", 25)`; raises ValueError unless each service's sum is 100."""
     shares: dict[str, dict[str, float]] = {}
     for version, percent in expected:
         shares.setdefault(service_of(version), {})[version] = percent / 100
     for service, members in shares.items():
         if not service:
-            raise ValueError(f"{next(iter(members))!r} is no version: write SERVICE/VERSION, as in product/2.0")
+            raise ValueError(f"{next(iter(members))!r} is not a version: write SERVICE/VERSION, as in product/2.0")
         if abs(sum(members.values()) - 1) > 1e-9:
             total = 100 * sum(members.values())
-            raise ValueError(f"the shares of {service} are {total:g} % together, not 100: name each version's")
+            raise ValueError(f"the shares of {service} add up to {total:g} %, not 100: give the share of each version")
     return shares
 
 
 def target_steps(
     settings: Sequence[WeightSetting], version: str, seconds: float
 ) -> Iterator[tuple[float, float, float | None]]:
-    """What a version was meant to get, as spans: (begin, end, share)."""
+    """The target share of a version over time, as spans (begin, end, share)."""
     service = service_of(version)
     for place, setting in enumerate(settings):
         end = settings[place + 1].at if place + 1 < len(settings) else seconds

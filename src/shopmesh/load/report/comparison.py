@@ -1,4 +1,4 @@
-"""Two loads side by side: is the second one slower, or does it fail more often? Pure."""
+"""Compares the figures of two loads. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NAMES = ("p50", "p90", "p99", "p99.9", "max")
 
 @dataclass(frozen=True, slots=True)
 class ComparisonRow:
-    """One figure of both; `change` is relative, 0.1 for a tenth more, None where that says nothing."""
+    """One figure of both loads; `change` is relative (0.1: a tenth more), None if undefined."""
 
     what: str
     before: str
@@ -23,7 +23,7 @@ class ComparisonRow:
 
 
 def compare(before: LoadReport, after: LoadReport) -> list[ComparisonRow]:
-    """The figures of both, the overall ones first, then those of each version."""
+    """All figures of both loads: overall first, then by version."""
     rows = [
         _row("requests", before.record.due, after.record.due, "{:,.0f}"),
         _row("planned /s", before.planned_rate, after.planned_rate, "{:,.1f}"),
@@ -45,9 +45,9 @@ def compare(before: LoadReport, after: LoadReport) -> list[ComparisonRow]:
 
 
 def failures_differ(before: LoadReport, after: LoadReport) -> float | None:
-    """How likely failures so unevenly spread are if both loads fail alike; None without any failure.
+    """The p-value of the difference between the failure rates; None without a failure.
 
-    Given the sum of two counts of rare events, each falls to one with the share of its requests.
+    Under equal rates each failure belongs to a load with the probability of its share of the requests.
     """
     total, requests = before.bad + after.bad, before.record.due + after.record.due
     if not total or not before.record.due or not after.record.due:
@@ -63,9 +63,9 @@ def _latencies(prefix: str, before: Sequence[float | None], after: Sequence[floa
 
 
 def _row(what: str, before: float | None, after: float | None, form: str) -> ComparisonRow:
-    told = ["-" if value is None else form.format(value) for value in (before, after)]
+    texts = ["-" if value is None else form.format(value) for value in (before, after)]
     change = after / before - 1 if before and after is not None and math.isfinite(before) else None
-    return ComparisonRow(what, told[0], told[1], change)
+    return ComparisonRow(what, texts[0], texts[1], change)
 
 
 def _failed(report: LoadReport) -> float:

@@ -1,4 +1,4 @@
-"""Text in a page: nothing in it is markup, and nothing reorders or hides what is read."""
+"""Escapes text for the HTML report."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ from shopmesh.output.printable import printable
 
 
 def escape(text: str) -> str:
-    """As `html.escape`, with what is not printable shown."""
+    """As `html.escape`; unprintable characters, which could reorder or hide text, are shown as escapes."""
     return html.escape(printable(text))

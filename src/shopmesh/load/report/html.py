@@ -1,4 +1,4 @@
-"""The report as one page that needs nothing else: no script, no font, no network. Pure."""
+"""Renders the report as one self-contained HTML page without scripts, fonts or network. Pure."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ _COLOURS = "".join(f".s{place} {{ --c: var(--s{place}); }}\n" for place in range
 
 
 def render_html(report: LoadReport, assertions: Assertions, violations: Sequence[str]) -> str:
-    """The whole page."""
+    """The complete page; `violations` are the failed assertions."""
     parts = [
         f"<header><h1>{escape(headline(report))}</h1>",
         *_verdict(assertions, violations),
@@ -123,7 +123,7 @@ def _section(title: str, content: str) -> str:
 
 
 def _table(columns: Sequence[str], rows: Iterable[Sequence[str]], marked: str = "") -> str:
-    """Cells are text; those of a row whose last one begins with `marked` are shown as bad."""
+    """Cells are text; a row whose last cell begins with `marked` is highlighted as bad."""
     head = "".join(f"<th>{escape(column)}</th>" for column in columns)
     lines = []
     for row in rows:
@@ -180,7 +180,7 @@ def _changes(report: LoadReport) -> str:
         ]
         for change in report.changes
     ]
-    return _table(("change", "at s", "Envoys", "ms until the last had it"), rows)
+    return _table(("change", "at s", "Envoys", "ms until the last Envoy had it"), rows)
 
 
 def _failures(report: LoadReport) -> str:
@@ -192,10 +192,10 @@ def _failures(report: LoadReport) -> str:
 def _about(report: LoadReport) -> Iterator[str]:
     yield f"<p>{escape(schedule_summary(report))}</p>"
     yield from (f"<p>{escape(note)}</p>" for note in report.record.notes)
-    told = "; ".join(f"{name} {value}" for name, value in report.record.about.items())
+    about = "; ".join(f"{name} {value}" for name, value in report.record.about.items())
     yield (
-        f'<p class="soft">{escape(told)}; the client used {report.record.cpu:.0%} of a core. '
-        "Latency counts from when a request was due, so a stall is seen by every request that it hits. "
-        "Shares are of the answers that say their version; an interval is Wilson's; p is of the exact binomial test, "
-        "of χ² with more than two versions.</p>"
+        f'<p class="soft">{escape(about)}; the client used {report.record.cpu:.0%} of a core. '
+        "Latency counts from when a request was due, so a stall shows in every request that it delays. "
+        "Shares are of the responses with a version; intervals are Wilson's; p is from the exact binomial test, "
+        "from the χ² test with more than two versions.</p>"
     )

@@ -1,4 +1,4 @@
-"""The report as JSON: the figures for whoever reads it with a program, then the whole record for `load compare`."""
+"""The report as JSON: the figures for programs, then the complete record for `load compare`."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ RenderedPlot = tuple[str, str, Sequence[tuple[str, str]]]
 
 
 def render(report: LoadReport) -> list[RenderedPlot]:
-    """All plots that this report has something for."""
+    """Renders all plots for which the report has data."""
     found = spans(report.record)
     if not found:
         return []
@@ -40,7 +40,7 @@ def render(report: LoadReport) -> list[RenderedPlot]:
 
 
 def _shared(report: LoadReport) -> list[str]:
-    """The versions of services that have several, or were meant to have."""
+    """The versions of services that have, or should have, several."""
     meant = {v for setting in report.record.settings for members in setting.shares.values() for v in members}
     seen = {figures.version for figures in report.versions}
     services = {service_of(version) for version in seen}
@@ -78,8 +78,8 @@ def _shares(report: LoadReport, found: Sequence[Span], service: str, styles: Map
             if target is not None:
                 plot.line([(begin, target), (end, target)], f"{style} target")
     legend = [(style, version) for version, style in mine.items()]
-    told = [("target", "as set")] if any(service in setting.shares for setting in settings) else []
-    return title, plot.to_svg(), [*legend, ("band", "95 % interval"), *told]
+    extra = [("target", "as set")] if any(service in setting.shares for setting in settings) else []
+    return title, plot.to_svg(), [*legend, ("band", "95 % interval"), *extra]
 
 
 def _latency(report: LoadReport, styles: Mapping[str, str]) -> RenderedPlot:
@@ -105,7 +105,7 @@ def _latency(report: LoadReport, styles: Mapping[str, str]) -> RenderedPlot:
 
 
 def _nines(last: float) -> Scale:
-    """Percentiles by their nines, from p50 on."""
+    """A scale of percentiles by their nines, from p50 on."""
     first, span = -math.log10(0.5), math.log10(0.5) - math.log10(1 - last)
     return lambda share: (-math.log10(1 - share) - first) / span
 
@@ -120,11 +120,11 @@ def _rate(report: LoadReport, found: Sequence[Span]) -> RenderedPlot:
     _marks(plot, report)
     plot.line(sent, "s0")
     plot.line(good, "s1")
-    told = [("s0", "sent"), ("s1", "answered well")]
+    extra = [("s0", "sent"), ("s1", "succeeded")]
     if report.record.plan.segments:
         plot.line(planned, "target")
-        told.append(("target", "planned"))
-    return title, plot.to_svg(), told
+        extra.append(("target", "planned"))
+    return title, plot.to_svg(), extra
 
 
 def _failures(report: LoadReport, found: Sequence[Span]) -> RenderedPlot:

@@ -1,4 +1,4 @@
-"""What a load has shown: figures by version, shares phase by phase against their weights, and warnings. Pure."""
+"""The report of a load: figures by version, shares compared with the weights, and warnings. Pure."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from shopmesh.statistics import wilson
 QUANTILES = (0.5, 0.9, 0.99, 0.999, 1.0)
 """p50, p90, p99, p99.9 and the longest."""
 
-UNKNOWN = "what became of it is not known"
-"""A request that nobody accounts for must not pass for one that was answered."""
+UNKNOWN = "outcome unknown"
+"""Requests without a recorded outcome count as failed."""
 
 _BUSY_CORE = 0.9
 _VERY_LATE_SHARE = 0.01
@@ -26,9 +26,9 @@ _QUEUED_SHARE = 0.01
 
 @dataclass(frozen=True, slots=True)
 class VersionFigures:
-    """One version over the whole load: `total` are the answers of its service, `bad` those among them of 4xx and 5xx.
+    """One version over the whole load: `total` counts its service's responses, `bad` this version's 4xx and 5xx.
 
-    `quantiles` are the latencies of the good answers that it took part in, in seconds, at `QUANTILES`.
+    `quantiles` are the latencies of the good responses that it took part in, in seconds, at `QUANTILES`.
     """
 
     version: str
@@ -49,7 +49,7 @@ class VersionFigures:
 
 @dataclass(frozen=True, slots=True)
 class ShareResult:
-    """One version in one phase, `target` as it was set."""
+    """The share of one version in one phase; `target` is its configured share."""
 
     version: str
     target: float
@@ -67,7 +67,7 @@ class ShareResult:
 
 @dataclass(frozen=True, slots=True)
 class SplitResult:
-    """One service in one phase: its shares, how likely they are if the weights act (None without requests)."""
+    """The shares of one service in one phase, and their p-value under the weights (None without requests)."""
 
     service: str
     phase: SettledPhase
@@ -80,13 +80,13 @@ class SplitResult:
 
     @property
     def required_requests(self) -> int:
-        """The requests that it takes to judge the share that takes most."""
+        """The number of requests that is enough to judge every share."""
         return max(required_requests(share.target) for share in self.shares)
 
 
 @dataclass(frozen=True, slots=True)
 class LoadReport:
-    """All figures of a load; `quantiles` are latencies of all good answers in seconds, at `QUANTILES`."""
+    """All figures of a load; `quantiles` are latencies of all good responses in seconds, at `QUANTILES`."""
 
     record: LoadRecord
     sent: int
@@ -105,7 +105,7 @@ class LoadReport:
 
     @property
     def rate(self) -> float:
-        """Requests sent a second."""
+        """Requests sent per second."""
         return self.sent / self.record.seconds if self.record.seconds else 0.0
 
     @property
@@ -119,7 +119,7 @@ class LoadReport:
 
 
 def build_report(record: LoadRecord) -> LoadReport:
-    """The report of a load."""
+    """Computes the report of a load."""
     results = record.results
     failures = results.failures
     if unknown := record.due - results.ended:
@@ -141,9 +141,9 @@ def build_report(record: LoadRecord) -> LoadReport:
 
 
 def count_versions(results: LoadResults, begin: float, end: float, closed: float) -> Counter[str]:
-    """How many answers each version took part in, of requests that left in this span: whole bins only.
+    """Counts the responses of each version to requests sent in this span; only whole bins count.
 
-    A bin counts if the last of its answers had come when the span was closed.
+    A bin counts if its last response had arrived by `closed`.
     """
     bins, found = results.bins, Counter[str]()
     cells: Counter[int] = Counter()
@@ -180,11 +180,11 @@ def _versions(results: LoadResults) -> list[VersionFigures]:
 
 
 def _splits(record: LoadRecord) -> list[SplitResult]:
-    """Every service whose weights are known, in every phase; one that never answered says nothing of its weights."""
+    """Compares the shares of every service with known weights in every phase; skips a service that never answered."""
     answered = {service_of(version) for cell in record.results.outcomes for version in cell.outcome.versions}
     found = []
     for phase in phases(record.settings, record.seconds):
-        # The last bin is not over when the load is.
+        # The last bin extends beyond the end of the load.
         end = phase.end + record.results.bins.seconds if phase.end >= record.seconds else phase.end
         seen = count_versions(record.results, phase.begin, end, phase.closed)
         for service, shares in phase.setting.shares.items():
@@ -204,7 +204,7 @@ def _split(service: str, phase: SettledPhase, seen: Mapping[str, int], shares: M
 
 
 def _warnings(record: LoadRecord, dropped: int) -> list[str]:
-    """Whether the client, and not what it measures, was the limit."""
+    """Warnings that the client, not the target, may have been the limit."""
     results, found = record.results, []
     late = results.failures.get(NOT_SENT_LATE, 0)
     if record.cpu >= _BUSY_CORE:
@@ -214,8 +214,8 @@ def _warnings(record: LoadRecord, dropped: int) -> list[str]:
         )
     if late or results.very_late > _VERY_LATE_SHARE * max(1, record.due):
         found.append(
-            f"the client was behind: {results.very_late:,} requests left more than 10 ms late with a connection free,"
-            f" {late:,} not at all; what else runs on this machine?"
+            f"the client was behind: {results.very_late:,} requests were sent over 10 ms late with a connection free,"
+            f" {late:,} were not sent; does something else use this machine?"
         )
     if results.queued > _QUEUED_SHARE * max(1, record.due):
         found.append(
@@ -223,5 +223,5 @@ def _warnings(record: LoadRecord, dropped: int) -> list[str]:
             " or --connections is too low for rate times latency; their wait counts as latency"
         )
     if dropped - late:
-        found.append(f"{dropped - late:,} requests were not sent, since the queue for a connection was full")
+        found.append(f"{dropped - late:,} requests were not sent because the queue for a connection was full")
     return found

@@ -1,4 +1,4 @@
-"""Everything that a load leaves behind, as plain data that a JSON file holds whole."""
+"""The record of a load, and its complete JSON form."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ FORMAT = "shopmesh load 1"
 
 
 class ResultFileError(ValueError):
-    """A file is no record of a load; the message says what is wrong."""
+    """Not a valid record of a load; the message says why."""
 
 
 @dataclass(frozen=True)
 class LoadRecord:
-    """One load: what was asked for, what was counted, what the weights were.
+    """One load: its plan, its results and the weights.
 
-    `due` requests were due in `seconds`; `cpu` is the share of one core that the client used; `about` is for readers:
-    machine, versions, time, command.
+    `due` requests were due in `seconds`; `cpu` is the share of one core that the client used; `about` describes the
+    machine, versions, time and command for readers.
     """
 
     urls: Sequence[str]
@@ -42,7 +42,7 @@ class LoadRecord:
 
 
 def to_document(record: LoadRecord) -> dict[str, Any]:
-    """The record as JSON has it; histograms are in HdrHistogram's own form."""
+    """The JSON form of a record; histograms are in HdrHistogram's compressed form."""
     return {
         "format": FORMAT,
         "about": dict(record.about),
@@ -60,9 +60,9 @@ def to_document(record: LoadRecord) -> dict[str, Any]:
 
 
 def from_document(document: Any) -> LoadRecord:
-    """The record of a document; raises RecordError for what is none."""
+    """Parses a record; raises ResultFileError."""
     if not isinstance(document, dict) or document.get("format") != FORMAT:
-        raise ResultFileError(f"is no report of `shopmesh load` (its format is not {FORMAT!r})")
+        raise ResultFileError(f"is not a report of `shopmesh load` (its format is not {FORMAT!r})")
     try:
         plan = document["plan"]
         return LoadRecord(
@@ -83,7 +83,7 @@ def from_document(document: Any) -> LoadRecord:
 
 
 def parse(text: str) -> LoadRecord:
-    """The record of a file's text; raises RecordError."""
+    """Parses a file's text; raises ResultFileError."""
     try:
         document = strict_json.load(text)
     except strict_json.JsonError as error:
@@ -92,7 +92,7 @@ def parse(text: str) -> LoadRecord:
 
 
 def results_to_document(results: LoadResults) -> dict[str, Any]:
-    """A results as JSON has it; the workers of a distributed load send it to each other."""
+    """The JSON form of results; the workers of a distributed load send it to their master."""
     return {
         "cells": [
             {
@@ -115,7 +115,7 @@ def results_to_document(results: LoadResults) -> dict[str, Any]:
 
 
 def results_from_document(document: Mapping[str, Any]) -> LoadResults:
-    """Raises LookupError, TypeError or ValueError for what is no results."""
+    """Parses results; raises LookupError, TypeError or ValueError for an invalid document."""
     results = LoadResults(Attribution())
     for found in document["cells"]:
         outcome = Outcome(found["status"], found["failure"], found["flags"], tuple(found["versions"]))

@@ -1,4 +1,4 @@
-"""The load over time, in few enough points to be drawn. Pure."""
+"""The load over time, in few enough points for a plot. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MAX_POINTS = 60
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """What left between two times, in seconds since the load began: requests by outcome, and what was planned."""
+    """Requests sent between two times (seconds since the load began) by outcome, and how many were planned."""
 
     begin: float
     end: float
@@ -49,7 +49,7 @@ class Span:
         return found
 
     def share(self, version: str) -> tuple[float, float, float] | None:
-        """The share of a version among its service's answers: (low, seen, high), the 95 % interval about it."""
+        """The share of a version among its service's responses with its 95 % interval: (low, share, high)."""
         service, count, total = service_of(version), 0, 0
         for outcome, number in self.outcomes.items():
             for one in outcome.versions:
@@ -62,7 +62,7 @@ class Span:
 
 
 def spans(record: LoadRecord) -> Sequence[Span]:
-    """The whole load in at most `MOST_POINTS` equal spans, each of whole bins."""
+    """Divides the load into at most `MAX_POINTS` equal spans of whole bins."""
     bins, cells = record.results.bins, record.results.outcomes
     if not bins.counts:
         return []
@@ -76,5 +76,5 @@ def spans(record: LoadRecord) -> Sequence[Span]:
         end = max(begin + 1e-3, min((start + each) * bins.seconds, record.seconds))
         outcomes = {cells[index].outcome: count for index, count in counts.items()}
         found.append(Span(begin, end, record.plan.expected_arrivals(begin, end), outcomes))
-    # What left after the plan's end, or in a sliver of a span at the end, would look like a rate of its own.
+    # A short span at the end would show a rate that is mostly noise.
     return [span for span in found if span.seconds > each * bins.seconds / 2]

@@ -1,4 +1,4 @@
-"""Plots as SVG, drawn by hand: lines, bands, bars and marks in one frame with two axes. Pure."""
+"""Renders plots as SVG: lines, bands, bars and marks in a frame with two axes. Pure."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def decades(low: float, high: float) -> list[float]:
 
 
 class Plot:
-    """One frame; `x` and `y` map values to 0..1. What is drawn later lies above."""
+    """One frame; `x` and `y` map values to 0..1. Later elements cover earlier ones."""
 
     def __init__(self, title: str, x: Scale, y: Scale) -> None:
         self._title = title
@@ -90,7 +90,7 @@ class Plot:
         )
 
     def dot(self, point: Point, style: str, tooltip: str) -> None:
-        """A point that says what it is when it is pointed at."""
+        """A point with a tooltip."""
         x, y = self._across(point[0]), self._down(point[1])
         self._parts.append(
             f'<circle class="dot {style}" cx="{x:.1f}" cy="{y:.1f}" r="4"><title>{escape(tooltip)}</title></circle>'

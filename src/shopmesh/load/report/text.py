@@ -1,4 +1,4 @@
-"""The report on a terminal, or in a file."""
+"""Renders the report as text, for a terminal or a file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LATENCIES = ("p50", "p90", "p99", "p99.9", "max")
 
 
 def render_text(report: LoadReport, assertions: Assertions, violations: Sequence[str]) -> Iterator[RenderableType]:
-    """The whole report, part by part."""
+    """Yields the parts of the report; `violations` are the failed assertions."""
     yield from _parts(report)
     if violations:
         yield Text("FAILED", style="bold red")
@@ -54,10 +54,10 @@ def headline(report: LoadReport) -> str:
 
 
 def schedule_summary(report: LoadReport) -> str:
-    """How well the plan was kept."""
+    """Planned and actual rate, dropped and late requests."""
     record = report.record
     if not record.plan.segments:
-        return f"sent {report.rate:,.1f}/s, of which no plan said when"
+        return f"sent {report.rate:,.1f}/s, without a plan"
     kept = 100 * report.sent / record.due if record.due else 0.0
     late = 100 * record.results.late / report.sent if report.sent else 0.0
     p50, _, p99, _, most = (format_milliseconds(value) for value in report.lateness)
@@ -68,7 +68,7 @@ def schedule_summary(report: LoadReport) -> str:
 
 
 def format_milliseconds(seconds: float | None) -> str:
-    """With as many digits as tell something."""
+    """Three significant digits."""
     if seconds is None:
         return "-"
     value = 1000 * seconds
@@ -109,7 +109,7 @@ def _figures(report: LoadReport) -> RenderableType:
 def _version(version: VersionFigures) -> list[str | Text]:
     shared = version.count < version.total
     return [
-        # Servers say it: as a plain string, brackets in it would be taken for markup.
+        # Servers choose this text: in a plain string, rich would read brackets as markup.
         Text(version.version),
         f"{version.count:,}",
         format_percent(version.share),
@@ -139,7 +139,7 @@ def _splits(splits: Sequence[SplitResult]) -> RenderableType:
 
 
 def _changes(report: LoadReport) -> RenderableType:
-    table = _table(("change", "at s", "Envoys", "until the last had it"))
+    table = _table(("change", "at s", "Envoys", "until the last Envoy had it"))
     for change in report.changes:
         took = "not seen" if change.milliseconds is None else f"{change.milliseconds:.1f} ms"
         table.add_row(Text(change.what), f"{change.at:.2f}", str(change.proxies), took)

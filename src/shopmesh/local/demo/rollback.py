@@ -108,10 +108,10 @@ class RollbackScenario:
         finally:
             tally = await load.stop()
         history = found["history"]
-        what = "it turned back by itself" if found["phase"] == "returned" else f"it was {found['phase']}"
+        what = "it was rolled back automatically" if found["phase"] == "rolled_back" else f"it was {found['phase']}"
         self._progress.finish_step(f"{what}: {found['reason']}")
         seconds = history[-1]["until"] - history[0]["since"]
-        share = plan.stages[found["stage"]].weight if found["phase"] == "returned" else 100
+        share = plan.stages[found["stage"]].weight if found["phase"] == "rolled_back" else 100
         return ReleaseOutcome("shopmesh canary", seconds, share, tally.ended, tally.bad)
 
     def _wait(self, seconds: float) -> bool:
