@@ -1,4 +1,4 @@
-"""HTTP for a network that nobody vouches for: what strangers can take of it is bounded before it is given.
+"""HTTP for an untrusted network: connections, bytes and time that a client can use are bounded.
 
 listener ─► acceptor ─► (TLS) ─► protocol: uvicorn on h11 ─► application
                 └── connections: whose there are, and which one makes room for a new one

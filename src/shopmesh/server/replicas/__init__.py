@@ -1,10 +1,12 @@
 """Replicas of a control plane: each holds the same mesh, and only the proxies that are connected to it.
 
-    whoever answers ─Question─► Replicas ─┬─► local            what is known here
-                                          ├─► peers (HTTP) ─► POST /shopmesh/v1/replica of each other replica
-                                          └─► merge ─► Answer: one Told of all that answered, and who did not
+    a route ─StateQuery─► Replicas ─┬─► local          the ReplicaState of this one
+                                    ├─► peers (HTTP) ─► POST /shopmesh/v1/replica of each other replica
+                                    └─► merge ─► CombinedState: one ReplicaState, and the unreachable replicas
 
-A control plane that is alone has no peers, and then nothing is asked and nothing is merged.
+Start reading at `replicas.Replicas`.
+
+A sole control plane has no peers: it answers from its own state.
 """
 
 from shopmesh.server.replicas.handover import Handover

@@ -1,4 +1,4 @@
-"""A proxy whose stream of figures moves from one replica to another goes on where it was.
+"""Resumes the counters of a proxy whose stream of figures moves from one replica to another.
 
 Its counters are cumulative: the first report holds all since the proxy started, and what another replica has counted of
 it must not be counted again here. Whoever comes while others are being asked shares the next asking.
@@ -14,7 +14,7 @@ from shopmesh.server.traffic.figures import Caller, Figures
 
 
 class Handover:
-    """Asks the others how far the reports of a proxy have come."""
+    """Asks the other replicas for the last report of a proxy."""
 
     def __init__(self, replicas: Replicas, figures: Figures) -> None:
         self._replicas = replicas
@@ -23,7 +23,7 @@ class Handover:
         self._asking: asyncio.Task[None] | None = None
 
     async def resume_counters(self, caller: Caller, instance: str) -> None:
-        """Before the first report of a stream is counted; without others it comes back at once."""
+        """Runs before the first report of a stream is counted; returns at once without other replicas."""
         if not self._replicas.several:
             return
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -33,7 +33,7 @@ class Handover:
         await done
 
     async def close(self) -> None:
-        """Who still waits does so in vain."""
+        """Cancels the query that is under way."""
         if self._asking is not None:
             self._asking.cancel()
             await asyncio.gather(self._asking, return_exceptions=True)

@@ -1,4 +1,4 @@
-"""Who of the replicas does what only one of them may."""
+"""Which replica is the leader: it alone supervises canaries and writes the status of objects."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import Protocol
 
 
 class Leadership(Protocol):
-    """One of the replicas leads, or for a moment none."""
+    """One of the replicas leads, or for a short time none."""
 
     @property
     def leading(self) -> bool:
-        """Whether this one does."""
+        """Whether this replica leads."""
 
     @property
     def holder(self) -> str | None:
-        """The id of the one that does, so far as it is known."""
+        """The id of the leader; None while it is unknown."""
 
     def subscribe(self, listener: Callable[[], None]) -> None:
         """Calls `listener` in the loop after either of them has changed."""
@@ -35,4 +35,4 @@ class _SoleReplica:
 
 
 SOLE_REPLICA: Leadership = _SoleReplica()
-"""The control plane of a laptop or of Compose leads, always."""
+"""A control plane without other replicas, on a laptop or in Compose, always leads."""

@@ -1,4 +1,4 @@
-"""What this replica knows by itself."""
+"""The state of this replica."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class LocalReplica:
         return await self._proxies.wait_until_converged(revision, min(seconds, LONGEST_WAIT))
 
     def state_for(self, query: StateQuery, converged: bool = True) -> ReplicaState:
-        """What is known now; `converged` is what came of waiting."""
+        """The state now; `converged` is the result of waiting for it."""
         statuses = self._proxies.statuses() if query.proxies else []
         connected = {(Caller(one.mesh, one.kind, one.name), one.instance) for one in statuses if one.connected}
         days = self._figures.certificate_days() if query.proxies else {}
