@@ -22,12 +22,12 @@ def read(text: str, context: Context) -> Key:
     """The key that an ARN names; BadRequest if it is none, NotFound if it is another account's or region's."""
     parts = text.split(":", 5)
     if len(parts) != 6 or parts[0] != "arn" or parts[2] != "appmesh":
-        raise BadRequest(f"resourceArn: {quote(text)} is no ARN of App Mesh")
+        raise BadRequest(f"resourceArn: {quote(text)} is not an ARN of App Mesh")
     words = parts[5].split("/")
     lineage, path = tuple(words[::2]), tuple(words[1::2])
     kind = KINDS.get(lineage[-1])
     if kind is None or kind.lineage != lineage or len(path) != len(lineage) or not all(path):
-        raise BadRequest(f"resourceArn: {quote(parts[5])} names no resource of App Mesh; see metadata.arn of one")
+        raise BadRequest(f"resourceArn: {quote(parts[5])} is not a resource of App Mesh; see its metadata.arn")
     if (parts[3], parts[4]) != (context.region, context.account):
         raise NotFound(f"resourceArn: {quote(text)} is not of account {context.account} in {context.region}")
     return Key(kind.name, path)

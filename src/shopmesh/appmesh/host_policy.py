@@ -127,7 +127,7 @@ def _file_problem(path: str, folders: Iterable[str], option: str, more: str = ""
         return None
     allowed = ", ".join(folders) or "none"
     return (
-        f"{quote(path)} is in no folder that the control plane allows (allowed: {allowed}{more});"
+        f"{quote(path)} is not in a folder that the control plane allows (allowed: {allowed}{more});"
         f" its operator can allow the folder with {option} {quote(posixpath.dirname(path))}"
     )
 

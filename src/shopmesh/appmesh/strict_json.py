@@ -66,7 +66,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     value = dict(pairs)
     if len(value) != len(pairs):
         ((twice, _),) = Counter(name for name, _ in pairs).most_common(1)
-        raise JsonError(f"is not acceptable JSON: the key {quote(twice)} stands twice in one object")
+        raise JsonError(f"is not acceptable JSON: an object has the key {quote(twice)} twice")
     return value
 
 

@@ -26,7 +26,7 @@ def merge_tags(before: Tags, given: Iterable[Mapping[str, str]]) -> Tags:
     for index, tag in enumerate(given):
         key = tag["key"]
         if key in seen:
-            raise BadRequest(f"tags[{index}].key: {quote(key)} is given twice")
+            raise BadRequest(f"tags[{index}].key: {quote(key)} appears twice")
         # https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html
         if key.lower().startswith("aws:"):
             raise BadRequest(f"tags[{index}].key: {quote(key)} begins with aws:, which is reserved")

@@ -35,7 +35,7 @@ def shift(current: Sequence[tuple[str, int]], named: Mapping[str, int]) -> list[
         raise AmbiguousWeights(f"the weights add up to {given}, not {TOTAL}; name weights that do{hint}")
     if rest and len(others) > 1 and not any(others.values()):
         names = ", ".join(others)
-        raise AmbiguousWeights(f"{names} had no weight so far: say which of them gets how much of the other {rest}")
+        raise AmbiguousWeights(f"{names} had no weight so far: name the share of each of them in the remaining {rest}")
     shares = _distribute(rest, others)
     return [(name, named.get(name, shares.get(name, 0))) for name in everyone]
 

@@ -120,8 +120,8 @@ def test_message_names_field_value_and_what_is_allowed(api: ApiServer, mesh: str
     answer = send(api.port, "PUT", f"{MESHES}/{mesh}/virtualNodes", json.dumps(body))
 
     assert (
-        "spec.listeners[0].portMapping.port: 70000 is out of range, allowed are 1 to 65535; "
-        "spec.listeners[0].portMapping.protocol: 'htp' is none of http, tcp, http2, grpc; "
+        "spec.listeners[0].portMapping.port: 70000 is out of range; allowed are 1 to 65535; "
+        "spec.listeners[0].portMapping.protocol: 'htp' must be one of http, tcp, http2, grpc; "
         "spec.backend: unknown; did you mean 'backends'?" == answer.message
     )
 

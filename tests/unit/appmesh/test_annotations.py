@@ -58,25 +58,25 @@ def test_every_example_can_be_read(word: str) -> None:
 @pytest.mark.parametrize(
     ("word", "text", "said"),
     [
-        ("mirror", "10%", "'10%': it names no virtual node; for example product-v2-vn 10%"),
-        ("mirror", "n 0%", "0% is not over 0% and up to 100%"),
-        ("mirror", "n 101%", "101% is not over 0% and up to 100%"),
-        ("mirror", "n 10% more", "a share is a number of per cent at the end"),
-        ("fault-delay", "2 5%", "'2' is no time from 1ms to an hour"),
-        ("fault-delay", "2h", "'2h' is no time"),
-        ("fault-delay", "0.5ms", "'0.5ms' is no time"),
-        ("fault-abort", "99", "'99' is no HTTP status from 200 to 599"),
+        ("mirror", "10%", "'10%': it does not name a virtual node; for example product-v2-vn 10%"),
+        ("mirror", "n 0%", "0% is out of range"),
+        ("mirror", "n 101%", "101% is out of range"),
+        ("mirror", "n 10% more", "a share is a percentage at the end"),
+        ("fault-delay", "2 5%", "'2' is not a duration from 1ms to 1h"),
+        ("fault-delay", "2h", "'2h' is not a duration"),
+        ("fault-delay", "0.5ms", "'0.5ms' is not a duration"),
+        ("fault-abort", "99", "'99' is not an HTTP status from 200 to 599"),
         ("request-headers-add", "x-team", "'x-team' has no ="),
-        ("request-headers-add", "host=a", "host is the mesh's own"),
-        ("request-headers-add", ":path=/a", "':path' is no header's name"),
-        ("request-headers-add", "x-a=1||X-A=2", "x-a stands there twice"),
-        ("request-headers-add", "x-a=é", "a character that not every header can carry"),
-        ("response-headers-remove", "", "'' is no header's name"),
-        ("response-headers-remove", "server", "Envoy writes server after all routes"),
-        ("rate-limit", "100", "a number of requests per s, min or h"),
-        ("rate-limit", "0/s", "a number of requests per s, min or h"),
-        ("mirrro", "n", "there is no such annotation for a virtual service; did you mean 'shopmesh.dev/mirror'?"),
-        ("rate-limit.2", "/s", "it goes on in shopmesh.dev/rate-limit.2, and does not begin"),
+        ("request-headers-add", "host=a", "host is reserved for the mesh"),
+        ("request-headers-add", ":path=/a", "':path' is not a header name"),
+        ("request-headers-add", "x-a=1||X-A=2", "x-a is set twice"),
+        ("request-headers-add", "x-a=é", "a character that is not allowed in a header"),
+        ("response-headers-remove", "", "'' is not a header name"),
+        ("response-headers-remove", "server", "Envoy sets the server header after routing"),
+        ("rate-limit", "100", "it is not a rate"),
+        ("rate-limit", "0/s", "it is not a rate"),
+        ("mirrro", "n", "unknown annotation for a virtual service; did you mean 'shopmesh.dev/mirror'?"),
+        ("rate-limit.2", "/s", "shopmesh.dev/rate-limit.2 exists, but the first part is missing"),
     ],
 )
 def test_what_says_nothing_is_refused(world: World, word: str, text: str, said: str) -> None:
@@ -99,14 +99,17 @@ def test_a_service_account_is_a_name_of_kubernetes(text: str) -> None:
     """Nothing else could ever be one, and a node with a wrong one would have no proxies."""
     [problem] = read("virtualNode", ((f"{PREFIX}service-account", text),)).problems
 
-    assert "a service account is named by lowercase letters" in problem.message
+    assert "is not a service account's name" in problem.message
 
 
 @pytest.mark.parametrize(
     ("kind", "said"),
     [
-        ("mesh", "it is for a route or a virtual service, not for a mesh"),
-        ("virtualRouter", "for a route of it write shopmesh.dev/<name of the route>.mirror in the manifest"),
+        ("mesh", "it applies to a route or a virtual service, not to a mesh"),
+        (
+            "virtualRouter",
+            "to annotate one of its routes, write shopmesh.dev/<name of the route>.mirror in the manifest",
+        ),
     ],
 )
 def test_an_annotation_has_its_kinds(kind: str, said: str) -> None:
@@ -129,7 +132,7 @@ def test_half_a_text_cannot_be_taken_away(world: World) -> None:
     tags = [{"key": key, "value": text} for key, text in split_text(f"{PREFIX}request-headers-add", header).items()]
     world.do("CreateVirtualService", meshName="m", virtualServiceName="s", spec={}, tags=tags)
 
-    with pytest.raises(BadRequest, match="does not begin"):
+    with pytest.raises(BadRequest, match="first part is missing"):
         world.do("UntagResource", resourceArn=SERVICE, tagKeys=[f"{PREFIX}request-headers-add"])
 
     world.do("UntagResource", resourceArn=SERVICE, tagKeys=[tag["key"] for tag in tags])
@@ -183,24 +186,24 @@ def test_a_patch_may_say_all_that_its_message_has(merge: str) -> None:
             "cluster/a.connect_timeot: envoy.config.cluster.v3.Cluster has no such field; did",
         ),
         ('{"connect_timeout": 5}', "cluster/a.connect_timeout is 5: "),
-        ('{"connect_timeout": "1s", "connectTimeout": "2s"}', "cluster/a.connectTimeout stands there twice"),
+        ('{"connect_timeout": "1s", "connectTimeout": "2s"}', "cluster/a.connectTimeout is set twice"),
         ('{"type": "EDX"}', "cluster/a.type is 'EDX': Invalid enum value EDX"),
         ('{"type": "EDS", "cluster_type": {"name": "x"}}', "has both type and cluster_type"),
         (
             '{"circuit_breakers": {"thresholds": [{"max_requests": -1}]}}',
             ".circuit_breakers.thresholds[0].max_requests",
         ),
-        ('{"health_checks": {}}', "cluster/a.health_checks is {}, and should be a list"),
-        ('{"health_checks": [null]}', "cluster/a.health_checks[0] is None, and should be an object"),
+        ('{"health_checks": {}}', "cluster/a.health_checks is {}, expected a list"),
+        ('{"health_checks": [null]}', "cluster/a.health_checks[0] is None, expected an object"),
         ('{"typed_extension_protocol_options": {"x": {}}}', '.typed_extension_protocol_options["x"] needs "@type"'),
         (
             '{"transport_socket": {"typed_config": {"@type": "a/envoy.no.Such"}}}',
             "@type: there is no message 'envoy.no.Such'",
         ),
         ('{"transport_socket": {"typed_config": {"@type": "a/os.Path"}}}', "@type: there is no message 'os.Path'"),
-        ('{"name": "b"}', "cluster/a.name: a name cannot be changed"),
+        ('{"name": "b"}', "cluster/a.name: names cannot be changed"),
         ('{"lb_policy": NaN}', "NaN is not a JSON number"),
-        ('{"lb_policy": 1, "lb_policy": 2}', "the key 'lb_policy' stands twice in one object"),
+        ('{"lb_policy": 1, "lb_policy": 2}', "an object has the key 'lb_policy' twice"),
         ('{"lb_policy": 1e400}', "the number 1e400 is beyond the range of a float"),
         ('{"lb_policy": ' + "1" * 5000 + "}", "11111111111111111111… has more than 300 digits"),
         ('{"lb_policy": 1e308}', "cluster/a.lb_policy is 1e+308: Value out of range"),
@@ -210,7 +213,7 @@ def test_a_patch_may_say_all_that_its_message_has(merge: str) -> None:
         ('{"alt_stat_name": "\\ud800"}', "cluster/a.alt_stat_name is '\\ud800': "),
         (
             '{"common_lb_config": {"healthy_panic_threshold": {"value": "NaN"}}}',
-            "cluster/a.common_lb_config.healthy_panic_threshold.value is 'NaN', and should be a number",
+            "cluster/a.common_lb_config.healthy_panic_threshold.value is 'NaN', expected a number",
         ),
         (
             '{"transport_socket": {"typed_config": {"@type": "a/envoy.config.cluster.v3.cluster_pb2.Cluster"}}}',
@@ -220,10 +223,10 @@ def test_a_patch_may_say_all_that_its_message_has(merge: str) -> None:
             '{"transport_socket": {"typed_config": {"@type": "a/envoy.' + "a." * 3000 + 'Cluster"}}}',
             "@type: there is no message 'envoy.a.a.",
         ),
-        ("[]", "cluster/a is [], and should be an object"),
+        ("[]", "cluster/a is [], expected an object"),
         ("{", "it is not JSON"),
         ("[" * 5000, "it is nested deeper than 100 levels"),
-        ('["' + "[" * 200 + '"]', "and should be an object"),
+        ('["' + "[" * 200 + '"]', "expected an object"),
     ],
 )
 def test_a_patch_is_held_to_its_message(merge: str, said: str) -> None:
@@ -237,7 +240,7 @@ def test_a_patch_names_a_resource_of_three_kinds() -> None:
     """What else there is cannot be patched."""
     [problem] = patched("{}", "endpoints/a")
 
-    assert "'endpoints/a' is none of cluster/<name>, listener/<name>, routes/<name>" in problem
+    assert "'endpoints/a' must be one of cluster/<name>, listener/<name>, routes/<name>" in problem
 
 
 TAGS = st.dictionaries(

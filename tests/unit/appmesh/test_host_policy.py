@@ -146,8 +146,8 @@ def test_logs_may_always_go_to_whoever_started_envoy(world: World) -> None:
     [
         ("/var/log/mesh/order.log", None),
         ("/var/log/mesh/a/b/c.log", None),
-        ("/var/log/mesh", "is in no folder"),
-        ("/var/log/mesh-other/order.log", "is in no folder"),
+        ("/var/log/mesh", "is not in a folder"),
+        ("/var/log/mesh-other/order.log", "is not in a folder"),
         ("/var/log/mesh/../../../root/.bashrc", "is not in its normal form"),
         ("/var/log/mesh/./order.log", "is not in its normal form"),
         ("/var/log//mesh/order.log", "is not in its normal form"),
@@ -159,7 +159,7 @@ def test_logs_may_always_go_to_whoever_started_envoy(world: World) -> None:
         ("/var/log/mesh/order\n.log", "has a control character"),
         ("/var/log/mesh/\x00", "has a control character"),
         ("/dev/stdout/../../etc/passwd", "is not in its normal form"),
-        ("/proc/self/mem", "is in no folder"),
+        ("/proc/self/mem", "is not in a folder"),
     ],
 )
 def test_paths_are_compared_as_texts_in_their_normal_form(path: str, reason: str | None) -> None:

@@ -70,7 +70,7 @@ def test_long_tokens_are_kept_short(world: World) -> None:
 def test_empty_token_is_none(world: World) -> None:
     """An empty token identifies nothing."""
     world.do("CreateVirtualNode", **NODE, spec={}, clientToken="")
-    with pytest.raises(Conflict, match="exists already"):
+    with pytest.raises(Conflict, match="already exists"):
         world.do("CreateVirtualNode", **NODE, spec={}, clientToken="")
 
 

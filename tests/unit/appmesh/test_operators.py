@@ -61,7 +61,7 @@ def test_what_envoy_refuses_is_refused_first(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "advice"),
     [
-        ("%NOSUCH%", "no operator"),
+        ("%NOSUCH%", "not an operator"),
         ("%DURATION(x)%", "neither an argument nor a length"),
         ("%REQ()%", "the name of a header"),
         ("%GRPC_STATUS(x)%", "CAMEL_STRING, SNAKE_STRING or NUMBER"),

@@ -67,37 +67,37 @@ def gateway(match: dict[str, Any], rewrite: dict[str, Any] | None = None) -> dic
 BACKEND = {"virtualService": {"virtualServiceName": "later.local"}}
 
 REFUSED_ROUTES: dict[str, tuple[dict[str, Any], str, str]] = {
-    "no kind": ({}, "spec", "given: none"),
-    "two kinds": (http(prefix="/") | {"tcpRoute": {"action": TARGETS}}, "spec", "given: httpRoute and tcpRoute"),
+    "no kind": ({}, "spec", "found: none"),
+    "two kinds": (http(prefix="/") | {"tcpRoute": {"action": TARGETS}}, "spec", "found: httpRoute and tcpRoute"),
     "weights of 0": (weighted(("n", 0)), "spec.httpRoute.action.weightedTargets", "all weights are 0"),
-    "weights over 100": (weighted(("n", 100), ("n2", 1)), "spec.httpRoute.action.weightedTargets", "101 together"),
-    "target twice": (weighted(("n", 1), ("n", 1)), "spec.httpRoute.action.weightedTargets[1]", "already"),
-    "no path": (http(), "spec.httpRoute.match", "given: none"),
+    "weights over 100": (weighted(("n", 100), ("n2", 1)), "spec.httpRoute.action.weightedTargets", "add up to 101"),
+    "target twice": (weighted(("n", 1), ("n", 1)), "spec.httpRoute.action.weightedTargets[1]", "listed twice"),
+    "no path": (http(), "spec.httpRoute.match", "found: none"),
     "prefix and path": (http(prefix="/", path={"exact": "/"}), "spec.httpRoute.match", "prefix and path"),
     "prefix not from the root": (http(prefix="x"), "spec.httpRoute.match.prefix", "begin with /"),
     "empty prefix": (http(prefix=""), "spec.httpRoute.match.prefix", "begin with /"),
     "path not from the root": (http(path={"exact": "x"}), "spec.httpRoute.match.path.exact", "begin with /"),
     "two forms of path": (http(path={"exact": "/", "regex": "/"}), "spec.httpRoute.match.path", "exact and regex"),
-    "no form of path": (http(path={}), "spec.httpRoute.match.path", "given: none"),
+    "no form of path": (http(path={}), "spec.httpRoute.match.path", "found: none"),
     "look-ahead": (http(path={"regex": "/(?=x)"}), "spec.httpRoute.match.path.regex", "invalid perl operator"),
     "back-reference": (header(regex=r"(a)\1"), "spec.httpRoute.match.headers[0].match.regex", "invalid escape"),
     "unbalanced": (header(regex="("), "spec.httpRoute.match.headers[0].match.regex", "missing )"),
     "repetition": (header(regex="a{1001}"), "spec.httpRoute.match.headers[0].match.regex", "repetition size"),
     "nested repetition": (header(regex="(a{1000}){10}"), "spec.httpRoute.match.headers[0].match.regex", "repetition"),
-    "large program": (header(regex="a{120}"), "spec.httpRoute.match.headers[0].match.regex", "program size of 124"),
+    "large program": (header(regex="a{120}"), "spec.httpRoute.match.headers[0].match.regex", "program size is 124"),
     "program one too large": (
-        header(regex="a{97}"), "spec.httpRoute.match.headers[0].match.regex", "program size of 101, allowed are 100",
+        header(regex="a{97}"), "spec.httpRoute.match.headers[0].match.regex", "program size is 101, allowed are",
     ),
     "empty range": (header(range={"start": 5, "end": 5}), "spec.httpRoute.match.headers[0].match.range", "start 5"),
     "space in a header": (
-        http(prefix="/", headers=[{"name": "x a"}]), "spec.httpRoute.match.headers[0].name", "no name of a header",
+        http(prefix="/", headers=[{"name": "x a"}]), "spec.httpRoute.match.headers[0].name", "not a header name",
     ),
     "empty query name": (
         http(prefix="/", queryParameters=[{"name": ""}]), "spec.httpRoute.match.queryParameters[0].name", "empty",
     ),
     "empty query match": (
         http(prefix="/", queryParameters=[{"name": "q", "match": {}}]),
-        "spec.httpRoute.match.queryParameters[0].match", "needs exact",
+        "spec.httpRoute.match.queryParameters[0].match", "exact is required",
     ),
     "unknown retry event": (
         retried(httpRetryEvents=["5xx"]), "spec.httpRoute.retryPolicy.httpRetryEvents[0]", "server-error",
@@ -109,12 +109,12 @@ REFUSED_ROUTES: dict[str, tuple[dict[str, Any], str, str]] = {
     ),
     "endless duration": (
         retried(perRetryTimeout={"value": 315576000000, "unit": "s"}),
-        "spec.httpRoute.retryPolicy.perRetryTimeout.value", "longer than Envoy can wait",
+        "spec.httpRoute.retryPolicy.perRetryTimeout.value", "longer than Envoy accepts",
     ),
     "other protocol": (
-        {"grpcRoute": {"match": {}, "action": TARGETS}}, "spec.grpcRoute", "listens for http, so use httpRoute",
+        {"grpcRoute": {"match": {}, "action": TARGETS}}, "spec.grpcRoute", "listens for http; use httpRoute",
     ),
-    "other port": (http(prefix="/", port=81), "spec.httpRoute.match.port", "81 is no port of virtual router r"),
+    "other port": (http(prefix="/", port=81), "spec.httpRoute.match.port", "r does not listen on port 81"),
     "port that the target lacks": (
         {"httpRoute": {"match": {"prefix": "/"}, "action": {"weightedTargets": [
             {"virtualNode": "n", "weight": 1, "port": 81}]}}},
@@ -141,7 +141,7 @@ def test_retry_longer_than_the_request(mesh: World) -> None:
     """A time-out per attempt over that of the whole request would never be reached."""
     spec = retried()
     spec["httpRoute"]["timeout"] = {"perRequest": {"value": 500, "unit": "ms"}}
-    with pytest.raises(BadRequest, match=r"1000 ms is longer than the whole request may take, 500 ms"):
+    with pytest.raises(BadRequest, match=r"1000 ms is longer than the time-out of the whole request, 500 ms"):
         mesh.make("route", "q", spec, virtualRouterName="r")
     spec["httpRoute"]["timeout"] = {"perRequest": {"value": 0, "unit": "ms"}}
     assert mesh.make("route", "q", spec, virtualRouterName="r")
@@ -184,7 +184,7 @@ def test_router_with_several_listeners(mesh: World) -> None:
     """A route must say which of them it is for, and then be of its kind."""
     for spec, reason in (
         (http(prefix="/"), "required, since virtual router both has 2 listeners"),
-        (http(prefix="/", port=90), "so use grpcRoute"),
+        (http(prefix="/", port=90), "use grpcRoute"),
     ):
         with pytest.raises(BadRequest, match=reason):
             mesh.make("route", "q", spec, virtualRouterName="both")
@@ -205,7 +205,7 @@ def test_listeners_do_not_change_from_under_routes(mesh: World) -> None:
 
 
 REFUSED_NODES: dict[str, tuple[dict[str, Any], str, str]] = {
-    "port twice": ({"listeners": [HTTP, HTTP]}, "spec.listeners[1].portMapping.port", "80 has a listener already"),
+    "port twice": ({"listeners": [HTTP, HTTP]}, "spec.listeners[1].portMapping.port", "80 already has a listener"),
     "check of another port": (
         listener(healthCheck={**CHECK, "protocol": "http", "port": 81}), "spec.listeners[0].healthCheck.port", "80",
     ),
@@ -221,11 +221,11 @@ REFUSED_NODES: dict[str, tuple[dict[str, Any], str, str]] = {
         "spec.listeners[0].healthCheck.path", "begin with /",
     ),
     "time-out of another protocol": (
-        listener("tcp", timeout={"http": {"idle": SECOND}}), "spec.listeners[0].timeout.http", "only tcp applies",
+        listener("tcp", timeout={"http": {"idle": SECOND}}), "spec.listeners[0].timeout.http", "set timeout.tcp",
     ),
     "pool of another protocol": (
         listener(connectionPool={"grpc": {"maxRequests": 1}}),
-        "spec.listeners[0].connectionPool.grpc", "only http applies",
+        "spec.listeners[0].connectionPool.grpc", "set connectionPool.http",
     ),
     "half a time-out": (
         listener(timeout={"http": {"idle": {"unit": "s"}}}), "spec.listeners[0].timeout.http.idle", "value and unit",
@@ -233,18 +233,18 @@ REFUSED_NODES: dict[str, tuple[dict[str, Any], str, str]] = {
     "ejection without an interval": (
         listener(outlierDetection={"baseEjectionDuration": SECOND, "interval": {"value": 0, "unit": "s"},
                                    "maxEjectionPercent": 1, "maxServerErrors": 1}),
-        "spec.listeners[0].outlierDetection.interval.value", "over 0",
+        "spec.listeners[0].outlierDetection.interval.value", "greater than 0",
     ),
     "backend twice but for case": (
         {"backends": [BACKEND, {"virtualService": {"virtualServiceName": "Later.local"}}]},
-        "spec.backends[1].virtualService.virtualServiceName", "a backend already",
+        "spec.backends[1].virtualService.virtualServiceName", "is listed twice",
     ),
     "wildcard backend": (
         {"backends": [{"virtualService": {"virtualServiceName": "*.local"}}]},
         "spec.backends[0].virtualService.virtualServiceName", "no wildcard",
     ),
     "empty host": (
-        {"serviceDiscovery": {"dns": {"hostname": ""}}}, "spec.serviceDiscovery.dns.hostname", "no host name",
+        {"serviceDiscovery": {"dns": {"hostname": ""}}}, "spec.serviceDiscovery.dns.hostname", "not a host name",
     ),
     "lone per cent sign": (
         logged(text="100% of %PROTOCOL%"), "spec.logging.accessLog.file.format.text", "write %%",
@@ -283,7 +283,7 @@ def test_node_is_accepted(mesh: World) -> None:
 
 
 REFUSED_GATEWAY_ROUTES: dict[str, tuple[dict[str, Any], str, str]] = {
-    "no kind": ({}, "spec", "given: none"),
+    "no kind": ({}, "spec", "found: none"),
     "nothing matched": (gateway({}), "spec.httpRoute.match", "prefix and path"),
     "reserved prefix": (gateway({"prefix": "/aws-appmesh/x"}), "spec.httpRoute.match.prefix", "reserved"),
     "reserved path": (gateway({"path": {"exact": "/aws-appmesh"}}), "spec.httpRoute.match.path.exact", "reserved"),
@@ -295,11 +295,11 @@ REFUSED_GATEWAY_ROUTES: dict[str, tuple[dict[str, Any], str, str]] = {
     ),
     "both rewrites": (
         gateway({"prefix": "/"}, {"prefix": {"value": "/"}, "path": {"exact": "/"}}),
-        "spec.httpRoute.action.rewrite", "exclude each other",
+        "spec.httpRoute.action.rewrite", "cannot be used together",
     ),
     "rewrite of no prefix": (
         gateway({"path": {"exact": "/"}}, {"prefix": {"value": "/"}}),
-        "spec.httpRoute.action.rewrite.prefix", "needs a match by prefix",
+        "spec.httpRoute.action.rewrite.prefix", "requires a match by prefix",
     ),
     "open prefix": (
         gateway({"prefix": "/"}, {"prefix": {"value": "/a"}}),
@@ -344,7 +344,7 @@ def test_gateway_route_by_host_alone(mesh: World) -> None:
     """With a host name neither prefix nor path is needed; a gRPC one needs a host or a service."""
     assert mesh.make("gatewayRoute", "q", gateway({"hostname": {"suffix": ".a"}}), virtualGatewayName="g")
     grpc = {"grpcRoute": gateway({})["httpRoute"]}
-    with pytest.raises(BadRequest, match="needs serviceName or hostname"):
+    with pytest.raises(BadRequest, match="serviceName or hostname is required"):
         mesh.make("gatewayRoute", "q", grpc, virtualGatewayName="gg")
     grpc["grpcRoute"]["match"] = {"serviceName": "lab.Echo"}
     assert mesh.make("gatewayRoute", "q", grpc, virtualGatewayName="gg")
@@ -353,7 +353,7 @@ def test_gateway_route_by_host_alone(mesh: World) -> None:
 @pytest.mark.parametrize("name", ["*", "*.local", "a:80", "a b", "a/b", "", ".a", "a.", "ä", "a*b", "x" * 254])
 def test_service_that_is_no_host(mesh: World, name: str) -> None:
     """A virtual service's name must be a domain that Envoy takes literally."""
-    with pytest.raises(BadRequest, match=r"virtualServiceName: .* is no host name"):
+    with pytest.raises(BadRequest, match=r"virtualServiceName: .* is not a host name"):
         mesh.make("virtualService", name)
 
 

@@ -155,7 +155,7 @@ def test_each_problem_names_value_and_what_is_allowed() -> None:
         "meshName": "has 256 characters, allowed are 1 to 255",
         "virtualNodeName": "has 0 characters, allowed are 1 to 255",
         "spec.listeners[0].portMapping.port": "True is a boolean, expected a whole number",
-        "spec.listeners[0].portMapping.protocol": "'http3' is none of http, tcp, http2, grpc",
+        "spec.listeners[0].portMapping.protocol": "'http3' must be one of http, tcp, http2, grpc",
         "spec.listeners[0].tlss": "unknown; did you mean 'tls'?",
         "spec.serviceDiscovery.dns.hostname": "1 is a number, expected a string",
         "spec.backends": "{} is an object, expected a list",

@@ -186,7 +186,7 @@ def test_missing_parents(world: World) -> None:
 
 def test_taken_names(full: World) -> None:
     """A name that is taken is a Conflict; the same name of another kind, or below another parent, is free."""
-    with pytest.raises(Conflict, match="virtual node n exists already in mesh m"):
+    with pytest.raises(Conflict, match="virtual node n already exists in mesh m"):
         full.make("virtualNode", "n")
     full.make("virtualRouter", "n")
     assert full.make("route", "q", route("n"), virtualRouterName="n")
@@ -291,7 +291,7 @@ def test_arns_that_name_nothing(world: World, arn: str, refusal: type[ApiError])
 
 @pytest.mark.parametrize(
     ("tags", "reason"),
-    [([("a", "1"), ("a", "2")], "given twice"), ([("aws:x", "1")], "reserved"), ([("AWS:x", "1")], "reserved")],
+    [([("a", "1"), ("a", "2")], "appears twice"), ([("aws:x", "1")], "reserved"), ([("AWS:x", "1")], "reserved")],
 )
 def test_bad_tags(world: World, tags: list[tuple[str, str]], reason: str) -> None:
     """A key stands once, and AWS's own prefix is not for users."""

@@ -34,7 +34,7 @@ def test_what_is_not_named_shares_the_rest_as_before(
         ([("a", 50), ("b", 50)], {"a": 80, "b": 40}, "add up to 120"),
         ([("a", 50), ("b", 50)], {"a": 50, "b": 25}, "add up to 75, not 100; name weights that do, or leave one"),
         ([("a", 100)], {"a": 50}, "add up to 50, not 100"),
-        ([("a", 100), ("b", 0), ("c", 0)], {"a": 40}, "b, c had no weight so far: say which of them gets how much of"),
+        ([("a", 100), ("b", 0), ("c", 0)], {"a": 40}, "b, c had no weight so far: name the share of each of them"),
     ],
 )
 def test_what_could_mean_two_things_is_refused(

@@ -56,7 +56,7 @@ def test_good_documents_are_said_to_be_valid() -> None:
         (ROUTER.replace("port: 80", "port: 0"), "line 6, spec.listeners[0].portMapping.port: 0 is out of range"),
         (
             f"{HEAD}kind: VirtualService\nmetadata: {{name: s}}\nspec: {{awsName: 'a b'}}\n",
-            "'a b' is no host name",
+            "'a b' is not a host name",
         ),
         (
             "".join(f"---\n{HEAD}kind: VirtualService\nmetadata: {{name: {n}}}\nspec: {{awsName: {a}}}\n" for n, a in
@@ -168,7 +168,7 @@ def test_annotations_are_checked() -> None:
 
     said = check("-f", str(MESH / "mesh.yaml"), "-f", "-", stdin=text.replace(kind, kind + rest), status=1).stderr
 
-    assert "metadata.annotations.shopmesh.dev/product-r.rate-limit: 'often': a limit is a number" in said
+    assert "metadata.annotations.shopmesh.dev/product-r.rate-limit: 'often': it is not a rate" in said
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,7 @@ def test_tags_of_other_documents_are_annotations_too(document: str, place: str) 
     """As the aws CLI and CloudFormation have them, told at their place."""
     said = check("-f", "-", stdin=document % "shopmesh.dev/rate-limit", status=1).stderr
 
-    assert f"{place}: shopmesh.dev/rate-limit: 'often': a limit is a number" in said
+    assert f"{place}: shopmesh.dev/rate-limit: 'often': it is not a rate" in said
 
 
 def test_a_mirror_that_the_files_do_not_have_is_noted() -> None:

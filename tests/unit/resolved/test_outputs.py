@@ -170,7 +170,7 @@ def expected_of_doctor(mesh: Mesh, name: str, spec: oracle.Document) -> Iterator
             yield (
                 "SM115",
                 name,
-                f"names no port of {node}, which has {several} and not the router's {preferred}; {port} is taken",
+                f"names no port of {node}, which has {several}, not the router's {preferred}; {port} is used",
             )
         yield from expected_cut(mesh, name, spec, node, listener)
 

@@ -37,7 +37,7 @@ def read(kind: str, tags: Tags) -> ParsedAnnotations:
         try:
             annotation = _find_annotation(name, kind)
             if text is None:
-                raise AnnotationError(f"it goes on in {name}.2, and does not begin; give it whole or take it away")
+                raise AnnotationError(f"{name}.2 exists, but the first part is missing; write all parts or none")
             values[annotation.name] = _parse_value(annotation, text)
         except AnnotationError as error:
             problems.append(Problem(name, f"{quote(text)}: {error}" if text is not None else str(error)))
@@ -81,12 +81,12 @@ def _find_annotation(name: str, kind: str) -> Annotation:
     word = name.removeprefix(tag_chunks.PREFIX)
     if word not in ANNOTATIONS:
         here = [tag_chunks.PREFIX + known for known, annotation in ANNOTATIONS.items() if kind in annotation.kinds]
-        raise AnnotationError(f"there is no such annotation for a {in_words(kind)}; {hint(name, here)}")
+        raise AnnotationError(f"unknown annotation for a {in_words(kind)}; {hint(name, here)}")
     annotation = ANNOTATIONS[word]
     if kind not in annotation.kinds:
         others = " or ".join(f"a {in_words(other)}" for other in annotation.kinds)
-        routes = f"; for a route of it write {tag_chunks.PREFIX}<name of the route>.{word} in the manifest"
+        routes = f"; to annotate one of its routes, write {tag_chunks.PREFIX}<name of the route>.{word} in the manifest"
         raise AnnotationError(
-            f"it is for {others}, not for a {in_words(kind)}{routes if kind == 'virtualRouter' else ''}"
+            f"it applies to {others}, not to a {in_words(kind)}{routes if kind == 'virtualRouter' else ''}"
         )
     return annotation

@@ -1,4 +1,4 @@
-"""Faults for tests: answers that come late, or instead of the service's."""
+"""Fault injection: delayed responses, and responses in place of the service's."""
 
 from __future__ import annotations
 
@@ -33,13 +33,11 @@ def parse_delay(text: str) -> Delay:
 def parse_abort(text: str) -> Abort:
     status, share = split_share(text)
     if not re.fullmatch("[2-5][0-9][0-9]", status):
-        raise AnnotationError(f"{status!r} is no HTTP status from 200 to 599")
+        raise AnnotationError(f"{status!r} is not an HTTP status from 200 to 599")
     return Abort(int(status), share)
 
 
-FAULT_DELAY = Annotation(
-    "fault-delay", KINDS, "that share of the requests waits first, whatever happens to them then", "2s 5%", parse_delay
-)
+FAULT_DELAY = Annotation("fault-delay", KINDS, "this share of the requests is delayed", "2s 5%", parse_delay)
 FAULT_ABORT = Annotation(
-    "fault-abort", KINDS, "that share of the requests is answered so, and goes no further", "503 1%", parse_abort
+    "fault-abort", KINDS, "this share of the requests is answered with this status by the proxy", "503 1%", parse_abort
 )

@@ -1,4 +1,4 @@
-"""Headers that are set or taken away on the way to the service, and on the way back."""
+"""Headers that are set on, or removed from, requests and responses."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ def _additions_parser(direction: str) -> Callable[[str], Headers]:
                 raise AnnotationError(f"{part.strip()!r} has no =")
             name = _check_name(name, direction)
             if name in found:
-                raise AnnotationError(f"{name} stands there twice")
+                raise AnnotationError(f"{name} is set twice")
             found[name] = value.strip()
             if not (value.isascii() and value.isprintable()):
-                raise AnnotationError(f"the value of {name} has a character that not every header can carry")
+                raise AnnotationError(f"the value of {name} has a character that is not allowed in a header")
         return tuple(found.items())
 
     return parse
@@ -46,11 +46,11 @@ def _removals_parser(direction: str) -> Callable[[str], tuple[str, ...]]:
 def _check_name(text: str, direction: str) -> str:
     name = text.strip().lower()
     if not _NAME.fullmatch(name):
-        raise AnnotationError(f"{text.strip()!r} is no header's name")
+        raise AnnotationError(f"{text.strip()!r} is not a header name")
     if name in _UNTOUCHABLE:
-        raise AnnotationError(f"{name} is the mesh's own and cannot be changed")
+        raise AnnotationError(f"{name} is reserved for the mesh and cannot be changed")
     if direction == "response" and name == "server":
-        raise AnnotationError("Envoy writes server after all routes; it cannot be changed here")
+        raise AnnotationError("Envoy sets the server header after routing, so it cannot be changed here")
     return name
 
 
@@ -58,25 +58,25 @@ REQUEST_HEADERS_ADD, RESPONSE_HEADERS_ADD = (
     Annotation(
         f"{direction}-headers-add",
         KINDS,
-        f"the {where} has these headers, in place of others of that name; `||` between several",
+        f"sets these headers on the {where}, replacing existing ones; `||` between several",
         example,
         _additions_parser(direction),
     )
     for direction, where, example in (
-        ("request", "request that the service gets", "x-team=shop || x-tier=gold"),
-        ("response", "answer that the caller gets", "cache-control=public, max-age=60"),
+        ("request", "request to the service", "x-team=shop || x-tier=gold"),
+        ("response", "response to the caller", "cache-control=public, max-age=60"),
     )
 )
 REQUEST_HEADERS_REMOVE, RESPONSE_HEADERS_REMOVE = (
     Annotation(
         f"{direction}-headers-remove",
         KINDS,
-        f"the {where} lacks these headers; `||` between several",
+        f"removes these headers from the {where}; `||` between several",
         example,
         _removals_parser(direction),
     )
     for direction, where, example in (
-        ("request", "request that the service gets", "x-debug || x-internal"),
-        ("response", "answer that the caller gets", "x-powered-by"),
+        ("request", "request to the service", "x-debug || x-internal"),
+        ("response", "response to the caller", "x-powered-by"),
     )
 )

@@ -1,4 +1,4 @@
-"""A copy of the requests for another virtual node, whose answers nobody sees."""
+"""Traffic mirroring: copies of requests for another virtual node, whose responses are dropped."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ class Mirror(NamedTuple):
 def parse(text: str) -> Mirror:
     node, share = split_share(text)
     if not node:
-        raise AnnotationError("it names no virtual node")
+        raise AnnotationError("it does not name a virtual node")
     return Mirror(node, share)
 
 
 MIRROR = Annotation(
     "mirror",
     ("route", "virtualService"),
-    "a copy of the requests goes to that virtual node as well; its answers are dropped",
+    "sends a copy of the requests to this virtual node as well; its responses are dropped",
     "product-v2-vn 10%",
     parse,
 )

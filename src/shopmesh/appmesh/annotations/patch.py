@@ -38,13 +38,13 @@ def parse(text: str) -> tuple[Patch, ...]:
     for target, merge in _object(text).items():
         kind, _, name = target.partition("/")
         if kind not in MESSAGES or not name:
-            raise AnnotationError(f"{target!r} is none of {', '.join(f'{kind}/<name>' for kind in MESSAGES)}")
+            raise AnnotationError(f"{target!r} must be one of {', '.join(f'{kind}/<name>' for kind in MESSAGES)}")
         if isinstance(merge, dict) and "name" in merge:
-            raise AnnotationError(f"{target}.name: a name cannot be changed, others refer to it")
+            raise AnnotationError(f"{target}.name: names cannot be changed, because other resources refer to them")
         normal = check_message(message_type(MESSAGES[kind]), merge, target)
         found.append(Patch(kind, name, json.dumps(normal, sort_keys=True)))
     if not found:
-        raise AnnotationError("it patches nothing")
+        raise AnnotationError("it is empty")
     return tuple(found)
 
 
@@ -61,8 +61,8 @@ def _object(text: str) -> dict[str, Any]:
 PATCH = Annotation(
     "patch",
     ("virtualNode", "virtualGateway"),
-    "merged into the clusters, listeners and route tables of that name which its own proxies have;"
-    " `*` in a name stands for any characters, null takes a field away",
+    "is merged into the clusters, listeners and route configurations of this name in its own proxies;"
+    " `*` in a name stands for any characters, null removes a field",
     '{"cluster/cds_egress_*": {"connect_timeout": "0.2s"}}',
     parse,
 )

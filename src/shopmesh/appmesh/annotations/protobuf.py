@@ -51,7 +51,7 @@ def message_type(name: str) -> Descriptor:
 def check_message(message: Descriptor, value: Json, path: str) -> dict[str, Json]:
     """A part of that message, with the names of its fields as they are declared. Raises `AnnotationError`."""
     if not isinstance(value, dict):
-        raise AnnotationError(f"{path} is {quote(value)}, and should be an object: {message.full_name}")
+        raise AnnotationError(f"{path} is {quote(value)}, expected an object: {message.full_name}")
     names = {name: field for field in message.fields for name in (field.name, field.json_name)}
     found: dict[str, Json] = {}
     chosen: dict[str, str] = {}
@@ -61,12 +61,12 @@ def check_message(message: Descriptor, value: Json, path: str) -> dict[str, Json
             raise AnnotationError(f"{path}.{name}: {message.full_name} has no such field; {known}")
         field = names[name]
         if field.name in found:
-            raise AnnotationError(f"{path}.{name} stands there twice")
+            raise AnnotationError(f"{path}.{name} is set twice")
         found[field.name] = None if item is None else _value(field, item, f"{path}.{name}")
         if field.containing_oneof is not None and item is not None:
             other = chosen.setdefault(field.containing_oneof.name, name)
             if other != name:
-                raise AnnotationError(f"{path} has both {other} and {name}, and can only have one of them")
+                raise AnnotationError(f"{path} has both {other} and {name}; keep one of them")
     return found
 
 
@@ -74,7 +74,7 @@ def _value(field: FieldDescriptor, value: Json, path: str) -> Json:
     inner = field.message_type
     if inner is not None and inner.GetOptions().map_entry:
         if not isinstance(value, dict):
-            raise AnnotationError(f"{path} is {quote(value)}, and should be an object")
+            raise AnnotationError(f"{path} is {quote(value)}, expected an object")
         of_entry = inner.fields_by_name["value"].message_type
         return {key: item if item is None else _entry(field, of_entry, key, item, path) for key, item in value.items()}
     if inner is None or _is_leaf(inner):
@@ -82,7 +82,7 @@ def _value(field: FieldDescriptor, value: Json, path: str) -> Json:
     if not field.is_repeated:
         return _message(inner, value, path)
     if not isinstance(value, list):
-        raise AnnotationError(f"{path} is {quote(value)}, and should be a list")
+        raise AnnotationError(f"{path} is {quote(value)}, expected a list")
     return [_message(inner, item, f"{path}[{index}]") for index, item in enumerate(value)]
 
 
@@ -99,7 +99,7 @@ def _message(message: Descriptor, value: Json, path: str) -> Json:
     if message.full_name != "google.protobuf.Any":
         return check_message(message, value, path)
     if not isinstance(value, dict) or not isinstance(value.get(TYPE), str):
-        raise AnnotationError(f'{path} needs "{TYPE}": "{_URL}envoy. …", which says what it is')
+        raise AnnotationError(f'{path} needs "{TYPE}": "{_URL}envoy. …", the type of the message')
     name = value[TYPE].rpartition("/")[2]
     rest = {key: item for key, item in value.items() if key != TYPE}
     try:
@@ -122,7 +122,7 @@ def _is_fraction(field: FieldDescriptor) -> bool:
 
 def _leaf(field: FieldDescriptor, value: Json, path: str) -> Json:
     if _is_fraction(field) and value in _NOT_FINITE:
-        raise AnnotationError(f"{path} is {quote(value)}, and should be a number")
+        raise AnnotationError(f"{path} is {quote(value)}, expected a number")
     containing = field.containing_type
     if containing is None:
         raise TypeError(f"{field.full_name} is in no message")

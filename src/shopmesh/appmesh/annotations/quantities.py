@@ -18,11 +18,11 @@ def split_share(text: str) -> tuple[str, int]:
     found = _SHARE.fullmatch(text.strip())
     if found is None:
         if "%" in text:
-            raise AnnotationError("a share is a number of per cent at the end, with up to four decimals")
+            raise AnnotationError("a share is a percentage at the end, such as 5%, with up to four decimals")
         return text.strip(), MILLION
     share = int(Decimal(found["share"]) * 10_000)
     if not 0 < share <= MILLION:
-        raise AnnotationError(f"{found['share']}% is not over 0% and up to 100%")
+        raise AnnotationError(f"{found['share']}% is out of range; allowed are shares over 0%, up to 100%")
     return found["before"] or "", share
 
 
@@ -30,5 +30,5 @@ def milliseconds(text: str) -> int:
     """`2s`, `1.5s`, `250ms`, up to an hour."""
     length = (parse_seconds(text) or Decimal(0)) * 1000
     if length != int(length) or not 1 <= length <= LONGEST_MILLISECONDS:
-        raise AnnotationError(f"{text!r} is no time from 1ms to an hour, such as 2s or 250ms")
+        raise AnnotationError(f"{text!r} is not a duration from 1ms to 1h, such as 2s or 250ms")
     return int(length)

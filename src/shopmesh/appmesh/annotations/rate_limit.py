@@ -1,4 +1,4 @@
-"""So many requests and no more, by each proxy for itself."""
+"""Rate limits, which each proxy applies for itself."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class RateLimit(NamedTuple):
 def parse(text: str) -> RateLimit:
     found = _LIMIT.fullmatch(text.strip())
     if found is None:
-        raise AnnotationError("a limit is a number of requests per s, min or h, and may have a burst")
+        raise AnnotationError("it is not a rate in requests per s, min or h, with or without a burst")
     requests = int(found[1])
     return RateLimit(requests, _SECONDS[found[2]], int(found[3] or requests))
 
@@ -30,7 +30,7 @@ def parse(text: str) -> RateLimit:
 RATE_LIMIT = Annotation(
     "rate-limit",
     ("route", "virtualService", "virtualNode", "virtualGateway"),
-    "each proxy lets so many requests through and answers 429 to the others",
+    "each proxy accepts this many requests and answers 429 to the rest",
     "100/s burst 200",
     parse,
 )

@@ -12,14 +12,14 @@ _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 
 def parse(text: str) -> str:
     if not _NAME.fullmatch(text):
-        raise AnnotationError("a service account is named by lowercase letters, digits, - and .")
+        raise AnnotationError("it is not a service account's name; allowed are lowercase letters, digits, - and .")
     return text
 
 
 SERVICE_ACCOUNT = Annotation(
     "service-account",
     ("virtualNode", "virtualGateway"),
-    "on Kubernetes, only pods of that service account are its proxies",
+    "on Kubernetes, only pods of this service account can be its proxies",
     "product",
     parse,
 )

@@ -44,4 +44,4 @@ def _read(token: str, listing: str) -> str:
     match value:
         case [str(of), str(after)] if of == listing:
             return after
-    raise BadRequest(f"nextToken: {quote(token)} was not given by this list; leave it out to start anew")
+    raise BadRequest(f"nextToken: {quote(token)} is not a token of this list; leave it out to start from the beginning")

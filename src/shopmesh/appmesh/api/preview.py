@@ -109,7 +109,7 @@ def _replace_derived_services(router: Key, names: list[str], transaction: Transa
             verbs.put_new(key, provider, transaction, context, derived_from=router)
         elif not _is_provider(router, existing):
             raise Conflict(
-                f"spec.serviceNames[{index}]: {describe(key)} exists already and is not provided by "
+                f"spec.serviceNames[{index}]: {describe(key)} already exists and is not provided by "
                 f"{describe(router)}; delete it first"
             )
     for service in verbs.derived_services(router, transaction):

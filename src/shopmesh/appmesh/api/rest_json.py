@@ -97,7 +97,7 @@ def binding_of(version: str, operation: str) -> OperationBinding:
     """The call of an operation by its name; raises UnknownOperation with a hint."""
     known = _bindings(version)
     if operation not in known:
-        raise UnknownOperation(f"{quote(operation)} is no operation of App Mesh; {hint(operation, known)}")
+        raise UnknownOperation(f"{quote(operation)} is not an operation of App Mesh; {hint(operation, known)}")
     return known[operation]
 
 
@@ -109,7 +109,7 @@ def _bindings(version: str) -> dict[str, OperationBinding]:
 def _bind(operation: model.Operation) -> OperationBinding:
     shape = operation.model.input_shape
     if not isinstance(shape, StructureShape):
-        raise TypeError(f"the input of {operation.name} is no structure")
+        raise TypeError(f"the input of {operation.name} is not a structure")
     members = shape.members
     located: dict[str, dict[str, str]] = {"uri": {}, "querystring": {}, "": {}}
     for name, member in members.items():
@@ -202,7 +202,7 @@ def _from_query(binding: OperationBinding, query: str, problems: list[Problem]) 
         if not name:
             problems.append(Problem(f"?{wire}", f"unknown query parameter; {hint(wire, binding.in_query)}"))
         elif name in parameters:
-            problems.append(Problem(name, "given twice in the query"))
+            problems.append(Problem(name, "appears twice in the query"))
         else:
             parameters[name] = convert(text)
     return parameters
@@ -216,7 +216,7 @@ def _from_body(
     value = load_object(body)
     elsewhere = {name for _, name in binding.in_path} | {name for name, _ in binding.in_query.values()}
     for name in elsewhere & value.keys():
-        problems.append(Problem(name, "goes in the path or the query of this operation, not in its body"))
+        problems.append(Problem(name, "belongs in the path or the query of this operation, not in its body"))
     return {name: item for name, item in value.items() if name not in elsewhere}
 
 

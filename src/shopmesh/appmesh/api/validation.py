@@ -56,7 +56,7 @@ def compile_shape(shape: Shape) -> Validator:
         return _integer(lowest, shape.metadata.get("max", 2**bits - 1))
     if shape.type_name == "boolean":
         return _boolean
-    raise TypeError(f"shape {shape.name} has the type {shape.type_name}, which no check is written for")
+    raise TypeError(f"shape {shape.name} has the type {shape.type_name}, which has no validator")
 
 
 def raise_problems(problems: Iterable[Problem]) -> None:
@@ -83,7 +83,7 @@ def hint(name: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(name[:100], names, n=1)
     if close:
         return f"did you mean {close[0]!r}?"
-    return f"known are {join_names(names)}" if names else "nothing is allowed here"
+    return f"known are {join_names(names)}" if names else "no name is allowed here"
 
 
 def join_names(names: Sequence[str]) -> str:
@@ -115,7 +115,7 @@ def _structure(members: Mapping[str, Validator], required: frozenset[str], union
             problems.append(Problem(prefix + name, "required, but missing"))
         if union and len(cleaned) != 1:
             given = " and ".join(sorted(cleaned)) or "none"
-            problems.append(Problem(field, f"exactly one of {', '.join(members)} is allowed, given: {given}"))
+            problems.append(Problem(field, f"exactly one of {', '.join(members)} is required, found: {given}"))
         return cleaned
 
     return check
@@ -148,7 +148,7 @@ def _string(shape: StringShape) -> Validator:
             problems.append(Problem(field, _expected("a string", value)))
         elif enum:
             if value not in enum:
-                problems.append(Problem(field, f"{quote(value)} is none of {', '.join(enum)}"))
+                problems.append(Problem(field, f"{quote(value)} must be one of {', '.join(enum)}"))
         elif not _bounds(len(value), lowest, highest, field, "characters", problems):
             pass
         elif control.search(value) or not _encodable(value):
@@ -166,7 +166,7 @@ def _integer(lowest: int, highest: int) -> Validator:
         if type(value) is not int:
             problems.append(Problem(field, _expected("a whole number", value)))
         elif not lowest <= value <= highest:
-            problems.append(Problem(field, f"{quote(value)} is out of range, allowed are {lowest} to {highest}"))
+            problems.append(Problem(field, f"{quote(value)} is out of range; allowed are {lowest} to {highest}"))
         return value
 
     return check

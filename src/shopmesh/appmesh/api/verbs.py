@@ -27,7 +27,7 @@ def perform(operation: Operation, parameters: Parameters, transaction: Transacti
     """
     owner = parameters.get("meshOwner", context.account)
     if owner != context.account:
-        raise Forbidden(f"meshOwner: account {owner} shares no mesh with {context.account}; leave it out")
+        raise Forbidden(f"meshOwner: account {owner} does not share a mesh with {context.account}; leave it out")
     if operation.kind is None:
         return _TAG_VERBS[operation.verb](parameters, transaction, context)
     return _VERBS[operation.verb](operation.kind, parameters, transaction, context)
@@ -37,7 +37,7 @@ def create(kind: Kind, parameters: Parameters, transaction: Transaction, context
     key = key_of(kind, parameters)
     _require_parent(key, transaction)
     if transaction.get(key) is not None:
-        raise Conflict(f"{describe(key)} exists already{_in_mesh(key)}; update it, or choose another name")
+        raise Conflict(f"{describe(key)} already exists{_in_mesh(key)}; update it, or choose another name")
     added = tags.merge_tags((), parameters.get("tags", ()))
     resource = put_new(key, parameters.get("spec", {}), transaction, context, tags=added)
     return {kind.name: to_output(resource, context)}

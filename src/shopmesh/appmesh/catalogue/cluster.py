@@ -7,15 +7,15 @@ from shopmesh.appmesh.catalogue.finding import FindingType
 IDENTITY_BY_SELECTOR_ONLY = FindingType(
     "SM220",
     "warning",
-    "Pods are proxies of a node by its podSelector alone",
-    "anyone who may change a pod's labels, or a podSelector in its namespace, can make it the proxy of another node",
-    "create them anew from a template with the label shopmesh.dev/virtual-node (shopmesh.dev/virtual-gateway), or "
-    "by `kubectl rollout restart` where the webhook injects",
+    "Pods are identified as proxies of a node by its podSelector alone",
+    "a user who may change a pod's labels, or a podSelector in its namespace, can make it the proxy of another node",
+    "recreate them from a template with the label shopmesh.dev/virtual-node (shopmesh.dev/virtual-gateway), or "
+    "by `kubectl rollout restart` if the webhook injects their sidecars",
 )
 OVERLAPPING_SELECTORS = FindingType(
     "SM221",
     "error",
     "Several virtual nodes or gateways select the same pod",
-    "a new pod like it is refused by the webhook, and one that says nowhere whose proxy it is gets no configuration",
-    "make their podSelectors differ",
+    "the webhook refuses new pods like it, and a pod without the label of its node or gateway gets no configuration",
+    "change the podSelectors so that each pod matches only one of them",
 )

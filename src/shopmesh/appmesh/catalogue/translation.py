@@ -8,15 +8,15 @@ CONFIGURATION_FAILED = FindingType(
     "SM240",
     "error",
     "The configuration of a proxy could not be made",
-    "its proxies keep the configuration that they have",
+    "its proxies keep their last configuration",
     "undo the last change of what it refers to, and report this with the control plane's log",
 )
 MISSING_NODE = FindingType(
     "SM241",
     "error",
     "A target of a route is a virtual node that does not exist",
-    "its weight goes to the other targets; where there is none, requests are answered 503",
-    "create the virtual node, or take the target out of the route",
+    "its weight goes to the other targets; without another target, requests are answered 503",
+    "create the virtual node, or remove the target from the route",
 )
 TCP_PORT_TAKEN = FindingType(
     "SM242",
@@ -43,8 +43,8 @@ GATEWAY_HEALTH_CHECK = FindingType(
     "SM245",
     "warning",
     "A listener of a virtual gateway has a health check",
-    "nothing in the mesh sends to a gateway, so the check is never made",
-    "let the load balancer before it ask for GET /ready on the readiness port",
+    "no proxy in the mesh sends requests to a gateway, so the check is never made",
+    "let the load balancer in front of it check GET /ready on the readiness port",
 )
 NO_APPLICATION_PORT = FindingType(
     "SM246",
@@ -79,7 +79,7 @@ CERTIFICATE_IN_ACM = FindingType(
     "SM250",
     "error",
     "A listener takes its certificate from AWS Certificate Manager",
-    "nothing listens there: ACM is not available, and plain text is not served in place of TLS",
+    "the listener is left out: ACM is not available, and plain text never takes the place of TLS",
     "give tls.certificate.file with paths in the proxy's file system (or sds), or set the mode to DISABLED",
 )
 AUTHORITY_IN_ACM = FindingType(
@@ -93,7 +93,7 @@ NO_NAME_TO_CHECK = FindingType(
     "SM252",
     "error",
     "A client policy names no subjectAlternativeNames, and its backend has no discovery name to check instead",
-    "any certificate of the authority would do, so callers do not connect: their requests are answered 503",
+    "any certificate of the authority would be accepted, so callers do not connect: their requests are answered 503",
     "give validation.subjectAlternativeNames in the client policy, or serviceDiscovery to the virtual node",
 )
 DIFFERENT_POLICIES = FindingType(
@@ -106,15 +106,15 @@ DIFFERENT_POLICIES = FindingType(
 NO_ATTRIBUTES = FindingType(
     "SM254",
     "warning",
-    "An instance declares no attributes, and its virtual node asks Cloud Map for some",
+    "An instance declares no attributes, and its virtual node selects instances by Cloud Map attributes",
     "it counts as an instance of the node, whatever its attributes are",
     "declare them in the proxy's bootstrap, as attributes in node.metadata",
 )
 NO_SUITABLE_INSTANCE = FindingType(
     "SM255",
     "error",
-    "No instance of a virtual node has the address family and attributes that it asks for",
-    "its callers have no endpoint, and answer 503",
+    "No instance of a virtual node has the address family and attributes that the node requires",
+    "its callers' proxies have no endpoint for it and answer 503",
     "start a suitable instance, or change ipPreference or attributes under serviceDiscovery",
 )
 ANNOTATION_WITHOUT_EFFECT = FindingType(
@@ -135,14 +135,14 @@ PATCH_NOT_APPLIED = FindingType(
     "SM258",
     "warning",
     "A patch of Envoy's configuration is not applied",
-    "proxies have that resource as it was made",
+    "proxies get that resource unchanged",
     "correct the annotation shopmesh.dev/patch, or remove it",
 )
 NOT_ALLOWED = FindingType(
     "SM259",
     "warning",
-    "A document asks for what the operator does not allow on the host of Envoy",
-    "Envoy is given the document without it: no such log is written, no such patch is applied, and where a certificate"
-    " is not allowed nothing listens or connects, since plain text never takes the place of TLS",
-    "start the control plane with the option that the finding names, or take that part out of the document",
+    "A document uses a feature that the operator does not allow on Envoy's host",
+    "that part of the document is left out: the log is not written, the patch is not applied, and without its"
+    " certificate nothing listens or connects, since plain text never takes the place of TLS",
+    "start the control plane with the option that the finding names, or remove that part of the document",
 )

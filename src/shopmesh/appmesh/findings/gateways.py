@@ -16,5 +16,5 @@ def no_route(view: View, gateway: Resource) -> Iterator[Finding]:
     for port, protocol in ports(gateway).items():
         if not any(route.takes(protocol, port) for route in routes):
             yield NO_GATEWAY_ROUTE.at(
-                gateway.key, f"listens for {protocol} on port {port}, and has no gateway route for that"
+                gateway.key, f"listens for {protocol} on port {port}, but has no gateway route for it"
             )

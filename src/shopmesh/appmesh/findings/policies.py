@@ -17,7 +17,7 @@ def unused_tls_ports(view: View, node: Resource) -> Iterator[Finding]:
         has = _ports(view, node.key.mesh, backend["virtualServiceName"]) if wanted else set()
         if has and has.isdisjoint(wanted):
             named, there = ", ".join(map(str, wanted)), ", ".join(map(str, sorted(has)))
-            what = f"enforces TLS to {backend['virtualServiceName']} on port {named}, and that has {there}"
+            what = f"enforces TLS to {backend['virtualServiceName']} on port {named}, but its ports are {there}"
             yield POLICY_WITHOUT_PORT.at(node.key, what)
 
 

@@ -20,7 +20,7 @@ def unknown_backends(view: View, node: Resource) -> Iterator[Finding]:
     for backend in backends(node.spec):
         name = backend["virtualServiceName"]
         if view.get(Key("virtualService", (node.key.mesh, name))) is None:
-            yield UNKNOWN_BACKEND.at(node.key, f"names the backend {name}, and there is no such virtual service")
+            yield UNKNOWN_BACKEND.at(node.key, f"names the backend {name}, but there is no such virtual service")
 
 
 def no_provider(view: View, service: Resource) -> Iterator[Finding]:
@@ -41,7 +41,7 @@ def no_route(view: View, router: Resource) -> Iterator[Finding]:
     for port in ports(router):
         if taken.isdisjoint((None, port)):
             what = (
-                f"listens on port {port}, and none of its {len(routes)} routes is for it" if routes else "has no route"
+                f"listens on port {port}, but none of its {len(routes)} routes matches it" if routes else "has no route"
             )
             yield NO_ROUTE_FOR_PORT.at(router.key, what)
             if not routes:

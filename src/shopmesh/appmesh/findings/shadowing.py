@@ -47,7 +47,7 @@ def shadowed_gateway_routes(view: View, gateway: Resource) -> Iterator[Finding]:
         ]
         for one, by in find_shadowed(asked):
             yield GATEWAY_SHADOWED.at(
-                one, f"is never reached: {by.name} is asked before it and takes all of its requests"
+                one, f"is never reached: {by.name} is tried first and matches all of its requests"
             )
 
 
@@ -67,4 +67,4 @@ def find_shadowed(asked: Sequence[RankedRoute]) -> Iterator[tuple[Key, Key]]:
 
 
 def _describe(by: Key) -> str:
-    return f"is never reached: {by.name} is asked before it and takes all of its requests"
+    return f"is never reached: {by.name} is tried first and matches all of its requests"

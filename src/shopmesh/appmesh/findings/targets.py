@@ -42,7 +42,7 @@ def no_effective_weight(route: Route) -> Iterator[Finding]:
     """A target whose virtual node is not there yet may be the one that will take them."""
     if not any(one.weight for one in route.targets if one.listeners is None or one.target is not None):
         weights = ", ".join(f"{one.node} {one.weight}" for one in route.targets)
-        yield NO_WEIGHT.at(route.key, f"gives no weight to a target that listens ({weights})")
+        yield NO_WEIGHT.at(route.key, f"gives no weight to a target with a suitable listener ({weights})")
 
 
 def duplicate_target(route: Route) -> Iterator[Finding]:
@@ -61,7 +61,7 @@ def ambiguous_listener(route: Route) -> Iterator[Finding]:
         usable = [listener.port for listener in one.listeners or () if listener.protocol in route.protocols]
         if len(usable) > 1 and route.port not in usable:
             has, taken = ", ".join(map(str, usable)), one.target.port
-            what = f"names no port of {one.node}, which has {has} and not the router's {route.port}; {taken} is taken"
+            what = f"names no port of {one.node}, which has {has}, not the router's {route.port}; {taken} is used"
             yield AMBIGUOUS_LISTENER.at(route.key, what)
 
 

@@ -64,7 +64,7 @@ def check_name(key: Key, view: View) -> None:
         twin = names.same_domain(key, view)
         if twin is not None:
             raise Conflict(
-                f"{describe(key)} differs from {describe(twin)} only in case, and a host name has none; "
+                f"{describe(key)} differs from {describe(twin)} only in case, which host names do not distinguish; "
                 "choose another name"
             )
 

@@ -49,7 +49,7 @@ def grpc_match(candidate: RuleInput) -> Iterator[Problem]:
     if "grpcRoute" in candidate.spec:
         match, field = candidate.spec["grpcRoute"]["match"], "spec.grpcRoute.match"
         if not match.get("serviceName") and "hostname" not in match:
-            yield Problem(field, "needs serviceName or hostname")
+            yield Problem(field, "serviceName or hostname is required")
         yield from _hostname(match, field)
         yield from metadata_problems(match.get("metadata", ()), f"{field}.metadata")
 
@@ -62,12 +62,12 @@ def rewrites(candidate: RuleInput) -> Iterator[Problem]:
             continue
         match, field = candidate.spec[kind]["match"], f"spec.{kind}.action.rewrite"
         if "prefix" in rewrite and "path" in rewrite:
-            yield Problem(field, "prefix and path exclude each other")
+            yield Problem(field, "prefix and path cannot be used together")
         if "prefix" in rewrite:
             yield from _prefix(rewrite["prefix"], match, f"{field}.prefix")
         if "path" in rewrite:
             if "path" not in match:
-                yield Problem(f"{field}.path", "needs a match by path")
+                yield Problem(f"{field}.path", "requires a match by path")
             exact = rewrite["path"].get("exact", "")
             if not exact.startswith("/"):
                 yield Problem(f"{field}.path.exact", "required, and must begin with /")
@@ -107,7 +107,7 @@ def _misfits(route: Document, gateway: Document, field: str, where: str) -> Iter
 def _prefix(rewrite: Json, match: Json, field: str) -> Iterator[Problem]:
     yield from exactly_one(rewrite, ("defaultPrefix", "value"), field)
     if "prefix" not in match:
-        yield Problem(field, "needs a match by prefix")
+        yield Problem(field, "requires a match by prefix")
     value = rewrite.get("value", "/")
     if not (value.startswith("/") and value.endswith("/")):
         yield Problem(f"{field}.value", f"{quote(value)} must begin and end with /")
@@ -117,7 +117,7 @@ def _prefix(rewrite: Json, match: Json, field: str) -> Iterator[Problem]:
 def _written(path: str, field: str) -> Iterator[Problem]:
     """Envoy writes it into the request as it is: a space breaks the request line, a `?` begins the query."""
     if wrong := _NOT_OF_A_PATH.search(path):
-        yield Problem(field, f"{quote(path)} has {quote(wrong[0])}, which is not of a path; write it percent-encoded")
+        yield Problem(field, f"{quote(path)} has {quote(wrong[0])}, which a path cannot have; write it percent-encoded")
 
 
 def _hostname(match: Json, field: str) -> Iterator[Problem]:

@@ -14,7 +14,7 @@ def ports_differ(candidate: RuleInput) -> Iterator[Problem]:
     for field, listener in _listeners(candidate):
         port = listener["portMapping"]["port"]
         if port in seen:
-            yield Problem(f"{field}.portMapping.port", f"{port} has a listener already; each port has one")
+            yield Problem(f"{field}.portMapping.port", f"port {port} already has a listener; use another port")
         seen.add(port)
 
 
@@ -28,7 +28,7 @@ def health_checks(candidate: RuleInput) -> Iterator[Problem]:
             yield Problem(f"{here}.port", f"{check['port']} must be the listener's port, {mapping['port']}")
         # https://github.com/hashicorp/terraform-provider-aws/issues/21359
         if check["protocol"] == "grpc" and mapping["protocol"] not in ("grpc", "http2"):
-            text = f"grpc needs a listener of grpc or http2, this one is {mapping['protocol']}"
+            text = f"grpc requires a listener of grpc or http2, this one is {mapping['protocol']}"
             yield Problem(f"{here}.protocol", text)
         if "path" in check and not check["path"].startswith("/"):
             yield Problem(f"{here}.path", f"{quote(check['path'])} must begin with /")
@@ -41,7 +41,7 @@ def protocols_agree(candidate: RuleInput) -> Iterator[Problem]:
         for member in ("timeout", "connectionPool"):
             for kind in listener.get(member, ()):
                 if kind != protocol:
-                    yield Problem(f"{field}.{member}.{kind}", f"the listener is {protocol}, so only {protocol} applies")
+                    yield Problem(f"{field}.{member}.{kind}", f"the listener is {protocol}; set {member}.{protocol}")
 
 
 def durations(candidate: RuleInput) -> Iterator[Problem]:

@@ -22,7 +22,7 @@ def regex_problems(pattern: str, field: str) -> Iterator[Problem]:
     """Refuses what Envoy's RE2 does not compile, or compiles to more than it runs."""
     flaw = _flaw(pattern)
     if flaw is not None:
-        yield Problem(field, f"{quote(pattern)} is refused by RE2: {flaw}")
+        yield Problem(field, f"{quote(pattern)} is not accepted by RE2: {flaw}")
 
 
 @functools.lru_cache(maxsize=1024)
@@ -37,7 +37,7 @@ def _flaw(pattern: str) -> str | None:
         reason = error.args[0]
         return reason.decode(errors="replace") if isinstance(reason, bytes) else str(reason)
     if size > LARGEST_PROGRAM:
-        return f"it has a program size of {size}, allowed are {LARGEST_PROGRAM}; make it shorter"
+        return f"its program size is {size}, allowed are at most {LARGEST_PROGRAM}; make it shorter"
     return None
 
 
@@ -46,7 +46,7 @@ def path_problems(match: Json, field: str) -> Iterator[Problem]:
     given = [name for name in ("prefix", "path") if name in match]
     if len(given) != 1:
         found = " and ".join(given) or "none"
-        yield Problem(field, f"exactly one of prefix and path is needed, given: {found}")
+        yield Problem(field, f"exactly one of prefix and path is required, found: {found}")
     if "prefix" in match:
         yield from _from_root(match["prefix"], f"{field}.prefix")
     if "path" in match:
@@ -61,7 +61,7 @@ def exactly_one(value: Json, names: tuple[str, ...], field: str) -> Iterator[Pro
     given = [name for name in names if name in value]
     if len(given) != 1:
         found = " and ".join(given) or "none"
-        yield Problem(field, f"exactly one of {', '.join(names)} is needed, given: {found}")
+        yield Problem(field, f"exactly one of {', '.join(names)} is required, found: {found}")
 
 
 def header_problems(headers: Json, field: str) -> Iterator[Problem]:
@@ -69,7 +69,7 @@ def header_problems(headers: Json, field: str) -> Iterator[Problem]:
     for index, header in enumerate(headers):
         here = f"{field}[{index}]"
         if not _HEADER.fullmatch(header["name"]):
-            yield Problem(f"{here}.name", f"{quote(header['name'])} is no name of a header")
+            yield Problem(f"{here}.name", f"{quote(header['name'])} is not a header name")
         match = header.get("match", {})
         if "regex" in match:
             yield from regex_problems(match["regex"], f"{here}.match.regex")
@@ -93,7 +93,7 @@ def query_problems(parameters: Json, field: str) -> Iterator[Problem]:
         if not parameter["name"]:
             yield Problem(f"{field}[{index}].name", "must not be empty")
         if "exact" not in parameter.get("match", {"exact": ""}):
-            yield Problem(f"{field}[{index}].match", "needs exact; leave match out to ask only for the name")
+            yield Problem(f"{field}[{index}].match", "exact is required; leave match out to accept any value")
 
 
 def _from_root(path: str, field: str) -> Iterator[Problem]:

@@ -21,14 +21,14 @@ def problems(key: Key) -> Iterator[Problem]:
         # https://github.com/aws/aws-app-mesh-roadmap/issues/101
         yield Problem(field, f"{quote(key.name)} has a slash; give the name, not the ARN")
     elif key.name in (".", ".."):
-        yield Problem(field, f"{quote(key.name)} means a folder to every HTTP client; choose another name")
+        yield Problem(field, f"HTTP clients resolve {quote(key.name)} as a folder; choose another name")
 
 
 def host_problems(name: str, field: str) -> Iterator[Problem]:
     if not _HOST.fullmatch(name) or len(name) > LONGEST_HOST:
         yield Problem(
             field,
-            f"{quote(name)} is no host name; allowed are letters, digits, dots, hyphens and underscores, "
+            f"{quote(name)} is not a host name; allowed are letters, digits, dots, hyphens and underscores, "
             f"at most {LONGEST_HOST}, no wildcard and no port",
         )
 

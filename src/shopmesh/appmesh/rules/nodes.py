@@ -19,7 +19,7 @@ def backends(candidate: RuleInput) -> Iterator[Problem]:
         field = f"spec.backends[{index}].virtualService.virtualServiceName"
         yield from host_problems(name, field)
         if name.lower() in seen:
-            yield Problem(field, f"{quote(name)} is a backend already")
+            yield Problem(field, f"{quote(name)} is listed twice")
         seen.add(name.lower())
 
 
@@ -40,5 +40,5 @@ def access_log(candidate: RuleInput) -> Iterator[Problem]:
     for index, entry in enumerate(format_.get("json", ())):
         yield from operators.problems(entry["value"], f"{field}.json[{index}].value")
         if entry["key"] in keys:
-            yield Problem(f"{field}.json[{index}].key", f"{quote(entry['key'])} is a key already")
+            yield Problem(f"{field}.json[{index}].key", f"{quote(entry['key'])} is used twice")
         keys.add(entry["key"])

@@ -120,7 +120,7 @@ _OPERATOR = re.compile(r"%(?:%|(?P<name>[A-Z][A-Z0-9_]*)(?:\((?P<argument>[^)]*)
 def problems(text: str, field: str) -> Iterator[Problem]:
     """What Envoy would refuse in a format."""
     if "%" in _OPERATOR.sub("", text):
-        yield Problem(field, f"{quote(text)} has a % that begins no operator; write %% for a per cent sign")
+        yield Problem(field, f"{quote(text)} has a % that does not begin an operator; write %% for a percent sign")
     for found in _OPERATOR.finditer(text):
         if found["name"] is not None and (problem := _problem(found["name"], found["argument"], found["length"])):
             yield Problem(field, f"{quote(found[0])} {problem}")
@@ -131,7 +131,7 @@ def _problem(name: str, argument: str | None, length: str | None) -> str | None:
         return "takes neither an argument nor a length" if argument or length else None
     takes = WITH_ARGUMENT.get(name)
     if takes is None:
-        return "is no operator that Envoy's access logs know"
+        return "is not an operator of Envoy's access logs"
     if length and not takes.length:
         return "takes no length"
     if not argument and takes.required:

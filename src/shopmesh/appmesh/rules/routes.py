@@ -34,14 +34,14 @@ def weights(candidate: RuleInput) -> Iterator[Problem]:
         targets = route["action"]["weightedTargets"]
         total = sum(target["weight"] for target in targets)
         if total == 0:
-            yield Problem(field, "all weights are 0; give at least one target a weight")
+            yield Problem(field, "all weights are 0; at least one target needs a weight")
         elif total > LARGEST_TOTAL:
-            yield Problem(field, f"the weights are {total} together, at most {LARGEST_TOTAL} are allowed")
+            yield Problem(field, f"the weights add up to {total}, allowed are at most {LARGEST_TOTAL}")
         seen: set[tuple[str, int | None]] = set()
         for index, target in enumerate(targets):
             identity = (target["virtualNode"], target.get("port"))
             if identity in seen:
-                yield Problem(f"{field}[{index}]", f"{quote(target['virtualNode'])} is a target already")
+                yield Problem(f"{field}[{index}]", f"{quote(target['virtualNode'])} is listed twice")
             seen.add(identity)
 
 
@@ -72,15 +72,15 @@ def retries(candidate: RuleInput) -> Iterator[Problem]:
         field = f"spec.{kind}.retryPolicy"
         for index, event in enumerate(policy.get("httpRetryEvents", ())):
             if event not in HTTP_EVENTS:
-                text = f"{quote(event)} is none of {', '.join(HTTP_EVENTS)}"
+                text = f"{quote(event)} must be one of {', '.join(HTTP_EVENTS)}"
                 yield Problem(f"{field}.httpRetryEvents[{index}]", text)
         if not any(policy.get(f"{group}RetryEvents") for group in ("http", "tcp", "grpc")):
-            yield Problem(field, "needs at least one retry event")
+            yield Problem(field, "at least one retry event is required")
         if policy["maxRetries"] > MOST_RETRIES:
             yield Problem(f"{field}.maxRetries", f"{policy['maxRetries']} is over {MOST_RETRIES}")
         once, whole = milliseconds(policy["perRetryTimeout"]), milliseconds(_timeout(route, "perRequest"))
         if once and whole and once > whole:
-            text = f"{once} ms is longer than the whole request may take, {whole} ms"
+            text = f"{once} ms is longer than the time-out of the whole request, {whole} ms"
             yield Problem(f"{field}.perRetryTimeout", text)
 
 
@@ -145,9 +145,9 @@ def _misfits(route: Document, router: Document, field: str, where: str) -> Itera
         found = [m["protocol"] for m in mappings if port is None or m["port"] == port]
         if not found:
             ports = ", ".join(str(m["port"]) for m in mappings)
-            yield Problem(here, f"{port} is no port of {where}, which has {ports}")
+            yield Problem(here, f"{where} does not listen on port {port}, but on {ports}")
         elif found != [protocol]:
-            yield Problem(f"{field}.{kind}", f"{where} listens for {found[0]}, so use {found[0]}Route")
+            yield Problem(f"{field}.{kind}", f"{where} listens for {found[0]}; use {found[0]}Route")
 
 
 def _kinds(spec: Document) -> Iterator[tuple[str, Json]]:

@@ -40,8 +40,8 @@ def duration_problems(duration: Json, field: str, positive: bool = False) -> Ite
         return
     length = milliseconds(duration)
     if length is None:
-        yield Problem(field, "needs both value and unit")
+        yield Problem(field, "both value and unit are required")
     elif length > LONGEST_MILLISECONDS:
-        yield Problem(f"{field}.value", f"{duration['value']} {duration['unit']} is longer than Envoy can wait")
+        yield Problem(f"{field}.value", f"{duration['value']} {duration['unit']} is longer than Envoy accepts")
     elif positive and length == 0:
-        yield Problem(f"{field}.value", "must be over 0")
+        yield Problem(f"{field}.value", "must be greater than 0")
