@@ -56,7 +56,7 @@ def test_a_mesh_that_is_well_is_said_to_be(shopmesh: Run) -> None:
 
 def test_an_image_is_not_told_to_install_envoy(shopmesh: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """In a pod others start the Envoys; that none is beside the control plane is as it should be."""
-    monkeypatch.setattr("shopmesh.local.mesh.envoy_binary.envoy_version", lambda _: None)
+    monkeypatch.setattr("shopmesh.local.mesh.envoy_binary.installed_envoy_version", lambda _: None)
     assert ["SM305"] == codes(shopmesh)
 
     monkeypatch.setenv("SHOPMESH_WITHOUT_ENVOY", "1")
