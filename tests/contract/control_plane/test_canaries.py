@@ -53,7 +53,7 @@ def test_it_is_turned_back_when_nobody_renews_it(client: Client) -> None:
 
     eventually(lambda: client.canary(ROUTE)["phase"] == "expired", "it is turned back")
     assert {"v1": 100, "v2": 0} == weights(client)
-    assert "was not heard of for 1 s" in client.canary(ROUTE)["reason"]
+    assert "its lease was not renewed for 1 s" in client.canary(ROUTE)["reason"]
 
     assert "you" == client.canary(ROUTE, "resume", owner="you")["owner"]
     assert {"v1": 75, "v2": 25} == weights(client)
