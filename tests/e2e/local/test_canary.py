@@ -202,5 +202,5 @@ def test_ctrl_c_turns_back(shop: Shop) -> None:
         shop.begun(command)
 
         assert 3 == command.stop(signal.SIGINT), command.output
-        assert "turned back: interrupted" in command.output
+        assert "rolled back: interrupted" in command.output
     assert STABLE == shop.weights()

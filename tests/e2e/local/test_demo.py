@@ -60,7 +60,7 @@ def test_the_second_act_turns_a_bad_version_back(tmp_path: Path) -> None:
         assert child.process.wait(DEMO_SECONDS) == 0, child.output
         output = child.output
 
-    assert "it turned back by itself" in output
+    assert "it was rolled back automatically" in output
     [(share, lost)] = re.findall(r"^shopmesh canary +(\d+) % +[\d.]+ +[\d,]+ +(\d+)$", output, re.MULTILINE)
     assert int(share) <= 25
     assert int(lost) > 0
