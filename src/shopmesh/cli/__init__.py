@@ -1,8 +1,9 @@
-"""The command line: the composition root, and the only reader of arguments and environment.
+"""The command line: the composition root; only it reads arguments and environment variables. Imports all packages.
 
-    shopmesh [--endpoint-url …] COMMAND ─► COMMANDS (name → module:attribute) ─► the command, imported when it is called
+    shopmesh [--endpoint-url …] COMMAND ─► COMMANDS (name → module:attribute) ─► the command, imported when called
 
-Exit status: 0 done; 1 it failed, with one line on standard error that says what to do; 2 the command line is wrong.
+Exit status: 0 success; 1 failure, with one line on standard error that says what to do; 2 invalid command line.
+Start reading at `COMMANDS`, then at a command such as `mesh.status`.
 """
 
 from __future__ import annotations
@@ -19,65 +20,54 @@ from shopmesh.output.logs import format_last_resort
 
 
 class CommandEntry(NamedTuple):
-    """Where a command is, and its line in the list of commands: the list must not import all of them."""
+    """Where a command is defined, and its line in `shopmesh --help`, which imports none of them."""
 
     target: str
     summary: str
 
+    @property
+    def room(self) -> str:
+        """`laptop`, `mesh` or `operator`."""
+        return self.target.split(".")[2]
 
+
+SECTIONS = {
+    "laptop": "Commands for a mesh on this machine",
+    "mesh": "Commands for any running mesh",
+    "operator": "Commands for operators and Kubernetes",
+}
 COMMANDS = {
-    "up": CommandEntry("shopmesh.cli.laptop.up:up", "Run the whole mesh on this machine, until Ctrl-C."),
-    "env": CommandEntry(
-        "shopmesh.cli.laptop.env:env", "Print the variables that let `aws` talk to this machine's mesh, for eval."
-    ),
-    "demo": CommandEntry(
-        "shopmesh.cli.laptop.up:demo", "Play the webinar: two canary releases under load, nothing lost."
-    ),
-    "start": CommandEntry("shopmesh.cli.laptop.up:start", "Start a workload beside those that run."),
-    "stop": CommandEntry("shopmesh.cli.laptop.up:stop", "Stop a workload and take it out of the mesh."),
-    "load": CommandEntry(
-        "shopmesh.cli.mesh.load:load", "Send requests at their planned times, and report who answered."
-    ),
-    "status": CommandEntry(
-        "shopmesh.cli.mesh.status:status", "Show the mesh at a glance: who gets how much, and what is wrong."
-    ),
-    "doctor": CommandEntry("shopmesh.cli.mesh.doctor:doctor", "Say what is wrong, why it hurts, and what to do."),
-    "wait": CommandEntry("shopmesh.cli.mesh.wait:wait", "Wait until an instance takes requests, or is gone."),
-    "route": CommandEntry("shopmesh.cli.mesh.route:route", "Show or shift the weights of a service's versions."),
-    "canary": CommandEntry(
-        "shopmesh.cli.mesh.canary:canary", "Release a version step by step; it turns back by itself."
-    ),
-    "apply": CommandEntry(
-        "shopmesh.cli.mesh.apply:apply", "Create or update what manifests, JSON or templates declare."
-    ),
-    "get": CommandEntry("shopmesh.cli.mesh.get:get", "List resources, or print them as manifests or JSON."),
-    "describe": CommandEntry(
-        "shopmesh.cli.mesh.get:describe", "Show one resource, with what it uses and what uses it."
-    ),
-    "export": CommandEntry(
-        "shopmesh.cli.mesh.export:export", "Write the mesh as manifests, App Mesh JSON, or Gateway API."
-    ),
-    "delete": CommandEntry("shopmesh.cli.mesh.apply:delete", "Delete resources, by name or by manifest."),
-    "new": CommandEntry("shopmesh.cli.laptop.new:new", "Make a service of your own, or a later version of one."),
-    "remove": CommandEntry(
-        "shopmesh.cli.laptop.new:remove", "Take a service out again, with all that was made for it."
-    ),
-    "crds": CommandEntry(
-        "shopmesh.cli.operator.crds:crds", "Write the CustomResourceDefinitions for a Kubernetes cluster."
-    ),
-    "inject": CommandEntry("shopmesh.cli.operator.inject:inject", "Put sidecars into Kubernetes workloads in files."),
-    "serve": CommandEntry("shopmesh.cli.operator.serve:serve", "Run the control plane alone."),
-    "keys": CommandEntry(
-        "shopmesh.cli.operator.keys:keys", "Make the credentials and the token of a new control plane."
-    ),
-    "bootstrap": CommandEntry(
-        "shopmesh.cli.operator.bootstrap:bootstrap", "Write the configuration that a sidecar starts with."
-    ),
+    name: CommandEntry(f"shopmesh.cli.{module}:{name}", summary)
+    for name, module, summary in (
+        ("up", "laptop.up", "Run a whole mesh on this machine until Ctrl-C."),
+        ("env", "laptop.env", "Print variables that point `aws` at this mesh, for `eval`."),
+        ("demo", "laptop.up", "Run the webinar: two canary releases under load, and a verdict."),
+        ("start", "laptop.up", "Start another workload in the running mesh."),
+        ("stop", "laptop.up", "Stop a workload without losing a request."),
+        ("new", "laptop.new", "Create a service of your own, or a new version of one."),
+        ("remove", "laptop.new", "Remove a service or version, with all that `new` created."),
+        ("status", "mesh.status", "Show services, weights, traffic, proxies and findings."),
+        ("doctor", "mesh.doctor", "Report what is wrong, why it matters, and how to fix it."),
+        ("route", "mesh.route", "Show or change the weights of a service's versions."),
+        ("canary", "mesh.canary", "Release a version step by step; roll back if it fails."),
+        ("load", "mesh.load", "Send requests at a given rate and report who answered."),
+        ("wait", "mesh.wait", "Wait until an instance receives requests, or is gone."),
+        ("apply", "mesh.apply", "Create or update resources from files."),
+        ("get", "mesh.get", "List resources, or print them as YAML or JSON."),
+        ("describe", "mesh.get", "Show one resource, what it uses and what uses it."),
+        ("export", "mesh.export", "Write the mesh as manifests, App Mesh JSON or Gateway API."),
+        ("delete", "mesh.apply", "Delete resources by name, or those that files declare."),
+        ("crds", "operator.crds", "Print the CustomResourceDefinitions of App Mesh."),
+        ("inject", "operator.inject", "Add sidecars to Kubernetes workloads in files."),
+        ("serve", "operator.serve", "Run only the control plane."),
+        ("keys", "operator.keys", "Create credentials for the API and a token for xDS."),
+        ("bootstrap", "operator.bootstrap", "Print the bootstrap configuration of a sidecar."),
+    )
 }
 
 
 class LazyGroup(click.Group):
-    """Imports a command when it is called, and turns known errors into one line."""
+    """Imports a command when it is called, and reports known errors in one line."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -88,12 +78,13 @@ class LazyGroup(click.Group):
         module, _, attribute = COMMANDS[cmd_name].target.partition(":")
         command = getattr(importlib.import_module(module), attribute)
         if not isinstance(command, click.Command):
-            raise TypeError(f"{COMMANDS[cmd_name].target} is no click command")
+            raise TypeError(f"{COMMANDS[cmd_name].target} is not a click command")
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, command.summary) for name, command in COMMANDS.items()])
+        for room, title in SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl([(name, entry.summary) for name, entry in COMMANDS.items() if entry.room == room])
 
     def invoke(self, ctx: click.Context) -> object:
         with as_click_error():
@@ -106,14 +97,15 @@ class LazyGroup(click.Group):
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="""\b
 Examples:
-  shopmesh up                               the demo's mesh on this machine
-  shopmesh status --watch                   what happens in it
-  shopmesh route product product-v2-vn=50   half of product's traffic to 2.0
-  shopmesh apply -f mesh/ --dry-run         what the manifests would change
-  shopmesh get virtualnode -o yaml          the nodes as manifests
+  shopmesh up                               run the demo's mesh here
+  shopmesh status --watch                   see what happens in it
+  shopmesh route product product-v2-vn=50   send half the traffic to 2.0
+  shopmesh apply -f mesh/ --dry-run         preview what files would change
+  shopmesh get virtualnode -o yaml          print virtual nodes as manifests
 
-\b
-Exit status: 0 done; 1 it failed; 2 the command line is wrong.
+`shopmesh COMMAND --help` shows the options and examples of a command.
+
+Exit status: 0 success; 1 failure; 2 invalid command line.
 """,
 )
 @click.version_option(package_name="shopmesh", message="%(prog)s %(version)s")
@@ -123,19 +115,23 @@ Exit status: 0 done; 1 it failed; 2 the command line is wrong.
     default=defaults.ENDPOINT_URL,
     show_default=True,
     show_envvar=True,
-    help="The control plane's API.",
+    help="URL of the control plane's API.",
 )
 @click.option(
     "--region",
     envvar=["AWS_REGION", "AWS_DEFAULT_REGION"],
     default=defaults.REGION,
     show_default=True,
-    help="Region that requests are signed for.",
+    help="AWS region that requests are signed for.",
 )
-@click.option("--mesh", envvar="SHOPMESH_MESH", help="The mesh that is meant; may be left out when there is one.")
+@click.option("--mesh", envvar="SHOPMESH_MESH", help="Name of the mesh; optional while there is only one.")
 @click.pass_context
 def main(ctx: click.Context, endpoint_url: str, region: str, mesh: str | None) -> None:
-    """App Mesh on your own machine: three services, stock Envoy sidecars, one control plane."""
+    """Run AWS App Mesh yourself: a control plane that speaks App Mesh's API, and stock Envoy sidecars.
+
+    New here? `shopmesh up` starts a mesh of three services on this machine, and `shopmesh demo` releases two new
+    versions in it under load.
+    """
     format_last_resort()
     ctx.obj = Settings(endpoint_url, region, mesh)
     ctx.color = ctx.obj.color

@@ -1,4 +1,4 @@
-"""Names looked up as applications on this machine would, many at once, for a bounded time."""
+"""Looks names up as applications on this machine do, many at once, for a bounded time."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ TIMEOUT_SECONDS = 5.0
 
 
 def failed_lookups(names: Iterable[str], seconds: float = TIMEOUT_SECONDS) -> dict[str, str]:
-    """Those of the first `MOST_NAMES` that do not resolve, and why; one that takes too long is none of them."""
+    """The names that do not resolve, with the reason; slow lookups and names after `MAX_NAMES` are left out."""
     wanted: queue.SimpleQueue[str] = queue.SimpleQueue()
     answers: queue.SimpleQueue[tuple[str, str | None]] = queue.SimpleQueue()
     asked = list(dict.fromkeys(names))[:MAX_NAMES]
     for name in asked:
         wanted.put(name)
-    # The system's resolver cannot be interrupted: daemons do not keep the program from ending.
+    # The system's resolver cannot be interrupted; daemon threads let the program end.
     for _ in range(min(MAX_THREADS, len(asked))):
         threading.Thread(target=_look_up, args=(wanted, answers), daemon=True).start()
     found, deadline = {}, time.monotonic() + seconds

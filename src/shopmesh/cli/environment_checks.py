@@ -1,4 +1,4 @@
-"""What may be wrong around a mesh: the way to its control plane, this machine's Envoy, and names nobody can look up."""
+"""Checks what surrounds a mesh: its control plane, this machine's Envoy, and DNS names."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from shopmesh.client import Health, ProxyStatus
 from shopmesh.documents import DeclaredResource
 
 SIGNATURE_TOLERANCE_SECONDS = 300
-"""Seconds that a clock may be off before signed requests are refused."""
+"""Clock skew beyond which signed requests are refused."""
 MAX_SKEW_SECONDS = 30
 
 
 def is_local(endpoint_url: str) -> bool:
-    """Whether that control plane is one of this machine."""
+    """Whether the control plane runs on this machine."""
     host = urlsplit(endpoint_url).hostname or ""
     try:
         return ipaddress.ip_address(host).is_loopback
@@ -29,35 +29,35 @@ def is_local(endpoint_url: str) -> bool:
 
 
 def control_plane_key(endpoint_url: str) -> Key:
-    """Of its findings."""
+    """The key of findings about a control plane."""
     return Key("controlPlane", (endpoint_url,))
 
 
 def check_health(health: Health, endpoint_url: str, version: str, before: float, after: float) -> Iterator[Finding]:
-    """`before` and `after` are this machine's time around the answer, seconds since 1970."""
+    """Compares versions and clocks; `before` and `after` are this machine's time around the answer, in Unix seconds."""
     key = control_plane_key(endpoint_url)
     theirs = health.get("version", "an earlier one")
     if theirs != version:
-        yield OTHER_VERSION.at(key, f"has the version {theirs}, and this is {version}")
+        yield OTHER_VERSION.at(key, f"has version {theirs}; this program has {version}")
     now = health.get("time")
     if now is not None:
         off = max(before - now, now - after)
         if off > MAX_SKEW_SECONDS:
             refused = ", so signed requests are refused" if off > SIGNATURE_TOLERANCE_SECONDS else ""
-            yield CLOCKS_DIFFER.at(key, f"its clock and this machine's are {off:.0f} s apart{refused}")
+            yield CLOCKS_DIFFER.at(key, f"its clock and this machine's differ by {off:.0f} s{refused}")
 
 
 def check_envoy(path: str, required: str, installed: str | None) -> Iterator[Finding]:
-    """`installed` is what `envoy --version` says; None where there is none."""
+    """`installed` is the output of `envoy --version`; None if it cannot be run."""
     key = Key("envoy", (path,))
     if installed is None:
-        yield NO_ENVOY.at(key, f"is not there; {required} is wanted")
+        yield NO_ENVOY.at(key, f"is missing; version {required} is required")
     elif f"/{required}/" not in installed:
-        yield NO_ENVOY.at(key, f"is {installed.strip().rpartition(' ')[2]}, and {required} is wanted")
+        yield NO_ENVOY.at(key, f"is {installed.strip().rpartition(' ')[2]}, but {required} is required")
 
 
 def host_names(resources: Iterable[DeclaredResource], proxies: Iterable[ProxyStatus]) -> dict[str, Key]:
-    """The host names by which callers look for a virtual node: those of nodes that get requests and have no proxy."""
+    """The host names that callers look up: those of virtual nodes that receive requests and have no proxy."""
     known = {(proxy["mesh"], proxy["name"]) for proxy in proxies if proxy["kind"] == "virtualNode"}
     resources = list(resources)
     called = {name for one in resources for name in _called_nodes(one)}
@@ -71,12 +71,12 @@ def host_names(resources: Iterable[DeclaredResource], proxies: Iterable[ProxySta
 
 
 def service_names(resources: Iterable[DeclaredResource]) -> dict[str, Key]:
-    """The names that applications call."""
+    """The names of virtual services, which applications call."""
     return {one.key.name: one.key for one in resources if one.key.kind == "virtualService"}
 
 
 def check_names(finding_type: FindingType, names: Mapping[str, Key], failures: Mapping[str, str]) -> Iterator[Finding]:
-    """`failures` are the names that could not be looked up, and why."""
+    """`failures` are the names that do not resolve, with the reason."""
     for name, reason in failures.items():
         yield finding_type.at(names[name], f"{name} does not resolve on this machine ({reason})")
 

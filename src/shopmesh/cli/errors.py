@@ -1,4 +1,4 @@
-"""The one place that turns known errors into a line on standard error and an exit status."""
+"""Turns known errors into a line on standard error and an exit status."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from shopmesh.output.printable import printable_lines
 
 
 class CommandFailed(click.ClickException):
-    """What failed, in one line a cause; the exit status is 1."""
+    """A failed command: one line for each cause, exit status 1."""
 
     exit_code = 1
 
@@ -25,7 +25,7 @@ class CommandFailed(click.ClickException):
 
 @contextlib.contextmanager
 def as_click_error() -> Iterator[None]:
-    """Known errors of the block as a `Failure`; anything else is a bug and keeps its traceback."""
+    """Raises known errors of the block as `CommandFailed`; others are bugs and keep their traceback."""
     try:
         yield
     except click.UsageError as error:

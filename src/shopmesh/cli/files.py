@@ -1,4 +1,4 @@
-"""The documents behind `-f`: a file, a folder, or standard input; and the options that name them."""
+"""Reads the documents of `-f`: a file, a folder, or standard input; and defines the options that name them."""
 
 from __future__ import annotations
 
@@ -22,28 +22,33 @@ if TYPE_CHECKING:
 SUFFIXES = (".yaml", ".yml", ".json")
 MAX_FILES = 10_000
 MAX_TOTAL_BYTES = 64 << 20
-"""Bytes of all files of one command."""
+"""Size of all files of one command together."""
 MAX_MATCHING_SECONDS = 2.0
-"""Seconds in which the patterns of templates must have judged all values."""
+"""Time for matching all template parameters against their patterns."""
 
 
 def file_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """`-f` and `--parameter`, as `files` and `parameters` of a command."""
+    """Adds `-f` and `--parameter` to a command, as `files` and `parameters`."""
     parameter = click.option(
         "--parameter",
         "parameters",
         multiple=True,
         metavar="NAME=VALUE",
-        help="A CloudFormation template's parameter; repeatable.",
+        help="Parameter of a CloudFormation template; repeatable.",
     )
     filename = click.option(
-        "-f", "--filename", "files", multiple=True, metavar="FILE|DIR|-", help="Documents; repeatable."
+        "-f",
+        "--filename",
+        "files",
+        multiple=True,
+        metavar="FILE|DIR|-",
+        help="File or folder to read, - for standard input; repeatable.",
     )
     return filename(parameter(command))
 
 
 def template_parameters(parameters: Iterable[str], region: str) -> TemplateOptions:
-    """What `--parameter` gives a template; raises `click.BadParameter`."""
+    """The template parameters of `--parameter`; raises `click.BadParameter`."""
     from shopmesh.documents import TemplateOptions
 
     values = {}
@@ -52,22 +57,22 @@ def template_parameters(parameters: Iterable[str], region: str) -> TemplateOptio
         if not name or not equals:
             raise click.BadParameter(f"{parameter!r} is not of the form NAME=VALUE", param_hint="--parameter")
         if name in values:
-            raise click.BadParameter(f"{name!r} is given twice; keep one", param_hint="--parameter")
+            raise click.BadParameter(f"{name!r} is given twice; give it once", param_hint="--parameter")
         values[name] = value
     return TemplateOptions(values, region, matches=_BoundedMatcher())
 
 
 def report_skipped(documents: Iterable[Source]) -> None:
-    """Says on standard error what of the documents is not App Mesh's."""
+    """Reports skipped documents, which are not App Mesh resources, on standard error."""
     from shopmesh.documents import ignored_documents
 
     for source in documents:
         for kind, place in ignored_documents(source):
-            echo(f"skipped {kind} ({place}): not App Mesh's", err=True)
+            echo(f"skipped {kind} ({place}): not an App Mesh resource", err=True)
 
 
 def read_sources(names: Iterable[str]) -> list[Source]:
-    """All documents of these files; in a folder, of each file with a fitting suffix, sorted by name.
+    """All documents of these files; of a folder, those of its YAML and JSON files, sorted by name.
 
     Raises `DocumentError`, `InputFileError`, `OSError`, and `click.ClickException` for a folder without documents.
     """
@@ -95,20 +100,20 @@ def _list_files(path: Path) -> list[Path]:
         return [path]
     files = [*islice((file for file in path.iterdir() if file.suffix in SUFFIXES and file.is_file()), MAX_FILES + 1)]
     if not files:
-        raise click.ClickException(f"{path} holds no {', '.join(SUFFIXES)} file")
+        raise click.ClickException(f"{path} contains no {', '.join(SUFFIXES)} file")
     if len(files) > MAX_FILES:
-        raise click.ClickException(f"{path} holds more than {MAX_FILES} documents; split the folder")
+        raise click.ClickException(f"{path} contains more than {MAX_FILES} files; split the folder")
     return sorted(files)
 
 
 class _BoundedMatcher:
-    """Judges values by patterns, for at most `LONGEST_MATCHING` seconds of all calls together."""
+    """Matches values against patterns, for at most `MAX_MATCHING_SECONDS` in all calls together."""
 
     def __init__(self) -> None:
         self._left = MAX_MATCHING_SECONDS
 
     def __call__(self, pattern: str, value: str) -> bool:
-        """Whether a pattern fits a whole value; raises `re.error`, and `TimeoutError` when the time is over."""
+        """Whether the pattern matches the whole value; raises `re.error`, and `TimeoutError` when the time is over."""
         began = time.monotonic()
         try:
             with _time_limit(max(self._left, 0.001)):
@@ -119,7 +124,7 @@ class _BoundedMatcher:
 
 @contextmanager
 def _time_limit(seconds: float) -> Iterator[None]:
-    """Raises `TimeoutError` in a block of the main thread that takes longer; the engine of `re` lets signals in."""
+    """Raises `TimeoutError` if the block takes longer; main thread only. The engine of `re` handles signals."""
 
     def expire(*_: object) -> None:
         raise TimeoutError

@@ -1,4 +1,4 @@
-"""How people spell the seven kinds."""
+"""The spellings of the seven kinds that commands accept."""
 
 from __future__ import annotations
 
@@ -35,4 +35,4 @@ class KindType(click.ParamType[str]):
             return known[word]
         close = difflib.get_close_matches(word, known, n=1)
         hint = f"did you mean {known[close[0]]}?" if close else f"the kinds are {', '.join(KINDS)}"
-        raise click.BadParameter(f"{value!r} is no kind of App Mesh; {hint}", ctx, param)
+        raise click.BadParameter(f"{value!r} is not a kind of App Mesh; {hint}", ctx, param)

@@ -1,4 +1,4 @@
-"""Options that several commands have, with one meaning each."""
+"""Options that several commands share, with one meaning each."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 no_auth_option = click.option(
     "--no-auth",
     is_flag=True,
-    help="Take requests without signatures: every program and every user of this machine may then read and change the "
-    "mesh. Web pages of other sites still may not.",
+    help="Accept unsigned requests: every program and user of this machine can then read and change the mesh. Requests "
+    "from web pages of other sites are still refused.",
 )
 
 

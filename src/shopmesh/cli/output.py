@@ -1,4 +1,4 @@
-"""The only way from a command to standard output and error, beside the console of `shopmesh.output.console`."""
+"""Writes to standard output and error; commands use this or `shopmesh.output.console`, which escape control characters."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from shopmesh.output.printable import printable, printable_lines
 
 
 class Styled(NamedTuple):
-    """Text in a style of ours."""
+    """Text with a color."""
 
     text: str
     fg: str | None = None
@@ -18,7 +18,7 @@ class Styled(NamedTuple):
 
 
 def echo(*parts: str | Styled, err: bool = False, file: IO[Any] | None = None, color: bool | None = None) -> None:
-    """Writes the parts as one line. What is in them may come from anybody."""
+    """Writes the parts as one line; escapes control characters, since the text may be hostile."""
     shown = (
         click.style(printable(part.text), fg=part.fg, bold=part.bold) if isinstance(part, Styled) else printable(part)
         for part in parts
@@ -27,7 +27,7 @@ def echo(*parts: str | Styled, err: bool = False, file: IO[Any] | None = None, c
 
 
 def echo_document(text: str) -> None:
-    """Writes a document of several lines, in which its format has escaped what is not printable."""
+    """Writes a document of several lines, such as JSON or YAML."""
     click.echo(printable_lines(text.removesuffix("\n")))
 
 

@@ -1,4 +1,4 @@
-"""What options take beside text and numbers: durations, shares, pairs."""
+"""Types of options: durations, shares and NAME=VALUE pairs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class DurationType(click.ParamType[Any]):
         text = str(value).replace(" ", "")
         seconds = parse_seconds(f"{text}s" if text[-1:].isdigit() else text)
         if not seconds:
-            self.fail(f"{value!r} is no duration: write 300ms, 60s, 5m or 1h", param, ctx)
+            self.fail(f"{value!r} is not a duration: write 300ms, 60s, 5m or 1h", param, ctx)
         return float(seconds)
 
 
@@ -35,7 +35,7 @@ class ShareType(click.ParamType[Any]):
         with contextlib.suppress(ValueError):
             share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
         if not 0 <= share <= 1:
-            self.fail(f"{text!r} is no share: write 1% or 0.01", param, ctx)
+            self.fail(f"{text!r} is not a share: write 1% or 0.01", param, ctx)
         return share
 
 

@@ -1,4 +1,4 @@
-"""From what a user calls a resource to the resource."""
+"""Finds the resource that a user names."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from shopmesh.appmesh.store import Key
 
 
 def resolve(keys: Iterable[Key], kind: str, name: str) -> Key:
-    """The one resource of that kind and name.
+    """The key of the resource of that kind and name.
 
-    A route may be called by its router as well (`product-vr/product-r`), a virtual service by the first part of its
-    name. Raises `click.ClickException` when there is none, or more than one.
+    A route may also be named ROUTER/ROUTE, a virtual service by the first part of its name. Raises
+    `click.ClickException` when no resource matches, or more than one.
     """
     of_kind = [key for key in keys if key.kind == kind]
     for spellings in (_paths, _names, _first_parts):
@@ -24,7 +24,7 @@ def resolve(keys: Iterable[Key], kind: str, name: str) -> Key:
         return found[0]
     if found:
         several = ", ".join("/".join(key.path[1:]) for key in found)
-        raise click.ClickException(f"{kind} {name!r} may be any of {several}; spell it out")
+        raise click.ClickException(f"{kind} {name!r} is ambiguous: {several}; write the full name")
     names = [key.name for key in of_kind]
     close = difflib.get_close_matches(name, names, n=1)
     hint = f"did you mean {close[0]!r}?" if close else f"there: {', '.join(sorted(names)[:20]) or 'none'}"

@@ -1,4 +1,4 @@
-"""What the options before the command say, for the command."""
+"""The options before the command, passed to it as click's context object."""
 
 from __future__ import annotations
 
@@ -28,23 +28,23 @@ class Settings:
     color: bool | None = field(default_factory=color_setting)
 
     def client(self) -> Client:
-        """A client of that control plane; nothing is asked yet."""
+        """A client of that control plane; sends no request yet."""
         from shopmesh.local.access import open_client
 
         return open_client(Path.cwd(), self.endpoint_url, self.region)
 
     def require_mesh(self, client: Client) -> str:
-        """The mesh that is meant: the one named, or the only one there is."""
+        """The name of the mesh: of --mesh, or of the only mesh; raises `click.ClickException` otherwise."""
         from shopmesh.client import list_meshes
 
         found = list_meshes(client)
         if self.mesh is not None:
             if self.mesh not in found:
                 there = ", ".join(found) or "none"
-                raise click.ClickException(f"there is no mesh {self.mesh!r} (there: {there}); correct --mesh")
+                raise click.ClickException(f"no mesh {self.mesh!r} (there: {there}); correct --mesh")
             return self.mesh
         if not found:
-            raise click.ClickException("there is no mesh yet: load one with `shopmesh apply -f mesh/`")
+            raise click.ClickException("no mesh yet: load one with `shopmesh apply -f mesh/`")
         if len(found) > 1:
-            raise click.ClickException(f"there are several meshes ({', '.join(found)}); name one with --mesh")
+            raise click.ClickException(f"several meshes ({', '.join(found)}): choose one with --mesh")
         return found[0]

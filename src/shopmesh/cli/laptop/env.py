@@ -1,4 +1,4 @@
-"""`shopmesh env`: a terminal that is prepared for `aws`."""
+"""`shopmesh env`: environment variables that point `aws` at the mesh of this machine."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ UNSET_VARIABLES = (
     *("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_APP_MESH", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"),
     *("AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT"),
 )
-"""What a shell may have for AWS itself, and what comes before the two files.
+"""Variables that are meant for AWS itself, or that take precedence over the two files.
 
 https://docs.aws.amazon.com/cli/latest/userguide/cli-configure-envvars.html
 """
@@ -29,32 +29,34 @@ https://docs.aws.amazon.com/cli/latest/userguide/cli-configure-envvars.html
 @click.command(
     epilog="""\b
 Examples:
-  eval "$(shopmesh env)"                              bash, zsh and other POSIX shells
-  shopmesh env --shell fish | source
-  eval "$(shopmesh env --api-version 2018-10-01)"     for the webinar's own scripts
+  eval "$(shopmesh env)"                bash, zsh and other POSIX shells
+  shopmesh env --shell fish | source    fish
 
 \b
-Afterwards `aws appmesh …`, every AWS SDK and shopmesh itself talk to the control plane of the run folder, in this
-terminal alone. Your own AWS configuration is not touched.
+For the webinar's own scripts, which use the preview version of the API:
+  eval "$(shopmesh env --api-version 2018-10-01)"
+
+Afterwards `aws appmesh …`, every AWS SDK and shopmesh itself talk to the control plane of the run folder, but only in
+this terminal. Your own AWS configuration is not changed.
 """
 )
-@run_folder_option("The run folder of `shopmesh up` or `shopmesh serve`.")
+@run_folder_option("Run folder of `shopmesh up` or `shopmesh serve`.")
 @click.option(
     "--api-version",
     type=click.Choice(API_VERSIONS),
     default=LATEST,
     show_default=True,
-    help="The version of App Mesh's API that `aws` speaks.",
+    help="Version of App Mesh's API that `aws` uses.",
 )
 @click.option(
     "--shell",
     type=click.Choice(["sh", "fish"]),
     default="sh",
     show_default=True,
-    help="The shell that reads it; sh is for bash, zsh and all other POSIX shells.",
+    help="Shell that will read the output; sh suits bash, zsh and every POSIX shell.",
 )
 def env(run_dir: Path, api_version: str, shell: str) -> None:
-    """Print the variables that let `aws` talk to the mesh of this machine, for `eval`."""
+    """Print environment variables that point `aws` at the mesh of this machine, for `eval`."""
     access = AccessFiles(run_dir.absolute())
     found = access.served_endpoint()
     if found is None:

@@ -1,4 +1,4 @@
-"""`shopmesh new` and `shopmesh remove`: one's own services in a clone of the project."""
+"""`shopmesh new` and `shopmesh remove`: services of the user's own in a clone of the project."""
 
 from __future__ import annotations
 
@@ -13,34 +13,33 @@ if TYPE_CHECKING:
     from shopmesh.new.file_transaction import FileTransaction
     from shopmesh.new.project import Project
 
-_allow_dirty = click.option("--allow-dirty", is_flag=True, help="Also where there are changes that are not committed.")
+_allow_dirty = click.option("--allow-dirty", is_flag=True, help="Run even if the clone has uncommitted changes.")
 
 
 @click.command(
     epilog="""\b
 Examples:
-  shopmesh new inventory                     a service, its first version
-  shopmesh new storefront --calls inventory  one that calls it
-  shopmesh new labels --language node        one in JavaScript, with a Dockerfile of its own
-  shopmesh new inventory --canary 2.0        a later version of what is there, without a weight yet
+  shopmesh new inventory                      a service, version 1.0
+  shopmesh new storefront --calls inventory   a service that calls it
+  shopmesh new labels --language node         a service in JavaScript
+  shopmesh new inventory --canary 2.0         a new version, weight 0
 
-\b
-A service is code and its tests, manifests in mesh/ and k8s/, containers in compose/, and a line in each list.
-All of it is made, or nothing is changed. docs/new-service.md goes on from there.
+Creates code with tests, manifests in mesh/ and k8s/, and containers in compose/, and adds the service to every list
+of services. If one file cannot be written, none is changed. docs/new-service.md describes the next steps.
 """
 )
 @click.argument("name")
-@click.option("--calls", multiple=True, metavar="SERVICE", help="A service that it calls; repeatable.")
-@click.option("--language", type=click.Choice(["python", "node"]), help="What it is written in.  [default: python]")
-@click.option("--canary", metavar="VERSION", help="Make a later version of the service NAME, which is there.")
+@click.option("--calls", multiple=True, metavar="SERVICE", help="Service that it calls; repeatable.")
+@click.option("--language", type=click.Choice(["python", "node"]), help="Programming language.  [default: python]")
+@click.option("--canary", metavar="VERSION", help="Create this version of the existing service NAME.")
 @_allow_dirty
 def new(name: str, calls: tuple[str, ...], language: str | None, canary: str | None, allow_dirty: bool) -> None:
-    """Make a service, or with --canary a later version of one, in this clone of the project."""
+    """Create a service, or with --canary a new version of one, in this clone of the project."""
     from shopmesh.new import scaffold
 
     if canary and (calls or language):
         raise click.UsageError(
-            "a later version is written in its service's language, and calls whom it calls: give --canary alone"
+            "a new version has the language and the calls of its service: leave out --calls and --language"
         )
     clone = _clone(allow_dirty)
     if canary:
@@ -56,19 +55,22 @@ def new(name: str, calls: tuple[str, ...], language: str | None, canary: str | N
     epilog="""\b
 Examples:
   shopmesh remove inventory
-  shopmesh remove order product customer    the whole demo: an empty mesh is left
-  shopmesh remove product --canary 2.0      one version
+  shopmesh remove order product customer   the whole demo; the mesh stays
+  shopmesh remove product --canary 2.0     one version
 """
 )
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
-@click.option("--canary", metavar="VERSION", help="Only this later version; it must have no weight in mesh/.")
+@click.option("--canary", metavar="VERSION", help="Remove only this version; it must have no weight in mesh/.")
 @_allow_dirty
 def remove(names: tuple[str, ...], canary: str | None, allow_dirty: bool) -> None:
-    """Take services out again, all that `shopmesh new` makes of one; refused when another service calls them."""
+    """Remove services and everything that `shopmesh new` creates for them.
+
+    Refuses while another service calls one of them.
+    """
     from shopmesh.new import scaffold
 
     if canary and len(names) > 1:
-        raise click.UsageError("--canary is a version of one service: name one")
+        raise click.UsageError("--canary names a version of one service: give one NAME")
     clone = _clone(allow_dirty)
     changes = scaffold.remove_version(clone, names[0], canary) if canary else scaffold.remove_services(clone, names)
     _apply_changes(changes, clone)
@@ -94,7 +96,7 @@ def _print_next_steps(name: str, node: str, canary: str | None) -> None:
     echo("To try:")
     lines = ["git diff", "make check test-unit"]
     if canary:
-        lines += [f"shopmesh apply -f mesh/{name}.yaml && shopmesh start {node}    (in a mesh that runs)"]
+        lines += [f"shopmesh apply -f mesh/{name}.yaml && shopmesh start {node}    (while the mesh runs)"]
         lines += [f"shopmesh canary {name} --to {node}"]
     else:
         lines += [f"shopmesh up --way-in {name}", "curl http://127.0.0.1:8080/", f"shopmesh new {name} --canary 2.0"]

@@ -21,30 +21,49 @@ from shopmesh.local.access import RUN_FOLDER
 if TYPE_CHECKING:
     from shopmesh.appmesh.host_policy import HostPolicy
 
-_run_folder = run_folder_option("Folder of the store, the access key, the log and the control socket.")
+_run_folder = run_folder_option("Folder for the store, access key, log and sockets.")
 
 
 @click.command(
     epilog="""\b
 Examples:
   shopmesh up
-  shopmesh up --empty --reset            the tutorial's own scripts build the mesh
-  shopmesh up --without product-v2-vn    start it later: shopmesh start product-v2-vn
-  shopmesh up --way-in storefront        one's own service in front
+  shopmesh up --empty --reset           let the tutorial's scripts create it
+  shopmesh up --without product-v2-vn   start that version later by `start`
+  shopmesh up --way-in storefront       a service of your own in front
+
+Runs in the foreground in a clone of the project, loads the manifests in mesh/ unless the store has a mesh, and prints
+what to try next. Ctrl-C stops everything in order; press it again to force.
 """
 )
-@click.option("--empty", is_flag=True, help="Load no mesh: workloads and sidecars wait for one.")
-@click.option("--reset", is_flag=True, help="Forget what earlier runs stored.")
-@click.option("--port", default=defaults.ENTRY_PORT, show_default=True, help="The way in; 0 for any free port.")
-@click.option("--api-port", default=defaults.API_PORT, show_default=True, help="The App Mesh API; 0 for any free port.")
+@click.option("--empty", is_flag=True, help="Do not load mesh/; workloads wait until a mesh is created.")
+@click.option("--reset", is_flag=True, help="Delete what earlier runs stored.")
+@click.option("--port", default=defaults.ENTRY_PORT, show_default=True, help="Port of the way in; 0 for a free one.")
+@click.option(
+    "--api-port", default=defaults.API_PORT, show_default=True, help="Port of the App Mesh API; 0 for a free one."
+)
 @click.option(
     "--xds-port",
     type=int,
-    help="A port for xDS instead of a socket in the run folder: proxies bring its xds-token. 0 for any free port.",
+    help="Port of xDS, 0 for a free one; proxies need the xds-token of the run folder.  [default: a socket there]",
 )
-@click.option("--workload", "only", multiple=True, metavar="NAME", help="Only this virtual node, gateway or service.")
-@click.option("--without", multiple=True, metavar="NAME", help="Not this virtual node, gateway or service.")
-@click.option("--way-in", default="order", show_default=True, metavar="SERVICE", help="The service at --port.")
+@click.option(
+    "--workload",
+    "only",
+    multiple=True,
+    metavar="NAME",
+    help="Run only this virtual node, gateway or service; repeatable.",
+)
+@click.option(
+    "--without", multiple=True, metavar="NAME", help="Do not run this virtual node, gateway or service; repeatable."
+)
+@click.option(
+    "--way-in",
+    default="order",
+    show_default=True,
+    metavar="SERVICE",
+    help="Service that receives the requests to --port.",
+)
 @host_policy_options
 @no_auth_option
 @_run_folder
@@ -61,7 +80,7 @@ def up(
     run_dir: Path,
     host_policy: HostPolicy,
 ) -> None:
-    """Run the whole mesh on this machine, in the foreground."""
+    """Run a whole mesh on this machine: control plane, services and an Envoy for each."""
     from shopmesh.local import summary
     from shopmesh.local.mesh.local_mesh import LocalMesh
     from shopmesh.local.processes.terminal import Terminal
@@ -95,19 +114,25 @@ def up(
 
 @click.command()
 @click.argument("node")
-@click.option("--instance", default=1, show_default=True, type=click.IntRange(1, 50), help="Which of several.")
+@click.option("--instance", default=1, show_default=True, type=click.IntRange(1, 50), help="Number of the instance.")
 @_run_folder
 def start(node: str, instance: int, run_dir: Path) -> None:
-    """Start a workload of the running mesh: NODE is its virtual node."""
+    """Start a workload in the running mesh; NODE is its virtual node, such as product-v2-vn.
+
+    Returns when all callers of the workload know it.
+    """
     _send_command("start", node, instance, run_dir)
 
 
 @click.command()
 @click.argument("node")
-@click.option("--instance", default=1, show_default=True, type=click.IntRange(1, 50), help="Which of several.")
+@click.option("--instance", default=1, show_default=True, type=click.IntRange(1, 50), help="Number of the instance.")
 @_run_folder
 def stop(node: str, instance: int, run_dir: Path) -> None:
-    """Stop a workload of the running mesh without losing a request."""
+    """Stop a workload of the running mesh; NODE is its virtual node, such as product-v2-vn.
+
+    Its callers stop sending requests to it before it ends, so none is lost.
+    """
     _send_command("stop", node, instance, run_dir)
 
 
@@ -126,40 +151,44 @@ def _send_command(command: str, node: str, instance: int, run_dir: Path) -> None
 Examples:
   shopmesh demo
   shopmesh demo --rate 100 --port 0
-  shopmesh demo --rollback                        a bad version is turned back
-  shopmesh demo --way-in http://127.0.0.1:8080    in the mesh that runs there
+  shopmesh demo --rollback    release a bad version and see it rolled back
+  shopmesh demo --way-in http://127.0.0.1:8080    use the mesh that runs there
+
+Exit status: 0 no request failed and every share is as configured; 1 otherwise.
 """
 )
 @click.option(
     "--rate",
     type=click.FloatRange(1, 5000),
-    help="Requests a second; without it half of what this machine carries, and at most 200.",
+    help="Requests per second.  [default: 70 % of what this machine can answer, at most 200]",
 )
 @click.option(
     "--seconds",
     default=0.0,
     type=click.FloatRange(0, 3600),
-    help="How long each stage lasts at least; without it, as long as the statistics need (--rollback: 15).",
+    help="Minimum duration of each stage.  [default: as long as the statistics need; --rollback: 15]",
 )
-@click.option("--port", default=defaults.ENTRY_PORT, show_default=True, help="The way in; 0 for any free port.")
+@click.option("--port", default=defaults.ENTRY_PORT, show_default=True, help="Port of the way in; 0 for a free one.")
 @click.option(
     "--api-port",
     default=0,
-    help="The App Mesh API, to watch along; any free port without it. Its key is in --run-dir.",
+    help="Port of the App Mesh API, to watch with other commands.  [default: a free one]",
 )
 @click.option(
     "--run-dir",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Keep store and log in this folder; without it they are gone with the demo.",
+    help="Folder for store, access key and log.  [default: a temporary one]",
 )
 @click.option(
     "--way-in",
     metavar="URL",
     envvar="SHOPMESH_WAY_IN",
     show_envvar=True,
-    help="Play in the mesh that --endpoint-url names, which runs already and takes requests there.",
+    help="Use the running mesh of --endpoint-url, and send requests to this URL.",
 )
-@click.option("--rollback", is_flag=True, help="Play the second act: a bad version, and what it costs.")
+@click.option(
+    "--rollback", is_flag=True, help="Release a bad version, first by hand and then as a canary, and compare."
+)
 @click.pass_obj
 def demo(
     settings: Settings,
@@ -171,17 +200,14 @@ def demo(
     way_in: str | None,
     rollback: bool,
 ) -> None:
-    """Play the webinar: three services, two canary releases under load, and a verdict.
-
-    The exit status is 0 only if not one request failed and every share is what it was set to be.
-    """
+    """Run the webinar: three services, two canary releases under load, and a verdict."""
     import tempfile
 
     from shopmesh.local.demo.run import DemoOptions, run_demo, run_demo_in, run_rollback_demo
     from shopmesh.output.console import PlainConsole
 
     if rollback and way_in is not None:
-        raise click.UsageError("--rollback makes a version fail, and does that on a machine of its own: no --way-in")
+        raise click.UsageError("--rollback injects faults and so needs a mesh of its own: leave out --way-in")
 
     console = PlainConsole()
     with contextlib.ExitStack() as stack:

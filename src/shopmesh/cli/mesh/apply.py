@@ -1,4 +1,4 @@
-"""`shopmesh apply` and `delete`: documents into the mesh, and out of it."""
+"""`shopmesh apply` and `delete`: create, update and delete the resources that files declare."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from shopmesh.documents import Source, TemplateOptions
 
 EXIT_CHANGED = 3
-"""The exit status of --exit-code when there is something to change; 1 and 2 mean that it failed."""
+"""Exit status of --exit-code when there is something to change; 1 and 2 are failures."""
 
 _STYLES = {"created": "green", "updated": "yellow", "deleted": "red"}
 _DRY_RUN_VERBS = {"created": "would create", "updated": "would update", "deleted": "would delete"}
@@ -33,22 +33,24 @@ Examples:
   shopmesh apply -f shop.template.yaml --parameter Environment=test
   kubectl get virtualnodes -A -o yaml | shopmesh apply -f -
 
-\b
-Everything is applied in one transaction, or nothing. Read are manifests (appmesh.k8s.aws/v1beta2), the JSON of
-`aws appmesh … --cli-input-json`, and CloudFormation templates; what is not App Mesh's is skipped, and said. A
-router's manifest says all of its routes: others of that router are deleted.
+Accepts manifests (appmesh.k8s.aws/v1beta2), the JSON of `aws appmesh … --cli-input-json`, and CloudFormation
+templates. Other kinds of resources are skipped with a message. All changes are one transaction: if one is refused,
+none is made. A virtual router's manifest lists all of its routes, so routes that it does not list are deleted.
 
 \b
-Exit status: 0 done, or nothing wrong; 1 it failed, and nothing was changed; 2 the command line is wrong;
-3 with --exit-code: something was changed, or would be.
+Exit status:
+  0  success
+  1  failure; nothing was changed
+  2  invalid command line
+  3  with --exit-code only: something was changed, or would be
 """
 )
 @file_options
-@click.option("--dry-run", is_flag=True, help="Only say what would be done; the control plane checks it all.")
-@click.option("--diff", is_flag=True, help="Show what changes, as a diff of the manifests.")
-@click.option("--offline", is_flag=True, help="Only check the documents, without a control plane.")
-@click.option("--new", is_flag=True, help="Only if the mesh does not exist yet: one that does is left as it is.")
-@click.option("--exit-code", is_flag=True, help=f"Exit with {EXIT_CHANGED} when there is something to change.")
+@click.option("--dry-run", is_flag=True, help="Print what would change; the control plane validates it.")
+@click.option("--diff", is_flag=True, help="Show the changes as a diff of manifests.")
+@click.option("--offline", is_flag=True, help="Only validate the files; needs no control plane.")
+@click.option("--new", is_flag=True, help="Apply only if the mesh does not exist yet.")
+@click.option("--exit-code", is_flag=True, help=f"Exit with status {EXIT_CHANGED} if anything changes.")
 @click.pass_obj
 def apply(
     settings: Settings,
@@ -60,13 +62,13 @@ def apply(
     new: bool,
     exit_code: bool,
 ) -> None:
-    """Create or update what manifests, App Mesh JSON or templates declare."""
+    """Create or update the resources that files declare."""
     from shopmesh import client
 
     if not files:
-        raise click.UsageError("name the documents by -f")
+        raise click.UsageError("name the files with -f FILE")
     if offline and (diff or exit_code or new):
-        raise click.UsageError("--offline knows no mesh to compare with; leave out --diff, --exit-code and --new")
+        raise click.UsageError("--offline has no mesh to compare with; leave out --diff, --exit-code and --new")
     documents, values = read_sources(files), template_parameters(parameters, settings.region)
     if offline:
         _check_offline(settings, documents, values)
@@ -74,7 +76,7 @@ def apply(
     with settings.client() as control_plane:
         applied = client.apply(control_plane, documents, settings.mesh, dry_run, values, new)
     if new and not applied.steps:
-        echo("the mesh is there already: left as it is")
+        echo("the mesh exists already; nothing was changed")
         return
     report_skipped(documents)
     if diff:
@@ -91,13 +93,13 @@ Examples:
   shopmesh delete -f mesh/
 
 \b
-A virtual router takes its routes along. What something else still uses is refused, and then nothing is deleted.
+Deleting a virtual router deletes its routes. If another resource still uses one of the resources, none is deleted.
 """
 )
 @click.argument("kind", type=KindType(), required=False)
 @click.argument("name", required=False)
 @file_options
-@click.option("--dry-run", is_flag=True, help="Only say what would be done.")
+@click.option("--dry-run", is_flag=True, help="Print what would be deleted.")
 @click.pass_obj
 def delete(
     settings: Settings,
@@ -107,12 +109,12 @@ def delete(
     parameters: tuple[str, ...],
     dry_run: bool,
 ) -> None:
-    """Delete resources, by KIND and NAME or by the documents that declare them."""
+    """Delete the resource KIND NAME, or all resources that files declare."""
     from shopmesh import client
     from shopmesh.cli.resolve_name import resolve
 
     if bool(files) == bool(kind) or bool(kind) != bool(name):
-        raise click.UsageError("name what to delete, either by KIND and NAME or by -f")
+        raise click.UsageError("give either KIND and NAME, or -f FILE")
     documents = read_sources(files)
     with settings.client() as control_plane:
         if kind is None or name is None:
@@ -140,7 +142,7 @@ def _check_offline(settings: Settings, documents: Sequence[Source], values: Temp
     for finding in checked.findings:
         echo(f"{finding.severity} {finding.code}: {finding.where}: {finding.what}; {finding.type.fix}", err=True)
     if not checked.resources:
-        echo("nothing to check: the files declare no resource of App Mesh", err=True)
+        echo("nothing to check: the files declare no App Mesh resource", err=True)
 
 
 def _print_diff(lines: Iterable[str]) -> None:
@@ -152,7 +154,7 @@ def _print_steps(applied: ApplyResult, dry_run: bool) -> None:
     for step in applied.steps:
         echo(*_format_step(step, dry_run))
     if not applied.steps:
-        echo("nothing to do: the files declare no resource of App Mesh", err=True)
+        echo("nothing to do: the files declare no App Mesh resource", err=True)
 
 
 def _format_step(step: PlanStep, dry_run: bool) -> tuple[Styled, str]:

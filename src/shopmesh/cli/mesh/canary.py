@@ -1,4 +1,4 @@
-"""`shopmesh canary`: a new version gets more and more, is watched, and turns back by itself."""
+"""`shopmesh canary`: releases a version step by step, and rolls it back when it fails."""
 
 from __future__ import annotations
 
@@ -32,42 +32,52 @@ _ACTIONS = {"abort": "turn back", "promote": "advance", "pause": "pause"}
     epilog="""\b
 Examples:
   shopmesh canary product --to product-v2-vn
-  shopmesh canary product --to product-v2-vn --steps 5,10,25,50 --every 30s --max-error-rate 1% --max-p99 300ms
-  shopmesh canary product --to product-v2-vn --match 'header:x-canary=1' --mirror 10%
+  shopmesh canary product --to product-v2-vn --steps 1,10,50 --max-p99 300ms
+  shopmesh canary product --to product-v2-vn --match header:x-canary=1
   shopmesh canary product --plan canary.yaml --manual
-  shopmesh canary product                 how far it is
-  shopmesh canary product --pause         from another terminal; --resume, --promote, --abort
+  shopmesh canary product            show its progress
+  shopmesh canary product --pause    from another terminal
+
+Each step is judged by what the callers' Envoys count: the canary's share of the errors compared with its share of the
+requests, and its own error rate and p99 compared with the limits. With --match or --mirror, stages for matching
+requests and for mirrored requests come before the first step.
+
+While this command runs, it renews a lease. If it is killed, the lease expires and the control plane rolls back by
+itself; --resume then repeats the stage. Ctrl-C rolls back at once.
 
 \b
-A canary is judged by what the callers' Envoys count: its share of the errors against its share of the requests, and
-its own errors and latency against the bounds. Before the steps come the chosen users of --match, then the copies of
---mirror. While this command runs it renews a lease; when it is killed, the control plane itself goes back to the
-weights from before, and --resume begins the stage again. Ctrl-C turns back.
-
-\b
-Exit status: 0 promoted; 1 it failed; 2 the command line is wrong; 3 turned back, or stopped by somebody else.
+Exit status:
+  0  promoted
+  1  failure
+  2  invalid command line
+  3  rolled back, or stopped by another change of the route
 """
 )
 @click.argument("service")
-@click.option("--to", metavar="NODE", help="The new version's virtual node.")
-@click.option("--plan", "file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A plan in YAML.")
-@click.option("--steps", metavar="LIST", help="Its weights in per cent, before 100.  [default: 5,10,25,50]")
-@click.option("--every", metavar="TIME", help="How long a step takes at least.  [default: 30s]")
-@click.option("--max-error-rate", metavar="SHARE", help="More 5xx than that turn it back.  [default: 1%]")
-@click.option("--max-p99", metavar="TIME", help="More than one request in a hundred slower than that turn it back.")
-@click.option("--match", metavar="header:NAME=VALUE", help="First for requests with this header alone.")
-@click.option("--mirror", metavar="SHARE", help="Then copies of that share, whose answers nobody sees.")
-@click.option("--manual", is_flag=True, default=None, help="Wait for a yes (Enter, or --promote) after each step.")
-@click.option("--patience", metavar="TIME", help="Longest wait for enough requests.  [default: ten times --every]")
-@click.option("--min-requests", type=click.IntRange(1), help="Requests that a step takes at least.  [default: 100]")
+@click.option("--to", metavar="NODE", help="Virtual node of the new version; starts a release.")
 @click.option(
-    "--lease", type=DurationType(), default="15s", show_default=True, help="Turn back when not renewed so long."
+    "--plan",
+    "file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="YAML file with these options; options override it.",
 )
-@click.option("--route", "route_name", metavar="NAME", help="Which route, where the router has several.")
-@click.option("--abort", "action", flag_value="abort", help="Turn back now.")
+@click.option("--steps", metavar="LIST", help="Weights before 100, in percent.  [default: 5,10,25,50]")
+@click.option("--every", metavar="TIME", help="Minimum duration of a step.  [default: 30s]")
+@click.option("--max-error-rate", metavar="SHARE", help="Roll back above this rate of 5xx answers.  [default: 1%]")
+@click.option("--max-p99", metavar="TIME", help="Roll back when p99 exceeds this latency, such as 300ms.")
+@click.option("--match", metavar="header:NAME=VALUE", help="Start with only the requests that have this header.")
+@click.option("--mirror", metavar="SHARE", help="Before the steps, mirror this share; answers are discarded.")
+@click.option("--manual", is_flag=True, default=None, help="Wait for Enter or --promote after each step.")
+@click.option("--patience", metavar="TIME", help="Longest wait for enough requests.  [default: 10 x --every]")
+@click.option("--min-requests", type=click.IntRange(1), help="Minimum requests in a step.  [default: 100]")
+@click.option(
+    "--lease", type=DurationType(), default="15s", show_default=True, help="Time until an unrenewed lease expires."
+)
+@click.option("--route", "route_name", metavar="NAME", help="Route to change, if the virtual router has several.")
+@click.option("--abort", "action", flag_value="abort", help="Roll back now.")
 @click.option("--promote", "action", flag_value="promote", help="Go to the next step now.")
 @click.option("--pause", "action", flag_value="pause", help="Stay in this step.")
-@click.option("--resume", "action", flag_value="resume", help="Go on; begin the stage again if the command was killed.")
+@click.option("--resume", "action", flag_value="resume", help="Continue; if the command was killed, repeat its stage.")
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.pass_obj
 def canary(
@@ -81,10 +91,13 @@ def canary(
     output: str,
     **given: Any,
 ) -> None:
-    """Release a new version of SERVICE step by step, and turn back by itself when it fails."""
+    """Release a new version of SERVICE step by step, and roll back when it fails.
+
+    Without options, show the release that is in progress.
+    """
     plan = _read_plan(file, given)
     if action and plan:
-        raise click.UsageError(f"--{action} is for a canary that is there, and takes no plan")
+        raise click.UsageError(f"--{action} is for a canary in progress: leave out the options of a plan")
     with settings.client() as client:
         route, full_name = _find_route(client, settings, service, route_name, started=plan is not None)
         owner = str(uuid.uuid4())
@@ -104,7 +117,7 @@ def canary(
 
 
 def _read_plan(file: Path | None, given: dict[str, Any]) -> dict[str, Any] | None:
-    """The plan of the file, with what the options say instead; None when there is neither."""
+    """The plan of the file, overridden by the options; None when there is neither."""
     from shopmesh.canary import plan
     from shopmesh.documents import DocumentError, only_document
     from shopmesh.files.input_files import InputFileError, read_text
@@ -125,7 +138,7 @@ def _read_plan(file: Path | None, given: dict[str, Any]) -> dict[str, Any] | Non
 def _find_route(
     client: Client, settings: Settings, service: str, route_name: str | None, started: bool
 ) -> tuple[tuple[str, ...], str]:
-    """The route that is meant, and the full name of its service."""
+    """The path of the route to change, and the full name of its service."""
     from shopmesh.cli.mesh.route import routes_of
     from shopmesh.cli.resolve_name import resolve
     from shopmesh.client import read_mesh
@@ -133,7 +146,7 @@ def _find_route(
     resources = read_mesh(client, settings.require_mesh(client))
     routes = [route.key for route in routes_of(resources, service, route_name)]
     if len(routes) > 1 and not started:
-        # Of several, the one that has a canary is meant.
+        # Of several routes, the one with a canary is meant.
         theirs = {(one["mesh"], one["virtualRouter"], one["route"]) for one in client.canaries()}
         routes = [key for key in routes if key.path in theirs] or routes
     if len(routes) > 1:
@@ -164,7 +177,7 @@ def _supervise(settings: Settings, client: Client, route: Sequence[str], owner: 
 
 @contextlib.contextmanager
 def _interrupt_on_sigterm() -> Iterator[None]:
-    """A pipeline that is cancelled sends SIGTERM: the canary turns back, as after Ctrl-C."""
+    """Makes SIGTERM roll back like Ctrl-C: cancelled pipelines send it."""
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield
@@ -173,7 +186,7 @@ def _interrupt_on_sigterm() -> Iterator[None]:
 
 
 def _wait_for_enter(seconds: float) -> bool:
-    """Waits so long, or until somebody at the terminal presses Enter."""
+    """Waits, and returns True as soon as the user presses Enter."""
     if not sys.stdin.isatty():
         time.sleep(seconds)
         return False

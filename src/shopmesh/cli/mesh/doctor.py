@@ -1,4 +1,4 @@
-"""`shopmesh doctor`: what is wrong with a mesh, with documents, and around them."""
+"""`shopmesh doctor`: findings about a mesh, about files, and about this machine."""
 
 from __future__ import annotations
 
@@ -36,33 +36,36 @@ _MISSING_FIELDS: Answer = {
 @click.command(
     epilog="""\b
 Examples:
-  shopmesh doctor                      the running mesh, and this machine
-  shopmesh doctor -f mesh/ --strict    documents alone, in a pipeline
-  shopmesh doctor -o json | jq -r '.findings[] | [.code, .where] | @tsv'
+  shopmesh doctor                      check the mesh and this machine
+  shopmesh doctor -f mesh/ --strict    check files only, for pipelines
+  shopmesh doctor -o json | jq -r '.findings[].code'
+
+Each finding has a code; docs/doctor.md explains it. With -f no control plane is needed.
+
+If the control plane runs on this machine, the host names of virtual nodes are looked up. --dns looks up the names of
+virtual services as well: use it where the applications run and their traffic is redirected, since they do the same.
 
 \b
-Documents are checked without a control plane. Each finding has a code, explained in docs/doctor.md. Host names are
-looked up where the control plane is on this machine; --dns looks up the names of virtual services as well, as
-applications whose traffic is redirected do, and so belongs where they run.
-
-\b
-Exit status: 0 no error; 1 errors, or with --strict warnings; 2 the command line is wrong.
+Exit status:
+  0  no errors
+  1  errors, or with --strict warnings
+  2  invalid command line
 """
 )
 @file_options
-@click.option("--strict", is_flag=True, help="Warnings count as errors do.")
-@click.option("--dns", is_flag=True, help="Look up the names of virtual services and virtual nodes from here.")
+@click.option("--strict", is_flag=True, help="Treat warnings as errors.")
+@click.option("--dns", is_flag=True, help="Look up the names of virtual services and virtual nodes.")
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.pass_obj
 def doctor(
     settings: Settings, files: tuple[str, ...], parameters: tuple[str, ...], strict: bool, dns: bool, output: str
 ) -> None:
-    """Say what is wrong, why it hurts, and what to do: with the running mesh, or with documents."""
+    """Report what is wrong in the running mesh or in files, why it matters, and how to fix it."""
     from shopmesh.cli.views.findings_view import render
     from shopmesh.cli.views.tables import show
 
     if parameters and not files:
-        raise click.UsageError("--parameter is for the documents of -f")
+        raise click.UsageError("--parameter needs files: name them with -f FILE")
     found = _check_documents(settings, files, parameters, dns) if files else _check_mesh(settings, dns)
     findings = sorted(found, key=lambda one: (one["severity"], one["mesh"], one["kind"], one["path"], one["code"]))
     if output == "json":
@@ -143,7 +146,7 @@ def _check_envoy() -> Iterator[Finding]:
 
 
 def _check_names(client: Client, mesh: str | None, dns: bool, errors: Collection[Key]) -> Iterator[Finding]:
-    """Not of virtual nodes that have an error already: their callers may not look for them by DNS."""
+    """Skips virtual nodes that have an error already: their callers may not use DNS."""
     from shopmesh.appmesh.catalogue.surroundings import UNRESOLVED_HOST_NAME, UNRESOLVED_SERVICE_NAME
     from shopmesh.cli import dns_lookup, environment_checks
     from shopmesh.client import list_meshes, read_mesh

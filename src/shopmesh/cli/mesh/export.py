@@ -1,4 +1,4 @@
-"""`shopmesh export`: the running mesh as documents, for here or for elsewhere."""
+"""`shopmesh export`: the running mesh as manifests, App Mesh JSON or Gateway API."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ MAX_NAME_LENGTH = 120
 
 
 class ExportFile(NamedTuple):
-    """A file's name without what could lead elsewhere, and its text."""
+    """A safe file name and the file's text."""
 
     name: str
     text: str
 
 
 class Exported(NamedTuple):
-    """What goes before all, the files, and notes for standard error."""
+    """A heading, the files, what separates them on standard output, and notes for standard error."""
 
     head: str
     files: Sequence[ExportFile]
@@ -41,16 +41,19 @@ class Exported(NamedTuple):
 Examples:
   shopmesh export > mesh.yaml
   shopmesh export --format json -o backup/
-  shopmesh export --format gateway-api --gateway-class istio -o k8s/
+  shopmesh export --format gateway-api -o k8s/
 
 \b
-manifests      appmesh.k8s.aws/v1beta2, as kubectl and `shopmesh apply` read them
-json           one file a resource for `aws appmesh create-… --cli-input-json`, numbered in an order that works
-gateway-api    HTTPRoute, GRPCRoute, TCPRoute and Gateway; what gets lost is told in comments and on standard error
+Formats:
+  manifests    appmesh.k8s.aws/v1beta2, for kubectl and `shopmesh apply`
+  json         one file per resource for --cli-input-json of `aws appmesh`,
+               numbered in the order of creation
+  gateway-api  HTTPRoute, GRPCRoute, TCPRoute and Gateway; comments and
+               standard error say what has no equivalent
 
-\b
-`shopmesh apply -f` takes the first two back, and then changes nothing.
-Exit status: 0 written, with or without warnings; 1 it failed; 2 the command line is wrong.
+`shopmesh apply -f` reads manifests and json; applying an export changes nothing.
+
+Exit status: 0 success, with or without warnings; 1 failure; 2 invalid command line.
 """
 )
 @click.option(
@@ -59,15 +62,22 @@ Exit status: 0 written, with or without warnings; 1 it failed; 2 the command lin
     type=click.Choice(["manifests", "json", "gateway-api"]),
     default="manifests",
     show_default=True,
-    help="What to write.",
+    help="Format to write.",
 )
-@click.option("-o", "--output", default="-", show_default=True, metavar="DIR|-", help="An empty folder, or the output.")
 @click.option(
-    "--gateway-class", default="istio", show_default=True, metavar="NAME", help="gatewayClassName of the gateways."
+    "-o",
+    "--output",
+    default="-",
+    show_default=True,
+    metavar="DIR|-",
+    help="Empty or new folder; - for standard output.",
+)
+@click.option(
+    "--gateway-class", default="istio", show_default=True, metavar="NAME", help="gatewayClassName of the Gateways."
 )
 @click.pass_obj
 def export(settings: Settings, form: str, output: str, gateway_class: str) -> None:
-    """Write the running mesh as manifests, App Mesh JSON, or Gateway API."""
+    """Write the running mesh as manifests, App Mesh JSON or Gateway API."""
     from shopmesh.client import read_mesh
 
     folder = None if output == "-" else _require_empty(Path(output))
@@ -127,7 +137,7 @@ def _gateway_api(resources: Sequence[DeclaredResource], gateway_class: str) -> E
 
 
 def _unique_names(files: Iterable[ExportFile], suffix: str) -> list[ExportFile]:
-    """Names that every file system takes, each once."""
+    """Makes the names unique, and valid on every file system."""
     found: dict[str, ExportFile] = {}
     for file in files:
         plain = _NOT_PORTABLE.sub("-", file.name).strip("-.")[:MAX_NAME_LENGTH] or "x"
@@ -139,9 +149,9 @@ def _unique_names(files: Iterable[ExportFile], suffix: str) -> list[ExportFile]:
 
 
 def _require_empty(folder: Path) -> Path:
-    """A folder that holds nothing else, for apply would take all of it."""
+    """Refuses a folder with other files: `apply -f` would read them too."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise click.ClickException(f"{folder} is there and not an empty folder; name another")
+        raise click.ClickException(f"{folder} is not an empty folder; choose another with --output")
     return folder
 
 
@@ -150,4 +160,4 @@ def _write(folder: Path, exported: Exported) -> None:
     for index, file in enumerate(exported.files):
         head = exported.head if index == 0 else ""
         (folder / file.name).write_text(head + file.text, encoding="utf-8")
-    echo(f"{len(exported.files)} files in {folder}", err=True)
+    echo(f"wrote {len(exported.files)} files to {folder}", err=True)

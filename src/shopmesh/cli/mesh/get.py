@@ -1,4 +1,4 @@
-"""`shopmesh get` and `describe`: what the mesh consists of."""
+"""`shopmesh get` and `describe`: the resources of the mesh."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ Examples:
   shopmesh get -o yaml > mesh.yaml
 
 \b
-KIND is one of mesh, virtualNode (vn), virtualRouter (vr), route, virtualService (vs), virtualGateway (vg),
-gatewayRoute (gr).
+KIND: mesh, virtualNode (vn), virtualRouter (vr), route, virtualService (vs),
+      virtualGateway (vg), gatewayRoute (gr)
 """
 )
 @click.argument("kind", type=KindType(), required=False)
@@ -40,7 +40,10 @@ gatewayRoute (gr).
 @click.option("-o", "--output", type=click.Choice(["table", "yaml", "json"]), default="table", show_default=True)
 @click.pass_obj
 def get(settings: Settings, kind: str | None, name: str | None, output: str) -> None:
-    """List resources, or print them as manifests (yaml) or as the API answers them (json)."""
+    """List resources, or print them as manifests (yaml) or in the API's form (json).
+
+    Without KIND, all resources; without NAME, all of that kind. Routes may be named ROUTER/ROUTE.
+    """
     from shopmesh.client import read_descriptions
 
     with settings.client() as client:
@@ -67,7 +70,7 @@ Examples:
 @click.argument("name")
 @click.pass_obj
 def describe(settings: Settings, kind: str, name: str) -> None:
-    """Show one resource, with what it uses and what uses it."""
+    """Show one resource, what it uses and what uses it, as YAML."""
 
     from shopmesh.client import label, read_descriptions
     from shopmesh.documents import as_yaml
@@ -131,11 +134,11 @@ def _print_table(selected: ResourcesWithAnswers, color: bool | None) -> None:
         )
         for resource, answer in selected
     ]
-    show(table(("KIND", "NAME", "WHAT IT SAYS", "VERSION", "UPDATED"), rows, right=("VERSION", "UPDATED")), color)
+    show(table(("KIND", "NAME", "SUMMARY", "VERSION", "UPDATED"), rows, right=("VERSION", "UPDATED")), color)
 
 
 def _summarize(spec: Mapping[str, Any], tags: Mapping[str, str]) -> str:
-    """What matters most in a specification, in a few words, and what annotations say beside it."""
+    """Summarizes a specification and its annotations in a few words."""
     from shopmesh.cli.views.annotations_view import format_annotations
 
     parts: list[str] = []
@@ -166,7 +169,7 @@ def _summarize_action(route: Mapping[str, Any], action: Mapping[str, Any]) -> li
 
 
 def _referenced_keys(resource: DeclaredResource) -> list[Key]:
-    """What a resource uses; a backend is a use, although the API lets it name what is not there."""
+    """The resources that one refers to; backends too, although the API lets them name missing services."""
     from shopmesh.appmesh.annotations.annotation_reader import references
     from shopmesh.appmesh.store import Key
 

@@ -1,4 +1,4 @@
-"""`shopmesh load`: requests when they are due, and a report of who answered them."""
+"""`shopmesh load`: an open-loop load test that reports which versions answered."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ MAX_BODY_BYTES = 16 << 20
 
 @dataclass(frozen=True)
 class LoadOptions:
-    """The command line; times are seconds, shares from 0 to 1."""
+    """The options of the command; times in seconds, shares from 0 to 1."""
 
     urls: tuple[str, ...]
     rate: str
@@ -59,7 +59,7 @@ class LoadOptions:
 
 
 class LoadCommand(click.Command):
-    """`load URL …`, and `load compare A B` beside it."""
+    """`load URL …`, with `load compare A B` as a second form."""
 
     def make_context(
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
@@ -74,31 +74,50 @@ class LoadCommand(click.Command):
     epilog="""\b
 Examples:
   shopmesh load http://127.0.0.1:8080/ --rate 500 --for 60s
-  shopmesh load http://127.0.0.1:8080/ --rate 100..1000 --for 2m --report load.html --report load.json
-  shopmesh load http://127.0.0.1:8080/orders/1 http://127.0.0.1:8080/ --weights 3,1 --arrivals poisson --seed 7
-  shopmesh load http://127.0.0.1:8080/ --rate 200 --for 40s --assert-split --assert-errors 0 --assert-p99 300ms
-  shopmesh load https://shop.example/ --version-header x-version --expect app/1=75 --expect app/2=25
+  shopmesh load http://127.0.0.1:8080/ --rate 100..1000 --report load.html
+  shopmesh load http://127.0.0.1:8080/ --assert-split --assert-p99 300ms
+  shopmesh load http://127.0.0.1:8080/a http://127.0.0.1:8080/b --weights 3,1
+  shopmesh load https://shop.example/ --expect app/1=75 --expect app/2=25
   shopmesh load compare before.json after.json
 
-\b
-A version is SERVICE/VERSION, as in product/2.0. The weights are asked from the control plane, also while they change.
-Exit status: 0 done; 1 it failed, or what was asserted does not hold; 2 the command line is wrong.
+Versions are written SERVICE/VERSION, such as product/2.0. If a control plane is reachable, the expected shares are its
+weights, also while they change; otherwise name them with --expect.
+
+Exit status: 0 success; 1 failure, or an assertion does not hold; 2 invalid command line.
 """,
 )
 @click.argument("urls", metavar="URL...", nargs=-1, required=True)
-@click.option("--rate", default="100", show_default=True, help="Requests a second: 500, 100..1000 or 100,200,400.")
-@click.option("--for", "seconds", type=DurationType(), default="30s", show_default=True, help="How long to send.")
 @click.option(
-    "--arrivals", type=click.Choice(["even", "poisson"]), default="even", show_default=True, help="How they come."
+    "--rate", default="100", show_default=True, help="Requests per second: 500, a ramp 100..1000, or steps 100,200,400."
 )
-@click.option("--seed", default=1, show_default=True, help="Of what is drawn: arrivals, URLs.")
-@click.option("--weights", metavar="N,N…", help="How often each URL is asked, in proportion; without it all alike.")
-@click.option("-X", "--method", default="GET", show_default=True, help="Of all requests.")
-@click.option("-H", "--header", "headers", multiple=True, metavar="NAME: VALUE", help="Sent with all requests.")
-@click.option("-d", "--data", help="Body of all requests; @FILE for that of a file.")
-@click.option("--connections", default=100, show_default=True, type=click.IntRange(1, 10_000), help="To each server.")
+@click.option("--for", "seconds", type=DurationType(), default="30s", show_default=True, help="Duration of the test.")
 @click.option(
-    "--timeout", type=DurationType(), default="10s", show_default=True, help="For an answer, since it was due."
+    "--arrivals",
+    type=click.Choice(["even", "poisson"]),
+    default="even",
+    show_default=True,
+    help="Distribution of arrivals.",
+)
+@click.option("--seed", default=1, show_default=True, help="Seed of random arrivals and of the choice of URLs.")
+@click.option("--weights", metavar="N,N…", help="Proportions in which the URLs are requested.  [default: equal]")
+@click.option("-X", "--method", default="GET", show_default=True, help="HTTP method.")
+@click.option(
+    "-H", "--header", "headers", multiple=True, metavar="NAME: VALUE", help="Header of all requests; repeatable."
+)
+@click.option("-d", "--data", help="Body of all requests; @FILE reads it from a file.")
+@click.option(
+    "--connections",
+    default=100,
+    show_default=True,
+    type=click.IntRange(1, 10_000),
+    help="Maximum connections to each server.",
+)
+@click.option(
+    "--timeout",
+    type=DurationType(),
+    default="10s",
+    show_default=True,
+    help="Longest time from when a request is due to its answer.",
 )
 @click.option("--insecure", is_flag=True, help="Do not verify the certificates of https servers.")
 @click.option(
@@ -106,32 +125,57 @@ Exit status: 0 done; 1 it failed, or what was asserted does not hold; 2 the comm
     "version_headers",
     multiple=True,
     metavar="NAME",
-    help="Header that says who answered. [default: x-service-version and x-peer-versions]",
+    help="Response header with the versions that answered.  [default: x-service-version, x-peer-versions]",
 )
-@click.option("--version-body", is_flag=True, help="Find the versions in the body, as the webinar's services say them.")
-@click.option("--version-pattern", metavar="REGEX", help="Find them by this: groups (service, version), or (version).")
 @click.option(
-    "--node", "nodes", type=NameValueType(), multiple=True, metavar="NODE=VERSION", help="What a virtual node is."
+    "--version-body", is_flag=True, help="Read the versions from the body, as the webinar's services write them."
+)
+@click.option(
+    "--version-pattern",
+    metavar="REGEX",
+    help="Read the versions from the body by this pattern, with groups (service, version) or (version).",
+)
+@click.option(
+    "--node",
+    "nodes",
+    type=NameValueType(),
+    multiple=True,
+    metavar="NODE=VERSION",
+    help="Version of a virtual node whose labels do not say it; repeatable.",
 )
 @click.option(
     "--expect",
     type=NameValueType(),
     multiple=True,
     metavar="VERSION=PERCENT",
-    help="A share, where no control plane tells it.",
+    help="Expected share of a version, if no control plane is used; repeatable.",
 )
-@click.option("--report", "reports", multiple=True, metavar="FILE", help="Write the report, as .json or .html.")
-@click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", show_default=True)
-@click.option("--assert-split", is_flag=True, help="Fail unless every share is as set (p < 1e-5, enough requests).")
 @click.option(
-    "--assert-errors", type=ShareType(), metavar="SHARE", help="Fail when more requests fail, as in 0 or 0.1%."
+    "--report",
+    "reports",
+    multiple=True,
+    metavar="FILE",
+    help="Write the report to this .json or .html file; repeatable.",
 )
-@click.option("--assert-p99", type=DurationType(), metavar="DURATION", help="Fail when p99 of all requests is longer.")
+@click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@click.option(
+    "--assert-split", is_flag=True, help="Fail unless every share is as configured (p < 1e-5, enough requests)."
+)
+@click.option(
+    "--assert-errors",
+    type=ShareType(),
+    metavar="SHARE",
+    help="Fail if more requests fail than this share, such as 0 or 0.1%.",
+)
+@click.option(
+    "--assert-p99", type=DurationType(), metavar="DURATION", help="Fail if p99 of all requests is longer than this."
+)
 @click.pass_obj
 def load(settings: Settings, /, **options: Any) -> None:
-    """Send requests to URL at their planned times, and report who answered, how fast, and what failed.
+    """Send requests at a given rate, and report which versions answered, how fast, and what failed.
 
-    Requests leave whether or not earlier ones came back, and latency counts from when each was due.
+    The load is open-loop: requests are sent at their planned times even if earlier ones are still waiting, and latency
+    is measured from the planned time.
     """
     from shopmesh.load.engine.open_loop import LoadError
     from shopmesh.load.judgement.assertions import Assertions
@@ -143,7 +187,7 @@ def load(settings: Settings, /, **options: Any) -> None:
     asked = LoadOptions(**options)
     for file in asked.reports:
         if Path(file).suffix not in (".json", ".html"):
-            raise click.UsageError(f"--report {file}: name it .json or .html")
+            raise click.UsageError(f"--report {file}: the name must end in .json or .html")
     promises = Assertions(asked.assert_split, asked.assert_errors, asked.assert_p99)
     try:
         what = _parse_load(asked)
@@ -169,7 +213,7 @@ Examples:
 @click.argument("after", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.pass_obj
 def compare(settings: Settings, before: Path, after: Path) -> None:
-    """Show two reports of `shopmesh load` side by side; both as they were written by --report FILE.json."""
+    """Compare two reports that `shopmesh load --report FILE.json` wrote."""
     from shopmesh.cli.views.tables import show, table
     from shopmesh.files.input_files import read_text
     from shopmesh.load.report.comparison import compare, failures_differ
@@ -189,11 +233,11 @@ def compare(settings: Settings, before: Path, after: Path) -> None:
     columns = ("", before.name, after.name, "change")
     show(table(columns, rows, right=columns[1:]), settings.color)
     if (chance := failures_differ(*found)) is not None:
-        echo(f"If both failed alike, failures so unequal would be seen with p = {chance:.2g}.")
+        echo(f"If both failed equally often, a difference this large would have p = {chance:.2g}.")
 
 
 def _parse_load(options: LoadOptions) -> Load:
-    """What the command line asks for; raises ValueError."""
+    """The load that the options describe; raises ValueError."""
     from shopmesh.load.engine.open_loop import Limits
     from shopmesh.load.engine.plan import LoadPlan, parse_segments
     from shopmesh.load.engine.targets import make_target
@@ -220,14 +264,14 @@ def _parse_load(options: LoadOptions) -> Load:
         about=_run_metadata(options),
     )
     if what.weights and len(what.weights) != len(what.targets):
-        raise ValueError(f"--weights {options.weights}: {len(what.targets)} URLs need as many weights")
+        raise ValueError(f"--weights {options.weights}: give {len(what.targets)} weights, one for each URL")
     return what
 
 
 def _with_watcher(
     settings: Settings, what: Load, nodes: dict[str, str], stack: contextlib.ExitStack
 ) -> tuple[Load, WeightWatcher | None]:
-    """A watcher of the control plane's weights, or a note why there is none: a load does without."""
+    """Adds a watcher of the control plane's weights, or a note why there is none: a load test does not need it."""
     from shopmesh.client import ClientError
     from shopmesh.load.weight_watcher import WeightWatcher
 
@@ -286,7 +330,7 @@ def _run_metadata(options: LoadOptions) -> dict[str, str]:
 def _parse_header(text: str) -> tuple[str, str]:
     name, sign, value = text.partition(":")
     if not sign:
-        raise ValueError(f"{text!r} is no header: write NAME: VALUE")
+        raise ValueError(f"{text!r} is not a header: write NAME: VALUE")
     return name.strip(), value.strip()
 
 
@@ -308,4 +352,4 @@ def _parse_number(text: str) -> float:
     try:
         return float(text.strip().removesuffix("%"))
     except ValueError:
-        raise ValueError(f"{text!r} is no number") from None
+        raise ValueError(f"{text!r} is not a number") from None

@@ -1,4 +1,4 @@
-"""`shopmesh route`: who gets how much of a service's traffic."""
+"""`shopmesh route`: how a service's traffic is split between its versions."""
 
 from __future__ import annotations
 
@@ -36,26 +36,29 @@ def _parse_weights(ctx: click.Context, param: click.Parameter, values: tuple[str
 @click.command(
     epilog="""\b
 Examples:
-  shopmesh route product                        the weights as they are
-  shopmesh route product product-v2-vn=50       half to 2.0, the rest stays with the others
+  shopmesh route product                     show the weights
+  shopmesh route product product-v2-vn=50    send half of the requests to 2.0
   shopmesh route product product-vn=0 product-v2-vn=100
   shopmesh route product-vr --route beta product-v2-vn=10
 
-\b
-SERVICE is a virtual service (its full name or the first part of it) or a virtual router. Weights that are not named
-are shared by the other targets as they shared before; together they are always 100.
+SERVICE is a virtual service, by its full name or the first part of it, or a virtual router. Weights are percentages:
+targets that are not named share the rest in their present proportion.
 """
 )
 @click.argument("service")
 @click.argument("weights", nargs=-1, metavar="[NODE=WEIGHT]...", callback=_parse_weights)
-@click.option("--route", "route_name", metavar="NAME", help="Which route, where the router has several.")
-@click.option("--wait/--no-wait", default=True, show_default=True, help="Wait until every Envoy has it.")
-@click.option("--timeout", default=10.0, show_default=True, type=click.FloatRange(0.1, 60), help="Seconds to wait.")
+@click.option("--route", "route_name", metavar="NAME", help="Route to change, if the virtual router has several.")
+@click.option(
+    "--wait/--no-wait", default=True, show_default=True, help="Wait until every Envoy has confirmed the change."
+)
+@click.option(
+    "--timeout", default=10.0, show_default=True, type=click.FloatRange(0.1, 60), help="Seconds to wait for the Envoys."
+)
 @click.pass_obj
 def route(
     settings: Settings, service: str, weights: dict[str, int], route_name: str | None, wait: bool, timeout: float
 ) -> None:
-    """Show the weights of a SERVICE's versions, or shift them in one go."""
+    """Show the weights of SERVICE's versions, or change them at once."""
     from shopmesh.client import label, read_mesh
 
     with settings.client() as client:
@@ -87,7 +90,7 @@ def routes_of(resources: Sequence[DeclaredResource], service: str, route_name: s
         provider = next(resource for resource in resources if resource.key == key).spec.get("provider", {})
         if "virtualRouter" not in provider:
             node = provider.get("virtualNode", {}).get("virtualNodeName")
-            given = f"is provided by the virtual node {node} alone" if node else "has no provider"
+            given = f"is provided directly by the virtual node {node}" if node else "has no provider"
             raise click.ClickException(f"{key.name} {given}; only a virtual router has weights")
         router = provider["virtualRouter"]["virtualRouterName"]
     routes = [r for r in resources if r.key.kind == "route" and r.key.path[1] == router]
@@ -100,7 +103,7 @@ def routes_of(resources: Sequence[DeclaredResource], service: str, route_name: s
 
 
 def _with_weights(resource: DeclaredResource, weights: dict[str, int], nodes: Sequence[Key]) -> dict[str, Any]:
-    """The route's specification with the new weights; a node that was no target yet becomes one."""
+    """The route's specification with the new weights; nodes that were not targets are added."""
     spec = copy.deepcopy(dict(resource.spec))
     targets = weighted_targets(spec)
     current = [(target["virtualNode"], target["weight"]) for target in targets]
@@ -141,15 +144,15 @@ def _report_convergence(change: ChangeStatus, timeout: float) -> None:
     if not change["converged"]:
         late = ", ".join(name for name, milliseconds in change["proxies"].items() if milliseconds is None)
         raise click.ClickException(
-            f"the change is stored, but {late or 'an Envoy'} has not confirmed it within {timeout:g} s;"
-            " `shopmesh status` says why"
+            f"the change is stored, but {late or 'an Envoy'} did not confirm it within {timeout:g} s;"
+            " `shopmesh status` shows why"
         )
     if not change["proxies"]:
-        echo("no Envoy is connected that this concerns")
+        echo("no connected Envoy uses this route")
         return
     count = len(change["proxies"])
     envoys = "1 Envoy has" if count == 1 else f"all {count} Envoys have"
-    echo(f"{envoys} it, the last after {change['milliseconds'] or 0:.1f} ms")
+    echo(f"{envoys} confirmed it, the last after {change['milliseconds'] or 0:.1f} ms")
 
 
 def _print_weights(routes: Sequence[DeclaredResource], settings: Settings) -> None:

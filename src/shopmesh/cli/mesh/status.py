@@ -1,4 +1,4 @@
-"""`shopmesh status`: the mesh at a glance."""
+"""`shopmesh status`: services, weights, traffic, proxies and findings on one screen."""
 
 from __future__ import annotations
 
@@ -26,21 +26,27 @@ Examples:
   shopmesh status -o json | jq .findings
 
 \b
-SEEN is the share of the requests that each version really got in the last seconds, counted by the callers' Envoys,
-with its 95 % interval. A proxy is in step when it has confirmed all that it was sent.
+Columns:
+  WEIGHT   configured weight of the version
+  SEEN     share of the requests that it received within --window, counted
+           by the callers' Envoys
+  95 %     confidence interval of SEEN
+  PROXIES  Envoys in sync: they have confirmed their whole configuration
 """
 )
-@click.option("-w", "--watch", is_flag=True, help="Keep it up to date, until Ctrl-C.")
-@click.option("--window", default=10.0, show_default=True, type=click.FloatRange(1, 3600), help="Seconds to look back.")
+@click.option("-w", "--watch", is_flag=True, help="Refresh every second until Ctrl-C.")
+@click.option(
+    "--window", default=10.0, show_default=True, type=click.FloatRange(1, 3600), help="Seconds of traffic to count."
+)
 @click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", show_default=True)
 @click.pass_obj
 def status(settings: Settings, watch: bool, window: float, output: str) -> None:
-    """Show the mesh at a glance: services, versions, weights, what each really got, proxies, findings."""
+    """Show services with the weights and traffic of their versions, proxies, and findings."""
     from shopmesh.cli.views.status_view import render
     from shopmesh.cli.views.tables import console, show
 
     if watch and (output == "json" or not console(settings.color).is_terminal):
-        raise click.UsageError("--watch needs a terminal and a table; without it, call `status` again and again")
+        raise click.UsageError("--watch needs a terminal and -o table; in scripts, run `shopmesh status` repeatedly")
     with settings.client() as client:
         mesh = settings.require_mesh(client)
         if watch:
@@ -68,7 +74,7 @@ def _read_status(client: Client, mesh: str, window: float) -> MeshStatus:
 
 
 def _watch(client: Client, mesh: str, window: float, settings: Settings) -> None:
-    """Looks again every second; a control plane that is away for a while is waited for."""
+    """Refreshes every second; retries while the control plane is unreachable."""
     from rich.live import Live
     from rich.text import Text
 
@@ -82,7 +88,7 @@ def _watch(client: Client, mesh: str, window: float, settings: Settings) -> None
                 try:
                     live.update(render(_read_status(client, mesh, window), live.console.width), refresh=True)
                 except UnreachableError as error:
-                    live.update(Text(f"{error} (trying again)", style="red"), refresh=True)
+                    live.update(Text(f"{error} (retrying)", style="red"), refresh=True)
                 time.sleep(REFRESH_SECONDS)
     except KeyboardInterrupt:
         return

@@ -1,4 +1,4 @@
-"""`shopmesh bootstrap`: the file that a sidecar starts with."""
+"""`shopmesh bootstrap`: the bootstrap configuration of a sidecar's Envoy."""
 
 from __future__ import annotations
 
@@ -25,47 +25,48 @@ MAX_OVERRIDES_BYTES = 1 << 20
 Examples:
   shopmesh bootstrap virtualNode/product-vn --instance product-1 > envoy.json
   envoy -c envoy.json --disable-hot-restart
-  shopmesh bootstrap --xds-host control-plane > sidecar.json    one file for all, which does not say whose it is
 
 \b
-Who starts Envoy with such a file says it: --service-node mesh/MESH/virtualNode/NAME --service-cluster NAME
---config-yaml '{"node": {"metadata": {"instance": …, "address": …, "readiness": {"5000": "/readyz"}}}}'
+Without KIND/NAME, one file serves all sidecars. Each Envoy is then started
+with its identity:
+  --service-node mesh/MESH/virtualNode/NAME --service-cluster NAME
+  --config-yaml '{"node": {"metadata": {"instance": …, "address": …,
+                 "readiness": {"5000": "/readyz"}}}}'
 
-\b
-What App Mesh's Envoy image read from its environment is read here too: APPMESH_RESOURCE_ARN, APPMESH_XDS_ENDPOINT,
-ENABLE_ENVOY_STATS_TAGS, ENABLE_ENVOY_XRAY_TRACING and many more; docs/sidecar.md has them all.
+The environment variables of AWS's Envoy image are read as well: APPMESH_RESOURCE_ARN, APPMESH_XDS_ENDPOINT,
+ENABLE_ENVOY_STATS_TAGS and many more; docs/sidecar.md lists them.
 """
 )
 @click.argument("node", metavar="[KIND/NAME]", required=False)
-@click.option("--instance", help="Tells the Envoys of one node apart.")
-@click.option("--address", help="Where other Envoys reach this one; without it the node's DNS name is used.")
-@click.option("--xds-host", help=f"Where the control plane's xDS is.  [default: {defaults.LOOPBACK}]")
-@click.option("--xds-port", type=int, help=f"The port of xDS.  [default: {defaults.XDS_PORT}]")
-@click.option("--xds-socket", metavar="PATH", help="The Unix socket of xDS, instead of host and port.")
+@click.option("--instance", help="Unique name of this Envoy among those of its node.")
+@click.option("--address", help="Address at which other Envoys reach this one.  [default: the node's DNS name]")
+@click.option("--xds-host", help=f"Host of the control plane's xDS server.  [default: {defaults.LOOPBACK}]")
+@click.option("--xds-port", type=int, help=f"Port of xDS.  [default: {defaults.XDS_PORT}]")
+@click.option("--xds-socket", metavar="PATH", help="Unix socket of xDS, instead of host and port.")
 @click.option(
     "--xds-token-file",
     metavar="PATH",
-    help="The token for xDS, as a file in the proxy's file system; Envoy sees when it changes.",
+    help="File with the token for xDS, where Envoy runs; Envoy reloads it when it changes.",
 )
 @click.option(
     "--xds-ca-file",
     metavar="PATH",
-    help="Speak TLS, and trust the control plane by this file in the proxy's file system (ca.json of ConfigMap "
-    "shopmesh-root); Envoy sees when it changes.",
+    help="Use TLS, and verify the control plane by this file where Envoy runs (ca.json of ConfigMap shopmesh-root); "
+    "Envoy reloads it when it changes.",
 )
-@click.option("--admin-port", type=int, help="Envoy's admin port, on loopback.  [default: 9901]")
-@click.option("--admin-socket", metavar="PATH", help="A Unix socket for Envoy's admin interface, instead of the port.")
-@click.option("--ready-port", default=15021, show_default=True, help="Port of GET /ready, for probes.")
+@click.option("--admin-port", type=int, help="Port of Envoy's admin interface, on loopback.  [default: 9901]")
+@click.option("--admin-socket", metavar="PATH", help="Unix socket of Envoy's admin interface, instead of a port.")
+@click.option("--ready-port", default=15021, show_default=True, help="Port of GET /ready, for readiness probes.")
 @click.option(
     "--prometheus-port",
     type=int,
-    help="Port of GET /stats/prometheus for all to read (15090 is usual), with what dashboards ask for; none without.",
+    help="Port of GET /stats/prometheus, readable by every client (usually 15090).  [default: none]",
 )
 @click.option(
     "--statistics",
     multiple=True,
     metavar="REGEX",
-    help="More of Envoy's statistics to keep, by their whole names; all of them: '.*'.",
+    help="Keep further statistics of Envoy whose full name matches; '.*' keeps all. Repeatable.",
 )
 @click.pass_obj
 def bootstrap(
@@ -84,9 +85,9 @@ def bootstrap(
     prometheus_port: int | None,
     statistics: tuple[str, ...],
 ) -> None:
-    """Write the static file that an Envoy starts with, as JSON, for traffic that is redirected into it.
+    """Print the bootstrap configuration with which a sidecar's Envoy starts, as JSON.
 
-    `shopmesh up` writes its own, for applications that find their sidecar by HTTP_PROXY.
+    It is for pods and hosts that redirect traffic into Envoy; `shopmesh up` writes its own files.
     """
     from dataclasses import replace
 
@@ -101,7 +102,7 @@ def bootstrap(
         host, port = endpoint if isinstance(endpoint, tuple) else (defaults.LOOPBACK, defaults.XDS_PORT)
         options = environment.options(environ, of, _read_overrides)
         if xds_socket is not None and (xds_host is not None or xds_port is not None):
-            raise click.UsageError("--xds-socket is instead of --xds-host and --xds-port: give one of them")
+            raise click.UsageError("give either --xds-socket, or --xds-host and --xds-port")
         if any(given is not None for given in (xds_socket, xds_host, xds_port)):
             options = replace(options, xds_socket=xds_socket)
         document = written(
@@ -129,7 +130,7 @@ def _parse_resource(settings: Settings, node: str | None) -> Resource | None:
         return None
     kind, _, name = node.partition("/")
     if kind not in KINDS or not name:
-        raise click.UsageError(f"{node!r} is no proxy's name: write virtualNode/NAME or virtualGateway/NAME")
+        raise click.UsageError(f"{node!r} does not name a proxy: write virtualNode/NAME or virtualGateway/NAME")
     return Resource(settings.mesh or "shopmesh", kind, name)
 
 
@@ -140,17 +141,17 @@ def _proxy_node(
 
     if of is None:
         if instance or address:
-            raise click.UsageError("--instance and --address are of one proxy: name it, as virtualNode/NAME")
+            raise click.UsageError("--instance and --address need a proxy: name it, such as virtualNode/NAME")
         return None
     if instance is None:
-        raise click.UsageError("give --instance: it tells the Envoys of one node apart")
+        raise click.UsageError("give --instance: it must be unique among the Envoys of a node")
     return ProxyNode(
         mesh=of.mesh, name=of.name, instance=instance, kind=of.kind, cluster=cluster or of.name, address=address
     )
 
 
 def _read_overrides(path: str) -> dict[str, Any]:
-    """A file of a sidecar's configuration, YAML or JSON."""
+    """Reads a file with sections of a bootstrap, YAML or JSON."""
     from shopmesh.documents import DocumentError, only_document
     from shopmesh.files.input_files import InputFileError, read_text
     from shopmesh.xds.bootstrap import BootstrapError
@@ -162,5 +163,5 @@ def _read_overrides(path: str) -> dict[str, Any]:
     except (DocumentError, InputFileError) as error:
         raise BootstrapError(str(error)) from error
     if not document:
-        raise BootstrapError(f"{path} holds no section of a bootstrap, such as stats_config")
+        raise BootstrapError(f"{path} is empty: write a section of a bootstrap, such as stats_config")
     return dict(document)

@@ -1,4 +1,4 @@
-"""What the command line has for Kubernetes."""
+"""`shopmesh crds`: the CustomResourceDefinitions of App Mesh."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ Examples:
   shopmesh crds | kubectl apply -f -
   shopmesh crds > k8s/base/crds/definitions.yaml
 
-\b
-They are made from App Mesh's published model: manifests that were written for AWS's controller apply unchanged.
+The definitions are generated from App Mesh's published API model, so manifests that were written for AWS's controller
+apply unchanged.
 """
 )
 def crds() -> None:
-    """Write the definitions of Mesh, VirtualNode and all the others, for `kubectl apply`."""
+    """Print the CustomResourceDefinitions of Mesh, VirtualNode and the other kinds, for `kubectl apply`."""
     from shopmesh.documents import as_yaml
     from shopmesh.documents.crds import definitions
 

@@ -1,4 +1,4 @@
-"""The options by which an operator allows documents to make Envoy do something on its host."""
+"""Options by which an operator allows resources to make Envoy act on its host."""
 
 from __future__ import annotations
 
@@ -33,19 +33,19 @@ def host_policy_options(command: Callable[..., Any]) -> Callable[..., Any]:
         is_flag=True,
         envvar="SHOPMESH_ALLOW_PATCH",
         show_envvar=True,
-        help="Let documents patch what Envoy gets; a patch can run code, and read and write files, where Envoy runs.",
+        help="Allow patches of Envoy's configuration: a patch can run code and access files where Envoy runs.",
     )
     access_logs = _folder_option(
         "--access-log-folder",
         "access_log_folders",
         "SHOPMESH_ACCESS_LOG_FOLDERS",
-        "Let documents write access logs to files below; /dev/stdout, /dev/stderr and /dev/null always are allowed.",
+        "Allow access logs in files below this folder; /dev/stdout, /dev/stderr and /dev/null are always allowed.",
     )
     certificates = _folder_option(
         "--certificate-folder",
         "certificate_folders",
         "SHOPMESH_CERTIFICATE_FOLDERS",
-        "Let documents name files below for Envoy to read certificates and keys from.",
+        "Allow certificates and keys from files below this folder.",
     )
     decorated: Callable[..., Any] = patch(access_logs(certificates(with_policy)))
     return decorated
@@ -63,5 +63,5 @@ def _folder_option(
         metavar="FOLDER",
         envvar=variable,
         show_envvar=True,
-        help=f"{text} Repeatable; in the variable several with colons.",
+        help=f"{text} Repeatable; colons separate several in the variable.",
     )

@@ -1,4 +1,4 @@
-"""`shopmesh inject`: sidecars for workloads in files."""
+"""`shopmesh inject`: adds sidecars to Kubernetes workloads in files."""
 
 from __future__ import annotations
 
@@ -25,27 +25,33 @@ Examples:
   shopmesh inject -f k8s/ -f mesh/ > meshed.yaml
   shopmesh inject -f deploy.yaml --from-cluster --mode explicit
 
-\b
-The virtual node of a pod is the one whose podSelector fits, among the files or in the cluster; else the one that the
-pod's label shopmesh.dev/virtual-node names. Annotations are those of AWS's injector (appmesh.k8s.aws/cpuRequest, …).
+A pod's virtual node is the one whose podSelector matches, in the files or in the cluster; otherwise the one that the
+pod's label shopmesh.dev/virtual-node names. The annotations of AWS's injector are supported, such as
+appmesh.k8s.aws/cpuRequest.
 """
 )
 @click.option(
-    "-f", "--filename", "files", multiple=True, required=True, metavar="FILE|DIR|-", help="Documents; repeatable."
+    "-f",
+    "--filename",
+    "files",
+    multiple=True,
+    required=True,
+    metavar="FILE|DIR|-",
+    help="File or folder of workloads, - for standard input; repeatable.",
 )
 @click.option(
     "--mode",
     type=click.Choice(["intercepted", "explicit"]),
     default="intercepted",
     show_default=True,
-    help="Redirect the traffic, or let the application find its sidecar by HTTP_PROXY (one port, HTTP/1.1).",
+    help="Redirect all traffic into the sidecar, or set HTTP_PROXY for the application (one port, HTTP/1.1).",
 )
-@click.option("--from-cluster", is_flag=True, help="Read virtual nodes from the cluster of KUBECONFIG as well.")
+@click.option("--from-cluster", is_flag=True, help="Also read virtual nodes from the cluster of KUBECONFIG.")
 @click.pass_obj
 def inject(settings: Settings, files: tuple[str, ...], mode: str, from_cluster: bool) -> None:
-    """Put a sidecar into Deployments, StatefulSets, DaemonSets, Jobs, CronJobs and Pods; all else is passed through.
+    """Add a sidecar to Deployments, StatefulSets, DaemonSets, Jobs, CronJobs and Pods, and print all as YAML.
 
-    What is there already is not done again. Written is YAML, on standard output.
+    Other resources pass through unchanged, and workloads that have a sidecar keep it.
     """
     from shopmesh.documents import DocumentError, as_yaml
     from shopmesh.kubernetes.api.client import KubernetesApiError
@@ -62,7 +68,7 @@ def inject(settings: Settings, files: tuple[str, ...], mode: str, from_cluster: 
 
 
 async def _read_cluster() -> tuple[Mapping[ObjectName, Document], Mapping[str, Labels]]:
-    """Its meshes, nodes and gateways, and the labels of its namespaces."""
+    """The meshes, virtual nodes and gateways of the cluster, and the labels of its namespaces."""
     from shopmesh.documents.names import ObjectName
     from shopmesh.kubernetes.api.client import ApiServer
     from shopmesh.kubernetes.api.resource_types import MESHES, NAMESPACES, VIRTUAL_GATEWAYS, VIRTUAL_NODES

@@ -1,4 +1,4 @@
-"""`shopmesh keys`: what may speak to a control plane, made where there is none yet."""
+"""`shopmesh keys`: creates the credentials of the API and the token of xDS."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _OWNER_AND_GROUP = 0o440
 
 @click.command(
     epilog="""\b
-Example:
+Examples:
   shopmesh keys --credentials api/credentials --xds-token xds/token
   shopmesh serve --credentials api/credentials --xds-token-file xds/token
 """
@@ -25,16 +25,16 @@ Example:
     "--credentials",
     type=click.Path(dir_okay=False, path_type=Path),
     required=True,
-    help="File in the form of ~/.aws/credentials, for the API; its owner may read it.",
+    help="File for the API's credentials, in the format of ~/.aws/credentials; readable by its owner.",
 )
 @click.option(
     "--xds-token",
     type=click.Path(dir_okay=False, path_type=Path),
     required=True,
-    help="File of the token for xDS; its owner and its group may read it.",
+    help="File for the token of xDS; readable by its owner and group.",
 )
 def keys(credentials: Path, xds_token: Path) -> None:
-    """Make the API's credentials and the token for xDS, by chance; what is there is left alone."""
+    """Create random credentials for the API and a random token for xDS. Existing files are kept."""
     from shopmesh.server.config import new_credentials
 
     _create(credentials, new_credentials(), _OWNER)
@@ -45,8 +45,8 @@ def _create(path: Path, content: str, mode: int) -> None:
     try:
         create_file(path, content, mode)
     except FileExistsError:
-        echo(f"{path} is there already", err=True)
+        echo(f"{path} exists already and was kept", err=True)
     except OSError as error:
-        raise click.ClickException(f"cannot make {path}: {error.strerror}") from error
+        raise click.ClickException(f"cannot create {path}: {error.strerror}") from error
     else:
-        echo(f"{path} made", err=True)
+        echo(f"created {path}", err=True)

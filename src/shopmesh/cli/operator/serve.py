@@ -36,86 +36,89 @@ _POD_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
     epilog="""\b
 Examples:
   shopmesh serve
-  shopmesh serve --run-dir mesh-a; eval "$(shopmesh env --run-dir mesh-a)"
-  shopmesh serve --store mesh.db --credentials keys --host 0.0.0.0 --xds-host 0.0.0.0 --xds-token-file token
-  shopmesh serve --kubernetes    the cluster of KUBECONFIG is the store; in a pod its own cluster
+  shopmesh serve --store mesh.db
+  shopmesh serve --host 0.0.0.0 --credentials keys
+  shopmesh serve --kubernetes    store resources in the cluster of KUBECONFIG
 
-\b
-In a cluster requests are signed with the keys of the Secret control-plane-api, which is made when it is missing, and
-proxies bring the token that their pod was given for the audience; xDS is served with TLS.
+With --kubernetes, requests are signed with the keys of the Secret control-plane-api, which is created if it is
+missing; proxies authenticate with a token of their pod's service account, and xDS uses TLS.
 """
 )
-@click.option("--host", default=defaults.LOOPBACK, show_default=True, help="Address of the App Mesh API.")
-@click.option("--api-port", default=defaults.API_PORT, show_default=True, help="Port of the API; 0 for any free one.")
+@click.option("--host", default=defaults.LOOPBACK, show_default=True, help="Address on which the App Mesh API listens.")
+@click.option(
+    "--api-port", default=defaults.API_PORT, show_default=True, help="Port of the App Mesh API; 0 for a free one."
+)
 @click.option(
     "--api-host",
     "api_hosts",
     multiple=True,
     metavar="NAME",
-    help="Host name by which clients reach the API, beside loopback and the server's own address; may be repeated.",
+    help="Further host name by which clients reach the API; repeatable.",
 )
-@click.option("--xds-host", default=defaults.LOOPBACK, show_default=True, help="Address of xDS.")
-@click.option("--xds-port", default=defaults.XDS_PORT, show_default=True, help="Port of xDS; 0 for any free one.")
+@click.option("--xds-host", default=defaults.LOOPBACK, show_default=True, help="Address on which xDS listens.")
+@click.option("--xds-port", default=defaults.XDS_PORT, show_default=True, help="Port of xDS; 0 for a free one.")
 @click.option(
     "--xds-socket",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Unix socket of xDS instead of address and port, in a folder that no other user may enter.",
+    help="Unix socket of xDS instead of a port, in a folder that no other user can enter.",
 )
 @click.option(
     "--store",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="File of the resources, made when missing; without it they are gone with the process.",
+    help="File in which resources are stored, created if missing.  [default: in memory]",
 )
 @click.option(
     "--credentials",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="File in the form of ~/.aws/credentials: requests must be signed with one of its keys.  [default: a key that "
-    "is made in --run-dir]",
+    help="File in the format of ~/.aws/credentials; requests must be signed with one of its keys.  [default: a key "
+    "that is created in --run-dir]",
 )
 @no_auth_option
-@run_folder_option("Folder of the access key and of the token for xDS, where no files are named for them.")
+@run_folder_option("Folder for the access key and the xDS token, unless files are named for them.")
 @click.option(
     "--xds-token-file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="File of the token that proxies must bring; read anew for each stream, so it may be replaced.  "
-    "[default for a port: xds-token in the run folder, made when missing]",
+    help="File of the token that proxies must send; read for each stream, so it can be replaced.  [default for a "
+    "port: xds-token in --run-dir, created if missing]",
 )
-@click.option("--region", default=defaults.REGION, show_default=True, help="Region in ARNs and signatures.")
-@click.option("--account", default=defaults.ACCOUNT, show_default=True, help="Account in ARNs, 12 digits.")
+@click.option("--region", default=defaults.REGION, show_default=True, help="AWS region in ARNs and signatures.")
+@click.option("--account", default=defaults.ACCOUNT, show_default=True, help="AWS account in ARNs, 12 digits.")
 @click.option(
     "--insecure",
     is_flag=True,
-    help="Proxies need no token where none is named, and --no-auth may listen on other addresses than loopback: "
-    "everybody who reaches them, every program of this machine at least, may be a proxy that others send requests to.",
+    help="Accept proxies without a token unless --xds-token-file is given, and allow --no-auth on addresses beyond "
+    "loopback. Every program that reaches them can then pose as a proxy and receive requests.",
 )
-@click.option("--kubernetes", is_flag=True, help="Keep nothing: a cluster's API server is the store.")
+@click.option("--kubernetes", is_flag=True, help="Store resources in a Kubernetes cluster's API server.")
 @click.option(
     "--namespace",
     envvar="POD_NAMESPACE",
-    help="In a cluster: where its Secrets and its Lease are.  [default: the pod's own, else shopmesh-system]",
+    help="With --kubernetes: namespace of the Secrets and the Lease.  [default: the pod's own, else shopmesh-system]",
 )
 @click.option(
     "--name",
     envvar="POD_NAME",
-    help="In a cluster: what tells this replica from the others.  [default: the host's name]",
+    help="With --kubernetes: unique name of this replica.  [default: the host name]",
 )
 @click.option(
     "--mesh",
     "start",
     type=click.Path(file_okay=False, path_type=Path),
-    help="In a cluster: folder of the manifests that it begins with, if it has no mesh.",
+    help="With --kubernetes: folder of manifests to create if the cluster has no mesh.",
 )
 @click.option(
     "--webhook-port",
     type=int,
-    help="In a cluster: port of the webhook that puts sidecars into pods, on the API's address; none without.",
+    help="With --kubernetes: port of the webhook that adds sidecars to pods.  [default: none]",
 )
 @click.option(
     "--replicas",
     metavar="HOST:PORT",
-    help="In a cluster: where the APIs of all replicas are found, such as a headless Service; several with commas.",
+    help="With --kubernetes: addresses of all replicas' APIs, such as a headless Service; commas separate several.",
 )
-@click.option("--xds-audience", default="shopmesh", show_default=True, help="In a cluster: whom tokens are meant for.")
+@click.option(
+    "--xds-audience", default="shopmesh", show_default=True, help="With --kubernetes: audience of the proxies' tokens."
+)
 @host_policy_options
 def serve(
     host: str,
@@ -141,8 +144,8 @@ def serve(
     xds_audience: str,
     host_policy: HostPolicy,
 ) -> None:
-    """Run the control plane: the App Mesh API for clients, xDS for Envoys."""
-    # gRPC's C core writes lines of its own to standard error, beside the one that says what to do.
+    """Run only the control plane: the App Mesh API for clients, xDS for Envoys."""
+    # gRPC's C core would write its own lines to standard error, beside the one that says what to do.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     from shopmesh.local.access import AccessFiles
     from shopmesh.output.logs import log_to_stderr
@@ -151,11 +154,9 @@ def serve(
     from shopmesh.server.store.store import StoreError
 
     if kubernetes and (store or xds_token_file or xds_socket):
-        raise click.UsageError(
-            "--store, --xds-token-file and --xds-socket are for a control plane that keeps its own resources"
-        )
+        raise click.UsageError("--kubernetes cannot be combined with --store, --xds-token-file or --xds-socket")
     if no_auth and (credentials or kubernetes):
-        raise click.UsageError("--no-auth takes unsigned requests: leave it out, or --credentials and --kubernetes")
+        raise click.UsageError("--no-auth cannot be combined with --credentials or --kubernetes")
     log_to_stderr()
 
     access = None if credentials or kubernetes else AccessFiles(run_dir.absolute())
@@ -164,7 +165,7 @@ def serve(
         if access is not None:
             _publish_endpoint(access, host, bound.api_port, region)
         if no_auth:
-            log.warning("--no-auth: every program and every user of this machine may read and change the mesh")
+            log.warning("--no-auth: every program and user of this machine can read and change the mesh")
         xds = xds_socket or f"{xds_host}:{bound.xds_port}"
         token = f" with the token in {config.xds_token_file}" if config.xds_token_file else ""
         echo(f"App Mesh API on http://{host}:{bound.api_port}, xDS on {xds}{token}", err=True)
@@ -196,20 +197,20 @@ def serve(
 
 
 def _ensure_token(run_folder: Path) -> Path:
-    """The token of the run folder, where the user names no other."""
+    """The token of the run folder, created if missing."""
     path = run_folder / XDS_TOKEN
     try:
         make_private_folder(run_folder)
         ensure_token_file(path)
     except OSError as error:
         raise click.ClickException(
-            f"cannot make the token for xDS in {run_folder}: {error.strerror}; choose another folder with --run-dir"
+            f"cannot create the token for xDS in {run_folder}: {error.strerror}; choose another folder with --run-dir"
         ) from error
     return path
 
 
 def _read_keys(credentials: Path | None, access: AccessFiles | None) -> Mapping[str, str]:
-    """The keys that requests must be signed with; in a cluster they come from there."""
+    """The keys that requests must be signed with; none with --kubernetes, where a Secret has them."""
     from shopmesh.server.config import read_credentials
 
     if credentials is not None:
@@ -253,7 +254,7 @@ def _cluster_config(
 
     if namespace is None:
         namespace = _POD_NAMESPACE.read_text().strip() if _POD_NAMESPACE.exists() else "shopmesh-system"
-    # A folder that holds nothing is a mesh that others bring.
+    # An empty folder means that the mesh is created by other means.
     there = [str(start)] if start is not None and start.is_dir() and any(start.glob("*.yaml")) else []
     try:
         manifests = [dict(source.value) for source in read_sources(there)]

@@ -1,4 +1,4 @@
-"""Annotations as a person reads them."""
+"""Shows annotations in the form in which users write them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ MAX_LENGTH = 80
 
 
 def format_annotations(tags: Mapping[str, str]) -> Iterator[str]:
-    """`mirror: product-v2-vn 10%`, one after another; what is long is cut."""
+    """Lines such as `mirror: product-v2-vn 10%`; long ones are truncated."""
     for name, text in join_all(tags).items():
         if name.startswith(PREFIX):
             yield f"{name.removeprefix(PREFIX)}: {text if len(text) <= MAX_LENGTH else text[:MAX_LENGTH] + '…'}"

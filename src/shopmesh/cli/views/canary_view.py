@@ -1,4 +1,4 @@
-"""A canary in lines: one for each stage that is over, one for how it ended, and on a terminal one that lives."""
+"""Shows a canary: a line for each finished stage, one for its end, and on a terminal a live status line."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _ENDED = {
 
 
 class CanaryView:
-    """Prints what is new at each look; the line that lives needs a terminal."""
+    """Prints what is new at each update; a terminal has a live status line as well."""
 
     def __init__(self, console: Console, live: bool = True) -> None:
         self._console = console
@@ -38,7 +38,7 @@ class CanaryView:
             self._status.stop()
 
     def update(self, found: CanaryStatus, verdict: Verdict | None) -> None:
-        """What happened since the last time."""
+        """Prints what happened since the last update."""
         if self._state is None:
             self._print((found["service"], "bold"), f": {found['plan']['to']}, {_format_limits(found)}")
         for past in found["history"][self._stages_shown :]:
@@ -51,7 +51,7 @@ class CanaryView:
                 self._print(_ENDED[found["phase"]], f": {found['reason']}")
                 self._print(f"{found['plan']['to']} gets {_format_share(found)}")
             elif self._status is None:
-                self._print(f"  {found['called']:>6}  {'paused' if found['paused'] else 'begins'}")
+                self._print(f"  {found['called']:>6}  {'paused' if found['paused'] else 'starts'}")
         if self._status is not None and found["phase"] == "running":
             self._status.update(Text(_format_current_stage(found, verdict)))
 
@@ -83,7 +83,7 @@ def _format_current_stage(found: CanaryStatus, verdict: Verdict | None) -> str:
     text = f"{found['called']}  {seconds:.0f} s, {counts}"
     if verdict is not None:
         ready = verdict.action == "advance" and found["plan"]["manual"]
-        text += ": Enter or --promote goes on" if ready else f": {verdict.reason}"
+        text += ": press Enter or use --promote to continue" if ready else f": {verdict.reason}"
     return text + (" (paused)" if found["paused"] else "")
 
 
@@ -94,5 +94,5 @@ def _format_counts(seen: StageCounts) -> str:
 
 def _format_share(found: CanaryStatus) -> str:
     if found["phase"] == "stopped":
-        return "what the route says now"
-    return "all requests" if found["phase"] == "promoted" else "none; the weights are those from before"
+        return "the present weight of the route"
+    return "all requests" if found["phase"] == "promoted" else "no requests; the previous weights are restored"

@@ -1,4 +1,4 @@
-"""Findings as a person reads them; nothing is asked here."""
+"""Shows findings on a terminal; does no I/O."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ STYLES = {"error": "red", "warning": "yellow"}
 
 
 def render(subject: str, findings: Sequence[FindingDocument]) -> RenderableType:
-    """All findings in groups by severity, each with what is known about it."""
+    """All findings by severity, with reason, fix and documentation."""
     parts: list[RenderableType] = [Text(subject, style="bold")]
     for severity, style in STYLES.items():
         group = [one for one in findings if one["severity"] == severity]
@@ -33,7 +33,7 @@ def count_by_severity(findings: Sequence[FindingDocument]) -> str:
 
 
 def format_findings(findings: Sequence[FindingDocument]) -> Iterator[Text]:
-    """What and where, why it hurts, and what to do: three lines each."""
+    """Three lines for each finding: where and what, why it matters, and how to fix it."""
     for one in findings:
         mark = (f"{one['severity']} {one['code']}", STYLES[one["severity"]])
         yield Text.assemble(mark, f"  {one['where']}: {one['what']}")

@@ -1,4 +1,4 @@
-"""The mesh at a glance, from what the control plane says to what a person reads; nothing is asked here."""
+"""Shows the state of a mesh on a terminal; does no I/O."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ COLUMNS = (
     "PROXIES",
 )
 OPTIONAL_COLUMNS = ("P50", "95 %", "RETRIES", "P99", "VERSION", "REQUESTS")
-"""What a narrow terminal can do without, least needed first; -o json has it all."""
+"""Columns that a narrow terminal leaves out, least important first; -o json has all."""
 
 MAX_FINDINGS = 5
 
@@ -44,7 +44,7 @@ _NO_TRAFFIC: SplitTarget = {
 
 @dataclass(frozen=True)
 class MeshStatus:
-    """What was answered at one moment."""
+    """The answers of the control plane at one moment."""
 
     mesh: str
     endpoint: str
@@ -54,7 +54,7 @@ class MeshStatus:
     findings: Sequence[FindingDocument]
 
     def to_document(self) -> dict[str, Any]:
-        """The same for programs."""
+        """The JSON document for programs."""
         replicas = {"replicas": self.splits["replicas"]} if "replicas" in self.splits else {}
         return {
             "mesh": self.mesh,
@@ -67,7 +67,7 @@ class MeshStatus:
 
 
 def render(status: MeshStatus, width: int) -> RenderableType:
-    """Services, then proxies, then findings, in lines of at most `width` characters where that can be."""
+    """Services, proxies and findings, in lines of at most `width` characters if possible."""
     window = f"{status.splits['window']:g} s"
     parts: list[RenderableType] = [
         Text.assemble(("mesh ", "bold"), status.mesh, "  at ", status.endpoint, f"  over the last {window}"),
@@ -83,7 +83,7 @@ def render(status: MeshStatus, width: int) -> RenderableType:
 
 
 def _missing_replicas(splits: RouteSplits) -> Iterator[RenderableType]:
-    """How many replicas of the control plane this is from, where that is not all of them."""
+    """Says how many replicas of the control plane answered, unless all did."""
     replicas = splits.get("replicas", {"asked": 1, "answered": 1})
     if (answered := replicas["answered"]) < (asked := replicas["asked"]):
         yield Text(f"only {answered} of {asked} replicas of the control plane answered", style="yellow")
@@ -92,13 +92,13 @@ def _missing_replicas(splits: RouteSplits) -> Iterator[RenderableType]:
 def _services_table(status: MeshStatus, width: int) -> RenderableType:
     rows = list(_target_rows(status))
     if not rows:
-        return Text("no virtual service yet: `shopmesh apply -f mesh/` loads the demo's")
+        return Text("no virtual services yet: `shopmesh apply -f mesh/` loads the demo's")
     columns, cells = fit_columns(COLUMNS, rows, width, OPTIONAL_COLUMNS)
     return table(columns, cells, right=COLUMNS[3:-1])
 
 
 def _target_rows(status: MeshStatus) -> Iterator[tuple[str | Text, ...]]:
-    """A row a target of each service, sorted by service; its name stands in the first of its rows only."""
+    """A row for each target, sorted by service; only the first row of a service shows its name."""
     versions = {resource.key.name: _service_version(resource) for resource in status.resources}
     routed = {split["virtualService"] for split in status.splits["splits"]}
     found: list[tuple[str, str, list[SplitTarget]]] = [
@@ -138,7 +138,7 @@ def _target_rows(status: MeshStatus) -> Iterator[tuple[str | Text, ...]]:
 
 def _proxies_table(proxies: Sequence[ProxyStatus]) -> RenderableType:
     if not proxies:
-        return Text("no proxy is connected: `shopmesh up` starts the demo's")
+        return Text("no proxies are connected: `shopmesh up` starts the demo's")
     now = time.time()
     rows = [
         (
@@ -155,35 +155,35 @@ def _proxies_table(proxies: Sequence[ProxyStatus]) -> RenderableType:
 
 def _proxy_state(proxy: ProxyStatus) -> Text:
     if (refused := proxy["refused"]) is not None:
-        return Text(f"refused its {refused['type']}: {refused['message']}", style="red")
+        return Text(f"rejected its {refused['type']}: {refused['message']}", style="red")
     if not proxy["connected"]:
         return Text("not connected", style="yellow")
     if not proxy["known"]:
-        return Text(f"there is no {proxy['kind']} {proxy['name']}", style="red")
-    return Text("in step", style="green") if proxy["inStep"] else Text("not yet in step", style="yellow")
+        return Text(f"no {proxy['kind']} {proxy['name']} in the mesh", style="red")
+    return Text("in sync", style="green") if proxy["inStep"] else Text("not yet in sync", style="yellow")
 
 
 def _sync_count(proxies: Sequence[ProxyStatus]) -> Text:
-    """How many of a node's proxies have all that they were sent."""
+    """How many of a node's proxies have confirmed their whole configuration."""
     well = sum(proxy["connected"] and proxy["inStep"] and proxy["refused"] is None for proxy in proxies)
     if not proxies:
         return Text("none", style="dim")
-    return Text(f"{well} of {len(proxies)} in step", style="green" if well == len(proxies) else "yellow")
+    return Text(f"{well} of {len(proxies)} in sync", style="green" if well == len(proxies) else "yellow")
 
 
 def _first_findings(findings: Sequence[FindingDocument]) -> Iterator[RenderableType]:
-    """How many there are, and the first of them, errors before warnings."""
+    """The number of findings, and the first of them, errors before warnings."""
     if not findings:
         yield Text("nothing is wrong", style="green")
         return
     yield Text(count_by_severity(findings), style="bold")
     yield from format_findings(findings[:MAX_FINDINGS])
     if len(findings) > MAX_FINDINGS:
-        yield Text("`shopmesh doctor` shows all of them")
+        yield Text("`shopmesh doctor` shows all findings")
 
 
 def _service_version(resource: DeclaredResource) -> str:
-    """The version that a virtual node's pods carry, where its manifest told."""
+    """The version label of a virtual node's pods, if its manifest has one."""
     if resource.key.kind != "virtualNode":
         return ""
     labels = (base_manifest(resource)["spec"].get("podSelector") or {}).get("matchLabels") or {}

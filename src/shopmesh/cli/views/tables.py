@@ -1,4 +1,4 @@
-"""Tables on standard output: as wide as the terminal, or as wide as they are when piped."""
+"""Tables on standard output, as wide as the terminal; piped ones are not cut."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PIPED_WIDTH = 1000
 
 
 def console(color: bool | None) -> Console:
-    """A console for standard output; `color` False means none, None that a terminal decides."""
+    """A console for standard output; `color` False means no colors, None colors on a terminal."""
     from shopmesh.output.console import PlainConsole
 
     plain = PlainConsole(no_color=color is False)
@@ -26,7 +26,7 @@ def console(color: bool | None) -> Console:
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[RenderableType]], right: Sequence[str] = ()) -> PlainTable:
-    """Columns side by side without lines; those named in `right` hold numbers."""
+    """A table without lines; columns in `right` are right-aligned."""
     from shopmesh.output.console import PlainTable
 
     grid = PlainTable(box=None, header_style="bold", padding=(0, 2, 0, 0))
@@ -40,7 +40,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[RenderableType]], righ
 def fit_columns(
     columns: Sequence[str], rows: Sequence[Sequence[str | Text]], width: int, optional: Sequence[str]
 ) -> tuple[list[str], list[list[str | Text]]]:
-    """The columns and rows that fit into `width`, leaving out those of `spare` that are needed least, in its order."""
+    """Leaves out columns of `optional`, in its order, until the rest fits into `width`."""
     widths = {
         column: max(len(column), *(len(printable(str(row[i]))) for row in rows)) + 2 for i, column in enumerate(columns)
     }
@@ -54,7 +54,7 @@ def fit_columns(
 
 
 def show(renderable: RenderableType, color: bool | None) -> None:
-    """Prints it; piped lines end where their text ends."""
+    """Prints a renderable; piped lines have no trailing spaces."""
     terminal = console(color)
     with terminal.capture() as captured:
         terminal.print(renderable)
@@ -71,5 +71,5 @@ def age(seconds: float) -> str:
 
 
 def percent(share: float | None) -> str:
-    """A share from 0 to 1 in per cent; a dash when there is none."""
+    """A share from 0 to 1 in percent; a dash for None."""
     return "-" if share is None else f"{share * 100:.1f}%"
