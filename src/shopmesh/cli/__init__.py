@@ -84,7 +84,9 @@ class LazyGroup(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         for room, title in SECTIONS.items():
             with formatter.section(title):
-                formatter.write_dl([(name, entry.summary) for name, entry in COMMANDS.items() if entry.room == room])
+                formatter.write_dl(
+                    [(name.ljust(9), entry.summary) for name, entry in COMMANDS.items() if entry.room == room]
+                )
 
     def invoke(self, ctx: click.Context) -> object:
         with as_click_error():

@@ -1,4 +1,4 @@
-"""Writes to standard output and error; commands use this or `shopmesh.output.console`, which escape control characters."""
+"""Writes to standard output and error, and escapes control characters; so does `shopmesh.output.console`."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ def test_a_new_mesh_is_applied_once(shopmesh: Run) -> None:
     shopmesh("route", "product", "product-v2-vn=50")
     weights = shopmesh("route", "product").stdout
 
-    assert "left as it is" in shopmesh("apply", "--new", "-f", str(MESH)).stdout
+    assert "exists already" in shopmesh("apply", "--new", "-f", str(MESH)).stdout
     assert weights == shopmesh("route", "product").stdout
 
 
@@ -140,7 +140,7 @@ def test_foreign_kinds_are_skipped_and_said(shopmesh: Run) -> None:
     result = shopmesh("apply", "-f", "-", stdin=deployment + (MESH / "mesh.yaml").read_text())
 
     assert "created mesh shopmesh\n" == result.stdout
-    assert "skipped Deployment (standard input, document 1, line 1): not App Mesh's\n" == result.stderr
+    assert "skipped Deployment (standard input, document 1, line 1): not an App Mesh resource\n" == result.stderr
 
 
 def test_cli_json_is_applied_and_printed(shopmesh: Run, tmp_path: Path) -> None:
@@ -162,7 +162,7 @@ def test_kinds_may_be_spelled_as_people_do(shopmesh: Run, arguments: list[str]) 
 
     lines = shopmesh("get", *arguments).stdout.splitlines()
 
-    assert ["KIND", "NAME", "WHAT"] == lines[0].split()[:3]
+    assert ["KIND", "NAME", "SUMMARY"] == lines[0].split()[:3]
     assert sorted(workload.node for workload in workloads_of(read_manifests(MESH))) == [
         line.split()[1] for line in lines[1:]
     ]
@@ -219,6 +219,6 @@ def test_of_several_meshes_one_has_to_be_named(shopmesh: Run) -> None:
     shown = shopmesh("--mesh", "b", "get").stdout
     unknown = shopmesh("--mesh", "c", "get", status=1).stderr
 
-    assert "error: there are several meshes (a, b); name one with --mesh\n" == refused
+    assert "error: several meshes (a, b): choose one with --mesh\n" == refused
     assert ["mesh", "b"] == shown.splitlines()[1].split()[:2]
-    assert "error: there is no mesh 'c' (there: a, b); correct --mesh\n" == unknown
+    assert "error: no mesh 'c' (there: a, b); correct --mesh\n" == unknown

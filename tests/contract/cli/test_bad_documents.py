@@ -146,4 +146,4 @@ def test_a_missing_file_is_one_line(shopmesh: Run, tmp_path: Path) -> None:
 
 def test_a_folder_without_documents_is_told(shopmesh: Run, tmp_path: Path) -> None:
     """An empty folder is most likely the wrong one."""
-    assert "holds no .yaml, .yml, .json file" in shopmesh("apply", "-f", str(tmp_path), status=1).stderr
+    assert "contains no .yaml, .yml, .json file" in shopmesh("apply", "-f", str(tmp_path), status=1).stderr

@@ -128,7 +128,7 @@ def test_an_unknown_mesh_is_an_error_not_a_mesh_that_is_well(control_plane: Cont
     result = CliRunner().invoke(main, ["--endpoint-url", control_plane.url, "--mesh", "shpmesh", "doctor"])
 
     assert 1 == result.exit_code
-    assert "there is no mesh 'shpmesh'" in result.stderr
+    assert "no mesh 'shpmesh'" in result.stderr
 
 
 def test_a_control_plane_that_is_away_is_a_finding() -> None:

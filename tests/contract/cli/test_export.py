@@ -56,7 +56,7 @@ def test_files_are_named_for_what_they_hold(shopmesh: Run, tmp_path: Path) -> No
     }
     assert "001-create-mesh-shopmesh.json" == names[0]
     assert "010-create-route-customer-vr-customer-r.json" in names
-    assert f"{len(names)} files in {tmp_path / 'json'}\n" == said.stderr
+    assert f"wrote {len(names)} files to {tmp_path / 'json'}\n" == said.stderr
 
 
 def test_the_aws_cli_takes_the_json(shopmesh: Run, control_plane: ControlPlane, client: Client, tmp_path: Path) -> None:
@@ -117,7 +117,7 @@ def test_a_folder_that_holds_something_is_left_alone(shopmesh: Run, tmp_path: Pa
 
     said = shopmesh("export", "-o", str(tmp_path), status=1).stderr
 
-    assert f"error: {tmp_path} is there and not an empty folder; name another\n" == said
+    assert f"error: {tmp_path} is not an empty folder; choose another with --output\n" == said
     assert ["mine.yaml"] == [file.name for file in tmp_path.iterdir()]
 
 

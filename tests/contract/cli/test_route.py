@@ -52,7 +52,7 @@ def test_naming_one_version_shifts_the_rest_to_the_other(
     assert writes + 1 == control_plane.writes
     assert (
         "updated route product-vr/product-r: product-vn=50 product-v2-vn=50\n"
-        "all 2 Envoys have it, the last after 3.2 ms\n"
+        "all 2 Envoys have confirmed it, the last after 3.2 ms\n"
     ) == said
 
 
@@ -63,7 +63,7 @@ def test_an_envoy_that_does_not_follow_is_an_error(shopmesh: Run, control_plane:
 
     said = shopmesh("route", "product", "product-v2-vn=50", "--timeout", "0.1", status=1)
 
-    assert "order-vn-1 has not confirmed it within 0.1 s" in said.stderr
+    assert "order-vn-1 did not confirm it within 0.1 s" in said.stderr
 
 
 @pytest.mark.usefixtures("mesh")

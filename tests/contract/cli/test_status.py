@@ -82,7 +82,7 @@ def test_services_versions_weights_and_seen_shares_are_one_line_each(shopmesh: R
 
     assert ["product-vn", "1.0", "50", "48.0%"] == first[1:5]
     assert ["product-v2-vn", "2.0", "50", "52.0%", "50.0%", "to", "54.0%", "1300", "4"] == second[:9]
-    assert ["0", "of", "1", "in", "step"] == second[-5:]
+    assert ["0", "of", "1", "in", "sync"] == second[-5:]
 
 
 @pytest.mark.usefixtures("busy")
@@ -103,7 +103,7 @@ def test_a_refused_configuration_is_told_in_envoys_words(shopmesh: Run) -> None:
     """So are proxies that are away, and findings with what to do."""
     said = shopmesh("status").stdout
 
-    assert "refused its routes: no such cluster" in said
+    assert "rejected its routes: no such cluster" in said
     assert "not connected" in said
     assert "error SM120  route r0: is off" in said
     assert "do:  turn it on" in said
@@ -117,7 +117,7 @@ def test_of_many_findings_the_first_are_shown_and_all_are_counted(shopmesh: Run)
     assert "2 errors, 10 warnings" in said
     assert "route r4" in said
     assert "route r5" not in said
-    assert "`shopmesh doctor` shows all of them" in said
+    assert "`shopmesh doctor` shows all findings" in said
 
 
 @pytest.mark.usefixtures("busy")
@@ -142,7 +142,7 @@ def test_an_empty_control_plane_says_what_to_do(shopmesh: Run) -> None:
     """A newcomer is told how to load a mesh."""
     said = shopmesh("status", status=1).stderr
 
-    assert "error: there is no mesh yet: load one with `shopmesh apply -f mesh/`\n" == said
+    assert "error: no mesh yet: load one with `shopmesh apply -f mesh/`\n" == said
 
 
 def test_watching_needs_a_terminal(shopmesh: Run) -> None:

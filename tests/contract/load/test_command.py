@@ -137,12 +137,12 @@ def test_reports_are_compared(tmp_path: Path) -> None:
         (("http://127.0.0.1:1/",), 1, "cannot connect to http://127.0.0.1:1"),
         (("shop",), 2, "'shop' is no URL"),
         (("http://a/", "--rate", "many"), 2, "'many' is not a rate"),
-        (("http://a/", "--for", "long"), 2, "'long' is no duration"),
-        (("http://a/", "--assert-errors", "2"), 2, "'2' is no share"),
-        (("http://a/", "http://b/", "--weights", "1"), 2, "2 URLs need as many weights"),
+        (("http://a/", "--for", "long"), 2, "'long' is not a duration"),
+        (("http://a/", "--assert-errors", "2"), 2, "'2' is not a share"),
+        (("http://a/", "http://b/", "--weights", "1"), 2, "give 2 weights, one for each URL"),
         (("http://a/", "--expect", "product/2.0=25"), 2, "25 % together"),
-        (("http://a/", "--report", "load.pdf"), 2, "name it .json or .html"),
-        (("http://a/", "-H", "no header"), 2, "'no header' is no header"),
+        (("http://a/", "--report", "load.pdf"), 2, "the name must end in .json or .html"),
+        (("http://a/", "-H", "no header"), 2, "'no header' is not a header"),
     ],
 )
 def test_what_cannot_be_done_is_said_at_once(arguments: tuple[str, ...], status: int, said: str) -> None:

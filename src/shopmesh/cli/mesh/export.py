@@ -45,13 +45,13 @@ Examples:
 
 \b
 Formats:
-  manifests    appmesh.k8s.aws/v1beta2, for kubectl and `shopmesh apply`
+  manifests    appmesh.k8s.aws/v1beta2, for kubectl and `apply -f`
   json         one file per resource for --cli-input-json of `aws appmesh`,
                numbered in the order of creation
   gateway-api  HTTPRoute, GRPCRoute, TCPRoute and Gateway; comments and
                standard error say what has no equivalent
 
-`shopmesh apply -f` reads manifests and json; applying an export changes nothing.
+To read manifests or json back, use `shopmesh apply -f`; applying an export changes nothing.
 
 Exit status: 0 success, with or without warnings; 1 failure; 2 invalid command line.
 """
