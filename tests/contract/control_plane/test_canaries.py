@@ -115,7 +115,7 @@ def test_it_goes_with_its_route(client: Client) -> None:
         ({"plan": {"to": "v2"}, "lease": 0.1}, "lease: 0.1 is not a number of seconds from 1 to 600"),
         ({"plan": {"to": "v2"}, "owner": ""}, "owner: '' is not text"),
         ({"plan": {"to": "v3"}}, "virtual node v3 does not exist"),
-        ({"plan": {"to": "v1"}}, "v1 gets requests by route product-vr/product-r already"),
+        ({"plan": {"to": "v1"}}, "v1 already gets requests by route product-vr/product-r"),
     ],
 )
 def test_what_cannot_begin_is_refused(client: Client, body: dict[str, Any], said: str) -> None:
