@@ -25,7 +25,7 @@ OVERLAY ?= k8s/overlays/local
 # What `make load` asks; another with URL=.
 URL ?= http://127.0.0.1:8080
 
-.PHONY: help setup setup-dev setup-locust demo demo-rollback up status new remove lint check load load-locust test test-unit test-contract test-k8s test-e2e test-floods test-template test-browser test-containers images push compose-up compose-down compose-roll k8s-up k8s-down bench crds findings translations parity requirements clean
+.PHONY: help setup setup-dev setup-locust demo demo-rollback up status new remove lint check load load-locust test test-unit test-contract test-k8s test-e2e test-floods test-template test-browser test-containers images push compose-up compose-down compose-roll k8s-up k8s-down bench crds findings translations messages parity requirements clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -135,6 +135,9 @@ findings: setup-dev ## Write the table of docs/doctor.md anew from the registere
 
 translations: setup-dev ## Write docs/translation anew: what each feature of a mesh becomes in Envoy
 	$(BIN)/python -m tests.translations
+
+messages: setup-dev ## Write docs/messages.md anew: every sentence that users can see
+	$(BIN)/python -m tests.messages
 
 parity: setup-dev ## Write docs/parity.md anew from the marks of the tests
 	$(BIN)/python -m tests.parity
