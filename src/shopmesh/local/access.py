@@ -1,12 +1,12 @@
-"""How the programs of one user reach the control plane of a run folder: its key, and where it listens.
+"""Files by which the programs of one user find the control plane of a run folder: its key and its address.
 
-    aws/credentials           the access key: made once, and kept by `up --reset`
+    aws/credentials           the access key: created once, kept by `up --reset`
     aws/config                endpoint, region and output, for `aws` and every other SDK
     aws/config-2018-10-01     the same, with the version of the API that the webinar's scripts were written for
     control-plane.json        the endpoint, and the process that serves it
 
-Only this user may read them. The key belongs to its run folder: it is found for the endpoint that a running process
-of this folder serves, and for no other, so nothing is signed with it that another program receives.
+Only this user can read them. The key is used only for the endpoint that a running process of its run folder serves, so
+that no other program receives requests signed with it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from shopmesh.client import Client
 
 RUN_FOLDER = Path(".shopmesh")
-"""Of a project, unless another is named."""
+"""Default run folder, in the folder of the project."""
 LATEST, PREVIEW = "2019-01-25", "2018-10-01"
 API_VERSIONS = (LATEST, PREVIEW)
 
@@ -38,7 +38,7 @@ _MAX_FILE_BYTES = 65_536
 
 
 class ServedEndpoint(NamedTuple):
-    """Where the control plane of a run folder listens, or listened last, and the process that serves it."""
+    """Where the control plane of a run folder listens or last listened, and its process."""
 
     url: str
     region: str
@@ -46,7 +46,7 @@ class ServedEndpoint(NamedTuple):
 
 
 class SigningKey(NamedTuple):
-    """What a request is signed with, and for which region."""
+    """Credentials and region for signing requests."""
 
     credentials: Credentials
     region: str
@@ -66,7 +66,7 @@ class AccessFiles:
         return self.run_folder / "aws" / ("config" if api_version == LATEST else f"config-{api_version}")
 
     def create_key(self) -> Mapping[str, str]:
-        """The folder's access key (id → secret), made if there is none; raises ConfigError."""
+        """The folder's access key (id → secret), created if missing; raises ConfigError."""
         try:
             make_private_folder(self.run_folder)
             make_private_folder(self.credentials_file.parent)
@@ -75,7 +75,7 @@ class AccessFiles:
             return self._read_keys()
         except OSError as error:
             raise ConfigError(
-                f"cannot make an access key in {self.credentials_file}: {error.strerror}; choose another folder with "
+                f"cannot create an access key in {self.credentials_file}: {error.strerror}; choose another folder with "
                 "--run-dir"
             ) from error
 
@@ -111,9 +111,9 @@ class AccessFiles:
 
 
 def find_key(start: Path, endpoint_url: str) -> SigningKey | None:
-    """The key for an endpoint, from the run folder of `start` or of a folder above it; None when it is of none of them.
+    """The key for an endpoint, from the run folder of `start` or of a folder above it; None if none serves it.
 
-    Folders and files of other users are passed over.
+    Folders and files of other users are ignored.
     """
     for folder in (start, *start.parents):
         access = AccessFiles(folder / RUN_FOLDER)
@@ -125,10 +125,10 @@ def find_key(start: Path, endpoint_url: str) -> SigningKey | None:
 
 
 def open_client(start: Path, endpoint_url: str, region: str = defaults.REGION) -> Client:
-    """A client of a control plane; nothing is asked yet.
+    """A client of a control plane; sends no request yet.
 
-    The key of a run folder comes before all others, and only for its own control plane, whatever the shell has for AWS
-    itself; everywhere else the usual AWS chain decides.
+    For the control plane of a run folder it uses that folder's key, whatever AWS credentials the shell has; for others,
+    the usual AWS credential chain.
     """
     from shopmesh.client import Client  # botocore takes its time, and `--help` has no use for it
 
@@ -146,8 +146,8 @@ def _aws_config(endpoint_url: str, region: str, version: str) -> str:
 
 
 def _read(path: Path) -> str:
-    """A file of this user; raises OSError, and ValueError when it is no UTF-8."""
-    # A pipe of another user would block before it can be seen whose it is.
+    """Reads a file of this user; raises OSError, and ValueError if it is not UTF-8."""
+    # Opening a pipe of another user would block before its owner can be checked.
     with open(path, encoding="utf-8", opener=lambda name, flags: private_opener(name, flags | os.O_NONBLOCK)) as file:
         return file.read(_MAX_FILE_BYTES)
 

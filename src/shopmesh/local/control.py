@@ -1,4 +1,4 @@
-"""How `shopmesh start` and `stop` speak to the `shopmesh up` of a run folder: a Unix socket, one JSON line each way.
+"""The protocol of `shopmesh start` and `stop` with `shopmesh up`: a Unix socket, one JSON line each way.
 
 {"command": "start", "node": "product-v2-vn", "instance": 1}   ──►
 ◄──   {"done": ["product-v2-vn-1 runs …"], "warnings": [], "error": null}
@@ -32,7 +32,7 @@ class ControlRequest:
 
 @dataclass(frozen=True, slots=True)
 class ControlReply:
-    """What was done, what to beware of, and why it was not done."""
+    """What was done, warnings, and the error, if it failed."""
 
     done: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -43,9 +43,9 @@ class ControlReply:
 async def control_server(
     path: Path, handle: Callable[[ControlRequest], Awaitable[ControlReply]]
 ) -> AsyncIterator[None]:
-    """Answers requests on that socket, which only this user may open; requests are answered one after the other.
+    """Answers requests on a socket that only this user can open, one at a time.
 
-    One at a time, because a start and a stop of one node must not overlap.
+    A start and a stop of the same node must not overlap.
     """
     lock = asyncio.Lock()
 
@@ -56,7 +56,7 @@ async def control_server(
             writer.write(json.dumps(asdict(reply)).encode() + b"\n")
             await writer.drain()
         except (OSError, ValueError):
-            # The asker is gone, or sent more than a line may hold: there is nobody to tell.
+            # The client has disconnected, or its line is too long: no reply is possible.
             pass
         finally:
             writer.close()
@@ -98,7 +98,7 @@ def _parse_request(line: bytes) -> ControlRequest:
 
 
 def send(path: Path, request: ControlRequest) -> ControlReply:
-    """Asks the `up` that listens there. Raises ControlError when none does, or when it refuses."""
+    """Sends a request to the `up` that listens there. Raises ControlError when none does, or when it refuses."""
     try:
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(_TIMEOUT_SECONDS)
@@ -109,10 +109,10 @@ def send(path: Path, request: ControlRequest) -> ControlReply:
         reply = ControlReply(tuple(document["done"]), tuple(document["warnings"]), document["error"])
     except (FileNotFoundError, ConnectionRefusedError):
         raise ControlError(
-            f"no shopmesh runs in {path.parent}: start it with `shopmesh up`, or name its folder with --run-dir"
+            f"`shopmesh up` does not run in {path.parent}: start it, or name its folder with --run-dir"
         ) from None
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ControlError(f"the shopmesh in {path.parent} gave no answer to {request.command}: {error!r}") from error
+        raise ControlError(f"`shopmesh up` in {path.parent} did not answer {request.command}: {error!r}") from error
     if reply.error is not None:
         raise ControlError(reply.error)
     return reply

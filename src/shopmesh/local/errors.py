@@ -1,8 +1,8 @@
-"""What can go wrong on one machine.
+"""Errors of a mesh on one machine.
 
     LocalError
-    ├── StartError     a port, a program, a folder or a manifest that is not as it must be
-    └── ControlError   another `shopmesh up` could not do what was asked of it
+    ├── StartError     a port, program, folder or manifest prevents a start
+    └── ControlError   `shopmesh up` does not answer, or refuses a request
 
 Each message is one line that names the thing and says what to do.
 """
@@ -15,8 +15,8 @@ class LocalError(Exception):
 
 
 class StartError(LocalError):
-    """Something that has to be there before a program can be started is not."""
+    """A port, program, folder or manifest prevents a start."""
 
 
 class ControlError(LocalError):
-    """No `shopmesh up` answers in the run folder, or it refused."""
+    """No `shopmesh up` answers in the run folder, or it refuses."""

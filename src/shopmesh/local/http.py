@@ -1,6 +1,6 @@
-"""Asking programs, most of them on loopback, over HTTP/1.1: one short question, one short answer, a connection each.
+"""A small HTTP/1.1 client: one short request and response for each connection.
 
-For readiness, Envoy's admin socket and the first request through the mesh; load has its own client with a pool.
+For readiness, Envoy's admin socket and the first request through the mesh; load tests have a client with a pool.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _POLL_SECONDS = 0.02
 
 
 class HttpResponse:
-    """An HTTP answer, filled by the parser; header names are in lower case."""
+    """An HTTP response, filled by the parser; header names are in lower case."""
 
     def __init__(self) -> None:
         self.status = 0
@@ -41,10 +41,9 @@ class HttpResponse:
 async def send_request(
     target: int | Path, path: str, method: str = "GET", timeout_seconds: float = 2.0, host: str = LOOPBACK
 ) -> HttpResponse:
-    """Sends one request, to a port of loopback if no host is named, or to a Unix socket.
+    """Sends one request to a port of `host`, or to a Unix socket.
 
-    Raises OSError (of which TimeoutError is one) when there is no answer within the time, or one that is not HTTP
-    or longer than 1 MiB.
+    Raises OSError (TimeoutError is one) when no response comes in time, or one that is not HTTP or larger than 1 MiB.
     """
     response = HttpResponse()
     where = str(target) if isinstance(target, Path) else f"{host}:{target}"
@@ -61,7 +60,7 @@ async def send_request(
             while not response.complete and (chunk := await reader.read(_READ_BYTES)):
                 parser.feed_data(chunk)
                 if len(response.body) > _MAX_BODY_BYTES:
-                    raise OSError(f"{where}{path} answers more than {_MAX_BODY_BYTES} bytes")
+                    raise OSError(f"{where}{path} sent a response larger than {_MAX_BODY_BYTES} bytes")
         except httptools.HttpParserError as error:
             raise OSError(f"{where}{path} does not answer in HTTP: {error}") from error
         finally:
@@ -73,7 +72,7 @@ async def send_request(
 
 
 async def wait_until_ok(port: int, path: str, seconds: float, host: str = LOOPBACK) -> HttpResponse:
-    """Asks again and again until the answer is 200. Raises TimeoutError with the last answer, or its absence."""
+    """Repeats a request until the response is 200. Raises TimeoutError with the last response, or `no answer`."""
     deadline = time.monotonic() + seconds
     while True:
         last = "no answer"

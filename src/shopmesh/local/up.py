@@ -1,4 +1,4 @@
-"""`shopmesh up`: the whole mesh on this machine, in the foreground, until it is told to stop."""
+"""`shopmesh up`: the whole mesh on this machine, in the foreground, until a signal stops it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _FIRST_ANSWER_SECONDS = 20.0
 
 @dataclass(frozen=True, slots=True)
 class UpOptions:
-    """What `shopmesh up` was asked for; a port of 0 is any free one, and xDS has a socket where it has no port."""
+    """The options of `shopmesh up`; port 0 means a free one; without `xds_port`, xDS has a socket."""
 
     project: Path
     run_folder: Path
@@ -66,11 +66,11 @@ async def up(options: UpOptions, terminal: Terminal, on_running: Callable[[Local
     for workload in workloads:
         application_arguments(workload, options.project, options.run_folder)
     if options.way_in != WAY_IN and options.way_in not in {workload.service for workload in workloads}:
-        raise StartError(f"{options.way_in!r}, which is to be the way in, is no service that runs: correct --way-in")
+        raise StartError(f"{options.way_in!r}, which is to be the way in, is not a service that runs: correct --way-in")
     folder = RunFolder.open(options.run_folder)
     try:
         if left := folder.end_leftover_processes():
-            terminal.say(f"ended {left} processes that an earlier run had left")
+            terminal.say(f"ended {left} processes of an earlier run")
         if options.reset:
             folder.delete_store()
         ports = Ports()
@@ -111,7 +111,7 @@ async def _run(
     )
     mesh.start_gateways()
     answered = await _wait_for_first_answer(mesh, loaded, options, terminal)
-    # The first answer needs the first versions alone; weights that were set before may want the others too.
+    # The first answer needs only the first versions; weights of an earlier run may need the others too.
     for processes in mesh.workloads.values():
         await operations.wait_until_joined(mesh.client, processes.workload)
     for gateway in mesh.gateways:
@@ -122,13 +122,13 @@ async def _run(
     async def handle(request: control.ControlRequest) -> control.ControlReply:
         if request.command == "stop":
             return await operations.stop_workload(mesh, f"{request.node}-{request.instance}")
-        # Read anew: the manifest of a new version may have come since.
+        # Read again: the manifest of a new version may have been added.
         known = workloads_of(read_manifests(options.project / "mesh"))
         for workload in known:
             if workload.node == request.node:
                 return await operations.start_workload(mesh, workload.with_instance(request.instance))
         raise ControlError(
-            f"no manifest in mesh/ has a virtual node {request.node} that says what to start; "
+            f"no manifest in mesh/ has a virtual node {request.node} with labels that say what to start; "
             f"these do: {', '.join(workload.node for workload in known)}"
         )
 
@@ -137,14 +137,14 @@ async def _run(
 
 
 async def _report_control_plane_errors(mesh: LocalMesh, terminal: Terminal) -> None:
-    """Says last, and so visibly, what is wrong with the control plane itself, such as a store that lost changes."""
+    """Reports errors of the control plane itself last, such as a store that lost changes, so that they are seen."""
     for one in await asyncio.to_thread(mesh.client.findings):
         if one["severity"] == "error" and not one["mesh"]:
             terminal.say(f"{one['severity']} {one['code']}: {one['where']} {one['what']}; {one['fix']}")
 
 
 async def prepare_control_plane(mesh: LocalMesh, resources: Sequence[DeclaredResource], empty: bool = False) -> bool:
-    """Starts the control plane and tells it of the mesh, unless it has one; whether it was loaded now."""
+    """Starts the control plane and creates the mesh unless it exists; returns whether it was created now."""
     await mesh.start_control_plane()
     loaded = await asyncio.to_thread(_load_mesh, mesh, resources)
     mesh.control_plane_ready.set()
@@ -161,9 +161,9 @@ def _load_mesh(mesh: LocalMesh, resources: Sequence[DeclaredResource]) -> bool:
 
 
 async def _wait_for_first_answer(mesh: LocalMesh, loaded: bool, options: UpOptions, terminal: Terminal) -> bool:
-    """Waits until a request through the whole mesh is answered; whether one was.
+    """Waits until a request through the whole mesh is answered; returns whether one was.
 
-    A mesh that was loaded now has to work. Another may be as its user wants it: that is only said.
+    A mesh that was created now must work. The user may have changed an earlier one: that is only reported.
     """
     if options.empty or not mesh.ways_in:
         return False

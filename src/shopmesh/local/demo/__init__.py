@@ -1,1 +1,1 @@
-"""The webinar, played on one machine under load, and judged."""
+"""The webinar's canary releases under load, and the verdict. Start reading at `run`."""

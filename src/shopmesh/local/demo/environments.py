@@ -1,4 +1,4 @@
-"""Where the webinar is played: on this machine, with everything started for it; or in a mesh that runs already."""
+"""Environments of the demo: a mesh that it starts on this machine, or one that runs already."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from shopmesh.local.up import prepare_control_plane
 
 
 class LocalEnvironment:
-    """Processes of this machine, started for the play."""
+    """A mesh on this machine, started for the demo."""
 
     setup_message = "starting the control plane, {}, and an Envoy for each"
     canary_message = "starting {} and its Envoy, which waits for its virtual node"
@@ -42,7 +42,7 @@ class LocalEnvironment:
 
 
 class ExistingEnvironment:
-    """A mesh whose workloads somebody else runs, canaries too: its routes are set as the play begins."""
+    """A mesh that runs already, canaries included; the demo resets its routes first."""
 
     setup_message = "setting the mesh to its start, with {}"
     canary_message = "waiting until {} is ready and known to its callers"
@@ -65,10 +65,10 @@ class ExistingEnvironment:
     async def start_canary(self, canary: Workload) -> None:
         proxies = await asyncio.to_thread(self.client.proxies)
         if not any(proxy["name"] == canary.node for proxy in proxies):
-            raise StartError(f"nothing of {canary.node} runs: start {canary.service_version} beside the others")
+            raise StartError(f"no instance of {canary.node} runs: start {canary.service_version} beside the others")
         await operations.wait_until_joined(self.client, canary)
 
     def _reset_routes(self, resources: Sequence[DeclaredResource]) -> None:
-        """Only the routes: what else the mesh has is its user's."""
+        """Resets only the routes; the rest of the mesh is its user's."""
         routes = [resource for resource in resources if resource.key.kind == "route"]
         perform(self.client, plan(routes, all_resources(self.client)))

@@ -1,4 +1,4 @@
-"""The play on a terminal: what was done, what is being done, and how the traffic splits; or plain lines when piped."""
+"""The demo's progress on a terminal: finished steps, the current one, and the split; plain lines when piped."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _COLOURS = ("cyan", "magenta")
 
 
 class ProgressView:
-    """Shows the play while it goes on; use it as a context."""
+    """Shows the progress; use it as a context manager."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -50,7 +50,7 @@ class ProgressView:
         self._refresh()
 
     def warn(self, text: str) -> None:
-        """A program died, or something else that the watcher should know."""
+        """A warning, such as a program that died."""
         self._line("!", "yellow", text)
 
     def show_shares(self, versions: Sequence[VersionResult], tally: LoadResults) -> None:

@@ -1,4 +1,4 @@
-"""The figures and the verdict at the end of the demo."""
+"""The measurements and the verdict at the end of the demo."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from shopmesh.local.demo.verdict import VersionResult, percent
 from shopmesh.output.console import PlainTable
 
 _OVERLOADED_SECONDS = 1.0
-"""Half of the requests waited longer: what fails then says nothing about the mesh."""
+"""If the median latency is longer, the machine is overloaded and failures say nothing about the mesh."""
 
 
 def print_report(console: Console, report: DemoReport, failures: Sequence[str]) -> None:
-    """Prints what was measured, and whether the demo kept its promises."""
+    """Prints the measurements, and whether the demo passed."""
     console.print()
     console.print(_versions_table(report))
     console.print()
@@ -33,11 +33,11 @@ def print_report(console: Console, report: DemoReport, failures: Sequence[str]) 
     console.print(
         Text.assemble(
             ("PASSED", "bold green"),
-            f"  {report.way_in.sent:,} requests in {report.seconds:.0f} s: none failed, none was repeated.",
+            f"  {report.way_in.sent:,} requests in {report.seconds:.0f} s: none failed, none was retried.",
         )
     )
     console.print(
-        f"Every share is what it was set to be: an error of {100 * DETECTABLE_ERROR:.0f} points would have been found "
+        f"Every share is as configured: a deviation of {100 * DETECTABLE_ERROR:.0f} points would have been found "
         f"in {percent(POWER, 1)} of all runs (exact binomial test, p < {SIGNIFICANCE:g}).",
         soft_wrap=True,
     )

@@ -1,6 +1,6 @@
-"""The demo's second act: product 2.0 goes wrong, and is caught; first by nobody, then by a canary.
+"""The demo of a rollback: a bad product 2.0 is released by hand, then as a canary, and the losses are compared.
 
-a plain switch to 50 %, until somebody notices ─► back ─► a canary of 5, 10, 25, 50 % ─► it turns back by itself
+a switch to 50 %, until someone would notice ─► back ─► a canary of 5, 10, 25, 50 % ─► it rolls back by itself
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ from shopmesh.output.console import PlainTable
 
 FAULTS = {"errorShare": 0.2, "delayMs": 50}
 DETECTION_SECONDS = 15.0
-"""How long the plain switch lasts. Whoever watches a dashboard notices later than that."""
+"""Duration of the plain switch; people who watch a dashboard take longer to notice."""
 STEPS, EVERY, LEASE = (5, 10, 25, 50), 5.0, 15.0
 _FIRST_ANSWER_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
 class ReleaseOutcome:
-    """How a bad version was released, and what that cost the users."""
+    """How a bad version was released, and how many requests were lost."""
 
     name: str
     seconds: float
@@ -50,7 +50,7 @@ class ReleaseOutcome:
 
 
 class RollbackScenario:
-    """One performance, on a machine of its own."""
+    """Runs both releases in a local mesh."""
 
     def __init__(self, mesh: LocalMesh, release: Release, rate: float, seconds: float, progress: ProgressSink) -> None:
         """Of `stage` the versions are taken, not the share; `seconds` is how long the plain switch lasts."""
@@ -62,7 +62,7 @@ class RollbackScenario:
         self._finished = threading.Event()
 
     async def run(self, resources: Sequence[DeclaredResource], workloads: Sequence[Workload]) -> list[ReleaseOutcome]:
-        """Plays both. Raises StartError or ClientError when the mesh cannot be had."""
+        """Runs both. Raises StartError or ClientError when the mesh does not start."""
         self._progress.start_step("starting the mesh, both versions of product with it")
         await LocalEnvironment(self._mesh).set_up(resources, workloads, frozenset())
         await wait_until_ok(self._mesh.settings.port, "/", _FIRST_ANSWER_SECONDS, LOOPBACK)
@@ -70,17 +70,17 @@ class RollbackScenario:
         await asyncio.to_thread(_inject_faults, self._mesh.workloads[canary.name].ports.control)
         share, delay = FAULTS["errorShare"], FAULTS["delayMs"]
         self._progress.finish_step(
-            f"{canary.service_version} goes wrong: it fails {share:.0%} of its requests, each {delay:g} ms late"
+            f"{canary.service_version} is bad: it fails {share:.0%} of its requests and delays all by {delay:g} ms"
         )
         try:
             return [await self._switch_by_hand(), await self._release_canary()]
         finally:
-            # The thread that looks after the canary must not outlive the mesh.
+            # The thread that renews the canary's lease must not outlive the mesh.
             self._finished.set()
 
     async def _switch_by_hand(self) -> ReleaseOutcome:
         client, weights = self._mesh.client, {self._release.stable.node: 50, self._release.canary.node: 50}
-        self._progress.start_step(f"50 % to it, for the {self._seconds:g} s until somebody notices")
+        self._progress.start_step(f"50 % to it, for the {self._seconds:g} s until it would be noticed")
         load = steady(self._mesh.settings.way_in, self._rate)
         await load.start()
         try:
@@ -121,7 +121,7 @@ class RollbackScenario:
 
 
 def print_outcomes(console: Console, outcomes: Sequence[ReleaseOutcome]) -> bool:
-    """Prints what was lost; whether the canary was turned back, and cost less than the plain switch."""
+    """Prints the losses; returns whether the canary was rolled back and lost less than the plain switch."""
     table = PlainTable(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
     table.add_column("the bad version, released by")
     for heading in ("highest share", "seconds", "requests", "lost"):
@@ -135,13 +135,13 @@ def print_outcomes(console: Console, outcomes: Sequence[ReleaseOutcome]) -> bool
     console.print()
     plain, canary = outcomes
     passed = canary.share < 100 and canary.lost < plain.lost
-    verdict = [("PASSED", "bold green")] if passed else [("FAILED", "bold red"), "  the canary did not cost less"]
+    verdict = [("PASSED", "bold green")] if passed else [("FAILED", "bold red"), "  the canary lost as many"]
     console.print(Text.assemble(*verdict))
     return passed
 
 
 def _set_weights(appmesh: Any, release: Release, weights: dict[str, int]) -> dict[str, int]:
-    """Sets the weights of the service's route; those from before."""
+    """Sets the weights of the service's route; returns the previous ones."""
     name = {"meshName": release.stable.mesh}
     name |= {"virtualRouterName": f"{release.service}-vr", "routeName": f"{release.service}-r"}
     spec = copy.deepcopy(appmesh.describe_route(**name)["route"]["spec"])
@@ -158,6 +158,6 @@ def _inject_faults(port: int) -> None:
     try:
         connection.request("PUT", "/faults", json.dumps(FAULTS), {"Content-Type": "application/json"})
         if (status := connection.getresponse().status) != 200:
-            raise OSError(f"the faults of {LOOPBACK}:{port} were answered {status}")
+            raise OSError(f"{LOOPBACK}:{port} answered the request for faults with {status}")
     finally:
         connection.close()

@@ -1,4 +1,4 @@
-"""`shopmesh demo`: a stage, the play on it, and the verdict."""
+"""`shopmesh demo`: runs a scenario in an environment, and prints the verdict."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ _ROLLBACK_RATE = 100.0
 
 @dataclass(frozen=True, slots=True)
 class DemoOptions:
-    """What `shopmesh demo` was asked for; a port of 0 is any free one, times are seconds.
+    """The options of `shopmesh demo`; port 0 means a free one, times are seconds.
 
-    Without a `rate` it is what this machine carries easily.
+    Without `rate` it is measured what this machine can answer.
     """
 
     project: Path
@@ -51,7 +51,7 @@ class DemoOptions:
 
 
 async def run_demo(options: DemoOptions, console: Console) -> bool:
-    """Plays and judges; whether all promises were kept. Raises StartError and the like when it cannot be played."""
+    """Runs the demo; returns whether it passed. Raises LocalError or ClientError when it cannot run."""
     resources, workloads, releases = _read_mesh(options)
 
     def scenario(mesh: LocalMesh, progress: ProgressView) -> Coroutine[None, None, DemoReport]:
@@ -64,7 +64,7 @@ async def run_demo(options: DemoOptions, console: Console) -> bool:
 
 
 async def run_rollback_demo(options: DemoOptions, console: Console) -> bool:
-    """The second act: a version that goes wrong is turned back, and costs less than a plain switch."""
+    """Releases a bad version by hand and as a canary; returns whether the canary lost fewer requests."""
     resources, workloads, releases = _read_mesh(options)
 
     def scenario(mesh: LocalMesh, progress: ProgressView) -> Coroutine[None, None, list[rollback.ReleaseOutcome]]:
@@ -87,7 +87,7 @@ def _read_mesh(options: DemoOptions) -> tuple[list[DeclaredResource], list[Workl
 async def _run_locally(
     options: DemoOptions, console: Console, scenario: Callable[[LocalMesh, ProgressView], Coroutine[None, None, T]]
 ) -> T | None:
-    """What the play came to; None when a signal ended it. Nothing is left running."""
+    """The result of the scenario; None when a signal ended it. Nothing is left running."""
     folder = RunFolder.open(options.run_folder)
     try:
         folder.end_leftover_processes()
@@ -113,7 +113,7 @@ async def _run_locally(
 async def run_demo_in(
     client: Client, way_in: str, project: Path, rate: float | None, seconds: float, console: Console
 ) -> bool:
-    """As `demo`, in a mesh that runs already; its routes stay as the play leaves them."""
+    """As `run_demo`, in a mesh that runs already; its routes keep the final weights."""
     resources = read_manifests(project / "mesh")
     workloads = workloads_of(resources)
     with ProgressView(console) as progress:
@@ -123,12 +123,12 @@ async def run_demo_in(
 
 
 def releases_of(workloads: Sequence[Workload]) -> list[Release]:
-    """The two releases, with the versions that the manifests promise. Raises StartError when one is not there."""
+    """The two releases, with the versions in the manifests. Raises StartError when one is missing."""
     releases = []
     for service, percent in CANARY_SHARES:
         versions = [workload for workload in workloads if workload.service == service]
         if len(versions) < 2:
-            raise StartError(f"mesh/{service}.yaml promises {len(versions)} versions of {service}: the demo needs two")
+            raise StartError(f"mesh/{service}.yaml has {len(versions)} versions of {service}: the demo needs two")
         releases.append(Release(versions[0], versions[-1], percent))
     return releases
 
@@ -140,7 +140,7 @@ def _print_verdict(console: Console, report: DemoReport) -> bool:
 
 
 class _DemoLog(Terminal):
-    """The programs' lines go to the file alone; remarks are shown among the steps."""
+    """Writes lines of programs only to the file; shows messages among the steps."""
 
     def __init__(self, file: Path, progress: ProgressView) -> None:
         super().__init__(None, file)

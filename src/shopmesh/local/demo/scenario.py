@@ -76,20 +76,20 @@ class DemoReport:
 
 
 class ProgressSink(Protocol):
-    """Where the play is watched."""
+    """Receives the progress of the scenario."""
 
     def finish_step(self, text: str) -> None:
-        """Something has been done."""
+        """Reports a finished step."""
 
     def start_step(self, text: str) -> None:
-        """Something is being done; the next call says what came of it."""
+        """Reports a step that begins; the next call reports its result."""
 
     def show_shares(self, versions: Sequence[VersionResult], tally: LoadResults) -> None:
-        """How it stands, several times a second."""
+        """Reports the measured shares, several times per second."""
 
 
 class DemoEnvironment(Protocol):
-    """Where it is played: a machine of its own, or a mesh that runs already."""
+    """Where the scenario runs: a local mesh, or one that runs already."""
 
     @property
     def client(self) -> Client:
@@ -110,14 +110,14 @@ class DemoEnvironment(Protocol):
     async def set_up(
         self, resources: Sequence[DeclaredResource], first: Sequence[Workload], canaries: Set[str]
     ) -> None:
-        """Has the mesh without its canaries, and the first workloads."""
+        """Starts or resets the mesh, without its canaries."""
 
     async def start_canary(self, canary: Workload) -> None:
-        """Has a canary run."""
+        """Starts a canary, or waits for it."""
 
 
 class Scenario:
-    """One performance."""
+    """One run of the webinar."""
 
     def __init__(
         self,
@@ -142,7 +142,7 @@ class Scenario:
         self._changes: list[MeshChange] = []
 
     async def run(self, resources: Sequence[DeclaredResource], workloads: Sequence[Workload]) -> DemoReport:
-        """Plays all of it. Raises StartError, ControlError or ClientError when the mesh cannot be had."""
+        """Runs the webinar. Raises StartError, ControlError or ClientError when the mesh cannot be used."""
         started = time.monotonic()
         canaries = {release.canary.node for release in self._releases}
         first = [workload for workload in workloads if workload.node not in canaries]
@@ -150,7 +150,7 @@ class Scenario:
         rate = self._rate or await self._sustainable_rate()
         load = steady(self._environment.way_in, rate)
         await load.start()
-        self._progress.finish_step(f"{rate:g} requests a second come in from now on, at {self._environment.way_in}")
+        self._progress.finish_step(f"sending {rate:g} requests per second to {self._environment.way_in}")
         try:
             await self._show_shares_until(load, self._seconds or 2.0, 0)
             for position, release in enumerate(self._releases):
@@ -158,7 +158,7 @@ class Scenario:
                 await self._show_shares_until(load, self._seconds, self._requests_needed(position))
         finally:
             tally = await load.stop()
-        self._progress.start_step("waiting for the last figures of the Envoys")
+        self._progress.start_step("waiting for the last statistics of the Envoys")
         await asyncio.sleep(_REPORT_SECONDS)
         versions = await self._measure_versions()
         way_in = WayInResult(load.due, tally.good, tally.failures, *tally.quantiles((0.5, 0.99)))
@@ -196,7 +196,7 @@ class Scenario:
 
     async def _sustainable_rate(self) -> float:
         """What the machine answers when it is asked for more than it can, less a margin; at most `_HIGHEST_RATE`."""
-        self._progress.start_step("finding out how many requests this machine carries easily")
+        self._progress.start_step("measuring how many requests this machine can answer")
         probe = steady(self._environment.way_in, _PROBING_RATE)
         await probe.start()
         # The first requests open connections everywhere; what counts is how it goes on.
@@ -265,7 +265,7 @@ class Scenario:
         change = await asyncio.to_thread(self._client.wait_converged, revision)
         step = MeshChange(what, change["milliseconds"], len(change["proxies"]))
         self._changes.append(step)
-        took = f"in step after {step.milliseconds:.1f} ms" if step.milliseconds is not None else "not confirmed"
+        took = f"in sync after {step.milliseconds:.1f} ms" if step.milliseconds is not None else "not confirmed"
         self._progress.finish_step(f"{what} (Envoy {took})")
         return change
 

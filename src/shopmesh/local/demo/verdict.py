@@ -1,4 +1,4 @@
-"""Whether the demo kept its promises: nothing lost, and every share what it was set to be. Pure."""
+"""The verdict of the demo: no request lost, and every share as configured. Does no I/O."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from shopmesh.statistics import binomial_test, wilson
 
 @dataclass(frozen=True, slots=True)
 class VersionResult:
-    """What one version got and did, by its callers' Envoys; latencies are milliseconds.
+    """The traffic of one version, counted by its callers' Envoys; latencies in milliseconds.
 
-    `share` is what the route promises, `requests` of `total` is what was seen; `errors` (5xx answers) and `retries`
-    are of the whole run, not only of the time for which the share is judged.
+    `share` is the configured one, `requests` of `total` the measured one; `errors` (5xx) and `retries` are of the whole
+    run, not only of the time in which the share is judged.
     """
 
     service: str
@@ -44,7 +44,7 @@ class VersionResult:
 
 @dataclass(frozen=True, slots=True)
 class WayInResult:
-    """What a client saw who sent requests all the time; latencies in seconds from the time a request was due."""
+    """The results of the client that sent requests all the time; latencies in seconds since a request was due."""
 
     sent: int
     answered: int
@@ -55,7 +55,7 @@ class WayInResult:
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """What the Envoys of one node counted that should not have been: 5xx answers and retries of one cluster."""
+    """5xx answers and retries that the Envoys of one node counted for one cluster; none are expected."""
 
     node: str
     cluster: str
@@ -69,25 +69,25 @@ def percent(share: float, digits: int = 0) -> str:
 
 
 def find_failures(versions: Sequence[VersionResult], way_in: WayInResult, losses: Sequence[Loss] = ()) -> list[str]:
-    """Every promise that was not kept, one line each; none means that the demo passed.
+    """One line for each failed check; none means that the demo passed.
 
-    `losses` are those that no version answers for: of other clusters, at any Envoy.
+    `losses` are those of clusters other than the versions', at any Envoy.
     """
     found = [f"{_count_requests(count)} failed at the way in: {why}" for why, count in way_in.failures.items() if count]
     if missing := way_in.sent - way_in.answered - sum(way_in.failures.values()):
-        found.append(f"what became of {_count_requests(missing)} is not known")
+        found.append(f"the outcome of {_count_requests(missing)} is unknown")
     if not way_in.sent:
         found.append("no request was sent")
     for loss in losses:
         if loss.errors:
             found.append(f"the Envoy of {loss.node} counted {_count_requests(loss.errors)} of {loss.cluster} as 5xx")
         if loss.retries:
-            found.append(f"the Envoy of {loss.node} repeated {_count_requests(loss.retries)} of {loss.cluster}")
+            found.append(f"the Envoy of {loss.node} retried {_count_requests(loss.retries)} of {loss.cluster}")
     for version in versions:
         if version.errors:
             found.append(f"{version.name} answered {_count_requests(version.errors)} with 5xx")
         if version.retries:
-            found.append(f"{_count_requests(version.retries)} to {version.name} had to be repeated")
+            found.append(f"{_count_requests(version.retries)} to {version.name} had to be retried")
         found.extend(_check_share(version))
     return found
 

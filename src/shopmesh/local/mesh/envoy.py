@@ -1,4 +1,4 @@
-"""One Envoy of this machine: what it starts with, whether it serves, and how it is told to let go."""
+"""One Envoy of this machine: its bootstrap, its readiness, and how it drains."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _ATTRIBUTES = "OTEL_RESOURCE_ATTRIBUTES"
 
 
 class Envoy:
-    """Kept running from `start` to `stop`, with an admin socket and a readiness port of its own."""
+    """Supervised from `start` to `stop`, with its own admin socket and readiness port."""
 
     def __init__(
         self,
@@ -41,7 +41,7 @@ class Envoy:
         log: ProcessLog,
         version: str | None = None,
     ) -> None:
-        """`version` is what its application runs: spans say it. Raises StartError for a variable it cannot follow."""
+        """`version` is the application's, for spans. Raises StartError for an invalid environment variable."""
         self.admin_socket = socket_path(settings.run_folder, f"{node.instance}.admin")
         self.ready_port = ports.reserve_free()
         self._supervisor = Supervisor(self._program(node, settings, version), reaper, log)
@@ -60,17 +60,17 @@ class Envoy:
         return await self._is_configured()
 
     async def drain(self, seconds: float) -> None:
-        """Waits until no request that came in is under way, for so long at most."""
+        """Waits until no incoming request is active, at most `seconds`."""
         quiet = 0
         with contextlib.suppress(OSError, ValueError, TimeoutError):
             async with asyncio.timeout(seconds):
-                # Several times in a row: between two requests of a connection nothing is under way for a moment.
+                # Several times in a row: between two requests of a connection none is active for a moment.
                 while quiet < _QUIET_POLLS:
                     quiet = quiet + 1 if await self._active_requests() == 0 else 0
                     await asyncio.sleep(_POLL_SECONDS)
 
     async def refuse_new(self) -> None:
-        """Closes the listeners to new connections, and asks open ones to close after their answer."""
+        """Closes the listeners to new connections, and open connections after their response."""
         with contextlib.suppress(OSError):
             await send_request(self.admin_socket, "/healthcheck/fail", "POST")
             await send_request(self.admin_socket, DRAIN_LISTENERS, "POST")
@@ -85,7 +85,7 @@ class Envoy:
             return False
 
     async def _active_requests(self) -> int:
-        """Requests behind its own listeners; the admin interface counts them by host, whatever statistics are on."""
+        """The number of active incoming requests; the admin interface counts them whatever statistics are enabled."""
         answer = await send_request(self.admin_socket, "/clusters?format=json")
         return sum(
             int(statistic.get("value", 0))
@@ -100,7 +100,7 @@ class Envoy:
         environment = with_service_version(settings.environment, version)
         try:
             overrides = options(environment, Resource(node.mesh, node.kind, node.name), _refuse_file)
-            # Whatever control plane the variables name, this mesh has its own.
+            # The variables may name another control plane; this mesh has its own.
             overrides = replace(
                 overrides, xds_socket=_path_text(settings.xds_socket), admin_socket=str(self.admin_socket)
             )
@@ -127,7 +127,7 @@ class Envoy:
 
 
 def with_service_version(environment: Mapping[str, str], version: str | None) -> Mapping[str, str]:
-    """The environment of an Envoy whose spans say a version, beside what the user wants them to say."""
+    """Adds the service's version to the attributes of Envoy's spans."""
     if version is None:
         return environment
     said = environment.get(_ATTRIBUTES)

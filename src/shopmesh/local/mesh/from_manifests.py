@@ -1,4 +1,4 @@
-"""Which workloads a mesh's manifests promise: the virtual nodes that say by labels which version of what they are."""
+"""Reads from manifests what to run: virtual nodes and gateways with labels of service and version."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Workload:
 
     @property
     def service_version(self) -> str:
-        """What its answers must call themselves: `product/2.0`."""
+        """Service and version, as its responses name them: `product/2.0`."""
         return f"{self.service}/{self.version}"
 
     def with_instance(self, instance: int) -> Workload:
@@ -61,9 +61,9 @@ Runnable = TypeVar("Runnable", bound=Workload | Gateway)
 
 
 def read_manifests(folder: Path) -> list[DeclaredResource]:
-    """What all manifests of a folder declare, in an order in which it can be created.
+    """The resources of a folder's manifests, in an order in which they can be created.
 
-    Raises StartError when there are none, DocumentError (with file and line) for one that cannot be used.
+    Raises StartError when there are no manifests, DocumentError (with file and line) for an invalid one.
     """
     files = sorted(folder.glob("*.yaml"))
     if not files:
@@ -99,7 +99,7 @@ def workloads_of(resources: Sequence[DeclaredResource]) -> list[Workload]:
 
 
 def gateways_of(resources: Sequence[DeclaredResource]) -> list[Gateway]:
-    """The virtual gateways that say by labels what they are, sorted by name."""
+    """The virtual gateways with a service label, sorted by name."""
     found = [
         Gateway(
             mesh=resource.key.mesh,
@@ -114,7 +114,7 @@ def gateways_of(resources: Sequence[DeclaredResource]) -> list[Gateway]:
 
 
 def _labels(resource: DeclaredResource) -> Mapping[str, Any]:
-    # The API has no place for them: they are read where the manifest says them.
+    # The API does not store labels: they are read from the manifest.
     selector = resource.source.value.get("spec", {}).get("podSelector") if resource.source else None
     labels = selector.get("matchLabels") if isinstance(selector, Mapping) else None
     return labels if isinstance(labels, Mapping) else {}
@@ -126,15 +126,15 @@ def _version_key(version: str) -> tuple[tuple[int, str], ...]:
 
 
 def select(runnables: Sequence[Runnable], only: Iterable[str], without: Iterable[str]) -> list[Runnable]:
-    """Those that were asked for, by virtual node, virtual gateway or service.
+    """The workloads and gateways that --workload and --without select, by virtual node, gateway or service.
 
-    Raises StartError for a name that is none of them.
+    Raises StartError for an unknown name.
     """
     only, without = set(only), set(without)
     known = {name for one in runnables for name in (one.node, one.service)}
     if unknown := sorted((only | without) - known):
         raise StartError(
-            f"{unknown[0]!r} is no workload of the manifests; there are {', '.join(one.node for one in runnables)}"
+            f"{unknown[0]!r} is not a workload of the manifests; there are {', '.join(one.node for one in runnables)}"
         )
     return [
         one
@@ -144,9 +144,9 @@ def select(runnables: Sequence[Runnable], only: Iterable[str], without: Iterable
 
 
 def application_arguments(workload: Workload, project: Path, run_folder: Path) -> tuple[str, ...]:
-    """What starts its application: the service's own `run VERSION` if there is one, else gunicorn.
+    """The command line of its application: the service's own `run VERSION` if there is one, otherwise gunicorn.
 
-    The file of its process id names the run folder, by which a later `up` knows the process for one of its own.
+    The path of its pid file names the run folder; a later `up` recognizes leftover processes by it.
     Raises StartError when the service's code is not there.
     """
     mark = str(run_folder / f"{workload.name}.pid")
@@ -158,7 +158,7 @@ def application_arguments(workload: Workload, project: Path, run_folder: Path) -
 
 
 def application_module(workload: Workload, project: Path) -> str:
-    """The module that makes the application of that version: a file of its own, or `app` for the first one.
+    """The module of that version's application: a file of its own, or `app` for the first version.
 
     Raises StartError when the service's code is not there.
     """

@@ -34,7 +34,7 @@ _DRAIN_SECONDS = 3.0
 
 
 class LocalMesh:
-    """Everything that one `shopmesh up` runs."""
+    """All programs of one `shopmesh up`."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class LocalMesh:
 
     @property
     def client(self) -> Client:
-        """Asks the control plane; it blocks, so call it in a thread."""
+        """A client of the control plane; it blocks, so call it in a thread."""
         if self._client is None:
             self._client = Client(
                 self.settings.endpoint, credentials=AccessFiles(self.settings.run_folder).credentials()
@@ -75,7 +75,7 @@ class LocalMesh:
             raise StartError(f"the control plane is not ready after {_CONTROL_PLANE_SECONDS:g} s: {error}") from None
 
     def add_workload(self, workload: Workload) -> WorkloadProcesses:
-        """Makes room for a workload; nothing runs yet. Its instance must not be there already."""
+        """Adds a workload without starting it; the instance must be new."""
         way_in = self.settings.port if workload.service == self._way_in and not self.ways_in else None
         processes = WorkloadProcesses(workload, self.settings, self._ports, self._reaper, self._log, way_in)
         self.workloads[workload.name] = processes
@@ -87,7 +87,7 @@ class LocalMesh:
         return [processes for processes in self.workloads.values() if processes.workload.service == self._way_in]
 
     def add_gateways(self, gateways: Sequence[Gateway]) -> None:
-        """Makes room for gateways, each on its own ports of this machine. Raises StartError when one is taken."""
+        """Adds gateways without starting them. Raises StartError when a port of one is taken."""
         for gateway in gateways:
             for port in gateway.ports:
                 self._ports.reserve(port, f"virtual gateway {gateway.node}", "the listener of its manifest")
@@ -103,15 +103,15 @@ class LocalMesh:
             self.gateways[gateway] = Envoy(node, self.settings, self._ports, self._reaper, self._log)
 
     def start_gateways(self) -> None:
-        """Starts the gateways: there is a control plane now."""
+        """Starts the gateways; the control plane must run."""
         for envoy in self.gateways.values():
             envoy.start()
 
     async def start_workloads(self, workloads: Sequence[Workload]) -> None:
         """Starts workloads side by side, the first version of each service before the later ones.
 
-        Requests can be answered as soon as the first ones run; with all at once they would wait for each other's
-        imports. Raises StartError of the first that does not come up.
+        Requests can be answered as soon as the first versions run; all at once would slow each other's imports down.
+        Raises the StartError of the first workload that does not start.
         """
         added = [self.add_workload(workload) for workload in workloads]
         seen: set[str] = set()
@@ -127,7 +127,7 @@ class LocalMesh:
         await self.workloads.pop(name).stop()
 
     async def close(self) -> None:
-        """Stops all of it, in order."""
+        """Stops all programs in order."""
         ways_in = [*(processes.sidecar for processes in self.ways_in), *self.gateways.values()]
         await asyncio.gather(*(envoy.refuse_new() for envoy in ways_in))
         await asyncio.gather(*(envoy.drain(_DRAIN_SECONDS) for envoy in ways_in))
@@ -139,7 +139,7 @@ class LocalMesh:
             self._client.close()
 
     def kill_all(self) -> None:
-        """Ends everything by force, without waiting for anything to finish."""
+        """Kills all programs without waiting for requests to finish."""
         self._reaper.close()
 
     def _control_plane_program(self) -> Program:

@@ -1,4 +1,4 @@
-"""Starting and stopping one workload while the mesh runs: what `kubectl apply` of a new version is in the tutorial.
+"""Starts and stops one workload while the mesh runs, as `kubectl apply` of a new version does in the tutorial.
 
 start:  application ready ─► Envoy ─► configured and declared ─► every caller knows
 stop:   withdrawn ─► no caller sends any more ─► requests under way end ─► Envoy ─► application
@@ -28,7 +28,7 @@ _NEWEST = 1 << 52
 async def start_workload(mesh: LocalMesh, workload: Workload) -> ControlReply:
     """Starts an instance and waits until its callers know it, if its virtual node is in the mesh.
 
-    Raises ControlError when it runs already, StartError when it does not come up; nothing of it is left then.
+    Raises ControlError when it runs already, StartError when it does not start; then nothing of it is left.
     """
     if workload.name in mesh.workloads:
         raise ControlError(
@@ -47,7 +47,7 @@ async def start_workload(mesh: LocalMesh, workload: Workload) -> ControlReply:
             (f"{workload.name} runs ({workload.service_version})",),
             (
                 f"the mesh {workload.mesh} has no virtual node {workload.node} yet: "
-                "its sidecar waits, and serves the moment it is created",
+                "its sidecar waits until the virtual node is created",
             ),
         )
     await wait_until_joined(mesh.client, workload)
@@ -55,9 +55,9 @@ async def start_workload(mesh: LocalMesh, workload: Workload) -> ControlReply:
 
 
 async def wait_until_joined(client: Client, workload: Workload | Gateway) -> None:
-    """Waits until the instance has declared itself and every proxy has heard of it.
+    """Waits until the instance is an endpoint and every proxy knows it.
 
-    One whose virtual node is not in the mesh is not waited for. Raises ControlError when it does not happen in time.
+    Returns at once if its virtual node is not in the mesh. Raises ControlError when the time is over.
     """
     deadline = time.monotonic() + _CONVERGED_SECONDS
     while not ((proxy := await _find_proxy(client, workload)) and proxy["inStep"] and proxy["declared"]):
@@ -66,7 +66,7 @@ async def wait_until_joined(client: Client, workload: Workload | Gateway) -> Non
         if time.monotonic() > deadline:
             refused = proxy and proxy["refused"]
             raise ControlError(
-                f"{workload.name} runs, but its Envoy is not in step with the control plane after "
+                f"{workload.name} runs, but its Envoy is not in sync with the control plane after "
                 f"{_CONVERGED_SECONDS:g} s: {refused['message'] if refused else 'see `shopmesh status`'}"
             )
         await asyncio.sleep(_POLL_SECONDS)
@@ -88,18 +88,18 @@ async def stop_workload(mesh: LocalMesh, name: str) -> ControlReply:
     others = any(other.workload.node == workload.node for other in mesh.workloads.values() if other is not processes)
     if shares and not others:
         warnings.append(
-            f"{workload.node} still gets {' and '.join(shares)}, and nothing of it runs any more: those requests fail. "
+            f"{workload.node} still gets {' and '.join(shares)}, but none of its instances runs: those requests fail. "
             f"Send them elsewhere with `shopmesh route`, or `shopmesh start {workload.node}` again"
         )
     if not await _withdraw(mesh.client, workload):
-        warnings.append(f"not every proxy has confirmed that {name} is gone after {_CONVERGED_SECONDS:g} s")
+        warnings.append(f"not every proxy confirmed within {_CONVERGED_SECONDS:g} s that {name} is gone")
     await processes.sidecar.drain(_DRAIN_SECONDS)
     await mesh.remove_workload(name)
     return ControlReply((f"{name} has stopped",), tuple(warnings))
 
 
 async def _withdraw(client: Client, workload: Workload) -> bool:
-    """Withdraws the instance; whether every proxy that it concerns has confirmed that."""
+    """Withdraws the instance; returns whether every proxy concerned has confirmed it."""
     try:
         revision = await asyncio.to_thread(client.withdraw, workload.mesh, "virtualNode", workload.node, workload.name)
     except ResponseError as refusal:

@@ -1,4 +1,4 @@
-"""What the control plane of one machine is told of the mesh: the manifests, and which instances are gone."""
+"""Creates the mesh of the manifests in the control plane, and withdraws instances of earlier runs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def create_resources(client: Client, resources: Sequence[DeclaredResource]) -> N
 
 
 def without_nodes(resources: Sequence[DeclaredResource], nodes: Collection[str]) -> list[DeclaredResource]:
-    """The same mesh before these virtual nodes came: neither they nor routes to them."""
+    """The resources without these virtual nodes and without route targets that lead to them."""
     return [
         replace(resource, spec=_without_targets(resource.spec, nodes)) if resource.key.kind == "route" else resource
         for resource in resources
@@ -30,9 +30,9 @@ def without_nodes(resources: Sequence[DeclaredResource], nodes: Collection[str])
 
 
 def withdraw_disconnected(client: Client) -> int:
-    """Withdraws what earlier runs declared, so that nothing is sent to where nobody listens any more; how many.
+    """Withdraws the instances of earlier runs, to which requests would fail, and returns their number.
 
-    Only before anything of this run has declared itself.
+    To be called before any proxy of this run connects.
     """
     declared = [proxy for proxy in client.proxies() if not proxy["connected"]]
     for proxy in declared:

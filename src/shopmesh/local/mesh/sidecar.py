@@ -1,4 +1,4 @@
-"""One workload as two programs: its application, and the Envoy before it."""
+"""One workload as two programs: its application and its Envoy."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class SidecarPorts:
 
 
 class WorkloadProcesses:
-    """A workload's application and sidecar, started in this order and stopped in the other."""
+    """A workload's application and sidecar; started in this order, stopped in reverse."""
 
     def __init__(
         self,
@@ -44,7 +44,7 @@ class WorkloadProcesses:
         log: ProcessLog,
         way_in: int | None,
     ) -> None:
-        """`way_in` is the port that ingress binds; a free one is taken for None."""
+        """`way_in` is the port of its ingress; None for a free one."""
         self.workload = workload
         self._log = log
         self.ports = SidecarPorts(
@@ -99,7 +99,7 @@ class WorkloadProcesses:
                 "PORT": str(next(iter(self.ports.application.values()))),
                 "CONTROL_PORT": str(self.ports.control),
                 "HTTP_PROXY": f"http://{LOOPBACK}:{self.ports.egress}",
-                # Its Envoy is gone when it is asked to stop: there is nobody who could still send it anything.
+                # Its Envoy has stopped before it: no request can arrive any more.
                 "DRAIN_SECONDS": "0",
             },
             folder=settings.project,

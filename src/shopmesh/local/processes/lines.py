@@ -1,4 +1,4 @@
-"""Lines out of chunks of bytes, each of bounded length."""
+"""Splits chunks of bytes into lines of bounded length."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _MAX_LINE_LENGTH = 4_096
 
 
 class LineSplitter:
-    """Collects what a program prints; a line that grows too long is handed out in pieces."""
+    """Splits the output of a program; long lines come in pieces."""
 
     def __init__(self) -> None:
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
@@ -25,7 +25,7 @@ class LineSplitter:
             self._partial = self._partial[_MAX_LINE_LENGTH:]
 
     def rest(self) -> Iterator[str]:
-        """What was printed after the last end of line, if anything."""
+        """The text after the last end of line, if any."""
         partial, self._partial = self._partial, ""
         if partial:
             yield from _split_long(partial)

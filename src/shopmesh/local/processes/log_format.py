@@ -1,4 +1,4 @@
-"""A program's log line as a person reads it beside those of ten others; the log file keeps what was printed."""
+"""Formats log lines of programs for the terminal; the log file has the original lines."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import re
 from shopmesh.output.printable import printable
 
 _ENVOY = re.compile(r"\[[\d\-]+ [\d:.]+\]\[\d+\]\[(?P<level>\w+)\]\[\w+\] (?:\[[^\]]*\] )?(?P<message>.*)")
-# Beside the name of the program and a clock on the terminal, these tell nothing to somebody who watches.
+# The terminal shows the program's name beside each line; these fields add nothing for its reader.
 _OMITTED_FIELDS = {"time", "level", "message", "service", "trace", "request"}
 
 

@@ -1,10 +1,10 @@
 """Ends the programs of `shopmesh up` when it was killed and could not do so itself.
 
-    up ──pipe: "+pid", "-pid"──► guard        end of file with pids left: up is gone, so end them
+    up ──pipe: "+pid", "-pid"──► reaper       end of file with pids left: up is gone, so end them
 
-`kill -9` of `up` closes its end of the pipe, wherever that happens; the guard then ends every process group it
-was told of. Linux could do this with PR_SET_PDEATHSIG, but that needs code between fork and exec, reaches
-gunicorn's master but not its workers, and does not exist on macOS; a pipe works on both. The guard is one idle
+`kill -9` of `up` closes its end of the pipe, whenever that happens; the reaper then ends every process group that
+is still registered. Linux could do this with PR_SET_PDEATHSIG, but that needs code between fork and exec, reaches
+gunicorn's master but not its workers, and does not exist on macOS; a pipe works on both. The reaper is one idle
 process of the standard library alone, started as a script so that it imports nothing of ours.
 """
 
@@ -22,7 +22,7 @@ _STOP_WAIT_SECONDS = 5.0
 
 
 class OrphanReaper:
-    """The guard's process, as `up` sees it: told of every program that runs."""
+    """The reaper's process, seen from `up`, which registers every program that runs."""
 
     def __init__(self, label: str, on_change: Callable[[set[int]], None] | None = None) -> None:
         """`label` tells in a list of processes whose guard this is; `record` is told what is watched."""
@@ -36,19 +36,19 @@ class OrphanReaper:
         return self._process.pid
 
     def watch(self, pid: int) -> None:
-        """From now on, this process group ends with `up`."""
+        """Registers a process group: it ends when `up` does."""
         self._groups.add(pid)
         self._send(f"+{pid}")
         self._notify()
 
     def release(self, pid: int) -> None:
-        """This process group has ended."""
+        """Removes a process group that has ended."""
         self._groups.discard(pid)
         self._send(f"-{pid}")
         self._notify()
 
     def close(self) -> None:
-        """Ends the guard; what it still watches ends with it."""
+        """Ends the reaper, and with it the process groups that are still registered."""
         if self._process.stdin is not None:
             self._process.stdin.close()
         try:
@@ -67,7 +67,7 @@ class OrphanReaper:
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            # Neither Ctrl-C nor a closed terminal may take the guard before `up`.
+            # Neither Ctrl-C nor a closed terminal may end the reaper before `up`.
             start_new_session=True,
             bufsize=0,
         )
@@ -76,7 +76,7 @@ class OrphanReaper:
         try:
             self._write(line)
         except BrokenPipeError:
-            # Somebody killed the guard: a new one has to know of everything that runs.
+            # The reaper was killed: a new one must know all process groups.
             self.close()
             self._process = self._start()
             for pid in self._groups:
@@ -89,7 +89,7 @@ class OrphanReaper:
 
 
 def signal_group(group: int, sign: signal.Signals) -> bool:
-    """Signals a whole process group; whether any of it was there."""
+    """Signals a whole process group; returns whether it exists."""
     try:
         os.killpg(group, sign)
     except (ProcessLookupError, PermissionError):

@@ -1,4 +1,4 @@
-"""Which ports the programs of one machine get."""
+"""Chooses ports for the programs of one machine."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Ports:
 
     def __init__(self) -> None:
         self._reserved: set[int] = set()
-        # Two instances of `shopmesh up` on one machine start looking at different places.
+        # Two instances of `shopmesh up` on one machine start at different ports.
         self._next = random.SystemRandom().randrange(_FIRST, _LAST)
 
     def reserve_free(self) -> int:

@@ -1,4 +1,4 @@
-"""Work that a signal ends in order, and a second one by force."""
+"""Runs work until a signal: the first stops it in order, the second by force."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @contextlib.contextmanager
 def stop_on_signals(mesh: LocalMesh, log: ProcessLog) -> Iterator[asyncio.Event]:
-    """An event that the first signal sets; the second one ends everything by force."""
+    """Yields an event that the first signal sets; the second signal kills all programs."""
     stop = asyncio.Event()
 
     def on_signal() -> None:
         if stop.is_set():
-            log.say("ending by force")
+            log.say("killing all programs")
             mesh.kill_all()
         else:
-            log.say("stopping: sidecars first, the control plane last (once more to force)")
+            log.say("stopping: sidecars first, the control plane last (press Ctrl-C again to force)")
             stop.set()
 
     loop = asyncio.get_running_loop()
@@ -41,7 +41,7 @@ def stop_on_signals(mesh: LocalMesh, log: ProcessLog) -> Iterator[asyncio.Event]
 
 
 async def run_until_stopped(work: Coroutine[Any, Any, T], stop: asyncio.Event) -> T | None:
-    """Does the work unless a stop comes first."""
+    """Runs the work; returns None if the stop event is set first."""
     task = asyncio.create_task(work)
     stopped = asyncio.create_task(stop.wait())
     try:
@@ -57,7 +57,7 @@ async def run_until_stopped(work: Coroutine[Any, Any, T], stop: asyncio.Event) -
 
 
 async def run_both(first: Coroutine[Any, Any, T], second: Coroutine[Any, Any, U]) -> tuple[T, U]:
-    """Both at once; the first failure ends the other and is raised as it is."""
+    """Runs both concurrently; the first failure cancels the other and is raised as it is."""
     try:
         async with asyncio.TaskGroup() as group:
             one, other = group.create_task(first), group.create_task(second)

@@ -1,4 +1,4 @@
-"""Runs one program and starts it again when it dies.
+"""Runs one program and restarts it when it dies.
 
     start ─► running ──died──► waiting (0.1 s, doubling to 5 s) ─► running …
                 │                  └─ died too often in a row ─► given up, with its last lines
@@ -34,13 +34,13 @@ _MAX_FINAL_READS = 16
 
 
 class ProcessLog(Protocol):
-    """Where a program's lines and a keeper's own remarks go."""
+    """Receives the lines of programs and messages about them."""
 
     def line(self, name: str, text: str) -> None:
         """One line that a program printed."""
 
     def say(self, text: str) -> None:
-        """Something that the user should know."""
+        """A message for the user."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Program:
 
 @dataclass(frozen=True, slots=True)
 class RestartPolicy:
-    """How a dying program is dealt with; times in seconds."""
+    """When a program that died is restarted; times in seconds."""
 
     initial_backoff: float = 0.1
     max_backoff: float = 5.0
@@ -64,7 +64,7 @@ class RestartPolicy:
 
 
 class Supervisor:
-    """One program that is to run."""
+    """Keeps one program running."""
 
     def __init__(
         self, program: Program, reaper: OrphanReaper, log: ProcessLog, restart_policy: RestartPolicy | None = None
@@ -90,7 +90,7 @@ class Supervisor:
         self._task = asyncio.create_task(self._supervise(), name=self.program.name)
 
     async def stop(self, grace_seconds: float) -> None:
-        """Asks the program to end and waits; ends it by force after `grace_seconds`. Does nothing twice."""
+        """Sends SIGTERM and waits; sends SIGKILL after `grace_seconds`. A second call does nothing."""
         self._stopping.set()
         if self._task is None:
             return
@@ -123,13 +123,13 @@ class Supervisor:
             wait = min(2 * wait, self._restart_policy.max_backoff)
 
     def _give_up(self, outcome: str, deaths: int) -> None:
-        self._log.say(f"{self.program.name} {outcome}, {deaths} times in a row: given up. Its last lines:")
+        self._log.say(f"{self.program.name} {outcome}, {deaths} times in a row: not restarted. Its last lines:")
         for line in self._last_lines or ["(it printed nothing)"]:
             self._log.say(f"    {line}")
         self.gave_up.set()
 
     async def _run_once(self) -> str:
-        """Runs the program until it ends; how it ended."""
+        """Runs the program until it ends; returns how it ended."""
         reader, writer = os.pipe()
         try:
             # Not asyncio's own pipes: with those, a grandchild that holds the pipe delays the news of the end.
@@ -172,7 +172,7 @@ class Supervisor:
         return _describe_exit(code)
 
     def _read(self, reader: int, lines: LineSplitter) -> bool:
-        """Takes what can be read now; whether there was anything."""
+        """Reads the available output; returns whether there was any."""
         try:
             chunk = os.read(reader, _READ_BYTES)
         except BlockingIOError:

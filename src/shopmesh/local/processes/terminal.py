@@ -1,4 +1,4 @@
-"""One log for many programs: each line behind the name of who printed it, on the terminal and in a file."""
+"""One log for many programs, on the terminal and in a file; each line follows its program's name."""
 
 from __future__ import annotations
 
@@ -22,10 +22,9 @@ _FILE_BYTES = 5_000_000
 
 
 class Terminal:
-    """Writes what programs print and what `shopmesh` itself has to say.
+    """Writes the lines of programs and the messages of shopmesh.
 
-    Without a console everything goes to the file alone. Colours are the console's business: none when the output is
-    not a terminal.
+    Without a console, only to the file. The console decides about colors: none if it is not a terminal.
     """
 
     def __init__(self, console: Console | None, file: Path) -> None:
@@ -41,7 +40,7 @@ class Terminal:
             self.console.print(line, soft_wrap=True)
 
     def say(self, text: str) -> None:
-        """Something that the user should know."""
+        """A message for the user."""
         self._write_to_file(f"shopmesh: {text}")
         if self.console is not None:
             line = Text.assemble((f"{'shopmesh':{_NAME_WIDTH}} | ", "bold"), text)
