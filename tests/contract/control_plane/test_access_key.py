@@ -219,7 +219,7 @@ def test_without_signatures_it_says_what_that_means(tmp_path: Path) -> None:
     [
         (("--no-auth", "--host", "0.0.0.0"), "would listen on 0.0.0.0 without credentials: leave out --no-auth"),
         (("--no-auth", "--kubernetes"), "leave it out"),
-        (("--run-dir", "/dev/null/x"), "cannot make an access key in /dev/null/x/aws/credentials"),
+        (("--run-dir", "/dev/null/x"), "cannot create an access key in /dev/null/x/aws/credentials"),
     ],
 )
 def test_what_would_open_it_by_accident_is_refused(tmp_path: Path, options: tuple[str, ...], said: str) -> None:

@@ -109,5 +109,5 @@ def test_nobody_there_is_one_clear_line(tmp_path: Path, left: bool) -> None:
         with socket.socket(socket.AF_UNIX) as dead:
             dead.bind(str(path))
 
-    with pytest.raises(ControlError, match=r"no shopmesh runs in .*: start it with `shopmesh up`"):
+    with pytest.raises(ControlError, match=r"`shopmesh up` does not run in .*: start it"):
         send(path, ControlRequest("stop", "product-vn"))

@@ -116,10 +116,10 @@ def test_a_program_that_keeps_dying_is_given_up_with_its_last_lines() -> None:
 
             assert keeper.starts == 3
             assert log.said[-2:] == [
-                "it ended with exit status 3, 3 times in a row: given up. Its last lines:",
+                "it ended with exit status 3, 3 times in a row: not restarted. Its last lines:",
                 "    no such module",
             ] or log.said[-4:] == [
-                "it ended with exit status 3, 3 times in a row: given up. Its last lines:",
+                "it ended with exit status 3, 3 times in a row: not restarted. Its last lines:",
                 *["    no such module"] * 3,
             ]
 

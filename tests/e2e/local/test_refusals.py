@@ -91,7 +91,7 @@ def test_an_application_that_does_not_start(tmp_path: Path) -> None:
         assert up.child.process.wait(100) == 1
         assert not processes_of(up.run_folder)
 
-        assert "given up. Its last lines:" in up.child.output
+        assert "not restarted. Its last lines:" in up.child.output
         assert "RuntimeError: no database" in up.child.output
         (line,) = [line for line in up.child.output.splitlines() if line.startswith("error: ")]
         assert "customer-v" in line
@@ -117,4 +117,4 @@ def test_start_and_stop_without_an_up(tmp_path: Path) -> None:
         with contextlib.ExitStack() as stack:
             child = stack.enter_context(running((*SHOPMESH, command, "product-vn", "--run-dir", str(tmp_path))))
             assert child.process.wait(20) == 1
-            assert "no shopmesh runs in" in child.output
+            assert "`shopmesh up` does not run in" in child.output

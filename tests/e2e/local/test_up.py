@@ -226,7 +226,7 @@ def test_the_next_up_ends_what_nobody_could(tmp_path: Path) -> None:
         with starting(tmp_path) as second:
             second.wait()
 
-            assert "processes that an earlier run had left" in second.child.output
+            assert "processes of an earlier run" in second.child.output
             eventually(lambda: not left & {pid for pid, _ in processes_of(first.run_folder)}, "their end")
 
 

@@ -23,12 +23,12 @@ def test_a_fair_split_without_a_loss_passes() -> None:
 
 
 def test_a_loss_at_any_envoy_is_a_failure() -> None:
-    """Also one that the callers never saw, because their own Envoy repeated the request."""
+    """Also one that the callers never saw, because their own Envoy retried the request."""
     told = find_failures([], FINE, [Loss("product-vn", "cds_ingress_x", errors=1, retries=2)])
 
     assert [
         "the Envoy of product-vn counted 1 request of cds_ingress_x as 5xx",
-        "the Envoy of product-vn repeated 2 requests of cds_ingress_x",
+        "the Envoy of product-vn retried 2 requests of cds_ingress_x",
     ] == told
 
 
@@ -41,7 +41,7 @@ def test_a_service_with_one_version_has_no_share_to_judge() -> None:
     ("way_in", "said"),
     [
         (WayInResult(10, 9, {"answered 503": 1}, None, None), "1 request failed at the way in: answered 503"),
-        (WayInResult(10, 9, {}, None, None), "what became of 1 request is not known"),
+        (WayInResult(10, 9, {}, None, None), "the outcome of 1 request is unknown"),
         (WayInResult(0, 0, {}, None, None), "no request was sent"),
     ],
 )
@@ -51,9 +51,9 @@ def test_one_lost_request_is_a_failure(way_in: WayInResult, said: str) -> None:
 
 
 def test_retries_and_errors_cannot_hide_behind_good_answers() -> None:
-    """A request that was repeated inside the mesh, and a 5xx there, fail the demo though every client was served."""
+    """A request that was retried inside the mesh, and a 5xx there, fail the demo though every client was served."""
     assert find_failures([split(3000, 6000, errors=1)], FINE) == ["product/2.0 answered 1 request with 5xx"]
-    assert find_failures([split(3000, 6000, retries=2)], FINE) == ["2 requests to product/2.0 had to be repeated"]
+    assert find_failures([split(3000, 6000, retries=2)], FINE) == ["2 requests to product/2.0 had to be retried"]
 
 
 def test_too_few_requests_prove_nothing() -> None:

@@ -123,7 +123,7 @@ def test_workloads_are_chosen_by_node_or_service() -> None:
     assert [w.node for w in select(workloads, ["product"], [])] == ["product-vn", "product-v2-vn"]
     assert [w.node for w in select(workloads, ["product"], ["product-v2-vn"])] == ["product-vn"]
     assert len(select(workloads, [], ["order"])) == len(workloads) - 1
-    with pytest.raises(StartError, match="'produkt' is no workload of the manifests; there are customer-vn, "):
+    with pytest.raises(StartError, match="'produkt' is not a workload of the manifests; there are customer-vn, "):
         select(workloads, [], ["produkt"])
 
 
