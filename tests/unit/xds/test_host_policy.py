@@ -60,7 +60,7 @@ def test_without_its_certificate_nothing_listens() -> None:
     assert ["cds_ingress_shop_product_http_5001"] == [name for name in found["clusters"].resources if "ingress" in name]
     [finding] = found.findings
     assert NOT_ALLOWED is finding.type
-    assert "'/etc/shadow' is in no folder that the control plane allows" in finding.what
+    assert "'/etc/shadow' is not in a folder that the control plane allows" in finding.what
     assert "--certificate-folder '/etc'" in finding.what
 
 
