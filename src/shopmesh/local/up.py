@@ -116,8 +116,6 @@ async def _run(
         await operations.wait_until_joined(mesh.client, processes.workload)
     for gateway in mesh.gateways:
         await operations.wait_until_joined(mesh.client, gateway)
-    on_running(mesh, answered)
-    await _report_control_plane_errors(mesh, terminal)
 
     async def handle(request: control.ControlRequest) -> control.ControlReply:
         if request.command == "stop":
@@ -132,7 +130,10 @@ async def _run(
             f"these do: {', '.join(workload.node for workload in known)}"
         )
 
+    # Who reads that the mesh runs may send `shopmesh start` at once.
     async with control.control_server(folder.socket, handle):
+        on_running(mesh, answered)
+        await _report_control_plane_errors(mesh, terminal)
         await asyncio.Event().wait()
 
 

@@ -67,7 +67,7 @@ class Up:
         """Its children's process ids by a word of their command line."""
         found: dict[str, list[int]] = {}
         for process in processes_of(self.run_folder):
-            for word in ("gunicorn", "--config-path", "serve", "guard.py"):
+            for word in ("gunicorn", "--config-path", "serve", "orphan_reaper.py"):
                 if word in process[1]:
                     found.setdefault(word, []).append(process[0])
         return found

@@ -218,7 +218,7 @@ def test_the_next_up_ends_what_nobody_could(tmp_path: Path) -> None:
     """When guard and `up` were both killed, the next one ends what they left, says so, and serves."""
     with starting(tmp_path) as first:
         first.wait()
-        (guard,) = first.processes()["guard.py"]
+        (guard,) = first.processes()["orphan_reaper.py"]
         os.kill(guard, signal.SIGKILL)
         os.kill(first.child.pid, signal.SIGKILL)
         left = {pid for pid, _ in processes_of(first.run_folder)}
