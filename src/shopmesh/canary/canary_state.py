@@ -18,8 +18,6 @@ MIN_LEASE, MAX_LEASE = 1.0, 600.0
 """Seconds."""
 _EARLIER_PHASES = {"returned": "rolled_back", "lapsed": "expired"}
 """The words in stores that were written before; still read."""
-_EARLIER_PHASES = {"returned": "rolled_back", "lapsed": "expired"}
-"""The words in stores that were written before; still read."""
 _MAX_TEXT = 1000
 _MAX_TARGETS = 100
 _MAX_NUMBER = 1e15

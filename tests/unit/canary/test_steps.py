@@ -287,6 +287,14 @@ def test_a_record_is_read_as_strictly_as_a_request(change: dict[str, Any], said:
         canary_state.from_document({**document, **change})
 
 
+@pytest.mark.parametrize(("earlier", "now"), [("returned", "rolled_back"), ("lapsed", "expired")])
+def test_the_phases_of_an_earlier_store_are_read(earlier: str, now: str) -> None:
+    """A canary that ended before the words changed has ended in the same way."""
+    record = canary_state.to_document(stored(started()))
+
+    assert now == canary_state.from_document({**record, "phase": earlier}).phase
+
+
 def test_a_record_that_is_not_a_canary_s_is_in_nobody_s_way() -> None:
     """A new canary takes its place, and it goes with its route."""
     transaction = shop()
