@@ -178,7 +178,7 @@ class Transaction:
         self.client_tokens[token] = answered
 
     def begin_nested(self) -> Transaction:
-        """A transaction over this one: `absorb` makes its writes part of this, forgetting it takes them back."""
+        """A transaction over this one: `merge` makes its writes part of this one."""
         return Transaction(self, ChainMap(self.client_tokens, self.base_client_tokens))
 
     def merge(self, nested: Transaction) -> None:

@@ -23,8 +23,8 @@ def parse(text: str) -> tuple[str, int]:
 def shift(current: Sequence[tuple[str, int]], named: Mapping[str, int]) -> list[tuple[str, int]]:
     """All weights, in their order, new targets last: as named, and the rest to the others as they shared before.
 
-    Raises `Ambiguous` when the named ones are more than 100 together, or name every target and are not 100, or leave
-    something to several others that had nothing.
+    Raises `AmbiguousWeights` when the named ones are more than 100 together, or name every target and are not 100,
+    or leave something to several others that had nothing.
     """
     everyone = {**dict(current), **named}
     others = {name: weight for name, weight in current if name not in named}

@@ -1,6 +1,9 @@
-"""Canaries that move by themselves and turn back by themselves: plans, verdicts and steps, with no I/O.
+"""Canaries that are promoted and rolled back by themselves: plans, verdicts and transitions, with no I/O.
 
-    plan ─► record (kept with the route) ─► stage ─► judge ─► the next stage, 100 %, or back
+    plan ─► canary_state (stored with the route) ─► transitions ─► apply_stage ─► weights of the route
+                                                        ▲
+                                      judge (counts to a verdict: good, bad, too few requests)
 
-The control plane keeps the record and does what it says; the command that was started looks and judges.
+The control plane stores the state and applies the stages; the command that was started reads the counts and judges.
+Start reading at `transitions`; `apply_stage` computes the weights, with `shopmesh.appmesh.weights`.
 """

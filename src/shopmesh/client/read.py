@@ -29,7 +29,7 @@ def list_meshes(client: Client) -> list[str]:
 def read_mesh(client: Client, mesh: str) -> list[DeclaredResource]:
     """Reads every resource of a mesh with its tags; none if the mesh does not exist.
 
-    A resource that is deleted meanwhile makes it start again, up to `TRIES` times; then raises `ResponseError`.
+    A resource that is deleted meanwhile makes it start again, up to `MAX_ATTEMPTS` times; then raises `ResponseError`.
     """
     return [resource for resource, _ in read_descriptions(client, mesh)]
 

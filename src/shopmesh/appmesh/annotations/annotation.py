@@ -14,7 +14,7 @@ class AnnotationError(ValueError):  # it becomes a BadRequest, with the tag's na
 class Annotation:
     """`kinds` are those of resources that may carry it; `parse` makes a value of its text or raises `AnnotationError`.
 
-    `says` and `example` are for error messages and docs/beyond.md.
+    `description` and `example` are for error messages and docs/beyond.md.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""All words, by name. One more is one more module, named here and in `shopmesh.xds.translate.effects`."""
+"""All annotations by name. A new one is a module named here, and its effect one in `xds.translate.effects.annotate`."""
 
 from __future__ import annotations
 

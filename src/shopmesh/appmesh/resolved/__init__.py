@@ -4,7 +4,7 @@
                   ──► GatewayRoute                              what a gateway takes, and how it rewrites it
 
 Envoy's configuration, findings, the export for the Gateway API, canaries, splits and local runs read it here, so they
-cannot disagree. Everything is computed from a `View` each time; `xds.dependencies` remembers and tracks what was read.
+cannot disagree. Everything is computed from a `View` each time; `xds.incremental` remembers and tracks what was read.
 Start with `route`.
 """
 

@@ -1,4 +1,4 @@
-"""What holds where a document says nothing, and which protocols go together."""
+"""Values that hold where a document says nothing (of retries: `retry`), and which protocols go together."""
 
 from __future__ import annotations
 

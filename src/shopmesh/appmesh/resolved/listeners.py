@@ -1,4 +1,4 @@
-"""Listeners of virtual nodes, routers and gateways, and the targets that the listeners of a node are to callers."""
+"""Listeners as documents declare them, and `Target`: one of them as callers see it. `route` chooses between them."""
 
 from __future__ import annotations
 

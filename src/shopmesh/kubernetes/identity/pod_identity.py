@@ -37,7 +37,7 @@ class Declarations(Protocol):
 
 
 class PodPrincipal:
-    """A pod at the other end of a stream (`stream_auth.Speaker`)."""
+    """A pod at the other end of a stream (`stream_auth.Principal`)."""
 
     def __init__(self, pod: Pod, record: PodRecord, declarations: Declarations, selectors: CachedSelectors) -> None:
         self._pod = pod

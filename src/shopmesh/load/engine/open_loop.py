@@ -116,7 +116,7 @@ class OpenLoopEngine:
         await self._stopping.wait()
 
     async def stop(self, patient: bool = True) -> LoadResults:
-        """Stops sending, waits for responses in flight if `wait_for_responses`, and closes all connections."""
+        """Stops sending, waits for responses in flight if `patient`, and closes all connections."""
         self._stop_sending()
         deadline = time.monotonic() + (self._limits.timeout if patient else 0.0)
         while any(pool.in_flight for pool in self._pools.values()) and time.monotonic() < deadline:

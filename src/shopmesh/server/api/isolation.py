@@ -1,4 +1,4 @@
-"""What a web page of another site can make a browser send is refused, whatever it asks for and however it is signed.
+"""Refuses requests that a web page of another site could have sent, whatever they ask for and however they are signed.
 
     Host                      a name of somebody else: its owner can resolve it to this machine (DNS rebinding)
     Origin, Sec-Fetch-Site    a page of another site, or of another port of this machine

@@ -263,7 +263,11 @@ class CanaryApi:
                 self._leases.renew(key, canary.lease)
             return
         route = describe(canary_state.route_of(key))
-        log.warning("the lease of the canary of %s ended without a renewal; rolling it back", route)
+        log.warning(
+            "the lease of the canary of %s ended without a renewal; rolling it back; "
+            "`shopmesh canary SERVICE --resume` repeats the stage",
+            route,
+        )
         self._start_task(key, transitions.expire)
 
     def _start_task(self, key: Key, work: Callable[[Key, Transaction, Context], Canary | None]) -> None:

@@ -95,7 +95,7 @@ class Connections:
     """All connections of a listener, at most `most`, and at most `most_per_peer` of one address."""
 
     def __init__(self, most: int, most_per_peer: int, on_evicted: Callable[[str], None] = lambda _: None) -> None:
-        """`evicted` is called with the peer of each connection that had to make room."""
+        """`on_evicted` is called with the peer of each connection that had to make room."""
         self._most = most
         self._most_per_peer = most_per_peer
         self._evicted = on_evicted

@@ -1,7 +1,7 @@
 """The durable store: whatever is answered was on the disk before.
 
     submit(work) ─► queue ─► writer task ─┬─ runs each work over one Transaction, in the loop
-                                          ├─ Disk.commit, in the one worker thread (group commit)
+                                          ├─ SqliteFile.commit, in the one worker thread (group commit)
                                           └─ applies to `state`, calls the listeners, wakes the callers
 
 The loop never waits for the disk, and while it writes, what is queued gathers for the next commit. An error that nobody
@@ -63,7 +63,7 @@ class SqliteStore:
         self.state = State(contents.resources, contents.tokens)
         self.revision = contents.revision
         self.failure: str | None = None
-        self._disk = file
+        self._file = file
         self._thread = thread
         self._tokens = ClientTokens(self.state.client_tokens)
         self._listeners: list[Callable[[Commit], None]] = []
@@ -120,7 +120,7 @@ class SqliteStore:
 
     def losses(self) -> Sequence[Loss]:
         """What the file has lost of what was written to it, until somebody removes the note of it."""
-        return self._disk.losses() if self._disk is not None else ()
+        return self._file.losses() if self._file is not None else ()
 
     def subscribe(self, listener: Callable[[Commit], None]) -> None:
         """Calls `listener` in the loop after each commit that changed a resource, before its callers go on."""
@@ -133,8 +133,8 @@ class SqliteStore:
             if not self._writer.done():
                 await self._queue.put(None)
         await asyncio.wait([self._writer])
-        if self._thread is not None and self._disk is not None:
-            disk, self._disk = self._disk, None
+        if self._thread is not None and self._file is not None:
+            disk, self._file = self._file, None
             await asyncio.get_running_loop().run_in_executor(self._thread, disk.close)
             self._thread.shutdown(wait=True)
 
@@ -197,9 +197,9 @@ class SqliteStore:
         changes, tokens = transaction.changes, transaction.client_tokens
         revision = self.revision + 1 if changes else self.revision
         forgotten = self._tokens.to_forget(tokens)
-        if self._disk is not None and (changes or tokens):
+        if self._file is not None and (changes or tokens):
             loop = asyncio.get_running_loop()
-            await loop.run_in_executor(self._thread, self._disk.commit, revision, changes, tokens, forgotten)
+            await loop.run_in_executor(self._thread, self._file.commit, revision, changes, tokens, forgotten)
         return _DurableCommit(revision, changes, tokens, forgotten)
 
     def _apply(self, durable: _DurableCommit) -> None:

@@ -1,4 +1,4 @@
-"""What keeps the resources: a file (`database`), or the API server of a cluster (`shopmesh.kubernetes`)."""
+"""What keeps the resources: a file (`sqlite_store`), or the API server of a cluster (`shopmesh.kubernetes`)."""
 
 from __future__ import annotations
 

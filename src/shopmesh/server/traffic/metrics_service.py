@@ -46,7 +46,7 @@ def add_to(
 ) -> None:
     """Serves the metrics service on `server`; `clock` gives seconds since 1970.
 
-    `take_over` is awaited before the first report of a proxy's stream is counted.
+    `resume_counters` is awaited before the first report of a proxy's stream is counted.
     """
     rejections = RateLimitedLog(log)
     streams = OpenStreams(most_streams)
