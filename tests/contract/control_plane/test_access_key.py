@@ -207,7 +207,7 @@ def test_without_signatures_it_says_what_that_means(tmp_path: Path) -> None:
     """--no-auth: every program may change the mesh, web pages may not."""
     with started(tmp_path, "--no-auth") as (child, port):
         assert 200 == status_of(port, "GET", "/v20190125/meshes")
-        assert "--no-auth: every program and every user of this machine may read and change the mesh" in child.output
+        assert "--no-auth: every program and user of this machine can read and change the mesh" in child.output
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
         with contextlib.closing(connection):
             connection.request("GET", "/v20190125/meshes", headers={"host": "evil.example"})
@@ -218,7 +218,7 @@ def test_without_signatures_it_says_what_that_means(tmp_path: Path) -> None:
     ("options", "said"),
     [
         (("--no-auth", "--host", "0.0.0.0"), "would listen on 0.0.0.0 without credentials: leave out --no-auth"),
-        (("--no-auth", "--kubernetes"), "leave it out"),
+        (("--no-auth", "--kubernetes"), "cannot be combined"),
         (("--run-dir", "/dev/null/x"), "cannot create an access key in /dev/null/x/aws/credentials"),
     ],
 )

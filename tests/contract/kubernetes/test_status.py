@@ -49,9 +49,9 @@ class Counted(LocalReplica):
     statuses: tuple[ProxyStatus, ...] = ()
     asked = 0
 
-    def tell(self, question: StateQuery, converged: bool = True) -> ReplicaState:
+    def state_for(self, query: StateQuery, converged: bool = True) -> ReplicaState:
         self.asked += 1
-        return ReplicaState(self.id, proxies=self.statuses if question.proxies else ())
+        return ReplicaState(self.id, proxies=self.statuses if query.proxies else ())
 
 
 class Written:

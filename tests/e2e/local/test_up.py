@@ -151,7 +151,7 @@ def test_without_signatures_the_log_says_who_may_change_the_mesh(tmp_path: Path)
         up.wait()
         with Client(f"http://127.0.0.1:{up.api_port}") as anybody:
             assert [] == anybody.appmesh.list_meshes()["meshes"]
-        assert "every program and every user of this machine may read and change the mesh" in up.child.output
+        assert "every program and user of this machine can read and change the mesh" in up.child.output
 
 
 def test_the_log_is_plain_text_when_it_is_piped(up: Up) -> None:
