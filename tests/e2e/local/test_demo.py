@@ -93,7 +93,7 @@ def test_a_share_that_is_five_points_off_is_refused(tmp_path: Path) -> None:
 def test_a_demo_that_is_interrupted_leaves_nothing(tmp_path: Path) -> None:
     """Ctrl-C in the middle: exit status 1, no verdict, no process."""
     with demo(tmp_path) as (child, _):
-        child.wait_for(lambda: "requests a second come in" in child.output, "the load", 60)
+        child.wait_for(lambda: "requests per second to" in child.output, "the load", 60)
         assert child.stop(signal.SIGINT, 30) == 1
         assert "PASSED" not in child.output
         eventually(lambda: not processes_of(tmp_path / "run"), "no process left")

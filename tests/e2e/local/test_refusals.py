@@ -41,7 +41,7 @@ def test_a_missing_envoy(tmp_path: Path) -> None:
     python = interpreter_without(tmp_path, "envoy")
     line = refused(tmp_path, program=(python, *MAIN))
 
-    assert "there is no Envoy at " in line
+    assert "no Envoy at " in line
     assert "make setup" in line
 
 
