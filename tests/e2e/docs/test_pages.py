@@ -32,7 +32,7 @@ def script(page: str) -> str:
             command = block.removeprefix(OWN_TERMINAL).strip()
             parts.append(f"(trap - INT; exec {command}) >> up.log 2>&1 & UP=$!")
             starts += 1
-            parts.append(f'until [ "$(grep -c "Ctrl-C stops all of it" up.log)" = {starts} ]; do')
+            parts.append(f'until [ "$(grep -c "Ctrl-C stops everything" up.log)" = {starts} ]; do')
             parts.append('  kill -0 "$UP"; sleep 0.1; done')
         else:
             parts.append(f"cat <<'SHOWN'\n--- {block}SHOWN\n{block}")

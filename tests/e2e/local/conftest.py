@@ -61,7 +61,7 @@ class Up:
 
     def wait(self) -> None:
         """Until the summary is there, which comes after the first answer."""
-        self.child.wait_for(lambda: "Ctrl-C stops all of it." in self.child.output, "summary", 60)
+        self.child.wait_for(lambda: "Ctrl-C stops everything." in self.child.output, "summary", 60)
 
     def processes(self) -> dict[str, list[int]]:
         """Its children's process ids by a word of their command line."""
