@@ -29,6 +29,10 @@ host = f"[{service_config.host}]" if ":" in service_config.host else service_con
 bind = [f"{host}:{service_config.port}"]
 if service_config.control_port:
     bind.append(f"127.0.0.1:{service_config.control_port}")
+if service_config.control_socket:
+    bind.append(f"unix:{service_config.control_socket}")
+# The socket and the files that gunicorn writes are the user's alone.
+umask = 0o177
 workers = service_config.workers
 worker_class = "services.chassis.worker.Worker"
 worker_connections = service_config.connections

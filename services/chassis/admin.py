@@ -1,17 +1,19 @@
-"""The admin application: readiness and faults at run time, on a port that only loopback reaches.
+"""The admin application: readiness and faults at run time, on a Unix socket or on a port that only loopback reaches.
 
     GET PUT        /ready      {"ready": false}
     GET PUT DELETE /faults     {"errorShare": 0.1, "delayMs": 50, "delayShare": 1, "seed": 7}
 
-It has a separate port (`CONTROL_PORT`, bound to 127.0.0.1, off unless set) because nothing else tells a local caller
-from a remote one: the sidecar forwards remote requests from 127.0.0.1 too, and a TCP listener adds no header to
-recognise them by. But a sidecar forwards only to the port of its virtual node, and the server knows on which port a
-request arrived.
+It has a separate listener because nothing else tells a local caller from a remote one: the sidecar forwards remote
+requests from 127.0.0.1 too, and a TCP listener adds no header to recognise them by. But a sidecar forwards only to the
+port of its virtual node, and the server knows on which listener a request arrived. `CONTROL_SOCKET` is a Unix socket
+that its owner alone can open; `CONTROL_PORT` is bound to 127.0.0.1, where every user of the machine reaches it.
+Both are off unless set.
 """
 
 from __future__ import annotations
 
 import re
+import socket
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -31,17 +33,17 @@ SAME_ORIGIN = (None, "same-origin", "none")
 _RANGES = {"errorShare": 1.0, "delayMs": 600_000.0, "delayShare": 1.0}
 
 
-class PortRouter:
-    """Routes requests on the control port to `control`, and all others to `application`."""
+class AdminRouter:
+    """Routes requests on the control socket or port to `control`, and all others to `application`."""
 
-    def __init__(self, application: WSGIApplication, control: WSGIApplication, port: int) -> None:
+    def __init__(self, application: WSGIApplication, control: WSGIApplication, port: int | None) -> None:
         self._application = application
         self._control = control
-        self._port = str(port)
+        self._port = None if port is None else str(port)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        # gunicorn sets SERVER_PORT from the listening socket; headers cannot change it.
-        if environ["SERVER_PORT"] == self._port:
+        # gunicorn sets both from the listener, and headers cannot change them; on a Unix socket the port is a header's.
+        if environ["gunicorn.socket"].family == socket.AF_UNIX or environ["SERVER_PORT"] == self._port:
             return self._control(environ, start_response)
         return self._application(environ, start_response)
 

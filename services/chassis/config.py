@@ -26,6 +26,7 @@ class Config:
     host: str = "127.0.0.1"
     port: int = 5000
     control_port: int | None = None
+    control_socket: str | None = None
     workers: int = 1
     connections: int = 1000
     proxy: str | None = None
@@ -120,6 +121,7 @@ VARIABLES: Mapping[str, tuple[str, Callable[[str, str], object]]] = {
     "host": ("HOST", _text),
     "port": ("PORT", _port),
     "control_port": ("CONTROL_PORT", _port),
+    "control_socket": ("CONTROL_SOCKET", _text),
     "workers": ("WEB_CONCURRENCY", _number(int, "a number of workers", 1, 64)),
     "connections": ("MAX_CONNECTIONS", _number(int, "a number of connections", 1, 100_000)),
     "proxy": ("HTTP_PROXY", _http_url),

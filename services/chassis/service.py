@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from flask import Flask, Response
 
-from services.chassis.admin import PortRouter, admin_app
+from services.chassis.admin import AdminRouter, admin_app
 from services.chassis.config import Config
 from services.chassis.errors import answer_errors
 from services.chassis.faults import FaultInjector
@@ -50,8 +50,8 @@ def new_service(name: str, version: str, config: Config) -> Flask:
     edge = Middleware(
         app.wsgi_app, f"{name}/{version}", tracing, FaultInjector(state), RequestLog(f"{name}/{version}", sys.stdout)
     )
-    if config.control_port:
-        app.wsgi_app = PortRouter(edge, admin_app(state).wsgi_app, config.control_port)  # type: ignore[method-assign]
+    if config.control_port or config.control_socket:
+        app.wsgi_app = AdminRouter(edge, admin_app(state).wsgi_app, config.control_port)  # type: ignore[method-assign]
     else:
         app.wsgi_app = edge  # type: ignore[method-assign]  # Flask documents this way to wrap an application
     return app

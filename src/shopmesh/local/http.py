@@ -39,9 +39,14 @@ class HttpResponse:
 
 
 async def send_request(
-    target: int | Path, path: str, method: str = "GET", timeout_seconds: float = 2.0, host: str = LOOPBACK
+    target: int | Path,
+    path: str,
+    method: str = "GET",
+    timeout_seconds: float = 2.0,
+    host: str = LOOPBACK,
+    json_body: bytes = b"",
 ) -> HttpResponse:
-    """Sends one request to a port of `host`, or to a Unix socket.
+    """Sends one request to a port of `host`, or to a Unix socket; `json_body` is empty for none.
 
     Raises OSError (TimeoutError is one) when no response comes in time, or one that is not HTTP or larger than 1 MiB.
     """
@@ -55,8 +60,9 @@ async def send_request(
             reader, writer = await asyncio.open_connection(host, target)
         try:
             authority = host if isinstance(target, Path) else where
-            head = f"{method} {path} HTTP/1.1\r\nhost: {authority}\r\n"
-            writer.write(f"{head}connection: close\r\ncontent-length: 0\r\n\r\n".encode())
+            head = f"{method} {path} HTTP/1.1\r\nhost: {authority}\r\nconnection: close\r\n"
+            content = f"content-type: application/json\r\ncontent-length: {len(json_body)}\r\n\r\n"
+            writer.write(f"{head}{content}".encode() + json_body)
             while not response.complete and (chunk := await reader.read(_READ_BYTES)):
                 parser.feed_data(chunk)
                 if len(response.body) > _MAX_BODY_BYTES:

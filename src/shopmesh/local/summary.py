@@ -17,7 +17,7 @@ from shopmesh.output.console import PlainTable
 def show(console: Console, mesh: LocalMesh, answered: bool, run_folder: str | None) -> None:
     """Prints the summary; `run_folder` is None for the default one."""
     table = PlainTable(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
-    for heading in ("workload", "answers as", "application", "sidecar", "faults"):
+    for heading in ("workload", "answers as", "application", "sidecar"):
         table.add_column(heading, no_wrap=True)
     for name, processes in sorted(mesh.workloads.items()):
         ports = processes.ports
@@ -26,11 +26,10 @@ def show(console: Console, mesh: LocalMesh, answered: bool, run_folder: str | No
             processes.workload.service_version,
             ", ".join(f":{port}" for port in ports.application.values()),
             ", ".join(f":{port}" for port in ports.ingress.values()),
-            f":{ports.control}",
         )
     for gateway in mesh.gateways:
         ports_of = ", ".join(f":{port}" for port in gateway.ports)
-        table.add_row(gateway.name, "gateway", "", ports_of, "")
+        table.add_row(gateway.name, "gateway", "", ports_of)
     console.print()
     if answered:
         state, way_in = ("The mesh runs.", "bold green"), " The way in is "
@@ -68,8 +67,9 @@ def _next_commands(mesh: LocalMesh, answered: bool, run_folder: str | None) -> l
         last = canaries[-1]
         lines += [f"shopmesh route {last.service} {last.node}=50", f"shopmesh stop {last.node}{folder}"]
     if mesh.workloads:
-        socket = _relative_path(next(iter(mesh.workloads.values())).sidecar.admin_socket)
-        lines.append(f"curl --unix-socket {shlex.quote(socket)} http://envoy/clusters")
+        one = next(iter(mesh.workloads.values()))
+        for socket, url in ((one.sidecar.admin_socket, "envoy/clusters"), (one.control_socket, "localhost/faults")):
+            lines.append(f"curl --unix-socket {shlex.quote(_relative_path(socket))} http://{url}")
     return lines
 
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import socket
+import stat
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import requests
 
+from shopmesh.local.http import send_request
 from tests.contract.services.conftest import Serve, Service, started
 
 
@@ -160,3 +165,15 @@ def test_nonsense_is_refused_and_changes_nothing(product: Service, path: str, do
     assert named in answer.json()["error"]["message"]
     assert product.get("/readyz").ok
     assert product.control("GET", "/faults").json() == {"errorShare": 0, "delayMs": 0, "delayShare": 1, "seed": 0}
+
+
+def test_the_control_socket_is_its_owner_s_alone(serve: Serve, tmp_path: Path) -> None:
+    """Faults are switched there; the application's port does not have them, whatever port its Host header names."""
+    control = tmp_path / "control.sock"
+    service = serve("product.app", CONTROL_SOCKET=str(control))
+
+    assert stat.S_IMODE(control.stat().st_mode) == 0o600
+    assert service.get("/faults", host="localhost").status_code == 404
+    switched = asyncio.run(send_request(control, "/faults", "PUT", json_body=b'{"errorShare": 1}'))
+    assert (200, 1) == (switched.status, json.loads(switched.body)["errorShare"])
+    assert service.get("/products/1").status_code == 500

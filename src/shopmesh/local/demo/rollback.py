@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import copy
-import http.client
 import json
 import threading
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -25,7 +25,7 @@ from shopmesh.documents import DeclaredResource
 from shopmesh.load.engine.open_loop import steady
 from shopmesh.local.demo.environments import LocalEnvironment
 from shopmesh.local.demo.scenario import ProgressSink, Release
-from shopmesh.local.http import wait_until_ok
+from shopmesh.local.http import send_request, wait_until_ok
 from shopmesh.local.mesh.from_manifests import Workload
 from shopmesh.local.mesh.local_mesh import LocalMesh
 from shopmesh.local.processes.ports import LOOPBACK
@@ -67,7 +67,7 @@ class RollbackScenario:
         await LocalEnvironment(self._mesh).set_up(resources, workloads, frozenset())
         await wait_until_ok(self._mesh.settings.port, "/", _FIRST_ANSWER_SECONDS, LOOPBACK)
         canary = self._release.canary
-        await asyncio.to_thread(_inject_faults, self._mesh.workloads[canary.name].ports.control)
+        await _inject_faults(self._mesh.workloads[canary.name].control_socket)
         share, delay = FAULTS["errorShare"], FAULTS["delayMs"]
         self._progress.finish_step(
             f"{canary.service_version} is bad: it fails {share:.0%} of its requests and delays all by {delay:g} ms"
@@ -153,11 +153,7 @@ def _set_weights(appmesh: Any, release: Release, weights: dict[str, int]) -> dic
     return before
 
 
-def _inject_faults(port: int) -> None:
-    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=5)
-    try:
-        connection.request("PUT", "/faults", json.dumps(FAULTS), {"Content-Type": "application/json"})
-        if (status := connection.getresponse().status) != 200:
-            raise OSError(f"{LOOPBACK}:{port} answered the request for faults with {status}")
-    finally:
-        connection.close()
+async def _inject_faults(control_socket: Path) -> None:
+    response = await send_request(control_socket, "/faults", "PUT", 5.0, json_body=json.dumps(FAULTS).encode())
+    if response.status != 200:
+        raise OSError(f"{control_socket} answered the request for faults with {response.status}")

@@ -12,6 +12,7 @@ from shopmesh.local.mesh.from_manifests import Workload, application_arguments
 from shopmesh.local.processes.orphan_reaper import OrphanReaper
 from shopmesh.local.processes.ports import LOOPBACK, Ports
 from shopmesh.local.processes.supervisor import ProcessLog, Program, Supervisor, wait_until_ready
+from shopmesh.local.run_dir import socket_path
 from shopmesh.local.settings import LocalSettings
 from shopmesh.xds.node import ProxyNode
 
@@ -21,15 +22,11 @@ _APPLICATION_GRACE_SECONDS = 3.0
 
 @dataclass(frozen=True, slots=True)
 class SidecarPorts:
-    """Where one workload's programs listen on loopback; `ingress` and `application` by the virtual node's port.
-
-    `control` is the application's own port for faults and readiness.
-    """
+    """Where one workload's programs listen on loopback; `ingress` and `application` by the virtual node's port."""
 
     ingress: dict[int, int]
     application: dict[int, int]
     egress: int
-    control: int
 
 
 class WorkloadProcesses:
@@ -51,8 +48,9 @@ class WorkloadProcesses:
             ingress={port: way_in or ports.reserve_free() for port in workload.ports},
             application={port: ports.reserve_free() for port in workload.ports},
             egress=ports.reserve_free(),
-            control=ports.reserve_free(),
         )
+        self.control_socket = socket_path(settings.run_folder, f"{workload.name}.control")
+        """The application's own socket for faults and readiness."""
         self.application = Supervisor(self._application_program(settings), reaper, log)
         self.sidecar = Envoy(self._proxy_node(), settings, ports, reaper, log, workload.version)
 
@@ -97,7 +95,7 @@ class WorkloadProcesses:
                 **settings.environment,
                 "HOST": LOOPBACK,
                 "PORT": str(next(iter(self.ports.application.values()))),
-                "CONTROL_PORT": str(self.ports.control),
+                "CONTROL_SOCKET": str(self.control_socket),
                 "HTTP_PROXY": f"http://{LOOPBACK}:{self.ports.egress}",
                 # Its Envoy has stopped before it: no request can arrive any more.
                 "DRAIN_SECONDS": "0",
