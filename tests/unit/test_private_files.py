@@ -55,6 +55,13 @@ def test_what_an_earlier_version_left_open_is_closed(tmp_path: Path) -> None:
     assert {("0o600", "kept")} == {(mode(file), file.read_text()) for file in (tmp_path / "run").iterdir()}
 
 
+def test_git_ignores_what_is_in_a_new_folder(tmp_path: Path) -> None:
+    """A run folder holds keys, and may lie in a clone under any name."""
+    make_private_folder(tmp_path / "second")
+
+    assert (tmp_path / "second" / ".gitignore").read_text() == "*\n"
+
+
 def test_a_link_is_not_followed(tmp_path: Path) -> None:
     """Else whoever places a link decides which file is written or has its rights changed."""
     (tmp_path / "target").write_text("kept")

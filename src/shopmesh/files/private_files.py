@@ -23,13 +23,15 @@ _OTHERS = 0o077
 
 
 def make_private_folder(path: Path) -> None:
-    """Makes a folder that its owner alone may enter, or closes one that is there.
+    """Makes a folder that its owner alone may enter and that git ignores, or closes one that is there.
 
     Raises OSError, with the path, when it cannot be made, is not a folder, or belongs to another user.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         path.mkdir(mode=FOLDER_MODE)
+        # Keys and tokens are put here, and the folder may lie in a repository.
+        write_private_file(path / ".gitignore", "*\n")
     except FileExistsError:
         if path.is_symlink():
             # Another user could point it elsewhere at any time.
