@@ -19,6 +19,8 @@ FOLDER_MODE = 0o700
 FILE_MODE = 0o600
 XDS_TOKEN = "xds-token"  # noqa: S105  # the name of its file
 """Name of the file in a run folder that holds the token for xDS."""
+METRICS_TOKEN = "metrics-token"  # noqa: S105  # as above
+"""Name of the file in a run folder that holds the token for /metrics."""
 _OTHERS = 0o077
 
 

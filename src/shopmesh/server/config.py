@@ -31,6 +31,7 @@ class Config:
     Ports may be 0 for any free one. `store` is the file of the resources, None for memory. `credentials` maps access
     key ids to secrets; empty means that requests are not authenticated. `xds_token_file` holds the token that proxies
     must send. `xds_socket` is a Unix socket instead of host and port, whose folder says who may be a proxy.
+    `metrics_token_file` holds the token that opens /metrics where requests are signed; None: that of xDS does.
     `api_hosts` are further names that clients reach the API by, of which a request must name one. `insecure`: what is
     not configured is not asked for, of nobody. `in_cluster`: credentials and tokens are those of a cluster, its Secrets
     and its pods' tokens.
@@ -46,6 +47,7 @@ class Config:
     account: str = defaults.ACCOUNT
     credentials: Mapping[str, str] = field(default_factory=dict)
     xds_token_file: Path | None = None
+    metrics_token_file: Path | None = None
     insecure: bool = False
     host_policy: HostPolicy = STRICT
     in_cluster: bool = False

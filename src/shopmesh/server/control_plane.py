@@ -200,7 +200,7 @@ def _new_uid() -> str:
 
 def metrics_token(config: Config) -> Path | None:
     """The token file for /metrics where requests are signed: Prometheus cannot sign requests, but can send a token."""
-    return config.xds_token_file if config.credentials else None
+    return (config.metrics_token_file or config.xds_token_file) if config.credentials else None
 
 
 def application(routes: list[BaseRoute], config: Config, failure: Callable[[], str | None] = lambda: None) -> ASGIApp:

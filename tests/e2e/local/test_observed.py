@@ -42,11 +42,10 @@ def configuration(up: Up, folder: Path, bridged: Callable[[Path], int]) -> Path:
         admin = bridged(up.run_folder / f"{one['labels']['virtual_node']}-1.admin.sock")
         one["targets"] = [f"127.0.0.1:{admin}"]
     (folder / "workloads.yml").write_text(yaml.safe_dump(workloads))
-    (folder / "token").write_text("whatever: there is none on a laptop")
     text = (FOLDER / "prometheus.yml").read_text()
     for shipped, here in (
         ("/etc/shopmesh/workloads.yml", str(folder / "workloads.yml")),
-        ("/run/shopmesh/xds/token", str(folder / "token")),
+        ("/run/shopmesh/xds/token", str(up.run_folder / "metrics-token")),
         ("control-plane:9080", f"127.0.0.1:{up.api_port}"),
         ("scrape_interval: 5s", "scrape_interval: 500ms"),
         ("scrape_timeout: 4s", "scrape_timeout: 400ms"),

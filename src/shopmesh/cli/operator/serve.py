@@ -18,7 +18,7 @@ from shopmesh.cli.files import read_sources
 from shopmesh.cli.operator.host_policy import host_policy_options
 from shopmesh.cli.options import no_auth_option, run_folder_option
 from shopmesh.cli.output import echo
-from shopmesh.files.private_files import XDS_TOKEN, ensure_token_file, make_private_folder
+from shopmesh.files.private_files import METRICS_TOKEN, XDS_TOKEN, ensure_token_file, make_private_folder
 
 if TYPE_CHECKING:
     from shopmesh.appmesh.host_policy import HostPolicy
@@ -173,7 +173,9 @@ def serve(
     try:
         keys = _read_keys(credentials, access)
         if not (kubernetes or insecure or xds_socket or xds_token_file):
-            xds_token_file = _ensure_token(run_dir)
+            xds_token_file = _ensure_token(run_dir / XDS_TOKEN)
+        # A socket needs no token, but Prometheus does: it cannot sign its requests for /metrics.
+        metrics_token_file = _ensure_token(run_dir / METRICS_TOKEN) if xds_socket and keys else None
         config = Config(
             host=host,
             api_port=api_port,
@@ -185,6 +187,7 @@ def serve(
             account=account,
             credentials={} if no_auth else keys,
             xds_token_file=xds_token_file,
+            metrics_token_file=metrics_token_file,
             insecure=insecure,
             host_policy=host_policy,
             in_cluster=kubernetes,
@@ -196,15 +199,14 @@ def serve(
         raise click.ClickException(str(error)) from error
 
 
-def _ensure_token(run_folder: Path) -> Path:
-    """The token of the run folder, created if missing."""
-    path = run_folder / XDS_TOKEN
+def _ensure_token(path: Path) -> Path:
+    """A token of the run folder, created if missing."""
     try:
-        make_private_folder(run_folder)
+        make_private_folder(path.parent)
         ensure_token_file(path)
     except OSError as error:
         raise click.ClickException(
-            f"cannot create the token for xDS in {run_folder}: {error.strerror}; choose another folder with --run-dir"
+            f"cannot create the token {path}: {error.strerror}; choose another folder with --run-dir"
         ) from error
     return path
 
