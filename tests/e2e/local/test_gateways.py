@@ -61,7 +61,7 @@ def test_a_gateway_of_the_manifests_serves_on_its_own_port(tmp_path: Path) -> No
         assert 1 == eventually(counted, "the gateway's request in the figures")
         assert ("Product", 1.0) == (body["Service"], body["Version"])
         assert ["shop-gw-1", "shop-gw", "127.0.0.1"] == line[:3]
-        assert ["in", "step"] == line[-2:]
+        assert ["in", "sync"] == line[-2:]
         assert any(line.split()[:3] == ["shop-gw-1", "gateway", f":{port}"] for line in up.child.output.splitlines())
         assert up.child.stop() == 0
         assert not processes_of(up.run_folder)
