@@ -64,7 +64,8 @@ def test_printable_text_is_one_line_that_json_reads_as_it_was(text: str) -> None
     assert is_printable(made)
     assert (made == text) == is_printable(text)
     document = json.dumps({"text": text, "more": [text]}, ensure_ascii=False, indent=1)
-    assert {"text": text, "more": [text]} == json.loads(printable_lines(document))
+    # Two lone surrogates in a row are written as one character beyond the first plane.
+    assert json.loads(json.dumps({"text": text, "more": [text]})) == json.loads(printable_lines(document))
 
 
 @given(with_surrogates)

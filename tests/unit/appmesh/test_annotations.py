@@ -225,7 +225,7 @@ def test_a_patch_may_say_all_that_its_message_has(merge: str) -> None:
         ),
         ("[]", "cluster/a is [], expected an object"),
         ("{", "it is not JSON"),
-        ("[" * 5000, "it is nested deeper than 100 levels"),
+        ("[" * 5000 + "]" * 5000, "it is nested deeper than 100 levels"),
         ('["' + "[" * 200 + '"]', "expected an object"),
     ],
 )

@@ -330,7 +330,7 @@ def test_a_damaged_annotation_costs_what_it_kept_and_nothing_else(world: World) 
         ('{"x":1}', "unknown field 'x'"),
         ('{"routes":{"r":{"canary":{"x":1}}}}', "canary: "),
         ('{"routes":{"r":{"routes":{}}}}', "unknown field 'routes'"),
-        ("[" * 5000, "it is nested deeper than 64 levels"),
+        ("[" * 5000 + "]" * 5000, "it is nested deeper than 64 levels"),
         ("7", "it is 7, and should be an object"),
     ],
 )

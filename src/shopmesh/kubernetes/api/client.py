@@ -21,6 +21,7 @@ import aiohttp
 from kubernetes_asyncio.client import ApiClient, Configuration
 from kubernetes_asyncio.config import ConfigException, load_incluster_config, load_kube_config
 
+from shopmesh.appmesh.strict_json import is_deeper
 from shopmesh.kubernetes.api.resource_types import ResourceType
 
 Object = dict[str, Any]
@@ -299,10 +300,12 @@ def decode(data: bytes) -> Any:
     An API server accepts thousands of levels in fields that a definition does not describe: without this bound the
     object of one tenant would keep all others of its type from being read.
     """
-    try:
-        return json.loads(data)
-    except RecursionError:
-        return json.loads(_truncate_depth(data, MAX_DEPTH))
+    # From Python 3.12 on, thousands of levels are parsed without an error.
+    with contextlib.suppress(RecursionError):
+        value = json.loads(data)
+        if not is_deeper(value, MAX_DEPTH):
+            return value
+    return json.loads(_truncate_depth(data, MAX_DEPTH))
 
 
 def _truncate_depth(data: bytes, deepest: int) -> bytes:
