@@ -31,6 +31,8 @@ class Clone:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.variables: dict[str, str] = {}
+        """Further variables of its commands' environment."""
         named = subprocess.run(
             ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
             cwd=ROOT,
@@ -95,6 +97,7 @@ class Clone:
                 **ENVIRONMENT,
                 "PATH": f"{BIN}:{os.environ['PATH']}",
                 "PYTHONPATH": f"{self.root / 'src'}:{self.root}",
+                **self.variables,
             },
             capture_output=True,
             text=True,

@@ -85,6 +85,8 @@ def up(made: Clone, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     only = [argument for name in ("storefront", "inventory", "labels") for argument in ("--workload", name)]
     with starting(tmp_path_factory.mktemp("up"), "--way-in", "storefront", *only, project=made.root) as running:
         running.wait()
+        # The run folder is not in the clone, so its commands are given the key as `shopmesh env` gives it.
+        made.variables["AWS_SHARED_CREDENTIALS_FILE"] = str(running.run_folder / "aws" / "credentials")
         yield running
 
 
