@@ -1,22 +1,18 @@
-"""The faults of a workload of `shopmesh up`, by the port that it shows for them."""
+"""The faults of a workload of `shopmesh up`, switched on the socket of its run folder."""
 
 from __future__ import annotations
 
-import http.client
+import asyncio
 import json
-import re
+from pathlib import Path
+
+from shopmesh.local.http import send_request
+from shopmesh.local.run_dir import socket_path
 
 
-def fault(summary: str, instance: str, **faults: float) -> None:
-    """What that instance does wrong from now on (errorShare, delayMs, …); nothing without faults.
+def fault(run_folder: Path, instance: str, **faults: float) -> None:
+    """What that instance does wrong from now on (errorShare, delayMs, …); nothing without faults."""
+    method, body = ("PUT", json.dumps(faults).encode()) if faults else ("DELETE", b"")
+    control = socket_path(run_folder, f"{instance}.control")
 
-    `summary` is what `shopmesh up` printed.
-    """
-    [port] = re.findall(rf"^ *{re.escape(instance)} +\S+/.* :(\d+) *$", summary, re.MULTILINE)
-    connection = http.client.HTTPConnection("127.0.0.1", int(port), timeout=5)
-    try:
-        method, body = ("PUT", json.dumps(faults)) if faults else ("DELETE", None)
-        connection.request(method, "/faults", body, {"Content-Type": "application/json"})
-        assert 200 == connection.getresponse().status
-    finally:
-        connection.close()
+    assert 200 == asyncio.run(send_request(control, "/faults", method, 5.0, json_body=body)).status

@@ -30,7 +30,7 @@ def measure(rounds: int, rate: float) -> str:
     with mesh() as running:
         running.child.wait_for(lambda: "Ctrl-C" in running.child.output, "the ports of the faults")
         for share in SHARES:
-            fault(running.child.output, "product-v2-vn-1", errorShare=share)
+            fault(running.run_folder, "product-v2-vn-1", errorShare=share)
             found = [_canary(running, rate) for _ in range(rounds)]
             back = [(seconds, lost) for status, seconds, lost in found if status == TURNED_BACK]
             rows.append(

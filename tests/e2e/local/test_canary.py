@@ -74,7 +74,7 @@ class Shop:
 
     def fault(self, **faults: float) -> None:
         """What product 2.0 does wrong from now on; nothing without faults."""
-        fault(self.up.child.output, "product-v2-vn-1", **faults)
+        fault(self.up.run_folder, "product-v2-vn-1", **faults)
 
 
 @pytest.fixture(scope="module")
