@@ -25,7 +25,7 @@ from shopmesh.kubernetes.identity.stamps import ANNOTATION, Stamp
 from shopmesh.server.config import Config
 from shopmesh.server.control_plane import ServerParts, listen, serving_parts
 from shopmesh.server.store.sqlite_store import SqliteStore
-from tests.contract.control_plane.test_admission import discovery, ended
+from tests.contract.control_plane.test_stream_auth import discovery, ended
 from tests.contract.kubernetes.reflecting import speaking
 from tests.support.kubernetes import Cluster
 
