@@ -8,6 +8,7 @@ from envoy.config.accesslog.v3.accesslog_pb2 import AccessLogFilter, ResponseFla
 from envoy.config.core.v3.address_pb2 import CidrRange
 from envoy.config.core.v3.base_pb2 import HeaderValue, HeaderValueOption
 from envoy.config.core.v3.extension_pb2 import TypedExtensionConfig
+from envoy.config.core.v3.protocol_pb2 import Http2ProtocolOptions
 from envoy.config.listener.v3.listener_components_pb2 import Filter
 from envoy.config.rbac.v3.rbac_pb2 import RBAC, Permission, Policy, Principal
 from envoy.extensions.filters.http.dynamic_forward_proxy.v3.dynamic_forward_proxy_pb2 import FilterConfig
@@ -53,7 +54,10 @@ _THIS_HOST = (("127.0.0.0", 8), ("0.0.0.0", 32), ("::", 0))
 def manager(
     stat_prefix: str, routes: str, telemetry: Telemetry, filters: Iterable[HttpFilter] = (), edge: bool = False
 ) -> Filter:
-    """HTTP/1.1 and HTTP/2 alike, with these routes by ADS, and websockets as App Mesh had them.
+    """HTTP/1.1 and HTTP/2 alike, with these routes by ADS, and WebSockets over both.
+
+    Over HTTP/2 a WebSocket begins with an extended CONNECT (RFC 8441), which Envoy treats as the upgrade of HTTP/1.1;
+    a CONNECT for anything else is refused.
 
     `edge`: its clients are outside the mesh, so that it says who they are instead of believing them, and host names
     mean the same with and without a port.
@@ -63,6 +67,7 @@ def manager(
         rds=Rds(route_config_name=routes, config_source=config_sources.ads()),
         http_filters=[*filters, *_annotated_filters(), http_filter("envoy.filters.http.router", Router())],
         upgrade_configs=[HttpConnectionManager.UpgradeConfig(upgrade_type="websocket")],
+        http2_protocol_options=Http2ProtocolOptions(allow_connect=True),
         normalize_path=BoolValue(value=True),
         merge_slashes=True,
         access_log=telemetry.access_logs(stat_prefix),
