@@ -14,10 +14,10 @@ import pytest
 from shopmesh.kubernetes.api.resource_types import MUTATING_WEBHOOKS
 from shopmesh.kubernetes.injection import webhook
 from tests.contract.control_plane.conftest import ControlPlane, serving
-from tests.contract.kubernetes.test_webhook import NAMESPACE, configuration, review
 from tests.floods.strangers import Door, Memory
 from tests.support.kubernetes import cluster
 from tests.support.process import free_port
+from tests.support.system_objects import NAMESPACE, configuration, review
 
 KEY, SECRET = "AKIDFLOODED", "secretOfTheHonestClient"
 

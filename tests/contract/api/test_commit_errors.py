@@ -20,7 +20,7 @@ from shopmesh.server.control_plane import serving_control_plane
 from shopmesh.server.store.sqlite_file import SqliteFile
 from shopmesh.server.store.sqlite_store import SqliteStore
 from shopmesh.server.store.store import Commit, StoreError
-from tests.contract.api.test_sqlite_store import put, resource, run
+from tests.support.stores import put, resource, run
 
 
 def put_what_no_file_holds(transaction: Transaction) -> None:

@@ -13,7 +13,7 @@ import pytest
 from shopmesh.server.store.sqlite_file import SqliteFile
 from shopmesh.server.store.sqlite_store import SqliteStore
 from shopmesh.server.store.store import StoreError
-from tests.contract.api.test_sqlite_store import put, run
+from tests.support.stores import put, run
 
 
 def written(path: Path) -> Path:

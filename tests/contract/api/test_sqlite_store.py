@@ -6,47 +6,24 @@ import asyncio
 import os
 import shutil
 import sqlite3
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from shopmesh.appmesh.store import IdempotencyRecord, Key, Resource, Transaction
+from shopmesh.appmesh.store import IdempotencyRecord, Key, Transaction
 from shopmesh.server.store import client_tokens, sqlite_store
 from shopmesh.server.store.sqlite_file import SqliteFile
 from shopmesh.server.store.sqlite_store import SqliteStore
 from shopmesh.server.store.store import Commit, StoreError
 from tests.contract.api.conftest import serving
 from tests.contract.api.raw import send
-
-
-def resource(name: str, version: int = 1) -> Resource:
-    key, router = Key("mesh", (name,)), Key("virtualRouter", ("m", "r"))
-    return Resource(key, {"é": [1, {"a": None}]}, f"uid-{name}", version, 1.5, 2.25, (("k", "v"),), router)
-
-
-def put(name: str, version: int = 1) -> Callable[[Transaction], str]:
-    def work(transaction: Transaction) -> str:
-        transaction.put(resource(name, version))
-        return name
-
-    return work
+from tests.support.stores import put, resource, run
 
 
 def remember(token: str, answered: IdempotencyRecord) -> Callable[[Transaction], None]:
     return lambda transaction: transaction.record_token(token, answered)
-
-
-def run(path: Path | None, use: Callable[[SqliteStore], Awaitable[Any]]) -> Any:
-    async def opened() -> Any:
-        store = await SqliteStore.open(path)
-        try:
-            return await use(store)
-        finally:
-            await store.close()
-
-    return asyncio.run(opened())
 
 
 @pytest.fixture(params=["file", "memory"])

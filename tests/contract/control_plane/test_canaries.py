@@ -9,41 +9,14 @@ import pytest
 
 from shopmesh.client import Client, ResponseError
 from tests.contract.control_plane.conftest import ControlPlane, serving
+from tests.support.canaries import LONG, NAMES, PLAN, ROUTE, SHORT, build, spec, start, weights
 from tests.support.process import eventually
-
-ROUTE = ("shop", "product-vr", "product-r")
-NAMES: Any = {"meshName": "shop", "virtualRouterName": "product-vr", "routeName": "product-r"}
-PLAN = {"to": "v2", "steps": [25, 50], "every": "1h"}
-SHORT, LONG = 1.0, 60.0
-
-
-def spec(**weights: int) -> Any:
-    targets = [{"virtualNode": node, "weight": weight} for node, weight in weights.items()]
-    return {"httpRoute": {"match": {"prefix": "/"}, "action": {"weightedTargets": targets}}}
-
-
-def build(client: Client) -> None:
-    client.appmesh.create_mesh(meshName="shop")
-    for node in ("v1", "v2"):
-        client.appmesh.create_virtual_node(meshName="shop", virtualNodeName=node, spec={})
-    listeners: Any = [{"portMapping": {"port": 5000, "protocol": "http"}}]
-    client.appmesh.create_virtual_router(meshName="shop", virtualRouterName="product-vr", spec={"listeners": listeners})
-    client.appmesh.create_route(**NAMES, spec=spec(v1=100, v2=0))
 
 
 @pytest.fixture(autouse=True)
 def mesh(client: Client) -> None:
     """product-vr leads to v1."""
     build(client)
-
-
-def weights(client: Client) -> dict[str, int]:
-    found = client.appmesh.describe_route(**NAMES)["route"]["spec"]["httpRoute"]["action"]["weightedTargets"]
-    return {target["virtualNode"]: target["weight"] for target in found}
-
-
-def start(client: Client, lease: float = LONG) -> None:
-    client.start_canary(ROUTE, "product", PLAN, "me", lease)
 
 
 def test_it_is_turned_back_when_nobody_renews_it(client: Client) -> None:

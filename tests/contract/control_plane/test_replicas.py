@@ -13,7 +13,7 @@ import pytest
 from botocore.credentials import Credentials
 
 from shopmesh.client import Client, ResponseError
-from tests.contract.control_plane.test_canaries import LONG, ROUTE, SHORT, build, start, weights
+from tests.support.canaries import LONG, ROUTE, SHORT, build, start, weights
 from tests.support.planes import Plane, Planes
 from tests.support.process import eventually
 

@@ -9,8 +9,6 @@ from typing import Any
 
 import grpc
 import pytest
-from envoy.config.core.v3.base_pb2 import Node
-from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryRequest
 from envoy.service.health.v3.hds_pb2 import HealthCheckRequestOrEndpointHealthResponse
 
 from shopmesh.server.config import Config
@@ -21,8 +19,7 @@ from shopmesh.server.grpc.shared_token import Handler, Interceptor
 from shopmesh.server.store.sqlite_store import SqliteStore
 from shopmesh.server.traffic import metrics_proto
 from shopmesh.xds.node import ProxyNode
-
-CLUSTERS = "type.googleapis.com/envoy.config.cluster.v3.Cluster"
+from tests.support.envoy_streams import discovery, end_of_stream, node
 
 
 class OnlyProduct:
@@ -47,17 +44,6 @@ class ByHeader(Interceptor):
         return await continuation(handler_call_details)
 
 
-def node(name: str, instance: str = "") -> Node:
-    found = Node(id=f"mesh/shopmesh/virtualNode/{name}")
-    found.metadata["instance"] = instance or f"{name}-1"
-    return found
-
-
-def discovery(name: str, instance: str = "") -> bytes:
-    data: bytes = DeltaDiscoveryRequest(node=node(name, instance), type_url=CLUSTERS).SerializeToString()
-    return data
-
-
 def health(name: str) -> bytes:
     asked = HealthCheckRequestOrEndpointHealthResponse()
     asked.health_check_request.node.CopyFrom(node(name))
@@ -79,20 +65,6 @@ SERVICES = {
 }
 
 
-async def ended(port: int, method: str, first: bytes, *headers: tuple[str, str]) -> tuple[grpc.StatusCode, str]:
-    """How a stream ends whose speaker says that and nothing more."""
-    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-        stream = channel.stream_stream(method)(metadata=headers)  # type: ignore[call-arg]  # written to below
-        # A stream that is refused may be gone before this is through.
-        with contextlib.suppress(asyncio.InvalidStateError, grpc.RpcError):
-            await stream.write(first)
-            await stream.done_writing()
-        with contextlib.suppress(grpc.RpcError):
-            while isinstance(await stream.read(), bytes):
-                pass
-        return await stream.code(), await stream.details()
-
-
 @pytest.mark.parametrize("method", SERVICES)
 def test_a_speaker_may_only_be_the_proxy_that_it_is(method: str) -> None:
     """Its own node it may be; another's it is refused, with the reason; where nobody says who speaks all may be all."""
@@ -105,9 +77,9 @@ def test_a_speaker_may_only_be_the_proxy_that_it_is(method: str) -> None:
             async with asyncio.timeout(20), serving_parts(config, ServerParts(store, [ByHeader()]), listener) as bound:
                 pod = ("pod", "product")
                 found = [
-                    await ended(bound.xds_port, method, first("product-vn"), pod),
-                    await ended(bound.xds_port, method, first("order-vn"), pod),
-                    await ended(bound.xds_port, method, first("order-vn")),
+                    await end_of_stream(bound.xds_port, method, first("product-vn"), pod),
+                    await end_of_stream(bound.xds_port, method, first("order-vn"), pod),
+                    await end_of_stream(bound.xds_port, method, first("order-vn")),
                 ]
         await store.close()
         return found

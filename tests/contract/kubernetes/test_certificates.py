@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import socket
 import ssl
 from pathlib import Path
@@ -22,8 +21,8 @@ from shopmesh.server.config import ConfigError
 from shopmesh.server.grpc.ads_transport import grpc_server
 from tests.contract.kubernetes.reflecting import speaking, until
 from tests.support.kubernetes import Cluster
+from tests.support.system_objects import SYSTEM, secret
 
-SYSTEM = "shopmesh-system"
 HOSTS = ("control-plane.shopmesh-system.svc", "127.0.0.1")
 DAY = 86_400.0
 NO_CHECK_TIME = 0x200000
@@ -34,11 +33,6 @@ NO_CHECK_TIME = 0x200000
 def namespaces(cluster: Cluster) -> None:
     for name in (SYSTEM, "shop"):
         cluster.put({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
-
-
-def secret(name: str, **data: bytes) -> dict[str, Any]:
-    encoded = {key.replace("_", "."): base64.b64encode(value).decode() for key, value in data.items()}
-    return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": SYSTEM}, "data": encoded}
 
 
 class Clock:

@@ -25,8 +25,8 @@ from shopmesh.kubernetes.identity.stamps import ANNOTATION, Stamp
 from shopmesh.server.config import Config
 from shopmesh.server.control_plane import ServerParts, listen, serving_parts
 from shopmesh.server.store.sqlite_store import SqliteStore
-from tests.contract.control_plane.test_stream_auth import discovery, ended
 from tests.contract.kubernetes.reflecting import speaking
+from tests.support.envoy_streams import discovery, end_of_stream
 from tests.support.kubernetes import Cluster
 
 LISTENERS = "type.googleapis.com/envoy.config.listener.v3.Listener"
@@ -194,7 +194,7 @@ async def asked(cluster: Cluster, known: Known, node: str, pod: str, namespace: 
     """How a stream ends on which that pod, by its own token, says that it is that node."""
     token = bearer(cluster.token_of(pod, namespace, audience="shopmesh", **more))
     async with speaking(cluster.configuration()) as server, xds(server, known) as port:
-        return await ended(port, ADS, discovery(node, pod), token)
+        return await end_of_stream(port, ADS, discovery(node, pod), token)
 
 
 OK, DENIED = grpc.StatusCode.OK, grpc.StatusCode.PERMISSION_DENIED
@@ -258,7 +258,7 @@ async def test_a_gateway_admits_its_pods_as_a_node_does(made: Any, admitted: boo
     request.node.id = "mesh/shopmesh/virtualGateway/way-in-vg"
     token = bearer(cluster.token_of("product-1", audience="shopmesh"))
     async with speaking(cluster.configuration()) as server, xds(server, Known()) as port:
-        code, _ = await ended(port, ADS, request.SerializeToString(), token)
+        code, _ = await end_of_stream(port, ADS, request.SerializeToString(), token)
 
     assert (OK if admitted else DENIED) == code
 
@@ -387,10 +387,10 @@ async def test_a_stream_without_a_pod_s_token_or_as_another_instance_is_refused(
     mine = bearer(cluster.token_of("product-1", audience="shopmesh"))
     async with speaking(cluster.configuration()) as server, xds(server, Known()) as port:
         said = [
-            await ended(port, ADS, discovery("product-vn", "product-1"), bearer("nobody's")),
-            await ended(port, ADS, discovery("product-vn", "product-1"), ("authorization", "Basic x")),
-            await ended(port, ADS, discovery("product-vn", "product-1")),
-            await ended(port, ADS, discovery("product-vn", "product-2"), mine),
+            await end_of_stream(port, ADS, discovery("product-vn", "product-1"), bearer("nobody's")),
+            await end_of_stream(port, ADS, discovery("product-vn", "product-1"), ("authorization", "Basic x")),
+            await end_of_stream(port, ADS, discovery("product-vn", "product-1")),
+            await end_of_stream(port, ADS, discovery("product-vn", "product-2"), mine),
         ]
 
     assert [UNAUTHENTICATED] * 3 + [DENIED] == [code for code, _ in said]
@@ -404,9 +404,9 @@ async def test_a_pod_that_the_api_server_does_not_tell_of_comes_again(status: in
     token = bearer(cluster.token_of("product-1", audience="shopmesh"))
     async with speaking(cluster.configuration()) as server, xds(server, Known()) as port:
         cluster.refuse(status, PODS)
-        refused, why = await ended(port, ADS, discovery("product-vn", "product-1"), token)
+        refused, why = await end_of_stream(port, ADS, discovery("product-vn", "product-1"), token)
         cluster.refuse(None)
-        admitted, _ = await ended(port, ADS, discovery("product-vn", "product-1"), token)
+        admitted, _ = await end_of_stream(port, ADS, discovery("product-vn", "product-1"), token)
 
     assert (UNAVAILABLE, OK) == (refused, admitted)
     assert "the API server cannot be asked for pod default/product-1" in why
@@ -421,9 +421,9 @@ async def test_an_api_server_that_is_slow_turns_nobody_away_for_good(
     token = bearer(cluster.token_of("product-1", audience="shopmesh"))
     async with speaking(cluster.configuration()) as server, xds(server, Known()) as port:
         cluster.delay(60)
-        slow, _ = await ended(port, ADS, discovery("product-vn", "product-1"), token)
+        slow, _ = await end_of_stream(port, ADS, discovery("product-vn", "product-1"), token)
         cluster.delay(0)
-        admitted, _ = await ended(port, ADS, discovery("product-vn", "product-1"), token)
+        admitted, _ = await end_of_stream(port, ADS, discovery("product-vn", "product-1"), token)
 
     assert (UNAVAILABLE, OK) == (slow, admitted)
 
@@ -434,9 +434,9 @@ async def test_an_api_server_that_is_gone_turns_nobody_away_for_good(cluster: Cl
     token = bearer(cluster.token_of("product-1", audience="shopmesh"))
     async with speaking(cluster.configuration()) as server, xds(server, Known()) as port:
         cluster.stop()
-        gone, why = await ended(port, ADS, discovery("product-vn", "product-1"), token)
+        gone, why = await end_of_stream(port, ADS, discovery("product-vn", "product-1"), token)
         cluster.start()
-        back, _ = await ended(port, ADS, discovery("product-vn", "product-1"), token)
+        back, _ = await end_of_stream(port, ADS, discovery("product-vn", "product-1"), token)
 
     assert (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.OK) == (gone, back)
     assert "the API server cannot review this token" in why

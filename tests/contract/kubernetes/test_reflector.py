@@ -15,6 +15,7 @@ from shopmesh.kubernetes.api.resource_types import CONFIG_MAPS, VIRTUAL_NODES
 from tests.contract.kubernetes.places import place_in
 from tests.contract.kubernetes.reflecting import reflecting, started, until
 from tests.support.kubernetes import Asked, Cluster
+from tests.support.pauses import Pauses
 
 
 def config_map(name: str, **data: str) -> dict[str, Any]:
@@ -24,16 +25,6 @@ def config_map(name: str, **data: str) -> dict[str, Any]:
 def elsewhere(cluster: Cluster) -> None:
     """Something happens that no watch here is about: the counter goes on."""
     cluster.put({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": f"secret-{cluster.revision}"}})
-
-
-class Pauses:
-    """A sleep that takes no time."""
-
-    def __init__(self) -> None:
-        self.taken: list[float] = []
-
-    async def sleep(self, seconds: float) -> None:
-        self.taken.append(seconds)
 
 
 async def test_what_changes_is_told(cluster: Cluster) -> None:

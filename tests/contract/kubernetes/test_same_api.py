@@ -18,7 +18,7 @@ from shopmesh.appmesh.context import Context
 from shopmesh.kubernetes.api.client import ApiServer
 from shopmesh.kubernetes.store import KubernetesStore
 from tests.contract.api.conftest import REGION, serving
-from tests.contract.api.test_sequences import Machine
+from tests.support.api_sequences import Machine
 from tests.support.inputs import ACCOUNT
 from tests.support.kubernetes import Cluster
 

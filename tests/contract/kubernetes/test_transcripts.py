@@ -7,8 +7,8 @@ from kubernetes_asyncio.client import Configuration
 
 from shopmesh.kubernetes.api.resource_types import PODS
 from tests.contract.kubernetes.reflecting import started, until
-from tests.contract.kubernetes.test_reflector import Pauses
 from tests.contract.kubernetes.transcribed import NAMES, exchanges, playing
+from tests.support.pauses import Pauses
 
 TOLD = {
     "bookmarks": [("replaced", "10245"), ("changed", "one")],

@@ -24,23 +24,10 @@ from shopmesh.kubernetes.identity.certificates import CA_NAME, Certificates
 from shopmesh.kubernetes.injection import webhook
 from shopmesh.server.config import Config
 from tests.contract.kubernetes.reflecting import speaking
-from tests.contract.kubernetes.test_certificates import SYSTEM, secret
 from tests.support.kubernetes import Cluster
+from tests.support.system_objects import NAMESPACE, SYSTEM, configuration, review, secret
 
-NAMESPACE = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SYSTEM}}
 Ask = Callable[..., tuple[int, Any]]
-
-
-def configuration() -> dict[str, Any]:
-    """As k8s/base/control-plane has it: without a caBundle."""
-    service = {"name": "control-plane", "namespace": SYSTEM, "path": webhook.PATH}
-    hooks = [{"name": name, "clientConfig": {"service": service}, "timeoutSeconds": 5} for name in ("a.dev", "b.dev")]
-    return {
-        "apiVersion": "admissionregistration.k8s.io/v1",
-        "kind": "MutatingWebhookConfiguration",
-        "metadata": {"name": webhook.NAME},
-        "webhooks": hooks,
-    }
 
 
 class Known:
@@ -87,35 +74,6 @@ async def served(cluster: Cluster) -> AsyncIterator[tuple[Ask, Certificates]]:
                         return error.code, error.read().decode()
 
             yield ask, certificates
-
-
-def review(labels: dict[str, str], **annotations: str) -> dict[str, Any]:
-    """The creation of a pod, as in Kubernetes' documentation."""
-    metadata = {
-        "generateName": "product-7d9f-",
-        "namespace": "default",
-        "labels": labels,
-        "annotations": {f"appmesh.k8s.aws/{name}": value for name, value in annotations.items()},
-    }
-    return {
-        "apiVersion": "admission.k8s.io/v1",
-        "kind": "AdmissionReview",
-        "request": {
-            "uid": "705ab4f5-6393-11e8-b7cc-42010a800002",
-            "kind": {"group": "", "version": "v1", "kind": "Pod"},
-            "resource": {"group": "", "version": "v1", "resource": "pods"},
-            "namespace": "default",
-            "operation": "CREATE",
-            "userInfo": {"username": "system:serviceaccount:kube-system:replicaset-controller"},
-            "object": {
-                "apiVersion": "v1",
-                "kind": "Pod",
-                "metadata": metadata,
-                "spec": {"containers": [{"name": "app", "image": "app"}]},
-            },
-            "dryRun": False,
-        },
-    }
 
 
 def patched(asked: dict[str, Any], answer: dict[str, Any]) -> dict[str, Any]:

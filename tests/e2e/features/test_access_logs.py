@@ -9,27 +9,15 @@ from typing import Any
 import pytest
 
 from shopmesh.appmesh.host_policy import HostPolicy
-from shopmesh.appmesh.store import Document, Resource
+from shopmesh.appmesh.store import Document
 from tests.e2e.xds.running import Mesh, Sidecar, Upstream
 from tests.support.policies import ANYTHING
 from tests.support.process import eventually
-from tests.unit.xds import meshes
-
-PRODUCT = "http://product.local:5000/"
+from tests.support.shop import PRODUCT, shop
 
 
 def logging(path: Path | str, **format_: Any) -> Document:
     return {"accessLog": {"file": {"path": str(path), **({"format": format_} if format_ else {})}}}
-
-
-def shop(order: Document | None = None, product: Document | None = None) -> list[Resource]:
-    """`order` calls `product`; each logs as it is told."""
-    return [
-        meshes.mesh(),
-        meshes.node("order", [], ["product.local"], logging=order or {}),
-        meshes.node("product", logging=product or {}),
-        meshes.service("product.local", node="product"),
-    ]
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from shopmesh.client.plan import plan
 from shopmesh.documents import DeclaredResource, creation_order, declared_resources, documents
 from tests.e2e.xds.running import Mesh, Sidecar, get, upstreams
 from tests.support.process import eventually
-from tests.unit.documents.test_identity import arn
+from tests.support.states import arn
 
 KINDS = """
 apiVersion: appmesh.k8s.aws/v1beta2

@@ -9,11 +9,10 @@ import pytest
 
 from shopmesh.server.traffic.splits import splits
 from shopmesh.xds.bootstrap import Options
-from tests.e2e.features.test_access_logs import PRODUCT, shop
-from tests.e2e.features.test_tracing import told_by
 from tests.e2e.xds.running import Mesh, Sidecar, Upstream, get
 from tests.support.collectors import datagrams
 from tests.support.process import eventually, free_port
+from tests.support.shop import PRODUCT, image_options, shop
 from tests.unit.xds import meshes
 
 ORDER = {"Mesh": "shop", "VirtualNode": "order"}
@@ -44,7 +43,7 @@ def port() -> int:
 def scraping(port: int) -> Options:
     """With stats tags, the metrics extension, and a port for Prometheus."""
     environ = {"ENABLE_ENVOY_STATS_TAGS": "1", "APPMESH_METRIC_EXTENSION_VERSION": "1"}
-    return replace(told_by(environ, "order"), prometheus_port=port)
+    return replace(image_options(environ, "order"), prometheus_port=port)
 
 
 @pytest.fixture
@@ -118,7 +117,7 @@ def test_dogstatsd_is_told(mesh: Mesh, upstream: Upstream) -> None:
     with datagrams() as statsd:
         environ = {"ENABLE_ENVOY_DOG_STATSD": "1", "STATSD_PORT": str(statsd.port), "ENABLE_ENVOY_STATS_TAGS": "1"}
         mesh.put(meshes.mesh(), meshes.node("order"))
-        order = mesh.sidecar("order", upstream, options=told_by(environ, "order"))
+        order = mesh.sidecar("order", upstream, options=image_options(environ, "order"))
         get(order.ports[5000], "/")
 
         def told() -> bool:

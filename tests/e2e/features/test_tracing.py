@@ -9,12 +9,10 @@ from typing import Any, NamedTuple
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from shopmesh.xds.bootstrap import Options
-from shopmesh.xds.bootstrap.environment import Resource, options
-from tests.e2e.features.test_access_logs import PRODUCT, shop
 from tests.e2e.xds.running import Mesh, Sidecar, Upstream
 from tests.support.collectors import EXPORT, datagrams, grpc_collector, http_collector
 from tests.support.process import eventually
+from tests.support.shop import PRODUCT, image_options, shop
 
 
 class Span(NamedTuple):
@@ -26,17 +24,11 @@ class Span(NamedTuple):
     service: str
 
 
-def told_by(environ: Mapping[str, str], node: str) -> Options:
-    """What App Mesh's Envoy image would have been told by these variables."""
-    no_files: dict[str, dict[str, Any]] = {}
-    return options(environ, Resource("shop", "virtualNode", node), no_files.__getitem__)
-
-
 def _through(mesh: Mesh, upstream: Upstream, environ: Mapping[str, str]) -> Sidecar:
     """A request from order, which is returned, to product; the sidecars of both are told so."""
     mesh.put(*shop())
-    mesh.sidecar("product", upstream, options=told_by(environ, "product"))
-    order = mesh.sidecar("order", ports=(), options=told_by(environ, "order"))
+    mesh.sidecar("product", upstream, options=image_options(environ, "product"))
+    order = mesh.sidecar("order", ports=(), options=image_options(environ, "order"))
     eventually(lambda: order.get(PRODUCT) == (200, "v1"), "product answers")
     return order
 

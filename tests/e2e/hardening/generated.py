@@ -11,7 +11,7 @@ from shopmesh.appmesh.store import Document, Key
 from tests.support.annotating import annotated
 from tests.support.judging import refusal, snapshots
 from tests.support.meshes import meshes
-from tests.unit.documents.test_identity import created
+from tests.support.states import state_of
 
 
 class Drawn(NamedTuple):
@@ -35,7 +35,7 @@ def translatable(
 
 def judged(drawn: Drawn, folder: Path) -> tuple[int, str]:
     """How many proxies' configurations Envoy was shown, and why it would not take one (empty: it takes all)."""
-    found = snapshots(created(drawn.mesh, lambda key: drawn.tags[key]))
+    found = snapshots(state_of(drawn.mesh, lambda key: drawn.tags[key]))
     return len(found), refusal(found, folder)
 
 

@@ -19,7 +19,7 @@ from tests.support.certificates import Authority
 from tests.support.meshes import PORT_NUMBERS
 from tests.support.policies import ANYTHING
 from tests.support.process import NotReachedError, eventually
-from tests.unit.documents.test_identity import created
+from tests.support.states import state_of
 from tests.unit.xds import meshes
 
 _LOOKS = 4
@@ -44,7 +44,7 @@ class Live(NamedTuple):
         """Gives them that mesh, and waits until all have taken it; why one would not (empty: all did)."""
         for _, spec in drawn.mesh:
             self._with_files(spec)
-        return self.became(created(drawn.mesh, lambda key: drawn.tags[key]))
+        return self.became(state_of(drawn.mesh, lambda key: drawn.tags[key]))
 
     def became(self, state: State) -> str:
         """The same with documents that nobody has checked."""

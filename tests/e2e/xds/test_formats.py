@@ -10,7 +10,7 @@ import pytest
 
 from shopmesh.appmesh.rules.operators import WITHOUT_ARGUMENT
 from tests.e2e.xds.running import envoy_command
-from tests.unit.appmesh.test_operators import ACCEPTED, REFUSED
+from tests.support.log_formats import ACCEPTED, REFUSED
 
 
 def said(text: str, tmp_path: Path) -> str:

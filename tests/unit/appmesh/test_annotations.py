@@ -15,8 +15,8 @@ from shopmesh.appmesh.annotations.mirror import Mirror
 from shopmesh.appmesh.annotations.rate_limit import RateLimit
 from shopmesh.appmesh.annotations.tag_chunks import join_all, split_text
 from shopmesh.appmesh.errors import BadRequest, NotFound, ResourceInUse
+from tests.support.specs import ARN, HTTP, route
 from tests.unit.appmesh.conftest import World
-from tests.unit.appmesh.test_verbs import ARN, HTTP, route
 
 SERVICE = f"{ARN}/virtualService/s"
 

@@ -8,15 +8,8 @@ import pytest
 
 from shopmesh.appmesh.errors import ApiError, BadRequest, Conflict, Forbidden, NotFound, ResourceInUse, TooManyTags
 from shopmesh.appmesh.store import Key, Resource
+from tests.support.specs import ARN, HTTP, route
 from tests.unit.appmesh.conftest import World
-
-ARN = "arn:aws:appmesh:us-east-1:123456789012:mesh/m"
-HTTP = {"listeners": [{"portMapping": {"port": 80, "protocol": "http"}}]}
-
-
-def route(*nodes: str) -> dict[str, Any]:
-    targets = [{"virtualNode": node, "weight": 1} for node in nodes]
-    return {"httpRoute": {"match": {"prefix": "/"}, "action": {"weightedTargets": targets}}}
 
 
 def gateway_route(service: str) -> dict[str, Any]:

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shopmesh.appmesh.api import operations, rest_json
-from shopmesh.appmesh.api.model import GA
-from shopmesh.appmesh.context import Context
-from shopmesh.appmesh.kinds import KINDS
-from shopmesh.appmesh.store import Document, Key, State, Transaction
+from shopmesh.appmesh.store import Document, Key, State
 from shopmesh.client import diff
 from shopmesh.client.plan import plan
 from shopmesh.documents import (
@@ -28,34 +22,11 @@ from shopmesh.documents import (
     manifests,
 )
 from tests.support.annotating import annotated
-from tests.support.inputs import ACCOUNT
 from tests.support.meshes import TEXT, meshes
+from tests.support.states import arn, creations, state_after, state_of
 
 SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
 TAGS = st.dictionaries(TEXT.filter(lambda name: not name.startswith("aws:")), TEXT, max_size=2)
-
-
-def stored(requests: Iterable[Mapping[str, Any]]) -> State:
-    """The store after these requests, each validated and handled as the API does it."""
-    transaction, numbers = Transaction(State()), itertools.count()
-    context = Context(ACCOUNT, "us-east-1", 0.0, lambda: f"uid-{next(numbers)}", None)
-    for request in requests:
-        call = rest_json.binding_of(GA, request["operation"])
-        operations.handle(call.operation, rest_json.validate(call, request["parameters"]), transaction, context)
-    state = State()
-    state.apply(transaction.changes)
-    return state
-
-
-def created(mesh: Iterable[tuple[Key, Document]], tags: Callable[[Key], Mapping[str, str]] = lambda key: {}) -> State:
-    return stored(creations(mesh, tags))
-
-
-def creations(mesh: Iterable[tuple[Key, Document]], tags: Callable[[Key], Mapping[str, str]]) -> list[dict[str, Any]]:
-    return [
-        {"operation": f"Create{KINDS[key.kind].title}", "parameters": document(DeclaredResource(key, spec, tags(key)))}
-        for key, spec in mesh
-    ]
 
 
 def read(state: State) -> list[DeclaredResource]:
@@ -71,12 +42,7 @@ def applied(text: str, file: str, state: State | None = None) -> State:
     if state is not None:
         assert [] == list(diff((resource for resource, _ in existing.values()), steps))
         assert {"unchanged"} >= {step.verb for step in steps}
-    return stored(request for step in steps for request in step.requests)
-
-
-def arn(key: Key) -> str:
-    parts = zip(KINDS[key.kind].lineage, key.path, strict=True)
-    return f"arn:aws:appmesh:us-east-1:{ACCOUNT}:" + "/".join(f"{kind}/{name}" for kind, name in parts)
+    return state_after(request for step in steps for request in step.requests)
 
 
 def decorated(manifest: dict[str, Any]) -> dict[str, Any]:
@@ -97,7 +63,7 @@ def test_manifests_bring_the_same_mesh_back(mesh: list[tuple[Key, Document]]) ->
 
     They say what the API has no place for as well: selectors, annotations.
     """
-    given_ones = [decorated(manifest) for manifest in manifests(read(created(mesh)))]
+    given_ones = [decorated(manifest) for manifest in manifests(read(state_of(mesh)))]
     first = applied(as_yaml(given_ones), "mesh.yaml")
 
     text = as_yaml(manifests(read(first)))
@@ -113,7 +79,7 @@ def test_manifests_bring_the_same_mesh_back(mesh: list[tuple[Key, Document]]) ->
 @settings(max_examples=30, deadline=None, suppress_health_check=SLOW)
 def test_json_brings_the_same_mesh_back_with_all_tags(mesh: list[tuple[Key, Document]], tags: dict[str, str]) -> None:
     """The aws CLI's documents keep tags of any name, on every resource."""
-    first = created(mesh, lambda key: tags)
+    first = state_of(mesh, lambda key: tags)
 
     text = "".join(as_json(document(resource)) for resource in read(first))
 
@@ -144,7 +110,7 @@ def test_annotations_come_back_from_wherever_they_were_set(
     """Tags of the vocabulary that the API was given, on routes too and in pieces of any size, survive as manifests."""
     mesh, [tags] = drawn
 
-    again = applied(as_yaml(manifests(read(created(mesh, tags.__getitem__)))), "mesh.yaml")
+    again = applied(as_yaml(manifests(read(state_of(mesh, tags.__getitem__)))), "mesh.yaml")
 
     assert tags == annotations_of(again)
     applied(as_yaml(manifests(read(again))), "mesh.yaml", again)
@@ -157,14 +123,14 @@ def test_annotations_take_the_place_of_those_before(
 ) -> None:
     """Applied to a mesh with any annotations, manifests with any others leave it with theirs; no step is refused."""
     mesh, [before, after] = drawn
-    first = created(mesh, before.__getitem__)
-    text = as_yaml(manifests(read(created(mesh, after.__getitem__))))
+    first = state_of(mesh, before.__getitem__)
+    text = as_yaml(manifests(read(state_of(mesh, after.__getitem__))))
 
     existing = {resource.key: (resource, arn(resource.key)) for resource in read(first)}
     wanted = declared_resources(documents(text, "mesh.yaml"), existing=[resource for resource, _ in existing.values()])
     changes = [request for step in plan(wanted, existing) for request in step.requests]
 
-    assert after == annotations_of(stored([*creations(mesh, before.__getitem__), *changes]))
+    assert after == annotations_of(state_after([*creations(mesh, before.__getitem__), *changes]))
 
 
 def test_every_kind_is_drawn() -> None:

@@ -185,3 +185,22 @@ def change() -> Callable[[Object, Callable[[Object], object]], Object]:
         return copied
 
     return changed
+
+
+ROUTE = ("product-vr", "product-r")
+
+
+def route(canary: int) -> dict[str, Any]:
+    weights = {"product-vn": 100 - canary, "product-v2-vn": canary}
+    targets = [{"virtualNode": node, "weight": weight} for node, weight in weights.items()]
+    return {"httpRoute": {"match": {"prefix": "/"}, "action": {"weightedTargets": targets}}}
+
+
+def weights(world: World) -> dict[str, int]:
+    spec = world.spec("route", *ROUTE)
+    return {one["virtualNode"]: one["weight"] for one in spec["httpRoute"]["action"]["weightedTargets"]}
+
+
+def shift(world: World, canary: int) -> Any:
+    names = {"meshName": "shopmesh", "virtualRouterName": "product-vr", "routeName": "product-r"}
+    return world.do("UpdateRoute", **names, spec=route(canary))

@@ -25,8 +25,7 @@ from shopmesh.server.replicas import SOLE_REPLICA, Replicas
 from tests.support.hostile_objects import NAMESPACE, hostile_objects, references, shown
 from tests.support.inputs import ACCOUNT
 from tests.support.judging import snapshots
-from tests.unit.kubernetes.conftest import TYPES, World, demo
-from tests.unit.kubernetes.test_store import shift, weights
+from tests.unit.kubernetes.conftest import TYPES, World, demo, shift, weights
 
 BATCH = 100
 LABELS = {"app.kubernetes.io/name": "product", "app.kubernetes.io/version": "1.0"}

@@ -22,25 +22,7 @@ from shopmesh.kubernetes.api.reflector import Reflector
 from shopmesh.kubernetes.api.resource_types import VIRTUAL_NODES, VIRTUAL_ROUTERS
 from shopmesh.kubernetes.controller import persisted_metadata
 from shopmesh.server.store.store import Commit
-from tests.unit.kubernetes.conftest import World, demo
-
-ROUTE = ("product-vr", "product-r")
-
-
-def route(canary: int) -> dict[str, Any]:
-    weights = {"product-vn": 100 - canary, "product-v2-vn": canary}
-    targets = [{"virtualNode": node, "weight": weight} for node, weight in weights.items()]
-    return {"httpRoute": {"match": {"prefix": "/"}, "action": {"weightedTargets": targets}}}
-
-
-def weights(world: World) -> dict[str, int]:
-    spec = world.spec("route", *ROUTE)
-    return {one["virtualNode"]: one["weight"] for one in spec["httpRoute"]["action"]["weightedTargets"]}
-
-
-def shift(world: World, canary: int) -> Any:
-    names = {"meshName": "shopmesh", "virtualRouterName": "product-vr", "routeName": "product-r"}
-    return world.do("UpdateRoute", **names, spec=route(canary))
+from tests.unit.kubernetes.conftest import ROUTE, World, demo, route, shift, weights
 
 
 def test_a_cluster_has_the_mesh_that_its_manifests_declare(world: World) -> None:

@@ -5,40 +5,18 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 
 from shopmesh.xds.bootstrap import Options, bootstrap
 from shopmesh.xds.bootstrap.environment import options
-from tests.support.repository import ROOT, SERVICES, pins, pyproject
-
-COMPOSE = ROOT / "compose"
-
-
-def read(path: Path) -> Any:
-    return yaml.safe_load(path.read_text())
-
-
-def nodes(service: str) -> set[tuple[str, str, str]]:
-    """Virtual node, version and host name of each workload that the mesh promises."""
-    return {
-        (
-            document["spec"]["awsName"],
-            document["spec"]["podSelector"]["matchLabels"]["app.kubernetes.io/version"],
-            document["spec"]["serviceDiscovery"]["dns"]["hostname"],
-        )
-        for document in yaml.safe_load_all((ROOT / "mesh" / f"{service}.yaml").read_text())
-        if document["kind"] == "VirtualNode"
-    }
+from tests.support.repository import COMPOSE, ROOT, SERVICES, no_options_file, pins, pyproject, read_yaml, virtual_nodes
 
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_compose_runs_the_workloads_of_the_mesh(service: str) -> None:
     """The same nodes, versions and names as in mesh/, each of the parts that are written once."""
-    services = read(COMPOSE / f"{service}.yaml")["services"]
+    services = read_yaml(COMPOSE / f"{service}.yaml")["services"]
     found = set()
     instances = []
     for name in [name.removesuffix("-net") for name in services if name.endswith("-net")]:
@@ -53,21 +31,16 @@ def test_compose_runs_the_workloads_of_the_mesh(service: str) -> None:
         found.add((sidecar["environment"]["VIRTUAL_NODE"], version, *network["aliases"]))
         instances.append(sidecar["environment"]["INSTANCE"])
 
-    assert nodes(service) == found
+    assert virtual_nodes(service) == found
     assert len(instances) == len(set(instances))
 
 
 def test_compose_includes_every_service() -> None:
     """A service is files, and one line in each list."""
-    included = sorted(read(ROOT / "compose.yaml")["include"])
+    included = sorted(read_yaml(ROOT / "compose.yaml")["include"])
     others = ["compose/load.yaml", "compose/observability/compose.yaml", "compose/polyglot/compose.yaml"]
 
     assert sorted([*others, *(f"compose/{service}.yaml" for service in SERVICES)]) == included
-
-
-def read_options(path: str) -> dict[str, Any]:
-    """No file is named."""
-    raise AssertionError(path)
 
 
 OBSERVED = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4317", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}
@@ -79,7 +52,7 @@ OBSERVED = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4317", "OTEL_EXPORT
         ("sidecar.json", Options(), ""),
         (
             "observability/sidecar.json",
-            replace(options(OBSERVED, None, read_options), prometheus_port=15090),
+            replace(options(OBSERVED, None, no_options_file), prometheus_port=15090),
             " --prometheus-port 15090",
         ),
     ],
@@ -108,7 +81,9 @@ def test_images_have_the_versions_of_the_packages() -> None:
 def test_only_the_way_in_the_api_and_locust_s_page_are_published() -> None:
     """On loopback unless told otherwise; without order there may be no way in yet."""
     files = [ROOT / "compose.yaml", *COMPOSE.glob("*.yaml"), COMPOSE / "polyglot" / "compose.yaml"]
-    published = [port for file in files for one in read(file)["services"].values() for port in one.get("ports", ())]
+    published = [
+        port for file in files for one in read_yaml(file)["services"].values() for port in one.get("ports", ())
+    ]
 
     expected = [
         "${SHOPMESH_ADDRESS:-127.0.0.1}:${SHOPMESH_API_PORT:-9080}:9080",
@@ -121,7 +96,7 @@ def test_only_the_way_in_the_api_and_locust_s_page_are_published() -> None:
 def test_every_published_port_is_on_loopback() -> None:
     """Also those of the tools, unless SHOPMESH_ADDRESS says otherwise."""
     files = [ROOT / "compose.yaml", *COMPOSE.rglob("*.yaml")]
-    services = [one for file in files for one in (read(file).get("services") or {}).values()]
+    services = [one for file in files for one in (read_yaml(file).get("services") or {}).values()]
     published = [port for one in services for port in one.get("ports", ())]
 
     assert published

@@ -13,8 +13,7 @@ import yaml
 
 from shopmesh.xds.bootstrap import Options, bootstrap
 from shopmesh.xds.bootstrap.environment import options
-from tests.support.repository import ROOT, SERVICES, pins, pyproject
-from tests.unit.repository.test_compose import nodes, read, read_options
+from tests.support.repository import ROOT, SERVICES, no_options_file, pins, pyproject, read_yaml, virtual_nodes
 
 BASE = ROOT / "k8s" / "base"
 COMPONENTS = ROOT / "k8s" / "components"
@@ -28,7 +27,7 @@ NAME, VERSION, NODE = "app.kubernetes.io/name", "app.kubernetes.io/version", "sh
 
 def objects(folder: Path) -> list[Any]:
     """All objects that a kustomization of plain files lists."""
-    listed = read(folder / "kustomization.yaml")["resources"] or ()
+    listed = read_yaml(folder / "kustomization.yaml")["resources"] or ()
 
     return [one for name in listed for one in yaml.safe_load_all((folder / name).read_text())]
 
@@ -39,7 +38,7 @@ def of_kind(kind: str, service: str) -> dict[str, Any]:
 
 def test_every_service_is_in_the_base() -> None:
     """A service is files, and one line in each list."""
-    assert SERVICES == sorted(read(BASE / "kustomization.yaml")["resources"] or ())
+    assert SERVICES == sorted(read_yaml(BASE / "kustomization.yaml")["resources"] or ())
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -57,14 +56,14 @@ def test_kubernetes_runs_the_workloads_of_the_mesh(service: str) -> None:
         assert selector == of_kind("PodDisruptionBudget", service)[name]["spec"]["selector"]["matchLabels"]
         found.add((labels[NODE], labels[VERSION], f"{name}.default.svc.cluster.local"))
 
-    assert nodes(service) == found
+    assert virtual_nodes(service) == found
 
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_a_service_s_folder_has_no_other_files(service: str) -> None:
     """All of it is listed, and what workloads have in common stands once, in the component."""
     folder = BASE / service
-    kustomization = read(folder / "kustomization.yaml")
+    kustomization = read_yaml(folder / "kustomization.yaml")
 
     assert ["../../components/workload"] == kustomization["components"]
     assert {"kustomization.yaml", *kustomization["resources"]} == {file.name for file in folder.iterdir()}
@@ -88,7 +87,7 @@ def test_one_service_is_the_way_in() -> None:
         ("sidecar", Options(), ""),
         (
             "observability",
-            replace(options(OBSERVED, None, read_options), prometheus_port=15090),
+            replace(options(OBSERVED, None, no_options_file), prometheus_port=15090),
             " --prometheus-port 15090",
         ),
     ],
@@ -126,7 +125,7 @@ def test_images_have_the_versions_of_the_packages_and_stand_once() -> None:
 
 def test_the_mesh_s_files_are_all_given_to_the_control_plane() -> None:
     """A service is files, and one line in each list."""
-    (made,) = read(ROOT / "mesh" / "Kustomization")["configMapGenerator"]
+    (made,) = read_yaml(ROOT / "mesh" / "Kustomization")["configMapGenerator"]
 
     assert sorted(file.name for file in (ROOT / "mesh").glob("*.yaml")) == sorted(made["files"])
 

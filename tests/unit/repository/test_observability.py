@@ -10,15 +10,14 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.support.repository import SERVICES
-from tests.unit.repository.test_compose import COMPOSE, nodes, read
+from tests.support.repository import COMPOSE, SERVICES, read_yaml, virtual_nodes
 
 FOLDER = COMPOSE / "observability"
 COLLECTORS = {
     "collector.yaml": {"traces": ["otlp/jaeger"]},
     "collector.aws.yaml": {"traces": ["awsxray"], "metrics": ["awsemf"]},
 }
-TOOLS: dict[str, Any] = read(FOLDER / "compose.yaml")["services"]
+TOOLS: dict[str, Any] = read_yaml(FOLDER / "compose.yaml")["services"]
 
 
 def dashboards() -> dict[str, Any]:
@@ -28,7 +27,7 @@ def dashboards() -> dict[str, Any]:
 @pytest.mark.parametrize("file", COLLECTORS)
 def test_a_collector_s_pipelines_are_made_of_what_it_configures(file: str) -> None:
     """Each exporter is fed; a name that is used and not configured keeps a collector from starting."""
-    config = read(FOLDER / file)
+    config = read_yaml(FOLDER / file)
     pipelines = config["service"]["pipelines"]
 
     assert COLLECTORS[file] == {name: pipeline["exporters"] for name, pipeline in pipelines.items()}
@@ -40,7 +39,7 @@ def test_a_collector_s_pipelines_are_made_of_what_it_configures(file: str) -> No
 def test_aws_takes_region_and_credentials_from_the_environment_alone() -> None:
     """None stands in a file; those without a value are handed through."""
     environment = TOOLS["collector-aws"]["environment"]
-    exporters = read(FOLDER / "collector.aws.yaml")["exporters"]
+    exporters = read_yaml(FOLDER / "collector.aws.yaml")["exporters"]
 
     assert [None] * 3 == [
         environment[f"AWS_{name}"] for name in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "SESSION_TOKEN")
@@ -52,12 +51,12 @@ def test_aws_takes_region_and_credentials_from_the_environment_alone() -> None:
 def test_every_version_of_the_mesh_is_scraped() -> None:
     """Under its service, version and virtual node, at each of its sidecars."""
     found = {}
-    for one in read(FOLDER / "workloads.yml") or ():
+    for one in read_yaml(FOLDER / "workloads.yml") or ():
         labels = one["labels"]
         found[labels["service"], labels["virtual_node"], labels["version"]] = one["targets"]
     for service in SERVICES:
-        composed = read(COMPOSE / f"{service}.yaml")["services"]
-        for node, version, _ in nodes(service):
+        composed = read_yaml(COMPOSE / f"{service}.yaml")["services"]
+        for node, version, _ in virtual_nodes(service):
             owners = [
                 name.removesuffix("-sidecar") + "-net:15090"
                 for name, part in composed.items()
@@ -69,7 +68,7 @@ def test_every_version_of_the_mesh_is_scraped() -> None:
 
 def test_dashboards_ask_data_sources_that_are_there() -> None:
     """By the same uid, each under an id and a title of its own."""
-    sources = {one["uid"] for one in read(FOLDER / "grafana" / "datasources" / "datasources.yaml")["datasources"]}
+    sources = {one["uid"] for one in read_yaml(FOLDER / "grafana" / "datasources" / "datasources.yaml")["datasources"]}
     found = dashboards()
     used = {panel["datasource"]["uid"] for one in found.values() for panel in one["panels"]}
 

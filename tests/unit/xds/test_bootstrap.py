@@ -6,7 +6,6 @@ import dataclasses
 import json
 
 import pytest
-from envoy.config.bootstrap.v3.bootstrap_pb2 import Bootstrap
 from envoy.config.metrics.v3 import metrics_service_pb2
 from envoy.extensions.access_loggers.file.v3 import file_pb2
 from envoy.extensions.bootstrap.internal_listener.v3 import internal_listener_pb2
@@ -21,7 +20,7 @@ from google.protobuf.json_format import ParseDict
 from shopmesh.xds.bootstrap import BootstrapError, Options, bootstrap
 from shopmesh.xds.bootstrap.envoy_json import Json
 from shopmesh.xds.node import ProxyNode, parse
-from tests.unit.xds.test_node import EXPLICIT
+from tests.support.bootstraps import EXPLICIT, parsed
 
 KNOWN = (
     file_pb2,
@@ -33,11 +32,6 @@ KNOWN = (
     downstream_connections_pb2,
     http_protocol_options_pb2,
 )
-
-
-def parsed(document: Json) -> Bootstrap:
-    """As Envoy's own definition has it, by way of JSON."""
-    return ParseDict(json.loads(json.dumps(document)), Bootstrap())
 
 
 INTERCEPTED = ProxyNode(mesh="shop", name="order", instance="order-1")

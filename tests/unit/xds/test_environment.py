@@ -14,7 +14,7 @@ from shopmesh.xds.bootstrap.environment import Resource, control_plane, options,
 from shopmesh.xds.bootstrap.envoy_json import Json
 from shopmesh.xds.bootstrap.variables import VARIABLES, table, table_of_unused, unused
 from shopmesh.xds.node import ProxyNode, parse
-from tests.unit.xds.test_bootstrap import parsed
+from tests.support.bootstraps import parsed
 
 ORDER = Resource("shop", "virtualNode", "order")
 NODE = ProxyNode(mesh="shop", name="order", instance="order-1")

@@ -8,20 +8,7 @@ import pytest
 from envoy.config.core.v3.base_pb2 import Node
 
 from shopmesh.xds.node import NodeError, ProxyNode, parse
-
-EXPLICIT = ProxyNode(
-    mesh="shop",
-    name="product-vn",
-    instance="product-vn-1",
-    mode="explicit",
-    cluster="product",
-    address="127.0.0.1",
-    ports=((5000, 41001),),
-    application_ports=((5000, 41002),),
-    egress_port=41003,
-    egress_ports=(("cache.local:6379", 41005), ("db.local:3306", 41004)),
-    attributes=(("stage", "blue"), ("team", "shop")),
-)
+from tests.support.bootstraps import EXPLICIT
 
 
 def node(identity: str = "mesh/shop/virtualNode/product-vn", **metadata: Any) -> Node:
