@@ -29,7 +29,7 @@ from shopmesh.appmesh.store import View
 from shopmesh.xds.bootstrap import bootstrap
 from shopmesh.xds.incremental import Parts
 from shopmesh.xds.node import ProxyNode
-from shopmesh.xds.resources import XdsResource, packed
+from shopmesh.xds.resources import XdsResource, pack_any
 from shopmesh.xds.snapshot import Snapshot, snapshot
 from tests.support.policies import ANYTHING
 from tests.support.process import ENVOY
@@ -143,7 +143,7 @@ def _inline(config: Any, tables: dict[str, RouteConfiguration]) -> None:
         manager.route_config.CopyFrom(table)
         # Envoy then looks whether every cluster that a route names is there.
         manager.route_config.validate_clusters.value = True
-        config.CopyFrom(packed(manager))
+        config.CopyFrom(pack_any(manager))
 
 
 def _body(resource: XdsResource, message: Any) -> Any:

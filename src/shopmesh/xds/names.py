@@ -44,7 +44,7 @@ def egress_cluster(target: Target) -> str:
     return f"{name}_mirror" if target.mirror else name
 
 
-def counted_as(cluster: str) -> str:
+def stat_name(cluster: str) -> str:
     """A cluster's name in Envoy's statistics, where a dot would end it and Envoy writes `_` for a colon by itself.
 
     Two nodes that then have the same name are counted together.
@@ -52,9 +52,9 @@ def counted_as(cluster: str) -> str:
     return cluster.translate(_IN_STATISTICS)
 
 
-def is_of_tcp(counted_as: str) -> bool:
+def is_tcp_cluster(stat_name: str) -> bool:
     """Whether that is a cluster whose connections are counted, and not its requests."""
-    return _OF_TCP.search(counted_as) is not None
+    return _OF_TCP.search(stat_name) is not None
 
 
 def self_redirect_cluster(mesh: str, gateway: str, protocol: str, port: int) -> str:

@@ -29,10 +29,10 @@ TYPE_URLS: Mapping[TypeName, str] = {
 }
 NAMES_OF_URLS: Mapping[str, TypeName] = {url: name for name, url in TYPE_URLS.items()}
 
-_STEPS_KEPT = 8
+_MAX_DIFFS = 8
 
 
-def packed(message: Message) -> AnyMessage:
+def pack_any(message: Message) -> AnyMessage:
     """The message in an `Any`, the same bytes each time."""
     wrapped = AnyMessage()
     wrapped.Pack(message, deterministic=True)
@@ -63,7 +63,7 @@ class XdsResource:
     encoded: bytes = field(compare=False, repr=False)
     needs: frozenset[str] = field(compare=False, repr=False, default=frozenset())
     secrets: tuple[XdsResource, ...] = field(compare=False, repr=False, default=())
-    otherwise: XdsResource | None = field(compare=False, repr=False, default=None)
+    variant: XdsResource | None = field(compare=False, repr=False, default=None)
 
 
 def resource(
@@ -72,21 +72,21 @@ def resource(
     body: bytes,
     needs: frozenset[str] = frozenset(),
     secrets: tuple[XdsResource, ...] = (),
-    otherwise: XdsResource | None = None,
+    variant: XdsResource | None = None,
 ) -> XdsResource:
     """The resource of that serialised message; its version is the digest of `body`."""
     version = digest((body,))
     wrapped = DiscoveryResource(name=name, version=version, resource=AnyMessage(type_url=TYPE_URLS[kind], value=body))
     encoded: bytes = DeltaDiscoveryResponse(resources=[wrapped]).SerializeToString(deterministic=True)
-    return XdsResource(name, version, encoded, needs, secrets, otherwise)
+    return XdsResource(name, version, encoded, needs, secrets, variant)
 
 
-def serialised(message: Message) -> bytes:
+def serialise(message: Message) -> bytes:
     return message.SerializeToString(deterministic=True)
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class Diff:
     """From what a client has to a collection: resources new or changed, names gone. One object for all such clients."""
 
     changed: tuple[XdsResource, ...]
@@ -96,7 +96,7 @@ class Step:
 class Collection:
     """All resources of one type in one snapshot; never changed."""
 
-    __slots__ = ("_steps", "kind", "resources", "version", "versions")
+    __slots__ = ("_diffs", "kind", "resources", "version", "versions")
 
     def __init__(self, kind: TypeName, resources: Iterable[XdsResource]) -> None:
         self.kind = kind
@@ -105,7 +105,7 @@ class Collection:
         }
         self.versions: Mapping[str, str] = {name: one.version for name, one in self.resources.items()}
         self.version = digest(f"{name}\0{version}\0".encode() for name, version in self.versions.items())
-        self._steps: dict[int, tuple[Mapping[str, str], Step]] = {}
+        self._diffs: dict[int, tuple[Mapping[str, str], Diff]] = {}
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Collection) and self.kind == other.kind and self.version == other.version
@@ -113,19 +113,19 @@ class Collection:
     def __hash__(self) -> int:
         return hash((self.kind, self.version))
 
-    def step_from(self, known: Mapping[str, str]) -> Step:
+    def diff_from(self, known: Mapping[str, str]) -> Diff:
         """What leads from `known` (names and versions) here; remembered for the mappings asked for last.
 
         Found by identity: streams in the same position hold the same mapping, which is kept alive here, so its id is
         its own.
         """
-        found = self._steps.get(id(known))
+        found = self._diffs.get(id(known))
         if found is not None:
             return found[1]
         changed = tuple(one for one in self.resources.values() if known.get(one.name) != one.version)
         removed = tuple(sorted(name for name in known if name not in self.resources))
-        step = Step(changed, removed)
-        if len(self._steps) >= _STEPS_KEPT:
-            del self._steps[next(iter(self._steps))]
-        self._steps[id(known)] = (known, step)
-        return step
+        diff = Diff(changed, removed)
+        if len(self._diffs) >= _MAX_DIFFS:
+            del self._diffs[next(iter(self._diffs))]
+        self._diffs[id(known)] = (known, diff)
+        return diff

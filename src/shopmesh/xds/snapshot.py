@@ -16,7 +16,7 @@ from shopmesh.appmesh.store import Key
 from shopmesh.xds import names
 from shopmesh.xds.incremental import Reader
 from shopmesh.xds.node import Shape
-from shopmesh.xds.resources import Collection, TypeName, XdsResource, digest, resource, serialised
+from shopmesh.xds.resources import Collection, TypeName, XdsResource, digest, resource, serialise
 from shopmesh.xds.translate import effects, egress, listeners, patches
 from shopmesh.xds.translate.clusters import clusters, discovery, endpoints
 from shopmesh.xds.translate.gateway import gateways
@@ -158,7 +158,7 @@ def _ingress_routes(
     found = reader.get(node)
     findings = effects.annotate(reader, found, host).findings if found else ()
     table = RouteConfiguration(name=name, virtual_hosts=[host])
-    return resource("routes", name, serialised(table), frozenset((cluster,))), findings
+    return resource("routes", name, serialise(table), frozenset((cluster,))), findings
 
 
 def _routes(reader: Reader, shape: Shape) -> Collection:

@@ -18,7 +18,7 @@ from shopmesh.xds.incremental import Parts
 from shopmesh.xds.node import ProxyNode
 from shopmesh.xds.resources import TYPE_URLS, TYPES, Collection, XdsResource
 from shopmesh.xds.snapshot import Snapshot, snapshot
-from shopmesh.xds.stream.responses import Responses
+from shopmesh.xds.stream.responses import ResponseCache
 from tests.bench.xds.meshes import fan_out, new_weight
 from tests.unit.xds import meshes
 
@@ -37,9 +37,9 @@ def whole(after: Snapshot, before: Snapshot | None) -> list[bytes]:
 
 def incremental(after: Snapshot, before: Snapshot | None) -> list[bytes]:
     """Incremental: what is new or changed; a proxy that returns says what it has, so nothing where it has all."""
-    responses, sent = Responses(), []
+    responses, sent = ResponseCache(), []
     for kind in TYPES:
-        step = after[kind].step_from(before[kind].versions if before is not None else {})
+        step = after[kind].diff_from(before[kind].versions if before is not None else {})
         if step.changed or step.removed:
             made = responses.make(TYPE_URLS[kind], after[kind].version, step.changed, step.removed)
             sent.append(made.data)

@@ -7,7 +7,7 @@ import socket
 import pytest
 
 from shopmesh.xds.resources import XdsResource
-from shopmesh.xds.stream.delta_stream import Conversation
+from shopmesh.xds.stream.delta_stream import DeltaStream
 from tests.e2e.xds.running import Load, Mesh, Upstream, get, upstreams
 from tests.support.process import eventually
 from tests.unit.xds import meshes
@@ -34,16 +34,16 @@ def test_a_weight_change_moves_the_traffic(mesh: Mesh) -> None:
 def _routes_first(monkeypatch: pytest.MonkeyPatch) -> None:
     """Makes the control plane send routes without waiting for their clusters, and before them."""
 
-    def at_once(self: Conversation, one: XdsResource) -> bool:
+    def at_once(self: DeltaStream, one: XdsResource) -> bool:
         return True
 
-    monkeypatch.setattr(Conversation, "_ready", at_once)
-    take = Conversation.take
+    monkeypatch.setattr(DeltaStream, "_is_ready", at_once)
+    take = DeltaStream.take
 
-    def routes_before_clusters(self: Conversation) -> list[bytes]:
+    def routes_before_clusters(self: DeltaStream) -> list[bytes]:
         return sorted(take(self), key=lambda data: b"envoy.config.route.v3.RouteConfiguration" not in data)
 
-    monkeypatch.setattr(Conversation, "take", routes_before_clusters)
+    monkeypatch.setattr(DeltaStream, "take", routes_before_clusters)
 
 
 @pytest.mark.feature(4, better="nodes come and go under load without a failed request")

@@ -11,7 +11,7 @@ from shopmesh.appmesh.store import Change, Key, Resource, State
 from shopmesh.server.grpc.proxies import Proxies
 from shopmesh.server.store.store import Commit, Store
 from shopmesh.xds.node import Identity
-from shopmesh.xds.stream.delta_stream import Conversation
+from shopmesh.xds.stream.delta_stream import DeltaStream
 
 ORDER = Identity("shop", "virtualNode", "order", "order-1")
 
@@ -32,23 +32,23 @@ class Revised:
 def begun(revision: int) -> tuple[Revised, Proxies, Any]:
     """A store at that revision, the registry, and the conversation of the one proxy, which is in step."""
     store, proxies = Revised(revision), Proxies(lambda: 2.0)
-    conversation = SimpleNamespace(in_step=True, types=cast("Mapping[str, Any]", {}))
+    delta_stream = SimpleNamespace(in_sync=True, subscriptions=cast("Mapping[str, Any]", {}))
     proxies.begin(cast("Store", store), list)
-    proxies.on_connect(ORDER, None, cast("Conversation", conversation))
-    return store, proxies, conversation
+    proxies.on_connect(ORDER, None, cast("DeltaStream", delta_stream))
+    return store, proxies, delta_stream
 
 
 def test_commits_may_share_a_revision() -> None:
     """It has converged when both have, whichever comes first."""
 
     async def play() -> None:
-        store, proxies, conversation = begun(4)
+        store, proxies, delta_stream = begun(4)
         proxies.on_commit(store.commit(7, "a"), [ORDER])
         proxies.on_commit(store.commit(7, "b"), [])
         proxies.on_commit(store.commit(9, "c"), [])
         assert [(4, 7), (4, 7), (7, 9)] == [(one.after, one.revision) for one in proxies.changes]
         assert not await proxies.wait_until_converged(7, 0)
-        proxies.on_ack(ORDER, conversation)
+        proxies.on_ack(ORDER, delta_stream)
         assert await proxies.wait_until_converged(9, 0)
 
     asyncio.run(play())

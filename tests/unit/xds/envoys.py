@@ -38,10 +38,10 @@ def made(kind: TypeName, name: str, needs: Iterable[str] = (), **body: Any) -> X
     """A resource whose body is JSON that the model understands: `eds`, `routes`, `secrets`, `bad`, anything."""
     needed = sorted(needs)
 
-    def of_words(words: int, otherwise: XdsResource | None) -> XdsResource:
+    def of_words(words: int, variant: XdsResource | None) -> XdsResource:
         encoded = json.dumps({**body, "needs": needed, "words": words}, sort_keys=True).encode()
         secrets = tuple(made("secrets", one) for one in body.get("secrets", ()) if not body.get("rehearsal"))
-        return resource(kind, name, encoded, frozenset(needed), secrets, otherwise)
+        return resource(kind, name, encoded, frozenset(needed), secrets, variant)
 
     return of_words(1, of_words(2, None) if kind == "secrets" else None)
 

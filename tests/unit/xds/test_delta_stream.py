@@ -8,8 +8,8 @@ from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryRequest, Delt
 from shopmesh.xds.resources import TYPE_URLS
 from shopmesh.xds.snapshot import Snapshot, SnapshotError, of
 from shopmesh.xds.stream import subscription_state
-from shopmesh.xds.stream.delta_stream import MOST_CHARACTERS, MOST_OTHER_TYPES, Conversation
-from shopmesh.xds.stream.responses import Responses
+from shopmesh.xds.stream.delta_stream import MOST_CHARACTERS, MOST_OTHER_TYPES, DeltaStream
+from shopmesh.xds.stream.responses import ResponseCache
 from shopmesh.xds.stream.subscription import MOST_IN_FLIGHT
 from shopmesh.xds.stream.subscription_state import LimitError
 from tests.unit.xds.envoys import Envoy, made, simple, snapshot_of
@@ -18,41 +18,41 @@ from tests.unit.xds.envoys import Envoy, made, simple, snapshot_of
 class Stream:
     """A conversation and what it sent, for tests that say what the client does by hand."""
 
-    def __init__(self, snapshot: Snapshot | None = None, responses: Responses | None = None) -> None:
-        self.conversation = Conversation(responses or Responses())
+    def __init__(self, snapshot: Snapshot | None = None, responses: ResponseCache | None = None) -> None:
+        self.delta_stream = DeltaStream(responses or ResponseCache())
         if snapshot is not None:
-            self.conversation.offer(snapshot)
+            self.delta_stream.offer(snapshot)
 
     def ask(self, kind: str, *names: str, **more: object) -> list[DeltaDiscoveryResponse]:
         url = next((url for name, url in TYPE_URLS.items() if name == kind), kind)
         request = DeltaDiscoveryRequest(type_url=url, resource_names_subscribe=names, **more)
-        self.conversation.receive(request)
+        self.delta_stream.receive(request)
         return self.take()
 
     def answer(self, response: DeltaDiscoveryResponse, error: str = "") -> list[DeltaDiscoveryResponse]:
         request = DeltaDiscoveryRequest(type_url=response.type_url, response_nonce=response.nonce)
         if error:
             request.error_detail.message = error
-        self.conversation.receive(request)
+        self.delta_stream.receive(request)
         return self.take()
 
     def offer(self, snapshot: Snapshot) -> list[DeltaDiscoveryResponse]:
-        self.conversation.offer(snapshot)
+        self.delta_stream.offer(snapshot)
         return self.take()
 
     def take(self) -> list[DeltaDiscoveryResponse]:
-        return [DeltaDiscoveryResponse.FromString(data) for data in self.conversation.take()]
+        return [DeltaDiscoveryResponse.FromString(data) for data in self.delta_stream.take()]
 
 
 def settle(stream: Stream, envoy: Envoy) -> None:
     """Passes everything to and fro until nobody has anything to say."""
     for _ in range(200):
-        sent = stream.conversation.take()
+        sent = stream.delta_stream.take()
         for data in sent:
             envoy.heard(data)
         request = envoy.say()
         if request is not None:
-            stream.conversation.receive(request)
+            stream.delta_stream.receive(request)
         elif not sent:
             return
     raise AssertionError("they never come to an end")
@@ -62,7 +62,7 @@ def in_step(snapshot: Snapshot) -> tuple[Stream, Envoy]:
     stream, envoy = Stream(snapshot), Envoy()
     envoy.connect()
     settle(stream, envoy)
-    assert stream.conversation.in_step
+    assert stream.delta_stream.in_sync
     return stream, envoy
 
 
@@ -161,7 +161,7 @@ def test_a_refused_route_keeps_the_clusters_of_the_former_one() -> None:
     (routes,) = stream.offer(simple({"a": 1}))
 
     assert stream.answer(routes, error="no") == []
-    assert not stream.conversation.in_step
+    assert not stream.delta_stream.in_sync
 
 
 def test_listeners_leave_before_their_clusters() -> None:
@@ -197,13 +197,13 @@ def test_a_refusal_keeps_its_text_until_something_better_is_taken() -> None:
     (routes,) = stream.offer(simple({"a": 1}, content=2))
 
     assert stream.answer(routes, error="bad regex") == []
-    assert stream.conversation.types["routes"].message == "bad regex"
+    assert stream.delta_stream.subscriptions["routes"].nack_message == "bad regex"
     assert stream.take() == []
 
     (better,) = stream.offer(simple({"a": 1}, content=3))
     stream.answer(better)
-    assert stream.conversation.types["routes"].message is None
-    assert stream.conversation.in_step
+    assert stream.delta_stream.subscriptions["routes"].nack_message is None
+    assert stream.delta_stream.in_sync
 
 
 def test_one_bad_cluster_does_not_keep_the_good_ones_out() -> None:
@@ -214,10 +214,10 @@ def test_one_bad_cluster_does_not_keep_the_good_ones_out() -> None:
     settle(stream, envoy)
 
     assert set("abde") == set(envoy.has["clusters"])
-    assert stream.conversation.types["clusters"].refused.keys() == {"c"}
-    assert "c" in (stream.conversation.types["clusters"].message or "")
+    assert stream.delta_stream.subscriptions["clusters"].nacked.keys() == {"c"}
+    assert "c" in (stream.delta_stream.subscriptions["clusters"].nack_message or "")
 
-    stream.conversation.offer(snapshot_of(clusters=[*clusters, made("clusters", "later")]))
+    stream.delta_stream.offer(snapshot_of(clusters=[*clusters, made("clusters", "later")]))
     settle(stream, envoy)
     assert "later" in envoy.has["clusters"]
 
@@ -238,7 +238,7 @@ def test_routes_to_a_cluster_refused_for_good(former: bool) -> None:
     stream, envoy = Stream(good if former else bad), Envoy()
     envoy.connect()
     settle(stream, envoy)
-    stream.conversation.offer(bad)
+    stream.delta_stream.offer(bad)
     settle(stream, envoy)
 
     assert envoy.has["routes"]["r"]["v"] == (1 if former else 2)
@@ -251,11 +251,11 @@ def test_what_a_refused_response_left_behind_is_removed() -> None:
     envoy.forgiving = True
     for data in _offered(stream, snapshot_of(clusters=[made("clusters", "good"), made("clusters", "bad", bad=True)])):
         envoy.heard(data)
-    stream.conversation.offer(simple({}))
+    stream.delta_stream.offer(simple({}))
     settle(stream, envoy)
 
     assert envoy.has["clusters"] == {}
-    assert stream.conversation.in_step
+    assert stream.delta_stream.in_sync
 
 
 def test_what_a_refused_response_left_behind_is_removed_after_a_second_refusal() -> None:
@@ -266,11 +266,11 @@ def test_what_a_refused_response_left_behind_is_removed_after_a_second_refusal()
     second = snapshot_of(clusters=[made("clusters", "good", bad=True), made("clusters", "bad", bad=True)])
     for data in [*_offered(stream, first), *_offered(stream, second)]:
         envoy.heard(data)
-    stream.conversation.offer(simple({}))
+    stream.delta_stream.offer(simple({}))
     settle(stream, envoy)
 
     assert envoy.has["clusters"] == {}
-    assert stream.conversation.in_step
+    assert stream.delta_stream.in_sync
 
 
 def test_a_version_from_before_two_refusals_is_sent_again() -> None:
@@ -282,11 +282,11 @@ def test_a_version_from_before_two_refusals_is_sent_again() -> None:
     for data in [*_offered(stream, between), *_offered(stream, worse)]:
         envoy.heard(data)
     settle(stream, envoy)
-    stream.conversation.offer(snapshot_of(clusters=[made("clusters", "a", v=1)]))
+    stream.delta_stream.offer(snapshot_of(clusters=[made("clusters", "a", v=1)]))
     settle(stream, envoy)
 
     assert envoy.has["clusters"]["a"]["v"] == 1
-    assert stream.conversation.in_step
+    assert stream.delta_stream.in_sync
 
 
 def test_a_cluster_of_a_refused_response_counts_once_it_is_taken_by_itself() -> None:
@@ -319,17 +319,17 @@ def test_an_acknowledgement_after_a_refusal_accepts_only_its_own() -> None:
 
 
 def _offered(stream: Stream, snapshot: Snapshot) -> list[bytes]:
-    stream.conversation.offer(snapshot)
-    return stream.conversation.take()
+    stream.delta_stream.offer(snapshot)
+    return stream.delta_stream.take()
 
 
 def test_a_nonce_still_awaited_is_not_given_again() -> None:
     """The bytes of a response are shared, but never twice by one stream at a time."""
-    responses, resources = Responses(), (made("routes", "r"),)
+    responses, resources = ResponseCache(), (made("routes", "r"),)
     first = responses.make("url", "1", resources, ())
 
     assert responses.make("url", "1", resources, ()) is first
-    assert responses.make("url", "1", resources, (), unlike=[first.nonce]).nonce != first.nonce
+    assert responses.make("url", "1", resources, (), pending_nonces=[first.nonce]).nonce != first.nonce
 
 
 def test_stale_nonces_are_ignored() -> None:
@@ -338,18 +338,18 @@ def test_stale_nonces_are_ignored() -> None:
     (first,) = stream.offer(simple({"a": 1}, content=2))
     (second,) = stream.offer(simple({"a": 1}, content=3))
     stream.answer(second)
-    assert stream.conversation.in_step
+    assert stream.delta_stream.in_sync
 
     assert stream.answer(first, error="too late") == []
     assert stream.answer(DeltaDiscoveryResponse(type_url=TYPE_URLS["routes"], nonce="never sent"), "no") == []
-    assert stream.conversation.in_step
+    assert stream.delta_stream.in_sync
 
     (third,) = stream.offer(simple({"a": 1}, content=4))
     stream.answer(first, error="still too late")
-    assert stream.conversation.types["routes"].message is None
-    assert not stream.conversation.in_step
+    assert stream.delta_stream.subscriptions["routes"].nack_message is None
+    assert not stream.delta_stream.in_sync
     stream.answer(third)
-    assert stream.conversation.in_step
+    assert stream.delta_stream.in_sync
 
 
 def test_a_stale_nonce_does_not_spoil_a_subscription() -> None:
@@ -374,16 +374,16 @@ def test_versions_change_only_with_content() -> None:
     stream, _ = in_step(simple({"a": 1}))
 
     assert stream.offer(simple({"a": 1})) == []
-    assert stream.conversation.in_step
+    assert stream.delta_stream.in_sync
 
 
 def test_a_snapshot_with_the_same_content_is_there_already() -> None:
     """A proxy is in step with it before anybody asks what is to be sent: nobody is woken when no version changed."""
     stream, _ = in_step(simple({"a": 1}))
 
-    stream.conversation.offer(simple({"a": 1}))
+    stream.delta_stream.offer(simple({"a": 1}))
 
-    assert stream.conversation.in_step
+    assert stream.delta_stream.in_sync
     assert [] == stream.take()
 
 
@@ -412,7 +412,7 @@ def test_a_reconnecting_proxy_is_sent_what_has_changed() -> None:
     settle(again, envoy)
 
     assert envoy.responses == []
-    assert again.conversation.in_step
+    assert again.delta_stream.in_sync
 
     after = Stream(simple({"b": 1}))
     envoy.connect()
@@ -516,7 +516,7 @@ def test_the_text_of_a_refusal_is_bounded() -> None:
     (response,) = stream.ask("clusters")
     stream.answer(response, error="x" * 1_000_000)
 
-    assert subscription_state.LONGEST_REFUSAL == len(stream.conversation.types["clusters"].message or "")
+    assert subscription_state.LONGEST_NACK == len(stream.delta_stream.subscriptions["clusters"].nack_message or "")
 
 
 def test_nothing_is_answered_before_there_is_a_snapshot() -> None:
@@ -537,7 +537,7 @@ def test_changes_for_a_slow_client_go_out_as_one() -> None:
     following = [response for one in sent for response in stream.answer(one)]
     assert len(following) == 1
     stream.answer(following[0])
-    assert stream.conversation.in_step
+    assert stream.delta_stream.in_sync
 
 
 def test_a_wildcard_stays_when_a_name_is_added_to_it() -> None:
@@ -546,22 +546,22 @@ def test_a_wildcard_stays_when_a_name_is_added_to_it() -> None:
     stream.ask("clusters", "a")
 
     request = DeltaDiscoveryRequest(type_url=TYPE_URLS["clusters"], resource_names_unsubscribe=["a"])
-    stream.conversation.receive(request)
+    stream.delta_stream.receive(request)
 
     assert ("Cluster", ["a"], []) in names(stream.take())
 
 
 def test_streams_in_the_same_position_share_their_bytes() -> None:
     """A response is serialised once for all of them."""
-    responses = Responses()
+    responses = ResponseCache()
     snapshot, changed = simple({"a": 1}), simple({"a": 1}, content=2)
     streams = []
     for _ in range(3):
         stream, envoy = Stream(snapshot, responses), Envoy()
         envoy.connect()
         settle(stream, envoy)
-        stream.conversation.offer(changed)
-        streams.append(stream.conversation.take())
+        stream.delta_stream.offer(changed)
+        streams.append(stream.delta_stream.take())
 
     assert len({id(data) for stream in streams for data in stream}) == 1
 
@@ -599,10 +599,10 @@ def test_a_refused_secret_is_named_and_does_not_keep_others_out() -> None:
     settle(stream, envoy)
 
     assert {"t"} == set(envoy.loaded)
-    assert ["s"] == list(stream.conversation.types["secrets"].refused)
-    assert (stream.conversation.types["secrets"].message or "").startswith("s: ")
+    assert ["s"] == list(stream.delta_stream.subscriptions["secrets"].nacked)
+    assert (stream.delta_stream.subscriptions["secrets"].nack_message or "").startswith("s: ")
     assert envoy.warming == set()
-    assert not stream.conversation.in_step
+    assert not stream.delta_stream.in_sync
     assert stream.take() == []
 
 
@@ -613,16 +613,16 @@ def test_a_refused_secret_is_tried_again_in_other_words() -> None:
     envoy.connect()
     settle(stream, envoy)
 
-    assert stream.conversation.retry()
+    assert stream.delta_stream.retry()
     settle(stream, envoy)
-    assert not stream.conversation.in_step
+    assert not stream.delta_stream.in_sync
 
     envoy.no_files = set()
-    assert stream.conversation.retry()
+    assert stream.delta_stream.retry()
     settle(stream, envoy)
     assert {"s"} == set(envoy.loaded)
-    assert stream.conversation.in_step
-    assert not stream.conversation.retry()
+    assert stream.delta_stream.in_sync
+    assert not stream.delta_stream.retry()
 
 
 def test_a_reconnecting_proxy_does_not_pass_off_a_secret_that_it_failed_to_load() -> None:
@@ -636,8 +636,8 @@ def test_a_reconnecting_proxy_does_not_pass_off_a_secret_that_it_failed_to_load(
     envoy.connect()
     settle(again, envoy)
 
-    assert ["s"] == list(again.conversation.types["secrets"].refused)
-    assert not again.conversation.in_step
+    assert ["s"] == list(again.delta_stream.subscriptions["secrets"].nacked)
+    assert not again.delta_stream.in_sync
 
 
 def test_a_secret_that_a_draining_listener_still_asks_for_holds_nothing_up() -> None:
@@ -649,7 +649,7 @@ def test_a_secret_that_a_draining_listener_still_asks_for_holds_nothing_up() -> 
     assert [("Secret", [], ["s"])] == names([removal])
     stream.answer(removal)
 
-    assert stream.conversation.in_step
+    assert stream.delta_stream.in_sync
 
 
 def test_a_proxy_without_its_secrets_is_not_listening() -> None:
@@ -663,12 +663,12 @@ def test_a_proxy_without_its_secrets_is_not_listening() -> None:
     envoy.no_files = {"s"}
     envoy.connect()
     settle(stream, envoy)
-    assert not stream.conversation.listening
+    assert not stream.delta_stream.listening
 
     envoy.no_files = set()
-    stream.conversation.retry()
+    stream.delta_stream.retry()
     settle(stream, envoy)
-    assert stream.conversation.listening
+    assert stream.delta_stream.listening
 
 
 def test_what_works_changes_to_other_secrets_only_when_they_are_loaded() -> None:
@@ -683,15 +683,15 @@ def test_what_works_changes_to_other_secrets_only_when_they_are_loaded() -> None
 
     stream, envoy = in_step(using("s"))
     envoy.no_files = {"t"}
-    stream.conversation.offer(using("t"))
+    stream.delta_stream.offer(using("t"))
     settle(stream, envoy)
     assert ["s"] == envoy.has["clusters"]["a"]["secrets"] == envoy.has["listeners"]["l"]["secrets"]
 
     envoy.no_files = set()
-    stream.conversation.retry()
+    stream.delta_stream.retry()
     settle(stream, envoy)
     assert ["t"] == envoy.has["clusters"]["a"]["secrets"] == envoy.has["listeners"]["l"]["secrets"]
-    assert stream.conversation.in_step
+    assert stream.delta_stream.in_sync
 
 
 def test_a_secret_whose_last_user_is_being_removed_counts_as_gone() -> None:
@@ -713,7 +713,7 @@ def test_a_secret_whose_last_user_is_being_removed_counts_as_gone() -> None:
 
     assert envoy.problems == []
     assert {"s", "t"} == set(envoy.loaded)
-    assert stream.conversation.in_step
+    assert stream.delta_stream.in_sync
 
 
 def test_a_proxy_whose_clusters_have_no_endpoints_to_ask_for_is_in_step() -> None:
@@ -723,6 +723,6 @@ def test_a_proxy_whose_clusters_have_no_endpoints_to_ask_for_is_in_step() -> Non
     stream.answer(stream.ask("listeners")[0])
     stream.answer(stream.ask("routes", "r")[0])
 
-    assert stream.conversation.snapshot is not None
-    assert stream.conversation.snapshot["endpoints"].resources
-    assert stream.conversation.in_step
+    assert stream.delta_stream.snapshot is not None
+    assert stream.delta_stream.snapshot["endpoints"].resources
+    assert stream.delta_stream.in_sync

@@ -10,8 +10,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from shopmesh.xds.resources import TYPES, Collection, TypeName
 from shopmesh.xds.snapshot import Snapshot, of
-from shopmesh.xds.stream.delta_stream import Conversation
-from shopmesh.xds.stream.responses import Responses
+from shopmesh.xds.stream.delta_stream import DeltaStream
+from shopmesh.xds.stream.responses import ResponseCache
 from shopmesh.xds.stream.subscription import MOST_IN_FLIGHT
 from tests.unit.xds.envoys import Envoy, made, snapshot_of
 
@@ -65,7 +65,7 @@ class Stream(RuleBasedStateMachine):
 
     @initialize(forgiving=strategies.booleans())
     def begin(self, forgiving: bool) -> None:
-        self.responses = Responses()
+        self.responses = ResponseCache()
         self.envoy = Envoy(forgiving)
         self.snapshot: Snapshot | None = None
         self.collections: dict[tuple[TypeName, str], Collection] = {}
@@ -74,12 +74,12 @@ class Stream(RuleBasedStateMachine):
     @rule()
     def connect(self) -> None:
         """The stream breaks, and both ends begin anew; the proxy keeps what it has."""
-        self.conversation = Conversation(self.responses)
+        self.delta_stream = DeltaStream(self.responses)
         self.to_envoy: deque[bytes] = deque()
         self.to_server: deque[bytes] = deque()
         self.envoy.connect()
         if self.snapshot is not None:
-            self.conversation.offer(self.snapshot)
+            self.delta_stream.offer(self.snapshot)
 
     @rule(names=strategies.sets(strategies.sampled_from(SECRETS)))
     def lose_files(self, names: set[str]) -> None:
@@ -88,18 +88,18 @@ class Stream(RuleBasedStateMachine):
 
     @rule()
     def retry(self) -> None:
-        self.conversation.retry()
+        self.delta_stream.retry()
 
     @rule(snapshot=snapshots())
     def change(self, snapshot: Snapshot) -> None:
         """As the translation does, what is equal to what it was is the same object."""
         same = {kind: self.collections.setdefault((kind, snapshot[kind].version), snapshot[kind]) for kind in TYPES}
         self.snapshot = of(same)
-        self.conversation.offer(self.snapshot)
+        self.delta_stream.offer(self.snapshot)
 
     @rule()
     def serve(self) -> None:
-        self.to_envoy.extend(self.conversation.take())
+        self.to_envoy.extend(self.delta_stream.take())
 
     @precondition(lambda self: self.to_envoy)
     @rule()
@@ -110,7 +110,7 @@ class Stream(RuleBasedStateMachine):
     def say(self) -> None:
         request = self.envoy.say()
         if request is not None:
-            self.conversation.receive(request)
+            self.delta_stream.receive(request)
 
     @invariant()
     def loses_nothing(self) -> None:
@@ -126,12 +126,12 @@ class Stream(RuleBasedStateMachine):
         self.envoy.no_files = set()
         self.change(snapshot)
         for _ in range(500):
-            self.conversation.retry()
+            self.delta_stream.retry()
             self.serve()
             if self.to_envoy:
                 self.hear()
             elif (request := self.envoy.say()) is not None:
-                self.conversation.receive(request)
+                self.delta_stream.receive(request)
             else:
                 break
 
@@ -143,7 +143,7 @@ class Stream(RuleBasedStateMachine):
         assert dict(snapshot["endpoints"].versions) == self.envoy.versions["endpoints"]
         assert dict(snapshot["secrets"].versions) == self.envoy.versions["secrets"]
         assert set(snapshot["secrets"].versions) == set(self.envoy.loaded)
-        assert self.conversation.in_step
+        assert self.delta_stream.in_sync
 
 
 Stream.TestCase.settings = settings(

@@ -304,7 +304,7 @@ def stage_traffic(view: View, key: Key, canary: Canary, counted: CallerCounts) -
     for target in resolved.route(view, route).weights if route is not None else ():
         version = "canary" if target.node == canary.plan.to else "stable"
         copies = version == "canary" and canary.in_stage("mirror")
-        clusters[names.counted_as(names.egress_cluster(target._replace(mirror=copies)))] = version
+        clusters[names.stat_name(names.egress_cluster(target._replace(mirror=copies)))] = version
     tallies = {"canary": Counters(), "stable": Counters()}
     for caller, cluster, tally in counted:
         if caller.mesh == key.mesh and cluster in clusters:

@@ -28,8 +28,8 @@ from shopmesh.server.traffic.sent_clusters import SentClusters
 from shopmesh.xds.incremental import Parts
 from shopmesh.xds.node import NodeError, ProxyNode, Shape, parse
 from shopmesh.xds.snapshot import Snapshot, snapshot
-from shopmesh.xds.stream.delta_stream import Conversation
-from shopmesh.xds.stream.responses import Responses
+from shopmesh.xds.stream.delta_stream import DeltaStream
+from shopmesh.xds.stream.responses import ResponseCache
 from shopmesh.xds.stream.subscription_state import LimitError
 
 __all__ = ["Ads", "grpc_server"]
@@ -71,7 +71,7 @@ class Ads:
         host_policy: HostPolicy = STRICT,
     ) -> None:
         """With `declares` False the addresses that proxies report are ignored."""
-        self.responses = Responses()
+        self.responses = ResponseCache()
         self.proxies = proxies
         self.retry_seconds = retry_seconds
         self._store = store
@@ -113,14 +113,14 @@ class Ads:
         group = self._group(node.shape)
         group.sessions.add(session)
         if group.snapshot is not None:
-            session.conversation.offer(group.snapshot)
-        self.proxies.on_connect(node.identity, node.address, session.conversation)
+            session.delta_stream.offer(group.snapshot)
+        self.proxies.on_connect(node.identity, node.address, session.delta_stream)
 
     def leave(self, session: AdsSession, node: ProxyNode | None) -> None:
         session.exit_stack.close()
         if node is None:
             return
-        self.proxies.on_disconnect(node.identity, session.conversation)
+        self.proxies.on_disconnect(node.identity, session.delta_stream)
         group = self._groups.get(node.shape)
         if group is not None:
             group.sessions.discard(session)
@@ -193,7 +193,7 @@ class Ads:
 class AdsSession:
     """One proxy's stream: its node, then its conversation."""
 
-    __slots__ = ("_ads", "_listening", "_principal", "_retrying", "conversation", "exit_stack", "node", "wake")
+    __slots__ = ("_ads", "_listening", "_principal", "_retrying", "delta_stream", "exit_stack", "node", "wake")
 
     def __init__(self, ads: Ads, wake: Callable[[], None]) -> None:
         self._ads = ads
@@ -204,7 +204,7 @@ class AdsSession:
         self.exit_stack = contextlib.ExitStack()
         """What is given back when the stream ends."""
         self.node: ProxyNode | None = None
-        self.conversation = Conversation(ads.responses)
+        self.delta_stream = DeltaStream(ads.responses)
 
     def receive(self, data: bytes) -> None:
         """Handles one `DeltaDiscoveryRequest`; the first must name the node. Raises `StreamError`."""
@@ -217,7 +217,7 @@ class AdsSession:
                 self.node = node
             elif self._principal is not None and (refusal := self._principal.denial(self.node)) is not None:
                 raise refusal
-            self.conversation.receive(request)
+            self.delta_stream.receive(request)
         except DecodeError:
             raise StreamError(
                 "the message is not a DeltaDiscoveryRequest; is the client an Envoy that is configured for delta ADS?"
@@ -230,13 +230,13 @@ class AdsSession:
     def offer(self, snapshot: Snapshot) -> None:
         """Offers a snapshot, unless the client may not be this node's proxy any more; then it keeps what it has."""
         if self._principal is None or self.node is None or self._principal.denial(self.node) is None:
-            self.conversation.offer(snapshot)
+            self.delta_stream.offer(snapshot)
 
     def take(self) -> list[bytes]:
-        messages = self.conversation.take()
+        messages = self.delta_stream.take()
         if not messages and self.node is not None:
             # A change may need nothing that the proxy lacks: then no ACK will come that could mark it as taken.
-            self._ads.proxies.on_nothing_to_send(self.node.identity, self.conversation)
+            self._ads.proxies.on_nothing_to_send(self.node.identity, self.delta_stream)
         return messages
 
     def close(self) -> None:
@@ -245,14 +245,14 @@ class AdsSession:
         self._ads.leave(self, self.node)
 
     def _on_answer(self, node: ProxyNode) -> None:
-        self._ads.proxies.on_ack(node.identity, self.conversation)
-        if not self._listening and self.conversation.listening:
+        self._ads.proxies.on_ack(node.identity, self.delta_stream)
+        if not self._listening and self.delta_stream.listening:
             self._listening = True
             self._ads.instances.on_listening(node)
-        if self._retrying is None and self.conversation.lacks_files:
+        if self._retrying is None and self.delta_stream.has_nacked_secrets:
             self._retrying = asyncio.get_running_loop().call_later(self._ads.retry_seconds, self._retry)
 
     def _retry(self) -> None:
         self._retrying = None
-        if self.conversation.retry():
+        if self.delta_stream.retry():
             self.wake()

@@ -14,7 +14,7 @@ from shopmesh.server.store.store import Commit, Store
 from shopmesh.xds.instances import identity as identity_of
 from shopmesh.xds.instances import is_withdrawn
 from shopmesh.xds.node import Identity
-from shopmesh.xds.stream.delta_stream import Conversation
+from shopmesh.xds.stream.delta_stream import DeltaStream
 
 MOST_CHANGES = 1000
 MOST_MEASUREMENTS = 100_000
@@ -96,7 +96,7 @@ class Change:
 
 @dataclass(eq=False)
 class _ConnectedProxy:
-    conversation: Conversation
+    delta_stream: DeltaStream
     address: str | None
     since: float
     pending: list[tuple[Change, str]] = field(default_factory=list)
@@ -179,16 +179,16 @@ class Proxies:
             self._declared[identity] = resource.spec["address"]
         self._schedule_notify()
 
-    def on_connect(self, identity: Identity, address: str | None, conversation: Conversation) -> None:
+    def on_connect(self, identity: Identity, address: str | None, delta_stream: DeltaStream) -> None:
         """A proxy's stream; it takes the place of an earlier one of the same proxy."""
         self._drop_stream(identity)
-        self._connected[identity] = _ConnectedProxy(conversation, address, self._clock())
+        self._connected[identity] = _ConnectedProxy(delta_stream, address, self._clock())
         self._schedule_notify()
 
-    def on_disconnect(self, identity: Identity, conversation: Conversation) -> None:
+    def on_disconnect(self, identity: Identity, delta_stream: DeltaStream) -> None:
         """A stream ended. What the proxy declared stands: it may go on serving without us."""
         proxy = self._connected.get(identity)
-        if proxy is not None and proxy.conversation is conversation:
+        if proxy is not None and proxy.delta_stream is delta_stream:
             self._drop_stream(identity)
             self._schedule_notify()
 
@@ -213,13 +213,13 @@ class Proxies:
             self._forget(self.changes.popleft())
         self._schedule_notify()
 
-    def on_ack(self, identity: Identity, conversation: Conversation) -> None:
+    def on_ack(self, identity: Identity, delta_stream: DeltaStream) -> None:
         """A proxy acknowledged or refused something."""
         proxy = self._connected.get(identity)
-        if proxy is None or proxy.conversation is not conversation:
+        if proxy is None or proxy.delta_stream is not delta_stream:
             return
         now = self._clock()
-        if conversation.in_step:
+        if delta_stream.in_sync:
             for change, label in proxy.pending:
                 change.proxies[label] = round((now - change.at) * 1000, 3)
                 self._mark_taken(change, identity)
@@ -229,18 +229,18 @@ class Proxies:
             self._note_nacks(proxy, now)
         self._schedule_notify()
 
-    def on_nothing_to_send(self, identity: Identity, conversation: Conversation) -> None:
+    def on_nothing_to_send(self, identity: Identity, delta_stream: DeltaStream) -> None:
         """Nothing is left to be sent to a proxy; if it has everything, it has what it is waited for."""
         proxy = self._connected.get(identity)
-        if proxy is not None and proxy.pending and conversation.in_step:
-            self.on_ack(identity, conversation)
+        if proxy is not None and proxy.pending and delta_stream.in_sync:
+            self.on_ack(identity, delta_stream)
 
     def _note_nacks(self, proxy: _ConnectedProxy, now: float) -> None:
-        for kind, subscription in proxy.conversation.types.items():
-            if subscription.message is None:
+        for kind, subscription in proxy.delta_stream.subscriptions.items():
+            if subscription.nack_message is None:
                 proxy.nacks.pop(kind, None)
-            elif kind not in proxy.nacks or proxy.nacks[kind].message != subscription.message:
-                proxy.nacks[kind] = Nack(kind, subscription.message, now)
+            elif kind not in proxy.nacks or proxy.nacks[kind].message != subscription.nack_message:
+                proxy.nacks[kind] = Nack(kind, subscription.nack_message, now)
 
     def _drop_stream(self, identity: Identity) -> None:
         proxy = self._connected.pop(identity, None)
@@ -271,8 +271,8 @@ class Proxies:
         if proxy is None:
             return ProxyStatus(*identity, self._declared[identity], False, None, known, True, False, {}, None)
         types: dict[str, TypeStatus] = {
-            kind: TypeStatus(subscription.sent_version, subscription.accepted_version)
-            for kind, subscription in proxy.conversation.types.items()
+            kind: TypeStatus(subscription.sent_version, subscription.acked_version)
+            for kind, subscription in proxy.delta_stream.subscriptions.items()
         }
         return ProxyStatus(
             *identity,
@@ -281,7 +281,7 @@ class Proxies:
             since=proxy.since,
             known=known,
             declared=identity in self._declared,
-            in_sync=proxy.conversation.in_step,
+            in_sync=proxy.delta_stream.in_sync,
             types=types,
             refused=next(iter(proxy.nacks.values()), None),
         )

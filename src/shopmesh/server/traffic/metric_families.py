@@ -50,7 +50,7 @@ def upstream_samples(families: Iterable[Any], known: Callable[[str], str | None]
             if name == _LATENCY:
                 latency[cluster] = _by_bucket(metric.histogram)
                 continue
-            what = (_COUNTERS_OF_TCP if names.is_of_tcp(cluster) else _COUNTERS).get(name)
+            what = (_COUNTERS_OF_TCP if names.is_tcp_cluster(cluster) else _COUNTERS).get(name)
             if what is not None and (name != _BY_CLASS or labels.get("envoy.response_code_class") == "5"):
                 counts.setdefault(cluster, {})[what] = _count(metric.counter.value)
     return {

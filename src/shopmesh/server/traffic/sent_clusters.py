@@ -5,7 +5,7 @@ What it sent as `initial_resource_versions` or acknowledged is its own word, and
 
 from __future__ import annotations
 
-from shopmesh.xds.names import counted_as
+from shopmesh.xds.names import stat_name
 from shopmesh.xds.resources import Collection
 
 LATE_SECONDS = 60.0
@@ -38,7 +38,7 @@ class SentClusters:
     def _refresh(self, now: float) -> None:
         """Only when somebody reports: a cluster that came and went between two reports has nothing to report."""
         before, self._read = self._names, self._collection
-        sent = map(counted_as, self._read.versions) if self._read is not None else ()
+        sent = map(stat_name, self._read.versions) if self._read is not None else ()
         self._names = {name: name for name in sent}
         late = {name: until for name, until in self._late.items() if until > now}
         late |= dict.fromkeys(before, now + LATE_SECONDS)

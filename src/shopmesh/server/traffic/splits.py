@@ -68,7 +68,7 @@ def _split(
 ) -> dict[str, Any]:
     mesh, router, name = resource.key.path
     weights = _weights(view, resource)
-    clusters = {one: names.counted_as(names.egress_cluster(one)) if one.protocol else "" for one in weights}
+    clusters = {one: names.stat_name(names.egress_cluster(one)) if one.protocol else "" for one in weights}
     seen = {one: by_cluster.get((mesh, cluster), Counters()) for one, cluster in clusters.items()}
     total_weight = sum(weights.values())
     total = sum(tally.requests for tally in seen.values())

@@ -11,11 +11,11 @@ from shopmesh.xds.resources import XdsResource
 
 Contents = tuple[str, str, tuple[XdsResource, ...], tuple[str, ...]]
 
-_RESPONSES_KEPT = 64
+_MAX_RESPONSES = 64
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Response:
+class EncodedResponse:
     """One `DeltaDiscoveryResponse` on the wire, and what is in it."""
 
     nonce: str
@@ -24,7 +24,7 @@ class Response:
     removed: tuple[str, ...]
 
 
-class Responses:
+class ResponseCache:
     """Makes responses and numbers them.
 
     A nonce belongs to a content, not to a stream: the protocol only wants it to tell the responses of one stream and
@@ -33,8 +33,8 @@ class Responses:
     """
 
     def __init__(self) -> None:
-        self._made = 0
-        self._kept: dict[tuple[str, str, int, int], Response] = {}
+        self._count = 0
+        self._cache: dict[tuple[str, str, int, int], EncodedResponse] = {}
 
     def make(
         self,
@@ -42,26 +42,26 @@ class Responses:
         version: str,
         resources: tuple[XdsResource, ...],
         removed: tuple[str, ...],
-        unlike: Names[str] = (),
-    ) -> Response:
+        pending_nonces: Names[str] = (),
+    ) -> EncodedResponse:
         """A response of that content, with a nonce that is not among `unlike` (those still to be acknowledged)."""
         key = (type_url, version, id(resources), id(removed))
-        kept = self._kept.get(key)
-        if kept is not None and kept.nonce not in unlike:
-            return kept
+        cached = self._cache.get(key)
+        if cached is not None and cached.nonce not in pending_nonces:
+            return cached
         made = self._make(type_url, version, resources, removed)
-        if kept is None and len(self._kept) >= _RESPONSES_KEPT:
-            del self._kept[next(iter(self._kept))]
-        self._kept[key] = made
+        if cached is None and len(self._cache) >= _MAX_RESPONSES:
+            del self._cache[next(iter(self._cache))]
+        self._cache[key] = made
         return made
 
     def _make(
         self, type_url: str, version: str, resources: tuple[XdsResource, ...], removed: tuple[str, ...]
-    ) -> Response:
-        self._made += 1
-        nonce = f"{self._made:x}"
+    ) -> EncodedResponse:
+        self._count += 1
+        nonce = f"{self._count:x}"
         head: bytes = DeltaDiscoveryResponse(
             system_version_info=version, type_url=type_url, nonce=nonce, removed_resources=removed
         ).SerializeToString()
         data = b"".join((head, *(one.encoded for one in resources)))
-        return Response(nonce, data, resources, removed)
+        return EncodedResponse(nonce, data, resources, removed)

@@ -5,121 +5,123 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from shopmesh.xds.resources import Collection, XdsResource
-from shopmesh.xds.stream.responses import Response, Responses
-from shopmesh.xds.stream.subscription_state import ABSENT, InFlight, Ledger
+from shopmesh.xds.stream.responses import EncodedResponse, ResponseCache
+from shopmesh.xds.stream.subscription_state import ABSENT, InFlight, SubscriptionState
 
 MOST_IN_FLIGHT = 4
 """Unanswered responses of one type: what bounds the queue of a stream whose client is slow. Later changes wait, and go
 out as one."""
 
 
-class Subscription(Ledger):
+class Subscription(SubscriptionState):
     """One type of one stream: from its books and a collection, the next response."""
 
     __slots__ = ()
 
-    def next(
-        self, collection: Collection, ready: Callable[[XdsResource], bool], responses: Responses
-    ) -> Response | None:
+    def next_response(
+        self, collection: Collection, ready: Callable[[XdsResource], bool], responses: ResponseCache
+    ) -> EncodedResponse | None:
         """What is new or changed in that collection and `ready` to be sent; None when there is nothing (now)."""
-        if self.synced == collection or not self.asked or len(self._in_flight) >= MOST_IN_FLIGHT:
+        if self.fully_sent == collection or not self.requested or len(self._in_flight) >= MOST_IN_FLIGHT:
             return None
-        self._forgive(collection)
-        resources = self._lacking(collection)
+        self._forget_outdated_nacks(collection)
+        resources = self._to_send(collection)
         waiting = [one for one in resources if not ready(one)]
         if waiting:
-            if self._answer_due and self.wildcard:
+            if self._first_answer_due and self.wildcard:
                 # The first answer says what there is: half of it would have the client start half configured.
                 return None
             resources = tuple(one for one in resources if one not in waiting)
-        absent = self._unknown(collection)
-        if absent and self.missing is not None:
-            resources, absent = (*resources, *map(self.missing, absent)), ()
-        if self.alone:
-            resources = self._first(resources)
-        while self._trials:
-            batch = self._trials.popleft()
+        absent = self._nonexistent(collection)
+        if absent and self.placeholder is not None:
+            resources, absent = (*resources, *map(self.placeholder, absent)), ()
+        if self.one_per_response:
+            resources = self._single(resources)
+        while self._bisect_queue:
+            batch = self._bisect_queue.popleft()
             if tried := tuple(one for one in resources if one.name in batch):
                 return self._send(collection, tried, (), responses)
-        if not resources and not absent and not (self._answer_due and not waiting):
+        if not resources and not absent and not (self._first_answer_due and not waiting):
             if not waiting:
-                self._sync(collection)
+                self._mark_fully_sent(collection)
             return None
-        self._answer_due = False
+        self._first_answer_due = False
         return self._send(collection, resources, absent, responses)
 
-    def removal(self, collection: Collection, responses: Responses) -> Response | None:
+    def next_removal(self, collection: Collection, responses: ResponseCache) -> EncodedResponse | None:
         """The names that the client has and the collection has not; None when there are none."""
-        if not self.asked or len(self._in_flight) >= MOST_IN_FLIGHT or self.sent is collection.versions:
+        if not self.requested or len(self._in_flight) >= MOST_IN_FLIGHT or self.sent is collection.versions:
             return None
-        gone = self.leftover(collection)
+        gone = self.names_to_remove(collection)
         return self._send(collection, (), gone, responses) if gone else None
 
-    def leftover(self, collection: Collection) -> tuple[str, ...]:
+    def names_to_remove(self, collection: Collection) -> tuple[str, ...]:
         """The names that the client has and the collection has not."""
-        removed = collection.step_from(self.sent).removed
-        return removed if all(map(self._exists, removed)) else tuple(filter(self._exists, removed))
+        removed = collection.diff_from(self.sent).removed
+        return removed if all(map(self._has_content, removed)) else tuple(filter(self._has_content, removed))
 
-    def _exists(self, name: str) -> bool:
+    def _has_content(self, name: str) -> bool:
         """Whether the client was sent something of that name that is there."""
         version = self.sent[name]
-        return version != ABSENT and (self.missing is None or version != self.missing(name).version)
+        return version != ABSENT and (self.placeholder is None or version != self.placeholder(name).version)
 
-    def settled(self, collection: Collection) -> bool:
+    def has_acked_all(self, collection: Collection) -> bool:
         """Whether the client has taken all that it asked for of that collection, and nothing is under way."""
-        return not self.refused and self.quiet(collection)
+        return not self.nacked and self.has_answered_all(collection)
 
-    def quiet(self, collection: Collection) -> bool:
+    def has_answered_all(self, collection: Collection) -> bool:
         """As `settled`, but what the client refused for good may be missing."""
-        return self.asked and not self._in_flight and not self._answer_due and self.synced == collection
+        return self.requested and not self._in_flight and not self._first_answer_due and self.fully_sent == collection
 
-    def _sync(self, collection: Collection) -> None:
-        self.synced = collection
+    def _mark_fully_sent(self, collection: Collection) -> None:
+        self.fully_sent = collection
         self.sent_version = collection.version
-        if not self._in_flight and not self.refused:
-            self.accepted_version = collection.version
+        if not self._in_flight and not self.nacked:
+            self.acked_version = collection.version
 
-    def _forgive(self, collection: Collection) -> None:
+    def _forget_outdated_nacks(self, collection: Collection) -> None:
         """A refused resource is tried again once its content changes."""
-        if self.refused:
+        if self.nacked:
             versions = collection.versions
-            self.refused = {name: version for name, version in self.refused.items() if versions.get(name) == version}
-            if not self.refused and not self._in_flight:
-                self.message = None
+            self.nacked = {name: version for name, version in self.nacked.items() if versions.get(name) == version}
+            if not self.nacked and not self._in_flight:
+                self.nack_message = None
 
-    def _lacking(self, collection: Collection) -> tuple[XdsResource, ...]:
-        changed = collection.step_from(self.sent).changed
-        if not all(self._wants(one.name) for one in changed):
-            changed = tuple(one for one in changed if self._wants(one.name))
-        if self.refused:
-            changed = tuple(one for one in changed if self.refused.get(one.name) != one.version)
-        if self.due or self.owed:
+    def _to_send(self, collection: Collection) -> tuple[XdsResource, ...]:
+        changed = collection.diff_from(self.sent).changed
+        if not all(self._is_subscribed(one.name) for one in changed):
+            changed = tuple(one for one in changed if self._is_subscribed(one.name))
+        if self.nacked:
+            changed = tuple(one for one in changed if self.nacked.get(one.name) != one.version)
+        if self.must_answer or self.resend:
             there = {one.name for one in changed}
-            again = sorted(name for name in self.due | self.owed if name not in there and self._wants(name))
+            again = sorted(
+                name for name in self.must_answer | self.resend if name not in there and self._is_subscribed(name)
+            )
             if again:
                 known = collection.resources
                 changed = (*changed, *(known[name] for name in again if name in known))
         return changed
 
-    def _first(self, resources: tuple[XdsResource, ...]) -> tuple[XdsResource, ...]:
+    def _single(self, resources: tuple[XdsResource, ...]) -> tuple[XdsResource, ...]:
         """One alone, and what the client may have failed to use in other words: what it knows it would not look at."""
         for one in resources:
-            if one.name in self.doubted:
-                self.doubted.discard(one.name)
-                if one.otherwise is not None:
-                    return (one.otherwise,)
+            if one.name in self.suspect:
+                self.suspect.discard(one.name)
+                if one.variant is not None:
+                    return (one.variant,)
             return (one,)
         return ()
 
-    def _unknown(self, collection: Collection) -> tuple[str, ...]:
+    def _nonexistent(self, collection: Collection) -> tuple[str, ...]:
         """Names asked for that do not exist, and of which the client has not been told so."""
-        if not self.due and self.named <= collection.resources.keys():
+        if not self.must_answer and self.subscribed <= collection.resources.keys():
             return ()
         return tuple(
             sorted(
                 name
-                for name in self.named | self.due
-                if name not in collection.resources and (name in self.due or name not in self.sent)
+                for name in self.subscribed | self.must_answer
+                if name not in collection.resources and (name in self.must_answer or name not in self.sent)
             )
         )
 
@@ -128,30 +130,30 @@ class Subscription(Ledger):
         collection: Collection,
         resources: tuple[XdsResource, ...],
         removed: tuple[str, ...],
-        responses: Responses,
-    ) -> Response:
-        unlike = [one.response.nonce for one in self._in_flight]
-        response = responses.make(self.type_url, collection.version, resources, removed, unlike)
-        self.sent = self._with(collection, resources, removed)
+        responses: ResponseCache,
+    ) -> EncodedResponse:
+        pending_nonces = [one.response.nonce for one in self._in_flight]
+        response = responses.make(self.type_url, collection.version, resources, removed, pending_nonces)
+        self.sent = self._versions_after(collection, resources, removed)
         for one in resources:
-            self.due.discard(one.name)
-            self.owed.discard(one.name)
-        self.due.difference_update(removed)
+            self.must_answer.discard(one.name)
+            self.resend.discard(one.name)
+        self.must_answer.difference_update(removed)
         self._in_flight.append(InFlight(response, self.sent))
         return response
 
-    def _with(
+    def _versions_after(
         self, collection: Collection, resources: tuple[XdsResource, ...], removed: tuple[str, ...]
     ) -> Mapping[str, str]:
         """What it has after a response: the collection's own mapping where it is that, so that streams share it."""
         if not removed:
-            step = collection.step_from(self.sent)
-            if resources is step.changed and not step.removed:
+            diff = collection.diff_from(self.sent)
+            if resources is diff.changed and not diff.removed:
                 return collection.versions
         sent = dict(self.sent)
         sent.update((one.name, one.version) for one in resources)
         for name in removed:
-            if name in self.named:
+            if name in self.subscribed:
                 sent[name] = ABSENT
             else:
                 sent.pop(name, None)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryRequest
 
 from shopmesh.xds.resources import Collection, XdsResource
-from shopmesh.xds.stream.responses import Response
+from shopmesh.xds.stream.responses import EncodedResponse
 
 ABSENT = ""
 """The version of a name that the client has been told does not exist."""
@@ -24,10 +24,10 @@ UNSURE = "?"
 """The version of a name of which the client may have any version, or none."""
 
 MOST_NAMES = 20_000
-LONGEST_REFUSAL = 4096
+LONGEST_NACK = 4096
 """Characters of a refusal's text that are kept: Envoy's own are shorter."""
 
-_NOTHING: Mapping[str, str] = {}
+_NO_VERSIONS: Mapping[str, str] = {}
 
 
 class LimitError(ValueError):
@@ -36,74 +36,76 @@ class LimitError(ValueError):
 
 @dataclass(slots=True)
 class InFlight:
-    response: Response
+    response: EncodedResponse
     sent: Mapping[str, str]
     """What the client has once it has taken this response too; not to be trusted after a refusal before it."""
 
 
-class Ledger:
+class SubscriptionState:
     """One type of one stream, as the client's requests tell it; what is sent is entered by `Subscription`."""
 
     __slots__ = (
-        "_answer_due",
-        "_claimed",
+        "_acked_one_by_one",
+        "_bisect_queue",
+        "_first_answer_due",
         "_in_flight",
-        "_patched",
-        "_possible",
-        "_trials",
-        "accepted",
-        "accepted_version",
-        "alone",
-        "asked",
-        "doubted",
-        "due",
-        "message",
-        "missing",
-        "named",
-        "owed",
-        "refused",
+        "_maybe_acked",
+        "_reported_size",
+        "acked",
+        "acked_version",
+        "fully_sent",
+        "must_answer",
+        "nack_message",
+        "nacked",
+        "one_per_response",
+        "placeholder",
+        "requested",
+        "resend",
         "sent",
         "sent_version",
         "size",
-        "synced",
+        "subscribed",
+        "suspect",
         "type_url",
         "wildcard",
     )
 
-    def __init__(self, type_url: str, missing: Callable[[str], XdsResource] | None = None, alone: bool = False) -> None:
+    def __init__(
+        self, type_url: str, placeholder: Callable[[str], XdsResource] | None = None, one_per_response: bool = False
+    ) -> None:
         self.type_url = type_url
-        self.alone = alone
+        self.one_per_response = one_per_response
         """Whether each resource goes in a response of its own, so that a refusal says which one it means."""
-        self.missing = missing
+        self.placeholder = placeholder
         """Makes what stands for a resource that does not exist, where telling its removal is not enough."""
-        self.asked = False
+        self.requested = False
         self.wildcard = False
-        self.named: set[str] = set()
-        self.sent: Mapping[str, str] = _NOTHING
-        self.accepted: Mapping[str, str] = _NOTHING
-        self.due: set[str] = set()
+        self.subscribed: set[str] = set()
+        self.sent: Mapping[str, str] = _NO_VERSIONS
+        self.acked: Mapping[str, str] = _NO_VERSIONS
+        self.must_answer: set[str] = set()
         """Names to be answered whatever the client has: it has just asked for them."""
-        self.owed: set[str] = set()
+        self.resend: set[str] = set()
         """Names to be sent again, once subscribed, though unchanged."""
-        self.doubted: set[str] = set()
+        self.suspect: set[str] = set()
         """Names that the client may know and have failed to use: they are sent in other words first."""
-        self.refused: dict[str, str] = {}
+        self.nacked: dict[str, str] = {}
         """Names and the version of them that the client refused."""
-        self.message: str | None = None
+        self.nack_message: str | None = None
         """Why it refused; None while nothing is refused."""
-        self.synced: Collection | None = None
+        self.fully_sent: Collection | None = None
         """The collection of which nothing remains to be sent; a guess that any request ends."""
         self.sent_version = ""
-        self.accepted_version = ""
+        self.acked_version = ""
         """The versions of the collections last sent and last taken as a whole; empty before."""
         self.size = 0
         """Characters of all that the client has had this stream remember: what it asked for, and said to have."""
-        self._claimed = 0
-        self._answer_due = False
+        self._reported_size = 0
+        self._first_answer_due = False
         self._in_flight: deque[InFlight] = deque()
-        self._trials: deque[tuple[str, ...]] = deque()
-        self._patched = False
-        self._possible: dict[str, str] = {}
+        self._bisect_queue: deque[tuple[str, ...]] = deque()
+        self._acked_one_by_one = False
+        self._maybe_acked: dict[str, str] = {}
         """Names that came in a refused response with others, and the version that the client may have taken then;
         UNSURE where it may be one of several."""
 
@@ -112,9 +114,9 @@ class Ledger:
     def receive(self, request: DeltaDiscoveryRequest) -> None:
         """Takes a request of this type: an answer to what was sent, a change of what is asked for, or both."""
         if request.response_nonce:
-            self._answered(request)
+            self._on_answer(request)
         subscribe, unsubscribe = request.resource_names_subscribe, request.resource_names_unsubscribe
-        beginning = not self.asked
+        beginning = not self.requested
         if beginning:
             self._begin(request)
         if subscribe:
@@ -122,150 +124,152 @@ class Ledger:
         if unsubscribe:
             self._unsubscribe(unsubscribe)
         if subscribe or unsubscribe or beginning:
-            remembered = self.named | self.due
+            remembered = self.subscribed | self.must_answer
             if len(remembered) > MOST_NAMES:
                 raise LimitError(f"a stream may ask for {MOST_NAMES} names of one type; ask for fewer resources")
-            self.size = self._claimed + sum(map(len, remembered))
+            self.size = self._reported_size + sum(map(len, remembered))
 
     def retry(self) -> bool:
         """Has what was refused sent once more, though unchanged; whether there is anything."""
-        if not self.refused:
+        if not self.nacked:
             return False
-        self.doubted.update(self.refused)
-        self.due.update(self.refused)
-        self.refused = {}
-        self.synced = None
+        self.suspect.update(self.nacked)
+        self.must_answer.update(self.nacked)
+        self.nacked = {}
+        self.fully_sent = None
         return True
 
     def _begin(self, request: DeltaDiscoveryRequest) -> None:
-        self.asked = True
-        self.synced = None
+        self.requested = True
+        self.fully_sent = None
         if not request.resource_names_subscribe and not request.resource_names_unsubscribe:
             self.wildcard = True
         if len(request.initial_resource_versions) > MOST_NAMES:
             raise LimitError(f"initial_resource_versions has over {MOST_NAMES} names; ask for fewer resources")
         # What a reconnecting client says to have, it has accepted.
-        self.sent = self.accepted = dict(request.initial_resource_versions)
-        self._claimed = sum(len(name) + len(version) for name, version in self.sent.items())
-        self._answer_due = not self.sent
+        self.sent = self.acked = dict(request.initial_resource_versions)
+        self._reported_size = sum(len(name) + len(version) for name, version in self.sent.items())
+        self._first_answer_due = not self.sent
 
     def _subscribe(self, names: Iterable[str], beginning: bool) -> None:
-        self.synced = None
+        self.fully_sent = None
         for name in names:
             if name == "*":
                 self.wildcard = True
             elif beginning and name in self.sent:
                 # A reconnecting client that says what it has is sent what has changed.
-                self.named.add(name)
+                self.subscribed.add(name)
             else:
-                self.named.add(name)
-                self.due.add(name)
-                if beginning and self.alone:
+                self.subscribed.add(name)
+                self.must_answer.add(name)
+                if beginning and self.one_per_response:
                     # Whether a reconnecting client failed to use it or never had it, it does not say.
-                    self.doubted.add(name)
+                    self.suspect.add(name)
 
     def _unsubscribe(self, names: Iterable[str]) -> None:
-        self.synced = None
+        self.fully_sent = None
         for name in names:
             if name == "*":
                 self.wildcard = False
-            elif self.wildcard and name in self.named:
+            elif self.wildcard and name in self.subscribed:
                 # The client cannot know whether the wildcard has it too, so it must be told.
-                self.due.add(name)
+                self.must_answer.add(name)
             else:
-                self.due.discard(name)
-            self.doubted.discard(name)
-            self.named.discard(name)
+                self.must_answer.discard(name)
+            self.suspect.discard(name)
+            self.subscribed.discard(name)
         if not self.wildcard:
-            self._possible = {name: version for name, version in self._possible.items() if name in self.named}
-            self.sent = {name: version for name, version in self.sent.items() if name in self.named}
-            self.accepted = {name: version for name, version in self.accepted.items() if name in self.named}
-            self._patched = bool(self._in_flight or self._possible)
+            self._maybe_acked = {
+                name: version for name, version in self._maybe_acked.items() if name in self.subscribed
+            }
+            self.sent = {name: version for name, version in self.sent.items() if name in self.subscribed}
+            self.acked = {name: version for name, version in self.acked.items() if name in self.subscribed}
+            self._acked_one_by_one = bool(self._in_flight or self._maybe_acked)
 
-    def _answered(self, request: DeltaDiscoveryRequest) -> None:
+    def _on_answer(self, request: DeltaDiscoveryRequest) -> None:
         nonce = request.response_nonce
         if not any(one.response.nonce == nonce for one in self._in_flight):
             return
         while self._in_flight:
             one = self._in_flight.popleft()
             if one.response.nonce == nonce and request.HasField("error_detail"):
-                self._refuse(one.response, request.error_detail.message)
+                self._on_nack(one.response, request.error_detail.message)
             else:
                 # Answers come in order, so what was sent before the one answered has been taken.
-                self._accept(one)
+                self._on_ack(one)
             if one.response.nonce == nonce:
                 break
-        self._patched = self._patched and bool(self._in_flight or self._possible)
+        self._acked_one_by_one = self._acked_one_by_one and bool(self._in_flight or self._maybe_acked)
 
-    def _accept(self, one: InFlight) -> None:
+    def _on_ack(self, one: InFlight) -> None:
         for name in (*(resource.name for resource in one.response.resources), *one.response.removed):
-            self._possible.pop(name, None)
-        if self._patched:
-            accepted = dict(self.accepted)
+            self._maybe_acked.pop(name, None)
+        if self._acked_one_by_one:
+            acked = dict(self.acked)
             for resource in one.response.resources:
-                if self._wants(resource.name):
-                    accepted[resource.name] = resource.version
+                if self._is_subscribed(resource.name):
+                    acked[resource.name] = resource.version
             for name in one.response.removed:
-                accepted.pop(name, None)
-            self.accepted = accepted
+                acked.pop(name, None)
+            self.acked = acked
         else:
-            self.accepted = one.sent
+            self.acked = one.sent
         for resource in one.response.resources:
-            self.refused.pop(resource.name, None)
-        if not self.refused and not self._trials:
-            self.message = None
-            if not self._in_flight and self.synced is not None:
-                self.accepted_version = self.synced.version
+            self.nacked.pop(resource.name, None)
+        if not self.nacked and not self._bisect_queue:
+            self.nack_message = None
+            if not self._in_flight and self.fully_sent is not None:
+                self.acked_version = self.fully_sent.version
 
-    def _refuse(self, response: Response, message: str) -> None:
-        self.message = message[:LONGEST_REFUSAL] or "(no reason given)"
-        if self.alone:
+    def _on_nack(self, response: EncodedResponse, message: str) -> None:
+        self.nack_message = message[:LONGEST_NACK] or "(no reason given)"
+        if self.one_per_response:
             # Envoy says "<inline>" of files; the name of the secret has their paths.
-            self.message = f"{response.resources[0].name}: {self.message}"
-        self.synced = None
-        self._patched = True
+            self.nack_message = f"{response.resources[0].name}: {self.nack_message}"
+        self.fully_sent = None
+        self._acked_one_by_one = True
         later = {one.name for flight in self._in_flight for one in flight.response.resources}
         names = tuple(one.name for one in response.resources)
         sent = dict(self.sent)
         for name, version in ((one.name, one.version) for one in response.resources):
             if len(names) > 1:
                 # Envoy may have taken the good ones or thrown all away.
-                self._possible[name] = version if self._possible.get(name, version) == version else UNSURE
-            elif self._possible.get(name) == version:
-                del self._possible[name]
+                self._maybe_acked[name] = version if self._maybe_acked.get(name, version) == version else UNSURE
+            elif self._maybe_acked.get(name) == version:
+                del self._maybe_acked[name]
             if name in later:
                 continue
-            if name in self._possible:
+            if name in self._maybe_acked:
                 sent[name] = UNSURE
-            elif name in self.accepted:
-                sent[name] = self.accepted[name]
+            elif name in self.acked:
+                sent[name] = self.acked[name]
             else:
                 sent.pop(name, None)
         self.sent = sent
         if len(names) == 1:
-            self.refused[names[0]] = response.resources[0].version
+            self.nacked[names[0]] = response.resources[0].version
         elif names:
             # One bad resource may have taken the good ones with it: they are found by halving.
             half = len(names) // 2
-            self._trials.extend((names[:half], names[half:]))
+            self._bisect_queue.extend((names[:half], names[half:]))
 
-    def expect_unsubscribe(self, kept: Iterable[str]) -> None:
+    def expect_unsubscribe(self, remaining: Iterable[str]) -> None:
         """Counts on none of the names but `kept` any longer: the client forgets them with what is under way to it.
 
         Should one be wanted again before the client says so, it is sent again and counts once that is acknowledged.
         """
-        leaving = self.sent.keys() - kept
+        leaving = self.sent.keys() - remaining
         if leaving:
             self.sent = {**self.sent, **dict.fromkeys(leaving, ABSENT)}
-            self.accepted = {name: version for name, version in self.accepted.items() if name not in leaving}
-            self._patched = bool(self._in_flight or self._possible)
-            self.synced = None
+            self.acked = {name: version for name, version in self.acked.items() if name not in leaving}
+            self._acked_one_by_one = bool(self._in_flight or self._maybe_acked)
+            self.fully_sent = None
 
-    def holds(self, names: Iterable[str]) -> bool:
+    def has_acked(self, names: Iterable[str]) -> bool:
         """Whether the client has taken all of these, and is not about to lose any."""
-        accepted, sent = self.accepted, self.sent
+        acked, sent = self.acked, self.sent
         leaving = {name for flight in self._in_flight for name in flight.response.removed}
-        return all(accepted.get(name) and sent.get(name) and name not in leaving for name in names)
+        return all(acked.get(name) and sent.get(name) and name not in leaving for name in names)
 
-    def _wants(self, name: str) -> bool:
-        return self.wildcard or name in self.named
+    def _is_subscribed(self, name: str) -> bool:
+        return self.wildcard or name in self.subscribed

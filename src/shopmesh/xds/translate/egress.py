@@ -14,7 +14,7 @@ from shopmesh.appmesh.resolved import Target
 from shopmesh.appmesh.store import Key
 from shopmesh.xds import names
 from shopmesh.xds.incremental import Reader
-from shopmesh.xds.resources import XdsResource, resource, serialised
+from shopmesh.xds.resources import XdsResource, resource, serialise
 from shopmesh.xds.translate import durations
 from shopmesh.xds.translate.http import connection_manager
 from shopmesh.xds.translate.http.virtual_hosts import Host, Service, host, service
@@ -56,7 +56,7 @@ def egress(reader: Reader, mesh: str, node: str) -> Egress:
     hosts, findings = unambiguous(mesh, dict(zip(backends, services, strict=True)))
     hosts.append(_outside(reader, mesh, outside))
     targets = sorted({target for one in services for target in one.targets})
-    body = serialised(RouteConfiguration(name=names.EGRESS_ROUTES)) + b"".join(one.encoded for one in hosts)
+    body = serialise(RouteConfiguration(name=names.EGRESS_ROUTES)) + b"".join(one.encoded for one in hosts)
     needs = frozenset(cluster for one in hosts for cluster in one.needs)
     wanted = zip(backends.values(), (one.targets for one in services), strict=True)
     policies, unlike = client_policies.by_target(reader, Key("virtualNode", (mesh, node)), wanted)

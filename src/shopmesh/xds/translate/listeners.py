@@ -29,7 +29,7 @@ from google.protobuf.wrappers_pb2 import BoolValue, UInt32Value
 from shopmesh.appmesh.resolved import TCP_PROTOCOLS
 from shopmesh.xds import names
 from shopmesh.xds.node import Shape
-from shopmesh.xds.resources import XdsResource, packed, resource, serialised
+from shopmesh.xds.resources import XdsResource, pack_any, resource, serialise
 from shopmesh.xds.translate.clusters.endpoints import socket_address
 from shopmesh.xds.translate.http import connection_manager
 from shopmesh.xds.translate.tcp import tcp_proxy
@@ -177,7 +177,7 @@ def _redirected(direction: names.Direction, port: int, traffic: int, chains: Seq
         additional_addresses=[AdditionalAddress(address=socket_address("::", port))],
         traffic_direction=traffic,
         listener_filters=[
-            ListenerFilter(name="envoy.filters.listener.original_dst", typed_config=packed(OriginalDst()))
+            ListenerFilter(name="envoy.filters.listener.original_dst", typed_config=pack_any(OriginalDst()))
         ],
         filter_chains=chains,
     )
@@ -193,7 +193,7 @@ def _open_to_amazonaws(egress: Listener, outside: str, telemetry: Telemetry) -> 
     egress.listener_filters.append(
         ListenerFilter(
             name="envoy.filters.listener.tls_inspector",
-            typed_config=packed(TlsInspector()),
+            typed_config=pack_any(TlsInspector()),
             filter_disabled=other_ports,
         )
     )
@@ -256,4 +256,4 @@ def terminated(chain: FilterChain, one: Inbound) -> list[FilterChain]:
 def _resource(listener: Listener, needs: Iterable[str] = (), inbound: Iterable[Inbound] = ()) -> XdsResource:
     """Clusters behind routes are no needs of the listener: it names the table alone, which waits for them itself."""
     secrets = tuple(secret for one in inbound for secret in one.secrets)
-    return resource("listeners", listener.name, serialised(listener), frozenset(needs), secrets)
+    return resource("listeners", listener.name, serialise(listener), frozenset(needs), secrets)

@@ -25,7 +25,7 @@ from shopmesh.appmesh.catalogue import Finding
 from shopmesh.appmesh.catalogue.translation import PATCH_NOT_APPLIED
 from shopmesh.appmesh.store import Key
 from shopmesh.xds.incremental import Reader
-from shopmesh.xds.resources import Collection, TypeName, XdsResource, resource, serialised
+from shopmesh.xds.resources import Collection, TypeName, XdsResource, resource, serialise
 
 PATCHED: Mapping[TypeName, tuple[str, type[Message]]] = {
     "clusters": ("cluster", Cluster),
@@ -79,7 +79,7 @@ def _merged(reader: Reader, kind: TypeName, one: XdsResource, merge: str) -> Xds
     body = DeltaDiscoveryResponse.FromString(one.encoded).resources[0].resource.value
     whole = MessageToDict(message.FromString(body), preserving_proto_field_name=True)
     try:
-        made = serialised(ParseDict(merge_patch(whole, json.loads(merge)), message()))
+        made = serialise(ParseDict(merge_patch(whole, json.loads(merge)), message()))
     except Exception as error:
         # Which errors it raises for values that do not go together, protobuf leaves open.
         return str(error).strip().partition("\n")[0] or type(error).__name__

@@ -14,7 +14,7 @@ from google.protobuf.struct_pb2 import Struct
 from shopmesh.appmesh.store import Document
 from shopmesh.xds.incremental import Reader
 from shopmesh.xds.node import Shape
-from shopmesh.xds.resources import packed
+from shopmesh.xds.resources import pack_any
 from shopmesh.xds.telemetry_options import tracer_of
 from shopmesh.xds.translate.http import metrics_extension
 
@@ -62,4 +62,4 @@ def _access_log(file: Document) -> AccessLog:
         fields = Struct()
         fields.update({entry["key"]: entry["value"] for entry in format_["json"]})
         log.log_format.CopyFrom(SubstitutionFormatString(json_format=fields))
-    return AccessLog(name="envoy.access_loggers.file", typed_config=packed(log))
+    return AccessLog(name="envoy.access_loggers.file", typed_config=pack_any(log))

@@ -19,7 +19,7 @@ from shopmesh.appmesh.resolved import Target, listener_of, listeners
 from shopmesh.appmesh.store import Document, Key
 from shopmesh.xds import names
 from shopmesh.xds.incremental import Reader
-from shopmesh.xds.resources import XdsResource, packed, resource, serialised
+from shopmesh.xds.resources import XdsResource, pack_any, resource, serialise
 from shopmesh.xds.translate import config_sources, durations
 from shopmesh.xds.translate.clusters import circuit_breakers as pools
 from shopmesh.xds.translate.clusters import discovery, endpoints, upstream_health
@@ -100,7 +100,9 @@ def outside(reader: Reader, name: str, explicit: bool) -> XdsResource:
     made.lb_policy = Cluster.CLUSTER_PROVIDED
     if explicit:
         made.cluster_type.name = "envoy.clusters.dynamic_forward_proxy"
-        made.cluster_type.typed_config.CopyFrom(packed(DynamicForwardProxyConfig(dns_cache_config=outside_dns_cache())))
+        made.cluster_type.typed_config.CopyFrom(
+            pack_any(DynamicForwardProxyConfig(dns_cache_config=outside_dns_cache()))
+        )
     else:
         made.type = Cluster.ORIGINAL_DST
     return _resource(made)
@@ -139,10 +141,10 @@ def _cluster(name: str, protocol: str, pool: Document | None = None) -> Cluster:
         ignore_health_on_host_removal=True,
         circuit_breakers=pools.circuit_breakers(pool),
     )
-    if (counted_as := names.counted_as(name)) != name:
-        made.alt_stat_name = counted_as
+    if (stat_name := names.stat_name(name)) != name:
+        made.alt_stat_name = stat_name
     if protocol in ("http2", "grpc"):
-        made.typed_extension_protocol_options[_HTTP_OPTIONS].CopyFrom(packed(http2()))
+        made.typed_extension_protocol_options[_HTTP_OPTIONS].CopyFrom(pack_any(http2()))
     return made
 
 
@@ -154,4 +156,4 @@ def _by_dns(reader: Reader, made: Cluster, target: Target, dns: Document) -> Non
 
 
 def _resource(made: Cluster, secrets: tuple[XdsResource, ...] = ()) -> XdsResource:
-    return resource("clusters", made.name, serialised(made), secrets=secrets)
+    return resource("clusters", made.name, serialise(made), secrets=secrets)

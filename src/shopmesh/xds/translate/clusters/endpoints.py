@@ -11,7 +11,7 @@ from envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
 from shopmesh.appmesh.resolved import Target
 from shopmesh.xds import names
 from shopmesh.xds.incremental import Reader
-from shopmesh.xds.resources import XdsResource, resource, serialised
+from shopmesh.xds.resources import XdsResource, resource, serialise
 from shopmesh.xds.translate.clusters import discovery
 
 
@@ -41,7 +41,7 @@ def endpoints(reader: Reader, target: Target) -> XdsResource:
     """A part: the declared instances of a virtual node, empty where there are none (any more)."""
     addresses = discovery.addresses(reader, target.mesh, target.node, target.port)
     name = names.egress_cluster(target)
-    return resource("endpoints", name, serialised(assignment(name, addresses)))
+    return resource("endpoints", name, serialise(assignment(name, addresses)))
 
 
 def nowhere(cluster: str) -> XdsResource:
@@ -50,4 +50,4 @@ def nowhere(cluster: str) -> XdsResource:
     An empty assignment, not a removal: it ends the warming of that cluster, which would hold up all that follows
     (https://github.com/envoyproxy/envoy/issues/9934).
     """
-    return resource("endpoints", cluster, serialised(assignment(cluster, ())))
+    return resource("endpoints", cluster, serialise(assignment(cluster, ())))

@@ -6,7 +6,7 @@ from envoy.extensions.filters.common.fault.v3.fault_pb2 import FaultDelay
 from envoy.extensions.filters.http.fault.v3.fault_pb2 import FaultAbort, HTTPFault
 
 from shopmesh.appmesh.annotations.faults import Abort, Delay
-from shopmesh.xds.resources import packed
+from shopmesh.xds.resources import pack_any
 from shopmesh.xds.translate import durations
 from shopmesh.xds.translate.effects.effect_context import Place, share
 from shopmesh.xds.translate.http import connection_manager
@@ -28,4 +28,4 @@ def _add(place: Place, fault: HTTPFault) -> None:
     if connection_manager.FAULT in config:
         config[connection_manager.FAULT].Unpack(said)
     said.MergeFrom(fault)
-    config[connection_manager.FAULT].CopyFrom(packed(said))
+    config[connection_manager.FAULT].CopyFrom(pack_any(said))

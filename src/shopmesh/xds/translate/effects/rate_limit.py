@@ -9,7 +9,7 @@ from google.protobuf.wrappers_pb2 import UInt32Value
 
 from shopmesh.appmesh.annotations.quantities import MILLION
 from shopmesh.appmesh.annotations.rate_limit import RateLimit
-from shopmesh.xds.resources import packed
+from shopmesh.xds.resources import pack_any
 from shopmesh.xds.translate import durations
 from shopmesh.xds.translate.effects.effect_context import Place, share
 from shopmesh.xds.translate.http import connection_manager
@@ -30,4 +30,4 @@ def rate_limit(place: Place, wanted: RateLimit) -> None:
         # For gRPC; else UNAVAILABLE, which is retried.
         rate_limited_as_resource_exhausted=True,
     )
-    place.message.typed_per_filter_config[connection_manager.RATE_LIMIT].CopyFrom(packed(limit))
+    place.message.typed_per_filter_config[connection_manager.RATE_LIMIT].CopyFrom(pack_any(limit))

@@ -25,7 +25,7 @@ from shopmesh.appmesh.store import Key, Resource
 from shopmesh.xds import names
 from shopmesh.xds.incremental import Reader
 from shopmesh.xds.node import Shape
-from shopmesh.xds.resources import Collection, XdsResource, resource, serialised
+from shopmesh.xds.resources import Collection, XdsResource, resource, serialise
 from shopmesh.xds.translate import effects, egress
 from shopmesh.xds.translate.clusters import clusters
 from shopmesh.xds.translate.clusters.endpoints import socket_address
@@ -67,7 +67,7 @@ def leaving(reader: Reader, mesh: str, gateway: str) -> egress.Egress:
         resource(
             "routes",
             names.EGRESS_ROUTES,
-            serialised(table) + b"".join(one.encoded for one in hosts),
+            serialise(table) + b"".join(one.encoded for one in hosts),
             frozenset(cluster for one in hosts for cluster in one.needs),
         ),
         tuple(behind),
@@ -172,11 +172,11 @@ def _table(reader: Reader, shape: Shape, one: Inbound) -> tuple[XdsResource, Ite
     if gateway := reader.get(shape.resource):
         annotated(gateway, host)
     table = RouteConfiguration(name=one.routes, virtual_hosts=[host])
-    return resource("routes", one.routes, serialised(table), frozenset((one.cluster,) if taken else ())), findings
+    return resource("routes", one.routes, serialise(table), frozenset((one.cluster,) if taken else ())), findings
 
 
 def _resource(listener: Listener, secrets: tuple[XdsResource, ...] = ()) -> XdsResource:
-    return resource("listeners", listener.name, serialised(listener), secrets=secrets)
+    return resource("listeners", listener.name, serialise(listener), secrets=secrets)
 
 
 def _no_such_port(route: GatewayRoute) -> Finding:

@@ -31,7 +31,7 @@ from envoy.type.v3.range_pb2 import Int64Range
 from google.protobuf.message import Message
 from google.protobuf.wrappers_pb2 import BoolValue, UInt32Value
 
-from shopmesh.xds.resources import packed
+from shopmesh.xds.resources import pack_any
 from shopmesh.xds.translate import config_sources
 from shopmesh.xds.translate.clusters import clusters
 from shopmesh.xds.translate.telemetry import Telemetry
@@ -78,12 +78,12 @@ def manager(
         made.tracing.provider.CopyFrom(telemetry.tracer)
         if not telemetry.tracing_decision:
             made.request_id_extension.typed_config.CopyFrom(
-                packed(UuidRequestIdConfig(pack_trace_reason=BoolValue(value=False)))
+                pack_any(UuidRequestIdConfig(pack_trace_reason=BoolValue(value=False)))
             )
     if edge:
         made.use_remote_address.CopyFrom(BoolValue(value=True))
         made.strip_any_host_port = True
-    return Filter(name="envoy.filters.network.http_connection_manager", typed_config=packed(made))
+    return Filter(name="envoy.filters.network.http_connection_manager", typed_config=pack_any(made))
 
 
 def _with_flags() -> LocalReplyConfig:
@@ -98,7 +98,7 @@ def _with_flags() -> LocalReplyConfig:
 
 def http_filter(name: str, config: Message, only_where_asked: bool = False) -> HttpFilter:
     """A filter; with `only_where_asked` one that runs for those routes alone that switch it on."""
-    return HttpFilter(name=name, typed_config=packed(config), disabled=only_where_asked)
+    return HttpFilter(name=name, typed_config=pack_any(config), disabled=only_where_asked)
 
 
 def _annotated_filters() -> Iterable[HttpFilter]:
@@ -137,4 +137,4 @@ def _upstream(prefix: str, length: int, port: int) -> Permission:
         upstream_ip=CidrRange(address_prefix=prefix, prefix_len=UInt32Value(value=length)),
         upstream_port_range=Int64Range(start=port, end=port + 1),
     )
-    return Permission(matcher=TypedExtensionConfig(name=f"this host as {prefix}", typed_config=packed(matcher)))
+    return Permission(matcher=TypedExtensionConfig(name=f"this host as {prefix}", typed_config=pack_any(matcher)))

@@ -19,7 +19,7 @@ from google.protobuf.struct_pb2 import Struct
 from xds.type.v3.typed_struct_pb2 import TypedStruct
 
 from shopmesh.xds.node import Shape
-from shopmesh.xds.resources import packed
+from shopmesh.xds.resources import pack_any
 
 NAMESPACE = "aws.appmesh"
 TARGET_SERVICE = "TargetVirtualService"
@@ -107,7 +107,9 @@ def _counting(*counters: Json, histograms: Sequence[Json] = (), only: Json | Non
     # Newer than xds-protos: Envoy takes a message that it knows as a struct as well.
     config = Struct()
     config.update({"stats_scope": {"prefix": "appmesh"}, "counters": counters, "histograms": histograms})
-    log = AccessLog(name="envoy.access_loggers.stats", typed_config=packed(TypedStruct(type_url=_CONFIG, value=config)))
+    log = AccessLog(
+        name="envoy.access_loggers.stats", typed_config=pack_any(TypedStruct(type_url=_CONFIG, value=config))
+    )
     if only is not None:
         log.filter.CopyFrom(ParseDict(only, AccessLogFilter()))
     return log

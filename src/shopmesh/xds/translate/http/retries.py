@@ -7,7 +7,7 @@ from envoy.extensions.retry.host.previous_hosts.v3.previous_hosts_pb2 import Pre
 from google.protobuf.wrappers_pb2 import UInt32Value
 
 from shopmesh.appmesh.resolved import Retry
-from shopmesh.xds.resources import packed
+from shopmesh.xds.resources import pack_any
 from shopmesh.xds.translate.durations import milliseconds
 
 _CONDITIONS = {
@@ -47,7 +47,7 @@ def policy(retry: Retry) -> RetryPolicy:
         host_selection_retry_max_attempts=_HOST_ATTEMPTS,
         retry_host_predicate=[
             RetryPolicy.RetryHostPredicate(
-                name="envoy.retry_host_predicates.previous_hosts", typed_config=packed(PreviousHostsPredicate())
+                name="envoy.retry_host_predicates.previous_hosts", typed_config=pack_any(PreviousHostsPredicate())
             )
         ],
     )

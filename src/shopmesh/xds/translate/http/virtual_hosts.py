@@ -14,7 +14,7 @@ from shopmesh.appmesh.resolved import HTTP_PROTOCOLS, TCP_PROTOCOLS, Target, lis
 from shopmesh.appmesh.store import Key, Resource
 from shopmesh.xds import names
 from shopmesh.xds.incremental import Reader
-from shopmesh.xds.resources import packed, serialised
+from shopmesh.xds.resources import pack_any, serialise
 from shopmesh.xds.translate import effects
 from shopmesh.xds.translate.http import metrics_extension, routes
 from shopmesh.xds.translate.tcp import tcp_forwarding as forwards
@@ -75,7 +75,7 @@ def _annotated(reader: Reader, resource: Resource, made: Service) -> Service:
         table = RouteConfiguration.FromString(one.encoded)
         said = effects.annotate(reader, resource, table.virtual_hosts[0])
         copies = frozenset(names.egress_cluster(mirror) for mirror in said.mirrors)
-        hosts.append(replace(one, encoded=serialised(table), needs=one.needs | copies))
+        hosts.append(replace(one, encoded=serialise(table), needs=one.needs | copies))
         mirrors |= said.mirrors
         findings |= dict.fromkeys(said.findings)
     return replace(made, hosts=tuple(hosts), targets=frozenset(mirrors), findings=tuple(findings))
@@ -92,9 +92,9 @@ def host(
     if of is not None:
         made.metadata.CopyFrom(metrics_extension.metadata(metrics_extension.TARGET_SERVICE, of))
     for one in filters:
-        made.typed_per_filter_config[one].CopyFrom(packed(FilterConfig(config=Any())))
+        made.typed_per_filter_config[one].CopyFrom(pack_any(FilterConfig(config=Any())))
     needs = frozenset(cluster for route in made.routes for cluster in routes.clusters_of(route))
-    return Host(name, tuple(domains), serialised(RouteConfiguration(virtual_hosts=[made])), needs)
+    return Host(name, tuple(domains), serialise(RouteConfiguration(virtual_hosts=[made])), needs)
 
 
 def _by_router(reader: Reader, mesh: str, name: str, router: str) -> Service:

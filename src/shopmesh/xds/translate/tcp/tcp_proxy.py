@@ -8,7 +8,7 @@ from envoy.config.listener.v3.listener_components_pb2 import Filter
 from envoy.extensions.filters.network.tcp_proxy.v3.tcp_proxy_pb2 import TcpProxy
 from google.protobuf.wrappers_pb2 import UInt32Value
 
-from shopmesh.xds.resources import packed
+from shopmesh.xds.resources import pack_any
 from shopmesh.xds.translate import durations
 from shopmesh.xds.translate.telemetry import Telemetry
 
@@ -36,4 +36,4 @@ def proxy(
         )
     if idle_ms is not None:
         made.idle_timeout.CopyFrom(durations.milliseconds(idle_ms))
-    return Filter(name="envoy.filters.network.tcp_proxy", typed_config=packed(made))
+    return Filter(name="envoy.filters.network.tcp_proxy", typed_config=pack_any(made))

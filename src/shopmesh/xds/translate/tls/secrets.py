@@ -15,7 +15,7 @@ from envoy.config.core.v3.base_pb2 import DataSource, WatchedDirectory
 from envoy.extensions.transport_sockets.tls.v3.common_pb2 import CertificateValidationContext, TlsCertificate
 from envoy.extensions.transport_sockets.tls.v3.secret_pb2 import Secret
 
-from shopmesh.xds.resources import XdsResource, resource, serialised
+from shopmesh.xds.resources import XdsResource, resource, serialise
 
 _TRUST = "trust:"
 _Spelling = Callable[[str], str]
@@ -59,8 +59,8 @@ def _resource(name: str, made: Callable[[str, _Spelling], Secret]) -> XdsResourc
 
     So it gets the same with its paths spelt otherwise when it shall try again (`XdsResource.otherwise`).
     """
-    again = resource("secrets", name, serialised(made(name, _spelt_otherwise)))
-    return resource("secrets", name, serialised(made(name, str)), otherwise=again)
+    again = resource("secrets", name, serialise(made(name, _spelt_otherwise)))
+    return resource("secrets", name, serialise(made(name, str)), variant=again)
 
 
 def _folder(path: str) -> str:

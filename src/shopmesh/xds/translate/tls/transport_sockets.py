@@ -30,7 +30,7 @@ from google.protobuf.wrappers_pb2 import BoolValue
 
 from shopmesh.appmesh.texts import is_address
 from shopmesh.xds import names
-from shopmesh.xds.resources import XdsResource, packed, resource, serialised
+from shopmesh.xds.resources import XdsResource, pack_any, resource, serialise
 from shopmesh.xds.translate import config_sources, durations
 from shopmesh.xds.translate.tls import secrets
 from shopmesh.xds.translate.tls.tls import Origination, Source, Termination
@@ -70,7 +70,7 @@ def terminated(chain: FilterChain, how: Termination | None, http: bool) -> list[
 
 def inspect(listener: Listener, ports: Sequence[int] | None = None) -> None:
     """Has a listener tell TLS from plain text: on these (original) ports alone, None: on all connections."""
-    inspector = ListenerFilter(name="envoy.filters.listener.tls_inspector", typed_config=packed(TlsInspector()))
+    inspector = ListenerFilter(name="envoy.filters.listener.tls_inspector", typed_config=pack_any(TlsInspector()))
     if ports is not None:
         inspector.filter_disabled.not_match.CopyFrom(_any_of(ports))
     listener.listener_filters.append(inspector)
@@ -94,7 +94,7 @@ def rehearsal(secret: XdsResource) -> XdsResource:
     common = _common(None, source, ()) if secrets.is_trust(secret) else _common(source, None, ())
     made = Cluster(name=names.rehearsal(secret.name), type=Cluster.STATIC)
     made.transport_socket.CopyFrom(_socket(UpstreamTlsContext(common_tls_context=common)))
-    return resource("clusters", made.name, serialised(made))
+    return resource("clusters", made.name, serialise(made))
 
 
 def _common(certificate: Source | None, trust: Source | None, names: Iterable[str]) -> CommonTlsContext:
@@ -138,4 +138,4 @@ def _any_of(ports: Sequence[int]) -> ListenerFilterChainMatchPredicate:
 
 
 def _socket(context: Message) -> TransportSocket:
-    return TransportSocket(name="envoy.transport_sockets.tls", typed_config=packed(context))
+    return TransportSocket(name="envoy.transport_sockets.tls", typed_config=pack_any(context))
