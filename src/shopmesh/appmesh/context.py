@@ -13,6 +13,7 @@ class Context:
     """The account (12 digits) and region of all resources, seconds since 1970, and a source of unique ids.
 
     `host_policy` None: what is written was stored elsewhere already, and may ask anything of Envoy's host.
+    `defer_relations`: the request is one of several that are judged together, by `rules.check_relations` at the end.
     """
 
     account: str
@@ -20,3 +21,4 @@ class Context:
     now: float
     new_uid: Callable[[], str]
     host_policy: HostPolicy | None = STRICT
+    defer_relations: bool = False

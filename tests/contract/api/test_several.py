@@ -99,3 +99,34 @@ def test_token_holds_within_and_across(api: ApiServer, name: str) -> None:
 
 def _brief(answer: Answer) -> tuple[int, str]:
     return answer.status, answer.code
+
+
+def test_several_requests_are_judged_by_what_they_leave(api: ApiServer, client: Any, name: str) -> None:
+    """In any order; of two that do not fit the route's index is told, and what was there stays."""
+
+    def listener(protocol: str) -> dict[str, Any]:
+        return {"spec": {"listeners": [{"portMapping": {"port": 80, "protocol": protocol}}]}}
+
+    def routed(kind: str) -> dict[str, Any]:
+        targets = [{"virtualNode": "n", "weight": 1}]
+        match = {} if kind == "tcpRoute" else {"match": {"prefix": "/"}}
+        return {"spec": {kind: {**match, "action": {"weightedTargets": targets}}}}
+
+    router = {"meshName": name, "virtualRouterName": "r"}
+    route = {**router, "routeName": "t"}
+    client.create_mesh(meshName=name)
+    client.create_virtual_node(meshName=name, virtualNodeName="n", spec={})
+    client.create_virtual_router(**router, **listener("http"))
+    client.create_route(**route, **routed("httpRoute"))
+    update_router = ("UpdateVirtualRouter", router | listener("http2"))
+
+    unfit = post(api, update_router, ("UpdateRoute", route | routed("tcpRoute")))
+    alone = post(api, update_router)
+    fit = post(api, ("UpdateRoute", route | routed("http2Route")), update_router)
+
+    assert (400, 1) == (unfit.status, unfit.json["index"])
+    assert "spec.tcpRoute: virtual router r listens for http2; use http2Route" == unfit.message
+    assert (400, 0) == (alone.status, alone.json["index"])
+    assert "spec.listeners: route t.httpRoute: the new specification listens for http2" in alone.message
+    assert (200, 2) == (fit.status, len(fit.json["answers"]))
+    assert "http2Route" in client.describe_route(**route)["route"]["spec"]

@@ -53,7 +53,7 @@ def put_new(
 ) -> Resource:
     """Writes a resource at version 1 once all rules hold for it."""
     rules.check_name(key, transaction)
-    rules.check(key, spec, transaction)
+    rules.check(key, spec, transaction, relations=not context.defer_relations)
     references.require_targets(key, spec, transaction)
     annotation_reader.check(key, tags, [name for name, _ in tags], transaction)
     host_policy.check(context.host_policy, spec, [name for name, _ in tags])
@@ -74,7 +74,7 @@ def update(kind: Kind, parameters: Parameters, transaction: Transaction, context
     """
     before = find(key_of(kind, parameters), transaction)
     spec = parameters.get("spec", {})
-    rules.check(before.key, spec, transaction)
+    rules.check(before.key, spec, transaction, relations=not context.defer_relations)
     host_policy.check(context.host_policy, spec)
     references.require_targets(before.key, spec, transaction)
     after = replace(before, spec=spec, version=before.version + 1, updated_at=context.now, derived_from=None)

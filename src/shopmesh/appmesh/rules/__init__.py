@@ -1,6 +1,7 @@
 """What no single field shows to be wrong, and Envoy would refuse or silently do nothing with.
 
-A rule takes a `RuleInput` and yields a `Problem` for all that is wrong; to add one, write it and name it in `RULES`.
+A rule takes a `RuleInput` and yields a `Problem` for all that is wrong; to add one, write it and name it in `RULES`,
+and in `RELATIONS` too when it compares the specification with those of other resources.
 """
 
 from __future__ import annotations
@@ -56,6 +57,18 @@ RULES: Mapping[str, tuple[Rule, ...]] = MappingProxyType(
     }
 )
 
+RELATIONS: frozenset[Rule] = frozenset(
+    {
+        routes.fits_its_router,
+        routes.fit_their_router,
+        routes.target_ports,
+        gateways.fits_its_gateway,
+        gateways.fit_their_gateway,
+    }
+)
+"""The rules about several resources. When several are written together these hold for all of them at the end, not for
+each against the former state of the others."""
+
 
 def check_name(key: Key, view: View) -> None:
     """The rules for the name of a new resource; raises BadRequest, or Conflict when a name differs only in case."""
@@ -69,7 +82,20 @@ def check_name(key: Key, view: View) -> None:
             )
 
 
-def check(key: Key, spec: Document, view: View) -> None:
-    """The rules for a specification that is valid by the model; raises BadRequest with all that is wrong."""
+def check(key: Key, spec: Document, view: View, relations: bool = True) -> None:
+    """The rules for a specification that is valid by the model; raises BadRequest with all that is wrong.
+
+    Without `relations` what other resources say does not count; `check_relations` must follow.
+    """
     candidate = RuleInput(key, spec, view)
-    raise_problems(problem for rule in RULES[key.kind] for problem in rule(candidate))
+    rules = (rule for rule in RULES[key.kind] if relations or rule not in RELATIONS)
+    raise_problems(problem for rule in rules for problem in rule(candidate))
+
+
+def check_relations(key: Key, view: View) -> None:
+    """The rules about several resources, for one as it is stored now; raises BadRequest with all that is wrong."""
+    resource = view.get(key)
+    if resource is not None:
+        candidate = RuleInput(key, resource.spec, view)
+        rules = (rule for rule in RULES[key.kind] if rule in RELATIONS)
+        raise_problems(problem for rule in rules for problem in rule(candidate))

@@ -1,18 +1,21 @@
 """Brings the mesh to its desired state by the operations of the App Mesh API.
 
     keys ─► creations and updates, parents first ─► deletions, children first
-            each alone: a rejected one keeps its earlier state and is tried again with the next change
+            a router with its routes, a gateway with its routes: together, where they fit each other in the end
+            all others, and those that do not fit: each alone, against what there is
+            a rejected one keeps its earlier state and is tried again with the next change
 
-Objects come and go in any order: a router may come before the nodes that it names.
+Objects come and go in any order: a router may come before the nodes that it names, a gateway before the new form of
+its routes.
 """
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from shopmesh.appmesh import tags
+from shopmesh.appmesh import rules, tags
 from shopmesh.appmesh.annotations import annotation_reader
 from shopmesh.appmesh.api import operations, rest_json, verbs
 from shopmesh.appmesh.api.model import GA
@@ -21,7 +24,7 @@ from shopmesh.appmesh.errors import ApiError
 from shopmesh.appmesh.kinds import KINDS
 from shopmesh.appmesh.store import Key, Resource, Transaction
 from shopmesh.canary import canary_state
-from shopmesh.documents import ORDER, DeclaredResource, document, error_from_api, parameters
+from shopmesh.documents import ORDER, document, error_from_api, parameters
 from shopmesh.documents.equality import equivalent
 from shopmesh.kubernetes.controller.desired_state import DesiredResource
 from shopmesh.kubernetes.controller.unexpected_errors import UnexpectedErrors
@@ -35,32 +38,103 @@ def reconcile(
     errors: UnexpectedErrors,
 ) -> Iterator[tuple[Key, str | None]]:
     """Reconciles key by key; yields each key with its problem, or None when it has its desired state."""
+    writer = _Writer(wanted, context, errors)
+    left = []
+    for family in _families(keys):
+        together = writer.try_together(family, transaction) if _can_go_together(family, wanted) else None
+        if together is not None and together.fits:
+            yield from together.problems.items()
+            continue
+        for key in family:
+            if key in wanted:
+                problem = writer.put(key, transaction)
+                yield key, together.reason(key, problem) if together is not None else problem
+        left += [key for key in family if key not in wanted]
+    for key in sorted(left, key=_creation_order, reverse=True):
+        yield key, writer.delete(key, transaction)
 
-    def attempt(key: Key, work: Callable[[Transaction], None], declared: DeclaredResource | None) -> str | None:
+
+def _creation_order(key: Key) -> tuple[int, tuple[str, ...]]:
+    return ORDER.index(key.kind), key.path
+
+
+def _families(keys: Iterable[Key]) -> Iterable[list[Key]]:
+    """The keys in an order in which they can be created, a router or gateway in one list with its routes."""
+    found: dict[Key, list[Key]] = {}
+    for key in sorted(keys, key=_creation_order):
+        parents = KINDS[key.kind].parents
+        head = Key(parents[-1], key.parent) if len(parents) > 1 else key
+        found.setdefault(head, []).append(key)
+    return found.values()
+
+
+def _can_go_together(family: list[Key], wanted: Mapping[Key, DesiredResource]) -> bool:
+    """Whether there is more than one, under a router or gateway that stays; a deleted one may still be in use."""
+    return len(family) > 1 and (family[0] in wanted or len(family[0].path) > len(KINDS["virtualRouter"].lineage))
+
+
+@dataclass(frozen=True)
+class _Together:
+    """What became of a family that was written as one. `misfits`: of those that do not fit the others, the reason."""
+
+    problems: Mapping[Key, str | None]
+    misfits: Mapping[Key, str]
+
+    @property
+    def fits(self) -> bool:
+        return not self.misfits
+
+    def reason(self, key: Key, alone: str | None) -> str | None:
+        """Why a key was rejected alone: a former state that it does not fit is not what has to be corrected."""
+        if alone is None:
+            return None
+        return self.misfits.get(key) or self.problems[key] or next(iter(self.misfits.values()))
+
+
+@dataclass(frozen=True)
+class _Writer:
+    """Brings single keys to their desired state; a problem is text, and nothing of that key is written then."""
+
+    wanted: Mapping[Key, DesiredResource]
+    context: Context
+    errors: UnexpectedErrors
+
+    def try_together(self, family: list[Key], transaction: Transaction) -> _Together:
+        """Writes a router or gateway and routes of it, unless they do not fit each other in the end."""
+        together = replace(self, context=replace(self.context, defer_relations=True))
+        nested = transaction.begin_nested()
+        problems = {
+            key: together.put(key, nested) if key in self.wanted else together.delete(key, nested) for key in family
+        }
+        misfits = {}
+        for key in reversed(family):
+            if problems[key] is None and (reason := self._misfit(key, nested)) is not None:
+                misfits[key] = reason
+        if not misfits:
+            transaction.merge(nested)
+        return _Together(problems, misfits)
+
+    def put(self, key: Key, transaction: Transaction) -> str | None:
+        one = self.wanted[key]
+        return self._attempt(key, functools.partial(_put, one, self.context), transaction)
+
+    def delete(self, key: Key, transaction: Transaction) -> str | None:
+        return self._attempt(key, functools.partial(_delete, key, self.context), transaction)
+
+    def _misfit(self, key: Key, transaction: Transaction) -> str | None:
+        return self._attempt(key, functools.partial(rules.check_relations, key), transaction)
+
+    def _attempt(self, key: Key, work: Callable[[Transaction], None], transaction: Transaction) -> str | None:
+        nested = transaction.begin_nested()
+        one = self.wanted.get(key)
         try:
-            return _attempt(transaction, work, declared)
+            work(nested)
+        except ApiError as error:
+            return error.message if one is None else str(error_from_api(one.declared, error.message))
         except Exception as error:
-            return errors.report(f"{key.kind} {'/'.join(key.path)}", error)
-
-    ordered = sorted(keys, key=lambda key: (ORDER.index(key.kind), key.path))
-    for key in ordered:
-        if (one := wanted.get(key)) is not None:
-            yield key, attempt(key, functools.partial(_put, one, context), one.declared)
-    for key in reversed(ordered):
-        if key not in wanted:
-            yield key, attempt(key, functools.partial(_delete, key, context), None)
-
-
-def _attempt(
-    transaction: Transaction, work: Callable[[Transaction], None], declared: DeclaredResource | None
-) -> str | None:
-    nested = transaction.begin_nested()
-    try:
-        work(nested)
-    except ApiError as error:
-        return error.message if declared is None else str(error_from_api(declared, error.message))
-    transaction.merge(nested)
-    return None
+            return self.errors.report(f"{key.kind} {'/'.join(key.path)}", error)
+        transaction.merge(nested)
+        return None
 
 
 def _put(one: DesiredResource, context: Context, transaction: Transaction) -> None:

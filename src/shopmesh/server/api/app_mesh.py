@@ -8,15 +8,18 @@ POST /shopmesh/v1/requests     all or nothing: {"requests": [{"operation", "para
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import uuid
 from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
-from shopmesh.appmesh.api import model, operations, rest_json
+from shopmesh.appmesh import rules
+from shopmesh.appmesh.api import model, operations, rest_json, verbs
 from shopmesh.appmesh.api.rest_json import OperationBinding, Parameters, Response
 from shopmesh.appmesh.api.validation import quote
 from shopmesh.appmesh.context import Context
@@ -27,7 +30,7 @@ from shopmesh.appmesh.errors import (
     MethodNotAllowed,
     ServiceUnavailable,
 )
-from shopmesh.appmesh.store import Transaction
+from shopmesh.appmesh.store import Key, Transaction
 from shopmesh.server.api.body import ClientDisconnected, header, read
 from shopmesh.server.store.store import Store, StoreError
 
@@ -88,7 +91,7 @@ class AppMeshApi:
         return self._with_revision(rest_json.ok_response(answer, call.operation))
 
     async def transaction(self, scope: Scope, receive: Receive) -> Response:
-        """Several requests of 2019-01-25 as one transaction; the first that fails is the answer, with its index."""
+        """Several requests of 2019-01-25 as one transaction, judged as a whole; the first failure is the answer."""
         body = await read(scope, receive)
         if scope["method"] != "POST":
             raise MethodNotAllowed(f"{quote(scope['method'])} is not allowed here, POST is", ("POST",))
@@ -105,21 +108,20 @@ class AppMeshApi:
             raise BadRequest('send {"requests": [{"operation": …, "parameters": {…}}, …], "dryRun": false}')
         if len(requests) > MOST_REQUESTS:
             raise BadRequest(f"requests: has {len(requests)} entries, at most {MOST_REQUESTS} are allowed")
-        context = self._context()
+        context = replace(self._context(), defer_relations=True)
 
-        def steps(transaction: Transaction) -> Iterator[bytes]:
-            return (
-                rest_json.to_json(_handle_one(i, request, transaction, context)) for i, request in enumerate(requests)
-            )
+        def steps(transaction: Transaction) -> Iterator[bytes | None]:
+            return _handle_all(requests, transaction, context)
 
         try:
             answers = await (self._dry_run(steps, len(requests)) if dry else self._store.submit_in_steps(steps))
         except _FailedRequest as failed:
             return rest_json.error_response(failed.error, code=failed.error.code, index=failed.index)
-        body = b'{"revision":%d,"answers":[%b]}' % (self._store.revision, b",".join(answers))
+        joined = b",".join(answer for answer in answers if answer is not None)
+        body = b'{"revision":%d,"answers":[%b]}' % (self._store.revision, joined)
         return self._with_revision(Response(200, body))
 
-    async def _dry_run(self, steps: Callable[[Transaction], Iterator[bytes]], count: int) -> list[bytes]:
+    async def _dry_run(self, steps: Callable[[Transaction], Iterator[bytes | None]], count: int) -> list[bytes | None]:
         """The answers as if it were done. Many requests are tried on a copy, since others write in between."""
         state = self._store.state
         if count <= FEW_REQUESTS:
@@ -145,14 +147,39 @@ class _FailedRequest(Exception):  # noqa: N818  # it is named after what happene
         self.error = error
 
 
-def _handle_one(index: int, request: Any, transaction: Transaction, context: Context) -> Parameters:
+def _handle_all(requests: list[Any], transaction: Transaction, context: Context) -> Iterator[bytes | None]:
+    """Yields the answer of each request, then None for each check of what they say of each other.
+
+    Raises _FailedRequest, of two resources that do not fit for the one below: a route rather than its router.
+    """
+    written: dict[Key, int] = {}
+    for index, request in enumerate(requests):
+        with _failing_at(index):
+            call, parameters = _read_request(index, request)
+            answer = operations.handle(call.operation, parameters, transaction, context)
+        kind = call.operation.kind
+        if kind is not None and call.operation.verb in ("Create", "Update"):
+            written[verbs.key_of(kind, parameters)] = index
+        yield rest_json.to_json(answer)
+    for key, index in sorted(written.items(), key=lambda one: (-len(one[0].path), one[1])):
+        with _failing_at(index):
+            rules.check_relations(key, transaction)
+        yield None
+
+
+def _read_request(index: int, request: Any) -> tuple[OperationBinding, Parameters]:
+    match request:
+        case {"operation": str(name), **rest} if not rest.keys() - {"parameters"}:
+            call = rest_json.binding_of(model.GA, name)
+            return call, rest_json.validate(call, rest.get("parameters", {}))
+    raise BadRequest(f'requests[{index}]: expected {{"operation": …, "parameters": {{…}}}}, not {quote(request)}')
+
+
+@contextlib.contextmanager
+def _failing_at(index: int) -> Iterator[None]:
+    """Gives an ApiError the index of the request that caused it."""
     try:
-        match request:
-            case {"operation": str(name), **rest} if not rest.keys() - {"parameters"}:
-                call = rest_json.binding_of(model.GA, name)
-                parameters = rest_json.validate(call, rest.get("parameters", {}))
-                return operations.handle(call.operation, parameters, transaction, context)
-        raise BadRequest(f'requests[{index}]: expected {{"operation": …, "parameters": {{…}}}}, not {quote(request)}')
+        yield
     except ApiError as error:
         raise _FailedRequest(index, error) from error
 
