@@ -16,7 +16,7 @@ from shopmesh.appmesh.store import Transaction
 from shopmesh.client import check
 from shopmesh.documents import as_yaml, documents
 from shopmesh.documents.declared_resource import as_state
-from shopmesh.xds.incremental import Parts
+from shopmesh.xds.incremental import DependencyGraph
 from shopmesh.xds.instances import declare, declared
 from shopmesh.xds.node import ProxyNode
 from shopmesh.xds.resources import TypeName
@@ -129,7 +129,7 @@ def _snapshot(pair: Pair) -> Snapshot:
     for one in pair.instances:
         declare(transaction, one.identity, declared(one) or {}, 0.0)
     state.apply(transaction.changes)
-    found = Parts(state, ANYTHING).root(snapshot, pair.proxy.shape)
+    found = DependencyGraph(state, ANYTHING).compute_root(snapshot, pair.proxy.shape)
     if found is None:
         raise ValueError(f"{file} has no {pair.proxy.kind} {pair.proxy.name}, whose proxy is to be shown; add it")
     if wrong := [*checked.notes, *map(str, (*checked.findings, *found.findings))]:

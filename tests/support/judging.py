@@ -27,7 +27,7 @@ from google.protobuf import json_format
 
 from shopmesh.appmesh.store import View
 from shopmesh.xds.bootstrap import bootstrap
-from shopmesh.xds.incremental import Parts
+from shopmesh.xds.incremental import DependencyGraph
 from shopmesh.xds.node import ProxyNode
 from shopmesh.xds.resources import XdsResource, pack_any
 from shopmesh.xds.snapshot import Snapshot, snapshot
@@ -70,8 +70,8 @@ def proxies(view: View) -> Iterator[ProxyNode]:
 
 def snapshots(view: View) -> list[Snapshot]:
     """What every one of `proxies` is given."""
-    parts = Parts(view, ANYTHING)
-    found = (parts.root(snapshot, node.shape) for node in proxies(view))
+    graph = DependencyGraph(view, ANYTHING)
+    found = (graph.compute_root(snapshot, node.shape) for node in proxies(view))
     return [one for one in found if one is not None]
 
 

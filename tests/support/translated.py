@@ -25,7 +25,7 @@ from google.protobuf.json_format import MessageToDict
 
 from shopmesh.appmesh.host_policy import HostPolicy
 from shopmesh.appmesh.store import Resource, State
-from shopmesh.xds.incremental import Parts
+from shopmesh.xds.incremental import DependencyGraph
 from shopmesh.xds.node import Mode, ProxyNode
 from shopmesh.xds.resources import TypeName
 from shopmesh.xds.snapshot import Snapshot, snapshot
@@ -62,7 +62,7 @@ def proxy(name: str = "order", mode: Mode = "explicit", **more: Any) -> ProxyNod
 
 
 def translated(resources: list[Resource], of: ProxyNode | None = None, host_policy: HostPolicy = ANYTHING) -> Snapshot:
-    found = Parts(State(resources), host_policy).root(snapshot, (of or proxy()).shape)
+    found = DependencyGraph(State(resources), host_policy).compute_root(snapshot, (of or proxy()).shape)
     assert found is not None
     return found
 

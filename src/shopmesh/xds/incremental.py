@@ -30,7 +30,7 @@ class Listing:
     parent: tuple[str, ...]
 
 
-class PartId(NamedTuple):
+class ComputationId(NamedTuple):
     build: Callable[..., Any]
     arguments: tuple[Hashable, ...]
 
@@ -42,156 +42,156 @@ class _State(Enum):
 
 
 @dataclass(slots=True)
-class _Failed:
+class _FailedResult:
     error: Exception
 
 
 @dataclass(slots=True)
-class _Part:
+class _Computation:
     value: object
     reads: set[Key | Listing]
-    uses: dict[PartId, object]
-    users: set[PartId] = field(default_factory=set)
+    uses: dict[ComputationId, object]
+    users: set[ComputationId] = field(default_factory=set)
     state: _State = _State.CLEAN
 
 
-class Reader:
+class TrackingView:
     """A `View` that notes what one part reads of the store and of other parts."""
 
-    __slots__ = ("_identity", "_parts", "reads", "uses")
+    __slots__ = ("_graph", "_id", "reads", "uses")
 
-    def __init__(self, parts: Parts, identity: PartId) -> None:
-        self._parts = parts
-        self._identity = identity
+    def __init__(self, graph: DependencyGraph, computation_id: ComputationId) -> None:
+        self._graph = graph
+        self._id = computation_id
         self.reads: set[Key | Listing] = set()
-        self.uses: dict[PartId, object] = {}
+        self.uses: dict[ComputationId, object] = {}
 
     @property
     def host_policy(self) -> HostPolicy:
         """What documents may make Envoy do on its host; it never changes, so nothing depends on it."""
-        return self._parts.host_policy
+        return self._graph.host_policy
 
     def get(self, key: Key) -> Resource | None:
         self.reads.add(key)
-        return self._parts.view.get(key)
+        return self._graph.view.get(key)
 
     def children(self, kind: str, parent: tuple[str, ...]) -> list[Resource]:
         self.reads.add(Listing(kind, parent))
-        return self._parts.view.children(kind, parent)
+        return self._graph.view.children(kind, parent)
 
-    def part(self, build: Callable[Concatenate[Reader, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+    def compute(self, build: Callable[Concatenate[TrackingView, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """What `build` makes of these arguments, built now or before."""
-        used = PartId(build, args)
-        raw = self.uses[used] = self._parts.used_by(self._identity, used)
-        value: T = _unless_failed(raw)
+        used = ComputationId(build, args)
+        raw = self.uses[used] = self._graph.value_for(self._id, used)
+        value: T = _value_or_raise(raw)
         return value
 
 
-class Parts:
+class DependencyGraph:
     """The memo of all parts, and which of them read what."""
 
     def __init__(self, view: View, host_policy: HostPolicy = STRICT) -> None:
         self.view = view
         self.host_policy = host_policy
-        self._built: dict[PartId, _Part] = {}
-        self._readers: dict[Key | Listing, set[PartId]] = {}
-        self._roots: set[PartId] = set()
-        self._unused: set[PartId] = set()
+        self._computations: dict[ComputationId, _Computation] = {}
+        self._dependents: dict[Key | Listing, set[ComputationId]] = {}
+        self._root_ids: set[ComputationId] = set()
+        self._unused: set[ComputationId] = set()
 
     def __len__(self) -> int:
-        return len(self._built)
+        return len(self._computations)
 
-    def root(self, build: Callable[Concatenate[Reader, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+    def compute_root(self, build: Callable[Concatenate[TrackingView, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """As `Reader.part`, and kept, with all that it uses, until `release`."""
-        identity = PartId(build, args)
-        self._roots.add(identity)
-        value: T = _unless_failed(self._current(identity).value)
+        computation_id = ComputationId(build, args)
+        self._root_ids.add(computation_id)
+        value: T = _value_or_raise(self._up_to_date(computation_id).value)
         return value
 
     def release(self, build: Callable[..., Any], *arguments: Hashable) -> None:
         """Forgets a root, and the parts that nothing else uses."""
-        identity = PartId(build, arguments)
-        self._roots.discard(identity)
-        self._unused.add(identity)
-        self.collect()
+        computation_id = ComputationId(build, arguments)
+        self._root_ids.discard(computation_id)
+        self._unused.add(computation_id)
+        self.collect_unused()
 
-    def changed(self, keys: Iterable[Key]) -> list[PartId]:
+    def mark_changed(self, keys: Iterable[Key]) -> list[ComputationId]:
         """Notes that these store keys have changed; the roots that may come out different now."""
-        suspects: list[PartId] = []
+        suspects: list[ComputationId] = []
         for key in keys:
             for read in (key, Listing(key.kind, key.parent)):
-                for identity in self._readers.get(read, ()):
-                    part = self._built[identity]
-                    suspects.append(identity)
-                    suspects.extend(part.users)
-                    part.state = _State.STALE
-        roots: dict[PartId, None] = {}
+                for computation_id in self._dependents.get(read, ()):
+                    computation = self._computations[computation_id]
+                    suspects.append(computation_id)
+                    suspects.extend(computation.users)
+                    computation.state = _State.STALE
+        roots: dict[ComputationId, None] = {}
         while suspects:
-            identity = suspects.pop()
-            part = self._built[identity]
-            if identity in self._roots:
-                roots[identity] = None
-            if part.state is _State.CLEAN:
-                part.state = _State.MAYBE
-                suspects.extend(part.users)
+            computation_id = suspects.pop()
+            computation = self._computations[computation_id]
+            if computation_id in self._root_ids:
+                roots[computation_id] = None
+            if computation.state is _State.CLEAN:
+                computation.state = _State.MAYBE
+                suspects.extend(computation.users)
         return list(roots)
 
-    def collect(self) -> None:
+    def collect_unused(self) -> None:
         """Forgets the parts that nothing uses any more; to be called after a round of changes."""
         while self._unused:
-            identity = self._unused.pop()
-            part = self._built.get(identity)
-            if part is not None and not part.users and identity not in self._roots:
-                del self._built[identity]
-                self._detach(identity, part)
+            computation_id = self._unused.pop()
+            computation = self._computations.get(computation_id)
+            if computation is not None and not computation.users and computation_id not in self._root_ids:
+                del self._computations[computation_id]
+                self._detach(computation_id, computation)
 
-    def used_by(self, user: PartId, identity: PartId) -> object:
+    def value_for(self, user: ComputationId, computation_id: ComputationId) -> object:
         """The value of a part for another, which may be that its building failed."""
-        part = self._current(identity)
-        part.users.add(user)
-        return part.value
+        computation = self._up_to_date(computation_id)
+        computation.users.add(user)
+        return computation.value
 
-    def _current(self, identity: PartId) -> _Part:
-        part = self._built.get(identity)
-        if part is None:
-            part = self._built[identity] = _Part(None, set(), {}, state=_State.STALE)
-        if part.state is _State.MAYBE:
-            same = all(self._current(used).value is seen for used, seen in part.uses.items())
-            part.state = _State.CLEAN if same else _State.STALE
-        if part.state is _State.STALE:
-            self._build(identity, part)
-        return part
+    def _up_to_date(self, computation_id: ComputationId) -> _Computation:
+        computation = self._computations.get(computation_id)
+        if computation is None:
+            computation = self._computations[computation_id] = _Computation(None, set(), {}, state=_State.STALE)
+        if computation.state is _State.MAYBE:
+            same = all(self._up_to_date(used).value is seen for used, seen in computation.uses.items())
+            computation.state = _State.CLEAN if same else _State.STALE
+        if computation.state is _State.STALE:
+            self._build(computation_id, computation)
+        return computation
 
-    def _build(self, identity: PartId, part: _Part) -> None:
-        self._detach(identity, part)
-        reader = Reader(self, identity)
+    def _build(self, computation_id: ComputationId, computation: _Computation) -> None:
+        self._detach(computation_id, computation)
+        view = TrackingView(self, computation_id)
         value: object
         try:
-            value = identity.build(reader, *identity.arguments)
+            value = computation_id.build(view, *computation_id.arguments)
         except Exception as error:
             # Kept, with what it read: only a change of that can make it come out otherwise.
-            value = _Failed(error)
-        if value != part.value:
-            part.value = value
-        part.reads, part.uses, part.state = reader.reads, reader.uses, _State.CLEAN
-        for key in reader.reads:
-            self._readers.setdefault(key, set()).add(identity)
+            value = _FailedResult(error)
+        if value != computation.value:
+            computation.value = value
+        computation.reads, computation.uses, computation.state = view.reads, view.uses, _State.CLEAN
+        for key in view.reads:
+            self._dependents.setdefault(key, set()).add(computation_id)
 
-    def _detach(self, identity: PartId, part: _Part) -> None:
-        for key in part.reads:
-            readers = self._readers[key]
-            readers.discard(identity)
-            if not readers:
-                del self._readers[key]
-        for used in part.uses:
-            other = self._built.get(used)
+    def _detach(self, computation_id: ComputationId, computation: _Computation) -> None:
+        for key in computation.reads:
+            dependents = self._dependents[key]
+            dependents.discard(computation_id)
+            if not dependents:
+                del self._dependents[key]
+        for used in computation.uses:
+            other = self._computations.get(used)
             if other is not None:
-                other.users.discard(identity)
+                other.users.discard(computation_id)
                 if not other.users:
                     self._unused.add(used)
 
 
-def _unless_failed(value: object) -> Any:
-    if isinstance(value, _Failed):
+def _value_or_raise(value: object) -> Any:
+    if isinstance(value, _FailedResult):
         raise value.error
     return value

@@ -14,7 +14,7 @@ from shopmesh.appmesh.resolved import TCP_PROTOCOLS, Target, Timeouts
 from shopmesh.appmesh.resolved import listeners as listeners_of
 from shopmesh.appmesh.store import Key
 from shopmesh.xds import names
-from shopmesh.xds.incremental import Reader
+from shopmesh.xds.incremental import TrackingView
 from shopmesh.xds.node import Shape
 from shopmesh.xds.resources import Collection, TypeName, XdsResource, digest, resource, serialise
 from shopmesh.xds.translate import effects, egress, listeners, patches
@@ -63,49 +63,49 @@ def of(collections: Mapping[TypeName, Collection], findings: tuple[Finding, ...]
 _Whole = tuple[dict[TypeName, Collection], tuple[Finding, ...]]
 
 
-def snapshot(reader: Reader, shape: Shape) -> Snapshot | None:
+def snapshot(view: TrackingView, shape: Shape) -> Snapshot | None:
     """A part: what the proxies of that shape should have; None while their virtual node or gateway does not exist."""
-    if reader.get(shape.resource) is None:
+    if view.get(shape.resource) is None:
         return None
-    collections, findings = _of_gateway(reader, shape) if shape.kind == "virtualGateway" else _of_node(reader, shape)
+    collections, findings = _of_gateway(view, shape) if shape.kind == "virtualGateway" else _of_node(view, shape)
     for kind in patches.PATCHED:
-        made = reader.part(patches.patched, shape.resource, collections[kind])
+        made = view.compute(patches.patched, shape.resource, collections[kind])
         collections[kind] = made.collection
         findings += made.findings
     return of(collections, findings)
 
 
-def _of_gateway(reader: Reader, shape: Shape) -> _Whole:
-    leaving = reader.part(gateways.leaving, shape.mesh, shape.name)
-    arriving = reader.part(gateways.arriving, shape)
+def _of_gateway(view: TrackingView, shape: Shape) -> _Whole:
+    leaving = view.compute(gateways.leaving, shape.mesh, shape.name)
+    arriving = view.compute(gateways.arriving, shape)
     return (
         {
-            "clusters": reader.part(_with_rehearsals, shape),
-            "endpoints": reader.part(_endpoints, leaving.targets),
-            "secrets": reader.part(_secrets, shape),
-            "listeners": reader.part(gateways.listeners, shape),
-            "routes": reader.part(gateways.routes, shape),
+            "clusters": view.compute(_with_rehearsals, shape),
+            "endpoints": view.compute(_endpoints, leaving.targets),
+            "secrets": view.compute(_secrets, shape),
+            "listeners": view.compute(gateways.listeners, shape),
+            "routes": view.compute(gateways.routes, shape),
         },
-        (*leaving.findings, *arriving.findings, *reader.part(_discovered, leaving.targets)),
+        (*leaving.findings, *arriving.findings, *view.compute(_discovered, leaving.targets)),
     )
 
 
-def _of_node(reader: Reader, shape: Shape) -> _Whole:
-    leaving = reader.part(egress.egress, shape.mesh, shape.name)
-    arriving = reader.part(_arriving, shape)
+def _of_node(view: TrackingView, shape: Shape) -> _Whole:
+    leaving = view.compute(egress.egress, shape.mesh, shape.name)
+    arriving = view.compute(_arriving, shape)
     return (
         {
-            "clusters": reader.part(_with_rehearsals, shape),
-            "endpoints": reader.part(_endpoints, leaving.targets),
-            "secrets": reader.part(_secrets, shape),
-            "listeners": reader.part(_listeners, shape),
-            "routes": reader.part(_routes, shape),
+            "clusters": view.compute(_with_rehearsals, shape),
+            "endpoints": view.compute(_endpoints, leaving.targets),
+            "secrets": view.compute(_secrets, shape),
+            "listeners": view.compute(_listeners, shape),
+            "routes": view.compute(_routes, shape),
         },
         (
             *leaving.findings,
-            *reader.part(_destinations, shape).findings,
+            *view.compute(_destinations, shape).findings,
             *arriving.findings,
-            *reader.part(_discovered, leaving.targets),
+            *view.compute(_discovered, leaving.targets),
         ),
     )
 
@@ -118,14 +118,14 @@ class _Arriving:
     findings: tuple[Finding, ...]
 
 
-def _arriving(reader: Reader, shape: Shape) -> _Arriving:
+def _arriving(view: TrackingView, shape: Shape) -> _Arriving:
     """What comes to a virtual node: listener by listener, its cluster and its routes."""
     inbound, behind, tables, findings = [], [], [], []
-    node = reader.get(shape.resource)
+    node = view.get(shape.resource)
     for listener in listeners_of(node):
         port, protocol, document = listener
         application_port = port if shape.mode == "intercepted" else dict(shape.application_ports).get(port)
-        secure = tls.termination(document.get("tls"), shape.resource, port, reader.host_policy)
+        secure = tls.termination(document.get("tls"), shape.resource, port, view.host_policy)
         if application_port is None:
             findings.append(
                 NO_APPLICATION_PORT.at(shape.resource, f"has a proxy without an application port for port {port}")
@@ -134,14 +134,14 @@ def _arriving(reader: Reader, shape: Shape) -> _Arriving:
         if isinstance(secure, Finding):
             findings.append(secure)
             continue
-        cluster = reader.part(clusters.ingress, shape.mesh, shape.name, protocol, port, application_port)
+        cluster = view.compute(clusters.ingress, shape.mesh, shape.name, protocol, port, application_port)
         bound = dict(shape.ports).get(port, port)
         behind.append(cluster)
         if protocol in TCP_PROTOCOLS:
             inbound.append(listeners.Inbound(port, protocol, bound, cluster.name, secure, listener.timeouts.idle))
         else:
             inbound.append(listeners.Inbound(port, protocol, bound, cluster.name, secure))
-            table, said = _ingress_routes(reader, shape.resource, port, cluster.name, listener.timeouts)
+            table, said = _ingress_routes(view, shape.resource, port, cluster.name, listener.timeouts)
             tables.append(table)
             findings += said
     if node and not tables:
@@ -150,84 +150,84 @@ def _arriving(reader: Reader, shape: Shape) -> _Arriving:
 
 
 def _ingress_routes(
-    reader: Reader, node: Key, port: int, cluster: str, timeouts: Timeouts
+    view: TrackingView, node: Key, port: int, cluster: str, timeouts: Timeouts
 ) -> tuple[XdsResource, Sequence[Finding]]:
     """By RDS like the egress, so that a new time-out does not replace the listener and drain its connections."""
     name = names.ingress_routes(port)
     host = VirtualHost(name="all", domains=["*"], routes=[routes.ingress(cluster, timeouts)])
-    found = reader.get(node)
-    findings = effects.annotate(reader, found, host).findings if found else ()
+    found = view.get(node)
+    findings = effects.annotate(view, found, host).findings if found else ()
     table = RouteConfiguration(name=name, virtual_hosts=[host])
     return resource("routes", name, serialise(table), frozenset((cluster,))), findings
 
 
-def _routes(reader: Reader, shape: Shape) -> Collection:
-    leaving = reader.part(egress.egress, shape.mesh, shape.name)
-    arriving = reader.part(_arriving, shape).routes
+def _routes(view: TrackingView, shape: Shape) -> Collection:
+    leaving = view.compute(egress.egress, shape.mesh, shape.name)
+    arriving = view.compute(_arriving, shape).routes
     if shape.mode == "intercepted" and not any(port != shape.egress_port for port in leaving.ports):
         # No chain names the table, so Envoy would never ask for it, and never have all that it should.
         return Collection("routes", arriving)
     return Collection("routes", (leaving.routes, *arriving))
 
 
-def _clusters(reader: Reader, shape: Shape) -> Collection:
+def _clusters(view: TrackingView, shape: Shape) -> Collection:
     def all_of() -> Iterator[XdsResource]:
-        yield from reader.part(_arriving, shape).clusters
-        leaving = reader.part(egress.egress, shape.mesh, shape.name)
+        yield from view.compute(_arriving, shape).clusters
+        leaving = view.compute(egress.egress, shape.mesh, shape.name)
         policies = dict(leaving.policies)
         for target in leaving.targets:
-            yield reader.part(clusters.egress, target, policies.get(target))
-        outside = egress.outside_cluster(reader, shape.mesh)
-        yield reader.part(clusters.outside, outside, shape.mode == "explicit")
+            yield view.compute(clusters.egress, target, policies.get(target))
+        outside = egress.outside_cluster(view, shape.mesh)
+        yield view.compute(clusters.outside, outside, shape.mode == "explicit")
         if shape.mode == "intercepted":
-            yield reader.part(clusters.blackhole)
+            yield view.compute(clusters.blackhole)
 
     return Collection("clusters", all_of())
 
 
-def _endpoints(reader: Reader, targets: tuple[Target, ...]) -> Collection:
-    found = [target for target in targets if reader.part(clusters.by_endpoints, target)]
-    return Collection("endpoints", [reader.part(endpoints.endpoints, target) for target in found])
+def _endpoints(view: TrackingView, targets: tuple[Target, ...]) -> Collection:
+    found = [target for target in targets if view.compute(clusters.by_endpoints, target)]
+    return Collection("endpoints", [view.compute(endpoints.endpoints, target) for target in found])
 
 
-def _discovered(reader: Reader, targets: tuple[Target, ...]) -> tuple[Finding, ...]:
+def _discovered(view: TrackingView, targets: tuple[Target, ...]) -> tuple[Finding, ...]:
     nodes = dict.fromkeys((target.mesh, target.node) for target in targets)
-    return tuple(found for node in nodes for found in reader.part(discovery.findings, *node))
+    return tuple(found for node in nodes for found in view.compute(discovery.findings, *node))
 
 
-def _destinations(reader: Reader, shape: Shape) -> tcp_destinations.Destinations:
-    leaving = reader.part(egress.egress, shape.mesh, shape.name)
+def _destinations(view: TrackingView, shape: Shape) -> tcp_destinations.Destinations:
+    leaving = view.compute(egress.egress, shape.mesh, shape.name)
     if shape.mode == "explicit":
         declared = tuple(name for name, _ in shape.egress_ports)
         return tcp_destinations.by_declaration(shape.resource, leaving.forwards, declared)
-    return tcp_destinations.by_port(reader, shape.resource, leaving.forwards, frozenset(leaving.ports))
+    return tcp_destinations.by_port(view, shape.resource, leaving.forwards, frozenset(leaving.ports))
 
 
-def _ports(reader: Reader, shape: Shape) -> tuple[int, ...]:
+def _ports(view: TrackingView, shape: Shape) -> tuple[int, ...]:
     """Of HTTP; a part of its own, so that listeners are not built again for a change of weights."""
-    return reader.part(egress.egress, shape.mesh, shape.name).ports
+    return view.compute(egress.egress, shape.mesh, shape.name).ports
 
 
-def _with_rehearsals(reader: Reader, shape: Shape) -> Collection:
-    own = reader.part(gateways.all_clusters if shape.kind == "virtualGateway" else _clusters, shape)
-    found = reader.part(_secrets, shape).resources.values()
+def _with_rehearsals(view: TrackingView, shape: Shape) -> Collection:
+    own = view.compute(gateways.all_clusters if shape.kind == "virtualGateway" else _clusters, shape)
+    found = view.compute(_secrets, shape).resources.values()
     return Collection("clusters", (*own.resources.values(), *map(transport_sockets.rehearsal, found))) if found else own
 
 
-def _secrets(reader: Reader, shape: Shape) -> Collection:
+def _secrets(view: TrackingView, shape: Shape) -> Collection:
     gateway = shape.kind == "virtualGateway"
     users = (gateways.all_clusters, gateways.listeners) if gateway else (_clusters, _listeners)
-    found = {secret for user in users for one in reader.part(user, shape).resources.values() for secret in one.secrets}
+    found = {secret for user in users for one in view.compute(user, shape).resources.values() for secret in one.secrets}
     return Collection("secrets", found)
 
 
-def _listeners(reader: Reader, shape: Shape) -> Collection:
-    inbound = reader.part(_arriving, shape).inbound
-    known = reader.part(_destinations, shape).found
-    told = reader.part(telemetry, shape)
+def _listeners(view: TrackingView, shape: Shape) -> Collection:
+    inbound = view.compute(_arriving, shape).inbound
+    known = view.compute(_destinations, shape).found
+    told = view.compute(telemetry, shape)
     if shape.mode == "explicit":
         return Collection("listeners", listeners.explicit(shape, inbound, known, told))
-    ports = reader.part(_ports, shape)
-    outside = egress.outside_cluster(reader, shape.mesh)
-    allow_all = egress.allows_all(reader, shape.mesh)
+    ports = view.compute(_ports, shape)
+    outside = egress.outside_cluster(view, shape.mesh)
+    allow_all = egress.allows_all(view, shape.mesh)
     return Collection("listeners", listeners.intercepted(shape, inbound, known, outside, ports, allow_all, told))

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryResponse, DiscoveryResponse
 
 from shopmesh.appmesh.store import State
-from shopmesh.xds.incremental import Parts
+from shopmesh.xds.incremental import DependencyGraph
 from shopmesh.xds.node import ProxyNode
 from shopmesh.xds.resources import TYPE_URLS, TYPES, Collection, XdsResource
 from shopmesh.xds.snapshot import Snapshot, snapshot
@@ -72,18 +72,18 @@ def _framed(one: XdsResource) -> bytes:
 def changes(clusters: int) -> Mapping[str, tuple[Snapshot, Snapshot | None]]:
     """Snapshots after and before: another weight, one more cluster; before is None on a reconnect."""
     state = State(fan_out(clusters))
-    parts = Parts(state)
+    graph = DependencyGraph(state)
 
     def current() -> Snapshot:
-        found = parts.root(snapshot, SHAPE)
+        found = graph.compute_root(snapshot, SHAPE)
         assert found is not None
         return found
 
     start = current()
-    parts.changed(meshes.changed(state, new_weight(0, 50)))
+    graph.mark_changed(meshes.changed(state, new_weight(0, 50)))
     weight = current()
     more = fan_out(clusters + 1)
-    parts.changed(meshes.changed(state, more[1], *more[-5:]))
+    graph.mark_changed(meshes.changed(state, more[1], *more[-5:]))
     return {"weight change": (weight, start), "cluster addition": (current(), weight), "reconnect": (start, None)}
 
 

@@ -12,7 +12,7 @@ import argparse
 import itertools
 import time
 
-from shopmesh.xds.incremental import Parts
+from shopmesh.xds.incremental import DependencyGraph
 from shopmesh.xds.snapshot import snapshot
 from tests.bench.report import quantile, table
 from tests.bench.xds.meshes import fan_out, new_weight
@@ -42,7 +42,7 @@ def measure(services: int, routes: int, changes: int) -> str:
 def _translation(mesh: Mesh, sidecar: Sidecar) -> float:
     """Milliseconds that the translation for this proxy takes from nothing."""
     began = time.perf_counter()
-    Parts(mesh.store.state).root(snapshot, sidecar.node.shape)
+    DependencyGraph(mesh.store.state).compute_root(snapshot, sidecar.node.shape)
     return (time.perf_counter() - began) * 1e3
 
 

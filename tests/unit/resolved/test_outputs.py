@@ -15,7 +15,7 @@ from shopmesh.appmesh.store import Key, Resource, State
 from shopmesh.documents import DeclaredResource
 from shopmesh.documents.gateway_api import gateway_api
 from shopmesh.server.traffic.splits import splits
-from shopmesh.xds.incremental import Parts
+from shopmesh.xds.incremental import DependencyGraph
 from shopmesh.xds.node import ProxyNode
 from shopmesh.xds.snapshot import Snapshot, snapshot
 from tests.support import routing as oracle
@@ -31,7 +31,7 @@ def state(mesh: Mesh) -> State:
 
 def configured(mesh: Mesh, name: str, kind: str = "virtualNode") -> Snapshot:
     node = ProxyNode(MESH, name, "i", kind=kind, mode="intercepted")
-    found = Parts(state(mesh)).root(snapshot, node.shape)
+    found = DependencyGraph(state(mesh)).compute_root(snapshot, node.shape)
     assert found is not None
     return found
 

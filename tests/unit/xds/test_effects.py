@@ -12,7 +12,7 @@ from google.protobuf.json_format import MessageToDict
 from shopmesh.appmesh.annotations import ANNOTATIONS
 from shopmesh.appmesh.catalogue.translation import ANNOTATION_WITHOUT_EFFECT
 from shopmesh.appmesh.store import State
-from shopmesh.xds.incremental import Parts
+from shopmesh.xds.incremental import DependencyGraph
 from shopmesh.xds.snapshot import snapshot
 from shopmesh.xds.translate.effects import EFFECTS
 from tests.support.translated import hosts, message, proxy, tagged, translated
@@ -138,12 +138,12 @@ def test_a_gateway_and_its_routes_are_annotated() -> None:
 def test_annotations_change_route_tables_alone() -> None:
     """No listener is replaced, so no connection is drained."""
     state = State(shop())
-    parts = Parts(state)
-    before = parts.root(snapshot, proxy().shape)
+    graph = DependencyGraph(state)
+    before = graph.compute_root(snapshot, proxy().shape)
     made = tagged(route("product-r", "all", {"product": 100, "product-v2": 0}), fault_abort="503", rate_limit="1/s")
-    parts.changed(meshes.changed(state, made))
+    graph.mark_changed(meshes.changed(state, made))
 
-    after = parts.root(snapshot, proxy().shape)
+    after = graph.compute_root(snapshot, proxy().shape)
 
     assert before is not None
     assert after is not None
@@ -155,12 +155,12 @@ def test_annotations_change_route_tables_alone() -> None:
 def test_other_tags_change_nothing() -> None:
     """The user's own tags make no new snapshot."""
     state = State(shop())
-    parts = Parts(state)
-    before = parts.root(snapshot, proxy().shape)
+    graph = DependencyGraph(state)
+    before = graph.compute_root(snapshot, proxy().shape)
     one = replace(route("product-r", "all", {"product": 100, "product-v2": 0}), tags=(("team", "shop"),))
-    parts.changed(meshes.changed(state, one))
+    graph.mark_changed(meshes.changed(state, one))
 
-    assert before is parts.root(snapshot, proxy().shape)
+    assert before is graph.compute_root(snapshot, proxy().shape)
 
 
 def test_a_stale_annotation_is_told() -> None:

@@ -13,7 +13,7 @@ from envoy.extensions.filters.network.http_connection_manager.v3.http_connection
 from google.protobuf.json_format import MessageToDict
 
 from shopmesh.appmesh.store import Document, Resource, State
-from shopmesh.xds.incremental import Parts
+from shopmesh.xds.incremental import DependencyGraph
 from shopmesh.xds.node import Mode, ProxyNode
 from shopmesh.xds.snapshot import Snapshot, snapshot
 from tests.support.translated import EGRESS, message
@@ -30,7 +30,7 @@ def proxy(mode: Mode = "explicit", **more: Any) -> ProxyNode:
 
 def translated(*resources: Resource, of: ProxyNode | None = None) -> Snapshot:
     """Later resources take the place of earlier ones of the same name."""
-    found = Parts(State([*shop(), gateway("gw"), *resources])).root(snapshot, (of or proxy()).shape)
+    found = DependencyGraph(State([*shop(), gateway("gw"), *resources])).compute_root(snapshot, (of or proxy()).shape)
     assert found is not None
     return found
 
@@ -59,7 +59,7 @@ def names(found: list[Route]) -> list[str]:
 
 def test_a_proxy_is_held_until_its_gateway_exists() -> None:
     """As one of a virtual node is: it may be started first."""
-    assert Parts(State(shop())).root(snapshot, proxy().shape) is None
+    assert DependencyGraph(State(shop())).compute_root(snapshot, proxy().shape) is None
 
 
 def test_names_are_app_meshs() -> None:
@@ -303,11 +303,11 @@ def test_services_that_no_route_names_are_not_sent() -> None:
 def test_a_listener_without_routes_changes_its_protocol() -> None:
     """Its table of routes is the same before and after, and refers to no cluster that went away."""
     state = State([*shop(), gateway("gw", listener(8080, "grpc"))])
-    parts = Parts(state)
-    parts.root(snapshot, proxy().shape)
+    graph = DependencyGraph(state)
+    graph.compute_root(snapshot, proxy().shape)
 
-    parts.changed(meshes.changed(state, gateway("gw", listener(8080, "http"))))
-    after = parts.root(snapshot, proxy().shape)
+    graph.mark_changed(meshes.changed(state, gateway("gw", listener(8080, "http"))))
+    after = graph.compute_root(snapshot, proxy().shape)
 
     assert after is not None
     assert REDIRECT in after["clusters"].resources

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from shopmesh.appmesh.store import Key, Resource, State
-from shopmesh.xds.incremental import PartId, Parts, Reader, _Part
+from shopmesh.xds.incremental import ComputationId, DependencyGraph, TrackingView, _Computation
 from shopmesh.xds.node import ProxyNode
 from shopmesh.xds.snapshot import Snapshot, snapshot
 from shopmesh.xds.translate import egress
@@ -48,8 +48,8 @@ def built(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     return counted
 
 
-def current(parts: Parts) -> Snapshot:
-    found = parts.root(snapshot, CALLER)
+def current(graph: DependencyGraph) -> Snapshot:
+    found = graph.compute_root(snapshot, CALLER)
     assert found is not None
     return found
 
@@ -57,12 +57,12 @@ def current(parts: Parts) -> Snapshot:
 def test_one_route_of_thousands_costs_one_virtual_host(built: Counter[str]) -> None:
     """Of 1,000 services with 5,000 routes one is translated again, no cluster is, and only the routes differ."""
     state = large(1000, 5)
-    parts = Parts(state)
-    before = current(parts)
+    graph = DependencyGraph(state)
+    before = current(graph)
     built.clear()
 
-    parts.changed(meshes.changed(state, meshes.route("s7", "r3", {"s7": 50})))
-    after = current(parts)
+    graph.mark_changed(meshes.changed(state, meshes.route("s7", "r3", {"s7": 50})))
+    after = current(graph)
 
     assert built == {"_by_router": 1, "unambiguous": 1}
     assert after.version != before.version
@@ -73,18 +73,18 @@ def test_one_route_of_thousands_costs_one_virtual_host(built: Counter[str]) -> N
 def test_one_route_rebuilds_as_many_parts_in_a_mesh_of_any_size(services: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """The parts that are built anew for a change of one route are the same few, however many services there are."""
     state = large(services, 5)
-    parts = Parts(state)
-    current(parts)
+    graph = DependencyGraph(state)
+    current(graph)
     anew: list[str] = []
-    original = Parts._build
+    original = DependencyGraph._build
 
-    def counting(self: Parts, identity: PartId, part: _Part) -> None:
+    def counting(self: DependencyGraph, identity: ComputationId, part: _Computation) -> None:
         anew.append(identity.build.__name__)
         original(self, identity, part)
 
-    monkeypatch.setattr(Parts, "_build", counting)
-    parts.changed(meshes.changed(state, meshes.route("s7", "r3", {"s7": 50})))
-    current(parts)
+    monkeypatch.setattr(DependencyGraph, "_build", counting)
+    graph.mark_changed(meshes.changed(state, meshes.route("s7", "r3", {"s7": 50})))
+    current(graph)
 
     assert len(anew) == len(set(anew))
     assert set(anew) == {
@@ -95,23 +95,23 @@ def test_one_route_rebuilds_as_many_parts_in_a_mesh_of_any_size(services: int, m
 def test_what_nobody_reads_rebuilds_nothing(built: Counter[str]) -> None:
     """A change that no snapshot depends on names no root."""
     state = State([*meshes.shop(), meshes.router("lonely")])
-    parts = Parts(state)
-    before = current(parts)
+    graph = DependencyGraph(state)
+    before = current(graph)
     built.clear()
 
-    assert parts.changed(meshes.changed(state, meshes.route("lonely", "r", {"product": 1}))) == []
-    assert current(parts) is before
+    assert graph.mark_changed(meshes.changed(state, meshes.route("lonely", "r", {"product": 1}))) == []
+    assert current(graph) is before
     assert built == {}
 
 
 def test_a_change_that_comes_to_the_same_keeps_the_snapshot() -> None:
     """Only proxies whose snapshot changed are sent anything: equal content is the same object."""
     state = State(meshes.shop())
-    parts = Parts(state)
-    before = current(parts)
+    graph = DependencyGraph(state)
+    before = current(graph)
 
-    assert parts.changed(meshes.changed(state, meshes.node("product", tagged="anew"))) != []
-    assert current(parts) is before
+    assert graph.mark_changed(meshes.changed(state, meshes.node("product", tagged="anew"))) != []
+    assert current(graph) is before
 
 
 @pytest.mark.parametrize(
@@ -131,38 +131,38 @@ def test_a_change_that_comes_to_the_same_keeps_the_snapshot() -> None:
 def test_every_kind_of_change_is_followed(after: Resource) -> None:
     """What a memo says after a change is what a fresh translation says, and it says something else than before."""
     state = State(meshes.shop())
-    parts = Parts(state)
-    before = current(parts)
+    graph = DependencyGraph(state)
+    before = current(graph)
 
-    parts.changed(meshes.changed(state, after))
+    graph.mark_changed(meshes.changed(state, after))
 
-    assert current(parts).version == current(Parts(state)).version
-    assert current(parts).version != before.version
+    assert current(graph).version == current(DependencyGraph(state)).version
+    assert current(graph).version != before.version
 
 
 @pytest.mark.parametrize("kind", ["route", "virtualService", "virtualRouter", "virtualNode"])
 def test_every_kind_of_deletion_is_followed(kind: str) -> None:
     """The same for what goes."""
     state = State(meshes.shop())
-    parts = Parts(state)
-    current(parts)
+    graph = DependencyGraph(state)
+    current(graph)
     gone = next(one.key for one in meshes.shop() if one.key.kind == kind and one.key.name != "order")
 
-    parts.changed(meshes.deleted(state, gone))
+    graph.mark_changed(meshes.deleted(state, gone))
 
-    assert current(parts).version == current(Parts(state)).version
+    assert current(graph).version == current(DependencyGraph(state)).version
 
 
 def test_clusters_are_needed_as_long_as_routes_name_them() -> None:
     """A route that leads nowhere names none: what its targets become is no matter for the table of routes."""
     state = State([*meshes.shop({"product": 0}), meshes.route("product-r", "tcp", {"product": 1}, kind="tcpRoute")])
-    parts = Parts(state)
-    current(parts)
+    graph = DependencyGraph(state)
+    current(graph)
 
-    parts.changed(meshes.changed(state, meshes.node("product", [meshes.listener(6000)])))
-    assert current(parts).version == current(Parts(state)).version
-    parts.changed(meshes.changed(state, meshes.node("product", [meshes.listener(7000, "tcp")])))
-    assert current(parts).version == current(Parts(state)).version
+    graph.mark_changed(meshes.changed(state, meshes.node("product", [meshes.listener(6000)])))
+    assert current(graph).version == current(DependencyGraph(state)).version
+    graph.mark_changed(meshes.changed(state, meshes.node("product", [meshes.listener(7000, "tcp")])))
+    assert current(graph).version == current(DependencyGraph(state)).version
 
 
 def test_a_tcp_weight_costs_its_own_service_and_the_listeners(built: Counter[str]) -> None:
@@ -175,12 +175,12 @@ def test_a_tcp_weight_costs_its_own_service_and_the_listeners(built: Counter[str
         meshes.route("s7", "tcp", {"s7": 1, "s8": 0}, kind="tcpRoute"),
     ]
     meshes.changed(state, *more)
-    parts = Parts(state)
-    before = current(parts)
+    graph = DependencyGraph(state)
+    before = current(graph)
     built.clear()
 
-    parts.changed(meshes.changed(state, meshes.route("s7", "tcp", {"s7": 1, "s8": 1}, kind="tcpRoute")))
-    after = current(parts)
+    graph.mark_changed(meshes.changed(state, meshes.route("s7", "tcp", {"s7": 1, "s8": 1}, kind="tcpRoute")))
+    after = current(graph)
 
     assert built == {"_by_router": 1, "unambiguous": 1}
     assert after["listeners"] != before["listeners"]
@@ -191,30 +191,30 @@ def test_a_failed_part_is_built_again_once_what_it_read_changes() -> None:
     """An exception is no reason to forget what a part depends on."""
     key = Key("mesh", ("shop",))
 
-    def part(reader: Reader) -> str:
+    def part(reader: TrackingView) -> str:
         found = reader.get(key)
         assert found is not None
         return str(found.spec["egressFilter"]["type"])
 
     state = State()
-    parts = Parts(state)
+    graph = DependencyGraph(state)
     with pytest.raises(AssertionError):
-        parts.root(part)
+        graph.compute_root(part)
 
-    assert len(parts.changed(meshes.changed(state, meshes.mesh()))) == 1
-    assert parts.root(part) == "DROP_ALL"
+    assert len(graph.mark_changed(meshes.changed(state, meshes.mesh()))) == 1
+    assert graph.compute_root(part) == "DROP_ALL"
 
 
 def test_released_roots_leave_nothing_behind() -> None:
     """Parts that no snapshot uses any more are forgotten, so proxies that come and go cost no memory."""
     state = State(meshes.shop())
-    parts = Parts(state)
-    current(parts)
+    graph = DependencyGraph(state)
+    current(graph)
     other = ProxyNode(mesh="shop", name="product", instance="i").shape
-    parts.root(snapshot, other)
+    graph.compute_root(snapshot, other)
 
-    parts.release(snapshot, CALLER)
-    parts.changed(meshes.changed(state, meshes.route("product-r", "all", {"product": 1})))
-    parts.release(snapshot, other)
+    graph.release(snapshot, CALLER)
+    graph.mark_changed(meshes.changed(state, meshes.route("product-r", "all", {"product": 1})))
+    graph.release(snapshot, other)
 
-    assert len(parts) == 0
+    assert len(graph) == 0

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from shopmesh.appmesh.annotations.protobuf import merge_patch
 from shopmesh.appmesh.store import Resource, State
-from shopmesh.xds.incremental import Parts
+from shopmesh.xds.incremental import DependencyGraph
 from shopmesh.xds.snapshot import Snapshot, snapshot
 from tests.support.policies import ANYTHING
 from tests.support.translated import message, proxy, tagged, translated
@@ -88,11 +88,11 @@ def test_a_patch_that_does_not_go_together_with_the_rest_is_told() -> None:
 def test_a_change_patches_what_changed() -> None:
     """Another cluster that comes leaves the patched ones as they are, the same objects."""
     state = State([*shop(), order({"cluster/*": {"connect_timeout": "0.2s"}})])
-    parts = Parts(state, ANYTHING)
-    before = parts.root(snapshot, proxy().shape)
-    parts.changed(meshes.changed(state, meshes.route("product-r", "all", {"product": 1})))
+    graph = DependencyGraph(state, ANYTHING)
+    before = graph.compute_root(snapshot, proxy().shape)
+    graph.mark_changed(meshes.changed(state, meshes.route("product-r", "all", {"product": 1})))
 
-    after = parts.root(snapshot, proxy().shape)
+    after = graph.compute_root(snapshot, proxy().shape)
 
     assert before is not None
     assert after is not None

@@ -8,7 +8,7 @@ from envoy.config.route.v3.route_components_pb2 import Route
 from google.protobuf.json_format import MessageToDict
 
 from shopmesh.appmesh.store import Document, Resource, State
-from shopmesh.xds.incremental import Parts
+from shopmesh.xds.incremental import DependencyGraph
 from shopmesh.xds.snapshot import snapshot
 from tests.support.translated import EGRESS, hosts, message, proxy, translated
 from tests.unit.xds import meshes
@@ -444,4 +444,4 @@ def test_an_undeclared_application_port_is_shown() -> None:
 
 def test_an_unknown_node_has_no_snapshot() -> None:
     """Its proxies are held, not given an empty configuration."""
-    assert Parts(State(shop())).root(snapshot, proxy("nobody").shape) is None
+    assert DependencyGraph(State(shop())).compute_root(snapshot, proxy("nobody").shape) is None

@@ -25,7 +25,7 @@ from shopmesh.server.grpc.instance_registry import InstanceRegistry
 from shopmesh.server.grpc.proxies import Proxies
 from shopmesh.server.store.store import Commit, Store
 from shopmesh.server.traffic.sent_clusters import SentClusters
-from shopmesh.xds.incremental import Parts
+from shopmesh.xds.incremental import DependencyGraph
 from shopmesh.xds.node import NodeError, ProxyNode, Shape, parse
 from shopmesh.xds.snapshot import Snapshot, snapshot
 from shopmesh.xds.stream.delta_stream import DeltaStream
@@ -76,7 +76,7 @@ class Ads:
         self.retry_seconds = retry_seconds
         self._store = store
         self._streams = OpenStreams(most_streams)
-        self._parts = Parts(store.state, host_policy)
+        self._graph = DependencyGraph(store.state, host_policy)
         self._groups: dict[Shape, _ProxyGroup] = {}
         self.instances = InstanceRegistry(store, clock, declares)
         proxies.begin(store, self._findings)
@@ -136,7 +136,7 @@ class Ads:
     def _release(self, shape: Shape, group: _ProxyGroup) -> None:
         if not group.sessions and not group.readers:
             del self._groups[shape]
-            self._parts.release(snapshot, shape)
+            self._graph.release(snapshot, shape)
 
     # what the store calls
 
@@ -145,11 +145,11 @@ class Ads:
             if change.key.kind == "instance":
                 self.proxies.on_instance_change(change.key, change.after)
         concerned: list[AdsSession] = []
-        for root in self._parts.changed([change.key for change in commit.changes]):
+        for root in self._graph.mark_changed([change.key for change in commit.changes]):
             (shape,) = root.arguments
             if isinstance(shape, Shape) and (group := self._groups.get(shape)) is not None:
                 concerned.extend(self._rebuild(shape, group))
-        self._parts.collect()
+        self._graph.collect_unused()
         self.proxies.on_commit(commit, [one.node.identity for one in concerned if one.node is not None])
         self._wake(concerned)
 
@@ -166,7 +166,7 @@ class Ads:
 
     def _build(self, shape: Shape, group: _ProxyGroup) -> None:
         try:
-            group.snapshot, group.failure = self._parts.root(snapshot, shape), None
+            group.snapshot, group.failure = self._graph.compute_root(snapshot, shape), None
             group.clusters.update(group.snapshot["clusters"] if group.snapshot is not None else None)
         except Exception as error:
             # A mesh that cannot be translated must not stop the updates of others.

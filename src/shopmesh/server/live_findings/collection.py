@@ -15,7 +15,7 @@ from shopmesh.appmesh.store import Key, View
 from shopmesh.server.grpc.proxies import ProxyStatus
 from shopmesh.server.live_findings import certificates, host, proxies, traffic
 from shopmesh.server.store.store import Commit
-from shopmesh.xds.incremental import Parts, Reader
+from shopmesh.xds.incremental import DependencyGraph, TrackingView
 
 ProxyChecks = Callable[[Collection[ProxyStatus]], Iterable[Finding]]
 """Finds what is wrong beside these, by the proxies of all replicas."""
@@ -29,12 +29,12 @@ class LiveFindings:
     """Those of the documents are remembered, those of proxies are looked for whenever somebody asks."""
 
     def __init__(self, view: View, host_policy: HostPolicy = STRICT) -> None:
-        self._parts = Parts(view, host_policy)
+        self._graph = DependencyGraph(view, host_policy)
 
     def on_commit(self, commit: Commit) -> None:
         """Takes note of what changed; nothing is looked at before somebody asks."""
-        self._parts.changed([change.key for change in commit.changes])
-        self._parts.collect()
+        self._graph.mark_changed([change.key for change in commit.changes])
+        self._graph.collect_unused()
 
     def collect(
         self,
@@ -43,14 +43,14 @@ class LiveFindings:
         certificate_days: certificates.Days = MappingProxyType({}),
     ) -> list[Finding]:
         """All of them, with what these proxies show: errors first, then by place."""
-        in_documents = self._parts.root(_all_meshes)
+        in_documents = self._graph.compute_root(_all_meshes)
         # A TCP route that is never reached loses all of its ports, and is reported for that.
         unreached = {one.key for one in in_documents if one.type is SHADOWED}
         found = [
             *in_documents,
             *proxies.proxy_findings(statuses),
             *certificates.certificate_findings(statuses, certificate_days),
-            *traffic.traffic_findings(self._parts.root(traffic.weighted_nodes), statuses),
+            *traffic.traffic_findings(self._graph.compute_root(traffic.weighted_nodes), statuses),
             *(one for one in of_translation if not _is_found_in_documents(one, unreached)),
         ]
         return sorted(found, key=lambda finding: finding.sort_key)
@@ -61,24 +61,24 @@ def _is_found_in_documents(one: Finding, unreached: Collection[Key | None]) -> b
     return one.type is NOT_ALLOWED or (one.type is TCP_PORT_TAKEN and one.key in unreached)
 
 
-def _all_meshes(reader: Reader) -> tuple[Finding, ...]:
+def _all_meshes(view: TrackingView) -> tuple[Finding, ...]:
     """A part: what the documents of all meshes show."""
-    return tuple(one for mesh in reader.children("mesh", ()) for one in reader.part(_subtree, mesh.key))
+    return tuple(one for mesh in view.children("mesh", ()) for one in view.compute(_subtree, mesh.key))
 
 
-def _subtree(reader: Reader, key: Key) -> tuple[Finding, ...]:
+def _subtree(view: TrackingView, key: Key) -> tuple[Finding, ...]:
     """A part: what one document shows, and those below it."""
-    resource = reader.get(key)
+    resource = view.get(key)
     if resource is None:
         return ()
     own = (
-        *documents.of_resource(reader, resource),
-        *traffic.single_host_findings(reader, resource),
-        *host.host_findings(reader, resource),
+        *documents.of_resource(view, resource),
+        *traffic.single_host_findings(view, resource),
+        *host.host_findings(view, resource),
     )
     return own + tuple(
         one
         for kind in children_of(key.kind)
-        for child in reader.children(kind.name, key.path)
-        for one in reader.part(_subtree, child.key)
+        for child in view.children(kind.name, key.path)
+        for one in view.compute(_subtree, child.key)
     )

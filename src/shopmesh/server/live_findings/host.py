@@ -8,10 +8,10 @@ from shopmesh.appmesh.catalogue import Finding
 from shopmesh.appmesh.catalogue.translation import NOT_ALLOWED
 from shopmesh.appmesh.host_policy import problems
 from shopmesh.appmesh.store import Resource
-from shopmesh.xds.incremental import Reader
+from shopmesh.xds.incremental import TrackingView
 
 
-def host_findings(reader: Reader, resource: Resource) -> Iterator[Finding]:
+def host_findings(view: TrackingView, resource: Resource) -> Iterator[Finding]:
     """Part by part of one document."""
-    for problem in problems(reader.host_policy, resource.spec, [name for name, _ in resource.tags]):
+    for problem in problems(view.host_policy, resource.spec, [name for name, _ in resource.tags]):
         yield NOT_ALLOWED.at(resource.key, f"{problem.field}: {problem.message}")

@@ -11,7 +11,7 @@ from shopmesh.appmesh.kinds import weighted_targets
 from shopmesh.appmesh.resolved import listeners
 from shopmesh.appmesh.store import Key, Resource, View
 from shopmesh.server.grpc.proxies import ProxyStatus
-from shopmesh.xds.incremental import Reader
+from shopmesh.xds.incremental import TrackingView
 from shopmesh.xds.instances import is_withdrawn
 
 
@@ -48,13 +48,13 @@ def traffic_findings(weighted: Iterable[WeightedNode], statuses: Iterable[ProxyS
             )
 
 
-def weighted_nodes(reader: Reader) -> tuple[WeightedNode, ...]:
+def weighted_nodes(view: TrackingView) -> tuple[WeightedNode, ...]:
     """A part: who gives weight to whom, in all meshes."""
     return tuple(
         one
-        for mesh in reader.children("mesh", ())
-        for router in reader.children("virtualRouter", mesh.key.path)
-        for one in reader.part(_weighted_nodes_of, router.key)
+        for mesh in view.children("mesh", ())
+        for router in view.children("virtualRouter", mesh.key.path)
+        for one in view.compute(_weighted_nodes_of, router.key)
     )
 
 
@@ -69,14 +69,14 @@ def single_host_findings(view: View, node: Resource) -> Iterator[Finding]:
         yield ONE_HOST.at(node.key, what)
 
 
-def _weighted_nodes_of(reader: Reader, router: Key) -> tuple[WeightedNode, ...]:
+def _weighted_nodes_of(view: TrackingView, router: Key) -> tuple[WeightedNode, ...]:
     """A part: those of one router."""
     found = []
-    for route in reader.children("route", router.path):
+    for route in view.children("route", router.path):
         for target in weighted_targets(route.spec):
             node = Key("virtualNode", (router.mesh, target["virtualNode"]))
             if target["weight"]:
-                found.append(WeightedNode(route.key, target["weight"], node, _has_other_endpoints(reader, node)))
+                found.append(WeightedNode(route.key, target["weight"], node, _has_other_endpoints(view, node)))
     return tuple(found)
 
 

@@ -13,7 +13,7 @@ from shopmesh.appmesh.catalogue.translation import SHARED_DOMAIN
 from shopmesh.appmesh.resolved import Target
 from shopmesh.appmesh.store import Key
 from shopmesh.xds import names
-from shopmesh.xds.incremental import Reader
+from shopmesh.xds.incremental import TrackingView
 from shopmesh.xds.resources import XdsResource, resource, serialise
 from shopmesh.xds.translate import durations
 from shopmesh.xds.translate.http import connection_manager
@@ -37,29 +37,29 @@ class Egress:
     forwards: tuple[Forward, ...] = ()
 
 
-def allows_all(reader: Reader, mesh: str) -> bool:
+def allows_all(view: TrackingView, mesh: str) -> bool:
     """The mesh's egress filter (feature 25); App Mesh's default is DROP_ALL, which leaves *.amazonaws.com open."""
-    found = reader.get(Key("mesh", (mesh,)))
+    found = view.get(Key("mesh", (mesh,)))
     return found is not None and (found.spec.get("egressFilter") or {}).get("type") == "ALLOW_ALL"
 
 
-def outside_cluster(reader: Reader, mesh: str) -> str:
+def outside_cluster(view: TrackingView, mesh: str) -> str:
     """The name of the cluster for what is not of the mesh."""
-    return names.allow_all_cluster(mesh) if allows_all(reader, mesh) else names.amazonaws_cluster(mesh)
+    return names.allow_all_cluster(mesh) if allows_all(view, mesh) else names.amazonaws_cluster(mesh)
 
 
-def egress(reader: Reader, mesh: str, node: str) -> Egress:
+def egress(view: TrackingView, mesh: str, node: str) -> Egress:
     """A part: the backends of a virtual node, joined from the parts of their services."""
-    backends = _backends(reader, mesh, node)
-    services = [reader.part(service, mesh, name) for name in backends]
-    outside = outside_cluster(reader, mesh)
+    backends = _backends(view, mesh, node)
+    services = [view.compute(service, mesh, name) for name in backends]
+    outside = outside_cluster(view, mesh)
     hosts, findings = unambiguous(mesh, dict(zip(backends, services, strict=True)))
-    hosts.append(_outside(reader, mesh, outside))
+    hosts.append(_outside(view, mesh, outside))
     targets = sorted({target for one in services for target in one.targets})
     body = serialise(RouteConfiguration(name=names.EGRESS_ROUTES)) + b"".join(one.encoded for one in hosts)
     needs = frozenset(cluster for one in hosts for cluster in one.needs)
     wanted = zip(backends.values(), (one.targets for one in services), strict=True)
-    policies, unlike = client_policies.by_target(reader, Key("virtualNode", (mesh, node)), wanted)
+    policies, unlike = client_policies.by_target(view, Key("virtualNode", (mesh, node)), wanted)
     return Egress(
         resource("routes", names.EGRESS_ROUTES, body, needs),
         tuple(targets),
@@ -70,10 +70,10 @@ def egress(reader: Reader, mesh: str, node: str) -> Egress:
     )
 
 
-def _backends(reader: Reader, mesh: str, node: str) -> dict[str, ClientPolicy | None]:
+def _backends(view: TrackingView, mesh: str, node: str) -> dict[str, ClientPolicy | None]:
     """The virtual services that a node calls, and how it wants to connect to each."""
-    found = reader.get(Key("virtualNode", (mesh, node)))
-    return client_policies.of_backends(found.spec, reader.host_policy) if found else {}
+    found = view.get(Key("virtualNode", (mesh, node)))
+    return client_policies.of_backends(found.spec, view.host_policy) if found else {}
 
 
 def unambiguous(mesh: str, services: Mapping[str, Service]) -> tuple[list[Host], list[Finding]]:
@@ -93,10 +93,10 @@ def unambiguous(mesh: str, services: Mapping[str, Service]) -> tuple[list[Host],
     return hosts, findings
 
 
-def _outside(reader: Reader, mesh: str, cluster: str) -> Host:
+def _outside(view: TrackingView, mesh: str, cluster: str) -> Host:
     # No time-out: what lies outside is no route of the mesh, and a download may take its time.
     action = RouteAction(cluster=cluster, timeout=durations.milliseconds(0))
     route = Route(match=RouteMatch(prefix="/"), route=action)
-    if allows_all(reader, mesh):
+    if allows_all(view, mesh):
         return host("mesh-allow-all", ("*",), (route,), connection_manager.FORWARD_PROXY_FILTERS)
     return host("amazonaws", AMAZONAWS_DOMAINS, (route,), connection_manager.FORWARD_PROXY_FILTERS)

@@ -24,7 +24,7 @@ from shopmesh.appmesh.api.validation import hint
 from shopmesh.appmesh.catalogue import Finding
 from shopmesh.appmesh.catalogue.translation import PATCH_NOT_APPLIED
 from shopmesh.appmesh.store import Key
-from shopmesh.xds.incremental import Reader
+from shopmesh.xds.incremental import TrackingView
 from shopmesh.xds.resources import Collection, TypeName, XdsResource, resource, serialise
 
 PATCHED: Mapping[TypeName, tuple[str, type[Message]]] = {
@@ -41,10 +41,10 @@ class Patched:
     findings: tuple[Finding, ...] = ()
 
 
-def patched(reader: Reader, key: Key, collection: Collection) -> Patched:
+def patched(view: TrackingView, key: Key, collection: Collection) -> Patched:
     """A part: a collection with the patches of the virtual node or gateway whose proxies get it."""
     kind, _ = PATCHED[collection.kind]
-    wanted = [patch for patch in reader.part(_patches, key) if patch.kind == kind]
+    wanted = [patch for patch in view.compute(_patches, key) if patch.kind == kind]
     if not wanted:
         return Patched(collection)
     found = dict(collection.resources)
@@ -56,7 +56,7 @@ def patched(reader: Reader, key: Key, collection: Collection) -> Patched:
                 _not_applied(key, patch, f"its proxies have no {kind} of that name; {hint(patch.name, found)}")
             )
         for name in names:
-            made = reader.part(_merged, collection.kind, found[name], patch.merge)
+            made = view.compute(_merged, collection.kind, found[name], patch.merge)
             if isinstance(made, XdsResource):
                 found[name] = made
             else:
@@ -64,16 +64,16 @@ def patched(reader: Reader, key: Key, collection: Collection) -> Patched:
     return Patched(Collection(collection.kind, found.values()), tuple(findings))
 
 
-def _patches(reader: Reader, key: Key) -> tuple[Patch, ...]:
+def _patches(view: TrackingView, key: Key) -> tuple[Patch, ...]:
     """A part: read anew only when the tags change; none where the operator allows none."""
-    if not reader.host_policy.allow_patches:
+    if not view.host_policy.allow_patches:
         return ()
-    found = reader.get(key)
+    found = view.get(key)
     said = read(key.kind, found.tags).values.get(PATCH.name) if found else None
     return said if isinstance(said, tuple) else ()
 
 
-def _merged(reader: Reader, kind: TypeName, one: XdsResource, merge: str) -> XdsResource | str:
+def _merged(view: TrackingView, kind: TypeName, one: XdsResource, merge: str) -> XdsResource | str:
     """A part: one resource with one patch, or why the two do not go together."""
     _, message = PATCHED[kind]
     body = DeltaDiscoveryResponse.FromString(one.encoded).resources[0].resource.value

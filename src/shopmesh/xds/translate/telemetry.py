@@ -12,7 +12,7 @@ from envoy.extensions.access_loggers.file.v3.file_pb2 import FileAccessLog
 from google.protobuf.struct_pb2 import Struct
 
 from shopmesh.appmesh.store import Document
-from shopmesh.xds.incremental import Reader
+from shopmesh.xds.incremental import TrackingView
 from shopmesh.xds.node import Shape
 from shopmesh.xds.resources import pack_any
 from shopmesh.xds.telemetry_options import tracer_of
@@ -37,12 +37,12 @@ class Telemetry:
         return (*self.written, *(self.inbound if stat_prefix.startswith("ingress") else self.outbound))
 
 
-def telemetry(reader: Reader, shape: Shape) -> Telemetry:
+def telemetry(view: TrackingView, shape: Shape) -> Telemetry:
     """A part: what the proxies of that shape, of a virtual node or a virtual gateway, tell."""
-    found = reader.get(shape.resource)
+    found = view.get(shape.resource)
     file = found and found.spec.get("logging", {}).get("accessLog", {}).get("file")
     return Telemetry(
-        written=(_access_log(file),) if file and reader.host_policy.access_log_problem(file["path"]) is None else (),
+        written=(_access_log(file),) if file and view.host_policy.access_log_problem(file["path"]) is None else (),
         inbound=metrics_extension.inbound(shape) if shape.reporting.metrics_extension else (),
         outbound=metrics_extension.outbound(shape) if shape.reporting.metrics_extension else (),
         tracer=tracer_of(shape.reporting),

@@ -18,7 +18,7 @@ from shopmesh.appmesh.catalogue import Finding
 from shopmesh.appmesh.resolved import Target, listener_of, listeners
 from shopmesh.appmesh.store import Document, Key
 from shopmesh.xds import names
-from shopmesh.xds.incremental import Reader
+from shopmesh.xds.incremental import TrackingView
 from shopmesh.xds.resources import XdsResource, pack_any, resource, serialise
 from shopmesh.xds.translate import config_sources, durations
 from shopmesh.xds.translate.clusters import circuit_breakers as pools
@@ -40,25 +40,25 @@ _DNS_FAMILIES: Mapping[str, int] = {
 }
 
 
-def egress(reader: Reader, target: Target, policy: tls.ClientPolicy | None = None) -> XdsResource:
+def egress(view: TrackingView, target: Target, policy: tls.ClientPolicy | None = None) -> XdsResource:
     """A part: the cluster of one listener of a virtual node, as callers with that TLS policy have it.
 
     Found by the addresses that its instances declared; by DNS while it never had any and has a host name.
     """
     made = _cluster(names.egress_cluster(target), target.protocol)
     made.metadata.CopyFrom(metrics_extension.metadata(metrics_extension.TARGET_NODE, target.node))
-    secure = tls.origination(reader, target, policy)
+    secure = tls.origination(view, target, policy)
     if isinstance(secure, Finding):
         # Neither in plain text nor to anybody: a cluster without endpoints.
         made.type = Cluster.STATIC
         return _resource(made)
-    dns = discovery.dns(reader, target.mesh, target.node)
+    dns = discovery.dns(view, target.mesh, target.node)
     if dns is None:
         made.type = Cluster.EDS
         made.eds_cluster_config.eds_config.CopyFrom(config_sources.ads(ENDPOINTS_FETCH_TIMEOUT_MS))
     else:
-        _by_dns(reader, made, target, dns)
-    there = listener_of(reader, target)
+        _by_dns(view, made, target, dns)
+    there = listener_of(view, target)
     if check := there.get("healthCheck"):
         made.health_checks.append(upstream_health.health_check(check))
     if detection := there.get("outlierDetection"):
@@ -69,23 +69,23 @@ def egress(reader: Reader, target: Target, policy: tls.ClientPolicy | None = Non
     return _resource(made, tls.secrets_of(secure.sources))
 
 
-def by_endpoints(reader: Reader, target: Target) -> bool:
+def by_endpoints(view: TrackingView, target: Target) -> bool:
     """A part: whether a cluster's endpoints come by EDS."""
-    return discovery.dns(reader, target.mesh, target.node) is None
+    return discovery.dns(view, target.mesh, target.node) is None
 
 
-def ingress(reader: Reader, mesh: str, node: str, protocol: str, port: int, application_port: int) -> XdsResource:
+def ingress(view: TrackingView, mesh: str, node: str, protocol: str, port: int, application_port: int) -> XdsResource:
     """A part: the application behind a proxy, on loopback."""
-    pool = (listener_of(reader, Target(mesh, node, protocol, port)).get("connectionPool") or {}).get(protocol)
+    pool = (listener_of(view, Target(mesh, node, protocol, port)).get("connectionPool") or {}).get(protocol)
     made = _cluster(names.cluster("ingress", mesh, node, protocol, port), protocol, pool)
     made.type = Cluster.STATIC
     made.load_assignment.CopyFrom(endpoints.assignment(made.name, (("127.0.0.1", application_port),)))
     return _resource(made)
 
 
-def self_redirect(reader: Reader, mesh: str, gateway: str, protocol: str, port: int) -> XdsResource:
+def self_redirect(view: TrackingView, mesh: str, gateway: str, protocol: str, port: int) -> XdsResource:
     """A part: from a gateway's listener to its own egress listener, within Envoy; the listener's pool bounds it."""
-    found = reader.get(Key("virtualGateway", (mesh, gateway)))
+    found = view.get(Key("virtualGateway", (mesh, gateway)))
     pools = (one.document.get("connectionPool") or {} for one in listeners(found) if one.port == port)
     pool = next(pools, {}).get(protocol)
     made = _cluster(names.self_redirect_cluster(mesh, gateway, protocol, port), protocol, pool)
@@ -94,7 +94,7 @@ def self_redirect(reader: Reader, mesh: str, gateway: str, protocol: str, port: 
     return _resource(made)
 
 
-def outside(reader: Reader, name: str, explicit: bool) -> XdsResource:
+def outside(view: TrackingView, name: str, explicit: bool) -> XdsResource:
     """A part: whatever host a request names, by its address when intercepted, else by DNS."""
     made = _cluster(name, "http")
     made.lb_policy = Cluster.CLUSTER_PROVIDED
@@ -108,7 +108,7 @@ def outside(reader: Reader, name: str, explicit: bool) -> XdsResource:
     return _resource(made)
 
 
-def blackhole(reader: Reader) -> XdsResource:
+def blackhole(view: TrackingView) -> XdsResource:
     """A part: a cluster without endpoints, for what must not go anywhere."""
     made = _cluster(names.BLACKHOLE, "tcp")
     made.type = Cluster.STATIC
@@ -148,10 +148,10 @@ def _cluster(name: str, protocol: str, pool: Document | None = None) -> Cluster:
     return made
 
 
-def _by_dns(reader: Reader, made: Cluster, target: Target, dns: Document) -> None:
+def _by_dns(view: TrackingView, made: Cluster, target: Target, dns: Document) -> None:
     made.type = Cluster.STRICT_DNS if dns.get("responseType") == "ENDPOINTS" else Cluster.LOGICAL_DNS
     # Always written: Envoy's own default takes IPv6 first and does not fall back.
-    made.dns_lookup_family = _DNS_FAMILIES[discovery.ip_preference(reader, target.mesh, target.node)]
+    made.dns_lookup_family = _DNS_FAMILIES[discovery.ip_preference(view, target.mesh, target.node)]
     made.load_assignment.CopyFrom(endpoints.assignment(made.name, ((dns["hostname"], target.port),)))
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from shopmesh.appmesh.catalogue import Finding
 from shopmesh.appmesh.catalogue.translation import NO_ATTRIBUTES, NO_SUITABLE_INSTANCE
 from shopmesh.appmesh.store import Document, Key, Resource, View
-from shopmesh.xds.incremental import Reader
+from shopmesh.xds.incremental import TrackingView
 from shopmesh.xds.instances import is_withdrawn
 
 _DEFAULT_PREFERENCE = "IPv4_PREFERRED"
@@ -39,9 +39,9 @@ def addresses(view: View, mesh: str, node: str, port: int) -> tuple[tuple[str, i
     return tuple(dict.fromkeys((spec["address"], spec["ports"].get(str(port), port)) for spec in there))
 
 
-def findings(reader: Reader, mesh: str, node: str) -> tuple[Finding, ...]:
+def findings(view: TrackingView, mesh: str, node: str) -> tuple[Finding, ...]:
     """A part: what of a node's discovery its callers do not have as written."""
-    return tuple(_findings(reader, mesh, node))
+    return tuple(_findings(view, mesh, node))
 
 
 def _selected(view: View, mesh: str, node: str) -> Iterator[Resource]:

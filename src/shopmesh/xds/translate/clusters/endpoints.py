@@ -10,7 +10,7 @@ from envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
 
 from shopmesh.appmesh.resolved import Target
 from shopmesh.xds import names
-from shopmesh.xds.incremental import Reader
+from shopmesh.xds.incremental import TrackingView
 from shopmesh.xds.resources import XdsResource, resource, serialise
 from shopmesh.xds.translate.clusters import discovery
 
@@ -37,9 +37,9 @@ def within_envoy(cluster: str, listener: str) -> ClusterLoadAssignment:
     return ClusterLoadAssignment(cluster_name=cluster, endpoints=[LocalityLbEndpoints(lb_endpoints=[made])])
 
 
-def endpoints(reader: Reader, target: Target) -> XdsResource:
+def endpoints(view: TrackingView, target: Target) -> XdsResource:
     """A part: the declared instances of a virtual node, empty where there are none (any more)."""
-    addresses = discovery.addresses(reader, target.mesh, target.node, target.port)
+    addresses = discovery.addresses(view, target.mesh, target.node, target.port)
     name = names.egress_cluster(target)
     return resource("endpoints", name, serialise(assignment(name, addresses)))
 

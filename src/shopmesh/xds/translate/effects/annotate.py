@@ -11,7 +11,7 @@ from shopmesh.appmesh.catalogue import Finding
 from shopmesh.appmesh.catalogue.translation import ANNOTATION_WITHOUT_EFFECT
 from shopmesh.appmesh.resolved import Target
 from shopmesh.appmesh.store import Resource
-from shopmesh.xds.incremental import Reader
+from shopmesh.xds.incremental import TrackingView
 from shopmesh.xds.translate.effects import faults, headers
 from shopmesh.xds.translate.effects.effect_context import Annotatable, Effect, Place
 from shopmesh.xds.translate.effects.mirror import mirror
@@ -44,10 +44,10 @@ def is_annotated(resource: Resource) -> bool:
     return bool(said.values or said.problems)
 
 
-def annotate(reader: Reader, resource: Resource, message: Annotatable) -> Annotated:
+def annotate(view: TrackingView, resource: Resource, message: Annotatable) -> Annotated:
     """Changes a route or virtual host as the annotations of its resource say."""
     said = read(resource.key.kind, resource.tags)
-    place = Place(reader, resource, message)
+    place = Place(view, resource, message)
     for word, value in said.values.items():
         if word in EFFECTS:
             EFFECTS[word](place, value)

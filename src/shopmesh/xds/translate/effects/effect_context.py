@@ -12,7 +12,7 @@ from envoy.type.v3.percent_pb2 import FractionalPercent
 from shopmesh.appmesh.catalogue import Finding
 from shopmesh.appmesh.resolved import Target
 from shopmesh.appmesh.store import Resource
-from shopmesh.xds.incremental import Reader
+from shopmesh.xds.incremental import TrackingView
 
 Annotatable: TypeAlias = Route | VirtualHost
 
@@ -21,7 +21,7 @@ Annotatable: TypeAlias = Route | VirtualHost
 class Place:
     """A message that effects change, the resource whose annotations they are, and what they note beside it."""
 
-    reader: Reader
+    view: TrackingView
     resource: Resource
     message: Annotatable
     mirrors: list[Target] = field(default_factory=list)

@@ -16,8 +16,8 @@ from shopmesh.xds.translate.effects.effect_context import Place, share
 def mirror(place: Place, wanted: Mirror) -> None:
     """By a cluster of its own, for copies are counted like requests and would distort what is seen of a split."""
     key = place.resource.key
-    port = route(place.reader, place.resource).port if key.kind == "route" else None
-    node = place.reader.get(Key("virtualNode", (key.mesh, wanted.node)))
+    port = route(place.view, place.resource).port if key.kind == "route" else None
+    node = place.view.get(Key("virtualNode", (key.mesh, wanted.node)))
     found = choose(listeners(node), None, port, HTTP_PROTOCOLS)
     if found is None:
         place.findings.append(

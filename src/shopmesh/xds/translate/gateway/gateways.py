@@ -23,7 +23,7 @@ from shopmesh.appmesh.resolved import GatewayRoute, gateway_route
 from shopmesh.appmesh.resolved import listeners as resolved_listeners
 from shopmesh.appmesh.store import Key, Resource
 from shopmesh.xds import names
-from shopmesh.xds.incremental import Reader
+from shopmesh.xds.incremental import TrackingView
 from shopmesh.xds.node import Shape
 from shopmesh.xds.resources import Collection, XdsResource, resource, serialise
 from shopmesh.xds.translate import effects, egress
@@ -45,13 +45,13 @@ class _Arriving:
     findings: tuple[Finding, ...]
 
 
-def leaving(reader: Reader, mesh: str, gateway: str) -> egress.Egress:
+def leaving(view: TrackingView, mesh: str, gateway: str) -> egress.Egress:
     """A part: the virtual services that a gateway's routes lead to, and nothing else, whatever the egress filter.
 
     A request that keeps its host name can name any: there must be no way out of the mesh to be found by it.
     """
-    taken = [gateway_route(one) for one in reader.children("gatewayRoute", (mesh, gateway))]
-    found = {name: reader.part(virtual_hosts.service, mesh, name) for name in sorted({one.service for one in taken})}
+    taken = [gateway_route(one) for one in view.children("gatewayRoute", (mesh, gateway))]
+    found = {name: view.compute(virtual_hosts.service, mesh, name) for name in sorted({one.service for one in taken})}
     hosts, findings = egress.unambiguous(mesh, found)
     table = RouteConfiguration(
         name=names.EGRESS_ROUTES,
@@ -60,9 +60,9 @@ def leaving(reader: Reader, mesh: str, gateway: str) -> egress.Egress:
     )
     behind = sorted({target for one in found.values() for target in one.targets})
     key = Key("virtualGateway", (mesh, gateway))
-    itself = reader.get(key)
-    policy = client_policies.default(itself.spec if itself else {}, reader.host_policy)
-    policies, unfulfilled = client_policies.by_target(reader, key, [(policy, behind)])
+    itself = view.get(key)
+    policy = client_policies.default(itself.spec if itself else {}, view.host_policy)
+    policies, unfulfilled = client_policies.by_target(view, key, [(policy, behind)])
     return egress.Egress(
         resource(
             "routes",
@@ -82,21 +82,21 @@ def leaving(reader: Reader, mesh: str, gateway: str) -> egress.Egress:
     )
 
 
-def arriving(reader: Reader, shape: Shape) -> _Arriving:
+def arriving(view: TrackingView, shape: Shape) -> _Arriving:
     """A part: what comes in, listener by listener: its routes, and its cluster to the gateway itself."""
     inbound, behind, tables = [], [], []
     findings: list[Finding] = []
-    found = reader.get(shape.resource)
+    found = view.get(shape.resource)
     for port, protocol, document in resolved_listeners(found):
-        secure = tls.termination(document.get("tls"), shape.resource, port, reader.host_policy)
+        secure = tls.termination(document.get("tls"), shape.resource, port, view.host_policy)
         if isinstance(secure, Finding):
             findings.append(secure)
             continue
-        cluster = reader.part(clusters.self_redirect, shape.mesh, shape.name, protocol, port)
+        cluster = view.compute(clusters.self_redirect, shape.mesh, shape.name, protocol, port)
         one = Inbound(port, protocol, dict(shape.ports).get(port, port), cluster.name, secure)
         inbound.append(one)
         behind.append(cluster)
-        table, said = _table(reader, shape, one)
+        table, said = _table(view, shape, one)
         tables.append(table)
         findings += said
         if "healthCheck" in document:
@@ -104,26 +104,26 @@ def arriving(reader: Reader, shape: Shape) -> _Arriving:
     return _Arriving(tuple(inbound), tuple(behind), tuple(tables), tuple(findings))
 
 
-def routes(reader: Reader, shape: Shape) -> Collection:
+def routes(view: TrackingView, shape: Shape) -> Collection:
     """A part: a table for each listener, and that of the services."""
     return Collection(
         "routes",
-        (reader.part(leaving, shape.mesh, shape.name).routes, *reader.part(arriving, shape).routes),
+        (view.compute(leaving, shape.mesh, shape.name).routes, *view.compute(arriving, shape).routes),
     )
 
 
-def all_clusters(reader: Reader, shape: Shape) -> Collection:
+def all_clusters(view: TrackingView, shape: Shape) -> Collection:
     """A part: those to the gateway itself, and those of the services."""
-    calls = reader.part(leaving, shape.mesh, shape.name)
+    calls = view.compute(leaving, shape.mesh, shape.name)
     policies = dict(calls.policies)
-    behind = (reader.part(clusters.egress, target, policies.get(target)) for target in calls.targets)
-    return Collection("clusters", (*reader.part(arriving, shape).clusters, *behind))
+    behind = (view.compute(clusters.egress, target, policies.get(target)) for target in calls.targets)
+    return Collection("clusters", (*view.compute(arriving, shape).clusters, *behind))
 
 
-def listeners(reader: Reader, shape: Shape) -> Collection:
+def listeners(view: TrackingView, shape: Shape) -> Collection:
     """A part: one for each port, and the one within Envoy."""
-    inbound = reader.part(arriving, shape).inbound
-    return Collection("listeners", _listeners(shape, inbound, reader.part(telemetry, shape)))
+    inbound = view.compute(arriving, shape).inbound
+    return Collection("listeners", _listeners(shape, inbound, view.compute(telemetry, shape)))
 
 
 def _listeners(shape: Shape, inbound: tuple[Inbound, ...], told: Telemetry) -> Iterator[XdsResource]:
@@ -151,14 +151,14 @@ def _listeners(shape: Shape, inbound: tuple[Inbound, ...], told: Telemetry) -> I
         yield _resource(made, one.secrets)
 
 
-def _table(reader: Reader, shape: Shape, one: Inbound) -> tuple[XdsResource, Iterable[Finding]]:
+def _table(view: TrackingView, shape: Shape, one: Inbound) -> tuple[XdsResource, Iterable[Finding]]:
     findings: dict[Finding, None] = {}
 
     def annotated(resource: Resource, message: Annotatable) -> Annotatable:
-        findings.update(dict.fromkeys(effects.annotate(reader, resource, message).findings))
+        findings.update(dict.fromkeys(effects.annotate(view, resource, message).findings))
         return message
 
-    children = {child.key: child for child in reader.children("gatewayRoute", (shape.mesh, shape.name))}
+    children = {child.key: child for child in view.children("gatewayRoute", (shape.mesh, shape.name))}
     taken = [route for route in map(gateway_route, children.values()) if route.takes(one.protocol, one.port)]
     host = VirtualHost(
         name="all",
@@ -169,7 +169,7 @@ def _table(reader: Reader, shape: Shape, one: Inbound) -> tuple[XdsResource, Ite
             for made in gateway_routes.routes(route, one.cluster)
         ],
     )
-    if gateway := reader.get(shape.resource):
+    if gateway := view.get(shape.resource):
         annotated(gateway, host)
     table = RouteConfiguration(name=one.routes, virtual_hosts=[host])
     return resource("routes", one.routes, serialise(table), frozenset((one.cluster,) if taken else ())), findings

@@ -21,7 +21,7 @@ from shopmesh.appmesh.catalogue.translation import MISSING_NODE
 from shopmesh.appmesh.resolved import DEFAULT_RETRY, Target, Timeouts
 from shopmesh.appmesh.store import Key, Resource
 from shopmesh.xds import names
-from shopmesh.xds.incremental import Reader
+from shopmesh.xds.incremental import TrackingView
 from shopmesh.xds.translate import effects
 from shopmesh.xds.translate.durations import milliseconds
 from shopmesh.xds.translate.http import matches, retries
@@ -50,9 +50,9 @@ def ingress(cluster: str, timeouts: Timeouts) -> Route:
     return Route(match=RouteMatch(prefix="/"), route=_timed(RouteAction(cluster=cluster), timeouts))
 
 
-def build(reader: Reader, resource: Resource) -> BuiltRoute:
+def build(view: TrackingView, resource: Resource) -> BuiltRoute:
     """Of a stored HTTP or gRPC route."""
-    route = resolved.route(reader, resource)
+    route = resolved.route(view, resource)
     weights = route.weights
     made = Route(name=route.key.name, match=matches.match(route.kind, route.match))
     if any(weights.values()):
@@ -60,7 +60,7 @@ def build(reader: Reader, resource: Resource) -> BuiltRoute:
     else:
         # Envoy refuses the whole table for one route whose weights are all 0: answer for this route alone.
         made.direct_response.CopyFrom(_no_target(route.key))
-    annotated = effects.annotate(reader, resource, made)
+    annotated = effects.annotate(view, resource, made)
     return BuiltRoute(
         made,
         route.rank,

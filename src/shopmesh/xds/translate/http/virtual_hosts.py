@@ -13,7 +13,7 @@ from shopmesh.appmesh.catalogue import Finding
 from shopmesh.appmesh.resolved import HTTP_PROTOCOLS, TCP_PROTOCOLS, Target, listeners, provider_key, targets_of
 from shopmesh.appmesh.store import Key, Resource
 from shopmesh.xds import names
-from shopmesh.xds.incremental import Reader
+from shopmesh.xds.incremental import TrackingView
 from shopmesh.xds.resources import pack_any, serialise
 from shopmesh.xds.translate import effects
 from shopmesh.xds.translate.http import metrics_extension, routes
@@ -48,12 +48,12 @@ class Service:
 NOTHING = Service((), frozenset(), frozenset())
 
 
-def service(reader: Reader, mesh: str, name: str) -> Service:
+def service(view: TrackingView, mesh: str, name: str) -> Service:
     """A part: the virtual service of that name, as its provider (router, node or none) makes it.
 
     A name that is not there (yet: a backend may come before its service) is nothing at all.
     """
-    found = reader.get(Key("virtualService", (mesh, name)))
+    found = view.get(Key("virtualService", (mesh, name)))
     if found is None:
         return NOTHING
     provider = provider_key(mesh, found.spec)
@@ -61,10 +61,10 @@ def service(reader: Reader, mesh: str, name: str) -> Service:
         # The name is known and leads nowhere: 404, not the open internet.
         return Service((host(name, (name, f"{name}:*"), ()),), frozenset(), frozenset())
     by_provider = _by_router if provider.kind == "virtualRouter" else _by_node
-    return _annotated(reader, found, by_provider(reader, mesh, name, provider.name))
+    return _annotated(view, found, by_provider(view, mesh, name, provider.name))
 
 
-def _annotated(reader: Reader, resource: Resource, made: Service) -> Service:
+def _annotated(view: TrackingView, resource: Resource, made: Service) -> Service:
     """With what the annotations of the virtual service itself say of all its routes."""
     if not effects.is_annotated(resource):
         return made
@@ -73,7 +73,7 @@ def _annotated(reader: Reader, resource: Resource, made: Service) -> Service:
     hosts, mirrors, findings = [], set(made.targets), dict.fromkeys(made.findings)
     for one in made.hosts:
         table = RouteConfiguration.FromString(one.encoded)
-        said = effects.annotate(reader, resource, table.virtual_hosts[0])
+        said = effects.annotate(view, resource, table.virtual_hosts[0])
         copies = frozenset(names.egress_cluster(mirror) for mirror in said.mirrors)
         hosts.append(replace(one, encoded=serialise(table), needs=one.needs | copies))
         mirrors |= said.mirrors
@@ -97,14 +97,14 @@ def host(
     return Host(name, tuple(domains), serialise(RouteConfiguration(virtual_hosts=[made])), needs)
 
 
-def _by_router(reader: Reader, mesh: str, name: str, router: str) -> Service:
-    found = listeners(reader.get(Key("virtualRouter", (mesh, router))))
+def _by_router(view: TrackingView, mesh: str, name: str, router: str) -> Service:
+    found = listeners(view.get(Key("virtualRouter", (mesh, router))))
     ports = [one.port for one in found if one.protocol in HTTP_PROTOCOLS]
-    resources = reader.children("route", (mesh, router))
-    built = [routes.build(reader, resource) for resource in resources if "tcpRoute" not in resource.spec]
+    resources = view.children("route", (mesh, router))
+    built = [routes.build(view, resource) for resource in resources if "tcpRoute" not in resource.spec]
     built.sort(key=lambda one: one.rank)
     forwarded, findings = forwards.by_router(
-        reader,
+        view,
         name,
         (resource for resource in resources if "tcpRoute" in resource.spec),
         [one.port for one in found if one.protocol in TCP_PROTOCOLS],
@@ -135,8 +135,8 @@ def _hosts_by_port(name: str, ports: Sequence[int], built: Sequence[routes.Built
             yield host(f"{name}_{port}", (f"{name}:{port}",), wanted, of=name)
 
 
-def _by_node(reader: Reader, mesh: str, name: str, node: str) -> Service:
-    found = targets_of(reader, mesh, node)
+def _by_node(view: TrackingView, mesh: str, name: str, node: str) -> Service:
+    found = targets_of(view, mesh, node)
     http = [one for one in found if one.protocol in HTTP_PROTOCOLS]
     hosts = [
         host(name, _domains(name, [one.port]), [routes.to_node(one)], of=name)

@@ -13,7 +13,7 @@ from shopmesh.appmesh.catalogue import Finding
 from shopmesh.appmesh.catalogue.translation import NO_EGRESS_PORT, TCP_NOT_DISTINGUISHED, UNKNOWN_EGRESS_PORT
 from shopmesh.appmesh.store import Key
 from shopmesh.appmesh.texts import is_address
-from shopmesh.xds.incremental import Reader
+from shopmesh.xds.incremental import TrackingView
 from shopmesh.xds.translate.clusters import discovery
 from shopmesh.xds.translate.tcp.tcp_forwarding import Forward
 
@@ -32,7 +32,7 @@ class Destinations:
     findings: tuple[Finding, ...] = ()
 
 
-def by_port(reader: Reader, key: Key, forwards: Sequence[Forward], taken_ports: frozenset[int]) -> Destinations:
+def by_port(view: TrackingView, key: Key, forwards: Sequence[Forward], taken_ports: frozenset[int]) -> Destinations:
     """The forwards of an intercepted proxy of that virtual node; `taken_ports` are those that HTTP has.
 
     Of several on one port those whose addresses are known are told apart by them; of the others one can have the port.
@@ -47,7 +47,7 @@ def by_port(reader: Reader, key: Key, forwards: Sequence[Forward], taken_ports: 
         owner = "HTTP" if port in taken_ports else None
         claimed: set[str] = set()
         for one in sharing:
-            addresses = tuple(sorted(_addresses(reader, key.mesh, one) - claimed))
+            addresses = tuple(sorted(_addresses(view, key.mesh, one) - claimed))
             claimed.update(addresses)
             if addresses:
                 found.append(Destination(one, addresses))
@@ -80,12 +80,12 @@ def by_declaration(key: Key, forwards: Sequence[Forward], declared: Iterable[str
     )
 
 
-def _addresses(reader: Reader, mesh: str, forward: Forward) -> set[str]:
+def _addresses(view: TrackingView, mesh: str, forward: Forward) -> set[str]:
     """Where callers may find the service: the addresses of its targets, and its name where that is an address."""
     known = {forward.service} if is_address(forward.service) else set()
     for target, _ in forward.targets:
-        known |= {address for address, _ in discovery.addresses(reader, mesh, target.node, target.port)}
-        dns = discovery.dns(reader, mesh, target.node)
+        known |= {address for address, _ in discovery.addresses(view, mesh, target.node, target.port)}
+        dns = discovery.dns(view, mesh, target.node)
         if dns and is_address(dns["hostname"]):
             known.add(dns["hostname"])
     return known

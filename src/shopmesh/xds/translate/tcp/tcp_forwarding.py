@@ -14,7 +14,7 @@ from shopmesh.appmesh.catalogue.translation import TCP_PORT_TAKEN
 from shopmesh.appmesh.resolved import Target
 from shopmesh.appmesh.store import Key, Resource
 from shopmesh.xds import names
-from shopmesh.xds.incremental import Reader
+from shopmesh.xds.incremental import TrackingView
 from shopmesh.xds.translate.http import routes
 
 
@@ -46,11 +46,11 @@ def to_node(service: str, single: Target) -> Forward:
 
 
 def by_router(
-    reader: Reader, service: str, stored: Iterable[Resource], ports: Sequence[int]
+    view: TrackingView, service: str, stored: Iterable[Resource], ports: Sequence[int]
 ) -> tuple[tuple[Forward, ...], tuple[Finding, ...]]:
     """Of a router's TCP routes: one for each of its `ports`, or for those of the targets where it has none."""
     resources = {resource.key: resource for resource in stored}
-    by_rank = sorted((resolved.route(reader, one) for one in resources.values()), key=lambda route: route.rank)
+    by_rank = sorted((resolved.route(view, one) for one in resources.values()), key=lambda route: route.rank)
     forwards: dict[int, Forward] = {}
     owners: dict[int, str] = {}
     findings: list[Finding] = []
@@ -62,7 +62,7 @@ def by_router(
                 findings.append(_taken(route.key, port, owners[port]))
                 continue
             owners[port] = route.key.name
-            weights = resolved.route(reader, resources[route.key], port).weights
+            weights = resolved.route(view, resources[route.key], port).weights
             if any(weights.values()):
                 forwards[port] = Forward(service, port, tuple(weights.items()), route.timeouts.idle)
     return tuple(forwards.values()), tuple(findings)

@@ -10,7 +10,7 @@ from shopmesh.appmesh.catalogue.translation import DIFFERENT_POLICIES
 from shopmesh.appmesh.host_policy import HostPolicy
 from shopmesh.appmesh.resolved import Target
 from shopmesh.appmesh.store import Document, Key
-from shopmesh.xds.incremental import Reader
+from shopmesh.xds.incremental import TrackingView
 from shopmesh.xds.translate.tls.tls import ClientPolicy, client_policy, origination
 
 Policies = tuple[tuple[Target, ClientPolicy], ...]
@@ -33,7 +33,7 @@ def of_backends(spec: Document, host_policy: HostPolicy) -> dict[str, ClientPoli
 
 
 def by_target(
-    reader: Reader, caller: Key, backends: Iterable[tuple[ClientPolicy | None, Iterable[Target]]]
+    view: TrackingView, caller: Key, backends: Iterable[tuple[ClientPolicy | None, Iterable[Target]]]
 ) -> tuple[Policies, tuple[Finding, ...]]:
     """One policy for each target, and what that, or a policy itself, leaves unfulfilled.
 
@@ -55,7 +55,7 @@ def by_target(
     findings = [_one_policy(caller, target) for target in sorted(unlike)]
     policies = tuple(sorted((target, policy) for target, policy in chosen.items() if policy is not None))
     for target, policy in policies:
-        if isinstance(found := origination(reader, target, policy), Finding):
+        if isinstance(found := origination(view, target, policy), Finding):
             findings.append(found)
     return policies, tuple(findings)
 

@@ -17,7 +17,7 @@ from shopmesh.appmesh.catalogue.translation import AUTHORITY_IN_ACM, CERTIFICATE
 from shopmesh.appmesh.host_policy import HostPolicy, certificate_problems
 from shopmesh.appmesh.resolved import Target, listener_of
 from shopmesh.appmesh.store import Document, Key
-from shopmesh.xds.incremental import Reader
+from shopmesh.xds.incremental import TrackingView
 from shopmesh.xds.resources import XdsResource
 from shopmesh.xds.translate.tls import secrets
 
@@ -113,15 +113,15 @@ def client_policy(document: Document | None, host_policy: HostPolicy) -> ClientP
     )
 
 
-def origination(reader: Reader, target: Target, policy: ClientPolicy | None) -> Origination | Finding | None:
+def origination(view: TrackingView, target: Target, policy: ClientPolicy | None) -> Origination | Finding | None:
     """How a caller with that policy connects to a target: None in plain text, a `Finding` not at all.
 
     Without a policy for that port the server decides, and its certificate is not checked, as in App Mesh.
     """
     enforced = policy is not None and policy.enforce and policy.covers(target)
-    if not enforced and not _offered(reader, target):
+    if not enforced and not _offered(view, target):
         return None
-    name = _discovery_name(reader, target)
+    name = _discovery_name(view, target)
     if policy is None or not policy.covers(target):
         return Origination(server_name=name)
     if policy.forbidden is not None:
@@ -141,14 +141,14 @@ def _forbidden(document: Document, host_policy: HostPolicy) -> str | None:
     return next((problem.message for problem in certificate_problems(host_policy, document, "")), None)
 
 
-def _offered(reader: Reader, target: Target) -> bool:
-    document = listener_of(reader, target).get("tls") or {}
+def _offered(view: TrackingView, target: Target) -> bool:
+    document = listener_of(view, target).get("tls") or {}
     return bool(document.get("mode", "DISABLED") != "DISABLED")
 
 
-def _discovery_name(reader: Reader, target: Target) -> str:
+def _discovery_name(view: TrackingView, target: Target) -> str:
     """The name that a server's certificate must have when the policy says none."""
-    found = reader.get(Key("virtualNode", (target.mesh, target.node)))
+    found = view.get(Key("virtualNode", (target.mesh, target.node)))
     discovery = (found.spec.get("serviceDiscovery") or {}) if found else {}
     if "dns" in discovery:
         return str(discovery["dns"]["hostname"]).rstrip(".")
