@@ -17,7 +17,7 @@ from shopmesh.client import check
 from shopmesh.documents import as_yaml, documents
 from shopmesh.documents.declared_resource import as_state
 from shopmesh.xds.incremental import DependencyGraph
-from shopmesh.xds.instances import declare, declared
+from shopmesh.xds.instances import declare, instance_spec
 from shopmesh.xds.node import ProxyNode
 from shopmesh.xds.resources import TypeName
 from shopmesh.xds.snapshot import Snapshot, snapshot
@@ -127,9 +127,9 @@ def _snapshot(pair: Pair) -> Snapshot:
     state = as_state(checked.resources)
     transaction = Transaction(state)
     for one in pair.instances:
-        declare(transaction, one.identity, declared(one) or {}, 0.0)
+        declare(transaction, one.identity, instance_spec(one) or {}, 0.0)
     state.apply(transaction.changes)
-    found = DependencyGraph(state, ANYTHING).compute_root(snapshot, pair.proxy.shape)
+    found = DependencyGraph(state, ANYTHING).compute_root(snapshot, pair.proxy.snapshot_key)
     if found is None:
         raise ValueError(f"{file} has no {pair.proxy.kind} {pair.proxy.name}, whose proxy is to be shown; add it")
     if wrong := [*checked.notes, *map(str, (*checked.findings, *found.findings))]:

@@ -71,7 +71,7 @@ def proxies(view: View) -> Iterator[ProxyNode]:
 def snapshots(view: View) -> list[Snapshot]:
     """What every one of `proxies` is given."""
     graph = DependencyGraph(view, ANYTHING)
-    found = (graph.compute_root(snapshot, node.shape) for node in proxies(view))
+    found = (graph.compute_root(snapshot, node.snapshot_key) for node in proxies(view))
     return [one for one in found if one is not None]
 
 

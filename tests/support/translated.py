@@ -62,7 +62,7 @@ def proxy(name: str = "order", mode: Mode = "explicit", **more: Any) -> ProxyNod
 
 
 def translated(resources: list[Resource], of: ProxyNode | None = None, host_policy: HostPolicy = ANYTHING) -> Snapshot:
-    found = DependencyGraph(State(resources), host_policy).compute_root(snapshot, (of or proxy()).shape)
+    found = DependencyGraph(State(resources), host_policy).compute_root(snapshot, (of or proxy()).snapshot_key)
     assert found is not None
     return found
 

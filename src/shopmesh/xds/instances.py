@@ -13,7 +13,7 @@ from shopmesh.appmesh.store import Document, Key, Resource, Transaction
 from shopmesh.xds.node import Identity, ProxyNode
 
 
-def declared(node: ProxyNode) -> Document | None:
+def instance_spec(node: ProxyNode) -> Document | None:
     """What the store keeps of that proxy; None when it does not say where it is."""
     if node.address is None:
         return None
@@ -57,6 +57,6 @@ def is_withdrawn(resource: Resource) -> bool:
     return "address" not in resource.spec
 
 
-def identity(key: Key) -> Identity:
+def identity_of_key(key: Key) -> Identity:
     mesh, kind, name, instance = key.path
     return Identity(mesh, kind, name, instance)

@@ -70,7 +70,7 @@ def allow_all_cluster(mesh: str) -> str:
     return f"cds_egress_{mesh}_mesh-allow-all"
 
 
-def rehearsal(secret: str) -> str:
+def secret_warmup_cluster(secret: str) -> str:
     """No `cds_…`: it is of no use to dashboards, and has no figures."""
     return f"rehearsal:{secret}"
 

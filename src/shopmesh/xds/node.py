@@ -13,8 +13,8 @@ from google.protobuf.struct_pb2 import Struct
 
 from shopmesh.appmesh.store import Key
 from shopmesh.xds import names
-from shopmesh.xds.telemetry_options import NOTHING, Reporting, ReportingError
-from shopmesh.xds.telemetry_options import parse as parse_reporting
+from shopmesh.xds.telemetry_options import NO_TELEMETRY, TelemetryOptions, TelemetryOptionsError
+from shopmesh.xds.telemetry_options import parse as parse_telemetry_options
 
 Mode = Literal["explicit", "intercepted"]
 Ports = tuple[tuple[int, int], ...]
@@ -63,7 +63,7 @@ class Identity(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class SnapshotKey:
     """What of a proxy its configuration depends on: proxies of equal shape share one snapshot.
 
     `address`, `ports`, `application_ports` and `egress_ports` are of the explicit mode; intercepted proxies of one
@@ -80,7 +80,7 @@ class Shape:
     ingress_port: int
     egress_port: int
     egress_ports: EgressPorts = ()
-    reporting: Reporting = NOTHING
+    telemetry_options: TelemetryOptions = NO_TELEMETRY
 
     @property
     def resource(self) -> Key:
@@ -112,7 +112,7 @@ class ProxyNode:
     readiness: Readiness = ()
     egress_ports: EgressPorts = ()
     attributes: Attributes = ()
-    reporting: Reporting = NOTHING
+    telemetry_options: TelemetryOptions = NO_TELEMETRY
 
     @property
     def id(self) -> str:
@@ -123,10 +123,10 @@ class ProxyNode:
         return Identity(self.mesh, self.kind, self.name, self.instance)
 
     @property
-    def shape(self) -> Shape:
+    def snapshot_key(self) -> SnapshotKey:
         explicit = self.mode == "explicit"
         redirected = self.kind == "virtualNode"
-        return Shape(
+        return SnapshotKey(
             mesh=self.mesh,
             kind=self.kind,
             name=self.name,
@@ -137,7 +137,7 @@ class ProxyNode:
             ingress_port=self.ingress_port if redirected and not explicit else 0,
             egress_port=self.egress_port if redirected else 0,
             egress_ports=self.egress_ports if redirected and explicit else (),
-            reporting=self.reporting,
+            telemetry_options=self.telemetry_options,
         )
 
     def to_document(self) -> dict[str, Any]:
@@ -156,8 +156,8 @@ class ProxyNode:
             metadata["attributes"] = dict(self.attributes)
         if self.egress_ports:
             metadata["egress_ports"] = dict(self.egress_ports)
-        if reporting := self.reporting.to_document():
-            metadata["reporting"] = reporting
+        if telemetry_options := self.telemetry_options.to_document():
+            metadata["reporting"] = telemetry_options
         return {"id": self.id, "cluster": self.cluster or self.name, "metadata": metadata}
 
 
@@ -195,7 +195,7 @@ def parse(node: Node) -> ProxyNode:
         readiness=_readiness(metadata),
         egress_ports=_egress_ports(metadata),
         attributes=_attributes(metadata),
-        reporting=_reporting(metadata),
+        telemetry_options=_telemetry_options(metadata),
     )
     if mode == "explicit" and kind == "virtualNode" and "egress_port" not in metadata:
         raise NodeError("node.metadata.egress_port is missing; the explicit mode needs the port of its forward proxy")
@@ -236,10 +236,10 @@ def _ports(metadata: Mapping[str, Any], field: str) -> Ports:
     return tuple(sorted((_port(field, port), _port(field, there)) for port, there in value.items()))
 
 
-def _reporting(metadata: Mapping[str, Any]) -> Reporting:
+def _telemetry_options(metadata: Mapping[str, Any]) -> TelemetryOptions:
     try:
-        return parse_reporting(metadata.get("reporting"))
-    except ReportingError as error:
+        return parse_telemetry_options(metadata.get("reporting"))
+    except TelemetryOptionsError as error:
         raise NodeError(f"node.metadata.reporting: {error}") from error
 
 

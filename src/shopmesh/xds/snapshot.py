@@ -15,7 +15,7 @@ from shopmesh.appmesh.resolved import listeners as listeners_of
 from shopmesh.appmesh.store import Key
 from shopmesh.xds import names
 from shopmesh.xds.incremental import TrackingView
-from shopmesh.xds.node import Shape
+from shopmesh.xds.node import SnapshotKey
 from shopmesh.xds.resources import Collection, TypeName, XdsResource, digest, resource, serialise
 from shopmesh.xds.translate import effects, egress, listeners, patches
 from shopmesh.xds.translate.clusters import clusters, discovery, endpoints
@@ -60,52 +60,54 @@ def of(collections: Mapping[TypeName, Collection], findings: tuple[Finding, ...]
     return Snapshot(version, collections, findings)
 
 
-_Whole = tuple[dict[TypeName, Collection], tuple[Finding, ...]]
+_Translation = tuple[dict[TypeName, Collection], tuple[Finding, ...]]
 
 
-def snapshot(view: TrackingView, shape: Shape) -> Snapshot | None:
+def snapshot(view: TrackingView, key: SnapshotKey) -> Snapshot | None:
     """A part: what the proxies of that shape should have; None while their virtual node or gateway does not exist."""
-    if view.get(shape.resource) is None:
+    if view.get(key.resource) is None:
         return None
-    collections, findings = _of_gateway(view, shape) if shape.kind == "virtualGateway" else _of_node(view, shape)
-    for kind in patches.PATCHED:
-        made = view.compute(patches.patched, shape.resource, collections[kind])
+    collections, findings = (
+        _translate_gateway(view, key) if key.kind == "virtualGateway" else _translate_node(view, key)
+    )
+    for kind in patches.PATCHABLE:
+        made = view.compute(patches.apply_patches, key.resource, collections[kind])
         collections[kind] = made.collection
         findings += made.findings
     return of(collections, findings)
 
 
-def _of_gateway(view: TrackingView, shape: Shape) -> _Whole:
-    leaving = view.compute(gateways.leaving, shape.mesh, shape.name)
-    arriving = view.compute(gateways.arriving, shape)
+def _translate_gateway(view: TrackingView, key: SnapshotKey) -> _Translation:
+    outbound = view.compute(gateways.gateway_egress, key.mesh, key.name)
+    inbound = view.compute(gateways.gateway_ingress, key)
     return (
         {
-            "clusters": view.compute(_with_rehearsals, shape),
-            "endpoints": view.compute(_endpoints, leaving.targets),
-            "secrets": view.compute(_secrets, shape),
-            "listeners": view.compute(gateways.listeners, shape),
-            "routes": view.compute(gateways.routes, shape),
+            "clusters": view.compute(_with_secret_warmup, key),
+            "endpoints": view.compute(_endpoints, outbound.targets),
+            "secrets": view.compute(_secrets, key),
+            "listeners": view.compute(gateways.listeners, key),
+            "routes": view.compute(gateways.routes, key),
         },
-        (*leaving.findings, *arriving.findings, *view.compute(_discovered, leaving.targets)),
+        (*outbound.findings, *inbound.findings, *view.compute(_discovery_findings, outbound.targets)),
     )
 
 
-def _of_node(view: TrackingView, shape: Shape) -> _Whole:
-    leaving = view.compute(egress.egress, shape.mesh, shape.name)
-    arriving = view.compute(_arriving, shape)
+def _translate_node(view: TrackingView, key: SnapshotKey) -> _Translation:
+    outbound = view.compute(egress.egress, key.mesh, key.name)
+    inbound = view.compute(_ingress, key)
     return (
         {
-            "clusters": view.compute(_with_rehearsals, shape),
-            "endpoints": view.compute(_endpoints, leaving.targets),
-            "secrets": view.compute(_secrets, shape),
-            "listeners": view.compute(_listeners, shape),
-            "routes": view.compute(_routes, shape),
+            "clusters": view.compute(_with_secret_warmup, key),
+            "endpoints": view.compute(_endpoints, outbound.targets),
+            "secrets": view.compute(_secrets, key),
+            "listeners": view.compute(_listeners, key),
+            "routes": view.compute(_routes, key),
         },
         (
-            *leaving.findings,
-            *view.compute(_destinations, shape).findings,
-            *arriving.findings,
-            *view.compute(_discovered, leaving.targets),
+            *outbound.findings,
+            *view.compute(_destinations, key).findings,
+            *inbound.findings,
+            *view.compute(_discovery_findings, outbound.targets),
         ),
     )
 
@@ -118,34 +120,34 @@ class _Arriving:
     findings: tuple[Finding, ...]
 
 
-def _arriving(view: TrackingView, shape: Shape) -> _Arriving:
+def _ingress(view: TrackingView, key: SnapshotKey) -> _Arriving:
     """What comes to a virtual node: listener by listener, its cluster and its routes."""
     inbound, behind, tables, findings = [], [], [], []
-    node = view.get(shape.resource)
+    node = view.get(key.resource)
     for listener in listeners_of(node):
         port, protocol, document = listener
-        application_port = port if shape.mode == "intercepted" else dict(shape.application_ports).get(port)
-        secure = tls.termination(document.get("tls"), shape.resource, port, view.host_policy)
+        application_port = port if key.mode == "intercepted" else dict(key.application_ports).get(port)
+        secure = tls.termination(document.get("tls"), key.resource, port, view.host_policy)
         if application_port is None:
             findings.append(
-                NO_APPLICATION_PORT.at(shape.resource, f"has a proxy without an application port for port {port}")
+                NO_APPLICATION_PORT.at(key.resource, f"has a proxy without an application port for port {port}")
             )
             continue
         if isinstance(secure, Finding):
             findings.append(secure)
             continue
-        cluster = view.compute(clusters.ingress, shape.mesh, shape.name, protocol, port, application_port)
-        bound = dict(shape.ports).get(port, port)
+        cluster = view.compute(clusters.ingress, key.mesh, key.name, protocol, port, application_port)
+        bound = dict(key.ports).get(port, port)
         behind.append(cluster)
         if protocol in TCP_PROTOCOLS:
             inbound.append(listeners.Inbound(port, protocol, bound, cluster.name, secure, listener.timeouts.idle))
         else:
             inbound.append(listeners.Inbound(port, protocol, bound, cluster.name, secure))
-            table, said = _ingress_routes(view, shape.resource, port, cluster.name, listener.timeouts)
+            table, said = _ingress_routes(view, key.resource, port, cluster.name, listener.timeouts)
             tables.append(table)
             findings += said
     if node and not tables:
-        findings += effects.unheeded(node, "it has no HTTP listener")
+        findings += effects.without_effect(node, "it has no HTTP listener")
     return _Arriving(tuple(inbound), tuple(behind), tuple(tables), tuple(findings))
 
 
@@ -161,73 +163,77 @@ def _ingress_routes(
     return resource("routes", name, serialise(table), frozenset((cluster,))), findings
 
 
-def _routes(view: TrackingView, shape: Shape) -> Collection:
-    leaving = view.compute(egress.egress, shape.mesh, shape.name)
-    arriving = view.compute(_arriving, shape).routes
-    if shape.mode == "intercepted" and not any(port != shape.egress_port for port in leaving.ports):
+def _routes(view: TrackingView, key: SnapshotKey) -> Collection:
+    outbound = view.compute(egress.egress, key.mesh, key.name)
+    inbound = view.compute(_ingress, key).routes
+    if key.mode == "intercepted" and not any(port != key.egress_port for port in outbound.ports):
         # No chain names the table, so Envoy would never ask for it, and never have all that it should.
-        return Collection("routes", arriving)
-    return Collection("routes", (leaving.routes, *arriving))
+        return Collection("routes", inbound)
+    return Collection("routes", (outbound.routes, *inbound))
 
 
-def _clusters(view: TrackingView, shape: Shape) -> Collection:
+def _clusters(view: TrackingView, key: SnapshotKey) -> Collection:
     def all_of() -> Iterator[XdsResource]:
-        yield from view.compute(_arriving, shape).clusters
-        leaving = view.compute(egress.egress, shape.mesh, shape.name)
-        policies = dict(leaving.policies)
-        for target in leaving.targets:
+        yield from view.compute(_ingress, key).clusters
+        outbound = view.compute(egress.egress, key.mesh, key.name)
+        policies = dict(outbound.policies)
+        for target in outbound.targets:
             yield view.compute(clusters.egress, target, policies.get(target))
-        outside = egress.outside_cluster(view, shape.mesh)
-        yield view.compute(clusters.outside, outside, shape.mode == "explicit")
-        if shape.mode == "intercepted":
+        passthrough = egress.passthrough_cluster(view, key.mesh)
+        yield view.compute(clusters.passthrough, passthrough, key.mode == "explicit")
+        if key.mode == "intercepted":
             yield view.compute(clusters.blackhole)
 
     return Collection("clusters", all_of())
 
 
 def _endpoints(view: TrackingView, targets: tuple[Target, ...]) -> Collection:
-    found = [target for target in targets if view.compute(clusters.by_endpoints, target)]
+    found = [target for target in targets if view.compute(clusters.uses_eds, target)]
     return Collection("endpoints", [view.compute(endpoints.endpoints, target) for target in found])
 
 
-def _discovered(view: TrackingView, targets: tuple[Target, ...]) -> tuple[Finding, ...]:
+def _discovery_findings(view: TrackingView, targets: tuple[Target, ...]) -> tuple[Finding, ...]:
     nodes = dict.fromkeys((target.mesh, target.node) for target in targets)
     return tuple(found for node in nodes for found in view.compute(discovery.findings, *node))
 
 
-def _destinations(view: TrackingView, shape: Shape) -> tcp_destinations.Destinations:
-    leaving = view.compute(egress.egress, shape.mesh, shape.name)
-    if shape.mode == "explicit":
-        declared = tuple(name for name, _ in shape.egress_ports)
-        return tcp_destinations.by_declaration(shape.resource, leaving.forwards, declared)
-    return tcp_destinations.by_port(view, shape.resource, leaving.forwards, frozenset(leaving.ports))
+def _destinations(view: TrackingView, key: SnapshotKey) -> tcp_destinations.Destinations:
+    outbound = view.compute(egress.egress, key.mesh, key.name)
+    if key.mode == "explicit":
+        declared = tuple(name for name, _ in key.egress_ports)
+        return tcp_destinations.by_declaration(key.resource, outbound.tcp_forwards, declared)
+    return tcp_destinations.by_port(view, key.resource, outbound.tcp_forwards, frozenset(outbound.ports))
 
 
-def _ports(view: TrackingView, shape: Shape) -> tuple[int, ...]:
+def _http_ports(view: TrackingView, key: SnapshotKey) -> tuple[int, ...]:
     """Of HTTP; a part of its own, so that listeners are not built again for a change of weights."""
-    return view.compute(egress.egress, shape.mesh, shape.name).ports
+    return view.compute(egress.egress, key.mesh, key.name).ports
 
 
-def _with_rehearsals(view: TrackingView, shape: Shape) -> Collection:
-    own = view.compute(gateways.all_clusters if shape.kind == "virtualGateway" else _clusters, shape)
-    found = view.compute(_secrets, shape).resources.values()
-    return Collection("clusters", (*own.resources.values(), *map(transport_sockets.rehearsal, found))) if found else own
+def _with_secret_warmup(view: TrackingView, key: SnapshotKey) -> Collection:
+    own = view.compute(gateways.all_clusters if key.kind == "virtualGateway" else _clusters, key)
+    found = view.compute(_secrets, key).resources.values()
+    return (
+        Collection("clusters", (*own.resources.values(), *map(transport_sockets.secret_warmup_cluster, found)))
+        if found
+        else own
+    )
 
 
-def _secrets(view: TrackingView, shape: Shape) -> Collection:
-    gateway = shape.kind == "virtualGateway"
+def _secrets(view: TrackingView, key: SnapshotKey) -> Collection:
+    gateway = key.kind == "virtualGateway"
     users = (gateways.all_clusters, gateways.listeners) if gateway else (_clusters, _listeners)
-    found = {secret for user in users for one in view.compute(user, shape).resources.values() for secret in one.secrets}
+    found = {secret for user in users for one in view.compute(user, key).resources.values() for secret in one.secrets}
     return Collection("secrets", found)
 
 
-def _listeners(view: TrackingView, shape: Shape) -> Collection:
-    inbound = view.compute(_arriving, shape).inbound
-    known = view.compute(_destinations, shape).found
-    told = view.compute(telemetry, shape)
-    if shape.mode == "explicit":
-        return Collection("listeners", listeners.explicit(shape, inbound, known, told))
-    ports = view.compute(_ports, shape)
-    outside = egress.outside_cluster(view, shape.mesh)
-    allow_all = egress.allows_all(view, shape.mesh)
-    return Collection("listeners", listeners.intercepted(shape, inbound, known, outside, ports, allow_all, told))
+def _listeners(view: TrackingView, key: SnapshotKey) -> Collection:
+    inbound = view.compute(_ingress, key).inbound
+    known = view.compute(_destinations, key).found
+    told = view.compute(telemetry, key)
+    if key.mode == "explicit":
+        return Collection("listeners", listeners.explicit(key, inbound, known, told))
+    ports = view.compute(_http_ports, key)
+    passthrough = egress.passthrough_cluster(view, key.mesh)
+    allow_all = egress.allows_all(view, key.mesh)
+    return Collection("listeners", listeners.intercepted(key, inbound, known, passthrough, ports, allow_all, told))

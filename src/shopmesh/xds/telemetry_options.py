@@ -35,11 +35,11 @@ KNOWN = (
 _LONGEST_TRACER = 16 * 1024
 
 
-class ReportingError(ValueError):
+class TelemetryOptionsError(ValueError):
     """What a proxy says that it is to report cannot be understood; the message names the field."""
 
 
-class Reporting(NamedTuple):
+class TelemetryOptions(NamedTuple):
     """`tracer` is Envoy's `Tracing.Http` as JSON text, empty for none.
 
     Without `tracing_decision` a tracer leaves the `x-request-id` of a client as it came. `metrics_extension` is App
@@ -62,22 +62,22 @@ class Reporting(NamedTuple):
         return document
 
 
-NOTHING = Reporting()
+NO_TELEMETRY = TelemetryOptions()
 
 
-def reporting(
+def telemetry_options(
     tracer: Mapping[str, Any] | None = None, tracing_decision: bool = True, metrics_extension: bool = False
-) -> Reporting:
+) -> TelemetryOptions:
     """Checks a tracer that is written as Envoy's `Tracing.Http` in JSON; raises `ReportingError`."""
     text = json.dumps(tracer, sort_keys=True) if tracer else ""
     if len(text) > _LONGEST_TRACER:
-        raise ReportingError(f"tracer is {len(text)} bytes long; at most {_LONGEST_TRACER} are taken")
-    made = Reporting(text, tracing_decision, metrics_extension)
+        raise TelemetryOptionsError(f"tracer is {len(text)} bytes long; at most {_LONGEST_TRACER} are taken")
+    made = TelemetryOptions(text, tracing_decision, metrics_extension)
     tracer_of(made)
     return made
 
 
-def tracer_of(one: Reporting) -> Tracing.Http | None:
+def tracer_of(one: TelemetryOptions) -> Tracing.Http | None:
     """The tracer as a message; raises `ReportingError`."""
     if not one.tracer:
         return None
@@ -85,19 +85,19 @@ def tracer_of(one: Reporting) -> Tracing.Http | None:
         tracer = Tracing.Http()
         ParseDict(json.loads(one.tracer), tracer)
     except ParseError as error:
-        raise ReportingError(
+        raise TelemetryOptionsError(
             f"tracer is none that is known ({error}): write name and typed_config of X-Ray, Zipkin, Datadog or "
             "OpenTelemetry"
         ) from error
     return tracer
 
 
-def parse(metadata: object) -> Reporting:
+def parse(metadata: object) -> TelemetryOptions:
     """Reads `node.metadata.reporting`, absent as None; raises `ReportingError`."""
     if metadata is None:
-        return NOTHING
+        return NO_TELEMETRY
     if not isinstance(metadata, Struct):
-        raise ReportingError("it must be an object")
+        raise TelemetryOptionsError("it must be an object")
     document = MessageToDict(metadata)
     tracer, decision, extension = (
         document.get("tracer"),
@@ -105,5 +105,5 @@ def parse(metadata: object) -> Reporting:
         document.get("metrics_extension", False),
     )
     if not isinstance(tracer, dict | None) or not isinstance(decision, bool) or not isinstance(extension, bool):
-        raise ReportingError("tracer must be an object, tracing_decision and metrics_extension true or false")
-    return reporting(tracer, decision, extension)
+        raise TelemetryOptionsError("tracer must be an object, tracing_decision and metrics_extension true or false")
+    return telemetry_options(tracer, decision, extension)

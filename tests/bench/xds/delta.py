@@ -22,7 +22,7 @@ from shopmesh.xds.stream.responses import ResponseCache
 from tests.bench.xds.meshes import fan_out, new_weight
 from tests.unit.xds import meshes
 
-SHAPE = ProxyNode(mesh="shop", name="client", instance="client-1").shape
+SNAPSHOT_KEY = ProxyNode(mesh="shop", name="client", instance="client-1").snapshot_key
 Encode = Callable[[Snapshot, Snapshot | None], list[bytes]]
 
 
@@ -75,7 +75,7 @@ def changes(clusters: int) -> Mapping[str, tuple[Snapshot, Snapshot | None]]:
     graph = DependencyGraph(state)
 
     def current() -> Snapshot:
-        found = graph.compute_root(snapshot, SHAPE)
+        found = graph.compute_root(snapshot, SNAPSHOT_KEY)
         assert found is not None
         return found
 

@@ -42,7 +42,7 @@ def measure(services: int, routes: int, changes: int) -> str:
 def _translation(mesh: Mesh, sidecar: Sidecar) -> float:
     """Milliseconds that the translation for this proxy takes from nothing."""
     began = time.perf_counter()
-    DependencyGraph(mesh.store.state).compute_root(snapshot, sidecar.node.shape)
+    DependencyGraph(mesh.store.state).compute_root(snapshot, sidecar.node.snapshot_key)
     return (time.perf_counter() - began) * 1e3
 
 

@@ -31,7 +31,7 @@ def state(mesh: Mesh) -> State:
 
 def configured(mesh: Mesh, name: str, kind: str = "virtualNode") -> Snapshot:
     node = ProxyNode(MESH, name, "i", kind=kind, mode="intercepted")
-    found = DependencyGraph(state(mesh)).compute_root(snapshot, node.shape)
+    found = DependencyGraph(state(mesh)).compute_root(snapshot, node.snapshot_key)
     assert found is not None
     return found
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from shopmesh.appmesh.store import Document, Resource
-from shopmesh.xds.instances import declared
+from shopmesh.xds.instances import instance_spec
 from tests.support.translated import message, proxy, translated
 from tests.unit.xds import meshes
 from tests.unit.xds.meshes import instance, node, shop
@@ -75,5 +75,5 @@ def test_the_ip_preference_chooses_among_instances(own: Document, of_mesh: Docum
 
 def test_a_proxy_declares_its_attributes() -> None:
     """4: as its bootstrap has them; without them nothing is said, which is not the same as none."""
-    assert {"stage": "blue"} == (declared(proxy(attributes=(("stage", "blue"),))) or {})["attributes"]
-    assert "attributes" not in (declared(proxy()) or {})
+    assert {"stage": "blue"} == (instance_spec(proxy(attributes=(("stage", "blue"),))) or {})["attributes"]
+    assert "attributes" not in (instance_spec(proxy()) or {})

@@ -139,11 +139,11 @@ def test_annotations_change_route_tables_alone() -> None:
     """No listener is replaced, so no connection is drained."""
     state = State(shop())
     graph = DependencyGraph(state)
-    before = graph.compute_root(snapshot, proxy().shape)
+    before = graph.compute_root(snapshot, proxy().snapshot_key)
     made = tagged(route("product-r", "all", {"product": 100, "product-v2": 0}), fault_abort="503", rate_limit="1/s")
     graph.mark_changed(meshes.changed(state, made))
 
-    after = graph.compute_root(snapshot, proxy().shape)
+    after = graph.compute_root(snapshot, proxy().snapshot_key)
 
     assert before is not None
     assert after is not None
@@ -156,11 +156,11 @@ def test_other_tags_change_nothing() -> None:
     """The user's own tags make no new snapshot."""
     state = State(shop())
     graph = DependencyGraph(state)
-    before = graph.compute_root(snapshot, proxy().shape)
+    before = graph.compute_root(snapshot, proxy().snapshot_key)
     one = replace(route("product-r", "all", {"product": 100, "product-v2": 0}), tags=(("team", "shop"),))
     graph.mark_changed(meshes.changed(state, one))
 
-    assert before is graph.compute_root(snapshot, proxy().shape)
+    assert before is graph.compute_root(snapshot, proxy().snapshot_key)
 
 
 def test_a_stale_annotation_is_told() -> None:

@@ -32,7 +32,7 @@ def tracer(**environ: str) -> Any:
     """The provider's configuration, as the node takes it to the control plane."""
     document = bootstrap(NODE, "127.0.0.1", 18000, 9901, options=told(**environ))
     node = parse(parsed(document).node)
-    return json.loads(node.reporting.tracer)["typed_config"]
+    return json.loads(node.telemetry_options.tracer)["typed_config"]
 
 
 def test_an_empty_environment_changes_nothing() -> None:
@@ -205,7 +205,7 @@ def test_files_are_merged_into_ours() -> None:
     }
     made = parsed(bootstrap(NODE, "x", 1, 9901, options=options(environ, ORDER, files.__getitem__)))
 
-    assert "envoy.tracers.zipkin" == json.loads(parse(made.node).reporting.tracer)["name"]
+    assert "envoy.tracers.zipkin" == json.loads(parse(made.node).telemetry_options.tracer)["name"]
     assert ["xds", "mine"] == [cluster.name for cluster in made.static_resources.clusters]
     assert ["envoy.stat_sinks.metrics_service", "envoy.stat_sinks.statsd"] == [sink.name for sink in made.stats_sinks]
     kept = made.stats_config.stats_matcher.inclusion_list.patterns
@@ -226,7 +226,7 @@ def test_a_bootstrap_for_many_takes_what_needs_no_name() -> None:
     made = parsed(bootstrap(None, "x", 1, 9901, options=options(environ, None, nothing_to_load)))
     made.node.id = "mesh/shop/virtualNode/order"
 
-    assert "zipkin" in parse(made.node).reporting.tracer
+    assert "zipkin" in parse(made.node).telemetry_options.tracer
     with pytest.raises(BootstrapError, match="DD_SERVICE"):
         options({"ENABLE_ENVOY_DATADOG_TRACING": "1"}, None, nothing_to_load)
     with pytest.raises(BootstrapError, match="name the proxy"):

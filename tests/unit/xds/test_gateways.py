@@ -30,7 +30,9 @@ def proxy(mode: Mode = "explicit", **more: Any) -> ProxyNode:
 
 def translated(*resources: Resource, of: ProxyNode | None = None) -> Snapshot:
     """Later resources take the place of earlier ones of the same name."""
-    found = DependencyGraph(State([*shop(), gateway("gw"), *resources])).compute_root(snapshot, (of or proxy()).shape)
+    found = DependencyGraph(State([*shop(), gateway("gw"), *resources])).compute_root(
+        snapshot, (of or proxy()).snapshot_key
+    )
     assert found is not None
     return found
 
@@ -59,7 +61,7 @@ def names(found: list[Route]) -> list[str]:
 
 def test_a_proxy_is_held_until_its_gateway_exists() -> None:
     """As one of a virtual node is: it may be started first."""
-    assert DependencyGraph(State(shop())).compute_root(snapshot, proxy().shape) is None
+    assert DependencyGraph(State(shop())).compute_root(snapshot, proxy().snapshot_key) is None
 
 
 def test_names_are_app_meshs() -> None:
@@ -132,7 +134,7 @@ def test_an_intercepted_gateway_listens_itself() -> None:
 
 def test_proxies_of_one_gateway_share_a_snapshot_when_intercepted() -> None:
     """Whatever they say about ports that no gateway has."""
-    assert proxy("intercepted").shape == proxy("intercepted", egress_port=1, ingress_port=2).shape
+    assert proxy("intercepted").snapshot_key == proxy("intercepted", egress_port=1, ingress_port=2).snapshot_key
 
 
 def test_the_pool_of_a_listener_bounds_what_it_lets_in() -> None:
@@ -304,10 +306,10 @@ def test_a_listener_without_routes_changes_its_protocol() -> None:
     """Its table of routes is the same before and after, and refers to no cluster that went away."""
     state = State([*shop(), gateway("gw", listener(8080, "grpc"))])
     graph = DependencyGraph(state)
-    graph.compute_root(snapshot, proxy().shape)
+    graph.compute_root(snapshot, proxy().snapshot_key)
 
     graph.mark_changed(meshes.changed(state, gateway("gw", listener(8080, "http"))))
-    after = graph.compute_root(snapshot, proxy().shape)
+    after = graph.compute_root(snapshot, proxy().snapshot_key)
 
     assert after is not None
     assert REDIRECT in after["clusters"].resources

@@ -16,7 +16,7 @@ from shopmesh.xds.translate.clusters import clusters
 from shopmesh.xds.translate.http import virtual_hosts as services
 from tests.unit.xds import meshes
 
-CALLER = ProxyNode(mesh="shop", name="order", instance="i").shape
+CALLER = ProxyNode(mesh="shop", name="order", instance="i").snapshot_key
 
 
 def large(services: int, routes: int) -> State:
@@ -88,7 +88,7 @@ def test_one_route_rebuilds_as_many_parts_in_a_mesh_of_any_size(services: int, m
 
     assert len(anew) == len(set(anew))
     assert set(anew) == {
-        "service", "egress", "_routes", "_ports", "_clusters", "_destinations", "patched", "snapshot"
+        "service_routing", "egress", "_routes", "_http_ports", "_clusters", "_destinations", "apply_patches", "snapshot"
     }  # fmt: skip
 
 
@@ -210,7 +210,7 @@ def test_released_roots_leave_nothing_behind() -> None:
     state = State(meshes.shop())
     graph = DependencyGraph(state)
     current(graph)
-    other = ProxyNode(mesh="shop", name="product", instance="i").shape
+    other = ProxyNode(mesh="shop", name="product", instance="i").snapshot_key
     graph.compute_root(snapshot, other)
 
     graph.release(snapshot, CALLER)

@@ -89,10 +89,10 @@ def test_a_change_patches_what_changed() -> None:
     """Another cluster that comes leaves the patched ones as they are, the same objects."""
     state = State([*shop(), order({"cluster/*": {"connect_timeout": "0.2s"}})])
     graph = DependencyGraph(state, ANYTHING)
-    before = graph.compute_root(snapshot, proxy().shape)
+    before = graph.compute_root(snapshot, proxy().snapshot_key)
     graph.mark_changed(meshes.changed(state, meshes.route("product-r", "all", {"product": 1})))
 
-    after = graph.compute_root(snapshot, proxy().shape)
+    after = graph.compute_root(snapshot, proxy().snapshot_key)
 
     assert before is not None
     assert after is not None

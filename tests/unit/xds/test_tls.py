@@ -86,11 +86,11 @@ def names_checked(context: UpstreamTlsContext | None) -> list[tuple[str, str]]:
     ("mode", "expected"),
     [("STRICT", [("", True)]), ("PERMISSIVE", [("tls", True), ("raw_buffer", False)]), ("DISABLED", [("", False)])],
 )
-@pytest.mark.parametrize("shape", ["explicit", "intercepted"])
-def test_a_listener_takes_what_its_mode_says(mode: str, expected: list[tuple[str, bool]], shape: Any) -> None:
+@pytest.mark.parametrize("mode_of_proxy", ["explicit", "intercepted"])
+def test_a_listener_takes_what_its_mode_says(mode: str, expected: list[tuple[str, bool]], mode_of_proxy: Any) -> None:
     """STRICT TLS alone, PERMISSIVE both, DISABLED plain text, in both shapes of listener (11)."""
-    found = translated([meshes.mesh(), server(mode)], proxy("product", shape))
-    name = INGRESS if shape == "explicit" else "lds_ingress_0.0.0.0_15000"
+    found = translated([meshes.mesh(), server(mode)], proxy("product", mode_of_proxy))
+    name = INGRESS if mode_of_proxy == "explicit" else "lds_ingress_0.0.0.0_15000"
 
     assert expected == chains(found, name)
 

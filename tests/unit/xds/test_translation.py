@@ -325,8 +325,8 @@ def test_proxies_of_one_node_are_alike_when_intercepted() -> None:
     """They share one snapshot, whatever their instances and addresses are."""
     first, second = (proxy(mode="intercepted", address=f"10.0.0.{number}") for number in (1, 2))
 
-    assert first.shape == second.shape
-    assert proxy().shape != proxy(egress_port=5).shape
+    assert first.snapshot_key == second.snapshot_key
+    assert proxy().snapshot_key != proxy(egress_port=5).snapshot_key
 
 
 def test_intercepted_listeners_are_chained_by_port() -> None:
@@ -444,4 +444,4 @@ def test_an_undeclared_application_port_is_shown() -> None:
 
 def test_an_unknown_node_has_no_snapshot() -> None:
     """Its proxies are held, not given an empty configuration."""
-    assert DependencyGraph(State(shop())).compute_root(snapshot, proxy("nobody").shape) is None
+    assert DependencyGraph(State(shop())).compute_root(snapshot, proxy("nobody").snapshot_key) is None

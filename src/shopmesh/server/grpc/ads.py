@@ -26,7 +26,7 @@ from shopmesh.server.grpc.proxies import Proxies
 from shopmesh.server.store.store import Commit, Store
 from shopmesh.server.traffic.sent_clusters import SentClusters
 from shopmesh.xds.incremental import DependencyGraph
-from shopmesh.xds.node import NodeError, ProxyNode, Shape, parse
+from shopmesh.xds.node import NodeError, ProxyNode, SnapshotKey, parse
 from shopmesh.xds.snapshot import Snapshot, snapshot
 from shopmesh.xds.stream.delta_stream import DeltaStream
 from shopmesh.xds.stream.responses import ResponseCache
@@ -77,7 +77,7 @@ class Ads:
         self._store = store
         self._streams = OpenStreams(most_streams)
         self._graph = DependencyGraph(store.state, host_policy)
-        self._groups: dict[Shape, _ProxyGroup] = {}
+        self._groups: dict[SnapshotKey, _ProxyGroup] = {}
         self.instances = InstanceRegistry(store, clock, declares)
         proxies.begin(store, self._findings)
         store.subscribe(self._on_commit)
@@ -99,18 +99,18 @@ class Ads:
 
         They follow from the node alone, so its stream of ADS may be at another replica.
         """
-        group = self._group(node.shape)
+        group = self._group(node.snapshot_key)
         group.readers += 1
         try:
             yield group.clusters
         finally:
             group.readers -= 1
-            self._release(node.shape, group)
+            self._release(node.snapshot_key, group)
 
     def join(self, session: AdsSession, node: ProxyNode) -> None:
         """Takes in the proxy of a session; raises `StreamError` when it has too many streams."""
         session.exit_stack.enter_context(self._streams.of(node.identity))
-        group = self._group(node.shape)
+        group = self._group(node.snapshot_key)
         group.sessions.add(session)
         if group.snapshot is not None:
             session.delta_stream.offer(group.snapshot)
@@ -121,22 +121,22 @@ class Ads:
         if node is None:
             return
         self.proxies.on_disconnect(node.identity, session.delta_stream)
-        group = self._groups.get(node.shape)
+        group = self._groups.get(node.snapshot_key)
         if group is not None:
             group.sessions.discard(session)
-            self._release(node.shape, group)
+            self._release(node.snapshot_key, group)
 
-    def _group(self, shape: Shape) -> _ProxyGroup:
-        group = self._groups.get(shape)
+    def _group(self, key: SnapshotKey) -> _ProxyGroup:
+        group = self._groups.get(key)
         if group is None:
-            group = self._groups[shape] = _ProxyGroup()
-            self._build(shape, group)
+            group = self._groups[key] = _ProxyGroup()
+            self._build(key, group)
         return group
 
-    def _release(self, shape: Shape, group: _ProxyGroup) -> None:
+    def _release(self, key: SnapshotKey, group: _ProxyGroup) -> None:
         if not group.sessions and not group.readers:
-            del self._groups[shape]
-            self._graph.release(snapshot, shape)
+            del self._groups[key]
+            self._graph.release(snapshot, key)
 
     # what the store calls
 
@@ -146,16 +146,16 @@ class Ads:
                 self.proxies.on_instance_change(change.key, change.after)
         concerned: list[AdsSession] = []
         for root in self._graph.mark_changed([change.key for change in commit.changes]):
-            (shape,) = root.arguments
-            if isinstance(shape, Shape) and (group := self._groups.get(shape)) is not None:
-                concerned.extend(self._rebuild(shape, group))
+            (key,) = root.arguments
+            if isinstance(key, SnapshotKey) and (group := self._groups.get(key)) is not None:
+                concerned.extend(self._rebuild(key, group))
         self._graph.collect_unused()
         self.proxies.on_commit(commit, [one.node.identity for one in concerned if one.node is not None])
         self._wake(concerned)
 
-    def _rebuild(self, shape: Shape, group: _ProxyGroup) -> Iterable[AdsSession]:
+    def _rebuild(self, key: SnapshotKey, group: _ProxyGroup) -> Iterable[AdsSession]:
         before = group.snapshot
-        self._build(shape, group)
+        self._build(key, group)
         after = group.snapshot
         if after is None or after is before:
             # A node that is deleted takes nothing from its proxies: they go on with what they have.
@@ -164,15 +164,20 @@ class Ads:
             session.offer(after)
         return group.sessions if before is None or before.version != after.version else ()
 
-    def _build(self, shape: Shape, group: _ProxyGroup) -> None:
+    def _build(self, key: SnapshotKey, group: _ProxyGroup) -> None:
         try:
-            group.snapshot, group.failure = self._graph.compute_root(snapshot, shape), None
+            group.snapshot, group.failure = self._graph.compute_root(snapshot, key), None
             group.clusters.update(group.snapshot["clusters"] if group.snapshot is not None else None)
         except Exception as error:
             # A mesh that cannot be translated must not stop the updates of others.
-            log.exception("the configuration of %s %s/%s could not be made", shape.kind, shape.mesh, shape.name)
+            log.exception(
+                "the configuration of %s %s/%s could not be made",
+                key.kind,
+                key.mesh,
+                key.name,
+            )
             what = f"has proxies whose configuration could not be made: {error!r}"
-            group.failure = CONFIGURATION_FAILED.at(shape.resource, what)
+            group.failure = CONFIGURATION_FAILED.at(key.resource, what)
 
     def _wake(self, sessions: list[AdsSession]) -> None:
         for session in sessions[:WOKEN_AT_ONCE]:

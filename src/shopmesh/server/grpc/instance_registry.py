@@ -46,11 +46,11 @@ class InstanceRegistry:
     def on_listening(self, node: ProxyNode) -> None:
         """Declares a proxy whose listeners are open, unless it also reports its readiness."""
         if not node.readiness:
-            self._request(node.identity, instances.declared(node))
+            self._request(node.identity, instances.instance_spec(node))
 
     def on_readiness(self, node: ProxyNode, ready: bool) -> None:
         """Declares or withdraws a proxy that has reported its readiness for the first time, or a change of it."""
-        self._request(node.identity, instances.declared(node) if ready else None, withdraw=not ready)
+        self._request(node.identity, instances.instance_spec(node) if ready else None, withdraw=not ready)
 
     def _request(self, identity: Identity, spec: Document | None, withdraw: bool = False) -> None:
         if not self._enabled or (spec is None and not withdraw):
@@ -102,7 +102,8 @@ class InstanceRegistry:
                 )
             return
         unknown = sum(
-            one.key.kind == "instance" and state.get(instances.identity(one.key).resource) is None for one in state
+            one.key.kind == "instance" and state.get(instances.identity_of_key(one.key).resource) is None
+            for one in state
         )
         if unknown >= MOST_OF_NO_NODE:
             raise InstanceLimitError(

@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 from shopmesh.appmesh.catalogue import Finding
 from shopmesh.appmesh.store import Key, Resource, State
 from shopmesh.server.store.store import Commit, Store
-from shopmesh.xds.instances import identity as identity_of
-from shopmesh.xds.instances import is_withdrawn
+from shopmesh.xds.instances import identity_of_key, is_withdrawn
 from shopmesh.xds.node import Identity
 from shopmesh.xds.stream.delta_stream import DeltaStream
 
@@ -172,7 +171,7 @@ class Proxies:
 
     def on_instance_change(self, key: Key, resource: Resource | None) -> None:
         """Takes note of an instance in the store, or of its withdrawal."""
-        identity = identity_of(key)
+        identity = identity_of_key(key)
         if resource is None or is_withdrawn(resource):
             self._declared.pop(identity, None)
         else:

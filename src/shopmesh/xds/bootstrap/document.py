@@ -9,7 +9,7 @@ from shopmesh.xds.bootstrap.options import BootstrapError, Options
 from shopmesh.xds.bootstrap.overrides import merged
 from shopmesh.xds.bootstrap.statistics import statistics
 from shopmesh.xds.node import ProxyNode
-from shopmesh.xds.telemetry_options import ReportingError, reporting
+from shopmesh.xds.telemetry_options import TelemetryOptionsError, telemetry_options
 
 _MOST_DOWNSTREAM_CONNECTIONS = 10_000
 _DEFAULTS = Options()
@@ -72,8 +72,8 @@ def _node(node: ProxyNode | None, options: Options) -> Json | None:
     """Its identity, and what it is to report; of a bootstrap for many only the latter."""
     provider = options.tracer.provider if options.tracer is not None else None
     try:
-        told = reporting(provider, options.tracing_decision, options.metrics_extension).to_document()
-    except ReportingError as error:
+        told = telemetry_options(provider, options.tracing_decision, options.metrics_extension).to_document()
+    except TelemetryOptionsError as error:
         raise BootstrapError(str(error)) from error
     document = node.to_document() if node is not None else {"metadata": {}}
     if told:

@@ -43,7 +43,9 @@ class DeltaStream:
         """What the proxy should have; nothing is answered before there is something."""
         self.subscriptions: Mapping[TypeName, Subscription] = {
             kind: Subscription(
-                TYPE_URLS[kind], endpoints.nowhere if kind == "endpoints" else None, one_per_response=kind == "secrets"
+                TYPE_URLS[kind],
+                endpoints.empty_assignment if kind == "endpoints" else None,
+                one_per_response=kind == "secrets",
             )
             for kind in TYPES
         }

@@ -17,8 +17,8 @@ from shopmesh.xds.incremental import TrackingView
 from shopmesh.xds.resources import XdsResource, resource, serialise
 from shopmesh.xds.translate import durations
 from shopmesh.xds.translate.http import connection_manager
-from shopmesh.xds.translate.http.virtual_hosts import Host, Service, host, service
-from shopmesh.xds.translate.tcp.tcp_forwarding import Forward
+from shopmesh.xds.translate.http.virtual_hosts import EncodedVirtualHost, ServiceRouting, service_routing, virtual_host
+from shopmesh.xds.translate.tcp.tcp_forwarding import TcpForward
 from shopmesh.xds.translate.tls import client_policies
 from shopmesh.xds.translate.tls.tls import ClientPolicy
 
@@ -34,7 +34,7 @@ class Egress:
     ports: tuple[int, ...]
     policies: client_policies.Policies
     findings: tuple[Finding, ...]
-    forwards: tuple[Forward, ...] = ()
+    tcp_forwards: tuple[TcpForward, ...] = ()
 
 
 def allows_all(view: TrackingView, mesh: str) -> bool:
@@ -43,7 +43,7 @@ def allows_all(view: TrackingView, mesh: str) -> bool:
     return found is not None and (found.spec.get("egressFilter") or {}).get("type") == "ALLOW_ALL"
 
 
-def outside_cluster(view: TrackingView, mesh: str) -> str:
+def passthrough_cluster(view: TrackingView, mesh: str) -> str:
     """The name of the cluster for what is not of the mesh."""
     return names.allow_all_cluster(mesh) if allows_all(view, mesh) else names.amazonaws_cluster(mesh)
 
@@ -51,10 +51,10 @@ def outside_cluster(view: TrackingView, mesh: str) -> str:
 def egress(view: TrackingView, mesh: str, node: str) -> Egress:
     """A part: the backends of a virtual node, joined from the parts of their services."""
     backends = _backends(view, mesh, node)
-    services = [view.compute(service, mesh, name) for name in backends]
-    outside = outside_cluster(view, mesh)
+    services = [view.compute(service_routing, mesh, name) for name in backends]
+    passthrough = passthrough_cluster(view, mesh)
     hosts, findings = unambiguous(mesh, dict(zip(backends, services, strict=True)))
-    hosts.append(_outside(view, mesh, outside))
+    hosts.append(_passthrough(view, mesh, passthrough))
     targets = sorted({target for one in services for target in one.targets})
     body = serialise(RouteConfiguration(name=names.EGRESS_ROUTES)) + b"".join(one.encoded for one in hosts)
     needs = frozenset(cluster for one in hosts for cluster in one.needs)
@@ -66,7 +66,7 @@ def egress(view: TrackingView, mesh: str, node: str) -> Egress:
         tuple(sorted({port for one in services for port in one.ports})),
         policies,
         (*findings, *unlike, *(found for one in services for found in one.findings)),
-        tuple(forward for one in services for forward in one.forwards),
+        tuple(tcp_forward for one in services for tcp_forward in one.tcp_forwards),
     )
 
 
@@ -76,10 +76,10 @@ def _backends(view: TrackingView, mesh: str, node: str) -> dict[str, ClientPolic
     return client_policies.of_backends(found.spec, view.host_policy) if found else {}
 
 
-def unambiguous(mesh: str, services: Mapping[str, Service]) -> tuple[list[Host], list[Finding]]:
+def unambiguous(mesh: str, services: Mapping[str, ServiceRouting]) -> tuple[list[EncodedVirtualHost], list[Finding]]:
     """The hosts without those whose domain an earlier one has: Envoy would refuse the whole table for them."""
     owners: dict[str, str] = {}
-    hosts: list[Host] = []
+    hosts: list[EncodedVirtualHost] = []
     findings: list[Finding] = []
     for name, found in services.items():
         for one in found.hosts:
@@ -93,10 +93,10 @@ def unambiguous(mesh: str, services: Mapping[str, Service]) -> tuple[list[Host],
     return hosts, findings
 
 
-def _outside(view: TrackingView, mesh: str, cluster: str) -> Host:
+def _passthrough(view: TrackingView, mesh: str, cluster: str) -> EncodedVirtualHost:
     # No time-out: what lies outside is no route of the mesh, and a download may take its time.
     action = RouteAction(cluster=cluster, timeout=durations.milliseconds(0))
     route = Route(match=RouteMatch(prefix="/"), route=action)
     if allows_all(view, mesh):
-        return host("mesh-allow-all", ("*",), (route,), connection_manager.FORWARD_PROXY_FILTERS)
-    return host("amazonaws", AMAZONAWS_DOMAINS, (route,), connection_manager.FORWARD_PROXY_FILTERS)
+        return virtual_host("mesh-allow-all", ("*",), (route,), connection_manager.FORWARD_PROXY_FILTERS)
+    return virtual_host("amazonaws", AMAZONAWS_DOMAINS, (route,), connection_manager.FORWARD_PROXY_FILTERS)

@@ -28,7 +28,7 @@ from google.protobuf.wrappers_pb2 import BoolValue, UInt32Value
 
 from shopmesh.appmesh.resolved import TCP_PROTOCOLS
 from shopmesh.xds import names
-from shopmesh.xds.node import Shape
+from shopmesh.xds.node import SnapshotKey
 from shopmesh.xds.resources import XdsResource, pack_any, resource, serialise
 from shopmesh.xds.translate.clusters.endpoints import socket_address
 from shopmesh.xds.translate.http import connection_manager
@@ -73,45 +73,45 @@ class Inbound:
 
 
 def explicit(
-    shape: Shape, inbound: Sequence[Inbound], destinations: Sequence[Destination], telemetry: Telemetry
+    key: SnapshotKey, inbound: Sequence[Inbound], destinations: Sequence[Destination], telemetry: Telemetry
 ) -> Iterable[XdsResource]:
     """The forward proxy on loopback, the ports there that stand for TCP services, and the virtual node's own ports."""
-    forward_proxy = connection_manager.forward_proxy_filters(shape.egress_port)
+    forward_proxy = connection_manager.forward_proxy_filters(key.egress_port)
     egress = Listener(
-        name=names.listener("egress", "127.0.0.1", shape.egress_port),
-        address=socket_address("127.0.0.1", shape.egress_port),
+        name=names.listener("egress", "127.0.0.1", key.egress_port),
+        address=socket_address("127.0.0.1", key.egress_port),
         traffic_direction=TrafficDirection.OUTBOUND,
         filter_chains=[
             FilterChain(filters=[connection_manager.manager("egress", names.EGRESS_ROUTES, telemetry, forward_proxy)])
         ],
     )
-    yield _resource(alone_on_port(egress))
+    yield _resource(without_reuse_port(egress))
     for destination in destinations:
-        bound = dict(shape.egress_ports)[destination.forward.name]
+        bound = dict(key.egress_ports)[destination.tcp_forward.name]
         to_service = Listener(
             name=names.listener("egress", "127.0.0.1", bound),
             address=socket_address("127.0.0.1", bound),
             traffic_direction=TrafficDirection.OUTBOUND,
             filter_chains=[FilterChain(filters=[_forward(destination, telemetry)])],
         )
-        yield _resource(alone_on_port(to_service), (name for name, _ in destination.forward.clusters))
+        yield _resource(without_reuse_port(to_service), (name for name, _ in destination.tcp_forward.clusters))
     for one in inbound:
         ingress = Listener(
-            name=names.listener("ingress", shape.address, one.bound),
-            address=socket_address(shape.address, one.bound),
+            name=names.listener("ingress", key.address, one.bound),
+            address=socket_address(key.address, one.bound),
             traffic_direction=TrafficDirection.INBOUND,
-            filter_chains=terminated(FilterChain(filters=[_to_application(one, inbound, telemetry)]), one),
+            filter_chains=ingress_chains(FilterChain(filters=[_to_application(one, inbound, telemetry)]), one),
         )
         if one.permissive:
             transport_sockets.inspect(ingress)
-        yield _resource(alone_on_port(ingress), _needs(one), inbound=[one])
+        yield _resource(without_reuse_port(ingress), _needs(one), inbound=[one])
 
 
 def intercepted(
-    shape: Shape,
+    key: SnapshotKey,
     inbound: Sequence[Inbound],
     destinations: Sequence[Destination],
-    outside: str,
+    passthrough: str,
     ports: Sequence[int],
     allow_all: bool,
     telemetry: Telemetry,
@@ -124,7 +124,7 @@ def intercepted(
         chains = [
             chain
             for one in inbound
-            for chain in terminated(
+            for chain in ingress_chains(
                 FilterChain(
                     name=f"tcp_{one.port}" if one.is_tcp else f"http_{one.port}",
                     filter_chain_match=_to_port(one.port),
@@ -133,7 +133,7 @@ def intercepted(
                 one,
             )
         ]
-        ingress = _redirected("ingress", shape.ingress_port, TrafficDirection.INBOUND, chains)
+        ingress = _redirected_listener("ingress", key.ingress_port, TrafficDirection.INBOUND, chains)
         if permissive := [one.port for one in inbound if one.permissive]:
             transport_sockets.inspect(ingress, permissive)
         yield _resource(ingress, (needed for one in inbound for needed in _needs(one)), inbound=inbound)
@@ -141,7 +141,7 @@ def intercepted(
         # Without this chain one connection to our own port becomes a thousand: each is redirected to itself.
         FilterChain(
             name="self",
-            filter_chain_match=_to_port(shape.egress_port),
+            filter_chain_match=_to_port(key.egress_port),
             filters=[tcp_proxy.proxy("egress.self", [(names.BLACKHOLE, 1)], telemetry)],
         ),
         *(
@@ -151,26 +151,28 @@ def intercepted(
                 filters=[connection_manager.manager("egress", names.EGRESS_ROUTES, telemetry)],
             )
             for port in ports
-            if port != shape.egress_port
+            if port != key.egress_port
         ),
-        *(_to_service(one, telemetry) for one in destinations if one.forward.port != shape.egress_port),
+        *(_to_service(one, telemetry) for one in destinations if one.tcp_forward.port != key.egress_port),
     ]
-    egress = _redirected("egress", shape.egress_port, TrafficDirection.OUTBOUND, chains)
+    egress = _redirected_listener("egress", key.egress_port, TrafficDirection.OUTBOUND, chains)
     if allow_all:
-        egress.default_filter_chain.filters.append(tcp_proxy.proxy("egress.allow-all", [(outside, 1)], telemetry))
-    elif _TLS_PORT not in (*ports, *(one.forward.port for one in destinations)):
-        _open_to_amazonaws(egress, outside, telemetry)
-    to_services = (name for one in destinations for name, _ in one.forward.clusters)
-    yield _resource(egress, (names.BLACKHOLE, outside, *to_services))
+        egress.default_filter_chain.filters.append(tcp_proxy.proxy("egress.allow-all", [(passthrough, 1)], telemetry))
+    elif _TLS_PORT not in (*ports, *(one.tcp_forward.port for one in destinations)):
+        _open_to_amazonaws(egress, passthrough, telemetry)
+    to_services = (name for one in destinations for name, _ in one.tcp_forward.clusters)
+    yield _resource(egress, (names.BLACKHOLE, passthrough, *to_services))
 
 
-def alone_on_port(listener: Listener) -> Listener:
+def without_reuse_port(listener: Listener) -> Listener:
     """With Envoy's default a second Envoy binds the same port without a word, and they share its connections."""
     listener.enable_reuse_port.CopyFrom(BoolValue(value=False))
     return listener
 
 
-def _redirected(direction: names.Direction, port: int, traffic: int, chains: Sequence[FilterChain]) -> Listener:
+def _redirected_listener(
+    direction: names.Direction, port: int, traffic: int, chains: Sequence[FilterChain]
+) -> Listener:
     return Listener(
         name=names.listener(direction, "0.0.0.0", port),
         address=socket_address("0.0.0.0", port),
@@ -183,7 +185,7 @@ def _redirected(direction: names.Direction, port: int, traffic: int, chains: Seq
     )
 
 
-def _open_to_amazonaws(egress: Listener, outside: str, telemetry: Telemetry) -> None:
+def _open_to_amazonaws(egress: Listener, passthrough: str, telemetry: Telemetry) -> None:
     """DROP_ALL leaves *.amazonaws.com open: for TLS the name stands in the client's hello, read on this port alone."""
     other_ports = ListenerFilterChainMatchPredicate(
         not_match=ListenerFilterChainMatchPredicate(
@@ -204,7 +206,7 @@ def _open_to_amazonaws(egress: Listener, outside: str, telemetry: Telemetry) -> 
         FilterChain(
             name="amazonaws",
             filter_chain_match=match,
-            filters=[tcp_proxy.proxy("egress.amazonaws", [(outside, 1)], telemetry)],
+            filters=[tcp_proxy.proxy("egress.amazonaws", [(passthrough, 1)], telemetry)],
         )
     )
 
@@ -215,10 +217,10 @@ def _to_port(port: int) -> FilterChainMatch:
 
 def _to_service(destination: Destination, telemetry: Telemetry) -> FilterChain:
     """Where addresses are given, they decide before the port alone does."""
-    match = _to_port(destination.forward.port)
+    match = _to_port(destination.tcp_forward.port)
     match.prefix_ranges.extend(_single(address) for address in destination.addresses)
     return FilterChain(
-        name=f"tcp_{destination.forward.name}", filter_chain_match=match, filters=[_forward(destination, telemetry)]
+        name=f"tcp_{destination.tcp_forward.name}", filter_chain_match=match, filters=[_forward(destination, telemetry)]
     )
 
 
@@ -228,8 +230,8 @@ def _single(address: str) -> CidrRange:
 
 
 def _forward(destination: Destination, telemetry: Telemetry) -> Filter:
-    forward = destination.forward
-    return tcp_proxy.proxy(f"egress.tcp.{forward.port}", forward.clusters, telemetry, forward.idle_ms)
+    tcp_forward = destination.tcp_forward
+    return tcp_proxy.proxy(f"egress.tcp.{tcp_forward.port}", tcp_forward.clusters, telemetry, tcp_forward.idle_ms)
 
 
 def _to_application(one: Inbound, inbound: Sequence[Inbound], telemetry: Telemetry) -> Filter:
@@ -248,9 +250,9 @@ def ingress_prefix(one: Inbound, inbound: Sequence[Inbound]) -> str:
     return "ingress" if len(inbound) == 1 else f"ingress.{one.protocol}.{one.port}"
 
 
-def terminated(chain: FilterChain, one: Inbound) -> list[FilterChain]:
+def ingress_chains(chain: FilterChain, one: Inbound) -> list[FilterChain]:
     """The chain, or the chains, for what comes in there: with TLS, without, or both."""
-    return transport_sockets.terminated(chain, one.tls, http=not one.is_tcp)
+    return transport_sockets.terminate_tls(chain, one.tls, http=not one.is_tcp)
 
 
 def _resource(listener: Listener, needs: Iterable[str] = (), inbound: Iterable[Inbound] = ()) -> XdsResource:

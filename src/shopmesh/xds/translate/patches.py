@@ -27,7 +27,7 @@ from shopmesh.appmesh.store import Key
 from shopmesh.xds.incremental import TrackingView
 from shopmesh.xds.resources import Collection, TypeName, XdsResource, resource, serialise
 
-PATCHED: Mapping[TypeName, tuple[str, type[Message]]] = {
+PATCHABLE: Mapping[TypeName, tuple[str, type[Message]]] = {
     "clusters": ("cluster", Cluster),
     "listeners": ("listener", Listener),
     "routes": ("routes", RouteConfiguration),
@@ -36,17 +36,17 @@ PATCHED: Mapping[TypeName, tuple[str, type[Message]]] = {
 
 
 @dataclass(frozen=True)
-class Patched:
+class PatchResult:
     collection: Collection
     findings: tuple[Finding, ...] = ()
 
 
-def patched(view: TrackingView, key: Key, collection: Collection) -> Patched:
+def apply_patches(view: TrackingView, key: Key, collection: Collection) -> PatchResult:
     """A part: a collection with the patches of the virtual node or gateway whose proxies get it."""
-    kind, _ = PATCHED[collection.kind]
+    kind, _ = PATCHABLE[collection.kind]
     wanted = [patch for patch in view.compute(_patches, key) if patch.kind == kind]
     if not wanted:
-        return Patched(collection)
+        return PatchResult(collection)
     found = dict(collection.resources)
     findings = []
     for patch in wanted:
@@ -56,12 +56,12 @@ def patched(view: TrackingView, key: Key, collection: Collection) -> Patched:
                 _not_applied(key, patch, f"its proxies have no {kind} of that name; {hint(patch.name, found)}")
             )
         for name in names:
-            made = view.compute(_merged, collection.kind, found[name], patch.merge)
+            made = view.compute(_apply_patch, collection.kind, found[name], patch.merge)
             if isinstance(made, XdsResource):
                 found[name] = made
             else:
                 findings.append(_not_applied(key, patch, f"{name}: {made}"))
-    return Patched(Collection(collection.kind, found.values()), tuple(findings))
+    return PatchResult(Collection(collection.kind, found.values()), tuple(findings))
 
 
 def _patches(view: TrackingView, key: Key) -> tuple[Patch, ...]:
@@ -73,9 +73,9 @@ def _patches(view: TrackingView, key: Key) -> tuple[Patch, ...]:
     return said if isinstance(said, tuple) else ()
 
 
-def _merged(view: TrackingView, kind: TypeName, one: XdsResource, merge: str) -> XdsResource | str:
+def _apply_patch(view: TrackingView, kind: TypeName, one: XdsResource, merge: str) -> XdsResource | str:
     """A part: one resource with one patch, or why the two do not go together."""
-    _, message = PATCHED[kind]
+    _, message = PATCHABLE[kind]
     body = DeltaDiscoveryResponse.FromString(one.encoded).resources[0].resource.value
     whole = MessageToDict(message.FromString(body), preserving_proto_field_name=True)
     try:

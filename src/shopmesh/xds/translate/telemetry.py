@@ -13,7 +13,7 @@ from google.protobuf.struct_pb2 import Struct
 
 from shopmesh.appmesh.store import Document
 from shopmesh.xds.incremental import TrackingView
-from shopmesh.xds.node import Shape
+from shopmesh.xds.node import SnapshotKey
 from shopmesh.xds.resources import pack_any
 from shopmesh.xds.telemetry_options import tracer_of
 from shopmesh.xds.translate.http import metrics_extension
@@ -26,7 +26,7 @@ class Telemetry:
     `written` are the logs of both directions; those of one only count.
     """
 
-    written: tuple[AccessLog, ...] = ()
+    both_directions: tuple[AccessLog, ...] = ()
     inbound: tuple[AccessLog, ...] = ()
     outbound: tuple[AccessLog, ...] = ()
     tracer: Tracing.Http | None = None
@@ -34,19 +34,21 @@ class Telemetry:
 
     def access_logs(self, stat_prefix: str) -> tuple[AccessLog, ...]:
         """Of the direction that a statistics' prefix begins with: `ingress`, `ingress.http.5000`, `egress`."""
-        return (*self.written, *(self.inbound if stat_prefix.startswith("ingress") else self.outbound))
+        return (*self.both_directions, *(self.inbound if stat_prefix.startswith("ingress") else self.outbound))
 
 
-def telemetry(view: TrackingView, shape: Shape) -> Telemetry:
+def telemetry(view: TrackingView, key: SnapshotKey) -> Telemetry:
     """A part: what the proxies of that shape, of a virtual node or a virtual gateway, tell."""
-    found = view.get(shape.resource)
+    found = view.get(key.resource)
     file = found and found.spec.get("logging", {}).get("accessLog", {}).get("file")
     return Telemetry(
-        written=(_access_log(file),) if file and view.host_policy.access_log_problem(file["path"]) is None else (),
-        inbound=metrics_extension.inbound(shape) if shape.reporting.metrics_extension else (),
-        outbound=metrics_extension.outbound(shape) if shape.reporting.metrics_extension else (),
-        tracer=tracer_of(shape.reporting),
-        tracing_decision=shape.reporting.tracing_decision,
+        both_directions=(_access_log(file),)
+        if file and view.host_policy.access_log_problem(file["path"]) is None
+        else (),
+        inbound=metrics_extension.inbound(key) if key.telemetry_options.metrics_extension else (),
+        outbound=metrics_extension.outbound(key) if key.telemetry_options.metrics_extension else (),
+        tracer=tracer_of(key.telemetry_options),
+        tracing_decision=key.telemetry_options.tracing_decision,
     )
 
 

@@ -21,8 +21,7 @@ from shopmesh.xds import names
 from shopmesh.xds.incremental import TrackingView
 from shopmesh.xds.resources import XdsResource, pack_any, resource, serialise
 from shopmesh.xds.translate import config_sources, durations
-from shopmesh.xds.translate.clusters import circuit_breakers as pools
-from shopmesh.xds.translate.clusters import discovery, endpoints, upstream_health
+from shopmesh.xds.translate.clusters import circuit_breakers, discovery, endpoints, upstream_health
 from shopmesh.xds.translate.http import metrics_extension
 from shopmesh.xds.translate.tls import tls, transport_sockets
 
@@ -30,7 +29,7 @@ CONNECT_TIMEOUT_MS = 1000
 ENDPOINTS_FETCH_TIMEOUT_MS = 5000
 """Not 0: a cluster whose endpoints got lost then takes those that it had, instead of warming for ever."""
 
-DNS_HOSTS_KEPT = 1024
+MAX_DNS_HOSTS = 1024
 _HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 _DNS_FAMILIES: Mapping[str, int] = {
     "IPv4_ONLY": Cluster.V4_ONLY,
@@ -69,7 +68,7 @@ def egress(view: TrackingView, target: Target, policy: tls.ClientPolicy | None =
     return _resource(made, tls.secrets_of(secure.sources))
 
 
-def by_endpoints(view: TrackingView, target: Target) -> bool:
+def uses_eds(view: TrackingView, target: Target) -> bool:
     """A part: whether a cluster's endpoints come by EDS."""
     return discovery.dns(view, target.mesh, target.node) is None
 
@@ -94,14 +93,14 @@ def self_redirect(view: TrackingView, mesh: str, gateway: str, protocol: str, po
     return _resource(made)
 
 
-def outside(view: TrackingView, name: str, explicit: bool) -> XdsResource:
+def passthrough(view: TrackingView, name: str, explicit: bool) -> XdsResource:
     """A part: whatever host a request names, by its address when intercepted, else by DNS."""
     made = _cluster(name, "http")
     made.lb_policy = Cluster.CLUSTER_PROVIDED
     if explicit:
         made.cluster_type.name = "envoy.clusters.dynamic_forward_proxy"
         made.cluster_type.typed_config.CopyFrom(
-            pack_any(DynamicForwardProxyConfig(dns_cache_config=outside_dns_cache()))
+            pack_any(DynamicForwardProxyConfig(dns_cache_config=passthrough_dns_cache()))
         )
     else:
         made.type = Cluster.ORIGINAL_DST
@@ -116,12 +115,12 @@ def blackhole(view: TrackingView) -> XdsResource:
     return _resource(made)
 
 
-def outside_dns_cache() -> DnsCacheConfig:
+def passthrough_dns_cache() -> DnsCacheConfig:
     """One definition for filter and cluster: Envoy refuses both when they differ in any field."""
     return DnsCacheConfig(
         name="outside",
         dns_lookup_family=Cluster.V4_PREFERRED,
-        max_hosts=UInt32Value(value=DNS_HOSTS_KEPT),
+        max_hosts=UInt32Value(value=MAX_DNS_HOSTS),
     )
 
 
@@ -139,7 +138,7 @@ def _cluster(name: str, protocol: str, pool: Document | None = None) -> Cluster:
         connect_timeout=durations.milliseconds(CONNECT_TIMEOUT_MS),
         # Else an endpoint that was taken away is kept as long as its health check passes.
         ignore_health_on_host_removal=True,
-        circuit_breakers=pools.circuit_breakers(pool),
+        circuit_breakers=circuit_breakers.circuit_breakers(pool),
     )
     if (stat_name := names.stat_name(name)) != name:
         made.alt_stat_name = stat_name

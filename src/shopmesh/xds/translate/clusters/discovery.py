@@ -35,7 +35,7 @@ def ip_preference(view: View, mesh: str, node: str) -> str:
 
 def addresses(view: View, mesh: str, node: str, port: int) -> tuple[tuple[str, int], ...]:
     """Where the instances of a virtual node take what is meant for that port of it."""
-    there = (one.spec for one in _selected(view, mesh, node))
+    there = (one.spec for one in _matching_instances(view, mesh, node))
     return tuple(dict.fromkeys((spec["address"], spec["ports"].get(str(port), port)) for spec in there))
 
 
@@ -44,10 +44,10 @@ def findings(view: TrackingView, mesh: str, node: str) -> tuple[Finding, ...]:
     return tuple(_findings(view, mesh, node))
 
 
-def _selected(view: View, mesh: str, node: str) -> Iterator[Resource]:
+def _matching_instances(view: View, mesh: str, node: str) -> Iterator[Resource]:
     wanted = _attributes(view, mesh, node)
     version = _VERSIONS.get(ip_preference(view, mesh, node))
-    for one in _there(view, mesh, node):
+    for one in _declared_instances(view, mesh, node):
         declared = one.spec.get("attributes")
         # A proxy names its virtual node, which is what attributes were for: one that declares none may be right.
         fits = declared is None or wanted.items() <= declared.items()
@@ -58,20 +58,20 @@ def _selected(view: View, mesh: str, node: str) -> Iterator[Resource]:
 def _findings(view: View, mesh: str, node: str) -> Iterator[Finding]:
     key = Key("virtualNode", (mesh, node))
     wanted = _attributes(view, mesh, node)
-    there = _there(view, mesh, node)
+    there = _declared_instances(view, mesh, node)
     silent = [one.key.name for one in there if "attributes" not in one.spec] if wanted else []
     if silent:
         yield NO_ATTRIBUTES.at(
             key, f"asks Cloud Map for instances with {_text(wanted)}, and {', '.join(silent)} declares no attributes"
         )
-    if there and not any(_selected(view, mesh, node)):
+    if there and not any(_matching_instances(view, mesh, node)):
         preference = ip_preference(view, mesh, node)
         asked = " and ".join((preference, *([_text(wanted)] if wanted else [])))
         addresses = ", ".join(one.spec["address"] for one in there)
         yield NO_SUITABLE_INSTANCE.at(key, f"wants {asked}, and none of its instances is so: {addresses}")
 
 
-def _there(view: View, mesh: str, node: str) -> list[Resource]:
+def _declared_instances(view: View, mesh: str, node: str) -> list[Resource]:
     return [one for one in view.children("instance", (mesh, "virtualNode", node)) if not is_withdrawn(one)]
 
 

@@ -44,7 +44,7 @@ def endpoints(view: TrackingView, target: Target) -> XdsResource:
     return resource("endpoints", name, serialise(assignment(name, addresses)))
 
 
-def nowhere(cluster: str) -> XdsResource:
+def empty_assignment(cluster: str) -> XdsResource:
     """What a proxy is told that asks for the endpoints of a cluster unknown here.
 
     An empty assignment, not a removal: it ends the warming of that cluster, which would hold up all that follows

@@ -5,7 +5,7 @@
 All of it is part of route tables: they come by RDS, so switching something on or off drains no connection.
 """
 
-from shopmesh.xds.translate.effects.annotate import EFFECTS, Annotated, annotate, is_annotated, unheeded
-from shopmesh.xds.translate.effects.effect_context import Annotatable, Place
+from shopmesh.xds.translate.effects.annotate import EFFECTS, AnnotationResult, annotate, is_annotated, without_effect
+from shopmesh.xds.translate.effects.effect_context import Annotatable, EffectContext
 
-__all__ = ["EFFECTS", "Annotatable", "Annotated", "Place", "annotate", "is_annotated", "unheeded"]
+__all__ = ["EFFECTS", "Annotatable", "AnnotationResult", "EffectContext", "annotate", "is_annotated", "without_effect"]

@@ -13,7 +13,7 @@ from shopmesh.appmesh.resolved import Target
 from shopmesh.appmesh.store import Resource
 from shopmesh.xds.incremental import TrackingView
 from shopmesh.xds.translate.effects import faults, headers
-from shopmesh.xds.translate.effects.effect_context import Annotatable, Effect, Place
+from shopmesh.xds.translate.effects.effect_context import Annotatable, Effect, EffectContext
 from shopmesh.xds.translate.effects.mirror import mirror
 from shopmesh.xds.translate.effects.rate_limit import rate_limit
 
@@ -32,7 +32,7 @@ EFFECTS: Mapping[str, Effect] = MappingProxyType(
 
 
 @dataclass(frozen=True)
-class Annotated:
+class AnnotationResult:
     """What a message needs beside it: the clusters that copies go to."""
 
     mirrors: frozenset[Target]
@@ -44,25 +44,25 @@ def is_annotated(resource: Resource) -> bool:
     return bool(said.values or said.problems)
 
 
-def annotate(view: TrackingView, resource: Resource, message: Annotatable) -> Annotated:
+def annotate(view: TrackingView, resource: Resource, message: Annotatable) -> AnnotationResult:
     """Changes a route or virtual host as the annotations of its resource say."""
     said = read(resource.key.kind, resource.tags)
-    place = Place(view, resource, message)
+    context = EffectContext(view, resource, message)
     for word, value in said.values.items():
         if word in EFFECTS:
-            EFFECTS[word](place, value)
+            EFFECTS[word](context, value)
     for problem in said.problems:
         # The API refuses them; a store of an earlier version may hold one.
-        place.findings.append(_without_effect(resource, problem.field, problem.message))
-    return Annotated(frozenset(place.mirrors), tuple(place.findings))
+        context.findings.append(_finding(resource, problem.field, problem.message))
+    return AnnotationResult(frozenset(context.mirrors), tuple(context.findings))
 
 
-def unheeded(resource: Resource, why: str) -> Iterable[Finding]:
+def without_effect(resource: Resource, why: str) -> Iterable[Finding]:
     """For a resource that has no HTTP which its annotations could change."""
     for word in read(resource.key.kind, resource.tags).values:
         if word in EFFECTS:
-            yield _without_effect(resource, f"shopmesh.dev/{word}", why)
+            yield _finding(resource, f"shopmesh.dev/{word}", why)
 
 
-def _without_effect(resource: Resource, tag: str, why: str) -> Finding:
+def _finding(resource: Resource, tag: str, why: str) -> Finding:
     return ANNOTATION_WITHOUT_EFFECT.at(resource.key, f"has {tag} without effect: {why}")

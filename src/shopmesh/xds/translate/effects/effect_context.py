@@ -18,7 +18,7 @@ Annotatable: TypeAlias = Route | VirtualHost
 
 
 @dataclass(frozen=True)
-class Place:
+class EffectContext:
     """A message that effects change, the resource whose annotations they are, and what they note beside it."""
 
     view: TrackingView
@@ -28,7 +28,7 @@ class Place:
     findings: list[Finding] = field(default_factory=list)
 
 
-Effect = Callable[[Place, Any], None]
+Effect = Callable[[EffectContext, Any], None]
 """Changes the place's message as the word's value says."""
 
 

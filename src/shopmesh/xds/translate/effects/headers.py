@@ -7,23 +7,23 @@ from collections.abc import Iterable
 from envoy.config.core.v3.base_pb2 import HeaderValue, HeaderValueOption
 
 from shopmesh.appmesh.annotations.headers import Headers
-from shopmesh.xds.translate.effects.effect_context import Place
+from shopmesh.xds.translate.effects.effect_context import EffectContext
 
 
-def add_to_request(place: Place, headers: Headers) -> None:
-    place.message.request_headers_to_add.extend(_options(headers))
+def add_to_request(context: EffectContext, headers: Headers) -> None:
+    context.message.request_headers_to_add.extend(_options(headers))
 
 
-def add_to_response(place: Place, headers: Headers) -> None:
-    place.message.response_headers_to_add.extend(_options(headers))
+def add_to_response(context: EffectContext, headers: Headers) -> None:
+    context.message.response_headers_to_add.extend(_options(headers))
 
 
-def remove_from_request(place: Place, names: tuple[str, ...]) -> None:
-    place.message.request_headers_to_remove.extend(names)
+def remove_from_request(context: EffectContext, names: tuple[str, ...]) -> None:
+    context.message.request_headers_to_remove.extend(names)
 
 
-def remove_from_response(place: Place, names: tuple[str, ...]) -> None:
-    place.message.response_headers_to_remove.extend(names)
+def remove_from_response(context: EffectContext, names: tuple[str, ...]) -> None:
+    context.message.response_headers_to_remove.extend(names)
 
 
 def _options(headers: Headers) -> Iterable[HeaderValueOption]:

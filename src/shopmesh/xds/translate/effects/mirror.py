@@ -10,17 +10,17 @@ from shopmesh.appmesh.catalogue.translation import MIRROR_WITHOUT_LISTENER
 from shopmesh.appmesh.resolved import HTTP_PROTOCOLS, Target, choose, listeners, route
 from shopmesh.appmesh.store import Key
 from shopmesh.xds import names
-from shopmesh.xds.translate.effects.effect_context import Place, share
+from shopmesh.xds.translate.effects.effect_context import EffectContext, share
 
 
-def mirror(place: Place, wanted: Mirror) -> None:
+def mirror(context: EffectContext, wanted: Mirror) -> None:
     """By a cluster of its own, for copies are counted like requests and would distort what is seen of a split."""
-    key = place.resource.key
-    port = route(place.view, place.resource).port if key.kind == "route" else None
-    node = place.view.get(Key("virtualNode", (key.mesh, wanted.node)))
+    key = context.resource.key
+    port = route(context.view, context.resource).port if key.kind == "route" else None
+    node = context.view.get(Key("virtualNode", (key.mesh, wanted.node)))
     found = choose(listeners(node), None, port, HTTP_PROTOCOLS)
     if found is None:
-        place.findings.append(
+        context.findings.append(
             MIRROR_WITHOUT_LISTENER.at(key, f"has the mirror {wanted.node}, which has no HTTP listener")
         )
         return
@@ -31,10 +31,10 @@ def mirror(place: Place, wanted: Mirror) -> None:
         # Else the copy's host ends in `-shadow`, and an application that looks at it does something else.
         disable_shadow_host_suffix_append=True,
     )
-    if not isinstance(place.message, Route):
-        place.message.request_mirror_policies.append(policy)
-    elif place.message.HasField("route"):
-        place.message.route.request_mirror_policies.append(policy)
+    if not isinstance(context.message, Route):
+        context.message.request_mirror_policies.append(policy)
+    elif context.message.HasField("route"):
+        context.message.route.request_mirror_policies.append(policy)
     else:
         return
-    place.mirrors.append(copies)
+    context.mirrors.append(copies)

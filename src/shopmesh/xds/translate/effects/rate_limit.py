@@ -11,11 +11,11 @@ from shopmesh.appmesh.annotations.quantities import MILLION
 from shopmesh.appmesh.annotations.rate_limit import RateLimit
 from shopmesh.xds.resources import pack_any
 from shopmesh.xds.translate import durations
-from shopmesh.xds.translate.effects.effect_context import Place, share
+from shopmesh.xds.translate.effects.effect_context import EffectContext, share
 from shopmesh.xds.translate.http import connection_manager
 
 
-def rate_limit(place: Place, wanted: RateLimit) -> None:
+def rate_limit(context: EffectContext, wanted: RateLimit) -> None:
     """One bucket for all connections of a proxy and all requests of the place."""
     always = RuntimeFractionalPercent(default_value=share(MILLION))
     limit = LocalRateLimit(
@@ -30,4 +30,4 @@ def rate_limit(place: Place, wanted: RateLimit) -> None:
         # For gRPC; else UNAVAILABLE, which is retried.
         rate_limited_as_resource_exhausted=True,
     )
-    place.message.typed_per_filter_config[connection_manager.RATE_LIMIT].CopyFrom(pack_any(limit))
+    context.message.typed_per_filter_config[connection_manager.RATE_LIMIT].CopyFrom(pack_any(limit))

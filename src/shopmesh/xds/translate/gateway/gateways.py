@@ -24,7 +24,7 @@ from shopmesh.appmesh.resolved import listeners as resolved_listeners
 from shopmesh.appmesh.store import Key, Resource
 from shopmesh.xds import names
 from shopmesh.xds.incremental import TrackingView
-from shopmesh.xds.node import Shape
+from shopmesh.xds.node import SnapshotKey
 from shopmesh.xds.resources import Collection, XdsResource, resource, serialise
 from shopmesh.xds.translate import effects, egress
 from shopmesh.xds.translate.clusters import clusters
@@ -32,7 +32,7 @@ from shopmesh.xds.translate.clusters.endpoints import socket_address
 from shopmesh.xds.translate.effects import Annotatable
 from shopmesh.xds.translate.gateway import gateway_routes
 from shopmesh.xds.translate.http import connection_manager, virtual_hosts
-from shopmesh.xds.translate.listeners import Inbound, alone_on_port, ingress_prefix, terminated
+from shopmesh.xds.translate.listeners import Inbound, ingress_chains, ingress_prefix, without_reuse_port
 from shopmesh.xds.translate.telemetry import Telemetry, telemetry
 from shopmesh.xds.translate.tls import client_policies, tls, transport_sockets
 
@@ -45,13 +45,15 @@ class _Arriving:
     findings: tuple[Finding, ...]
 
 
-def leaving(view: TrackingView, mesh: str, gateway: str) -> egress.Egress:
+def gateway_egress(view: TrackingView, mesh: str, gateway: str) -> egress.Egress:
     """A part: the virtual services that a gateway's routes lead to, and nothing else, whatever the egress filter.
 
     A request that keeps its host name can name any: there must be no way out of the mesh to be found by it.
     """
     taken = [gateway_route(one) for one in view.children("gatewayRoute", (mesh, gateway))]
-    found = {name: view.compute(virtual_hosts.service, mesh, name) for name in sorted({one.service for one in taken})}
+    found = {
+        name: view.compute(virtual_hosts.service_routing, mesh, name) for name in sorted({one.service for one in taken})
+    }
     hosts, findings = egress.unambiguous(mesh, found)
     table = RouteConfiguration(
         name=names.EGRESS_ROUTES,
@@ -82,83 +84,86 @@ def leaving(view: TrackingView, mesh: str, gateway: str) -> egress.Egress:
     )
 
 
-def arriving(view: TrackingView, shape: Shape) -> _Arriving:
+def gateway_ingress(view: TrackingView, key: SnapshotKey) -> _Arriving:
     """A part: what comes in, listener by listener: its routes, and its cluster to the gateway itself."""
     inbound, behind, tables = [], [], []
     findings: list[Finding] = []
-    found = view.get(shape.resource)
+    found = view.get(key.resource)
     for port, protocol, document in resolved_listeners(found):
-        secure = tls.termination(document.get("tls"), shape.resource, port, view.host_policy)
+        secure = tls.termination(document.get("tls"), key.resource, port, view.host_policy)
         if isinstance(secure, Finding):
             findings.append(secure)
             continue
-        cluster = view.compute(clusters.self_redirect, shape.mesh, shape.name, protocol, port)
-        one = Inbound(port, protocol, dict(shape.ports).get(port, port), cluster.name, secure)
+        cluster = view.compute(clusters.self_redirect, key.mesh, key.name, protocol, port)
+        one = Inbound(port, protocol, dict(key.ports).get(port, port), cluster.name, secure)
         inbound.append(one)
         behind.append(cluster)
-        table, said = _table(view, shape, one)
+        table, said = _table(view, key, one)
         tables.append(table)
         findings += said
         if "healthCheck" in document:
-            findings.append(GATEWAY_HEALTH_CHECK.at(shape.resource, f"has a health check of port {port}"))
+            findings.append(GATEWAY_HEALTH_CHECK.at(key.resource, f"has a health check of port {port}"))
     return _Arriving(tuple(inbound), tuple(behind), tuple(tables), tuple(findings))
 
 
-def routes(view: TrackingView, shape: Shape) -> Collection:
+def routes(view: TrackingView, key: SnapshotKey) -> Collection:
     """A part: a table for each listener, and that of the services."""
     return Collection(
         "routes",
-        (view.compute(leaving, shape.mesh, shape.name).routes, *view.compute(arriving, shape).routes),
+        (
+            view.compute(gateway_egress, key.mesh, key.name).routes,
+            *view.compute(gateway_ingress, key).routes,
+        ),
     )
 
 
-def all_clusters(view: TrackingView, shape: Shape) -> Collection:
+def all_clusters(view: TrackingView, key: SnapshotKey) -> Collection:
     """A part: those to the gateway itself, and those of the services."""
-    calls = view.compute(leaving, shape.mesh, shape.name)
+    calls = view.compute(gateway_egress, key.mesh, key.name)
     policies = dict(calls.policies)
     behind = (view.compute(clusters.egress, target, policies.get(target)) for target in calls.targets)
-    return Collection("clusters", (*view.compute(arriving, shape).clusters, *behind))
+    return Collection("clusters", (*view.compute(gateway_ingress, key).clusters, *behind))
 
 
-def listeners(view: TrackingView, shape: Shape) -> Collection:
+def listeners(view: TrackingView, key: SnapshotKey) -> Collection:
     """A part: one for each port, and the one within Envoy."""
-    inbound = view.compute(arriving, shape).inbound
-    return Collection("listeners", _listeners(shape, inbound, view.compute(telemetry, shape)))
+    inbound = view.compute(gateway_ingress, key).inbound
+    return Collection("listeners", _listeners(key, inbound, view.compute(telemetry, key)))
 
 
-def _listeners(shape: Shape, inbound: tuple[Inbound, ...], told: Telemetry) -> Iterator[XdsResource]:
+def _listeners(key: SnapshotKey, inbound: tuple[Inbound, ...], telemetry: Telemetry) -> Iterator[XdsResource]:
     within = Listener(
         name=names.SELF_REDIRECT,
         internal_listener=Listener.InternalListenerConfig(),
         traffic_direction=TrafficDirection.OUTBOUND,
-        filter_chains=[FilterChain(filters=[connection_manager.manager("egress", names.EGRESS_ROUTES, told)])],
+        filter_chains=[FilterChain(filters=[connection_manager.manager("egress", names.EGRESS_ROUTES, telemetry)])],
     )
     yield _resource(within)
     for one in inbound:
-        manager = connection_manager.manager(ingress_prefix(one, inbound), one.routes, told, edge=True)
+        manager = connection_manager.manager(ingress_prefix(one, inbound), one.routes, telemetry, edge=True)
         made = Listener(
-            name=names.listener("ingress", shape.address or "0.0.0.0", one.bound),
-            address=socket_address(shape.address or "0.0.0.0", one.bound),
+            name=names.listener("ingress", key.address or "0.0.0.0", one.bound),
+            address=socket_address(key.address or "0.0.0.0", one.bound),
             traffic_direction=TrafficDirection.INBOUND,
-            filter_chains=terminated(FilterChain(filters=[manager]), one),
+            filter_chains=ingress_chains(FilterChain(filters=[manager]), one),
         )
         if one.permissive:
             transport_sockets.inspect(made)
-        if shape.mode == "explicit":
-            alone_on_port(made)
+        if key.mode == "explicit":
+            without_reuse_port(made)
         else:
             made.additional_addresses.append(AdditionalAddress(address=socket_address("::", one.bound)))
         yield _resource(made, one.secrets)
 
 
-def _table(view: TrackingView, shape: Shape, one: Inbound) -> tuple[XdsResource, Iterable[Finding]]:
+def _table(view: TrackingView, key: SnapshotKey, one: Inbound) -> tuple[XdsResource, Iterable[Finding]]:
     findings: dict[Finding, None] = {}
 
     def annotated(resource: Resource, message: Annotatable) -> Annotatable:
         findings.update(dict.fromkeys(effects.annotate(view, resource, message).findings))
         return message
 
-    children = {child.key: child for child in view.children("gatewayRoute", (shape.mesh, shape.name))}
+    children = {child.key: child for child in view.children("gatewayRoute", (key.mesh, key.name))}
     taken = [route for route in map(gateway_route, children.values()) if route.takes(one.protocol, one.port)]
     host = VirtualHost(
         name="all",
@@ -169,7 +174,7 @@ def _table(view: TrackingView, shape: Shape, one: Inbound) -> tuple[XdsResource,
             for made in gateway_routes.routes(route, one.cluster)
         ],
     )
-    if gateway := view.get(shape.resource):
+    if gateway := view.get(key.resource):
         annotated(gateway, host)
     table = RouteConfiguration(name=one.routes, virtual_hosts=[host])
     return resource("routes", one.routes, serialise(table), frozenset((one.cluster,) if taken else ())), findings

@@ -118,7 +118,7 @@ def forward_proxy_filters(egress_port: int) -> Iterable[HttpFilter]:
     """
     yield http_filter(
         FORWARD_PROXY_FILTERS[0],
-        FilterConfig(save_upstream_address=True, dns_cache_config=clusters.outside_dns_cache()),
+        FilterConfig(save_upstream_address=True, dns_cache_config=clusters.passthrough_dns_cache()),
         only_where_asked=True,
     )
     ourselves = Policy(

@@ -18,7 +18,7 @@ from google.protobuf.json_format import ParseDict
 from google.protobuf.struct_pb2 import Struct
 from xds.type.v3.typed_struct_pb2 import TypedStruct
 
-from shopmesh.xds.node import Shape
+from shopmesh.xds.node import SnapshotKey
 from shopmesh.xds.resources import pack_any
 
 NAMESPACE = "aws.appmesh"
@@ -39,9 +39,9 @@ def metadata(key: str, value: str) -> Metadata:
     return Metadata(filter_metadata={NAMESPACE: fields})
 
 
-def inbound(shape: Shape) -> tuple[AccessLog, ...]:
+def inbound(key: SnapshotKey) -> tuple[AccessLog, ...]:
     """What comes to a virtual node or gateway. New and active connections Envoy counts itself, under its own names."""
-    tags = _own_tags(shape)
+    tags = _own_tags(key)
     return (
         _counting(
             _counter("RequestCount", tags),
@@ -52,10 +52,10 @@ def inbound(shape: Shape) -> tuple[AccessLog, ...]:
     )
 
 
-def outbound(shape: Shape) -> tuple[AccessLog, ...]:
+def outbound(key: SnapshotKey) -> tuple[AccessLog, ...]:
     """What a virtual node or gateway sends to its targets; `-` is the target of what left the mesh, or went nowhere."""
     tags = {
-        **_own_tags(shape),
+        **_own_tags(key),
         TARGET_SERVICE: f"%METADATA(VIRTUAL_HOST:{NAMESPACE}:{TARGET_SERVICE})%",
         TARGET_NODE: f"%CLUSTER_METADATA({NAMESPACE}:{TARGET_NODE})%",
     }
@@ -79,8 +79,11 @@ def outbound(shape: Shape) -> tuple[AccessLog, ...]:
     )
 
 
-def _own_tags(shape: Shape) -> Tags:
-    return {"Mesh": shape.mesh.replace("%", "%%"), _DIMENSION[shape.kind]: shape.name.replace("%", "%%")}
+def _own_tags(key: SnapshotKey) -> Tags:
+    return {
+        "Mesh": key.mesh.replace("%", "%%"),
+        _DIMENSION[key.kind]: key.name.replace("%", "%%"),
+    }
 
 
 def _stat(name: str, tags: Tags) -> Json:

@@ -17,12 +17,12 @@ from shopmesh.xds.incremental import TrackingView
 from shopmesh.xds.resources import pack_any, serialise
 from shopmesh.xds.translate import effects
 from shopmesh.xds.translate.http import metrics_extension, routes
-from shopmesh.xds.translate.tcp import tcp_forwarding as forwards
-from shopmesh.xds.translate.tcp.tcp_forwarding import Forward
+from shopmesh.xds.translate.tcp import tcp_forwarding
+from shopmesh.xds.translate.tcp.tcp_forwarding import TcpForward
 
 
 @dataclass(frozen=True)
-class Host:
+class EncodedVirtualHost:
     """One virtual host: `encoded` is the field `virtual_hosts` of a `RouteConfiguration` that holds it.
 
     `needs` are the clusters that its routes name.
@@ -35,41 +35,41 @@ class Host:
 
 
 @dataclass(frozen=True)
-class Service:
+class ServiceRouting:
     """What the callers of one virtual service need; the same for all of them. `ports` are those of HTTP."""
 
-    hosts: tuple[Host, ...]
+    hosts: tuple[EncodedVirtualHost, ...]
     ports: frozenset[int]
     targets: frozenset[Target]
-    forwards: tuple[Forward, ...] = ()
+    tcp_forwards: tuple[TcpForward, ...] = ()
     findings: tuple[Finding, ...] = ()
 
 
-NOTHING = Service((), frozenset(), frozenset())
+NO_ROUTING = ServiceRouting((), frozenset(), frozenset())
 
 
-def service(view: TrackingView, mesh: str, name: str) -> Service:
+def service_routing(view: TrackingView, mesh: str, name: str) -> ServiceRouting:
     """A part: the virtual service of that name, as its provider (router, node or none) makes it.
 
     A name that is not there (yet: a backend may come before its service) is nothing at all.
     """
     found = view.get(Key("virtualService", (mesh, name)))
     if found is None:
-        return NOTHING
+        return NO_ROUTING
     provider = provider_key(mesh, found.spec)
     if provider is None:
         # The name is known and leads nowhere: 404, not the open internet.
-        return Service((host(name, (name, f"{name}:*"), ()),), frozenset(), frozenset())
+        return ServiceRouting((virtual_host(name, (name, f"{name}:*"), ()),), frozenset(), frozenset())
     by_provider = _by_router if provider.kind == "virtualRouter" else _by_node
     return _annotated(view, found, by_provider(view, mesh, name, provider.name))
 
 
-def _annotated(view: TrackingView, resource: Resource, made: Service) -> Service:
+def _annotated(view: TrackingView, resource: Resource, made: ServiceRouting) -> ServiceRouting:
     """With what the annotations of the virtual service itself say of all its routes."""
     if not effects.is_annotated(resource):
         return made
     if not made.ports:
-        return replace(made, findings=(*made.findings, *effects.unheeded(resource, "it has no port for HTTP")))
+        return replace(made, findings=(*made.findings, *effects.without_effect(resource, "it has no port for HTTP")))
     hosts, mirrors, findings = [], set(made.targets), dict.fromkeys(made.findings)
     for one in made.hosts:
         table = RouteConfiguration.FromString(one.encoded)
@@ -81,29 +81,33 @@ def _annotated(view: TrackingView, resource: Resource, made: Service) -> Service
     return replace(made, hosts=tuple(hosts), targets=frozenset(mirrors), findings=tuple(findings))
 
 
-def host(
-    name: str, domains: Sequence[str], ordered: Iterable[Route], filters: Iterable[str] = (), of: str | None = None
-) -> Host:
+def virtual_host(
+    name: str,
+    domains: Sequence[str],
+    ordered: Iterable[Route],
+    filters: Iterable[str] = (),
+    service_name: str | None = None,
+) -> EncodedVirtualHost:
     """One virtual host, `of` a virtual service where requests are counted by it.
 
     `filters` are those of the connection manager that are switched on for it alone.
     """
     made = VirtualHost(name=name, domains=domains, routes=ordered)
-    if of is not None:
-        made.metadata.CopyFrom(metrics_extension.metadata(metrics_extension.TARGET_SERVICE, of))
+    if service_name is not None:
+        made.metadata.CopyFrom(metrics_extension.metadata(metrics_extension.TARGET_SERVICE, service_name))
     for one in filters:
         made.typed_per_filter_config[one].CopyFrom(pack_any(FilterConfig(config=Any())))
     needs = frozenset(cluster for route in made.routes for cluster in routes.clusters_of(route))
-    return Host(name, tuple(domains), serialise(RouteConfiguration(virtual_hosts=[made])), needs)
+    return EncodedVirtualHost(name, tuple(domains), serialise(RouteConfiguration(virtual_hosts=[made])), needs)
 
 
-def _by_router(view: TrackingView, mesh: str, name: str, router: str) -> Service:
+def _by_router(view: TrackingView, mesh: str, name: str, router: str) -> ServiceRouting:
     found = listeners(view.get(Key("virtualRouter", (mesh, router))))
     ports = [one.port for one in found if one.protocol in HTTP_PROTOCOLS]
     resources = view.children("route", (mesh, router))
     built = [routes.build(view, resource) for resource in resources if "tcpRoute" not in resource.spec]
     built.sort(key=lambda one: one.rank)
-    forwarded, findings = forwards.by_router(
+    tcp_forwards, findings = tcp_forwarding.by_router(
         view,
         name,
         (resource for resource in resources if "tcpRoute" in resource.spec),
@@ -112,54 +116,54 @@ def _by_router(view: TrackingView, mesh: str, name: str, router: str) -> Service
     if not found:
         # A router of the 2018-10-01 API has no listeners: its services have the ports of what it leads to.
         ports = sorted({target.port for one in built for target in one.targets})
-    return Service(
+    return ServiceRouting(
         tuple(_hosts_by_port(name, ports, built)),
         frozenset(ports),
-        frozenset((*(one for each in built for one in (*each.targets, *each.mirrors)), *_targets(forwarded))),
-        forwarded,
-        (*findings, *_unheeded(resources), *(finding for one in built for finding in one.findings)),
+        frozenset((*(one for each in built for one in (*each.targets, *each.mirrors)), *_targets(tcp_forwards))),
+        tcp_forwards,
+        (*findings, *_annotations_without_effect(resources), *(finding for one in built for finding in one.findings)),
     )
 
 
-def _hosts_by_port(name: str, ports: Sequence[int], built: Sequence[routes.BuiltRoute]) -> Iterable[Host]:
+def _hosts_by_port(name: str, ports: Sequence[int], built: Sequence[routes.BuiltRoute]) -> Iterable[EncodedVirtualHost]:
     """One host for all ports, or one each where a route asks for a port: Envoy knows it by the domain alone."""
     if len(ports) < 2 or all(one.port is None for one in built):
         wanted = [one.route for one in built if one.port is None or one.port in ports]
-        yield host(name, _domains(name, ports), wanted, of=name)
+        yield virtual_host(name, _domains(name, ports), wanted, service_name=name)
         return
     for position, port in enumerate(ports):
         wanted = [one.route for one in built if one.port in (None, port)]
         if position == 0:
-            yield host(name, _domains(name, [port]), wanted, of=name)
+            yield virtual_host(name, _domains(name, [port]), wanted, service_name=name)
         else:
-            yield host(f"{name}_{port}", (f"{name}:{port}",), wanted, of=name)
+            yield virtual_host(f"{name}_{port}", (f"{name}:{port}",), wanted, service_name=name)
 
 
-def _by_node(view: TrackingView, mesh: str, name: str, node: str) -> Service:
+def _by_node(view: TrackingView, mesh: str, name: str, node: str) -> ServiceRouting:
     found = targets_of(view, mesh, node)
     http = [one for one in found if one.protocol in HTTP_PROTOCOLS]
     hosts = [
-        host(name, _domains(name, [one.port]), [routes.to_node(one)], of=name)
+        virtual_host(name, _domains(name, [one.port]), [routes.to_node(one)], service_name=name)
         if position == 0
-        else host(f"{name}_{one.port}", (f"{name}:{one.port}",), [routes.to_node(one)], of=name)
+        else virtual_host(f"{name}_{one.port}", (f"{name}:{one.port}",), [routes.to_node(one)], service_name=name)
         for position, one in enumerate(http)
     ]
-    return Service(
-        tuple(hosts) or (host(name, (name,), ()),),
+    return ServiceRouting(
+        tuple(hosts) or (virtual_host(name, (name,), ()),),
         frozenset(one.port for one in http),
         frozenset(found),
-        tuple(forwards.to_node(name, one) for one in found if one.protocol in TCP_PROTOCOLS),
+        tuple(tcp_forwarding.to_node(name, one) for one in found if one.protocol in TCP_PROTOCOLS),
     )
 
 
-def _unheeded(resources: Iterable[Resource]) -> Iterable[Finding]:
+def _annotations_without_effect(resources: Iterable[Resource]) -> Iterable[Finding]:
     for resource in resources:
         if "tcpRoute" in resource.spec:
-            yield from effects.unheeded(resource, "a TCP route knows no requests")
+            yield from effects.without_effect(resource, "a TCP route knows no requests")
 
 
-def _targets(forwarded: Iterable[Forward]) -> Iterable[Target]:
-    return (target for one in forwarded for target, _ in one.targets)
+def _targets(tcp_forwards: Iterable[TcpForward]) -> Iterable[Target]:
+    return (target for one in tcp_forwards for target, _ in one.targets)
 
 
 def _domains(name: str, ports: Sequence[int]) -> tuple[str, ...]:

@@ -15,14 +15,14 @@ from shopmesh.appmesh.store import Key
 from shopmesh.appmesh.texts import is_address
 from shopmesh.xds.incremental import TrackingView
 from shopmesh.xds.translate.clusters import discovery
-from shopmesh.xds.translate.tcp.tcp_forwarding import Forward
+from shopmesh.xds.translate.tcp.tcp_forwarding import TcpForward
 
 
 @dataclass(frozen=True)
 class Destination:
     """A forward, and by which addresses it is known; by its port alone where there are none."""
 
-    forward: Forward
+    tcp_forward: TcpForward
     addresses: tuple[str, ...] = ()
 
 
@@ -32,15 +32,17 @@ class Destinations:
     findings: tuple[Finding, ...] = ()
 
 
-def by_port(view: TrackingView, key: Key, forwards: Sequence[Forward], taken_ports: frozenset[int]) -> Destinations:
+def by_port(
+    view: TrackingView, key: Key, tcp_forwards: Sequence[TcpForward], taken_ports: frozenset[int]
+) -> Destinations:
     """The forwards of an intercepted proxy of that virtual node; `taken_ports` are those that HTTP has.
 
     Of several on one port those whose addresses are known are told apart by them; of the others one can have the port.
     """
     found: list[Destination] = []
     findings: list[Finding] = []
-    for port in dict.fromkeys(one.port for one in forwards):
-        sharing = [one for one in forwards if one.port == port]
+    for port in dict.fromkeys(one.port for one in tcp_forwards):
+        sharing = [one for one in tcp_forwards if one.port == port]
         if len(sharing) == 1 and port not in taken_ports:
             found.append(Destination(sharing[0]))
             continue
@@ -59,12 +61,12 @@ def by_port(view: TrackingView, key: Key, forwards: Sequence[Forward], taken_por
     return Destinations(tuple(found), tuple(findings))
 
 
-def by_declaration(key: Key, forwards: Sequence[Forward], declared: Iterable[str]) -> Destinations:
+def by_declaration(key: Key, tcp_forwards: Sequence[TcpForward], declared: Iterable[str]) -> Destinations:
     """The forwards of an explicit proxy: those for which its bootstrap declares a loopback port (`egress_ports`)."""
     names = set(declared)
-    found = tuple(Destination(one) for one in forwards if one.name in names)
-    missing = (one.name for one in forwards if one.name not in names)
-    unknown = sorted(names - {one.name for one in forwards})
+    found = tuple(Destination(one) for one in tcp_forwards if one.name in names)
+    missing = (one.name for one in tcp_forwards if one.name not in names)
+    unknown = sorted(names - {one.name for one in tcp_forwards})
     return Destinations(
         found,
         (
@@ -80,10 +82,10 @@ def by_declaration(key: Key, forwards: Sequence[Forward], declared: Iterable[str
     )
 
 
-def _addresses(view: TrackingView, mesh: str, forward: Forward) -> set[str]:
+def _addresses(view: TrackingView, mesh: str, tcp_forward: TcpForward) -> set[str]:
     """Where callers may find the service: the addresses of its targets, and its name where that is an address."""
-    known = {forward.service} if is_address(forward.service) else set()
-    for target, _ in forward.targets:
+    known = {tcp_forward.service} if is_address(tcp_forward.service) else set()
+    for target, _ in tcp_forward.targets:
         known |= {address for address, _ in discovery.addresses(view, mesh, target.node, target.port)}
         dns = discovery.dns(view, mesh, target.node)
         if dns and is_address(dns["hostname"]):
@@ -91,6 +93,8 @@ def _addresses(view: TrackingView, mesh: str, forward: Forward) -> set[str]:
     return known
 
 
-def _not_distinguished(key: Key, forward: Forward, owner: str) -> Finding:
-    what = f"has the TCP backend {forward.name}, on a port that {owner} has, and no address of its own is known for it"
+def _not_distinguished(key: Key, tcp_forward: TcpForward, owner: str) -> Finding:
+    what = (
+        f"has the TCP backend {tcp_forward.name}, on a port that {owner} has, and no address of its own is known for it"
+    )
     return TCP_NOT_DISTINGUISHED.at(key, what)

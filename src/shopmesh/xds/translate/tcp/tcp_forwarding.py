@@ -19,7 +19,7 @@ from shopmesh.xds.translate.http import routes
 
 
 @dataclass(frozen=True)
-class Forward:
+class TcpForward:
     """One TCP port of a virtual service and where connections to it go, targets of weight 0 among them.
 
     `idle_ms` is how long nothing may be sent either way; None where nothing is written.
@@ -40,18 +40,18 @@ class Forward:
         return tuple((names.egress_cluster(one), weight) for one, weight in self.targets if weight)
 
 
-def to_node(service: str, single: Target) -> Forward:
+def to_node(service: str, single: Target) -> TcpForward:
     """The TCP listener of a node that provides the service itself."""
-    return Forward(service, single.port, ((single, 1),))
+    return TcpForward(service, single.port, ((single, 1),))
 
 
 def by_router(
     view: TrackingView, service: str, stored: Iterable[Resource], ports: Sequence[int]
-) -> tuple[tuple[Forward, ...], tuple[Finding, ...]]:
+) -> tuple[tuple[TcpForward, ...], tuple[Finding, ...]]:
     """Of a router's TCP routes: one for each of its `ports`, or for those of the targets where it has none."""
     resources = {resource.key: resource for resource in stored}
     by_rank = sorted((resolved.route(view, one) for one in resources.values()), key=lambda route: route.rank)
-    forwards: dict[int, Forward] = {}
+    tcp_forwards: dict[int, TcpForward] = {}
     owners: dict[int, str] = {}
     findings: list[Finding] = []
     for route in by_rank:
@@ -59,15 +59,15 @@ def by_router(
         asked = route.match.get("port")
         for port in (asked,) if asked else ports or dict.fromkeys(target.port for target in route.weights):
             if port in owners:
-                findings.append(_taken(route.key, port, owners[port]))
+                findings.append(_port_taken(route.key, port, owners[port]))
                 continue
             owners[port] = route.key.name
             weights = resolved.route(view, resources[route.key], port).weights
             if any(weights.values()):
-                forwards[port] = Forward(service, port, tuple(weights.items()), route.timeouts.idle)
-    return tuple(forwards.values()), tuple(findings)
+                tcp_forwards[port] = TcpForward(service, port, tuple(weights.items()), route.timeouts.idle)
+    return tuple(tcp_forwards.values()), tuple(findings)
 
 
-def _taken(route: Key, port: int, owner: str) -> Finding:
+def _port_taken(route: Key, port: int, owner: str) -> Finding:
     what = f"takes TCP connections to port {port}, and so does route {owner}, which is tried before it"
     return TCP_PORT_TAKEN.at(route, what)

@@ -25,9 +25,9 @@ def certificate(chain: str, key: str) -> XdsResource:
     """A certificate with its chain, and its private key, both PEM files."""
     folder = _folder(chain)
 
-    def made(name: str, spelt: _Spelling) -> Secret:
+    def made(name: str, spell: _Spelling) -> Secret:
         pair = TlsCertificate(
-            certificate_chain=DataSource(filename=spelt(chain)), private_key=DataSource(filename=spelt(key))
+            certificate_chain=DataSource(filename=spell(chain)), private_key=DataSource(filename=spell(key))
         )
         if _folder(key) == folder:
             # In two folders Envoy watches each file by itself.
@@ -40,9 +40,9 @@ def certificate(chain: str, key: str) -> XdsResource:
 def trust(chain: str) -> XdsResource:
     """The certificates of the authorities that a peer's certificate may come from, in one PEM file."""
 
-    def made(name: str, spelt: _Spelling) -> Secret:
+    def made(name: str, spell: _Spelling) -> Secret:
         context = CertificateValidationContext(
-            trusted_ca=DataSource(filename=spelt(chain)), watched_directory=WatchedDirectory(path=_folder(chain))
+            trusted_ca=DataSource(filename=spell(chain)), watched_directory=WatchedDirectory(path=_folder(chain))
         )
         return Secret(name=name, validation_context=context)
 
@@ -59,7 +59,7 @@ def _resource(name: str, made: Callable[[str, _Spelling], Secret]) -> XdsResourc
 
     So it gets the same with its paths spelt otherwise when it shall try again (`XdsResource.otherwise`).
     """
-    again = resource("secrets", name, serialise(made(name, _spelt_otherwise)))
+    again = resource("secrets", name, serialise(made(name, _respell)))
     return resource("secrets", name, serialise(made(name, str)), variant=again)
 
 
@@ -67,5 +67,5 @@ def _folder(path: str) -> str:
     return posixpath.dirname(path) or "."
 
 
-def _spelt_otherwise(path: str) -> str:
+def _respell(path: str) -> str:
     return posixpath.join(_folder(path), ".", posixpath.basename(path))

@@ -22,7 +22,7 @@ from shopmesh.xds.resources import XdsResource
 from shopmesh.xds.translate.tls import secrets
 
 
-class Source(NamedTuple):
+class SecretSource(NamedTuple):
     """Where a proxy takes a secret from: files, named by a secret over ADS; None: by name from the SDS of its host."""
 
     name: str
@@ -33,12 +33,12 @@ class Termination(NamedTuple):
     """TLS as a listener offers it; with `trust` clients must show a certificate, of one of `names` if there are any."""
 
     permissive: bool
-    certificate: Source
-    trust: Source | None
+    certificate: SecretSource
+    trust: SecretSource | None
     names: tuple[str, ...]
 
     @property
-    def sources(self) -> Iterable[Source]:
+    def sources(self) -> Iterable[SecretSource]:
         return (self.certificate,) if self.trust is None else (self.certificate, self.trust)
 
 
@@ -50,10 +50,10 @@ class ClientPolicy(NamedTuple):
 
     enforce: bool
     ports: frozenset[int]
-    trust: Source | None
+    trust: SecretSource | None
     names: tuple[str, ...]
-    certificate: Source | None
-    forbidden: str | None = None
+    certificate: SecretSource | None
+    forbidden_reason: str | None = None
 
     def covers(self, target: Target) -> bool:
         return not self.ports or target.port in self.ports
@@ -62,17 +62,17 @@ class ClientPolicy(NamedTuple):
 class Origination(NamedTuple):
     """TLS as a cluster begins it. Without `trust` any certificate will do."""
 
-    trust: Source | None = None
+    trust: SecretSource | None = None
     names: tuple[str, ...] = ()
-    certificate: Source | None = None
+    certificate: SecretSource | None = None
     server_name: str = ""
 
     @property
-    def sources(self) -> Iterable[Source]:
+    def sources(self) -> Iterable[SecretSource]:
         return [one for one in (self.certificate, self.trust) if one is not None]
 
 
-def secrets_of(sources: Iterable[Source]) -> tuple[XdsResource, ...]:
+def secrets_of(sources: Iterable[SecretSource]) -> tuple[XdsResource, ...]:
     """Those that the control plane has to send."""
     return tuple(one.secret for one in sources if one.secret is not None)
 
@@ -86,8 +86,8 @@ def termination(
     """
     if document is None or document["mode"] == "DISABLED":
         return None
-    if forbidden := _forbidden(document, host_policy):
-        return NOT_ALLOWED.at(key, f"has TLS on port {port}: {forbidden}")
+    if forbidden_reason := _forbidden_reason(document, host_policy):
+        return NOT_ALLOWED.at(key, f"has TLS on port {port}: {forbidden_reason}")
     certificate = _certificate(document["certificate"])
     if certificate is None:
         arn = document["certificate"]["acm"]["certificateArn"]
@@ -109,7 +109,7 @@ def client_policy(document: Document | None, host_policy: HostPolicy) -> ClientP
         _trust(validation["trust"]),
         _names(validation),
         _certificate(certificate) if certificate else None,
-        _forbidden(policy, host_policy),
+        _forbidden_reason(policy, host_policy),
     )
 
 
@@ -119,13 +119,13 @@ def origination(view: TrackingView, target: Target, policy: ClientPolicy | None)
     Without a policy for that port the server decides, and its certificate is not checked, as in App Mesh.
     """
     enforced = policy is not None and policy.enforce and policy.covers(target)
-    if not enforced and not _offered(view, target):
+    if not enforced and not _offers_tls(view, target):
         return None
     name = _discovery_name(view, target)
     if policy is None or not policy.covers(target):
         return Origination(server_name=name)
-    if policy.forbidden is not None:
-        return NOT_ALLOWED.at(target.key, f"has a client policy for port {target.port}: {policy.forbidden}")
+    if policy.forbidden_reason is not None:
+        return NOT_ALLOWED.at(target.key, f"has a client policy for port {target.port}: {policy.forbidden_reason}")
     if policy.trust is None:
         return AUTHORITY_IN_ACM.at(
             target.key, f"has a client policy for port {target.port} that trusts authorities in ACM"
@@ -137,11 +137,11 @@ def origination(view: TrackingView, target: Target, policy: ClientPolicy | None)
     return Origination(policy.trust, names, policy.certificate, name)
 
 
-def _forbidden(document: Document, host_policy: HostPolicy) -> str | None:
+def _forbidden_reason(document: Document, host_policy: HostPolicy) -> str | None:
     return next((problem.message for problem in certificate_problems(host_policy, document, "")), None)
 
 
-def _offered(view: TrackingView, target: Target) -> bool:
+def _offers_tls(view: TrackingView, target: Target) -> bool:
     document = listener_of(view, target).get("tls") or {}
     return bool(document.get("mode", "DISABLED") != "DISABLED")
 
@@ -157,18 +157,18 @@ def _discovery_name(view: TrackingView, target: Target) -> str:
     return ""
 
 
-def _certificate(document: Document) -> Source | None:
+def _certificate(document: Document) -> SecretSource | None:
     if "file" in document:
         secret = secrets.certificate(document["file"]["certificateChain"], document["file"]["privateKey"])
-        return Source(secret.name, secret)
-    return Source(document["sds"]["secretName"], None) if "sds" in document else None
+        return SecretSource(secret.name, secret)
+    return SecretSource(document["sds"]["secretName"], None) if "sds" in document else None
 
 
-def _trust(document: Document) -> Source | None:
+def _trust(document: Document) -> SecretSource | None:
     if "file" in document:
         secret = secrets.trust(document["file"]["certificateChain"])
-        return Source(secret.name, secret)
-    return Source(document["sds"]["secretName"], None) if "sds" in document else None
+        return SecretSource(secret.name, secret)
+    return SecretSource(document["sds"]["secretName"], None) if "sds" in document else None
 
 
 def _names(validation: Document | None) -> tuple[str, ...]:

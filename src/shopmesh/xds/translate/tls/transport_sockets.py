@@ -33,7 +33,7 @@ from shopmesh.xds import names
 from shopmesh.xds.resources import XdsResource, pack_any, resource, serialise
 from shopmesh.xds.translate import config_sources, durations
 from shopmesh.xds.translate.tls import secrets
-from shopmesh.xds.translate.tls.tls import Origination, Source, Termination
+from shopmesh.xds.translate.tls.tls import Origination, SecretSource, Termination
 
 SECRETS_FETCH_TIMEOUT_MS = 5000
 """Not 0: a secret that nobody sends would keep its cluster warming, and with it every later answer about clusters."""
@@ -44,7 +44,7 @@ INSPECTION_TIMEOUT_MS = 500
 server-first protocol comes so much later."""
 
 
-def terminated(chain: FilterChain, how: Termination | None, http: bool) -> list[FilterChain]:
+def terminate_tls(chain: FilterChain, how: Termination | None, http: bool) -> list[FilterChain]:
     """The filter chain as it is, with TLS, or (PERMISSIVE) once so and once so."""
     if how is None:
         return [chain]
@@ -88,16 +88,16 @@ def originate(cluster: Cluster, how: Origination, protocol: str) -> None:
     cluster.transport_socket.CopyFrom(_socket(context))
 
 
-def rehearsal(secret: XdsResource) -> XdsResource:
+def secret_warmup_cluster(secret: XdsResource) -> XdsResource:
     """A cluster that nothing is sent to: it has a proxy load a secret before anything that works needs it."""
-    source = Source(secret.name, secret)
+    source = SecretSource(secret.name, secret)
     common = _common(None, source, ()) if secrets.is_trust(secret) else _common(source, None, ())
-    made = Cluster(name=names.rehearsal(secret.name), type=Cluster.STATIC)
+    made = Cluster(name=names.secret_warmup_cluster(secret.name), type=Cluster.STATIC)
     made.transport_socket.CopyFrom(_socket(UpstreamTlsContext(common_tls_context=common)))
     return resource("clusters", made.name, serialise(made))
 
 
-def _common(certificate: Source | None, trust: Source | None, names: Iterable[str]) -> CommonTlsContext:
+def _common(certificate: SecretSource | None, trust: SecretSource | None, names: Iterable[str]) -> CommonTlsContext:
     context = CommonTlsContext()
     if certificate is not None:
         context.tls_certificate_sds_secret_configs.append(_by_sds(certificate))
@@ -109,7 +109,7 @@ def _common(certificate: Source | None, trust: Source | None, names: Iterable[st
     return context
 
 
-def _by_sds(source: Source) -> SdsSecretConfig:
+def _by_sds(source: SecretSource) -> SdsSecretConfig:
     """By ADS, or from the Unix socket of `APPMESH_SDS_SOCKET_PATH` (SPIRE's agent, say)."""
     if source.secret is not None:
         where = config_sources.ads(SECRETS_FETCH_TIMEOUT_MS)
