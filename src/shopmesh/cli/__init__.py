@@ -16,6 +16,7 @@ import click
 from shopmesh import defaults
 from shopmesh.cli.errors import as_click_error
 from shopmesh.cli.settings import Settings
+from shopmesh.cli.suggestions import closest
 from shopmesh.output.logs import format_last_resort
 
 
@@ -44,6 +45,7 @@ COMMANDS = {
         ("demo", "laptop.up", "Run the webinar: two canary releases under load, and a verdict."),
         ("start", "laptop.up", "Start another workload in the running mesh."),
         ("stop", "laptop.up", "Stop a workload without losing a request."),
+        ("logs", "laptop.logs", "Show what the programs of a mesh on this machine printed."),
         ("new", "laptop.new", "Create a service of your own, or a new version of one."),
         ("remove", "laptop.new", "Remove a service or version, with all that `new` created."),
         ("status", "mesh.status", "Show services, weights, traffic, proxies and findings."),
@@ -57,6 +59,7 @@ COMMANDS = {
         ("describe", "mesh.get", "Show one resource, what it uses and what uses it."),
         ("export", "mesh.export", "Write the mesh as manifests, App Mesh JSON or Gateway API."),
         ("delete", "mesh.apply", "Delete resources by name, or those that files declare."),
+        ("version", "mesh.version", "Print the versions of this command and the control plane."),
         ("crds", "operator.crds", "Print the CustomResourceDefinitions of App Mesh."),
         ("inject", "operator.inject", "Add sidecars to Kubernetes workloads in files."),
         ("serve", "operator.serve", "Run only the control plane."),
@@ -80,6 +83,15 @@ class LazyGroup(click.Group):
         if not isinstance(command, click.Command):
             raise TypeError(f"{COMMANDS[cmd_name].target} is not a click command")
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            close = closest(args[0], COMMANDS)
+            hint = f"did you mean {close!r}?" if close else "`shopmesh --help` lists the commands"
+            raise click.UsageError(f"there is no command {args[0]!r}; {hint}", ctx)
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         for room, title in SECTIONS.items():

@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +45,29 @@ def file_options(command: Callable[..., Any]) -> Callable[..., Any]:
         help="File or folder to read, - for standard input; repeatable.",
     )
     return filename(parameter(command))
+
+
+class FilesCommand(click.Command):
+    """A command that reads files: says how to name them when they stand without `-f`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        without_option = [
+            word
+            for before, word in pairwise(["", *args])
+            if before not in ("-f", "--filename") and _looks_like_a_file(word)
+        ]
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            if not without_option:
+                raise
+            name = without_option[0]
+            hint = f"files are named with -f: `{ctx.command_path} -f {name}`"
+            raise click.UsageError(f"{name!r} is not an argument of {self.name}; {hint}", ctx) from error
+
+
+def _looks_like_a_file(word: str) -> bool:
+    return not word.startswith("-") and (word.endswith(("/", *SUFFIXES)) or Path(word).exists())
 
 
 def template_parameters(parameters: Iterable[str], region: str) -> TemplateOptions:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
-
 import click
 
 from shopmesh.appmesh.kinds import KINDS
+from shopmesh.cli.suggestions import closest
 
 SHORT_NAMES = {
     "vn": "virtualNode",
@@ -26,13 +25,19 @@ class KindType(click.ParamType[str]):
 
     name = "KIND"
 
+    def __init__(self, every: str | None = None) -> None:
+        """`every` is a word that stands for all kinds, if there is one; it is returned as it is."""
+        self._every = every
+
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
         known = {kind.lower(): kind for kind in KINDS} | SHORT_NAMES
         known |= {kind.plural.lower(): kind.name for kind in KINDS.values()}
         known |= {f"{short}s": kind for short, kind in SHORT_NAMES.items() if len(short) > 2}
         word = value.lower().replace("-", "").replace("_", "").replace(" ", "")
+        if word == self._every:
+            return word
         if word in known:
             return known[word]
-        close = difflib.get_close_matches(word, known, n=1)
-        hint = f"did you mean {known[close[0]]}?" if close else f"the kinds are {', '.join(KINDS)}"
+        close = closest(word, known)
+        hint = f"did you mean {known[close]}?" if close else f"the kinds are {', '.join(KINDS)}"
         raise click.BadParameter(f"{value!r} is not a kind of App Mesh; {hint}", ctx, param)

@@ -24,6 +24,7 @@ from shopmesh.documents.text.placeholders import refuse_placeholders
 from shopmesh.documents.text.sources import DocumentError, Path, Source
 
 GROUP = "appmesh.k8s.aws/"
+_MANIFEST_KINDS = (*KINDS, "BackendGroup")
 
 _NOT_IN_THE_API = {
     *("awsName", "meshRef", "meshOwner", "namespaceSelector", "podSelector", "gatewayRouteSelector"),
@@ -32,23 +33,30 @@ _NOT_IN_THE_API = {
 
 
 def is_manifest(source: Source) -> bool:
-    """Whether a document is of the CRDs' group; raises `DocumentError` for an unknown version or kind of it."""
+    """Whether a document is of the CRDs' group; raises `DocumentError` for an unknown version or kind of it.
+
+    A kind of App Mesh without a group is a mistake: skipped as somebody else's, it would be missed only in the mesh.
+    """
     version, kind = source.value.get("apiVersion"), source.value.get("kind")
     if not isinstance(version, str) or not version.startswith(GROUP):
+        if kind in _MANIFEST_KINDS and "/" not in str(version):
+            found = "has none" if version is None else f"has {version!r}"
+            raise source.error(("apiVersion",), f"a {kind} has the apiVersion {API_VERSION}; this one {found}")
         return False
     if version != API_VERSION:
         raise source.error(("apiVersion",), f"{version!r} is not read; write the manifest in the form {API_VERSION}")
-    if kind not in KINDS and kind != "BackendGroup":
-        raise source.error(("kind",), f"{kind!r} is none of {', '.join([*KINDS, 'BackendGroup'])}")
+    if kind not in _MANIFEST_KINDS:
+        raise source.error(("kind",), f"{kind!r} is none of {', '.join(_MANIFEST_KINDS)}")
     return True
 
 
 def foreign_kind(source: Source) -> str | None:
     """The kind of a document that is none of App Mesh's (a Deployment, say) and can be left alone; else None."""
     value = source.value
-    if is_request(value) or "kind" not in value or str(value.get("apiVersion", "")).startswith(GROUP):
+    kind = value.get("kind")
+    if is_request(value) or not isinstance(kind, str) or str(value.get("apiVersion", "")).startswith(GROUP):
         return None
-    return str(value["kind"])
+    return kind
 
 
 def ignored_documents(source: Source) -> Iterator[tuple[str, str]]:

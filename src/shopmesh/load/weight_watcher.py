@@ -8,11 +8,8 @@ from dataclasses import dataclass
 from types import TracebackType
 
 from shopmesh.client import ChangeStatus, Client, ClientError, read_mesh
-from shopmesh.documents import base_manifest
+from shopmesh.documents.service_version import service_version
 from shopmesh.load.judgement.weights import RoutedShares, RouteWeights, Shares, WeightSetting, shares_by_version
-
-NAME_LABEL = "app.kubernetes.io/name"
-VERSION_LABEL = "app.kubernetes.io/version"
 
 _POLL_SECONDS = 0.25
 _MAX_SETTINGS = 500
@@ -126,10 +123,5 @@ class WeightWatcher:
 
 def _versions(client: Client, mesh: str) -> dict[str, str]:
     """The version of every virtual node whose manifest has it in the labels of its pod selector."""
-    found = {}
-    for resource in read_mesh(client, mesh):
-        if resource.key.kind == "virtualNode":
-            labels = ((base_manifest(resource)["spec"].get("podSelector") or {}).get("matchLabels")) or {}
-            if NAME_LABEL in labels and VERSION_LABEL in labels:
-                found[resource.key.name] = f"{labels[NAME_LABEL]}/{labels[VERSION_LABEL]}"
-    return found
+    versions = {one.key.name: service_version(one) for one in read_mesh(client, mesh) if one.key.kind == "virtualNode"}
+    return {node: str(version) for node, version in versions.items() if version.service and version.version}

@@ -14,6 +14,7 @@ from typing import IO, NamedTuple
 
 from shopmesh.files.private_files import close_to_others, make_private_folder, open_private, write_private_file
 from shopmesh.local.errors import StartError
+from shopmesh.local.processes.log_file import LOG_FILE
 from shopmesh.local.processes.orphan_reaper import end_groups
 
 # sockaddr_un holds 104 bytes on macOS and 108 on Linux, the closing zero included.
@@ -84,7 +85,7 @@ class RunFolder:
 
     @property
     def log(self) -> Path:
-        return self.path / "shopmesh.log"
+        return self.path / LOG_FILE
 
     def record_groups(self, groups: Iterable[int]) -> None:
         """Records the process groups that run, for `end_leftover_processes` of a later `up`."""

@@ -19,11 +19,12 @@ def test_every_command_in_the_list_is_there(name: str) -> None:
 
 
 def test_an_unknown_command_is_a_usage_error() -> None:
-    """Exit status 2, and a word about help."""
-    result = CliRunner().invoke(main, ["aply"])
+    """Exit status 2, with the command that was probably meant, or where to find all of them."""
+    close, unlike = (CliRunner().invoke(main, [name]) for name in ("rotue", "xyzzy"))
 
-    assert 2 == result.exit_code
-    assert "aply" in result.output
+    assert (2, 2) == (close.exit_code, unlike.exit_code)
+    assert "there is no command 'rotue'; did you mean 'route'?" in close.output
+    assert "there is no command 'xyzzy'; `shopmesh --help` lists the commands" in unlike.output
 
 
 def test_the_version_is_the_packages() -> None:

@@ -45,7 +45,7 @@ def test_the_most_exact_name_wins(kind: str, name: str, wanted: int) -> None:
             "product.default.svc.cluster.local, product.bank.svc.cluster.local; write",
         ),
         ("route", "r", "is ambiguous: a-vr/r, b-vr/r; write the full name"),
-        ("route", "x", "there is no route 'x'; there: r, r, s"),
+        ("route", "x", "there is no route 'x'; there: r, s"),
         ("mesh", "n", "there is no mesh 'n'"),
         ("virtualService", "ordr", "did you mean 'order'"),
     ],

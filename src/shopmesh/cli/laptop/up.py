@@ -83,6 +83,7 @@ def up(
     """Run a whole mesh on this machine: control plane, services and an Envoy for each."""
     from shopmesh.local import summary
     from shopmesh.local.mesh.local_mesh import LocalMesh
+    from shopmesh.local.processes.log_file import LOG_FILE
     from shopmesh.local.processes.terminal import Terminal
     from shopmesh.local.up import UpOptions
     from shopmesh.local.up import up as run_up
@@ -108,7 +109,7 @@ def up(
     def print_summary(mesh: LocalMesh, answered: bool) -> None:
         summary.show(console, mesh, answered, str(run_dir) if run_dir != RUN_FOLDER else None)
 
-    with contextlib.closing(Terminal(console, run_dir.absolute() / "shopmesh.log")) as terminal:
+    with contextlib.closing(Terminal(console, run_dir.absolute() / LOG_FILE)) as terminal:
         asyncio.run(run_up(options, terminal, print_summary))
 
 

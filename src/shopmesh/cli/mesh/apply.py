@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from shopmesh.cli.files import file_options, read_sources, report_skipped, template_parameters
+from shopmesh.cli.files import FilesCommand, file_options, read_sources, report_skipped, template_parameters
 from shopmesh.cli.kinds import KindType
 from shopmesh.cli.output import Styled, echo
 from shopmesh.cli.settings import Settings
@@ -25,6 +25,7 @@ _DIFF_STYLES = {"@": "cyan", "+": "green", "-": "red"}
 
 
 @click.command(
+    cls=FilesCommand,
     epilog="""\b
 Examples:
   shopmesh apply -f mesh/
@@ -43,7 +44,7 @@ Exit status:
   1  failure; nothing was changed
   2  invalid command line
   3  with --exit-code only: something was changed, or would be
-"""
+""",
 )
 @file_options
 @click.option("--dry-run", is_flag=True, help="Print what would change; the control plane validates it.")
@@ -87,6 +88,7 @@ def apply(
 
 
 @click.command(
+    cls=FilesCommand,
     epilog="""\b
 Examples:
   shopmesh delete virtualnode product-v2-vn
@@ -94,7 +96,7 @@ Examples:
 
 \b
 Deleting a virtual router deletes its routes. If another resource still uses one of the resources, none is deleted.
-"""
+""",
 )
 @click.argument("kind", type=KindType(), required=False)
 @click.argument("name", required=False)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from shopmesh.appmesh.kinds import weighted_targets
 from shopmesh.cli.output import echo_document
 from shopmesh.cli.parameters import DurationType
 from shopmesh.cli.settings import Settings
@@ -21,6 +22,7 @@ from shopmesh.cli.settings import Settings
 if TYPE_CHECKING:
     from shopmesh.client import Client
     from shopmesh.client.types import CanaryStatus
+    from shopmesh.documents import DeclaredResource
 
 EXIT_NOT_PROMOTED = 3
 MAX_PLAN_BYTES = 1 << 20
@@ -31,7 +33,7 @@ _ACTIONS = {"abort": "turn back", "promote": "advance", "pause": "pause"}
 @click.command(
     epilog="""\b
 Examples:
-  shopmesh canary product --to product-v2-vn
+  shopmesh canary product --to product-v2-vn    or --to v2
   shopmesh canary product --to product-v2-vn --steps 1,10,50 --max-p99 300ms
   shopmesh canary product --to product-v2-vn --match header:x-canary=1
   shopmesh canary product --plan canary.yaml --manual
@@ -96,13 +98,16 @@ def canary(
     Without options, show the release that is in progress.
     """
     plan = _read_plan(file, given)
+    from shopmesh.client import read_mesh
+
     if action and plan:
         raise click.UsageError(f"--{action} is for a canary in progress: leave out the options of a plan")
     with settings.client() as client:
-        route, full_name = _find_route(client, settings, service, route_name, started=plan is not None)
+        resources = read_mesh(client, settings.require_mesh(client))
+        route, full_name = _find_route(client, resources, service, route_name, started=plan is not None)
         owner = str(uuid.uuid4())
         if plan is not None:
-            client.start_canary(route, full_name, plan, owner, lease)
+            client.start_canary(route, full_name, _resolve_version(resources, route, plan), owner, lease)
         elif action == "resume":
             found = client.canary(route, "resume", owner=owner)
             if found["owner"] != owner:
@@ -136,14 +141,12 @@ def _read_plan(file: Path | None, given: dict[str, Any]) -> dict[str, Any] | Non
 
 
 def _find_route(
-    client: Client, settings: Settings, service: str, route_name: str | None, started: bool
+    client: Client, resources: Sequence[DeclaredResource], service: str, route_name: str | None, started: bool
 ) -> tuple[tuple[str, ...], str]:
     """The path of the route to change, and the full name of its service."""
     from shopmesh.cli.mesh.route import routes_of
     from shopmesh.cli.resolve_name import resolve
-    from shopmesh.client import read_mesh
 
-    resources = read_mesh(client, settings.require_mesh(client))
     routes = [route.key for route in routes_of(resources, service, route_name)]
     if len(routes) > 1 and not started:
         # Of several routes, the one with a canary is meant.
@@ -156,6 +159,22 @@ def _find_route(
     if any(key.kind == "virtualRouter" and key.name == service for key in keys):
         return routes[0].path, service
     return routes[0].path, resolve(keys, "virtualService", service).name
+
+
+def _resolve_version(
+    resources: Sequence[DeclaredResource], route: Sequence[str], plan: dict[str, Any]
+) -> dict[str, Any]:
+    """The plan with the full name of its virtual node, which it may call `product/2.0` or `v2`."""
+    from shopmesh.cli.resolve_name import resolve_node
+
+    targets = [
+        target["virtualNode"]
+        for one in resources
+        if one.key.kind == "route" and one.key.path == tuple(route)
+        for target in weighted_targets(one.spec)
+    ]
+    nodes = [one for one in resources if one.key.kind == "virtualNode"]
+    return {**plan, "to": resolve_node(nodes, plan["to"], targets)}
 
 
 def _supervise(settings: Settings, client: Client, route: Sequence[str], owner: str, output: str) -> CanaryStatus:

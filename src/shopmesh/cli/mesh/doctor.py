@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
-from shopmesh.cli.files import file_options, read_sources, report_skipped, template_parameters
+from shopmesh.cli.files import FilesCommand, file_options, read_sources, report_skipped, template_parameters
 from shopmesh.cli.output import echo, echo_document
 from shopmesh.cli.settings import Settings
 
@@ -34,6 +34,7 @@ _MISSING_FIELDS: Answer = {
 
 
 @click.command(
+    cls=FilesCommand,
     epilog="""\b
 Examples:
   shopmesh doctor                      check the mesh and this machine
@@ -50,7 +51,7 @@ Exit status:
   0  no errors
   1  errors, or with --strict warnings
   2  invalid command line
-"""
+""",
 )
 @file_options
 @click.option("--strict", is_flag=True, help="Treat warnings as errors.")

@@ -19,23 +19,24 @@ if TYPE_CHECKING:
     from shopmesh.appmesh.store import Key
     from shopmesh.documents import DeclaredResource
 
+EVERY_KIND = "all"
 ResourcesWithAnswers = Sequence[tuple["DeclaredResource", dict[str, Any]]]
 
 
 @click.command(
     epilog="""\b
 Examples:
-  shopmesh get
+  shopmesh get                       or: shopmesh get all
   shopmesh get virtualnode
   shopmesh get route product-vr/product-r -o json
   shopmesh get -o yaml > mesh.yaml
 
 \b
-KIND: mesh, virtualNode (vn), virtualRouter (vr), route, virtualService (vs),
+KIND: all, mesh, virtualNode (vn), virtualRouter (vr), route, virtualService (vs),
       virtualGateway (vg), gatewayRoute (gr)
 """
 )
-@click.argument("kind", type=KindType(), required=False)
+@click.argument("kind", type=KindType(every=EVERY_KIND), required=False)
 @click.argument("name", required=False)
 @click.option("-o", "--output", type=click.Choice(["table", "yaml", "json"]), default="table", show_default=True)
 @click.pass_obj
@@ -46,6 +47,10 @@ def get(settings: Settings, kind: str | None, name: str | None, output: str) -> 
     """
     from shopmesh.client import read_descriptions
 
+    if kind == EVERY_KIND:
+        if name is not None:
+            raise click.UsageError(f"{name!r} needs its kind: write `shopmesh get KIND {name}`")
+        kind = None
     with settings.client() as client:
         found = read_descriptions(client, settings.require_mesh(client))
     selected = _select(found, kind, name)
@@ -63,33 +68,45 @@ def get(settings: Settings, kind: str | None, name: str | None, output: str) -> 
     epilog="""\b
 Examples:
   shopmesh describe virtualservice product
+  shopmesh describe product
   shopmesh describe route product-r
+
+KIND may be left out where only one resource has the name. Of a virtual service, the weights of its versions, their
+proxies and those of its callers are shown; the callers' Envoys apply the weights.
 """
 )
-@click.argument("kind", type=KindType())
-@click.argument("name")
-@click.pass_obj
-def describe(settings: Settings, kind: str, name: str) -> None:
+@click.argument("words", nargs=-1, required=True, metavar="[KIND] NAME")
+@click.pass_context
+def describe(ctx: click.Context, words: tuple[str, ...]) -> None:
     """Show one resource, what it uses and what uses it, as YAML."""
-
+    from shopmesh.cli.resolve_name import resolve, resolve_any_kind
+    from shopmesh.cli.views.traffic_view import traffic_facts
     from shopmesh.client import label, read_descriptions
     from shopmesh.documents import as_yaml
 
+    if len(words) > 2:
+        raise click.UsageError(f"describe takes one resource, KIND and NAME; {words[2]!r} is a third word")
+    settings: Settings = ctx.obj
+    kind = KindType().convert(words[0], None, ctx) if len(words) == 2 else None
     with settings.client() as client:
         found = read_descriptions(client, settings.require_mesh(client))
-    [(resource, answer)] = _select(found, kind, name)
+        proxies = client.proxies()
+    keys = [resource.key for resource, _ in found]
+    key = resolve(keys, kind, words[1]) if kind else resolve_any_kind(keys, words[0])
+    [(resource, answer)] = [pair for pair in found if pair[0].key == key]
     uses = {other.key: _referenced_keys(other) for other, _ in found}
     metadata = answer["metadata"]
     facts: dict[str, Any] = {
-        "kind": kind,
-        **dict(zip(KINDS[kind].parameters, resource.key.path, strict=True)),
+        "kind": key.kind,
+        **dict(zip(KINDS[key.kind].parameters, key.path, strict=True)),
         "arn": metadata["arn"],
         "version": metadata["version"],
         "created": _format_time(metadata["createdAt"]),
         "updated": _format_time(metadata["lastUpdatedAt"]),
         "status": answer["status"]["status"],
-        "uses": [label(key) for key in uses[resource.key]],
-        "usedBy": [label(key) for key, targets in uses.items() if resource.key in targets],
+        "uses": [label(other) for other in uses[key]],
+        "usedBy": [label(other) for other, targets in uses.items() if key in targets],
+        **traffic_facts(key, [one for one, _ in found], [one for one in proxies if one["mesh"] == key.mesh]),
         "tags": dict(resource.tags),
         "spec": resource.spec,
     }

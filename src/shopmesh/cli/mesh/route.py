@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import difflib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +14,6 @@ from shopmesh.cli.output import Styled, echo
 from shopmesh.cli.settings import Settings
 
 if TYPE_CHECKING:
-    from shopmesh.appmesh.store import Key
     from shopmesh.client import ChangeStatus, Client
     from shopmesh.documents import DeclaredResource
 
@@ -38,11 +36,13 @@ def _parse_weights(ctx: click.Context, param: click.Parameter, values: tuple[str
 Examples:
   shopmesh route product                     show the weights
   shopmesh route product product-v2-vn=50    send half of the requests to 2.0
+  shopmesh route product v2=50               the same
   shopmesh route product product-vn=0 product-v2-vn=100
   shopmesh route product-vr --route beta product-v2-vn=10
 
-SERVICE is a virtual service, by its full name or the first part of it, or a virtual router. Weights are percentages:
-targets that are not named share the rest in their present proportion.
+SERVICE is a virtual service, by its full name or the first part of it, or a virtual router. NODE is a virtual node, or
+the version that it runs: product/2.0, 2.0 or v2. Weights are percentages: targets that are not named share the rest in
+their present proportion.
 """
 )
 @click.argument("service")
@@ -70,7 +70,7 @@ def route(
         if len(routes) > 1:
             names = ", ".join(resource.key.name for resource in routes)
             raise click.ClickException(f"{service} has several routes ({names}); name one with --route")
-        changed = _with_weights(routes[0], weights, [r.key for r in resources if r.key.kind == "virtualNode"])
+        changed = _with_weights(routes[0], weights, [r for r in resources if r.key.kind == "virtualNode"])
         if changed == routes[0].spec:
             echo(f"unchanged {label(routes[0].key)}")
             return
@@ -102,8 +102,12 @@ def routes_of(resources: Sequence[DeclaredResource], service: str, route_name: s
     return named
 
 
-def _with_weights(resource: DeclaredResource, weights: dict[str, int], nodes: Sequence[Key]) -> dict[str, Any]:
+def _with_weights(
+    resource: DeclaredResource, weights: dict[str, int], nodes: Sequence[DeclaredResource]
+) -> dict[str, Any]:
     """The route's specification with the new weights; nodes that were not targets are added."""
+    from shopmesh.cli.resolve_name import resolve_node
+
     spec = copy.deepcopy(dict(resource.spec))
     targets = weighted_targets(spec)
     current = [(target["virtualNode"], target["weight"]) for target in targets]
@@ -111,14 +115,14 @@ def _with_weights(resource: DeclaredResource, weights: dict[str, int], nodes: Se
         raise click.ClickException(
             f"route {resource.key.name} names one node twice, by different ports; use `shopmesh apply` for it"
         )
-    known = {key.name for key in nodes}
-    for name in weights:
-        if name not in known:
-            close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-            hint = f"did you mean {close[0]!r}?" if close else f"there: {', '.join(sorted(known)[:20])}"
-            raise click.ClickException(f"there is no virtual node {name!r}; {hint}")
+    named: dict[str, int] = {}
+    for name, weight in weights.items():
+        node = resolve_node(nodes, name, dict(current))
+        if node in named:
+            raise click.ClickException(f"{node} is named twice, the second time as {name!r}")
+        named[node] = weight
     try:
-        new = shift(current, weights)
+        new = shift(current, named)
     except AmbiguousWeights as error:
         raise click.ClickException(str(error)) from error
     by_name = {target["virtualNode"]: target for target in targets}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from shopmesh.cli.files import read_sources
+from shopmesh.cli.files import FilesCommand, read_sources
 from shopmesh.cli.output import echo, echo_document
 from shopmesh.cli.settings import Settings
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 
 @click.command(
+    cls=FilesCommand,
     epilog="""\b
 Examples:
   shopmesh inject -f deploy.yaml | kubectl apply -f -
@@ -28,7 +29,7 @@ Examples:
 A pod's virtual node is the one whose podSelector matches, in the files or in the cluster; otherwise the one that the
 pod's label shopmesh.dev/virtual-node names. The annotations of AWS's injector are supported, such as
 appmesh.k8s.aws/cpuRequest.
-"""
+""",
 )
 @click.option(
     "-f",

@@ -13,7 +13,8 @@ from rich.text import Text
 from shopmesh.cli.views.findings_view import count_by_severity, format_findings
 from shopmesh.cli.views.tables import age, fit_columns, percent, table
 from shopmesh.client import FindingDocument, ProxyStatus, RouteSplits, SplitTarget
-from shopmesh.documents import DeclaredResource, base_manifest
+from shopmesh.documents import DeclaredResource
+from shopmesh.documents.service_version import service_version
 
 COLUMNS = (
     *("SERVICE", "NODE", "VERSION", "WEIGHT", "SEEN", "95 %", "REQUESTS", "ERRORS", "RETRIES", "P50", "P99"),
@@ -25,7 +26,6 @@ OPTIONAL_COLUMNS = ("P50", "95 %", "RETRIES", "P99", "VERSION", "REQUESTS")
 MAX_FINDINGS = 5
 
 CLUSTER_DOMAIN = ".svc.cluster.local"
-VERSION_LABEL = "app.kubernetes.io/version"
 
 _NO_TRAFFIC: SplitTarget = {
     "virtualNode": "",
@@ -99,7 +99,8 @@ def _services_table(status: MeshStatus, width: int) -> RenderableType:
 
 def _target_rows(status: MeshStatus) -> Iterator[tuple[str | Text, ...]]:
     """A row for each target, sorted by service; only the first row of a service shows its name."""
-    versions = {resource.key.name: _service_version(resource) for resource in status.resources}
+    nodes = [resource for resource in status.resources if resource.key.kind == "virtualNode"]
+    versions = {node.key.name: service_version(node).version for node in nodes}
     routed = {split["virtualService"] for split in status.splits["splits"]}
     found: list[tuple[str, str, list[SplitTarget]]] = [
         (split["virtualService"], split["route"], split["targets"]) for split in status.splits["splits"]
@@ -146,14 +147,15 @@ def _proxies_table(proxies: Sequence[ProxyStatus]) -> RenderableType:
             proxy["name"],
             proxy["address"] or "-",
             age(now - proxy["since"]) if proxy["since"] and proxy["connected"] else "-",
-            _proxy_state(proxy),
+            proxy_state(proxy),
         )
         for proxy in sorted(proxies, key=lambda proxy: (proxy["name"], proxy["instance"]))
     ]
     return table(("PROXY", "NODE", "ADDRESS", "CONNECTED", "STATE"), rows)
 
 
-def _proxy_state(proxy: ProxyStatus) -> Text:
+def proxy_state(proxy: ProxyStatus) -> Text:
+    """The state of one proxy in a few words."""
     if (refused := proxy["refused"]) is not None:
         return Text(f"rejected its {refused['type']}: {refused['message']}", style="red")
     if not proxy["connected"]:
@@ -180,14 +182,6 @@ def _first_findings(findings: Sequence[FindingDocument]) -> Iterator[RenderableT
     yield from format_findings(findings[:MAX_FINDINGS])
     if len(findings) > MAX_FINDINGS:
         yield Text("`shopmesh doctor` shows all findings")
-
-
-def _service_version(resource: DeclaredResource) -> str:
-    """The version label of a virtual node's pods, if its manifest has one."""
-    if resource.key.kind != "virtualNode":
-        return ""
-    labels = (base_manifest(resource)["spec"].get("podSelector") or {}).get("matchLabels") or {}
-    return str(labels.get(VERSION_LABEL, ""))
 
 
 def _format_milliseconds(value: float | None) -> str:

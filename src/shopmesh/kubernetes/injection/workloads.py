@@ -48,14 +48,16 @@ def inject_documents(
 ) -> InjectedDocuments:
     """Returns the documents with sidecars; virtual nodes come from them and from the cluster (`known`).
 
-    `mesh` is that of pods whose own label names their node, and of nodes whose mesh is not among all these. Raises
-    DocumentError.
+    `mesh` is that of pods whose own label names their node, and of nodes whose mesh is not among all these.
+    Raises DocumentError, also for a document that has an `apiVersion` and no `kind`.
     """
     objects = {**(known or {}), **_objects(source.value for source in sources)}
     labels = {**(namespaces or {}), **_namespaces(source.value for source in sources)}
     selectors = Selectors(objects, labels)
     result = InjectedDocuments([], [])
     for source in sources:
+        if "apiVersion" in source.value and "kind" not in source.value:
+            raise source.error((), "the document has an apiVersion and no kind; add its kind, or remove the document")
         path = POD_TEMPLATES.get(str(source.value.get("kind")))
         if path is None:
             result.documents.append(source.value)

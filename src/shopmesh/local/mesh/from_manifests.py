@@ -10,11 +10,9 @@ from typing import Any, TypeVar
 
 from shopmesh.appmesh.resolved import ports as ports_of
 from shopmesh.documents import DeclaredResource, Source, declared_resources, documents
+from shopmesh.documents.service_version import NAME_LABEL, VERSION_LABEL
 from shopmesh.files.input_files import InputFileError, read_text
 from shopmesh.local.errors import StartError
-
-NAME_LABEL = "app.kubernetes.io/name"
-VERSION_LABEL = "app.kubernetes.io/version"
 
 
 @dataclass(frozen=True, slots=True)
