@@ -26,7 +26,7 @@ from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryResponse
 from google.protobuf import json_format
 
 from shopmesh.appmesh.store import View
-from shopmesh.xds.bootstrap import bootstrap
+from shopmesh.xds.bootstrap import bootstrap_document
 from shopmesh.xds.incremental import DependencyGraph
 from shopmesh.xds.node import ProxyNode
 from shopmesh.xds.resources import XdsResource, pack_any
@@ -102,7 +102,7 @@ def _agree(names: dict[str, str], versions: dict[str, str]) -> bool:
 
 
 def _empty() -> Bootstrap:
-    document = bootstrap(ProxyNode("m", "n", "i"), "127.0.0.1", 1, 1)
+    document = bootstrap_document(ProxyNode("m", "n", "i"), "127.0.0.1", 1, 1)
     made: Bootstrap = json_format.Parse(json.dumps(document), Bootstrap())
     made.static_resources.ClearField("listeners")
     return made

@@ -25,4 +25,4 @@ def shop(order: Document | None = None, product: Document | None = None) -> list
 def image_options(environ: Mapping[str, str], node: str) -> Options:
     """What App Mesh's Envoy image makes of these variables."""
     no_files: dict[str, dict[str, Any]] = {}
-    return environment.options(environ, environment.Resource("shop", "virtualNode", node), no_files.__getitem__)
+    return environment.options(environ, environment.ProxyOwner("shop", "virtualNode", node), no_files.__getitem__)

@@ -48,7 +48,7 @@ class Snapshot:
         return hash(self.version)
 
 
-def of(collections: Mapping[TypeName, Collection], findings: tuple[Finding, ...] = ()) -> Snapshot:
+def build_snapshot(collections: Mapping[TypeName, Collection], findings: tuple[Finding, ...] = ()) -> Snapshot:
     """The snapshot of these collections; raises `SnapshotError`."""
     present = collections["clusters"].resources
     for kind in ("listeners", "routes"):
@@ -74,7 +74,7 @@ def snapshot(view: TrackingView, key: SnapshotKey) -> Snapshot | None:
         made = view.compute(patches.apply_patches, key.resource, collections[kind])
         collections[kind] = made.collection
         findings += made.findings
-    return of(collections, findings)
+    return build_snapshot(collections, findings)
 
 
 def _translate_gateway(view: TrackingView, key: SnapshotKey) -> _Translation:

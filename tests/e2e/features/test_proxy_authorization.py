@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from shopmesh.client import Client
-from shopmesh.xds.bootstrap import bootstrap
+from shopmesh.xds.bootstrap import bootstrap_document
 from shopmesh.xds.node import ProxyNode
 from tests.contract.control_plane.conftest import serving
 from tests.e2e.xds.running import envoy_command, get
@@ -49,7 +49,9 @@ def envoy(folder: Path, instance: str, xds_port: int, token: str | None) -> Iter
         mesh="shop", name="order", instance=instance, mode="explicit", address="127.0.0.1", egress_port=free_port()
     )
     ready = free_port()
-    document = bootstrap(node, "127.0.0.1", xds_port, free_port(), ready, token_file=str(file) if token else None)
+    document = bootstrap_document(
+        node, "127.0.0.1", xds_port, free_port(), ready, token_file=str(file) if token else None
+    )
     bootstrap_file = folder / f"{instance}.json"
     bootstrap_file.write_text(json.dumps(document))
     with running(envoy_command(bootstrap_file)) as child:

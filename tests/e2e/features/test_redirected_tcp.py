@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from shopmesh.xds.bootstrap import bootstrap
+from shopmesh.xds.bootstrap import bootstrap_document
 from shopmesh.xds.bootstrap.options import Options
 from shopmesh.xds.node import ProxyNode
 from tests.e2e.xds.running import Mesh, envoy_command
@@ -102,7 +102,7 @@ def network(mesh: Mesh, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Na
         pytest.skip(f"this user may not redirect: {allowed.stderr.decode().strip()}")
     file = tmp_path_factory.mktemp("proxy") / "bootstrap.json"
     node = ProxyNode(mesh="shop", name="order", instance="order-1")
-    document = bootstrap(node, "-", 0, ADMIN, READY, options=Options(xds_socket=str(mesh.socket)))
+    document = bootstrap_document(node, "-", 0, ADMIN, READY, options=Options(xds_socket=str(mesh.socket)))
     file.write_text(json.dumps(document))
     with running(["unshare", "-Urn", "sh", "-c", RULES]) as child:
         child.wait_for(lambda: "ready" in child.output, "the rules are set")

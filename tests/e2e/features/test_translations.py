@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from shopmesh.xds.bootstrap import Options, bootstrap
+from shopmesh.xds.bootstrap import Options, bootstrap_document
 from tests.support.certificates import Authority
 from tests.support.judging import refused
 from tests.translations import Pair, pairs, sections
@@ -55,7 +55,7 @@ def test_a_flaw_is_found(part: str, certificates: Path, tmp_path: Path) -> None:
 
 def _bootstrap(pair: Pair, certificates: Path, folder: Path) -> Path:
     """A bootstrap that has all of it by itself, since an Envoy that validates asks no control plane."""
-    made = bootstrap(pair.proxy, "127.0.0.1", 1, 1, options=Options(sds_socket=str(folder / "agent.sock")))
+    made = bootstrap_document(pair.proxy, "127.0.0.1", 1, 1, options=Options(sds_socket=str(folder / "agent.sock")))
     found = sections(pair)
     static = made["static_resources"]
     tables = {table["name"]: {**table, "validate_clusters": True} for table in found["routes"]}

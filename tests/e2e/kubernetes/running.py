@@ -23,7 +23,7 @@ from shopmesh.kubernetes.api.resource_types import SECRETS
 from shopmesh.kubernetes.identity.certificate_authority import SDS, CertificateAuthority
 from shopmesh.kubernetes.identity.certificates import CA_NAME, CREDENTIALS_NAME
 from shopmesh.server.config import parse_credentials
-from shopmesh.xds.bootstrap import bootstrap
+from shopmesh.xds.bootstrap import bootstrap_document
 from shopmesh.xds.node import ProxyNode
 from tests.e2e.xds.running import Upstream, envoy_command, get
 from tests.support.kubernetes.cluster import Cluster, cluster
@@ -149,7 +149,7 @@ class Pod:
             egress_port=self.egress,
         )
         xds = self._story.replicas[self._replica].xds_port
-        document = bootstrap(
+        document = bootstrap_document(
             node,
             "localhost",
             xds,

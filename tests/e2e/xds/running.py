@@ -33,7 +33,7 @@ from shopmesh.server.store.sqlite_store import SqliteStore
 from shopmesh.server.store.store import Store
 from shopmesh.server.traffic import metrics_service
 from shopmesh.server.traffic.figures import Figures
-from shopmesh.xds.bootstrap import Options, bootstrap
+from shopmesh.xds.bootstrap import Options, bootstrap_document
 from shopmesh.xds.node import Mode, ProxyNode
 from tests.support.process import ENVOY, Child, eventually, free_port, running
 
@@ -325,7 +325,9 @@ class Sidecar:
         with contextlib.ExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
             file = folder / "bootstrap.json"
-            document = bootstrap(self.node, "127.0.0.1", self._mesh.port, self.admin, self.ready, options=self._options)
+            document = bootstrap_document(
+                self.node, "127.0.0.1", self._mesh.port, self.admin, self.ready, options=self._options
+            )
             # Tests look at more than the product does.
             document["admin"]["allow_paths"].append({"exact": CONFIG_DUMP})
             file.write_text(json.dumps(document))

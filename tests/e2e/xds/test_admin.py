@@ -12,7 +12,7 @@ from typing import NamedTuple
 import pytest
 
 from shopmesh.local.http import send_request
-from shopmesh.xds.bootstrap import Options, bootstrap
+from shopmesh.xds.bootstrap import Options, bootstrap_document
 from shopmesh.xds.node import ProxyNode
 from tests.e2e.xds.running import envoy_command
 from tests.support.process import Child, free_port, running
@@ -66,7 +66,7 @@ def proxy(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     node = ProxyNode(mesh="shop", name="order", instance="order-1", mode="explicit", address="127.0.0.1")
     options = Options(admin_socket=str(socket) if socket else None)
     file = folder / "bootstrap.json"
-    file.write_text(json.dumps(bootstrap(node, "127.0.0.1", xds, port, ready, options=options)))
+    file.write_text(json.dumps(bootstrap_document(node, "127.0.0.1", xds, port, ready, options=options)))
     at = socket or port
     with running(envoy_command(file)) as child:
         child.wait_for(lambda: answer(at, "GET", "/stats") == 200, "its admin interface answers")
@@ -107,7 +107,7 @@ def test_a_killed_envoy_s_socket_is_taken_over(tmp_path: Path) -> None:
     file, socket = tmp_path / "bootstrap.json", tmp_path / "admin.sock"
     node = ProxyNode(mesh="shop", name="order", instance="order-1", mode="explicit", address="127.0.0.1")
     options = Options(admin_socket=str(socket))
-    file.write_text(json.dumps(bootstrap(node, "127.0.0.1", free_port(), 0, free_port(), options=options)))
+    file.write_text(json.dumps(bootstrap_document(node, "127.0.0.1", free_port(), 0, free_port(), options=options)))
     with running(envoy_command(file)) as first:
         first.wait_for(lambda: answer(socket, "GET", "/stats") == 200, "it answers")
         first.kill()
@@ -120,7 +120,7 @@ def test_the_readiness_listener_answers_ready_alone(tmp_path: Path) -> None:
     """Its port is open to other machines in a pod: whatever else is asked for there is not found."""
     file, ready = tmp_path / "bootstrap.json", free_port()
     node = ProxyNode(mesh="shop", name="order", instance="order-1", mode="explicit", address="127.0.0.1")
-    document = bootstrap(node, "127.0.0.1", free_port(), free_port(), ready)
+    document = bootstrap_document(node, "127.0.0.1", free_port(), free_port(), ready)
     # Its workers start when the first configuration is there: here, when it has waited for that long.
     for source in ("cds_config", "lds_config"):
         document["dynamic_resources"][source]["initial_fetch_timeout"] = "0.1s"

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from shopmesh.xds.bootstrap import bootstrap
-from shopmesh.xds.bootstrap.environment import Resource, options
+from shopmesh.xds.bootstrap import bootstrap_document
+from shopmesh.xds.bootstrap.environment import ProxyOwner, options
 from shopmesh.xds.node import ProxyNode
 from tests.e2e.xds.running import envoy_command
 
@@ -32,7 +32,7 @@ def test_envoy_validates_it(node: ProxyNode | None, tmp_path: Path) -> None:
     """`--mode validate` accepts it without a warning of something deprecated."""
     file, token = tmp_path / "bootstrap.json", tmp_path / "token"
     token.write_text("0123456789abcdef")
-    file.write_text(json.dumps(bootstrap(node, "control-plane", 18000, 9901, token_file=str(token))))
+    file.write_text(json.dumps(bootstrap_document(node, "control-plane", 18000, 9901, token_file=str(token))))
     who = () if node else ("--service-node", "mesh/shop/virtualNode/order", "--service-cluster", "order")
     done = subprocess.run(
         [str(part) for part in envoy_command(file, "--mode", "validate", *who)],
@@ -62,9 +62,9 @@ EVERYTHING = {
 @pytest.mark.parametrize("tracer", ["ENABLE_ENVOY_XRAY_TRACING", "ENABLE_ENVOY_DATADOG_TRACING"])
 def test_envoy_validates_what_variables_switch_on(tracer: str, tmp_path: Path) -> None:
     """All that App Mesh's image could be told at once, and Prometheus."""
-    made = options({**EVERYTHING, tracer: "1"}, Resource("shop", "virtualNode", "order"), lambda path: {})
+    made = options({**EVERYTHING, tracer: "1"}, ProxyOwner("shop", "virtualNode", "order"), lambda path: {})
     file = tmp_path / "bootstrap.json"
-    document = bootstrap(INTERCEPTED, "x", 1, 9901, options=replace(made, prometheus_port=15090))
+    document = bootstrap_document(INTERCEPTED, "x", 1, 9901, options=replace(made, prometheus_port=15090))
     file.write_text(json.dumps(document))
     command = [str(part) for part in envoy_command(file, "--mode", "validate")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)

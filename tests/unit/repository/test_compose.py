@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from shopmesh.xds.bootstrap import Options, bootstrap
+from shopmesh.xds.bootstrap import Options, bootstrap_document
 from shopmesh.xds.bootstrap.environment import options
 from tests.support.repository import COMPOSE, ROOT, SERVICES, no_options_file, pins, pyproject, read_yaml, virtual_nodes
 
@@ -59,7 +59,7 @@ OBSERVED = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4317", "OTEL_EXPORT
 )
 def test_the_sidecar_s_file_is_the_one_that_bootstrap_writes(file: str, told: Options, how: str) -> None:
     """A reader sees what a sidecar is told."""
-    written = bootstrap(None, "control-plane", 18000, 9901, token_file="/run/shopmesh/xds/token", options=told)
+    written = bootstrap_document(None, "control-plane", 18000, 9901, token_file="/run/shopmesh/xds/token", options=told)
     variables = " ".join(f"{name}={value}" for name, value in OBSERVED.items()) if how else ""
 
     assert json.loads((COMPOSE / file).read_text()) == written, (

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from shopmesh.xds.bootstrap import Options, bootstrap
+from shopmesh.xds.bootstrap import Options, bootstrap_document
 from shopmesh.xds.bootstrap.environment import options
 from tests.support.repository import ROOT, SERVICES, no_options_file, pins, pyproject, read_yaml, virtual_nodes
 
@@ -95,7 +95,7 @@ def test_one_service_is_the_way_in() -> None:
 def test_the_sidecar_s_file_is_the_one_that_bootstrap_writes(component: str, told: Options, how: str) -> None:
     """A reader sees what a sidecar is told."""
     identity = "/var/run/shopmesh"
-    written = bootstrap(
+    written = bootstrap_document(
         None, CONTROL_PLANE, 18000, 9901, token_file=f"{identity}/token", ca_file=f"{identity}/ca.json", options=told
     )
     variables = " ".join(f"{name}={value} " for name, value in OBSERVED.items()) if how else ""

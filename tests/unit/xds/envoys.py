@@ -31,7 +31,7 @@ from shopmesh.xds.resources import (
     XdsResource,
     resource,
 )
-from shopmesh.xds.snapshot import Snapshot, of
+from shopmesh.xds.snapshot import Snapshot, build_snapshot
 
 
 def made(kind: TypeName, name: str, needs: Iterable[str] = (), **body: Any) -> XdsResource:
@@ -48,7 +48,7 @@ def made(kind: TypeName, name: str, needs: Iterable[str] = (), **body: Any) -> X
 
 def snapshot_of(**collections: Sequence[XdsResource]) -> Snapshot:
     found: dict[TypeName, Collection] = {kind: Collection(kind, collections.get(kind, ())) for kind in TYPES}
-    return of(found)
+    return build_snapshot(found)
 
 
 def simple(clusters: Mapping[str, int], route: Iterable[str] | None = None, content: int = 0) -> Snapshot:

@@ -360,7 +360,7 @@ def test_a_mesh_that_cannot_be_translated_keeps_nobody_else_from_changes(monkeyp
     async def test(plane: Plane) -> None:
         await plane.put(*meshes.shop())
         order, product = plane.proxy("order"), plane.proxy("product")
-        good = snapshots.of
+        good = snapshots.build_snapshot
 
         def broken(*arguments: Any) -> Any:
             found = good(*arguments)
@@ -368,7 +368,7 @@ def test_a_mesh_that_cannot_be_translated_keeps_nobody_else_from_changes(monkeyp
                 raise ValueError("broken")
             return found
 
-        monkeypatch.setattr(snapshots, "of", broken)
+        monkeypatch.setattr(snapshots, "build_snapshot", broken)
         await plane.put(meshes.route("product-r", "all", {"product": 1, "product-v2": 5}))
         idle = {"http": {"idle": {"unit": "s", "value": 1}}}
         await plane.put(meshes.node("product", [meshes.listener(timeout=idle)]))
@@ -376,7 +376,7 @@ def test_a_mesh_that_cannot_be_translated_keeps_nobody_else_from_changes(monkeyp
         assert [one.where for one in plane.proxies.findings()] == ["virtualNode shop/order"]
         assert (order.session.take(), len(product.session.take())) == ([], 1)
 
-        monkeypatch.setattr(snapshots, "of", good)
+        monkeypatch.setattr(snapshots, "build_snapshot", good)
         await plane.put(meshes.route("product-r", "all", {"product": 1}))
         order.settle()
         assert plane.proxies.findings() == []

@@ -6,7 +6,7 @@ import pytest
 from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryRequest, DeltaDiscoveryResponse
 
 from shopmesh.xds.resources import TYPE_URLS
-from shopmesh.xds.snapshot import Snapshot, SnapshotError, of
+from shopmesh.xds.snapshot import Snapshot, SnapshotError, build_snapshot
 from shopmesh.xds.stream import subscription_state
 from shopmesh.xds.stream.delta_stream import MOST_CHARACTERS, MOST_OTHER_TYPES, DeltaStream
 from shopmesh.xds.stream.responses import ResponseCache
@@ -80,7 +80,7 @@ def test_endpoints_follow_their_cluster_unasked() -> None:
     stream, _ = in_step(before)
 
     # As the translation does: endpoints that are the same are the same object.
-    same = of({**after.collections, "endpoints": before["endpoints"]})
+    same = build_snapshot({**after.collections, "endpoints": before["endpoints"]})
     assert [("Cluster", ["a"], []), ("ClusterLoadAssignment", ["a"], [])] == names(stream.offer(same))
 
 

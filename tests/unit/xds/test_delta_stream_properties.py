@@ -9,7 +9,7 @@ from hypothesis import settings, strategies
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from shopmesh.xds.resources import TYPES, Collection, TypeName
-from shopmesh.xds.snapshot import Snapshot, of
+from shopmesh.xds.snapshot import Snapshot, build_snapshot
 from shopmesh.xds.stream.delta_stream import DeltaStream
 from shopmesh.xds.stream.responses import ResponseCache
 from shopmesh.xds.stream.subscription import MOST_IN_FLIGHT
@@ -94,7 +94,7 @@ class Stream(RuleBasedStateMachine):
     def change(self, snapshot: Snapshot) -> None:
         """As the translation does, what is equal to what it was is the same object."""
         same = {kind: self.collections.setdefault((kind, snapshot[kind].version), snapshot[kind]) for kind in TYPES}
-        self.snapshot = of(same)
+        self.snapshot = build_snapshot(same)
         self.delta_stream.offer(self.snapshot)
 
     @rule()

@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 from envoy.config.bootstrap.v3.bootstrap_pb2 import Bootstrap
 
-from shopmesh.xds.bootstrap import BootstrapError, Options, bootstrap
-from shopmesh.xds.bootstrap.environment import Resource, control_plane, options, resource, service_cluster
+from shopmesh.xds.bootstrap import BootstrapError, Options, bootstrap_document
+from shopmesh.xds.bootstrap.environment import ProxyOwner, control_plane, options, proxy_owner, service_cluster
 from shopmesh.xds.bootstrap.envoy_json import Json
 from shopmesh.xds.bootstrap.variables import VARIABLES, table, table_of_unused, unused
 from shopmesh.xds.node import ProxyNode, parse
 from tests.support.bootstraps import parsed
 
-ORDER = Resource("shop", "virtualNode", "order")
+ORDER = ProxyOwner("shop", "virtualNode", "order")
 NODE = ProxyNode(mesh="shop", name="order", instance="order-1")
 
 
@@ -30,15 +30,15 @@ def told(**environ: str) -> Options:
 
 def tracer(**environ: str) -> Any:
     """The provider's configuration, as the node takes it to the control plane."""
-    document = bootstrap(NODE, "127.0.0.1", 18000, 9901, options=told(**environ))
+    document = bootstrap_document(NODE, "127.0.0.1", 18000, 9901, options=told(**environ))
     node = parse(parsed(document).node)
     return json.loads(node.telemetry_options.tracer)["typed_config"]
 
 
 def test_an_empty_environment_changes_nothing() -> None:
     """What the tables call defaults is what happens."""
-    plain = bootstrap(NODE, "127.0.0.1", 18000, 9901)
-    read = bootstrap(NODE, "127.0.0.1", 18000, 9901, options=told())
+    plain = bootstrap_document(NODE, "127.0.0.1", 18000, 9901)
+    read = bootstrap_document(NODE, "127.0.0.1", 18000, 9901, options=told())
 
     assert plain == read
 
@@ -49,12 +49,12 @@ def test_an_empty_environment_changes_nothing() -> None:
     [
         ("mesh/shop/virtualNode/order", ORDER),
         ("arn:aws:appmesh:eu-west-1:111122223333:mesh/shop/virtualNode/order", ORDER),
-        ("mesh/shop/virtualGateway/gw", Resource("shop", "virtualGateway", "gw")),
+        ("mesh/shop/virtualGateway/gw", ProxyOwner("shop", "virtualGateway", "gw")),
     ],
 )
-def test_an_arn_or_its_end_says_whose_proxy_it_is(name: str, value: str, expected: Resource) -> None:
+def test_an_arn_or_its_end_says_whose_proxy_it_is(name: str, value: str, expected: ProxyOwner) -> None:
     """In the variable's three names."""
-    assert expected == resource({name: value})
+    assert expected == proxy_owner({name: value})
 
 
 def test_a_name_for_envoys_cluster() -> None:
@@ -79,7 +79,7 @@ def test_the_control_plane_by_host_or_socket(value: str, expected: object) -> No
 
 def test_a_socket_is_where_envoy_asks() -> None:
     """Both ends of a Unix socket are on one host."""
-    document = bootstrap(NODE, "x", 1, 9901, options=told(APPMESH_XDS_ENDPOINT="unix:///run/xds.sock"))
+    document = bootstrap_document(NODE, "x", 1, 9901, options=told(APPMESH_XDS_ENDPOINT="unix:///run/xds.sock"))
     (cluster,) = parsed(document).static_resources.clusters
 
     assert "/run/xds.sock" == cluster.load_assignment.endpoints[0].lb_endpoints[0].endpoint.address.pipe.path
@@ -101,7 +101,7 @@ def test_a_socket_is_where_envoy_asks() -> None:
 def test_a_wrong_value_is_named_with_what_is_right(name: str, value: str) -> None:
     """Nobody has to guess which of fifty variables it was."""
     with pytest.raises(BootstrapError, match=f"{name} is '{value}'; it must be"):
-        options({name: value}, resource({name: value}), nothing_to_load)
+        options({name: value}, proxy_owner({name: value}), nothing_to_load)
 
 
 @pytest.mark.parametrize(
@@ -203,7 +203,7 @@ def test_files_are_merged_into_ours() -> None:
         "ENVOY_RESOURCES_CONFIG_FILE": "/more",
         "ENABLE_ENVOY_DOG_STATSD": "1",
     }
-    made = parsed(bootstrap(NODE, "x", 1, 9901, options=options(environ, ORDER, files.__getitem__)))
+    made = parsed(bootstrap_document(NODE, "x", 1, 9901, options=options(environ, ORDER, files.__getitem__)))
 
     assert "envoy.tracers.zipkin" == json.loads(parse(made.node).telemetry_options.tracer)["name"]
     assert ["xds", "mine"] == [cluster.name for cluster in made.static_resources.clusters]
@@ -217,20 +217,20 @@ def test_files_are_merged_into_ours() -> None:
 def test_whose_proxy_it_is_cannot_be_brought() -> None:
     """A file that is merged must not make another proxy of it."""
     with pytest.raises(BootstrapError, match="node cannot be brought"):
-        bootstrap(NODE, "x", 1, 9901, options=Options(additions=({"node": {"id": "another"}},)))
+        bootstrap_document(NODE, "x", 1, 9901, options=Options(overrides=({"node": {"id": "another"}},)))
 
 
 def test_a_bootstrap_for_many_takes_what_needs_no_name() -> None:
     """It carries the tracer; what needs a name asks for it."""
     environ = {"ENABLE_ENVOY_JAEGER_TRACING": "1"}
-    made = parsed(bootstrap(None, "x", 1, 9901, options=options(environ, None, nothing_to_load)))
+    made = parsed(bootstrap_document(None, "x", 1, 9901, options=options(environ, None, nothing_to_load)))
     made.node.id = "mesh/shop/virtualNode/order"
 
     assert "zipkin" in parse(made.node).telemetry_options.tracer
     with pytest.raises(BootstrapError, match="DD_SERVICE"):
         options({"ENABLE_ENVOY_DATADOG_TRACING": "1"}, None, nothing_to_load)
     with pytest.raises(BootstrapError, match="name the proxy"):
-        bootstrap(None, "x", 1, 9901, options=Options(stats_tags=True))
+        bootstrap_document(None, "x", 1, 9901, options=Options(stats_tags=True))
 
 
 def test_what_is_not_read_any_more_is_told() -> None:
@@ -262,7 +262,7 @@ def test_the_bootstrap_is_one_of_envoys() -> None:
         ENVOY_STATS_FLUSH_INTERVAL="5000ms",
         MAX_REQUESTS_PER_IO_CYCLE="1",
     )
-    document: Bootstrap = parsed(bootstrap(NODE, "x", 1, 9901, options=made))
+    document: Bootstrap = parsed(bootstrap_document(NODE, "x", 1, 9901, options=made))
 
     assert 5 == document.stats_flush_interval.seconds
     assert ["appmesh.mesh", "appmesh.virtual_node"] == [tag.tag_name for tag in document.stats_config.stats_tags]

@@ -44,7 +44,7 @@ def built(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
     count(services, "_by_router")
     count(clusters, "_cluster")
-    count(egress, "unambiguous")
+    count(egress, "drop_shared_domains")
     return counted
 
 
@@ -64,7 +64,7 @@ def test_one_route_of_thousands_costs_one_virtual_host(built: Counter[str]) -> N
     graph.mark_changed(meshes.changed(state, meshes.route("s7", "r3", {"s7": 50})))
     after = current(graph)
 
-    assert built == {"_by_router": 1, "unambiguous": 1}
+    assert built == {"_by_router": 1, "drop_shared_domains": 1}
     assert after.version != before.version
     assert all(after[kind] is before[kind] for kind in ("clusters", "endpoints", "listeners"))
 
@@ -182,7 +182,7 @@ def test_a_tcp_weight_costs_its_own_service_and_the_listeners(built: Counter[str
     graph.mark_changed(meshes.changed(state, meshes.route("s7", "tcp", {"s7": 1, "s8": 1}, kind="tcpRoute")))
     after = current(graph)
 
-    assert built == {"_by_router": 1, "unambiguous": 1}
+    assert built == {"_by_router": 1, "drop_shared_domains": 1}
     assert after["listeners"] != before["listeners"]
     assert all(after[kind] is before[kind] for kind in ("clusters", "endpoints", "routes"))
 

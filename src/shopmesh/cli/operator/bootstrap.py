@@ -14,7 +14,7 @@ from shopmesh.cli.output import echo, echo_document
 from shopmesh.cli.settings import Settings
 
 if TYPE_CHECKING:
-    from shopmesh.xds.bootstrap.environment import Resource
+    from shopmesh.xds.bootstrap.environment import ProxyOwner
     from shopmesh.xds.node import ProxyNode
 
 MAX_OVERRIDES_BYTES = 1 << 20
@@ -91,25 +91,24 @@ def bootstrap(
     """
     from dataclasses import replace
 
-    from shopmesh.xds.bootstrap import BootstrapError, environment
-    from shopmesh.xds.bootstrap import bootstrap as written
+    from shopmesh.xds.bootstrap import BootstrapError, bootstrap_document, environment
     from shopmesh.xds.bootstrap.variables import unused
 
     environ = os.environ
     try:
-        of = _parse_resource(settings, node) or environment.resource(environ)
+        owner = _parse_owner(settings, node) or environment.proxy_owner(environ)
         endpoint = environment.control_plane(environ)
         host, port = endpoint if isinstance(endpoint, tuple) else (defaults.LOOPBACK, defaults.XDS_PORT)
-        options = environment.options(environ, of, _read_overrides)
+        options = environment.options(environ, owner, _read_overrides)
         if xds_socket is not None and (xds_host is not None or xds_port is not None):
             raise click.UsageError("give either --xds-socket, or --xds-host and --xds-port")
         if any(given is not None for given in (xds_socket, xds_host, xds_port)):
             options = replace(options, xds_socket=xds_socket)
-        document = written(
-            _proxy_node(of, instance, address, environment.service_cluster(environ)),
+        document = bootstrap_document(
+            _proxy_node(owner, instance, address, environment.service_cluster(environ)),
             xds_host or host,
             xds_port or port,
-            admin_port or environment.Environment(environ).port("ENVOY_ADMIN_ACCESS_PORT"),
+            admin_port or environment.EnvironmentReader(environ).port("ENVOY_ADMIN_ACCESS_PORT"),
             ready_port,
             token_file=xds_token_file,
             ca_file=xds_ca_file,
@@ -122,8 +121,8 @@ def bootstrap(
     echo_document(json.dumps(document, indent=2))
 
 
-def _parse_resource(settings: Settings, node: str | None) -> Resource | None:
-    from shopmesh.xds.bootstrap.environment import Resource
+def _parse_owner(settings: Settings, node: str | None) -> ProxyOwner | None:
+    from shopmesh.xds.bootstrap.environment import ProxyOwner
     from shopmesh.xds.node import KINDS
 
     if node is None:
@@ -131,22 +130,27 @@ def _parse_resource(settings: Settings, node: str | None) -> Resource | None:
     kind, _, name = node.partition("/")
     if kind not in KINDS or not name:
         raise click.UsageError(f"{node!r} does not name a proxy: write virtualNode/NAME or virtualGateway/NAME")
-    return Resource(settings.mesh or "shopmesh", kind, name)
+    return ProxyOwner(settings.mesh or "shopmesh", kind, name)
 
 
 def _proxy_node(
-    of: Resource | None, instance: str | None, address: str | None, cluster: str | None
+    owner: ProxyOwner | None, instance: str | None, address: str | None, cluster: str | None
 ) -> ProxyNode | None:
     from shopmesh.xds.node import ProxyNode
 
-    if of is None:
+    if owner is None:
         if instance or address:
             raise click.UsageError("--instance and --address need a proxy: name it, such as virtualNode/NAME")
         return None
     if instance is None:
         raise click.UsageError("give --instance: it must be unique among the Envoys of a node")
     return ProxyNode(
-        mesh=of.mesh, name=of.name, instance=instance, kind=of.kind, cluster=cluster or of.name, address=address
+        mesh=owner.mesh,
+        name=owner.name,
+        instance=instance,
+        kind=owner.kind,
+        cluster=cluster or owner.name,
+        address=address,
     )
 
 

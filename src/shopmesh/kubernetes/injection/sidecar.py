@@ -9,7 +9,7 @@ from typing import Any
 from shopmesh.appmesh.store import Key
 from shopmesh.kubernetes.injection.pod_annotations import SidecarOptions
 from shopmesh.xds import names
-from shopmesh.xds.bootstrap import bootstrap
+from shopmesh.xds.bootstrap import bootstrap_document
 from shopmesh.xds.bootstrap.envoy_json import cluster, pipe
 
 Json = dict[str, Any]
@@ -42,7 +42,9 @@ class Images:
 
 def config_map_data(host: str, port: int) -> dict[str, str]:
     """Returns the content of ConfigMap `shopmesh-sidecar`: the bootstrap of all sidecars."""
-    document = bootstrap(None, host, port, ADMIN_PORT, token_file=f"{FOLDER}/token", ca_file=f"{FOLDER}/ca.json")
+    document = bootstrap_document(
+        None, host, port, ADMIN_PORT, token_file=f"{FOLDER}/token", ca_file=f"{FOLDER}/ca.json"
+    )
     return {"sidecar.json": json.dumps(document, indent=2) + "\n"}
 
 

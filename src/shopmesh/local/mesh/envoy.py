@@ -18,9 +18,9 @@ from shopmesh.local.processes.ports import LOOPBACK, Ports
 from shopmesh.local.processes.supervisor import ProcessLog, Program, Supervisor, wait_until_ready
 from shopmesh.local.run_dir import socket_path
 from shopmesh.local.settings import LocalSettings
-from shopmesh.xds.bootstrap import BootstrapError, bootstrap
+from shopmesh.xds.bootstrap import BootstrapError, bootstrap_document
 from shopmesh.xds.bootstrap.admin import DRAIN_LISTENERS
-from shopmesh.xds.bootstrap.environment import Resource, options
+from shopmesh.xds.bootstrap.environment import ProxyOwner, options
 from shopmesh.xds.node import ProxyNode
 
 _POLL_SECONDS = 0.02
@@ -99,12 +99,12 @@ class Envoy:
     def _program(self, node: ProxyNode, settings: LocalSettings, version: str | None) -> Program:
         environment = with_service_version(settings.environment, version)
         try:
-            overrides = options(environment, Resource(node.mesh, node.kind, node.name), _refuse_file)
+            overrides = options(environment, ProxyOwner(node.mesh, node.kind, node.name), _refuse_file)
             # The variables may name another control plane; this mesh has its own.
             overrides = replace(
                 overrides, xds_socket=_path_text(settings.xds_socket), admin_socket=str(self.admin_socket)
             )
-            document = bootstrap(
+            document = bootstrap_document(
                 *(node, LOOPBACK, settings.xds_port or 0, 0, self.ready_port),
                 token_file=_path_text(settings.xds_token_file),
                 options=overrides,

@@ -28,7 +28,7 @@ def interface(at: Json, **more: Any) -> Json:
     return {"address": at, "allow_paths": allowed, **more}
 
 
-def place(port: int, socket: str | None) -> Json:
+def admin_address(port: int, socket: str | None) -> Json:
     """Its address: a port of loopback, or a Unix socket that only Envoy's own user may open."""
     if socket is None:
         return address("127.0.0.1", port)

@@ -23,7 +23,7 @@ def service() -> Json:
     }
 
 
-def by_ads(options: Options) -> Json:
+def ads_config_source(options: Options) -> Json:
     return {"ads": {}, "resource_api_version": "V3", "initial_fetch_timeout": f"{options.initial_fetch_seconds}s"}
 
 
@@ -40,7 +40,7 @@ def clusters(host: str, port: int, token_file: str | None, ca_file: str | None, 
 def _control_plane(host: str, port: int, token_file: str | None, options: Options) -> Json:
     at = address(host, port) if options.xds_socket is None else pipe(options.xds_socket)
     keepalive = {"connection_keepalive": {"interval": "10s", "timeout": "5s"}}
-    filters = {} if token_file is None else {"http_filters": _with_token(token_file)}
+    filters = {} if token_file is None else {"http_filters": _token_filters(token_file)}
     return {
         **cluster(names.XDS_CLUSTER, at),
         "upstream_connection_options": {
@@ -85,7 +85,7 @@ def _tls(host: str, ca_file: str, options: Options) -> Json:
     return {"name": "envoy.transport_sockets.tls", "typed_config": config}
 
 
-def _with_token(path: str) -> list[Json]:
+def _token_filters(path: str) -> list[Json]:
     """Filters of the control plane's cluster that give each new stream, ADS and figures alike, the token in that file.
 
     Envoy watches the file and its folder, so a move, a write in place and a Kubernetes volume are all seen, and needs

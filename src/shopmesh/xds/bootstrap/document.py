@@ -6,7 +6,7 @@ from shopmesh.xds import names
 from shopmesh.xds.bootstrap import admin, control_plane, listeners
 from shopmesh.xds.bootstrap.envoy_json import Json, T
 from shopmesh.xds.bootstrap.options import BootstrapError, Options
-from shopmesh.xds.bootstrap.overrides import merged
+from shopmesh.xds.bootstrap.overrides import merge_overrides
 from shopmesh.xds.bootstrap.statistics import statistics
 from shopmesh.xds.node import ProxyNode
 from shopmesh.xds.telemetry_options import TelemetryOptionsError, telemetry_options
@@ -15,7 +15,7 @@ _MOST_DOWNSTREAM_CONNECTIONS = 10_000
 _DEFAULTS = Options()
 
 
-def bootstrap(
+def bootstrap_document(
     node: ProxyNode | None,
     xds_host: str,
     xds_port: int,
@@ -39,7 +39,7 @@ def bootstrap(
     bound = ready_host or ("127.0.0.1" if explicit else "0.0.0.0")
     service = {"transport_api_version": "V3", "grpc_services": [{"envoy_grpc": control_plane.service()}]}
     clusters = control_plane.clusters(xds_host, xds_port, token_file, ca_file, options)
-    admin_at = admin.place(admin_port, options.admin_socket)
+    admin_at = admin.admin_address(admin_port, options.admin_socket)
     admin_log = {} if options.admin_log is None else {"access_log": [_file_log(options.admin_log)]}
     own = [listeners.ready(ready_port, bound)]
     if options.tracer is not None:
@@ -52,8 +52,8 @@ def bootstrap(
         "dynamic_resources": {
             # The node is 61 kB: once a stream is enough.
             "ads_config": {"api_type": "DELTA_GRPC", "set_node_on_first_message_only": True, **service},
-            "cds_config": control_plane.by_ads(options),
-            "lds_config": control_plane.by_ads(options),
+            "cds_config": control_plane.ads_config_source(options),
+            "lds_config": control_plane.ads_config_source(options),
         },
         "static_resources": {"listeners": own, "clusters": clusters},
         "bootstrap_extensions": [_internal_listeners()],
@@ -61,24 +61,24 @@ def bootstrap(
         **statistics(node, options),
         **_logs_and_runtime(options),
     }
-    if (found := _node(node, options)) is not None:
-        document["node"] = found
+    if (node_document := _node(node, options)) is not None:
+        document["node"] = node_document
     if node is None or node.readiness:
         document["hds_config"] = {"api_type": "GRPC", **service}
-    return merged(document, options.additions)
+    return merge_overrides(document, options.overrides)
 
 
 def _node(node: ProxyNode | None, options: Options) -> Json | None:
     """Its identity, and what it is to report; of a bootstrap for many only the latter."""
     provider = options.tracer.provider if options.tracer is not None else None
     try:
-        told = telemetry_options(provider, options.tracing_decision, options.metrics_extension).to_document()
+        telemetry = telemetry_options(provider, options.tracing_decision, options.metrics_extension).to_document()
     except TelemetryOptionsError as error:
         raise BootstrapError(str(error)) from error
     document = node.to_document() if node is not None else {"metadata": {}}
-    if told:
-        document["metadata"]["reporting"] = told
-    return document if node is not None or told else None
+    if telemetry:
+        document["metadata"]["reporting"] = telemetry
+    return document if node is not None or telemetry else None
 
 
 def _internal_listeners() -> Json:

@@ -10,10 +10,10 @@ T = "type.googleapis.com/envoy."
 
 
 def address(host: str, port: int, protocol: str = "TCP") -> Json:
-    found: Json = {"address": host, "port_value": port}
+    socket_address: Json = {"address": host, "port_value": port}
     if protocol != "TCP":
-        found["protocol"] = protocol
-    return {"socket_address": found}
+        socket_address["protocol"] = protocol
+    return {"socket_address": socket_address}
 
 
 def pipe(path: str) -> Json:
@@ -23,7 +23,7 @@ def pipe(path: str) -> Json:
 
 def cluster(name: str, at: Json, http2: bool = False) -> Json:
     """A cluster of one address, by DNS where that is a name."""
-    made: Json = {
+    cluster_document: Json = {
         "name": name,
         "type": "STATIC" if "pipe" in at else "STRICT_DNS",
         "connect_timeout": "1s",
@@ -33,10 +33,10 @@ def cluster(name: str, at: Json, http2: bool = False) -> Json:
         },
     }
     if "pipe" not in at:
-        made["dns_lookup_family"] = "V4_PREFERRED"
+        cluster_document["dns_lookup_family"] = "V4_PREFERRED"
     if http2:
-        made["typed_extension_protocol_options"] = http_options({"http2_protocol_options": {}})
-    return made
+        cluster_document["typed_extension_protocol_options"] = http_options({"http2_protocol_options": {}})
+    return cluster_document
 
 
 def http_options(explicit: Json, **more: Any) -> Json:

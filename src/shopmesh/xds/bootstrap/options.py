@@ -37,4 +37,4 @@ class Options:
     admin_log: str | None = None
     outlier_log: str | None = None
     runtime: Mapping[str, int] = field(default_factory=dict)
-    additions: tuple[Json, ...] = ()
+    overrides: tuple[Json, ...] = ()

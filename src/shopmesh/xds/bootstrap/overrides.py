@@ -12,26 +12,26 @@ _NAMES = {"staticResources": "static_resources", "statsConfig": "stats_config", 
 _OURS = ("node", "dynamic_resources", "dynamicResources")
 
 
-def merged(document: Json, additions: Iterable[Json]) -> Json:
+def merge_overrides(document: Json, overrides: Iterable[Json]) -> Json:
     """Resources and sinks are added; of `stats_config` what is given replaces ours, except that statistics to be kept
     are added, since the control plane counts by ours; any other section is the user's. Raises BootstrapError.
     """
-    made = copy.deepcopy(document)
-    for addition in additions:
-        for name, section in addition.items():
+    document = copy.deepcopy(document)
+    for override in overrides:
+        for name, section in override.items():
             field = _NAMES.get(name, name)
             if name in _OURS:
                 raise BootstrapError(f"{name} cannot be brought: it says whose proxy this is and who configures it")
             if field == "static_resources":
                 for kind, resources in section.items():
-                    made["static_resources"].setdefault(kind, []).extend(resources)
+                    document["static_resources"].setdefault(kind, []).extend(resources)
             elif field == "stats_sinks":
-                made["stats_sinks"].extend(section)
+                document["stats_sinks"].extend(section)
             elif field == "stats_config":
-                _merge_stats_config(made["stats_config"], section)
+                _merge_stats_config(document["stats_config"], section)
             else:
-                made[field] = section
-    return made
+                document[field] = section
+    return document
 
 
 def _merge_stats_config(ours: Json, theirs: Json) -> None:

@@ -12,7 +12,7 @@ from shopmesh.xds.bootstrap.envoy_json import Json, T
 from shopmesh.xds.bootstrap.options import BootstrapError, Options
 from shopmesh.xds.node import ProxyNode
 
-_FIGURES = (
+_CONTROL_PLANE_STATISTICS = (
     # `cds_[^.]+`, not `cds_.*`: else `external.` and `retry.` statistics match too, and are counted twice.
     r"cluster\.cds_[^.]+\.upstream_rq_(completed|2xx|5xx|retry|time)",
     # In TCP nothing is a request: connections are what is shared out.
@@ -21,7 +21,7 @@ _FIGURES = (
     r"cluster_manager\.cds\.update_(success|rejected)|control_plane\.connected_state",
     r"server\.(uptime|days_until_first_cert_expiring)",
 )
-_DASHBOARDS = (
+_DASHBOARD_STATISTICS = (
     r"cluster\.cds_[^.]+\.(upstream_(cx|rq|flow)_\w+|membership_\w+|lb_healthy_panic)",
     r"cluster\.cds_[^.]+\.(outlier_detection|health_check|ssl|circuit_breakers\.default)\.\w+",
     r"(http|tcp)\.(ingress|egress)\..*",
@@ -29,21 +29,21 @@ _DASHBOARDS = (
     r"server\.(live|state|version|concurrency|total_connections|memory_\w+)",
 )
 """What dashboards and Flagger ask for: requests by status code, latency, connections, ejections, what was refused."""
-_METRICS_EXTENSION = (r"appmesh\..*", r"(http|tcp)\.ingress[.\w]*\.downstream_cx_(total|active)")
+_METRICS_EXTENSION_STATISTICS = (r"appmesh\..*", r"(http|tcp)\.ingress[.\w]*\.downstream_cx_(total|active)")
 LATENCY_BUCKETS_MS = (1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 75, 100, 150, 200, 300, 500, 1000, 2000, 5000, 15000)
 
 
 def statistics(node: ProxyNode | None, options: Options) -> Json:
     """The sections of the bootstrap that say what is counted and who is told."""
     scraped = options.prometheus_port is not None or options.statsd is not None
-    kept = (
-        *_FIGURES,
-        *(_DASHBOARDS if scraped else ()),
-        *(_METRICS_EXTENSION if options.metrics_extension else ()),
+    patterns = (
+        *_CONTROL_PLANE_STATISTICS,
+        *(_DASHBOARD_STATISTICS if scraped else ()),
+        *(_METRICS_EXTENSION_STATISTICS if options.metrics_extension else ()),
         *options.statistics,
     )
     config: Json = {
-        "stats_matcher": {"inclusion_list": {"patterns": [{"safe_regex": {"regex": regex}} for regex in kept]}},
+        "stats_matcher": {"inclusion_list": {"patterns": [{"safe_regex": {"regex": regex}} for regex in patterns]}},
         "histogram_bucket_settings": [
             {"match": match, "buckets": list(LATENCY_BUCKETS_MS)}
             for match in (
@@ -57,7 +57,7 @@ def statistics(node: ProxyNode | None, options: Options) -> Json:
     return {
         "stats_flush_interval": options.flush_interval,
         "stats_config": config,
-        "stats_sinks": [_to_control_plane(), *([_to_dog_statsd(options.statsd)] if options.statsd else ())],
+        "stats_sinks": [_metrics_service_sink(), *([_dog_statsd_sink(options.statsd)] if options.statsd else ())],
     }
 
 
@@ -71,7 +71,7 @@ def _tags(node: ProxyNode | None) -> list[Json]:
     ]
 
 
-def _to_control_plane() -> Json:
+def _metrics_service_sink() -> Json:
     return {
         "name": "envoy.stat_sinks.metrics_service",
         "typed_config": {
@@ -85,7 +85,7 @@ def _to_control_plane() -> Json:
     }
 
 
-def _to_dog_statsd(at: Json) -> Json:
+def _dog_statsd_sink(at: Json) -> Json:
     return {
         "name": "envoy.stat_sinks.dog_statsd",
         "typed_config": {"@type": f"{T}config.metrics.v3.DogStatsdSink", "address": at},

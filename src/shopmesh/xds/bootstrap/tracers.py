@@ -73,18 +73,18 @@ def otlp(
     """
     fields: Json = {"service_name": service} if service else {}
     if attributes:
-        fields["resource_detectors"] = [_of_environment()]
+        fields["resource_detectors"] = [_environment_detector()]
     if path is None:
         fields["grpc_service"] = {"envoy_grpc": {"cluster_name": "otlp"}, "timeout": _SECONDS}
     else:
         uri = f"http://{host}:{port}{path}"
         fields["http_service"] = {"http_uri": {"uri": uri, "cluster": "otlp", "timeout": _SECONDS}}
     if ratio is not None:
-        fields["sampler"] = _by_parent_or(ratio)
+        fields["sampler"] = _parent_based_sampler(ratio)
     return _tracer("opentelemetry", "OpenTelemetryConfig", fields, cluster("otlp", address(host, port), path is None))
 
 
-def _of_environment() -> Json:
+def _environment_detector() -> Json:
     return {
         "name": "envoy.tracers.opentelemetry.resource_detectors.environment",
         "typed_config": {
@@ -93,7 +93,7 @@ def _of_environment() -> Json:
     }
 
 
-def _by_parent_or(ratio: float) -> Json:
+def _parent_based_sampler(ratio: float) -> Json:
     samplers = "extensions.tracers.opentelemetry.samplers.v3"
     root = {
         "name": "envoy.tracers.opentelemetry.samplers.trace_id_ratio_based",

@@ -19,7 +19,7 @@ class Variable(NamedTuple):
     meaning: str
 
 
-class Unused(NamedTuple):
+class UnusedVariable(NamedTuple):
     """One that is not read any more, or a beginning of several (with a `*`), and why."""
 
     name: str
@@ -83,27 +83,27 @@ VARIABLES = (
     Variable("OTEL_TRACES_SAMPLER_ARG", "1", "Part of the traces begun here that is kept"),
 )
 UNUSED = (
-    Unused("APPMESH_PREVIEW", "there is no preview channel"),
-    Unused("APPMESH_DUALSTACK_ENDPOINT", "AWS's endpoint is gone; give APPMESH_XDS_ENDPOINT"),
-    Unused("APPMESH_FIPS_ENDPOINT", "AWS's endpoint is gone; give APPMESH_XDS_ENDPOINT"),
-    Unused("APPMESH_SIGNING_NAME", "xDS is not signed; give --xds-token-file"),
-    Unused("APPMESH_PLATFORM_*", "nothing depends on it"),
-    Unused("ENVOY_CONFIG_FILE", "give that file to Envoy itself, with --config-path"),
-    Unused("ENVOY_LOG_LEVEL", "give --log-level to Envoy itself"),
-    Unused("ENVOY_CONCURRENCY", "give --concurrency to Envoy itself"),
-    Unused("ENVOY_ADMIN_MODE", "the admin port is on loopback"),
-    Unused("ENVOY_ADMIN_ACCESS_ENABLE_IPV6", "the admin port is on 127.0.0.1"),
-    Unused("ENVOY_NO_EXTENSION_LOOKUP_BY_NAME", "Envoy has no such switch any more"),
-    Unused("ENVOY_ENABLE_TCP_POOL_IDLE_TIMEOUT", "Envoy has no such switch any more"),
-    Unused("ENVOY_SANITIZE_ORIGINAL_PATH", "Envoy has no such switch any more"),
-    Unused("ENVOY_ACTIVE_HEALTH_CHECK_UNEJECT_HOST", "Envoy has no such switch any more"),
-    Unused("ENVOY_USE_HTTP_CLIENT_TO_FETCH_AWS_CREDENTIALS", "no AWS credentials are needed"),
-    Unused("APPNET_*", "there is no agent beside Envoy"),
-    Unused("PID_POLL_INTERVAL_MS", "there is no agent beside Envoy"),
-    Unused("LISTENER_DRAIN_WAIT_TIME_S", "there is no agent beside Envoy"),
-    Unused("HC_POLL_INTERVAL_MS", "there is no agent beside Envoy"),
-    Unused("HC_DISCONNECTED_TIMEOUT_S", "there is no agent beside Envoy"),
-    Unused("ENABLE_STATS_SNAPSHOT", "there is no agent beside Envoy"),
+    UnusedVariable("APPMESH_PREVIEW", "there is no preview channel"),
+    UnusedVariable("APPMESH_DUALSTACK_ENDPOINT", "AWS's endpoint is gone; give APPMESH_XDS_ENDPOINT"),
+    UnusedVariable("APPMESH_FIPS_ENDPOINT", "AWS's endpoint is gone; give APPMESH_XDS_ENDPOINT"),
+    UnusedVariable("APPMESH_SIGNING_NAME", "xDS is not signed; give --xds-token-file"),
+    UnusedVariable("APPMESH_PLATFORM_*", "nothing depends on it"),
+    UnusedVariable("ENVOY_CONFIG_FILE", "give that file to Envoy itself, with --config-path"),
+    UnusedVariable("ENVOY_LOG_LEVEL", "give --log-level to Envoy itself"),
+    UnusedVariable("ENVOY_CONCURRENCY", "give --concurrency to Envoy itself"),
+    UnusedVariable("ENVOY_ADMIN_MODE", "the admin port is on loopback"),
+    UnusedVariable("ENVOY_ADMIN_ACCESS_ENABLE_IPV6", "the admin port is on 127.0.0.1"),
+    UnusedVariable("ENVOY_NO_EXTENSION_LOOKUP_BY_NAME", "Envoy has no such switch any more"),
+    UnusedVariable("ENVOY_ENABLE_TCP_POOL_IDLE_TIMEOUT", "Envoy has no such switch any more"),
+    UnusedVariable("ENVOY_SANITIZE_ORIGINAL_PATH", "Envoy has no such switch any more"),
+    UnusedVariable("ENVOY_ACTIVE_HEALTH_CHECK_UNEJECT_HOST", "Envoy has no such switch any more"),
+    UnusedVariable("ENVOY_USE_HTTP_CLIENT_TO_FETCH_AWS_CREDENTIALS", "no AWS credentials are needed"),
+    UnusedVariable("APPNET_*", "there is no agent beside Envoy"),
+    UnusedVariable("PID_POLL_INTERVAL_MS", "there is no agent beside Envoy"),
+    UnusedVariable("LISTENER_DRAIN_WAIT_TIME_S", "there is no agent beside Envoy"),
+    UnusedVariable("HC_POLL_INTERVAL_MS", "there is no agent beside Envoy"),
+    UnusedVariable("HC_DISCONNECTED_TIMEOUT_S", "there is no agent beside Envoy"),
+    UnusedVariable("ENABLE_STATS_SNAPSHOT", "there is no agent beside Envoy"),
 )
 
 

@@ -53,7 +53,7 @@ def egress(view: TrackingView, mesh: str, node: str) -> Egress:
     backends = _backends(view, mesh, node)
     services = [view.compute(service_routing, mesh, name) for name in backends]
     passthrough = passthrough_cluster(view, mesh)
-    hosts, findings = unambiguous(mesh, dict(zip(backends, services, strict=True)))
+    hosts, findings = drop_shared_domains(mesh, dict(zip(backends, services, strict=True)))
     hosts.append(_passthrough(view, mesh, passthrough))
     targets = sorted({target for one in services for target in one.targets})
     body = serialise(RouteConfiguration(name=names.EGRESS_ROUTES)) + b"".join(one.encoded for one in hosts)
@@ -76,7 +76,9 @@ def _backends(view: TrackingView, mesh: str, node: str) -> dict[str, ClientPolic
     return client_policies.of_backends(found.spec, view.host_policy) if found else {}
 
 
-def unambiguous(mesh: str, services: Mapping[str, ServiceRouting]) -> tuple[list[EncodedVirtualHost], list[Finding]]:
+def drop_shared_domains(
+    mesh: str, services: Mapping[str, ServiceRouting]
+) -> tuple[list[EncodedVirtualHost], list[Finding]]:
     """The hosts without those whose domain an earlier one has: Envoy would refuse the whole table for them."""
     owners: dict[str, str] = {}
     hosts: list[EncodedVirtualHost] = []

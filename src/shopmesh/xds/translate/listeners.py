@@ -103,7 +103,7 @@ def explicit(
             filter_chains=ingress_chains(FilterChain(filters=[_to_application(one, inbound, telemetry)]), one),
         )
         if one.permissive:
-            transport_sockets.inspect(ingress)
+            transport_sockets.add_tls_inspector(ingress)
         yield _resource(without_reuse_port(ingress), _needs(one), inbound=[one])
 
 
@@ -135,7 +135,7 @@ def intercepted(
         ]
         ingress = _redirected_listener("ingress", key.ingress_port, TrafficDirection.INBOUND, chains)
         if permissive := [one.port for one in inbound if one.permissive]:
-            transport_sockets.inspect(ingress, permissive)
+            transport_sockets.add_tls_inspector(ingress, permissive)
         yield _resource(ingress, (needed for one in inbound for needed in _needs(one)), inbound=inbound)
     chains = [
         # Without this chain one connection to our own port becomes a thousand: each is redirected to itself.

@@ -56,7 +56,7 @@ def egress(view: TrackingView, target: Target, policy: tls.ClientPolicy | None =
         made.type = Cluster.EDS
         made.eds_cluster_config.eds_config.CopyFrom(config_sources.ads(ENDPOINTS_FETCH_TIMEOUT_MS))
     else:
-        _by_dns(view, made, target, dns)
+        _set_dns_discovery(view, made, target, dns)
     there = listener_of(view, target)
     if check := there.get("healthCheck"):
         made.health_checks.append(upstream_health.health_check(check))
@@ -89,7 +89,7 @@ def self_redirect(view: TrackingView, mesh: str, gateway: str, protocol: str, po
     pool = next(pools, {}).get(protocol)
     made = _cluster(names.self_redirect_cluster(mesh, gateway, protocol, port), protocol, pool)
     made.type = Cluster.STATIC
-    made.load_assignment.CopyFrom(endpoints.within_envoy(made.name, names.SELF_REDIRECT))
+    made.load_assignment.CopyFrom(endpoints.internal_assignment(made.name, names.SELF_REDIRECT))
     return _resource(made)
 
 
@@ -147,7 +147,7 @@ def _cluster(name: str, protocol: str, pool: Document | None = None) -> Cluster:
     return made
 
 
-def _by_dns(view: TrackingView, made: Cluster, target: Target, dns: Document) -> None:
+def _set_dns_discovery(view: TrackingView, made: Cluster, target: Target, dns: Document) -> None:
     made.type = Cluster.STRICT_DNS if dns.get("responseType") == "ENDPOINTS" else Cluster.LOGICAL_DNS
     # Always written: Envoy's own default takes IPv6 first and does not fall back.
     made.dns_lookup_family = _DNS_FAMILIES[discovery.ip_preference(view, target.mesh, target.node)]

@@ -30,7 +30,7 @@ def ip_preference(view: View, mesh: str, node: str) -> str:
     """The node's, else the mesh's (feature 6)."""
     found = _discovery(view, mesh, node)
     own = (found.get("dns") or found.get("awsCloudMap") or {}).get("ipPreference")
-    return own or _of(view, Key("mesh", (mesh,))).get("ipPreference") or _DEFAULT_PREFERENCE
+    return own or _service_discovery(view, Key("mesh", (mesh,))).get("ipPreference") or _DEFAULT_PREFERENCE
 
 
 def addresses(view: View, mesh: str, node: str, port: int) -> tuple[tuple[str, int], ...]:
@@ -81,10 +81,10 @@ def _attributes(view: View, mesh: str, node: str) -> dict[str, str]:
 
 
 def _discovery(view: View, mesh: str, node: str) -> Document:
-    return _of(view, Key("virtualNode", (mesh, node)))
+    return _service_discovery(view, Key("virtualNode", (mesh, node)))
 
 
-def _of(view: View, key: Key) -> Document:
+def _service_discovery(view: View, key: Key) -> Document:
     found = view.get(key)
     return (found.spec.get("serviceDiscovery") or {}) if found else {}
 

@@ -27,7 +27,7 @@ def assignment(cluster: str, addresses: Iterable[tuple[str, int]]) -> ClusterLoa
     )
 
 
-def within_envoy(cluster: str, listener: str) -> ClusterLoadAssignment:
+def internal_assignment(cluster: str, listener: str) -> ClusterLoadAssignment:
     """A listener of the same Envoy that has no port.
 
     https://www.envoyproxy.io/docs/envoy/v1.40.0/configuration/other_features/internal_listener

@@ -28,7 +28,7 @@ def routes(route: GatewayRoute, cluster: str) -> Iterable[Route]:
     A prefix ends where a part of the path does: `/x` takes `/x` and `/x/y`, and not `/xyz`, as it did in App Mesh.
     """
     match = matches.match(route.kind, route.match)
-    match.headers.extend(_host(route.match.get("hostname") or {}))
+    match.headers.extend(_host_matchers(route.match.get("hostname") or {}))
     action = _action(route, cluster)
     if route.kind != "grpcRoute" and match.prefix and not match.prefix.endswith("/"):
         alone = RouteMatch()
@@ -58,7 +58,7 @@ def _action(route: GatewayRoute, cluster: str) -> RouteAction:
     return action
 
 
-def _host(hostname: Document) -> Iterable[HeaderMatcher]:
+def _host_matchers(hostname: Document) -> Iterable[HeaderMatcher]:
     # Not by virtual hosts: Envoy chooses those first, and then a priority could not decide between them.
     for kind, value in hostname.items():
         yield HeaderMatcher(name=":authority", string_match=StringMatcher(**{kind: value}, ignore_case=True))

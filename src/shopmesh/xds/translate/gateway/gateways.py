@@ -54,7 +54,7 @@ def gateway_egress(view: TrackingView, mesh: str, gateway: str) -> egress.Egress
     found = {
         name: view.compute(virtual_hosts.service_routing, mesh, name) for name in sorted({one.service for one in taken})
     }
-    hosts, findings = egress.unambiguous(mesh, found)
+    hosts, findings = egress.drop_shared_domains(mesh, found)
     table = RouteConfiguration(
         name=names.EGRESS_ROUTES,
         vhost_header=gateway_routes.SERVICE_HEADER,
@@ -79,7 +79,11 @@ def gateway_egress(view: TrackingView, mesh: str, gateway: str) -> egress.Egress
             *findings,
             *unfulfilled,
             *(finding for one in found.values() for finding in one.findings),
-            *(_no_such_port(one) for one in taken if one.port is not None and one.port not in found[one.service].ports),
+            *(
+                _unknown_port_finding(one)
+                for one in taken
+                if one.port is not None and one.port not in found[one.service].ports
+            ),
         ),
     )
 
@@ -98,7 +102,7 @@ def gateway_ingress(view: TrackingView, key: SnapshotKey) -> _Arriving:
         one = Inbound(port, protocol, dict(key.ports).get(port, port), cluster.name, secure)
         inbound.append(one)
         behind.append(cluster)
-        table, said = _table(view, key, one)
+        table, said = _route_table(view, key, one)
         tables.append(table)
         findings += said
         if "healthCheck" in document:
@@ -148,7 +152,7 @@ def _listeners(key: SnapshotKey, inbound: tuple[Inbound, ...], telemetry: Teleme
             filter_chains=ingress_chains(FilterChain(filters=[manager]), one),
         )
         if one.permissive:
-            transport_sockets.inspect(made)
+            transport_sockets.add_tls_inspector(made)
         if key.mode == "explicit":
             without_reuse_port(made)
         else:
@@ -156,7 +160,7 @@ def _listeners(key: SnapshotKey, inbound: tuple[Inbound, ...], telemetry: Teleme
         yield _resource(made, one.secrets)
 
 
-def _table(view: TrackingView, key: SnapshotKey, one: Inbound) -> tuple[XdsResource, Iterable[Finding]]:
+def _route_table(view: TrackingView, key: SnapshotKey, one: Inbound) -> tuple[XdsResource, Iterable[Finding]]:
     findings: dict[Finding, None] = {}
 
     def annotated(resource: Resource, message: Annotatable) -> Annotatable:
@@ -184,5 +188,5 @@ def _resource(listener: Listener, secrets: tuple[XdsResource, ...] = ()) -> XdsR
     return resource("listeners", listener.name, serialise(listener), secrets=secrets)
 
 
-def _no_such_port(route: GatewayRoute) -> Finding:
+def _unknown_port_finding(route: GatewayRoute) -> Finding:
     return NO_PORT_OF_SERVICE.at(route.key, f"leads to port {route.port} of {route.service}, which it does not have")

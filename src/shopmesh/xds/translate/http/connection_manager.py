@@ -65,13 +65,13 @@ def manager(
     made = HttpConnectionManager(
         stat_prefix=stat_prefix,
         rds=Rds(route_config_name=routes, config_source=config_sources.ads()),
-        http_filters=[*filters, *_annotated_filters(), http_filter("envoy.filters.http.router", Router())],
+        http_filters=[*filters, *_annotation_filters(), http_filter("envoy.filters.http.router", Router())],
         upgrade_configs=[HttpConnectionManager.UpgradeConfig(upgrade_type="websocket")],
         http2_protocol_options=Http2ProtocolOptions(allow_connect=True),
         normalize_path=BoolValue(value=True),
         merge_slashes=True,
         access_log=telemetry.access_logs(stat_prefix),
-        local_reply_config=_with_flags(),
+        local_reply_config=_local_reply_config(),
     )
     if telemetry.tracer is not None:
         # Each proxy makes one span, of a client going out and of a server coming in, as App Mesh's did.
@@ -86,7 +86,7 @@ def manager(
     return Filter(name="envoy.filters.network.http_connection_manager", typed_config=pack_any(made))
 
 
-def _with_flags() -> LocalReplyConfig:
+def _local_reply_config() -> LocalReplyConfig:
     """Only a client that is told why can tell one 503 from another; answers of applications are left as they are."""
     header = HeaderValueOption(
         header=HeaderValue(key=RESPONSE_FLAGS_HEADER, value="%RESPONSE_FLAGS%"),
@@ -96,18 +96,18 @@ def _with_flags() -> LocalReplyConfig:
     return LocalReplyConfig(mappers=[mapper])
 
 
-def http_filter(name: str, config: Message, only_where_asked: bool = False) -> HttpFilter:
+def http_filter(name: str, config: Message, disabled: bool = False) -> HttpFilter:
     """A filter; with `only_where_asked` one that runs for those routes alone that switch it on."""
-    return HttpFilter(name=name, typed_config=pack_any(config), disabled=only_where_asked)
+    return HttpFilter(name=name, typed_config=pack_any(config), disabled=disabled)
 
 
-def _annotated_filters() -> Iterable[HttpFilter]:
+def _annotation_filters() -> Iterable[HttpFilter]:
     """What annotations switch on for a route or a virtual host (`effects`).
 
     Always there, so that switching one on replaces no listener; until then Envoy makes nothing of them for a request.
     """
-    yield http_filter(RATE_LIMIT, LocalRateLimit(stat_prefix=RATE_LIMIT_STATS), only_where_asked=True)
-    yield http_filter(FAULT, HTTPFault(), only_where_asked=True)
+    yield http_filter(RATE_LIMIT, LocalRateLimit(stat_prefix=RATE_LIMIT_STATS), disabled=True)
+    yield http_filter(FAULT, HTTPFault(), disabled=True)
 
 
 def forward_proxy_filters(egress_port: int) -> Iterable[HttpFilter]:
@@ -119,20 +119,20 @@ def forward_proxy_filters(egress_port: int) -> Iterable[HttpFilter]:
     yield http_filter(
         FORWARD_PROXY_FILTERS[0],
         FilterConfig(save_upstream_address=True, dns_cache_config=clusters.passthrough_dns_cache()),
-        only_where_asked=True,
+        disabled=True,
     )
     ourselves = Policy(
         principals=[Principal(any=True)],
-        permissions=[_upstream(prefix, length, egress_port) for prefix, length in _THIS_HOST],
+        permissions=[_upstream_permission(prefix, length, egress_port) for prefix, length in _THIS_HOST],
     )
     yield http_filter(
         FORWARD_PROXY_FILTERS[1],
         rbac_pb2.RBAC(rules=RBAC(action=RBAC.DENY, policies={"self": ourselves})),
-        only_where_asked=True,
+        disabled=True,
     )
 
 
-def _upstream(prefix: str, length: int, port: int) -> Permission:
+def _upstream_permission(prefix: str, length: int, port: int) -> Permission:
     matcher = UpstreamIpPortMatcher(
         upstream_ip=CidrRange(address_prefix=prefix, prefix_len=UInt32Value(value=length)),
         upstream_port_range=Int64Range(start=port, end=port + 1),

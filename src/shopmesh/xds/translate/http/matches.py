@@ -22,8 +22,8 @@ def match(kind: str, document: Document) -> RouteMatch:
     else:
         made = RouteMatch(
             headers=[
-                *_pseudo(":method", document.get("method")),
-                *_pseudo(":scheme", document.get("scheme")),
+                *_exact_header(":method", document.get("method")),
+                *_exact_header(":scheme", document.get("scheme")),
                 *(_header(header) for header in document.get("headers") or ()),
             ],
             query_parameters=[_query(parameter) for parameter in document.get("queryParameters") or ()],
@@ -38,7 +38,7 @@ def match(kind: str, document: Document) -> RouteMatch:
     return made
 
 
-def _pseudo(name: str, value: str | None) -> Iterable[HeaderMatcher]:
+def _exact_header(name: str, value: str | None) -> Iterable[HeaderMatcher]:
     return () if value is None else (HeaderMatcher(name=name, string_match=StringMatcher(exact=value)),)
 
 

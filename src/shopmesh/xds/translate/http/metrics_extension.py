@@ -43,12 +43,12 @@ def inbound(key: SnapshotKey) -> tuple[AccessLog, ...]:
     """What comes to a virtual node or gateway. New and active connections Envoy counts itself, under its own names."""
     tags = _own_tags(key)
     return (
-        _counting(
+        _stats_access_log(
             _counter("RequestCount", tags),
             _counter("ProcessedBytes", tags, "%DOWNSTREAM_WIRE_BYTES_RECEIVED%"),
             _counter("ProcessedBytes", tags, "%DOWNSTREAM_WIRE_BYTES_SENT%"),
         ),
-        _counting(_counter("GrpcRequestCount", tags), only=_GRPC),
+        _stats_access_log(_counter("GrpcRequestCount", tags), only=_GRPC),
     )
 
 
@@ -60,7 +60,7 @@ def outbound(key: SnapshotKey) -> tuple[AccessLog, ...]:
         TARGET_NODE: f"%CLUSTER_METADATA({NAMESPACE}:{TARGET_NODE})%",
     }
     return (
-        _counting(
+        _stats_access_log(
             _counter("RequestCountPerTarget", tags),
             _counter("TargetProcessedBytes", tags, "%UPSTREAM_WIRE_BYTES_SENT%"),
             _counter("TargetProcessedBytes", tags, "%UPSTREAM_WIRE_BYTES_RECEIVED%"),
@@ -73,7 +73,7 @@ def outbound(key: SnapshotKey) -> tuple[AccessLog, ...]:
             ],
         ),
         *(
-            _counting(_counter(f"HTTPCode_Target_{number}XX_Count", tags), only=_status(number))
+            _stats_access_log(_counter(f"HTTPCode_Target_{number}XX_Count", tags), only=_status(number))
             for number in (2, 3, 4, 5)
         ),
     )
@@ -106,7 +106,7 @@ def _status(number: int) -> Json:
     return {"and_filter": {"filters": [compared("GE", number * 100), compared("LE", number * 100 + 99)]}}
 
 
-def _counting(*counters: Json, histograms: Sequence[Json] = (), only: Json | None = None) -> AccessLog:
+def _stats_access_log(*counters: Json, histograms: Sequence[Json] = (), only: Json | None = None) -> AccessLog:
     # Newer than xds-protos: Envoy takes a message that it knows as a struct as well.
     config = Struct()
     config.update({"stats_scope": {"prefix": "appmesh"}, "counters": counters, "histograms": histograms})

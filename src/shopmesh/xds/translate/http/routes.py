@@ -39,18 +39,18 @@ class BuiltRoute:
     mirrors: frozenset[Target] = frozenset()
 
 
-def to_node(target: Target) -> Route:
+def node_route(target: Target) -> Route:
     """The one route of a virtual service that a node provides: App Mesh's defaults and no choice."""
     action = RouteAction(cluster=names.egress_cluster(target), retry_policy=retries.policy(DEFAULT_RETRY))
-    return Route(match=RouteMatch(prefix="/"), route=_timed(action, Timeouts()))
+    return Route(match=RouteMatch(prefix="/"), route=_with_timeouts(action, Timeouts()))
 
 
 def ingress(cluster: str, timeouts: Timeouts) -> Route:
     """From a proxy's listener to its application; the caller's side has retried already."""
-    return Route(match=RouteMatch(prefix="/"), route=_timed(RouteAction(cluster=cluster), timeouts))
+    return Route(match=RouteMatch(prefix="/"), route=_with_timeouts(RouteAction(cluster=cluster), timeouts))
 
 
-def build(view: TrackingView, resource: Resource) -> BuiltRoute:
+def build_route(view: TrackingView, resource: Resource) -> BuiltRoute:
     """Of a stored HTTP or gRPC route."""
     route = resolved.route(view, resource)
     weights = route.weights
@@ -59,7 +59,7 @@ def build(view: TrackingView, resource: Resource) -> BuiltRoute:
         made.route.CopyFrom(_action(route, weights))
     else:
         # Envoy refuses the whole table for one route whose weights are all 0: answer for this route alone.
-        made.direct_response.CopyFrom(_no_target(route.key))
+        made.direct_response.CopyFrom(_no_target_response(route.key))
     annotated = effects.annotate(view, resource, made)
     return BuiltRoute(
         made,
@@ -98,16 +98,16 @@ def _action(route: resolved.Route, weights: Mapping[Target, int]) -> RouteAction
         ),
         retry_policy=retries.policy(route.retry),
     )
-    return _timed(action, route.timeouts)
+    return _with_timeouts(action, route.timeouts)
 
 
-def _timed(action: RouteAction, timeouts: Timeouts) -> RouteAction:
+def _with_timeouts(action: RouteAction, timeouts: Timeouts) -> RouteAction:
     action.timeout.CopyFrom(milliseconds(timeouts.request_ms))
     if timeouts.idle is not None:
         action.idle_timeout.CopyFrom(milliseconds(timeouts.idle))
     return action
 
 
-def _no_target(route: Key) -> DirectResponseAction:
+def _no_target_response(route: Key) -> DirectResponseAction:
     body = f"route {'/'.join(route.path)} has no target with a weight above 0\n"
     return DirectResponseAction(status=503, body=DataSource(inline_string=body))

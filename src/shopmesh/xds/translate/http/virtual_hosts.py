@@ -61,10 +61,10 @@ def service_routing(view: TrackingView, mesh: str, name: str) -> ServiceRouting:
         # The name is known and leads nowhere: 404, not the open internet.
         return ServiceRouting((virtual_host(name, (name, f"{name}:*"), ()),), frozenset(), frozenset())
     by_provider = _by_router if provider.kind == "virtualRouter" else _by_node
-    return _annotated(view, found, by_provider(view, mesh, name, provider.name))
+    return _apply_annotations(view, found, by_provider(view, mesh, name, provider.name))
 
 
-def _annotated(view: TrackingView, resource: Resource, made: ServiceRouting) -> ServiceRouting:
+def _apply_annotations(view: TrackingView, resource: Resource, made: ServiceRouting) -> ServiceRouting:
     """With what the annotations of the virtual service itself say of all its routes."""
     if not effects.is_annotated(resource):
         return made
@@ -105,9 +105,9 @@ def _by_router(view: TrackingView, mesh: str, name: str, router: str) -> Service
     found = listeners(view.get(Key("virtualRouter", (mesh, router))))
     ports = [one.port for one in found if one.protocol in HTTP_PROTOCOLS]
     resources = view.children("route", (mesh, router))
-    built = [routes.build(view, resource) for resource in resources if "tcpRoute" not in resource.spec]
+    built = [routes.build_route(view, resource) for resource in resources if "tcpRoute" not in resource.spec]
     built.sort(key=lambda one: one.rank)
-    tcp_forwards, findings = tcp_forwarding.by_router(
+    tcp_forwards, findings = tcp_forwarding.router_forwards(
         view,
         name,
         (resource for resource in resources if "tcpRoute" in resource.spec),
@@ -143,16 +143,16 @@ def _by_node(view: TrackingView, mesh: str, name: str, node: str) -> ServiceRout
     found = targets_of(view, mesh, node)
     http = [one for one in found if one.protocol in HTTP_PROTOCOLS]
     hosts = [
-        virtual_host(name, _domains(name, [one.port]), [routes.to_node(one)], service_name=name)
+        virtual_host(name, _domains(name, [one.port]), [routes.node_route(one)], service_name=name)
         if position == 0
-        else virtual_host(f"{name}_{one.port}", (f"{name}:{one.port}",), [routes.to_node(one)], service_name=name)
+        else virtual_host(f"{name}_{one.port}", (f"{name}:{one.port}",), [routes.node_route(one)], service_name=name)
         for position, one in enumerate(http)
     ]
     return ServiceRouting(
         tuple(hosts) or (virtual_host(name, (name,), ()),),
         frozenset(one.port for one in http),
         frozenset(found),
-        tuple(tcp_forwarding.to_node(name, one) for one in found if one.protocol in TCP_PROTOCOLS),
+        tuple(tcp_forwarding.node_forward(name, one) for one in found if one.protocol in TCP_PROTOCOLS),
     )
 
 

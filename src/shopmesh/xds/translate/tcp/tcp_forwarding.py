@@ -40,12 +40,12 @@ class TcpForward:
         return tuple((names.egress_cluster(one), weight) for one, weight in self.targets if weight)
 
 
-def to_node(service: str, single: Target) -> TcpForward:
+def node_forward(service: str, single: Target) -> TcpForward:
     """The TCP listener of a node that provides the service itself."""
     return TcpForward(service, single.port, ((single, 1),))
 
 
-def by_router(
+def router_forwards(
     view: TrackingView, service: str, stored: Iterable[Resource], ports: Sequence[int]
 ) -> tuple[tuple[TcpForward, ...], tuple[Finding, ...]]:
     """Of a router's TCP routes: one for each of its `ports`, or for those of the targets where it has none."""

@@ -94,7 +94,7 @@ def termination(
         return CERTIFICATE_IN_ACM.at(key, f"takes the certificate of port {port} from ACM: {arn}")
     validation = document.get("validation")
     trust = _trust(validation["trust"]) if validation else None
-    return Termination(document["mode"] == "PERMISSIVE", certificate, trust, _names(validation))
+    return Termination(document["mode"] == "PERMISSIVE", certificate, trust, _subject_alt_names(validation))
 
 
 def client_policy(document: Document | None, host_policy: HostPolicy) -> ClientPolicy | None:
@@ -107,7 +107,7 @@ def client_policy(document: Document | None, host_policy: HostPolicy) -> ClientP
         policy.get("enforce", True),
         frozenset(policy.get("ports") or ()),
         _trust(validation["trust"]),
-        _names(validation),
+        _subject_alt_names(validation),
         _certificate(certificate) if certificate else None,
         _forbidden_reason(policy, host_policy),
     )
@@ -171,6 +171,6 @@ def _trust(document: Document) -> SecretSource | None:
     return SecretSource(document["sds"]["secretName"], None) if "sds" in document else None
 
 
-def _names(validation: Document | None) -> tuple[str, ...]:
+def _subject_alt_names(validation: Document | None) -> tuple[str, ...]:
     found: Sequence[str] = ((validation or {}).get("subjectAlternativeNames") or {}).get("match", {}).get("exact", ())
     return tuple(found)

@@ -50,7 +50,7 @@ def terminate_tls(chain: FilterChain, how: Termination | None, http: bool) -> li
         return [chain]
     made = FilterChain()
     made.CopyFrom(chain)
-    context = DownstreamTlsContext(common_tls_context=_common(how.certificate, how.trust, how.names))
+    context = DownstreamTlsContext(common_tls_context=_common_context(how.certificate, how.trust, how.names))
     if how.trust is not None:
         context.require_client_certificate.CopyFrom(BoolValue(value=True))
     if http:
@@ -68,7 +68,7 @@ def terminate_tls(chain: FilterChain, how: Termination | None, http: bool) -> li
     return [made, plain]
 
 
-def inspect(listener: Listener, ports: Sequence[int] | None = None) -> None:
+def add_tls_inspector(listener: Listener, ports: Sequence[int] | None = None) -> None:
     """Has a listener tell TLS from plain text: on these (original) ports alone, None: on all connections."""
     inspector = ListenerFilter(name="envoy.filters.listener.tls_inspector", typed_config=pack_any(TlsInspector()))
     if ports is not None:
@@ -80,7 +80,7 @@ def inspect(listener: Listener, ports: Sequence[int] | None = None) -> None:
 
 def originate(cluster: Cluster, how: Origination, protocol: str) -> None:
     """Has a cluster begin its connections with TLS."""
-    context = UpstreamTlsContext(common_tls_context=_common(how.certificate, how.trust, how.names))
+    context = UpstreamTlsContext(common_tls_context=_common_context(how.certificate, how.trust, how.names))
     if how.server_name and not is_address(how.server_name):
         context.sni = how.server_name
     if protocol != "tcp":
@@ -91,25 +91,27 @@ def originate(cluster: Cluster, how: Origination, protocol: str) -> None:
 def secret_warmup_cluster(secret: XdsResource) -> XdsResource:
     """A cluster that nothing is sent to: it has a proxy load a secret before anything that works needs it."""
     source = SecretSource(secret.name, secret)
-    common = _common(None, source, ()) if secrets.is_trust(secret) else _common(source, None, ())
+    common = _common_context(None, source, ()) if secrets.is_trust(secret) else _common_context(source, None, ())
     made = Cluster(name=names.secret_warmup_cluster(secret.name), type=Cluster.STATIC)
     made.transport_socket.CopyFrom(_socket(UpstreamTlsContext(common_tls_context=common)))
     return resource("clusters", made.name, serialise(made))
 
 
-def _common(certificate: SecretSource | None, trust: SecretSource | None, names: Iterable[str]) -> CommonTlsContext:
+def _common_context(
+    certificate: SecretSource | None, trust: SecretSource | None, names: Iterable[str]
+) -> CommonTlsContext:
     context = CommonTlsContext()
     if certificate is not None:
-        context.tls_certificate_sds_secret_configs.append(_by_sds(certificate))
+        context.tls_certificate_sds_secret_configs.append(_sds_config(certificate))
     if trust is not None:
         context.combined_validation_context.default_validation_context.CopyFrom(
-            CertificateValidationContext(match_typed_subject_alt_names=[_exact(name) for name in names])
+            CertificateValidationContext(match_typed_subject_alt_names=[_san_matcher(name) for name in names])
         )
-        context.combined_validation_context.validation_context_sds_secret_config.CopyFrom(_by_sds(trust))
+        context.combined_validation_context.validation_context_sds_secret_config.CopyFrom(_sds_config(trust))
     return context
 
 
-def _by_sds(source: SecretSource) -> SdsSecretConfig:
+def _sds_config(source: SecretSource) -> SdsSecretConfig:
     """By ADS, or from the Unix socket of `APPMESH_SDS_SOCKET_PATH` (SPIRE's agent, say)."""
     if source.secret is not None:
         where = config_sources.ads(SECRETS_FETCH_TIMEOUT_MS)
@@ -118,7 +120,7 @@ def _by_sds(source: SecretSource) -> SdsSecretConfig:
     return SdsSecretConfig(name=source.name, sds_config=where)
 
 
-def _exact(name: str) -> SubjectAltNameMatcher:
+def _san_matcher(name: str) -> SubjectAltNameMatcher:
     """A name of the certificate. A URI (SPIFFE) has a scheme; in a DNS name a certificate's wildcard counts."""
     kind = SubjectAltNameMatcher.DNS
     if "://" in name:
