@@ -112,17 +112,9 @@ def _translate_node(view: TrackingView, key: SnapshotKey) -> _Translation:
     )
 
 
-@dataclass(frozen=True)
-class _Arriving:
-    inbound: tuple[listeners.Inbound, ...]
-    clusters: tuple[XdsResource, ...]
-    routes: tuple[XdsResource, ...]
-    findings: tuple[Finding, ...]
-
-
-def _ingress(view: TrackingView, key: SnapshotKey) -> _Arriving:
+def _ingress(view: TrackingView, key: SnapshotKey) -> listeners.Ingress:
     """What comes to a virtual node: listener by listener, its cluster and its routes."""
-    inbound, behind, tables, findings = [], [], [], []
+    ports, behind, tables, findings = [], [], [], []
     node = view.get(key.resource)
     for listener in listeners_of(node):
         port, protocol, document = listener
@@ -140,15 +132,15 @@ def _ingress(view: TrackingView, key: SnapshotKey) -> _Arriving:
         bound = dict(key.ports).get(port, port)
         behind.append(cluster)
         if protocol in TCP_PROTOCOLS:
-            inbound.append(listeners.Inbound(port, protocol, bound, cluster.name, secure, listener.timeouts.idle))
+            ports.append(listeners.InboundPort(port, protocol, bound, cluster.name, secure, listener.timeouts.idle))
         else:
-            inbound.append(listeners.Inbound(port, protocol, bound, cluster.name, secure))
+            ports.append(listeners.InboundPort(port, protocol, bound, cluster.name, secure))
             table, said = _ingress_routes(view, key.resource, port, cluster.name, listener.timeouts)
             tables.append(table)
             findings += said
     if node and not tables:
         findings += effects.without_effect(node, "it has no HTTP listener")
-    return _Arriving(tuple(inbound), tuple(behind), tuple(tables), tuple(findings))
+    return listeners.Ingress(tuple(ports), tuple(behind), tuple(tables), tuple(findings))
 
 
 def _ingress_routes(
@@ -228,7 +220,7 @@ def _secrets(view: TrackingView, key: SnapshotKey) -> Collection:
 
 
 def _listeners(view: TrackingView, key: SnapshotKey) -> Collection:
-    inbound = view.compute(_ingress, key).inbound
+    inbound = view.compute(_ingress, key).ports
     known = view.compute(_destinations, key).found
     told = view.compute(telemetry, key)
     if key.mode == "explicit":

@@ -26,6 +26,7 @@ from envoy.extensions.filters.listener.tls_inspector.v3.tls_inspector_pb2 import
 from envoy.type.v3.range_pb2 import Int32Range
 from google.protobuf.wrappers_pb2 import BoolValue, UInt32Value
 
+from shopmesh.appmesh.catalogue import Finding
 from shopmesh.appmesh.resolved import TCP_PROTOCOLS
 from shopmesh.xds import names
 from shopmesh.xds.node import SnapshotKey
@@ -42,7 +43,7 @@ _TLS_PORT = 443
 
 
 @dataclass(frozen=True, slots=True)
-class Inbound:
+class InboundPort:
     """One port of a virtual node at its own proxy: where it is bound, the cluster and routes behind it, its TLS.
 
     `idle_ms` is of TCP; HTTP has it in its routes.
@@ -72,8 +73,18 @@ class Inbound:
         return names.ingress_routes(self.port)
 
 
+@dataclass(frozen=True)
+class Ingress:
+    """What comes to a virtual node or gateway: its ports, and the clusters and route tables behind them."""
+
+    ports: tuple[InboundPort, ...]
+    clusters: tuple[XdsResource, ...]
+    routes: tuple[XdsResource, ...]
+    findings: tuple[Finding, ...]
+
+
 def explicit(
-    key: SnapshotKey, inbound: Sequence[Inbound], destinations: Sequence[Destination], telemetry: Telemetry
+    key: SnapshotKey, inbound: Sequence[InboundPort], destinations: Sequence[Destination], telemetry: Telemetry
 ) -> Iterable[XdsResource]:
     """The forward proxy on loopback, the ports there that stand for TCP services, and the virtual node's own ports."""
     forward_proxy = connection_manager.forward_proxy_filters(key.egress_port)
@@ -109,7 +120,7 @@ def explicit(
 
 def intercepted(
     key: SnapshotKey,
-    inbound: Sequence[Inbound],
+    inbound: Sequence[InboundPort],
     destinations: Sequence[Destination],
     passthrough: str,
     ports: Sequence[int],
@@ -234,28 +245,28 @@ def _forward(destination: Destination, telemetry: Telemetry) -> Filter:
     return tcp_proxy.proxy(f"egress.tcp.{tcp_forward.port}", tcp_forward.clusters, telemetry, tcp_forward.idle_ms)
 
 
-def _to_application(one: Inbound, inbound: Sequence[Inbound], telemetry: Telemetry) -> Filter:
+def _to_application(one: InboundPort, inbound: Sequence[InboundPort], telemetry: Telemetry) -> Filter:
     prefix = ingress_prefix(one, inbound)
     if one.is_tcp:
         return tcp_proxy.proxy(prefix, [(one.cluster, 1)], telemetry, one.idle_ms)
     return connection_manager.manager(prefix, one.routes, telemetry)
 
 
-def _needs(one: Inbound) -> Iterable[str]:
+def _needs(one: InboundPort) -> Iterable[str]:
     return (one.cluster,) if one.is_tcp else ()
 
 
-def ingress_prefix(one: Inbound, inbound: Sequence[Inbound]) -> str:
+def ingress_prefix(one: InboundPort, inbound: Sequence[InboundPort]) -> str:
     """App Mesh's statistics are named otherwise once there are several listeners."""
     return "ingress" if len(inbound) == 1 else f"ingress.{one.protocol}.{one.port}"
 
 
-def ingress_chains(chain: FilterChain, one: Inbound) -> list[FilterChain]:
+def ingress_chains(chain: FilterChain, one: InboundPort) -> list[FilterChain]:
     """The chain, or the chains, for what comes in there: with TLS, without, or both."""
     return transport_sockets.terminate_tls(chain, one.tls, http=not one.is_tcp)
 
 
-def _resource(listener: Listener, needs: Iterable[str] = (), inbound: Iterable[Inbound] = ()) -> XdsResource:
+def _resource(listener: Listener, needs: Iterable[str] = (), inbound: Iterable[InboundPort] = ()) -> XdsResource:
     """Clusters behind routes are no needs of the listener: it names the table alone, which waits for them itself."""
     secrets = tuple(secret for one in inbound for secret in one.secrets)
     return resource("listeners", listener.name, serialise(listener), frozenset(needs), secrets)

@@ -9,7 +9,6 @@ out of that. docs/adr/0009-a-gateway-sends-to-itself.md tells why they are not j
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from envoy.config.core.v3.base_pb2 import TrafficDirection
 from envoy.config.listener.v3.listener_components_pb2 import FilterChain
@@ -32,17 +31,9 @@ from shopmesh.xds.translate.clusters.endpoints import socket_address
 from shopmesh.xds.translate.effects import Annotatable
 from shopmesh.xds.translate.gateway import gateway_routes
 from shopmesh.xds.translate.http import connection_manager, virtual_hosts
-from shopmesh.xds.translate.listeners import Inbound, ingress_chains, ingress_prefix, without_reuse_port
+from shopmesh.xds.translate.listeners import InboundPort, Ingress, ingress_chains, ingress_prefix, without_reuse_port
 from shopmesh.xds.translate.telemetry import Telemetry, telemetry
 from shopmesh.xds.translate.tls import client_policies, tls, transport_sockets
-
-
-@dataclass(frozen=True)
-class _Arriving:
-    inbound: tuple[Inbound, ...]
-    clusters: tuple[XdsResource, ...]
-    routes: tuple[XdsResource, ...]
-    findings: tuple[Finding, ...]
 
 
 def gateway_egress(view: TrackingView, mesh: str, gateway: str) -> egress.Egress:
@@ -88,9 +79,9 @@ def gateway_egress(view: TrackingView, mesh: str, gateway: str) -> egress.Egress
     )
 
 
-def gateway_ingress(view: TrackingView, key: SnapshotKey) -> _Arriving:
+def gateway_ingress(view: TrackingView, key: SnapshotKey) -> Ingress:
     """A part: what comes in, listener by listener: its routes, and its cluster to the gateway itself."""
-    inbound, behind, tables = [], [], []
+    ports, behind, tables = [], [], []
     findings: list[Finding] = []
     found = view.get(key.resource)
     for port, protocol, document in resolved_listeners(found):
@@ -99,15 +90,15 @@ def gateway_ingress(view: TrackingView, key: SnapshotKey) -> _Arriving:
             findings.append(secure)
             continue
         cluster = view.compute(clusters.self_redirect, key.mesh, key.name, protocol, port)
-        one = Inbound(port, protocol, dict(key.ports).get(port, port), cluster.name, secure)
-        inbound.append(one)
+        one = InboundPort(port, protocol, dict(key.ports).get(port, port), cluster.name, secure)
+        ports.append(one)
         behind.append(cluster)
         table, said = _route_table(view, key, one)
         tables.append(table)
         findings += said
         if "healthCheck" in document:
             findings.append(GATEWAY_HEALTH_CHECK.at(key.resource, f"has a health check of port {port}"))
-    return _Arriving(tuple(inbound), tuple(behind), tuple(tables), tuple(findings))
+    return Ingress(tuple(ports), tuple(behind), tuple(tables), tuple(findings))
 
 
 def routes(view: TrackingView, key: SnapshotKey) -> Collection:
@@ -131,11 +122,11 @@ def all_clusters(view: TrackingView, key: SnapshotKey) -> Collection:
 
 def listeners(view: TrackingView, key: SnapshotKey) -> Collection:
     """A part: one for each port, and the one within Envoy."""
-    inbound = view.compute(gateway_ingress, key).inbound
+    inbound = view.compute(gateway_ingress, key).ports
     return Collection("listeners", _listeners(key, inbound, view.compute(telemetry, key)))
 
 
-def _listeners(key: SnapshotKey, inbound: tuple[Inbound, ...], telemetry: Telemetry) -> Iterator[XdsResource]:
+def _listeners(key: SnapshotKey, inbound: tuple[InboundPort, ...], telemetry: Telemetry) -> Iterator[XdsResource]:
     within = Listener(
         name=names.SELF_REDIRECT,
         internal_listener=Listener.InternalListenerConfig(),
@@ -160,7 +151,7 @@ def _listeners(key: SnapshotKey, inbound: tuple[Inbound, ...], telemetry: Teleme
         yield _resource(made, one.secrets)
 
 
-def _route_table(view: TrackingView, key: SnapshotKey, one: Inbound) -> tuple[XdsResource, Iterable[Finding]]:
+def _route_table(view: TrackingView, key: SnapshotKey, one: InboundPort) -> tuple[XdsResource, Iterable[Finding]]:
     findings: dict[Finding, None] = {}
 
     def annotated(resource: Resource, message: Annotatable) -> Annotatable:
