@@ -62,7 +62,7 @@ class Known:
         self.objects[ObjectName("VirtualNode", "evil", "copy")] = {"spec": everything}
         self.namespaces: dict[str, Mapping[str, str]] = {}
         self.pods: dict[tuple[str, str], PodRecord] = {}
-        self.revision = 1
+        self.selectors_revision = 1
 
     def watch(self, found: Any, stamp: Stamp | None = None) -> None:
         """The watch has told of that pod."""

@@ -10,8 +10,9 @@ import pytest
 
 from shopmesh.kubernetes.api import client
 from shopmesh.kubernetes.api import reflector as reflector_module
-from shopmesh.kubernetes.api.reflector import MAX_BACKOFF, MIN_BACKOFF, Disconnected
+from shopmesh.kubernetes.api.reflector import Disconnected
 from shopmesh.kubernetes.api.resource_types import CONFIG_MAPS, VIRTUAL_NODES
+from shopmesh.kubernetes.api.retry_wait import MAX_BACKOFF, MIN_BACKOFF
 from tests.contract.kubernetes.places import place_in
 from tests.contract.kubernetes.reflecting import reflecting, started, until
 from tests.support.kubernetes import Asked, Cluster
@@ -194,7 +195,7 @@ async def test_refusals_are_waited_out(cluster: Cluster, status: int) -> None:
 
 
 async def test_pauses_grow_and_are_bounded(cluster: Cluster) -> None:
-    """Twice as long each time, of random length, up to half a minute; short again after success."""
+    """Twice as long each time, of random length, up to five seconds; short again after success."""
     chosen: list[float] = []
 
     def longest(low: float, high: float) -> float:
@@ -207,7 +208,7 @@ async def test_pauses_grow_and_are_bounded(cluster: Cluster) -> None:
     async with started(cluster.configuration(), CONFIG_MAPS, **options) as (reflector, _):
         await until(lambda: len(pauses.taken) >= 12, "a dozen attempts")
 
-        assert [0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 25.6, MAX_BACKOFF, MAX_BACKOFF] == pauses.taken[:9]
+        assert [0.4, 0.8, 1.6, 3.2, MAX_BACKOFF, MAX_BACKOFF] == pauses.taken[:6]
         assert {MIN_BACKOFF} == {*chosen[:12]}
 
         cluster.refuse(None)
@@ -260,7 +261,7 @@ async def test_watches_that_end_at_once_are_not_asked_for_in_a_tight_loop(
         await until(lambda: reflector.disconnected, "a reason")
 
         assert len(cluster.asked_for("watch", CONFIG_MAPS)) <= len(pauses.taken) + 1
-        assert [0.4, 0.8, 1.6, 3.2, 6.4] == pauses.taken[:5]
+        assert [0.4, 0.8, 1.6, 3.2, MAX_BACKOFF] == pauses.taken[:5]
         assert 1 == len(caplog.records)
 
 

@@ -6,28 +6,22 @@ import asyncio
 import base64
 import contextlib
 import json
-import ssl
-import urllib.error
-import urllib.request
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from shopmesh.appmesh.store import Key
 from shopmesh.documents.names import ObjectName
-from shopmesh.kubernetes import control_plane
 from shopmesh.kubernetes.api.resource_types import MUTATING_WEBHOOKS
 from shopmesh.kubernetes.controller.selection import CachedSelectors
 from shopmesh.kubernetes.identity.certificate_authority import CertificateAuthority
 from shopmesh.kubernetes.identity.certificates import CA_NAME, Certificates
 from shopmesh.kubernetes.injection import webhook
-from shopmesh.server.config import Config
 from tests.contract.kubernetes.reflecting import speaking
+from tests.contract.kubernetes.serving_webhook import Ask, served_by
 from tests.support.kubernetes import Cluster
 from tests.support.system_objects import NAMESPACE, SYSTEM, configuration, review, secret
-
-Ask = Callable[..., tuple[int, Any]]
 
 
 class Known:
@@ -36,7 +30,8 @@ class Known:
     def __init__(self) -> None:
         self.objects: dict[ObjectName, Any] = {ObjectName("Mesh", "", "shop"): {"spec": {"namespaceSelector": {}}}}
         self.namespaces: dict[str, Any] = {}
-        self.revision = 1
+        self.selectors_revision = 1
+        self.reflectors: tuple[Any, ...] = ()
         for name, app in (("product", "product"), ("one", "both"), ("two", "both")):
             self.objects[ObjectName("VirtualNode", "default", name)] = {
                 "spec": {
@@ -49,31 +44,19 @@ class Known:
         self.objects[ObjectName("VirtualNode", "default", "copy")] = {"spec": copied}
         self.owners = {Key("virtualNode", ("shop", "product-vn")): ObjectName("VirtualNode", "default", "product")}
 
+    def on_upsert(self, kind: Any, found: Any) -> None:
+        """The API server of these tests has no nodes."""
+
 
 @contextlib.asynccontextmanager
 async def served(cluster: Cluster) -> AsyncIterator[tuple[Ask, Certificates]]:
-    """The webhook, and how an API server asks it: by the caBundle of its configuration."""
+    """The webhook over what `Known` knows, and how an API server asks it."""
     known = Known()
-    async with speaking(cluster.configuration()) as server:
-        certificates = await Certificates.load(server, SYSTEM, ["control-plane.shopmesh-system.svc", "127.0.0.1"])
-        config = Config(api_hosts=control_plane.ClusterConfig("one", SYSTEM).api_hosts, in_cluster=True)
-        running = webhook.serving(server, known, CachedSelectors(known), certificates, config, 0)
-        async with asyncio.timeout(30), running as port:
-
-            def ask(body: Any, **more: str) -> tuple[int, Any]:
-                bundle = cluster.get(MUTATING_WEBHOOKS, webhook.NAME)["webhooks"][0]["clientConfig"]["caBundle"]
-                context = ssl.create_default_context(cadata=base64.b64decode(bundle).decode())
-                data = body if isinstance(body, bytes) else json.dumps(body).encode()
-                url, headers = f"https://127.0.0.1:{port}{webhook.PATH}", {"content-type": "application/json", **more}
-                asked = urllib.request.Request(url, data, headers, method="POST")
-                try:
-                    with urllib.request.urlopen(asked, timeout=10, context=context) as answer:
-                        return answer.status, json.load(answer)
-                except urllib.error.HTTPError as error:
-                    with error:
-                        return error.code, error.read().decode()
-
-            yield ask, certificates
+    async with (
+        speaking(cluster.configuration()) as server,
+        served_by(cluster, server, known, CachedSelectors(known)) as found,
+    ):
+        yield found
 
 
 def patched(asked: dict[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
@@ -124,7 +107,7 @@ async def test_a_selected_pod_comes_up_with_its_sidecar(cluster: Cluster) -> Non
 
 
 async def test_the_webhook_answers_while_the_api_server_answers_nobody(cluster: Cluster) -> None:
-    """By what is known of the cluster: it asks the API server nothing, so pods come up as long as that can ask it."""
+    """A pod that a known node selects needs no other request while the watches have noticed nothing."""
     asked = review({"app": "product"})
     async with served(cluster) as (ask, _):
         cluster.refuse(503)

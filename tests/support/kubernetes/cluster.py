@@ -182,6 +182,11 @@ class Cluster:
         """Ends watches after that time, whatever is asked for."""
         self._serving.most_seconds = most
 
+    def hold_events(self, *kinds: ResourceType) -> None:
+        """Reports no changes of these types from now on, over connections that stay open; without any, all again."""
+        self._serving.held = {kind.plural for kind in kinds}
+        self._in_loop(self._serving.wake)
+
     def refuse(self, status: int | None, kind: ResourceType | None = None) -> None:
         """Answers 403, 429, 500, 503 or 504 from now on, to all or about one type; None ends it. Breaks watches."""
         self._serving.refusing = None if status is None else (status, kind.plural if kind is not None else None)

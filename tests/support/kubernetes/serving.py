@@ -70,6 +70,8 @@ class Serving:
         """Called with each request before it is answered."""
         self.most_seconds: float | None = None
         """Ends watches sooner than asked."""
+        self.held: set[str] = set()
+        """The plurals of types whose watches report nothing."""
         self.watches: set[_Watch] = set()
         self.bookmarked = 0
         self._tokens = tokens
@@ -233,6 +235,9 @@ class Serving:
         kind = target.kind.type
         while not watch.ending:
             watch.wake.clear()
+            if kind.plural in self.held:
+                await watch.wake.wait()
+                continue
             try:
                 happenings = self.storage.after(kind, revision)
             except RefusalError as refused:

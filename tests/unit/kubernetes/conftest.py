@@ -17,6 +17,7 @@ from shopmesh.appmesh.api.model import GA
 from shopmesh.appmesh.context import Context
 from shopmesh.appmesh.store import Key, Transaction
 from shopmesh.kubernetes.api.client import ApiServer, ConflictError, NotFoundError, Object
+from shopmesh.kubernetes.api.contact import Contact
 from shopmesh.kubernetes.api.resource_types import ENDPOINT_SLICES, MESH_TYPES, NAMESPACES, PODS, SERVICES, ResourceType
 from shopmesh.kubernetes.store import KubernetesStore
 from tests.support.inputs import ACCOUNT
@@ -31,6 +32,7 @@ class Dictionary:
     """What `ApiServer` is asked for, and no server."""
 
     def __init__(self) -> None:
+        self.contact = Contact()
         self.objects: dict[Used, Object] = {}
         self.asked: list[tuple[str, str, bool]] = []
         self._versions = itertools.count(1)

@@ -64,7 +64,8 @@ def _others_go_on(world: World, seed: int) -> None:
     assert {"product-vn": 100 - by_the_api, "product-v2-vn": by_the_api} == weights(world)
 
     pod = {"metadata": {"name": "p", "labels": LABELS}, "spec": {"containers": []}}
-    answer = admit(pod, "default", world.store, CachedSelectors(world.store.cache))
+    selection = CachedSelectors(world.store.cache).get().select("default", LABELS)
+    answer = admit(pod, "default", world.store, selection)
     assert "patch" in answer
     assert snapshots(world.store.state)
 

@@ -106,7 +106,7 @@ class Cluster:
     def __init__(self) -> None:
         self.objects: dict[ObjectName, Any] = {}
         self.namespaces: dict[str, Any] = {}
-        self.revision = 0
+        self.selectors_revision = 0
 
 
 def test_what_changes_in_the_cluster_counts_at_once() -> None:
@@ -121,11 +121,11 @@ def test_what_changes_in_the_cluster_counts_at_once() -> None:
         lambda: cluster.objects.pop(ObjectName("VirtualNode", "default", "product")),
     ):
         change()
-        cluster.revision += 1
+        cluster.selectors_revision += 1
         found.append(current.get().select("default", LABELS).key is not None)
     before = current.get()
     cluster.objects[ObjectName("VirtualRouter", "default", "product")] = {}
-    cluster.revision += 1
+    cluster.selectors_revision += 1
 
     assert [False, True, False, True, False] == found
     assert before is current.get()

@@ -22,6 +22,7 @@ from kubernetes_asyncio.client import ApiClient, Configuration
 from kubernetes_asyncio.config import ConfigException, load_incluster_config, load_kube_config
 
 from shopmesh.appmesh.strict_json import is_deeper
+from shopmesh.kubernetes.api.contact import Contact
 from shopmesh.kubernetes.api.resource_types import ResourceType
 
 Object = dict[str, Any]
@@ -106,6 +107,7 @@ class ApiServer:
         configuration.connection_pool_maxsize = MAX_CONNECTIONS
         self._client = ApiClient(configuration)
         self._host = str(configuration.host).rstrip("/")
+        self.contact = Contact()
 
     @classmethod
     async def connect(cls) -> ApiServer:
@@ -185,6 +187,7 @@ class ApiServer:
                 with self._translate_errors(operation):
                     raise _response_error(response, await response.read(), operation)
             _enable_keepalive(response)
+            self.contact.report_success()
             yield self._events(response, operation)
 
     async def _events(self, response: aiohttp.ClientResponse, operation: str) -> AsyncIterator[Event]:
@@ -260,6 +263,7 @@ class ApiServer:
                 if response.status >= 300:
                     raise _response_error(response, data, operation)
                 found: Object = decode(data)
+                self.contact.report_success()
                 return found
 
     @contextlib.contextmanager

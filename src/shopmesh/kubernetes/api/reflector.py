@@ -13,18 +13,19 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 from shopmesh.kubernetes.api.client import (
     ApiServer,
     GoneError,
     KubernetesApiError,
-    KubernetesStatusError,
     NotFoundError,
     Object,
 )
+from shopmesh.kubernetes.api.contact import Sleep
 from shopmesh.kubernetes.api.resource_types import ResourceType
+from shopmesh.kubernetes.api.retry_wait import RetryWait, Uniform
 
 log = logging.getLogger(__name__)
 
@@ -32,8 +33,6 @@ WATCH_SECONDS = 300
 """A watch lasts between half of that and all of it, so that not all are renewed at once."""
 MIN_WATCH_SECONDS = 1.0
 """A watch that ends sooner without an event counts as a failure, which prevents a tight loop."""
-MIN_BACKOFF = 0.2
-MAX_BACKOFF = 30.0
 
 
 class Sink(Protocol):
@@ -69,13 +68,15 @@ class Reflector:
         selector: str | None = None,
         only_metadata: bool = False,
         clock: Callable[[], float] = time.time,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-        uniform: Callable[[float, float], float] = random.uniform,
+        sleep: Sleep = asyncio.sleep,
+        uniform: Uniform = random.uniform,
     ) -> None:
         """`clock` gives seconds since 1970, `uniform` a number between two, for the jitter."""
         self.kind = kind
         self.synced = asyncio.Event()
         """Set after the first list."""
+        self.in_contact = asyncio.Event()
+        """Set while the API server answers this reflector."""
         self.disconnected: Disconnected | None = None
         """None while connected, and before the first failure."""
         self._api = api
@@ -84,7 +85,7 @@ class Reflector:
         self._selector = selector
         self._only_metadata = only_metadata
         self._clock = clock
-        self._sleep = sleep
+        self._retry = RetryWait(api.contact, sleep=sleep, uniform=uniform)
         self._uniform = uniform
         self.resource_version = ""
         """The resourceVersion up to which all changes were reported."""
@@ -106,11 +107,11 @@ class Reflector:
                     if self._failures == 1:
                         continue
                 self._report_failure(error)
-                await self._sleep(self._backoff(error))
+                await self._retry.after(self._failures, error)
 
     async def _list(self) -> None:
         found = await self._api.list(self.kind, self._namespace, self._selector, self._only_metadata)
-        self._last_contact, self.disconnected = self._clock(), None
+        self._mark_contact()
         self._sink.on_list(self.kind, found.objects, found.resource_version)
         self.resource_version = found.resource_version
         self.synced.set()
@@ -122,7 +123,7 @@ class Reflector:
             self.kind, self.resource_version, seconds, self._namespace, self._selector, self._only_metadata
         ) as events:
             begun = loop.time()
-            self._last_contact, self.disconnected = self._clock(), None
+            self._mark_contact()
             settled = loop.call_later(MIN_WATCH_SECONDS, self._mark_healthy)
             try:
                 async for event in events:
@@ -138,6 +139,10 @@ class Reflector:
         if loop.time() - begun < MIN_WATCH_SECONDS:
             raise KubernetesApiError(f"watch {self.kind.plural}: the API server ended it at once")
 
+    def _mark_contact(self) -> None:
+        self._last_contact, self.disconnected = self._clock(), None
+        self.in_contact.set()
+
     def _mark_healthy(self) -> None:
         """Resets the failures, once a watch has lasted: the start of its answer is not enough."""
         self._failures = 0
@@ -148,6 +153,7 @@ class Reflector:
     def _report_failure(self, error: KubernetesApiError) -> None:
         """Logs the second failure in a row, once: an API server that restarts breaks every watch."""
         self.disconnected = Disconnected(self._last_contact, str(error))
+        self.in_contact.clear()
         if not self._failure_logged and self._failures > 1:
             self._failure_logged = True
             if isinstance(error, NotFoundError):
@@ -156,9 +162,3 @@ class Reflector:
                 log.warning(
                     "%s: disconnected from the API server, keeping the last known objects: %s", self.kind.plural, error
                 )
-
-    def _backoff(self, error: KubernetesApiError) -> float:
-        """Returns seconds to wait: exponential backoff with jitter, and at least what the API server asks for."""
-        most = min(MAX_BACKOFF, MIN_BACKOFF * 2 ** min(self._failures, 16))
-        asked = error.retry_after if isinstance(error, KubernetesStatusError) else None
-        return max(self._uniform(MIN_BACKOFF, most), min(asked or 0.0, MAX_BACKOFF))

@@ -66,6 +66,8 @@ class ObjectCache:
         self.slices: dict[NamespacedName, dict[str, Object]] = {}
         """The EndpointSlices by the name of their Service."""
         self.pods: dict[NamespacedName, PodRecord] = {}
+        self.selectors_revision = 0
+        """Grows when an App Mesh object or a namespace changes; unlike `revision`, whatever order they are seen in."""
         self.pods_revision = 0
         """Grows when a pod is added, deleted or relabelled."""
         self.dirty: set[ObjectName | WatchedInput] = set()
@@ -130,6 +132,8 @@ class ObjectCache:
 
     def _set(self, kind: ResourceType, name: NamespacedName, found: Object | None) -> None:
         before = found if found is not None else self._known[kind].pop(name)
+        if kind.kind in MESH_TYPES or kind is NAMESPACES:
+            self.selectors_revision += 1
         if kind.kind in MESH_TYPES:
             self._set_mesh_object(ObjectName(kind.kind, name.namespace if kind.namespaced else "", name.name), found)
         elif kind is NAMESPACES:

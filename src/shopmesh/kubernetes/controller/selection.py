@@ -35,7 +35,7 @@ class Selection(NamedTuple):
 
 
 class SelectorSource(Protocol):
-    """The objects of a cluster; `revision` grows with each change."""
+    """The objects of a cluster; `selectors_revision` grows when an object or a namespace changes."""
 
     @property
     def objects(self) -> Mapping[ObjectName, Document]: ...
@@ -44,7 +44,7 @@ class SelectorSource(Protocol):
     def namespaces(self) -> Mapping[str, Labels]: ...
 
     @property
-    def revision(self) -> int: ...
+    def selectors_revision(self) -> int: ...
 
 
 class Selectors:
@@ -138,12 +138,12 @@ class CachedSelectors:
 
     def get(self) -> Selectors:
         cluster = self._cluster
-        if cluster.revision != self._revision:
+        if cluster.selectors_revision != self._revision:
             seen = {name: one for name, one in cluster.objects.items() if name.kind in (*_SELECTING_KINDS, "Mesh")}
             if not self._is_unchanged(seen) or dict(cluster.namespaces) != self._namespaces:
                 self._objects_seen, self._namespaces = seen, dict(cluster.namespaces)
                 self._selectors = Selectors(seen, self._namespaces, members_only=True)
-            self._revision = cluster.revision
+            self._revision = cluster.selectors_revision
         return self._selectors
 
     def _is_unchanged(self, now: Mapping[ObjectName, Document]) -> bool:

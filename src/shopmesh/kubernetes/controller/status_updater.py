@@ -20,6 +20,7 @@ from shopmesh.appmesh.store import Key, View
 from shopmesh.documents.names import ObjectName
 from shopmesh.kubernetes.api.client import ApiServer, KubernetesApiError, NotFoundError, Object
 from shopmesh.kubernetes.api.resource_types import MESH_TYPES, ResourceType
+from shopmesh.kubernetes.api.retry_wait import RetryWait
 from shopmesh.kubernetes.controller import status
 from shopmesh.kubernetes.controller.overlaps import Overlap
 from shopmesh.kubernetes.controller.status import ProxyCounts
@@ -35,8 +36,6 @@ POLL_SECONDS = 3.0
 RESYNC_SECONDS = 300.0
 """Interval at which all objects are checked: other clients may have written their status."""
 AT_ONCE = 8
-BACKOFF_SECONDS = (1.0, 30.0)
-"""First and longest wait after a failed write."""
 
 
 class StatusSource(Protocol):
@@ -88,14 +87,17 @@ class StatusUpdater:
         self._pending: dict[ObjectName, None] = {}
         self._counts: Mapping[Key, ProxyCounts] | None = None
         """The counts when all replicas last answered; None until they have."""
+        self._failed: dict[ObjectName, str] = {}
+        """Why the last write of a status failed."""
         self._wake = asyncio.Event()
+        self._retry = RetryWait(api.contact)
         objects.subscribe_objects(self._on_objects_changed)
         leadership.subscribe(self._wake.set)
 
     async def run(self) -> None:
         """Runs until it is cancelled."""
         loop = asyncio.get_running_loop()
-        everything_at, again = loop.time(), BACKOFF_SECONDS[0]
+        everything_at, failures = loop.time(), 0
         leading = False
         while True:
             with contextlib.suppress(TimeoutError):
@@ -111,16 +113,14 @@ class StatusUpdater:
                 self._pending |= dict.fromkeys(self._objects.objects)
             try:
                 await self._refresh()
-                failed = await self._write()
-            except Exception:
+                error = await self._write()
+            except Exception as unexpected:
                 # A failure to write statuses must not end the control plane.
                 log.exception("the status of objects could not be written")
-                failed = True
-            if failed:
-                await asyncio.sleep(again)
-                again = min(2 * again, BACKOFF_SECONDS[1])
-            else:
-                again = BACKOFF_SECONDS[0]
+                error = KubernetesApiError(str(unexpected))
+            failures = 0 if error is None else failures + 1
+            if error is not None:
+                await self._retry.after(failures, error)
 
     def _on_objects_changed(self, names: Iterable[ObjectName]) -> None:
         # A replica that becomes the leader checks all objects.
@@ -147,28 +147,32 @@ class StatusUpdater:
             ):
                 self._pending[name] = None
 
-    async def _write(self) -> bool:
-        """Writes the pending statuses. Returns whether some have to be tried again."""
+    async def _write(self) -> KubernetesApiError | None:
+        """Writes the pending statuses. Returns why some have to be tried again."""
         due, self._pending = self._pending, {}
         gate = asyncio.Semaphore(AT_ONCE)
+        failure: KubernetesApiError | None = None
 
         async def write(name: ObjectName) -> None:
+            nonlocal failure
             async with gate:
                 if not self._leadership.leading:
                     return
                 try:
                     await self._update(name)
                 except NotFoundError:
+                    self._failed.pop(name, None)
                     log.debug("%s was deleted", name.in_words)
                 except KubernetesApiError as error:
-                    log.warning("the status of %s could not be written: %s", name.in_words, error)
-                    self._pending[name] = None
+                    self._pending[name], failure = None, error
+                    self._report_failure(name, str(error))
                 except Exception as error:
                     self._errors.report(f"the status of {name.in_words}", error)
+                else:
+                    self._failed.pop(name, None)
 
-        names = [name for name in due if self._needs_update(name)]
-        await asyncio.gather(*map(write, names))
-        return bool(names) and any(name in self._pending for name in names)
+        await asyncio.gather(*(write(name) for name in due if self._needs_update(name)))
+        return failure
 
     async def _update(self, name: ObjectName) -> None:
         # Computed again, because it may have waited.
@@ -178,6 +182,12 @@ class StatusUpdater:
             found = await self._api.patch(kind, name.name, {"status": change}, name.namespace or None, "status")
             # The watch will report it too; until then it would be written again.
             self._objects.on_upsert(kind, found)
+
+    def _report_failure(self, name: ObjectName, why: str) -> None:
+        """Logs a failed write once for each reason: it is repeated every few seconds."""
+        if self._failed.get(name) != why:
+            self._failed[name] = why
+            log.warning("the status of %s could not be written: %s", name.in_words, why)
 
     def _needs_update(self, name: ObjectName) -> bool:
         try:

@@ -1,6 +1,6 @@
 """The mutating webhook, which adds the sidecar to pods that a virtual node or gateway selects.
 
-    API server ─AdmissionReview, HTTPS─► admit: Selectors ─► injection ─► patch, warnings, or why not
+    API server ─AdmissionReview, HTTPS─► decide: FreshView, Selectors ─► injection ─► patch, warnings, or why not
 
 https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/
 """
@@ -26,10 +26,11 @@ from shopmesh.appmesh.store import Document, Key
 from shopmesh.documents.names import ObjectName
 from shopmesh.kubernetes.api.client import ApiServer, KubernetesApiError, NotFoundError
 from shopmesh.kubernetes.api.resource_types import MUTATING_WEBHOOKS
-from shopmesh.kubernetes.controller.selection import CachedSelectors, Labels
+from shopmesh.kubernetes.controller.selection import CachedSelectors, Labels, Selection
 from shopmesh.kubernetes.identity.certificate_authority import CertificateAuthority
 from shopmesh.kubernetes.identity.certificates import Certificates
 from shopmesh.kubernetes.injection import pod_injection
+from shopmesh.kubernetes.injection.fresh_view import FreshView, StaleViewError, WatchedObjects
 from shopmesh.kubernetes.injection.pod_annotations import INJECT, InjectionError, wants_sidecar
 from shopmesh.kubernetes.injection.sidecar import LABELS
 from shopmesh.server.api import body
@@ -53,7 +54,7 @@ MAX_VALUES = 100_000
 Json = dict[str, Any]
 
 
-class MeshObjects(Protocol):
+class MeshObjects(WatchedObjects, Protocol):
     """The objects of a mesh; `owners` are those whose declarations are in use."""
 
     @property
@@ -64,7 +65,10 @@ class MeshObjects(Protocol):
 
 
 def application(
-    declared: MeshObjects, current: CachedSelectors, most_unverified: int = WEBHOOK_LIMITS.unverified_bytes
+    declared: MeshObjects,
+    current: CachedSelectors,
+    view: FreshView,
+    most_unverified: int = WEBHOOK_LIMITS.unverified_bytes,
 ) -> ASGIApp:
     """Answers reviews by what is known of the cluster; `most_unverified` are the bytes of all that come in at once."""
     # API servers show no credentials, unless a cluster's administrator has configured them to.
@@ -87,7 +91,7 @@ def application(
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             return PlainTextResponse(f"not an {API_VERSION} AdmissionReview of a Pod: {error!r}", 400)
         try:
-            answer = admit(pod, namespace, declared, current)
+            answer = await decide(pod, namespace, declared, current, view)
         except Exception:
             log.exception("a pod of namespace %s cannot be read", namespace)
             answer = _deny(f"a pod of namespace {namespace} gets no sidecar: it cannot be read; correct its fields")
@@ -103,29 +107,48 @@ def _parse(content: bytes) -> Any:
     return json.loads(content)
 
 
-def admit(pod: Mapping[str, Any], namespace: str, declared: MeshObjects, current: CachedSelectors) -> Json:
-    """The response to the creation of a pod: allowed, with a patch where it gets a sidecar."""
+async def decide(
+    pod: Mapping[str, Any], namespace: str, declared: MeshObjects, current: CachedSelectors, view: FreshView
+) -> Json:
+    """Returns the response to the creation of a pod.
+
+    A pod is allowed without a sidecar only when the API server itself has nothing that selects it.
+    """
+    metadata = pod.get("metadata") or {}
+    labels = metadata.get("labels") or {}
+    if wants_sidecar(metadata.get("annotations") or {}) is False or pod_injection.INJECTED_LABEL in labels:
+        return {"allowed": True}
+    try:
+        await view.require_contact(namespace)
+        selection = current.get().select(namespace, labels)
+        if not selection.selected_by:
+            await view.read(namespace)
+            selection = current.get().select(namespace, labels)
+    except StaleViewError as error:
+        return _deny(f"{_describe_pod(pod, namespace)} gets no sidecar yet: {error}", 503, "ServiceUnavailable")
+    return admit(pod, namespace, declared, selection)
+
+
+def admit(pod: Mapping[str, Any], namespace: str, declared: MeshObjects, selection: Selection) -> Json:
+    """Returns the response to the creation of a pod: allowed, with a patch where it gets a sidecar."""
     metadata = pod.get("metadata") or {}
     labels = metadata.get("labels") or {}
     switch = wants_sidecar(metadata.get("annotations") or {})
-    if switch is False or pod_injection.INJECTED_LABEL in labels:
-        return {"allowed": True}
-    name = metadata.get("name") or f"{metadata.get('generateName', '')}…"
-    selection = current.get().select(namespace, labels)
+    who = _describe_pod(pod, namespace)
     if selection.key is None:
         if not selection.selected_by and not switch and not any(label in labels for label in LABELS.values()):
             return {"allowed": True}
         # It is meant to be in the mesh: its controller tries again, and the node may come a moment later.
-        return _deny(f"pod {namespace}/{name} gets no sidecar: {selection.problem}")
+        return _deny(f"{who} gets no sidecar: {selection.problem}")
     (by,) = selection.selected_by
     if declared.owners.get(selection.key, by) != by:
         taken = f"another object than its {by.kind} {by.name} is {describe(selection.key)}; give that another awsName"
-        return _deny(f"pod {namespace}/{name} gets no sidecar: {taken}")
+        return _deny(f"{who} gets no sidecar: {taken}")
     try:
         ports = pod_injection.listener_ports(declared.objects[by])
         made = pod_injection.inject(pod, selection.key, ports, owner=by)
     except InjectionError as error:
-        return _deny(f"pod {namespace}/{name} gets no sidecar: {error}")
+        return _deny(f"{who} gets no sidecar: {error}")
     answer: Json = {"allowed": True}
     if made.warnings:
         answer["warnings"] = list(made.warnings)
@@ -134,9 +157,15 @@ def admit(pod: Mapping[str, Any], namespace: str, declared: MeshObjects, current
     return answer
 
 
-def _deny(message: str) -> Json:
+def _describe_pod(pod: Mapping[str, Any], namespace: str) -> str:
+    metadata = pod.get("metadata") or {}
+    name = metadata.get("name") or f"{metadata.get('generateName', '')}…"
+    return f"pod {namespace}/{name}"
+
+
+def _deny(message: str, code: int = 422, reason: str = "Invalid") -> Json:
     log.warning("%s", message)
-    return {"allowed": False, "status": {"code": 422, "reason": "Invalid", "message": message}}
+    return {"allowed": False, "status": {"code": code, "reason": reason, "message": message}}
 
 
 @contextlib.asynccontextmanager
@@ -153,7 +182,9 @@ async def serving(
     Yields its port. Raises ConfigError when it cannot listen there.
     """
     limits = config.webhook_limits
-    app = IsolationMiddleware(application(declared, current, limits.unverified_bytes), config.allowed_hosts())
+    app = IsolationMiddleware(
+        application(declared, current, FreshView(server, declared), limits.unverified_bytes), config.allowed_hosts()
+    )
     with contextlib.closing(listen(config.host, port, "the webhook", "--webhook-port")) as listener:
         async with serve_http(app, listener, limits, certificates.tls_context()):
             await certificates.on_change(lambda: publish_ca_bundle(server, certificates.authority))
