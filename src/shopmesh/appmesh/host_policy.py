@@ -30,7 +30,7 @@ STREAMS = ("/dev/stdout", "/dev/stderr", "/dev/null")
 
 _PATCH_TAG = f"{PREFIX}{PATCH.name}"
 _ACCESS_LOG = ("logging", "accessLog", "file", "path")
-_CERTIFICATE_FILES = ("certificateChain", "privateKey")
+CERTIFICATE_FILES = ("certificateChain", "privateKey")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -110,7 +110,7 @@ def certificate_problems(policy: HostPolicy, document: Any, field: str) -> Itera
     if isinstance(document, Mapping):
         for name, value in document.items():
             inner = f"{field}.{name}" if field else str(name)
-            if name in _CERTIFICATE_FILES and isinstance(value, str):
+            if name in CERTIFICATE_FILES and isinstance(value, str):
                 if (problem := policy.certificate_problem(value)) is not None:
                     yield Problem(inner, problem)
             else:

@@ -69,9 +69,7 @@ def test_a_backend_without_a_service_is_a_finding(client: Client) -> None:
     create_node(client, "a-vn", "b.default.svc.cluster.local")
     [finding] = client.findings()
 
-    assert ("SM101", "warning", "virtualNode shopmesh/a-vn") == tuple(
-        finding[it] for it in ("code", "severity", "where")
-    )
+    assert ("SM105", "error", "virtualNode shopmesh/a-vn") == tuple(finding[it] for it in ("code", "severity", "where"))
     assert "b.default.svc.cluster.local" in finding["what"]
 
 

@@ -48,11 +48,10 @@ def test_an_error_is_told_with_file_and_line(tmp_path: Path) -> None:
 
 def test_warnings_alone_count_when_they_are_to(tmp_path: Path) -> None:
     """Without --strict they are told, and the exit status is 0."""
-    provider = "  provider:\n    virtualRouter:\n      virtualRouterRef:\n        name: product\n"
-    files = ("-f", str(MESH / "mesh.yaml"), "-f", broken(tmp_path, provider, "  provider:\n"))
+    files = ("-f", str(MESH / "mesh.yaml"), "-f", broken(tmp_path, "protocol: http", "protocol: http2"))
 
     assert "1 warning\n" in doctor(*files).stdout
-    assert "warning SM102" in doctor(*files, "--strict", status=1).stdout
+    assert "warning SM112" in doctor(*files, "--strict", status=1).stdout
 
 
 def test_json_is_for_programs(tmp_path: Path) -> None:

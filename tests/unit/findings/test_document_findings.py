@@ -10,7 +10,7 @@ import pytest
 from shopmesh.appmesh import findings
 from shopmesh.appmesh.catalogue import GROUPS
 from shopmesh.appmesh.store import Document, Resource, State
-from tests.unit.xds.meshes import gateway_route, listener, mesh, node, resource, route, router, service, shop
+from tests.unit.xds.meshes import gateway, gateway_route, listener, mesh, node, resource, route, router, service, shop
 
 
 def wrong(resources: Iterable[Resource]) -> dict[str, list[str]]:
@@ -72,11 +72,31 @@ def calling(policy: Document) -> Resource:
     return resource("virtualNode", "shop", "order", spec={"backends": [backend]})
 
 
+def tls_shop(tls: Document | None) -> list[Resource]:
+    """The listeners of both products have this `tls`."""
+    more: dict[str, Any] = {} if tls is None else {"tls": tls}
+    return [*shop(), *(node(name, [listener(**more)]) for name in ("product", "product-v2"))]
+
+
+def retries(seconds_a_try: int) -> Document:
+    return {
+        "maxRetries": 1,
+        "perRetryTimeout": {"value": seconds_a_try, "unit": "s"},
+        "httpRetryEvents": ["server-error"],
+    }
+
+
 AT_80 = {"prefix": "/", "port": 80}
 
 CASES = [
     Case(
         "SM101",
+        "virtualNode shop/order",
+        [mesh(egress="ALLOW_ALL"), node("order", backends=["product.local"])],
+        [mesh(), node("order", backends=["product.local"]), node("n"), service("product.local", node="n")],
+    ),
+    Case(
+        "SM105",
         "virtualNode shop/order",
         [mesh(), node("order", backends=["product.local"])],
         [mesh(), node("order", backends=["product.local"]), node("n"), service("product.local", node="n")],
@@ -148,6 +168,18 @@ CASES = [
         way(to("n"), timeout={"idle": {"value": 300, "unit": "s"}}),
     ),
     Case(
+        "SM118",
+        "route shop/r/x",
+        way(to("n"), listeners=[listener(timeout={"http": seconds(60)})]),
+        way(to("n"), listeners=[listener(timeout={"http": seconds(15)})]),
+    ),
+    Case(
+        "SM119",
+        "route shop/r/x",
+        way(to("n"), timeout=seconds(2), retryPolicy=retries(3)),
+        way(to("n"), timeout=seconds(3), retryPolicy=retries(3)),
+    ),
+    Case(
         "SM121",
         "gatewayRoute shop/g/x",
         way_in({"prefix": "/a/b"}, {"prefix": "/a"}),
@@ -163,7 +195,19 @@ CASES = [
         "SM130",
         "virtualNode shop/order",
         [*shop(), calling({"tls": {"ports": [8443]}})],
-        [*shop(), calling({"tls": {"ports": [5000]}})],
+        [*tls_shop({"mode": "STRICT"}), calling({"tls": {"ports": [5000]}})],
+    ),
+    Case(
+        "SM131",
+        "virtualNode shop/order",
+        [*tls_shop(None), calling({"tls": {}})],
+        [*tls_shop(None), calling({"tls": {"enforce": False}})],
+    ),
+    Case(
+        "SM132",
+        "virtualNode shop/order",
+        [*tls_shop({"mode": "PERMISSIVE", "validation": {"trust": {}}}), calling({"tls": {}})],
+        [*tls_shop({"mode": "STRICT", "validation": {"trust": {}}}), calling({"tls": {"certificate": {}}})],
     ),
     Case(
         "SM120",
@@ -177,7 +221,7 @@ CASES = [
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.code)
 def test_a_mistake_is_told_at_its_place(case: Case) -> None:
     """Its code and the resource to change."""
-    assert [case.where] == wrong(case.guilty).get(case.code)
+    assert {case.where} == set(wrong(case.guilty).get(case.code, ()))
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.code)
@@ -234,6 +278,94 @@ def test_fifteen_seconds_hold_where_nothing_is_written(
     assert told == ("SM116" in wrong(way(to("n"), listeners=listeners, **more)))
 
 
+@pytest.mark.parametrize(
+    ("of_route", "of_listener", "expected"),
+    [
+        (None, seconds(60), True),
+        (None, seconds(0), True),
+        (None, seconds(15), False),
+        (seconds(5), seconds(60), False),
+        (seconds(60), seconds(60), False),
+        (None, {"idle": {"value": 301, "unit": "s"}}, True),
+        (None, {"idle": {"value": 300, "unit": "s"}}, False),
+    ],
+)
+def test_a_listener_cannot_give_its_callers_more_time_than_their_route(
+    of_route: Document | None, of_listener: Document, expected: bool
+) -> None:
+    """A route that names a time-out has the last word; one that names none has 15 s, and 300 s without traffic."""
+    more: dict[str, Any] = {} if of_route is None else {"timeout": of_route}
+    by_router = way(to("n"), listeners=[listener(timeout={"http": of_listener})], **more)
+
+    assert expected == ("SM118" in wrong(by_router))
+
+
+def test_a_node_that_provides_a_service_cannot_give_its_callers_more_time_either() -> None:
+    """The finding is at the service: there is no route to write a time-out in."""
+    [found] = findings.of_documents(
+        State([mesh(), node("n", [listener(timeout={"http": seconds(60)})]), service("s", node="n")])
+    )
+
+    assert ("SM118", "virtualService shop/s") == (found.code, found.where)
+    assert "is provided by n, whose port 5000 allows 60 s; its callers use the default, 15 s" == found.what
+
+
+ENFORCED: Document = {"enforce": True, "validation": {"trust": {"file": {"certificateChain": "/ca.pem"}}}}
+OWN_CERTIFICATE: Document = {"file": {"certificateChain": "/c.pem", "privateKey": "/k.pem"}}
+ASKS_FOR_ONE: Document = {"trust": {"file": {"certificateChain": "/ca.pem"}}}
+
+
+@pytest.mark.parametrize(
+    ("of_caller", "of_listener", "expected"),
+    [
+        (None, None, set()),
+        (None, {"mode": "STRICT"}, set()),
+        (ENFORCED, None, {"SM131"}),
+        (ENFORCED, {"mode": "DISABLED"}, {"SM131"}),
+        (ENFORCED, {"mode": "PERMISSIVE"}, set()),
+        ({**ENFORCED, "enforce": False}, {"mode": "DISABLED"}, set()),
+        ({**ENFORCED, "ports": [5000]}, None, {"SM131"}),
+        (None, {"mode": "STRICT", "validation": ASKS_FOR_ONE}, {"SM132"}),
+        ({**ENFORCED, "certificate": OWN_CERTIFICATE}, {"mode": "STRICT", "validation": ASKS_FOR_ONE}, set()),
+        (ENFORCED, {"mode": "PERMISSIVE", "validation": ASKS_FOR_ONE}, {"SM132"}),
+        ({**ENFORCED, "enforce": False}, {"mode": "STRICT", "validation": ASKS_FOR_ONE}, {"SM132"}),
+        (ENFORCED, {"mode": "DISABLED", "validation": ASKS_FOR_ONE}, {"SM131"}),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("caller", ["its own policy", "the default policy", "a gateway"])
+def test_tls_that_cannot_work_is_an_error_at_the_caller(
+    caller: str, of_caller: Document | None, of_listener: Document | None, expected: set[str]
+) -> None:
+    """A caller uses TLS where it has to or where the listener offers it, with a certificate if it has one."""
+    policy = {} if of_caller is None else {"clientPolicy": {"tls": of_caller}}
+    order: list[Resource] = {
+        "its own policy": [calling(policy.get("clientPolicy", {}))],
+        "the default policy": [node("order", backends=["product.local"], backendDefaults=policy)],
+        "a gateway": [
+            gateway("order", listener(8080), backendDefaults=policy),
+            gateway_route("order", "x", "product.local"),
+        ],
+    }[caller]
+    found = findings.of_documents(State([*tls_shop(of_listener), *order]))
+    told = {one.code: one for one in found if one.key == order[0].key}
+
+    assert expected == set(told)
+    assert all(one.severity == "error" for one in told.values())
+
+
+def test_of_two_backends_that_lead_to_one_listener_the_policy_that_enforces_tls_counts() -> None:
+    """As in the configuration of the caller's Envoy, which has one cluster for that listener."""
+    enforced = {"tls": {**ENFORCED, "certificate": OWN_CERTIFICATE}}
+    backends = [
+        {"virtualService": {"virtualServiceName": "product.local"}},
+        {"virtualService": {"virtualServiceName": "second.local", "clientPolicy": enforced}},
+    ]
+    strict = tls_shop({"mode": "STRICT", "validation": ASKS_FOR_ONE})
+    second = service("second.local", router="product-r")
+
+    assert {} == wrong([*strict, second, resource("virtualNode", "shop", "order", spec={"backends": backends})])
+
+
 def test_what_is_not_there_is_held_against_nobody() -> None:
     """Documents may refer to what the mesh has already: a router without its nodes, a service without its router."""
     alone = [
@@ -259,7 +391,7 @@ def test_every_finding_says_why_and_what_to_do_and_where_more_is_written() -> No
     assert one.type.fix
     assert {
         "code": "SM102",
-        "severity": "warning",
+        "severity": "error",
         "mesh": "shop",
         "where": "virtualService shop/s",
         "kind": "virtualService",

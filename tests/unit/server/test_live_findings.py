@@ -10,12 +10,13 @@ import pytest
 from shopmesh.appmesh import findings as documents
 from shopmesh.appmesh.catalogue import Finding
 from shopmesh.appmesh.catalogue.translation import GATEWAY_HEALTH_CHECK, TCP_PORT_TAKEN
+from shopmesh.appmesh.findings.policies import ServiceTargets
 from shopmesh.appmesh.store import Change, Key, Resource, State, View
 from shopmesh.server.grpc.proxies import Nack, ProxyStatus
 from shopmesh.server.live_findings import LiveFindings
 from shopmesh.server.store.store import Commit
 from shopmesh.server.traffic.figures import Caller
-from tests.unit.xds.meshes import instance, listener, mesh, node, route, router, service, shop
+from tests.unit.xds.meshes import gateway, gateway_route, instance, listener, mesh, node, route, router, service, shop
 
 
 def proxy(name: str, number: int = 1, **other: Any) -> ProxyStatus:
@@ -100,9 +101,10 @@ def test_a_weighted_version_of_which_nothing_is_ready_is_an_error() -> None:
 
 
 def elsewhere(**discovery: Any) -> list[Resource]:
-    """All weight is on `n`, which is found as said."""
+    """`caller` calls `s`, all of whose weight is on `n`, which is found as said."""
     return [
         mesh(),
+        node("caller", backends=["s"]),
         node("n", serviceDiscovery=discovery),
         router("r"),
         route("r", "x", {"n": 1}),
@@ -115,7 +117,7 @@ def test_weight_on_a_version_that_is_nowhere_is_an_error() -> None:
     [told] = found(elsewhere(), [])
 
     assert ("SM205", "virtualNode shop/n") == (told.code, told.where)
-    assert "gets weight 1 by route shop/r/x" in told.what
+    assert "has weight 1 in route shop/r/x, but no proxy of it runs" == told.what
     assert [] == found(elsewhere(), [proxy("n")])
     assert [] == found(elsewhere(dns={"hostname": "db.local"}), [])
     assert [] == found(elsewhere(awsCloudMap={"namespaceName": "a", "serviceName": "b"}), [])
@@ -126,6 +128,27 @@ def test_a_version_whose_last_instance_was_withdrawn_is_nowhere() -> None:
     [told] = found([*elsewhere(dns={"hostname": "n.local"}), instance("n", "n-1", None)], [])
 
     assert "SM205" == told.code
+
+
+def test_weight_behind_a_service_that_nobody_calls_costs_no_request() -> None:
+    """As the service of a canary that Flagger has finished: its version is scaled to none until the next one."""
+    nobodys = [one for one in elsewhere() if one.key.name != "caller"]
+    by_gateway = [*nobodys, gateway("g", listener(80)), gateway_route("g", "all", "s")]
+
+    assert [] == found(nobodys, [])
+    assert ["SM205"] == [one.code for one in found(by_gateway, [])]
+
+
+def test_a_service_that_gets_its_first_caller_is_looked_at_again() -> None:
+    """What was found before is remembered only as long as it holds."""
+    state = State([one for one in elsewhere() if one.key.name != "caller"])
+    kept = LiveFindings(state)
+    before = kept.collect([])
+    change = Change(Key("virtualNode", ("shop", "caller")), None, node("caller", backends=["s"]))
+    state.apply([change])
+    kept.on_commit(Commit(1, 0.0, (change,)))
+
+    assert ([], ["SM205"]) == (before, [one.code for one in kept.collect([])])
 
 
 @pytest.mark.parametrize(
@@ -178,9 +201,9 @@ def test_documents_are_looked_at_again_only_where_something_changed(monkeypatch:
     seen: list[str] = []
     look = documents.of_resource
 
-    def watched(view: View, one: Resource) -> tuple[Finding, ...]:
+    def watched(view: View, one: Resource, targets: ServiceTargets) -> tuple[Finding, ...]:
         seen.append(one.key.name)
-        return look(view, one)
+        return look(view, one, targets)
 
     monkeypatch.setattr(documents, "of_resource", watched)
     state = State([*shop(), router("other"), route("other", "y", {"order": 1})])
@@ -209,4 +232,4 @@ def test_a_mended_mistake_is_not_told_any_more() -> None:
     state.apply([Change(new.key, None, new)])
     kept.on_commit(Commit(1, 0.0, (Change(new.key, None, new),)))
 
-    assert (["SM101"], []) == (before, kept.collect([]))
+    assert (["SM105"], []) == (before, kept.collect([]))

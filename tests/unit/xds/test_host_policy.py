@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shopmesh.appmesh.catalogue.translation import NOT_ALLOWED
+from shopmesh.appmesh.catalogue.translation import CERTIFICATE_NOT_ALLOWED
 from shopmesh.appmesh.host_policy import STRICT, HostPolicy
 from shopmesh.appmesh.store import Resource
 from shopmesh.xds.snapshot import Snapshot
@@ -59,7 +59,7 @@ def test_without_its_certificate_nothing_listens() -> None:
     assert {} == dict(found["secrets"].resources)
     assert ["cds_ingress_shop_product_http_5001"] == [name for name in found["clusters"].resources if "ingress" in name]
     [finding] = found.findings
-    assert NOT_ALLOWED is finding.type
+    assert CERTIFICATE_NOT_ALLOWED is finding.type
     assert "'/etc/shadow' is not in a folder that the control plane allows" in finding.what
     assert "--certificate-folder '/etc'" in finding.what
 
@@ -71,7 +71,9 @@ def test_callers_that_may_not_read_their_trust_do_not_connect() -> None:
     assert b"/etc/passwd" not in everything(found)
     assert message(found, "clusters", PRODUCT).type == 0
     assert not message(found, "clusters", PRODUCT).load_assignment.endpoints
-    assert any(one.type is NOT_ALLOWED and "--certificate-folder '/etc'" in one.what for one in found.findings)
+    assert any(
+        one.type is CERTIFICATE_NOT_ALLOWED and "--certificate-folder '/etc'" in one.what for one in found.findings
+    )
 
 
 def test_what_is_allowed_is_given() -> None:

@@ -8,19 +8,19 @@ UNKNOWN_BACKEND = FindingType(
     "SM101",
     "warning",
     "A backend names a virtual service that does not exist",
-    "calls to that name are answered 404, or leave the mesh where its egress filter allows all",
+    "calls to that name leave the mesh where its egress filter allows all, and are answered 404 elsewhere",
     "create the virtual service, or remove the backend",
 )
 NO_PROVIDER = FindingType(
     "SM102",
-    "warning",
+    "error",
     "A virtual service has no provider",
     "the mesh has the name but no endpoint for it: calls to it are answered 404 and do not leave the mesh",
     "give it a virtual router or a virtual node as its provider, or delete the service",
 )
 NO_ROUTE_FOR_PORT = FindingType(
     "SM103",
-    "warning",
+    "error",
     "A virtual router listens on a port for which it has no route",
     "requests to that port of its services are answered 404",
     "create a route for that port, or remove the listener",
@@ -31,6 +31,13 @@ PROVIDER_WITHOUT_LISTENER = FindingType(
     "A virtual service is provided by a virtual node that listens on no port",
     "no listener takes the requests: calls to the service are answered 404",
     "give the virtual node a listener, or name another provider",
+)
+UNREACHABLE_BACKEND = FindingType(
+    "SM105",
+    "error",
+    "A backend names a virtual service that does not exist, and the mesh lets no other calls out",
+    "calls to that name are answered 404",
+    "create the virtual service, or remove the backend",
 )
 NO_LISTENER = FindingType(
     "SM110",
@@ -89,6 +96,22 @@ IDLE_TIMEOUT = FindingType(
     " hour)",
     "set the same idle time-out on the listener of the virtual node, or 0 for none",
 )
+UNUSED_TIMEOUT = FindingType(
+    "SM118",
+    "warning",
+    "A listener has a longer time-out than its callers use",
+    "the route in front of it names none, so the default of routes applies: requests end with 504 after 15 s, idle ones"
+    " after 300 s (TCP connections after an hour)",
+    "set the same time-out on the route; where the virtual node itself provides the service, put a virtual router with"
+    " such a route in between",
+)
+UNUSED_TRY_TIMEOUT = FindingType(
+    "SM119",
+    "warning",
+    "A retry policy allows one try more time than the route allows the whole request",
+    "perRetryTimeout has no effect, and a try that takes too long is never retried: the request ends with 504 first",
+    "set perRetryTimeout so that all tries fit into the time-out of the route (15 s where it names none)",
+)
 SHADOWED = FindingType(
     "SM120",
     "warning",
@@ -105,7 +128,7 @@ GATEWAY_SHADOWED = FindingType(
 )
 NO_GATEWAY_ROUTE = FindingType(
     "SM122",
-    "warning",
+    "error",
     "A virtual gateway listens on a port for which it has no gateway route",
     "requests to that port are answered 404",
     "create a gateway route of the listener's protocol, or remove the listener",
@@ -116,4 +139,18 @@ POLICY_WITHOUT_PORT = FindingType(
     "A client policy enforces TLS only on ports that its backend does not have",
     "it applies to no request: TLS is used only if the listener requires it, otherwise requests go in plain text",
     "name ports of the backend, or leave the ports out so that the policy applies to all of them",
+)
+TLS_NOT_OFFERED = FindingType(
+    "SM131",
+    "error",
+    "A client policy enforces TLS on calls to a listener without TLS",
+    "no connection can be made: calls to it are answered 503",
+    "give the listener tls with the mode STRICT or PERMISSIVE, or set enforce to false in the client policy",
+)
+NO_CLIENT_CERTIFICATE = FindingType(
+    "SM132",
+    "error",
+    "A caller has no certificate for a listener that asks its clients for one",
+    "the listener refuses each connection: calls to it are answered 503",
+    "give tls.certificate in the client policy for that backend, or remove tls.validation from the listener",
 )

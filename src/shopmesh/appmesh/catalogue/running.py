@@ -37,7 +37,8 @@ NO_ENDPOINT = FindingType(
     "error",
     "A weighted version has no endpoint",
     "its share of the requests is answered 503",
-    "start a workload for it, or set its weight to 0 (its DNS host name counts only until its first proxy connects)",
+    "start a workload for it, or set its weight to 0; its DNS host name does not help, since callers use that only"
+    " until a proxy of the virtual node connects for the first time",
 )
 ONE_HOST = FindingType(
     "SM206",

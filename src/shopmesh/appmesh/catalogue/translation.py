@@ -27,7 +27,7 @@ TCP_PORT_TAKEN = FindingType(
 )
 SHARED_DOMAIN = FindingType(
     "SM243",
-    "warning",
+    "error",
     "Two virtual services have the same domain",
     "host names do not distinguish upper and lower case, so requests go to the other service",
     "rename one of the two",
@@ -55,14 +55,14 @@ NO_APPLICATION_PORT = FindingType(
 )
 TCP_NOT_DISTINGUISHED = FindingType(
     "SM247",
-    "warning",
+    "error",
     "A TCP backend shares its port with another backend, and no address of its own is known",
     "a TCP connection names no host, so its connections go to the other backend",
     "give the virtual service a port of its own",
 )
 NO_EGRESS_PORT = FindingType(
     "SM248",
-    "warning",
+    "error",
     "A proxy declares no egress port for a TCP backend",
     "a TCP connection names no host: through a forward proxy alone the application does not reach the backend",
     'add the backend to "egress_ports" in node.metadata of the bootstrap, as "name:port": PORT, and let the application'
@@ -142,7 +142,14 @@ NOT_ALLOWED = FindingType(
     "SM259",
     "warning",
     "A document uses a feature that the operator does not allow on Envoy's host",
-    "that part of the document is left out: the log is not written, the patch is not applied, and without its"
-    " certificate nothing listens or connects, since plain text never takes the place of TLS",
+    "that part of the document is left out: the log is not written, the patch is not applied",
     "start the control plane with the option that the finding names, or remove that part of the document",
+)
+CERTIFICATE_NOT_ALLOWED = FindingType(
+    "SM260",
+    "error",
+    "A document names a certificate file that the operator does not allow on Envoy's host",
+    "without its certificate nothing listens or connects, since plain text never takes the place of TLS:"
+    " calls are answered 503",
+    "start the control plane with the option that the finding names, or name a file in a folder that it allows",
 )

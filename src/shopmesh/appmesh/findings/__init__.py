@@ -10,10 +10,12 @@ all of them are in `shopmesh.appmesh.catalogue`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache, partial
 from types import MappingProxyType
 
 from shopmesh.appmesh.catalogue import Finding
 from shopmesh.appmesh.findings import gateways, policies, services, shadowing, targets
+from shopmesh.appmesh.resolved import service_targets
 from shopmesh.appmesh.store import Resource, State, View
 
 Check = Callable[[View, Resource], Iterator[Finding]]
@@ -25,7 +27,7 @@ CHECKS: Mapping[str, tuple[Check, ...]] = MappingProxyType(
         "virtualNode": (services.unknown_backends, policies.unused_tls_ports),
         "virtualRouter": (services.no_route, shadowing.shadowed_routes),
         "route": (targets.check,),
-        "virtualService": (services.no_provider, services.provider_without_listener),
+        "virtualService": (services.no_provider, services.provider_without_listener, services.unused_timeouts),
         "virtualGateway": (gateways.no_route, shadowing.shadowed_gateway_routes),
         "gatewayRoute": (),
     }
@@ -34,10 +36,14 @@ CHECKS: Mapping[str, tuple[Check, ...]] = MappingProxyType(
 
 def of_documents(documents: State) -> list[Finding]:
     """All that these documents show, errors first."""
-    found = [finding for resource in documents for finding in of_resource(documents, resource)]
+    targets = cache(partial(service_targets, documents))
+    found = [finding for resource in documents for finding in of_resource(documents, resource, targets)]
     return sorted(found, key=lambda finding: finding.sort_key)
 
 
-def of_resource(view: View, resource: Resource) -> tuple[Finding, ...]:
+def of_resource(view: View, resource: Resource, targets: policies.ServiceTargets) -> tuple[Finding, ...]:
     """What is wrong with one resource; its children are looked at apart."""
-    return tuple(finding for check in CHECKS.get(resource.key.kind, ()) for finding in check(view, resource))
+    return (
+        *(finding for check in CHECKS.get(resource.key.kind, ()) for finding in check(view, resource)),
+        *policies.impossible_connections(view, resource, targets),
+    )

@@ -1,14 +1,31 @@
-"""Client policies: what callers are to hold to, and do not."""
+"""Client policies: what callers ask of the TLS of their connections, against what their targets' listeners have."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from shopmesh.appmesh.catalogue import Finding
-from shopmesh.appmesh.catalogue.documents import POLICY_WITHOUT_PORT
-from shopmesh.appmesh.resolved import backends, ports, provider
+from shopmesh.appmesh.catalogue.documents import NO_CLIENT_CERTIFICATE, POLICY_WITHOUT_PORT, TLS_NOT_OFFERED
+from shopmesh.appmesh.resolved import (
+    Target,
+    TlsPolicy,
+    backends,
+    default_tls,
+    enforces,
+    gateway_route,
+    listener_of,
+    offers_tls,
+    policy_by_target,
+    ports,
+    provider,
+    tls_by_backend,
+    tls_policy,
+)
 from shopmesh.appmesh.resolved import route as resolve
-from shopmesh.appmesh.store import Key, Resource, View
+from shopmesh.appmesh.store import Document, Key, Resource, View
+
+ServiceTargets = Callable[[str, str], tuple[Target, ...]]
+"""`resolved.service_targets` of the mesh and name of a service; whoever asks again and again remembers the answers."""
 
 
 def unused_tls_ports(view: View, node: Resource) -> Iterator[Finding]:
@@ -19,6 +36,37 @@ def unused_tls_ports(view: View, node: Resource) -> Iterator[Finding]:
             named, there = ", ".join(map(str, wanted)), ", ".join(map(str, sorted(has)))
             what = f"enforces TLS to {backend['virtualServiceName']} on port {named}, but its ports are {there}"
             yield POLICY_WITHOUT_PORT.at(node.key, what)
+
+
+def impossible_connections(view: View, caller: Resource, targets: ServiceTargets) -> Iterator[Finding]:
+    """What a virtual node or gateway cannot connect to, by the policy that it has for each target."""
+    policies = _policies(view, caller).items()
+    chosen, _ = policy_by_target((tls_policy(tls), targets(caller.key.mesh, name)) for name, tls in policies)
+    for target, policy in chosen.items():
+        listener = listener_of(view, target)
+        there = f"port {target.port} of {target.node}"
+        if not offers_tls(listener):
+            if enforces(policy, target):
+                yield TLS_NOT_OFFERED.at(caller.key, f"enforces TLS on calls to {there}, which has none")
+        elif listener["tls"].get("validation") and not _has_certificate(policy, target):
+            what = f"has no certificate for calls to {there}, which asks for one"
+            yield NO_CLIENT_CERTIFICATE.at(caller.key, what)
+
+
+def _policies(view: View, caller: Resource) -> dict[str, Document | None]:
+    """The services that it calls, each with the `tls` of its client policy."""
+    match caller.key.kind:
+        case "virtualNode":
+            return tls_by_backend(caller.spec)
+        case "virtualGateway":
+            routes = view.children("gatewayRoute", caller.key.path)
+            return dict.fromkeys((gateway_route(one).service for one in routes), default_tls(caller.spec))
+        case _:
+            return {}
+
+
+def _has_certificate(policy: TlsPolicy | None, target: Target) -> bool:
+    return policy is not None and policy.covers(target) and policy.has_certificate
 
 
 def _ports(view: View, mesh: str, name: str) -> set[int]:

@@ -10,17 +10,24 @@ from shopmesh.appmesh.catalogue.documents import (
     NO_ROUTE_FOR_PORT,
     PROVIDER_WITHOUT_LISTENER,
     UNKNOWN_BACKEND,
+    UNREACHABLE_BACKEND,
+    UNUSED_TIMEOUT,
 )
-from shopmesh.appmesh.resolved import backends, ports, provider
+from shopmesh.appmesh.findings.durations import seconds
+from shopmesh.appmesh.resolved import Timeouts, backends, listeners, ports, provider, unused
 from shopmesh.appmesh.resolved import route as resolve
 from shopmesh.appmesh.store import Key, Resource, View
 
 
 def unknown_backends(view: View, node: Resource) -> Iterator[Finding]:
+    """Where the documents do not say which calls the mesh lets out, the milder one."""
+    mesh = view.get(Key("mesh", (node.key.mesh,)))
+    lets_out = mesh is None or (mesh.spec.get("egressFilter") or {}).get("type") == "ALLOW_ALL"
     for backend in backends(node.spec):
         name = backend["virtualServiceName"]
         if view.get(Key("virtualService", (node.key.mesh, name))) is None:
-            yield UNKNOWN_BACKEND.at(node.key, f"names the backend {name}, but there is no such virtual service")
+            found = UNKNOWN_BACKEND if lets_out else UNREACHABLE_BACKEND
+            yield found.at(node.key, f"names the backend {name}, but there is no such virtual service")
 
 
 def no_provider(view: View, service: Resource) -> Iterator[Finding]:
@@ -32,6 +39,17 @@ def provider_without_listener(view: View, service: Resource) -> Iterator[Finding
     behind = provider(view, service)
     if behind is not None and behind.key.kind == "virtualNode" and not ports(behind):
         yield PROVIDER_WITHOUT_LISTENER.at(service.key, f"is provided by {behind.key.name}, which has no listener")
+
+
+def unused_timeouts(view: View, service: Resource) -> Iterator[Finding]:
+    """Of the node that provides it: its callers have a route without time-outs, which nobody can write."""
+    behind = provider(view, service)
+    if behind is None or behind.key.kind != "virtualNode":
+        return
+    for listener in listeners(behind):
+        for cut in unused(Timeouts(), listener.timeouts, listener.protocol):
+            what = f"is provided by {behind.key.name}, whose port {listener.port} allows {seconds(cut.asked)}"
+            yield UNUSED_TIMEOUT.at(service.key, f"{what}; its callers use the default, {seconds(cut.allowed)}")
 
 
 def no_route(view: View, router: Resource) -> Iterator[Finding]:

@@ -14,9 +14,12 @@ from shopmesh.appmesh.catalogue.documents import (
     NO_WEIGHT,
     OTHER_PROTOCOL,
     TIMEOUT,
+    UNUSED_TIMEOUT,
+    UNUSED_TRY_TIMEOUT,
     WRONG_PROTOCOL,
 )
-from shopmesh.appmesh.resolved import Route, cut_short
+from shopmesh.appmesh.findings.durations import seconds
+from shopmesh.appmesh.resolved import Route, cut_short, unused
 from shopmesh.appmesh.store import Resource, View
 
 
@@ -71,19 +74,40 @@ def timeouts(route: Route) -> Iterator[Finding]:
         if one.listener is None:
             continue
         for cut in cut_short(route.timeouts, one.listener.timeouts, one.listener.protocol):
-            asked = _seconds(cut.asked) if cut.asked else "any time"
-            what = f"allows {asked}, and port {one.listener.port} of {one.node} {_seconds(cut.allowed)}"
+            what = f"allows {seconds(cut.asked)}, and port {one.listener.port} of {one.node} {seconds(cut.allowed)}"
             yield (TIMEOUT if cut.name == "perRequest" else IDLE_TIMEOUT).at(route.key, what)
 
 
-_CHECKS = (no_listener, protocols, no_effective_weight, duplicate_target, ambiguous_listener, timeouts)
+def unused_timeouts(route: Route) -> Iterator[Finding]:
+    for one in route.targets:
+        if one.listener is None:
+            continue
+        for cut in unused(route.timeouts, one.listener.timeouts, one.listener.protocol):
+            what = f"allows {seconds(cut.allowed)} by default, and port {one.listener.port} of {one.node}"
+            yield UNUSED_TIMEOUT.at(route.key, f"{what} {seconds(cut.asked)}")
+
+
+def unused_try_timeout(route: Route) -> Iterator[Finding]:
+    """Of a TCP route neither counts: a connection is no request."""
+    one_try, request = route.retry.per_try_ms, route.timeouts.request_ms
+    if route.kind != "tcpRoute" and one_try is not None and 0 < request < one_try:
+        what = f"allows one try {seconds(one_try)} and the whole request {seconds(request)}"
+        yield UNUSED_TRY_TIMEOUT.at(route.key, what)
+
+
+_CHECKS = (
+    no_listener,
+    protocols,
+    no_effective_weight,
+    duplicate_target,
+    ambiguous_listener,
+    timeouts,
+    unused_timeouts,
+    unused_try_timeout,
+)
 
 
 def check(view: View, resource: Resource) -> Iterator[Finding]:
     """All of these, on one reading of the route."""
     route = resolved.route(view, resource)
     return (finding for each in _CHECKS for finding in each(route))
-
-
-def _seconds(milliseconds: int) -> str:
-    return f"{milliseconds / 1000:g} s"

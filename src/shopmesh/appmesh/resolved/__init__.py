@@ -8,6 +8,14 @@ cannot disagree. Everything is computed from a `View` each time; `xds.incrementa
 Start with `route`.
 """
 
+from shopmesh.appmesh.resolved.client_policies import (
+    TlsPolicy,
+    default_tls,
+    enforces,
+    policy_by_target,
+    tls_by_backend,
+    tls_policy,
+)
 from shopmesh.appmesh.resolved.defaults import (
     HTTP_PROTOCOLS,
     LOWEST_PRIORITY,
@@ -17,12 +25,20 @@ from shopmesh.appmesh.resolved.defaults import (
 )
 from shopmesh.appmesh.resolved.durations import duration_ms, written_ms
 from shopmesh.appmesh.resolved.gateway import GatewayRoute, gateway_route
-from shopmesh.appmesh.resolved.listeners import Listener, Target, listener_of, listeners, ports, targets_of
+from shopmesh.appmesh.resolved.listeners import (
+    Listener,
+    Target,
+    listener_of,
+    listeners,
+    offers_tls,
+    ports,
+    targets_of,
+)
 from shopmesh.appmesh.resolved.order import Path, Rank, path
 from shopmesh.appmesh.resolved.retry import DEFAULT_RETRY, GRPC_EVENTS, Retry, retry
 from shopmesh.appmesh.resolved.route import Route, WeightedTarget, choose, route
-from shopmesh.appmesh.resolved.service import backends, provider, provider_key
-from shopmesh.appmesh.resolved.timeouts import Cut, Timeouts, cut_short, timeouts
+from shopmesh.appmesh.resolved.service import backends, provider, provider_key, service_targets
+from shopmesh.appmesh.resolved.timeouts import Cut, Timeouts, cut_short, timeouts, unused
 
 __all__ = [
     "DEFAULT_RETRY",
@@ -41,21 +57,30 @@ __all__ = [
     "Route",
     "Target",
     "Timeouts",
+    "TlsPolicy",
     "WeightedTarget",
     "backends",
     "choose",
     "cut_short",
+    "default_tls",
     "duration_ms",
+    "enforces",
     "gateway_route",
     "listener_of",
     "listeners",
+    "offers_tls",
     "path",
+    "policy_by_target",
     "ports",
     "provider",
     "provider_key",
     "retry",
     "route",
+    "service_targets",
     "targets_of",
     "timeouts",
+    "tls_by_backend",
+    "tls_policy",
+    "unused",
     "written_ms",
 ]

@@ -63,6 +63,11 @@ def listener_of(view: View, target: Target) -> Document:
     return next((one.document for one in listeners(view.get(target.key)) if one.port == target.port), {})
 
 
+def offers_tls(document: Document) -> bool:
+    """Whether a listener takes connections with TLS; callers then use it, whatever their policies."""
+    return bool((document.get("tls") or {}).get("mode", "DISABLED") != "DISABLED")
+
+
 def targets_of(view: View, mesh: str, node: str) -> tuple[Target, ...]:
     """Every listener of a virtual node: what a virtual service leads to that the node itself provides."""
     found = view.get(Key("virtualNode", (mesh, node)))

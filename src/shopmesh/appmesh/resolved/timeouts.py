@@ -32,7 +32,7 @@ class Timeouts(NamedTuple):
 
 
 class Cut(NamedTuple):
-    """A time-out of a route (`perRequest` or `idle`) that the listener behind it ends earlier, in milliseconds."""
+    """A time-out (`perRequest` or `idle`) that the other end of the call cuts short, in milliseconds."""
 
     name: str
     asked: int
@@ -54,6 +54,20 @@ def cut_short(route: Timeouts, listener: Timeouts, protocol: str) -> Iterator[Cu
     allowed = idle if listener.idle is None else listener.idle
     if route.idle is not None and _is_cut(route.idle, allowed):
         yield Cut("idle", route.idle, allowed)
+
+
+def unused(route: Timeouts, listener: Timeouts, protocol: str) -> Iterator[Cut]:
+    """The time-outs that a listener of that protocol writes and its callers do not use.
+
+    Their route writes none, so that its default ends their calls earlier.
+    """
+    idle = TCP_IDLE_TIMEOUT_MS if protocol in TCP_PROTOCOLS else IDLE_TIMEOUT_MS
+    for name, of_route, of_listener, default in (
+        ("perRequest", route.per_request, listener.per_request, REQUEST_TIMEOUT_MS),
+        ("idle", route.idle, listener.idle, idle),
+    ):
+        if of_route is None and of_listener is not None and _is_cut(of_listener, default):
+            yield Cut(name, of_listener, default)
 
 
 def _is_cut(asked: int | None, allowed: int) -> bool:

@@ -8,9 +8,10 @@ from types import MappingProxyType
 from shopmesh.appmesh import findings as documents
 from shopmesh.appmesh.catalogue import Finding
 from shopmesh.appmesh.catalogue.documents import SHADOWED
-from shopmesh.appmesh.catalogue.translation import NOT_ALLOWED, TCP_PORT_TAKEN
+from shopmesh.appmesh.catalogue.translation import CERTIFICATE_NOT_ALLOWED, TCP_PORT_TAKEN
 from shopmesh.appmesh.host_policy import STRICT, HostPolicy
 from shopmesh.appmesh.kinds import children_of
+from shopmesh.appmesh.resolved import service_targets
 from shopmesh.appmesh.store import Key, View
 from shopmesh.server.grpc.proxies import ProxyStatus
 from shopmesh.server.live_findings import certificates, host, proxies, traffic
@@ -58,7 +59,7 @@ class LiveFindings:
 
 def _is_found_in_documents(one: Finding, unreached: Collection[Key | None]) -> bool:
     """What is not allowed is found in the document that asks for it, whether it has proxies or not."""
-    return one.type is NOT_ALLOWED or (one.type is TCP_PORT_TAKEN and one.key in unreached)
+    return one.type is CERTIFICATE_NOT_ALLOWED or (one.type is TCP_PORT_TAKEN and one.key in unreached)
 
 
 def _all_meshes(view: TrackingView) -> tuple[Finding, ...]:
@@ -72,7 +73,7 @@ def _subtree(view: TrackingView, key: Key) -> tuple[Finding, ...]:
     if resource is None:
         return ()
     own = (
-        *documents.of_resource(view, resource),
+        *documents.of_resource(view, resource, lambda mesh, name: view.compute(service_targets, mesh, name)),
         *traffic.single_host_findings(view, resource),
         *host.host_findings(view, resource),
     )

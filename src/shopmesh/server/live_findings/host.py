@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from shopmesh.appmesh.catalogue import Finding
-from shopmesh.appmesh.catalogue.translation import NOT_ALLOWED
-from shopmesh.appmesh.host_policy import problems
+from shopmesh.appmesh.catalogue.translation import CERTIFICATE_NOT_ALLOWED, NOT_ALLOWED
+from shopmesh.appmesh.host_policy import CERTIFICATE_FILES, problems
 from shopmesh.appmesh.store import Resource
 from shopmesh.xds.incremental import TrackingView
 
@@ -14,4 +14,6 @@ from shopmesh.xds.incremental import TrackingView
 def host_findings(view: TrackingView, resource: Resource) -> Iterator[Finding]:
     """Part by part of one document."""
     for problem in problems(view.host_policy, resource.spec, [name for name, _ in resource.tags]):
-        yield NOT_ALLOWED.at(resource.key, f"{problem.field}: {problem.message}")
+        is_certificate = problem.field.rpartition(".")[2] in CERTIFICATE_FILES
+        found = CERTIFICATE_NOT_ALLOWED if is_certificate else NOT_ALLOWED
+        yield found.at(resource.key, f"{problem.field}: {problem.message}")

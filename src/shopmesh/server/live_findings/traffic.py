@@ -8,7 +8,7 @@ from typing import NamedTuple
 from shopmesh.appmesh.catalogue import Finding, location
 from shopmesh.appmesh.catalogue.running import NO_ENDPOINT, NO_READY_REPLICA, ONE_HOST, ONLY_REPLICA_DISCONNECTED
 from shopmesh.appmesh.kinds import weighted_targets
-from shopmesh.appmesh.resolved import listeners
+from shopmesh.appmesh.resolved import backends, gateway_route, listeners, provider_key
 from shopmesh.appmesh.store import Key, Resource, View
 from shopmesh.server.grpc.proxies import ProxyStatus
 from shopmesh.xds.incremental import TrackingView
@@ -16,12 +16,16 @@ from shopmesh.xds.instances import is_withdrawn
 
 
 class WeightedNode(NamedTuple):
-    """A route that gives a virtual node weight; `found` is whether there is another way to it than its proxies."""
+    """A route that gives a virtual node weight.
+
+    `found` is whether there is another way to it than its proxies, `called` whether the route is any caller's.
+    """
 
     route: Key
     weight: int
     node: Key
     found: bool
+    called: bool
 
 
 def traffic_findings(weighted: Iterable[WeightedNode], statuses: Iterable[ProxyStatus]) -> Iterator[Finding]:
@@ -42,10 +46,8 @@ def traffic_findings(weighted: Iterable[WeightedNode], statuses: Iterable[ProxyS
                 yield NO_READY_REPLICA.at(
                     one.route, f"{share}, none of whose proxies says that its application is ready"
                 )
-        elif not one.found:
-            yield NO_ENDPOINT.at(
-                one.node, f"gets weight {one.weight} by {location(one.route)}, and has no proxy (any more)"
-            )
+        elif one.called and not one.found:
+            yield NO_ENDPOINT.at(one.node, f"has weight {one.weight} in {location(one.route)}, but no proxy of it runs")
 
 
 def weighted_nodes(view: TrackingView) -> tuple[WeightedNode, ...]:
@@ -54,7 +56,7 @@ def weighted_nodes(view: TrackingView) -> tuple[WeightedNode, ...]:
         one
         for mesh in view.children("mesh", ())
         for router in view.children("virtualRouter", mesh.key.path)
-        for one in view.compute(_weighted_nodes_of, router.key)
+        for one in view.compute(_weighted_nodes_of, router.key, router.key in view.compute(_called_routers, mesh.key))
     )
 
 
@@ -69,14 +71,35 @@ def single_host_findings(view: View, node: Resource) -> Iterator[Finding]:
         yield ONE_HOST.at(node.key, what)
 
 
-def _weighted_nodes_of(view: TrackingView, router: Key) -> tuple[WeightedNode, ...]:
+def _called_routers(view: TrackingView, mesh: Key) -> frozenset[Key]:
+    """A part: the routers of all services that a node has as a backend, or to which a gateway route leads."""
+    called = {
+        *(name for node in view.children("virtualNode", mesh.path) for name in view.compute(_calls_of_node, node.key)),
+        *(
+            gateway_route(one).service
+            for gateway in view.children("virtualGateway", mesh.path)
+            for one in view.children("gatewayRoute", gateway.key.path)
+        ),
+    }
+    services = (view.get(Key("virtualService", (*mesh.path, name))) for name in called)
+    providers = (provider_key(mesh.mesh, one.spec) for one in services if one is not None)
+    return frozenset(one for one in providers if one is not None and one.kind == "virtualRouter")
+
+
+def _calls_of_node(view: TrackingView, node: Key) -> tuple[str, ...]:
+    """A part: the names of a virtual node's backends."""
+    found = view.get(node)
+    return tuple(one["virtualServiceName"] for one in backends(found.spec)) if found else ()
+
+
+def _weighted_nodes_of(view: TrackingView, router: Key, called: bool) -> tuple[WeightedNode, ...]:
     """A part: those of one router."""
     found = []
     for route in view.children("route", router.path):
         for target in weighted_targets(route.spec):
             node = Key("virtualNode", (router.mesh, target["virtualNode"]))
             if target["weight"]:
-                found.append(WeightedNode(route.key, target["weight"], node, _has_other_endpoints(view, node)))
+                found.append(WeightedNode(route.key, target["weight"], node, _has_other_endpoints(view, node), called))
     return tuple(found)
 
 

@@ -1,4 +1,4 @@
-"""The TLS policies of a caller: by backend in the document, by target for Envoy, which knows one cluster a target."""
+"""The TLS policies of a caller, ready for its clusters."""
 
 from __future__ import annotations
 
@@ -19,49 +19,28 @@ Policies = tuple[tuple[Target, ClientPolicy], ...]
 
 def default(spec: Document, host_policy: HostPolicy) -> ClientPolicy | None:
     """Of a virtual node or gateway: the policy for backends that have none of their own."""
-    return client_policy((spec.get("backendDefaults") or {}).get("clientPolicy"), host_policy)
+    return client_policy(resolved.default_tls(spec), host_policy)
 
 
 def of_backends(spec: Document, host_policy: HostPolicy) -> dict[str, ClientPolicy | None]:
     """The backends of a virtual node by virtual service, each with its policy or the default one."""
-    common = default(spec, host_policy)
-    found: dict[str, ClientPolicy | None] = {}
-    for service in resolved.backends(spec):
-        own = client_policy(service.get("clientPolicy"), host_policy)
-        found.setdefault(service["virtualServiceName"], common if own is None else own)
-    return found
+    return {name: client_policy(tls, host_policy) for name, tls in resolved.tls_by_backend(spec).items()}
 
 
 def by_target(
     view: TrackingView, caller: Key, backends: Iterable[tuple[ClientPolicy | None, Iterable[Target]]]
 ) -> tuple[Policies, tuple[Finding, ...]]:
-    """One policy for each target, and what that, or a policy itself, leaves unfulfilled.
-
-    Where backends with different policies lead to one target, that which insists on TLS is taken, else the first.
-    """
+    """One policy for each target, and what that, or a policy itself, leaves unfulfilled."""
     backends = list(backends)
     if all(policy is None for policy, _ in backends):
         return (), ()
-    chosen: dict[Target, ClientPolicy | None] = {}
-    unlike: set[Target] = set()
-    for policy, targets in backends:
-        for target in targets:
-            if target not in chosen:
-                chosen[target] = policy
-            elif chosen[target] != policy:
-                unlike.add(target)
-                if _insists(policy, target) and not _insists(chosen[target], target):
-                    chosen[target] = policy
-    findings = [_one_policy(caller, target) for target in sorted(unlike)]
+    chosen, different = resolved.policy_by_target(backends)
+    findings = [_one_policy(caller, target) for target in sorted(different)]
     policies = tuple(sorted((target, policy) for target, policy in chosen.items() if policy is not None))
     for target, policy in policies:
         if isinstance(found := origination(view, target, policy), Finding):
             findings.append(found)
     return policies, tuple(findings)
-
-
-def _insists(policy: ClientPolicy | None, target: Target) -> bool:
-    return policy is not None and policy.enforce and policy.covers(target)
 
 
 def _one_policy(caller: Key, target: Target) -> Finding:

@@ -13,9 +13,14 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from shopmesh.appmesh.catalogue import Finding
-from shopmesh.appmesh.catalogue.translation import AUTHORITY_IN_ACM, CERTIFICATE_IN_ACM, NO_NAME_TO_CHECK, NOT_ALLOWED
+from shopmesh.appmesh.catalogue.translation import (
+    AUTHORITY_IN_ACM,
+    CERTIFICATE_IN_ACM,
+    CERTIFICATE_NOT_ALLOWED,
+    NO_NAME_TO_CHECK,
+)
 from shopmesh.appmesh.host_policy import HostPolicy, certificate_problems
-from shopmesh.appmesh.resolved import Target, listener_of
+from shopmesh.appmesh.resolved import Target, enforces, listener_of, offers_tls
 from shopmesh.appmesh.store import Document, Key
 from shopmesh.xds.incremental import TrackingView
 from shopmesh.xds.resources import XdsResource
@@ -87,7 +92,7 @@ def termination(
     if document is None or document["mode"] == "DISABLED":
         return None
     if forbidden_reason := _forbidden_reason(document, host_policy):
-        return NOT_ALLOWED.at(key, f"has TLS on port {port}: {forbidden_reason}")
+        return CERTIFICATE_NOT_ALLOWED.at(key, f"has TLS on port {port}: {forbidden_reason}")
     certificate = _certificate(document["certificate"])
     if certificate is None:
         arn = document["certificate"]["acm"]["certificateArn"]
@@ -97,9 +102,8 @@ def termination(
     return Termination(document["mode"] == "PERMISSIVE", certificate, trust, _subject_alt_names(validation))
 
 
-def client_policy(document: Document | None, host_policy: HostPolicy) -> ClientPolicy | None:
-    """A `clientPolicy`; None where it says nothing about TLS."""
-    policy = (document or {}).get("tls")
+def client_policy(policy: Document | None, host_policy: HostPolicy) -> ClientPolicy | None:
+    """Of the `tls` of a `clientPolicy`."""
     if policy is None:
         return None
     validation, certificate = policy["validation"], policy.get("certificate")
@@ -118,14 +122,15 @@ def origination(view: TrackingView, target: Target, policy: ClientPolicy | None)
 
     Without a policy for that port the server decides, and its certificate is not checked, as in App Mesh.
     """
-    enforced = policy is not None and policy.enforce and policy.covers(target)
-    if not enforced and not _offers_tls(view, target):
+    if not enforces(policy, target) and not offers_tls(listener_of(view, target)):
         return None
     name = _discovery_name(view, target)
     if policy is None or not policy.covers(target):
         return Origination(server_name=name)
     if policy.forbidden_reason is not None:
-        return NOT_ALLOWED.at(target.key, f"has a client policy for port {target.port}: {policy.forbidden_reason}")
+        return CERTIFICATE_NOT_ALLOWED.at(
+            target.key, f"has a client policy for port {target.port}: {policy.forbidden_reason}"
+        )
     if policy.trust is None:
         return AUTHORITY_IN_ACM.at(
             target.key, f"has a client policy for port {target.port} that trusts authorities in ACM"
@@ -139,11 +144,6 @@ def origination(view: TrackingView, target: Target, policy: ClientPolicy | None)
 
 def _forbidden_reason(document: Document, host_policy: HostPolicy) -> str | None:
     return next((problem.message for problem in certificate_problems(host_policy, document, "")), None)
-
-
-def _offers_tls(view: TrackingView, target: Target) -> bool:
-    document = listener_of(view, target).get("tls") or {}
-    return bool(document.get("mode", "DISABLED") != "DISABLED")
 
 
 def _discovery_name(view: TrackingView, target: Target) -> str:
