@@ -57,6 +57,8 @@ def _message(error: Exception) -> str | None:
             return str(error)
         case BotoClientError():
             return f"{error.response['Error'].get('Message')} ({error.response['Error'].get('Code')})"
+        case ModuleNotFoundError(name="kubernetes_asyncio"):
+            return "this command needs the client of Kubernetes: pip install 'shopmesh[kubernetes]'"
         case OSError() if error.filename is not None:
             return f"{error.filename}: {error.strerror}"
     return None

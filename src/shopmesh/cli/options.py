@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from shopmesh.local.access import RUN_FOLDER
+from shopmesh.local.access import RUN_FOLDER, default_run_folder
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -25,7 +25,7 @@ def run_folder_option(help_text: str) -> Callable[[F], F]:
     return click.option(
         "--run-dir",
         type=click.Path(file_okay=False, path_type=Path),
-        default=RUN_FOLDER,
-        show_default=True,
+        default=lambda: default_run_folder(Path.cwd()),
+        show_default=f"{RUN_FOLDER} in a project, elsewhere the user's state folder",
         help=help_text,
     )

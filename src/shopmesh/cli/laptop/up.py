@@ -16,7 +16,7 @@ from shopmesh.cli.operator.host_policy import host_policy_options
 from shopmesh.cli.options import no_auth_option, run_folder_option
 from shopmesh.cli.output import echo
 from shopmesh.cli.settings import Settings
-from shopmesh.local.access import RUN_FOLDER
+from shopmesh.local.access import default_run_folder
 
 if TYPE_CHECKING:
     from shopmesh.appmesh.host_policy import HostPolicy
@@ -32,8 +32,8 @@ Examples:
   shopmesh up --without product-v2-vn   start that version later by `start`
   shopmesh up --way-in storefront       a service of your own in front
 
-Runs in the foreground in a clone of the project, loads the manifests in mesh/ unless the store has a mesh, and prints
-what to try next. Ctrl-C stops everything in order; press it again to force.
+Runs in the foreground and prints what to try next. It loads the manifests in mesh/, or those of the demo where the
+folder has no mesh/, unless the store has a mesh. Ctrl-C stops everything in order; press it again to force.
 """
 )
 @click.option("--empty", is_flag=True, help="Do not load mesh/; workloads wait until a mesh is created.")
@@ -85,13 +85,17 @@ def up(
     from shopmesh.local.mesh.local_mesh import LocalMesh
     from shopmesh.local.processes.log_file import LOG_FILE
     from shopmesh.local.processes.terminal import Terminal
+    from shopmesh.local.project import find_project
     from shopmesh.local.up import UpOptions
     from shopmesh.local.up import up as run_up
     from shopmesh.output.console import PlainConsole
 
     console = PlainConsole()
+    project = find_project(Path.cwd(), run_dir)
+    if project.is_demo:
+        echo("There is no mesh/ in this folder: running the demo's mesh.")
     options = UpOptions(
-        project=Path.cwd(),
+        project=project.folder,
         run_folder=run_dir,
         environment=dict(os.environ),
         port=port,
@@ -107,7 +111,7 @@ def up(
     )
 
     def print_summary(mesh: LocalMesh, answered: bool) -> None:
-        summary.show(console, mesh, answered, str(run_dir) if run_dir != RUN_FOLDER else None)
+        summary.show(console, mesh, answered, str(run_dir) if run_dir != default_run_folder(Path.cwd()) else None)
 
     with contextlib.closing(Terminal(console, run_dir.absolute() / LOG_FILE)) as terminal:
         asyncio.run(run_up(options, terminal, print_summary))
@@ -205,6 +209,7 @@ def demo(
     import tempfile
 
     from shopmesh.local.demo.run import DemoOptions, run_demo, run_demo_in, run_rollback_demo
+    from shopmesh.local.project import find_project
     from shopmesh.output.console import PlainConsole
 
     if rollback and way_in is not None:
@@ -212,12 +217,13 @@ def demo(
 
     console = PlainConsole()
     with contextlib.ExitStack() as stack:
+        folder = run_dir or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="shopmesh-demo-")))
+        project = find_project(Path.cwd(), folder).folder
         if way_in is not None:
             client = stack.enter_context(settings.client())
-            passed = asyncio.run(run_demo_in(client, _check_url(way_in), Path.cwd(), rate, seconds, console))
+            passed = asyncio.run(run_demo_in(client, _check_url(way_in), project, rate, seconds, console))
             raise SystemExit(0 if passed else 1)
-        folder = run_dir or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="shopmesh-demo-")))
-        options = DemoOptions(Path.cwd(), folder, dict(os.environ), port, api_port, rate, seconds)
+        options = DemoOptions(project, folder, dict(os.environ), port, api_port, rate, seconds)
         passed = asyncio.run((run_rollback_demo if rollback else run_demo)(options, console))
     if not passed:
         raise SystemExit(1)

@@ -1,0 +1,82 @@
+"""Which project `up` and `demo` run: that of the folder they are called in, otherwise the demo's.
+
+    ./mesh exists       the folder's own project; its state is in ./.shopmesh
+    it does not         the demo's, which is part of the package; its state is in the user's state folder
+
+An installed package holds the demo as data. The services run from a copy in the run folder, named after its content,
+so that a later version of the package cannot change the code of a mesh that runs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+from shopmesh.files.private_files import make_private_folder
+from shopmesh.local.access import MANIFESTS
+from shopmesh.local.errors import StartError
+
+_PACKAGE = Path(__file__).parents[1]
+_DEMO = _PACKAGE / "_project"
+_DEMO_PARTS = (MANIFESTS, "services")
+_NO_CODE = shutil.ignore_patterns("__pycache__")
+_DIGITS = 12
+
+
+class Project(NamedTuple):
+    """The folder with `mesh/` and `services/`; `is_demo` when it is the demo's because the user has none here."""
+
+    folder: Path
+    is_demo: bool = False
+
+
+def find_project(folder: Path, run_folder: Path) -> Project:
+    """The project of `folder`, or the demo's, copied into `run_folder`.
+
+    Raises StartError when there is neither, or when the copy cannot be written.
+    """
+    if (folder / MANIFESTS).is_dir():
+        return Project(folder)
+    if _DEMO.is_dir():
+        return Project(_unpack(_DEMO, run_folder.absolute()), is_demo=True)
+    checkout = _PACKAGE.parents[1]
+    if all((checkout / part).is_dir() for part in _DEMO_PARTS):
+        return Project(checkout, is_demo=True)
+    raise StartError(
+        f"there is no {MANIFESTS}/ in {folder}, and this installation holds no demo: run shopmesh in the folder of a "
+        "project, or install it with pip"
+    )
+
+
+def _unpack(demo: Path, run_folder: Path) -> Path:
+    """A copy of the demo in the run folder, named after its content; written completely or not at all."""
+    target = run_folder / f"demo-{_digest(demo)}"
+    if target.is_dir():
+        return target
+    try:
+        make_private_folder(run_folder)
+        with tempfile.TemporaryDirectory(prefix="demo-", dir=run_folder) as temporary:
+            copy = Path(temporary) / "project"
+            for part in _DEMO_PARTS:
+                shutil.copytree(demo / part, copy / part, ignore=_NO_CODE)
+            # Another process may have been first; its copy is the same.
+            with contextlib.suppress(FileExistsError):
+                os.rename(copy, target)
+    except (OSError, shutil.Error) as error:
+        if not target.is_dir():
+            raise StartError(f"cannot copy the demo into {run_folder}: {error}; choose another --run-dir") from error
+    return target
+
+
+def _digest(folder: Path) -> str:
+    """A name for the content of a folder: hexadecimal digits of a hash over its files' names and bytes."""
+    digest = hashlib.sha256()
+    for file in sorted(one for one in folder.rglob("*") if one.is_file() and "__pycache__" not in one.parts):
+        content = file.read_bytes()
+        digest.update(f"{file.relative_to(folder).as_posix()}\0{len(content)}\0".encode() + content)
+    return digest.hexdigest()[:_DIGITS]
