@@ -25,7 +25,7 @@ OVERLAY ?= k8s/overlays/local
 # What `make load` asks; another with URL=.
 URL ?= http://127.0.0.1:8080
 
-.PHONY: help setup setup-dev setup-locust demo demo-rollback up status new remove lint check load load-locust test test-unit test-contract test-k8s test-e2e test-floods test-template test-browser test-containers images push compose-up compose-down compose-roll k8s-up k8s-down bench crds findings translations messages parity requirements clean
+.PHONY: help setup setup-dev setup-locust demo demo-rollback up status new remove lint check load load-locust test test-unit test-contract test-k8s test-e2e test-floods test-template test-package test-browser test-containers images push compose-up compose-down compose-roll k8s-up k8s-down bench crds findings translations messages parity requirements clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -91,6 +91,9 @@ test-floods: setup-dev ## What strangers can take: memory, connections, file des
 
 test-template: setup-dev ## Services made from the templates, in a clone: their checks, their tests, their mesh
 	$(PYTEST) tests/template $(WORKERS) $(ARGS)
+
+test-package: setup-dev ## The package as users install it: its files, and the demo from an empty folder
+	$(PYTEST) tests/package $(ARGS)
 
 test-browser: $(BROWSER) ## The pages, in Debian's chromium, which must be there (apt-get install chromium)
 	$(PYTEST) tests/browser $(ARGS)

@@ -40,8 +40,8 @@ _OPERATORS = ";&|()<>\n"
 _KEYWORDS = {"!", "{", "}", "do", "done", "elif", "else", "eval", "exec", "fi", "if", "then", "time", "until", "while"}
 # Other programs that the pages call: a name that is missing here is misspelt, or is to be added.
 _OTHER_PROGRAMS = re.compile(
-    r"\[|base64|cat|cd|cp|curl|df|docker|echo|eksctl|envoy|export|for|git|grep|gunicorn|id|jq|kill|kind|ls|minikube|"
-    r"mkdir|openssl|pip|rm|sed|seq|sleep|source|test|tr|wait"
+    r"\[|\.|base64|cat|cd|cp|curl|df|docker|echo|eksctl|envoy|export|for|git|grep|gunicorn|id|jq|kill|kind|ls|minikube|"
+    r"mkdir|openssl|pip|python3|rm|sed|seq|sleep|source|test|tr|wait"
 )
 
 

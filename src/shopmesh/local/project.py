@@ -9,9 +9,7 @@ so that a later version of the package cannot change the code of a mesh that run
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -64,10 +62,9 @@ def _unpack(demo: Path, run_folder: Path) -> Path:
             copy = Path(temporary) / "project"
             for part in _DEMO_PARTS:
                 shutil.copytree(demo / part, copy / part, ignore=_NO_CODE)
-            # Another process may have been first; its copy is the same.
-            with contextlib.suppress(FileExistsError):
-                os.rename(copy, target)
+            copy.rename(target)
     except (OSError, shutil.Error) as error:
+        # Another process may have been first; its copy is the same.
         if not target.is_dir():
             raise StartError(f"cannot copy the demo into {run_folder}: {error}; choose another --run-dir") from error
     return target
