@@ -90,13 +90,12 @@ class CanaryApi:
         if leading == self._leading:
             return
         self._leading = leading
+        # Rules 3 and 4 of `shopmesh.server.canary`.
         if not leading:
-            # Another replica may lead already: this one rolls nothing back from now on.
             self._leases.close()
             for task in self._tasks:
                 task.cancel()
             return
-        # Each with a whole lease: no owner could renew one while no replica led.
         for resource in [one for one in self._store.state if one.key.kind == canary_state.KIND]:
             if (canary := _canary_or_none(resource)) is not None:
                 self._update_lease(resource.key, canary)
@@ -256,8 +255,8 @@ class CanaryApi:
             self._leases.renew(key, canary.lease)
 
     def _on_lease_expired(self, key: Key) -> None:
+        # Rule 5 of `shopmesh.server.canary`.
         if not self._leadership.leading:
-            # This loop has not been notified yet that it no longer leads, and it may lead again.
             found = self._store.state.get(key)
             if found is not None and (canary := _canary_or_none(found)) is not None:
                 self._leases.renew(key, canary.lease)

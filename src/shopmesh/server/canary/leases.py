@@ -9,7 +9,7 @@ from shopmesh.appmesh.store import Key
 
 
 class Leases:
-    """Timers of the running loop, in memory alone: after a restart every key starts with a whole lease."""
+    """Timers of the running loop, held in memory. The rules are explained in `shopmesh.server.canary`."""
 
     def __init__(self, on_expired: Callable[[Key], None]) -> None:
         """`on_expired` is called once for each key that was not renewed in time."""
