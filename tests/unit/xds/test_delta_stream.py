@@ -16,7 +16,7 @@ from tests.unit.xds.envoys import Envoy, made, simple, snapshot_of
 
 
 class Stream:
-    """A conversation and what it sent, for tests that say what the client does by hand."""
+    """A delta stream and what it sent, for tests that say what the client does by hand."""
 
     def __init__(self, snapshot: Snapshot | None = None, responses: ResponseCache | None = None) -> None:
         self.delta_stream = DeltaStream(responses or ResponseCache())
@@ -486,7 +486,7 @@ def test_what_a_client_says_to_have_counts_as_what_it_asks_for() -> None:
     """It is remembered as long as the stream."""
     versions = {"x" * (MOST_CHARACTERS // 2): "y" * (MOST_CHARACTERS // 2 + 1)}
 
-    with pytest.raises(LimitError, match="or says to have"):
+    with pytest.raises(LimitError, match="or lists as known"):
         Stream().ask("clusters", initial_resource_versions=versions)
 
 

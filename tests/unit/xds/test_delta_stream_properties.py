@@ -61,7 +61,7 @@ def snapshots(draw: strategies.DrawFn, bad_allowed: bool = True) -> Snapshot:
 
 
 class Stream(RuleBasedStateMachine):
-    """A server's conversation and a model Envoy, with a queue each way whose messages may stay under way."""
+    """A server's delta stream and a model Envoy, with a queue each way whose messages may stay under way."""
 
     @initialize(forgiving=strategies.booleans())
     def begin(self, forgiving: bool) -> None:

@@ -1,17 +1,4 @@
-"""One proxy's stream, all types together: what may be sent now. No sockets.
-
-    clusters, endpoints, secrets ──► ACK of the clusters ──► listeners, routes ──► ACK of both ──► removals
-
-*Make before break*: a route or a listener is sent when the proxy has taken every cluster that it needs, which for a
-change of weights is at once; what is no longer wanted is taken away when nothing refers to it any more
-(https://www.envoyproxy.io/docs/envoy/v1.40.0/api-docs/xds_protocol#eventual-consistency-considerations).
-
-Envoy does not acknowledge clusters while one of them warms, and warms one that changed until its endpoints come anew.
-So endpoints never wait for anything, and are sent again, unasked, after each change of their cluster
-(https://github.com/envoyproxy/go-control-plane/issues/1001). Nor do secrets, which clusters and listeners warm for too;
-they need not be sent again, for Envoy asks for each of them anew once nothing uses it any more. A cluster or listener
-that is there already changes to other secrets only when the proxy has loaded them.
-"""
+"""All types of one proxy's stream together: what may be sent now. The rules are explained in `shopmesh.xds.stream`."""
 
 from __future__ import annotations
 
@@ -29,18 +16,18 @@ from shopmesh.xds.translate.clusters import endpoints
 MOST_OTHER_TYPES = 16
 LONGEST_TYPE = 255
 MOST_CHARACTERS = 4 * 1024 * 1024
-"""Of all names that a stream asks for, or says to have: 20,000 of 60 characters, twice, and their versions."""
+"""Of all names that a stream subscribes to or lists with versions: 20,000 names of 60 characters, twice."""
 
 
 class DeltaStream:
-    """`receive` what the proxy says, `offer` what it should have, `take` what is to be sent."""
+    """`receive` takes requests of the proxy, `offer` a new snapshot; `take` returns the responses to send."""
 
     __slots__ = ("_nothing_new", "_responses", "_unknown_types", "snapshot", "subscriptions")
 
     def __init__(self, responses: ResponseCache) -> None:
         self._responses = responses
         self.snapshot: Snapshot | None = None
-        """What the proxy should have; nothing is answered before there is something."""
+        """What the proxy should have; no request is answered before there is one."""
         self.subscriptions: Mapping[TypeName, Subscription] = {
             kind: Subscription(
                 TYPE_URLS[kind],
@@ -51,46 +38,45 @@ class DeltaStream:
         }
         self._unknown_types: dict[str, Subscription] = {}
         self._nothing_new = True
-        """Whether nothing has happened since the last `take`, which then has nothing to add."""
+        """Whether neither a request nor a snapshot came since the last `take`."""
 
     def receive(self, request: DeltaDiscoveryRequest) -> None:
-        """Takes one request; raises `LimitError`."""
+        """Handles one request; raises `LimitError`."""
         self._nothing_new = False
         kind = NAMES_OF_URLS.get(request.type_url)
         if kind is None:
             self._receive_unknown_type(request)
         else:
             subscription = self.subscriptions[kind]
-            beginning = not subscription.requested
+            first = not subscription.requested
             subscription.receive(request)
-            if kind == "endpoints" and beginning and not self.subscriptions["clusters"].requested:
-                # Endpoints before clusters: a reconnecting proxy whose clusters warm and wait for what it may have had.
+            if kind == "endpoints" and first and not self.subscriptions["clusters"].requested:
                 subscription.must_answer.update(subscription.subscribed)
         if sum(one.size for one in (*self.subscriptions.values(), *self._unknown_types.values())) > MOST_CHARACTERS:
             raise LimitError(
-                f"the names that a stream asks for, or says to have, are over {MOST_CHARACTERS} characters together; "
-                "ask for fewer resources"
+                f"the names that a stream subscribes to, or lists as known, have over {MOST_CHARACTERS} characters; "
+                "subscribe to fewer resources"
             )
 
     def offer(self, snapshot: Snapshot) -> None:
-        """Sets what the proxy should have; what was under way to an earlier snapshot is overtaken."""
+        """Sets what the proxy should have, in place of an earlier snapshot that it may not have reached yet."""
         self.snapshot = snapshot
         self._nothing_new = False
 
     @property
     def has_nacked_secrets(self) -> bool:
-        """Whether the proxy refused a secret, most likely because of the files that it names."""
+        """Whether the proxy refused a secret, most likely because it could not read its files."""
         return bool(self.subscriptions["secrets"].nacked)
 
     def retry(self) -> bool:
-        """Has the secrets that the proxy refused sent again, for its files may have come; whether there are any."""
+        """Marks refused secrets to be sent again; False when none was refused."""
         if not self.subscriptions["secrets"].retry():
             return False
         self._nothing_new = False
         return True
 
     def take(self) -> list[bytes]:
-        """What is to be sent now, in this order."""
+        """Returns the encoded responses to send now, in this order."""
         target = self.snapshot
         if target is None or self._nothing_new:
             return []
@@ -99,11 +85,11 @@ class DeltaStream:
         if not self._initialising:
             self._send_changes("clusters", target, sent)
         if sent:
-            owed = target["endpoints"].resources
+            with_endpoints = target["endpoints"].resources
             self.subscriptions["endpoints"].resend.update(
-                one.name for response in sent for one in response.resources if one.name in owed
+                one.name for response in sent for one in response.resources if one.name in with_endpoints
             )
-            # Where the clusters had to wait, their endpoints may have been sent before them.
+            # These endpoints may have been sent before, while their clusters had to wait.
             self.subscriptions["endpoints"].fully_sent = None
         for kind in TYPES[1:]:
             self._send_changes(kind, target, sent)
@@ -115,17 +101,13 @@ class DeltaStream:
 
     @property
     def _initialising(self) -> bool:
-        """Whether the proxy has its first clusters and has not yet asked for listeners.
-
-        Envoy 1.40 waits for ever when one of those clusters is replaced meanwhile by one of another discovery type
-        (DNS by EDS, as when the first instance of a virtual node comes): it counts the former as never initialised.
-        """
+        """Whether the proxy has its first clusters and has not yet requested listeners (make before break, rule 6)."""
         clusters = self.subscriptions["clusters"]
         return bool(clusters.sent) and clusters.nack_message is None and not self.subscriptions["listeners"].requested
 
     @property
     def in_sync(self) -> bool:
-        """Whether the proxy has taken all that it should have, and has nothing else."""
+        """Whether the proxy has acknowledged all of its snapshot, and has nothing else."""
         target = self.snapshot
         return target is not None and all(
             not target[kind].resources or (kind == "endpoints" and self._needs_no_endpoints(target))
@@ -135,14 +117,14 @@ class DeltaStream:
         )
 
     def _needs_no_endpoints(self, target: Snapshot) -> bool:
-        """Whether a proxy that never asked for endpoints is done: none of the clusters that it took has any by EDS."""
+        """Whether a proxy that never subscribed to endpoints needs none, because no cluster uses EDS."""
         return self.subscriptions["clusters"].has_acked_all(target["clusters"])
 
     @property
     def listening(self) -> bool:
-        """Whether its listeners are open: they were taken with their secrets, and nothing that they wait for is due.
+        """Whether the proxy's listeners are open: it has acknowledged them and all that they wait for.
 
-        Envoy binds no port before it has clusters, routes and secrets, though it has acknowledged its listeners by then
+        Envoy binds no port before it has clusters, routes and secrets, though it acknowledges its listeners earlier
         (https://www.envoyproxy.io/docs/envoy/v1.40.0/intro/arch_overview/operations/init).
         """
         target = self.snapshot
@@ -168,15 +150,11 @@ class DeltaStream:
             return True
         if self.snapshot is None or not clusters.has_answered_all(self.snapshot["clusters"]):
             return False
-        # Some cluster was refused for good. Who has a former version keeps it; who has none gets at least the rest.
+        # A cluster was refused for good: rule 1.
         return not any(self.subscriptions[kind].sent.get(one.name) for kind in ("listeners", "routes"))
 
     def _secrets_loaded(self, one: XdsResource) -> bool:
-        """Whether the proxy has loaded the secrets of a cluster or listener, or has none yet that could be spoilt.
-
-        When a secret is refused Envoy takes the cluster or listener that waits for it all the same, in place of the one
-        that worked. So that one stays until a rehearsal, which `snapshot` adds for each secret, has gone well.
-        """
+        """Whether the proxy has the secrets of a cluster or listener, or has no working version to lose: rule 4."""
         if not any(self.subscriptions[kind].sent.get(one.name) for kind in ("clusters", "listeners")):
             return True
         return self.subscriptions["secrets"].has_acked(secret.name for secret in one.secrets)
@@ -189,7 +167,7 @@ class DeltaStream:
         if self._send_removal("listeners", target, sent):
             return
         if self._send_removal("clusters", target, sent):
-            # With the rehearsals go the last users of secrets: Envoy forgets these before it can say so.
+            # Without warm-up clusters nothing uses the secrets any more, and Envoy drops them before it unsubscribes.
             self.subscriptions["secrets"].expect_unsubscribe(target["secrets"].resources)
         elif clusters.has_acked_all(target["clusters"]):
             self._send_removal("endpoints", target, sent)
@@ -203,15 +181,15 @@ class DeltaStream:
         return response is not None
 
     def _receive_unknown_type(self, request: DeltaDiscoveryRequest) -> None:
-        """A type that we know nothing of: whatever is asked for does not exist, and that is said once.
+        """Handles a request for an unknown type: each name is answered once, as one that does not exist.
 
-        Ending the stream would have the client come back and ask again, for ever
+        If the stream ended instead, the client would reconnect and ask again, for ever
         (https://github.com/envoyproxy/go-control-plane/issues/389).
         """
         subscription = self._unknown_types.get(request.type_url)
         if subscription is None:
             if len(request.type_url) > LONGEST_TYPE:
-                raise LimitError(f"type_url has {len(request.type_url)} characters; at most {LONGEST_TYPE} are taken")
+                raise LimitError(f"type_url has {len(request.type_url)} characters; at most {LONGEST_TYPE} are allowed")
             if len(self._unknown_types) >= MOST_OTHER_TYPES:
                 raise LimitError(
                     f"{request.type_url} is one more than the {MOST_OTHER_TYPES} unknown types that a stream may have"

@@ -1,4 +1,4 @@
-"""Responses, each serialised once for all streams that are in the same position."""
+"""Responses, each serialised once for all streams in the same position."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class EncodedResponse:
 
 
 class ResponseCache:
-    """Makes responses and numbers them.
+    """Makes responses with nonces, and keeps the last ones.
 
-    A nonce belongs to a content, not to a stream: the protocol only wants it to tell the responses of one stream and
-    type apart, and so the bytes can be shared. What was made last is found again by the identity of its contents, which
-    are kept alive here.
+    A nonce belongs to a content, not to a stream: the protocol uses it to distinguish the responses of one stream and
+    type, so streams can share the bytes. The cache finds a response by the identity of its contents, which it keeps
+    alive.
     """
 
     def __init__(self) -> None:
@@ -44,16 +44,16 @@ class ResponseCache:
         removed: tuple[str, ...],
         pending_nonces: Names[str] = (),
     ) -> EncodedResponse:
-        """A response of that content, with a nonce that is not among `unlike` (those still to be acknowledged)."""
+        """A response of that content, with a nonce that is not among those still to be acknowledged."""
         key = (type_url, version, id(resources), id(removed))
         cached = self._cache.get(key)
         if cached is not None and cached.nonce not in pending_nonces:
             return cached
-        made = self._make(type_url, version, resources, removed)
+        response = self._make(type_url, version, resources, removed)
         if cached is None and len(self._cache) >= _MAX_RESPONSES:
             del self._cache[next(iter(self._cache))]
-        self._cache[key] = made
-        return made
+        self._cache[key] = response
+        return response
 
     def _make(
         self, type_url: str, version: str, resources: tuple[XdsResource, ...], removed: tuple[str, ...]

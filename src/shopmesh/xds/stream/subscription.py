@@ -1,4 +1,4 @@
-"""What one stream is to be sent of one type of resource, now. No sockets."""
+"""The next response of one stream and type. The rules are explained in `shopmesh.xds.stream`."""
 
 from __future__ import annotations
 
@@ -9,19 +9,18 @@ from shopmesh.xds.stream.responses import EncodedResponse, ResponseCache
 from shopmesh.xds.stream.subscription_state import ABSENT, InFlight, SubscriptionState
 
 MOST_IN_FLIGHT = 4
-"""Unanswered responses of one type: what bounds the queue of a stream whose client is slow. Later changes wait, and go
-out as one."""
+"""Unanswered responses of one type, which bounds the queue of a slow client. Later changes wait and are sent as one."""
 
 
 class Subscription(SubscriptionState):
-    """One type of one stream: from its books and a collection, the next response."""
+    """Compares what one stream has of one type with a collection, and makes the next response."""
 
     __slots__ = ()
 
     def next_response(
         self, collection: Collection, ready: Callable[[XdsResource], bool], responses: ResponseCache
     ) -> EncodedResponse | None:
-        """What is new or changed in that collection and `ready` to be sent; None when there is nothing (now)."""
+        """A response with what is new or changed in the collection and `ready`; None when there is nothing to send."""
         if self.fully_sent == collection or not self.requested or len(self._in_flight) >= MOST_IN_FLIGHT:
             return None
         self._forget_outdated_nacks(collection)
@@ -29,7 +28,6 @@ class Subscription(SubscriptionState):
         waiting = [one for one in resources if not ready(one)]
         if waiting:
             if self._first_answer_due and self.wildcard:
-                # The first answer says what there is: half of it would have the client start half configured.
                 return None
             resources = tuple(one for one in resources if one not in waiting)
         absent = self._nonexistent(collection)
@@ -49,7 +47,7 @@ class Subscription(SubscriptionState):
         return self._send(collection, resources, absent, responses)
 
     def next_removal(self, collection: Collection, responses: ResponseCache) -> EncodedResponse | None:
-        """The names that the client has and the collection has not; None when there are none."""
+        """A response that removes what the client has and the collection has not; None when there is nothing."""
         if not self.requested or len(self._in_flight) >= MOST_IN_FLIGHT or self.sent is collection.versions:
             return None
         gone = self.names_to_remove(collection)
@@ -61,16 +59,16 @@ class Subscription(SubscriptionState):
         return removed if all(map(self._has_content, removed)) else tuple(filter(self._has_content, removed))
 
     def _has_content(self, name: str) -> bool:
-        """Whether the client was sent something of that name that is there."""
+        """Whether the client was sent a resource of that name, not its absence or a placeholder."""
         version = self.sent[name]
         return version != ABSENT and (self.placeholder is None or version != self.placeholder(name).version)
 
     def has_acked_all(self, collection: Collection) -> bool:
-        """Whether the client has taken all that it asked for of that collection, and nothing is under way."""
+        """Whether nothing is in flight and the client has acknowledged all that it subscribed to of the collection."""
         return not self.nacked and self.has_answered_all(collection)
 
     def has_answered_all(self, collection: Collection) -> bool:
-        """As `settled`, but what the client refused for good may be missing."""
+        """As `has_acked_all`, except for resources that the client refused for good."""
         return self.requested and not self._in_flight and not self._first_answer_due and self.fully_sent == collection
 
     def _mark_fully_sent(self, collection: Collection) -> None:
@@ -80,7 +78,7 @@ class Subscription(SubscriptionState):
             self.acked_version = collection.version
 
     def _forget_outdated_nacks(self, collection: Collection) -> None:
-        """A refused resource is tried again once its content changes."""
+        """Forgets NACKs of resources whose content has changed, so that these are sent again."""
         if self.nacked:
             versions = collection.versions
             self.nacked = {name: version for name, version in self.nacked.items() if versions.get(name) == version}
@@ -104,7 +102,7 @@ class Subscription(SubscriptionState):
         return changed
 
     def _single(self, resources: tuple[XdsResource, ...]) -> tuple[XdsResource, ...]:
-        """One alone, and what the client may have failed to use in other words: what it knows it would not look at."""
+        """The first resource alone, or its variant if the client may have failed to load it."""
         for one in resources:
             if one.name in self.suspect:
                 self.suspect.discard(one.name)
@@ -114,7 +112,7 @@ class Subscription(SubscriptionState):
         return ()
 
     def _nonexistent(self, collection: Collection) -> tuple[str, ...]:
-        """Names asked for that do not exist, and of which the client has not been told so."""
+        """Subscribed names that do not exist and whose absence the client does not know."""
         if not self.must_answer and self.subscribed <= collection.resources.keys():
             return ()
         return tuple(
@@ -145,7 +143,7 @@ class Subscription(SubscriptionState):
     def _versions_after(
         self, collection: Collection, resources: tuple[XdsResource, ...], removed: tuple[str, ...]
     ) -> Mapping[str, str]:
-        """What it has after a response: the collection's own mapping where it is that, so that streams share it."""
+        """The versions after a response: the collection's own mapping if they are equal, so that streams share it."""
         if not removed:
             diff = collection.diff_from(self.sent)
             if resources is diff.changed and not diff.removed:

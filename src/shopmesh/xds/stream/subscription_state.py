@@ -1,10 +1,4 @@
-"""The books of one stream and type: what was asked for, sent, taken and refused. No sockets.
-
-    wanted ──send──► sent ──ACK──► accepted
-                       └───NACK──► tried again in halves; a single one is refused until its content changes
-
-Incremental xDS: https://www.envoyproxy.io/docs/envoy/v1.40.0/api-docs/xds_protocol#incremental-xds
-"""
+"""One stream and type: subscribed, sent, acknowledged, refused. The rules are explained in `shopmesh.xds.stream`."""
 
 from __future__ import annotations
 
@@ -18,31 +12,34 @@ from shopmesh.xds.resources import Collection, XdsResource
 from shopmesh.xds.stream.responses import EncodedResponse
 
 ABSENT = ""
-"""The version of a name that the client has been told does not exist."""
+"""In `sent`: the client was sent the removal of that name."""
 
 UNSURE = "?"
-"""The version of a name of which the client may have any version, or none."""
+"""In `sent`: the client may have any version of that name, or none."""
 
 MOST_NAMES = 20_000
 LONGEST_NACK = 4096
-"""Characters of a refusal's text that are kept: Envoy's own are shorter."""
+"""Characters of a NACK's message that are kept; Envoy's own messages are shorter."""
 
 _NO_VERSIONS: Mapping[str, str] = {}
 
 
 class LimitError(ValueError):
-    """A client asks for more than a stream may hold; the message says of what, how many, and the limit."""
+    """A client asks for more than a stream may hold; the message names what, how many, and the limit."""
 
 
 @dataclass(slots=True)
 class InFlight:
     response: EncodedResponse
     sent: Mapping[str, str]
-    """What the client has once it has taken this response too; not to be trusted after a refusal before it."""
+    """What the client has once it has acknowledged this response; not valid if an earlier one is refused."""
 
 
 class SubscriptionState:
-    """One type of one stream, as the client's requests tell it; what is sent is entered by `Subscription`."""
+    """One type of one stream, updated by the client's requests; `Subscription` adds what is sent.
+
+    Why each field exists is explained in `shopmesh.xds.stream`.
+    """
 
     __slots__ = (
         "_acked_one_by_one",
@@ -75,62 +72,59 @@ class SubscriptionState:
     ) -> None:
         self.type_url = type_url
         self.one_per_response = one_per_response
-        """Whether each resource goes in a response of its own, so that a refusal says which one it means."""
+        """Whether each resource goes in a response of its own, so that a NACK names it."""
         self.placeholder = placeholder
-        """Makes what stands for a resource that does not exist, where telling its removal is not enough."""
+        """Makes what is sent for a resource that does not exist; None: its removal is sent."""
         self.requested = False
         self.wildcard = False
         self.subscribed: set[str] = set()
         self.sent: Mapping[str, str] = _NO_VERSIONS
         self.acked: Mapping[str, str] = _NO_VERSIONS
         self.must_answer: set[str] = set()
-        """Names to be answered whatever the client has: it has just asked for them."""
+        """Names to answer whatever the client has, because it has just subscribed to them."""
         self.resend: set[str] = set()
-        """Names to be sent again, once subscribed, though unchanged."""
+        """Names to send again though unchanged, if the client is subscribed to them."""
         self.suspect: set[str] = set()
-        """Names that the client may know and have failed to use: they are sent in other words first."""
+        """Names that the client may have failed to load: their variant is sent first."""
         self.nacked: dict[str, str] = {}
-        """Names and the version of them that the client refused."""
+        """Names with the version that the client refused."""
         self.nack_message: str | None = None
-        """Why it refused; None while nothing is refused."""
+        """The client's reason for its last NACK; None while nothing is refused."""
         self.fully_sent: Collection | None = None
-        """The collection of which nothing remains to be sent; a guess that any request ends."""
+        """The collection of which nothing is left to send; None after a request, until it is compared again."""
         self.sent_version = ""
         self.acked_version = ""
-        """The versions of the collections last sent and last taken as a whole; empty before."""
+        """The versions of the collections last sent and last acknowledged as a whole; empty before."""
         self.size = 0
-        """Characters of all that the client has had this stream remember: what it asked for, and said to have."""
+        """Characters of all names and versions that this stream holds for the client."""
         self._reported_size = 0
         self._first_answer_due = False
         self._in_flight: deque[InFlight] = deque()
         self._bisect_queue: deque[tuple[str, ...]] = deque()
         self._acked_one_by_one = False
         self._maybe_acked: dict[str, str] = {}
-        """Names that came in a refused response with others, and the version that the client may have taken then;
-        UNSURE where it may be one of several."""
-
-    # what the client says
+        """Names from refused responses of several, with the version that the client may have taken, or UNSURE."""
 
     def receive(self, request: DeltaDiscoveryRequest) -> None:
-        """Takes a request of this type: an answer to what was sent, a change of what is asked for, or both."""
+        """Handles a request of this type: an answer to a response, a change of subscriptions, or both."""
         if request.response_nonce:
             self._on_answer(request)
         subscribe, unsubscribe = request.resource_names_subscribe, request.resource_names_unsubscribe
-        beginning = not self.requested
-        if beginning:
+        first = not self.requested
+        if first:
             self._begin(request)
         if subscribe:
-            self._subscribe(subscribe, beginning)
+            self._subscribe(subscribe, first)
         if unsubscribe:
             self._unsubscribe(unsubscribe)
-        if subscribe or unsubscribe or beginning:
+        if subscribe or unsubscribe or first:
             remembered = self.subscribed | self.must_answer
             if len(remembered) > MOST_NAMES:
-                raise LimitError(f"a stream may ask for {MOST_NAMES} names of one type; ask for fewer resources")
+                raise LimitError(f"a stream may subscribe to at most {MOST_NAMES} names of one type")
             self.size = self._reported_size + sum(map(len, remembered))
 
     def retry(self) -> bool:
-        """Has what was refused sent once more, though unchanged; whether there is anything."""
+        """Marks all refused resources to be sent again, though unchanged; False when none was refused."""
         if not self.nacked:
             return False
         self.suspect.update(self.nacked)
@@ -145,25 +139,22 @@ class SubscriptionState:
         if not request.resource_names_subscribe and not request.resource_names_unsubscribe:
             self.wildcard = True
         if len(request.initial_resource_versions) > MOST_NAMES:
-            raise LimitError(f"initial_resource_versions has over {MOST_NAMES} names; ask for fewer resources")
-        # What a reconnecting client says to have, it has accepted.
+            raise LimitError(f"initial_resource_versions has over {MOST_NAMES} names; subscribe to fewer resources")
         self.sent = self.acked = dict(request.initial_resource_versions)
         self._reported_size = sum(len(name) + len(version) for name, version in self.sent.items())
         self._first_answer_due = not self.sent
 
-    def _subscribe(self, names: Iterable[str], beginning: bool) -> None:
+    def _subscribe(self, names: Iterable[str], first: bool) -> None:
         self.fully_sent = None
         for name in names:
             if name == "*":
                 self.wildcard = True
-            elif beginning and name in self.sent:
-                # A reconnecting client that says what it has is sent what has changed.
+            elif first and name in self.sent:
                 self.subscribed.add(name)
             else:
                 self.subscribed.add(name)
                 self.must_answer.add(name)
-                if beginning and self.one_per_response:
-                    # Whether a reconnecting client failed to use it or never had it, it does not say.
+                if first and self.one_per_response:
                     self.suspect.add(name)
 
     def _unsubscribe(self, names: Iterable[str]) -> None:
@@ -172,7 +163,6 @@ class SubscriptionState:
             if name == "*":
                 self.wildcard = False
             elif self.wildcard and name in self.subscribed:
-                # The client cannot know whether the wildcard has it too, so it must be told.
                 self.must_answer.add(name)
             else:
                 self.must_answer.discard(name)
@@ -195,7 +185,6 @@ class SubscriptionState:
             if one.response.nonce == nonce and request.HasField("error_detail"):
                 self._on_nack(one.response, request.error_detail.message)
             else:
-                # Answers come in order, so what was sent before the one answered has been taken.
                 self._on_ack(one)
             if one.response.nonce == nonce:
                 break
@@ -224,7 +213,7 @@ class SubscriptionState:
     def _on_nack(self, response: EncodedResponse, message: str) -> None:
         self.nack_message = message[:LONGEST_NACK] or "(no reason given)"
         if self.one_per_response:
-            # Envoy says "<inline>" of files; the name of the secret has their paths.
+            # Envoy's message has "<inline>" in place of file names; the name of the secret contains them.
             self.nack_message = f"{response.resources[0].name}: {self.nack_message}"
         self.fully_sent = None
         self._acked_one_by_one = True
@@ -233,7 +222,6 @@ class SubscriptionState:
         sent = dict(self.sent)
         for name, version in ((one.name, one.version) for one in response.resources):
             if len(names) > 1:
-                # Envoy may have taken the good ones or thrown all away.
                 self._maybe_acked[name] = version if self._maybe_acked.get(name, version) == version else UNSURE
             elif self._maybe_acked.get(name) == version:
                 del self._maybe_acked[name]
@@ -249,14 +237,13 @@ class SubscriptionState:
         if len(names) == 1:
             self.nacked[names[0]] = response.resources[0].version
         elif names:
-            # One bad resource may have taken the good ones with it: they are found by halving.
             half = len(names) // 2
             self._bisect_queue.extend((names[:half], names[half:]))
 
     def expect_unsubscribe(self, remaining: Iterable[str]) -> None:
-        """Counts on none of the names but `kept` any longer: the client forgets them with what is under way to it.
+        """Treats all names but `remaining` as absent, because the client will drop them before it unsubscribes.
 
-        Should one be wanted again before the client says so, it is sent again and counts once that is acknowledged.
+        A name that is needed again before that is sent again, and counts once it is acknowledged.
         """
         leaving = self.sent.keys() - remaining
         if leaving:
@@ -266,7 +253,7 @@ class SubscriptionState:
             self.fully_sent = None
 
     def has_acked(self, names: Iterable[str]) -> bool:
-        """Whether the client has taken all of these, and is not about to lose any."""
+        """Whether the client has acknowledged all of these, and no removal of any is in flight."""
         acked, sent = self.acked, self.sent
         leaving = {name for flight in self._in_flight for name in flight.response.removed}
         return all(acked.get(name) and sent.get(name) and name not in leaving for name in names)
