@@ -1,4 +1,7 @@
-"""What Envoy needs: the translation of a mesh to xDS resources, and the xDS conversation as state machines.
+"""What Envoy needs: a mesh translated to xDS resources, the protocol as state machines, and Envoy's bootstrap. No I/O.
 
-Nothing here does I/O: no sockets, no clock, no files, no framework.
+    translate, snapshot  the resources of one proxy        incremental  recomputes only what changed
+    stream               the delta xDS protocol            bootstrap    the file that an Envoy starts with
+
+May import `shopmesh.appmesh` alone. Start reading at `snapshot`.
 """

@@ -1,8 +1,7 @@
-"""Readiness: what an Envoy looks at on its own host, and reports, by the health discovery service (HDS).
+"""Readiness checks that an Envoy makes on its own host and reports by the health discovery service (HDS).
 
-The proxy of a workload that says where it is ready looks there itself, on loopback, four times a second; the control
-plane sends others to it while all of it answers. So an instance leaves before its application has ended, and comes
-back by itself, whoever stops and starts it.
+A proxy whose bootstrap names readiness ports checks them on loopback four times a second, and is an endpoint only while
+all of them answer. So an instance is taken out before its application has ended, and comes back when it is ready again.
 https://www.envoyproxy.io/docs/envoy/v1.40.0/intro/arch_overview/upstream/health_checking#per-cluster-health-checking
 https://www.envoyproxy.io/docs/envoy/v1.40.0/api-v3/service/health/v3/hds.proto
 """
@@ -26,11 +25,11 @@ from shopmesh.xds.translate import durations
 INTERVAL_MS = 250
 TIMEOUT_MS = 1000
 FAILURES = 3
-"""In a row, of no answer: one slow answer under load is no reason. A refusing one (503) counts at once."""
+"""Time-outs in a row: one slow answer under load is not enough. An answer other than 200 (503) counts at once."""
 
 
 def specifier(node: ProxyNode) -> HealthCheckSpecifier:
-    """What that proxy is to look at: each port for itself, an HTTP path or, where there is none, a connection."""
+    """The checks of a proxy: for each port an HTTP path, or a connection where it has no path."""
     return HealthCheckSpecifier(
         interval=durations.milliseconds(INTERVAL_MS),
         cluster_health_checks=[
@@ -53,27 +52,27 @@ def specifier(node: ProxyNode) -> HealthCheckSpecifier:
 
 
 def is_ready(node: ProxyNode, response: EndpointHealthResponse) -> bool:
-    """Whether all of it answers."""
-    seen = [
+    """Whether all checks of a proxy pass."""
+    statuses = [
         endpoint.health_status
         for cluster in response.cluster_endpoints_health
         for locality in cluster.locality_endpoints_health
         for endpoint in locality.endpoints_health
     ]
-    return len(seen) == len(node.readiness) and all(status == HealthStatus.HEALTHY for status in seen)
+    return len(statuses) == len(node.readiness) and all(status == HealthStatus.HEALTHY for status in statuses)
 
 
 def _check(path: str) -> HealthCheck:
-    made = HealthCheck(
+    health_check = HealthCheck(
         timeout=durations.milliseconds(TIMEOUT_MS),
         interval=durations.milliseconds(INTERVAL_MS),
-        # Else a minute while nothing is sent to what is looked at, which is always: HDS only looks.
+        # Envoy's default is a minute for clusters without traffic, and HDS sends none.
         no_traffic_interval=durations.milliseconds(INTERVAL_MS),
         unhealthy_threshold=UInt32Value(value=FAILURES),
         healthy_threshold=UInt32Value(value=1),
     )
     if path:
-        made.http_health_check.path = path
+        health_check.http_health_check.path = path
     else:
-        made.tcp_health_check.SetInParent()
-    return made
+        health_check.tcp_health_check.SetInParent()
+    return health_check

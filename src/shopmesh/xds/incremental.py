@@ -1,11 +1,12 @@
-"""Translation whose cost follows what changed.
+"""Incremental computation: the cost of a change follows what it changes.
 
-    store keys ◄─reads─ part ◄─uses─ part ◄─uses─ root (a snapshot)
+    store keys ◄─reads─ computation ◄─uses─ computation ◄─uses─ root (a snapshot)
 
-A *part* is a pure function with its arguments, built by reading a `View` and other parts through a `Reader`, which
-notes what was read. A change of a store key makes exactly the parts stale that read it; those that use them are looked
-at again when they are asked for, and built again only if something that they use came out different. A part that comes
-out equal to what it was keeps its old object, so that whoever holds it sees by identity that nothing changed.
+A *computation* is a pure function with its arguments. It reads the store and other computations through a
+`TrackingView`, which records what was read. A change of a store key makes exactly the computations stale that read it.
+Those that use a stale one are checked when their value is needed, and computed again only if a value that they use has
+changed. A value that is equal to the former one is dropped in favour of the former object, so that users see by
+identity that nothing changed.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The reading of all resources of one kind below one parent: any of them changing matters."""
+    """A read of all resources of one kind below one parent: it depends on each of them."""
 
     kind: str
     parent: tuple[str, ...]
@@ -36,8 +37,8 @@ class ComputationId(NamedTuple):
 
 
 class _State(Enum):
-    CLEAN = "as the store has it"
-    MAYBE = "something below it is stale"
+    CLEAN = "current"
+    MAYBE = "uses a computation that is stale"
     STALE = "what it read has changed"
 
 
@@ -56,7 +57,7 @@ class _Computation:
 
 
 class TrackingView:
-    """A `View` that notes what one part reads of the store and of other parts."""
+    """A `View` that records what one computation reads of the store and of other computations."""
 
     __slots__ = ("_graph", "_id", "reads", "uses")
 
@@ -68,7 +69,7 @@ class TrackingView:
 
     @property
     def host_policy(self) -> HostPolicy:
-        """What documents may make Envoy do on its host; it never changes, so nothing depends on it."""
+        """What documents may make Envoy do on its host; it never changes, so it is not recorded."""
         return self._graph.host_policy
 
     def get(self, key: Key) -> Resource | None:
@@ -80,7 +81,7 @@ class TrackingView:
         return self._graph.view.children(kind, parent)
 
     def compute(self, build: Callable[Concatenate[TrackingView, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """What `build` makes of these arguments, built now or before."""
+        """Returns `build(view, *args)`, computed now or earlier."""
         used = ComputationId(build, args)
         raw = self.uses[used] = self._graph.value_for(self._id, used)
         value: T = _value_or_raise(raw)
@@ -88,7 +89,7 @@ class TrackingView:
 
 
 class DependencyGraph:
-    """The memo of all parts, and which of them read what."""
+    """The values of all computations, and which of them depend on what."""
 
     def __init__(self, view: View, host_policy: HostPolicy = STRICT) -> None:
         self.view = view
@@ -102,21 +103,21 @@ class DependencyGraph:
         return len(self._computations)
 
     def compute_root(self, build: Callable[Concatenate[TrackingView, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """As `Reader.part`, and kept, with all that it uses, until `release`."""
+        """Returns `build(view, *args)` and keeps it up to date, with all that it uses, until `release`."""
         computation_id = ComputationId(build, args)
         self._root_ids.add(computation_id)
         value: T = _value_or_raise(self._up_to_date(computation_id).value)
         return value
 
     def release(self, build: Callable[..., Any], *arguments: Hashable) -> None:
-        """Forgets a root, and the parts that nothing else uses."""
+        """Forgets a root, and the computations that nothing else uses."""
         computation_id = ComputationId(build, arguments)
         self._root_ids.discard(computation_id)
         self._unused.add(computation_id)
         self.collect_unused()
 
     def mark_changed(self, keys: Iterable[Key]) -> list[ComputationId]:
-        """Notes that these store keys have changed; the roots that may come out different now."""
+        """Marks what read these store keys as stale; returns the roots whose value may change."""
         suspects: list[ComputationId] = []
         for key in keys:
             for read in (key, Listing(key.kind, key.parent)):
@@ -137,7 +138,7 @@ class DependencyGraph:
         return list(roots)
 
     def collect_unused(self) -> None:
-        """Forgets the parts that nothing uses any more; to be called after a round of changes."""
+        """Forgets the computations that nothing uses any more; call it after a round of changes."""
         while self._unused:
             computation_id = self._unused.pop()
             computation = self._computations.get(computation_id)
@@ -146,7 +147,7 @@ class DependencyGraph:
                 self._detach(computation_id, computation)
 
     def value_for(self, user: ComputationId, computation_id: ComputationId) -> object:
-        """The value of a part for another, which may be that its building failed."""
+        """Returns the value of a computation for one that uses it; it may be a `_FailedResult`."""
         computation = self._up_to_date(computation_id)
         computation.users.add(user)
         return computation.value
@@ -169,7 +170,7 @@ class DependencyGraph:
         try:
             value = computation_id.build(view, *computation_id.arguments)
         except Exception as error:
-            # Kept, with what it read: only a change of that can make it come out otherwise.
+            # A failure is a value as well: only a change of what was read can change it.
             value = _FailedResult(error)
         if value != computation.value:
             computation.value = value

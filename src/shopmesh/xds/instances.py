@@ -1,8 +1,8 @@
-"""The addresses at which proxies said they can be reached, kept in the store.
+"""Instances: the addresses that proxies declare, as resources of the store.
 
-A proxy declares itself once it has taken its listeners, and whoever started it withdraws it; a lost stream never does.
-The last instance of a virtual node is not deleted when it is withdrawn but kept without an address, so that a node
-once found by its instances goes on to be (an empty cluster, not a DNS name that may lead anywhere).
+A proxy is declared when its listeners are open, and withdrawn by the program that started it; losing its stream does
+not withdraw it. The last instance of a virtual node stays in the store without an address when it is withdrawn, so that
+the node is still found by its instances: callers get an empty cluster, not a DNS name that may lead anywhere.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from shopmesh.xds.node import Identity, ProxyNode
 
 
 def instance_spec(node: ProxyNode) -> Document | None:
-    """What the store keeps of that proxy; None when it does not say where it is."""
+    """What the store holds of a proxy; None when the proxy declares no address."""
     if node.address is None:
         return None
     document: dict[str, Any] = {"address": node.address, "ports": {str(port): there for port, there in node.ports}}
@@ -24,7 +24,7 @@ def instance_spec(node: ProxyNode) -> Document | None:
 
 
 def declare(transaction: Transaction, identity: Identity, spec: Document, now: float) -> bool:
-    """Writes where a proxy is; False, and nothing written, when the store knows it so already."""
+    """Writes the address of a proxy; returns False when the store has it already."""
     before = transaction.get(identity.key)
     if before is not None and before.spec == spec:
         return False
@@ -42,7 +42,7 @@ def declare(transaction: Transaction, identity: Identity, spec: Document, now: f
 
 
 def withdraw(transaction: Transaction, identity: Identity, now: float) -> bool:
-    """Takes a proxy's address back; False when none was declared."""
+    """Removes the address of a proxy; returns False when it has none."""
     before = transaction.get(identity.key)
     if before is None or "address" not in before.spec:
         return False

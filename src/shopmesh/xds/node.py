@@ -1,4 +1,4 @@
-"""Who a proxy says it is: the node of its bootstrap, read strictly."""
+"""The identity of a proxy: the node of its bootstrap, validated strictly."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ Ports = tuple[tuple[int, int], ...]
 """A virtual node's ports and what each is on this host, sorted."""
 
 Readiness = tuple[tuple[int, str], ...]
-"""Ports on the proxy's own host, and the path that answers 200 there; no path: that a connection is taken."""
+"""Ports on the proxy's own host, each with the path that answers 200 when ready; empty: a connection is enough."""
 EgressPorts = tuple[tuple[str, int], ...]
-"""Virtual services and their TCP port (`product.local:6000`), and the port on loopback that stands for each, sorted."""
+"""Virtual services with their TCP port (`product.local:6000`), and the loopback port that leads to each, sorted."""
 
 Attributes = tuple[tuple[str, str], ...]
-"""What Cloud Map would know of an instance, sorted; a virtual node's `awsCloudMap` may ask for it."""
+"""Cloud Map attributes of an instance, sorted; a virtual node's `awsCloudMap` may require some."""
 
 KINDS = ("virtualNode", "virtualGateway")
 _ID = re.compile(r"(?:arn:[^/]+:)?mesh/([^/]+)/([^/]+)/([^/]+)")
@@ -40,11 +40,11 @@ _LONGEST_ATTRIBUTE = 1024
 
 
 class NodeError(ValueError):
-    """The node of a proxy cannot be understood; the message names the field, its value and what it should be."""
+    """The node of a proxy is not valid; the message names the field, its value and what it should be."""
 
 
 class Identity(NamedTuple):
-    """What tells one proxy from all others."""
+    """The unique name of one proxy."""
 
     mesh: str
     kind: str
@@ -58,16 +58,16 @@ class Identity(NamedTuple):
 
     @property
     def key(self) -> Key:
-        """Where its address stands in the store."""
+        """The key of its address in the store."""
         return Key("instance", (self.mesh, self.kind, self.name, self.instance))
 
 
 @dataclass(frozen=True, slots=True)
 class SnapshotKey:
-    """What of a proxy its configuration depends on: proxies of equal shape share one snapshot.
+    """All that the configuration of a proxy depends on: proxies with equal keys share one snapshot.
 
-    `address`, `ports`, `application_ports` and `egress_ports` are of the explicit mode; intercepted proxies of one
-    virtual node are all alike.
+    `address`, `ports`, `application_ports` and `egress_ports` belong to the explicit mode; they are empty in the
+    intercepted mode, so that all such proxies of a virtual node share one.
     """
 
     mesh: str
@@ -91,11 +91,11 @@ class SnapshotKey:
 class ProxyNode:
     """One proxy as its bootstrap declares it.
 
-    `address` None: it does not declare where it can be reached. In explicit mode `ports` are the virtual node's ports
-    and those that Envoy binds for them on `address`, `application_ports` where the application listens on 127.0.0.1,
-    `egress_port` the forward proxy on 127.0.0.1, and `egress_ports` what stands there for TCP services. With
-    `readiness` others are sent to it only while all of that answers; without, from the moment it listens. A gateway
-    has `ports` at most: no application is beside it, and nothing is redirected into it.
+    `address` None: it does not declare where it can be reached. In explicit mode `ports` maps the virtual node's ports
+    to those that Envoy binds on `address`, `application_ports` to those where the application listens on 127.0.0.1;
+    `egress_port` is the forward proxy on 127.0.0.1, and `egress_ports` are the ports there for TCP services. With
+    `readiness` the proxy is an endpoint only while all of these answer; without, from the moment it listens. Of these
+    ports a gateway has `ports` alone: no application is beside it, and no traffic is redirected into it.
     """
 
     mesh: str
@@ -164,7 +164,7 @@ class ProxyNode:
 def parse(node: Node) -> ProxyNode:
     """Reads `node.id` (`mesh/<mesh>/virtualNode/<name>`, or the ARN that ends so), `cluster` and `metadata`.
 
-    Raises `NodeError`. What else a node carries (61 kB of extension names) is not looked at.
+    Raises `NodeError`. Ignores the rest of the node, such as 61 kB of extension names.
     """
     match = _ID.fullmatch(node.id)
     if match is None or match[2] not in KINDS or max(map(len, match.groups())) > _LONGEST_NAME:
@@ -290,9 +290,9 @@ def _egress_ports(metadata: Mapping[str, Any]) -> EgressPorts:
 
 
 def _require_few(field: str, ports: Struct) -> None:
-    """One port may be spelled in many ways (`5000`, `5000.0`), so that their number alone would not bound them."""
+    """Bounds the entries: one port may be spelled in many ways (`5000`, `5000.0`), so its range does not."""
     if len(ports) > _MOST_PORTS:
-        raise NodeError(f"node.metadata.{field} has {len(ports)} entries; at most {_MOST_PORTS} are taken")
+        raise NodeError(f"node.metadata.{field} has {len(ports)} entries; at most {_MOST_PORTS} are allowed")
 
 
 def _service_port(name: str) -> str:

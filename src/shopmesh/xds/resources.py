@@ -15,7 +15,7 @@ from google.protobuf.message import Message
 TypeName = Literal["clusters", "endpoints", "secrets", "listeners", "routes"]
 
 TYPES: tuple[TypeName, ...] = ("clusters", "endpoints", "secrets", "listeners", "routes")
-"""In the order in which they are sent; the order matters: nothing may be sent before what it refers to.
+"""In the order in which they are sent: nothing may be sent before what it refers to.
 
 https://www.envoyproxy.io/docs/envoy/v1.40.0/api-docs/xds_protocol#eventual-consistency-considerations
 """
@@ -33,14 +33,14 @@ _MAX_DIFFS = 8
 
 
 def pack_any(message: Message) -> AnyMessage:
-    """The message in an `Any`, the same bytes each time."""
+    """Packs a message into an `Any`, deterministically."""
     wrapped = AnyMessage()
     wrapped.Pack(message, deterministic=True)
     return wrapped
 
 
 def digest(parts: Iterable[bytes]) -> str:
-    """The version of a content: 64 bits of SHA-256 in hexadecimal."""
+    """The version of a content: 64 bits of its SHA-256, in hexadecimal."""
     whole = hashlib.sha256()
     for part in parts:
         whole.update(part)
@@ -51,11 +51,10 @@ def digest(parts: Iterable[bytes]) -> str:
 class XdsResource:
     """One resource, ready to be sent.
 
-    `encoded` is the field `resources` of a `DeltaDiscoveryResponse` that holds it: protobuf messages are merged by
-    concatenating them, so a response is a join of such pieces
-    (https://protobuf.dev/programming-guides/encoding/#last-one-wins). `needs` are
-    the clusters that its body names, `secrets` the secrets: like all of it they follow from the version. `otherwise` is
-    the same in other words, for a client that takes what it has failed to use once for known.
+    `encoded` is a `DeltaDiscoveryResponse` with this resource alone: concatenated protobuf messages are merged, so a
+    response is a join of such pieces (https://protobuf.dev/programming-guides/encoding/#last-one-wins). `needs` are the
+    clusters that its body names, `secrets` the secrets; they follow from the body, so they are not compared. `variant`
+    has the same meaning in other bytes, for a client that ignores a resource equal to one that it failed to load.
     """
 
     name: str
@@ -74,7 +73,7 @@ def resource(
     secrets: tuple[XdsResource, ...] = (),
     variant: XdsResource | None = None,
 ) -> XdsResource:
-    """The resource of that serialised message; its version is the digest of `body`."""
+    """The resource of a serialised message; its version is the digest of `body`."""
     version = digest((body,))
     wrapped = DiscoveryResource(name=name, version=version, resource=AnyMessage(type_url=TYPE_URLS[kind], value=body))
     encoded: bytes = DeltaDiscoveryResponse(resources=[wrapped]).SerializeToString(deterministic=True)
@@ -87,14 +86,14 @@ def serialise(message: Message) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Diff:
-    """From what a client has to a collection: resources new or changed, names gone. One object for all such clients."""
+    """From what a client has to a collection: resources new or changed, and names that are gone."""
 
     changed: tuple[XdsResource, ...]
     removed: tuple[str, ...]
 
 
 class Collection:
-    """All resources of one type in one snapshot; never changed."""
+    """All resources of one type in one snapshot; immutable."""
 
     __slots__ = ("_diffs", "kind", "resources", "version", "versions")
 
@@ -114,10 +113,10 @@ class Collection:
         return hash((self.kind, self.version))
 
     def diff_from(self, known: Mapping[str, str]) -> Diff:
-        """What leads from `known` (names and versions) here; remembered for the mappings asked for last.
+        """The difference from `known` (names and versions), cached for the mappings that were used last.
 
-        Found by identity: streams in the same position hold the same mapping, which is kept alive here, so its id is
-        its own.
+        The cache looks up by identity: streams in the same position share one mapping. It keeps the mapping alive, so
+        that no other gets its id.
         """
         found = self._diffs.get(id(known))
         if found is not None:

@@ -1,4 +1,4 @@
-"""All that one Envoy should have now."""
+"""Snapshots: all that the proxies with one `SnapshotKey` should have now. Start reading at `snapshot`."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ class SnapshotError(ValueError):
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Immutable, consistent in itself, and versioned by its content.
+    """All resources of one proxy: immutable, consistent, and versioned by their content.
 
-    Every cluster that a route or a listener needs is in it, so that a proxy that has taken it whole misses nothing.
+    Consistent: it holds every cluster that a route or listener of it names.
     """
 
     version: str
@@ -49,7 +49,7 @@ class Snapshot:
 
 
 def build_snapshot(collections: Mapping[TypeName, Collection], findings: tuple[Finding, ...] = ()) -> Snapshot:
-    """The snapshot of these collections; raises `SnapshotError`."""
+    """The snapshot of these collections; raises `SnapshotError` when they are not consistent."""
     present = collections["clusters"].resources
     for kind in ("listeners", "routes"):
         for one in collections[kind].resources.values():
@@ -64,16 +64,16 @@ _Translation = tuple[dict[TypeName, Collection], tuple[Finding, ...]]
 
 
 def snapshot(view: TrackingView, key: SnapshotKey) -> Snapshot | None:
-    """A part: what the proxies of that shape should have; None while their virtual node or gateway does not exist."""
+    """Computation: what proxies with that key should have; None while their virtual node or gateway does not exist."""
     if view.get(key.resource) is None:
         return None
     collections, findings = (
         _translate_gateway(view, key) if key.kind == "virtualGateway" else _translate_node(view, key)
     )
     for kind in patches.PATCHABLE:
-        made = view.compute(patches.apply_patches, key.resource, collections[kind])
-        collections[kind] = made.collection
-        findings += made.findings
+        patched = view.compute(patches.apply_patches, key.resource, collections[kind])
+        collections[kind] = patched.collection
+        findings += patched.findings
     return build_snapshot(collections, findings)
 
 
@@ -113,8 +113,8 @@ def _translate_node(view: TrackingView, key: SnapshotKey) -> _Translation:
 
 
 def _ingress(view: TrackingView, key: SnapshotKey) -> listeners.Ingress:
-    """What comes to a virtual node: listener by listener, its cluster and its routes."""
-    ports, behind, tables, findings = [], [], [], []
+    """The ports of a virtual node, and for each the cluster and routes that lead to its application."""
+    ports, ingress_clusters, tables, findings = [], [], [], []
     node = view.get(key.resource)
     for listener in listeners_of(node):
         port, protocol, document = listener
@@ -130,27 +130,27 @@ def _ingress(view: TrackingView, key: SnapshotKey) -> listeners.Ingress:
             continue
         cluster = view.compute(clusters.ingress, key.mesh, key.name, protocol, port, application_port)
         bound = dict(key.ports).get(port, port)
-        behind.append(cluster)
+        ingress_clusters.append(cluster)
         if protocol in TCP_PROTOCOLS:
             ports.append(listeners.InboundPort(port, protocol, bound, cluster.name, secure, listener.timeouts.idle))
         else:
             ports.append(listeners.InboundPort(port, protocol, bound, cluster.name, secure))
-            table, said = _ingress_routes(view, key.resource, port, cluster.name, listener.timeouts)
+            table, annotation_findings = _ingress_routes(view, key.resource, port, cluster.name, listener.timeouts)
             tables.append(table)
-            findings += said
+            findings += annotation_findings
     if node and not tables:
         findings += effects.without_effect(node, "it has no HTTP listener")
-    return listeners.Ingress(tuple(ports), tuple(behind), tuple(tables), tuple(findings))
+    return listeners.Ingress(tuple(ports), tuple(ingress_clusters), tuple(tables), tuple(findings))
 
 
 def _ingress_routes(
     view: TrackingView, node: Key, port: int, cluster: str, timeouts: Timeouts
 ) -> tuple[XdsResource, Sequence[Finding]]:
-    """By RDS like the egress, so that a new time-out does not replace the listener and drain its connections."""
+    """Served by RDS like the egress routes: a new time-out must not replace the listener and drain it."""
     name = names.ingress_routes(port)
     host = VirtualHost(name="all", domains=["*"], routes=[routes.ingress(cluster, timeouts)])
-    found = view.get(node)
-    findings = effects.annotate(view, found, host).findings if found else ()
+    stored = view.get(node)
+    findings = effects.annotate(view, stored, host).findings if stored else ()
     table = RouteConfiguration(name=name, virtual_hosts=[host])
     return resource("routes", name, serialise(table), frozenset((cluster,))), findings
 
@@ -159,7 +159,7 @@ def _routes(view: TrackingView, key: SnapshotKey) -> Collection:
     outbound = view.compute(egress.egress, key.mesh, key.name)
     inbound = view.compute(_ingress, key).routes
     if key.mode == "intercepted" and not any(port != key.egress_port for port in outbound.ports):
-        # No chain names the table, so Envoy would never ask for it, and never have all that it should.
+        # No filter chain names the table, so Envoy would never subscribe to it, and never be in sync.
         return Collection("routes", inbound)
     return Collection("routes", (outbound.routes, *inbound))
 
@@ -180,8 +180,8 @@ def _clusters(view: TrackingView, key: SnapshotKey) -> Collection:
 
 
 def _endpoints(view: TrackingView, targets: tuple[Target, ...]) -> Collection:
-    found = [target for target in targets if view.compute(clusters.uses_eds, target)]
-    return Collection("endpoints", [view.compute(endpoints.endpoints, target) for target in found])
+    with_eds = [target for target in targets if view.compute(clusters.uses_eds, target)]
+    return Collection("endpoints", [view.compute(endpoints.endpoints, target) for target in with_eds])
 
 
 def _discovery_findings(view: TrackingView, targets: tuple[Target, ...]) -> tuple[Finding, ...]:
@@ -198,16 +198,16 @@ def _destinations(view: TrackingView, key: SnapshotKey) -> tcp_destinations.Dest
 
 
 def _http_ports(view: TrackingView, key: SnapshotKey) -> tuple[int, ...]:
-    """Of HTTP; a part of its own, so that listeners are not built again for a change of weights."""
+    """HTTP ports of backends; a computation of its own, so that a change of weights does not rebuild listeners."""
     return view.compute(egress.egress, key.mesh, key.name).ports
 
 
 def _with_secret_warmup(view: TrackingView, key: SnapshotKey) -> Collection:
     own = view.compute(gateways.all_clusters if key.kind == "virtualGateway" else _clusters, key)
-    found = view.compute(_secrets, key).resources.values()
+    secrets = view.compute(_secrets, key).resources.values()
     return (
-        Collection("clusters", (*own.resources.values(), *map(transport_sockets.secret_warmup_cluster, found)))
-        if found
+        Collection("clusters", (*own.resources.values(), *map(transport_sockets.secret_warmup_cluster, secrets)))
+        if secrets
         else own
     )
 
@@ -215,17 +215,19 @@ def _with_secret_warmup(view: TrackingView, key: SnapshotKey) -> Collection:
 def _secrets(view: TrackingView, key: SnapshotKey) -> Collection:
     gateway = key.kind == "virtualGateway"
     users = (gateways.all_clusters, gateways.listeners) if gateway else (_clusters, _listeners)
-    found = {secret for user in users for one in view.compute(user, key).resources.values() for secret in one.secrets}
-    return Collection("secrets", found)
+    secrets = {secret for user in users for one in view.compute(user, key).resources.values() for secret in one.secrets}
+    return Collection("secrets", secrets)
 
 
 def _listeners(view: TrackingView, key: SnapshotKey) -> Collection:
     inbound = view.compute(_ingress, key).ports
-    known = view.compute(_destinations, key).found
-    told = view.compute(telemetry, key)
+    destinations = view.compute(_destinations, key).found
+    options = view.compute(telemetry, key)
     if key.mode == "explicit":
-        return Collection("listeners", listeners.explicit(key, inbound, known, told))
+        return Collection("listeners", listeners.explicit(key, inbound, destinations, options))
     ports = view.compute(_http_ports, key)
     passthrough = egress.passthrough_cluster(view, key.mesh)
     allow_all = egress.allows_all(view, key.mesh)
-    return Collection("listeners", listeners.intercepted(key, inbound, known, passthrough, ports, allow_all, told))
+    return Collection(
+        "listeners", listeners.intercepted(key, inbound, destinations, passthrough, ports, allow_all, options)
+    )

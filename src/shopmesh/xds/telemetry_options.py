@@ -1,6 +1,7 @@
-"""What a proxy is to tell beyond its access logs. Its bootstrap says so, for it knows where the collectors are.
+"""The telemetry of a proxy beyond its access logs: tracer and metrics extension, as its bootstrap chooses them.
 
-The translation writes the tracer into each connection manager, since the bootstrap's own field for it is deprecated.
+The bootstrap knows where the collectors are. It passes the choice on in the node's metadata, and the translation writes
+the tracer into each connection manager, since the bootstrap's own field for it is deprecated.
 """
 
 from __future__ import annotations
@@ -30,20 +31,20 @@ KNOWN = (
     trace_id_ratio_based_sampler_pb2,
     environment_resource_detector_pb2,
 )
-"""A tracer is read by its descriptor, which these imports bring."""
+"""Protobuf parses a tracer by its descriptor; these imports register the descriptors."""
 
 _LONGEST_TRACER = 16 * 1024
 
 
 class TelemetryOptionsError(ValueError):
-    """What a proxy says that it is to report cannot be understood; the message names the field."""
+    """The telemetry options of a proxy are not valid; the message names the field."""
 
 
 class TelemetryOptions(NamedTuple):
     """`tracer` is Envoy's `Tracing.Http` as JSON text, empty for none.
 
-    Without `tracing_decision` a tracer leaves the `x-request-id` of a client as it came. `metrics_extension` is App
-    Mesh's: figures named after its resources.
+    Without `tracing_decision` a tracer does not change the `x-request-id` of a client. `metrics_extension` adds App
+    Mesh's statistics, which are named after its resources.
     """
 
     tracer: str = ""
@@ -51,7 +52,7 @@ class TelemetryOptions(NamedTuple):
     metrics_extension: bool = False
 
     def to_document(self) -> dict[str, Any]:
-        """As the node's metadata hold it; `parse` reads it back."""
+        """The form in the node's metadata; `parse` reads it back."""
         document: dict[str, Any] = {}
         if self.tracer:
             document["tracer"] = json.loads(self.tracer)
@@ -71,10 +72,10 @@ def telemetry_options(
     """Checks a tracer that is written as Envoy's `Tracing.Http` in JSON; raises `ReportingError`."""
     text = json.dumps(tracer, sort_keys=True) if tracer else ""
     if len(text) > _LONGEST_TRACER:
-        raise TelemetryOptionsError(f"tracer is {len(text)} bytes long; at most {_LONGEST_TRACER} are taken")
-    made = TelemetryOptions(text, tracing_decision, metrics_extension)
-    tracer_of(made)
-    return made
+        raise TelemetryOptionsError(f"tracer is {len(text)} bytes long; at most {_LONGEST_TRACER} are allowed")
+    options = TelemetryOptions(text, tracing_decision, metrics_extension)
+    tracer_of(options)
+    return options
 
 
 def tracer_of(one: TelemetryOptions) -> Tracing.Http | None:
@@ -86,8 +87,7 @@ def tracer_of(one: TelemetryOptions) -> Tracing.Http | None:
         ParseDict(json.loads(one.tracer), tracer)
     except ParseError as error:
         raise TelemetryOptionsError(
-            f"tracer is none that is known ({error}): write name and typed_config of X-Ray, Zipkin, Datadog or "
-            "OpenTelemetry"
+            f"the tracer is not known ({error}): write name and typed_config of X-Ray, Zipkin, Datadog or OpenTelemetry"
         ) from error
     return tracer
 

@@ -53,7 +53,7 @@ def test_that_no_instance_fits_is_told() -> None:
     addresses, told = found(BLUE, instance("product", "a", "10.0.0.1", attributes={}))
 
     assert [] == addresses
-    assert ["wants IPv4_PREFERRED and stage=blue, team=shop, and none of its instances is so: 10.0.0.1"] == told
+    assert ["requires IPv4_PREFERRED and stage=blue, team=shop, which none of its instances has: 10.0.0.1"] == told
 
 
 @pytest.mark.parametrize(

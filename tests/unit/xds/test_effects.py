@@ -188,7 +188,7 @@ def test_what_has_no_requests_is_told() -> None:
 
     assert {
         "has shopmesh.dev/rate-limit without effect: it has no HTTP listener",
-        "has shopmesh.dev/fault-delay without effect: a TCP route knows no requests",
+        "has shopmesh.dev/fault-delay without effect: a TCP route has no requests",
         "has shopmesh.dev/fault-abort without effect: it has no port for HTTP",
     } == {one.what for one in found.findings if one.type is ANNOTATION_WITHOUT_EFFECT}
 

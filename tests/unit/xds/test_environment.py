@@ -216,7 +216,7 @@ def test_files_are_merged_into_ours() -> None:
 
 def test_whose_proxy_it_is_cannot_be_brought() -> None:
     """A file that is merged must not make another proxy of it."""
-    with pytest.raises(BootstrapError, match="node cannot be brought"):
+    with pytest.raises(BootstrapError, match="node cannot be overridden"):
         bootstrap_document(NODE, "x", 1, 9901, options=Options(overrides=({"node": {"id": "another"}},)))
 
 

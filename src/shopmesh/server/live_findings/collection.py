@@ -63,12 +63,12 @@ def _is_found_in_documents(one: Finding, unreached: Collection[Key | None]) -> b
 
 
 def _all_meshes(view: TrackingView) -> tuple[Finding, ...]:
-    """A part: what the documents of all meshes show."""
+    """Computation: the findings of the documents of all meshes."""
     return tuple(one for mesh in view.children("mesh", ()) for one in view.compute(_subtree, mesh.key))
 
 
 def _subtree(view: TrackingView, key: Key) -> tuple[Finding, ...]:
-    """A part: what one document shows, and those below it."""
+    """Computation: the findings of one document and of those below it."""
     resource = view.get(key)
     if resource is None:
         return ()

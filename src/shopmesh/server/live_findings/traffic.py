@@ -51,7 +51,7 @@ def traffic_findings(weighted: Iterable[WeightedNode], statuses: Iterable[ProxyS
 
 
 def weighted_nodes(view: TrackingView) -> tuple[WeightedNode, ...]:
-    """A part: who gives weight to whom, in all meshes."""
+    """Computation: the targets of all routes with their weights, in all meshes."""
     return tuple(
         one
         for mesh in view.children("mesh", ())
@@ -72,7 +72,7 @@ def single_host_findings(view: View, node: Resource) -> Iterator[Finding]:
 
 
 def _called_routers(view: TrackingView, mesh: Key) -> frozenset[Key]:
-    """A part: the routers of all services that a node has as a backend, or to which a gateway route leads."""
+    """Computation: the routers of all services that are a node's backend or a gateway route's target."""
     called = {
         *(name for node in view.children("virtualNode", mesh.path) for name in view.compute(_calls_of_node, node.key)),
         *(
@@ -87,13 +87,13 @@ def _called_routers(view: TrackingView, mesh: Key) -> frozenset[Key]:
 
 
 def _calls_of_node(view: TrackingView, node: Key) -> tuple[str, ...]:
-    """A part: the names of a virtual node's backends."""
+    """Computation: the names of a virtual node's backends."""
     found = view.get(node)
     return tuple(one["virtualServiceName"] for one in backends(found.spec)) if found else ()
 
 
 def _weighted_nodes_of(view: TrackingView, router: Key, called: bool) -> tuple[WeightedNode, ...]:
-    """A part: those of one router."""
+    """Computation: the weighted targets of one router."""
     found = []
     for route in view.children("route", router.path):
         for target in weighted_targets(route.spec):

@@ -1,7 +1,7 @@
-"""Envoy's admin interface, of which only the pages that are used can be asked for.
+"""Envoy's admin interface, limited to the paths that are used.
 
-Whoever reaches all of it can end Envoy, read its whole configuration and change its log level; and any web page that a
-browser of the host opens can send requests to a port on loopback.
+A client of the whole interface could end Envoy, read its configuration and change its log level; and every web page in
+a browser of the host can send requests to a port on loopback.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ CLUSTER = "admin"
 
 DRAIN_LISTENERS = "/drain_listeners?inboundonly"
 _EXACT = ("/ready", "/healthcheck/fail", "/healthcheck/ok", DRAIN_LISTENERS, "/certs")
-# With a query, such as ?format=json or ?filter=…; nothing below /stats else: POST /stats/recentlookups/enable acts.
+# With a query, such as ?format=json or ?filter=…; no other path below /stats: POST /stats/recentlookups/enable acts.
 _WITH_QUERY = r"/(clusters|stats|stats/prometheus)(\?.*)?"
 
 
 def interface(at: Json, **more: Any) -> Json:
-    """The `admin` section; Envoy answers 403 for any other path.
+    """The `admin` section; Envoy answers 403 for other paths.
 
-    Envoy compares the path after its normalisation, with the query.
+    It compares the normalised path with its query.
     https://www.envoyproxy.io/docs/envoy/v1.40.0/api-v3/config/bootstrap/v3/bootstrap.proto#config-bootstrap-v3-admin
     """
     allowed = [*({"exact": path} for path in _EXACT), {"safe_regex": {"regex": _WITH_QUERY}}]
@@ -29,7 +29,7 @@ def interface(at: Json, **more: Any) -> Json:
 
 
 def admin_address(port: int, socket: str | None) -> Json:
-    """Its address: a port of loopback, or a Unix socket that only Envoy's own user may open."""
+    """The address of the interface: a loopback port, or a Unix socket that only Envoy's own user may open."""
     if socket is None:
         return address("127.0.0.1", port)
     at = pipe(socket)

@@ -1,4 +1,4 @@
-"""How an Envoy finds its control plane, and what it shows it to be let in."""
+"""How an Envoy reaches its control plane, verifies it, and authenticates itself."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from shopmesh.xds.bootstrap.envoy_json import Json, T, address, cluster, http_op
 from shopmesh.xds.bootstrap.options import BootstrapError, Options
 
 _TOKEN_PATH = re.compile(r"/[\x21-\x7e]+")
-"""What Envoy's command operator can name: `:` divides its arguments, `%` and `)` end it."""
+"""Paths that Envoy's command operator can contain: `:` separates its arguments, `%` and `)` end it."""
 
 
 def service() -> Json:
-    """The gRPC service of ADS, figures and health checks."""
+    """The gRPC service for ADS, statistics and health checks."""
     return {
         "cluster_name": names.XDS_CLUSTER,
-        # With Envoy's own back-off a restarted control plane is found after 6 to 14 s.
+        # With Envoy's default back-off it reconnects to a restarted control plane after 6 to 14 s.
         "retry_policy": {"retry_back_off": {"base_interval": "0.1s", "max_interval": "0.5s"}},
     }
 
@@ -28,7 +28,7 @@ def ads_config_source(options: Options) -> Json:
 
 
 def clusters(host: str, port: int, token_file: str | None, ca_file: str | None, options: Options) -> list[Json]:
-    """The control plane, and beside it whoever hands out secrets."""
+    """The clusters of the control plane and of the host's SDS server."""
     found = [_control_plane(host, port, token_file, options)]
     if ca_file is not None:
         found[0]["transport_socket"] = _tls(host, ca_file, options)
@@ -51,10 +51,9 @@ def _control_plane(host: str, port: int, token_file: str | None, options: Option
 
 
 def _tls(host: str, ca_file: str, options: Options) -> Json:
-    """TLS with a control plane whose certificate is for that host.
+    """TLS to a control plane whose certificate is for that host.
 
-    The file is a secret in the form of SDS: PEM that a static section names is read by Envoy 1.40 at its start alone,
-    whatever it is told to watch.
+    The file is an SDS secret, because Envoy 1.40 never reloads PEM files of a static section, watched or not.
     """
     if options.xds_socket is not None:
         raise BootstrapError("a control plane on a Unix socket has no name for a certificate: leave out --xds-ca-file")
@@ -86,15 +85,15 @@ def _tls(host: str, ca_file: str, options: Options) -> Json:
 
 
 def _token_filters(path: str) -> list[Json]:
-    """Filters of the control plane's cluster that give each new stream, ADS and figures alike, the token in that file.
+    """Filters of the control plane's cluster that add the token of that file to each new stream.
 
-    Envoy watches the file and its folder, so a move, a write in place and a Kubernetes volume are all seen, and needs
-    no second file, as a secret by SDS would.
+    Envoy watches the file and its folder, so it notices a move, a write in place and a Kubernetes volume. Unlike an SDS
+    secret this needs no second file.
     https://www.envoyproxy.io/docs/envoy/v1.40.0/configuration/observability/access_log/usage#command-operators
     """
     if not _TOKEN_PATH.fullmatch(path) or set(path) & set(":%()"):
         raise BootstrapError(
-            f"the token file {path!r} cannot be named to Envoy: give an absolute path without spaces, colons, "
+            f"Envoy cannot read the token file {path!r}: give an absolute path without spaces, colons, "
             "per cent signs and brackets"
         )
     content = f"%FILE_CONTENT({path}:{posixpath.dirname(path)})%"

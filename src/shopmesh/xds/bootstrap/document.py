@@ -1,4 +1,4 @@
-"""A bootstrap, put together."""
+"""The whole bootstrap, made of the sections of the other modules."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ def bootstrap_document(
     options: Options = _DEFAULTS,
     ca_file: str | None = None,
 ) -> Json:
-    """A bootstrap for that proxy, as a JSON document.
+    """The bootstrap of a proxy, as a JSON document; raises BootstrapError.
 
-    `node` None: identity comes by --service-node, --service-cluster and --config-yaml, so that one file serves many.
-    The admin interface is on that port of loopback, or on a Unix socket of `options`; the readiness listener
-    (`GET /ready`) on `ready_host`: loopback in explicit mode, else every address, for probes come from outside; so is
-    Prometheus's. `token_file` is the path of a token, in the proxy's file system, that is sent to the control plane
-    with each stream; `ca_file` says there by whom a control plane proves itself, as `ca.json` of ConfigMap
-    `shopmesh-root` does; without it xDS is plain text. Raises BootstrapError.
+    `node` None: the identity comes by --service-node, --service-cluster and --config-yaml, so that many proxies can use
+    one file. The admin interface is on `admin_port` of loopback, or on a Unix socket of `options`. The readiness
+    listener (`GET /ready`) and Prometheus's are on `ready_host`; its default is loopback in explicit mode, else every
+    address, for probes come from outside. `token_file` and `ca_file` are paths in the proxy's file system: a token that
+    is sent to the control plane with each stream, and the certificate authorities of the control plane in the form of
+    `ca.json` in ConfigMap `shopmesh-root`; without them xDS is plain text.
     """
     explicit = node is not None and node.mode == "explicit"
     bound = ready_host or ("127.0.0.1" if explicit else "0.0.0.0")
@@ -50,7 +50,7 @@ def bootstrap_document(
     document: Json = {
         "admin": admin.interface(admin_at, **admin_log),
         "dynamic_resources": {
-            # The node is 61 kB: once a stream is enough.
+            # The node has 61 kB: once a stream is enough.
             "ads_config": {"api_type": "DELTA_GRPC", "set_node_on_first_message_only": True, **service},
             "cds_config": control_plane.ads_config_source(options),
             "lds_config": control_plane.ads_config_source(options),
@@ -69,7 +69,7 @@ def bootstrap_document(
 
 
 def _node(node: ProxyNode | None, options: Options) -> Json | None:
-    """Its identity, and what it is to report; of a bootstrap for many only the latter."""
+    """The proxy's identity and telemetry options; only the latter in a bootstrap for many proxies."""
     provider = options.tracer.provider if options.tracer is not None else None
     try:
         telemetry = telemetry_options(provider, options.tracing_decision, options.metrics_extension).to_document()
@@ -82,7 +82,7 @@ def _node(node: ProxyNode | None, options: Options) -> Json | None:
 
 
 def _internal_listeners() -> Json:
-    """Lets a gateway send requests to its own egress listener without a port; nothing for whoever has none."""
+    """Enables internal listeners, by which a gateway sends requests to its own egress listener without a port."""
     return {
         "name": "envoy.bootstrap.internal_listener",
         "typed_config": {"@type": f"{T}extensions.bootstrap.internal_listener.v3.InternalListener"},

@@ -1,4 +1,4 @@
-"""The environment of a sidecar, as App Mesh's Envoy image had it, read into what a bootstrap is told."""
+"""The environment variables of App Mesh's Envoy image, parsed into `Options` of a bootstrap."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _OWNER = re.compile(r"(?:arn:[^/]+:)?mesh/([^/]+)/(virtualNode|virtualGateway)/(
 
 
 class ProxyOwner(NamedTuple):
-    """Whose proxy it is."""
+    """The virtual node or gateway whose proxy it is."""
 
     mesh: str
     kind: str
@@ -37,7 +37,7 @@ class EnvironmentReader:
         self._environ = environ
 
     def text(self, name: str) -> str:
-        """Its value, else its default as the table has it; empty for neither."""
+        """The value of a variable, or its default in `VARIABLES`; empty if it has neither."""
         return self._environ.get(name) or _DEFAULTS[name]
 
     def optional_text(self, name: str) -> str | None:
@@ -70,7 +70,7 @@ class EnvironmentReader:
         return number
 
     def duration(self, name: str) -> str:
-        """As Go writes them, `5000ms`, for Envoy, `5s`."""
+        """A duration in Go's form, `5000ms`, converted to Envoy's, `5s`."""
         value = self.text(name)
         seconds = parse_seconds(value) or 0
         if not 0.001 <= seconds <= 300:
@@ -79,7 +79,7 @@ class EnvironmentReader:
 
 
 def proxy_owner(environ: Mapping[str, str]) -> ProxyOwner | None:
-    """Whose proxy the environment says that it is; None when it does not say."""
+    """The virtual node or gateway that the environment names; None when it names none."""
     env = EnvironmentReader(environ)
     for name in ("APPMESH_RESOURCE_ARN", "APPMESH_RESOURCE_NAME", "APPMESH_VIRTUAL_NODE_NAME"):
         if value := env.optional_text(name):
@@ -96,7 +96,7 @@ def service_cluster(environ: Mapping[str, str]) -> str | None:
 
 
 def control_plane(environ: Mapping[str, str]) -> tuple[str, int] | str | None:
-    """Host and port, or the path of a Unix socket, of the control plane; None when the environment does not say."""
+    """The host and port, or the path of a Unix socket, of the control plane; None when the environment has neither."""
     name = "APPMESH_XDS_ENDPOINT"
     value = EnvironmentReader(environ).optional_text(name)
     if value is None:
@@ -113,7 +113,7 @@ def control_plane(environ: Mapping[str, str]) -> tuple[str, int] | str | None:
 
 
 def options(environ: Mapping[str, str], owner: ProxyOwner | None, load: LoadFile) -> Options:
-    """What the environment tells a bootstrap; `of` is None for one that is for many. Raises BootstrapError."""
+    """The options of a bootstrap; `owner` is None for one that serves many proxies. Raises BootstrapError."""
     env = EnvironmentReader(environ)
     endpoint = control_plane(environ)
     tracing, *others = (
@@ -153,7 +153,7 @@ def _statsd(env: EnvironmentReader) -> Json | None:
 
 
 def _tracer_of_file(env: EnvironmentReader, content: Json) -> tuple[Tracer | None, Json]:
-    """The tracer of `ENVOY_TRACING_CFG_FILE`, and what else stands in the file, such as its cluster."""
+    """The tracer of `ENVOY_TRACING_CFG_FILE`, and the rest of the file, such as its cluster."""
     if not content:
         return None, {}
     rest = dict(content)
@@ -164,7 +164,7 @@ def _tracer_of_file(env: EnvironmentReader, content: Json) -> tuple[Tracer | Non
 
 
 def _tracer(env: EnvironmentReader, owner: ProxyOwner | None) -> Tracer | None:
-    """The one tracer of the proxy: it can have no more."""
+    """The tracer of the proxy, which can have only one."""
     wanted = [
         name for name in _TRACERS if (env.boolean(name) if name.startswith("ENABLE_") else env.optional_text(name))
     ]
@@ -216,7 +216,7 @@ def _otlp(env: EnvironmentReader, owner: ProxyOwner | None) -> Tracer:
         raise _invalid(name, value, "a URL, such as http://collector:4318") from None
     if url.scheme != "http" or not url.hostname:
         raise _invalid(
-            name, value, "http://HOST:PORT: put a collector into the pod, or on the host, that goes on by TLS"
+            name, value, "http://HOST:PORT: for TLS run a collector in the pod or on the host that forwards by TLS"
         )
     service = env.optional_text("OTEL_SERVICE_NAME") or (owner.name if owner else None)
     path = f"{url.path.rstrip('/')}/v1/traces" if over_http else None
@@ -234,7 +234,7 @@ _TRACERS: Mapping[str, Callable[[EnvironmentReader, ProxyOwner | None], Tracer]]
 
 def _default_name(variable: str, owner: ProxyOwner | None, form: str) -> str:
     if owner is None:
-        raise BootstrapError(f"a bootstrap that is for many does not know its name: set {variable}, or name the proxy")
+        raise BootstrapError(f"a bootstrap for many proxies has no name: set {variable}, or name the proxy")
     return form.format(mesh=owner.mesh, name=owner.name)
 
 

@@ -1,4 +1,4 @@
-"""Envoy's messages that several sections of a bootstrap hold, as JSON."""
+"""Envoy's messages that several sections of a bootstrap use, as JSON."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def pipe(path: str) -> Json:
 
 
 def cluster(name: str, at: Json, http2: bool = False) -> Json:
-    """A cluster of one address, by DNS where that is a name."""
+    """A cluster with one address, which is resolved by DNS if it is a name."""
     cluster_document: Json = {
         "name": name,
         "type": "STATIC" if "pipe" in at else "STRICT_DNS",
@@ -45,7 +45,7 @@ def http_options(explicit: Json, **more: Any) -> Json:
 
 
 def http_listener(name: str, at: Json, routes: list[Json], filters: list[Json] | None = None) -> Json:
-    """A listener of the bootstrap's own, for probes and scrapes."""
+    """A static listener, for probes and scrapes."""
     router = {
         "name": "envoy.filters.http.router",
         "typed_config": {"@type": f"{T}extensions.filters.http.router.v3.Router"},
@@ -59,7 +59,7 @@ def http_listener(name: str, at: Json, routes: list[Json], filters: list[Json] |
     return {
         "name": name,
         "address": at,
-        # Else a proxy with all its connections in use fails its probe.
+        # Otherwise a proxy that has all its connections in use would fail its probe.
         "ignore_global_conn_limit": True,
         "enable_reuse_port": False,
         "filter_chains": [
@@ -69,5 +69,5 @@ def http_listener(name: str, at: Json, routes: list[Json], filters: list[Json] |
 
 
 def not_found() -> Json:
-    """The route for all that no other takes."""
+    """The route for requests that no other matches."""
     return {"match": {"prefix": "/"}, "direct_response": {"status": 404}}

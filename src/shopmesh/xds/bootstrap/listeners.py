@@ -1,4 +1,4 @@
-"""The bootstrap's own listeners: for probes, and for Prometheus."""
+"""Static listeners: for probes, and for Prometheus."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from shopmesh.xds.bootstrap.envoy_json import Json, T, address, http_listener, n
 
 
 def ready(port: int, host: str) -> Json:
-    """A static listener: Envoy's workers start when the first configuration is there, so an answer means it is."""
+    """The listener for probes. It answers once the proxy is configured, for Envoy's workers start only then."""
     health = {
         "name": "envoy.filters.http.health_check",
         "typed_config": {
@@ -20,7 +20,7 @@ def ready(port: int, host: str) -> Json:
 
 
 def prometheus(port: int, host: str) -> Json:
-    """The one page of the admin interface that others may read; the interface itself stays on this host."""
+    """A listener for one page of the admin interface; the interface itself stays on this host."""
     reading = [{"name": ":method", "string_match": {"exact": "GET"}}]
     scrape = {"match": {"path": "/stats/prometheus", "headers": reading}, "route": {"cluster": admin.CLUSTER}}
     return http_listener("prometheus", address(host, port), [scrape, not_found()])

@@ -1,4 +1,4 @@
-"""What a bootstrap may be told beyond whose it is and where its control plane is."""
+"""The options of a bootstrap, besides the proxy's identity and the address of its control plane."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ class BootstrapError(ValueError):
 
 @dataclass(frozen=True)
 class Options:
-    """What a sidecar does when nobody says anything stands here.
+    """Options with their defaults.
 
-    Paths are in the proxy's file system, addresses are Envoy's `Address`, `statistics` are regular expressions of more
-    that Envoy shall keep, `additions` parts of a bootstrap that are merged into this one, in order.
+    Paths are in the proxy's file system, addresses are Envoy's `Address`, `statistics` are regular expressions for more
+    statistics to keep, `overrides` are sections of a bootstrap that are merged into this one, in order.
     """
 
     xds_socket: str | None = None
-    # 0: never ready before it is configured. With a time-out Envoy says that it is ready with nothing to serve.
+    # 0: not ready before it is configured. With a time-out Envoy becomes ready without a configuration.
     initial_fetch_seconds: int = 0
     tracer: Tracer | None = None
     tracing_decision: bool = True

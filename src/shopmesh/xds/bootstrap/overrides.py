@@ -1,4 +1,4 @@
-"""Parts of a bootstrap that users bring, merged into ours as App Mesh's agent did."""
+"""Sections of a bootstrap from users' files, merged into ours as App Mesh's agent did."""
 
 from __future__ import annotations
 
@@ -13,15 +13,17 @@ _OURS = ("node", "dynamic_resources", "dynamicResources")
 
 
 def merge_overrides(document: Json, overrides: Iterable[Json]) -> Json:
-    """Resources and sinks are added; of `stats_config` what is given replaces ours, except that statistics to be kept
-    are added, since the control plane counts by ours; any other section is the user's. Raises BootstrapError.
+    """Returns the document with the overrides merged into it; raises BootstrapError.
+
+    Resources and sinks are added. Fields of `stats_config` replace ours, except patterns of statistics: they are added,
+    because the control plane needs ours. Any other section replaces ours.
     """
     document = copy.deepcopy(document)
     for override in overrides:
         for name, section in override.items():
             field = _NAMES.get(name, name)
             if name in _OURS:
-                raise BootstrapError(f"{name} cannot be brought: it says whose proxy this is and who configures it")
+                raise BootstrapError(f"{name} cannot be overridden: it names the proxy and its control plane")
             if field == "static_resources":
                 for kind, resources in section.items():
                     document["static_resources"].setdefault(kind, []).extend(resources)

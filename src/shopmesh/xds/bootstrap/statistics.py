@@ -1,7 +1,7 @@
-"""What an Envoy counts, and whom it tells.
+"""Which statistics an Envoy keeps, and the sinks that it sends them to.
 
-The control plane gets all that is kept, every second: neither its sink nor any other has a filter of its own (1.40), so
-what is kept decides what a report costs, and what is not kept is gone from Prometheus too.
+Envoy 1.40 sends all kept statistics to each sink, without a filter of the sink's own. So the kept ones decide what a
+report to the control plane costs every second, and what is not kept is missing in Prometheus as well.
 https://www.envoyproxy.io/docs/envoy/v1.40.0/api-v3/config/metrics/v3/stats.proto
 """
 
@@ -13,9 +13,9 @@ from shopmesh.xds.bootstrap.options import BootstrapError, Options
 from shopmesh.xds.node import ProxyNode
 
 _CONTROL_PLANE_STATISTICS = (
-    # `cds_[^.]+`, not `cds_.*`: else `external.` and `retry.` statistics match too, and are counted twice.
+    # `cds_[^.]+`, not `cds_.*`: that would match `external.` and `retry.` as well, which count requests twice.
     r"cluster\.cds_[^.]+\.upstream_rq_(completed|2xx|5xx|retry|time)",
-    # In TCP nothing is a request: connections are what is shared out.
+    # TCP has no requests: a split divides connections.
     r"cluster\.cds_[^.]+_tcp_[0-9]+\.upstream_cx_(total|connect_fail)",
     r"rate_limit\.http_local_rate_limit\.rate_limited|http\.[a-z0-9.]+\.fault\.(aborts|delays)_injected",
     r"cluster_manager\.cds\.update_(success|rejected)|control_plane\.connected_state",
@@ -28,13 +28,13 @@ _DASHBOARD_STATISTICS = (
     r"(listener_manager|cluster_manager|control_plane)\..*",
     r"server\.(live|state|version|concurrency|total_connections|memory_\w+)",
 )
-"""What dashboards and Flagger ask for: requests by status code, latency, connections, ejections, what was refused."""
+"""For dashboards and Flagger: requests by status code, latency, connections, ejections, refused updates."""
 _METRICS_EXTENSION_STATISTICS = (r"appmesh\..*", r"(http|tcp)\.ingress[.\w]*\.downstream_cx_(total|active)")
 LATENCY_BUCKETS_MS = (1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 75, 100, 150, 200, 300, 500, 1000, 2000, 5000, 15000)
 
 
 def statistics(node: ProxyNode | None, options: Options) -> Json:
-    """The sections of the bootstrap that say what is counted and who is told."""
+    """The sections of the bootstrap for statistics and their sinks."""
     scraped = options.prometheus_port is not None or options.statsd is not None
     patterns = (
         *_CONTROL_PLANE_STATISTICS,
@@ -63,7 +63,7 @@ def statistics(node: ProxyNode | None, options: Options) -> Json:
 
 def _tags(node: ProxyNode | None) -> list[Json]:
     if node is None:
-        raise BootstrapError("statistics cannot be tagged in a bootstrap that is for many: name the proxy, KIND/NAME")
+        raise BootstrapError("statistics cannot be tagged in a bootstrap for many proxies: name the proxy, KIND/NAME")
     kind = {"virtualNode": "virtual_node", "virtualGateway": "virtual_gateway"}[node.kind]
     return [
         {"tag_name": "appmesh.mesh", "fixed_value": node.mesh},

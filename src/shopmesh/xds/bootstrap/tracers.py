@@ -1,4 +1,4 @@
-"""Envoy's tracers: what each is called, and the cluster that it sends to."""
+"""Envoy's tracers, and the clusters that they send to."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _tracer(kind: str, config: str, fields: Json, *clusters: Json) -> Tracer:
 
 
 def xray(segment: str, host: str, port: int, sampling: Json, mesh: str, node: str) -> Tracer:
-    """To the X-Ray daemon over UDP. `sampling` is Envoy's `DataSource` of a manifest, empty for the daemon's 5 %."""
+    """Spans to the X-Ray daemon over UDP. `sampling` is Envoy's `DataSource` of a manifest; empty: 5 %."""
     fields: Json = {
         "segment_name": segment,
         "daemon_endpoint": address(host, port, "UDP")["socket_address"],
@@ -38,7 +38,7 @@ def xray(segment: str, host: str, port: int, sampling: Json, mesh: str, node: st
 
 
 def fixed_rate(rate: float) -> Json:
-    """A manifest that samples one request a second, and of the others this part, from 0 to 1.
+    """A manifest that samples one request a second, and this fraction of the others, from 0 to 1.
 
     https://docs.aws.amazon.com/xray/latest/devguide/xray-sdk-go-configuration.html#xray-sdk-go-configuration-sampling
     """
@@ -47,7 +47,7 @@ def fixed_rate(rate: float) -> Json:
 
 
 def zipkin(host: str, port: int, as_json: bool) -> Tracer:
-    """To Jaeger, or whatever else takes Zipkin's version 2 over HTTP."""
+    """Spans to Jaeger, or another receiver of Zipkin's version 2 over HTTP."""
     fields = {
         "collector_cluster": "jaeger",
         "collector_endpoint": "/api/v2/spans",
@@ -66,10 +66,10 @@ def datadog(host: str, port: int, service: str) -> Tracer:
 def otlp(
     host: str, port: int, path: str | None, service: str | None, ratio: float | None, attributes: bool = False
 ) -> Tracer:
-    """To an OpenTelemetry collector, over HTTP with a `path` and over gRPC without.
+    """Spans to an OpenTelemetry collector, over HTTP with a `path` and over gRPC without.
 
-    `ratio`, from 0 to 1, is the part that is kept of the traces that begin here; one of a caller goes on as it was.
-    With `attributes` Envoy reads OTEL_RESOURCE_ATTRIBUTES when it starts; `service` None: its name is among them.
+    `ratio`, from 0 to 1, is the fraction of the traces begun here that is sampled; a caller's decision is kept. With
+    `attributes` Envoy reads OTEL_RESOURCE_ATTRIBUTES when it starts; `service` None: these contain the name.
     """
     fields: Json = {"service_name": service} if service else {}
     if attributes:

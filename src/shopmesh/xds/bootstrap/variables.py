@@ -1,4 +1,4 @@
-"""The environment variables of App Mesh's Envoy image, and OpenTelemetry's: those read, and those not.
+"""The environment variables of App Mesh's Envoy image, and OpenTelemetry's: which are read, and which are not.
 
 https://docs.aws.amazon.com/app-mesh/latest/userguide/envoy-config.html
 https://github.com/aws/amazon-ecs-service-connect-agent#advanced-usage
@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 
 class Variable(NamedTuple):
-    """One that is read: its default as it is written, and what it does."""
+    """A variable that is read: its default and its meaning."""
 
     name: str
     default: str
@@ -20,7 +20,7 @@ class Variable(NamedTuple):
 
 
 class UnusedVariable(NamedTuple):
-    """One that is not read any more, or a beginning of several (with a `*`), and why."""
+    """A variable that is not read any more, or a prefix of several (with a `*`), and why."""
 
     name: str
     why: str
@@ -36,13 +36,13 @@ VARIABLES = (
     Variable("APPMESH_RESOURCE_CLUSTER", "the node's name", "Envoy's `--service-cluster`"),
     Variable("APPMESH_VIRTUAL_NODE_CLUSTER", "", "The same, older"),
     Variable("APPMESH_XDS_ENDPOINT", "", "The control plane, `host:port` or `unix:///path`"),
-    Variable("APPMESH_SDS_SOCKET_PATH", "", "Unix socket of who hands out secrets, such as SPIRE's agent"),
+    Variable("APPMESH_SDS_SOCKET_PATH", "", "Unix socket of an SDS server, such as SPIRE's agent"),
     Variable("ENVOY_ADMIN_ACCESS_PORT", "9901", "Envoy's admin port, always on loopback"),
     Variable("ENVOY_ADMIN_ACCESS_LOG_FILE", "", "File of the admin port's access log"),
     Variable("ENVOY_INITIAL_FETCH_TIMEOUT", "0", "Seconds until it starts without a configuration; 0 never"),
     Variable("ENVOY_OUTLIER_DETECTION_EVENT_LOG_PATH", "", "File of what outlier detection ejected"),
     Variable("MAX_REQUESTS_PER_IO_CYCLE", "", "Requests of one connection before others have their turn"),
-    Variable("ENVOY_STATS_FLUSH_INTERVAL", "1s", "How often figures are sent, such as `5000ms`"),
+    Variable("ENVOY_STATS_FLUSH_INTERVAL", "1s", "How often statistics are sent, such as `5000ms`"),
     Variable("ENVOY_STATS_CONFIG_FILE", "", "File with `stats_config`, merged into ours"),
     Variable(
         "ENVOY_STATS_SINKS_CFG_FILE",
@@ -51,16 +51,18 @@ VARIABLES = (
     ),
     Variable("ENVOY_TRACING_CFG_FILE", "", "File with `tracing.http`; the variables of tracers are not read then"),
     Variable("ENVOY_RESOURCES_CONFIG_FILE", "", "File with any part of a bootstrap, merged into ours"),
-    Variable("ENABLE_ENVOY_STATS_TAGS", "0", "Tags `appmesh.mesh`, `appmesh.virtual_node` (or `…_gateway`) on figures"),
-    Variable("ENABLE_ENVOY_DOG_STATSD", "0", "Figures to DogStatsD"),
+    Variable(
+        "ENABLE_ENVOY_STATS_TAGS", "0", "Tags `appmesh.mesh`, `appmesh.virtual_node` (or `…_gateway`) on statistics"
+    ),
+    Variable("ENABLE_ENVOY_DOG_STATSD", "0", "Statistics to DogStatsD"),
     Variable("STATSD_ADDRESS", "127.0.0.1", "DogStatsD's address"),
     Variable("STATSD_PORT", "8125", "DogStatsD's port, UDP"),
     Variable("STATSD_SOCKET_PATH", "", "DogStatsD's Unix socket, instead of both"),
-    Variable("APPMESH_METRIC_EXTENSION_VERSION", "0", "1: figures named after App Mesh's resources"),
+    Variable("APPMESH_METRIC_EXTENSION_VERSION", "0", "1: statistics named after App Mesh's resources"),
     Variable("ENABLE_ENVOY_XRAY_TRACING", "0", "Spans to the X-Ray daemon"),
     Variable("AWS_XRAY_DAEMON_ADDRESS", "127.0.0.1", "The daemon's IP address, with or without a port"),
     Variable("XRAY_DAEMON_PORT", "2000", "The daemon's port, UDP"),
-    Variable("XRAY_SAMPLING_RATE", "0.05", "Part of the requests that are traced, beyond one a second"),
+    Variable("XRAY_SAMPLING_RATE", "0.05", "Fraction of the requests that are traced, besides one a second"),
     Variable("XRAY_SAMPLING_RULE_MANIFEST", "", "File of sampling rules, read by Envoy, instead of the rate"),
     Variable("XRAY_SEGMENT_NAME", "MESH/NAME", "Name of the segments"),
     Variable("ENABLE_ENVOY_JAEGER_TRACING", "0", "Spans to Jaeger, in Zipkin's form"),
@@ -71,16 +73,16 @@ VARIABLES = (
     Variable("DATADOG_TRACER_ADDRESS", "127.0.0.1", "The agent's host"),
     Variable("DATADOG_TRACER_PORT", "8126", "The agent's port"),
     Variable("DD_SERVICE", "envoy-MESH/NAME", "Datadog's name of the service"),
-    Variable("APPMESH_SET_TRACING_DECISION", "1", "0: a client's `x-request-id` is left as it came"),
+    Variable("APPMESH_SET_TRACING_DECISION", "1", "0: the `x-request-id` of a client is not changed"),
     Variable("OTEL_EXPORTER_OTLP_ENDPOINT", "", "Spans to an OpenTelemetry collector, such as `http://collector:4318`"),
     Variable("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf", "`http/protobuf` or `grpc`"),
     Variable("OTEL_SERVICE_NAME", "the node's name", "The collector's name of the service"),
     Variable(
         "OTEL_RESOURCE_ATTRIBUTES",
         "",
-        "More that spans say of the proxy, such as `service.version=2.0`; read by Envoy when it starts",
+        "More attributes of the proxy in spans, such as `service.version=2.0`; read by Envoy when it starts",
     ),
-    Variable("OTEL_TRACES_SAMPLER_ARG", "1", "Part of the traces begun here that is kept"),
+    Variable("OTEL_TRACES_SAMPLER_ARG", "1", "Fraction of the traces begun here that is sampled"),
 )
 UNUSED = (
     UnusedVariable("APPMESH_PREVIEW", "there is no preview channel"),
@@ -108,16 +110,16 @@ UNUSED = (
 
 
 def unused(names: Iterable[str]) -> list[str]:
-    """One line for each of these variables that is set and not read any more."""
+    """One line for each of these variables that is not read any more."""
     return [f"{name} is not read: {one.why}" for name in sorted(names) for one in UNUSED if one.covers(name)]
 
 
 def table() -> str:
-    """All variables that are read, as a table in Markdown."""
+    """The variables that are read, as a table in Markdown."""
     rows = [f"| `{one.name}` | {one.default} | {one.meaning} |" for one in VARIABLES]
     return "\n".join(("| variable | default | meaning |", "|---|---|---|", *rows))
 
 
 def table_of_unused() -> str:
-    """Those that are not read any more, as a table in Markdown."""
+    """The variables that are not read any more, as a table in Markdown."""
     return "\n".join(("| variable | why not |", "|---|---|", *(f"| `{one.name}` | {one.why} |" for one in UNUSED)))

@@ -92,9 +92,9 @@ class Subscription(SubscriptionState):
         if self.nacked:
             changed = tuple(one for one in changed if self.nacked.get(one.name) != one.version)
         if self.must_answer or self.resend:
-            there = {one.name for one in changed}
+            names = {one.name for one in changed}
             again = sorted(
-                name for name in self.must_answer | self.resend if name not in there and self._is_subscribed(name)
+                name for name in self.must_answer | self.resend if name not in names and self._is_subscribed(name)
             )
             if again:
                 known = collection.resources

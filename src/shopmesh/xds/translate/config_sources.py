@@ -1,4 +1,4 @@
-"""Where Envoy takes a resource from that another one names."""
+"""Config sources: from where Envoy loads a resource that another one names."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from shopmesh.xds.translate import durations
 
 
 def ads(fetch_timeout_ms: int = 0) -> ConfigSource:
-    """Over the stream that this resource came by. With 0 a proxy is not ready before it has been answered."""
+    """The ADS stream. With a time-out of 0 a proxy is not ready before the resource has come."""
     return ConfigSource(
         ads=AggregatedConfigSource(),
         resource_api_version=ApiVersion.V3,
@@ -23,7 +23,7 @@ def ads(fetch_timeout_ms: int = 0) -> ConfigSource:
 
 
 def grpc(cluster: str, fetch_timeout_ms: int) -> ConfigSource:
-    """Over a stream of its own to a cluster of the bootstrap."""
+    """A gRPC stream of its own to a cluster of the bootstrap."""
     service = GrpcService(envoy_grpc=GrpcService.EnvoyGrpc(cluster_name=cluster))
     return ConfigSource(
         api_config_source=ApiConfigSource(

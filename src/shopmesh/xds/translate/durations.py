@@ -1,4 +1,4 @@
-"""Time in Envoy's messages."""
+"""Durations of Envoy's messages."""
 
 from __future__ import annotations
 

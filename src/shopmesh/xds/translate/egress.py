@@ -1,4 +1,4 @@
-"""What leaves a proxy: the virtual services that are its backends, and what the mesh's egress filter lets out."""
+"""Egress of a virtual node: its backends, and what the egress filter of the mesh lets out."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ AMAZONAWS_DOMAINS = ("*.amazonaws.com", "*.amazonaws.com:80")
 
 @dataclass(frozen=True)
 class Egress:
-    """All that one virtual node may call."""
+    """All that a virtual node or gateway may call."""
 
     routes: XdsResource
     targets: tuple[Target, ...]
@@ -38,18 +38,18 @@ class Egress:
 
 
 def allows_all(view: TrackingView, mesh: str) -> bool:
-    """The mesh's egress filter (feature 25); App Mesh's default is DROP_ALL, which leaves *.amazonaws.com open."""
+    """The egress filter of a mesh (feature 25); App Mesh's default DROP_ALL leaves *.amazonaws.com open."""
     found = view.get(Key("mesh", (mesh,)))
     return found is not None and (found.spec.get("egressFilter") or {}).get("type") == "ALLOW_ALL"
 
 
 def passthrough_cluster(view: TrackingView, mesh: str) -> str:
-    """The name of the cluster for what is not of the mesh."""
+    """The name of the cluster for destinations outside the mesh."""
     return names.allow_all_cluster(mesh) if allows_all(view, mesh) else names.amazonaws_cluster(mesh)
 
 
 def egress(view: TrackingView, mesh: str, node: str) -> Egress:
-    """A part: the backends of a virtual node, joined from the parts of their services."""
+    """Computation: the backends of a virtual node, joined from the computations of their virtual services."""
     backends = _backends(view, mesh, node)
     services = [view.compute(service_routing, mesh, name) for name in backends]
     passthrough = passthrough_cluster(view, mesh)
@@ -58,20 +58,20 @@ def egress(view: TrackingView, mesh: str, node: str) -> Egress:
     targets = sorted({target for one in services for target in one.targets})
     body = serialise(RouteConfiguration(name=names.EGRESS_ROUTES)) + b"".join(one.encoded for one in hosts)
     needs = frozenset(cluster for one in hosts for cluster in one.needs)
-    wanted = zip(backends.values(), (one.targets for one in services), strict=True)
-    policies, unlike = client_policies.by_target(view, Key("virtualNode", (mesh, node)), wanted)
+    targets_by_policy = zip(backends.values(), (one.targets for one in services), strict=True)
+    policies, policy_findings = client_policies.by_target(view, Key("virtualNode", (mesh, node)), targets_by_policy)
     return Egress(
         resource("routes", names.EGRESS_ROUTES, body, needs),
         tuple(targets),
         tuple(sorted({port for one in services for port in one.ports})),
         policies,
-        (*findings, *unlike, *(found for one in services for found in one.findings)),
+        (*findings, *policy_findings, *(found for one in services for found in one.findings)),
         tuple(tcp_forward for one in services for tcp_forward in one.tcp_forwards),
     )
 
 
 def _backends(view: TrackingView, mesh: str, node: str) -> dict[str, ClientPolicy | None]:
-    """The virtual services that a node calls, and how it wants to connect to each."""
+    """The virtual services that a node calls, each with its client policy."""
     found = view.get(Key("virtualNode", (mesh, node)))
     return client_policies.of_backends(found.spec, view.host_policy) if found else {}
 
@@ -79,24 +79,24 @@ def _backends(view: TrackingView, mesh: str, node: str) -> dict[str, ClientPolic
 def drop_shared_domains(
     mesh: str, services: Mapping[str, ServiceRouting]
 ) -> tuple[list[EncodedVirtualHost], list[Finding]]:
-    """The hosts without those whose domain an earlier one has: Envoy would refuse the whole table for them."""
+    """The hosts without those whose domain an earlier one has: Envoy refuses a table with a domain twice."""
     owners: dict[str, str] = {}
     hosts: list[EncodedVirtualHost] = []
     findings: list[Finding] = []
-    for name, found in services.items():
-        for one in found.hosts:
-            taken = next((domain for domain in one.domains if domain.lower() in owners), None)
-            if taken is None:
+    for name, service in services.items():
+        for one in service.hosts:
+            shared = next((domain for domain in one.domains if domain.lower() in owners), None)
+            if shared is None:
                 hosts.append(one)
                 owners.update((domain.lower(), one.name) for domain in one.domains)
             else:
-                what = f"has the domain {taken}, which {owners[taken.lower()]} has already"
+                what = f"has the domain {shared}, which {owners[shared.lower()]} has already"
                 findings.append(SHARED_DOMAIN.at(Key("virtualService", (mesh, name)), what))
     return hosts, findings
 
 
 def _passthrough(view: TrackingView, mesh: str, cluster: str) -> EncodedVirtualHost:
-    # No time-out: what lies outside is no route of the mesh, and a download may take its time.
+    # No time-out: it is not a route of the mesh, and a download may take long.
     action = RouteAction(cluster=cluster, timeout=durations.milliseconds(0))
     route = Route(match=RouteMatch(prefix="/"), route=action)
     if allows_all(view, mesh):

@@ -1,4 +1,4 @@
-"""Listeners, in the two shapes of the sidecar; routes and clusters are the same for both.
+"""Listeners, in the two modes of the sidecar; routes and clusters are the same for both.
 
 explicit      127.0.0.1:<egress port>  forward proxy          <address>:<port> ─► 127.0.0.1:<application port>
               127.0.0.1:<port>         a TCP service
@@ -44,9 +44,9 @@ _TLS_PORT = 443
 
 @dataclass(frozen=True, slots=True)
 class InboundPort:
-    """One port of a virtual node at its own proxy: where it is bound, the cluster and routes behind it, its TLS.
+    """One port of a virtual node at its own proxy: the port that Envoy binds for it, its cluster, its TLS.
 
-    `idle_ms` is of TCP; HTTP has it in its routes.
+    `idle_ms` is for TCP; HTTP has idle time-outs in its routes.
     """
 
     port: int
@@ -75,7 +75,7 @@ class InboundPort:
 
 @dataclass(frozen=True)
 class Ingress:
-    """What comes to a virtual node or gateway: its ports, and the clusters and route tables behind them."""
+    """The ports of a virtual node or gateway, with the clusters and route tables behind them."""
 
     ports: tuple[InboundPort, ...]
     clusters: tuple[XdsResource, ...]
@@ -86,7 +86,7 @@ class Ingress:
 def explicit(
     key: SnapshotKey, inbound: Sequence[InboundPort], destinations: Sequence[Destination], telemetry: Telemetry
 ) -> Iterable[XdsResource]:
-    """The forward proxy on loopback, the ports there that stand for TCP services, and the virtual node's own ports."""
+    """The forward proxy on loopback, the loopback ports of TCP services, and the virtual node's own ports."""
     forward_proxy = connection_manager.forward_proxy_filters(key.egress_port)
     egress = Listener(
         name=names.listener("egress", "127.0.0.1", key.egress_port),
@@ -127,9 +127,9 @@ def intercepted(
     allow_all: bool,
     telemetry: Telemetry,
 ) -> Iterable[XdsResource]:
-    """One listener each way; chains by the original port, so that no protocol has to be guessed.
+    """One listener in each direction; filter chains match the original port, so no protocol has to be detected.
 
-    A guess means waiting for the client's first bytes, which a server-first protocol never sends.
+    Detection would wait for the client's first bytes, which never come in a server-first protocol.
     """
     if inbound:
         chains = [
@@ -149,7 +149,7 @@ def intercepted(
             transport_sockets.add_tls_inspector(ingress, permissive)
         yield _resource(ingress, (needed for one in inbound for needed in _needs(one)), inbound=inbound)
     chains = [
-        # Without this chain one connection to our own port becomes a thousand: each is redirected to itself.
+        # Without this chain a connection to the egress port itself would be redirected to it over and over.
         FilterChain(
             name="self",
             filter_chain_match=_to_port(key.egress_port),
@@ -176,7 +176,7 @@ def intercepted(
 
 
 def without_reuse_port(listener: Listener) -> Listener:
-    """With Envoy's default a second Envoy binds the same port without a word, and they share its connections."""
+    """Fails a second Envoy on the same port: by default it would bind it as well and take some of the connections."""
     listener.enable_reuse_port.CopyFrom(BoolValue(value=False))
     return listener
 
@@ -197,7 +197,7 @@ def _redirected_listener(
 
 
 def _open_to_amazonaws(egress: Listener, passthrough: str, telemetry: Telemetry) -> None:
-    """DROP_ALL leaves *.amazonaws.com open: for TLS the name stands in the client's hello, read on this port alone."""
+    """DROP_ALL leaves *.amazonaws.com open: TLS clients send the name in their hello, read on port 443 alone."""
     other_ports = ListenerFilterChainMatchPredicate(
         not_match=ListenerFilterChainMatchPredicate(
             destination_port_range=Int32Range(start=_TLS_PORT, end=_TLS_PORT + 1)
@@ -227,7 +227,7 @@ def _to_port(port: int) -> FilterChainMatch:
 
 
 def _to_service(destination: Destination, telemetry: Telemetry) -> FilterChain:
-    """Where addresses are given, they decide before the port alone does."""
+    """A chain with addresses takes precedence over one that matches the port alone."""
     match = _to_port(destination.tcp_forward.port)
     match.prefix_ranges.extend(_single(address) for address in destination.addresses)
     return FilterChain(
@@ -257,16 +257,16 @@ def _needs(one: InboundPort) -> Iterable[str]:
 
 
 def ingress_prefix(one: InboundPort, inbound: Sequence[InboundPort]) -> str:
-    """App Mesh's statistics are named otherwise once there are several listeners."""
+    """The prefix of statistics, which App Mesh made different where there are several listeners."""
     return "ingress" if len(inbound) == 1 else f"ingress.{one.protocol}.{one.port}"
 
 
 def ingress_chains(chain: FilterChain, one: InboundPort) -> list[FilterChain]:
-    """The chain, or the chains, for what comes in there: with TLS, without, or both."""
+    """The filter chains of a port: with TLS, without, or both (PERMISSIVE)."""
     return transport_sockets.terminate_tls(chain, one.tls, http=not one.is_tcp)
 
 
 def _resource(listener: Listener, needs: Iterable[str] = (), inbound: Iterable[InboundPort] = ()) -> XdsResource:
-    """Clusters behind routes are no needs of the listener: it names the table alone, which waits for them itself."""
+    """`needs` excludes clusters behind routes: the listener names only the table, which waits for them itself."""
     secrets = tuple(secret for one in inbound for secret in one.secrets)
     return resource("listeners", listener.name, serialise(listener), frozenset(needs), secrets)

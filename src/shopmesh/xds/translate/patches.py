@@ -1,6 +1,6 @@
 """`shopmesh.dev/patch`: what users merge into the resources of their own proxies.
 
-One part for each resource and patch, so that a change of one cluster patches that cluster alone.
+Each resource and patch is a computation of its own, so that a change of one cluster patches that cluster alone.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ PATCHABLE: Mapping[TypeName, tuple[str, type[Message]]] = {
     "listeners": ("listener", Listener),
     "routes": ("routes", RouteConfiguration),
 }
-"""The types of resources that can be patched, each with what patches call it."""
+"""The types of resources that can be patched, each with its name in a patch and its message."""
 
 
 @dataclass(frozen=True)
@@ -42,48 +42,48 @@ class PatchResult:
 
 
 def apply_patches(view: TrackingView, key: Key, collection: Collection) -> PatchResult:
-    """A part: a collection with the patches of the virtual node or gateway whose proxies get it."""
+    """Computation: a collection with the patches of the virtual node or gateway whose proxies get it."""
     kind, _ = PATCHABLE[collection.kind]
-    wanted = [patch for patch in view.compute(_patches, key) if patch.kind == kind]
-    if not wanted:
+    patches = [patch for patch in view.compute(_patches, key) if patch.kind == kind]
+    if not patches:
         return PatchResult(collection)
-    found = dict(collection.resources)
+    resources = dict(collection.resources)
     findings = []
-    for patch in wanted:
-        names = [name for name in found if fnmatchcase(name, patch.name)]
+    for patch in patches:
+        names = [name for name in resources if fnmatchcase(name, patch.name)]
         if not names:
             findings.append(
-                _not_applied(key, patch, f"its proxies have no {kind} of that name; {hint(patch.name, found)}")
+                _not_applied(key, patch, f"its proxies have no {kind} of that name; {hint(patch.name, resources)}")
             )
         for name in names:
-            made = view.compute(_apply_patch, collection.kind, found[name], patch.merge)
-            if isinstance(made, XdsResource):
-                found[name] = made
+            result = view.compute(_apply_patch, collection.kind, resources[name], patch.merge)
+            if isinstance(result, XdsResource):
+                resources[name] = result
             else:
-                findings.append(_not_applied(key, patch, f"{name}: {made}"))
-    return PatchResult(Collection(collection.kind, found.values()), tuple(findings))
+                findings.append(_not_applied(key, patch, f"{name}: {result}"))
+    return PatchResult(Collection(collection.kind, resources.values()), tuple(findings))
 
 
 def _patches(view: TrackingView, key: Key) -> tuple[Patch, ...]:
-    """A part: read anew only when the tags change; none where the operator allows none."""
+    """Computation: the patches in the tags of a resource; none where the operator does not allow patches."""
     if not view.host_policy.allow_patches:
         return ()
     found = view.get(key)
-    said = read(key.kind, found.tags).values.get(PATCH.name) if found else None
-    return said if isinstance(said, tuple) else ()
+    patches = read(key.kind, found.tags).values.get(PATCH.name) if found else None
+    return patches if isinstance(patches, tuple) else ()
 
 
 def _apply_patch(view: TrackingView, kind: TypeName, one: XdsResource, merge: str) -> XdsResource | str:
-    """A part: one resource with one patch, or why the two do not go together."""
+    """Computation: one resource with one patch, or why the patch cannot be applied."""
     _, message = PATCHABLE[kind]
     body = DeltaDiscoveryResponse.FromString(one.encoded).resources[0].resource.value
-    whole = MessageToDict(message.FromString(body), preserving_proto_field_name=True)
+    fields = MessageToDict(message.FromString(body), preserving_proto_field_name=True)
     try:
-        made = serialise(ParseDict(merge_patch(whole, json.loads(merge)), message()))
+        patched = serialise(ParseDict(merge_patch(fields, json.loads(merge)), message()))
     except Exception as error:
-        # Which errors it raises for values that do not go together, protobuf leaves open.
+        # Protobuf does not specify which errors ParseDict raises for values that do not fit.
         return str(error).strip().partition("\n")[0] or type(error).__name__
-    return resource(kind, one.name, made, one.needs, one.secrets)
+    return resource(kind, one.name, patched, one.needs, one.secrets)
 
 
 def _not_applied(key: Key, patch: Patch, why: str) -> Finding:

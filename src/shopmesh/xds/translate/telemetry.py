@@ -1,4 +1,4 @@
-"""What a proxy tells of the traffic it carries: one value, for all its connection managers and TCP chains."""
+"""Access logs and tracing of a proxy: one value for all its connection managers and TCP filter chains."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from shopmesh.xds.translate.http import metrics_extension
 
 @dataclass(frozen=True, slots=True)
 class Telemetry:
-    """Messages of Envoy's that are only read: connection managers and TCP proxies take copies of them.
+    """Envoy's messages, which are only read: connection managers and TCP proxies copy them.
 
-    `written` are the logs of both directions; those of one only count.
+    `both_directions` are access logs; those of one direction only count requests.
     """
 
     both_directions: tuple[AccessLog, ...] = ()
@@ -33,12 +33,12 @@ class Telemetry:
     tracing_decision: bool = True
 
     def access_logs(self, stat_prefix: str) -> tuple[AccessLog, ...]:
-        """Of the direction that a statistics' prefix begins with: `ingress`, `ingress.http.5000`, `egress`."""
+        """The logs for a prefix of statistics, which begins with the direction: `ingress.http.5000`, `egress`."""
         return (*self.both_directions, *(self.inbound if stat_prefix.startswith("ingress") else self.outbound))
 
 
 def telemetry(view: TrackingView, key: SnapshotKey) -> Telemetry:
-    """A part: what the proxies of that shape, of a virtual node or a virtual gateway, tell."""
+    """Computation: the telemetry of the proxies of a virtual node or virtual gateway."""
     found = view.get(key.resource)
     file = found and found.spec.get("logging", {}).get("accessLog", {}).get("file")
     return Telemetry(
@@ -53,11 +53,11 @@ def telemetry(view: TrackingView, key: SnapshotKey) -> Telemetry:
 
 
 def _access_log(file: Document) -> AccessLog:
-    """Of requests and connections in both directions, as App Mesh had it; without a format Envoy's own line."""
+    """Logs requests and connections in both directions, as App Mesh did; Envoy's default format where none is set."""
     log = FileAccessLog(path=file["path"])
     format_ = file.get("format", {})
     if "text" in format_:
-        # Envoy puts nothing between two entries of a text format.
+        # Envoy does not add line breaks to a text format.
         line = format_["text"] if format_["text"].endswith("\n") else format_["text"] + "\n"
         log.log_format.CopyFrom(SubstitutionFormatString(text_format_source=DataSource(inline_string=line)))
     elif "json" in format_:

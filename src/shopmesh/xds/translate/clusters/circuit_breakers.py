@@ -1,4 +1,4 @@
-"""How much a proxy lets through to its application at once."""
+"""Circuit breakers: how much a proxy sends to its application at once."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LIMITS: Mapping[str, str] = {
 
 
 def circuit_breakers(pool: Document | None = None) -> CircuitBreakers:
-    """Of a listener's `connectionPool` for its protocol (feature 9); what is not written is open (feature 10).
+    """Of a listener's `connectionPool` for its protocol (feature 9); without a value there is no limit (feature 10).
 
     App Mesh's defaults are 2147483647, Envoy's would be 1024 and three retries.
     """

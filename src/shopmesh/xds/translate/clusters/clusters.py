@@ -1,4 +1,4 @@
-"""Clusters: where callers send to (egress), the application behind a proxy (ingress), and the world outside."""
+"""Clusters: virtual nodes (egress), the application of a proxy (ingress), and destinations outside (passthrough)."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from shopmesh.xds.translate.tls import tls, transport_sockets
 
 CONNECT_TIMEOUT_MS = 1000
 ENDPOINTS_FETCH_TIMEOUT_MS = 5000
-"""Not 0: a cluster whose endpoints got lost then takes those that it had, instead of warming for ever."""
+"""Not 0: a cluster whose endpoints do not come keeps its former ones, instead of warming for ever."""
 
 MAX_DNS_HOSTS = 1024
 _HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
@@ -40,83 +40,83 @@ _DNS_FAMILIES: Mapping[str, int] = {
 
 
 def egress(view: TrackingView, target: Target, policy: tls.ClientPolicy | None = None) -> XdsResource:
-    """A part: the cluster of one listener of a virtual node, as callers with that TLS policy have it.
+    """Computation: the cluster of one listener of a virtual node, for callers with that TLS policy.
 
-    Found by the addresses that its instances declared; by DNS while it never had any and has a host name.
+    Its endpoints are the addresses that instances declare; a node with a host name uses DNS until it has an instance.
     """
-    made = _cluster(names.egress_cluster(target), target.protocol)
-    made.metadata.CopyFrom(metrics_extension.metadata(metrics_extension.TARGET_NODE, target.node))
+    cluster = _cluster(names.egress_cluster(target), target.protocol)
+    cluster.metadata.CopyFrom(metrics_extension.metadata(metrics_extension.TARGET_NODE, target.node))
     secure = tls.origination(view, target, policy)
     if isinstance(secure, Finding):
-        # Neither in plain text nor to anybody: a cluster without endpoints.
-        made.type = Cluster.STATIC
-        return _resource(made)
+        # Without endpoints, so that nothing is sent in plain text or to an unverified peer.
+        cluster.type = Cluster.STATIC
+        return _resource(cluster)
     dns = discovery.dns(view, target.mesh, target.node)
     if dns is None:
-        made.type = Cluster.EDS
-        made.eds_cluster_config.eds_config.CopyFrom(config_sources.ads(ENDPOINTS_FETCH_TIMEOUT_MS))
+        cluster.type = Cluster.EDS
+        cluster.eds_cluster_config.eds_config.CopyFrom(config_sources.ads(ENDPOINTS_FETCH_TIMEOUT_MS))
     else:
-        _set_dns_discovery(view, made, target, dns)
-    there = listener_of(view, target)
-    if check := there.get("healthCheck"):
-        made.health_checks.append(upstream_health.health_check(check))
-    if detection := there.get("outlierDetection"):
-        made.outlier_detection.CopyFrom(upstream_health.outlier_detection(detection))
+        _set_dns_discovery(view, cluster, target, dns)
+    listener = listener_of(view, target)
+    if check := listener.get("healthCheck"):
+        cluster.health_checks.append(upstream_health.health_check(check))
+    if detection := listener.get("outlierDetection"):
+        cluster.outlier_detection.CopyFrom(upstream_health.outlier_detection(detection))
     if secure is None:
-        return _resource(made)
-    transport_sockets.originate(made, secure, target.protocol)
-    return _resource(made, tls.secrets_of(secure.sources))
+        return _resource(cluster)
+    transport_sockets.originate(cluster, secure, target.protocol)
+    return _resource(cluster, tls.secrets_of(secure.sources))
 
 
 def uses_eds(view: TrackingView, target: Target) -> bool:
-    """A part: whether a cluster's endpoints come by EDS."""
+    """Computation: whether a cluster's endpoints come by EDS."""
     return discovery.dns(view, target.mesh, target.node) is None
 
 
 def ingress(view: TrackingView, mesh: str, node: str, protocol: str, port: int, application_port: int) -> XdsResource:
-    """A part: the application behind a proxy, on loopback."""
+    """Computation: the application of a proxy, on loopback."""
     pool = (listener_of(view, Target(mesh, node, protocol, port)).get("connectionPool") or {}).get(protocol)
-    made = _cluster(names.cluster("ingress", mesh, node, protocol, port), protocol, pool)
-    made.type = Cluster.STATIC
-    made.load_assignment.CopyFrom(endpoints.assignment(made.name, (("127.0.0.1", application_port),)))
-    return _resource(made)
+    cluster = _cluster(names.cluster("ingress", mesh, node, protocol, port), protocol, pool)
+    cluster.type = Cluster.STATIC
+    cluster.load_assignment.CopyFrom(endpoints.assignment(cluster.name, (("127.0.0.1", application_port),)))
+    return _resource(cluster)
 
 
 def self_redirect(view: TrackingView, mesh: str, gateway: str, protocol: str, port: int) -> XdsResource:
-    """A part: from a gateway's listener to its own egress listener, within Envoy; the listener's pool bounds it."""
-    found = view.get(Key("virtualGateway", (mesh, gateway)))
-    pools = (one.document.get("connectionPool") or {} for one in listeners(found) if one.port == port)
+    """Computation: from a gateway's listener to its internal egress listener; the listener's pool limits it."""
+    stored = view.get(Key("virtualGateway", (mesh, gateway)))
+    pools = (one.document.get("connectionPool") or {} for one in listeners(stored) if one.port == port)
     pool = next(pools, {}).get(protocol)
-    made = _cluster(names.self_redirect_cluster(mesh, gateway, protocol, port), protocol, pool)
-    made.type = Cluster.STATIC
-    made.load_assignment.CopyFrom(endpoints.internal_assignment(made.name, names.SELF_REDIRECT))
-    return _resource(made)
+    cluster = _cluster(names.self_redirect_cluster(mesh, gateway, protocol, port), protocol, pool)
+    cluster.type = Cluster.STATIC
+    cluster.load_assignment.CopyFrom(endpoints.internal_assignment(cluster.name, names.SELF_REDIRECT))
+    return _resource(cluster)
 
 
 def passthrough(view: TrackingView, name: str, explicit: bool) -> XdsResource:
-    """A part: whatever host a request names, by its address when intercepted, else by DNS."""
-    made = _cluster(name, "http")
-    made.lb_policy = Cluster.CLUSTER_PROVIDED
+    """Computation: any host outside the mesh, by its address when intercepted, by DNS when explicit."""
+    cluster = _cluster(name, "http")
+    cluster.lb_policy = Cluster.CLUSTER_PROVIDED
     if explicit:
-        made.cluster_type.name = "envoy.clusters.dynamic_forward_proxy"
-        made.cluster_type.typed_config.CopyFrom(
+        cluster.cluster_type.name = "envoy.clusters.dynamic_forward_proxy"
+        cluster.cluster_type.typed_config.CopyFrom(
             pack_any(DynamicForwardProxyConfig(dns_cache_config=passthrough_dns_cache()))
         )
     else:
-        made.type = Cluster.ORIGINAL_DST
-    return _resource(made)
+        cluster.type = Cluster.ORIGINAL_DST
+    return _resource(cluster)
 
 
 def blackhole(view: TrackingView) -> XdsResource:
-    """A part: a cluster without endpoints, for what must not go anywhere."""
-    made = _cluster(names.BLACKHOLE, "tcp")
-    made.type = Cluster.STATIC
-    made.load_assignment.CopyFrom(ClusterLoadAssignment(cluster_name=names.BLACKHOLE))
-    return _resource(made)
+    """Computation: a cluster without endpoints, for connections that must fail."""
+    cluster = _cluster(names.BLACKHOLE, "tcp")
+    cluster.type = Cluster.STATIC
+    cluster.load_assignment.CopyFrom(ClusterLoadAssignment(cluster_name=names.BLACKHOLE))
+    return _resource(cluster)
 
 
 def passthrough_dns_cache() -> DnsCacheConfig:
-    """One definition for filter and cluster: Envoy refuses both when they differ in any field."""
+    """One definition for filter and cluster: Envoy refuses them if they differ in any field."""
     return DnsCacheConfig(
         name="outside",
         dns_lookup_family=Cluster.V4_PREFERRED,
@@ -133,26 +133,26 @@ def http2() -> HttpProtocolOptions:
 
 
 def _cluster(name: str, protocol: str, pool: Document | None = None) -> Cluster:
-    made = Cluster(
+    cluster = Cluster(
         name=name,
         connect_timeout=durations.milliseconds(CONNECT_TIMEOUT_MS),
-        # Else an endpoint that was taken away is kept as long as its health check passes.
+        # Otherwise an endpoint that was removed stays as long as its health check passes.
         ignore_health_on_host_removal=True,
         circuit_breakers=circuit_breakers.circuit_breakers(pool),
     )
     if (stat_name := names.stat_name(name)) != name:
-        made.alt_stat_name = stat_name
+        cluster.alt_stat_name = stat_name
     if protocol in ("http2", "grpc"):
-        made.typed_extension_protocol_options[_HTTP_OPTIONS].CopyFrom(pack_any(http2()))
-    return made
+        cluster.typed_extension_protocol_options[_HTTP_OPTIONS].CopyFrom(pack_any(http2()))
+    return cluster
 
 
-def _set_dns_discovery(view: TrackingView, made: Cluster, target: Target, dns: Document) -> None:
-    made.type = Cluster.STRICT_DNS if dns.get("responseType") == "ENDPOINTS" else Cluster.LOGICAL_DNS
+def _set_dns_discovery(view: TrackingView, cluster: Cluster, target: Target, dns: Document) -> None:
+    cluster.type = Cluster.STRICT_DNS if dns.get("responseType") == "ENDPOINTS" else Cluster.LOGICAL_DNS
     # Always written: Envoy's own default takes IPv6 first and does not fall back.
-    made.dns_lookup_family = _DNS_FAMILIES[discovery.ip_preference(view, target.mesh, target.node)]
-    made.load_assignment.CopyFrom(endpoints.assignment(made.name, ((dns["hostname"], target.port),)))
+    cluster.dns_lookup_family = _DNS_FAMILIES[discovery.ip_preference(view, target.mesh, target.node)]
+    cluster.load_assignment.CopyFrom(endpoints.assignment(cluster.name, ((dns["hostname"], target.port),)))
 
 
-def _resource(made: Cluster, secrets: tuple[XdsResource, ...] = ()) -> XdsResource:
-    return resource("clusters", made.name, serialise(made), secrets=secrets)
+def _resource(cluster: Cluster, secrets: tuple[XdsResource, ...] = ()) -> XdsResource:
+    return resource("clusters", cluster.name, serialise(cluster), secrets=secrets)

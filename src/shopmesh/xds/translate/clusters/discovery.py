@@ -21,54 +21,54 @@ _VERSIONS: Mapping[str, int] = {"IPv4_ONLY": 4, "IPv6_ONLY": 6}
 
 
 def dns(view: View, mesh: str, node: str) -> Document | None:
-    """The `dns` of a node that is found so; None of one that is found by its instances."""
+    """The `dns` of a node that is resolved by DNS; None of one that is found by its instances."""
     found: Document | None = _discovery(view, mesh, node).get("dns")
     return None if view.children("instance", (mesh, "virtualNode", node)) else found
 
 
 def ip_preference(view: View, mesh: str, node: str) -> str:
-    """The node's, else the mesh's (feature 6)."""
+    """The IP preference of a node, else that of its mesh (feature 6)."""
     found = _discovery(view, mesh, node)
     own = (found.get("dns") or found.get("awsCloudMap") or {}).get("ipPreference")
     return own or _service_discovery(view, Key("mesh", (mesh,))).get("ipPreference") or _DEFAULT_PREFERENCE
 
 
 def addresses(view: View, mesh: str, node: str, port: int) -> tuple[tuple[str, int], ...]:
-    """Where the instances of a virtual node take what is meant for that port of it."""
-    there = (one.spec for one in _matching_instances(view, mesh, node))
-    return tuple(dict.fromkeys((spec["address"], spec["ports"].get(str(port), port)) for spec in there))
+    """The addresses of a virtual node's instances for one of its ports."""
+    specs = (one.spec for one in _matching_instances(view, mesh, node))
+    return tuple(dict.fromkeys((spec["address"], spec["ports"].get(str(port), port)) for spec in specs))
 
 
 def findings(view: TrackingView, mesh: str, node: str) -> tuple[Finding, ...]:
-    """A part: what of a node's discovery its callers do not have as written."""
+    """Computation: where the callers of a node do not get its discovery as its document says."""
     return tuple(_findings(view, mesh, node))
 
 
 def _matching_instances(view: View, mesh: str, node: str) -> Iterator[Resource]:
-    wanted = _attributes(view, mesh, node)
+    required = _attributes(view, mesh, node)
     version = _VERSIONS.get(ip_preference(view, mesh, node))
     for one in _declared_instances(view, mesh, node):
         declared = one.spec.get("attributes")
-        # A proxy names its virtual node, which is what attributes were for: one that declares none may be right.
-        fits = declared is None or wanted.items() <= declared.items()
+        # In Cloud Map attributes chose the node; a proxy names its node itself, so one without attributes is accepted.
+        fits = declared is None or required.items() <= declared.items()
         if fits and version in (None, ipaddress.ip_address(one.spec["address"]).version):
             yield one
 
 
 def _findings(view: View, mesh: str, node: str) -> Iterator[Finding]:
     key = Key("virtualNode", (mesh, node))
-    wanted = _attributes(view, mesh, node)
-    there = _declared_instances(view, mesh, node)
-    silent = [one.key.name for one in there if "attributes" not in one.spec] if wanted else []
+    required = _attributes(view, mesh, node)
+    instances = _declared_instances(view, mesh, node)
+    silent = [one.key.name for one in instances if "attributes" not in one.spec] if required else []
     if silent:
         yield NO_ATTRIBUTES.at(
-            key, f"asks Cloud Map for instances with {_text(wanted)}, and {', '.join(silent)} declares no attributes"
+            key, f"asks Cloud Map for instances with {_text(required)}, and {', '.join(silent)} declares no attributes"
         )
-    if there and not any(_matching_instances(view, mesh, node)):
+    if instances and not any(_matching_instances(view, mesh, node)):
         preference = ip_preference(view, mesh, node)
-        asked = " and ".join((preference, *([_text(wanted)] if wanted else [])))
-        addresses = ", ".join(one.spec["address"] for one in there)
-        yield NO_SUITABLE_INSTANCE.at(key, f"wants {asked}, and none of its instances is so: {addresses}")
+        requirements = " and ".join((preference, *([_text(required)] if required else [])))
+        addresses = ", ".join(one.spec["address"] for one in instances)
+        yield NO_SUITABLE_INSTANCE.at(key, f"requires {requirements}, which none of its instances has: {addresses}")
 
 
 def _declared_instances(view: View, mesh: str, node: str) -> list[Resource]:

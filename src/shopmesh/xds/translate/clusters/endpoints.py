@@ -20,34 +20,34 @@ def socket_address(address: str, port: int) -> Address:
 
 
 def assignment(cluster: str, addresses: Iterable[tuple[str, int]]) -> ClusterLoadAssignment:
-    """Those hosts and ports, all alike, in one locality."""
-    made = [LbEndpoint(endpoint=Endpoint(address=socket_address(address, port))) for address, port in addresses]
+    """An assignment of these hosts and ports, with equal weights in one locality."""
+    endpoints = [LbEndpoint(endpoint=Endpoint(address=socket_address(address, port))) for address, port in addresses]
     return ClusterLoadAssignment(
-        cluster_name=cluster, endpoints=[LocalityLbEndpoints(lb_endpoints=made)] if made else []
+        cluster_name=cluster, endpoints=[LocalityLbEndpoints(lb_endpoints=endpoints)] if endpoints else []
     )
 
 
 def internal_assignment(cluster: str, listener: str) -> ClusterLoadAssignment:
-    """A listener of the same Envoy that has no port.
+    """An assignment to an internal listener of the same Envoy.
 
     https://www.envoyproxy.io/docs/envoy/v1.40.0/configuration/other_features/internal_listener
     """
-    there = Address(envoy_internal_address=EnvoyInternalAddress(server_listener_name=listener))
-    made = LbEndpoint(endpoint=Endpoint(address=there))
-    return ClusterLoadAssignment(cluster_name=cluster, endpoints=[LocalityLbEndpoints(lb_endpoints=[made])])
+    address = Address(envoy_internal_address=EnvoyInternalAddress(server_listener_name=listener))
+    endpoint = LbEndpoint(endpoint=Endpoint(address=address))
+    return ClusterLoadAssignment(cluster_name=cluster, endpoints=[LocalityLbEndpoints(lb_endpoints=[endpoint])])
 
 
 def endpoints(view: TrackingView, target: Target) -> XdsResource:
-    """A part: the declared instances of a virtual node, empty where there are none (any more)."""
+    """Computation: the declared instances of a virtual node; empty where it has none."""
     addresses = discovery.addresses(view, target.mesh, target.node, target.port)
     name = names.egress_cluster(target)
     return resource("endpoints", name, serialise(assignment(name, addresses)))
 
 
 def empty_assignment(cluster: str) -> XdsResource:
-    """What a proxy is told that asks for the endpoints of a cluster unknown here.
+    """The endpoints of a cluster that does not exist here.
 
-    An empty assignment, not a removal: it ends the warming of that cluster, which would hold up all that follows
+    An empty assignment, unlike a removal, ends the warming of that cluster, which would block all later clusters
     (https://github.com/envoyproxy/envoy/issues/9934).
     """
     return resource("endpoints", cluster, serialise(assignment(cluster, ())))

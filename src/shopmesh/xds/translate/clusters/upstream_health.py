@@ -1,6 +1,6 @@
-"""Which endpoints of a node its callers leave out: by asking them (health checks) and by their answers (outliers).
+"""Which endpoints of a node its callers leave out: by health checks, and by errors in a row (outlier detection).
 
-App Mesh writes both on the listener of the node that is called, and has its callers do the work.
+App Mesh configures both on the listener of the node that is called; its callers carry them out.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from shopmesh.xds.translate import durations
 
 _NEVER = UInt32Value(value=0)
 _MOST = 2**32 - 1
-"""The model's maxServerErrors is a long, Envoy's count is not; nobody lives to see the difference."""
+"""App Mesh's maxServerErrors has 64 bits, Envoy's count has 32."""
 
 
 def health_check(check: Document) -> HealthCheck:
     """Of a listener's `healthCheck` (feature 7); its port is the listener's own, as the API requires."""
     interval = durations.milliseconds(check["intervalMillis"])
-    made = HealthCheck(
+    message = HealthCheck(
         interval=interval,
-        # Else a node that has never been called is asked once a minute, and found to be up again as late.
+        # Envoy's default for a cluster without traffic is a minute, so a recovered node would be noticed as late.
         no_traffic_interval=interval,
         timeout=durations.milliseconds(check["timeoutMillis"]),
         healthy_threshold=UInt32Value(value=check["healthyThreshold"]),
@@ -32,25 +32,25 @@ def health_check(check: Document) -> HealthCheck:
     )
     match check["protocol"]:
         case "tcp":
-            made.tcp_health_check.SetInParent()
+            message.tcp_health_check.SetInParent()
         case "grpc":
-            made.grpc_health_check.SetInParent()
+            message.grpc_health_check.SetInParent()
         case protocol:
-            made.http_health_check.path = check.get("path") or "/"
-            made.http_health_check.codec_client_type = (
+            message.http_health_check.path = check.get("path") or "/"
+            message.http_health_check.codec_client_type = (
                 CodecClientType.HTTP2 if protocol == "http2" else CodecClientType.HTTP1
             )
-    return made
+    return message
 
 
 def outlier_detection(detection: Document) -> OutlierDetection:
-    """Of a listener's `outlierDetection` (feature 8): App Mesh counts 5xx answers in a row, and nothing else."""
+    """Of a listener's `outlierDetection` (feature 8): App Mesh counts only 5xx answers in a row."""
     return OutlierDetection(
         consecutive_5xx=UInt32Value(value=min(detection["maxServerErrors"], _MOST)),
         interval=durations.milliseconds(duration_ms(detection["interval"])),
         base_ejection_time=durations.milliseconds(duration_ms(detection["baseEjectionDuration"])),
         max_ejection_percent=UInt32Value(value=detection["maxEjectionPercent"]),
-        # Of two hosts 10 % are none: App Mesh ejects one whatever the percentage.
+        # 10 % of two hosts are none: App Mesh ejects one host whatever the percentage.
         always_eject_one_host=BoolValue(value=True),
         enforcing_consecutive_5xx=UInt32Value(value=100),
         enforcing_consecutive_gateway_failure=_NEVER,

@@ -1,4 +1,4 @@
-"""The effect of each word, and what they do together."""
+"""The effect of each annotation, and applying them to a route or virtual host."""
 
 from __future__ import annotations
 
@@ -33,35 +33,35 @@ EFFECTS: Mapping[str, Effect] = MappingProxyType(
 
 @dataclass(frozen=True)
 class AnnotationResult:
-    """What a message needs beside it: the clusters that copies go to."""
+    """What a changed message needs besides: the targets of mirrored requests."""
 
     mirrors: frozenset[Target]
     findings: tuple[Finding, ...]
 
 
 def is_annotated(resource: Resource) -> bool:
-    said = read(resource.key.kind, resource.tags)
-    return bool(said.values or said.problems)
+    annotations = read(resource.key.kind, resource.tags)
+    return bool(annotations.values or annotations.problems)
 
 
 def annotate(view: TrackingView, resource: Resource, message: Annotatable) -> AnnotationResult:
-    """Changes a route or virtual host as the annotations of its resource say."""
-    said = read(resource.key.kind, resource.tags)
+    """Applies the annotations of a resource to its route or virtual host."""
+    annotations = read(resource.key.kind, resource.tags)
     context = EffectContext(view, resource, message)
-    for word, value in said.values.items():
-        if word in EFFECTS:
-            EFFECTS[word](context, value)
-    for problem in said.problems:
-        # The API refuses them; a store of an earlier version may hold one.
+    for name, value in annotations.values.items():
+        if name in EFFECTS:
+            EFFECTS[name](context, value)
+    for problem in annotations.problems:
+        # The API refuses such values, but a store of an earlier version may hold them.
         context.findings.append(_finding(resource, problem.field, problem.message))
     return AnnotationResult(frozenset(context.mirrors), tuple(context.findings))
 
 
 def without_effect(resource: Resource, why: str) -> Iterable[Finding]:
-    """For a resource that has no HTTP which its annotations could change."""
-    for word in read(resource.key.kind, resource.tags).values:
-        if word in EFFECTS:
-            yield _finding(resource, f"shopmesh.dev/{word}", why)
+    """Findings for a resource without HTTP, whose annotations change nothing."""
+    for name in read(resource.key.kind, resource.tags).values:
+        if name in EFFECTS:
+            yield _finding(resource, f"shopmesh.dev/{name}", why)
 
 
 def _finding(resource: Resource, tag: str, why: str) -> Finding:

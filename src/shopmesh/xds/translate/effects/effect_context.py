@@ -1,4 +1,4 @@
-"""Where an effect takes place."""
+"""What the effects of annotations work on."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Annotatable: TypeAlias = Route | VirtualHost
 
 @dataclass(frozen=True)
 class EffectContext:
-    """A message that effects change, the resource whose annotations they are, and what they note beside it."""
+    """The message that effects change, the resource with the annotations, and what the effects add besides."""
 
     view: TrackingView
     resource: Resource
@@ -29,7 +29,7 @@ class EffectContext:
 
 
 Effect = Callable[[EffectContext, Any], None]
-"""Changes the place's message as the word's value says."""
+"""Changes the message of the context by the value of the annotation."""
 
 
 def share(millionths: int) -> FractionalPercent:

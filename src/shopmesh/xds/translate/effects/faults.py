@@ -12,20 +12,20 @@ from shopmesh.xds.translate.effects.effect_context import EffectContext, share
 from shopmesh.xds.translate.http import connection_manager
 
 
-def delay(context: EffectContext, wanted: Delay) -> None:
-    fixed = durations.milliseconds(wanted.milliseconds)
-    _add(context, HTTPFault(delay=FaultDelay(fixed_delay=fixed, percentage=share(wanted.share))))
+def delay(context: EffectContext, annotation: Delay) -> None:
+    fixed = durations.milliseconds(annotation.milliseconds)
+    _add(context, HTTPFault(delay=FaultDelay(fixed_delay=fixed, percentage=share(annotation.share))))
 
 
-def abort(context: EffectContext, wanted: Abort) -> None:
-    _add(context, HTTPFault(abort=FaultAbort(http_status=wanted.status, percentage=share(wanted.share))))
+def abort(context: EffectContext, annotation: Abort) -> None:
+    _add(context, HTTPFault(abort=FaultAbort(http_status=annotation.status, percentage=share(annotation.share))))
 
 
 def _add(context: EffectContext, fault: HTTPFault) -> None:
-    """To what another word said of the same filter."""
+    """Merges a fault into those that another annotation added."""
     config = context.message.typed_per_filter_config
-    said = HTTPFault()
+    merged = HTTPFault()
     if connection_manager.FAULT in config:
-        config[connection_manager.FAULT].Unpack(said)
-    said.MergeFrom(fault)
-    config[connection_manager.FAULT].CopyFrom(pack_any(said))
+        config[connection_manager.FAULT].Unpack(merged)
+    merged.MergeFrom(fault)
+    config[connection_manager.FAULT].CopyFrom(pack_any(merged))

@@ -29,7 +29,7 @@ def remove_from_response(context: EffectContext, names: tuple[str, ...]) -> None
 def _options(headers: Headers) -> Iterable[HeaderValueOption]:
     for name, value in headers:
         yield HeaderValueOption(
-            # A value is taken as it stands: Envoy would look for its operators between per cent signs.
+            # Envoy would look for command operators between per cent signs.
             header=HeaderValue(key=name, value=value.replace("%", "%%")),
             append_action=HeaderValueOption.OVERWRITE_IF_EXISTS_OR_ADD,
             keep_empty_value=True,

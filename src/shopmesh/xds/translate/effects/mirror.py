@@ -13,22 +13,22 @@ from shopmesh.xds import names
 from shopmesh.xds.translate.effects.effect_context import EffectContext, share
 
 
-def mirror(context: EffectContext, wanted: Mirror) -> None:
-    """By a cluster of its own, for copies are counted like requests and would distort what is seen of a split."""
+def mirror(context: EffectContext, annotation: Mirror) -> None:
+    """Mirrors to a cluster of its own: copies are counted like requests, and would distort the shares of a split."""
     key = context.resource.key
     port = route(context.view, context.resource).port if key.kind == "route" else None
-    node = context.view.get(Key("virtualNode", (key.mesh, wanted.node)))
-    found = choose(listeners(node), None, port, HTTP_PROTOCOLS)
-    if found is None:
+    node = context.view.get(Key("virtualNode", (key.mesh, annotation.node)))
+    listener = choose(listeners(node), None, port, HTTP_PROTOCOLS)
+    if listener is None:
         context.findings.append(
-            MIRROR_WITHOUT_LISTENER.at(key, f"has the mirror {wanted.node}, which has no HTTP listener")
+            MIRROR_WITHOUT_LISTENER.at(key, f"has the mirror {annotation.node}, which has no HTTP listener")
         )
         return
-    copies = Target(key.mesh, wanted.node, found.protocol, found.port, mirror=True)
+    copies = Target(key.mesh, annotation.node, listener.protocol, listener.port, mirror=True)
     policy = RouteAction.RequestMirrorPolicy(
         cluster=names.egress_cluster(copies),
-        runtime_fraction=RuntimeFractionalPercent(default_value=share(wanted.share)),
-        # Else the copy's host ends in `-shadow`, and an application that looks at it does something else.
+        runtime_fraction=RuntimeFractionalPercent(default_value=share(annotation.share)),
+        # Otherwise the copy's host ends in `-shadow`, to which an application may react.
         disable_shadow_host_suffix_append=True,
     )
     if not isinstance(context.message, Route):

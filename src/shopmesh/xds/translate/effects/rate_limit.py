@@ -15,19 +15,19 @@ from shopmesh.xds.translate.effects.effect_context import EffectContext, share
 from shopmesh.xds.translate.http import connection_manager
 
 
-def rate_limit(context: EffectContext, wanted: RateLimit) -> None:
-    """One bucket for all connections of a proxy and all requests of the place."""
+def rate_limit(context: EffectContext, annotation: RateLimit) -> None:
+    """One token bucket for each proxy and annotated resource, shared by all connections."""
     always = RuntimeFractionalPercent(default_value=share(MILLION))
     limit = LocalRateLimit(
         stat_prefix=connection_manager.RATE_LIMIT_STATS,
         token_bucket=TokenBucket(
-            max_tokens=wanted.burst,
-            tokens_per_fill=UInt32Value(value=wanted.requests),
-            fill_interval=durations.milliseconds(wanted.seconds * 1000),
+            max_tokens=annotation.burst,
+            tokens_per_fill=UInt32Value(value=annotation.requests),
+            fill_interval=durations.milliseconds(annotation.seconds * 1000),
         ),
         filter_enabled=always,
         filter_enforced=always,
-        # For gRPC; else UNAVAILABLE, which is retried.
+        # For gRPC: the default UNAVAILABLE would be retried.
         rate_limited_as_resource_exhausted=True,
     )
     context.message.typed_per_filter_config[connection_manager.RATE_LIMIT].CopyFrom(pack_any(limit))

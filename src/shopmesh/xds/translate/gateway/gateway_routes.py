@@ -1,9 +1,9 @@
-"""One gateway route: which requests it takes, and how they go on to its virtual service (features 23 and 24).
+"""One gateway route: which requests it matches, and how they reach its virtual service (features 23 and 24).
 
     request ─► gateway route: match, rewrite, name the service in a header ─► egress routes of that service
 
-The header is written for every request, so that no client chooses a service by sending it; the egress routes are found
-by it and not by the host, which a route may leave as the client wrote it.
+The header is overwritten in every request, so that no client chooses a service by sending it. The egress routes are
+selected by it, not by the host, which a route may leave as the client sent it.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ SERVICE_HEADER = "x-app-mesh-virtual-service"
 
 
 def routes(route: GatewayRoute, cluster: str) -> Iterable[Route]:
-    """As Envoy's, to that self-redirect cluster.
+    """Envoy's routes for a gateway route, to that self-redirect cluster.
 
-    A prefix ends where a part of the path does: `/x` takes `/x` and `/x/y`, and not `/xyz`, as it did in App Mesh.
+    A prefix matches whole segments of the path, as in App Mesh: `/x` matches `/x` and `/x/y`, but not `/xyz`.
     """
     match = matches.match(route.kind, route.match)
     match.headers.extend(_host_matchers(route.match.get("hostname") or {}))
     action = _action(route, cluster)
     if route.kind != "grpcRoute" and match.prefix and not match.prefix.endswith("/"):
-        alone = RouteMatch()
-        alone.CopyFrom(match)
-        alone.path = match.prefix
+        exact = RouteMatch()
+        exact.CopyFrom(match)
+        exact.path = match.prefix
         match.prefix += "/"
-        yield _route(route, alone, action)
+        yield _route(route, exact, action)
     yield _route(route, match, action)
 
 
@@ -49,7 +49,7 @@ def _route(route: GatewayRoute, match: RouteMatch, action: RouteAction) -> Route
 
 
 def _action(route: GatewayRoute, cluster: str) -> RouteAction:
-    # No time-outs: the service's route has them, and a second pair here could only cut them short.
+    # No time-outs: those of the service's route apply, and others here could only shorten them.
     action = RouteAction(cluster=cluster, timeout=milliseconds(0), idle_timeout=milliseconds(0))
     if route.rewritten_host is not None:
         action.host_rewrite_literal = route.rewritten_host
@@ -59,6 +59,6 @@ def _action(route: GatewayRoute, cluster: str) -> RouteAction:
 
 
 def _host_matchers(hostname: Document) -> Iterable[HeaderMatcher]:
-    # Not by virtual hosts: Envoy chooses those first, and then a priority could not decide between them.
+    # Not virtual hosts: Envoy selects the host first, so a priority could not decide between routes of two hosts.
     for kind, value in hostname.items():
         yield HeaderMatcher(name=":authority", string_match=StringMatcher(**{kind: value}, ignore_case=True))

@@ -2,8 +2,8 @@
 
     <port> listener ─► gateway routes ─► self-redirect cluster ─► listener within Envoy ─► routes of the services
 
-Two routings, one after the other: a gateway route rewrites the request, and the routes of its service match what comes
-out of that. docs/adr/0009-a-gateway-sends-to-itself.md tells why they are not joined into one.
+A request is routed twice: a gateway route rewrites it, and then the routes of its service match the rewritten request.
+docs/adr/0009-a-gateway-sends-to-itself.md explains why the two are not joined into one.
 """
 
 from __future__ import annotations
@@ -37,25 +37,26 @@ from shopmesh.xds.translate.tls import client_policies, tls, transport_sockets
 
 
 def gateway_egress(view: TrackingView, mesh: str, gateway: str) -> egress.Egress:
-    """A part: the virtual services that a gateway's routes lead to, and nothing else, whatever the egress filter.
+    """Computation: the virtual services of a gateway's routes, and nothing else, whatever the egress filter.
 
-    A request that keeps its host name can name any: there must be no way out of the mesh to be found by it.
+    A client can send any host name, so a gateway must not forward by host name to the outside of the mesh.
     """
-    taken = [gateway_route(one) for one in view.children("gatewayRoute", (mesh, gateway))]
-    found = {
-        name: view.compute(virtual_hosts.service_routing, mesh, name) for name in sorted({one.service for one in taken})
+    own_routes = [gateway_route(one) for one in view.children("gatewayRoute", (mesh, gateway))]
+    services = {
+        name: view.compute(virtual_hosts.service_routing, mesh, name)
+        for name in sorted({one.service for one in own_routes})
     }
-    hosts, findings = egress.drop_shared_domains(mesh, found)
+    hosts, findings = egress.drop_shared_domains(mesh, services)
     table = RouteConfiguration(
         name=names.EGRESS_ROUTES,
         vhost_header=gateway_routes.SERVICE_HEADER,
         request_headers_to_remove=[gateway_routes.SERVICE_HEADER],
     )
-    behind = sorted({target for one in found.values() for target in one.targets})
+    targets = sorted({target for one in services.values() for target in one.targets})
     key = Key("virtualGateway", (mesh, gateway))
-    itself = view.get(key)
-    policy = client_policies.default(itself.spec if itself else {}, view.host_policy)
-    policies, unfulfilled = client_policies.by_target(view, key, [(policy, behind)])
+    stored = view.get(key)
+    policy = client_policies.default(stored.spec if stored else {}, view.host_policy)
+    policies, unfulfilled = client_policies.by_target(view, key, [(policy, targets)])
     return egress.Egress(
         resource(
             "routes",
@@ -63,25 +64,25 @@ def gateway_egress(view: TrackingView, mesh: str, gateway: str) -> egress.Egress
             serialise(table) + b"".join(one.encoded for one in hosts),
             frozenset(cluster for one in hosts for cluster in one.needs),
         ),
-        tuple(behind),
+        tuple(targets),
         (),
         policies,
         (
             *findings,
             *unfulfilled,
-            *(finding for one in found.values() for finding in one.findings),
+            *(finding for one in services.values() for finding in one.findings),
             *(
                 _unknown_port_finding(one)
-                for one in taken
-                if one.port is not None and one.port not in found[one.service].ports
+                for one in own_routes
+                if one.port is not None and one.port not in services[one.service].ports
             ),
         ),
     )
 
 
 def gateway_ingress(view: TrackingView, key: SnapshotKey) -> Ingress:
-    """A part: what comes in, listener by listener: its routes, and its cluster to the gateway itself."""
-    ports, behind, tables = [], [], []
+    """Computation: for each listener its routes, and its cluster to the gateway itself."""
+    ports, ingress_clusters, tables = [], [], []
     findings: list[Finding] = []
     found = view.get(key.resource)
     for port, protocol, document in resolved_listeners(found):
@@ -92,17 +93,17 @@ def gateway_ingress(view: TrackingView, key: SnapshotKey) -> Ingress:
         cluster = view.compute(clusters.self_redirect, key.mesh, key.name, protocol, port)
         one = InboundPort(port, protocol, dict(key.ports).get(port, port), cluster.name, secure)
         ports.append(one)
-        behind.append(cluster)
-        table, said = _route_table(view, key, one)
+        ingress_clusters.append(cluster)
+        table, annotation_findings = _route_table(view, key, one)
         tables.append(table)
-        findings += said
+        findings += annotation_findings
         if "healthCheck" in document:
             findings.append(GATEWAY_HEALTH_CHECK.at(key.resource, f"has a health check of port {port}"))
-    return Ingress(tuple(ports), tuple(behind), tuple(tables), tuple(findings))
+    return Ingress(tuple(ports), tuple(ingress_clusters), tuple(tables), tuple(findings))
 
 
 def routes(view: TrackingView, key: SnapshotKey) -> Collection:
-    """A part: a table for each listener, and that of the services."""
+    """Computation: a route table for each listener, and that of the services."""
     return Collection(
         "routes",
         (
@@ -113,42 +114,42 @@ def routes(view: TrackingView, key: SnapshotKey) -> Collection:
 
 
 def all_clusters(view: TrackingView, key: SnapshotKey) -> Collection:
-    """A part: those to the gateway itself, and those of the services."""
+    """Computation: the clusters to the gateway itself, and those of the services."""
     calls = view.compute(gateway_egress, key.mesh, key.name)
     policies = dict(calls.policies)
-    behind = (view.compute(clusters.egress, target, policies.get(target)) for target in calls.targets)
-    return Collection("clusters", (*view.compute(gateway_ingress, key).clusters, *behind))
+    targets = (view.compute(clusters.egress, target, policies.get(target)) for target in calls.targets)
+    return Collection("clusters", (*view.compute(gateway_ingress, key).clusters, *targets))
 
 
 def listeners(view: TrackingView, key: SnapshotKey) -> Collection:
-    """A part: one for each port, and the one within Envoy."""
+    """Computation: a listener for each port, and the internal one."""
     inbound = view.compute(gateway_ingress, key).ports
     return Collection("listeners", _listeners(key, inbound, view.compute(telemetry, key)))
 
 
 def _listeners(key: SnapshotKey, inbound: tuple[InboundPort, ...], telemetry: Telemetry) -> Iterator[XdsResource]:
-    within = Listener(
+    internal = Listener(
         name=names.SELF_REDIRECT,
         internal_listener=Listener.InternalListenerConfig(),
         traffic_direction=TrafficDirection.OUTBOUND,
         filter_chains=[FilterChain(filters=[connection_manager.manager("egress", names.EGRESS_ROUTES, telemetry)])],
     )
-    yield _resource(within)
+    yield _resource(internal)
     for one in inbound:
         manager = connection_manager.manager(ingress_prefix(one, inbound), one.routes, telemetry, edge=True)
-        made = Listener(
+        listener = Listener(
             name=names.listener("ingress", key.address or "0.0.0.0", one.bound),
             address=socket_address(key.address or "0.0.0.0", one.bound),
             traffic_direction=TrafficDirection.INBOUND,
             filter_chains=ingress_chains(FilterChain(filters=[manager]), one),
         )
         if one.permissive:
-            transport_sockets.add_tls_inspector(made)
+            transport_sockets.add_tls_inspector(listener)
         if key.mode == "explicit":
-            without_reuse_port(made)
+            without_reuse_port(listener)
         else:
-            made.additional_addresses.append(AdditionalAddress(address=socket_address("::", one.bound)))
-        yield _resource(made, one.secrets)
+            listener.additional_addresses.append(AdditionalAddress(address=socket_address("::", one.bound)))
+        yield _resource(listener, one.secrets)
 
 
 def _route_table(view: TrackingView, key: SnapshotKey, one: InboundPort) -> tuple[XdsResource, Iterable[Finding]]:
@@ -159,20 +160,20 @@ def _route_table(view: TrackingView, key: SnapshotKey, one: InboundPort) -> tupl
         return message
 
     children = {child.key: child for child in view.children("gatewayRoute", (key.mesh, key.name))}
-    taken = [route for route in map(gateway_route, children.values()) if route.takes(one.protocol, one.port)]
+    matching = [route for route in map(gateway_route, children.values()) if route.takes(one.protocol, one.port)]
     host = VirtualHost(
         name="all",
         domains=["*"],
         routes=[
-            annotated(children[route.key], made)
-            for route in sorted(taken, key=lambda route: route.rank)
-            for made in gateway_routes.routes(route, one.cluster)
+            annotated(children[route.key], envoy_route)
+            for route in sorted(matching, key=lambda route: route.rank)
+            for envoy_route in gateway_routes.routes(route, one.cluster)
         ],
     )
     if gateway := view.get(key.resource):
         annotated(gateway, host)
     table = RouteConfiguration(name=one.routes, virtual_hosts=[host])
-    return resource("routes", one.routes, serialise(table), frozenset((one.cluster,) if taken else ())), findings
+    return resource("routes", one.routes, serialise(table), frozenset((one.cluster,) if matching else ())), findings
 
 
 def _resource(listener: Listener, secrets: tuple[XdsResource, ...] = ()) -> XdsResource:

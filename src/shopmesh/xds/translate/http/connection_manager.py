@@ -37,13 +37,13 @@ from shopmesh.xds.translate.clusters import clusters
 from shopmesh.xds.translate.telemetry import Telemetry
 
 FORWARD_PROXY_FILTERS = ("envoy.filters.http.dynamic_forward_proxy", "envoy.filters.http.rbac")
-"""What the routes that lead outside switch on: on mesh traffic the second would warn of each request."""
+"""Filters that only routes to the outside switch on: on mesh traffic the second would log a warning per request."""
 
 RATE_LIMIT, FAULT = "envoy.filters.http.local_ratelimit", "envoy.filters.http.fault"
 RATE_LIMIT_STATS = "rate_limit"
 
 RESPONSE_FLAGS_HEADER = "x-envoy-response-flags"
-"""On errors that the proxy answers itself: why, as in UH for "no healthy upstream".
+"""A header on errors that the proxy answers itself, with the reason, such as UH for "no healthy upstream".
 
 https://www.envoyproxy.io/docs/envoy/latest/configuration/observability/access_log/usage#response-flags
 """
@@ -59,10 +59,10 @@ def manager(
     Over HTTP/2 a WebSocket begins with an extended CONNECT (RFC 8441), which Envoy treats as the upgrade of HTTP/1.1;
     a CONNECT for anything else is refused.
 
-    `edge`: its clients are outside the mesh, so that it says who they are instead of believing them, and host names
-    mean the same with and without a port.
+    `edge`: its clients are outside the mesh. It sets their address in headers instead of trusting theirs, and ignores
+    the port in host names.
     """
-    made = HttpConnectionManager(
+    config = HttpConnectionManager(
         stat_prefix=stat_prefix,
         rds=Rds(route_config_name=routes, config_source=config_sources.ads()),
         http_filters=[*filters, *_annotation_filters(), http_filter("envoy.filters.http.router", Router())],
@@ -74,20 +74,20 @@ def manager(
         local_reply_config=_local_reply_config(),
     )
     if telemetry.tracer is not None:
-        # Each proxy makes one span, of a client going out and of a server coming in, as App Mesh's did.
-        made.tracing.provider.CopyFrom(telemetry.tracer)
+        # As in App Mesh each proxy makes one span a request: a client span for egress, a server span for ingress.
+        config.tracing.provider.CopyFrom(telemetry.tracer)
         if not telemetry.tracing_decision:
-            made.request_id_extension.typed_config.CopyFrom(
+            config.request_id_extension.typed_config.CopyFrom(
                 pack_any(UuidRequestIdConfig(pack_trace_reason=BoolValue(value=False)))
             )
     if edge:
-        made.use_remote_address.CopyFrom(BoolValue(value=True))
-        made.strip_any_host_port = True
-    return Filter(name="envoy.filters.network.http_connection_manager", typed_config=pack_any(made))
+        config.use_remote_address.CopyFrom(BoolValue(value=True))
+        config.strip_any_host_port = True
+    return Filter(name="envoy.filters.network.http_connection_manager", typed_config=pack_any(config))
 
 
 def _local_reply_config() -> LocalReplyConfig:
-    """Only a client that is told why can tell one 503 from another; answers of applications are left as they are."""
+    """Adds the reason to Envoy's own errors, which clients cannot distinguish otherwise."""
     header = HeaderValueOption(
         header=HeaderValue(key=RESPONSE_FLAGS_HEADER, value="%RESPONSE_FLAGS%"),
         append_action=HeaderValueOption.OVERWRITE_IF_EXISTS_OR_ADD,
@@ -97,24 +97,24 @@ def _local_reply_config() -> LocalReplyConfig:
 
 
 def http_filter(name: str, config: Message, disabled: bool = False) -> HttpFilter:
-    """A filter; with `only_where_asked` one that runs for those routes alone that switch it on."""
+    """A filter; a disabled one runs only for routes that switch it on."""
     return HttpFilter(name=name, typed_config=pack_any(config), disabled=disabled)
 
 
 def _annotation_filters() -> Iterable[HttpFilter]:
-    """What annotations switch on for a route or a virtual host (`effects`).
+    """Filters that annotations switch on for a route or a virtual host (`effects`).
 
-    Always there, so that switching one on replaces no listener; until then Envoy makes nothing of them for a request.
+    They are always present, so that switching one on does not replace the listener.
     """
     yield http_filter(RATE_LIMIT, LocalRateLimit(stat_prefix=RATE_LIMIT_STATS), disabled=True)
     yield http_filter(FAULT, HTTPFault(), disabled=True)
 
 
 def forward_proxy_filters(egress_port: int) -> Iterable[HttpFilter]:
-    """Hosts outside the mesh by DNS, except ourselves.
+    """Resolves hosts outside the mesh by DNS, and denies requests to the forward proxy itself.
 
-    A request that names this port leads the proxy to itself, over and over (1,057 rounds were seen for one). The second
-    filter knows the address that DNS gave, so no spelling of it gets through.
+    A request to its own port would be forwarded to itself over and over (1,057 times were measured for one request).
+    The second filter checks the resolved address, so that every spelling of it is denied.
     """
     yield http_filter(
         FORWARD_PROXY_FILTERS[0],

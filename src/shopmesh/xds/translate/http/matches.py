@@ -1,4 +1,4 @@
-"""Which requests a route takes: App Mesh's matches as Envoy's."""
+"""Which requests a route matches: App Mesh's matches as Envoy's."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from shopmesh.appmesh.store import Document
 
 
 def match(kind: str, document: Document) -> RouteMatch:
-    """Of a route's or gateway route's match; all that is named must hold."""
+    """The match of a route or gateway route; all its conditions must hold."""
     if kind == "grpcRoute":
-        made = RouteMatch(
+        route_match = RouteMatch(
             grpc=RouteMatch.GrpcRouteMatchOptions(), headers=[_header(one) for one in document.get("metadata") or ()]
         )
     else:
-        made = RouteMatch(
+        route_match = RouteMatch(
             headers=[
                 *_exact_header(":method", document.get("method")),
                 *_exact_header(":scheme", document.get("scheme")),
@@ -30,12 +30,12 @@ def match(kind: str, document: Document) -> RouteMatch:
         )
     match path(kind, document):
         case Path("exact", value):
-            made.path = value
+            route_match.path = value
         case Path("regex", value):
-            made.safe_regex.CopyFrom(RegexMatcher(regex=value))
+            route_match.safe_regex.CopyFrom(RegexMatcher(regex=value))
         case Path(_, value):
-            made.prefix = value
-    return made
+            route_match.prefix = value
+    return route_match
 
 
 def _exact_header(name: str, value: str | None) -> Iterable[HeaderMatcher]:
@@ -43,17 +43,17 @@ def _exact_header(name: str, value: str | None) -> Iterable[HeaderMatcher]:
 
 
 def _header(document: Document) -> HeaderMatcher:
-    made = HeaderMatcher(name=document["name"], invert_match=document.get("invert", False))
+    matcher = HeaderMatcher(name=document["name"], invert_match=document.get("invert", False))
     match = document.get("match")
     if not match:
-        made.present_match = True
+        matcher.present_match = True
     elif "range" in match:
-        made.range_match.CopyFrom(Int64Range(start=match["range"]["start"], end=match["range"]["end"]))
+        matcher.range_match.CopyFrom(Int64Range(start=match["range"]["start"], end=match["range"]["end"]))
     else:
-        made.string_match.CopyFrom(_string(match))
-        # "Anything but" holds for a header that is not there, too; Envoy says no unless told so.
-        made.treat_missing_header_as_empty = made.invert_match
-    return made
+        matcher.string_match.CopyFrom(_string(match))
+        # An inverted match also holds for a missing header, which is not Envoy's default.
+        matcher.treat_missing_header_as_empty = matcher.invert_match
+    return matcher
 
 
 def _string(match: Document) -> StringMatcher:

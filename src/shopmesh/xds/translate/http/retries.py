@@ -37,12 +37,12 @@ _HOST_ATTEMPTS = 5
 
 
 def policy(retry: Retry) -> RetryPolicy:
-    """Of a route, or of a virtual service that a node provides."""
+    """The retry policy of a route, or of a virtual service that a node provides."""
     conditions = {condition for event in retry.events for condition in _CONDITIONS.get(event, ())}
-    made = RetryPolicy(
+    retry_policy = RetryPolicy(
         retry_on=",".join(condition for condition in _ORDER if condition in conditions),
         retriable_status_codes=retry.statuses,
-        # Always written: Envoy takes an absent number for one retry.
+        # Always set: Envoy's default is one retry.
         num_retries=UInt32Value(value=retry.retries),
         host_selection_retry_max_attempts=_HOST_ATTEMPTS,
         retry_host_predicate=[
@@ -52,5 +52,5 @@ def policy(retry: Retry) -> RetryPolicy:
         ],
     )
     if retry.per_try_ms is not None:
-        made.per_try_timeout.CopyFrom(milliseconds(retry.per_try_ms))
-    return made
+        retry_policy.per_try_timeout.CopyFrom(milliseconds(retry.per_try_ms))
+    return retry_policy

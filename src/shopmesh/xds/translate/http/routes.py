@@ -1,4 +1,4 @@
-"""One route: which requests, to which clusters, how long, how often."""
+"""One HTTP or gRPC route: its match, clusters, time-outs and retries."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from shopmesh.xds.translate.http import matches, retries
 
 @dataclass(frozen=True)
 class BuiltRoute:
-    """One Envoy route, its place in the order, the port it is limited to (None: any), and what it leads to."""
+    """One Envoy route, its rank, the port it is limited to (None: any), and its targets."""
 
     route: Route
     rank: resolved.Rank
@@ -40,29 +40,29 @@ class BuiltRoute:
 
 
 def node_route(target: Target) -> Route:
-    """The one route of a virtual service that a node provides: App Mesh's defaults and no choice."""
+    """The only route of a virtual service that a node provides, with App Mesh's defaults."""
     action = RouteAction(cluster=names.egress_cluster(target), retry_policy=retries.policy(DEFAULT_RETRY))
     return Route(match=RouteMatch(prefix="/"), route=_with_timeouts(action, Timeouts()))
 
 
 def ingress(cluster: str, timeouts: Timeouts) -> Route:
-    """From a proxy's listener to its application; the caller's side has retried already."""
+    """The route from a proxy's listener to its application; retries happen at the caller alone."""
     return Route(match=RouteMatch(prefix="/"), route=_with_timeouts(RouteAction(cluster=cluster), timeouts))
 
 
 def build_route(view: TrackingView, resource: Resource) -> BuiltRoute:
-    """Of a stored HTTP or gRPC route."""
+    """Translates a stored HTTP or gRPC route."""
     route = resolved.route(view, resource)
     weights = route.weights
-    made = Route(name=route.key.name, match=matches.match(route.kind, route.match))
+    envoy_route = Route(name=route.key.name, match=matches.match(route.kind, route.match))
     if any(weights.values()):
-        made.route.CopyFrom(_action(route, weights))
+        envoy_route.route.CopyFrom(_action(route, weights))
     else:
-        # Envoy refuses the whole table for one route whose weights are all 0: answer for this route alone.
-        made.direct_response.CopyFrom(_no_target_response(route.key))
-    annotated = effects.annotate(view, resource, made)
+        # Envoy refuses the whole table for one route whose weights are all 0, so this route answers 503 itself.
+        envoy_route.direct_response.CopyFrom(_no_target_response(route.key))
+    annotated = effects.annotate(view, resource, envoy_route)
     return BuiltRoute(
-        made,
+        envoy_route,
         route.rank,
         route.match.get("port"),
         frozenset(weights),
@@ -72,14 +72,14 @@ def build_route(view: TrackingView, resource: Resource) -> BuiltRoute:
 
 
 def missing_nodes(route: resolved.Route) -> Iterator[Finding]:
-    """Targets whose virtual node does not exist: the API refuses them, objects of a cluster may come in any order."""
+    """Targets whose virtual node does not exist. The API refuses them, but objects of a cluster come in any order."""
     for one in route.targets:
         if one.listeners is None:
             yield MISSING_NODE.at(route.key, f"sends weight {one.weight} to {one.node}, which does not exist")
 
 
 def clusters_of(route: Route) -> Iterable[str]:
-    """The clusters that a route names, which its proxy must have before it."""
+    """The clusters that a route names; a proxy must have them before the route."""
     action = route.route
     if action.cluster:
         yield action.cluster
@@ -89,7 +89,7 @@ def clusters_of(route: Route) -> Iterable[str]:
 
 def _action(route: resolved.Route, weights: Mapping[Target, int]) -> RouteAction:
     action = RouteAction(
-        # Clusters of weight 0 are kept, as App Mesh did: a shift from 0 then is a change of the routes alone.
+        # Clusters of weight 0 stay, as in App Mesh: a shift from 0 then changes routes alone.
         weighted_clusters=WeightedCluster(
             clusters=[
                 WeightedCluster.ClusterWeight(name=names.egress_cluster(target), weight=UInt32Value(value=weight))

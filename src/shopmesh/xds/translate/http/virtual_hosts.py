@@ -1,4 +1,4 @@
-"""One virtual service as its callers' virtual hosts."""
+"""One virtual service as the virtual hosts of its callers. Start reading at `service_routing`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from shopmesh.xds.translate.tcp.tcp_forwarding import TcpForward
 
 @dataclass(frozen=True)
 class EncodedVirtualHost:
-    """One virtual host: `encoded` is the field `virtual_hosts` of a `RouteConfiguration` that holds it.
+    """One virtual host: `encoded` is a `RouteConfiguration` with this host alone, so that tables are made by joining.
 
     `needs` are the clusters that its routes name.
     """
@@ -36,7 +36,7 @@ class EncodedVirtualHost:
 
 @dataclass(frozen=True)
 class ServiceRouting:
-    """What the callers of one virtual service need; the same for all of them. `ports` are those of HTTP."""
+    """What all callers of one virtual service need. `ports` are those of HTTP."""
 
     hosts: tuple[EncodedVirtualHost, ...]
     ports: frozenset[int]
@@ -49,36 +49,38 @@ NO_ROUTING = ServiceRouting((), frozenset(), frozenset())
 
 
 def service_routing(view: TrackingView, mesh: str, name: str) -> ServiceRouting:
-    """A part: the virtual service of that name, as its provider (router, node or none) makes it.
+    """Computation: the virtual service of that name, translated by its provider (router, node or none).
 
-    A name that is not there (yet: a backend may come before its service) is nothing at all.
+    Empty for a name that does not exist; a backend may be created before its virtual service.
     """
     found = view.get(Key("virtualService", (mesh, name)))
     if found is None:
         return NO_ROUTING
     provider = provider_key(mesh, found.spec)
     if provider is None:
-        # The name is known and leads nowhere: 404, not the open internet.
+        # Requests get 404 and do not leave the mesh.
         return ServiceRouting((virtual_host(name, (name, f"{name}:*"), ()),), frozenset(), frozenset())
     by_provider = _by_router if provider.kind == "virtualRouter" else _by_node
     return _apply_annotations(view, found, by_provider(view, mesh, name, provider.name))
 
 
-def _apply_annotations(view: TrackingView, resource: Resource, made: ServiceRouting) -> ServiceRouting:
-    """With what the annotations of the virtual service itself say of all its routes."""
+def _apply_annotations(view: TrackingView, resource: Resource, routing: ServiceRouting) -> ServiceRouting:
+    """Applies the annotations of the virtual service itself to all its hosts."""
     if not effects.is_annotated(resource):
-        return made
-    if not made.ports:
-        return replace(made, findings=(*made.findings, *effects.without_effect(resource, "it has no port for HTTP")))
-    hosts, mirrors, findings = [], set(made.targets), dict.fromkeys(made.findings)
-    for one in made.hosts:
+        return routing
+    if not routing.ports:
+        return replace(
+            routing, findings=(*routing.findings, *effects.without_effect(resource, "it has no port for HTTP"))
+        )
+    hosts, mirrors, findings = [], set(routing.targets), dict.fromkeys(routing.findings)
+    for one in routing.hosts:
         table = RouteConfiguration.FromString(one.encoded)
-        said = effects.annotate(view, resource, table.virtual_hosts[0])
-        copies = frozenset(names.egress_cluster(mirror) for mirror in said.mirrors)
+        result = effects.annotate(view, resource, table.virtual_hosts[0])
+        copies = frozenset(names.egress_cluster(mirror) for mirror in result.mirrors)
         hosts.append(replace(one, encoded=serialise(table), needs=one.needs | copies))
-        mirrors |= said.mirrors
-        findings |= dict.fromkeys(said.findings)
-    return replace(made, hosts=tuple(hosts), targets=frozenset(mirrors), findings=tuple(findings))
+        mirrors |= result.mirrors
+        findings |= dict.fromkeys(result.findings)
+    return replace(routing, hosts=tuple(hosts), targets=frozenset(mirrors), findings=tuple(findings))
 
 
 def virtual_host(
@@ -88,17 +90,17 @@ def virtual_host(
     filters: Iterable[str] = (),
     service_name: str | None = None,
 ) -> EncodedVirtualHost:
-    """One virtual host, `of` a virtual service where requests are counted by it.
+    """One virtual host; with `service_name` App Mesh's metrics count its requests for that virtual service.
 
-    `filters` are those of the connection manager that are switched on for it alone.
+    `filters` are disabled filters of the connection manager that are switched on for this host.
     """
-    made = VirtualHost(name=name, domains=domains, routes=ordered)
+    host = VirtualHost(name=name, domains=domains, routes=ordered)
     if service_name is not None:
-        made.metadata.CopyFrom(metrics_extension.metadata(metrics_extension.TARGET_SERVICE, service_name))
+        host.metadata.CopyFrom(metrics_extension.metadata(metrics_extension.TARGET_SERVICE, service_name))
     for one in filters:
-        made.typed_per_filter_config[one].CopyFrom(pack_any(FilterConfig(config=Any())))
-    needs = frozenset(cluster for route in made.routes for cluster in routes.clusters_of(route))
-    return EncodedVirtualHost(name, tuple(domains), serialise(RouteConfiguration(virtual_hosts=[made])), needs)
+        host.typed_per_filter_config[one].CopyFrom(pack_any(FilterConfig(config=Any())))
+    needs = frozenset(cluster for route in host.routes for cluster in routes.clusters_of(route))
+    return EncodedVirtualHost(name, tuple(domains), serialise(RouteConfiguration(virtual_hosts=[host])), needs)
 
 
 def _by_router(view: TrackingView, mesh: str, name: str, router: str) -> ServiceRouting:
@@ -114,7 +116,7 @@ def _by_router(view: TrackingView, mesh: str, name: str, router: str) -> Service
         [one.port for one in found if one.protocol in TCP_PROTOCOLS],
     )
     if not found:
-        # A router of the 2018-10-01 API has no listeners: its services have the ports of what it leads to.
+        # A router of the 2018-10-01 API has no listeners: its services have the ports of its targets.
         ports = sorted({target.port for one in built for target in one.targets})
     return ServiceRouting(
         tuple(_hosts_by_port(name, ports, built)),
@@ -126,17 +128,17 @@ def _by_router(view: TrackingView, mesh: str, name: str, router: str) -> Service
 
 
 def _hosts_by_port(name: str, ports: Sequence[int], built: Sequence[routes.BuiltRoute]) -> Iterable[EncodedVirtualHost]:
-    """One host for all ports, or one each where a route asks for a port: Envoy knows it by the domain alone."""
+    """One host for all ports, or one for each where a route matches a port: Envoy only sees the port in the domain."""
     if len(ports) < 2 or all(one.port is None for one in built):
-        wanted = [one.route for one in built if one.port is None or one.port in ports]
-        yield virtual_host(name, _domains(name, ports), wanted, service_name=name)
+        routes_of_port = [one.route for one in built if one.port is None or one.port in ports]
+        yield virtual_host(name, _domains(name, ports), routes_of_port, service_name=name)
         return
     for position, port in enumerate(ports):
-        wanted = [one.route for one in built if one.port in (None, port)]
+        routes_of_port = [one.route for one in built if one.port in (None, port)]
         if position == 0:
-            yield virtual_host(name, _domains(name, [port]), wanted, service_name=name)
+            yield virtual_host(name, _domains(name, [port]), routes_of_port, service_name=name)
         else:
-            yield virtual_host(f"{name}_{port}", (f"{name}:{port}",), wanted, service_name=name)
+            yield virtual_host(f"{name}_{port}", (f"{name}:{port}",), routes_of_port, service_name=name)
 
 
 def _by_node(view: TrackingView, mesh: str, name: str, node: str) -> ServiceRouting:
@@ -159,7 +161,7 @@ def _by_node(view: TrackingView, mesh: str, name: str, node: str) -> ServiceRout
 def _annotations_without_effect(resources: Iterable[Resource]) -> Iterable[Finding]:
     for resource in resources:
         if "tcpRoute" in resource.spec:
-            yield from effects.without_effect(resource, "a TCP route knows no requests")
+            yield from effects.without_effect(resource, "a TCP route has no requests")
 
 
 def _targets(tcp_forwards: Iterable[TcpForward]) -> Iterable[Target]:

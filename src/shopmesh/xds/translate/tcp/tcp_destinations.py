@@ -1,4 +1,4 @@
-"""How a proxy knows for which virtual service a TCP connection is meant.
+"""How a proxy decides to which virtual service a TCP connection belongs.
 
 intercepted   by its original port; where several services share one, by the addresses of the service
 explicit      by the loopback port that the proxy's bootstrap declares for the service
@@ -20,7 +20,7 @@ from shopmesh.xds.translate.tcp.tcp_forwarding import TcpForward
 
 @dataclass(frozen=True)
 class Destination:
-    """A forward, and by which addresses it is known; by its port alone where there are none."""
+    """A forward and the addresses that select it; without addresses its port alone does."""
 
     tcp_forward: TcpForward
     addresses: tuple[str, ...] = ()
@@ -35,16 +35,16 @@ class Destinations:
 def by_port(
     view: TrackingView, key: Key, tcp_forwards: Sequence[TcpForward], taken_ports: frozenset[int]
 ) -> Destinations:
-    """The forwards of an intercepted proxy of that virtual node; `taken_ports` are those that HTTP has.
+    """The forwards of an intercepted proxy of that virtual node; `taken_ports` are those that HTTP uses.
 
-    Of several on one port those whose addresses are known are told apart by them; of the others one can have the port.
+    Of several on one port those with known addresses are selected by these; one of the others can have the port itself.
     """
-    found: list[Destination] = []
+    destinations: list[Destination] = []
     findings: list[Finding] = []
     for port in dict.fromkeys(one.port for one in tcp_forwards):
         sharing = [one for one in tcp_forwards if one.port == port]
         if len(sharing) == 1 and port not in taken_ports:
-            found.append(Destination(sharing[0]))
+            destinations.append(Destination(sharing[0]))
             continue
         owner = "HTTP" if port in taken_ports else None
         claimed: set[str] = set()
@@ -52,23 +52,23 @@ def by_port(
             addresses = tuple(sorted(_addresses(view, key.mesh, one) - claimed))
             claimed.update(addresses)
             if addresses:
-                found.append(Destination(one, addresses))
+                destinations.append(Destination(one, addresses))
             elif owner is None:
                 owner = one.service
-                found.append(Destination(one))
+                destinations.append(Destination(one))
             else:
                 findings.append(_not_distinguished(key, one, owner))
-    return Destinations(tuple(found), tuple(findings))
+    return Destinations(tuple(destinations), tuple(findings))
 
 
 def by_declaration(key: Key, tcp_forwards: Sequence[TcpForward], declared: Iterable[str]) -> Destinations:
     """The forwards of an explicit proxy: those for which its bootstrap declares a loopback port (`egress_ports`)."""
     names = set(declared)
-    found = tuple(Destination(one) for one in tcp_forwards if one.name in names)
+    destinations = tuple(Destination(one) for one in tcp_forwards if one.name in names)
     missing = (one.name for one in tcp_forwards if one.name not in names)
     unknown = sorted(names - {one.name for one in tcp_forwards})
     return Destinations(
-        found,
+        destinations,
         (
             *(
                 NO_EGRESS_PORT.at(key, f"has a proxy without an egress port for its TCP backend {name}")
@@ -83,7 +83,7 @@ def by_declaration(key: Key, tcp_forwards: Sequence[TcpForward], declared: Itera
 
 
 def _addresses(view: TrackingView, mesh: str, tcp_forward: TcpForward) -> set[str]:
-    """Where callers may find the service: the addresses of its targets, and its name where that is an address."""
+    """Where callers may connect to: the addresses of the targets, and the service's name where it is an address."""
     known = {tcp_forward.service} if is_address(tcp_forward.service) else set()
     for target, _ in tcp_forward.targets:
         known |= {address for address, _ in discovery.addresses(view, mesh, target.node, target.port)}

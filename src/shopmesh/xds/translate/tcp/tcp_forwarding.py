@@ -1,6 +1,6 @@
 """TCP at its callers: which connections go to which targets (feature 17).
 
-A TCP connection names no host, so all that tells the routes of one virtual service apart is the port.
+A TCP connection names no host, so the routes of one virtual service can only differ by their port.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from shopmesh.xds.translate.http import routes
 
 @dataclass(frozen=True)
 class TcpForward:
-    """One TCP port of a virtual service and where connections to it go, targets of weight 0 among them.
+    """One TCP port of a virtual service and its targets with their weights, which may be 0.
 
-    `idle_ms` is how long nothing may be sent either way; None where nothing is written.
+    `idle_ms` is how long a connection may be idle in both directions; None where the route does not set it.
     """
 
     service: str
@@ -36,19 +36,19 @@ class TcpForward:
 
     @property
     def clusters(self) -> tuple[tuple[str, int], ...]:
-        """With their weights, but for those of weight 0, which Envoy refuses for TCP."""
+        """Clusters and weights without those of weight 0, which Envoy refuses for TCP."""
         return tuple((names.egress_cluster(one), weight) for one, weight in self.targets if weight)
 
 
 def node_forward(service: str, single: Target) -> TcpForward:
-    """The TCP listener of a node that provides the service itself."""
+    """The forward to a TCP listener of a node that provides the service itself."""
     return TcpForward(service, single.port, ((single, 1),))
 
 
 def router_forwards(
     view: TrackingView, service: str, stored: Iterable[Resource], ports: Sequence[int]
 ) -> tuple[tuple[TcpForward, ...], tuple[Finding, ...]]:
-    """Of a router's TCP routes: one for each of its `ports`, or for those of the targets where it has none."""
+    """The forwards of a router's TCP routes: one for each of its `ports`; without ports, those of the targets."""
     resources = {resource.key: resource for resource in stored}
     by_rank = sorted((resolved.route(view, one) for one in resources.values()), key=lambda route: route.rank)
     tcp_forwards: dict[int, TcpForward] = {}
@@ -56,8 +56,10 @@ def router_forwards(
     findings: list[Finding] = []
     for route in by_rank:
         findings += routes.missing_nodes(route)
-        asked = route.match.get("port")
-        for port in (asked,) if asked else ports or dict.fromkeys(target.port for target in route.weights):
+        matched_port = route.match.get("port")
+        for port in (
+            (matched_port,) if matched_port else ports or dict.fromkeys(target.port for target in route.weights)
+        ):
             if port in owners:
                 findings.append(_port_taken(route.key, port, owners[port]))
                 continue

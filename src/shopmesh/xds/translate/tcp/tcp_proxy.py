@@ -13,27 +13,27 @@ from shopmesh.xds.translate import durations
 from shopmesh.xds.translate.telemetry import Telemetry
 
 _ATTEMPTS = 3
-"""App Mesh's two retries of a connection that fails: all that can be tried again before a byte was sent."""
+"""App Mesh's two retries of a connection that fails; once bytes were sent nothing can be retried."""
 
 
 def proxy(
     stat_prefix: str, clusters: Sequence[tuple[str, int]], telemetry: Telemetry, idle_ms: int | None = None
 ) -> Filter:
-    """To these clusters by weight; after `idle_ms` without a byte either way the connection is closed.
+    """The filter that connects to these clusters by weight.
 
-    None leaves it at Envoy's hour, 0 switches it off.
+    A connection that is idle for `idle_ms` in both directions is closed; None: Envoy's default of an hour, 0: never.
     """
-    made = TcpProxy(
+    config = TcpProxy(
         stat_prefix=stat_prefix,
         max_connect_attempts=UInt32Value(value=_ATTEMPTS),
         access_log=telemetry.access_logs(stat_prefix),
     )
     if len(clusters) == 1:
-        made.cluster = clusters[0][0]
+        config.cluster = clusters[0][0]
     else:
-        made.weighted_clusters.clusters.extend(
+        config.weighted_clusters.clusters.extend(
             TcpProxy.WeightedCluster.ClusterWeight(name=name, weight=weight) for name, weight in clusters
         )
     if idle_ms is not None:
-        made.idle_timeout.CopyFrom(durations.milliseconds(idle_ms))
-    return Filter(name="envoy.filters.network.tcp_proxy", typed_config=pack_any(made))
+        config.idle_timeout.CopyFrom(durations.milliseconds(idle_ms))
+    return Filter(name="envoy.filters.network.tcp_proxy", typed_config=pack_any(config))

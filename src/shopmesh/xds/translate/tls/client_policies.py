@@ -18,19 +18,19 @@ Policies = tuple[tuple[Target, ClientPolicy], ...]
 
 
 def default(spec: Document, host_policy: HostPolicy) -> ClientPolicy | None:
-    """Of a virtual node or gateway: the policy for backends that have none of their own."""
+    """The policy of a virtual node or gateway for backends without one of their own."""
     return client_policy(resolved.default_tls(spec), host_policy)
 
 
 def of_backends(spec: Document, host_policy: HostPolicy) -> dict[str, ClientPolicy | None]:
-    """The backends of a virtual node by virtual service, each with its policy or the default one."""
+    """The backends of a virtual node by virtual service, each with its own policy or the default."""
     return {name: client_policy(tls, host_policy) for name, tls in resolved.tls_by_backend(spec).items()}
 
 
 def by_target(
     view: TrackingView, caller: Key, backends: Iterable[tuple[ClientPolicy | None, Iterable[Target]]]
 ) -> tuple[Policies, tuple[Finding, ...]]:
-    """One policy for each target, and what that, or a policy itself, leaves unfulfilled."""
+    """One policy for each target, with findings where a policy cannot be applied."""
     backends = list(backends)
     if all(policy is None for policy, _ in backends):
         return (), ()

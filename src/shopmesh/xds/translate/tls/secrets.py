@@ -1,9 +1,9 @@
-"""Secrets that name files of the proxy's own file system: no key ever passes through the control plane.
+"""Secrets that name files of the proxy's own file system: no private key passes through the control plane.
 
     tls.crt, tls.key ─► certificate(…) ─► SDS over ADS ─► Envoy reads them, and again after each move into their folder
 
-A file that is written in place is not noticed: replace it by a move, or swap the symlink of its folder as Kubernetes
-does (https://www.envoyproxy.io/docs/envoy/v1.40.0/configuration/security/secret#certificate-rotation).
+Envoy does not notice a file that is written in place: replace it by a move, or swap the symlink of its folder as
+Kubernetes does (https://www.envoyproxy.io/docs/envoy/v1.40.0/configuration/security/secret#certificate-rotation).
 """
 
 from __future__ import annotations
@@ -25,42 +25,43 @@ def certificate(chain: str, key: str) -> XdsResource:
     """A certificate with its chain, and its private key, both PEM files."""
     folder = _folder(chain)
 
-    def made(name: str, spell: _Spelling) -> Secret:
+    def build(name: str, spell: _Spelling) -> Secret:
         pair = TlsCertificate(
             certificate_chain=DataSource(filename=spell(chain)), private_key=DataSource(filename=spell(key))
         )
         if _folder(key) == folder:
-            # In two folders Envoy watches each file by itself.
+            # For files in two folders Envoy watches each file itself.
             pair.watched_directory.CopyFrom(WatchedDirectory(path=folder))
         return Secret(name=name, tls_certificate=pair)
 
-    return _resource(f"certificate:{chain}:{key}", made)
+    return _resource(f"certificate:{chain}:{key}", build)
 
 
 def trust(chain: str) -> XdsResource:
-    """The certificates of the authorities that a peer's certificate may come from, in one PEM file."""
+    """The certificates of the authorities that may issue a peer's certificate, in one PEM file."""
 
-    def made(name: str, spell: _Spelling) -> Secret:
+    def build(name: str, spell: _Spelling) -> Secret:
         context = CertificateValidationContext(
             trusted_ca=DataSource(filename=spell(chain)), watched_directory=WatchedDirectory(path=_folder(chain))
         )
         return Secret(name=name, validation_context=context)
 
-    return _resource(f"{_TRUST}{chain}", made)
+    return _resource(f"{_TRUST}{chain}", build)
 
 
 def is_trust(secret: XdsResource) -> bool:
-    """Whether it is of `trust`; else it is of `certificate`."""
+    """Whether a secret was made by `trust`; otherwise by `certificate`."""
     return secret.name.startswith(_TRUST)
 
 
-def _resource(name: str, made: Callable[[str, _Spelling], Secret]) -> XdsResource:
-    """Envoy takes a secret that equals the last one it was sent as known, though it failed to load that one.
+def _resource(name: str, build: Callable[[str, _Spelling], Secret]) -> XdsResource:
+    """Makes a secret and its variant, which has the same paths spelt differently (`/a/./b`).
 
-    So it gets the same with its paths spelt otherwise when it shall try again (`XdsResource.otherwise`).
+    Envoy ignores a secret that equals the last one it was sent, even if it failed to load that one; the variant makes
+    it try again (`XdsResource.variant`).
     """
-    again = resource("secrets", name, serialise(made(name, _respell)))
-    return resource("secrets", name, serialise(made(name, str)), variant=again)
+    again = resource("secrets", name, serialise(build(name, _respell)))
+    return resource("secrets", name, serialise(build(name, str)), variant=again)
 
 
 def _folder(path: str) -> str:

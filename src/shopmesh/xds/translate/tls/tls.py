@@ -28,14 +28,14 @@ from shopmesh.xds.translate.tls import secrets
 
 
 class SecretSource(NamedTuple):
-    """Where a proxy takes a secret from: files, named by a secret over ADS; None: by name from the SDS of its host."""
+    """The source of a secret: one over ADS that names files; None: by name from the SDS server of the proxy's host."""
 
     name: str
     secret: XdsResource | None
 
 
 class Termination(NamedTuple):
-    """TLS as a listener offers it; with `trust` clients must show a certificate, of one of `names` if there are any."""
+    """TLS of a listener; with `trust` clients need a certificate, for one of `names` if there are any."""
 
     permissive: bool
     certificate: SecretSource
@@ -48,9 +48,9 @@ class Termination(NamedTuple):
 
 
 class ClientPolicy(NamedTuple):
-    """What a caller asks of its connections to a backend. `trust` None: it is in ACM, which is not here.
+    """What a caller requires of connections to a backend. `trust` None: it is in ACM, which does not exist here.
 
-    `forbidden` says which of its files the operator does not allow.
+    `forbidden_reason` names a file of the policy that the operator does not allow.
     """
 
     enforce: bool
@@ -65,7 +65,7 @@ class ClientPolicy(NamedTuple):
 
 
 class Origination(NamedTuple):
-    """TLS as a cluster begins it. Without `trust` any certificate will do."""
+    """TLS of a cluster. Without `trust` it accepts any certificate."""
 
     trust: SecretSource | None = None
     names: tuple[str, ...] = ()
@@ -78,16 +78,16 @@ class Origination(NamedTuple):
 
 
 def secrets_of(sources: Iterable[SecretSource]) -> tuple[XdsResource, ...]:
-    """Those that the control plane has to send."""
+    """The secrets that the control plane has to send."""
     return tuple(one.secret for one in sources if one.secret is not None)
 
 
 def termination(
     document: Document | None, key: Key, port: int, host_policy: HostPolicy
 ) -> Termination | Finding | None:
-    """A listener's `tls`; None: plain text. A `Finding`: it cannot be had, and the listener must stay shut.
+    """A listener's `tls`; None: plain text. A `Finding`: its TLS is not possible, and the listener must stay closed.
 
-    Plain text instead would show what was meant to be secret, whatever the mode: callers took TLS where it was offered.
+    Plain text instead would expose traffic in any mode: callers use TLS wherever a listener offers it.
     """
     if document is None or document["mode"] == "DISABLED":
         return None
@@ -103,7 +103,7 @@ def termination(
 
 
 def client_policy(policy: Document | None, host_policy: HostPolicy) -> ClientPolicy | None:
-    """Of the `tls` of a `clientPolicy`."""
+    """Translates the `tls` of a `clientPolicy`; None where it has none."""
     if policy is None:
         return None
     validation, certificate = policy["validation"], policy.get("certificate")
@@ -118,9 +118,9 @@ def client_policy(policy: Document | None, host_policy: HostPolicy) -> ClientPol
 
 
 def origination(view: TrackingView, target: Target, policy: ClientPolicy | None) -> Origination | Finding | None:
-    """How a caller with that policy connects to a target: None in plain text, a `Finding` not at all.
+    """How a caller with that policy connects to a target; None: in plain text, a `Finding`: not at all.
 
-    Without a policy for that port the server decides, and its certificate is not checked, as in App Mesh.
+    Without a policy for that port the server decides, and its certificate is not verified, as in App Mesh.
     """
     if not enforces(policy, target) and not offers_tls(listener_of(view, target)):
         return None
@@ -147,7 +147,7 @@ def _forbidden_reason(document: Document, host_policy: HostPolicy) -> str | None
 
 
 def _discovery_name(view: TrackingView, target: Target) -> str:
-    """The name that a server's certificate must have when the policy says none."""
+    """The name that a server's certificate must have when the policy names none."""
     found = view.get(Key("virtualNode", (target.mesh, target.node)))
     discovery = (found.spec.get("serviceDiscovery") or {}) if found else {}
     if "dns" in discovery:

@@ -36,40 +36,40 @@ from shopmesh.xds.translate.tls import secrets
 from shopmesh.xds.translate.tls.tls import Origination, SecretSource, Termination
 
 SECRETS_FETCH_TIMEOUT_MS = 5000
-"""Not 0: a secret that nobody sends would keep its cluster warming, and with it every later answer about clusters."""
+"""Not 0: a secret that never comes would keep its cluster warming and block every later response about clusters."""
 
 HANDSHAKE_TIMEOUT_MS = 10_000
 INSPECTION_TIMEOUT_MS = 500
-"""How long a client of a PERMISSIVE port may be silent before it is taken to speak plain text: the first word of a
-server-first protocol comes so much later."""
+"""How long a client of a PERMISSIVE port may be silent before its connection counts as plain text. It delays the first
+bytes of a server-first protocol."""
 
 
 def terminate_tls(chain: FilterChain, how: Termination | None, http: bool) -> list[FilterChain]:
-    """The filter chain as it is, with TLS, or (PERMISSIVE) once so and once so."""
+    """The filter chain in plain text, with TLS, or twice with both (PERMISSIVE)."""
     if how is None:
         return [chain]
-    made = FilterChain()
-    made.CopyFrom(chain)
+    secure = FilterChain()
+    secure.CopyFrom(chain)
     context = DownstreamTlsContext(common_tls_context=_common_context(how.certificate, how.trust, how.names))
     if how.trust is not None:
         context.require_client_certificate.CopyFrom(BoolValue(value=True))
     if http:
         context.common_tls_context.alpn_protocols.extend(("h2", "http/1.1"))
-    made.transport_socket.CopyFrom(_socket(context))
-    made.transport_socket_connect_timeout.CopyFrom(durations.milliseconds(HANDSHAKE_TIMEOUT_MS))
+    secure.transport_socket.CopyFrom(_socket(context))
+    secure.transport_socket_connect_timeout.CopyFrom(durations.milliseconds(HANDSHAKE_TIMEOUT_MS))
     if not how.permissive:
-        return [made]
+        return [secure]
     plain = FilterChain()
     plain.CopyFrom(chain)
-    made.filter_chain_match.transport_protocol = "tls"
+    secure.filter_chain_match.transport_protocol = "tls"
     plain.filter_chain_match.transport_protocol = "raw_buffer"
     if chain.name:
-        made.name = f"{chain.name}_tls"
-    return [made, plain]
+        secure.name = f"{chain.name}_tls"
+    return [secure, plain]
 
 
 def add_tls_inspector(listener: Listener, ports: Sequence[int] | None = None) -> None:
-    """Has a listener tell TLS from plain text: on these (original) ports alone, None: on all connections."""
+    """Adds the filter that detects TLS: on these (original) ports, None: on all connections."""
     inspector = ListenerFilter(name="envoy.filters.listener.tls_inspector", typed_config=pack_any(TlsInspector()))
     if ports is not None:
         inspector.filter_disabled.not_match.CopyFrom(_any_of(ports))
@@ -79,7 +79,7 @@ def add_tls_inspector(listener: Listener, ports: Sequence[int] | None = None) ->
 
 
 def originate(cluster: Cluster, how: Origination, protocol: str) -> None:
-    """Has a cluster begin its connections with TLS."""
+    """Makes a cluster use TLS."""
     context = UpstreamTlsContext(common_tls_context=_common_context(how.certificate, how.trust, how.names))
     if how.server_name and not is_address(how.server_name):
         context.sni = how.server_name
@@ -89,12 +89,12 @@ def originate(cluster: Cluster, how: Origination, protocol: str) -> None:
 
 
 def secret_warmup_cluster(secret: XdsResource) -> XdsResource:
-    """A cluster that nothing is sent to: it has a proxy load a secret before anything that works needs it."""
+    """A cluster without traffic, which makes a proxy load a secret before a working cluster or listener needs it."""
     source = SecretSource(secret.name, secret)
     common = _common_context(None, source, ()) if secrets.is_trust(secret) else _common_context(source, None, ())
-    made = Cluster(name=names.secret_warmup_cluster(secret.name), type=Cluster.STATIC)
-    made.transport_socket.CopyFrom(_socket(UpstreamTlsContext(common_tls_context=common)))
-    return resource("clusters", made.name, serialise(made))
+    cluster = Cluster(name=names.secret_warmup_cluster(secret.name), type=Cluster.STATIC)
+    cluster.transport_socket.CopyFrom(_socket(UpstreamTlsContext(common_tls_context=common)))
+    return resource("clusters", cluster.name, serialise(cluster))
 
 
 def _common_context(
@@ -112,7 +112,7 @@ def _common_context(
 
 
 def _sds_config(source: SecretSource) -> SdsSecretConfig:
-    """By ADS, or from the Unix socket of `APPMESH_SDS_SOCKET_PATH` (SPIRE's agent, say)."""
+    """Over ADS, or from the Unix socket of `APPMESH_SDS_SOCKET_PATH`, such as SPIRE's agent."""
     if source.secret is not None:
         where = config_sources.ads(SECRETS_FETCH_TIMEOUT_MS)
     else:
@@ -121,7 +121,7 @@ def _sds_config(source: SecretSource) -> SdsSecretConfig:
 
 
 def _san_matcher(name: str) -> SubjectAltNameMatcher:
-    """A name of the certificate. A URI (SPIFFE) has a scheme; in a DNS name a certificate's wildcard counts."""
+    """Matches a name of the certificate: a URI (SPIFFE), an IP address or a DNS name, where its wildcards count."""
     kind = SubjectAltNameMatcher.DNS
     if "://" in name:
         kind = SubjectAltNameMatcher.URI
