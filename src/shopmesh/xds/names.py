@@ -72,7 +72,7 @@ def allow_all_cluster(mesh: str) -> str:
 
 def secret_warmup_cluster(secret: str) -> str:
     """The cluster that loads a secret before a working one needs it. No `cds_…`, so its statistics are not kept."""
-    return f"rehearsal:{secret}"
+    return f"secret-warm-up:{secret}"
 
 
 def listener(direction: Direction, address: str, port: int) -> str:

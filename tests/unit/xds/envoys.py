@@ -40,7 +40,7 @@ def made(kind: TypeName, name: str, needs: Iterable[str] = (), **body: Any) -> X
 
     def of_words(words: int, variant: XdsResource | None) -> XdsResource:
         encoded = json.dumps({**body, "needs": needed, "words": words}, sort_keys=True).encode()
-        secrets = tuple(made("secrets", one) for one in body.get("secrets", ()) if not body.get("rehearsal"))
+        secrets = tuple(made("secrets", one) for one in body.get("secrets", ()) if not body.get("warm_up"))
         return resource(kind, name, encoded, frozenset(needed), secrets, variant)
 
     return of_words(1, of_words(2, None) if kind == "secrets" else None)

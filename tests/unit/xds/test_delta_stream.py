@@ -676,7 +676,7 @@ def test_what_works_changes_to_other_secrets_only_when_they_are_loaded() -> None
 
     def using(name: str) -> Snapshot:
         return snapshot_of(
-            clusters=[made("clusters", "a", secrets=[name]), made("clusters", "r", secrets=[name], rehearsal=True)],
+            clusters=[made("clusters", "a", secrets=[name]), made("clusters", "r", secrets=[name], warm_up=True)],
             listeners=[made("listeners", "l", secrets=[name])],
             secrets=[made("secrets", name)],
         )
@@ -698,9 +698,9 @@ def test_a_secret_whose_last_user_is_being_removed_counts_as_gone() -> None:
     """Envoy forgets it with that user, so a cluster that works changes to it only when it has been loaded again."""
 
     def using(*secrets: str) -> Snapshot:
-        rehearsals = [made("clusters", f"of {name}", secrets=[name], rehearsal=True) for name in secrets]
+        warm_up_clusters = [made("clusters", f"of {name}", secrets=[name], warm_up=True) for name in secrets]
         return snapshot_of(
-            clusters=[made("clusters", "a", secrets=secrets), *rehearsals],
+            clusters=[made("clusters", "a", secrets=secrets), *warm_up_clusters],
             secrets=[made("secrets", name) for name in secrets],
         )
 

@@ -35,13 +35,13 @@ def snapshots(draw: strategies.DrawFn, bad_allowed: bool = True) -> Snapshot:
     routes = sorted(draw(strategies.sets(strategies.sampled_from(ROUTES))))
     of_users = {name: draw(some_secrets) for name in (*sorted(clusters), *routes)}
     secrets = sorted(set().union(*of_users.values()))
-    rehearsals = [made("clusters", f"of {name}", secrets=[name], rehearsal=True) for name in secrets]
+    warm_up_clusters = [made("clusters", f"of {name}", secrets=[name], warm_up=True) for name in secrets]
     return snapshot_of(
         clusters=[
             made("clusters", name, v=draw(small), eds=name in eds, bad=bad(), secrets=sorted(of_users[name]))
             for name in sorted(clusters)
         ]
-        + rehearsals,
+        + warm_up_clusters,
         endpoints=[made("endpoints", name, v=draw(small)) for name in sorted(clusters & eds)],
         secrets=[made("secrets", name, v=draw(small)) for name in secrets],
         listeners=[

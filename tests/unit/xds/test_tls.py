@@ -122,7 +122,7 @@ def test_a_listener_of_files_has_secrets_that_name_them() -> None:
 
 
 @pytest.mark.parametrize("kind", ["virtualNode", "virtualGateway"])
-def test_each_secret_is_rehearsed(kind: str) -> None:
+def test_each_secret_has_a_warm_up_cluster(kind: str) -> None:
     """By a cluster without endpoints that names it alone; its figures are nobody's."""
     tls = {"mode": "STRICT", "certificate": PAIR}
     own = meshes.gateway("product", listener(tls=tls), backendDefaults=policy())
@@ -132,10 +132,10 @@ def test_each_secret_is_rehearsed(kind: str) -> None:
 
     assert {"certificate:/tls/tls.crt:/tls/tls.key", "trust:/tls/ca.pem"} == set(found["secrets"].resources)
     for name in found["secrets"].resources:
-        context = upstream(found, f"rehearsal:{name}")
+        context = upstream(found, f"secret-warm-up:{name}")
         assert context is not None
         assert name in str(context)
-        assert not message(found, "clusters", f"rehearsal:{name}").load_assignment.endpoints
+        assert not message(found, "clusters", f"secret-warm-up:{name}").load_assignment.endpoints
 
 
 def secret(found: Snapshot, name: str) -> Secret:

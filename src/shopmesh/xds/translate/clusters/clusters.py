@@ -125,7 +125,7 @@ def passthrough_dns_cache() -> DnsCacheConfig:
 
 
 def http2() -> HttpProtocolOptions:
-    """HTTP/2 without asking; a WebSocket goes on as an extended CONNECT (RFC 8441)."""
+    """HTTP/2 without negotiation; a WebSocket is forwarded as an extended CONNECT (RFC 8441)."""
     options = Http2ProtocolOptions(allow_connect=True)
     return HttpProtocolOptions(
         explicit_http_config=HttpProtocolOptions.ExplicitHttpConfig(http2_protocol_options=options)

@@ -1,8 +1,8 @@
-"""App Mesh's metrics extension from stock Envoy: figures named after App Mesh's resources, counted for each request.
+"""App Mesh's metrics extension with stock Envoy: statistics named after App Mesh's resources.
 
-AWS's Envoy had a filter of its own for them. Here they are access logs that count instead of writing: they know of each
-request which virtual service it was for (its virtual host says so) and which virtual node it went to (its cluster). No
-statistic of a cluster could tell the first, since several services may lead to one node.
+AWS's Envoy had a filter for them. Here they are access logs that count requests instead of writing them: each request
+has its virtual service in the metadata of its virtual host, and its virtual node in those of its cluster. Statistics of
+clusters do not have the virtual service, because several services may lead to one node.
 https://docs.aws.amazon.com/app-mesh/latest/userguide/metrics.html
 https://www.envoyproxy.io/docs/envoy/v1.40.0/api-v3/extensions/access_loggers/stats/v3/stats.proto
 """
@@ -33,14 +33,14 @@ Tags = Mapping[str, str]
 
 
 def metadata(key: str, value: str) -> Metadata:
-    """What a virtual host or a cluster is of, for the logs below to find."""
+    """Metadata of a virtual host or cluster, which the logs below read."""
     fields = Struct()
     fields.update({key: value})
     return Metadata(filter_metadata={NAMESPACE: fields})
 
 
 def inbound(key: SnapshotKey) -> tuple[AccessLog, ...]:
-    """What comes to a virtual node or gateway. New and active connections Envoy counts itself, under its own names."""
+    """Requests to a virtual node or gateway. Envoy itself counts new and active connections, under its own names."""
     tags = _own_tags(key)
     return (
         _stats_access_log(
@@ -53,7 +53,7 @@ def inbound(key: SnapshotKey) -> tuple[AccessLog, ...]:
 
 
 def outbound(key: SnapshotKey) -> tuple[AccessLog, ...]:
-    """What a virtual node or gateway sends to its targets; `-` is the target of what left the mesh, or went nowhere."""
+    """Requests of a virtual node or gateway by target; `-` if they left the mesh or had no cluster."""
     tags = {
         **_own_tags(key),
         TARGET_SERVICE: f"%METADATA(VIRTUAL_HOST:{NAMESPACE}:{TARGET_SERVICE})%",
@@ -91,7 +91,7 @@ def _stat(name: str, tags: Tags) -> Json:
 
 
 def _counter(name: str, tags: Tags, by: str | None = None) -> Json:
-    """Counts requests, or what an operator says of them."""
+    """Counts requests, or the value of a command operator for each."""
     return {"stat": _stat(name, tags), **({"value_format": by} if by else {"value_fixed": 1})}
 
 
@@ -107,7 +107,7 @@ def _status(number: int) -> Json:
 
 
 def _stats_access_log(*counters: Json, histograms: Sequence[Json] = (), only: Json | None = None) -> AccessLog:
-    # Newer than xds-protos: Envoy takes a message that it knows as a struct as well.
+    # Newer than xds-protos, so as a struct, which Envoy converts to the message.
     config = Struct()
     config.update({"stats_scope": {"prefix": "appmesh"}, "counters": counters, "histograms": histograms})
     log = AccessLog(
