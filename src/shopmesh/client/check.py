@@ -53,7 +53,7 @@ def check(sources: Sequence[Source], mesh: str | None = None, given: TemplateOpt
         raise document_error(wrong)
     return CheckResult(
         resources,
-        _without_duplicates(str(note) for note in notes),
+        _without_duplicates(notes),
         _with_sources(findings.of_documents(state), resources),
     )
 
@@ -93,11 +93,9 @@ def _missing_references(resource: DeclaredResource, state: State) -> Iterator[Do
             yield error_at(resource, field, f"there is no {describe(key)} among these files; the mesh must have it")
 
 
-def _without_duplicates(notes: Iterable[str]) -> list[str]:
+def _without_duplicates(notes: Iterable[DocumentError]) -> list[str]:
     """Keeps one note for each field and parent: object and name of one reference are both reported as missing."""
-    found: dict[str, str] = {}
+    kept: dict[str, str] = {}
     for note in notes:
-        place, _, said = note.partition(": there is no ")
-        in_a_field = "," in place.rpartition(", line ")[2]
-        found.setdefault(place if in_a_field or not said else said, note)
-    return list(found.values())
+        kept.setdefault(note.place if note.path else note.message, str(note))
+    return list(kept.values())

@@ -41,7 +41,7 @@ def error_at(resource: DeclaredResource, field: str, message: str) -> DocumentEr
     """An error at a field of the API, such as `spec.listeners[0].tls`, placed where the document says it."""
     source = resource.source
     if source is None:
-        return DocumentError(f"{resource.key.kind} {resource.key.name}: {field}: {message}")
+        return DocumentError(message, f"{resource.key.kind} {resource.key.name}: {field}")
     if field.startswith(PREFIX):
         return _annotation_error(source, resource, field, message)
     steps = [int(index) if index else word for index, word in _STEP.findall(field)]

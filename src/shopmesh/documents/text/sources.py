@@ -39,7 +39,16 @@ _BLANKS = re.compile(r"[ \t\n\r]*")
 
 
 class DocumentError(ValueError):
-    """A document that cannot be used; the message names file, document, line and field, and what to do."""
+    """A document that cannot be used; the text names file, document, line and field, and what to do.
+
+    `place` and `path` are where it is, empty if unknown, `message` is the text without them.
+    """
+
+    def __init__(self, message: str, place: str = "", path: Path = ()) -> None:
+        super().__init__(f"{place}: {message}" if place else message)
+        self.message = message
+        self.place = place
+        self.path = path
 
 
 @dataclass(frozen=True)
@@ -80,7 +89,7 @@ class Source:
 
     def error(self, path: Path, message: str) -> DocumentError:
         """An error to raise about one field."""
-        return DocumentError(f"{self.place(path)}: {message}")
+        return DocumentError(message, self.place(path), path)
 
 
 def format_path(path: Path) -> str:
