@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
+from shopmesh.appmesh.resolved import unvalidated_ports
 from shopmesh.appmesh.store import Key
 from shopmesh.documents.names import ObjectName
 from shopmesh.kubernetes.injection.pod_annotations import InjectionError, wants_sidecar
-from shopmesh.kubernetes.injection.pod_injection import inject, listener_ports, patch
+from shopmesh.kubernetes.injection.pod_injection import inject, patch
 
 PRODUCT = Key("virtualNode", ("shop", "product-vn"))
 WAY_IN = Key("virtualGateway", ("shop", "way-in"))
@@ -123,15 +124,15 @@ def test_the_ports_are_the_annotations_or_the_nodes_or_the_containers() -> None:
         return env(containers(found)["proxy-init"])["APPMESH_APP_PORTS"]
 
     assert "5000" == redirected(injected())
-    assert "7000,7001" == redirected(inject(pod(), PRODUCT, listener_ports(node)).pod)
-    assert "8000,8001" == redirected(inject(pod(ports="8000, 8001"), PRODUCT, listener_ports(node)).pod)
+    assert "7000,7001" == redirected(inject(pod(), PRODUCT, unvalidated_ports(node["spec"])).pod)
+    assert "8000,8001" == redirected(inject(pod(ports="8000, 8001"), PRODUCT, unvalidated_ports(node["spec"])).pod)
 
 
 def test_what_only_calls_others_has_no_ports() -> None:
     """A node without listeners is that of a Job: nothing comes in, and what goes out is redirected."""
     job = pod()
     del job["spec"]["containers"][0]["ports"]
-    found = containers(inject(job, PRODUCT, listener_ports({"spec": {}})).pod)
+    found = containers(inject(job, PRODUCT, unvalidated_ports({})).pod)
 
     assert "" == env(found["proxy-init"])["APPMESH_APP_PORTS"]
     assert "envoy" in found

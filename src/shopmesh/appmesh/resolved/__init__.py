@@ -33,6 +33,7 @@ from shopmesh.appmesh.resolved.listeners import (
     offers_tls,
     ports,
     targets_of,
+    unvalidated_ports,
 )
 from shopmesh.appmesh.resolved.order import Path, Rank, path
 from shopmesh.appmesh.resolved.retry import DEFAULT_RETRY, GRPC_EVENTS, Retry, retry
@@ -82,5 +83,6 @@ __all__ = [
     "tls_by_backend",
     "tls_policy",
     "unused",
+    "unvalidated_ports",
     "written_ms",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
 from shopmesh.appmesh.resolved.timeouts import Timeouts, timeouts
@@ -51,6 +52,16 @@ def listeners(resource: Specified | None) -> tuple[Listener, ...]:
     return tuple(
         Listener(mapping["port"], mapping["protocol"], one) for one in documents for mapping in (one["portMapping"],)
     )
+
+
+def unvalidated_ports(spec: object) -> tuple[int, ...]:
+    """The ports of the listeners of a specification that may have any content, such as an object of a cluster."""
+    documents = spec.get("listeners") if isinstance(spec, Mapping) else None
+    mappings = [
+        one.get("portMapping") for one in (documents if isinstance(documents, list) else ()) if isinstance(one, Mapping)
+    ]
+    found = [mapping.get("port") for mapping in mappings if isinstance(mapping, Mapping)]
+    return tuple(port for port in found if type(port) is int and 0 < port < 65536)
 
 
 def ports(resource: Specified | None) -> dict[int, str]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from shopmesh.appmesh.api.validation import Problem, quote
 from shopmesh.appmesh.kinds import ROUTE_KINDS
+from shopmesh.appmesh.resolved import listeners
 from shopmesh.appmesh.rules.matches import (
     exactly_one,
     header_problems,
@@ -16,7 +17,7 @@ from shopmesh.appmesh.rules.matches import (
 )
 from shopmesh.appmesh.rules.names import host_problems
 from shopmesh.appmesh.rules.rule_input import Json, RuleInput
-from shopmesh.appmesh.store import Document, Key
+from shopmesh.appmesh.store import Document, Key, Resource
 
 KINDS_OF_GATEWAYS = tuple(kind for kind in ROUTE_KINDS if kind != "tcpRoute")
 # https://docs.aws.amazon.com/app-mesh/latest/userguide/gateway-routes.html
@@ -78,26 +79,26 @@ def fits_its_gateway(candidate: RuleInput) -> Iterator[Problem]:
     """The gateway must listen for what the route takes."""
     gateway = candidate.view.get(Key("virtualGateway", candidate.key.parent))
     if gateway is not None:
-        yield from _misfits(candidate.spec, gateway.spec, "spec", f"virtual gateway {gateway.key.name}")
+        yield from _misfits(candidate.spec, gateway, "spec", f"virtual gateway {gateway.key.name}")
 
 
 def fit_their_gateway(candidate: RuleInput) -> Iterator[Problem]:
     """A gateway's listeners cannot change from under its routes."""
     for route in candidate.view.children("gatewayRoute", candidate.key.path):
         field = f"gateway route {route.key.name}"
-        for problem in _misfits(route.spec, candidate.spec, field, "the new specification"):
+        for problem in _misfits(route.spec, candidate, field, "the new specification"):
             yield Problem("spec.listeners", f"{problem.field}: {problem.message}")
 
 
-def _misfits(route: Document, gateway: Document, field: str, where: str) -> Iterator[Problem]:
-    mappings = [listener["portMapping"] for listener in gateway["listeners"]]
+def _misfits(route: Document, gateway: Resource | RuleInput, field: str, where: str) -> Iterator[Problem]:
+    of_gateway = listeners(gateway)
     for kind in KINDS_OF_GATEWAYS:
         if kind not in route:
             continue
         protocol, port = kind.removesuffix("Route"), route[kind]["match"].get("port")
-        found = {m["protocol"] for m in mappings if port is None or m["port"] == port}
+        found = {one.protocol for one in of_gateway if port is None or one.port == port}
         if not found:
-            listens = ", ".join(str(m["port"]) for m in mappings) or "no port"
+            listens = ", ".join(str(one.port) for one in of_gateway) or "no port"
             text = f"{where} listens on {listens}"
             yield Problem(f"{field}.{kind}.match.port", f"{port}: {text}" if port else text)
         elif protocol not in found:

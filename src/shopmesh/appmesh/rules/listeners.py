@@ -5,30 +5,30 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from shopmesh.appmesh.api.validation import Problem, quote
-from shopmesh.appmesh.rules.rule_input import Json, RuleInput, duration_problems
+from shopmesh.appmesh.resolved import Listener, listeners
+from shopmesh.appmesh.rules.rule_input import RuleInput, duration_problems
 
 
 def ports_differ(candidate: RuleInput) -> Iterator[Problem]:
     """Envoy refuses two listeners of one port."""
     seen: set[int] = set()
     for field, listener in _listeners(candidate):
-        port = listener["portMapping"]["port"]
-        if port in seen:
-            yield Problem(f"{field}.portMapping.port", f"port {port} already has a listener; use another port")
-        seen.add(port)
+        if listener.port in seen:
+            yield Problem(f"{field}.portMapping.port", f"port {listener.port} already has a listener; use another port")
+        seen.add(listener.port)
 
 
 def health_checks(candidate: RuleInput) -> Iterator[Problem]:
     for field, listener in _listeners(candidate):
-        check = listener.get("healthCheck")
+        check = listener.document.get("healthCheck")
         if check is None:
             continue
-        here, mapping = f"{field}.healthCheck", listener["portMapping"]
-        if check.get("port", mapping["port"]) != mapping["port"]:
-            yield Problem(f"{here}.port", f"{check['port']} must be the listener's port, {mapping['port']}")
+        here = f"{field}.healthCheck"
+        if check.get("port", listener.port) != listener.port:
+            yield Problem(f"{here}.port", f"{check['port']} must be the listener's port, {listener.port}")
         # https://github.com/hashicorp/terraform-provider-aws/issues/21359
-        if check["protocol"] == "grpc" and mapping["protocol"] not in ("grpc", "http2"):
-            text = f"grpc requires a listener of grpc or http2, this one is {mapping['protocol']}"
+        if check["protocol"] == "grpc" and listener.protocol not in ("grpc", "http2"):
+            text = f"grpc requires a listener of grpc or http2, this one is {listener.protocol}"
             yield Problem(f"{here}.protocol", text)
         if "path" in check and not check["path"].startswith("/"):
             yield Problem(f"{here}.path", f"{quote(check['path'])} must begin with /")
@@ -37,23 +37,23 @@ def health_checks(candidate: RuleInput) -> Iterator[Problem]:
 def protocols_agree(candidate: RuleInput) -> Iterator[Problem]:
     """Time-outs and connection pools are given for the listener's own protocol."""
     for field, listener in _listeners(candidate):
-        protocol = listener["portMapping"]["protocol"]
+        protocol = listener.protocol
         for member in ("timeout", "connectionPool"):
-            for kind in listener.get(member, ()):
+            for kind in listener.document.get(member, ()):
                 if kind != protocol:
                     yield Problem(f"{field}.{member}.{kind}", f"the listener is {protocol}; set {member}.{protocol}")
 
 
 def durations(candidate: RuleInput) -> Iterator[Problem]:
     for field, listener in _listeners(candidate):
-        for kind, timeout in listener.get("timeout", {}).items():
+        for kind, timeout in listener.document.get("timeout", {}).items():
             for name, duration in timeout.items():
                 yield from duration_problems(duration, f"{field}.timeout.{kind}.{name}")
-        detection = listener.get("outlierDetection", {})
+        detection = listener.document.get("outlierDetection", {})
         for name in ("interval", "baseEjectionDuration"):
             yield from duration_problems(detection.get(name), f"{field}.outlierDetection.{name}", positive=True)
 
 
-def _listeners(candidate: RuleInput) -> Iterator[tuple[str, Json]]:
-    for index, listener in enumerate(candidate.spec.get("listeners", ())):
+def _listeners(candidate: RuleInput) -> Iterator[tuple[str, Listener]]:
+    for index, listener in enumerate(listeners(candidate)):
         yield f"spec.listeners[{index}]", listener

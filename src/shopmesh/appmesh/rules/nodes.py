@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from shopmesh.appmesh import resolved
 from shopmesh.appmesh.api.validation import Problem, quote
 from shopmesh.appmesh.rules import operators
 from shopmesh.appmesh.rules.names import host_problems
@@ -14,8 +15,8 @@ from shopmesh.appmesh.texts import is_address
 def backends(candidate: RuleInput) -> Iterator[Problem]:
     """A backend may name a service that comes later, but only once, since hosts must differ in Envoy."""
     seen: set[str] = set()
-    for index, backend in enumerate(candidate.spec.get("backends", ())):
-        name = backend["virtualService"]["virtualServiceName"]
+    for index, backend in enumerate(resolved.backends(candidate.spec)):
+        name = backend["virtualServiceName"]
         field = f"spec.backends[{index}].virtualService.virtualServiceName"
         yield from host_problems(name, field)
         if name.lower() in seen:

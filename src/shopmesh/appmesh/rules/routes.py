@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from shopmesh.appmesh.api.validation import Problem, quote
 from shopmesh.appmesh.kinds import ROUTE_KINDS
+from shopmesh.appmesh.resolved import listeners, ports
 from shopmesh.appmesh.rules.matches import (
     exactly_one,
     header_problems,
@@ -14,7 +15,7 @@ from shopmesh.appmesh.rules.matches import (
     query_problems,
 )
 from shopmesh.appmesh.rules.rule_input import Json, RuleInput, duration_problems, milliseconds
-from shopmesh.appmesh.store import Document, Key
+from shopmesh.appmesh.store import Document, Key, Resource
 
 # "The total weight for all targets combined must be less than or equal to 100": the model's text for WeightedTarget.
 LARGEST_TOTAL = 100
@@ -100,7 +101,7 @@ def fits_its_router(candidate: RuleInput) -> Iterator[Problem]:
     """
     router = candidate.view.get(Key("virtualRouter", candidate.key.parent))
     if router is not None:
-        yield from _misfits(candidate.spec, router.spec, "spec", f"virtual router {router.key.name}")
+        yield from _misfits(candidate.spec, router, "spec", f"virtual router {router.key.name}")
 
 
 def fit_their_router(candidate: RuleInput) -> Iterator[Problem]:
@@ -109,7 +110,7 @@ def fit_their_router(candidate: RuleInput) -> Iterator[Problem]:
     https://github.com/hashicorp/terraform-provider-aws/issues/35294
     """
     for route in candidate.view.children("route", candidate.key.path):
-        for problem in _misfits(route.spec, candidate.spec, f"route {route.key.name}", "the new specification"):
+        for problem in _misfits(route.spec, candidate, f"route {route.key.name}", "the new specification"):
             yield Problem("spec.listeners", f"{problem.field}: {problem.message}")
 
 
@@ -123,29 +124,29 @@ def target_ports(candidate: RuleInput) -> Iterator[Problem]:
             node = candidate.view.get(Key("virtualNode", (candidate.key.mesh, target["virtualNode"])))
             if node is None or "port" not in target:
                 continue
-            ports = [listener["portMapping"]["port"] for listener in node.spec.get("listeners", ())]
-            if target["port"] not in ports:
-                listens = f"listens on {', '.join(map(str, ports))}" if ports else "has no listener"
+            open_ports = ports(node)
+            if target["port"] not in open_ports:
+                listens = f"listens on {', '.join(map(str, open_ports))}" if open_ports else "has no listener"
                 field = f"spec.{kind}.action.weightedTargets[{index}].port"
                 yield Problem(field, f"{target['port']}: virtual node {node.key.name} {listens}")
 
 
-def _misfits(route: Document, router: Document, field: str, where: str) -> Iterator[Problem]:
-    mappings = [listener["portMapping"] for listener in router.get("listeners", ())]
-    if not mappings:
+def _misfits(route: Document, router: Resource | RuleInput, field: str, where: str) -> Iterator[Problem]:
+    of_router = listeners(router)
+    if not of_router:
         # A router of the 2018-10-01 API has no listeners; its port is that of its targets.
         return
     for kind, body in _kinds(route):
         protocol, port = kind.removesuffix("Route"), body.get("match", {}).get("port")
         here = f"{field}.{kind}.match.port"
-        if port is None and len(mappings) > 1:
+        if port is None and len(of_router) > 1:
             # https://github.com/aws/aws-app-mesh-controller-for-k8s/issues/715
-            yield Problem(here, f"required, since {where} has {len(mappings)} listeners")
+            yield Problem(here, f"required, since {where} has {len(of_router)} listeners")
             continue
-        found = [m["protocol"] for m in mappings if port is None or m["port"] == port]
+        found = [one.protocol for one in of_router if port is None or one.port == port]
         if not found:
-            ports = ", ".join(str(m["port"]) for m in mappings)
-            yield Problem(here, f"{where} does not listen on port {port}, but on {ports}")
+            others = ", ".join(str(one.port) for one in of_router)
+            yield Problem(here, f"{where} does not listen on port {port}, but on {others}")
         elif found != [protocol]:
             yield Problem(f"{field}.{kind}", f"{where} listens for {found[0]}; use {found[0]}Route")
 

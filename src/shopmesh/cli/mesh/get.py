@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from shopmesh.appmesh.kinds import KINDS, ROUTE_KINDS
-from shopmesh.appmesh.resolved import backends
+from shopmesh.appmesh.resolved import backends, listeners, provider_key
 from shopmesh.cli.kinds import KindType
 from shopmesh.cli.output import echo, echo_document
 from shopmesh.cli.settings import Settings
@@ -145,7 +145,7 @@ def _print_table(selected: ResourcesWithAnswers, color: bool | None) -> None:
         (
             resource.key.kind,
             "/".join(resource.key.path[1:]) or resource.key.name,
-            _summarize(resource.spec, resource.tags),
+            _summarize(resource),
             str(answer["metadata"]["version"]),
             age(now - answer["metadata"]["lastUpdatedAt"]),
         )
@@ -154,26 +154,24 @@ def _print_table(selected: ResourcesWithAnswers, color: bool | None) -> None:
     show(table(("KIND", "NAME", "SUMMARY", "VERSION", "UPDATED"), rows, right=("VERSION", "UPDATED")), color)
 
 
-def _summarize(spec: Mapping[str, Any], tags: Mapping[str, str]) -> str:
+def _summarize(resource: DeclaredResource) -> str:
     """Summarizes a specification and its annotations in a few words."""
     from shopmesh.cli.views.annotations_view import format_annotations
 
-    parts: list[str] = []
-    for listener in spec.get("listeners", []):
-        port = listener["portMapping"]
-        parts.append(f"{port['protocol']} {port['port']}")
+    spec = resource.spec
+    parts = [f"{listener.protocol} {listener.port}" for listener in listeners(resource)]
     if dns := spec.get("serviceDiscovery", {}).get("dns"):
         parts.append(f"at {dns['hostname']}")
     if called := [backend["virtualServiceName"] for backend in backends(spec)]:
         parts.append(f"calls {', '.join(called)}")
-    for kind, provider in spec.get("provider", {}).items():
-        parts.append(f"provided by {kind} {provider[f'{kind}Name']}")
+    if provider := provider_key(resource.key.mesh, spec):
+        parts.append(f"provided by {provider.kind} {provider.name}")
     if filtered := spec.get("egressFilter"):
         parts.append(f"egress {filtered['type']}")
     for kind in ROUTE_KINDS:
         if action := spec.get(kind, {}).get("action"):
             parts += _summarize_action(spec[kind], action)
-    return ", ".join([*parts, *format_annotations(tags)])
+    return ", ".join([*parts, *format_annotations(resource.tags)])
 
 
 def _summarize_action(route: Mapping[str, Any], action: Mapping[str, Any]) -> list[str]:

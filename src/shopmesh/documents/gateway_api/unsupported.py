@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from shopmesh.appmesh.annotations import PREFIX
-from shopmesh.appmesh.resolved import Route
+from shopmesh.appmesh.resolved import Route, backends
 from shopmesh.appmesh.store import Document
 from shopmesh.documents.declared_resource import DeclaredResource, at
 from shopmesh.documents.gateway_api.output import Warnings
@@ -39,7 +39,7 @@ def unsupported_fields(resource: DeclaredResource) -> Iterator[str]:
     for path, what in _FIELDS.items():
         if at(spec, path) is not None:
             warnings.add(what)
-    if any(at(backend, ("virtualService", "clientPolicy")) for backend in spec.get("backends", ())):
+    if any(backend.get("clientPolicy") for backend in backends(spec)):
         warnings.add(_FIELDS["backendDefaults",])
     for listener in spec.get("listeners", ()):
         _unsupported_in_listener(resource, listener, warnings)

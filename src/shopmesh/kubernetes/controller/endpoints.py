@@ -14,6 +14,7 @@ import ipaddress
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from shopmesh.appmesh.resolved import unvalidated_ports
 from shopmesh.appmesh.store import Document
 from shopmesh.documents.selectors import selects
 from shopmesh.kubernetes.api.client import Object
@@ -111,11 +112,9 @@ def _ports(node: Object, service: Object, found: Object) -> dict[int, int]:
     behind = {str(port.get("name") or ""): port.get("port") for port in found.get("ports") or ()}
     by_port = {port["port"]: str(port.get("name") or "") for port in (service.get("spec") or {}).get("ports") or ()}
     ports = {}
-    for listener in node["spec"].get("listeners") or ():
-        port = listener["portMapping"]["port"]
+    for port in unvalidated_ports(node["spec"]):
         there: Any = behind.get(by_port[port]) if port in by_port else port
-        if _is_port(port):
-            ports[port] = there if _is_port(there) else port
+        ports[port] = there if _is_port(there) else port
     return ports
 
 

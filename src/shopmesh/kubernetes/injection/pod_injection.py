@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from shopmesh.appmesh.store import Document, Key
+from shopmesh.appmesh.store import Key
 from shopmesh.documents.declared_resource import at
 from shopmesh.documents.names import KINDS, ObjectName
 from shopmesh.kubernetes.identity import stamps
@@ -92,12 +92,6 @@ def patch(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Json]:
             if old.get(field) != value
         ]
     return operations
-
-
-def listener_ports(found: Document) -> tuple[int, ...]:
-    """Returns the listener ports of a VirtualNode manifest."""
-    ports = (at(one, ("portMapping", "port")) for one in at(found, ("spec", "listeners")) or ())
-    return tuple(port for port in ports if isinstance(port, int))
 
 
 def key_by_label(labels: Mapping[str, str], mesh: str) -> Key | None:

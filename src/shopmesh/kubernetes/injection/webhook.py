@@ -22,6 +22,7 @@ from starlette.types import ASGIApp
 
 from shopmesh.appmesh.errors import RequestTimeout, RequestTooLarge, ServiceUnavailable
 from shopmesh.appmesh.kinds import describe
+from shopmesh.appmesh.resolved import unvalidated_ports
 from shopmesh.appmesh.store import Document, Key
 from shopmesh.documents.names import ObjectName
 from shopmesh.kubernetes.api.client import ApiServer, KubernetesApiError, NotFoundError
@@ -145,7 +146,7 @@ def admit(pod: Mapping[str, Any], namespace: str, declared: MeshObjects, selecti
         taken = f"another object than its {by.kind} {by.name} is {describe(selection.key)}; give that another awsName"
         return _deny(f"{who} gets no sidecar: {taken}")
     try:
-        ports = pod_injection.listener_ports(declared.objects[by])
+        ports = unvalidated_ports(declared.objects[by].get("spec"))
         made = pod_injection.inject(pod, selection.key, ports, owner=by)
     except InjectionError as error:
         return _deny(f"{who} gets no sidecar: {error}")

@@ -10,6 +10,7 @@ import copy
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from shopmesh.appmesh.resolved import unvalidated_ports
 from shopmesh.appmesh.store import Document
 from shopmesh.documents.declared_resource import at
 from shopmesh.documents.names import DEFAULT_NAMESPACE, ObjectName
@@ -97,7 +98,7 @@ def _inject_one(
         notes.append(f"{who}: left as it is, {selection.problem}, or the pods label shopmesh.dev/virtual-node")
         return source.value
     owner = selection.selected_by[0] if selection.selected_by else None
-    ports = None if owner is None else pod_injection.listener_ports(objects[owner])
+    ports = None if owner is None else unvalidated_ports(objects[owner].get("spec"))
     pod, warnings = pod_injection.inject(template, key, ports, mode, owner=owner)
     notes += [f"{who}: {warning}" for warning in warnings]
     return _replace_at(source.value, path, pod)
