@@ -29,6 +29,8 @@ KUBECTL ?= kubectl
 OVERLAY ?= k8s/overlays/local
 # What `make load` asks; another with URL=.
 URL ?= http://127.0.0.1:8080
+# The service that is called from outside, as compose.yaml names it; `shopmesh new --way-in` writes it there.
+WAY_IN = $(shell sed -n 's|.*SHOPMESH_WAY_IN: http://\([a-z0-9]*\)\..*|\1|p' compose.yaml)
 
 .PHONY: help setup setup-dev setup-locust demo demo-rollback up status new remove lint check load load-locust test test-unit test-contract test-k8s test-e2e test-floods test-template test-package test-browser test-containers images push compose-up compose-down compose-roll k8s-up k8s-down bench crds findings translations messages parity requirements clean
 
@@ -112,7 +114,7 @@ push: ## Build them for two kinds of machine and push them: make push REGISTRY=r
 
 compose-up: ## Run the mesh in containers, until compose-down
 	@$(COMPOSE) up --build --detach $(ARGS)
-	@$(COMPOSE) exec -T control-plane shopmesh wait order-vn-1
+	@$(if $(WAY_IN),$(COMPOSE) exec -T control-plane shopmesh wait $(WAY_IN)-vn-1)
 
 compose-down: ## Stop the containers; with ARGS=--volumes their mesh and keys are gone too
 	@$(COMPOSE) --profile '*' down $(ARGS)

@@ -29,6 +29,9 @@ COMBINATIONS = (
     ("sidecar-explicit", "hardening", "observability"),
     ("load",),
     ("sidecar", "load", "hardening"),
+    ("registry",),
+    ("sidecar", "load", "registry"),
+    ("sidecar-explicit", "observability", "registry"),
 )
 
 Object = dict[str, Any]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,35 @@ def test_components_combine(tmp_path: Path, components: tuple[str, ...]) -> None
 
     assert [] == wrong(found, VERSIONS[0])
     assert len(found) == len({name_of(one) for one in found})
+
+
+@pytest.mark.parametrize(
+    "components", [names for names in COMBINATIONS if "registry" in names], ids=lambda names: "+".join(names)
+)
+def test_the_registry_is_before_all_images_of_ours_and_no_others(tmp_path: Path, components: tuple[str, ...]) -> None:
+    """As its one file names it; the file itself is not sent to the cluster."""
+    registry = yaml.safe_load((K8S / "components" / "registry" / "registry.yaml").read_text())["data"]["registry"]
+    found = combination(tmp_path, components)
+    images = set(re.findall(r"'image': '([^']+)'", str(found)))
+    ours = {image for image in images if "shopmesh/" in image}
+
+    assert ours
+    assert ours == {image for image in images if image.startswith(f"{registry}/")}
+    assert "ConfigMap default/registry" not in {name_of(one) for one in found}
+
+
+@pytest.mark.demo
+def test_the_way_in_of_eks_is_behind_its_load_balancer() -> None:
+    """The Service that has the label, and the pods behind it; no other waits for a balancer."""
+    found = overlay("eks")
+    balanced = [one["metadata"]["name"] for one in found if "aws-load-balancer-type" in str(one)]
+    patient = [
+        one["metadata"]["name"]
+        for one in found
+        if one["kind"] == "Deployment" and one["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] == 110
+    ]
+
+    assert (["order"], ["order"]) == (balanced, patient)
 
 
 @pytest.mark.parametrize("example", EXAMPLES)

@@ -29,8 +29,8 @@ def test_the_page_leaves_a_working_empty_mesh(clone: Clone, tmp_path: Path) -> N
     with starting(tmp_path, project=clone.root) as up:
         up.wait()
 
-    clone.shopmesh("new", "inventory")
+    clone.shopmesh("new", "inventory", "--way-in")
     clone.tool(*quiet, "tests/unit/repository", "tests/unit/services")
-    with starting(tmp_path / "again", "--way-in", "inventory", project=clone.root) as up:
+    with starting(tmp_path / "again", project=clone.root) as up:
         up.wait()
         assert '{"Service":"Inventory","Version":1.0}\n' == up.get()

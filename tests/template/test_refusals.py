@@ -6,7 +6,9 @@ import contextlib
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from shopmesh.cli import main
 from tests.support.clones import Clone, refused
 
 SERVICES = "there are customer, order, product"
@@ -37,6 +39,7 @@ SERVICES = "there are customer, order, product"
         ),
         ("remove product --canary 3.0", "there is no product 3.0: no services/product/v3_0.py"),
         ("remove product --canary 1.0", "product 1.0 is the base of later versions"),
+        ("new product --way-in --calls customer", "services/product already exists"),
     ],
 )
 def test_a_refusal_is_one_line(clone: Clone, command: str, said: str) -> None:
@@ -45,14 +48,49 @@ def test_a_refusal_is_one_line(clone: Clone, command: str, said: str) -> None:
     assert "" == clone.changed()
 
 
-def test_changes_that_are_not_committed_are_named(clone: Clone) -> None:
+@pytest.mark.parametrize(
+    ("path", "command"),
+    [
+        ("compose.yaml", "new inventory"),
+        ("mesh/product.yaml", "new product --canary 3.0"),
+        ("k8s/base/order/order.yaml", "new product --way-in"),
+        ("services/order/notes.txt", "remove order"),
+    ],
+)
+def test_uncommitted_changes_of_files_that_it_changes_are_named(clone: Clone, path: str, command: str) -> None:
     """Unless the user says that they may be there."""
-    (clone.root / "draft.txt").write_text("mine\n")
+    with (clone.root / path).open("a") as file:
+        file.write("# mine\n")
 
-    assert "there are uncommitted changes (draft.txt): commit them" in clone.refused("new", "inventory")
-    assert "+ services/inventory/app.py" in clone.shopmesh("new", "inventory", "--allow-dirty")
-    clone.shopmesh("remove", "inventory")
-    assert "A\tdraft.txt\n" == clone.changed()
+    line = clone.refused(*command.split())
+    assert f"files that this would change have uncommitted changes ({path}): commit them" in line
+    assert clone.shopmesh(*command.split(), "--allow-dirty")
+    clone.back()
+
+
+def test_other_uncommitted_files_do_not_matter(clone: Clone) -> None:
+    """The tutorial writes documents and reports into the clone; they stay as they are."""
+    (clone.root / "customer-r.json").write_text("{}\n")
+    with (clone.root / "README.md").open("a") as file:
+        file.write("mine\n")
+
+    with contextlib.chdir(clone.root):
+        done = CliRunner().invoke(main, ["new", "inventory"])
+    assert 0 == done.exit_code, done.output
+    assert "mine" == (clone.root / "README.md").read_text().splitlines()[-1]
+    assert "{}\n" == (clone.root / "customer-r.json").read_text()
+    clone.git("clean", "--force", "--quiet", "-d")
+    clone.back()
+
+
+def test_a_wrong_name_is_said_before_changes_are_looked_for(clone: Clone) -> None:
+    """What is wrong with the command is not hidden by the state of the clone."""
+    with (clone.root / "compose.yaml").open("a") as file:
+        file.write("# mine\n")
+
+    assert "'class' is a reserved word of Python" in clone.refused("new", "class")
+    assert "services/product already exists" in clone.refused("new", "product")
+    assert "there is no service 'stock'" in clone.refused("remove", "stock")
     clone.back()
 
 

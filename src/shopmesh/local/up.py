@@ -22,9 +22,10 @@ from shopmesh.local.mesh.from_manifests import (
     gateways_of,
     read_manifests,
     select,
+    way_in_of,
     workloads_of,
 )
-from shopmesh.local.mesh.local_mesh import WAY_IN, LocalMesh
+from shopmesh.local.mesh.local_mesh import LocalMesh
 from shopmesh.local.mesh.resources import create_resources, withdraw_disconnected
 from shopmesh.local.processes.ports import Ports
 from shopmesh.local.processes.shutdown import run_both, run_until_stopped, stop_on_signals
@@ -37,19 +38,22 @@ _FIRST_ANSWER_SECONDS = 20.0
 
 @dataclass(frozen=True, slots=True)
 class UpOptions:
-    """The options of `shopmesh up`; port 0 means a free one; without `xds_port`, xDS has a socket."""
+    """The options of `shopmesh up`; port 0 means a free one; without `xds_port`, xDS has a socket.
+
+    Without `way_in` it is the service that mesh/ gives the label of the way in.
+    """
 
     project: Path
     run_folder: Path
     environment: Mapping[str, str] = field(repr=False)
-    port: int = defaults.ENTRY_PORT
+    port: int = defaults.WAY_IN_PORT
     api_port: int = defaults.API_PORT
     xds_port: int | None = None
     only: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
     empty: bool = False
     reset: bool = False
-    way_in: str = WAY_IN
+    way_in: str | None = None
     host_policy: HostPolicy = STRICT
     no_auth: bool = False
 
@@ -65,8 +69,9 @@ async def up(options: UpOptions, terminal: Terminal, on_running: Callable[[Local
     workloads = [one for one in wanted if isinstance(one, Workload)]
     for workload in workloads:
         application_arguments(workload, options.project, options.run_folder)
-    if options.way_in != WAY_IN and options.way_in not in {workload.service for workload in workloads}:
+    if options.way_in is not None and options.way_in not in {workload.service for workload in workloads}:
         raise StartError(f"{options.way_in!r}, which is to be the way in, is not a service that runs: correct --way-in")
+    way_in = options.way_in or way_in_of(resources)
     folder = RunFolder.open(options.run_folder)
     try:
         if left := folder.end_leftover_processes():
@@ -85,7 +90,7 @@ async def up(options: UpOptions, terminal: Terminal, on_running: Callable[[Local
             options.host_policy,
             options.no_auth,
         )
-        mesh = LocalMesh(settings, ports, terminal, folder.record_groups, options.way_in)
+        mesh = LocalMesh(settings, ports, terminal, folder.record_groups, way_in)
         with stop_on_signals(mesh, terminal) as stop:
             try:
                 mesh.add_gateways([one for one in wanted if isinstance(one, Gateway)])

@@ -79,13 +79,6 @@ SERVICE_LISTS = (
         "      - {name}.yaml\n",
     ),
     LineList("k8s/base/kustomization.yaml", "resources:", "  - ", "  - {name}", "  - {name}\n"),
-    LineList(
-        "k8s/overlays/eks/kustomization.yaml",
-        "images:",
-        "  - {name: shopmesh/",
-        "  - {{name: shopmesh/{name}, newName: {registry}/shopmesh/{name}}}",
-        "  - {{name: shopmesh/{name}, ",
-    ),
 )
 """Lists with a line for each service."""
 
@@ -124,12 +117,3 @@ LATER_VERSION_LISTS = (
     ),
 )
 """Lists of the service itself, with a line for each version after the first."""
-
-PATCH_LIST = LineList(
-    "k8s/overlays/{overlay}/kustomization.yaml",
-    "patches:",
-    "  - path: ",
-    "  - path: {name}.yaml",
-    "  - path: {name}.yaml\n",
-)
-"""The patches of an overlay; a patch of one service has a file with the service's name."""

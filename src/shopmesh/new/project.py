@@ -26,18 +26,35 @@ class Project:
 
     root: Path
 
-    def check(self, allow_dirty: bool) -> None:
-        """Raises NewError for a folder without the project, or with changes that git does not hold."""
+    def check(self) -> None:
+        """Raises ScaffoldError for a folder without the project."""
         missing = [part for part in _PARTS if not (self.root / part).exists()]
         if missing:
             raise ScaffoldError(
                 f"{self.root} is not a clone of shopmesh, {missing[0]} is missing: run this in the folder of a clone"
             )
-        if not allow_dirty:
-            self._check_committed()
+
+    def check_committed(self, paths: Collection[str]) -> None:
+        """Raises ScaffoldError if one of these files, or a file in one of these folders, has changes that git lacks."""
+        command = ["git", "-C", str(self.root), "status", "--porcelain", "--untracked-files=all", "--", *sorted(paths)]
+        try:
+            found = subprocess.run(command, capture_output=True, text=True, timeout=_GIT_SECONDS, check=True).stdout
+        except (OSError, subprocess.SubprocessError):
+            raise ScaffoldError(
+                f"{self.root} is not in a git repository, which could show and undo the changes: "
+                "`git init` and commit first, or use --allow-dirty"
+            ) from None
+        changed = [line[3:] for line in found.splitlines()]
+        if changed:
+            more = f" and {len(changed) - _MAX_NAMED} more" if len(changed) > _MAX_NAMED else ""
+            raise ScaffoldError(
+                f"files that this would change have uncommitted changes ({', '.join(changed[:_MAX_NAMED])}{more}): "
+                "commit them, so that `git diff` shows what this changes and `git checkout` undoes it, "
+                "or use --allow-dirty"
+            )
 
     def read(self, path: str) -> str:
-        """A file's text; NewError says which could not be read."""
+        """A file's text; ScaffoldError says which could not be read."""
         try:
             return (self.root / path).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
@@ -66,23 +83,6 @@ class Project:
 
     def _manifests(self) -> list[str]:
         return [f"mesh/{file.name}" for file in (self.root / "mesh").glob("*.yaml")]
-
-    def _check_committed(self) -> None:
-        command = ["git", "-C", str(self.root), "status", "--porcelain", "--", "."]
-        try:
-            found = subprocess.run(command, capture_output=True, text=True, timeout=_GIT_SECONDS, check=True).stdout
-        except (OSError, subprocess.SubprocessError):
-            raise ScaffoldError(
-                f"{self.root} is not in a git repository, which could show and undo the changes: "
-                "`git init` and commit first, or use --allow-dirty"
-            ) from None
-        changed = [line[3:] for line in found.splitlines()]
-        if changed:
-            more = f" and {len(changed) - _MAX_NAMED} more" if len(changed) > _MAX_NAMED else ""
-            raise ScaffoldError(
-                f"there are uncommitted changes ({', '.join(changed[:_MAX_NAMED])}{more}): commit them, "
-                "so that `git diff` shows what this changes and `git checkout` undoes it, or use --allow-dirty"
-            )
 
 
 def find_references(

@@ -15,7 +15,6 @@ from shopmesh.new.file_transaction import FileTransaction
 from shopmesh.new.line_edits import (
     LATER_VERSION_LISTS,
     PACKAGE_LISTS,
-    PATCH_LIST,
     SERVICE_LISTS,
     VERSION_LISTS,
     LineList,
@@ -23,18 +22,22 @@ from shopmesh.new.line_edits import (
 from shopmesh.new.names import FIRST_VERSION, ServiceName, ServiceVersion, parse_name, parse_version
 from shopmesh.new.project import Project, describe, find_references
 from shopmesh.new.templates import Templates
+from shopmesh.new.way_in import set_way_in, ways_in
 
 LANGUAGES = ("python", "node")
 _SUFFIXES = {"python": ".py", "node": ".mjs"}
 _ROUTES, _MESH = "k8s/overlays/gateway-api/routes.yaml", "istio"
-_REGISTRY = "111122223333.dkr.ecr.eu-central-1.amazonaws.com"
-"""The example registry of k8s/overlays/eks."""
 _ITEMS = (1, 2, 3)
 """The item numbers of a new service; each refers to its peers' items of the same number."""
 
 
-def add_service(project: Project, text: str, calls: Sequence[str] = (), language: str = "python") -> FileTransaction:
-    """Adds a service with its first version. Raises ScaffoldError for an invalid name or an unknown peer."""
+def add_service(
+    project: Project, text: str, calls: Sequence[str] = (), language: str = "python", way_in: bool = False
+) -> FileTransaction:
+    """Adds a service with its first version, as the way in if asked.
+
+    Raises ScaffoldError for an invalid name or an unknown peer.
+    """
     name = parse_name(text)
     there = project.services()
     for peer in calls:
@@ -47,7 +50,16 @@ def add_service(project: Project, text: str, calls: Sequence[str] = (), language
     changes = FileTransaction(created=made)
     for one in (*SERVICE_LISTS, *(PACKAGE_LISTS if language == "python" else ()), *VERSION_LISTS):
         _add_line(project, changes, one, words)
+    if way_in:
+        set_way_in(project, changes, text)
     _write_routes(project, changes)
+    return changes
+
+
+def choose_way_in(project: Project, text: str) -> FileTransaction:
+    """Makes an existing service the way in; no changes if all files say so already."""
+    changes = FileTransaction()
+    set_way_in(project, changes, _existing_service(project, text).text)
     return changes
 
 
@@ -100,9 +112,8 @@ def remove_services(project: Project, texts: Collection[str]) -> FileTransaction
         words = template_words(name, parse_version(FIRST_VERSION), language) | {"of_version": "", "of_version_cell": ""}
         for one in (*SERVICE_LISTS, *PACKAGE_LISTS, *VERSION_LISTS):
             _remove_lines(project, changes, one, words)
-        for patch in sorted((project.root / "k8s" / "overlays").glob(f"*/{text}.yaml")):
-            changes.removed.append(patch.relative_to(project.root).as_posix())
-            _remove_lines(project, changes, PATCH_LIST, words | {"overlay": patch.parent.name})
+    if set(ways_in(project)) & set(texts):
+        set_way_in(project, changes, None)
     _write_routes(project, changes)
     return changes
 
@@ -163,7 +174,6 @@ def template_words(
         "answers": f"`GET /{name.plural}`, `/{name.plural}/<id>`{joined}"
         if str(version) == FIRST_VERSION
         else "the same, with an edition",
-        "registry": _REGISTRY,
         "of_version": f'version: "{version}"',
         "of_version_cell": f"| {version} |",
     }

@@ -16,13 +16,14 @@ import yaml
 
 from shopmesh.new.errors import ScaffoldError
 
-_SEPARATOR = "---\n"
+SEPARATOR = "---\n"
+"""The line between the documents of a file."""
 
 
 def add_version(path: str, text: str, node: str, target: str) -> str:
     """Adds a virtual node after the others, and a target to each route, to a mesh file. Raises ScaffoldError."""
-    documents = _documents(text)
-    read = [_read(path, document) for document in documents]
+    documents = split_documents(text)
+    read = [parse(path, document) for document in documents]
     nodes = [at for at, document in enumerate(read) if _kind(document) == "VirtualNode"]
     expected = [*read]
     for at in _routers(read):
@@ -35,14 +36,14 @@ def add_version(path: str, text: str, node: str, target: str) -> str:
             f"{path} has no virtual node or no router with routes, to which a version is added; add it by hand"
         )
     place = nodes[-1] + 1
-    made = _SEPARATOR.join([*documents[:place], node, *documents[place:]])
-    return _check(path, made, [*expected[:place], yaml.safe_load(node), *expected[place:]])
+    made = SEPARATOR.join([*documents[:place], node, *documents[place:]])
+    return check(path, made, [*expected[:place], yaml.safe_load(node), *expected[place:]])
 
 
 def remove_version(path: str, text: str, workload: str) -> str:
     """Removes a virtual node and its targets from a mesh file. Raises ScaffoldError for a target with a weight."""
-    documents = _documents(text)
-    read = [_read(path, document) for document in documents]
+    documents = split_documents(text)
+    read = [parse(path, document) for document in documents]
     kept: list[str] = []
     expected: list[Any] = []
     for document, said in zip(documents, read, strict=True):
@@ -58,42 +59,45 @@ def remove_version(path: str, text: str, workload: str) -> str:
                 targets.remove(target)
         kept.append(_remove_target(document, workload))
         expected.append(after)
-    return _check(path, _SEPARATOR.join(kept), expected)
+    return check(path, SEPARATOR.join(kept), expected)
 
 
 def add_containers(path: str, text: str, containers: str, before: str) -> str:
     """Adds a paragraph to a Compose file, before the one that begins with `before`, otherwise at the end."""
-    expected = copy.deepcopy(_read(path, text))
+    expected = copy.deepcopy(parse(path, text))
     expected["services"] |= yaml.safe_load(containers)
     above, found, below = text.partition(f"\n\n{before}")
     made = f"{above}\n\n{containers.rstrip()}{found}{below}" if found else f"{text}\n{containers}"
-    return _check(path, made, [expected])
+    return check(path, made, [expected])
 
 
 def remove_containers(path: str, text: str, workload: str) -> str:
     """Removes a workload's paragraph from a Compose file."""
-    expected = copy.deepcopy(_read(path, text))
+    expected = copy.deepcopy(parse(path, text))
     for part in ("-net", "-sidecar", ""):
         expected["services"].pop(f"{workload}{part}", None)
     head, *paragraphs = text.split("\n\n")
     kept = [paragraph for paragraph in paragraphs if not paragraph.startswith(f"  {workload}-net:\n")]
     made = "\n\n".join([head, *kept])
-    return _check(path, made if made.endswith("\n") else f"{made}\n", [expected])
+    return check(path, made if made.endswith("\n") else f"{made}\n", [expected])
 
 
-def _documents(text: str) -> list[str]:
+def split_documents(text: str) -> list[str]:
+    """The texts of a file's documents; `SEPARATOR` joins them again."""
     return re.split(r"^---\n", text, flags=re.MULTILINE)
 
 
-def _read(path: str, text: str) -> Any:
+def parse(path: str, text: str) -> Any:
+    """Parses one document. Raises ScaffoldError."""
     try:
         return yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise ScaffoldError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
 
 
-def _check(path: str, made: str, expected: list[Any]) -> str:
-    if [_read(path, document) for document in _documents(made)] != expected:
+def check(path: str, made: str, expected: list[Any]) -> str:
+    """Returns the made text, whose documents must be the expected ones; raises ScaffoldError if they are not."""
+    if [parse(path, document) for document in split_documents(made)] != expected:
         raise ScaffoldError(f"{path} does not have the form of the template: make this change by hand")
     return made
 

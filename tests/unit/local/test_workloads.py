@@ -14,6 +14,7 @@ from shopmesh.local.mesh.from_manifests import (
     gateways_of,
     read_manifests,
     select,
+    way_in_of,
     workloads_of,
 )
 from shopmesh.local.mesh.resources import without_nodes
@@ -146,3 +147,33 @@ def test_the_mesh_before_its_canaries_has_no_trace_of_them() -> None:
     assert "v2" not in str([resource.spec for resource in before])
     assert "v15" not in str([resource.spec for resource in before])
     assert "product-v2-vn" in str([resource.spec for resource in resources])
+
+
+def labelled(name: str, value: str = '"true"') -> str:
+    """The manifest of a node, with the label of the way in."""
+    node = NODE.replace("app.kubernetes.io/name: product", "app.kubernetes.io/name: %(name)s")
+    return node.replace("namespace: default}", f"namespace: default, labels: {{shopmesh.dev/way-in: {value}}}}}") % {
+        "name": name,
+        "version": "1.0",
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (labelled("storefront"), "storefront"),
+        (labelled("storefront", '"false"') + labelled("cart", "yes"), "order"),
+        (NODE % {"name": "product", "version": "1.0"}, "order"),
+    ],
+)
+def test_the_label_says_which_service_is_the_way_in(tmp_path: Path, text: str, expected: str) -> None:
+    """Only with the value "true"; where no node has it, it is order, as in the webinar."""
+    assert expected == way_in_of(read_manifests(folder(tmp_path, MESH + text)))
+
+
+def test_two_ways_in_are_refused(tmp_path: Path) -> None:
+    """With both names."""
+    manifests = read_manifests(folder(tmp_path, MESH + labelled("storefront") + labelled("cart")))
+
+    with pytest.raises(StartError, match=r"cart and storefront both have the label shopmesh\.dev/way-in in mesh/"):
+        way_in_of(manifests)

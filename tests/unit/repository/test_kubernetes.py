@@ -69,18 +69,6 @@ def test_a_service_s_folder_has_no_other_files(service: str) -> None:
     assert {"kustomization.yaml", *kustomization["resources"]} == {file.name for file in folder.iterdir()}
 
 
-def test_one_service_is_the_way_in() -> None:
-    """Order's, on the port that browsers ask; in a mesh without order there may be none yet."""
-    balanced = [
-        (service, name, [port["port"] for port in one["spec"]["ports"]])
-        for service in SERVICES
-        for name, one in of_kind("Service", service).items()
-        if one["spec"].get("type") == "LoadBalancer"
-    ]
-
-    assert [("order", "order", [80])] == balanced or ("order" not in SERVICES and len(balanced) <= 1)
-
-
 @pytest.mark.parametrize(
     ("component", "told", "how"),
     [

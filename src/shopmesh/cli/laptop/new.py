@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from shopmesh.new.file_transaction import FileTransaction
     from shopmesh.new.project import Project
 
-_allow_dirty = click.option("--allow-dirty", is_flag=True, help="Run even if the clone has uncommitted changes.")
+_allow_dirty = click.option(
+    "--allow-dirty", is_flag=True, help="Run even if files that are changed have uncommitted changes."
+)
 
 
 @click.command(
@@ -23,6 +25,7 @@ Examples:
   shopmesh new storefront --calls inventory   a service that calls it
   shopmesh new labels --language node         a service in JavaScript
   shopmesh new inventory --canary 2.0         a new version, weight 0
+  shopmesh new storefront --way-in            the service, new or not, that is called from outside
 
 Creates code with tests, manifests in mesh/ and k8s/, and containers in compose/, and adds the service to every list
 of services. If one file cannot be written, none is changed. docs/new-service.md describes the next steps.
@@ -32,23 +35,35 @@ of services. If one file cannot be written, none is changed. docs/new-service.md
 @click.option("--calls", multiple=True, metavar="SERVICE", help="Service that it calls; repeatable.")
 @click.option("--language", type=click.Choice(["python", "node"]), help="Programming language.  [default: python]")
 @click.option("--canary", metavar="VERSION", help="Create this version of the existing service NAME.")
+@click.option("--way-in", is_flag=True, help="Make it the service that is called from outside; NAME may exist already.")
 @_allow_dirty
-def new(name: str, calls: tuple[str, ...], language: str | None, canary: str | None, allow_dirty: bool) -> None:
+def new(
+    name: str, calls: tuple[str, ...], language: str | None, canary: str | None, way_in: bool, allow_dirty: bool
+) -> None:
     """Create a service, or with --canary a new version of one, in this clone of the project."""
     from shopmesh.new import scaffold
 
-    if canary and (calls or language):
+    if canary and (calls or language or way_in):
         raise click.UsageError(
-            "a new version has the language and the calls of its service: leave out --calls and --language"
+            "a new version has the language, the calls and the place of its service: "
+            "leave out --calls, --language and --way-in"
         )
-    clone = _clone(allow_dirty)
+    clone = _clone()
     if canary:
         changes = scaffold.add_version(clone, name, canary)
+    elif way_in and name in clone.services() and not (calls or language):
+        changes = scaffold.choose_way_in(clone, name)
     else:
-        changes = scaffold.add_service(clone, name, calls, language or scaffold.LANGUAGES[0])
-    _apply_changes(changes, clone)
-    node = next(path for path in changes.created if path.startswith("k8s/base/") and "kustomization" not in path)
-    _print_next_steps(name, f"{Path(node).stem}-vn", canary)
+        changes = scaffold.add_service(clone, name, calls, language or scaffold.LANGUAGES[0], way_in)
+    if not changes.edited:
+        echo(f"{name} is the way in already: nothing was changed")
+        return
+    _apply_changes(changes, clone, allow_dirty)
+    if canary:
+        manifest = next(path for path in changes.created if path.startswith("k8s/base/"))
+        _print_next_steps_of_canary(name, f"{Path(manifest).stem}-vn")
+    else:
+        _print_next_steps(name, way_in)
 
 
 @click.command(
@@ -71,34 +86,42 @@ def remove(names: tuple[str, ...], canary: str | None, allow_dirty: bool) -> Non
 
     if canary and len(names) > 1:
         raise click.UsageError("--canary names a version of one service: give one NAME")
-    clone = _clone(allow_dirty)
+    clone = _clone()
     changes = scaffold.remove_version(clone, names[0], canary) if canary else scaffold.remove_services(clone, names)
-    _apply_changes(changes, clone)
+    _apply_changes(changes, clone, allow_dirty)
 
 
-def _clone(allow_dirty: bool) -> Project:
+def _clone() -> Project:
     from shopmesh.new.project import Project
 
     clone = Project(Path.cwd())
-    clone.check(allow_dirty)
+    clone.check()
     return clone
 
 
-def _apply_changes(changes: FileTransaction, clone: Project) -> None:
+def _apply_changes(changes: FileTransaction, clone: Project, allow_dirty: bool) -> None:
+    if not allow_dirty:
+        clone.check_committed([*changes.edited, *changes.removed])
     changes.apply(clone.root)
     for mark, paths in (("+", changes.created), ("~", changes.edited), ("-", changes.removed)):
         for path in sorted(paths):
             echo(f"{mark} {path}")
 
 
-def _print_next_steps(name: str, node: str, canary: str | None) -> None:
+def _print_next_steps(name: str, way_in: bool) -> None:
+    start = "shopmesh up" if way_in else f"shopmesh up --way-in {name}"
+    _print_to_try(start, "curl http://127.0.0.1:8080/", f"shopmesh new {name} --canary 2.0")
+
+
+def _print_next_steps_of_canary(name: str, node: str) -> None:
+    _print_to_try(
+        f"shopmesh apply -f mesh/{name}.yaml && shopmesh start {node}    (while the mesh runs)",
+        f"shopmesh canary {name} --to {node}",
+    )
+
+
+def _print_to_try(*lines: str) -> None:
     echo()
     echo("To try:")
-    lines = ["git diff", "make check test-unit"]
-    if canary:
-        lines += [f"shopmesh apply -f mesh/{name}.yaml && shopmesh start {node}    (while the mesh runs)"]
-        lines += [f"shopmesh canary {name} --to {node}"]
-    else:
-        lines += [f"shopmesh up --way-in {name}", "curl http://127.0.0.1:8080/", f"shopmesh new {name} --canary 2.0"]
-    for line in lines:
+    for line in ("git diff", "make check test-unit", *lines):
         echo(f"  {line}")

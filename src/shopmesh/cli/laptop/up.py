@@ -38,7 +38,7 @@ folder has no mesh/, unless the store has a mesh. Ctrl-C stops everything in ord
 )
 @click.option("--empty", is_flag=True, help="Do not load mesh/; workloads wait until a mesh is created.")
 @click.option("--reset", is_flag=True, help="Delete what earlier runs stored.")
-@click.option("--port", default=defaults.ENTRY_PORT, show_default=True, help="Port of the way in; 0 for a free one.")
+@click.option("--port", default=defaults.WAY_IN_PORT, show_default=True, help="Port of the way in; 0 for a free one.")
 @click.option(
     "--api-port", default=defaults.API_PORT, show_default=True, help="Port of the App Mesh API; 0 for a free one."
 )
@@ -59,10 +59,8 @@ folder has no mesh/, unless the store has a mesh. Ctrl-C stops everything in ord
 )
 @click.option(
     "--way-in",
-    default="order",
-    show_default=True,
     metavar="SERVICE",
-    help="Service that receives the requests to --port.",
+    help="Service that receives the requests to --port.  [default: the one that mesh/ labels as the way in]",
 )
 @host_policy_options
 @no_auth_option
@@ -75,7 +73,7 @@ def up(
     xds_port: int | None,
     only: tuple[str, ...],
     without: tuple[str, ...],
-    way_in: str,
+    way_in: str | None,
     no_auth: bool,
     run_dir: Path,
     host_policy: HostPolicy,
@@ -173,7 +171,7 @@ Exit status: 0 no request failed and every share is as configured; 1 otherwise.
     type=click.FloatRange(0, 3600),
     help="Minimum duration of each stage.  [default: as long as the statistics need; --rollback: 15]",
 )
-@click.option("--port", default=defaults.ENTRY_PORT, show_default=True, help="Port of the way in; 0 for a free one.")
+@click.option("--port", default=defaults.WAY_IN_PORT, show_default=True, help="Port of the way in; 0 for a free one.")
 @click.option(
     "--api-port",
     default=0,

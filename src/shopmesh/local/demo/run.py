@@ -19,7 +19,13 @@ from shopmesh.local.demo.progress_view import ProgressView
 from shopmesh.local.demo.scenario import DemoReport, Release, Scenario
 from shopmesh.local.demo.verdict import find_failures
 from shopmesh.local.errors import StartError
-from shopmesh.local.mesh.from_manifests import Workload, application_module, read_manifests, workloads_of
+from shopmesh.local.mesh.from_manifests import (
+    WEBINARS_WAY_IN,
+    Workload,
+    application_module,
+    read_manifests,
+    workloads_of,
+)
 from shopmesh.local.mesh.local_mesh import LocalMesh
 from shopmesh.local.processes.ports import Ports
 from shopmesh.local.processes.shutdown import run_until_stopped, stop_on_signals
@@ -44,7 +50,7 @@ class DemoOptions:
     project: Path
     run_folder: Path
     environment: Mapping[str, str] = field(repr=False)
-    port: int = defaults.ENTRY_PORT
+    port: int = defaults.WAY_IN_PORT
     api_port: int = 0
     rate: float | None = None
     seconds: float = 0.0
@@ -98,7 +104,7 @@ async def _run_locally(
         )
         with ProgressView(console) as progress:
             log = _DemoLog(folder.log, progress)
-            mesh = LocalMesh(settings, ports, log, folder.record_groups)
+            mesh = LocalMesh(settings, ports, log, folder.record_groups, WEBINARS_WAY_IN)
             with stop_on_signals(mesh, log) as stop:
                 try:
                     return await run_until_stopped(scenario(mesh, progress), stop)

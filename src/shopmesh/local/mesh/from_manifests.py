@@ -8,11 +8,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from shopmesh import defaults
 from shopmesh.appmesh.resolved import ports as ports_of
 from shopmesh.documents import DeclaredResource, Source, declared_resources, documents
 from shopmesh.documents.service_version import NAME_LABEL, VERSION_LABEL
 from shopmesh.files.input_files import InputFileError, read_text
 from shopmesh.local.errors import StartError
+
+WEBINARS_WAY_IN = "order"
+"""The service before which the load balancer stands in the webinar."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +113,30 @@ def gateways_of(resources: Sequence[DeclaredResource]) -> list[Gateway]:
         if resource.key.kind == "virtualGateway" and NAME_LABEL in (labels := _labels(resource))
     ]
     return sorted(found, key=lambda gateway: gateway.node)
+
+
+def way_in_of(resources: Sequence[DeclaredResource]) -> str:
+    """The service whose virtual node has the label of the way in; order in a mesh without that label.
+
+    Raises StartError when two services have it.
+    """
+    found = {
+        str(_labels(resource).get(NAME_LABEL, resource.key.name)): resource
+        for resource in resources
+        if resource.key.kind == "virtualNode" and _has_way_in_label(resource)
+    }
+    if len(found) > 1:
+        raise StartError(
+            f"{' and '.join(sorted(found))} both have the label {defaults.WAY_IN_LABEL} in mesh/: "
+            "keep it on the virtual node of the one that is called from outside"
+        )
+    return next(iter(found), WEBINARS_WAY_IN)
+
+
+def _has_way_in_label(resource: DeclaredResource) -> bool:
+    metadata = resource.source.value.get("metadata") if resource.source else None
+    labels = metadata.get("labels") if isinstance(metadata, Mapping) else None
+    return isinstance(labels, Mapping) and labels.get(defaults.WAY_IN_LABEL) == "true"
 
 
 def _labels(resource: DeclaredResource) -> Mapping[str, Any]:

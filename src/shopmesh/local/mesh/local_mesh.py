@@ -25,8 +25,6 @@ from shopmesh.local.settings import LocalSettings
 from shopmesh.xds.node import ProxyNode
 
 CONTROL_PLANE = "control-plane"
-WAY_IN = "order"
-"""The service before which the load balancer stands in the tutorial, unless another is named."""
 
 _CONTROL_PLANE_SECONDS = 30.0
 _CONTROL_PLANE_GRACE_SECONDS = 5.0
@@ -42,9 +40,9 @@ class LocalMesh:
         ports: Ports,
         log: ProcessLog,
         on_groups_changed: Callable[[set[int]], None],
-        way_in: str = WAY_IN,
+        way_in: str,
     ) -> None:
-        """`record` is told which process groups run whenever that changes; `way_in` is a service."""
+        """Calls `on_groups_changed` with the process groups that run; `way_in` is a service, whether it runs or not."""
         self.settings = settings
         self._way_in = way_in
         self.workloads: dict[str, WorkloadProcesses] = {}
