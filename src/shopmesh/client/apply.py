@@ -17,6 +17,7 @@ from shopmesh.documents import (
     TemplateOptions,
     declared_resources,
     error_from_api,
+    manifest_problems,
     problems,
 )
 from shopmesh.output.printable import printable
@@ -57,7 +58,7 @@ def apply(
     existing = all_resources(client)
     before = [resource for resource, _ in existing.values()]
     wanted = declared_resources(sources, mesh, before, given)
-    if wrong := list(problems(wanted)):
+    if wrong := [*problems(wanted), *manifest_problems(wanted)]:
         raise document_error(wrong)
     if new and any(resource.key.kind == "mesh" and resource.key in existing for resource in wanted):
         return ApplyResult(None, [], before)

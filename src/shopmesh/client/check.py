@@ -21,6 +21,7 @@ from shopmesh.documents import (
     TemplateOptions,
     declared_resources,
     error_at,
+    manifest_problems,
     problems,
 )
 from shopmesh.documents.declared_resource import as_state
@@ -43,7 +44,7 @@ def check(sources: Sequence[Source], mesh: str | None = None, given: TemplateOpt
     """Checks the documents; raises `DocumentError` with all errors."""
     notes: list[DocumentError] = []
     resources = declared_resources(sources, mesh, (), given, notes.append)
-    wrong = list(problems(resources))
+    wrong = [*problems(resources), *manifest_problems(resources)]
     if not wrong:
         resources = [replace(resource, spec=_without_nulls(resource.spec)) for resource in resources]
         state = as_state(resources)

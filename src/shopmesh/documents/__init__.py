@@ -7,7 +7,7 @@ A manifest is an object of `appmesh.k8s.aws/v1beta2` as AWS's controller for Kub
 place for (the object's own name, selectors) is kept in tags, so that the way back is exact.
 """
 
-from shopmesh.documents.check import error_at, error_from_api, problems
+from shopmesh.documents.check import error_at, error_from_api, manifest_problems, problems
 from shopmesh.documents.cli_json import NAMES, document, parameters
 from shopmesh.documents.cloudformation import TemplateOptions
 from shopmesh.documents.convert import declared_resources, foreign_kind, ignored_documents, is_manifest
@@ -36,6 +36,7 @@ __all__ = [
     "ignored_documents",
     "is_manifest",
     "is_ours",
+    "manifest_problems",
     "manifests",
     "not_for_kubernetes",
     "only_document",

@@ -10,6 +10,7 @@ from shopmesh.appmesh.api.model import GA
 from shopmesh.appmesh.api.rest_json import binding_of
 from shopmesh.appmesh.api.validation import Problem
 from shopmesh.appmesh.kinds import KINDS
+from shopmesh.documents import manifest_form
 from shopmesh.documents.cli_json import parameters
 from shopmesh.documents.cloudformation import is_template, property_name
 from shopmesh.documents.declared_resource import DeclaredResource
@@ -29,6 +30,14 @@ def problems(resources: Iterable[DeclaredResource]) -> Iterator[DocumentError]:
         binding_of(GA, f"Create{KINDS[resource.key.kind].title}").check(parameters(resource), "", found)
         for problem in found:
             yield error_at(resource, problem.field, problem.message)
+
+
+def manifest_problems(resources: Iterable[DeclaredResource]) -> Iterator[DocumentError]:
+    """What AWS's controller refused in manifests that the model allows; in files, not in objects that exist."""
+    for resource in resources:
+        if resource.complete:
+            for problem in manifest_form.problems(resource):
+                yield error_at(resource, problem.field, problem.message)
 
 
 def error_from_api(resource: DeclaredResource, message: str) -> DocumentError:

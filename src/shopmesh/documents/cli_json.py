@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from shopmesh.appmesh.api.preview import to_later
+from shopmesh.appmesh.arn import without_owner
 from shopmesh.appmesh.store import Document, Key
 from shopmesh.documents.declared_resource import DeclaredResource, at
 from shopmesh.documents.text.sources import Source
@@ -50,7 +51,7 @@ def resources_of_request(source: Source) -> list[DeclaredResource]:
     if not isinstance(spec, dict):
         raise source.error(("spec",), f"is an object, not {spec!r}")
     owner = value.get("meshOwner")
-    key = Key(kind, tuple(names))
+    key = Key(kind, (without_owner(names[0]), *names[1:]))
     if not _is_preview(kind, spec):
         return [DeclaredResource(key, spec, _tags(source), owner, False, source, ("spec",))]
     services = spec.get("serviceNames", [])

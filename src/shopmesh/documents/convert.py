@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from shopmesh.appmesh.store import Document, Key
+from shopmesh.documents import manifest_form
 from shopmesh.documents.cli_json import is_request, resources_of_request
 from shopmesh.documents.cloudformation import TemplateOptions, foreign_resources, is_template, template_resources
 from shopmesh.documents.declared_resource import API_VERSION, DeclaredResource, at, creation_order, manifest_tags
@@ -135,7 +136,7 @@ def resources_of_manifest(source: Source, objects: ReferenceResolver) -> Iterato
     said = {name: value for name, value in spec.items() if name not in _NOT_IN_THE_API}
     if key.kind == "mesh" and "meshServiceDiscovery" in said:
         said = {"serviceDiscovery" if name == "meshServiceDiscovery" else name: said[name] for name in said}
-    converted = to_api(said, resolve, ("spec",))
+    converted = manifest_form.read(key.kind, to_api(said, resolve, ("spec",)))
     if groups := spec.get("backendGroups"):
         converted["backends"] = [*converted.get("backends", []), *_group_backends(source, objects, name, spec, groups)]
     tags = manifest_tags(key, source.value) | own_tags(source)

@@ -14,6 +14,7 @@ from urllib.parse import quote
 from shopmesh.appmesh.annotations import PREFIX
 from shopmesh.appmesh.annotations.tag_chunks import join_all
 from shopmesh.appmesh.store import Document, Key
+from shopmesh.documents import manifest_form
 from shopmesh.documents.declared_resource import (
     DeclaredResource,
     base_manifest,
@@ -73,15 +74,21 @@ def _manifest(
 ) -> dict[str, Any]:
     """`known` is what name and tags tell; the specification comes on top."""
     refer = reference_to(resource.key.mesh, names[resource.key], names.get)
-    spec = to_manifest(resource.spec, refer, ("spec",))
-    if resource.key.kind == "mesh" and "serviceDiscovery" in spec:
-        spec["meshServiceDiscovery"] = spec.pop("serviceDiscovery")
+    spec = manifest_spec(resource.key.kind, resource.spec, refer)
     if resource.key.kind == "virtualRouter" and routes:
-        spec["routes"] = [{"name": route.key.name, **to_manifest(route.spec, refer, ("spec",))} for route in routes]
+        spec["routes"] = [{"name": route.key.name, **manifest_spec("route", route.spec, refer)} for route in routes]
         if added := route_annotations((route.key.name, route.tags) for route in routes):
             metadata = known["metadata"]
             known = {**known, "metadata": {**metadata, "annotations": {**metadata.get("annotations", {}), **added}}}
     return {**known, "spec": {**known["spec"], **spec}}
+
+
+def manifest_spec(kind: str, spec: Document, refer: Refer) -> dict[str, Any]:
+    """The specification of a resource of that kind as its manifest, or its router's, has it."""
+    made: dict[str, Any] = to_manifest(manifest_form.written(kind, spec), refer, ("spec",))
+    if kind == "mesh" and "serviceDiscovery" in made:
+        made["meshServiceDiscovery"] = made.pop("serviceDiscovery")
+    return made
 
 
 def reference_to(mesh: str, own: ObjectName, name_of: Callable[[Key], ObjectName | None]) -> Refer:

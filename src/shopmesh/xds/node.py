@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple, cast
 from envoy.config.core.v3.base_pb2 import Node
 from google.protobuf.struct_pb2 import Struct
 
+from shopmesh.appmesh.arn import without_owner
 from shopmesh.appmesh.store import Key
 from shopmesh.xds import names
 from shopmesh.xds.telemetry_options import NO_TELEMETRY, TelemetryOptions, TelemetryOptionsError
@@ -164,7 +165,8 @@ class ProxyNode:
 def parse(node: Node) -> ProxyNode:
     """Reads `node.id` (`mesh/<mesh>/virtualNode/<name>`, or the ARN that ends so), `cluster` and `metadata`.
 
-    Raises `NodeError`. Ignores the rest of the node, such as 61 kB of extension names.
+    The owner in `mesh/<mesh>@<account>/…` is not part of the mesh's name. Raises `NodeError`. Ignores the rest of the
+    node, such as 61 kB of extension names.
     """
     match = _ID.fullmatch(node.id)
     if match is None or match[2] not in KINDS or max(map(len, match.groups())) > _LONGEST_NAME:
@@ -181,7 +183,7 @@ def parse(node: Node) -> ProxyNode:
     if address is not None:
         address = _address(address)
     parsed = ProxyNode(
-        mesh=mesh,
+        mesh=without_owner(mesh),
         kind=kind,
         name=name,
         instance=_text(metadata, "instance", "") or name,

@@ -72,7 +72,6 @@ REFUSED_ROUTES: dict[str, tuple[dict[str, Any], str, str]] = {
     "weights of 0": (weighted(("n", 0)), "spec.httpRoute.action.weightedTargets", "all weights are 0"),
     "weights over 100": (weighted(("n", 100), ("n2", 1)), "spec.httpRoute.action.weightedTargets", "add up to 101"),
     "target twice": (weighted(("n", 1), ("n", 1)), "spec.httpRoute.action.weightedTargets[1]", "listed twice"),
-    "no path": (http(), "spec.httpRoute.match", "found: none"),
     "prefix and path": (http(prefix="/", path={"exact": "/"}), "spec.httpRoute.match", "prefix and path"),
     "prefix not from the root": (http(prefix="x"), "spec.httpRoute.match.prefix", "begin with /"),
     "empty prefix": (http(prefix=""), "spec.httpRoute.match.prefix", "begin with /"),
@@ -105,7 +104,7 @@ REFUSED_ROUTES: dict[str, tuple[dict[str, Any], str, str]] = {
     "no retry event": (retried(tcpRetryEvents=None), "spec.httpRoute.retryPolicy", "at least one retry event"),
     "too many retries": (retried(maxRetries=2**32), "spec.httpRoute.retryPolicy.maxRetries", "over 4294967295"),
     "half a duration": (
-        retried(perRetryTimeout={"value": 1}), "spec.httpRoute.retryPolicy.perRetryTimeout", "value and unit",
+        retried(perRetryTimeout={"value": 1}), "spec.httpRoute.retryPolicy.perRetryTimeout.unit", "required",
     ),
     "endless duration": (
         retried(perRetryTimeout={"value": 315576000000, "unit": "s"}),
@@ -157,6 +156,13 @@ ACCEPTED_ROUTES = {
     "largest program": http(path={"regex": "a{96}"}),
     "negated classes, counted as Envoy counts them": http(path={"regex": "[^a]{40}"}),
     "port of the listener": http(prefix="/", port=80),
+    "port alone": http(port=80),
+    "method alone": http(method="GET"),
+    "headers alone": http(headers=[{"name": "x-a", "match": {"exact": "b"}}]),
+    "nothing": http(),
+    "time-out without a value": {
+        "httpRoute": {**http(prefix="/")["httpRoute"], "timeout": {"perRequest": {"unit": "s"}}}
+    },
 }
 
 
@@ -228,7 +234,7 @@ REFUSED_NODES: dict[str, tuple[dict[str, Any], str, str]] = {
         "spec.listeners[0].connectionPool.grpc", "set connectionPool.http",
     ),
     "half a time-out": (
-        listener(timeout={"http": {"idle": {"unit": "s"}}}), "spec.listeners[0].timeout.http.idle", "value and unit",
+        listener(timeout={"http": {"idle": {"value": 1}}}), "spec.listeners[0].timeout.http.idle.unit", "required",
     ),
     "ejection without an interval": (
         listener(outlierDetection={"baseEjectionDuration": SECOND, "interval": {"value": 0, "unit": "s"},
@@ -284,7 +290,7 @@ def test_node_is_accepted(mesh: World) -> None:
 
 REFUSED_GATEWAY_ROUTES: dict[str, tuple[dict[str, Any], str, str]] = {
     "no kind": ({}, "spec", "found: none"),
-    "nothing matched": (gateway({}), "spec.httpRoute.match", "prefix and path"),
+    "prefix and path": (gateway({"prefix": "/", "path": {"exact": "/"}}), "spec.httpRoute.match", "used together"),
     "reserved prefix": (gateway({"prefix": "/aws-appmesh/x"}), "spec.httpRoute.match.prefix", "reserved"),
     "reserved path": (gateway({"path": {"exact": "/aws-appmesh"}}), "spec.httpRoute.match.path.exact", "reserved"),
     "two forms of host": (
@@ -340,14 +346,20 @@ def test_gateway_route_is_refused(mesh: World, case: str) -> None:
     assert_names(refused.value, field, reason)
 
 
-def test_gateway_route_by_host_alone(mesh: World) -> None:
-    """With a host name neither prefix nor path is needed; a gRPC one needs a host or a service."""
-    assert mesh.make("gatewayRoute", "q", gateway({"hostname": {"suffix": ".a"}}), virtualGatewayName="g")
-    grpc = {"grpcRoute": gateway({})["httpRoute"]}
-    with pytest.raises(BadRequest, match="serviceName or hostname is required"):
-        mesh.make("gatewayRoute", "q", grpc, virtualGatewayName="gg")
-    grpc["grpcRoute"]["match"] = {"serviceName": "lab.Echo"}
+@pytest.mark.parametrize("match", [{}, {"port": 80}, {"hostname": {"suffix": ".a"}}, {"method": "GET"}], ids=str)
+def test_gateway_route_without_a_path(mesh: World, match: dict[str, Any]) -> None:
+    """Nothing of a match is required by the model."""
+    assert mesh.make("gatewayRoute", "q", gateway(match), virtualGatewayName="g")
+
+
+@pytest.mark.parametrize("match", [{}, {"port": 90}, {"serviceName": "shop.Echo"}], ids=str)
+def test_grpc_gateway_route_without_a_host(mesh: World, match: dict[str, Any]) -> None:
+    """The same of a gRPC one; an empty name of a service is no name."""
+    grpc = {"grpcRoute": gateway(match)["httpRoute"]}
     assert mesh.make("gatewayRoute", "q", grpc, virtualGatewayName="gg")
+    grpc["grpcRoute"]["match"] = {"serviceName": ""}
+    with pytest.raises(BadRequest, match="serviceName: must not be empty"):
+        mesh.make("gatewayRoute", "r", grpc, virtualGatewayName="gg")
 
 
 @pytest.mark.parametrize("name", ["*", "*.local", "a:80", "a b", "a/b", "", ".a", "a.", "ä", "a*b", "x" * 254])

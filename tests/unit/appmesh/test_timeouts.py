@@ -36,6 +36,11 @@ def test_the_shorter_end_decides(
     assert cut == list(cut_short(timeouts(of(**asked)), timeouts(of(**allowed)), protocol))
 
 
+def test_a_time_out_without_a_value_is_off() -> None:
+    """Terraform's provider leaves a value of 0 out."""
+    assert timeouts(of(perRequest=0, idle=0)) == timeouts({name: {"unit": "s"} for name in ("perRequest", "idle")})
+
+
 def test_a_route_that_waits_longer_than_its_target_is_a_finding() -> None:
     """19: with the listener to change, for idle time as for requests."""
     waits = route("product-r", "all", {"product": 1}, timeout=of(idle=900))

@@ -192,6 +192,20 @@ def test_meshes_of_others(world: World) -> None:
         world.do("DescribeMesh", meshName="m", meshOwner="000000000000")
 
 
+def test_a_mesh_may_be_named_with_its_owner(world: World) -> None:
+    """As other accounts name a shared mesh, in calls and ARNs; a new one is named without."""
+    shared = "m@123456789012"
+    made = world.do("CreateVirtualNode", meshName=shared, virtualNodeName="n", spec={})["virtualNode"]
+    arn = made["metadata"]["arn"].replace("mesh/m/", f"mesh/{shared}/")
+    world.do("TagResource", resourceArn=arn, tags=[{"key": "k", "value": "v"}])
+
+    assert "m" == made["meshName"]
+    assert ["n"] == [n["virtualNodeName"] for n in world.do("ListVirtualNodes", meshName=shared)["virtualNodes"]]
+    assert [{"key": "k", "value": "v"}] == world.do("ListTagsForResource", resourceArn=arn)["tags"]
+    with pytest.raises(BadRequest, match="'new@123456789012': an account after @ is the owner"):
+        world.do("CreateMesh", meshName="new@123456789012")
+
+
 def test_pages(world: World) -> None:
     """Entries come sorted by name, at most `limit`; the token goes on after the last name whatever came or went."""
     for number in range(5):

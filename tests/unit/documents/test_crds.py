@@ -60,7 +60,8 @@ TARGET = "weightedTargets: [{virtualNodeRef: {name: a}, weight: 1}]"
     [
         ("VirtualNode", "{listeners: [{portMapping: {port: 0, protocol: http}}]}", "0 is less than the minimum of 1"),
         ("VirtualNode", "{listeners: [{portMapping: {port: 80, protocol: udp}}]}", "'udp' is not one of"),
-        ("VirtualNode", "{serviceDiscovery: {dns: {hostname: a}, awsCloudMap: {}}}", "exactly one of awsCloudMap, dns"),
+        ("VirtualNode", "{serviceDiscovery: {dns: {hostname: a}, awsCloudMap: {}}}", "dns or awsCloudMap, not both"),
+        ("VirtualNode", "{listeners: [{portMapping: {port: 80, protocol: http}}]}", "needs serviceDiscovery"),
         ("VirtualNode", "{backends: [{virtualService: {}}]}", "at least one of virtualServiceARN, virtualServiceRef"),
         ("VirtualNode", "{listenrs: []}", "unknown field listenrs"),
         ("VirtualRouter", "{routes: [{name: r}]}", "exactly one of grpcRoute, http2Route, httpRoute and tcpRoute"),
@@ -87,6 +88,12 @@ TARGET = "weightedTargets: [{virtualNodeRef: {name: a}, weight: 1}]"
             "{httpRoute: {match: {prefix: /, path: {exact: /a}}, action: {target: {virtualService: "
             "{virtualServiceRef: {name: a}}}}}}",
             "prefix or path, not both",
+        ),
+        (
+            "GatewayRoute",
+            "{httpRoute: {match: {prefix: /}, action: {rewrite: {}, target: {virtualService: "
+            "{virtualServiceRef: {name: a}}}}}}",
+            "at least one of hostname, path and prefix",
         ),
         ("Mesh", "{egressFilter: {type: DROP_SOME}}", "'DROP_SOME' is not one of"),
     ],

@@ -50,6 +50,7 @@ def test_an_empty_environment_changes_nothing() -> None:
         ("mesh/shop/virtualNode/order", ORDER),
         ("arn:aws:appmesh:eu-west-1:111122223333:mesh/shop/virtualNode/order", ORDER),
         ("mesh/shop/virtualGateway/gw", ProxyOwner("shop", "virtualGateway", "gw")),
+        ("mesh/shop@999999999999/virtualNode/order", ORDER),
     ],
 )
 def test_an_arn_or_its_end_says_whose_proxy_it_is(name: str, value: str, expected: ProxyOwner) -> None:

@@ -41,6 +41,13 @@ def test_an_arn_names_a_node_as_well() -> None:
     assert (found.mesh, found.name, found.instance, found.mode) == ("shop", "product-vn", "product-vn", "intercepted")
 
 
+@pytest.mark.parametrize("account", ["123456789012", "999999999999"])
+def test_the_owner_of_a_shared_mesh_is_not_part_of_its_name(account: str) -> None:
+    """AWS's injector writes it whenever a Mesh has a meshOwner; anything else after an @ belongs to the name."""
+    assert "shop" == parse(node(f"mesh/shop@{account}/virtualNode/product-vn")).mesh
+    assert "shop@prod" == parse(node("mesh/shop@prod/virtualNode/product-vn")).mesh
+
+
 @pytest.mark.parametrize(
     ("wrong", "named"),
     [

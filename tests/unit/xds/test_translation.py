@@ -130,6 +130,14 @@ def test_http_matches() -> None:
     assert made.prefix == "/a"
 
 
+@pytest.mark.parametrize("match", [{"port": 5000}, {"method": "GET"}, {"headers": [{"name": "x-a"}]}, {}], ids=str)
+def test_an_http_match_without_a_path_takes_every_path(match: Document) -> None:
+    """15: as routes of a router with several listeners are written, by their port."""
+    made = only_route(route("product-r", "all", {"product": 1}, match=match)).match
+
+    assert made.prefix == "/"
+
+
 @pytest.mark.parametrize(
     ("match", "expected"),
     [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,8 +10,9 @@ from shopmesh.appmesh import arn, host_policy, references, rules, tags
 from shopmesh.appmesh.annotations import annotation_reader
 from shopmesh.appmesh.api.model import Operation
 from shopmesh.appmesh.api.pagination import page
+from shopmesh.appmesh.api.validation import quote
 from shopmesh.appmesh.context import Context
-from shopmesh.appmesh.errors import Conflict, Forbidden, NotFound
+from shopmesh.appmesh.errors import BadRequest, Conflict, Forbidden, NotFound
 from shopmesh.appmesh.kinds import KINDS, Kind, describe
 from shopmesh.appmesh.store import Document, Key, Resource, Transaction, View
 
@@ -27,7 +28,10 @@ def perform(operation: Operation, parameters: Parameters, transaction: Transacti
     """
     owner = parameters.get("meshOwner", context.account)
     if owner != context.account:
-        raise Forbidden(f"meshOwner: account {owner} does not share a mesh with {context.account}; leave it out")
+        raise Forbidden(
+            f"meshOwner: account {owner} does not share a mesh with {context.account}; leave it out, or start the "
+            "control plane with --account"
+        )
     if operation.kind is None:
         return _TAG_VERBS[operation.verb](parameters, transaction, context)
     return _VERBS[operation.verb](operation.kind, parameters, transaction, context)
@@ -35,6 +39,9 @@ def perform(operation: Operation, parameters: Parameters, transaction: Transacti
 
 def create(kind: Kind, parameters: Parameters, transaction: Transaction, context: Context) -> Output:
     key = key_of(kind, parameters)
+    if kind.name == "mesh" and key.name != parameters["meshName"]:
+        text = "an account after @ is the owner of a shared mesh and not part of its name; leave it out"
+        raise BadRequest(f"meshName: {quote(parameters['meshName'])}: {text}")
     _require_parent(key, transaction)
     if transaction.get(key) is not None:
         raise Conflict(f"{describe(key)} already exists{_in_mesh(key)}; update it, or choose another name")
@@ -95,7 +102,7 @@ def delete(kind: Kind, parameters: Parameters, transaction: Transaction, context
 
 
 def list_all(kind: Kind, parameters: Parameters, view: View, context: Context) -> Output:
-    path = tuple(parameters[name] for name in kind.parameters[:-1])
+    path = _path(kind.parameters[:-1], parameters)
     if path:
         find(Key(kind.parents[-1], path), view)
     shown, token = page(
@@ -110,7 +117,12 @@ def list_all(kind: Kind, parameters: Parameters, view: View, context: Context) -
 
 
 def key_of(kind: Kind, parameters: Parameters) -> Key:
-    return Key(kind.name, tuple(parameters[name] for name in kind.parameters))
+    return Key(kind.name, _path(kind.parameters, parameters))
+
+
+def _path(names: Sequence[str], parameters: Parameters) -> tuple[str, ...]:
+    """The values of these parameters; a mesh may be written with its owner."""
+    return tuple(arn.without_owner(parameters[name]) if name == "meshName" else parameters[name] for name in names)
 
 
 def find(key: Key, view: View) -> Resource:

@@ -8,8 +8,8 @@ _UNITS = {"ms": 1, "s": 1000}
 
 
 def duration_ms(document: Document) -> int:
-    """The milliseconds of `{"value": 300, "unit": "ms"}`."""
-    return int(document["value"]) * _UNITS[document["unit"]]
+    """The milliseconds of `{"value": 300, "unit": "ms"}`; without a value 0, which terraform's provider leaves out."""
+    return int(document.get("value", 0)) * _UNITS[document["unit"]]
 
 
 def written_ms(document: Document | None) -> int | None:

@@ -14,6 +14,7 @@ from shopmesh.appmesh.rules.matches import (
     metadata_problems,
     path_problems,
     query_problems,
+    service_name,
 )
 from shopmesh.appmesh.rules.names import host_problems
 from shopmesh.appmesh.rules.rule_input import Json, RuleInput
@@ -31,13 +32,12 @@ def one_kind(candidate: RuleInput) -> Iterator[Problem]:
 
 
 def http_match(candidate: RuleInput) -> Iterator[Problem]:
-    """A prefix or a path; with a host name, neither is needed."""
+    """Prefix or path or neither, and nothing of what Envoys answer themselves."""
     for kind in ("httpRoute", "http2Route"):
         if kind not in candidate.spec:
             continue
         match, field = candidate.spec[kind]["match"], f"spec.{kind}.match"
-        if "hostname" not in match or "prefix" in match or "path" in match:
-            yield from path_problems(match, field)
+        yield from path_problems(match, field)
         for name, path in (("prefix", match.get("prefix")), ("path.exact", match.get("path", {}).get("exact"))):
             if path is not None and path.startswith(RESERVED_PREFIX):
                 yield Problem(f"{field}.{name}", f"{quote(path)} begins with {RESERVED_PREFIX}, which is reserved")
@@ -49,8 +49,7 @@ def http_match(candidate: RuleInput) -> Iterator[Problem]:
 def grpc_match(candidate: RuleInput) -> Iterator[Problem]:
     if "grpcRoute" in candidate.spec:
         match, field = candidate.spec["grpcRoute"]["match"], "spec.grpcRoute.match"
-        if not match.get("serviceName") and "hostname" not in match:
-            yield Problem(field, "serviceName or hostname is required")
+        yield from service_name(match, field)
         yield from _hostname(match, field)
         yield from metadata_problems(match.get("metadata", ()), f"{field}.metadata")
 

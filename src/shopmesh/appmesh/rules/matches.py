@@ -42,11 +42,9 @@ def _flaw(pattern: str) -> str | None:
 
 
 def path_problems(match: Json, field: str) -> Iterator[Problem]:
-    """Exactly one of prefix and path, both from the root; a regular expression must compile."""
-    given = [name for name in ("prefix", "path") if name in match]
-    if len(given) != 1:
-        found = " and ".join(given) or "none"
-        yield Problem(field, f"exactly one of prefix and path is required, found: {found}")
+    """Prefix or path or neither, both from the root; a regular expression must compile."""
+    if "prefix" in match and "path" in match:
+        yield Problem(field, "prefix and path cannot be used together")
     if "prefix" in match:
         yield from _from_root(match["prefix"], f"{field}.prefix")
     if "path" in match:
@@ -86,6 +84,12 @@ def metadata_problems(metadata: Json, field: str) -> Iterator[Problem]:
         if entry["name"].lower().startswith(_RESERVED_METADATA):
             text = f"{quote(entry['name'])} begins with {_RESERVED_METADATA}, which is reserved"
             yield Problem(f"{field}[{index}].name", text)
+
+
+def service_name(match: Json, field: str) -> Iterator[Problem]:
+    """Of a gRPC route or gateway route."""
+    if match.get("serviceName") == "":
+        yield Problem(f"{field}.serviceName", "must not be empty; leave it out to match every service")
 
 
 def query_problems(parameters: Json, field: str) -> Iterator[Problem]:

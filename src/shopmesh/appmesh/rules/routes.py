@@ -13,6 +13,7 @@ from shopmesh.appmesh.rules.matches import (
     metadata_problems,
     path_problems,
     query_problems,
+    service_name,
 )
 from shopmesh.appmesh.rules.rule_input import Json, RuleInput, duration_problems, milliseconds
 from shopmesh.appmesh.store import Document, Key, Resource
@@ -60,8 +61,7 @@ def grpc_match(candidate: RuleInput) -> Iterator[Problem]:
         match, field = candidate.spec["grpcRoute"]["match"], "spec.grpcRoute.match"
         if "methodName" in match and "serviceName" not in match:
             yield Problem(f"{field}.serviceName", "required with methodName")
-        if match.get("serviceName") == "":
-            yield Problem(f"{field}.serviceName", "must not be empty; leave it out to match every service")
+        yield from service_name(match, field)
         yield from metadata_problems(match.get("metadata", ()), f"{field}.metadata")
 
 

@@ -28,19 +28,19 @@ LONGEST_MILLISECONDS = 10**9 * 1000
 
 
 def milliseconds(duration: Json) -> int | None:
-    """A duration of the model, or None when it is absent or incomplete."""
-    if not duration or "value" not in duration or "unit" not in duration:
+    """A duration of the model, or None when it is absent or has no unit."""
+    if not duration or "unit" not in duration:
         return None
     return duration_ms(duration)
 
 
 def duration_problems(duration: Json, field: str, positive: bool = False) -> Iterator[Problem]:
-    """A duration needs value and unit, and must be one that Envoy takes; `positive`: 0 does not mean "off"."""
+    """A duration needs a unit, and must be one that Envoy takes; `positive`: 0 does not mean "off"."""
     if duration is None:
         return
     length = milliseconds(duration)
     if length is None:
-        yield Problem(field, "both value and unit are required")
+        yield Problem(f"{field}.unit", "required, but missing")
     elif length > LONGEST_MILLISECONDS:
         yield Problem(f"{field}.value", f"{duration['value']} {duration['unit']} is longer than Envoy accepts")
     elif positive and length == 0:

@@ -11,6 +11,7 @@ from botocore.model import Shape
 from shopmesh import defaults
 from shopmesh.appmesh.api.model import GA, service
 from shopmesh.appmesh.api.validation import hint, quote
+from shopmesh.appmesh.arn import without_owner
 from shopmesh.appmesh.kinds import KINDS
 from shopmesh.appmesh.store import Document, Key
 from shopmesh.documents.cli_json import NAMES
@@ -118,7 +119,8 @@ def _resource(kind: str, name: str, scope: Scope) -> DeclaredResource:
         if not isinstance(converted.get(word), str) or not converted[word]:
             problem = "is missing" if word not in converted else f"is a name, not {quote(converted[word])}"
             raise source.error((*path, word), problem)
-    key = Key(kind, tuple(converted[property_name(parameter)] for parameter in NAMES[kind]))
+    mesh, *below = (converted[property_name(parameter)] for parameter in NAMES[kind])
+    key = Key(kind, (without_owner(mesh), *below))
     tags = {str(tag.get("key", "")): str(tag.get("value", "")) for tag in converted.get("Tags", [])}
     return DeclaredResource(
         key, converted.get("Spec", {}), tags, converted.get("MeshOwner"), False, source, (*path, "Spec")

@@ -51,7 +51,14 @@ OF_SHAPES: Mapping[str, tuple[ValidationRule, ...]] = {
     ),
     "GrpcGatewayRouteMatch": (at_least_one(("serviceName", "hostname")),),
     "GatewayRouteHostnameMatch": (exactly_one(("exact", "suffix")),),
-    "HttpGatewayRouteRewrite": (at_most_one("prefix", "path"),),
+    "HttpGatewayRouteRewrite": (at_most_one("prefix", "path"), at_least_one(("prefix", "path", "hostname"))),
+    "ServiceDiscovery": (at_most_one("dns", "awsCloudMap"),),
+    "VirtualNodeSpec": (
+        ValidationRule(
+            "!has(self.listeners) || self.listeners.size() == 0 || has(self.serviceDiscovery)",
+            "a node with listeners needs serviceDiscovery: give dns, awsCloudMap, or {} for neither",
+        ),
+    ),
     "HttpGatewayRoutePrefixRewrite": (exactly_one(("defaultPrefix", "value")),),
     "MatchRange": (ValidationRule("self.start < self.end", "a range holds nothing unless start is below end"),),
     "WeightedTargets": (
@@ -59,6 +66,9 @@ OF_SHAPES: Mapping[str, tuple[ValidationRule, ...]] = {
     ),
 }
 """By the shape of the model that they are about."""
+
+MAY_BE_EMPTY = frozenset({"ServiceDiscovery"})
+"""Tagged unions of which AWS's controller took an empty one."""
 
 NAME_STAYS = (
     ValidationRule(

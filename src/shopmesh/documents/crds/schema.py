@@ -96,7 +96,7 @@ def _structure(shape: StructureShape, key: str) -> Schema:
     if shape.name == _BOTH_REQUIRED:
         required = set(shape.members)
     found = list(rules.OF_SHAPES.get(shape.name, ()))
-    if shape.is_tagged_union:
+    if shape.is_tagged_union and shape.name not in rules.MAY_BE_EMPTY:
         found.append(rules.exactly_one(properties))
     if refers and reference is not None:
         required.discard(reference.key)

@@ -20,8 +20,7 @@ from shopmesh.appmesh.store import Change, Document, Key, Resource, View
 from shopmesh.canary import canary_state
 from shopmesh.documents import ORDER, DeclaredResource, base_manifest, is_ours
 from shopmesh.documents.declared_resource import FIELDS_IN_TAGS, at, put_at
-from shopmesh.documents.export import reference_to
-from shopmesh.documents.fields import to_manifest
+from shopmesh.documents.export import manifest_spec, reference_to
 from shopmesh.documents.manifest_annotations import is_valid_in_kubernetes, route_annotations
 from shopmesh.documents.membership import NAMESPACES, admits, named_namespaces, selects_namespace
 from shopmesh.documents.names import MANIFEST_KINDS, ObjectName, with_hash
@@ -175,7 +174,7 @@ def _create_object(resource: Resource, name: ObjectName, after: View, names: _Ob
     found = base_manifest(_as_declared(resource))
     found["metadata"]["name"] = name.name
     refer = reference_to(key.mesh, name, names.get)
-    found["spec"] |= _manifest_spec(resource, refer)
+    found["spec"] |= manifest_spec(key.kind, resource.spec, refer)
     if name.kind != "Mesh" and names.needs_reference(key.mesh, name.namespace):
         found["spec"]["meshRef"] = names.reference(Key("mesh", (key.mesh,)), name)
     if key.kind == "gatewayRoute":
@@ -197,7 +196,10 @@ def _update_object(
     refer = reference_to(resource.key.mesh, own, names.get)
     for change in changes:
         if change.key == resource.key and change.before is not None and change.after is not None:
-            _update_fields(found["spec"], _manifest_spec(change.before, refer), _manifest_spec(change.after, refer))
+            before_spec, after_spec = (
+                manifest_spec(one.key.kind, one.spec, refer) for one in (change.before, change.after)
+            )
+            _update_fields(found["spec"], before_spec, after_spec)
             _update_kept_fields(found, change.before, change.after)
         elif change.key.kind == "route":
             _update_route(found["spec"], change, refer)
@@ -241,14 +243,7 @@ def _update_route(spec: dict[str, Any], change: Change, refer: Any) -> None:
 
 
 def _route_manifest(route: Resource, refer: Any) -> dict[str, Any]:
-    return {"name": route.key.name, **to_manifest(route.spec, refer, ("spec",))}
-
-
-def _manifest_spec(resource: Resource, refer: Any) -> dict[str, Any]:
-    spec: dict[str, Any] = to_manifest(resource.spec, refer, ("spec",))
-    if resource.key.kind == "mesh" and "serviceDiscovery" in spec:
-        spec["meshServiceDiscovery"] = spec.pop("serviceDiscovery")
-    return spec
+    return {"name": route.key.name, **manifest_spec("route", route.spec, refer)}
 
 
 def _with_annotations(found: Object, resource: Resource, after: View, new: bool) -> Object:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from shopmesh.appmesh.arn import without_owner
 from shopmesh.appmesh.texts import is_address, parse_seconds
 from shopmesh.xds.bootstrap import tracers
 from shopmesh.xds.bootstrap.envoy_json import Json, address, pipe
@@ -86,7 +87,8 @@ def proxy_owner(environ: Mapping[str, str]) -> ProxyOwner | None:
             match = _OWNER.fullmatch(value)
             if match is None:
                 raise _invalid(name, value, "mesh/MESH/virtualNode/NAME or mesh/MESH/virtualGateway/NAME, or the ARN")
-            return ProxyOwner(*match.groups())
+            mesh, kind, owner = match.groups()
+            return ProxyOwner(without_owner(mesh), kind, owner)
     return None
 
 

@@ -30,7 +30,7 @@ class UnusedVariable(NamedTuple):
 
 
 VARIABLES = (
-    Variable("APPMESH_RESOURCE_ARN", "", "Whose proxy it is: an ARN, or `mesh/MESH/virtualNode/NAME`"),
+    Variable("APPMESH_RESOURCE_ARN", "", "Whose proxy it is: `mesh/MESH/virtualNode/NAME`, or the ARN; MESH@OWNER too"),
     Variable("APPMESH_RESOURCE_NAME", "", "The same, older"),
     Variable("APPMESH_VIRTUAL_NODE_NAME", "", "The same, oldest"),
     Variable("APPMESH_RESOURCE_CLUSTER", "the node's name", "Envoy's `--service-cluster`"),
