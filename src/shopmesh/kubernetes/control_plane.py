@@ -99,7 +99,7 @@ async def serving(
         await stack.enter_async_context(pairs.auto_renewing())
         store = KubernetesStore(api, context)
         await stack.enter_async_context(store.watching())
-        await stack.enter_async_context(ensuring_initial_mesh(api, cluster.initial_mesh))
+        await stack.enter_async_context(ensuring_initial_mesh(api, cluster.initial_mesh, cluster.namespace))
         current = CachedSelectors(store.cache)
         pods = PodTokenInterceptor(TokenReviewer(api, cluster.audience), PodLookup(api, store.cache), store, current)
         sidecar = config_map_data(cluster.hosts[2], config.xds_port)

@@ -55,7 +55,7 @@ class ControlPlane:
         command: list[str | Path] = [
             *(BIN / "shopmesh", "serve", "--kubernetes", "--name", self.name),
             *("--namespace", NAMESPACE, "--api-port", str(self.api_port), "--xds-port", str(self.xds_port)),
-            *("--webhook-port", str(self.webhook_port)),
+            *("--webhook-port", str(self.webhook_port), "--mesh", str(MESH)),
         ]
         if self.others:
             command += ["--replicas", ",".join(f"127.0.0.1:{port}" for port in self.others)]
