@@ -39,6 +39,7 @@ from shopmesh.kubernetes.controller import endpoints, object_writer
 from shopmesh.kubernetes.controller.desired_state import DesiredState
 from shopmesh.kubernetes.controller.object_cache import ObjectCache, WatchedInput, describe_object
 from shopmesh.kubernetes.controller.object_writer import Write, plan_writes, with_uids
+from shopmesh.kubernetes.controller.problem_log import ProblemLog
 from shopmesh.kubernetes.controller.reconcile import reconcile
 from shopmesh.kubernetes.controller.unexpected_errors import UnexpectedErrors
 from shopmesh.server.store.client_tokens import ClientTokens
@@ -78,6 +79,7 @@ class KubernetesStore:
         """Why the endpoints of a virtual node are outdated."""
         self._warnings: dict[ObjectName, str] = {}
         self._policy_problems: dict[Key, str] = {}
+        self._problem_log = ProblemLog()
         self._unusable: Mapping[ObjectName, str] = {}
         self._tokens = ClientTokens(self.state.client_tokens)
         self._nodes_by_input: dict[WatchedInput, set[ObjectName]] = {}
@@ -399,9 +401,7 @@ class KubernetesStore:
         self._unusable = {**self._endpoint_errors, **found, **self._desired.problems}
         forbidden = {owners[key]: problem for key, problem in self._policy_problems.items() if key in owners}
         problems = {**forbidden, **self._unusable}
-        for name, problem in problems.items():
-            if self.problems.get(name) != problem:
-                log.warning("%s is not used as it is: %s", name.in_words, problem)
+        self._problem_log.update(problems)
         for key, problem in self._rejected.items():
             if key not in owners:
                 log.info("%s %s is kept although its object was deleted: %s", key.kind, "/".join(key.path), problem)

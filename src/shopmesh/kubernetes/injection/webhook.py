@@ -25,7 +25,7 @@ from shopmesh.appmesh.kinds import describe
 from shopmesh.appmesh.resolved import unvalidated_ports
 from shopmesh.appmesh.store import Document, Key
 from shopmesh.documents.names import ObjectName
-from shopmesh.kubernetes.api.client import ApiServer, KubernetesApiError, NotFoundError
+from shopmesh.kubernetes.api.client import ApiServer, ConflictError, KubernetesApiError, NotFoundError
 from shopmesh.kubernetes.api.resource_types import MUTATING_WEBHOOKS
 from shopmesh.kubernetes.controller.selection import CachedSelectors, Labels, Selection
 from shopmesh.kubernetes.identity.certificate_authority import CertificateAuthority
@@ -47,6 +47,7 @@ PATH = "/inject"
 NAME = "shopmesh"
 """The name of the MutatingWebhookConfiguration."""
 API_VERSION = "admission.k8s.io/v1"
+PUBLISH_ATTEMPTS = 3
 MAX_BYTES = 4 * 1024 * 1024
 """Bytes of a review: the API server accepts objects of 3 MiB."""
 MAX_VALUES = 100_000
@@ -200,20 +201,30 @@ def injected_namespaces(namespaces: Mapping[str, Labels]) -> set[str]:
 async def publish_ca_bundle(server: ApiServer, authority: CertificateAuthority) -> str | None:
     """Writes the CA bundle into the webhook's configuration, if there is one. Returns an error message, or None.
 
-    It is written only when it differs.
+    It is written only when it differs; another replica may write the same at the same time.
     """
     bundle = base64.b64encode(authority.bundle).decode()
-    try:
-        found = await server.get(MUTATING_WEBHOOKS, NAME)
-        webhooks = found.get("webhooks") or []
-        if all((one.get("clientConfig") or {}).get("caBundle") == bundle for one in webhooks):
+    problem: str | None = None
+    for _ in range(PUBLISH_ATTEMPTS):
+        try:
+            await _write_ca_bundle(server, bundle)
             return None
-        updated = [{**one, "clientConfig": {**one.get("clientConfig", {}), "caBundle": bundle}} for one in webhooks]
-        # With its version: another client may change the list at the same time.
-        version = found["metadata"].get("resourceVersion")
-        await server.patch(MUTATING_WEBHOOKS, NAME, {"metadata": {"resourceVersion": version}, "webhooks": updated})
-    except NotFoundError:
-        return None
-    except KubernetesApiError as error:
-        return f"MutatingWebhookConfiguration {NAME}: {error}"
-    return None
+        except NotFoundError:
+            return None
+        except ConflictError as error:
+            problem = f"MutatingWebhookConfiguration {NAME}: {error}"
+        except KubernetesApiError as error:
+            return f"MutatingWebhookConfiguration {NAME}: {error}"
+    return problem
+
+
+async def _write_ca_bundle(server: ApiServer, bundle: str) -> None:
+    """Raises ConflictError when somebody else has changed the configuration meanwhile."""
+    found = await server.get(MUTATING_WEBHOOKS, NAME)
+    webhooks = found.get("webhooks") or []
+    if all((one.get("clientConfig") or {}).get("caBundle") == bundle for one in webhooks):
+        return
+    updated = [{**one, "clientConfig": {**one.get("clientConfig", {}), "caBundle": bundle}} for one in webhooks]
+    # With its version: another client may change the list at the same time.
+    version = found["metadata"].get("resourceVersion")
+    await server.patch(MUTATING_WEBHOOKS, NAME, {"metadata": {"resourceVersion": version}, "webhooks": updated})
