@@ -6,11 +6,13 @@ earlier version left open is closed when it is opened again; what belongs to ano
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import secrets
 import stat
 import tempfile
+from collections.abc import Iterator
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Literal
@@ -65,11 +67,12 @@ def open_private(path: Path, mode: Literal["a", "a+", "w"] = "a+") -> TextIOWrap
 
 
 def write_private_file(path: Path, text: str) -> None:
-    """Replaces the file as a whole: a reader sees the old text or the new one. Raises OSError."""
+    """Replaces the file as a whole: a reader sees the old text or the new one. Raises OSError, with the path."""
     scratch = path.with_name(path.name + ".new")
-    with open_private(scratch, "w") as file:
-        file.write(text)
-    scratch.replace(path)
+    with _naming(path):
+        with open_private(scratch, "w") as file:
+            file.write(text)
+        scratch.replace(path)
 
 
 def create_file(path: Path, text: str, mode: int = FILE_MODE) -> None:
@@ -77,7 +80,7 @@ def create_file(path: Path, text: str, mode: int = FILE_MODE) -> None:
 
     Raises FileExistsError when there is one, which is left as it is: somebody may make it at the same time.
     """
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}-") as scratch:
+    with _naming(path), tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}-") as scratch:
         scratch.write(text)
         scratch.flush()
         os.fchmod(scratch.fileno(), mode)
@@ -113,6 +116,16 @@ def close_to_others(path: Path) -> None:
             _close_to_others(descriptor, path)
     finally:
         os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Adds the path to an OSError that names none, such as a full disk's."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or str(path)
+        raise
 
 
 def _close_to_others(descriptor: int, path: Path) -> None:

@@ -49,12 +49,16 @@ class RunFolder:
         """
         path = path.absolute()
         try:
-            make_private_folder(path)
-            lock = open_private(path / "lock")
+            return cls._open(path)
         except OSError as error:
             raise StartError(
                 f"cannot use the run folder {path}: {error.strerror}; choose another with --run-dir"
             ) from error
+
+    @classmethod
+    def _open(cls, path: Path) -> RunFolder:
+        make_private_folder(path)
+        lock = open_private(path / "lock")
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from typing import Any
 
@@ -10,6 +11,7 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Span, Text
 
+from shopmesh.output.lossy_stream import LossyStream
 from shopmesh.output.printable import is_printable, printable
 
 
@@ -29,6 +31,11 @@ class PlainConsole(Console):
         elif isinstance(renderable, Text):
             renderable = printable_text(renderable)
         return super().render(renderable, options)
+
+
+def lossy_console() -> PlainConsole:
+    """A console on standard output for programs that supervise others: what cannot be written is left out."""
+    return PlainConsole(file=LossyStream(sys.stdout))
 
 
 class PlainTable(Table):

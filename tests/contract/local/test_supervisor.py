@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
 
 import pytest
 
 from shopmesh.local.errors import StartError
+from shopmesh.local.processes.group_record import GroupRecord
 from shopmesh.local.processes.orphan_reaper import OrphanReaper
 from shopmesh.local.processes.supervisor import Program, RestartPolicy, Supervisor, wait_until_ready
 
-IMPATIENT = RestartPolicy(initial_backoff=0.01, max_backoff=0.02, max_deaths=3)
+IMPATIENT = RestartPolicy(initial_backoff=0.01, max_backoff=0.02, failing_after=3)
+
+SLEEP = (sys.executable, "-c", "import time; time.sleep(60)")
 
 
 class Heard:
@@ -106,28 +110,121 @@ def _state(pid: int) -> str:
         return "Z"
 
 
-def test_a_program_that_keeps_dying_is_given_up_with_its_last_lines() -> None:
-    """After three deaths in a row nothing is started any more, and the reason it printed is shown."""
+def test_a_program_that_keeps_dying_is_started_again_without_end() -> None:
+    """Each death is one line; from the third on it says how many there were and what was printed last."""
 
     async def story() -> None:
         log = Heard()
-        async with keeping("print('no such module'); raise SystemExit(3)", log) as keeper:
-            await asyncio.wait_for(keeper.gave_up.wait(), 20)
+        async with keeping("print('no such module'); raise SystemExit(3)", log):
+            await soon(lambda: len(log.said) >= 8, "eight deaths")
 
-            assert keeper.starts == 3
-            assert log.said[-2:] == [
-                "it ended with exit status 3, 3 times in a row: not restarted. Its last lines:",
-                "    no such module",
-            ] or log.said[-4:] == [
-                "it ended with exit status 3, 3 times in a row: not restarted. Its last lines:",
-                *["    no such module"] * 3,
+            assert log.said[:4] == [
+                "it ended with exit status 3; starting it again in 0.01 s",
+                "it ended with exit status 3; starting it again in 0.02 s",
+                "it ended with exit status 3, 3 times in a row; starting it again in 0.02 s. "
+                "Its last line: no such module",
+                "it ended with exit status 3, 4 times in a row; starting it again in 0.02 s. "
+                "Its last line: no such module",
             ]
 
     asyncio.run(story())
 
 
-def test_waiting_for_a_program_that_is_given_up_says_why() -> None:
-    """Whoever waits for readiness learns the last line instead of waiting on."""
+def test_a_program_that_kept_dying_runs_as_soon_as_it_can(tmp_path: Path) -> None:
+    """What kept it from running passes, and nobody has to do anything; a later death is the first of a new row."""
+    code = f"import pathlib, time; pathlib.Path({str(tmp_path / 'room')!r}).read_text(); print('runs'); time.sleep(60)"
+
+    async def story() -> None:
+        log = Heard()
+        policy = RestartPolicy(initial_backoff=0.01, max_backoff=0.02, failing_after=3, reset_after=0.5)
+        async with keeping(code, log, policy) as keeper:
+            await asyncio.wait_for(keeper.failing.wait(), 20)
+            (tmp_path / "room").write_text("there is room again")
+            await soon(lambda: "it: runs" in log.lines, "it runs")
+            await asyncio.sleep(1.0)
+            assert keeper.pid is not None
+            os.kill(keeper.pid, signal.SIGKILL)
+            await soon(lambda: "it was killed (SIGKILL); starting it again in 0.01 s" == log.said[-1], "a new row")
+
+            assert not keeper.failing.is_set()
+
+    asyncio.run(story())
+
+
+def test_a_record_that_cannot_be_written_stops_no_program() -> None:
+    """As on a full disk: programs start all the same, it is said once, and written as soon as there is room."""
+    written: list[set[int]] = []
+    full = True
+
+    def write(groups: Iterable[int]) -> None:
+        if full:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "processes.json")
+        written.append(set(groups))
+
+    async def story() -> None:
+        nonlocal full
+        log = Heard()
+        record = GroupRecord(write, log, retry_seconds=0.02)
+        reaper = OrphanReaper("test", record.update)
+        supervisors = [Supervisor(Program(name, SLEEP, dict(os.environ), Path.cwd()), reaper, log) for name in "ab"]
+        for one in supervisors:
+            one.start()
+        await soon(lambda: all(one.pid for one in supervisors), "both run")
+        assert log.said == [
+            "cannot record which programs run (processes.json: No space left on device); trying again every 0.02 s"
+        ]
+        full = False
+        await soon(lambda: written, "the record")
+        assert written[0] == {one.pid for one in supervisors}
+        for one in supervisors:
+            await one.stop(5)
+        reaper.close()
+        record.close()
+
+    asyncio.run(story())
+
+
+def test_a_lost_reaper_that_cannot_be_replaced_stops_no_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Programs run without it, and the next one that starts brings a new one."""
+
+    async def story() -> None:
+        log = Heard()
+        async with keeping("print('runs'); import time; time.sleep(60)", log) as keeper:
+            await soon(lambda: log.lines, "it runs")
+            reaper = keeper._reaper
+            os.kill(reaper.pid, signal.SIGKILL)
+            await soon(lambda: _state(reaper.pid) == "Z", "the reaper's end")
+            first = reaper.pid
+            assert keeper.pid is not None
+            with monkeypatch.context() as patched:
+                patched.setattr(sys, "executable", "/no/such/python")
+                os.kill(keeper.pid, signal.SIGKILL)
+                await soon(lambda: len(log.lines) == 2, "it runs again")
+            os.kill(keeper.pid, signal.SIGKILL)
+            await soon(lambda: len(log.lines) == 3, "it runs a third time")
+
+            assert reaper.pid != first
+
+    asyncio.run(story())
+
+
+def test_a_killed_supervisor_starts_nothing_more() -> None:
+    """A forced end is not taken for a death."""
+
+    async def story() -> None:
+        log = Heard()
+        async with keeping("print('runs'); import time; time.sleep(60)", log) as keeper:
+            await soon(lambda: log.lines, "it runs")
+            keeper.kill()
+            await asyncio.wait_for(keeper.stop(60), 10)
+
+            assert (keeper.pid, keeper.starts, log.said) == (None, 1, [])
+
+    asyncio.run(story())
+
+
+def test_a_start_that_waits_for_a_program_that_keeps_dying_says_why() -> None:
+    """The last line ends the wait."""
 
     async def story() -> None:
         log = Heard()
@@ -145,7 +242,7 @@ def test_a_program_that_cannot_be_executed_is_named() -> None:
         log, guard = Heard(), OrphanReaper("test")
         keeper = Supervisor(Program("it", ("/no/such/envoy",), {}, Path.cwd()), guard, log, IMPATIENT)
         keeper.start()
-        await asyncio.wait_for(keeper.gave_up.wait(), 10)
+        await asyncio.wait_for(keeper.failing.wait(), 10)
         await keeper.stop(1)
         guard.close()
 
@@ -192,10 +289,9 @@ def test_output_comes_whole_even_when_the_program_ends_at_once() -> None:
     async def story() -> None:
         log = Heard()
         code = "print('x' * 50 + '\\n' * 1, end=''); [print(i) for i in range(3000)]; print('end')"
-        async with keeping(code, log, RestartPolicy(max_deaths=1)) as keeper:
-            await asyncio.wait_for(keeper.gave_up.wait(), 20)
+        async with keeping(code, log, RestartPolicy(failing_after=1)) as keeper:
+            await asyncio.wait_for(keeper.failing.wait(), 20)
 
-            assert len(log.lines) == 3002
-            assert log.lines[-1] == "it: end"
+            assert log.lines.index("it: end") == 3001
 
     asyncio.run(story())

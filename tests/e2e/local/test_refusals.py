@@ -91,7 +91,7 @@ def test_an_application_that_does_not_start(tmp_path: Path) -> None:
         assert up.child.process.wait(100) == 1
         assert not processes_of(up.run_folder)
 
-        assert "not restarted. Its last lines:" in up.child.output
+        assert "6 times in a row" in up.child.output
         assert "RuntimeError: no database" in up.child.output
         (line,) = [line for line in up.child.output.splitlines() if line.startswith("error: ")]
         assert "customer-v" in line

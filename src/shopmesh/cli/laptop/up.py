@@ -86,9 +86,9 @@ def up(
     from shopmesh.local.project import find_project
     from shopmesh.local.up import UpOptions
     from shopmesh.local.up import up as run_up
-    from shopmesh.output.console import PlainConsole
+    from shopmesh.output.console import lossy_console
 
-    console = PlainConsole()
+    console = lossy_console()
     project = find_project(Path.cwd(), run_dir)
     if project.is_demo:
         echo("There is no mesh/ in this folder: running the demo's mesh.")
@@ -208,12 +208,12 @@ def demo(
 
     from shopmesh.local.demo.run import DemoOptions, run_demo, run_demo_in, run_rollback_demo
     from shopmesh.local.project import find_project
-    from shopmesh.output.console import PlainConsole
+    from shopmesh.output.console import lossy_console
 
     if rollback and way_in is not None:
         raise click.UsageError("--rollback injects faults and so needs a mesh of its own: leave out --way-in")
 
-    console = PlainConsole()
+    console = lossy_console()
     with contextlib.ExitStack() as stack:
         folder = run_dir or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="shopmesh-demo-")))
         project = find_project(Path.cwd(), folder).folder

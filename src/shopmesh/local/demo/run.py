@@ -152,6 +152,5 @@ class _DemoLog(Terminal):
         super().__init__(None, file)
         self._progress = progress
 
-    def say(self, text: str) -> None:
-        super().say(text)
+    def _show(self, text: str) -> None:
         self._progress.warn(text)

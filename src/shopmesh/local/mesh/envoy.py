@@ -78,6 +78,10 @@ class Envoy:
     async def stop(self) -> None:
         await self._supervisor.stop(_GRACE_SECONDS)
 
+    def kill(self) -> None:
+        """Ends it at once; `stop` then waits for its end."""
+        self._supervisor.kill()
+
     async def _is_configured(self) -> bool:
         try:
             return (await send_request(self.ready_port, "/ready")).status == 200
@@ -112,7 +116,10 @@ class Envoy:
         except BootstrapError as error:
             raise StartError(str(error)) from error
         path = settings.run_folder / f"{node.instance}.json"
-        write_private_file(path, json.dumps(document, indent=1))
+        try:
+            write_private_file(path, json.dumps(document, indent=1))
+        except OSError as error:
+            raise StartError(f"cannot write {path}: {error.strerror}") from error
         return Program(
             name=f"{node.instance} envoy",
             arguments=(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from shopmesh.client import Client
 from shopmesh.local.access import AccessFiles
@@ -18,6 +18,7 @@ from shopmesh.local.http import wait_until_ok
 from shopmesh.local.mesh.envoy import Envoy
 from shopmesh.local.mesh.from_manifests import Gateway, Workload
 from shopmesh.local.mesh.sidecar import WorkloadProcesses
+from shopmesh.local.processes.group_record import GroupRecord
 from shopmesh.local.processes.orphan_reaper import OrphanReaper
 from shopmesh.local.processes.ports import LOOPBACK, Ports
 from shopmesh.local.processes.supervisor import ProcessLog, Program, Supervisor, wait_until_ready
@@ -39,10 +40,12 @@ class LocalMesh:
         settings: LocalSettings,
         ports: Ports,
         log: ProcessLog,
-        on_groups_changed: Callable[[set[int]], None],
+        record_groups: Callable[[Iterable[int]], None],
         way_in: str,
     ) -> None:
-        """Calls `on_groups_changed` with the process groups that run; `way_in` is a service, whether it runs or not."""
+        """`record_groups` writes down which process groups run, or raises OSError; `way_in` is a service, whether it
+        runs or not.
+        """
         self.settings = settings
         self._way_in = way_in
         self.workloads: dict[str, WorkloadProcesses] = {}
@@ -50,7 +53,8 @@ class LocalMesh:
         self.control_plane_ready = asyncio.Event()
         self._ports = ports
         self._log = log
-        self._reaper = OrphanReaper(str(settings.run_folder), on_groups_changed)
+        self._group_record = GroupRecord(record_groups, log)
+        self._reaper = OrphanReaper(str(settings.run_folder), self._group_record.update)
         self._control_plane = Supervisor(self._control_plane_program(), self._reaper, log)
         self._client: Client | None = None
 
@@ -133,12 +137,17 @@ class LocalMesh:
         await asyncio.gather(*(processes.stop() for processes in self.workloads.values()))
         await self._control_plane.stop(_CONTROL_PLANE_GRACE_SECONDS)
         self._reaper.close()
+        self._group_record.close()
         if self._client is not None:
             self._client.close()
 
     def kill_all(self) -> None:
-        """Kills all programs without waiting for requests to finish."""
-        self._reaper.close()
+        """Kills all programs without waiting for requests to finish; `close` is still needed."""
+        for envoy in self.gateways.values():
+            envoy.kill()
+        for workload in self.workloads.values():
+            workload.kill()
+        self._control_plane.kill()
 
     def _control_plane_program(self) -> Program:
         settings = self.settings

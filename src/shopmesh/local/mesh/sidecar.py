@@ -70,6 +70,11 @@ class WorkloadProcesses:
         await self.sidecar.stop()
         await self.application.stop(_APPLICATION_GRACE_SECONDS)
 
+    def kill(self) -> None:
+        """Ends both at once; `stop` then waits for their end."""
+        self.sidecar.kill()
+        self.application.kill()
+
     async def _wait_until_ready(self) -> None:
         port = next(iter(self.ports.application.values()))
         try:

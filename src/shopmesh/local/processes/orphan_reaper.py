@@ -10,6 +10,7 @@ process of the standard library alone, started as a script so that it imports no
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -25,7 +26,7 @@ class OrphanReaper:
     """The reaper's process, seen from `up`, which registers every program that runs."""
 
     def __init__(self, label: str, on_change: Callable[[set[int]], None] | None = None) -> None:
-        """`label` tells in a list of processes whose guard this is; `record` is told what is watched."""
+        """`label` tells in a list of processes whose reaper this is; `on_change` gets the groups that are watched."""
         self._label = label
         self._on_change = on_change
         self._groups: set[int] = set()
@@ -36,13 +37,13 @@ class OrphanReaper:
         return self._process.pid
 
     def watch(self, pid: int) -> None:
-        """Registers a process group: it ends when `up` does."""
+        """Registers a process group: it ends when `up` does. Never raises: a program must run without a reaper too."""
         self._groups.add(pid)
         self._send(f"+{pid}")
         self._notify()
 
     def release(self, pid: int) -> None:
-        """Removes a process group that has ended."""
+        """Removes a process group that has ended; never raises."""
         self._groups.discard(pid)
         self._send(f"-{pid}")
         self._notify()
@@ -59,7 +60,7 @@ class OrphanReaper:
 
     def _notify(self) -> None:
         if self._on_change is not None:
-            self._on_change(self._groups)
+            self._on_change(set(self._groups))
 
     def _start(self) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
@@ -76,14 +77,15 @@ class OrphanReaper:
         try:
             self._write(line)
         except BrokenPipeError:
-            # The reaper was killed: a new one must know all process groups.
-            self.close()
-            self._process = self._start()
-            for pid in self._groups:
-                self._write(f"+{pid}")
+            # The reaper was killed: a new one must know all groups. Where none can be started, the next call retries.
+            with contextlib.suppress(OSError):
+                self.close()
+                self._process = self._start()
+                for pid in self._groups:
+                    self._write(f"+{pid}")
 
     def _write(self, line: str) -> None:
-        if self._process.stdin is None:
+        if self._process.stdin is None or self._process.stdin.closed:
             raise BrokenPipeError
         self._process.stdin.write(line.encode() + b"\n")
 

@@ -1,9 +1,10 @@
 """Runs one program and restarts it when it dies.
 
-    start ─► running ──died──► waiting (0.1 s, doubling to 5 s) ─► running …
-                │                  └─ died too often in a row ─► given up, with its last lines
+    start ─► running ──died──► waiting (0.1 s, doubling to 30 s) ─► running …
+                │                  └─ died six times in a row ─► failing: a start that waits for it ends
                 └─ stop ─► asked to end, then forced ─► stopped
 
+It is started again without end, as kubelet does: what kept it from running, such as a full disk, may pass.
 A program is a whole process group: gunicorn's workers outlive a killed master and would hold its port, so
 whatever is left of a group ends before the program is started again.
 """
@@ -15,9 +16,9 @@ import contextlib
 import os
 import signal
 import time
-from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from io import FileIO
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -27,14 +28,13 @@ from shopmesh.local.processes.orphan_reaper import OrphanReaper, signal_group
 
 T = TypeVar("T")
 
-_KEPT_LINES = 12
 _READ_BYTES = 65_536
 # Of what is in the pipe when a program ends; a pipe holds 64 KiB.
 _MAX_FINAL_READS = 16
 
 
 class ProcessLog(Protocol):
-    """Receives the lines of programs and messages about them."""
+    """Receives the lines of programs and messages about them; never raises, since programs must run without a log."""
 
     def line(self, name: str, text: str) -> None:
         """One line that a program printed."""
@@ -55,11 +55,14 @@ class Program:
 
 @dataclass(frozen=True, slots=True)
 class RestartPolicy:
-    """When a program that died is restarted; times in seconds."""
+    """When a program that died is restarted; times in seconds.
+
+    `failing_after` deaths in a row it counts as failing; a death after `reset_after` is the first of a new row.
+    """
 
     initial_backoff: float = 0.1
-    max_backoff: float = 5.0
-    max_deaths: int = 6
+    max_backoff: float = 30.0
+    failing_after: int = 6
     reset_after: float = 10.0
 
 
@@ -72,18 +75,18 @@ class Supervisor:
         self.program = program
         self.pid: int | None = None
         self.starts = 0
-        self.gave_up = asyncio.Event()
+        self.failing = asyncio.Event()
         self._reaper = reaper
         self._log = log
         self._restart_policy = restart_policy or RestartPolicy()
-        self._last_lines: deque[str] = deque(maxlen=_KEPT_LINES)
+        self._last_line = ""
         self._task: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
 
     @property
-    def last_lines(self) -> list[str]:
+    def last_line(self) -> str:
         """What the program printed last."""
-        return list(self._last_lines)
+        return self._last_line or "(it printed nothing)"
 
     def start(self) -> None:
         """Starts the program, and keeps it running until `stop`."""
@@ -103,6 +106,12 @@ class Supervisor:
             await asyncio.wait({self._task})
         self._task.result()
 
+    def kill(self) -> None:
+        """Kills the program at once, and starts it no more; `stop` then waits for its end."""
+        self._stopping.set()
+        if self.pid is not None:
+            signal_group(self.pid, signal.SIGKILL)
+
     async def _supervise(self) -> None:
         deaths = 0
         wait = self._restart_policy.initial_backoff
@@ -113,93 +122,95 @@ class Supervisor:
                 return
             if time.monotonic() - started > self._restart_policy.reset_after:
                 deaths, wait = 0, self._restart_policy.initial_backoff
+                self.failing.clear()
             deaths += 1
-            if deaths >= self._restart_policy.max_deaths:
-                self._give_up(outcome, deaths)
-                return
-            self._log.say(f"{self.program.name} {outcome}; starting it again in {wait:g} s")
+            self._report_death(outcome, deaths, wait)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), wait)
             wait = min(2 * wait, self._restart_policy.max_backoff)
 
-    def _give_up(self, outcome: str, deaths: int) -> None:
-        self._log.say(f"{self.program.name} {outcome}, {deaths} times in a row: not restarted. Its last lines:")
-        for line in self._last_lines or ["(it printed nothing)"]:
-            self._log.say(f"    {line}")
-        self.gave_up.set()
+    def _report_death(self, outcome: str, deaths: int, wait: float) -> None:
+        if deaths < self._restart_policy.failing_after:
+            self._log.say(f"{self.program.name} {outcome}; starting it again in {wait:g} s")
+            return
+        self._log.say(
+            f"{self.program.name} {outcome}, {deaths} times in a row; starting it again in {wait:g} s. "
+            f"Its last line: {self.last_line}"
+        )
+        self.failing.set()
 
     async def _run_once(self) -> str:
-        """Runs the program until it ends; returns how it ended."""
-        reader, writer = os.pipe()
+        """Runs the program until it ends; returns how it ended, or why it cannot run."""
         try:
-            # Not asyncio's own pipes: with those, a grandchild that holds the pipe delays the news of the end.
-            process = await asyncio.create_subprocess_exec(
-                *self.program.arguments,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=writer,
-                stderr=writer,
-                env=dict(self.program.environment),
-                cwd=self.program.folder,
-                start_new_session=True,
-            )
+            return _describe_exit(await self._run())
         except OSError as error:
-            os.close(reader)
             return f"cannot be started ({self.program.arguments[0]}: {error.strerror})"
-        finally:
-            os.close(writer)
-        self.pid = process.pid
-        self.starts += 1
-        self._reaper.watch(process.pid)
-        if self._stopping.is_set():
-            signal_group(process.pid, signal.SIGTERM)
-        lines = LineSplitter()
-        os.set_blocking(reader, False)
-        loop = asyncio.get_running_loop()
-        loop.add_reader(reader, self._read, reader, lines)
-        try:
-            code = await process.wait()
-        finally:
-            signal_group(process.pid, signal.SIGKILL)
-            self.pid = None
-            self._reaper.release(process.pid)
-            for _ in range(_MAX_FINAL_READS):
-                if not self._read(reader, lines):
-                    break
-            loop.remove_reader(reader)
-            os.close(reader)
-            for rest in lines.rest():
-                self._add_line(rest)
-        return _describe_exit(code)
 
-    def _read(self, reader: int, lines: LineSplitter) -> bool:
+    async def _run(self) -> int:
+        reader, writer = os.pipe()
+        with FileIO(reader) as output:
+            try:
+                # Not asyncio's own pipes: with those, a grandchild that holds the pipe delays the news of the end.
+                process = await asyncio.create_subprocess_exec(
+                    *self.program.arguments,
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=writer,
+                    stderr=writer,
+                    env=dict(self.program.environment),
+                    cwd=self.program.folder,
+                    start_new_session=True,
+                )
+            finally:
+                os.close(writer)
+            self.pid = process.pid
+            self.starts += 1
+            lines = LineSplitter()
+            os.set_blocking(reader, False)
+            loop = asyncio.get_running_loop()
+            try:
+                self._reaper.watch(process.pid)
+                if self._stopping.is_set():
+                    signal_group(process.pid, signal.SIGTERM)
+                loop.add_reader(reader, self._read, output, lines)
+                return await process.wait()
+            finally:
+                signal_group(process.pid, signal.SIGKILL)
+                self.pid = None
+                self._reaper.release(process.pid)
+                for _ in range(_MAX_FINAL_READS):
+                    if not self._read(output, lines):
+                        break
+                loop.remove_reader(reader)
+                for rest in lines.rest():
+                    self._add_line(rest)
+
+    def _read(self, output: FileIO, lines: LineSplitter) -> bool:
         """Reads the available output; returns whether there was any."""
-        try:
-            chunk = os.read(reader, _READ_BYTES)
-        except BlockingIOError:
+        chunk = output.read(_READ_BYTES)
+        if chunk is None:
             return False
         if not chunk:
-            asyncio.get_running_loop().remove_reader(reader)
+            asyncio.get_running_loop().remove_reader(output)
         for line in lines.feed(chunk):
             self._add_line(line)
         return bool(chunk)
 
     def _add_line(self, line: str) -> None:
-        self._last_lines.append(line)
+        self._last_line = line or self._last_line
         self._log.line(self.program.name, line)
 
 
 async def wait_until_ready(supervisor: Supervisor, ready: asyncio.Task[T]) -> T:
-    """The result of `ready`. Raises StartError when the program is given up first."""
-    gone = asyncio.create_task(supervisor.gave_up.wait())
+    """The result of `ready`. Raises StartError when the program dies again and again before."""
+    failing = asyncio.create_task(supervisor.failing.wait())
     try:
-        await asyncio.wait({ready, gone}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({ready, failing}, return_when=asyncio.FIRST_COMPLETED)
         if not ready.done():
             ready.cancel()
-            last = supervisor.last_lines[-1] if supervisor.last_lines else "it printed nothing"
-            raise StartError(f"{supervisor.program.name} does not start: {last}")
+            raise StartError(f"{supervisor.program.name} does not start: {supervisor.last_line}")
         return ready.result()
     finally:
-        gone.cancel()
+        failing.cancel()
 
 
 def _describe_exit(code: int) -> str:

@@ -1,0 +1,102 @@
+"""`shopmesh up` in trouble: a full disk, programs that cannot start, and a user who presses Ctrl-C again."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.local.conftest import Up, nothing_left, processes_of, project, starting
+from tests.support.process import eventually
+
+
+@contextlib.contextmanager
+def full_disk(pid: int) -> Iterator[None]:
+    """No file can grow that this process, or one that it starts, writes; the kernel says so as for a full disk."""
+    import resource  # not on every system
+
+    limits = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (0, limits[1]))
+    try:
+        yield
+    finally:
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, limits)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits another process")
+def test_programs_that_die_on_a_full_disk_run_again(up: Up) -> None:
+    """While nothing can be written, requests go on and what died starts again; afterwards the log and the record do."""
+    running = up.processes()
+    log = up.run_folder / "shopmesh.log"
+    with full_disk(up.child.pid):
+        for pid in (running["--config-path"][0], running["gunicorn"][0]):
+            os.kill(pid, signal.SIGKILL)
+        eventually(lambda: len(set(up.processes()["--config-path"])) == len(running["--config-path"]), "all Envoys", 30)
+    eventually(up.serves, "it serves", 60)
+    eventually(lambda: up.serves() and "can be written again" in log.read_text(), "the log says what it lacks", 30)
+    recorded = eventually(lambda: (up.run_folder / "processes.json").read_text(), "the record")
+
+    assert all(str(pid) in recorded for pid in up.processes()["--config-path"])
+    assert up.child.stop(signal.SIGINT) == 0
+    # gunicorn, which writes its process id into a file, prints one for each start that fails.
+    assert not [line for line in up.child.output.splitlines() if "Traceback" in line and " app " not in line]
+    assert not processes_of(up.run_folder)
+
+
+def test_a_version_that_cannot_start_runs_once_it_is_repaired(tmp_path: Path) -> None:
+    """After six deaths in a row too; the others go on meanwhile."""
+    folder = project(tmp_path)
+    (folder / "services").unlink()
+    (folder / "services").mkdir()
+    for entry in (Path(__file__).parents[3] / "services").iterdir():
+        (folder / "services" / entry.name).symlink_to(entry)
+    with starting(tmp_path, project=folder) as up:
+        up.wait()
+        code = folder / "services" / "product"
+        code.rename(folder / "services" / "elsewhere")
+        for pid, command in processes_of(up.run_folder):
+            if "services.product.v2_0" in command:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+        up.child.wait_for(
+            lambda: "product-v2-vn-1 app" in up.child.output and "7 times in a row" in up.child.output,
+            "seven deaths",
+            60,
+        )
+        assert up.serves()
+        (folder / "services" / "elsewhere").rename(code)
+
+        up.child.wait_for(lambda: any("services.product.v2_0" in c for _, c in processes_of(up.run_folder)), "runs", 60)
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.3])
+def test_ctrl_c_again_ends_everything_at_once_without_a_traceback(up: Up, seconds: float) -> None:
+    """At whatever moment of the stop it comes, and a third time too."""
+    for _ in range(3):
+        with contextlib.suppress(ProcessLookupError):
+            up.child.process.send_signal(signal.SIGINT)
+        time.sleep(seconds)
+    up.child.process.wait(20)
+
+    assert "Traceback" not in up.child.output
+    assert "killing all programs" in up.child.output or seconds == 0.0
+    nothing_left(up.run_folder)
+
+
+def test_ctrl_c_twice_while_it_starts_ends_everything_without_a_traceback(tmp_path: Path) -> None:
+    """Before all programs run."""
+    with starting(tmp_path) as up:
+        up.child.wait_for(lambda: " app" in up.child.output, "the first application says something", 60)
+        for _ in range(2):
+            up.child.process.send_signal(signal.SIGINT)
+            time.sleep(0.2)
+        up.child.process.wait(20)
+
+        assert "Traceback" not in up.child.output
+        nothing_left(up.run_folder)
