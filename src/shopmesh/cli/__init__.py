@@ -17,6 +17,7 @@ from shopmesh import defaults
 from shopmesh.cli.errors import as_click_error
 from shopmesh.cli.settings import Settings
 from shopmesh.cli.suggestions import closest
+from shopmesh.output.encoding import write_any_character
 from shopmesh.output.logs import format_last_resort
 
 
@@ -147,5 +148,6 @@ def main(ctx: click.Context, endpoint_url: str, region: str, mesh: str | None) -
     versions in it under load.
     """
     format_last_resort()
+    write_any_character()
     ctx.obj = Settings(endpoint_url, region, mesh)
     ctx.color = ctx.obj.color

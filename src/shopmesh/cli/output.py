@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import IO, Any, NamedTuple
 
 import click
@@ -23,15 +24,25 @@ def echo(*parts: str | Styled, err: bool = False, file: IO[Any] | None = None, c
         click.style(printable(part.text), fg=part.fg, bold=part.bold) if isinstance(part, Styled) else printable(part)
         for part in parts
     )
-    click.echo("".join(shown), err=err, file=file, color=color)
+    # Named, since click would write UTF-8 to a terminal of ASCII.
+    click.echo("".join(shown), file=file or (sys.stderr if err else sys.stdout), color=color)
 
 
 def echo_document(text: str) -> None:
-    """Writes a document of several lines, such as JSON or YAML."""
-    click.echo(printable_lines(text.removesuffix("\n")))
+    """Writes a document of several lines, such as JSON or YAML; in UTF-8 where the output's encoding lacks a character.
+
+    A replacement, as in other output, would be another value.
+    """
+    shown = printable_lines(text.removesuffix("\n"))
+    try:
+        shown.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        click.echo(shown.encode())
+    else:
+        click.echo(shown)
 
 
 def echo_rendered(lines: list[str], color: bool | None) -> None:
     """Writes lines that a `PlainConsole` has rendered, with its styles."""
     for line in lines:
-        click.echo(line, color=color)
+        click.echo(line, file=sys.stdout, color=color)

@@ -161,7 +161,7 @@ def list_processes() -> list[ProcessInfo]:
         # A process may end while it is read.
         with contextlib.suppress(OSError, ValueError, IndexError):
             # The name in parentheses may hold anything; state, parent and group follow the last one.
-            group = int((entry / "stat").read_text().rpartition(")")[2].split()[2])
+            group = int((entry / "stat").read_text(errors="replace").rpartition(")")[2].split()[2])
             command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
             found.append(ProcessInfo(int(entry.name), group, command))
     return found
