@@ -15,7 +15,7 @@
 #   APPMESH_EGRESS_IGNORED_IP  169.254.169.254    addresses and networks that are called directly, IPv4 and IPv6
 #   APPMESH_EGRESS_IGNORED_PORTS  22    ports that are called directly
 #   APPMESH_ENABLE_IPV6            1    0: only IPv4
-set -eu
+set -euf
 
 TELEMETRY_PORTS=4317,4318,2000  # OTLP and the X-Ray daemon: telemetry is not mesh traffic
 NOBODY=65534
@@ -27,6 +27,16 @@ numbers() {  # numbers VARIABLE VALUE: stops at anything but numbers and commas,
   case $2 in *[!0-9,]*) fail "$1='$2' is not a list of numbers such as 80,443; correct it" ;; esac
 }
 
+ports() {  # ports VARIABLE VALUE: the same for a list of ports
+  numbers "$1" "$2"
+  for port in $(words "$2"); do
+    case $port in ??????*) port=0 ;; esac
+    [ "$port" -ge 1 ] && [ "$port" -le 65535 ] || fail "$1='$2' has a number that is not a port from 1 to 65535; correct it"
+  done
+}
+
+words() { (IFS=,; echo $1); }  # a list of commas as words
+
 # rules PROGRAM LOOPBACK ADDRESSES: in chains of our own, so that those of others (Docker's DNS) stay as they are.
 rules() {
   nat="$1 -w 5 -t nat"
@@ -34,13 +44,16 @@ rules() {
     $nat -N $chain 2>/dev/null || $nat -F $chain
   done
 
-  [ -z "$app_ports" ] ||
-    $nat -A APPMESH_INGRESS -p tcp -m multiport --dports "$app_ports" -j REDIRECT --to-ports "$ingress_port"
+  # A rule for each port: the match for several takes at most fifteen.
+  for port in $(words "$app_ports"); do
+    $nat -A APPMESH_INGRESS -p tcp --dport "$port" -j REDIRECT --to-ports "$ingress_port"
+  done
 
   [ -z "$uid" ] || $nat -A APPMESH_EGRESS -m owner --uid-owner "$uid" -j RETURN
   [ -z "$gid" ] || $nat -A APPMESH_EGRESS -m owner --gid-owner "$gid" -j RETURN
-  $nat -A APPMESH_EGRESS -p tcp -m multiport --dports "$TELEMETRY_PORTS" -j RETURN
-  [ -z "$ignored_ports" ] || $nat -A APPMESH_EGRESS -p tcp -m multiport --dports "$ignored_ports" -j RETURN
+  for port in $(words "$TELEMETRY_PORTS,$ignored_ports"); do
+    $nat -A APPMESH_EGRESS -p tcp --dport "$port" -j RETURN
+  done
   for address in $2 $3; do
     $nat -A APPMESH_EGRESS -d "$address" -j RETURN
   done
@@ -57,15 +70,12 @@ hook() {
 }
 
 of_family() {  # of_family 4|6: the ignored addresses of that family
-  (
-    IFS=,
-    for address in $ignored_addresses; do
-      case $address in
-        *:*) [ "$1" = 4 ] || echo "$address" ;;
-        *) [ "$1" = 6 ] || echo "$address" ;;
-      esac
-    done
-  )
+  for address in $(words "$ignored_addresses"); do
+    case $address in
+      *:*) [ "$1" = 4 ] || echo "$address" ;;
+      *) [ "$1" = 6 ] || echo "$address" ;;
+    esac
+  done
 }
 
 redirect() {
@@ -78,10 +88,10 @@ redirect() {
   ignored_ports=${APPMESH_EGRESS_IGNORED_PORTS-22}
   numbers APPMESH_IGNORE_UID "$uid"
   numbers APPMESH_IGNORE_GID "$gid"
-  numbers APPMESH_ENVOY_INGRESS_PORT "$ingress_port"
-  numbers APPMESH_ENVOY_EGRESS_PORT "$egress_port"
-  numbers APPMESH_APP_PORTS "$app_ports"
-  numbers APPMESH_EGRESS_IGNORED_PORTS "$ignored_ports"
+  ports APPMESH_ENVOY_INGRESS_PORT "$ingress_port"
+  ports APPMESH_ENVOY_EGRESS_PORT "$egress_port"
+  ports APPMESH_APP_PORTS "$app_ports"
+  ports APPMESH_EGRESS_IGNORED_PORTS "$ignored_ports"
   [ -n "$uid$gid" ] || fail 'APPMESH_IGNORE_UID and APPMESH_IGNORE_GID are both empty: Envoy would be redirected to itself'
 
   rules iptables 127.0.0.0/8 "$(of_family 4)"
