@@ -8,6 +8,7 @@ Nothing else of a request is logged: its query, other headers and body may hold 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import time
@@ -65,14 +66,17 @@ class RequestLog:
             return
         message = quote(f"{environ['REQUEST_METHOD']} {environ['PATH_INFO'][:MAX_PATH]}")
         request = environ.get("HTTP_X_REQUEST_ID")
-        self._out.write(
+        line = (
             f'{{"time": "{self._now()}", "level": "{logging.getLevelName(level)}", "service": {self._service}, '
             f'"message": {message}, "status": {status}, "ms": {seconds * 1000:.2f}'
             + (f', "trace": {quote(trace)}' if trace else "")
             + (f', "request": {quote(request[:MAX_PATH])}' if request else "")
             + "}\n"
         )
-        self._out.flush()
+        # A log that cannot be written, as on a full disk, must not cost the answer.
+        with contextlib.suppress(OSError):
+            self._out.write(line)
+            self._out.flush()
 
     def _now(self) -> str:
         now = time.time()

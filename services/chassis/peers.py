@@ -57,7 +57,9 @@ class Peers:
         jobs = {peer: gevent.spawn(self._get, context, peer, self._urls[peer] + path) for peer, path in paths.items()}
         gevent.joinall(jobs.values(), timeout=self._seconds)
         if late := [job for job in jobs.values() if not job.ready()]:
-            gevent.killall(late, timeout=1)
+            # `killall(late, timeout=1)` raises gevent's Timeout on a busy machine, which no error handler answers.
+            gevent.killall(late, block=False)
+            gevent.joinall(late, timeout=1)
         answers: dict[str, PeerAnswer] = {}
         failures: list[PeerError] = []
         for peer, job in jobs.items():
