@@ -63,11 +63,11 @@ class Stream:
 class Plane:
     """A store, a registry and ADS over them."""
 
-    def __init__(self, store: SqliteStore, now: list[float]) -> None:
+    def __init__(self, store: SqliteStore, now: list[float], declares: bool = True) -> None:
         self.now = now
         self.store = store
         self.proxies = Proxies(lambda: now[0])
-        self.ads = Ads(store, self.proxies, lambda: now[0], most_streams=4, host_policy=ANYTHING)
+        self.ads = Ads(store, self.proxies, lambda: now[0], most_streams=4, declares=declares, host_policy=ANYTHING)
 
     async def put(self, *resources: Resource) -> int:
         def work(transaction: Transaction) -> None:

@@ -79,7 +79,7 @@ class Ads:
         self._graph = DependencyGraph(store.state, host_policy)
         self._groups: dict[SnapshotKey, _ProxyGroup] = {}
         self.instances = InstanceRegistry(store, clock, declares)
-        proxies.begin(store, self._findings)
+        proxies.begin(store, self._findings, returning=declares)
         store.subscribe(self._on_commit)
 
     def add_to(self, server: grpc.aio.Server) -> None:

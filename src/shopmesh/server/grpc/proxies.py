@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from shopmesh.appmesh.catalogue import Finding
@@ -19,6 +19,8 @@ MOST_CHANGES = 1000
 MOST_MEASUREMENTS = 100_000
 """Changes times proxies that are remembered; at 1,000 proxies the last 100 changes."""
 LOOK_AGAIN_SECONDS = 1.0
+RETURN_SECONDS = 30.0
+"""For so long after a start a change waits for the proxies of before; Envoy tries again at least as often."""
 
 
 @dataclass(frozen=True)
@@ -106,8 +108,7 @@ class Proxies:
     """All proxies by identity. `clock` gives seconds since 1970, as the store's commits do."""
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
-        self.changes: deque[Change] = deque()
-        """The last commits, oldest first."""
+        self._changes: deque[Change] = deque()
         self.forgotten_revision = 0
         """The revision up to which no commit is remembered."""
         self._clock = clock
@@ -115,6 +116,9 @@ class Proxies:
         self._findings: Callable[[], list[Finding]] = list
         self._connected: dict[Identity, _ConnectedProxy] = {}
         self._declared: dict[Identity, str] = {}
+        self._returning: dict[Identity, list[tuple[Change, str]]] = {}
+        """Proxies declared before the start that have not connected again, and the changes that wait for them."""
+        self._returning_until = 0.0
         self._revision: Callable[[], int] = int
         self._newest = 0
         self._before_newest = 0
@@ -131,12 +135,21 @@ class Proxies:
         """Those connected and those declared that are not, sorted by identity."""
         return [self._status(identity) for identity in sorted({*self._connected, *self._declared})]
 
+    @property
+    def changes(self) -> Sequence[Change]:
+        """The last commits, oldest first."""
+        self._forget_lost_proxies()
+        return self._changes
+
     def findings(self) -> list[Finding]:
         """What of the meshes is not, or not as written, in what the connected proxies are given."""
         return self._findings()
 
     async def wait_until_converged(self, revision: int, timeout: float) -> bool:  # a plain wait for callers
-        """Waits until every connected proxy has taken all commits up to that one; False after `timeout` seconds."""
+        """Waits until every proxy has taken all commits up to that one; False after `timeout` seconds.
+
+        Those that are connected, and right after a start those that were declared before it.
+        """
         waiter: asyncio.Future[None] | None = None
         try:
             async with asyncio.timeout(timeout):
@@ -159,8 +172,8 @@ class Proxies:
 
     # what ADS tells
 
-    def begin(self, store: Store, findings: Callable[[], list[Finding]]) -> None:
-        """Takes over what the store holds at the start."""
+    def begin(self, store: Store, findings: Callable[[], list[Finding]], returning: bool = True) -> None:
+        """Takes over what the store holds at the start; `returning`: its proxies are expected to connect here again."""
         self._state = store.state
         self._revision = lambda: store.revision
         self._newest = self._before_newest = self.forgotten_revision = store.revision
@@ -168,12 +181,16 @@ class Proxies:
         for resource in store.state:
             if resource.key.kind == "instance":
                 self.on_instance_change(resource.key, resource)
+        if returning:
+            self._returning = {identity: [] for identity in self._declared}
+            self._returning_until = self._clock() + RETURN_SECONDS
 
     def on_instance_change(self, key: Key, resource: Resource | None) -> None:
         """Takes note of an instance in the store, or of its withdrawal."""
         identity = identity_of_key(key)
         if resource is None or is_withdrawn(resource):
             self._declared.pop(identity, None)
+            self._take_all(identity, self._returning.pop(identity, []))
         else:
             self._declared[identity] = resource.spec["address"]
         self._schedule_notify()
@@ -181,7 +198,9 @@ class Proxies:
     def on_connect(self, identity: Identity, address: str | None, delta_stream: DeltaStream) -> None:
         """A proxy's stream; it takes the place of an earlier one of the same proxy."""
         self._drop_stream(identity)
-        self._connected[identity] = _ConnectedProxy(delta_stream, address, self._clock())
+        self._connected[identity] = _ConnectedProxy(
+            delta_stream, address, self._clock(), self._returning.pop(identity, [])
+        )
         self._schedule_notify()
 
     def on_disconnect(self, identity: Identity, delta_stream: DeltaStream) -> None:
@@ -192,24 +211,24 @@ class Proxies:
             self._schedule_notify()
 
     def on_commit(self, commit: Commit, concerned: Iterable[Identity]) -> None:
-        """A commit, and the proxies whose snapshot it changed."""
+        """A commit, and the proxies whose snapshot it changed; a proxy that is to return may be one of them."""
+        self._forget_lost_proxies()
         if commit.revision > self._newest:
             self._before_newest, self._newest = self._newest, commit.revision
         keys = tuple(one.key for one in commit.changes)
         change = Change(self._before_newest, commit.revision, commit.at, keys, {}, set())
-        for identity in concerned:
-            proxy = self._connected.get(identity)
-            if proxy is not None:
-                label = identity.instance if identity.instance not in change.proxies else "/".join(identity[2:])
-                change.proxies[label] = None
-                change.pending.add(identity)
-                proxy.pending.append((change, label))
-        self.changes.append(change)
+        waiting = {one: proxy.pending for one in concerned if (proxy := self._connected.get(one)) is not None}
+        for identity, pending in (*waiting.items(), *self._returning.items()):
+            label = identity.instance if identity.instance not in change.proxies else "/".join(identity[2:])
+            change.proxies[label] = None
+            change.pending.add(identity)
+            pending.append((change, label))
+        self._changes.append(change)
         self._measurements += len(change.proxies)
         if change.pending:
             self._pending[change] = None
-        while len(self.changes) > MOST_CHANGES or (self._measurements > MOST_MEASUREMENTS and len(self.changes) > 1):
-            self._forget(self.changes.popleft())
+        while len(self._changes) > MOST_CHANGES or (self._measurements > MOST_MEASUREMENTS and len(self._changes) > 1):
+            self._forget(self._changes.popleft())
         self._schedule_notify()
 
     def on_ack(self, identity: Identity, delta_stream: DeltaStream) -> None:
@@ -244,8 +263,17 @@ class Proxies:
     def _drop_stream(self, identity: Identity) -> None:
         proxy = self._connected.pop(identity, None)
         if proxy is not None:
-            for change, _ in proxy.pending:
-                self._mark_taken(change, identity)
+            self._take_all(identity, proxy.pending)
+
+    def _forget_lost_proxies(self) -> None:
+        if self._returning and self._clock() > self._returning_until:
+            for identity, pending in self._returning.items():
+                self._take_all(identity, pending)
+            self._returning = {}
+
+    def _take_all(self, identity: Identity, pending: Iterable[tuple[Change, str]]) -> None:
+        for change, _ in pending:
+            self._mark_taken(change, identity)
 
     def _mark_taken(self, change: Change, identity: Identity) -> None:
         change.pending.discard(identity)
@@ -257,10 +285,12 @@ class Proxies:
         self._measurements -= len(change.proxies)
         self._pending.pop(change, None)
         for identity in change.pending:
-            proxy = self._connected[identity]
-            proxy.pending = [entry for entry in proxy.pending if entry[0] is not change]
+            proxy = self._connected.get(identity)
+            pending = self._returning[identity] if proxy is None else proxy.pending
+            pending[:] = [entry for entry in pending if entry[0] is not change]
 
     def _is_converged(self, revision: int) -> bool:
+        self._forget_lost_proxies()
         oldest = next(iter(self._pending), None)
         return self._revision() >= revision and (oldest is None or oldest.revision > revision)
 
