@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -107,7 +108,8 @@ def _url(*schemes: str) -> Callable[[str, str], str]:
 
 def _address(variable: str, value: str) -> str:
     host, _, port = value.rpartition(":")
-    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
+    # int() reads digits of other alphabets too, and refuses more than 4,300 with an error of its own.
+    if not host or not re.fullmatch("[0-9]{1,5}", port) or not 0 < int(port) < 65536:
         raise ConfigError(f"{variable}={value!r} is not an address like 127.0.0.1:2000; correct it or unset it")
     return value
 

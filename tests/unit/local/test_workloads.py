@@ -89,10 +89,12 @@ def test_a_gateway_with_labels_runs_here(tmp_path: Path) -> None:
 
 
 def test_versions_are_sorted_as_numbers(tmp_path: Path) -> None:
-    """1.10 comes after 1.9, whatever the order of the documents."""
-    nodes = "".join(NODE % {"name": f"n{i}", "version": v} for i, v in enumerate(["1.10", "1.9", "1.0"]))
+    """1.10 comes after 1.9, whatever the order of the documents, and words come after numbers, of whatever length."""
+    long = "9" * 5000
+    nodes = "".join(NODE % {"name": f"n{i}", "version": v} for i, v in enumerate(["1.10", long, "1.9", "1.0"]))
 
-    assert [w.version for w in workloads_of(read_manifests(folder(tmp_path, MESH + nodes)))] == ["1.0", "1.9", "1.10"]
+    versions = [w.version for w in workloads_of(read_manifests(folder(tmp_path, MESH + nodes)))]
+    assert ["1.0", "1.9", "1.10", long] == versions
 
 
 @pytest.mark.parametrize(("text", "count"), [("", 0), (MESH + MESH.replace("name: shopmesh", "name: other"), 2)])

@@ -278,7 +278,9 @@ def test_a_proxy_that_moves_is_counted_once() -> None:
     asyncio.run(play())
 
 
-@pytest.mark.parametrize("text", ["host", ":1", "host:", "host:0", "host:x", "host:70000"])
+@pytest.mark.parametrize(
+    "text", ["host", ":1", "host:", "host:0", "host:x", "host:70000", "host:²", f"host:{'9' * 5000}"]
+)
 def test_a_name_of_replicas_has_a_port(text: str) -> None:
     """An address of IPv6 stands in brackets."""
     with pytest.raises(ValueError, match="not a host name with a port"):

@@ -57,6 +57,7 @@ def test_values_are_read_as_their_types() -> None:
         ("HTTP_PROXY", "http://[", "a URL like http://name:5000"),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "grpc://collector:4317", "a URL like http://name:5000"),
         ("AWS_XRAY_DAEMON_ADDRESS", "daemon", "an address like 127.0.0.1:2000"),
+        pytest.param("AWS_XRAY_DAEMON_ADDRESS", f"daemon:{'9' * 5000}", "an address like", id="5,000 digits"),
     ],
 )
 def test_a_wrong_value_is_named(variable: str, value: str, what: str) -> None:

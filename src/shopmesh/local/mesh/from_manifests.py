@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -148,7 +149,9 @@ def _labels(resource: DeclaredResource) -> Mapping[str, Any]:
 
 def _version_key(version: str) -> tuple[tuple[int, str], ...]:
     """Sorts 1.10 after 1.9, and words after numbers."""
-    return tuple((int(part), "") if part.isdecimal() else (1 << 30, part) for part in version.split("."))
+    return tuple(
+        (int(part), "") if re.fullmatch("[0-9]{1,9}", part) else (1 << 30, part) for part in version.split(".")
+    )
 
 
 def select(runnables: Sequence[Runnable], only: Iterable[str], without: Iterable[str]) -> list[Runnable]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Protocol
@@ -40,7 +41,7 @@ class Peer(NamedTuple):
     def parse(cls, text: str) -> Peer:
         """Reads `control-plane-replicas:9080`; raises ValueError for anything else."""
         host, colon, port = text.strip().rpartition(":")
-        if not (host and colon and port.isdigit() and 0 < int(port) < 65536):
+        if not (host and colon and re.fullmatch("[0-9]{1,5}", port) and 0 < int(port) < 65536):
             raise ValueError(f"{text!r} is not a host name with a port, such as control-plane-replicas:9080")
         return cls(host.strip("[]"), int(port))
 
