@@ -8,7 +8,7 @@ from shopmesh.server.grpc.proxies import RETURN_SECONDS
 from shopmesh.xds.instances import withdraw
 from shopmesh.xds.node import ProxyNode
 from tests.unit.xds import meshes
-from tests.unit.xds.test_ads import Plane, Stream, running, until
+from tests.unit.xds.control_planes import Plane, Stream, running, until
 
 HERE = "10.0.0.1"
 
