@@ -6,13 +6,16 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
-from rich.console import Console, ConsoleOptions, RenderableType
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.segment import Segment
 from rich.table import Table
 from rich.text import Span, Text
 
 from shopmesh.output.lossy_stream import LossyStream
 from shopmesh.output.printable import is_printable, printable
+
+_WIDEST = 10_000
+"""Characters of a line; no cell of ours is as long."""
 
 
 class PlainConsole(Console):
@@ -46,6 +49,16 @@ class PlainTable(Table):
 
     def add_row(self, *cells: RenderableType | None, **options: Any) -> None:
         super().add_row(*map(_plain, cells), **options)
+
+
+class WholeTable(PlainTable):
+    """A table that is as wide as its content, however narrow the terminal is: a figure that is cut says nothing.
+
+    Print it with `crop=False`.
+    """
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        return super().__rich_console__(console, options.update(max_width=_WIDEST))
 
 
 def _plain(cell: Any) -> Any:

@@ -83,6 +83,23 @@ def test_too_few_requests_do_not_pass() -> None:
     assert "200 requests of product from 0.0 s to 1.0 s are too few to judge its shares" in done.stdout
 
 
+def test_a_load_without_a_single_answer_fails_unless_that_is_allowed() -> None:
+    """A pipeline that measures nothing but errors notices; --assert-errors 100% asks for exactly that."""
+
+    async def broken(count: int, writer: asyncio.StreamWriter) -> None:
+        writer.write(ok({}, b"", "503 Service Unavailable"))
+
+    with answering(broken) as server:
+        plain = shopmesh("load", server.url, "--rate", "100", "--for", "0.5s")
+        other = shopmesh("load", server.url, "--rate", "100", "--for", "0.5s", "--assert-p99", "1s", "-o", "json")
+        allowed = shopmesh("load", server.url, "--rate", "100", "--for", "0.5s", "--assert-errors", "100%")
+
+    assert (1, 1, 0) == (plain.returncode, other.returncode, allowed.returncode)
+    assert "FAILED\n  - all 50 requests failed\n" in plain.stdout
+    assert not json.loads(other.stdout)["passed"]
+    assert "50 of 50 requests failed, at most 100 % may fail" in allowed.stdout
+
+
 def test_errors_are_told_by_status_and_flag() -> None:
     """And more of them than allowed fail the load."""
 

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
-from rich.console import Console
+import pytest
 
+from shopmesh.load.engine.results import LoadResults
 from shopmesh.load.judgement.assertions import Assertions, failed_assertions
+from shopmesh.load.judgement.weights import WeightSetting
 from shopmesh.load.report.html import render_html
+from shopmesh.load.report.plots import render
 from shopmesh.load.report.report import build_report
 from shopmesh.load.report.result_file import LoadRecord
 from shopmesh.load.report.text import render_text
-from tests.support.loads import canary, simulated
+from shopmesh.output.console import PlainConsole
+from tests.support.loads import canary, product, simulated
 
 PROMISES = Assertions(split=True, errors=0.0)
 HOSTILE = b'evil/<script>alert("1")</script>[/bold]'
@@ -47,12 +52,12 @@ def html(record: LoadRecord) -> str:
     return render_html(report, PROMISES, failed_assertions(report, PROMISES))
 
 
-def text(record: LoadRecord) -> str:
+def text(record: LoadRecord, promises: Assertions = PROMISES, width: int = 200) -> str:
     report = build_report(record)
-    console = Console(width=200, color_system=None)
+    console = PlainConsole(width=width, color_system=None)
     with console.capture() as captured:
-        for part in render_text(report, PROMISES, failed_assertions(report, PROMISES)):
-            console.print(part, soft_wrap=True)
+        for part in render_text(report, promises, failed_assertions(report, promises)):
+            console.print(part, crop=False)
     return captured.get()
 
 
@@ -116,3 +121,60 @@ def test_the_text_tells_plan_shares_changes_and_verdict() -> None:
     assert re.search(r"route shopmesh/product-vr/product-r +10\.00 +1 +12\.0 ms", found)
     assert "13 answered 503 (UF)" in found
     assert "FAILED" in found
+
+
+def test_every_figure_fits_into_a_terminal_of_80_columns() -> None:
+    """Nothing is cut, and no line of the demo's versions is longer."""
+    lines = text(canary(), width=80).splitlines()
+
+    assert [] == [line for line in lines if len(line) > 80 or "…" in line]
+
+
+def test_a_figure_is_not_cut_where_the_terminal_is_too_narrow() -> None:
+    """The terminal wraps the line: half a figure would be another figure."""
+    wide, narrow = (text(canary(), width=width) for width in (200, 40))
+
+    for row in (r"^all +6,000 +13", r"^product/2\.0 +1,528 +25\.5 +24\.4 to 26\.6 +13", r"^order/1\.0( +\d+\.\d){5}"):
+        assert re.search(row, wide, re.MULTILINE)
+        assert re.search(row, narrow, re.MULTILINE)
+
+
+def test_a_load_that_passes_says_what_held() -> None:
+    """One line for each assertion, without the vocabulary of statistics."""
+    record = simulated([WeightSetting(-1.0, -1.0, product(0.25))], {0.0: 0.25}, rate=300)
+
+    found = text(record, Assertions(split=True, errors=0.0, p99=2.0))
+
+    assert (
+        "PASSED\n"
+        "  - the versions of product got the shares that their weights give them: "
+        "a share that is off by 5 points would have been noticed in 99.9 of 100 such loads\n"
+        "  - 0 of 9,000 requests failed, at most 0 % may fail\n"
+        "  - p99 of all requests is not above 2000 ms\n"
+    ) == found[found.index("PASSED") :]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "labels"),
+    [
+        ([0.012, 0.013], ["10", "20", "50", "100"]),
+        ([0.004, 0.4], ["1", "10", "100", "1,000"]),
+        ([0.0005, 30.0], ["0.1", "1", "10", "100", "1,000", "10,000", "100,000"]),
+        ([0.03, 0.03], ["10", "20", "50", "100"]),
+    ],
+)
+def test_the_axis_of_latencies_names_its_unit_its_scale_and_every_decade(
+    seconds: list[float], labels: list[str]
+) -> None:
+    """A logarithmic axis with two ticks would be read as a linear one."""
+    results = LoadResults()
+    for value in seconds * 100:
+        results.record_response(200, (None, b"a/1", None), b"", 0.5, value, value)
+    record = replace(simulated([], {0.0: 0.5}, seconds=1), results=results, due=results.ended)
+    plot = next(svg for title, svg, _ in render(build_report(record)) if title.startswith("Latency"))
+
+    assert "milliseconds, logarithmic" in plot
+    named = re.findall(r'text-anchor="end">([\d.,]+)<', plot)
+    assert labels == sorted(named, key=lambda label: float(label.replace(",", "")))
+    # Between two decades, lines at 2 and at 5 times the lower one.
+    assert plot.count('class="grid"') == len([one for one in labels if one[0] == "1" or one[:2] == "0."]) * 3 - 2

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from shopmesh.documents import DeclaredResource
 
 EVERY_KIND = "all"
+COLUMNS = ("KIND", "NAME", "SUMMARY", "VERSION", "UPDATED")
+NARROWEST_SUMMARY = 28
+"""Characters; where less is left, VERSION and UPDATED are left out instead."""
 ResourcesWithAnswers = Sequence[tuple["DeclaredResource", dict[str, Any]]]
 
 
@@ -135,7 +138,7 @@ def _print_manifests(found: ResourcesWithAnswers, selected: ResourcesWithAnswers
 
 
 def _print_table(selected: ResourcesWithAnswers, color: bool | None) -> None:
-    from shopmesh.cli.views.tables import age, show, table
+    from shopmesh.cli.views.tables import age, console, fit_columns, show, table
 
     if not selected:
         echo("none", err=True)
@@ -151,12 +154,16 @@ def _print_table(selected: ResourcesWithAnswers, color: bool | None) -> None:
         )
         for resource, answer in selected
     ]
-    show(table(("KIND", "NAME", "SUMMARY", "VERSION", "UPDATED"), rows, right=("VERSION", "UPDATED")), color)
+    columns, cells = fit_columns(
+        COLUMNS, rows, console(color).width, ("UPDATED", "VERSION"), {"SUMMARY": NARROWEST_SUMMARY}
+    )
+    show(table(columns, cells, right=("VERSION", "UPDATED"), whole=("KIND", "NAME")), color)
 
 
 def _summarize(resource: DeclaredResource) -> str:
     """Summarizes a specification and its annotations in a few words."""
     from shopmesh.cli.views.annotations_view import format_annotations
+    from shopmesh.cli.views.tables import CLUSTER_DOMAIN
 
     spec = resource.spec
     parts = [f"{listener.protocol} {listener.port}" for listener in listeners(resource)]
@@ -171,7 +178,7 @@ def _summarize(resource: DeclaredResource) -> str:
     for kind in ROUTE_KINDS:
         if action := spec.get(kind, {}).get("action"):
             parts += _summarize_action(spec[kind], action)
-    return ", ".join([*parts, *format_annotations(resource.tags)])
+    return ", ".join([*parts, *format_annotations(resource.tags)]).replace(CLUSTER_DOMAIN, "")
 
 
 def _summarize_action(route: Mapping[str, Any], action: Mapping[str, Any]) -> list[str]:

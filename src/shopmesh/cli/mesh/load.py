@@ -83,7 +83,11 @@ Examples:
 Versions are written SERVICE/VERSION, such as product/2.0. If a control plane is reachable, the expected shares are its
 weights, also while they change; otherwise name them with --expect.
 
-Exit status: 0 success; 1 failure, or an assertion does not hold; 2 invalid command line.
+\b
+Exit status:
+  0  success
+  1  failure, an assertion does not hold, or every request failed
+  2  invalid command line
 """,
 )
 @click.argument("urls", metavar="URL...", nargs=-1, required=True)
@@ -159,13 +163,15 @@ Exit status: 0 success; 1 failure, or an assertion does not hold; 2 invalid comm
 )
 @click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", show_default=True)
 @click.option(
-    "--assert-split", is_flag=True, help="Fail unless every share is as configured (p < 1e-5, enough requests)."
+    "--assert-split",
+    is_flag=True,
+    help="Fail unless every share is as its weight says, and the requests are enough to tell.",
 )
 @click.option(
     "--assert-errors",
     type=ShareType(),
     metavar="SHARE",
-    help="Fail if more requests fail than this share, such as 0 or 0.1%.",
+    help="Fail if more requests fail than this share, such as 0 or 0.1%.  [default: fail if all do]",
 )
 @click.option(
     "--assert-p99", type=DurationType(), metavar="DURATION", help="Fail if p99 of all requests is longer than this."
@@ -309,7 +315,7 @@ def _output_report(
 
         terminal = console(settings.color)
         for part in render_text(report, promises, found):
-            terminal.print(part, soft_wrap=True)
+            terminal.print(part, crop=False)
     if found:
         raise SystemExit(1)
 

@@ -11,7 +11,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from shopmesh.cli.views.findings_view import count_by_severity, format_findings
-from shopmesh.cli.views.tables import age, fit_columns, percent, table
+from shopmesh.cli.views.tables import CLUSTER_DOMAIN, age, fit_columns, percent, table
 from shopmesh.client import FindingDocument, ProxyStatus, RouteSplits, SplitTarget
 from shopmesh.documents import DeclaredResource
 from shopmesh.documents.service_version import service_version
@@ -25,7 +25,6 @@ OPTIONAL_COLUMNS = ("P50", "95 %", "RETRIES", "P99", "VERSION", "REQUESTS")
 
 MAX_FINDINGS = 5
 
-CLUSTER_DOMAIN = ".svc.cluster.local"
 
 _NO_TRAFFIC: SplitTarget = {
     "virtualNode": "",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from shopmesh.cli.output import echo_rendered
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from shopmesh.output.console import PlainTable
 
 PIPED_WIDTH = 1000
+CLUSTER_DOMAIN = ".svc.cluster.local"
+"""Left out of host names where a table has little room."""
 
 
 def console(color: bool | None) -> Console:
@@ -25,25 +27,47 @@ def console(color: bool | None) -> Console:
     return plain if plain.is_terminal else PlainConsole(width=PIPED_WIDTH, color_system=None)
 
 
-def table(columns: Sequence[str], rows: Sequence[Sequence[RenderableType]], right: Sequence[str] = ()) -> PlainTable:
-    """A table without lines; columns in `right` are right-aligned."""
+def table(
+    columns: Sequence[str],
+    rows: Sequence[Sequence[RenderableType]],
+    right: Sequence[str] = (),
+    whole: Sequence[str] = (),
+) -> PlainTable:
+    """A table without lines; columns in `right` are right-aligned, those in `whole` are never cut or wrapped.
+
+    With some in `whole`, the others are wrapped, also inside of words; otherwise what is too long ends with `…`.
+    """
     from shopmesh.output.console import PlainTable
 
     grid = PlainTable(box=None, header_style="bold", padding=(0, 2, 0, 0))
-    for column in columns:
-        grid.add_column(column, justify="right" if column in right else "left", no_wrap=column in right)
+    for place, column in enumerate(columns):
+        grid.add_column(
+            column,
+            justify="right" if column in right else "left",
+            no_wrap=column in right or column in whole,
+            overflow="fold" if whole else "ellipsis",
+            min_width=max(len(printable(str(row[place]))) for row in rows) if column in whole and rows else None,
+        )
     for row in rows:
         grid.add_row(*row)
     return grid
 
 
 def fit_columns(
-    columns: Sequence[str], rows: Sequence[Sequence[str | Text]], width: int, optional: Sequence[str]
+    columns: Sequence[str],
+    rows: Sequence[Sequence[str | Text]],
+    width: int,
+    optional: Sequence[str],
+    wrapping: Mapping[str, int] | None = None,
 ) -> tuple[list[str], list[list[str | Text]]]:
-    """Leaves out columns of `optional`, in its order, until the rest fits into `width`."""
+    """Leaves out columns of `optional`, in its order, until the rest fits into `width`.
+
+    `wrapping` are columns that may become as narrow as that, because their text goes on in the next line.
+    """
     widths = {
         column: max(len(column), *(len(printable(str(row[i]))) for row in rows)) + 2 for i, column in enumerate(columns)
     }
+    widths |= {column: min(widths[column], least + 2) for column, least in (wrapping or {}).items()}
     kept = list(columns)
     for column in optional:
         if sum(widths[name] for name in kept) <= width:
@@ -54,10 +78,10 @@ def fit_columns(
 
 
 def show(renderable: RenderableType, color: bool | None) -> None:
-    """Prints a renderable; piped lines have no trailing spaces."""
+    """Prints a renderable; piped lines have no trailing spaces. A line that is too long is left to the terminal."""
     terminal = console(color)
     with terminal.capture() as captured:
-        terminal.print(renderable)
+        terminal.print(renderable, crop=False)
     lines = captured.get().removesuffix("\n").split("\n")
     echo_rendered([line.rstrip() for line in lines], color=True if terminal.is_terminal else None)
 

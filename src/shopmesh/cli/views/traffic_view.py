@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from shopmesh.appmesh.kinds import KINDS, weighted_targets
@@ -36,16 +36,17 @@ def _routes(
     provider = service.spec.get("provider", {})
     versions = {one.key.name: service_version(one) for one in resources if one.key.kind == "virtualNode"}
 
-    def describe_target(name: str) -> dict[str, Any]:
+    def describe_target(name: str, weight: Mapping[str, Any]) -> dict[str, Any]:
         version = versions.get(name)
         return {
             "virtualNode": name,
             **({"version": str(version)} if version is not None and version.version else {}),
+            **weight,
             "proxies": _states(Key("virtualNode", (key.mesh, name)), proxies),
         }
 
     if node := provider.get("virtualNode", {}).get("virtualNodeName"):
-        yield {"targets": [describe_target(node)]}
+        yield {"targets": [describe_target(node, {})]}
     router = provider.get("virtualRouter", {}).get("virtualRouterName")
     for route in resources:
         if route.key.kind != "route" or route.key.path[1] != router:
@@ -55,11 +56,10 @@ def _routes(
         yield {
             "route": "/".join(route.key.path[1:]),
             "targets": [
-                {
-                    **describe_target(target["virtualNode"]),
-                    "weight": target["weight"],
-                    "share": percent(target["weight"] / total if total else None),
-                }
+                describe_target(
+                    target["virtualNode"],
+                    {"weight": target["weight"], "share": percent(target["weight"] / total if total else None)},
+                )
                 for target in targets
             ],
         }

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from shopmesh.load.engine.results import merge_latencies
-from shopmesh.load.judgement.significance import SIGNIFICANCE
+from shopmesh.load.judgement.significance import DETECTABLE_ERROR, POWER, SIGNIFICANCE
 from shopmesh.load.report.report import LoadReport, SplitResult
 
 
@@ -24,11 +24,17 @@ class Assertions:
 
 
 def failed_assertions(report: LoadReport, assertions: Assertions) -> list[str]:
-    """Describes every failed assertion in a line; an empty list means that the load passed."""
+    """Describes every failed assertion in a line; an empty list means that the load passed.
+
+    A load whose every request failed does not pass, unless an assertion allows as many failures.
+    """
     found: list[str] = []
     if assertions and not report.record.due:
         found.append("no request was due, so no assertion can be checked")
         return found
+    if assertions.errors is None and report.record.due and not report.good:
+        # Unasked: a pipeline that measures nothing but failures should notice. `--assert-errors 100%` allows it.
+        found.append(f"all {report.record.due:,} requests failed")
     if assertions.errors is not None and report.bad > assertions.errors * report.record.due:
         share = 100 * report.bad / report.record.due
         found.append(
@@ -40,6 +46,24 @@ def failed_assertions(report: LoadReport, assertions: Assertions) -> list[str]:
     if assertions.split:
         found.extend(_split_failures(report))
     return found
+
+
+def passed_assertions(report: LoadReport, assertions: Assertions) -> list[str]:
+    """Says in a line for each assertion what held; only for a load without failed assertions."""
+    passed = []
+    if assertions.split:
+        services = ", ".join(dict.fromkeys(split.service for split in report.splits))
+        passed.append(
+            f"the versions of {services} got the shares that their weights give them: a share that is off by "
+            f"{100 * DETECTABLE_ERROR:.0f} points would have been noticed in {100 * POWER:g} of 100 such loads"
+        )
+    if assertions.errors is not None:
+        passed.append(
+            f"{report.bad:,} of {report.record.due:,} requests failed, at most {100 * assertions.errors:g} % may fail"
+        )
+    if assertions.p99 is not None:
+        passed.append(f"p99 of all requests is not above {_ms(assertions.p99)}")
+    return passed
 
 
 def _latency_failures(report: LoadReport, limit: float) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from shopmesh.load.judgement.assertions import Assertions
+from shopmesh.load.judgement.assertions import Assertions, passed_assertions
 from shopmesh.load.judgement.significance import SIGNIFICANCE, rule_of_three
 from shopmesh.load.report.escaping import escape
 from shopmesh.load.report.plots import RenderedPlot, render
@@ -65,7 +65,7 @@ def render_html(report: LoadReport, assertions: Assertions, violations: Sequence
     """The complete page; `violations` are the failed assertions."""
     parts = [
         f"<header><h1>{escape(headline(report))}</h1>",
-        *_verdict(assertions, violations),
+        *_verdict(report, assertions, violations),
         *(f'<p class="warn">Warning: {escape(warning)}</p>' for warning in report.warnings),
         "</header>",
         _tiles(report),
@@ -89,12 +89,13 @@ def render_html(report: LoadReport, assertions: Assertions, violations: Sequence
     )
 
 
-def _verdict(assertions: Assertions, violations: Sequence[str]) -> Iterator[str]:
+def _verdict(report: LoadReport, assertions: Assertions, violations: Sequence[str]) -> Iterator[str]:
     if violations:
         yield '<p><span class="verdict bad">Failed</span></p>'
         yield from (f'<p class="bad">{escape(violation)}</p>' for violation in violations)
     elif assertions:
         yield '<p><span class="verdict good">Passed</span></p>'
+        yield from (f"<p>{escape(line)}</p>" for line in passed_assertions(report, assertions))
 
 
 def _tiles(report: LoadReport) -> str:

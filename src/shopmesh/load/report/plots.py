@@ -12,7 +12,7 @@ from shopmesh.load.judgement.attribution import service_of
 from shopmesh.load.judgement.weights import target_steps
 from shopmesh.load.report.report import LoadReport
 from shopmesh.load.report.series import Span, spans
-from shopmesh.load.report.svg import Plot, Scale, decades, linear, logarithmic, ticks
+from shopmesh.load.report.svg import Plot, Scale, between_decades, decades, linear, logarithmic, ticks
 from shopmesh.load.report.text import format_milliseconds
 
 COLOURS = 8
@@ -91,12 +91,16 @@ def _latency(report: LoadReport, styles: Mapping[str, str]) -> RenderedPlot:
         pairs = zip(shares, latencies.quantiles(shares), strict=True)
         curves[name] = [(share, value) for share, value in pairs if value is not None]
     values = [value for curve in curves.values() for _, value in curve] or [0.001]
-    low, high = min(values) * 0.8, max(values) * 1.25
+    powers = decades(min(values), max(values))
     last = max([0.9, *(share for curve in curves.values() for share, _ in curve)])
-    title = "Latency in ms, since a request was due"
-    plot = Plot(title, _nines(last), logarithmic(low, high))
+    title = "Latency since a request was due"
+    plot = Plot(title, _nines(last), logarithmic(powers[0], powers[-1]))
     labels = [(share, label) for share, label in _LABELLED if share <= last]
-    plot.axes(labels, [(value, f"{1000 * value:g}") for value in decades(low, high)], "percentile")
+    ticks_between = between_decades(powers)
+    # With few decades there is room for all labels.
+    named = [*powers, *ticks_between] if len(powers) <= 3 else powers
+    heights = [(value, f"{1000 * value:,g}" if value in named else "") for value in [*powers, *ticks_between]]
+    plot.axes(labels, heights, "percentile of the requests", "milliseconds, logarithmic")
     for name, curve in curves.items():
         plot.line(curve, styles[name])
         for share, value in curve:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from shopmesh.load.report.escaping import escape
 
 WIDTH, HEIGHT = 420, 240
-_LEFT, _RIGHT, _TOP, _BOTTOM = 46, 12, 12, 34
+_LEFT, _RIGHT, _TOP, _BOTTOM = 56, 12, 12, 34
 
 Point = tuple[float, float]
 Scale = Callable[[float], float]
@@ -36,11 +36,14 @@ def ticks(high: float, most: int = 5) -> list[float]:
 
 
 def decades(low: float, high: float) -> list[float]:
-    """1, 2 and 5 times the powers of ten between two numbers, or the powers alone when those are many."""
-    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
-    factors = (1, 2, 5) if last - first <= 2 else (1,)
-    found = [factor * 10.0**power for power in range(first, last + 1) for factor in factors]
-    return [value for value in found if low <= value <= high]
+    """The powers of ten from the last one not above `low` to the first one not below `high`: two at least."""
+    first, last = math.floor(math.log10(low) + 1e-9), math.ceil(math.log10(high) - 1e-9)
+    return [10.0**power for power in range(first, max(last, first + 1) + 1)]
+
+
+def between_decades(powers: Sequence[float]) -> list[float]:
+    """2 and 5 times each power of ten but the last: where a logarithmic axis has its smaller ticks."""
+    return [factor * power for power in powers[:-1] for factor in (2, 5)]
 
 
 class Plot:
@@ -56,8 +59,9 @@ class Plot:
         xs: Sequence[tuple[float, str]],
         ys: Sequence[tuple[float, str]],
         x_title: str,
+        y_title: str = "",
     ) -> None:
-        """Lines and labels at these values."""
+        """Lines and labels at these values; a label may be empty."""
         for value, label in ys:
             y = self._down(value)
             self._parts.append(f'<line class="grid" x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
@@ -69,6 +73,9 @@ class Plot:
             )
         middle = (_LEFT + WIDTH - _RIGHT) / 2
         self._parts.append(f'<text x="{middle:.1f}" y="{HEIGHT - 4}" text-anchor="middle">{escape(x_title)}</text>')
+        if y_title:
+            turned = f"translate(11 {(_TOP + HEIGHT - _BOTTOM) / 2:.1f}) rotate(-90)"
+            self._parts.append(f'<text transform="{turned}" text-anchor="middle">{escape(y_title)}</text>')
 
     def line(self, points: Sequence[Point], style: str) -> None:
         if points:

@@ -8,10 +8,10 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from shopmesh.load.engine.results import LATE_SECONDS
-from shopmesh.load.judgement.assertions import Assertions
+from shopmesh.load.judgement.assertions import Assertions, passed_assertions
 from shopmesh.load.judgement.significance import SIGNIFICANCE, rule_of_three
-from shopmesh.load.report.report import LoadReport, SplitResult, VersionFigures
-from shopmesh.output.console import PlainTable
+from shopmesh.load.report.report import LoadReport, SplitResult
+from shopmesh.output.console import WholeTable
 
 _LATENCIES = ("p50", "p90", "p99", "p99.9", "max")
 
@@ -25,6 +25,8 @@ def render_text(report: LoadReport, assertions: Assertions, violations: Sequence
             yield Text(f"  - {violation}")
     elif assertions:
         yield Text("PASSED", style="bold green")
+        for line in passed_assertions(report, assertions):
+            yield Text(f"  - {line}")
 
 
 def _parts(report: LoadReport) -> Iterator[RenderableType]:
@@ -33,8 +35,11 @@ def _parts(report: LoadReport) -> Iterator[RenderableType]:
     yield Text("")
     yield _figures(report)
     yield Text("")
+    yield _latencies(report)
+    yield Text("")
     if report.splits:
         yield _splits(report.splits)
+        yield Text("p: the probability that chance alone moves a share that far from its target", style="dim")
         yield Text("")
     if report.changes:
         yield _changes(report)
@@ -63,7 +68,8 @@ def schedule_summary(report: LoadReport) -> str:
     p50, _, p99, _, most = (format_milliseconds(value) for value in report.lateness)
     return (
         f"planned {report.planned_rate:,.1f}/s, sent {report.rate:,.1f}/s ({kept:.2f} %), {report.dropped:,} dropped; "
-        f"left late by ms: p50 {p50}, p99 {p99}, max {most}; {late:.2f} % over {1000 * LATE_SECONDS:g} ms"
+        f"requests left {p50} ms late (p50), {p99} ms (p99), {most} ms at most; "
+        f"{late:.2f} % left more than {1000 * LATE_SECONDS:g} ms late"
     )
 
 
@@ -89,8 +95,8 @@ def format_probability(chance: float | None) -> str:
     return f"{chance:.2f}" if chance >= 0.01 else f"{chance:.1g}"
 
 
-def _table(columns: Sequence[str]) -> PlainTable:
-    table = PlainTable(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
+def _table(columns: Sequence[str]) -> WholeTable:
+    table = WholeTable(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
     table.add_column(columns[0], no_wrap=True)
     for column in columns[1:]:
         table.add_column(column, justify="right", no_wrap=True)
@@ -98,29 +104,30 @@ def _table(columns: Sequence[str]) -> PlainTable:
 
 
 def _figures(report: LoadReport) -> RenderableType:
-    table = _table(("answered by", "requests", "share %", "95 %", "failed", *(f"{name} ms" for name in _LATENCIES)))
+    table = _table(("answered by", "requests", "share %", "95 % interval", "failed"))
     for version in report.versions:
-        table.add_row(*_version(version))
-    latencies = [format_milliseconds(value) for value in report.quantiles]
-    table.add_row("all", f"{report.record.due:,}", "", "", _red(report.bad), *latencies)
+        table.add_row(
+            version.version,
+            f"{version.count:,}",
+            format_percent(version.share),
+            format_interval(version.interval) if version.count < version.total else "",
+            _red(version.bad),
+        )
+    table.add_row("all", f"{report.record.due:,}", "", "", _red(report.bad))
     return table
 
 
-def _version(version: VersionFigures) -> list[str | Text]:
-    shared = version.count < version.total
-    return [
-        # Servers choose this text: in a plain string, rich would read brackets as markup.
-        Text(version.version),
-        f"{version.count:,}",
-        format_percent(version.share),
-        format_interval(version.interval) if shared else "",
-        _red(version.bad),
-        *(format_milliseconds(value) for value in version.quantiles),
-    ]
+def _latencies(report: LoadReport) -> RenderableType:
+    """A table of its own: beside the shares it would be wider than 80 columns."""
+    table = _table(("latency in ms", *_LATENCIES))
+    for version in report.versions:
+        table.add_row(version.version, *map(format_milliseconds, version.quantiles))
+    table.add_row("all", *map(format_milliseconds, report.quantiles))
+    return table
 
 
 def _splits(splits: Sequence[SplitResult]) -> RenderableType:
-    table = _table(("against the weights", "from s", "to s", "requests", "target %", "seen %", "95 %", "p"))
+    table = _table(("by the weights", "from s", "to s", "requests", "target %", "seen %", "95 % interval", "p"))
     for split in splits:
         wrong = split.p_value is not None and split.p_value < SIGNIFICANCE
         for share in split.shares:

@@ -135,9 +135,21 @@ def print_outcomes(console: Console, outcomes: Sequence[ReleaseOutcome]) -> bool
     console.print()
     plain, canary = outcomes
     passed = canary.share < 100 and canary.lost < plain.lost
-    verdict = [("PASSED", "bold green")] if passed else [("FAILED", "bold red"), "  the canary lost as many"]
-    console.print(Text.assemble(*verdict))
+    console.print(Text("PASSED", style="bold green") if passed else Text("FAILED", style="bold red"))
+    console.print(describe_outcome(plain, canary))
     return passed
+
+
+def describe_outcome(plain: ReleaseOutcome, canary: ReleaseOutcome) -> str:
+    """What the comparison shows, in a sentence or two."""
+    if canary.share >= 100:
+        return "The canary was promoted, although its version fails requests."
+    if canary.lost >= plain.lost:
+        return f"The canary lost {canary.lost:,} requests, the plain switch {plain.lost:,}: it should have lost fewer."
+    return (
+        f"The bad version was noticed and rolled back at {canary.share} %, without anybody looking: "
+        f"{canary.lost:,} requests were lost instead of {plain.lost:,}."
+    )
 
 
 def _set_weights(appmesh: Any, release: Release, weights: dict[str, int]) -> dict[str, int]:
