@@ -13,7 +13,7 @@
         ├── RequestTimeout, MisdirectedRequest, CrossSiteRequest
         └── Unauthenticated
 
-The HTTP status of the first group is not written here: `protocol.status_of` takes it from the error shapes of the
+The HTTP status of the first group is not written here: `rest_json.status_of` takes it from the error shapes of the
 published model, so a code that the model does not have cannot be answered.
 """
 

@@ -69,7 +69,7 @@ NO_TELEMETRY = TelemetryOptions()
 def telemetry_options(
     tracer: Mapping[str, Any] | None = None, tracing_decision: bool = True, metrics_extension: bool = False
 ) -> TelemetryOptions:
-    """Checks a tracer that is written as Envoy's `Tracing.Http` in JSON; raises `ReportingError`."""
+    """Checks a tracer that is written as Envoy's `Tracing.Http` in JSON; raises `TelemetryOptionsError`."""
     text = json.dumps(tracer, sort_keys=True) if tracer else ""
     if len(text) > _LONGEST_TRACER:
         raise TelemetryOptionsError(f"tracer is {len(text)} bytes long; at most {_LONGEST_TRACER} are allowed")
@@ -79,7 +79,7 @@ def telemetry_options(
 
 
 def tracer_of(one: TelemetryOptions) -> Tracing.Http | None:
-    """The tracer as a message; raises `ReportingError`."""
+    """The tracer as a message; raises `TelemetryOptionsError`."""
     if not one.tracer:
         return None
     try:
@@ -93,7 +93,7 @@ def tracer_of(one: TelemetryOptions) -> Tracing.Http | None:
 
 
 def parse(metadata: object) -> TelemetryOptions:
-    """Reads `node.metadata.reporting`, absent as None; raises `ReportingError`."""
+    """Reads `node.metadata.reporting`, absent as None; raises `TelemetryOptionsError`."""
     if metadata is None:
         return NO_TELEMETRY
     if not isinstance(metadata, Struct):
