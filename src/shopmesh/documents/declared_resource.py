@@ -13,6 +13,7 @@ from shopmesh.appmesh import strict_json
 from shopmesh.appmesh.annotations import PREFIX, join_text, split_text
 from shopmesh.appmesh.annotations.tag_chunks import join_all
 from shopmesh.appmesh.store import Document, Key, Resource, State
+from shopmesh.defaults import WAY_IN_LABEL
 from shopmesh.documents.names import MANIFEST_KINDS, object_name
 from shopmesh.documents.text.sources import Path, Source
 
@@ -56,7 +57,12 @@ def creation_order(resources: Iterable[DeclaredResource]) -> list[DeclaredResour
 
 FIELDS_IN_TAGS: Mapping[str, tuple[Path, ...]] = {
     "mesh": (("metadata", "name"), ("spec", "namespaceSelector"), ("spec", "meshOwner")),
-    "virtualNode": (("metadata", "name"), ("metadata", "namespace"), ("spec", "podSelector")),
+    "virtualNode": (
+        ("metadata", "name"),
+        ("metadata", "namespace"),
+        ("metadata", "labels", WAY_IN_LABEL),
+        ("spec", "podSelector"),
+    ),
     "virtualRouter": (("metadata", "name"), ("metadata", "namespace")),
     "virtualService": (("metadata", "name"), ("metadata", "namespace")),
     "virtualGateway": (
@@ -85,6 +91,7 @@ _FORMS: Mapping[str | int, Callable[[Any], bool]] = {
     "namespace": _is_text,
     "meshOwner": _is_text,
     "labels": _is_mapping,
+    WAY_IN_LABEL: _is_text,
     "podSelector": _is_mapping,
     "namespaceSelector": _is_mapping,
     "gatewayRouteSelector": _is_mapping,
@@ -115,7 +122,7 @@ def manifest_tags(key: Key, manifest: Document) -> dict[str, str]:
     tags: dict[str, str] = {}
     for path in FIELDS_IN_TAGS[key.kind]:
         if (said := at(manifest, path)) != at(guess, path):
-            tags |= split_text(f"{_TAG_PREFIX}{path[-1]}", json.dumps(said, separators=(",", ":"), sort_keys=True))
+            tags |= split_text(_tag_name(path), json.dumps(said, separators=(",", ":"), sort_keys=True))
     return tags
 
 
@@ -123,7 +130,7 @@ def base_manifest(resource: DeclaredResource) -> dict[str, Any]:
     """The manifest's fields that the API has no place for: the guess, corrected by the tags."""
     manifest = copy.deepcopy(minimal_manifest(resource.key))
     for path in FIELDS_IN_TAGS[resource.key.kind]:
-        if (text := join_text(f"{_TAG_PREFIX}{path[-1]}", resource.tags)) is not None:
+        if (text := join_text(_tag_name(path), resource.tags)) is not None:
             with contextlib.suppress(ValueError):  # somebody wrote into the tag; the guess does as well
                 value = strict_json.load(text)
                 if value is None or _FORMS[path[-1]](value):
@@ -131,6 +138,11 @@ def base_manifest(resource: DeclaredResource) -> dict[str, Any]:
     if annotations := join_all({name: value for name, value in resource.tags.items() if name.startswith(PREFIX)}):
         manifest["metadata"]["annotations"] = annotations
     return manifest
+
+
+def _tag_name(path: Path) -> str:
+    """`appmesh.k8s.aws/podSelector`; of a label, its name without its prefix."""
+    return f"{_TAG_PREFIX}{str(path[-1]).rpartition('/')[2]}"
 
 
 def is_ours(tag: str) -> bool:
