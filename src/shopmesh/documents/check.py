@@ -16,7 +16,7 @@ from shopmesh.documents.cloudformation import is_template, property_name
 from shopmesh.documents.declared_resource import DeclaredResource
 from shopmesh.documents.fields import REFERENCES, RENAMED
 from shopmesh.documents.manifest_annotations import ANNOTATIONS_PATH, annotation_name
-from shopmesh.documents.text.sources import DocumentError, Path, Source
+from shopmesh.documents.text.sources import DocumentError, FieldPath, Source
 
 _STEP = re.compile(r"\[(\d+)\]|([^.\[\]]+)")
 _ANNOTATION = re.compile(rf"{re.escape(PREFIX)}\S+(?=: )")
@@ -58,7 +58,7 @@ def error_at(resource: DeclaredResource, field: str, message: str) -> DocumentEr
         steps = [property_name(step) if isinstance(step, str) else step for step in steps]
         return source.error((*resource.path[:-1], *steps), message)
     if not steps or steps[0] != "spec":
-        known: Path = tuple(steps) if steps and steps[0] in source.value else ()
+        known: FieldPath = tuple(steps) if steps and steps[0] in source.value else ()
         return source.error(known, message if known or not field else f"{field}: {message}")
     path = resource.path
     if "kind" in source.value:
@@ -70,7 +70,7 @@ def _annotation_error(source: Source, resource: DeclaredResource, tag: str, mess
     """An error in an annotation, which a manifest has among its metadata and all others among their tags."""
     if "kind" in source.value:
         return source.error((*ANNOTATIONS_PATH, annotation_name(resource.key.kind, resource.key.name, tag)), message)
-    path: Path = (*resource.path[:-1], "Tags") if is_template(source.value) else ("tags",)
+    path: FieldPath = (*resource.path[:-1], "Tags") if is_template(source.value) else ("tags",)
     return source.error(path, f"{tag}: {message}")
 
 

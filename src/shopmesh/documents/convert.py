@@ -22,7 +22,7 @@ from shopmesh.documents.manifest_annotations import check_routes, own_tags, rout
 from shopmesh.documents.names import KINDS, ObjectName, arn_name, default_name
 from shopmesh.documents.reference_resolver import MissingReference, ReferenceResolver, name_in_manifest
 from shopmesh.documents.text.placeholders import refuse_placeholders
-from shopmesh.documents.text.sources import DocumentError, Path, Source
+from shopmesh.documents.text.sources import DocumentError, FieldPath, Source
 
 GROUP = "appmesh.k8s.aws/"
 _MANIFEST_KINDS = (*KINDS, "BackendGroup")
@@ -130,7 +130,7 @@ def resources_of_manifest(source: Source, objects: ReferenceResolver) -> Iterato
         above = (mesh, objects.gateway_of(source, name, mesh)) if name.kind == "GatewayRoute" else (mesh,)
         key = Key(KINDS[name.kind], (*above, api_name))
 
-    def resolve(reference: ReferenceField, value: Document, path: Path) -> str:
+    def resolve(reference: ReferenceField, value: Document, path: FieldPath) -> str:
         return _resolve(source, objects, name, key.mesh, reference, value, path)
 
     said = {name: value for name, value in spec.items() if name not in _NOT_IN_THE_API}
@@ -143,7 +143,7 @@ def resources_of_manifest(source: Source, objects: ReferenceResolver) -> Iterato
     yield DeclaredResource(key, converted, tags, owner, True, source, ("spec",))
     names = []
     for index, route in enumerate(spec.get("routes") or [] if key.kind == "virtualRouter" else []):
-        path: Path = ("spec", "routes", index)
+        path: FieldPath = ("spec", "routes", index)
         if not isinstance(route, dict):
             raise source.error(path, f"a route is a mapping with name and httpRoute or the like, not {route!r}")
         routed = to_api({word: part for word, part in route.items() if word != "name"}, resolve, path)
@@ -163,7 +163,7 @@ def _resolve(
     mesh: str,
     reference: ReferenceField,
     value: Document,
-    path: Path,
+    path: FieldPath,
 ) -> str:
     """The controller resolves the reference first, and lets an ARN overwrite what it found."""
     ref, arn = f"{reference.stem}Ref", f"{reference.stem}ARN"
@@ -199,7 +199,7 @@ def _group_backends(
             there.add((str(ref.get("namespace") or name.namespace), str(ref.get("name"))))
     mesh, _ = objects.mesh_of(source, name)
     for index, group in enumerate(groups):
-        path: Path = ("spec", "backendGroups", index)
+        path: FieldPath = ("spec", "backendGroups", index)
         space = str(group.get("namespace") or name.namespace)
         for service in objects.group(source, path, space, str(group.get("name")), name.namespace):
             if (service.namespace, service.name) not in there:
@@ -207,7 +207,7 @@ def _group_backends(
                 yield {"virtualService": {"virtualServiceName": objects.api_name(source, path, service, mesh)}}
 
 
-def _mapping(source: Source, value: Document, key: str, path: Path) -> Document:
+def _mapping(source: Source, value: Document, key: str, path: FieldPath) -> Document:
     inner = value.get(key)
     if inner is None:
         return {}
@@ -216,7 +216,7 @@ def _mapping(source: Source, value: Document, key: str, path: Path) -> Document:
     return inner
 
 
-def _text(source: Source, value: Document, key: str, path: Path) -> str:
+def _text(source: Source, value: Document, key: str, path: FieldPath) -> str:
     text = value.get(key)
     if text is not None and not isinstance(text, str):
         raise source.error((*path, key), f"is a text, not {text!r}; put it in quotes")

@@ -15,7 +15,7 @@ from shopmesh.appmesh.annotations.tag_chunks import join_all
 from shopmesh.appmesh.store import Document, Key, Resource, State
 from shopmesh.defaults import WAY_IN_LABEL
 from shopmesh.documents.names import MANIFEST_KINDS, object_name
-from shopmesh.documents.text.sources import Path, Source
+from shopmesh.documents.text.sources import FieldPath, Source
 
 ORDER = ("mesh", "virtualNode", "virtualRouter", "route", "virtualService", "virtualGateway", "gatewayRoute")
 """The order in which resources can be created one after another; deletions go the other way."""
@@ -42,7 +42,7 @@ class DeclaredResource:
     owner: str | None = None
     complete: bool = False
     source: Source | None = field(default=None, compare=False)
-    path: Path = field(default=(), compare=False)
+    path: FieldPath = field(default=(), compare=False)
 
 
 def as_state(resources: Iterable[DeclaredResource]) -> State:
@@ -55,7 +55,7 @@ def creation_order(resources: Iterable[DeclaredResource]) -> list[DeclaredResour
     return sorted(resources, key=lambda resource: (ORDER.index(resource.key.kind), resource.key.path))
 
 
-FIELDS_IN_TAGS: Mapping[str, tuple[Path, ...]] = {
+FIELDS_IN_TAGS: Mapping[str, tuple[FieldPath, ...]] = {
     "mesh": (("metadata", "name"), ("spec", "namespaceSelector"), ("spec", "meshOwner")),
     "virtualNode": (
         ("metadata", "name"),
@@ -140,7 +140,7 @@ def base_manifest(resource: DeclaredResource) -> dict[str, Any]:
     return manifest
 
 
-def _tag_name(path: Path) -> str:
+def _tag_name(path: FieldPath) -> str:
     """`appmesh.k8s.aws/podSelector`; of a label, its name without its prefix."""
     return f"{_TAG_PREFIX}{str(path[-1]).rpartition('/')[2]}"
 
@@ -155,14 +155,14 @@ def has_manifest_tags(resource: DeclaredResource) -> bool:
     return any(tag.startswith(_TAG_PREFIX) for tag in resource.tags)
 
 
-def at(value: Any, path: Path) -> Any:
+def at(value: Any, path: FieldPath) -> Any:
     """The value at a path of keys, or None."""
     for step in path:
         value = value.get(step) if isinstance(value, dict) else None
     return value
 
 
-def put_at(manifest: dict[str, Any], path: Path, value: Any) -> None:
+def put_at(manifest: dict[str, Any], path: FieldPath, value: Any) -> None:
     """Sets the value at a path of keys; None takes it away."""
     *above, last = path
     for step in above:

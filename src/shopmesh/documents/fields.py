@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from shopmesh.appmesh.store import Document
-from shopmesh.documents.text.sources import Path
+from shopmesh.documents.text.sources import FieldPath
 
 RENAMED = {"certificateARN": "certificateArn", "certificateAuthorityARNs": "certificateAuthorityArns"}
 """CRD's key → API's key, wherever it stands."""
@@ -39,14 +39,14 @@ REFERENCES = {
 
 _BACK = {api: crd for crd, api in RENAMED.items()}
 
-Resolve = Callable[[ReferenceField, Document, Path], str]
+Resolve = Callable[[ReferenceField, Document, FieldPath], str]
 """The API's name of what `{"virtualNodeRef": …}` or `{"virtualNodeARN": …}` refers to."""
 
 Refer = Callable[[ReferenceField, str], tuple[str, Any]]
 """The CRD's key and value that refer to an API name."""
 
 
-def to_api(value: Any, resolve: Resolve, path: Path = ()) -> Any:
+def to_api(value: Any, resolve: Resolve, path: FieldPath = ()) -> Any:
     """A CRD's specification, or a part of it, as the API wants it."""
     if isinstance(value, list):
         return [to_api(item, resolve, (*path, index)) for index, item in enumerate(value)]
@@ -65,7 +65,7 @@ def to_api(value: Any, resolve: Resolve, path: Path = ()) -> Any:
     return converted
 
 
-def to_manifest(value: Any, refer: Refer, path: Path = ()) -> Any:
+def to_manifest(value: Any, refer: Refer, path: FieldPath = ()) -> Any:
     """An API specification, or a part of it, as the CRDs have it."""
     if isinstance(value, list):
         return [to_manifest(item, refer, (*path, index)) for index, item in enumerate(value)]
@@ -82,7 +82,7 @@ def to_manifest(value: Any, refer: Refer, path: Path = ()) -> Any:
     return converted
 
 
-def _reference(path: Path) -> ReferenceField | None:
+def _reference(path: FieldPath) -> ReferenceField | None:
     words = [step for step in path if isinstance(step, str)]
     return REFERENCES.get(words[-1]) if words else None
 

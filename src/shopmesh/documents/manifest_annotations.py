@@ -17,9 +17,9 @@ from shopmesh.appmesh.annotations import PREFIX, split_text
 from shopmesh.appmesh.annotations.tag_chunks import join_all
 from shopmesh.appmesh.api.validation import hint
 from shopmesh.documents.declared_resource import at
-from shopmesh.documents.text.sources import Path, Source
+from shopmesh.documents.text.sources import FieldPath, Source
 
-ANNOTATIONS_PATH: Path = ("metadata", "annotations")
+ANNOTATIONS_PATH: FieldPath = ("metadata", "annotations")
 _OF_A_ROUTE = re.compile(rf"{re.escape(PREFIX)}(?P<route>.+)\.(?P<word>[a-z][a-z0-9-]*(?:\.[1-9][0-9]*)?)")
 _KUBERNETES = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 """https://kubernetes.io/docs/concepts/overview/working-with-objects/annotations/#syntax-and-character-set"""

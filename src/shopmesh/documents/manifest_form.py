@@ -23,7 +23,7 @@ from shopmesh.appmesh.kinds import ROUTE_KINDS
 from shopmesh.appmesh.store import Document
 from shopmesh.documents.declared_resource import DeclaredResource, at
 from shopmesh.documents.equality import HTTP_PATHS, is_bare_duration, spell_out
-from shopmesh.documents.text.sources import Path
+from shopmesh.documents.text.sources import FieldPath
 
 _ROUTE_PATHS = ("prefix", "path")
 _GRPC_NAMES = ("serviceName", "hostname")
@@ -71,7 +71,7 @@ def problems(resource: DeclaredResource) -> Iterator[Problem]:
     yield from _duration_problems(spec, "spec")
 
 
-def _part(value: Any, path: Path) -> Any:
+def _part(value: Any, path: FieldPath) -> Any:
     """The part of a document at a path that may lead through lists; None where there is none."""
     for step in path:
         value = value[step] if isinstance(step, int) else at(value, (step,))

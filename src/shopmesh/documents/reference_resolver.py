@@ -12,7 +12,7 @@ from shopmesh.documents.export import objects_of
 from shopmesh.documents.membership import MembershipError, mesh_of, only_mesh
 from shopmesh.documents.names import DEFAULT_NAMESPACE, ObjectName, default_name
 from shopmesh.documents.selectors import selects
-from shopmesh.documents.text.sources import DocumentError, Path, Source
+from shopmesh.documents.text.sources import DocumentError, FieldPath, Source
 
 MissingReference = Callable[[DocumentError], None]
 """Takes note of a reference to what is neither in the documents nor known to be there."""
@@ -187,7 +187,7 @@ class ReferenceResolver:
             )
         return fitting[0]
 
-    def api_name(self, source: Source, path: Path, name: ObjectName, mesh: str) -> str:
+    def api_name(self, source: Source, path: FieldPath, name: ObjectName, mesh: str) -> str:
         """The `awsName` of an object that is referred to; raises `DocumentError` when it is not there or elsewhere."""
         found = self.catalogue.get(name)
         if found is None:
@@ -200,7 +200,7 @@ class ReferenceResolver:
             raise source.error(path, f"{name.kind} {name.name!r} belongs to mesh {other!r}, not to {mesh!r}")
         return found.api_name
 
-    def group(self, source: Source, path: Path, space: str, name: str, services_in: str) -> list[ObjectName]:
+    def group(self, source: Source, path: FieldPath, space: str, name: str, services_in: str) -> list[ObjectName]:
         """The virtual services of a backend group; the name `*` stands for all of a namespace."""
         if name == "*":
             return sorted(key for key in self.catalogue.of_kind("VirtualService") if key.namespace == space)

@@ -77,7 +77,7 @@ class ServiceName:
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class ServiceVersion:
+class VersionNumber:
     """`2.0`: two numbers, because `GET /` returns the version as a JSON number."""
 
     major: int
@@ -112,9 +112,9 @@ def parse_name(text: str) -> ServiceName:
     return name
 
 
-def parse_version(text: str) -> ServiceVersion:
+def parse_version(text: str) -> VersionNumber:
     """Parses a version of two numbers; raises ScaffoldError."""
     found = _VERSION.fullmatch(text)
     if not found:
         raise ScaffoldError(f"{text!r} is not a version: take two numbers, such as 2.0 or 1.5")
-    return ServiceVersion(int(found[1]), int(found[2]))
+    return VersionNumber(int(found[1]), int(found[2]))

@@ -21,7 +21,7 @@ _MAX_NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Project:
+class Clone:
     """A folder with a clone of the project."""
 
     root: Path

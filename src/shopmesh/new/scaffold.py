@@ -19,8 +19,8 @@ from shopmesh.new.line_edits import (
     VERSION_LISTS,
     LineList,
 )
-from shopmesh.new.names import FIRST_VERSION, ServiceName, ServiceVersion, parse_name, parse_version
-from shopmesh.new.project import Project, describe, find_references
+from shopmesh.new.names import FIRST_VERSION, ServiceName, VersionNumber, parse_name, parse_version
+from shopmesh.new.project import Clone, describe, find_references
 from shopmesh.new.templates import Templates
 from shopmesh.new.way_in import set_way_in, ways_in
 
@@ -32,7 +32,7 @@ _ITEMS = (1, 2, 3)
 
 
 def add_service(
-    project: Project, text: str, calls: Sequence[str] = (), language: str = "python", way_in: bool = False
+    project: Clone, text: str, calls: Sequence[str] = (), language: str = "python", way_in: bool = False
 ) -> FileTransaction:
     """Adds a service with its first version, as the way in if asked.
 
@@ -56,14 +56,14 @@ def add_service(
     return changes
 
 
-def choose_way_in(project: Project, text: str) -> FileTransaction:
+def choose_way_in(project: Clone, text: str) -> FileTransaction:
     """Makes an existing service the way in; no changes if all files say so already."""
     changes = FileTransaction()
     set_way_in(project, changes, _existing_service(project, text).text)
     return changes
 
 
-def add_version(project: Project, text: str, number: str) -> FileTransaction:
+def add_version(project: Clone, text: str, number: str) -> FileTransaction:
     """Adds a later version of a service. Raises ScaffoldError if the service is missing or the version is not newer."""
     name, wanted = _existing_service(project, text), parse_version(number)
     language = _language(project, name)
@@ -99,7 +99,7 @@ def add_version(project: Project, text: str, number: str) -> FileTransaction:
     return changes
 
 
-def remove_services(project: Project, texts: Collection[str]) -> FileTransaction:
+def remove_services(project: Clone, texts: Collection[str]) -> FileTransaction:
     """Removes services with everything that `add_service` creates. Raises ScaffoldError if another one needs them."""
     changes = FileTransaction()
     names = [_existing_service(project, text) for text in texts]
@@ -118,7 +118,7 @@ def remove_services(project: Project, texts: Collection[str]) -> FileTransaction
     return changes
 
 
-def remove_version(project: Project, text: str, number: str) -> FileTransaction:
+def remove_version(project: Clone, text: str, number: str) -> FileTransaction:
     """Removes a later version. Raises ScaffoldError if it has a weight, or is the first version."""
     name, gone = _existing_service(project, text), parse_version(number)
     language = _language(project, name)
@@ -146,7 +146,7 @@ def remove_version(project: Project, text: str, number: str) -> FileTransaction:
 
 
 def template_words(
-    name: ServiceName, version: ServiceVersion, language: str, calls: tuple[str, ...] = ()
+    name: ServiceName, version: VersionNumber, language: str, calls: tuple[str, ...] = ()
 ) -> dict[str, object]:
     """The words for templates and line lists."""
     workload = f"{name.text}{version.suffix}"
@@ -179,7 +179,7 @@ def template_words(
     }
 
 
-def _write_routes(project: Project, changes: FileTransaction) -> None:
+def _write_routes(project: Clone, changes: FileTransaction) -> None:
     """Updates the overlay for other meshes: the output of `shopmesh export` for the changed mesh."""
     if project.has(_ROUTES):
         changes.edited[_ROUTES] = gateway_api(
@@ -187,12 +187,12 @@ def _write_routes(project: Project, changes: FileTransaction) -> None:
         ).text()
 
 
-def _add_line(project: Project, changes: FileTransaction, one: LineList, words: dict[str, object]) -> None:
+def _add_line(project: Clone, changes: FileTransaction, one: LineList, words: dict[str, object]) -> None:
     path = one.file_path(words)
     changes.edited[path] = one.add_line(changes.edited.get(path) or project.read(path), words)
 
 
-def _remove_lines(project: Project, changes: FileTransaction, one: LineList, words: dict[str, object]) -> None:
+def _remove_lines(project: Clone, changes: FileTransaction, one: LineList, words: dict[str, object]) -> None:
     path = one.file_path(words)
     before = changes.edited.get(path) or project.read(path)
     after = one.remove_lines(before, words)
@@ -200,24 +200,24 @@ def _remove_lines(project: Project, changes: FileTransaction, one: LineList, wor
         changes.edited[path] = after
 
 
-def _existing_service(project: Project, text: str) -> ServiceName:
+def _existing_service(project: Clone, text: str) -> ServiceName:
     there = project.services()
     if text not in there:
         raise ScaffoldError(f"there is no service {text!r}; there are {', '.join(there) or 'none'}")
     return ServiceName(text)
 
 
-def _language(project: Project, name: ServiceName) -> str:
+def _language(project: Clone, name: ServiceName) -> str:
     return "python" if project.has(f"services/{name.text}/app.py") else "node"
 
 
-def _versions(project: Project, name: ServiceName, language: str) -> list[ServiceVersion]:
+def _versions(project: Clone, name: ServiceName, language: str) -> list[VersionNumber]:
     """The versions of a service that have code."""
     files = (project.root / "services" / name.text).glob(f"v*_*{_SUFFIXES[language]}")
     return [parse_version(FIRST_VERSION), *(parse_version(file.stem[1:].replace("_", ".")) for file in files)]
 
 
-def _backends(project: Project, name: ServiceName) -> tuple[str, ...]:
+def _backends(project: Clone, name: ServiceName) -> tuple[str, ...]:
     """The peers that a service calls, by the backends of its first node's manifest."""
     for resource in project.resources():
         document = resource.source.value if resource.source else {}
@@ -230,7 +230,7 @@ def _backends(project: Project, name: ServiceName) -> tuple[str, ...]:
     return ()
 
 
-def _extended_constant(project: Project, name: ServiceName) -> str:
+def _extended_constant(project: Clone, name: ServiceName) -> str:
     """The name of the constant that the first version serves and a later one extends."""
     path = f"services/{name.text}/app.py"
     for node in ast.walk(ast.parse(project.read(path))):
@@ -245,24 +245,24 @@ def _extended_constant(project: Project, name: ServiceName) -> str:
     )
 
 
-def _tests(project: Project, tier: str, name: str) -> list[str]:
+def _tests(project: Clone, tier: str, name: str) -> list[str]:
     folder = Path("tests") / tier / "services"
     found = sorted((project.root / folder).glob(f"test_{name}*.py"))
     return [(folder / file.name).as_posix() for file in found if re.fullmatch(rf"test_{name}(_v\d+_\d+)?", file.stem)]
 
 
-def _refuse_taken(project: Project, name: ServiceName, made: Collection[str]) -> None:
+def _refuse_taken(project: Clone, name: ServiceName, made: Collection[str]) -> None:
     _refuse_existing(project, (f"services/{name.text}", f"services/{name.text}.py", f"k8s/base/{name.text}", *made))
     if re.search(rf"^  {name.text}(-net|-sidecar)?:", project.compose_text(), re.MULTILINE):
         raise ScaffoldError(f"{name.text!r} is already the name of a container in compose/: take another")
 
 
-def _refuse_existing(project: Project, paths: Collection[str]) -> None:
+def _refuse_existing(project: Clone, paths: Collection[str]) -> None:
     if there := [path for path in paths if project.has(path)]:
         raise ScaffoldError(f"{there[0]} already exists: take another name, or `shopmesh remove` its service first")
 
 
-def _refuse_used(project: Project, files: Collection[str], workload: str | None = None) -> None:
+def _refuse_used(project: Clone, files: Collection[str], workload: str | None = None) -> None:
     """Raises ScaffoldError if other files refer to resources of these files, or to that one workload's node."""
     resources = project.resources()
     leaving: set[Key] = set()

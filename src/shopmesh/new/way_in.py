@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from shopmesh.defaults import WAY_IN_LABEL
 from shopmesh.new.errors import ScaffoldError
 from shopmesh.new.file_transaction import FileTransaction
-from shopmesh.new.project import Project
+from shopmesh.new.project import Clone
 from shopmesh.new.yaml_edits import SEPARATOR, check, parse, split_documents
 
 _KINDS = ("VirtualNode", "Deployment", "Service")
@@ -41,12 +41,12 @@ ADDRESSES = (
 )
 
 
-def ways_in(project: Project) -> list[str]:
+def ways_in(project: Clone) -> list[str]:
     """The services that a virtual node's label makes the way in: one, or none."""
     return [name for name in project.services() if _has_labelled_node(f"mesh/{name}.yaml", project)]
 
 
-def set_way_in(project: Project, changes: FileTransaction, chosen: str | None) -> None:
+def set_way_in(project: Clone, changes: FileTransaction, chosen: str | None) -> None:
     """Makes that service the way in, and no other; None leaves the project without one.
 
     Raises ScaffoldError for a file that does not have the form of the templates.
@@ -61,7 +61,7 @@ def set_way_in(project: Project, changes: FileTransaction, chosen: str | None) -
         _edit(project, changes, address.path, _write_address, address, chosen)
 
 
-def _has_labelled_node(path: str, project: Project) -> bool:
+def _has_labelled_node(path: str, project: Clone) -> bool:
     documents = [parse(path, text) for text in split_documents(project.read(path))]
     return any(
         (document["metadata"].get("labels") or {}).get(WAY_IN_LABEL) == "true"
@@ -70,7 +70,7 @@ def _has_labelled_node(path: str, project: Project) -> bool:
     )
 
 
-def _edit(project: Project, changes: FileTransaction, path: str, edit: Callable[..., str], *arguments: object) -> None:
+def _edit(project: Clone, changes: FileTransaction, path: str, edit: Callable[..., str], *arguments: object) -> None:
     texts = changes.created if path in changes.created else changes.edited
     if path not in texts and not project.has(path):
         return

@@ -36,7 +36,7 @@ class ComputationId(NamedTuple):
     arguments: tuple[Hashable, ...]
 
 
-class _State(Enum):
+class _Freshness(Enum):
     CLEAN = "current"
     MAYBE = "uses a computation that is stale"
     STALE = "what it read has changed"
@@ -53,7 +53,7 @@ class _Computation:
     reads: set[Key | Listing]
     uses: dict[ComputationId, object]
     users: set[ComputationId] = field(default_factory=set)
-    state: _State = _State.CLEAN
+    state: _Freshness = _Freshness.CLEAN
 
 
 class TrackingView:
@@ -125,15 +125,15 @@ class DependencyGraph:
                     computation = self._computations[computation_id]
                     suspects.append(computation_id)
                     suspects.extend(computation.users)
-                    computation.state = _State.STALE
+                    computation.state = _Freshness.STALE
         roots: dict[ComputationId, None] = {}
         while suspects:
             computation_id = suspects.pop()
             computation = self._computations[computation_id]
             if computation_id in self._root_ids:
                 roots[computation_id] = None
-            if computation.state is _State.CLEAN:
-                computation.state = _State.MAYBE
+            if computation.state is _Freshness.CLEAN:
+                computation.state = _Freshness.MAYBE
                 suspects.extend(computation.users)
         return list(roots)
 
@@ -155,11 +155,11 @@ class DependencyGraph:
     def _up_to_date(self, computation_id: ComputationId) -> _Computation:
         computation = self._computations.get(computation_id)
         if computation is None:
-            computation = self._computations[computation_id] = _Computation(None, set(), {}, state=_State.STALE)
-        if computation.state is _State.MAYBE:
+            computation = self._computations[computation_id] = _Computation(None, set(), {}, state=_Freshness.STALE)
+        if computation.state is _Freshness.MAYBE:
             same = all(self._up_to_date(used).value is seen for used, seen in computation.uses.items())
-            computation.state = _State.CLEAN if same else _State.STALE
-        if computation.state is _State.STALE:
+            computation.state = _Freshness.CLEAN if same else _Freshness.STALE
+        if computation.state is _Freshness.STALE:
             self._build(computation_id, computation)
         return computation
 
@@ -174,7 +174,7 @@ class DependencyGraph:
             value = _FailedResult(error)
         if value != computation.value:
             computation.value = value
-        computation.reads, computation.uses, computation.state = view.reads, view.uses, _State.CLEAN
+        computation.reads, computation.uses, computation.state = view.reads, view.uses, _Freshness.CLEAN
         for key in view.reads:
             self._dependents.setdefault(key, set()).add(computation_id)
 

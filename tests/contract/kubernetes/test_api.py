@@ -10,12 +10,12 @@ from kubernetes_asyncio.client import Configuration
 
 from shopmesh.kubernetes.api import client as api_module
 from shopmesh.kubernetes.api.client import (
+    ApiServerUnreachableError,
     ConflictError,
     Event,
     GoneError,
     KubernetesStatusError,
     NotFoundError,
-    UnreachableError,
 )
 from shopmesh.kubernetes.api.resource_types import (
     CONFIG_MAPS,
@@ -531,5 +531,5 @@ async def test_nobody_there_is_told_in_words() -> None:
     """Where it was looked for, and what came of it."""
     url = f"http://127.0.0.1:{free_port()}"
     async with speaking(Configuration(host=url)) as api:
-        with pytest.raises(UnreachableError, match=f"GET /api/v1/services at {url}: Cannot connect"):
+        with pytest.raises(ApiServerUnreachableError, match=f"GET /api/v1/services at {url}: Cannot connect"):
             await api.list(SERVICES)

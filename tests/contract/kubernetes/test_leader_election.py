@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from shopmesh.kubernetes.api.client import ApiServer, Object, UnreachableError
+from shopmesh.kubernetes.api.client import ApiServer, ApiServerUnreachableError, Object
 from shopmesh.kubernetes.api.resource_types import LEASES
 from shopmesh.kubernetes.leader_election import LeaderElector
 from tests.contract.kubernetes.places import Place, place_in
@@ -26,7 +26,7 @@ class Wire(ApiServer):
 
     async def _request(self, *arguments: Any, **options: Any) -> Object:
         if self.cut:
-            raise UnreachableError("the wire is cut")
+            raise ApiServerUnreachableError("the wire is cut")
         return await super()._request(*arguments, **options)
 
 

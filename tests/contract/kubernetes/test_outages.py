@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from shopmesh.kubernetes.api.client import KubernetesApiError, KubernetesStatusError, UnreachableError
+from shopmesh.kubernetes.api.client import ApiServerUnreachableError, KubernetesApiError, KubernetesStatusError
 from shopmesh.kubernetes.api.contact import Contact
 from shopmesh.kubernetes.api.reflector import Reflector
 from shopmesh.kubernetes.api.resource_types import CONFIG_MAPS, MESHES, NAMESPACES, PODS, SECRETS
@@ -17,7 +17,7 @@ from tests.contract.kubernetes.reflecting import Mirror, speaking, until
 from tests.support.kubernetes import Cluster
 
 LONG = 3600.0
-NO_ANSWER = UnreachableError("no answer")
+NO_ANSWER = ApiServerUnreachableError("no answer")
 
 
 class Clock:

@@ -8,7 +8,7 @@ import random
 import pytest
 
 from shopmesh.load.judgement.significance import required_requests
-from shopmesh.local.demo.verdict import Loss, VersionResult, WayInResult, find_failures
+from shopmesh.local.demo.verdict import CallErrors, VersionResult, WayInResult, find_failures
 
 FINE = WayInResult(sent=10_000, answered=10_000, failures={}, p50=0.01, p99=0.02)
 
@@ -24,7 +24,7 @@ def test_a_fair_split_without_a_loss_passes() -> None:
 
 def test_a_loss_at_any_envoy_is_a_failure() -> None:
     """Also one that the callers never saw, because their own Envoy retried the request."""
-    told = find_failures([], FINE, [Loss("product-vn", "cds_ingress_x", errors=1, retries=2)])
+    told = find_failures([], FINE, [CallErrors("product-vn", "cds_ingress_x", errors=1, retries=2)])
 
     assert [
         "the Envoy of product-vn counted 1 request of cds_ingress_x as 5xx",

@@ -9,7 +9,7 @@ import pytest
 
 from shopmesh.new import scaffold
 from shopmesh.new.errors import ScaffoldError
-from shopmesh.new.names import MAX_NAME_LENGTH, RESERVED, ServiceName, ServiceVersion, parse_name, parse_version
+from shopmesh.new.names import MAX_NAME_LENGTH, RESERVED, ServiceName, VersionNumber, parse_name, parse_version
 from shopmesh.new.templates import Templates
 
 
@@ -89,4 +89,4 @@ def test_a_version_is_two_numbers(text: str) -> None:
 
 def test_versions_are_ordered_by_number() -> None:
     """1.10 is later than 1.9."""
-    assert ServiceVersion(1, 9) < ServiceVersion(1, 10) < ServiceVersion(2, 0)
+    assert VersionNumber(1, 9) < VersionNumber(1, 10) < VersionNumber(2, 0)

@@ -35,7 +35,7 @@ from shopmesh.appmesh.resolved.listeners import (
     targets_of,
     unvalidated_ports,
 )
-from shopmesh.appmesh.resolved.order import Path, Rank, path
+from shopmesh.appmesh.resolved.order import PathMatch, Rank, path
 from shopmesh.appmesh.resolved.retry import DEFAULT_RETRY, GRPC_EVENTS, Retry, retry
 from shopmesh.appmesh.resolved.route import Route, WeightedTarget, choose, route
 from shopmesh.appmesh.resolved.service import backends, provider, provider_key, service_targets
@@ -52,7 +52,7 @@ __all__ = [
     "Cut",
     "GatewayRoute",
     "Listener",
-    "Path",
+    "PathMatch",
     "Rank",
     "Retry",
     "Route",

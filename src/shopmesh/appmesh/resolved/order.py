@@ -13,26 +13,26 @@ GatewayRank = tuple[int, tuple[int, int], Rank]
 _KINDS = ("exact", "regex", "prefix")
 
 
-class Path(NamedTuple):
+class PathMatch(NamedTuple):
     """The paths that a match takes."""
 
     kind: Literal["exact", "regex", "prefix"]
     value: str
 
 
-def path(kind: str, match: Document) -> Path:
+def path(kind: str, match: Document) -> PathMatch:
     """Of a route's or gateway route's match; the path of a gRPC call is `/service/method`."""
     if kind == "grpcRoute":
         service, method = match.get("serviceName"), match.get("methodName")
         if service and method:
-            return Path("exact", f"/{service}/{method}")
-        return Path("prefix", f"/{service}/" if service else "/")
+            return PathMatch("exact", f"/{service}/{method}")
+        return PathMatch("prefix", f"/{service}/" if service else "/")
     found = match.get("path") or {}
     if "exact" in found:
-        return Path("exact", found["exact"])
+        return PathMatch("exact", found["exact"])
     if "regex" in found:
-        return Path("regex", found["regex"])
-    return Path("prefix", match.get("prefix", "/"))
+        return PathMatch("regex", found["regex"])
+    return PathMatch("prefix", match.get("prefix", "/"))
 
 
 def rank(name: str, priority: int, kind: str, match: Document) -> Rank:

@@ -11,7 +11,7 @@ from shopmesh.cli.output import echo
 
 if TYPE_CHECKING:
     from shopmesh.new.file_transaction import FileTransaction
-    from shopmesh.new.project import Project
+    from shopmesh.new.project import Clone
 
 _allow_dirty = click.option(
     "--allow-dirty", is_flag=True, help="Run even if files that are changed have uncommitted changes."
@@ -91,15 +91,15 @@ def remove(names: tuple[str, ...], canary: str | None, allow_dirty: bool) -> Non
     _apply_changes(changes, clone, allow_dirty)
 
 
-def _clone() -> Project:
-    from shopmesh.new.project import Project
+def _clone() -> Clone:
+    from shopmesh.new.project import Clone
 
-    clone = Project(Path.cwd())
+    clone = Clone(Path.cwd())
     clone.check()
     return clone
 
 
-def _apply_changes(changes: FileTransaction, clone: Project, allow_dirty: bool) -> None:
+def _apply_changes(changes: FileTransaction, clone: Clone, allow_dirty: bool) -> None:
     if not allow_dirty:
         clone.check_committed([*changes.edited, *changes.removed])
     changes.apply(clone.root)

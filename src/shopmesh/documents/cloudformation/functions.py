@@ -14,7 +14,7 @@ from shopmesh.appmesh.api.validation import hint, quote
 from shopmesh.documents.cli_json import NAMES
 from shopmesh.documents.cloudformation.properties import property_name
 from shopmesh.documents.cloudformation.scope import LONGEST_TEXT, NO_VALUE, TYPES, Scope
-from shopmesh.documents.text.sources import Path
+from shopmesh.documents.text.sources import FieldPath
 
 UNSUPPORTED_FUNCTIONS = {
     "Fn::Base64": "has no use in App Mesh's documents",
@@ -28,7 +28,7 @@ _INDEX = re.compile(r"[0-9]{1,9}")
 _VARIABLE = re.compile(r"\$\{(!?)([^{}]*)\}")
 
 
-def evaluate(value: Any, scope: Scope, path: Path) -> Any:
+def evaluate(value: Any, scope: Scope, path: FieldPath) -> Any:
     """A part of a template with all functions in it evaluated; `NO_VALUE` where nothing shall be."""
     scope.count_steps(1, path)
     if not isinstance(value, list | dict):
@@ -40,7 +40,7 @@ def evaluate(value: Any, scope: Scope, path: Path) -> Any:
         return _evaluate_mapping(value, scope, path)
 
 
-def _evaluate_mapping(value: Mapping[str, Any], scope: Scope, path: Path) -> Any:
+def _evaluate_mapping(value: Mapping[str, Any], scope: Scope, path: FieldPath) -> Any:
     for name, argument in value.items():
         if name in UNSUPPORTED_FUNCTIONS or str(name).startswith("Fn::ForEach"):
             reason = UNSUPPORTED_FUNCTIONS.get(
@@ -55,7 +55,7 @@ def _evaluate_mapping(value: Mapping[str, Any], scope: Scope, path: Path) -> Any
     return {name: item for name, item in items_by_name.items() if item is not NO_VALUE}
 
 
-def holds(condition: Any, scope: Scope, path: Path) -> bool:
+def holds(condition: Any, scope: Scope, path: FieldPath) -> bool:
     """Whether a condition of the section `Conditions`, or one written in place, is true."""
     if isinstance(condition, dict) and list(condition) == ["Condition"]:
         return named_condition(condition["Condition"], scope, (*path, "Condition"))
@@ -67,7 +67,7 @@ def holds(condition: Any, scope: Scope, path: Path) -> bool:
     return found
 
 
-def named_condition(name: Any, scope: Scope, path: Path) -> bool:
+def named_condition(name: Any, scope: Scope, path: FieldPath) -> bool:
     """Whether the condition of that name is true."""
     conditions = scope.section("Conditions")
     if not isinstance(name, str) or name not in conditions:
@@ -78,19 +78,19 @@ def named_condition(name: Any, scope: Scope, path: Path) -> bool:
     return scope.conditions[name]
 
 
-def _function(name: str, scope: Scope, path: Path) -> Callable[[Any, Scope, Path], Any]:
+def _function(name: str, scope: Scope, path: FieldPath) -> Callable[[Any, Scope, FieldPath], Any]:
     if name not in _FUNCTIONS:
         raise scope.source.error((*path, name), f"is no function; {hint(name, _FUNCTIONS)}")
     return _FUNCTIONS[name]
 
 
-def _ref(argument: Any, scope: Scope, path: Path) -> Any:
+def _ref(argument: Any, scope: Scope, path: FieldPath) -> Any:
     name = _text(argument, scope, path)
     found = scope.reference(name, path)
     return _attribute_of(name, "Arn", scope, path) if found is None else found
 
 
-def _get_att(argument: Any, scope: Scope, path: Path) -> Any:
+def _get_att(argument: Any, scope: Scope, path: FieldPath) -> Any:
     """`"A.Arn"` or `["A", "Arn"]`, whose second part may be a function."""
     if isinstance(argument, str):
         name, _, attribute = argument.partition(".")
@@ -100,7 +100,7 @@ def _get_att(argument: Any, scope: Scope, path: Path) -> Any:
     return _attribute_of(name, attribute, scope, path) if found is None else found
 
 
-def _attribute_of(name: str, attribute: str, scope: Scope, path: Path) -> str:
+def _attribute_of(name: str, attribute: str, scope: Scope, path: FieldPath) -> str:
     kind = TYPES[scope.type_of(name)]
     names = [property_name(parameter) for parameter in NAMES[kind]]
     account = scope.pseudo["AWS::AccountId"]
@@ -118,13 +118,13 @@ def _attribute_of(name: str, attribute: str, scope: Scope, path: Path) -> str:
     raise scope.source.error(path, f"{name} has no {attribute!r}; {hint(attribute, [*names, 'Arn', 'MeshOwner'])}")
 
 
-def _name_of(name: str, word: str, scope: Scope, path: Path) -> str:
+def _name_of(name: str, word: str, scope: Scope, path: FieldPath) -> str:
     if (name, word) not in scope.names:
         scope.names[name, word] = _evaluate_name(name, word, scope, path)
     return scope.names[name, word]
 
 
-def _evaluate_name(name: str, word: str, scope: Scope, path: Path) -> str:
+def _evaluate_name(name: str, word: str, scope: Scope, path: FieldPath) -> str:
     own, written = scope.own_name(name)
     if word != own:
         written = scope.properties(name).get(word)
@@ -135,7 +135,7 @@ def _evaluate_name(name: str, word: str, scope: Scope, path: Path) -> str:
     return str(found)
 
 
-def _sub(argument: Any, scope: Scope, path: Path) -> str:
+def _sub(argument: Any, scope: Scope, path: FieldPath) -> str:
     text, variables = argument, {}
     if isinstance(argument, list) and len(argument) == 2 and isinstance(argument[1], dict):
         text, variables = argument[0], argument[1]
@@ -163,7 +163,7 @@ def _pieces(text: str, value: Callable[[re.Match[str]], str]) -> Iterator[str]:
     yield text[end:]
 
 
-def _join_bounded(separator: str, words: Iterable[str], scope: Scope, path: Path) -> str:
+def _join_bounded(separator: str, words: Iterable[str], scope: Scope, path: FieldPath) -> str:
     """The words, refused as soon as they are too long together."""
     pieces: list[str] = []
     length = 0
@@ -176,7 +176,7 @@ def _join_bounded(separator: str, words: Iterable[str], scope: Scope, path: Path
     return separator.join(pieces)
 
 
-def _join(argument: Any, scope: Scope, path: Path) -> str:
+def _join(argument: Any, scope: Scope, path: FieldPath) -> str:
     separator, parts = _pair(argument, scope, path)
     words = evaluate(parts, scope, (*path, 1))
     if not isinstance(words, list):
@@ -184,7 +184,7 @@ def _join(argument: Any, scope: Scope, path: Path) -> str:
     return _join_bounded(_text(separator, scope, path), (_text(word, scope, (*path, 1)) for word in words), scope, path)
 
 
-def _split(argument: Any, scope: Scope, path: Path) -> list[str]:
+def _split(argument: Any, scope: Scope, path: FieldPath) -> list[str]:
     separator, text = (_text(evaluate(part, scope, path), scope, path) for part in _pair(argument, scope, path))
     if not separator:
         raise scope.source.error(path, "needs a separator")
@@ -192,7 +192,7 @@ def _split(argument: Any, scope: Scope, path: Path) -> list[str]:
     return text.split(separator)
 
 
-def _select(argument: Any, scope: Scope, path: Path) -> Any:
+def _select(argument: Any, scope: Scope, path: FieldPath) -> Any:
     index, choices = (evaluate(part, scope, path) for part in _pair(argument, scope, path))
     number = int(index) if _INDEX.fullmatch(str(index)) else -1
     if not isinstance(choices, list) or not 0 <= number < len(choices):
@@ -200,7 +200,7 @@ def _select(argument: Any, scope: Scope, path: Path) -> Any:
     return choices[number]
 
 
-def _find_in_map(argument: Any, scope: Scope, path: Path) -> Any:
+def _find_in_map(argument: Any, scope: Scope, path: FieldPath) -> Any:
     if isinstance(argument, list) and len(argument) == 4:
         raise scope.source.error(path, "a DefaultValue is not evaluated here; write the key into the mapping")
     found: Any = scope.section("Mappings")
@@ -212,54 +212,54 @@ def _find_in_map(argument: Any, scope: Scope, path: Path) -> Any:
     return found
 
 
-def _if(argument: Any, scope: Scope, path: Path) -> Any:
+def _if(argument: Any, scope: Scope, path: FieldPath) -> Any:
     if not isinstance(argument, list) or len(argument) != 3:
         raise scope.source.error(path, "is a list of a condition's name and two values")
     chosen = 1 if named_condition(argument[0], scope, (*path, 0)) else 2
     return evaluate(argument[chosen], scope, (*path, chosen))
 
 
-def _equals(argument: Any, scope: Scope, path: Path) -> bool:
+def _equals(argument: Any, scope: Scope, path: FieldPath) -> bool:
     one, other = (evaluate(part, scope, path) for part in _pair(argument, scope, path))
     return one == other or (not isinstance(one, list | dict) and _text(one, scope, path) == _text(other, scope, path))
 
 
-def _and(argument: Any, scope: Scope, path: Path) -> bool:
+def _and(argument: Any, scope: Scope, path: FieldPath) -> bool:
     return all(_conditions(argument, scope, path))
 
 
-def _or(argument: Any, scope: Scope, path: Path) -> bool:
+def _or(argument: Any, scope: Scope, path: FieldPath) -> bool:
     return any(_conditions(argument, scope, path))
 
 
-def _not(argument: Any, scope: Scope, path: Path) -> bool:
+def _not(argument: Any, scope: Scope, path: FieldPath) -> bool:
     return not all(_conditions(argument, scope, path))
 
 
-def _import_value(argument: Any, scope: Scope, path: Path) -> str:
+def _import_value(argument: Any, scope: Scope, path: FieldPath) -> str:
     name = _text(evaluate(argument, scope, path), scope, path)
     return scope.user_value(name, path, f"{name} is exported by another stack")
 
 
-def _conditions(argument: Any, scope: Scope, path: Path) -> list[bool]:
+def _conditions(argument: Any, scope: Scope, path: FieldPath) -> list[bool]:
     if not isinstance(argument, list) or not argument:
         raise scope.source.error(path, f"is a list of conditions, not {quote(argument)}")
     return [holds(condition, scope, (*path, index)) for index, condition in enumerate(argument)]
 
 
-def _pair(argument: Any, scope: Scope, path: Path) -> tuple[Any, Any]:
+def _pair(argument: Any, scope: Scope, path: FieldPath) -> tuple[Any, Any]:
     if not isinstance(argument, list) or len(argument) != 2:
         raise scope.source.error(path, f"is a list of two, not {quote(argument)}")
     return argument[0], argument[1]
 
 
-def _strings(argument: Any, count: int, scope: Scope, path: Path) -> list[str]:
+def _strings(argument: Any, count: int, scope: Scope, path: FieldPath) -> list[str]:
     if not isinstance(argument, list) or len(argument) != count:
         raise scope.source.error(path, f"is a list of {count} names, not {quote(argument)}")
     return [_text(evaluate(part, scope, path), scope, path) for part in argument]
 
 
-def _text(value: Any, scope: Scope, path: Path) -> str:
+def _text(value: Any, scope: Scope, path: FieldPath) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if not isinstance(value, str | int | float):
@@ -267,7 +267,7 @@ def _text(value: Any, scope: Scope, path: Path) -> str:
     return str(value)
 
 
-_FUNCTIONS: Mapping[str, Callable[[Any, Scope, Path], Any]] = {
+_FUNCTIONS: Mapping[str, Callable[[Any, Scope, FieldPath], Any]] = {
     "Ref": _ref,
     "Fn::And": _and,
     "Fn::Equals": _equals,

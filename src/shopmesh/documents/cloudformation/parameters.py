@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from shopmesh.appmesh.api.validation import join_names, quote
-from shopmesh.documents.text.sources import Path, Source
+from shopmesh.documents.text.sources import FieldPath, Source
 
 Value = str | list[str]
 Matches = Callable[[str, str], bool]
@@ -34,7 +34,7 @@ def parameters(source: Source, given: Mapping[str, str], matches: Matches) -> di
 
 
 def _value(source: Source, name: str, declaration: Any, given: Mapping[str, str], matches: Matches) -> Value:
-    path: Path = ("Parameters", name)
+    path: FieldPath = ("Parameters", name)
     if not isinstance(declaration, dict):
         raise source.error(path, f"is a mapping with Type, not {quote(declaration)}")
     kind = str(declaration.get("Type", "String"))

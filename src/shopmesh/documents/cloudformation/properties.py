@@ -12,7 +12,7 @@ from typing import Any
 from botocore.model import ListShape, Shape, StructureShape
 
 from shopmesh.appmesh.api.validation import hint, quote
-from shopmesh.documents.text.sources import Path, Source
+from shopmesh.documents.text.sources import FieldPath, Source
 
 SHOUTED = {
     "acm": "ACM",
@@ -42,7 +42,7 @@ def field_name(name: str) -> str:
     return _BACK.get(name) or name[:1].lower() + name[1:]
 
 
-def to_api(shape: Shape, value: Any, source: Source, path: Path) -> Any:
+def to_api(shape: Shape, value: Any, source: Source, path: FieldPath) -> Any:
     """A property's value as the API wants it; raises `DocumentError` for a property that there is not.
 
     Numbers, booleans and strings are taken for one another, as CloudFormation does: a parameter is always a string.
@@ -65,7 +65,7 @@ def to_api(shape: Shape, value: Any, source: Source, path: Path) -> Any:
     return _scalar(shape, value, source, path)
 
 
-def _scalar(shape: Shape, value: Any, source: Source, path: Path) -> Any:
+def _scalar(shape: Shape, value: Any, source: Source, path: FieldPath) -> Any:
     if isinstance(value, str):
         if shape.type_name in ("integer", "long") and _WHOLE.fullmatch(value):
             return int(value)

@@ -12,7 +12,7 @@ from shopmesh.appmesh.kinds import KINDS
 from shopmesh.documents.cli_json import NAMES
 from shopmesh.documents.cloudformation.parameters import Value
 from shopmesh.documents.cloudformation.properties import property_name
-from shopmesh.documents.text.sources import Path, Source
+from shopmesh.documents.text.sources import FieldPath, Source
 
 TYPES = {f"AWS::AppMesh::{kind.title}": kind.name for kind in KINDS.values()}
 """A resource type of CloudFormation → the kind."""
@@ -80,7 +80,7 @@ class Scope:
             raise self.source.error(("Resources", logical_id, "Properties"), f"is a mapping, not {quote(found)}")
         return found
 
-    def reference(self, name: str, path: Path) -> Any:
+    def reference(self, name: str, path: FieldPath) -> Any:
         """What `Ref` gives for something that is no resource, or is given from outside; None for a resource."""
         if name in self.user_values:
             self.used.add(name)
@@ -98,7 +98,7 @@ class Scope:
         known = {*self.values, *self.pseudo, *resources}
         raise self.source.error(path, f"nothing here is named {quote(name)}; {hint(name, known)}")
 
-    def attribute(self, name: str, attribute: str, path: Path) -> Any:
+    def attribute(self, name: str, attribute: str, path: FieldPath) -> Any:
         """What `Fn::GetAtt` gives of a foreign resource from outside; None for one of App Mesh."""
         resources = self.section("Resources")
         if name not in resources:
@@ -107,7 +107,7 @@ class Scope:
             return None
         return self.user_value(f"{name}.{attribute}", path, f"{name} is a {kind}, {_FOREIGN}")
 
-    def user_value(self, name: str, path: Path, why: str) -> str:
+    def user_value(self, name: str, path: FieldPath, why: str) -> str:
         """A value that only a stack knows, if it was given."""
         if name not in self.user_values:
             raise self.source.error(path, f"{why}; give the value by --parameter '{name}=VALUE'")
@@ -119,14 +119,14 @@ class Scope:
         name = property_name(NAMES[TYPES[self.type_of(logical_id)]][-1])
         return name, self.properties(logical_id).get(name, f"{self.pseudo['AWS::StackName']}-{logical_id}")
 
-    def count_steps(self, steps: int, path: Path) -> None:
+    def count_steps(self, steps: int, path: FieldPath) -> None:
         """Refuses a template that takes too many steps."""
         self._steps += steps
         if self._steps > MOST_STEPS:
             raise self.source.error(path, f"the template takes more than {MOST_STEPS} steps to evaluate; simplify it")
 
     @contextlib.contextmanager
-    def limit_depth(self, path: Path) -> Iterator[None]:
+    def limit_depth(self, path: FieldPath) -> Iterator[None]:
         """Counts the parts that are being evaluated within each other, and refuses too many."""
         if self._depth >= DEEPEST:
             raise self.source.error(path, f"the template's parts and names lead {DEEPEST} levels deep; simplify it")
@@ -137,7 +137,7 @@ class Scope:
             self._depth -= 1
 
     @contextlib.contextmanager
-    def refuse_cycle(self, what: str, path: Path) -> Iterator[None]:
+    def refuse_cycle(self, what: str, path: FieldPath) -> Iterator[None]:
         """Refuses what is defined by itself."""
         if what in self._asking:
             raise self.source.error(path, f"{what} is defined by itself: {' → '.join([*self._asking, what])}")

@@ -20,7 +20,7 @@ from shopmesh.documents.cloudformation.parameters import Matches, full_match, pa
 from shopmesh.documents.cloudformation.properties import property_name, to_api
 from shopmesh.documents.cloudformation.scope import TYPES, Scope
 from shopmesh.documents.declared_resource import DeclaredResource
-from shopmesh.documents.text.sources import Path, Source
+from shopmesh.documents.text.sources import FieldPath, Source
 
 _HARMLESS = {"AWS::Serverless-2016-10-31", "AWS::LanguageExtensions", "AWS::CodeDeployBlueGreen"}
 """Transforms that leave App Mesh's resources as they are written."""
@@ -95,7 +95,7 @@ def _pseudo(options: TemplateOptions) -> dict[str, str]:
     return {"AWS::StackId": f"arn:{where}:{stack}"} | values
 
 
-def _is_enabled(resource: Mapping[str, Any], scope: Scope, path: Path) -> bool:
+def _is_enabled(resource: Mapping[str, Any], scope: Scope, path: FieldPath) -> bool:
     return "Condition" not in resource or named_condition(resource["Condition"], scope, path)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from shopmesh.appmesh.api.validation import shorten
 from shopmesh.documents.declared_resource import DeclaredResource
-from shopmesh.documents.text.sources import Path, Source, format_path
+from shopmesh.documents.text.sources import FieldPath, Source, format_path
 
 _VARIABLE = re.compile(r"\$\{[A-Za-z_][^{}]*\}")
 _EXPRESSIONS = (("{{", "}}"), ("{%", "%}"))
@@ -44,7 +44,7 @@ def refuse_placeholders(source: Source) -> None:
             )
 
 
-def strings(value: Any, path: Path) -> Iterator[tuple[Path, str]]:
+def strings(value: Any, path: FieldPath) -> Iterator[tuple[FieldPath, str]]:
     """All strings of a document, with their places, where a placeholder would be a mistake."""
     if isinstance(value, str):
         yield path, value

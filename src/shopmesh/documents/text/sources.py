@@ -28,7 +28,7 @@ from shopmesh.documents.text.yaml_checks import (
     is_bounded_number,
 )
 
-Path = tuple[str | int, ...]
+FieldPath = tuple[str | int, ...]
 """Where a field stands in a document: `("spec", "routes", 0, "name")`."""
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml is ten times faster where it is built in
@@ -44,7 +44,7 @@ class DocumentError(ValueError):
     `place` and `path` are where it is, empty if unknown, `message` is the text without them.
     """
 
-    def __init__(self, message: str, place: str = "", path: Path = ()) -> None:
+    def __init__(self, message: str, place: str = "", path: FieldPath = ()) -> None:
         super().__init__(f"{place}: {message}" if place else message)
         self.message = message
         self.place = place
@@ -66,7 +66,7 @@ class Source:
     _node: Any = field(default=None, repr=False, compare=False)
     _above: int = field(default=0, repr=False, compare=False)
 
-    def line_of(self, path: Path) -> int:
+    def line_of(self, path: FieldPath) -> int:
         """The line of that field, or of the nearest one above it that is spelled out."""
         line, node = self.line, self._node
         for step in path:
@@ -82,17 +82,17 @@ class Source:
                 break
         return line
 
-    def place(self, path: Path = ()) -> str:
+    def place(self, path: FieldPath = ()) -> str:
         """`mesh/product.yaml, document 3, line 42, spec.routes[0].name`."""
         where = f"{self.file}, document {self.number}, line {self.line_of(path)}"
         return f"{where}, {format_path(path)}" if path else where
 
-    def error(self, path: Path, message: str) -> DocumentError:
+    def error(self, path: FieldPath, message: str) -> DocumentError:
         """An error to raise about one field."""
         return DocumentError(message, self.place(path), path)
 
 
-def format_path(path: Path) -> str:
+def format_path(path: FieldPath) -> str:
     """`("spec", "routes", 0)` as `spec.routes[0]`."""
     words = (f"[{step}]" if isinstance(step, int) else f".{shorten(str(step))}" for step in path)
     return "".join(words).removeprefix(".")

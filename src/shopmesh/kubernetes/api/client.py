@@ -54,7 +54,7 @@ class KubernetesApiError(Exception):
     """A request to the API server failed; the message has the request and the reason."""
 
 
-class UnreachableError(KubernetesApiError):
+class ApiServerUnreachableError(KubernetesApiError):
     """The API server did not answer, or its answer cannot be read."""
 
 
@@ -122,7 +122,7 @@ class ApiServer:
             try:
                 await load_kube_config(client_configuration=configuration)
             except (ConfigException, OSError) as error:
-                raise UnreachableError(
+                raise ApiServerUnreachableError(
                     f"no cluster: not a pod with a service account, and no kubeconfig can be read ({error}); "
                     "set KUBECONFIG"
                 ) from error
@@ -271,7 +271,9 @@ class ApiServer:
         try:
             yield
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError, KeyError, TypeError) as error:
-            raise UnreachableError(f"{operation} at {self._host}: {str(error) or type(error).__name__}") from error
+            raise ApiServerUnreachableError(
+                f"{operation} at {self._host}: {str(error) or type(error).__name__}"
+            ) from error
 
     async def _send(
         self,

@@ -9,7 +9,7 @@ import asyncio
 import random
 from collections.abc import Callable
 
-from shopmesh.kubernetes.api.client import KubernetesApiError, KubernetesStatusError, UnreachableError
+from shopmesh.kubernetes.api.client import ApiServerUnreachableError, KubernetesApiError, KubernetesStatusError
 from shopmesh.kubernetes.api.contact import Contact, Sleep
 
 MIN_BACKOFF = 0.2
@@ -59,4 +59,4 @@ def _is_outage(error: KubernetesApiError) -> bool:
     """Whether other requests are likely to fail as well. An API server that says when to come back is there."""
     if isinstance(error, KubernetesStatusError):
         return error.status >= 500 and error.retry_after is None
-    return isinstance(error, UnreachableError)
+    return isinstance(error, ApiServerUnreachableError)

@@ -24,7 +24,7 @@ NO_ENDPOINTS = "(nobody)"
 """A placeholder for a node without endpoints, so that it is not resolved by DNS."""
 
 
-class _Endpoint(NamedTuple):
+class _ServiceEndpoint(NamedTuple):
     instance: str
     address: str
     ports: Mapping[int, int]
@@ -80,7 +80,7 @@ def _services_in(node: Object, cluster: ObjectCache) -> list[NamespacedName]:
     return sorted(name for name in cluster.services if name.namespace == namespace)
 
 
-def _endpoints(node: Object, service: NamespacedName, cluster: ObjectCache) -> Iterator[_Endpoint]:
+def _endpoints(node: Object, service: NamespacedName, cluster: ObjectCache) -> Iterator[_ServiceEndpoint]:
     selector = node["spec"].get("podSelector")
     of_cloud_map = "awsCloudMap" in (node["spec"].get("serviceDiscovery") or {})
     for one in sorted(cluster.slices.get(service, {}).values(), key=lambda found: str(found["metadata"]["name"])):
@@ -101,7 +101,7 @@ def _endpoints(node: Object, service: NamespacedName, cluster: ObjectCache) -> I
                 instance = pod or address.replace(":", "-")
                 # A pod of two families is an endpoint in each.
                 instance = instance if family == "IPv4" else f"{instance}.ipv6"
-                yield _Endpoint(instance, address, ports, ready and not conditions.get("terminating"), serving)
+                yield _ServiceEndpoint(instance, address, ports, ready and not conditions.get("terminating"), serving)
 
 
 def _ports(node: Object, service: Object, found: Object) -> dict[int, int]:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from shopmesh.documents.names import ObjectName
 from shopmesh.documents.reference_resolver import KnownObject, known_object, name_in_manifest
-from shopmesh.documents.text.sources import Path, Source, format_path
+from shopmesh.documents.text.sources import FieldPath, Source, format_path
 from shopmesh.kubernetes.api.client import Object
 from shopmesh.kubernetes.api.resource_types import ENDPOINT_SLICES, MESH_TYPES, NAMESPACES, PODS, SERVICES, ResourceType
 from shopmesh.kubernetes.api.well_formed import require_well_formed
@@ -48,10 +48,10 @@ class PodRecord(NamedTuple):
 class ObjectSource(Source):
     """An object of the API server as a document: its fields have no file and no line."""
 
-    def place(self, path: Path = ()) -> str:
+    def place(self, path: FieldPath = ()) -> str:
         return format_path(path) or str(self.value.get("kind", "object"))
 
-    def wrong(self, path: Path, message: str) -> Any:
+    def wrong(self, path: FieldPath, message: str) -> Any:
         error = super().error(path, message)
         return error if path else type(error)(message)
 

@@ -140,7 +140,7 @@ def releases_of(workloads: Sequence[Workload]) -> list[Release]:
 
 
 def _print_verdict(console: Console, report: DemoReport) -> bool:
-    found = find_failures(report.versions, report.way_in, report.losses)
+    found = find_failures(report.versions, report.way_in, report.call_errors)
     report_view.print_report(console, report, found)
     return not found
 

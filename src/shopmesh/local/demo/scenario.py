@@ -20,7 +20,7 @@ from shopmesh.documents import DeclaredResource
 from shopmesh.load.engine.open_loop import OpenLoopEngine, steady
 from shopmesh.load.engine.results import LoadResults
 from shopmesh.load.judgement.significance import required_requests
-from shopmesh.local.demo.verdict import Loss, VersionResult, WayInResult
+from shopmesh.local.demo.verdict import CallErrors, VersionResult, WayInResult
 from shopmesh.local.errors import StartError
 from shopmesh.local.http import wait_until_ok
 from shopmesh.local.mesh import operations
@@ -70,7 +70,7 @@ class MeshChange:
 class DemoReport:
     versions: Sequence[VersionResult]
     way_in: WayInResult
-    losses: Sequence[Loss]
+    call_errors: Sequence[CallErrors]
     changes: Sequence[MeshChange]
     seconds: float
 
@@ -162,7 +162,7 @@ class Scenario:
         await asyncio.sleep(_REPORT_SECONDS)
         versions = await self._measure_versions()
         way_in = WayInResult(load.due, tally.good, tally.failures, *tally.quantiles((0.5, 0.99)))
-        return DemoReport(versions, way_in, await self._count_losses(), self._changes, time.monotonic() - started)
+        return DemoReport(versions, way_in, await self._count_call_errors(), self._changes, time.monotonic() - started)
 
     @property
     def _client(self) -> Client:
@@ -185,7 +185,7 @@ class Scenario:
         await asyncio.gather(asyncio.to_thread(lambda: self._client.appmesh), self._wait_for_clean_reports())
 
     async def _wait_for_clean_reports(self) -> None:
-        """Sets the moment from which losses count.
+        """Sets the moment from which call errors count.
 
         The last report that holds something of what was before began before this moment; the first one of the load
         begins after it.
@@ -209,11 +209,11 @@ class Scenario:
         await self._wait_for_clean_reports()
         return float(max(_LOWEST_RATE, min(_HIGHEST_RATE, _RATE_MARGIN * carried)) // 10 * 10)
 
-    async def _count_losses(self) -> list[Loss]:
+    async def _count_call_errors(self) -> list[CallErrors]:
         """What every Envoy counted; the versions' own clusters are judged with them."""
         figures = await asyncio.to_thread(self._client.figures, self._mesh, since=self._measured_since)
         return [
-            Loss(one["name"], one["cluster"], one["errors"], one["retries"])
+            CallErrors(one["name"], one["cluster"], one["errors"], one["retries"])
             for one in figures
             if (one["errors"] or one["retries"]) and not one["cluster"].startswith("cds_egress_")
         ]

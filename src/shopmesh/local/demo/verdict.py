@@ -54,7 +54,7 @@ class WayInResult:
 
 
 @dataclass(frozen=True, slots=True)
-class Loss:
+class CallErrors:
     """5xx answers and retries that the Envoys of one node counted for one cluster; none are expected."""
 
     node: str
@@ -68,21 +68,23 @@ def percent(share: float, digits: int = 0) -> str:
     return f"{100 * share:.{digits}f} %"
 
 
-def find_failures(versions: Sequence[VersionResult], way_in: WayInResult, losses: Sequence[Loss] = ()) -> list[str]:
+def find_failures(
+    versions: Sequence[VersionResult], way_in: WayInResult, call_errors: Sequence[CallErrors] = ()
+) -> list[str]:
     """One line for each failed check; none means that the demo passed.
 
-    `losses` are those of clusters other than the versions', at any Envoy.
+    `call_errors` are of clusters other than the versions', at any Envoy.
     """
     found = [f"{_count_requests(count)} failed at the way in: {why}" for why, count in way_in.failures.items() if count]
     if missing := way_in.sent - way_in.answered - sum(way_in.failures.values()):
         found.append(f"the outcome of {_count_requests(missing)} is unknown")
     if not way_in.sent:
         found.append("no request was sent")
-    for loss in losses:
-        if loss.errors:
-            found.append(f"the Envoy of {loss.node} counted {_count_requests(loss.errors)} of {loss.cluster} as 5xx")
-        if loss.retries:
-            found.append(f"the Envoy of {loss.node} retried {_count_requests(loss.retries)} of {loss.cluster}")
+    for one in call_errors:
+        if one.errors:
+            found.append(f"the Envoy of {one.node} counted {_count_requests(one.errors)} of {one.cluster} as 5xx")
+        if one.retries:
+            found.append(f"the Envoy of {one.node} retried {_count_requests(one.retries)} of {one.cluster}")
     for version in versions:
         if version.errors:
             found.append(f"{version.name} answered {_count_requests(version.errors)} with 5xx")

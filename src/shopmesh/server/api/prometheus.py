@@ -19,7 +19,7 @@ from starlette.routing import Route
 
 from shopmesh.appmesh.catalogue import Finding
 from shopmesh.server.config import ConfigError
-from shopmesh.server.grpc.proxies import Change, Proxies, ProxyStatus
+from shopmesh.server.grpc.proxies import CommitProgress, Proxies, ProxyStatus
 from shopmesh.server.grpc.shared_token import read_token
 from shopmesh.server.replicas import CombinedState, Replicas, StateQuery
 from shopmesh.server.store.store import Store
@@ -144,7 +144,7 @@ _PROXIES = {
 }
 
 
-def change_gauges(revision: int, changes: Sequence[Change]) -> tuple[Gauge, ...]:
+def change_gauges(revision: int, changes: Sequence[CommitProgress]) -> tuple[Gauge, ...]:
     """The newest revision, and how long the last change that all proxies have took to reach the slowest."""
     took = next((one.milliseconds for one in reversed(changes) if one.milliseconds is not None), None)
     return (

@@ -68,7 +68,7 @@ class ProxyStatus:
 
 
 @dataclass(eq=False)
-class Change:
+class CommitProgress:
     """One commit and its way to the proxies that it concerned.
 
     It is all that the store wrote after the revision `after`; several commits may share a revision, and their `after`.
@@ -100,7 +100,7 @@ class _ConnectedProxy:
     delta_stream: DeltaStream
     address: str | None
     since: float
-    pending: list[tuple[Change, str]] = field(default_factory=list)
+    pending: list[tuple[CommitProgress, str]] = field(default_factory=list)
     nacks: dict[str, Nack] = field(default_factory=dict)
 
 
@@ -108,7 +108,7 @@ class Proxies:
     """All proxies by identity. `clock` gives seconds since 1970, as the store's commits do."""
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
-        self._changes: deque[Change] = deque()
+        self._changes: deque[CommitProgress] = deque()
         self.forgotten_revision = 0
         """The revision up to which no commit is remembered."""
         self._clock = clock
@@ -116,14 +116,14 @@ class Proxies:
         self._findings: Callable[[], list[Finding]] = list
         self._connected: dict[Identity, _ConnectedProxy] = {}
         self._declared: dict[Identity, str] = {}
-        self._returning: dict[Identity, list[tuple[Change, str]]] = {}
+        self._returning: dict[Identity, list[tuple[CommitProgress, str]]] = {}
         """Proxies declared before the start that have not connected again, and the changes that wait for them."""
         self._returning_until = 0.0
         self._revision: Callable[[], int] = int
         self._newest = 0
         self._before_newest = 0
         self._measurements = 0
-        self._pending: dict[Change, None] = {}
+        self._pending: dict[CommitProgress, None] = {}
         """Those that a proxy has not taken yet, oldest first."""
         self._listeners: list[Callable[[], None]] = []
         self._waiting: list[asyncio.Future[None]] = []
@@ -136,7 +136,7 @@ class Proxies:
         return [self._status(identity) for identity in sorted({*self._connected, *self._declared})]
 
     @property
-    def changes(self) -> Sequence[Change]:
+    def changes(self) -> Sequence[CommitProgress]:
         """The last commits, oldest first."""
         self._forget_lost_proxies()
         return self._changes
@@ -216,7 +216,7 @@ class Proxies:
         if commit.revision > self._newest:
             self._before_newest, self._newest = self._newest, commit.revision
         keys = tuple(one.key for one in commit.changes)
-        change = Change(self._before_newest, commit.revision, commit.at, keys, {}, set())
+        change = CommitProgress(self._before_newest, commit.revision, commit.at, keys, {}, set())
         waiting = {one: proxy.pending for one in concerned if (proxy := self._connected.get(one)) is not None}
         for identity, pending in (*waiting.items(), *self._returning.items()):
             label = identity.instance if identity.instance not in change.proxies else "/".join(identity[2:])
@@ -271,16 +271,16 @@ class Proxies:
                 self._take_all(identity, pending)
             self._returning = {}
 
-    def _take_all(self, identity: Identity, pending: Iterable[tuple[Change, str]]) -> None:
+    def _take_all(self, identity: Identity, pending: Iterable[tuple[CommitProgress, str]]) -> None:
         for change, _ in pending:
             self._mark_taken(change, identity)
 
-    def _mark_taken(self, change: Change, identity: Identity) -> None:
+    def _mark_taken(self, change: CommitProgress, identity: Identity) -> None:
         change.pending.discard(identity)
         if not change.pending:
             self._pending.pop(change, None)
 
-    def _forget(self, change: Change) -> None:
+    def _forget(self, change: CommitProgress) -> None:
         self.forgotten_revision = change.revision
         self._measurements -= len(change.proxies)
         self._pending.pop(change, None)

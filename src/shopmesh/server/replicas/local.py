@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from shopmesh.appmesh.catalogue import location
-from shopmesh.server.grpc.proxies import Change, Proxies
+from shopmesh.server.grpc.proxies import CommitProgress, Proxies
 from shopmesh.server.replicas.peer_protocol import ChangeStatus, ReplicaState, StateQuery
 from shopmesh.server.store.store import Store
 from shopmesh.server.traffic.figures import Caller, Figures
@@ -50,6 +50,6 @@ class LocalReplica:
                 yield status_of(change)
 
 
-def status_of(change: Change) -> ChangeStatus:
+def status_of(change: CommitProgress) -> ChangeStatus:
     resources = tuple(location(key) for key in change.keys)
     return ChangeStatus(change.after, change.revision, change.at, resources, dict(change.proxies), change.converged)

@@ -69,7 +69,7 @@ class StateQuery:
 
 @dataclass(frozen=True, slots=True)
 class ChangeStatus:
-    """A change as it was at one moment (see `proxies.Change`): all between two revisions, and who has it."""
+    """A change as it was at one moment (see `proxies.CommitProgress`): all between two revisions, and who has it."""
 
     after: int
     revision: int

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from shopmesh.appmesh.findings.match_set import paths
 from shopmesh.appmesh.findings.match_set.conditions import Condition, header, implies, query
-from shopmesh.appmesh.findings.match_set.paths import Path
+from shopmesh.appmesh.findings.match_set.paths import PathSet
 from shopmesh.appmesh.resolved import path
 from shopmesh.appmesh.store import Document
 
@@ -20,7 +20,7 @@ class MatchSet:
 
     protocol: str
     port: int | None
-    path: Path
+    path: PathSet
     conditions: tuple[Condition, ...]
 
     def covers(self, other: MatchSet) -> bool:
@@ -49,7 +49,7 @@ def gateway_match_set(kind: str, match: Document, port: int | None = None) -> Ma
     return replace(found, conditions=(*found.conditions, *_hostname(match)))
 
 
-def _path(kind: str, match: Document) -> Path:
+def _path(kind: str, match: Document) -> PathSet:
     found = path(kind, match)
     return _PATHS[found.kind](found.value)
 

@@ -15,7 +15,7 @@ _OPTIONAL = ("*", "?", "{")
 
 
 @dataclass(frozen=True, slots=True)
-class Path:
+class PathSet:
     """`value` is the path, its beginning, or the regular expression, of which `head` begins all that it matches.
 
     A `branch` is a path and all that is below it: `/x` and `/x/y`, and not `/xy`, which the prefix `/x` takes as well.
@@ -25,7 +25,7 @@ class Path:
     value: str
     head: str = ""
 
-    def covers(self, other: Path) -> bool:
+    def covers(self, other: PathSet) -> bool:
         """Whether every path of `other` is one of these, where that can be decided."""
         if self == other:
             return True
@@ -44,20 +44,20 @@ class Path:
         return False
 
 
-def exact(path: str) -> Path:
-    return Path("exact", path)
+def exact(path: str) -> PathSet:
+    return PathSet("exact", path)
 
 
-def prefix(beginning: str) -> Path:
-    return Path("prefix", beginning or "/")
+def prefix(beginning: str) -> PathSet:
+    return PathSet("prefix", beginning or "/")
 
 
-def branch(top: str) -> Path:
+def branch(top: str) -> PathSet:
     """What ends with a slash is a prefix already."""
-    return prefix(top) if top.endswith("/") or not top else Path("branch", top)
+    return prefix(top) if top.endswith("/") or not top else PathSet("branch", top)
 
 
-def regex(pattern: str) -> Path:
+def regex(pattern: str) -> PathSet:
     """A regular expression that says no more than a path or a prefix is one."""
     bare = pattern.removeprefix("^")
     if bare.endswith("$") and not bare.endswith("\\$"):
@@ -67,7 +67,7 @@ def regex(pattern: str) -> Path:
         return exact(head)
     if rest == ".*":
         return prefix(head)
-    return Path("regex", pattern, head)
+    return PathSet("regex", pattern, head)
 
 
 def _head(pattern: str) -> tuple[str, str]:

@@ -9,7 +9,7 @@ from envoy.type.matcher.v3.regex_pb2 import RegexMatcher
 from envoy.type.matcher.v3.string_pb2 import StringMatcher
 from envoy.type.v3.range_pb2 import Int64Range
 
-from shopmesh.appmesh.resolved import Path, path
+from shopmesh.appmesh.resolved import PathMatch, path
 from shopmesh.appmesh.store import Document
 
 
@@ -29,11 +29,11 @@ def match(kind: str, document: Document) -> RouteMatch:
             query_parameters=[_query(parameter) for parameter in document.get("queryParameters") or ()],
         )
     match path(kind, document):
-        case Path("exact", value):
+        case PathMatch("exact", value):
             route_match.path = value
-        case Path("regex", value):
+        case PathMatch("regex", value):
             route_match.safe_regex.CopyFrom(RegexMatcher(regex=value))
-        case Path(_, value):
+        case PathMatch(_, value):
             route_match.prefix = value
     return route_match
 
