@@ -34,6 +34,7 @@ Examples:
 
 Runs in the foreground and prints what to try next. It loads the manifests in mesh/, or those of the demo where the
 folder has no mesh/, unless the store has a mesh. Ctrl-C stops everything in order; press it again to force.
+`shopmesh logs` reads its log file, which has a line for every request.
 """
 )
 @click.option("--empty", is_flag=True, help="Do not load mesh/; workloads wait until a mesh is created.")
@@ -62,6 +63,9 @@ folder has no mesh/, unless the store has a mesh. Ctrl-C stops everything in ord
     metavar="SERVICE",
     help="Service that receives the requests to --port.  [default: the one that mesh/ labels as the way in]",
 )
+@click.option(
+    "--requests", is_flag=True, help="Show a line for every request, not only for failed, slow and retried ones."
+)
 @host_policy_options
 @no_auth_option
 @_run_folder
@@ -74,6 +78,7 @@ def up(
     only: tuple[str, ...],
     without: tuple[str, ...],
     way_in: str | None,
+    requests: bool,
     no_auth: bool,
     run_dir: Path,
     host_policy: HostPolicy,
@@ -111,7 +116,8 @@ def up(
     def print_summary(mesh: LocalMesh, answered: bool) -> None:
         summary.show(console, mesh, answered, str(run_dir) if run_dir != default_run_folder(Path.cwd()) else None)
 
-    with contextlib.closing(Terminal(console, run_dir.absolute() / LOG_FILE)) as terminal:
+    log = run_dir.absolute() / LOG_FILE
+    with contextlib.closing(Terminal(console, log, show_requests=requests)) as terminal:
         asyncio.run(run_up(options, terminal, print_summary))
 
 

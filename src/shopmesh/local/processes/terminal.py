@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.text import Text
 
 from shopmesh.files.private_files import open_private
-from shopmesh.local.processes.log_format import format_line
+from shopmesh.local.processes.log_format import format_line, is_routine_request
 from shopmesh.output.printable import printable
 
 _COLOURS = ("cyan", "green", "magenta", "blue", "yellow", "bright_cyan", "bright_green", "bright_magenta")
@@ -33,9 +33,16 @@ class Terminal:
     A file that cannot be written is reported once, and tried again every few seconds.
     """
 
-    def __init__(self, console: Console | None, file: Path, clock: Callable[[], float] = time.monotonic) -> None:
-        """`clock` is in seconds."""
+    def __init__(
+        self,
+        console: Console | None,
+        file: Path,
+        clock: Callable[[], float] = time.monotonic,
+        show_requests: bool = False,
+    ) -> None:
+        """`clock` is in seconds. `show_requests`: the console shows every request, not only those with trouble."""
         self.console = console
+        self._show_requests = show_requests
         # Bounded: two files of 5 MB; the log of a mesh that runs for a week must not fill the disk.
         self._file = _PrivateLog(file, maxBytes=_FILE_BYTES, backupCount=1, encoding="utf-8", delay=True)
         self._clock = clock
@@ -45,7 +52,7 @@ class Terminal:
     def line(self, name: str, text: str) -> None:
         """One line that a program printed."""
         self._write_to_file(f"{name}: {text}")
-        if self.console is not None:
+        if self.console is not None and (self._show_requests or not is_routine_request(text)):
             line = Text.assemble((f"{name:{_NAME_WIDTH}} | ", _colour_of(name)), format_line(text))
             self.console.print(line, soft_wrap=True)
 
