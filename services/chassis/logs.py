@@ -3,6 +3,8 @@
     {"time": "2019-01-31T10:00:00.123Z", "level": "INFO", "service": "product/2.0", "message": "GET /products/1",
      "status": 200, "ms": 0.4, "trace": "5c52c4f0…", "request": "…"}
 
+A retried request also has its "attempt", 2 or more, as the caller's Envoy counts it.
+
 Nothing else of a request is logged: its query, other headers and body may hold secrets.
 """
 
@@ -11,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import re
 import time
 from collections.abc import Mapping
 from json.encoder import encode_basestring_ascii
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
 
 # Clients choose the path; this bounds the length of a log line.
 MAX_PATH = 256
+# The caller's Envoy counts its attempts from 1; a client of its own can send anything.
+_ATTEMPT = re.compile(r"[0-9]{1,3}", re.ASCII)
 
 
 def quote(text: str) -> str:
@@ -66,9 +71,11 @@ class RequestLog:
             return
         message = quote(f"{environ['REQUEST_METHOD']} {environ['PATH_INFO'][:MAX_PATH]}")
         request = environ.get("HTTP_X_REQUEST_ID")
+        attempt = environ.get("HTTP_X_ENVOY_ATTEMPT_COUNT", "1")
         line = (
             f'{{"time": "{self._now()}", "level": "{logging.getLevelName(level)}", "service": {self._service}, '
             f'"message": {message}, "status": {status}, "ms": {seconds * 1000:.2f}'
+            + (f', "attempt": {int(attempt)}' if attempt != "1" and _ATTEMPT.fullmatch(attempt) else "")
             + (f', "trace": {quote(trace)}' if trace else "")
             + (f', "request": {quote(request[:MAX_PATH])}' if request else "")
             + "}\n"

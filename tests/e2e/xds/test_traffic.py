@@ -192,6 +192,7 @@ def test_requests_are_retried_twice_on_503_and_not_on_500(mesh: Mesh, upstream: 
     upstream.behave = lambda path, count: (answers[path][count - 1], 0.0)
 
     assert order.get(f"{PRODUCT}twice") == (200, "v1")
+    assert "3" == upstream.headers["x-envoy-attempt-count"], "the target's log can say that it was retried"
     assert order.get(f"{PRODUCT}always")[0] == 503
     assert order.get(f"{PRODUCT}500")[0] == 500
     assert upstream.requests["/twice"] == 3

@@ -94,7 +94,8 @@ def virtual_host(
 
     `filters` are disabled filters of the connection manager that are switched on for this host.
     """
-    host = VirtualHost(name=name, domains=domains, routes=ordered)
+    # The number of the attempt goes to the target, in x-envoy-attempt-count: its log shows what was retried.
+    host = VirtualHost(name=name, domains=domains, routes=ordered, include_request_attempt_count=True)
     if service_name is not None:
         host.metadata.CopyFrom(metrics_extension.metadata(metrics_extension.TARGET_SERVICE, service_name))
     for one in filters:
