@@ -60,8 +60,8 @@ FIELDS_IN_TAGS: Mapping[str, tuple[FieldPath, ...]] = {
     "virtualNode": (
         ("metadata", "name"),
         ("metadata", "namespace"),
-        ("metadata", "labels", WAY_IN_LABEL),
         ("spec", "podSelector"),
+        ("metadata", "labels", WAY_IN_LABEL),
     ),
     "virtualRouter": (("metadata", "name"), ("metadata", "namespace")),
     "virtualService": (("metadata", "name"), ("metadata", "namespace")),

@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from shopmesh import defaults
 from shopmesh.appmesh.resolved import ports as ports_of
+from shopmesh.defaults import WAY_IN_LABEL
 from shopmesh.documents import DeclaredResource, Source, declared_resources, documents
-from shopmesh.documents.service_version import NAME_LABEL, VERSION_LABEL
+from shopmesh.documents.service_version import NAME_LABEL, VERSION_LABEL, is_way_in
 from shopmesh.files.input_files import InputFileError, read_text
 from shopmesh.local.errors import StartError
 
@@ -124,20 +124,14 @@ def way_in_of(resources: Sequence[DeclaredResource]) -> str:
     found = {
         str(_labels(resource).get(NAME_LABEL, resource.key.name)): resource
         for resource in resources
-        if resource.key.kind == "virtualNode" and _has_way_in_label(resource)
+        if resource.key.kind == "virtualNode" and is_way_in(resource)
     }
     if len(found) > 1:
         raise StartError(
-            f"{' and '.join(sorted(found))} both have the label {defaults.WAY_IN_LABEL} in mesh/: "
+            f"{' and '.join(sorted(found))} both have the label {WAY_IN_LABEL} in mesh/: "
             "keep it on the virtual node of the one that is called from outside"
         )
     return next(iter(found), WEBINARS_WAY_IN)
-
-
-def _has_way_in_label(resource: DeclaredResource) -> bool:
-    metadata = resource.source.value.get("metadata") if resource.source else None
-    labels = metadata.get("labels") if isinstance(metadata, Mapping) else None
-    return isinstance(labels, Mapping) and labels.get(defaults.WAY_IN_LABEL) == "true"
 
 
 def _labels(resource: DeclaredResource) -> Mapping[str, Any]:
