@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from shopmesh.appmesh import findings
-from shopmesh.appmesh.resolved import cut_short, timeouts
+from shopmesh.appmesh.resolved import shortened_route_timeouts, timeouts
 from shopmesh.appmesh.store import Document, State
 from tests.unit.xds.meshes import listener, node, route, shop
 
@@ -33,7 +33,7 @@ def test_the_shorter_end_decides(
     asked: dict[str, int], allowed: dict[str, int], protocol: str, cut: list[tuple[str, int, int]]
 ) -> None:
     """19: only what a route writes is held against the listener, whose default counts as well; 0 is for ever."""
-    assert cut == list(cut_short(timeouts(of(**asked)), timeouts(of(**allowed)), protocol))
+    assert cut == list(shortened_route_timeouts(timeouts(of(**asked)), timeouts(of(**allowed)), protocol))
 
 
 def test_a_time_out_without_a_value_is_off() -> None:

@@ -6,33 +6,13 @@ import dataclasses
 import json
 
 import pytest
-from envoy.config.metrics.v3 import metrics_service_pb2
-from envoy.extensions.access_loggers.file.v3 import file_pb2
-from envoy.extensions.bootstrap.internal_listener.v3 import internal_listener_pb2
-from envoy.extensions.filters.http.health_check.v3 import health_check_pb2
-from envoy.extensions.filters.http.router.v3 import router_pb2
-from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2
-from envoy.extensions.resource_monitors.downstream_connections.v3 import downstream_connections_pb2
 from envoy.extensions.transport_sockets.tls.v3.tls_pb2 import UpstreamTlsContext
-from envoy.extensions.upstreams.http.v3 import http_protocol_options_pb2
 from google.protobuf.json_format import ParseDict
 
 from shopmesh.xds.bootstrap import BootstrapError, Options, bootstrap_document
 from shopmesh.xds.bootstrap.envoy_json import Json
 from shopmesh.xds.node import ProxyNode, parse
 from tests.support.bootstraps import EXPLICIT, parsed
-
-KNOWN = (
-    file_pb2,
-    metrics_service_pb2,
-    health_check_pb2,
-    internal_listener_pb2,
-    router_pb2,
-    http_connection_manager_pb2,
-    downstream_connections_pb2,
-    http_protocol_options_pb2,
-)
-
 
 INTERCEPTED = ProxyNode(mesh="shop", name="order", instance="order-1")
 

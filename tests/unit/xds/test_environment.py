@@ -12,7 +12,7 @@ from envoy.config.bootstrap.v3.bootstrap_pb2 import Bootstrap
 from shopmesh.xds.bootstrap import BootstrapError, Options, bootstrap_document
 from shopmesh.xds.bootstrap.environment import ProxyOwner, control_plane, options, proxy_owner, service_cluster
 from shopmesh.xds.bootstrap.envoy_json import Json
-from shopmesh.xds.bootstrap.variables import VARIABLES, table, table_of_unused, unused
+from shopmesh.xds.bootstrap.variables import VARIABLES, table, table_of_unused, unused_variables
 from shopmesh.xds.node import ProxyNode, parse
 from tests.support.bootstraps import parsed
 
@@ -241,7 +241,7 @@ def test_what_is_not_read_any_more_is_told() -> None:
     assert [
         "APPNET_AGENT_HTTP_PORT is not read: there is no agent beside Envoy",
         "ENVOY_LOG_LEVEL is not read: give --log-level to Envoy itself",
-    ] == unused(set_)
+    ] == unused_variables(set_)
 
 
 def test_the_page_has_the_tables_of_the_code() -> None:

@@ -14,7 +14,7 @@ from shopmesh.appmesh.catalogue.documents import (
     UNUSED_TIMEOUT,
 )
 from shopmesh.appmesh.findings.durations import seconds
-from shopmesh.appmesh.resolved import Timeouts, backends, listeners, ports, provider, unused
+from shopmesh.appmesh.resolved import Timeouts, backends, listeners, ports, provider, unused_listener_timeouts
 from shopmesh.appmesh.resolved import route as resolve
 from shopmesh.appmesh.store import Key, Resource, View
 
@@ -47,9 +47,9 @@ def unused_timeouts(view: View, service: Resource) -> Iterator[Finding]:
     if behind is None or behind.key.kind != "virtualNode":
         return
     for listener in listeners(behind):
-        for cut in unused(Timeouts(), listener.timeouts, listener.protocol):
-            what = f"is provided by {behind.key.name}, whose port {listener.port} allows {seconds(cut.asked)}"
-            yield UNUSED_TIMEOUT.at(service.key, f"{what}; its callers use the default, {seconds(cut.allowed)}")
+        for conflict in unused_listener_timeouts(Timeouts(), listener.timeouts, listener.protocol):
+            what = f"is provided by {behind.key.name}, whose port {listener.port} allows {seconds(conflict.configured)}"
+            yield UNUSED_TIMEOUT.at(service.key, f"{what}; its callers use the default, {seconds(conflict.allowed)}")
 
 
 def no_route(view: View, router: Resource) -> Iterator[Finding]:

@@ -19,7 +19,7 @@ from shopmesh.appmesh.catalogue.documents import (
     WRONG_PROTOCOL,
 )
 from shopmesh.appmesh.findings.durations import seconds
-from shopmesh.appmesh.resolved import Route, cut_short, unused
+from shopmesh.appmesh.resolved import Route, shortened_route_timeouts, unused_listener_timeouts
 from shopmesh.appmesh.store import Resource, View
 
 
@@ -73,18 +73,19 @@ def timeouts(route: Route) -> Iterator[Finding]:
     for one in route.targets:
         if one.listener is None:
             continue
-        for cut in cut_short(route.timeouts, one.listener.timeouts, one.listener.protocol):
-            what = f"allows {seconds(cut.asked)}, and port {one.listener.port} of {one.node} {seconds(cut.allowed)}"
-            yield (TIMEOUT if cut.name == "perRequest" else IDLE_TIMEOUT).at(route.key, what)
+        for conflict in shortened_route_timeouts(route.timeouts, one.listener.timeouts, one.listener.protocol):
+            port = f"port {one.listener.port} of {one.node}"
+            what = f"allows {seconds(conflict.configured)}, and {port} {seconds(conflict.allowed)}"
+            yield (TIMEOUT if conflict.name == "perRequest" else IDLE_TIMEOUT).at(route.key, what)
 
 
 def unused_timeouts(route: Route) -> Iterator[Finding]:
     for one in route.targets:
         if one.listener is None:
             continue
-        for cut in unused(route.timeouts, one.listener.timeouts, one.listener.protocol):
-            what = f"allows {seconds(cut.allowed)} by default, and port {one.listener.port} of {one.node}"
-            yield UNUSED_TIMEOUT.at(route.key, f"{what} {seconds(cut.asked)}")
+        for conflict in unused_listener_timeouts(route.timeouts, one.listener.timeouts, one.listener.protocol):
+            what = f"allows {seconds(conflict.allowed)} by default, and port {one.listener.port} of {one.node}"
+            yield UNUSED_TIMEOUT.at(route.key, f"{what} {seconds(conflict.configured)}")
 
 
 def unused_try_timeout(route: Route) -> Iterator[Finding]:

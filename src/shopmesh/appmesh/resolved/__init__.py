@@ -37,9 +37,15 @@ from shopmesh.appmesh.resolved.listeners import (
 )
 from shopmesh.appmesh.resolved.order import PathMatch, Rank, path
 from shopmesh.appmesh.resolved.retry import DEFAULT_RETRY, GRPC_EVENTS, Retry, retry
-from shopmesh.appmesh.resolved.route import Route, WeightedTarget, choose, route
+from shopmesh.appmesh.resolved.route import Route, WeightedTarget, choose_listener, route
 from shopmesh.appmesh.resolved.service import backends, provider, provider_key, service_targets
-from shopmesh.appmesh.resolved.timeouts import Cut, Timeouts, cut_short, timeouts, unused
+from shopmesh.appmesh.resolved.timeouts import (
+    TimeoutConflict,
+    Timeouts,
+    shortened_route_timeouts,
+    timeouts,
+    unused_listener_timeouts,
+)
 
 __all__ = [
     "DEFAULT_RETRY",
@@ -49,7 +55,6 @@ __all__ = [
     "REQUEST_TIMEOUT_MS",
     "ROUTE_PROTOCOLS",
     "TCP_PROTOCOLS",
-    "Cut",
     "GatewayRoute",
     "Listener",
     "PathMatch",
@@ -57,12 +62,12 @@ __all__ = [
     "Retry",
     "Route",
     "Target",
+    "TimeoutConflict",
     "Timeouts",
     "TlsPolicy",
     "WeightedTarget",
     "backends",
-    "choose",
-    "cut_short",
+    "choose_listener",
     "default_tls",
     "duration_ms",
     "enforces",
@@ -78,11 +83,12 @@ __all__ = [
     "retry",
     "route",
     "service_targets",
+    "shortened_route_timeouts",
     "targets_of",
     "timeouts",
     "tls_by_backend",
     "tls_policy",
-    "unused",
+    "unused_listener_timeouts",
     "unvalidated_ports",
     "written_ms",
 ]

@@ -98,7 +98,7 @@ def route(view: View, resource: Resource, port: int | None = None) -> Route:
     return Route(resource.key, kind, body, priority_of(resource.spec), port, only_port, targets)
 
 
-def choose(
+def choose_listener(
     found: Sequence[Listener], port: int | None, preferred: int | None, protocols: Sequence[str]
 ) -> Listener | None:
     """The listener of that `port`; without one, that of the `preferred` port, else the first of the best protocol.
@@ -115,6 +115,6 @@ def _weighted(
     name, port = document["virtualNode"], document.get("port")
     node = view.get(Key("virtualNode", (mesh, name)))
     found = listeners(node)
-    chosen = choose(found, port, preferred, protocols)
+    chosen = choose_listener(found, port, preferred, protocols)
     target = None if chosen is None else Target(mesh, name, chosen.protocol, chosen.port)
     return WeightedTarget(name, document["weight"], port, found if node else None, target)

@@ -1,7 +1,7 @@
-"""Time-outs stand at both ends of a call, and the shorter one ends it.
+"""Time-outs of a call are set at its route and at its listener, and the shorter one ends it.
 
-A route's time-out that never takes effect, because the listener behind it allows 15 s where nothing is written, was
-App Mesh's most heated thread (https://github.com/aws/aws-app-mesh-roadmap/issues/53).
+A route's time-out that never takes effect, because the listener allows 15 s by default, troubled many users of App Mesh
+(https://github.com/aws/aws-app-mesh-roadmap/issues/53).
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from shopmesh.appmesh.store import Document
 
 
 class Timeouts(NamedTuple):
-    """Of a route or a listener in milliseconds: 0 switches a time-out off, None where nothing is written."""
+    """The time-outs of a route or listener in milliseconds: 0 switches one off, None where it is not set."""
 
     per_request: int | None = None
     idle: int | None = None
 
     @property
     def request_ms(self) -> int:
-        """What one request may take."""
+        """How long one request may take."""
         return REQUEST_TIMEOUT_MS if self.per_request is None else self.per_request
 
 
-class Cut(NamedTuple):
-    """A time-out (`perRequest` or `idle`) that the other end of the call cuts short, in milliseconds."""
+class TimeoutConflict(NamedTuple):
+    """A time-out (`perRequest` or `idle`) that never takes effect, and the shorter one that does, in milliseconds."""
 
     name: str
-    asked: int
+    configured: int
     allowed: int
 
 
@@ -46,29 +46,26 @@ def timeouts(document: Document | None) -> Timeouts:
     return Timeouts(written_ms(document.get("perRequest")), written_ms(document.get("idle")))
 
 
-def cut_short(route: Timeouts, listener: Timeouts, protocol: str) -> Iterator[Cut]:
-    """The time-outs that a route writes and does not get from a listener of that protocol."""
+def shortened_route_timeouts(route: Timeouts, listener: Timeouts, protocol: str) -> Iterator[TimeoutConflict]:
+    """The time-outs of a route that a listener of that protocol ends earlier."""
     idle = TCP_IDLE_TIMEOUT_MS if protocol in TCP_PROTOCOLS else IDLE_TIMEOUT_MS
-    if protocol not in TCP_PROTOCOLS and _is_cut(route.per_request, listener.request_ms):
-        yield Cut("perRequest", route.request_ms, listener.request_ms)
+    if protocol not in TCP_PROTOCOLS and _is_shortened(route.per_request, listener.request_ms):
+        yield TimeoutConflict("perRequest", route.request_ms, listener.request_ms)
     allowed = idle if listener.idle is None else listener.idle
-    if route.idle is not None and _is_cut(route.idle, allowed):
-        yield Cut("idle", route.idle, allowed)
+    if route.idle is not None and _is_shortened(route.idle, allowed):
+        yield TimeoutConflict("idle", route.idle, allowed)
 
 
-def unused(route: Timeouts, listener: Timeouts, protocol: str) -> Iterator[Cut]:
-    """The time-outs that a listener of that protocol writes and its callers do not use.
-
-    Their route writes none, so that its default ends their calls earlier.
-    """
+def unused_listener_timeouts(route: Timeouts, listener: Timeouts, protocol: str) -> Iterator[TimeoutConflict]:
+    """The time-outs of a listener of that protocol that have no effect, because the route's default is shorter."""
     idle = TCP_IDLE_TIMEOUT_MS if protocol in TCP_PROTOCOLS else IDLE_TIMEOUT_MS
     for name, of_route, of_listener, default in (
         ("perRequest", route.per_request, listener.per_request, REQUEST_TIMEOUT_MS),
         ("idle", route.idle, listener.idle, idle),
     ):
-        if of_route is None and of_listener is not None and _is_cut(of_listener, default):
-            yield Cut(name, of_listener, default)
+        if of_route is None and of_listener is not None and _is_shortened(of_listener, default):
+            yield TimeoutConflict(name, of_listener, default)
 
 
-def _is_cut(asked: int | None, allowed: int) -> bool:
-    return asked is not None and allowed > 0 and (asked == 0 or asked > allowed)
+def _is_shortened(configured: int | None, allowed: int) -> bool:
+    return configured is not None and allowed > 0 and (configured == 0 or configured > allowed)

@@ -92,7 +92,7 @@ def bootstrap(
     from dataclasses import replace
 
     from shopmesh.xds.bootstrap import BootstrapError, bootstrap_document, environment
-    from shopmesh.xds.bootstrap.variables import unused
+    from shopmesh.xds.bootstrap.variables import unused_variables
 
     environ = os.environ
     try:
@@ -116,7 +116,7 @@ def bootstrap(
         )
     except BootstrapError as error:
         raise click.UsageError(str(error)) from error
-    for line in unused(environ):
+    for line in unused_variables(environ):
         echo(line, err=True)
     echo_document(json.dumps(document, indent=2))
 

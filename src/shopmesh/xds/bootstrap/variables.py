@@ -109,7 +109,7 @@ UNUSED = (
 )
 
 
-def unused(names: Iterable[str]) -> list[str]:
+def unused_variables(names: Iterable[str]) -> list[str]:
     """One line for each of these variables that is not read any more."""
     return [f"{name} is not read: {one.why}" for name in sorted(names) for one in UNUSED if one.covers(name)]
 

@@ -7,7 +7,7 @@ from envoy.config.route.v3.route_components_pb2 import Route, RouteAction
 
 from shopmesh.appmesh.annotations.mirror import Mirror
 from shopmesh.appmesh.catalogue.translation import MIRROR_WITHOUT_LISTENER
-from shopmesh.appmesh.resolved import HTTP_PROTOCOLS, Target, choose, listeners, route
+from shopmesh.appmesh.resolved import HTTP_PROTOCOLS, Target, choose_listener, listeners, route
 from shopmesh.appmesh.store import Key
 from shopmesh.xds import names
 from shopmesh.xds.translate.effects.effect_context import EffectContext, share
@@ -18,7 +18,7 @@ def mirror(context: EffectContext, annotation: Mirror) -> None:
     key = context.resource.key
     port = route(context.view, context.resource).port if key.kind == "route" else None
     node = context.view.get(Key("virtualNode", (key.mesh, annotation.node)))
-    listener = choose(listeners(node), None, port, HTTP_PROTOCOLS)
+    listener = choose_listener(listeners(node), None, port, HTTP_PROTOCOLS)
     if listener is None:
         context.findings.append(
             MIRROR_WITHOUT_LISTENER.at(key, f"has the mirror {annotation.node}, which has no HTTP listener")
