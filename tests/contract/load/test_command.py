@@ -5,30 +5,18 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.contract.load.commands import FIRST, SECOND, SHOPMESH, shopmesh
 from tests.support.answering import answering, ok
 from tests.support.process import free_port, running
-
-SHOPMESH = (sys.executable, "-c", "from shopmesh.cli import main; main()")
-FIRST = ok({"x-service-version": "product/1.0"})
-SECOND = ok({"x-service-version": "product/2.0"})
 
 
 async def quarter(count: int, writer: asyncio.StreamWriter) -> None:
     """Every fourth answer is the canary's."""
     writer.write(FIRST if count % 4 else SECOND)
-
-
-def shopmesh(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """What a command said; no control plane is there."""
-    endpoint = f"http://127.0.0.1:{free_port()}"
-    command = [*SHOPMESH, "--endpoint-url", endpoint, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
 
 
 def test_without_a_control_plane_there_is_a_report() -> None:
@@ -158,7 +146,7 @@ def test_reports_are_compared(tmp_path: Path) -> None:
         (("http://a/", "--assert-errors", "2"), 2, "'2' is not a share"),
         (("http://a/", "http://b/", "--weights", "1"), 2, "give 2 weights, one for each URL"),
         (("http://a/", "--expect", "product/2.0=25"), 2, "add up to 25 %"),
-        (("http://a/", "--report", "load.pdf"), 2, "the name must end in .json or .html"),
+        (("http://a/", "--report", "load.pdf"), 2, "the name must end in .json, .html or .xml"),
         (("http://a/", "-H", "no header"), 2, "'no header' is not a header"),
     ],
 )

@@ -93,10 +93,11 @@ def shop(loaded: Shop) -> Shop:
     return loaded
 
 
-def test_two_good_ones_at_once_get_all_requests(shop: Shop) -> None:
-    """Product 2.0 and customer 1.5, each step by step, each by its own figures."""
+def test_two_good_ones_at_once_get_all_requests(shop: Shop, tmp_path: Path) -> None:
+    """Product 2.0 and customer 1.5, each step by step, each by its own figures; a report has their stages."""
+    report = tmp_path / "canary.xml"
     with (
-        shop.canary("--to", "product-v2-vn", *QUICK, "--steps", "25,50") as product,
+        shop.canary("--to", "product-v2-vn", *QUICK, "--steps", "25,50", "--report", str(report)) as product,
         shop.canary("--to", "customer-v15-vn", *QUICK, service="customer") as customer,
     ):
         assert [0, 0] == [product.process.wait(60), customer.process.wait(60)], product.output + customer.output
@@ -105,6 +106,7 @@ def test_two_good_ones_at_once_get_all_requests(shop: Shop) -> None:
         assert "promoted: its one stage passed" in customer.output
     assert ALL == shop.weights()
     assert ["25 %", "50 %"] == [past["stage"] for past in shop.found()["history"]]
+    assert 'tests="3" failures="0"' in report.read_text()
 
 
 def test_chosen_users_have_it_before_all_others(shop: Shop) -> None:

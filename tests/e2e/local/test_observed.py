@@ -47,6 +47,7 @@ def configuration(up: Up, folder: Path, bridged: Callable[[Path], int]) -> Path:
         ("/etc/shopmesh/workloads.yml", str(folder / "workloads.yml")),
         ("/run/shopmesh/xds/token", str(up.run_folder / "metrics-token")),
         ("control-plane:9080", f"127.0.0.1:{up.api_port}"),
+        ("/etc/shopmesh/alerts.yml", str(FOLDER / "alerts.yml")),
         ("scrape_interval: 5s", "scrape_interval: 500ms"),
         ("scrape_timeout: 4s", "scrape_timeout: 400ms"),
     ):

@@ -81,6 +81,12 @@ Exit status:
 @click.option("--pause", "action", flag_value="pause", help="Stay in this step.")
 @click.option("--resume", "action", flag_value="resume", help="Continue; if the command was killed, repeat its stage.")
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option(
+    "--report",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="At the end, write each stage with its verdict to this file as JUnit XML.",
+)
 @click.pass_obj
 def canary(
     settings: Settings,
@@ -91,6 +97,7 @@ def canary(
     route_name: str | None,
     action: str | None,
     output: str,
+    report: Path | None,
     **given: Any,
 ) -> None:
     """Release a new version of SERVICE step by step, and roll back when it fails.
@@ -117,8 +124,25 @@ def canary(
             _print_canary(settings, client.canary(route, _ACTIONS.get(action or "")), output)
             return
         found = _supervise(settings, client, route, owner, output)
+    if report is not None:
+        _write_report(report, found)
     if found["phase"] != "promoted":
         raise SystemExit(EXIT_NOT_PROMOTED)
+
+
+def _write_report(file: Path, found: CanaryStatus) -> None:
+    """Writes a canary that ended as JUnit: each stage, and its end, which fails unless the canary was promoted."""
+    from shopmesh.output.junit import CheckResult, render_junit
+
+    history = found["history"]
+    stages = [
+        CheckResult(f"stage {past['stage']}: {past['verdict']}", seconds=past["until"] - past["since"])
+        for past in history
+    ]
+    failures = [] if found["phase"] == "promoted" else [f"{found['phase'].replace('_', ' ')}: {found['reason']}"]
+    end = CheckResult(f"{found['plan']['to']} is promoted", failures)
+    seconds = sum(stage.seconds for stage in stages)
+    file.write_text(render_junit(f"shopmesh canary {found['service']}", [*stages, end], seconds), encoding="utf-8")
 
 
 def _read_plan(file: Path | None, given: dict[str, Any]) -> dict[str, Any] | None:

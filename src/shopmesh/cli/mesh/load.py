@@ -8,7 +8,7 @@ import os
 import platform
 import ssl
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from shopmesh.load.weight_watcher import WeightWatcher
 
 MAX_REPORT_BYTES = 256 << 20
+_REPORT_SUFFIXES = (".json", ".html", ".xml")
 MAX_BODY_BYTES = 16 << 20
 
 
@@ -159,7 +160,7 @@ Exit status:
     "reports",
     multiple=True,
     metavar="FILE",
-    help="Write the report to this .json or .html file; repeatable.",
+    help="Write the report to this .json or .html file, or the assertions as JUnit to this .xml file; repeatable.",
 )
 @click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", show_default=True)
 @click.option(
@@ -192,8 +193,8 @@ def load(settings: Settings, /, **options: Any) -> None:
 
     asked = LoadOptions(**options)
     for file in asked.reports:
-        if Path(file).suffix not in (".json", ".html"):
-            raise click.UsageError(f"--report {file}: the name must end in .json or .html")
+        if Path(file).suffix not in _REPORT_SUFFIXES:
+            raise click.UsageError(f"--report {file}: the name must end in .json, .html or .xml")
     promises = Assertions(asked.assert_split, asked.assert_errors, asked.assert_p99)
     try:
         what = _parse_load(asked)
@@ -297,17 +298,22 @@ def _output_report(
     settings: Settings, report: LoadReport, promises: Assertions, output: str, reports: Sequence[str]
 ) -> None:
     """Prints and writes the report; exits with 1 when a promise was not kept."""
-    from shopmesh.load.judgement.assertions import failed_assertions
+    from shopmesh.load.judgement.assertions import check_assertions
     from shopmesh.load.report.html import render_html
     from shopmesh.load.report.json_report import to_json
     from shopmesh.load.report.text import render_text
+    from shopmesh.output.junit import render_junit
 
-    found = failed_assertions(report, promises)
+    results = check_assertions(report, promises)
+    found = [failure for result in results for failure in result.failures]
     document = json.dumps(to_json(report, found), indent=1)
+    renderers: dict[str, Callable[[], str]] = {
+        ".json": lambda: document,
+        ".html": lambda: render_html(report, promises, found),
+        ".xml": lambda: render_junit("shopmesh load", results, report.record.seconds),
+    }
     for file in reports:
-        Path(file).write_text(
-            document if file.endswith(".json") else render_html(report, promises, found), encoding="utf-8"
-        )
+        Path(file).write_text(renderers[Path(file).suffix](), encoding="utf-8")
     if output == "json":
         echo_document(document)
     else:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from shopmesh.load.engine.results import merge_latencies
 from shopmesh.load.judgement.significance import DETECTABLE_ERROR, POWER, SIGNIFICANCE
 from shopmesh.load.report.report import LoadReport, SplitResult
+from shopmesh.output.junit import CheckResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,29 +24,37 @@ class Assertions:
         return self.split or self.errors is not None or self.p99 is not None
 
 
+def check_assertions(report: LoadReport, assertions: Assertions) -> list[CheckResult]:
+    """The result of each assertion that was made, with a line for every way in which it does not hold."""
+    if assertions and not report.record.due:
+        return [CheckResult("requests", ["no request was due, so no assertion can be checked"])]
+    found: list[CheckResult] = []
+    if assertions.errors is None and report.record.due and not report.good:
+        # Unasked: a pipeline that measures nothing but failures should notice. `--assert-errors 100%` allows it.
+        found.append(CheckResult("some requests succeed", [f"all {report.record.due:,} requests failed"]))
+    if assertions.errors is not None:
+        name = f"at most {100 * assertions.errors:g} % of the requests fail"
+        found.append(CheckResult(name, [*_error_failures(report, assertions.errors)]))
+    if assertions.p99 is not None:
+        name = f"p99 of all requests is at most {_ms(assertions.p99)}"
+        found.append(CheckResult(name, [*_latency_failures(report, assertions.p99)]))
+    if assertions.split:
+        found.append(CheckResult("every share is as configured", [*_split_failures(report)]))
+    return found
+
+
 def failed_assertions(report: LoadReport, assertions: Assertions) -> list[str]:
     """Describes every failed assertion in a line; an empty list means that the load passed.
 
     A load whose every request failed does not pass, unless an assertion allows as many failures.
     """
-    found: list[str] = []
-    if assertions and not report.record.due:
-        found.append("no request was due, so no assertion can be checked")
-        return found
-    if assertions.errors is None and report.record.due and not report.good:
-        # Unasked: a pipeline that measures nothing but failures should notice. `--assert-errors 100%` allows it.
-        found.append(f"all {report.record.due:,} requests failed")
-    if assertions.errors is not None and report.bad > assertions.errors * report.record.due:
+    return [failure for result in check_assertions(report, assertions) for failure in result.failures]
+
+
+def _error_failures(report: LoadReport, limit: float) -> Iterator[str]:
+    if report.bad > limit * report.record.due:
         share = 100 * report.bad / report.record.due
-        found.append(
-            f"{report.bad:,} of {report.record.due:,} requests failed ({share:.2g} %), "
-            f"more than {100 * assertions.errors:g} %"
-        )
-    if assertions.p99 is not None:
-        found.extend(_latency_failures(report, assertions.p99))
-    if assertions.split:
-        found.extend(_split_failures(report))
-    return found
+        yield (f"{report.bad:,} of {report.record.due:,} requests failed ({share:.2g} %), more than {100 * limit:g} %")
 
 
 def passed_assertions(report: LoadReport, assertions: Assertions) -> list[str]:

@@ -5,6 +5,7 @@ https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format
 
 from __future__ import annotations
 
+import contextlib
 import hmac
 import time
 from collections import Counter
@@ -18,12 +19,16 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from shopmesh.appmesh.catalogue import Finding
+from shopmesh.appmesh.store import Resource
+from shopmesh.canary import canary_state
 from shopmesh.server.config import ConfigError
 from shopmesh.server.grpc.proxies import CommitProgress, Proxies, ProxyStatus
 from shopmesh.server.grpc.shared_token import read_token
 from shopmesh.server.replicas import CombinedState, Replicas, StateQuery
+from shopmesh.server.replicas.peer_protocol import Reporter
 from shopmesh.server.store.store import Store
 from shopmesh.server.traffic import splits
+from shopmesh.server.traffic.figures import Caller
 
 PATH = "/metrics"
 WINDOW_SECONDS = 60.0
@@ -73,6 +78,8 @@ class MetricsEndpoint:
             *proxy_gauges(self._proxies.statuses()),
             *change_gauges(self._store.revision, self._proxies.changes),
             finding_gauge(self._findings(answer)),
+            canary_gauge(self._store.state),
+            certificate_gauge(answer.state.certificate_days),
         )
         return Response("".join(line + "\n" for gauge in gauges for line in lines(gauge)), media_type=_CONTENT_TYPE)
 
@@ -168,6 +175,33 @@ def finding_gauge(found: Iterable[Finding]) -> Gauge:
     counts.update(one.severity for one in found)
     samples: list[Sample] = [({"severity": severity}, count) for severity, count in sorted(counts.items())]
     return Gauge("shopmesh_findings", "What shopmesh doctor finds", samples)
+
+
+def canary_gauge(state: Iterable[Resource]) -> Gauge:
+    """The phase of each route's last canary, as a label of the value 1."""
+    samples: list[Sample] = []
+    for resource in state:
+        if resource.key.kind != canary_state.KIND:
+            continue
+        # One that cannot be read is in the log of the canaries.
+        with contextlib.suppress(canary_state.CanaryStateError):
+            canary = canary_state.from_resource(resource)
+            mesh, router, route = resource.key.path
+            of = {"mesh": mesh, "virtual_router": router, "route": route}
+            samples.append(({**of, "virtual_node": canary.plan.to, "phase": canary.phase}, 1.0))
+    return Gauge("shopmesh_canary", "The last canary of a route is in this phase", samples)
+
+
+def certificate_gauge(days: Mapping[Reporter, int]) -> Gauge:
+    """How long the certificates of each virtual node or gateway are valid, by its first that expires."""
+    shortest: dict[Caller, int] = {}
+    for (caller, _), left in days.items():
+        shortest[caller] = min(left, shortest.get(caller, left))
+    return Gauge(
+        "shopmesh_certificate_days",
+        "Whole days until the first certificate of a proxy expires; absent without certificates",
+        [({"mesh": one.mesh, "kind": one.kind, "name": one.name}, left) for one, left in sorted(shortest.items())],
+    )
 
 
 def lines(gauge: Gauge) -> Iterator[str]:
