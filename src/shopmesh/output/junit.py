@@ -18,15 +18,15 @@ _MOST_TEXT = 2000
 _NOT_XML = re.compile("[\ufffe\uffff]")
 
 
-class CheckResult(NamedTuple):
-    """One thing that was checked: `failures` say in sentences why it does not hold, `seconds` is how long it took."""
+class CaseResult(NamedTuple):
+    """One test case: `failures` say in sentences why it does not hold, `seconds` is how long it took."""
 
     name: str
     failures: Sequence[str] = ()
     seconds: float = 0.0
 
 
-def render_junit(suite: str, results: Sequence[CheckResult], seconds: float) -> str:
+def render_junit(suite: str, results: Sequence[CaseResult], seconds: float) -> str:
     """The document, with an XML declaration; texts of others are made printable and cut."""
     root = ElementTree.Element("testsuites")
     failed = sum(bool(result.failures) for result in results)

@@ -132,15 +132,15 @@ def canary(
 
 def _write_report(file: Path, found: CanaryStatus) -> None:
     """Writes a canary that ended as JUnit: each stage, and its end, which fails unless the canary was promoted."""
-    from shopmesh.output.junit import CheckResult, render_junit
+    from shopmesh.output.junit import CaseResult, render_junit
 
     history = found["history"]
     stages = [
-        CheckResult(f"stage {past['stage']}: {past['verdict']}", seconds=past["until"] - past["since"])
+        CaseResult(f"stage {past['stage']}: {past['verdict']}", seconds=past["until"] - past["since"])
         for past in history
     ]
     failures = [] if found["phase"] == "promoted" else [f"{found['phase'].replace('_', ' ')}: {found['reason']}"]
-    end = CheckResult(f"{found['plan']['to']} is promoted", failures)
+    end = CaseResult(f"{found['plan']['to']} is promoted", failures)
     seconds = sum(stage.seconds for stage in stages)
     file.write_text(render_junit(f"shopmesh canary {found['service']}", [*stages, end], seconds), encoding="utf-8")
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from shopmesh.load.engine.results import merge_latencies
 from shopmesh.load.judgement.significance import DETECTABLE_ERROR, POWER, SIGNIFICANCE
 from shopmesh.load.report.report import LoadReport, SplitResult
-from shopmesh.output.junit import CheckResult
+from shopmesh.output.junit import CaseResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,22 +24,22 @@ class Assertions:
         return self.split or self.errors is not None or self.p99 is not None
 
 
-def check_assertions(report: LoadReport, assertions: Assertions) -> list[CheckResult]:
+def check_assertions(report: LoadReport, assertions: Assertions) -> list[CaseResult]:
     """The result of each assertion that was made, with a line for every way in which it does not hold."""
     if assertions and not report.record.due:
-        return [CheckResult("requests", ["no request was due, so no assertion can be checked"])]
-    found: list[CheckResult] = []
+        return [CaseResult("requests", ["no request was due, so no assertion can be checked"])]
+    found: list[CaseResult] = []
     if assertions.errors is None and report.record.due and not report.good:
         # Unasked: a pipeline that measures nothing but failures should notice. `--assert-errors 100%` allows it.
-        found.append(CheckResult("some requests succeed", [f"all {report.record.due:,} requests failed"]))
+        found.append(CaseResult("some requests succeed", [f"all {report.record.due:,} requests failed"]))
     if assertions.errors is not None:
         name = f"at most {100 * assertions.errors:g} % of the requests fail"
-        found.append(CheckResult(name, [*_error_failures(report, assertions.errors)]))
+        found.append(CaseResult(name, [*_error_failures(report, assertions.errors)]))
     if assertions.p99 is not None:
         name = f"p99 of all requests is at most {_ms(assertions.p99)}"
-        found.append(CheckResult(name, [*_latency_failures(report, assertions.p99)]))
+        found.append(CaseResult(name, [*_latency_failures(report, assertions.p99)]))
     if assertions.split:
-        found.append(CheckResult("every share is as configured", [*_split_failures(report)]))
+        found.append(CaseResult("every share is as configured", [*_split_failures(report)]))
     return found
 
 
