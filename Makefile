@@ -128,8 +128,8 @@ k8s-up: ## Run the mesh on the cluster that kubectl means, and wait for it (OVER
 	@for name in $$($(KUBECTL) -n default get deployments -l shopmesh.dev/virtual-node -o name); do \
 	  $(KUBECTL) -n default rollout status $$name --timeout=5m; done
 
-k8s-down: ## Take it away again, with its meshes and keys; the namespace default stays
-	@k8s/down.sh $(OVERLAY)
+k8s-down: ## Take it away again, with its meshes and keys
+	@kubectl delete -k $(OVERLAY) --ignore-not-found
 
 test-containers: setup-dev ## Everything in containers; needs a Docker engine
 	$(PYTEST) tests/containers -n 0 $(ARGS)

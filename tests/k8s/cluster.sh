@@ -444,14 +444,15 @@ undo() { weights product 100 0 && weights customer 100 0 && got product/1.0=100 
 clean_up() {
   k -n default delete job/story virtualnode/story --ignore-not-found >/dev/null 2>&1
   k delete namespace shopmesh-story --ignore-not-found --wait=false >/dev/null 2>&1
-  # `default` cannot be deleted, and is not to be.
-  timeout "$PATIENCE" k8s/down.sh "$OVERLAY" >"$work/last" 2>&1 || { why "$(tail -n 5 "$work/last")"; return 1; }
+  waiting delete -k "$OVERLAY" --ignore-not-found >"$work/last" 2>&1 || { why "$(tail -n 5 "$work/last")"; return 1; }
   until_true 'the namespace is gone' no_more "namespace/$SYSTEM" &&
     until_true 'the definitions are gone' no_more crd/meshes.appmesh.k8s.aws &&
-    until_true 'the workloads are gone' nothing_of_ours
+    until_true 'the workloads are gone' nothing_of_ours &&
+    until_true 'what the control plane made in other namespaces is gone' nothing_made
 }
 no_more() { [ -z "$(k get "$1" --ignore-not-found -o name)" ]; }
 nothing_of_ours() { [ -z "$(k -n default get all,configmaps -l app.kubernetes.io/part-of=shopmesh -o name)" ]; }
+nothing_made() { [ -z "$(k get configmaps -A -l app.kubernetes.io/managed-by=control-plane -o name)" ]; }
 
 story() {
   local workload

@@ -26,6 +26,8 @@ COLLECTOR = "Deployment default/collector"
 MASTER, SENDERS = "Deployment shopmesh-system/load", "Deployment shopmesh-system/load-worker"
 TOOLS = (COLLECTOR, MASTER, SENDERS)
 """Beside the demo, in an overlay that asks for them."""
+NAMED_NAMESPACES = ("default",)
+"""Those of mesh/, which the initial mesh names: they need no label."""
 TOKEN_READERS = {"Deployment shopmesh-system/control-plane", COLLECTOR}
 
 
@@ -327,21 +329,18 @@ def networks(objects: list[Object]) -> Iterator[str]:
 
 
 def namespaces(objects: list[Object]) -> Iterator[str]:
-    """Pod Security where it can be: the control plane's, and that of workloads in which nothing is redirected."""
+    """Only namespaces that go with the control plane: labels of others would stay when it is taken away."""
     found = {
         one["metadata"]["name"]: one["metadata"].get("labels", {}) for one in objects if one["kind"] == "Namespace"
     }
-    level = "pod-security.kubernetes.io/enforce"
     for name, labels in found.items():
-        modes = {template(one)["metadata"]["labels"]["shopmesh.dev/sidecar"] for one in meshed(objects)}
-        if labels.get(level) not in {"restricted", None} or (name == "shopmesh-system" and level not in labels):
-            yield f"Namespace {name} enforces {labels.get(level)}"
-        if name == "default" and level in labels and modes != {"explicit"}:
-            yield f"Namespace {name} enforces what its pods do not fulfil"
-        if name == "default" and labels.get("mesh") != "shopmesh":
-            yield f"Namespace {name} is not in the mesh"
-    if meshed(objects) and "default" not in found:
-        yield "no namespace is in the mesh"
+        if name != "shopmesh-system":
+            yield f"Namespace {name} is not the control plane's"
+        elif labels.get("pod-security.kubernetes.io/enforce") != "restricted":
+            yield f"Namespace {name} does not enforce Pod Security"
+    for one in meshed(objects):
+        if one["metadata"]["namespace"] not in NAMED_NAMESPACES:
+            yield f"{name_of(one)} is in no namespace that the Mesh names"
 
 
 def access(objects: list[Object]) -> Iterator[str]:
@@ -396,8 +395,9 @@ def _volumes(one: Object) -> list[Any]:
 
 
 def _labelled(peer: Any) -> bool:
-    """Whether it is a namespace that somebody put into the mesh."""
-    return bool(peer.get("namespaceSelector") == {"matchLabels": {"mesh": "shopmesh"}})
+    """Whether it is a namespace that somebody put into the mesh, or that the Mesh names."""
+    named = [{"kubernetes.io/metadata.name": name} for name in NAMED_NAMESPACES]
+    return bool(peer.get("namespaceSelector", {}).get("matchLabels") in [{"mesh": "shopmesh"}, *named])
 
 
 def _selects(selector: Any, labels: dict[str, str]) -> bool:

@@ -199,13 +199,15 @@ MUTANTS: list[tuple[str, str, Mutation]] = [
         "anything beside the control plane",
         lambda f: named("Namespace /shopmesh-system", f)["metadata"].pop("labels"),
     ),
-    ("namespaces", "outside the mesh", lambda f: drop(f, "Namespace /default")),
     (
         "namespaces",
-        "a redirect that is refused",
-        lambda f: named("Namespace /default", f)["metadata"]["labels"].update(
-            {"pod-security.kubernetes.io/enforce": "restricted"}
-        ),
+        "a label that stays behind",
+        lambda f: f.append({"kind": "Namespace", "metadata": {"name": "default", "labels": {"mesh": "shopmesh"}}}),
+    ),
+    (
+        "namespaces",
+        "outside the mesh",
+        lambda f: named("Deployment default/product", f)["metadata"].update(namespace="elsewhere"),
     ),
     ("access", "everything", lambda f: rule(f, "pods").update(verbs=["*"])),
     ("access", "any Secret", lambda f: without(rule(f, "secrets"), "resourceNames")),

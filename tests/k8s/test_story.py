@@ -1,9 +1,8 @@
-"""`cluster.sh` and `down.sh` with a kubectl that only says what a cluster would: the scripts themselves are tested."""
+"""`cluster.sh` with a kubectl that only says what a cluster would: the script itself is tested."""
 
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 from collections.abc import Callable
@@ -11,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.k8s.rendering import K8S, OVERLAYS, ROOT
+from tests.k8s.rendering import ROOT
 from tests.support.process import BIN
 
 STORY = ROOT / "tests" / "k8s" / "cluster.sh"
@@ -76,7 +75,7 @@ def test_the_story_ends_well_when_nothing_is_lost(play: Play, tmp_path: Path) ->
     restarted = [call.split("/")[-1] for call in calls(tmp_path) if "rollout restart" in call]
     assert ["order", "product", "product-v2", "customer", "customer-v15", "control-plane"] == restarted
     assert 4 == len([call for call in calls(tmp_path) if "eviction" in call])
-    assert any(call.startswith("delete --ignore-not-found -f -") for call in calls(tmp_path))
+    assert any(call.startswith("delete -k k8s/overlays/local") for call in calls(tmp_path))
 
 
 def test_what_is_lost_fails_the_story_and_lets_it_go_on(play: Play) -> None:
@@ -121,18 +120,6 @@ def test_no_call_may_hang() -> None:
     ]
 
     assert ['kubectl -n "$SYSTEM" port-forward service/control-plane :9080 >"$work/forward" 2>&1 &'] == bare
-
-
-@pytest.mark.parametrize("name", OVERLAYS)
-def test_an_overlay_is_taken_away_but_for_the_namespace_default(play: Play, tmp_path: Path, name: str) -> None:
-    """All its objects, and the labels that it gave to `default`."""
-    done = play(str(K8S / "down.sh"), os.path.relpath(K8S / "overlays" / name, tmp_path))
-    labelled = [call for call in calls(tmp_path) if call.startswith("label namespace default")]
-
-    assert 0 == done.returncode, done.stderr
-    assert (name != "gateway-api") == bool(labelled)
-    assert all("mesh-" in call for call in labelled)
-    assert ("pod-security.kubernetes.io/enforce-" in str(labelled)) == (name == "explicit")
 
 
 def test_the_report_that_the_story_reads_is_the_one_that_load_writes() -> None:

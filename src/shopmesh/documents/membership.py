@@ -1,7 +1,7 @@
 """Which namespaces join a mesh of a cluster: its Mesh says so, which belongs to whoever runs the cluster.
 
     namespaceSelector                       objects in namespaces whose labels it selects are members
-    appmesh.shopmesh.dev/namespaces: a,b    objects in these are, where they name the Mesh in their meshRef
+    appmesh.shopmesh.dev/namespaces: a,b    so are objects in these; another Mesh's namespaceSelector comes first
 
 An object's own `meshRef` chooses among the meshes that admit its namespace; it admits none. `mesh_of` decides for the
 documents of a file, for a cluster's objects and for the selectors of pods alike.
@@ -9,7 +9,9 @@ documents of a file, for a cluster's objects and for the selectors of pods alike
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import copy
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from shopmesh.appmesh.store import Document
 from shopmesh.documents.declared_resource import at
@@ -37,7 +39,8 @@ def mesh_of(
     """Returns the name of the Mesh object that an object belongs to. Raises MembershipError.
 
     It is the one that `ref`, the object's `meshRef`, names; without one the only Mesh whose namespaceSelector selects
-    the namespace, which has these labels. `members_only`: a Mesh that does not admit the namespace cannot be named.
+    the namespace, which has these labels, else the only one whose annotation names it. `members_only`: a Mesh that does
+    not admit the namespace cannot be named.
     """
     if ref:
         if ref not in meshes:
@@ -47,6 +50,9 @@ def mesh_of(
             raise MembershipError(problem, ("spec", "meshRef"))
         return ref
     selecting = {mesh: one for mesh, one in meshes.items() if selects_namespace(one, labels)}
+    if not selecting:
+        # After the selectors: the App Mesh API adds namespaces to the annotation, and must not make others ambiguous.
+        selecting = {mesh: one for mesh, one in meshes.items() if name.namespace in named_namespaces(one)}
     remedy = f"namespace {name.namespace!r} must have the labels of one Mesh's namespaceSelector"
     if selecting or not members_only:
         remedy += ", or the object a meshRef to choose one"
@@ -72,7 +78,7 @@ def selects_namespace(mesh: Document, labels: Mapping[str, str]) -> bool:
 
 
 def admits(mesh: Document, namespace: str, labels: Mapping[str, str]) -> bool:
-    """Whether objects of a namespace may name this Mesh in their meshRef."""
+    """Whether objects of a namespace may be members of this Mesh."""
     return selects_namespace(mesh, labels) or namespace in named_namespaces(mesh)
 
 
@@ -80,6 +86,15 @@ def named_namespaces(mesh: Document) -> tuple[str, ...]:
     """The namespaces that the Mesh's annotation names, sorted."""
     text = at(mesh, ("metadata", "annotations", NAMESPACES))
     return tuple(sorted({one.strip() for one in text.split(",")} - {""})) if isinstance(text, str) else ()
+
+
+def admit_namespaces(mesh: Document, namespaces: Iterable[str]) -> dict[str, Any]:
+    """Returns a copy of a Mesh whose annotation names these namespaces too."""
+    found: dict[str, Any] = copy.deepcopy(dict(mesh))
+    annotations = found["metadata"].get("annotations") or {}
+    joined = ",".join(sorted({*named_namespaces(found), *namespaces}))
+    found["metadata"]["annotations"] = {**annotations, NAMESPACES: joined}
+    return found
 
 
 def how_to_join(mesh: str, namespace: str) -> str:

@@ -110,6 +110,7 @@ async def serving(
                 lambda: current.get().mesh_namespaces(),
                 sidecar,
                 lambda: webhook.injected_namespaces(store.cache.namespaces),
+                lambda: store.cache.namespace_reference(cluster.namespace),
             )
         )
         if (port := cluster.webhook_port) is not None:

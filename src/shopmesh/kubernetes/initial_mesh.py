@@ -13,6 +13,8 @@ import logging
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 
+from shopmesh.documents.membership import admit_namespaces
+from shopmesh.documents.names import DEFAULT_NAMESPACE
 from shopmesh.kubernetes.api.client import (
     ApiServer,
     ConflictError,
@@ -68,9 +70,9 @@ async def create_once(api: ApiServer, manifests: Sequence[Object], namespace: st
     if not manifests or await _is_recorded(api, namespace):
         return False
     missing = not (await api.list(MESHES)).objects
-    for manifest in sorted(manifests, key=lambda one: one["kind"] == MESHES.kind) if missing else ():
+    for manifest in _prepared(manifests) if missing else ():
         try:
-            await api.create(MESH_TYPES[manifest["kind"]], _with_namespace(manifest))
+            await api.create(MESH_TYPES[manifest["kind"]], manifest)
         except ConflictError:
             continue
     return await _record(api, namespace) and missing
@@ -99,7 +101,13 @@ async def _record(api: ApiServer, namespace: str) -> bool:
     return True
 
 
-def _with_namespace(manifest: Object) -> Object:
-    if not MESH_TYPES[manifest["kind"]].namespaced:
-        return manifest
-    return {**manifest, "metadata": {"namespace": "default", **manifest["metadata"]}}
+def _prepared(manifests: Sequence[Object]) -> list[Object]:
+    """Returns the objects to create, Meshes last. They name the namespaces of the others, which need no label then."""
+    members = [
+        {**one, "metadata": {"namespace": DEFAULT_NAMESPACE, **one["metadata"]}}
+        for one in manifests
+        if MESH_TYPES[one["kind"]].namespaced
+    ]
+    namespaces = {one["metadata"]["namespace"] for one in members}
+    meshes = [admit_namespaces(one, namespaces) for one in manifests if one["kind"] == MESHES.kind]
+    return [*members, *meshes]

@@ -125,6 +125,10 @@ class KubernetesStore:
         return self.cache.objects
 
     @property
+    def namespace_annotations(self) -> Mapping[str, Mapping[str, str]]:
+        return self.cache.namespace_annotations
+
+    @property
     def keys(self) -> Mapping[ObjectName, Key]:
         """The resource that each object declares."""
         return self._desired.keys

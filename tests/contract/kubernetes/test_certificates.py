@@ -187,6 +187,29 @@ async def test_proxies_of_all_namespaces_are_told_whom_to_trust(cluster: Cluster
     assert {**authority.public_bundle(), "more": "y"} == cluster.get(CONFIG_MAPS, ROOT, "shop")["data"]
 
 
+async def test_what_is_published_goes_with_the_control_plane(cluster: Cluster) -> None:
+    """Its namespace owns both ConfigMaps, also one of an earlier version, and beside owners that others have named."""
+    authority = CertificateAuthority.create("one", 1_800_000_000.0)
+    owner = {"apiVersion": "v1", "kind": "Namespace", "name": SYSTEM, "uid": "now"}
+    other = {"apiVersion": "v1", "kind": "ConfigMap", "name": "x", "uid": "x"}
+    async with speaking(cluster.configuration()) as server:
+        await publish_root(server, authority, {"default"})
+        metadata = {"name": ROOT, "namespace": "shop", "ownerReferences": [{**owner, "uid": "before"}, other]}
+        cluster.put({**cluster.get(CONFIG_MAPS, ROOT, "default"), "metadata": metadata})
+        for _ in range(2):
+            await publish_root(server, authority, {"default", "shop", "kube-system"}, owner)
+        await ensure_sidecar_config(server, {"sidecar.json": "{}"}, ["default"], owner)
+
+    for namespace, name, owners in (
+        ("default", ROOT, [owner]),
+        ("shop", ROOT, [other, owner]),
+        ("kube-system", ROOT, [owner]),
+        ("default", "shopmesh-sidecar", [owner]),
+    ):
+        assert owners == cluster.get(CONFIG_MAPS, name, namespace)["metadata"]["ownerReferences"]
+    assert 2 == len(cluster.asked_for("patch", CONFIG_MAPS))
+
+
 async def test_a_namespace_that_comes_is_told_at_once(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its first pods wait for it; and so does another authority reach all of them."""
     monkeypatch.setattr(sidecar_config_maps, "POLL_SECONDS", 0.01)

@@ -32,6 +32,7 @@ class Known:
         self.namespaces: dict[str, Any] = {}
         self.selectors_revision = 1
         self.reflectors: tuple[Any, ...] = ()
+        self.namespace_annotations: dict[str, dict[str, str]] = {}
         for name, app in (("product", "product"), ("one", "both"), ("two", "both")):
             self.objects[ObjectName("VirtualNode", "default", name)] = {
                 "spec": {

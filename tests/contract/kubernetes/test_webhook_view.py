@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import itertools
 import time
@@ -38,7 +39,9 @@ def mesh_object(kind: str, name: str, **spec: Any) -> dict[str, Any]:
 def node(name: str) -> dict[str, Any]:
     """A VirtualNode that selects the pods with that label `app`."""
     listener = {"portMapping": {"port": 5000, "protocol": "http"}}
-    return mesh_object("VirtualNode", name, podSelector={"matchLabels": {"app": name}}, listeners=[listener])
+    return mesh_object(
+        "VirtualNode", name, podSelector={"matchLabels": {"app": name}}, listeners=[listener], serviceDiscovery={}
+    )
 
 
 class Watched:
@@ -147,6 +150,21 @@ async def test_after_an_outage_pods_are_let_in_at_once(cluster: Cluster, monkeyp
         cluster.start()
 
         assert "patch" in await webhook.answer("order")
+
+
+async def test_a_namespace_that_forbids_rights_has_explicit_sidecars(cluster: Cluster) -> None:
+    """By its annotation, and a pod by its own: nothing in the pod needs NET_ADMIN then."""
+    metadata = {"name": "default", "annotations": {"shopmesh.dev/sidecar-mode": "explicit"}}
+    cluster.put({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
+    async with watched(cluster) as webhook:
+        patch = base64.b64decode((await webhook.answer("product"))["patch"]).decode()
+        cluster.put({"apiVersion": "v1", "kind": "Namespace", "metadata": {**metadata, "annotations": {}}})
+        await until(lambda: not webhook.store.namespace_annotations, "the namespace's event")
+        other = base64.b64decode((await webhook.answer("product"))["patch"]).decode()
+
+    assert '"shopmesh.dev/sidecar": "explicit"' in patch
+    assert "NET_ADMIN" not in patch
+    assert "NET_ADMIN" in other
 
 
 async def test_a_namespace_is_read_once_for_all_who_ask_meanwhile(cluster: Cluster) -> None:

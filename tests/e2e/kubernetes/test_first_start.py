@@ -8,7 +8,8 @@ from pathlib import Path
 
 import yaml
 
-from shopmesh.kubernetes.api.resource_types import MUTATING_WEBHOOKS, VIRTUAL_SERVICES
+from shopmesh.kubernetes.api.resource_types import CONFIG_MAPS, MUTATING_WEBHOOKS, VIRTUAL_SERVICES
+from shopmesh.kubernetes.identity.sidecar_config_maps import ROOT
 from tests.e2e.kubernetes.running import NAMESPACE, ControlPlane
 from tests.k8s.rendering import K8S
 from tests.support.kubernetes import cluster
@@ -16,10 +17,12 @@ from tests.support.process import eventually
 
 
 def test_a_first_start_is_quiet() -> None:
-    """No warnings while objects come one after the other, and one replica says that it made the mesh."""
+    """No warnings while objects come one after the other, and one replica says that it made the mesh.
+
+    The namespace of the demo has no label, and what is written there goes with the control plane.
+    """
     with tempfile.TemporaryDirectory() as folder, cluster() as found:
-        for name, labels in ((NAMESPACE, {}), ("default", {"mesh": "shopmesh"})):
-            found.put({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
+        found.put({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
         (hook,) = yaml.safe_load_all((K8S / "base" / "control-plane" / "webhook.yaml").read_text())
         found.put(hook)
         # Long enough for each replica to see what the other has not done yet.
@@ -35,17 +38,22 @@ def test_a_first_start_is_quiet() -> None:
                 start.join()
             eventually(lambda: len(found.objects(VIRTUAL_SERVICES)) == 3, "the initial mesh")
             eventually(
-                lambda: all(one.get("status", {}).get("conditions") for one in found.objects(VIRTUAL_SERVICES)),
-                "the status of all services",
+                lambda: all(
+                    one.get("status", {}).get("conditions", [{}])[0].get("status") == "True"
+                    for one in found.objects(VIRTUAL_SERVICES)
+                ),
+                "all services are used",
             )
             eventually(
                 lambda: found.get(MUTATING_WEBHOOKS, "shopmesh")["webhooks"][0]["clientConfig"]["caBundle"], "the CA"
             )
+            root = eventually(lambda: found.get(CONFIG_MAPS, ROOT, "default"), "the authority for sidecars")
             log = "".join(one.child.output for one in replicas)
         finally:
             for one in replicas:
                 one.close()
 
+    assert [NAMESPACE] == [one["name"] for one in root["metadata"]["ownerReferences"]]
     lines = log.splitlines()
     assert [] == [line for line in lines if line.startswith(("WARNING", "ERROR", "CRITICAL"))]
     assert 1 == log.count("created the initial mesh")

@@ -208,12 +208,22 @@ def test_a_tenant_s_mesh_reference_admits_nobody(world: World) -> None:
 
 
 def test_a_mesh_admits_a_namespace_by_name(world: World) -> None:
-    """For those that name it in their meshRef: who does not is of the mesh whose selector fits."""
+    """Whether its objects name the Mesh or not; where another Mesh's selector fits, it has those that name none."""
     world.tell(namespace("guest"), node("guest", meshRef={"name": "shopmesh"}), node("guest", "other"))
+    assert 2 == len(world.store.problems)
     annotate(world, namespaces=" guest , more")
 
     assert ("guest", "more") == named_namespaces(world.object("Mesh", "shopmesh"))
-    assert {ObjectName("VirtualNode", "guest", "other")} == {*world.store.problems}
+    assert {} == world.store.problems
+    assert "shopmesh" == world.store.keys[ObjectName("VirtualNode", "guest", "other")].mesh
+
+    labelled = namespace("guest", mesh="second")
+    second = {"awsName": "second", "namespaceSelector": {"matchLabels": {"mesh": "second"}}}
+    mesh = {"apiVersion": "appmesh.k8s.aws/v1beta2", "kind": "Mesh", "metadata": {"name": "second"}, "spec": second}
+    world.tell(labelled, mesh)
+
+    assert "second" == world.store.keys[ObjectName("VirtualNode", "guest", "other")].mesh
+    assert "shopmesh" == world.store.keys[ObjectName("VirtualNode", "guest", "target")].mesh
 
 
 @pytest.mark.parametrize(

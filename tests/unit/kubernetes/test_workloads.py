@@ -96,3 +96,37 @@ def test_warnings_name_the_workload() -> None:
     found = written(MESH, node("p", app="p"), workload("Pod", {"appmesh.k8s.aws/preview": "enabled"}, app="p"))
 
     assert ["Pod product: appmesh.k8s.aws/preview is not honoured: there is no preview channel"] == found.notes
+
+
+@pytest.mark.parametrize(
+    ("of_pod", "of_namespace", "option", "mode"),
+    [
+        (None, None, "intercepted", "intercepted"),
+        (None, None, "explicit", "explicit"),
+        (None, "explicit", "intercepted", "explicit"),
+        ("intercepted", "explicit", "explicit", "intercepted"),
+        ("explicit", None, "intercepted", "explicit"),
+    ],
+)
+def test_how_a_sidecar_gets_the_traffic_is_chosen_by_annotation(
+    of_pod: str | None, of_namespace: str | None, option: str, mode: str
+) -> None:
+    """The pod's own first, then its namespace's, then the option."""
+    space: Any = {"kind": "Namespace", "metadata": {"name": "default"}}
+    if of_namespace is not None:
+        space["metadata"]["annotations"] = {"shopmesh.dev/sidecar-mode": of_namespace}
+    own = None if of_pod is None else {"shopmesh.dev/sidecar-mode": of_pod}
+    found = written(space, MESH, node("p", app="p"), workload("Deployment", own, app="p"), mode=option)
+    pod = template(found.documents[-1], "Deployment")
+
+    assert mode == pod["metadata"]["labels"]["shopmesh.dev/sidecar"]
+
+
+@pytest.mark.parametrize("of", ["pod", "namespace"])
+def test_an_unknown_way_is_refused_with_its_place(of: str) -> None:
+    """It says whose annotation it is."""
+    wrong = {"shopmesh.dev/sidecar-mode": "both"}
+    space = {"kind": "Namespace", "metadata": {"name": "default", "annotations": wrong if of == "namespace" else {}}}
+    own = wrong if of == "pod" else None
+    with pytest.raises(DocumentError, match=f"document 4, .*sidecar-mode of (the )?{of}.* is 'both'; it is"):
+        written(space, MESH, node("p", app="p"), workload("Deployment", own, app="p"))

@@ -15,7 +15,7 @@ from shopmesh.cli.settings import Settings
 if TYPE_CHECKING:
     from shopmesh.appmesh.store import Document
     from shopmesh.documents.names import ObjectName
-    from shopmesh.kubernetes.controller.selection import Labels
+    from shopmesh.kubernetes.injection.workloads import NamespaceMetadata
 
 
 @click.command(
@@ -45,7 +45,8 @@ appmesh.k8s.aws/cpuRequest.
     type=click.Choice(["intercepted", "explicit"]),
     default="intercepted",
     show_default=True,
-    help="Redirect all traffic into the sidecar, or set HTTP_PROXY for the application (one port, HTTP/1.1).",
+    help="Redirect all traffic into the sidecar, or set HTTP_PROXY for the application (one port, HTTP/1.1). "
+    "Annotation shopmesh.dev/sidecar-mode of a pod or its Namespace comes first.",
 )
 @click.option("--from-cluster", is_flag=True, help="Also read virtual nodes from the cluster of KUBECONFIG.")
 @click.pass_obj
@@ -68,11 +69,12 @@ def inject(settings: Settings, files: tuple[str, ...], mode: str, from_cluster: 
     echo_document(as_yaml(found.documents))
 
 
-async def _read_cluster() -> tuple[Mapping[ObjectName, Document], Mapping[str, Labels]]:
-    """The meshes, virtual nodes and gateways of the cluster, and the labels of its namespaces."""
+async def _read_cluster() -> tuple[Mapping[ObjectName, Document], Mapping[str, NamespaceMetadata]]:
+    """The meshes, virtual nodes and gateways of the cluster, and its namespaces."""
     from shopmesh.documents.names import ObjectName
     from shopmesh.kubernetes.api.client import ApiServer
     from shopmesh.kubernetes.api.resource_types import MESHES, NAMESPACES, VIRTUAL_GATEWAYS, VIRTUAL_NODES
+    from shopmesh.kubernetes.injection.workloads import NamespaceMetadata
 
     server = await ApiServer.connect()
     try:
@@ -82,6 +84,6 @@ async def _read_cluster() -> tuple[Mapping[ObjectName, Document], Mapping[str, L
                 metadata = one["metadata"]
                 objects[ObjectName(kind.kind, metadata.get("namespace") or "", metadata["name"])] = one
         listed = (await server.list(NAMESPACES)).objects
-        return objects, {one["metadata"]["name"]: one["metadata"].get("labels") or {} for one in listed}
+        return objects, {one["metadata"]["name"]: NamespaceMetadata.of(one) for one in listed}
     finally:
         await server.close()

@@ -62,6 +62,8 @@ class ObjectCache:
     def __init__(self) -> None:
         self.objects: dict[ObjectName, Object] = {}
         self.namespaces: dict[str, Mapping[str, str]] = {}
+        """The labels of each namespace."""
+        self.namespace_annotations: dict[str, Mapping[str, str]] = {}
         self.services: dict[NamespacedName, Object] = {}
         self.slices: dict[NamespacedName, dict[str, Object]] = {}
         """The EndpointSlices by the name of their Service."""
@@ -87,6 +89,18 @@ class ObjectCache:
 
     def labels(self, namespace: str) -> Mapping[str, str] | None:
         return self.namespaces.get(namespace)
+
+    def namespace_reference(self, namespace: str) -> Object | None:
+        """Returns the owner reference of objects that are to be deleted with a namespace."""
+        found = self._known.get(NAMESPACES, {}).get(NamespacedName("", namespace))
+        if found is None:
+            return None
+        return {
+            "apiVersion": NAMESPACES.api_version,
+            "kind": NAMESPACES.kind,
+            "name": namespace,
+            "uid": _uid(found),
+        }
 
     # updates from the API server
 
@@ -137,9 +151,7 @@ class ObjectCache:
         if kind.kind in MESH_TYPES:
             self._set_mesh_object(ObjectName(kind.kind, name.namespace if kind.namespaced else "", name.name), found)
         elif kind is NAMESPACES:
-            self._assign(
-                self.namespaces, name.name, None if found is None else labels_of(found), "namespace", name.name
-            )
+            self._set_namespace(name.name, found)
         elif kind is SERVICES:
             self._assign(self.services, name, found, "service", "/".join(name))
         elif kind is ENDPOINT_SLICES:
@@ -161,6 +173,13 @@ class ObjectCache:
         # Writes of a status, by this or other controllers, do not change the mesh.
         if before is None or found is None or _mesh_content(before) != _mesh_content(found):
             self.dirty |= {name, WatchedInput("kind", name.kind)}
+
+    def _set_namespace(self, name: str, found: Object | None) -> None:
+        self._assign(self.namespaces, name, None if found is None else labels_of(found), "namespace", name)
+        annotations = {} if found is None else found["metadata"].get("annotations") or {}
+        self.namespace_annotations.pop(name, None)
+        if annotations:
+            self.namespace_annotations[name] = annotations
 
     def _set_slice(self, name: NamespacedName, found: Object, there: bool) -> None:
         service = NamespacedName(name.namespace, labels_of(found).get(SERVICE_LABEL, ""))

@@ -22,7 +22,7 @@ from shopmesh.documents import ORDER, DeclaredResource, base_manifest, is_ours
 from shopmesh.documents.declared_resource import FIELDS_IN_TAGS, at, put_at
 from shopmesh.documents.export import manifest_spec, reference_to
 from shopmesh.documents.manifest_annotations import is_valid_in_kubernetes, route_annotations
-from shopmesh.documents.membership import NAMESPACES, admits, named_namespaces, selects_namespace
+from shopmesh.documents.membership import admit_namespaces, admits, selects_namespace
 from shopmesh.documents.names import MANIFEST_KINDS, ObjectName, with_hash
 from shopmesh.kubernetes.api.client import Object
 from shopmesh.kubernetes.controller import persisted_metadata
@@ -88,12 +88,9 @@ def _admit_members(made: Sequence[Write], names: _ObjectNames) -> list[Write]:
     first = []
     for mesh, namespaces in names.joining.items():
         write = written.get(mesh) or Write("replace", mesh, names.cluster.objects[mesh])
-        found = copy.deepcopy(write.object)
+        found = admit_namespaces(write.object, namespaces)
         found.pop("status", None)
         found["metadata"].pop("managedFields", None)
-        annotations = found["metadata"].get("annotations") or {}
-        joined = ",".join(sorted({*named_namespaces(found), *namespaces}))
-        found["metadata"]["annotations"] = {**annotations, NAMESPACES: joined}
         if mesh in written:
             written[mesh] = replace(write, object=found)
         else:

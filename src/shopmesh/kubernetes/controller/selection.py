@@ -16,7 +16,7 @@ from typing import NamedTuple, Protocol
 
 from shopmesh.appmesh.store import Document, Key
 from shopmesh.documents.declared_resource import at
-from shopmesh.documents.membership import MembershipError, api_name, mesh_of, selects_namespace
+from shopmesh.documents.membership import MembershipError, admits, api_name, mesh_of
 from shopmesh.documents.names import KINDS, ObjectName, default_name
 from shopmesh.documents.selectors import match_labels, selects
 
@@ -100,11 +100,9 @@ class Selectors:
             return Selection(by, None, f"{name.kind} {name.name} selects it, but {error}")
 
     def mesh_namespaces(self) -> set[str]:
-        """Returns the namespaces of all meshes: a Mesh selects them, or an object in them selects pods."""
+        """Returns the namespaces of all meshes: a Mesh admits them, or an object in them selects pods."""
         meshes = self._meshes.values()
-        taken = {
-            name for name, labels in self._namespaces.items() if any(selects_namespace(one, labels) for one in meshes)
-        }
+        taken = {name for name, labels in self._namespaces.items() if any(admits(one, name, labels) for one in meshes)}
         return taken | {name.namespace for name in self._objects}
 
     def shared_namespaces(self) -> Mapping[str, int]:

@@ -3,6 +3,7 @@
     shopmesh-root       the certificates that sidecars trust; overwritten when it differs
     shopmesh-sidecar    the bootstrap that Envoy starts with; created where the webhook injects, never overwritten
 
+Both have the namespace of the control plane as their owner, so that Kubernetes deletes them with it.
 Each replica does it, so that pods of a new namespace need not wait for the leader; an equal ConfigMap is not written.
 """
 
@@ -35,12 +36,14 @@ def publishing(
     namespaces: Callable[[], set[str]],
     sidecar: Mapping[str, str] | None = None,
     injected: Callable[[], set[str]] = set,
+    owner: Callable[[], Object | None] = lambda: None,
 ) -> AbstractAsyncContextManager[None]:
     """Keeps both ConfigMaps up to date for the length of an `async with` block, in new namespaces at once.
 
-    `sidecar` is the content of `shopmesh-sidecar`, which is created in the namespaces that are `injected`.
+    `sidecar` is the content of `shopmesh-sidecar`, which is created in the namespaces that are `injected`; `owner` is
+    the owner reference of what is created.
     """
-    work = _publish_forever(server, authority, namespaces, sidecar or {}, injected)
+    work = _publish_forever(server, authority, namespaces, sidecar or {}, injected, owner)
     return background_task(work, "publication of the sidecars' ConfigMaps")
 
 
@@ -50,6 +53,7 @@ async def _publish_forever(
     namespaces: Callable[[], set[str]],
     sidecar: Mapping[str, str],
     injected: Callable[[], set[str]],
+    owner: Callable[[], Object | None],
 ) -> None:
     published: tuple[CertificateAuthority, set[str], set[str]] | None = None
     resync_at = 0.0
@@ -59,8 +63,8 @@ async def _publish_forever(
             if desired != published or time.monotonic() >= resync_at:
                 resync_at = time.monotonic() + RESYNC_SECONDS
                 published = desired
-                problems = await publish_root(server, desired[0], desired[1])
-                problems += await ensure_sidecar_config(server, sidecar, desired[2])
+                problems = await publish_root(server, desired[0], desired[1], owner())
+                problems += await ensure_sidecar_config(server, sidecar, desired[2], owner())
                 for problem in problems:
                     log.warning("sidecars cannot start without a ConfigMap that could not be written: %s", problem)
         except Exception:
@@ -68,22 +72,27 @@ async def _publish_forever(
         await asyncio.sleep(POLL_SECONDS)
 
 
-async def publish_root(server: ApiServer, authority: CertificateAuthority, namespaces: Iterable[str]) -> list[str]:
+async def publish_root(
+    server: ApiServer, authority: CertificateAuthority, namespaces: Iterable[str], owner: Object | None = None
+) -> list[str]:
     """Writes the certificates that proxies trust into ConfigMap `shopmesh-root` of these namespaces.
 
-    Writes only where the content differs. Returns the errors, one for each namespace that could not be written.
+    Writes only where the content or the owner differs. Returns the errors, one for each namespace that could not be
+    written.
     """
     problems = []
     data = authority.public_bundle()
     for namespace in sorted(namespaces):
         try:
-            await _write_root(server, namespace, data)
+            await _write_root(server, namespace, data, owner)
         except KubernetesApiError as error:
             problems.append(f"ConfigMap {namespace}/{ROOT}: {error}")
     return problems
 
 
-async def ensure_sidecar_config(server: ApiServer, data: Mapping[str, str], namespaces: Iterable[str]) -> list[str]:
+async def ensure_sidecar_config(
+    server: ApiServer, data: Mapping[str, str], namespaces: Iterable[str], owner: Object | None = None
+) -> list[str]:
     """Creates ConfigMap `shopmesh-sidecar` where it is missing and leaves an existing one alone. Returns the errors."""
     problems = []
     for namespace in sorted(namespaces):
@@ -91,7 +100,7 @@ async def ensure_sidecar_config(server: ApiServer, data: Mapping[str, str], name
             await server.get(CONFIG_MAPS, CONFIG_MAP, namespace)
         except NotFoundError:
             try:
-                await server.create(CONFIG_MAPS, _config_map(CONFIG_MAP, namespace, data))
+                await server.create(CONFIG_MAPS, _config_map(CONFIG_MAP, namespace, data, owner))
             except ConflictError:
                 continue
             except KubernetesApiError as error:
@@ -101,24 +110,31 @@ async def ensure_sidecar_config(server: ApiServer, data: Mapping[str, str], name
     return problems
 
 
-async def _write_root(server: ApiServer, namespace: str, data: Mapping[str, str]) -> None:
+async def _write_root(server: ApiServer, namespace: str, data: Mapping[str, str], owner: Object | None) -> None:
     try:
         found = await server.get(CONFIG_MAPS, ROOT, namespace)
     except NotFoundError:
         try:
-            await server.create(CONFIG_MAPS, _config_map(ROOT, namespace, data))
+            await server.create(CONFIG_MAPS, _config_map(ROOT, namespace, data, owner))
             return
         except ConflictError:
-            found = {}
+            found = await server.get(CONFIG_MAPS, ROOT, namespace)
     there = found.get("data") or {}
     if any(there.get(key) != value for key, value in data.items()):
         await server.patch(CONFIG_MAPS, ROOT, {"data": dict(data)}, namespace)
+    owners = found["metadata"].get("ownerReferences") or []
+    if owner is not None and owner not in owners:
+        # Written by an earlier version, or for a namespace of that name that was deleted since.
+        others = [one for one in owners if (one.get("kind"), one.get("name")) != (owner["kind"], owner["name"])]
+        change = {"metadata": {"ownerReferences": [*others, owner]}}
+        await server.patch(CONFIG_MAPS, ROOT, change, namespace)
 
 
-def _config_map(name: str, namespace: str, data: Mapping[str, str]) -> Object:
+def _config_map(name: str, namespace: str, data: Mapping[str, str], owner: Object | None) -> Object:
+    metadata = {"name": name, "namespace": namespace, "labels": LABELS}
     return {
         "apiVersion": CONFIG_MAPS.api_version,
         "kind": CONFIG_MAPS.kind,
-        "metadata": {"name": name, "namespace": namespace, "labels": LABELS},
+        "metadata": metadata if owner is None else {**metadata, "ownerReferences": [owner]},
         "data": dict(data),
     }

@@ -19,6 +19,9 @@ from shopmesh.xds.bootstrap.variables import UNUSED, VARIABLES
 PREFIX = "appmesh.k8s.aws/"
 INJECT = f"{PREFIX}sidecarInjectorWebhook"
 """`enabled` or `disabled`, of a namespace (a label) and of a pod (an annotation)."""
+MODE = "shopmesh.dev/sidecar-mode"
+"""How the sidecar gets the traffic, of a pod or of a namespace."""
+MODES = ("intercepted", "explicit")
 LEVEL, CONCURRENCY = "ENVOY_LOG_LEVEL", "ENVOY_CONCURRENCY"
 USER = 1337
 """The user whose traffic proxy-init does not redirect."""
@@ -72,6 +75,14 @@ def wants_sidecar(annotations: Mapping[str, str]) -> bool | None:
             return False
         case _:
             return None
+
+
+def sidecar_mode(annotations: Mapping[str, str], default: str, whose: str = "the pod") -> str:
+    """Returns what annotation `shopmesh.dev/sidecar-mode` says, or the default. Raises InjectionError."""
+    mode = annotations.get(MODE) or default
+    if mode not in MODES:
+        raise InjectionError(f"annotation {MODE} of {whose} is {str(mode)[:200]!r}; it is {' or '.join(MODES)}")
+    return mode
 
 
 def sidecar_options(annotations: Mapping[str, str]) -> SidecarOptions:

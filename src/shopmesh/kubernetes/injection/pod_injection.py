@@ -17,13 +17,12 @@ from shopmesh.documents.declared_resource import at
 from shopmesh.documents.names import KINDS, ObjectName
 from shopmesh.kubernetes.identity import stamps
 from shopmesh.kubernetes.injection import sidecar
-from shopmesh.kubernetes.injection.pod_annotations import InjectionError, SidecarOptions, sidecar_options
+from shopmesh.kubernetes.injection.pod_annotations import InjectionError, SidecarOptions, sidecar_mode, sidecar_options
 
 Json = dict[str, Any]
 
 INJECTED_LABEL = "shopmesh.dev/sidecar"
 """Its value is how: `intercepted`, `explicit` or `gateway`."""
-MODES = ("intercepted", "explicit")
 _LABEL_VALUE = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
 _IMAGES = sidecar.Images()
 
@@ -45,9 +44,10 @@ def inject(
 ) -> InjectedPod:
     """Returns a pod, or a template of one, with the sidecar of that virtual node or gateway. Raises InjectionError.
 
-    `owner` is the object that declares it, whose name becomes the stamp; without it the label is used.
-    `ports` are those that its node listens to; without them and the annotation, those that its containers name. A node
-    without listeners, of a Job for instance, only calls others; None is a node that is not known.
+    `mode` is that of a pod whose annotations choose none. `owner` is the object that declares it, whose name becomes
+    the stamp; without it the label is used. `ports` are those that its node listens to; without them and the
+    annotation, those that its containers name. A node without listeners, of a Job for instance, only calls others;
+    None is a node that is not known.
     """
     made: Json = copy.deepcopy(dict(pod))
     labels = _labels(made)
@@ -57,7 +57,8 @@ def inject(
     if spec.get("hostNetwork"):
         # Its network is the machine's: everything there would be redirected.
         raise InjectionError("a pod with hostNetwork cannot have a sidecar; remove hostNetwork")
-    options = sidecar_options(at(made, ("metadata", "annotations")) or {})
+    annotations = at(made, ("metadata", "annotations")) or {}
+    options, mode = sidecar_options(annotations), sidecar_mode(annotations, mode)
     warnings = list(options.warnings)
     if owner is not None:
         _stamp(made["metadata"], owner, warnings)

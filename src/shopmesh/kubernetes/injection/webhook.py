@@ -32,7 +32,7 @@ from shopmesh.kubernetes.identity.certificate_authority import CertificateAuthor
 from shopmesh.kubernetes.identity.certificates import Certificates
 from shopmesh.kubernetes.injection import pod_injection
 from shopmesh.kubernetes.injection.fresh_view import FreshView, StaleViewError, WatchedObjects
-from shopmesh.kubernetes.injection.pod_annotations import INJECT, InjectionError, wants_sidecar
+from shopmesh.kubernetes.injection.pod_annotations import INJECT, MODES, InjectionError, sidecar_mode, wants_sidecar
 from shopmesh.kubernetes.injection.sidecar import LABELS
 from shopmesh.server.api import body
 from shopmesh.server.api.isolation import IsolationMiddleware
@@ -64,6 +64,9 @@ class MeshObjects(WatchedObjects, Protocol):
 
     @property
     def owners(self) -> Mapping[Key, ObjectName]: ...
+
+    @property
+    def namespace_annotations(self) -> Mapping[str, Mapping[str, str]]: ...
 
 
 def application(
@@ -148,7 +151,8 @@ def admit(pod: Mapping[str, Any], namespace: str, declared: MeshObjects, selecti
         return _deny(f"{who} gets no sidecar: {taken}")
     try:
         ports = unvalidated_ports(declared.objects[by].get("spec"))
-        made = pod_injection.inject(pod, selection.key, ports, owner=by)
+        mode = sidecar_mode(declared.namespace_annotations.get(namespace, {}), MODES[0], f"namespace {namespace}")
+        made = pod_injection.inject(pod, selection.key, ports, mode, owner=by)
     except InjectionError as error:
         return _deny(f"{who} gets no sidecar: {error}")
     answer: Json = {"allowed": True}

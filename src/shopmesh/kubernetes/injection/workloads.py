@@ -18,7 +18,7 @@ from shopmesh.documents.text.sources import Source
 from shopmesh.kubernetes.api.resource_types import MESH_TYPES
 from shopmesh.kubernetes.controller.selection import Labels, Selectors
 from shopmesh.kubernetes.injection import pod_injection
-from shopmesh.kubernetes.injection.pod_annotations import InjectionError, wants_sidecar
+from shopmesh.kubernetes.injection.pod_annotations import InjectionError, sidecar_mode, wants_sidecar
 
 _TEMPLATE = ("spec", "template")
 POD_TEMPLATES: Mapping[str, tuple[str, ...]] = {
@@ -33,6 +33,19 @@ POD_TEMPLATES: Mapping[str, tuple[str, ...]] = {
 """The path of the pod template in each kind."""
 
 
+class NamespaceMetadata(NamedTuple):
+    """What of a namespace decides about the pods in it."""
+
+    labels: Labels
+    annotations: Mapping[str, str]
+
+    @classmethod
+    def of(cls, manifest: Document) -> NamespaceMetadata:
+        """The metadata of a Namespace."""
+        metadata = at(manifest, ("metadata",)) or {}
+        return cls(metadata.get("labels") or {}, metadata.get("annotations") or {})
+
+
 class InjectedDocuments(NamedTuple):
     """All documents, and notes for the user."""
 
@@ -45,16 +58,18 @@ def inject_documents(
     mode: str,
     mesh: str,
     known: Mapping[ObjectName, Document] | None = None,
-    namespaces: Mapping[str, Labels] | None = None,
+    namespaces: Mapping[str, NamespaceMetadata] | None = None,
 ) -> InjectedDocuments:
     """Returns the documents with sidecars; virtual nodes come from them and from the cluster (`known`).
+
+    `mode` is that of pods for which neither their annotations nor those of their namespace choose one.
 
     `mesh` is that of pods whose own label names their node, and of nodes whose mesh is not among all these.
     Raises DocumentError, also for a document that has an `apiVersion` and no `kind`.
     """
     objects = {**(known or {}), **_objects(source.value for source in sources)}
-    labels = {**(namespaces or {}), **_namespaces(source.value for source in sources)}
-    selectors = Selectors(objects, labels)
+    spaces = {**(namespaces or {}), **_namespaces(source.value for source in sources)}
+    selectors = Selectors(objects, {name: one.labels for name, one in spaces.items()})
     result = InjectedDocuments([], [])
     for source in sources:
         if "apiVersion" in source.value and "kind" not in source.value:
@@ -64,7 +79,10 @@ def inject_documents(
             result.documents.append(source.value)
             continue
         try:
-            result.documents.append(_inject_one(source, path, mode, mesh, objects, selectors, result.notes))
+            namespace = str(at(source.value, ("metadata", "namespace")) or DEFAULT_NAMESPACE)
+            annotations = spaces[namespace].annotations if namespace in spaces else {}
+            chosen = sidecar_mode(annotations, mode, f"namespace {namespace}")
+            result.documents.append(_inject_one(source, path, chosen, mesh, objects, selectors, result.notes))
         except InjectionError as error:
             raise source.error(path, str(error)) from error
     return result
@@ -123,9 +141,9 @@ def _objects(documents: Iterable[Document]) -> dict[ObjectName, Document]:
     return found
 
 
-def _namespaces(documents: Iterable[Document]) -> dict[str, Labels]:
+def _namespaces(documents: Iterable[Document]) -> dict[str, NamespaceMetadata]:
     return {
-        str(at(document, ("metadata", "name"))): at(document, ("metadata", "labels")) or {}
+        str(at(document, ("metadata", "name"))): NamespaceMetadata.of(document)
         for document in documents
         if document.get("kind") == "Namespace"
     }
