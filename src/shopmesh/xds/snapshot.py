@@ -221,7 +221,7 @@ def _secrets(view: TrackingView, key: SnapshotKey) -> Collection:
 
 def _listeners(view: TrackingView, key: SnapshotKey) -> Collection:
     inbound = view.compute(_ingress, key).ports
-    destinations = view.compute(_destinations, key).found
+    destinations = view.compute(_destinations, key).destinations
     options = view.compute(telemetry, key)
     if key.mode == "explicit":
         return Collection("listeners", listeners.explicit(key, inbound, destinations, options))

@@ -36,8 +36,8 @@ class Stream:
         for _ in range(200):
             sent = self.session.take()
             for data in sent:
-                self.envoy.heard(data)
-            request = self.envoy.say()
+                self.envoy.receive(data)
+            request = self.envoy.next_request()
             if request is not None:
                 self.session.receive(self.signed(request).SerializeToString())
             elif not sent:

@@ -1,9 +1,9 @@
-"""A model of the Envoy end of a stream: what it asks for, when it acknowledges, what it refuses, what it serves by.
+"""A model of the Envoy end of a stream: its subscriptions, its ACKs and NACKs, and the clusters that it uses.
 
-It does what was seen of the real one: clusters that come by EDS warm until their endpoints come after them, and while
-one warms nothing is said about clusters, not even on a new stream; routes are not warmed at all. Clusters warm for
-their secrets too, until these are there, are said not to exist, or one is refused (which ends the waiting for all). A
-secret whose files are missing is refused once: sent again in the same words it is acknowledged and not looked at.
+It behaves as the real one was observed to: a cluster with EDS warms until its endpoints come after it, and while one
+warms, no request about clusters is sent, not even on a new stream; routes are not warmed. Clusters warm for their
+secrets too, until these come, are removed, or one is refused (which ends the waiting for all). A secret whose files are
+missing is refused once: sent again in the same bytes it is acknowledged and ignored.
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ from shopmesh.xds.resources import (
 from shopmesh.xds.snapshot import Snapshot, build_snapshot
 
 
-def made(kind: TypeName, name: str, needs: Iterable[str] = (), **body: Any) -> XdsResource:
+def make_resource(kind: TypeName, name: str, needs: Iterable[str] = (), **body: Any) -> XdsResource:
     """A resource whose body is JSON that the model understands: `eds`, `routes`, `secrets`, `bad`, anything."""
     needed = sorted(needs)
 
-    def of_words(words: int, variant: XdsResource | None) -> XdsResource:
+    def of_variant(words: int, variant: XdsResource | None) -> XdsResource:
         encoded = json.dumps({**body, "needs": needed, "words": words}, sort_keys=True).encode()
-        secrets = tuple(made("secrets", one) for one in body.get("secrets", ()) if not body.get("warm_up"))
+        secrets = tuple(make_resource("secrets", one) for one in body.get("secrets", ()) if not body.get("warm_up"))
         return resource(kind, name, encoded, frozenset(needed), secrets, variant)
 
-    return of_words(1, of_words(2, None) if kind == "secrets" else None)
+    return of_variant(1, of_variant(2, None) if kind == "secrets" else None)
 
 
 def snapshot_of(**collections: Sequence[XdsResource]) -> Snapshot:
@@ -55,14 +55,14 @@ def simple(clusters: Mapping[str, int], route: Iterable[str] | None = None, cont
     """One listener with the route table `r`, which needs these clusters; clusters by name and version, all by EDS."""
     needs = clusters if route is None else route
     return snapshot_of(
-        clusters=[made("clusters", name, v=version, eds=True) for name, version in clusters.items()],
-        endpoints=[made("endpoints", name) for name in clusters],
-        listeners=[made("listeners", "l", routes=["r"])],
-        routes=[made("routes", "r", needs, content=content)],
+        clusters=[make_resource("clusters", name, v=version, eds=True) for name, version in clusters.items()],
+        endpoints=[make_resource("endpoints", name) for name in clusters],
+        listeners=[make_resource("listeners", "l", routes=["r"])],
+        routes=[make_resource("routes", "r", needs, content=content)],
     )
 
 
-def understood(kind: TypeName, value: bytes) -> dict[str, Any]:
+def parse_body(kind: TypeName, value: bytes) -> dict[str, Any]:
     """A body of `made`, or what the model has to know of a real one."""
     if value[:1] == b"{":
         body: dict[str, Any] = json.loads(value)
@@ -91,59 +91,61 @@ def _routes(one: Filter) -> Iterable[str]:
 
 
 class Envoy:
-    """`heard` what a server sends, `say` its requests; `problems` are requests it would have lost."""
+    """`receive` takes what a server sends, `next_request` returns its requests; `problems` cost traffic."""
 
-    def __init__(self, forgiving: bool = False) -> None:
-        self.forgiving = forgiving
-        """Whether the good resources beside a bad one are taken, as Envoy does for errors of meaning."""
+    def __init__(self, accepts_partially: bool = False) -> None:
+        self.accepts_partially = accepts_partially
+        """Whether the good resources beside a bad one are accepted, as Envoy does for semantic errors."""
         self.has: dict[TypeName, dict[str, dict[str, Any]]] = {kind: {} for kind in TYPES}
         self.versions: dict[TypeName, dict[str, str]] = {kind: {} for kind in TYPES}
         self.subscribed: dict[TypeName, set[str]] = {"endpoints": set(), "secrets": set(), "routes": set()}
         self.waiting: dict[str, set[tuple[TypeName, str]]] = {}
-        """Clusters that warm, and what for."""
+        """Clusters that warm, and what they wait for."""
         self.no_files: set[str] = set()
         """Secrets whose files are not there."""
         self.loaded: dict[str, Any] = {}
         """Secrets as they are in use."""
-        self.heard_of: dict[str, Any] = {}
-        """The words of each secret as last heard, loaded or not."""
+        self.last_seen: dict[str, Any] = {}
+        """The body of each secret that came last, loaded or not."""
         self.serving: set[str] = set()
-        """Clusters that routes find: one that changes goes on serving as it was while it warms."""
+        """Clusters that routes can use; one that changes stays usable as it was while it warms."""
         self.problems: list[str] = []
         self.responses: list[DeltaDiscoveryResponse] = []
         self._open: set[TypeName] = set()
-        self._to_say: dict[TypeName, deque[DeltaDiscoveryRequest]] = {kind: deque() for kind in TYPES}
+        self._outgoing: dict[TypeName, deque[DeltaDiscoveryRequest]] = {kind: deque() for kind in TYPES}
 
     @property
     def warming(self) -> set[str]:
         return set(self.waiting)
 
     def connect(self) -> None:
-        """A new stream: what was under way on the old one is lost."""
+        """Begins a new stream; what was in flight on the old one is lost."""
         self._open.clear()
         for kind in TYPES:
-            self._to_say[kind].clear()
+            self._outgoing[kind].clear()
         for kind in TYPES:
             if kind in ("clusters", "listeners") or self.subscribed[kind]:
                 self._begin(kind)
 
-    def say(self) -> DeltaDiscoveryRequest | None:
-        """The next request; None when it has nothing to say (now)."""
+    def next_request(self) -> DeltaDiscoveryRequest | None:
+        """The next request; None when there is none now."""
         for kind in TYPES:
-            if self._to_say[kind] and not (kind == "clusters" and self.warming):
-                return self._to_say[kind].popleft()
+            if self._outgoing[kind] and not (kind == "clusters" and self.warming):
+                return self._outgoing[kind].popleft()
         return None
 
-    def heard(self, data: bytes) -> None:
+    def receive(self, data: bytes) -> None:
         response = DeltaDiscoveryResponse.FromString(data)
         self.responses.append(response)
         kind = NAMES_OF_URLS[response.type_url]
-        bodies = {one.name: understood(kind, one.resource.value) for one in response.resources}
+        bodies = {one.name: parse_body(kind, one.resource.value) for one in response.resources}
         versions = {one.name: one.version for one in response.resources}
         bad = [
-            name for name, body in bodies.items() if body.get("bad") or (kind == "secrets" and self._fails(name, body))
+            name
+            for name, body in bodies.items()
+            if body.get("bad") or (kind == "secrets" and self._fails_to_load(name, body))
         ]
-        refused = set(versions) if bad and not self.forgiving else set(bad)
+        refused = set(versions) if bad and not self.accepts_partially else set(bad)
         for name, version in versions.items():
             if name not in refused and (kind in ("clusters", "listeners") or name in self.subscribed[kind]):
                 self._take(kind, name, bodies.get(name, {}), version)
@@ -152,15 +154,15 @@ class Envoy:
                 self._remove(kind, name)
         elif kind == "secrets":
             for name in list(self.subscribed["secrets"]):
-                self._arrived("secrets", name)
+                self._stop_waiting_for("secrets", name)
         answer = DeltaDiscoveryRequest(type_url=response.type_url, response_nonce=response.nonce)
         if bad:
             answer.error_detail.message = f"refused: {', '.join(sorted(bad))}"
-        self._to_say[kind].append(answer)
+        self._outgoing[kind].append(answer)
 
     def _begin(self, kind: TypeName) -> None:
         self._open.add(kind)
-        self._to_say[kind].append(
+        self._outgoing[kind].append(
             DeltaDiscoveryRequest(
                 type_url=TYPE_URLS[kind],
                 initial_resource_versions=self.versions[kind],
@@ -189,30 +191,30 @@ class Envoy:
                 self._unsubscribe("endpoints", [name])
             self._subscribe("secrets", secrets)
             self._drop("secrets")
-            self._warmed()
+            self._finish_warming()
         elif kind in ("endpoints", "secrets"):
-            self._arrived(kind, name)
+            self._stop_waiting_for(kind, name)
         elif kind == "listeners":
             self._subscribe("secrets", body.get("secrets", ()))
             self._subscribe("routes", body.get("routes", ()))
             self._drop("routes")
             self._drop("secrets")
 
-    def _fails(self, name: str, body: dict[str, Any]) -> bool:
-        known = self.heard_of.get(name) == body
+    def _fails_to_load(self, name: str, body: dict[str, Any]) -> bool:
+        known = self.last_seen.get(name) == body
         if name not in self.subscribed["secrets"] or known:
             return False
-        self.heard_of[name] = body
+        self.last_seen[name] = body
         if name not in self.no_files:
             self.loaded[name] = body
         return name in self.no_files
 
-    def _arrived(self, kind: TypeName, name: str) -> None:
+    def _stop_waiting_for(self, kind: TypeName, name: str) -> None:
         for waits in self.waiting.values():
             waits.discard((kind, name))
-        self._warmed()
+        self._finish_warming()
 
-    def _warmed(self) -> None:
+    def _finish_warming(self) -> None:
         for name in [name for name, waits in self.waiting.items() if not waits]:
             del self.waiting[name]
             self.serving.add(name)
@@ -234,16 +236,16 @@ class Envoy:
             self._drop("secrets")
         if kind == "secrets":
             self.versions["secrets"].pop(name, None)
-            self._arrived("secrets", name)
+            self._stop_waiting_for("secrets", name)
 
     def _drop(self, kind: TypeName) -> None:
-        """Forgets what nothing names any more."""
+        """Unsubscribes from what nothing names any more."""
         users = (*self.has["clusters"].values(), *self.has["listeners"].values())
         gone = self.subscribed[kind] - {name for body in users for name in body.get(kind, ())}
         self._unsubscribe(kind, gone)
         if kind == "secrets":
             for name in gone:
-                self.heard_of.pop(name, None)
+                self.last_seen.pop(name, None)
                 self.loaded.pop(name, None)
 
     def _subscribe(self, kind: TypeName, names: Iterable[str]) -> None:
@@ -251,7 +253,9 @@ class Envoy:
         if new:
             self.subscribed[kind].update(new)
             if kind in self._open:
-                self._to_say[kind].append(DeltaDiscoveryRequest(type_url=TYPE_URLS[kind], resource_names_subscribe=new))
+                self._outgoing[kind].append(
+                    DeltaDiscoveryRequest(type_url=TYPE_URLS[kind], resource_names_subscribe=new)
+                )
             else:
                 self._begin(kind)
 
@@ -262,4 +266,4 @@ class Envoy:
             for name in old:
                 self.has[kind].pop(name, None)
                 self.versions[kind].pop(name, None)
-            self._to_say[kind].append(DeltaDiscoveryRequest(type_url=TYPE_URLS[kind], resource_names_unsubscribe=old))
+            self._outgoing[kind].append(DeltaDiscoveryRequest(type_url=TYPE_URLS[kind], resource_names_unsubscribe=old))

@@ -97,8 +97,8 @@ async def test_a_refusal_is_shown_and_forgotten(plane: Plane) -> None:
     await plane.put(meshes.route("product-r", "all", {"product": 1}))
     plane.now[0] = 2000.0
     (data,) = order.session.take()
-    order.envoy.heard(data)
-    request = order.envoy.say()
+    order.envoy.receive(data)
+    request = order.envoy.next_request()
     assert request is not None
     request.error_detail.message = "no such thing"
     order.session.receive(request.SerializeToString())

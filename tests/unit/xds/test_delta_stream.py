@@ -12,7 +12,7 @@ from shopmesh.xds.stream.delta_stream import MOST_CHARACTERS, MOST_OTHER_TYPES, 
 from shopmesh.xds.stream.responses import ResponseCache
 from shopmesh.xds.stream.subscription import MOST_IN_FLIGHT
 from shopmesh.xds.stream.subscription_state import LimitError
-from tests.unit.xds.envoys import Envoy, made, simple, snapshot_of
+from tests.unit.xds.envoys import Envoy, make_resource, simple, snapshot_of
 
 
 class Stream:
@@ -49,8 +49,8 @@ def settle(stream: Stream, envoy: Envoy) -> None:
     for _ in range(200):
         sent = stream.delta_stream.take()
         for data in sent:
-            envoy.heard(data)
-        request = envoy.say()
+            envoy.receive(data)
+        request = envoy.next_request()
         if request is not None:
             stream.delta_stream.receive(request)
         elif not sent:
@@ -107,7 +107,8 @@ def test_unknown_routes_are_told_as_removed_and_sent_when_they_come() -> None:
     assert stream.answer(response) == []
 
     added = snapshot_of(
-        listeners=[made("listeners", "l", routes=["r"])], routes=[made("routes", "r"), made("routes", "later")]
+        listeners=[make_resource("listeners", "l", routes=["r"])],
+        routes=[make_resource("routes", "r"), make_resource("routes", "later")],
     )
     assert [("RouteConfiguration", ["later"], [])] == names(stream.offer(added))
 
@@ -167,11 +168,12 @@ def test_a_refused_route_keeps_the_clusters_of_the_former_one() -> None:
 def test_listeners_leave_before_their_clusters() -> None:
     """A cluster that only a removed listener needed goes after the ACK of that removal."""
     before = snapshot_of(
-        clusters=[made("clusters", "a")], listeners=[made("listeners", "l"), made("listeners", "m", ["a"])]
+        clusters=[make_resource("clusters", "a")],
+        listeners=[make_resource("listeners", "l"), make_resource("listeners", "m", ["a"])],
     )
     stream, _ = in_step(before)
 
-    (listeners,) = stream.offer(snapshot_of(listeners=[made("listeners", "l")]))
+    (listeners,) = stream.offer(snapshot_of(listeners=[make_resource("listeners", "l")]))
     assert [("Listener", [], ["m"])] == names([listeners])
     assert [("Cluster", [], ["a"])] == names(stream.answer(listeners))
 
@@ -208,7 +210,7 @@ def test_a_refusal_keeps_its_text_until_something_better_is_taken() -> None:
 
 def test_one_bad_cluster_does_not_keep_the_good_ones_out() -> None:
     """Envoy throws a whole response away for one bad resource: the good ones are found by halving."""
-    clusters = [made("clusters", name, bad=name == "c") for name in "abcde"]
+    clusters = [make_resource("clusters", name, bad=name == "c") for name in "abcde"]
     stream, envoy = Stream(snapshot_of(clusters=clusters)), Envoy()
     envoy.connect()
     settle(stream, envoy)
@@ -217,7 +219,7 @@ def test_one_bad_cluster_does_not_keep_the_good_ones_out() -> None:
     assert stream.delta_stream.subscriptions["clusters"].nacked.keys() == {"c"}
     assert "c" in (stream.delta_stream.subscriptions["clusters"].nack_message or "")
 
-    stream.delta_stream.offer(snapshot_of(clusters=[*clusters, made("clusters", "later")]))
+    stream.delta_stream.offer(snapshot_of(clusters=[*clusters, make_resource("clusters", "later")]))
     settle(stream, envoy)
     assert "later" in envoy.has["clusters"]
 
@@ -226,14 +228,14 @@ def test_one_bad_cluster_does_not_keep_the_good_ones_out() -> None:
 def test_routes_to_a_cluster_refused_for_good(former: bool) -> None:
     """Who has a table keeps it, for the new one would break it; who has none gets the new one for the rest."""
     bad = snapshot_of(
-        clusters=[made("clusters", "a"), made("clusters", "b", bad=True)],
-        listeners=[made("listeners", "l", routes=["r"])],
-        routes=[made("routes", "r", ["a", "b"], v=2)],
+        clusters=[make_resource("clusters", "a"), make_resource("clusters", "b", bad=True)],
+        listeners=[make_resource("listeners", "l", routes=["r"])],
+        routes=[make_resource("routes", "r", ["a", "b"], v=2)],
     )
     good = snapshot_of(
-        clusters=[made("clusters", "a")],
-        listeners=[made("listeners", "l", routes=["r"])],
-        routes=[made("routes", "r", ["a"], v=1)],
+        clusters=[make_resource("clusters", "a")],
+        listeners=[make_resource("listeners", "l", routes=["r"])],
+        routes=[make_resource("routes", "r", ["a"], v=1)],
     )
     stream, envoy = Stream(good if former else bad), Envoy()
     envoy.connect()
@@ -248,9 +250,11 @@ def test_routes_to_a_cluster_refused_for_good(former: bool) -> None:
 def test_what_a_refused_response_left_behind_is_removed() -> None:
     """Envoy may have taken the good ones of a response that it refused: they are told apart only by asking for less."""
     stream, envoy = in_step(simple({}))
-    envoy.forgiving = True
-    for data in _offered(stream, snapshot_of(clusters=[made("clusters", "good"), made("clusters", "bad", bad=True)])):
-        envoy.heard(data)
+    envoy.accepts_partially = True
+    for data in _offered(
+        stream, snapshot_of(clusters=[make_resource("clusters", "good"), make_resource("clusters", "bad", bad=True)])
+    ):
+        envoy.receive(data)
     stream.delta_stream.offer(simple({}))
     settle(stream, envoy)
 
@@ -261,11 +265,13 @@ def test_what_a_refused_response_left_behind_is_removed() -> None:
 def test_what_a_refused_response_left_behind_is_removed_after_a_second_refusal() -> None:
     """The later response changes the good one for the worse: the version of the first is there all the same."""
     stream, envoy = in_step(simple({}))
-    envoy.forgiving = True
-    first = snapshot_of(clusters=[made("clusters", "good"), made("clusters", "bad", bad=True)])
-    second = snapshot_of(clusters=[made("clusters", "good", bad=True), made("clusters", "bad", bad=True)])
+    envoy.accepts_partially = True
+    first = snapshot_of(clusters=[make_resource("clusters", "good"), make_resource("clusters", "bad", bad=True)])
+    second = snapshot_of(
+        clusters=[make_resource("clusters", "good", bad=True), make_resource("clusters", "bad", bad=True)]
+    )
     for data in [*_offered(stream, first), *_offered(stream, second)]:
-        envoy.heard(data)
+        envoy.receive(data)
     stream.delta_stream.offer(simple({}))
     settle(stream, envoy)
 
@@ -275,14 +281,14 @@ def test_what_a_refused_response_left_behind_is_removed_after_a_second_refusal()
 
 def test_a_version_from_before_two_refusals_is_sent_again() -> None:
     """Envoy may have taken what came between, so the version that was acknowledged last is not known to be there."""
-    stream, envoy = in_step(snapshot_of(clusters=[made("clusters", "a", v=1)]))
-    envoy.forgiving = True
-    between = snapshot_of(clusters=[made("clusters", "a", v=2), made("clusters", "bad", bad=True)])
-    worse = snapshot_of(clusters=[made("clusters", "a", v=3, bad=True)])
+    stream, envoy = in_step(snapshot_of(clusters=[make_resource("clusters", "a", v=1)]))
+    envoy.accepts_partially = True
+    between = snapshot_of(clusters=[make_resource("clusters", "a", v=2), make_resource("clusters", "bad", bad=True)])
+    worse = snapshot_of(clusters=[make_resource("clusters", "a", v=3, bad=True)])
     for data in [*_offered(stream, between), *_offered(stream, worse)]:
-        envoy.heard(data)
+        envoy.receive(data)
     settle(stream, envoy)
-    stream.delta_stream.offer(snapshot_of(clusters=[made("clusters", "a", v=1)]))
+    stream.delta_stream.offer(snapshot_of(clusters=[make_resource("clusters", "a", v=1)]))
     settle(stream, envoy)
 
     assert envoy.has["clusters"]["a"]["v"] == 1
@@ -325,7 +331,7 @@ def _offered(stream: Stream, snapshot: Snapshot) -> list[bytes]:
 
 def test_a_nonce_still_awaited_is_not_given_again() -> None:
     """The bytes of a response are shared, but never twice by one stream at a time."""
-    responses, resources = ResponseCache(), (made("routes", "r"),)
+    responses, resources = ResponseCache(), (make_resource("routes", "r"),)
     first = responses.make("url", "1", resources, ())
 
     assert responses.make("url", "1", resources, ()) is first
@@ -569,13 +575,14 @@ def test_streams_in_the_same_position_share_their_bytes() -> None:
 def test_a_snapshot_that_lacks_a_cluster_is_not_made() -> None:
     """Consistency is checked before anything is sent."""
     with pytest.raises(SnapshotError, match=r"r of the routes refers to a"):
-        snapshot_of(routes=[made("routes", "r", ["a"])])
+        snapshot_of(routes=[make_resource("routes", "r", ["a"])])
 
 
 def with_secrets(*names: str, user: int = 1) -> Snapshot:
     """A cluster `a` that names these secrets."""
     return snapshot_of(
-        clusters=[made("clusters", "a", v=user, secrets=names)], secrets=[made("secrets", name) for name in names]
+        clusters=[make_resource("clusters", "a", v=user, secrets=names)],
+        secrets=[make_resource("secrets", name) for name in names],
     )
 
 
@@ -644,7 +651,7 @@ def test_a_secret_that_a_draining_listener_still_asks_for_holds_nothing_up() -> 
     """Envoy keeps it while its old connections last: it is told that the secret is no more, and is in step."""
     stream, _ = in_step(with_secrets("s"))
 
-    (clusters,) = stream.offer(snapshot_of(clusters=[made("clusters", "a", v=2)]))
+    (clusters,) = stream.offer(snapshot_of(clusters=[make_resource("clusters", "a", v=2)]))
     (removal,) = stream.answer(clusters)
     assert [("Secret", [], ["s"])] == names([removal])
     stream.answer(removal)
@@ -655,9 +662,9 @@ def test_a_secret_that_a_draining_listener_still_asks_for_holds_nothing_up() -> 
 def test_a_proxy_without_its_secrets_is_not_listening() -> None:
     """Nobody should be sent to it; it is once it has loaded them."""
     needed = snapshot_of(
-        clusters=[made("clusters", "a")],
-        listeners=[made("listeners", "l", secrets=["s"])],
-        secrets=[made("secrets", "s")],
+        clusters=[make_resource("clusters", "a")],
+        listeners=[make_resource("listeners", "l", secrets=["s"])],
+        secrets=[make_resource("secrets", "s")],
     )
     stream, envoy = Stream(needed), Envoy()
     envoy.no_files = {"s"}
@@ -676,9 +683,12 @@ def test_what_works_changes_to_other_secrets_only_when_they_are_loaded() -> None
 
     def using(name: str) -> Snapshot:
         return snapshot_of(
-            clusters=[made("clusters", "a", secrets=[name]), made("clusters", "r", secrets=[name], warm_up=True)],
-            listeners=[made("listeners", "l", secrets=[name])],
-            secrets=[made("secrets", name)],
+            clusters=[
+                make_resource("clusters", "a", secrets=[name]),
+                make_resource("clusters", "r", secrets=[name], warm_up=True),
+            ],
+            listeners=[make_resource("listeners", "l", secrets=[name])],
+            secrets=[make_resource("secrets", name)],
         )
 
     stream, envoy = in_step(using("s"))
@@ -698,17 +708,17 @@ def test_a_secret_whose_last_user_is_being_removed_counts_as_gone() -> None:
     """Envoy forgets it with that user, so a cluster that works changes to it only when it has been loaded again."""
 
     def using(*secrets: str) -> Snapshot:
-        warm_up_clusters = [made("clusters", f"of {name}", secrets=[name], warm_up=True) for name in secrets]
+        warm_up_clusters = [make_resource("clusters", f"of {name}", secrets=[name], warm_up=True) for name in secrets]
         return snapshot_of(
-            clusters=[made("clusters", "a", secrets=secrets), *warm_up_clusters],
-            secrets=[made("secrets", name) for name in secrets],
+            clusters=[make_resource("clusters", "a", secrets=secrets), *warm_up_clusters],
+            secrets=[make_resource("secrets", name) for name in secrets],
         )
 
     stream, envoy = in_step(using("s", "t"))
     under_way = _offered(stream, using("s"))
     assert "of t" in [name for data in under_way for name in DeltaDiscoveryResponse.FromString(data).removed_resources]
     for data in [*under_way, *_offered(stream, using("s", "t"))]:
-        envoy.heard(data)
+        envoy.receive(data)
     settle(stream, envoy)
 
     assert envoy.problems == []

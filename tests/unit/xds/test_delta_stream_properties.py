@@ -13,7 +13,7 @@ from shopmesh.xds.snapshot import Snapshot, build_snapshot
 from shopmesh.xds.stream.delta_stream import DeltaStream
 from shopmesh.xds.stream.responses import ResponseCache
 from shopmesh.xds.stream.subscription import MOST_IN_FLIGHT
-from tests.unit.xds.envoys import Envoy, made, snapshot_of
+from tests.unit.xds.envoys import Envoy, make_resource, snapshot_of
 
 CLUSTERS = ("c0", "c1", "c2", "c3")
 ROUTES = ("r0", "r1")
@@ -35,17 +35,17 @@ def snapshots(draw: strategies.DrawFn, bad_allowed: bool = True) -> Snapshot:
     routes = sorted(draw(strategies.sets(strategies.sampled_from(ROUTES))))
     of_users = {name: draw(some_secrets) for name in (*sorted(clusters), *routes)}
     secrets = sorted(set().union(*of_users.values()))
-    warm_up_clusters = [made("clusters", f"of {name}", secrets=[name], warm_up=True) for name in secrets]
+    warm_up_clusters = [make_resource("clusters", f"of {name}", secrets=[name], warm_up=True) for name in secrets]
     return snapshot_of(
         clusters=[
-            made("clusters", name, v=draw(small), eds=name in eds, bad=bad(), secrets=sorted(of_users[name]))
+            make_resource("clusters", name, v=draw(small), eds=name in eds, bad=bad(), secrets=sorted(of_users[name]))
             for name in sorted(clusters)
         ]
         + warm_up_clusters,
-        endpoints=[made("endpoints", name, v=draw(small)) for name in sorted(clusters & eds)],
-        secrets=[made("secrets", name, v=draw(small)) for name in secrets],
+        endpoints=[make_resource("endpoints", name, v=draw(small)) for name in sorted(clusters & eds)],
+        secrets=[make_resource("secrets", name, v=draw(small)) for name in secrets],
         listeners=[
-            made(
+            make_resource(
                 "listeners",
                 f"l{name}",
                 draw(needs),
@@ -56,17 +56,17 @@ def snapshots(draw: strategies.DrawFn, bad_allowed: bool = True) -> Snapshot:
             )
             for name in routes
         ],
-        routes=[made("routes", name, draw(needs), v=draw(small), bad=bad()) for name in routes],
+        routes=[make_resource("routes", name, draw(needs), v=draw(small), bad=bad()) for name in routes],
     )
 
 
 class Stream(RuleBasedStateMachine):
     """A server's delta stream and a model Envoy, with a queue each way whose messages may stay under way."""
 
-    @initialize(forgiving=strategies.booleans())
-    def begin(self, forgiving: bool) -> None:
+    @initialize(accepts_partially=strategies.booleans())
+    def begin(self, accepts_partially: bool) -> None:
         self.responses = ResponseCache()
-        self.envoy = Envoy(forgiving)
+        self.envoy = Envoy(accepts_partially)
         self.snapshot: Snapshot | None = None
         self.collections: dict[tuple[TypeName, str], Collection] = {}
         self.connect()
@@ -104,11 +104,11 @@ class Stream(RuleBasedStateMachine):
     @precondition(lambda self: self.to_envoy)
     @rule()
     def hear(self) -> None:
-        self.envoy.heard(self.to_envoy.popleft())
+        self.envoy.receive(self.to_envoy.popleft())
 
     @rule()
-    def say(self) -> None:
-        request = self.envoy.say()
+    def next_request(self) -> None:
+        request = self.envoy.next_request()
         if request is not None:
             self.delta_stream.receive(request)
 
@@ -130,7 +130,7 @@ class Stream(RuleBasedStateMachine):
             self.serve()
             if self.to_envoy:
                 self.hear()
-            elif (request := self.envoy.say()) is not None:
+            elif (request := self.envoy.next_request()) is not None:
                 self.delta_stream.receive(request)
             else:
                 break

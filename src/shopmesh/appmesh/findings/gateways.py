@@ -14,7 +14,7 @@ def no_route(view: View, gateway: Resource) -> Iterator[Finding]:
     """A gateway route without a port is for all ports of its protocol."""
     routes = [gateway_route(one) for one in view.children("gatewayRoute", gateway.key.path)]
     for port, protocol in ports(gateway).items():
-        if not any(route.takes(protocol, port) for route in routes):
+        if not any(route.matches_listener(protocol, port) for route in routes):
             yield NO_GATEWAY_ROUTE.at(
                 gateway.key, f"listens for {protocol} on port {port}, but has no gateway route for it"
             )

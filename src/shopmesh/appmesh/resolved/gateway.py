@@ -28,7 +28,7 @@ class GatewayRoute(NamedTuple):
     def rank(self) -> GatewayRank:
         return gateway_rank(self.key.name, self.priority, self.kind, self.match)
 
-    def takes(self, protocol: str, port: int) -> bool:
+    def matches_listener(self, protocol: str, port: int) -> bool:
         """Whether it is for requests to a gateway's listener; a route without a port is for all of its protocol."""
         return self.kind == f"{protocol}Route" and self.match.get("port") in (None, port)
 

@@ -51,7 +51,7 @@ class InboundPort:
 
     port: int
     protocol: str
-    bound: int
+    bound_port: int
     cluster: str
     tls: Termination | None = None
     idle_ms: int | None = None
@@ -108,8 +108,8 @@ def explicit(
         yield _resource(without_reuse_port(to_service), (name for name, _ in destination.tcp_forward.clusters))
     for one in inbound:
         ingress = Listener(
-            name=names.listener("ingress", key.address, one.bound),
-            address=socket_address(key.address, one.bound),
+            name=names.listener("ingress", key.address, one.bound_port),
+            address=socket_address(key.address, one.bound_port),
             traffic_direction=TrafficDirection.INBOUND,
             filter_chains=ingress_chains(FilterChain(filters=[_to_application(one, inbound, telemetry)]), one),
         )

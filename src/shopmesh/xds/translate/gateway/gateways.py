@@ -138,8 +138,8 @@ def _listeners(key: SnapshotKey, inbound: tuple[InboundPort, ...], telemetry: Te
     for one in inbound:
         manager = connection_manager.manager(ingress_prefix(one, inbound), one.routes, telemetry, edge=True)
         listener = Listener(
-            name=names.listener("ingress", key.address or "0.0.0.0", one.bound),
-            address=socket_address(key.address or "0.0.0.0", one.bound),
+            name=names.listener("ingress", key.address or "0.0.0.0", one.bound_port),
+            address=socket_address(key.address or "0.0.0.0", one.bound_port),
             traffic_direction=TrafficDirection.INBOUND,
             filter_chains=ingress_chains(FilterChain(filters=[manager]), one),
         )
@@ -148,7 +148,7 @@ def _listeners(key: SnapshotKey, inbound: tuple[InboundPort, ...], telemetry: Te
         if key.mode == "explicit":
             without_reuse_port(listener)
         else:
-            listener.additional_addresses.append(AdditionalAddress(address=socket_address("::", one.bound)))
+            listener.additional_addresses.append(AdditionalAddress(address=socket_address("::", one.bound_port)))
         yield _resource(listener, one.secrets)
 
 
@@ -160,7 +160,9 @@ def _route_table(view: TrackingView, key: SnapshotKey, one: InboundPort) -> tupl
         return message
 
     children = {child.key: child for child in view.children("gatewayRoute", (key.mesh, key.name))}
-    matching = [route for route in map(gateway_route, children.values()) if route.takes(one.protocol, one.port)]
+    matching = [
+        route for route in map(gateway_route, children.values()) if route.matches_listener(one.protocol, one.port)
+    ]
     host = VirtualHost(
         name="all",
         domains=["*"],

@@ -28,7 +28,7 @@ class Destination:
 
 @dataclass(frozen=True)
 class Destinations:
-    found: tuple[Destination, ...]
+    destinations: tuple[Destination, ...]
     findings: tuple[Finding, ...] = ()
 
 
