@@ -5,7 +5,7 @@ from shopmesh.client.check import CheckResult, check
 from shopmesh.client.client import Client
 from shopmesh.client.diff import diff
 from shopmesh.client.errors import ClientError, ResponseError, UnreachableError
-from shopmesh.client.plan import PlanStep, label, plan_deletion
+from shopmesh.client.plan import PlanStep, deletion_commands, label, plan_deletion
 from shopmesh.client.read import list_meshes, read_descriptions, read_mesh
 from shopmesh.client.types import (
     ChangeStatus,
@@ -40,6 +40,7 @@ __all__ = [
     "apply",
     "check",
     "delete",
+    "deletion_commands",
     "diff",
     "label",
     "list_meshes",

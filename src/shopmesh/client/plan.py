@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -54,6 +55,18 @@ def plan_deletion(
     ordered = reversed(creation_order(going.values()))
     return [
         _deletion_step(resource) if resource.key in existing else PlanStep("absent", resource) for resource in ordered
+    ]
+
+
+def deletion_commands(resources: Iterable[DeclaredResource]) -> list[str]:
+    """The command lines that delete these resources, dependents first; the routes of a router go with it."""
+    going = list(resources)
+    routers = {resource.key.path for resource in going if resource.key.kind == "virtualRouter"}
+    keys = [resource.key for resource in reversed(creation_order(going))]
+    return [
+        f"shopmesh delete {key.kind.lower()} {shlex.quote('/'.join(key.path[1:]) or key.name)}"
+        for key in keys
+        if not (key.kind == "route" and key.parent in routers)
     ]
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import IO, NamedTuple
 
+from shopmesh.appmesh.store import Key
 from shopmesh.files.private_files import close_to_others, make_private_folder, open_private, write_private_file
 from shopmesh.local.errors import StartError
 from shopmesh.local.processes.log_file import LOG_FILE
@@ -115,8 +116,21 @@ class RunFolder:
             left_socket.unlink(missing_ok=True)
         return len(left)
 
+    def read_known_keys(self) -> set[Key] | None:
+        """The resources of mesh/ that an earlier `up` has met; None if it is not known."""
+        try:
+            found = json.loads(self._known_keys_file.read_text())
+            return {Key(str(kind), tuple(map(str, path))) for kind, *path in found}
+        except (OSError, ValueError, TypeError, RecursionError):
+            return None
+
+    def record_known_keys(self, keys: Iterable[Key]) -> None:
+        """Records them for the next `up`."""
+        write_private_file(self._known_keys_file, json.dumps(sorted([key.kind, *key.path] for key in keys)))
+
     def delete_store(self) -> None:
         """Deletes the stored resources of earlier runs."""
+        self._known_keys_file.unlink(missing_ok=True)
         for suffix in ("", "-wal", "-shm", "-revision", "-lost"):
             self.store.with_name(self.store.name + suffix).unlink(missing_ok=True)
 
@@ -128,6 +142,10 @@ class RunFolder:
         for pattern in _FILES_OF_EARLIER_VERSIONS:
             for file in self.path.glob(pattern):
                 close_to_others(file)
+
+    @property
+    def _known_keys_file(self) -> Path:
+        return self.path / "mesh-known.json"
 
     @property
     def _groups_file(self) -> Path:

@@ -6,12 +6,15 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from shopmesh import defaults
 from shopmesh.appmesh.host_policy import STRICT, HostPolicy
-from shopmesh.client import list_meshes
+from shopmesh.appmesh.store import Key
+from shopmesh.client import Client
 from shopmesh.documents import DeclaredResource
 from shopmesh.local import control
+from shopmesh.local.access import MANIFESTS
 from shopmesh.local.errors import ControlError, StartError
 from shopmesh.local.http import wait_until_ok
 from shopmesh.local.mesh import operations
@@ -25,8 +28,9 @@ from shopmesh.local.mesh.from_manifests import (
     way_in_of,
     workloads_of,
 )
+from shopmesh.local.mesh.loading import LoadResult, display_path, load
 from shopmesh.local.mesh.local_mesh import LocalMesh
-from shopmesh.local.mesh.resources import create_resources, withdraw_disconnected
+from shopmesh.local.mesh.resources import withdraw_disconnected
 from shopmesh.local.processes.ports import Ports
 from shopmesh.local.processes.shutdown import run_both, run_until_stopped, stop_on_signals
 from shopmesh.local.processes.terminal import Terminal
@@ -34,6 +38,8 @@ from shopmesh.local.run_dir import RunFolder
 from shopmesh.local.settings import resolve_settings
 
 _FIRST_ANSWER_SECONDS = 20.0
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,10 +116,16 @@ async def _run(
     terminal: Terminal,
     on_running: Callable[[LocalMesh, bool], None],
 ) -> None:
-    loaded, _ = await run_both(
-        prepare_control_plane(mesh, [] if options.empty else resources, options.empty),
-        mesh.start_workloads(workloads),
-    )
+    def load_mesh(client: Client) -> LoadResult | None:
+        if options.empty:
+            return None
+        found = load(client, resources, folder.read_known_keys(), display_path(options.project / MANIFESTS))
+        folder.record_known_keys(found.known)
+        return found
+
+    loaded, _ = await run_both(prepare_control_plane(mesh, load_mesh), mesh.start_workloads(workloads))
+    for note in loaded.notes if loaded else ():
+        terminal.say(note)
     mesh.start_gateways()
     answered = await _wait_for_first_answer(mesh, loaded, options, terminal)
     # The first answer needs only the first versions; weights of an earlier run may need the others too.
@@ -149,35 +161,34 @@ async def _report_control_plane_errors(mesh: LocalMesh, terminal: Terminal) -> N
             terminal.say(f"{one['severity']} {one['code']}: {one['where']} {one['what']}; {one['fix']}")
 
 
-async def prepare_control_plane(mesh: LocalMesh, resources: Sequence[DeclaredResource], empty: bool = False) -> bool:
-    """Starts the control plane and creates the mesh unless it exists; returns whether it was created now."""
+async def prepare_control_plane(mesh: LocalMesh, load_mesh: Callable[[Client], T]) -> T:
+    """Starts the control plane, loads the mesh, and lets proxies in; returns what `load_mesh` returns."""
+
+    def prepare() -> T:
+        withdraw_disconnected(mesh.client)
+        return load_mesh(mesh.client)
+
     await mesh.start_control_plane()
-    loaded = await asyncio.to_thread(_load_mesh, mesh, resources)
+    loaded = await asyncio.to_thread(prepare)
     mesh.control_plane_ready.set()
     return loaded
 
 
-def _load_mesh(mesh: LocalMesh, resources: Sequence[DeclaredResource]) -> bool:
-    withdraw_disconnected(mesh.client)
-    mesh_name = next((resource.key.name for resource in resources if resource.key.kind == "mesh"), None)
-    if mesh_name is None or mesh_name in list_meshes(mesh.client):
-        return False
-    create_resources(mesh.client, resources)
-    return True
-
-
-async def _wait_for_first_answer(mesh: LocalMesh, loaded: bool, options: UpOptions, terminal: Terminal) -> bool:
+async def _wait_for_first_answer(
+    mesh: LocalMesh, loaded: LoadResult | None, options: UpOptions, terminal: Terminal
+) -> bool:
     """Waits until a request through the whole mesh is answered; returns whether one was.
 
     A mesh that was created now must work. The user may have changed an earlier one: that is only reported.
     """
-    if options.empty or not mesh.ways_in:
+    nodes = {Key("virtualNode", (one.workload.mesh, one.workload.node)) for one in mesh.ways_in}
+    if loaded is None or nodes <= loaded.missing:
         return False
     try:
         await wait_until_ok(mesh.settings.port, "/", _FIRST_ANSWER_SECONDS)
     except TimeoutError as error:
         what = f"{mesh.settings.way_in} does not answer after {_FIRST_ANSWER_SECONDS:g} s ({error})"
-        if loaded and not options.only and not options.without:
+        if loaded.created and not options.only and not options.without:
             raise StartError(f"{what}: see the log above, or start anew with --reset") from None
         terminal.say(f"{what}; `shopmesh status` shows the mesh as it was left, --reset starts anew")
         return False

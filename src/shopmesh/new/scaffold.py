@@ -8,6 +8,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from shopmesh.appmesh.store import Key
+from shopmesh.documents import DeclaredResource
 from shopmesh.documents.gateway_api import gateway_api
 from shopmesh.new import yaml_edits
 from shopmesh.new.errors import ScaffoldError
@@ -143,6 +144,12 @@ def remove_version(project: Clone, text: str, number: str) -> FileTransaction:
         _remove_lines(project, changes, one, words)
     _write_routes(project, changes)
     return changes
+
+
+def leaving_resources(project: Clone, changes: FileTransaction) -> list[DeclaredResource]:
+    """The resources that mesh/ declares before the changes and not after them."""
+    after = {resource.key for resource in project.resources(changes.created | changes.edited, changes.removed)}
+    return [resource for resource in project.resources() if resource.key not in after]
 
 
 def template_words(

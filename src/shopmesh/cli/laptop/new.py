@@ -10,6 +10,9 @@ import click
 from shopmesh.cli.output import echo
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from shopmesh.documents import DeclaredResource
     from shopmesh.new.file_transaction import FileTransaction
     from shopmesh.new.project import Clone
 
@@ -88,7 +91,9 @@ def remove(names: tuple[str, ...], canary: str | None, allow_dirty: bool) -> Non
         raise click.UsageError("--canary names a version of one service: give one NAME")
     clone = _clone()
     changes = scaffold.remove_version(clone, names[0], canary) if canary else scaffold.remove_services(clone, names)
+    leaving = scaffold.leaving_resources(clone, changes)
     _apply_changes(changes, clone, allow_dirty)
+    _print_removal_from_running_mesh(names[0] if canary else None, leaving)
 
 
 def _clone() -> Clone:
@@ -118,6 +123,21 @@ def _print_next_steps_of_canary(name: str, node: str) -> None:
         f"shopmesh apply -f mesh/{name}.yaml && shopmesh start {node}    (while the mesh runs)",
         f"shopmesh canary {name} --to {node}",
     )
+
+
+def _print_removal_from_running_mesh(changed: str | None, leaving: Sequence[DeclaredResource]) -> None:
+    """The commands for a mesh that runs, or ran; `changed` is the service that stays, without one of its versions."""
+    from shopmesh.client import deletion_commands
+
+    nodes = [resource.key.name for resource in leaving if resource.key.kind == "virtualNode"]
+    echo()
+    echo("A mesh that has run keeps its own copy. While it runs, take them out of it:")
+    for line in (
+        *([f"shopmesh apply -f mesh/{changed}.yaml"] if changed else []),
+        *(f"shopmesh stop {node}" for node in nodes),
+        *deletion_commands(leaving),
+    ):
+        echo(f"  {line}")
 
 
 def _print_to_try(*lines: str) -> None:

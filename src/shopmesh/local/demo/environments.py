@@ -34,8 +34,10 @@ class LocalEnvironment:
     async def set_up(
         self, resources: Sequence[DeclaredResource], first: Sequence[Workload], canaries: Set[str]
     ) -> None:
-        without = without_nodes(resources, canaries)
-        await run_both(prepare_control_plane(self._mesh, without), self._mesh.start_workloads(first))
+        def load_mesh(client: Client) -> None:
+            create_resources(client, without_nodes(resources, canaries))
+
+        await run_both(prepare_control_plane(self._mesh, load_mesh), self._mesh.start_workloads(first))
 
     async def start_canary(self, canary: Workload) -> None:
         await operations.start_workload(self._mesh, canary)
