@@ -12,10 +12,12 @@ RUN --mount=type=cache,target=/root/.cache/pip \
  && find /opt/venv/lib/python3*/site-packages/botocore/data -mindepth 1 -maxdepth 1 -type d ! -name appmesh -exec rm -r {} +
 
 FROM packages AS shopmesh
+ARG REVISION=unknown
 WORKDIR /src
 COPY pyproject.toml README.md LICENSE ./
 COPY src/ src/
 RUN pip --python /opt/venv install --quiet --disable-pip-version-check --no-build-isolation --no-deps --target /app . \
+ && echo "$REVISION" > /app/shopmesh/_revision.txt \
  && install -d -o 10001 -g 10001 /made/var/lib/shopmesh /made/run/shopmesh/api /made/run/shopmesh/xds
 
 FROM ${PYTHON_IMAGE}

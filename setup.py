@@ -3,15 +3,30 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 from pathlib import Path
 
 from setuptools import setup
 from setuptools.command.build_py import build_py
+from setuptools.command.sdist import sdist
 
 ROOT = Path(__file__).parent
 PROJECT = ("mesh", "services")
 """What the demo runs, and what the wheel holds below shopmesh/_project."""
+REVISION = "_revision.txt"
+"""The file in the package that says which revision it was built of."""
 SKIPPED = shutil.ignore_patterns("__pycache__", "*.pyc")
+
+
+def revision() -> str:
+    """That of the clone, or that which a source archive brings with it."""
+    if (brought := ROOT / REVISION).exists():
+        return brought.read_text(encoding="ascii").strip()
+    command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--exclude=*"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
 
 
 class BuildWithProject(build_py):
@@ -21,7 +36,9 @@ class BuildWithProject(build_py):
         super().run()
         if self.editable_mode:
             return
-        target = Path(self.build_lib) / "shopmesh" / "_project"
+        package = Path(self.build_lib) / "shopmesh"
+        (package / REVISION).write_text(revision() + "\n", encoding="ascii")
+        target = package / "_project"
         shutil.rmtree(target, ignore_errors=True)
         for name in PROJECT:
             # The image of the control plane is built without the demo.
@@ -29,4 +46,12 @@ class BuildWithProject(build_py):
                 shutil.copytree(ROOT / name, target / name, ignore=SKIPPED)
 
 
-setup(cmdclass={"build_py": BuildWithProject})
+class SourceArchive(sdist):
+    """The usual archive, and the revision, which only a clone can tell."""
+
+    def make_release_tree(self, base_dir: str, files: list[str]) -> None:
+        super().make_release_tree(base_dir, files)
+        (Path(base_dir) / REVISION).write_text(revision() + "\n", encoding="ascii")
+
+
+setup(cmdclass={"build_py": BuildWithProject, "sdist": SourceArchive})

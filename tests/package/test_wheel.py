@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import tarfile
 import urllib.request
@@ -33,6 +34,15 @@ def test_the_wheel_holds_the_demo_as_it_is_in_the_repository(archives: Archives)
     assert {"shopmesh", "shopmesh-" + archives.wheel.name.split("-")[1] + ".dist-info"} == {
         name.partition("/")[0] for name in names
     }
+
+
+def test_the_installed_package_says_what_it_is(installation: Installation, user: User, archives: Archives) -> None:
+    """Version, the revision that it was built of, Envoy and Python; no clone is there to be asked."""
+    printed = user.run(installation.shopmesh, "--version").stdout.splitlines()
+
+    assert re.fullmatch(rf"shopmesh +{archives.wheel.name.split('-')[1]}, revision [0-9a-f]{{7,40}}", printed[0])
+    assert re.fullmatch(r"Envoy +\d+\.\d+\.\d+", printed[1])
+    assert re.fullmatch(r"Python +3\.\d+\.\d+ on \w+ \w+", printed[2])
 
 
 def test_the_source_archive_holds_what_the_wheel_is_made_of(archives: Archives) -> None:

@@ -61,6 +61,7 @@ COMMANDS = {
         ("export", "mesh.export", "Write the mesh as manifests, App Mesh JSON or Gateway API."),
         ("delete", "mesh.apply", "Delete resources by name, or those that files declare."),
         ("version", "mesh.version", "Print the versions of this command and the control plane."),
+        ("completion", "laptop.completion", "Print what makes bash, zsh or fish complete commands."),
         ("crds", "operator.crds", "Print the CustomResourceDefinitions of App Mesh."),
         ("inject", "operator.inject", "Add sidecars to Kubernetes workloads in files."),
         ("serve", "operator.serve", "Run only the control plane."),
@@ -68,6 +69,13 @@ COMMANDS = {
         ("bootstrap", "operator.bootstrap", "Print the bootstrap configuration of a sidecar."),
     )
 }
+
+
+def print_version(ctx: click.Context, parameter: click.Parameter, given: bool) -> None:
+    """The callback of `--version`, imported when it is asked for."""
+    from shopmesh.cli.mesh.version import print_build
+
+    print_build(ctx, parameter, given)
 
 
 class LazyGroup(click.Group):
@@ -98,7 +106,7 @@ class LazyGroup(click.Group):
         for room, title in SECTIONS.items():
             with formatter.section(title):
                 formatter.write_dl(
-                    [(name.ljust(9), entry.summary) for name, entry in COMMANDS.items() if entry.room == room]
+                    [(name.ljust(10), entry.summary) for name, entry in COMMANDS.items() if entry.room == room]
                 )
 
     def invoke(self, ctx: click.Context) -> object:
@@ -123,7 +131,14 @@ Examples:
 Exit status: 0 success; 1 failure; 2 invalid command line.
 """,
 )
-@click.version_option(package_name="shopmesh", message="%(prog)s %(version)s")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=print_version,
+    help="Print the versions of shopmesh, Envoy and Python, and exit.",
+)
 @click.option(
     "--endpoint-url",
     envvar=["SHOPMESH_ENDPOINT_URL", "AWS_ENDPOINT_URL_APP_MESH"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import click
+from click.shell_completion import CompletionItem
 
 from shopmesh.appmesh.kinds import KINDS
 from shopmesh.cli.suggestions import closest
@@ -28,6 +29,10 @@ class KindType(click.ParamType[str]):
     def __init__(self, every: str | None = None) -> None:
         """`every` is a word that stands for all kinds, if there is one; it is returned as it is."""
         self._every = every
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        words = [*KINDS, *([self._every] if self._every else [])]
+        return [CompletionItem(word) for word in words if word.lower().startswith(incomplete.lower())]
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
         known = {kind.lower(): kind for kind in KINDS} | SHORT_NAMES

@@ -27,11 +27,6 @@ def test_an_unknown_command_is_a_usage_error() -> None:
     assert "there is no command 'xyzzy'; `shopmesh --help` lists the commands" in unlike.output
 
 
-def test_the_version_is_the_packages() -> None:
-    """`--version` prints name and version."""
-    assert CliRunner().invoke(main, ["--version"]).output.startswith("shopmesh ")
-
-
 def test_bugs_keep_their_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     """Only errors that say what to do become one line; anything else must not be hidden."""
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from shopmesh.appmesh.kinds import KINDS, ROUTE_KINDS
-from shopmesh.appmesh.resolved import backends, listeners, provider_key
+from shopmesh.appmesh.kinds import KINDS
+from shopmesh.appmesh.resolved import backends
 from shopmesh.cli.kinds import KindType
 from shopmesh.cli.output import echo, echo_document
 from shopmesh.cli.settings import Settings
@@ -20,9 +21,7 @@ if TYPE_CHECKING:
     from shopmesh.documents import DeclaredResource
 
 EVERY_KIND = "all"
-COLUMNS = ("KIND", "NAME", "SUMMARY", "VERSION", "UPDATED")
-NARROWEST_SUMMARY = 28
-"""Characters; where less is left, VERSION and UPDATED are left out instead."""
+WATCH_SECONDS = 1.0
 ResourcesWithAnswers = Sequence[tuple["DeclaredResource", dict[str, Any]]]
 
 
@@ -33,6 +32,7 @@ Examples:
   shopmesh get virtualnode
   shopmesh get route product-vr/product-r -o json
   shopmesh get -o yaml > mesh.yaml
+  shopmesh get route --watch
 
 \b
 KIND: all, mesh, virtualNode (vn), virtualRouter (vr), route, virtualService (vs),
@@ -41,30 +41,50 @@ KIND: all, mesh, virtualNode (vn), virtualRouter (vr), route, virtualService (vs
 )
 @click.argument("kind", type=KindType(every=EVERY_KIND), required=False)
 @click.argument("name", required=False)
-@click.option("-o", "--output", type=click.Choice(["table", "yaml", "json"]), default="table", show_default=True)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Choice(["table", "wide", "name", "yaml", "json"]),
+    default="table",
+    show_default=True,
+    help="wide has every column, name one KIND/NAME a line.",
+)
+@click.option("-w", "--watch", is_flag=True, help="Print those that change as well, until Ctrl-C.")
 @click.pass_obj
-def get(settings: Settings, kind: str | None, name: str | None, output: str) -> None:
+def get(settings: Settings, kind: str | None, name: str | None, output: str, watch: bool) -> None:
     """List resources, or print them as manifests (yaml) or in the API's form (json).
 
     Without KIND, all resources; without NAME, all of that kind. Routes may be named ROUTER/ROUTE.
     """
+    from shopmesh.cli.views.resources_view import format_name, show_resources
     from shopmesh.client import read_descriptions
 
     if kind == EVERY_KIND:
         if name is not None:
             raise click.UsageError(f"{name!r} needs its kind: write `shopmesh get KIND {name}`")
         kind = None
+    if watch and output in ("yaml", "json"):
+        raise click.UsageError(f"--watch prints lines: use -o table, wide or name instead of {output}")
     with settings.client() as client:
-        found = read_descriptions(client, settings.require_mesh(client))
-    selected = _select(found, kind, name)
+        mesh = settings.require_mesh(client)
+        found = read_descriptions(client, mesh)
+        selected = _select(found, kind, name)
+        if watch:
+            _watch(lambda: _select(read_descriptions(client, mesh), kind, name), selected, output, settings.color)
+            return
+    if not selected and output in ("table", "wide"):
+        echo("there are none", err=True)
+        return
     match output:
         case "json":
             answers = [answer for _, answer in selected]
             echo_document(json.dumps(answers[0] if name else answers, indent=2))
         case "yaml":
             _print_manifests(found, selected)
+        case "name":
+            echo_document("\n".join(format_name(resource.key) for resource, _ in selected))
         case _:
-            _print_table(selected, settings.color)
+            show_resources(selected, settings.color, wide=output == "wide")
 
 
 @click.command(
@@ -117,6 +137,42 @@ def describe(ctx: click.Context, words: tuple[str, ...]) -> None:
     echo_document(as_yaml([parts]))
 
 
+def _watch(
+    read: Callable[[], ResourcesWithAnswers], known: ResourcesWithAnswers, output: str, color: bool | None
+) -> None:
+    """Prints `known`, then every second what was created, changed or deleted since, until Ctrl-C."""
+    from shopmesh.cli.views.resources_view import format_name, show_resources
+    from shopmesh.client import ClientError, UnreachableError
+
+    def print_some(some: ResourcesWithAnswers) -> None:
+        if output == "name":
+            for resource, _ in some:
+                echo(format_name(resource.key))
+        elif some:
+            show_resources(some, color, wide=output == "wide")
+
+    print_some(known)
+    versions = _versions(known)
+    with contextlib.suppress(KeyboardInterrupt):
+        while True:
+            time.sleep(WATCH_SECONDS)
+            try:
+                found = read()
+            except UnreachableError:
+                continue  # it may be restarting; the next answer has everything
+            except ClientError:
+                found = []
+            now = _versions(found)
+            print_some([pair for pair in found if versions.get(pair[0].key) != now[pair[0].key]])
+            for gone in versions.keys() - now.keys():
+                echo(f"{format_name(gone)} was deleted")
+            versions = now
+
+
+def _versions(found: ResourcesWithAnswers) -> dict[Key, tuple[str, int]]:
+    return {one.key: (answer["metadata"]["uid"], answer["metadata"]["version"]) for one, answer in found}
+
+
 def _select(found: ResourcesWithAnswers, kind: str | None, name: str | None) -> ResourcesWithAnswers:
     from shopmesh.cli.resolve_name import resolve
 
@@ -135,59 +191,6 @@ def _print_manifests(found: ResourcesWithAnswers, selected: ResourcesWithAnswers
     echo_document(as_yaml(objects))
     for note in not_for_kubernetes(resource for resource, _ in selected):
         echo(f"note: {note}", err=True)
-
-
-def _print_table(selected: ResourcesWithAnswers, color: bool | None) -> None:
-    from shopmesh.cli.views.tables import age, console, fit_columns, show, table
-
-    if not selected:
-        echo("none", err=True)
-        return
-    now = time.time()
-    rows = [
-        (
-            resource.key.kind,
-            "/".join(resource.key.path[1:]) or resource.key.name,
-            _summarize(resource),
-            str(answer["metadata"]["version"]),
-            age(now - answer["metadata"]["lastUpdatedAt"]),
-        )
-        for resource, answer in selected
-    ]
-    columns, cells = fit_columns(
-        COLUMNS, rows, console(color).width, ("UPDATED", "VERSION"), {"SUMMARY": NARROWEST_SUMMARY}
-    )
-    show(table(columns, cells, right=("VERSION", "UPDATED"), whole=("KIND", "NAME")), color)
-
-
-def _summarize(resource: DeclaredResource) -> str:
-    """Summarizes a specification and its annotations in a few words."""
-    from shopmesh.cli.views.annotations_view import format_annotations
-    from shopmesh.cli.views.tables import CLUSTER_DOMAIN
-
-    spec = resource.spec
-    parts = [f"{listener.protocol} {listener.port}" for listener in listeners(resource)]
-    if dns := spec.get("serviceDiscovery", {}).get("dns"):
-        parts.append(f"at {dns['hostname']}")
-    if called := [backend["virtualServiceName"] for backend in backends(spec)]:
-        parts.append(f"calls {', '.join(called)}")
-    if provider := provider_key(resource.key.mesh, spec):
-        parts.append(f"provided by {provider.kind} {provider.name}")
-    if filtered := spec.get("egressFilter"):
-        parts.append(f"egress {filtered['type']}")
-    for kind in ROUTE_KINDS:
-        if action := spec.get(kind, {}).get("action"):
-            parts += _summarize_action(spec[kind], action)
-    return ", ".join([*parts, *format_annotations(resource.tags)]).replace(CLUSTER_DOMAIN, "")
-
-
-def _summarize_action(route: Mapping[str, Any], action: Mapping[str, Any]) -> list[str]:
-    match = route.get("match", {})
-    path = match.get("prefix") or match.get("path", {}).get("exact") or match.get("path", {}).get("regex") or ""
-    targets = [f"{target['virtualNode']}={target['weight']}" for target in action.get("weightedTargets", [])]
-    if target := action.get("target"):
-        targets.append(target["virtualService"]["virtualServiceName"])
-    return [f"{path} → {' '.join(targets)}".strip()]
 
 
 def _referenced_keys(resource: DeclaredResource) -> list[Key]:

@@ -2,24 +2,45 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version as package_version
+import platform
 
 import click
 
-from shopmesh.cli.output import echo
+from shopmesh.build import this_build
+from shopmesh.cli.output import echo, echo_document
 from shopmesh.cli.settings import Settings
 
 
 @click.command()
 @click.pass_obj
 def version(settings: Settings) -> None:
-    """Print the version of this command, and that of the control plane if it answers."""
+    """Print the versions of this command, of Envoy and Python, and that of the control plane if it answers."""
     from shopmesh.client import ClientError
 
-    echo(f"shopmesh       {package_version('shopmesh')}")
+    echo_document(describe_build())
     with settings.client() as client:
         try:
             found = client.health().get("version") or "of a version that does not report itself"
             echo(f"control plane  {found}, at {settings.endpoint_url}")
         except ClientError:
             echo(f"control plane  does not answer at {settings.endpoint_url}")
+
+
+def describe_build() -> str:
+    """What runs here, a line each: shopmesh with its revision, the Envoy that it is made for, Python and its system."""
+    from shopmesh.local.mesh.envoy_binary import required_envoy_version
+
+    version, revision = this_build()
+    lines = {
+        "shopmesh": f"{version}, revision {revision}",
+        "Envoy": required_envoy_version(),
+        "Python": f"{platform.python_version()} on {platform.system()} {platform.machine()}",
+    }
+    return "\n".join(f"{name:<13}  {text}" for name, text in lines.items())
+
+
+def print_build(ctx: click.Context, _: click.Parameter, given: bool) -> None:
+    """The callback of `shopmesh --version`."""
+    if given and not ctx.resilient_parsing:
+        echo_document(describe_build())
+        ctx.exit()
