@@ -85,7 +85,7 @@ def _manifest(
 
 def manifest_spec(kind: str, spec: Document, refer: Refer) -> dict[str, Any]:
     """The specification of a resource of that kind as its manifest, or its router's, has it."""
-    made: dict[str, Any] = to_manifest(manifest_form.written(kind, spec), refer, ("spec",))
+    made: dict[str, Any] = to_manifest(manifest_form.complete_spec(kind, spec), refer, ("spec",))
     if kind == "mesh" and "serviceDiscovery" in made:
         made["meshServiceDiscovery"] = made.pop("serviceDiscovery")
     return made

@@ -59,7 +59,7 @@ def to_api(value: Any, resolve: Resolve, path: FieldPath = ()) -> Any:
         if reference and key in spoken:
             converted[reference.key] = resolve(reference, value, path)
         else:
-            converted[_renamed(RENAMED, key)] = to_api(item, resolve, (*path, key))
+            converted[_rename(RENAMED, key)] = to_api(item, resolve, (*path, key))
     if reference and reference.key not in converted:
         resolve(reference, value, path)  # says what is missing
     return converted
@@ -78,7 +78,7 @@ def to_manifest(value: Any, refer: Refer, path: FieldPath = ()) -> Any:
             spoken, target = refer(reference, item)
             converted[spoken] = target
         else:
-            converted[_renamed(_BACK, key)] = to_manifest(item, refer, (*path, key))
+            converted[_rename(_BACK, key)] = to_manifest(item, refer, (*path, key))
     return converted
 
 
@@ -87,5 +87,5 @@ def _reference(path: FieldPath) -> ReferenceField | None:
     return REFERENCES.get(words[-1]) if words else None
 
 
-def _renamed(names: Mapping[str, str], key: str) -> str:
+def _rename(names: Mapping[str, str], key: str) -> str:
     return names.get(key, key)

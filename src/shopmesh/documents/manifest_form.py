@@ -29,7 +29,7 @@ _ROUTE_PATHS = ("prefix", "path")
 _GRPC_NAMES = ("serviceName", "hostname")
 
 
-def written(kind: str, spec: Document) -> dict[str, Any]:
+def complete_spec(kind: str, spec: Document) -> dict[str, Any]:
     """The specification of a resource of that kind with all that its manifest must say."""
     made: dict[str, Any] = spell_out(spec)
     if kind == "virtualNode" and made.get("listeners") and "serviceDiscovery" not in made:

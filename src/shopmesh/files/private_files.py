@@ -69,7 +69,7 @@ def open_private(path: Path, mode: Literal["a", "a+", "w"] = "a+") -> TextIOWrap
 def write_private_file(path: Path, text: str) -> None:
     """Replaces the file as a whole: a reader sees the old text or the new one. Raises OSError, with the path."""
     scratch = path.with_name(path.name + ".new")
-    with _naming(path):
+    with _name_in_errors(path):
         with open_private(scratch, "w") as file:
             file.write(text)
         scratch.replace(path)
@@ -80,7 +80,7 @@ def create_file(path: Path, text: str, mode: int = FILE_MODE) -> None:
 
     Raises FileExistsError when there is one, which is left as it is: somebody may make it at the same time.
     """
-    with _naming(path), tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}-") as scratch:
+    with _name_in_errors(path), tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}-") as scratch:
         scratch.write(text)
         scratch.flush()
         os.fchmod(scratch.fileno(), mode)
@@ -119,7 +119,7 @@ def close_to_others(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def _naming(path: Path) -> Iterator[None]:
+def _name_in_errors(path: Path) -> Iterator[None]:
     """Adds the path to an OSError that names none, such as a full disk's."""
     try:
         yield

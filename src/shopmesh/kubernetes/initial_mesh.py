@@ -70,7 +70,7 @@ async def create_once(api: ApiServer, manifests: Sequence[Object], namespace: st
     if not manifests or await _is_recorded(api, namespace):
         return False
     missing = not (await api.list(MESHES)).objects
-    for manifest in _prepared(manifests) if missing else ():
+    for manifest in _prepare(manifests) if missing else ():
         try:
             await api.create(MESH_TYPES[manifest["kind"]], manifest)
         except ConflictError:
@@ -101,7 +101,7 @@ async def _record(api: ApiServer, namespace: str) -> bool:
     return True
 
 
-def _prepared(manifests: Sequence[Object]) -> list[Object]:
+def _prepare(manifests: Sequence[Object]) -> list[Object]:
     """Returns the objects to create, Meshes last. They name the namespaces of the others, which need no label then."""
     members = [
         {**one, "metadata": {"namespace": DEFAULT_NAMESPACE, **one["metadata"]}}

@@ -212,7 +212,7 @@ class KubernetesStore:
                 raise StoreError(f"the API server did not confirm the write: {error}") from error
             await self._reconcile()
             self._require_used(asked)
-            real = self._stored(changes)
+            real = self._stored_resources(changes)
             self._record_tokens(transaction.client_tokens, real)
             return [_with_stored_metadata(result, real) for result in results]
         raise Conflict(f"conflict: other clients kept changing the same objects ({MAX_ATTEMPTS} attempts); try again")
@@ -226,11 +226,11 @@ class KubernetesStore:
         if len(asked) > 1:
             gate = asyncio.Semaphore(MAX_CONCURRENT)
 
-            async def tried(one: Write) -> None:
+            async def try_write(one: Write) -> None:
                 async with gate:
                     await self._send(one, dry_run=True)
 
-            await asyncio.gather(*map(tried, asked))
+            await asyncio.gather(*map(try_write, asked))
         written: dict[ObjectName, Object] = {}
         for one in asked:
             found = await self._send(with_uids(one, written))
@@ -275,7 +275,7 @@ class KubernetesStore:
                 name = f"{one.name.kind} {one.name.namespace}/{one.name.name}"
                 raise Conflict(f"{name} was written, and cannot be used as it is: {problem}")
 
-    def _stored(self, changes: Iterable[Change]) -> dict[str, Resource]:
+    def _stored_resources(self, changes: Iterable[Change]) -> dict[str, Resource]:
         """Returns the resources as the API server has stored them, by their provisional uid."""
         return {
             one.after.uid: now

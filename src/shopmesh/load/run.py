@@ -77,12 +77,12 @@ async def _run(load: Load, display: Display) -> tuple[OpenLoopEngine, float, boo
     interrupted, hurried = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
 
-    def signalled() -> None:
+    def on_signal() -> None:
         (hurried if interrupted.is_set() else interrupted).set()
 
     signals = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
     for sign in signals:
-        loop.add_signal_handler(sign, signalled)
+        loop.add_signal_handler(sign, on_signal)
     try:
         await engine.start()
         began = time.time() - engine.seconds

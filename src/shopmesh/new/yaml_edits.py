@@ -131,19 +131,19 @@ _ITEMS = re.compile(
 
 
 def _add_target(document: str, target: str) -> str:
-    def extended(found: re.Match[str]) -> str:
+    def add_target(found: re.Match[str]) -> str:
         indent = re.match(r" *", found["items"])
         lines = target.splitlines(keepends=True)
         return found[0] + "".join(f"{indent[0] if indent else ''}{line}" for line in lines)
 
-    return _ITEMS.sub(extended, document)
+    return _ITEMS.sub(add_target, document)
 
 
 def _remove_target(document: str, workload: str) -> str:
-    def reduced(found: re.Match[str]) -> str:
+    def remove_target(found: re.Match[str]) -> str:
         indent = re.match(r" *", found["items"])
         items = re.split(rf"^(?={indent[0] if indent else ''}- )", found["items"], flags=re.M)
         kept = [item for item in items if not item or _node_name(yaml.safe_load(item)[0]) != workload]
         return f"{found['indent']}weightedTargets:\n{''.join(kept)}"
 
-    return _ITEMS.sub(reduced, document)
+    return _ITEMS.sub(remove_target, document)

@@ -83,7 +83,7 @@ async def run(control_plane: AbstractAsyncContextManager[Listening], ready: Call
 
     task = asyncio.create_task(serve())
 
-    def stopped() -> None:
+    def on_stop() -> None:
         # Before it has started it may wait for an answer that never comes.
         stop.set()
         if not begun.is_set():
@@ -91,7 +91,7 @@ async def run(control_plane: AbstractAsyncContextManager[Listening], ready: Call
 
     loop = asyncio.get_running_loop()
     for sign in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(sign, stopped)
+        loop.add_signal_handler(sign, on_stop)
     try:
         await task
     except asyncio.CancelledError:

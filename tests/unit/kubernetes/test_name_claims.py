@@ -129,7 +129,7 @@ def test_with_a_namespace_go_its_names(shared: World) -> None:
     remember(shared)
 
     assert SQUATTER not in shared.store.problems
-    claims = name_claims.recorded(shared.object("Mesh", "shopmesh"))
+    claims = name_claims.read_claims(shared.object("Mesh", "shopmesh"))
     assert "evil" == claims[f"virtualService/{SERVICE}"]
 
 
@@ -161,7 +161,7 @@ def test_what_is_not_used_has_no_name(world: World) -> None:
     world.tell(namespace("evil", mesh="shopmesh"), broken)
     remember(world)
 
-    assert "virtualNode/wanted" not in name_claims.recorded(world.object("Mesh", "shopmesh"))
+    assert "virtualNode/wanted" not in name_claims.read_claims(world.object("Mesh", "shopmesh"))
 
 
 def test_a_damaged_memory_is_made_anew(shared: World) -> None:
@@ -171,7 +171,7 @@ def test_a_damaged_memory_is_made_anew(shared: World) -> None:
         found["metadata"]["annotations"][NAMES] = text
         shared.tell(found)
         remember(shared)
-        claims = name_claims.recorded(shared.object("Mesh", "shopmesh"))
+        claims = name_claims.read_claims(shared.object("Mesh", "shopmesh"))
         assert "default" == claims[f"virtualService/{SERVICE}"]
 
 
@@ -185,7 +185,7 @@ def test_no_namespace_fills_the_memory_of_the_others() -> None:
     many = {f"virtualNode/evil-{number:06}": "evil" for number in range(20_000)}
     few = {f"virtualNode/good-{number}": "good" for number in range(100)}
     before = name_claims.annotation({**many, **few}, {})
-    kept = name_claims.recorded({"metadata": {"annotations": {NAMES: before}}})
+    kept = name_claims.read_claims({"metadata": {"annotations": {NAMES: before}}})
     assert len(before) <= name_claims.MAX_BYTES
     assert few.items() <= kept.items()
 
@@ -258,16 +258,16 @@ def test_whoever_may_use_the_api_admits_the_namespace_of_what_is_made(empty: Wor
 
 def test_one_who_tells_only_part_changes_no_other_field_of_a_mesh(shared: World) -> None:
     """What the API writes into a Mesh keeps what is remembered there."""
-    before = name_claims.recorded(shared.object("Mesh", "shopmesh"))
+    before = name_claims.read_claims(shared.object("Mesh", "shopmesh"))
     shared.do("UpdateMesh", meshName="shopmesh", spec={"egressFilter": {"type": "ALLOW_ALL"}})
 
     assert before
-    assert before == name_claims.recorded(shared.object("Mesh", "shopmesh"))
+    assert before == name_claims.read_claims(shared.object("Mesh", "shopmesh"))
 
 
 def test_all_kinds_of_the_demo_have_their_names(shared: World) -> None:
     """What is not in the mesh by itself, a route, has none."""
-    claims = name_claims.recorded(shared.object("Mesh", "shopmesh"))
+    claims = name_claims.read_claims(shared.object("Mesh", "shopmesh"))
     declared = [one for one in demo() if one["kind"] not in ("Mesh", "Namespace")]
 
     assert len(declared) + 1 == len(claims)

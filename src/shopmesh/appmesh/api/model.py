@@ -47,7 +47,7 @@ def operations(version: str) -> dict[str, Operation]:
     model = service(version)
     found: dict[str, Operation] = {}
     for name in model.operation_names:
-        verb, kind = _meaning(name)
+        verb, kind = _verb_and_kind(name)
         found[name] = Operation(version, name, verb, kind, model.operation_model(name))
     return found
 
@@ -56,7 +56,7 @@ TAG_VERBS = ("TagResource", "UntagResource", "ListTagsForResource")
 VERBS = ("Create", "Describe", "Update", "Delete", "List")
 
 
-def _meaning(name: str) -> tuple[str, Kind | None]:
+def _verb_and_kind(name: str) -> tuple[str, Kind | None]:
     if name in TAG_VERBS:
         return name, None
     for verb in VERBS:

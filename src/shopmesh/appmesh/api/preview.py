@@ -64,7 +64,7 @@ def perform(
         _replace_derived_services(key, parameters["spec"].get("serviceNames", []), transaction, context)
         services = service_names(key, transaction)
     data = answer[kind.name]
-    spec = {**_FROM_LATER.get(kind.name, _unchanged)(data["spec"])}
+    spec = {**_FROM_LATER.get(kind.name, _identity)(data["spec"])}
     if kind.name == "virtualRouter":
         spec["serviceNames"] = services
     return prune({kind.name: {**data, "spec": spec}}, operation)
@@ -72,7 +72,7 @@ def perform(
 
 def to_later(kind: str, spec: Document) -> Document:
     """A specification of 2018-10-01 in 2019-01-25's form; a router's `serviceNames` are not in it."""
-    return _TO_LATER.get(kind, _unchanged)(spec)
+    return _TO_LATER.get(kind, _identity)(spec)
 
 
 def service_names(router: Key, view: View) -> list[str]:
@@ -123,7 +123,7 @@ def _is_provider(router: Key, service: Resource) -> bool:
     return bool(router.kind == "virtualRouter" and provider.get("virtualRouterName") == router.name)
 
 
-def _unchanged(spec: Document) -> Document:
+def _identity(spec: Document) -> Document:
     return spec
 
 

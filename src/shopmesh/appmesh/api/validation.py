@@ -92,7 +92,7 @@ def join_names(names: Sequence[str]) -> str:
     return shown + (f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else "")
 
 
-def _expected(what: str, value: Json) -> str:
+def _type_message(what: str, value: Json) -> str:
     kinds: dict[type, str] = {dict: "an object", list: "a list", str: "a string", bool: "a boolean"}
     given = kinds.get(type(value), "null" if value is None else "a number")
     return f"{quote(value)} is {given}, expected {what}"
@@ -101,7 +101,7 @@ def _expected(what: str, value: Json) -> str:
 def _structure(members: Mapping[str, Validator], required: frozenset[str], union: bool) -> Validator:
     def check(value: Json, field: str, problems: list[Problem]) -> Json:
         if not isinstance(value, dict):
-            problems.append(Problem(field, _expected("an object", value)))
+            problems.append(Problem(field, _type_message("an object", value)))
             return {}
         prefix = f"{field}." if field else ""
         cleaned: dict[str, Json] = {}
@@ -124,7 +124,7 @@ def _structure(members: Mapping[str, Validator], required: frozenset[str], union
 def _list(member: Validator, lowest: int | None, highest: int | None) -> Validator:
     def check(value: Json, field: str, problems: list[Problem]) -> Json:
         if not isinstance(value, list):
-            problems.append(Problem(field, _expected("a list", value)))
+            problems.append(Problem(field, _type_message("a list", value)))
             return []
         _bounds(len(value), lowest, highest, field, "entries", problems)
         cleaned = []
@@ -145,7 +145,7 @@ def _string(shape: StringShape) -> Validator:
 
     def check(value: Json, field: str, problems: list[Problem]) -> Json:
         if not isinstance(value, str):
-            problems.append(Problem(field, _expected("a string", value)))
+            problems.append(Problem(field, _type_message("a string", value)))
         elif enum:
             if value not in enum:
                 problems.append(Problem(field, f"{quote(value)} must be one of {', '.join(enum)}"))
@@ -164,7 +164,7 @@ def _integer(lowest: int, highest: int) -> Validator:
     def check(value: Json, field: str, problems: list[Problem]) -> Json:
         # bool is an int to Python, and is none to JSON.
         if type(value) is not int:
-            problems.append(Problem(field, _expected("a whole number", value)))
+            problems.append(Problem(field, _type_message("a whole number", value)))
         elif not lowest <= value <= highest:
             problems.append(Problem(field, f"{quote(value)} is out of range; allowed are {lowest} to {highest}"))
         return value
@@ -174,7 +174,7 @@ def _integer(lowest: int, highest: int) -> Validator:
 
 def _boolean(value: Json, field: str, problems: list[Problem]) -> Json:
     if not isinstance(value, bool):
-        problems.append(Problem(field, _expected("true or false", value)))
+        problems.append(Problem(field, _type_message("true or false", value)))
     return value
 
 

@@ -71,7 +71,7 @@ def rewrites(candidate: RuleInput) -> Iterator[Problem]:
             exact = rewrite["path"].get("exact", "")
             if not exact.startswith("/"):
                 yield Problem(f"{field}.path.exact", "required, and must begin with /")
-            yield from _written(exact, f"{field}.path.exact")
+            yield from _path_problems(exact, f"{field}.path.exact")
 
 
 def fits_its_gateway(candidate: RuleInput) -> Iterator[Problem]:
@@ -111,10 +111,10 @@ def _prefix(rewrite: Json, match: Json, field: str) -> Iterator[Problem]:
     value = rewrite.get("value", "/")
     if not (value.startswith("/") and value.endswith("/")):
         yield Problem(f"{field}.value", f"{quote(value)} must begin and end with /")
-    yield from _written(value, f"{field}.value")
+    yield from _path_problems(value, f"{field}.value")
 
 
-def _written(path: str, field: str) -> Iterator[Problem]:
+def _path_problems(path: str, field: str) -> Iterator[Problem]:
     """Envoy writes it into the request as it is: a space breaks the request line, a `?` begins the query."""
     if wrong := _NOT_OF_A_PATH.search(path):
         yield Problem(field, f"{quote(path)} has {quote(wrong[0])}, which a path cannot have; write it percent-encoded")

@@ -78,7 +78,7 @@ def _headers(headers: Sequence[Document], warnings: Warnings) -> list[Match] | N
         if note:
             warnings.add(f"the header {name} is matched by the regular expression {value}, {note}")
         made.append({"type": kind, "name": name, "value": value})
-    return None if _doubled([entry["name"].lower() for entry in made], "header", warnings) else made
+    return None if _report_duplicate([entry["name"].lower() for entry in made], "header", warnings) else made
 
 
 def _value(header: Document) -> tuple[str, str, str] | None:
@@ -110,10 +110,10 @@ def _query(parameters: Sequence[Document], warnings: Warnings) -> list[Match] | 
         value = _REST if exact is None else "^$"
         warnings.add(f"the parameter {parameter['name']} is matched by the regular expression {value}")
         made.append({"type": "RegularExpression", "name": parameter["name"], "value": value})
-    return None if _doubled([entry["name"] for entry in made], "query parameter", warnings) else made
+    return None if _report_duplicate([entry["name"] for entry in made], "query parameter", warnings) else made
 
 
-def _doubled(names: list[str], what: str, warnings: Warnings) -> bool:
+def _report_duplicate(names: list[str], what: str, warnings: Warnings) -> bool:
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         warnings.add(f"left out: the {what} {twice} is matched twice, and the Gateway API takes each once")

@@ -55,7 +55,7 @@ def rule(route: Route, mesh: Mesh, own: Service, warnings: Warnings) -> RouteRul
             said |= {"retry": retried} if (retried := actions.http_retry(route.retry, warnings)) else {}
         else:
             actions.warn_unsupported(route, warnings)
-    return RouteRule(route, {**_named(route), **said, "backendRefs": actions.backends(route, mesh, own, warnings)})
+    return RouteRule(route, {**_name_field(route), **said, "backendRefs": actions.backends(route, mesh, own, warnings)})
 
 
 def evaluation_order(rules: Sequence[RouteRule], warn: dict[str, Warnings]) -> list[RouteRule]:
@@ -73,6 +73,6 @@ def evaluation_order(rules: Sequence[RouteRule], warn: dict[str, Warnings]) -> l
     return ordered
 
 
-def _named(route: Route) -> dict[str, str]:
+def _name_field(route: Route) -> dict[str, str]:
     name = route.key.name
     return {"name": name} if len(name) <= 253 and _RULE_NAME.fullmatch(name) else {}

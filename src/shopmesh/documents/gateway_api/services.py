@@ -56,19 +56,19 @@ class Mesh:
 
     def virtual_service(self, name: str, warnings: Warnings) -> Service:
         """The Service that callers of a virtual service call."""
-        return self._known("virtualService", name, name, "its name", warnings)
+        return self._service_for_host("virtualService", name, name, "its name", warnings)
 
     def virtual_node(self, name: str, warnings: Warnings) -> Service:
         """The Service in front of a virtual node's workload."""
         node = self.get("virtualNode", name)
         host = at(node.spec if node else {}, ("serviceDiscovery", "dns", "hostname"))
-        return self._known("virtualNode", name, host, "its DNS host name", warnings)
+        return self._service_for_host("virtualNode", name, host, "its DNS host name", warnings)
 
     def expect(self, service: Service, port: int | None) -> None:
         """Notes that the cluster must have a Service, with a port."""
         self.expected.setdefault(service, set()).update([port] if port else [])
 
-    def _known(self, kind: str, name: str, host: Any, what: str, warnings: Warnings) -> Service:
+    def _service_for_host(self, kind: str, name: str, host: Any, what: str, warnings: Warnings) -> Service:
         if isinstance(host, str) and (service := service_of(host)):
             return service
         found = self.objects.get(Key(kind, (self.name, name)))

@@ -39,7 +39,7 @@ def spell_out(root: Any) -> None:
     """Replaces every known short form below a node; one that aliases share is replaced by one and the same."""
     nodes = _below(root)
     outer = {
-        identity: _wrapped(node, name)
+        identity: _wrap(node, name)
         for identity, node in nodes.items()
         if node is not root and (name := long_form(node.tag) if node.tag.startswith("!") else None)
     }
@@ -65,7 +65,7 @@ def _below(root: Any) -> dict[int, Any]:
     return found
 
 
-def _wrapped(node: Any, name: str) -> Any:
+def _wrap(node: Any, name: str) -> Any:
     key = yaml.ScalarNode(f"{_TAG}str", name, node.start_mark, node.start_mark)
     node.tag = _TAG + _KINDS[type(node)]
     return yaml.MappingNode(f"{_TAG}map", [(key, node)], node.start_mark, node.end_mark)

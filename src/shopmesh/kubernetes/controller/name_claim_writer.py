@@ -57,7 +57,7 @@ class NameClaimWriter:
         self._wake.set()
 
     async def _write(self, name: ObjectName, mesh: Object) -> None:
-        before = name_claims.recorded(self._store.objects[name])
+        before = name_claims.read_claims(self._store.objects[name])
         try:
             self._store.on_upsert(MESHES, await self._api.replace(MESHES, mesh))
         except ConflictError:
@@ -71,7 +71,7 @@ class NameClaimWriter:
         except Exception as error:
             self._errors.report(name.in_words, error)
             return
-        for claim, namespace in name_claims.recorded(mesh).items():
+        for claim, namespace in name_claims.read_claims(mesh).items():
             if (earlier := before.get(claim)) not in (None, namespace):
                 log.warning("%s: %s now belongs to namespace %s instead of %s", name.name, claim, namespace, earlier)
 
@@ -88,7 +88,7 @@ def meshes_to_write(store: KubernetesStore) -> Mapping[ObjectName, Object]:
             continue
         mesh = store.objects[name]
         claims = name_claims.claims_to_record(mesh, used.get(key.mesh, ()), store.cache.namespaces)
-        text = name_claims.annotation(claims, name_claims.recorded(mesh))
+        text = name_claims.annotation(claims, name_claims.read_claims(mesh))
         annotations = mesh["metadata"].get("annotations") or {}
         if text != annotations.get(NAMES, "{}"):
             changed = copy.deepcopy(mesh)

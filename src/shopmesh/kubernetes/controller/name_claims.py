@@ -37,10 +37,10 @@ def is_claimable(key: Key) -> bool:
 
 def read(mesh: Document) -> Claims:
     """The claims of a Mesh, those that its owner decides before those that are remembered."""
-    return {**recorded(mesh), **transfers(mesh)}
+    return {**read_claims(mesh), **transfers(mesh)}
 
 
-def recorded(mesh: Document) -> Claims:
+def read_claims(mesh: Document) -> Claims:
     """Returns the claims that the control plane has written; none when the annotation is damaged."""
     text = at(mesh, ("metadata", "annotations", NAMES))
     try:

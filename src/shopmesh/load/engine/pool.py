@@ -127,9 +127,9 @@ class ConnectionPool:
         for _ in range(min(missing, MAX_CONCURRENT_CONNECTS - len(self._opening))):
             task = asyncio.create_task(self._reconnect())
             self._opening.add(task)
-            task.add_done_callback(self._reopened)
+            task.add_done_callback(self._on_reopened)
 
-    def _reopened(self, task: asyncio.Task[None]) -> None:
+    def _on_reopened(self, task: asyncio.Task[None]) -> None:
         self._opening.discard(task)
         self._refill()
 

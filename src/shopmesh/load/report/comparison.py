@@ -28,7 +28,7 @@ def compare(before: LoadReport, after: LoadReport) -> list[ComparisonRow]:
         _row("requests", before.record.due, after.record.due, "{:,.0f}"),
         _row("planned /s", before.planned_rate, after.planned_rate, "{:,.1f}"),
         _row("sent /s", before.rate, after.rate, "{:,.1f}"),
-        _row("failed %", _failed(before), _failed(after), "{:.3g}"),
+        _row("failed %", _failed_percent(before), _failed_percent(after), "{:.3g}"),
         *_latencies("", before.quantiles, after.quantiles),
     ]
     ours = {version.version: version for version in before.versions}
@@ -68,5 +68,5 @@ def _row(what: str, before: float | None, after: float | None, form: str) -> Com
     return ComparisonRow(what, texts[0], texts[1], change)
 
 
-def _failed(report: LoadReport) -> float:
+def _failed_percent(report: LoadReport) -> float:
     return 100 * report.bad / report.record.due if report.record.due else 0.0

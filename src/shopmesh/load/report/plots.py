@@ -28,7 +28,7 @@ def render(report: LoadReport) -> list[RenderedPlot]:
     found = spans(report.record)
     if not found:
         return []
-    styles = {version: f"s{place % COLOURS}" for place, version in enumerate(_shared(report))}
+    styles = {version: f"s{place % COLOURS}" for place, version in enumerate(_versions_of_splits(report))}
     services = dict.fromkeys(service_of(version) for version in styles)
     plots = [_shares(report, found, service, styles) for service in services]
     if report.good:
@@ -39,7 +39,7 @@ def render(report: LoadReport) -> list[RenderedPlot]:
     return plots
 
 
-def _shared(report: LoadReport) -> list[str]:
+def _versions_of_splits(report: LoadReport) -> list[str]:
     """The versions of services that have, or should have, several."""
     meant = {v for setting in report.record.settings for members in setting.shares.values() for v in members}
     seen = {figures.version for figures in report.versions}

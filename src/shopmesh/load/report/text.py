@@ -111,9 +111,9 @@ def _figures(report: LoadReport) -> RenderableType:
             f"{version.count:,}",
             format_percent(version.share),
             format_interval(version.interval) if version.count < version.total else "",
-            _red(version.bad),
+            _failure_count(version.bad),
         )
-    table.add_row("all", f"{report.record.due:,}", "", "", _red(report.bad))
+    table.add_row("all", f"{report.record.due:,}", "", "", _failure_count(report.bad))
     return table
 
 
@@ -161,5 +161,5 @@ def _failures(report: LoadReport) -> RenderableType:
     return Group(*(Text(line, style="red") for line in lines))
 
 
-def _red(count: int) -> Text:
+def _failure_count(count: int) -> Text:
     return Text(f"{count:,}", style="bold red" if count else "")

@@ -46,7 +46,7 @@ class Acceptor:
         self._clock = clock
         self._loop = asyncio.get_running_loop()
         self._rejections = rejections
-        self._connections = Connections(limits.connections, limits.connections_per_peer, self._evicted)
+        self._connections = Connections(limits.connections, limits.connections_per_peer, self._on_evicted)
         self._opening: set[asyncio.Task[None]] = set()
         self._retry: asyncio.TimerHandle | None = None
         self._logged_at: float | None = None
@@ -107,7 +107,7 @@ class Acceptor:
         seconds = self._limits.handshake_seconds
         return TlsProtocol(self._context, lambda: self._make_protocol(connection), connection, seconds)
 
-    def _evicted(self, peer: str) -> None:
+    def _on_evicted(self, peer: str) -> None:
         self._rejections.warn(peer, "its connection had no request under way, and made room for another")
 
     def _pause(self, error: OSError) -> None:

@@ -158,7 +158,7 @@ class LimitedProtocol(H11Protocol):
         problem, status = self.conn.problem, self.conn.status
         peer = self.client[0] if self.client else "a client"
         self._rejections.warn(peer, f"{status.value} {status.phrase}: {problem}")
-        if not self._answering:
+        if not self._is_answering:
             body = json.dumps({"message": problem}).encode()
             self.transport.write(
                 f"HTTP/1.1 {status.value} {status.phrase}\r\ncontent-type: application/json\r\n"
@@ -197,7 +197,7 @@ class LimitedProtocol(H11Protocol):
         self._timer = None if seconds is None else self.loop.call_later(seconds, self.transport.abort)
 
     @property
-    def _answering(self) -> bool:
+    def _is_answering(self) -> bool:
         return self._begun and not self.cycle.response_complete
 
     def _current_phase(self) -> Phase:
@@ -205,7 +205,7 @@ class LimitedProtocol(H11Protocol):
             return Phase.CLOSE
         if self.flow.write_paused:
             return Phase.WRITE
-        if self._answering:
+        if self._is_answering:
             return Phase.APPLICATION
         if self._lingering or self.conn.client_is_sending:
             return Phase.DISCARD

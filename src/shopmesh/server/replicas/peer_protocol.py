@@ -138,19 +138,19 @@ class ReplicaState:
             return cls(
                 id=str(document["id"]),
                 revision=int(document["revision"]),
-                proxies=tuple(_proxy(one) for one in document["proxies"]),
-                findings=tuple(_finding(*one) for one in document["findings"]),
+                proxies=tuple(_parse_proxy(one) for one in document["proxies"]),
+                findings=tuple(_parse_finding(*one) for one in document["findings"]),
                 certificate_days={
                     (Caller(mesh, kind, name), instance): int(days)
                     for mesh, kind, name, instance, days in document["certificateDays"]
                 },
-                counted=tuple(tuple(_counted(one) for one in span) for span in document["counted"]),
+                counted=tuple(tuple(_parse_counters(one) for one in span) for span in document["counted"]),
                 changes=tuple(_change(one) for one in document["changes"]),
                 forgotten=int(document["forgotten"]),
                 converged=bool(document["converged"]),
                 reports={
                     (Caller(mesh, kind, name), instance): ReportCursor(
-                        float(at), {of: _reading(*one) for of, *one in counters}
+                        float(at), {of: _parse_sample(*one) for of, *one in counters}
                     )
                     for mesh, kind, name, instance, at, counters in document["reports"]
                 },
@@ -166,11 +166,11 @@ def proxy_document(status: ProxyStatus) -> dict[str, Any]:
     return document
 
 
-def _finding(code: str, kind: str, path: Sequence[str], what: str) -> Finding:
+def _parse_finding(code: str, kind: str, path: Sequence[str], what: str) -> Finding:
     return TYPES[code].at(Key(kind, tuple(map(str, path))), str(what))
 
 
-def _proxy(document: Mapping[str, Any]) -> ProxyStatus:
+def _parse_proxy(document: Mapping[str, Any]) -> ProxyStatus:
     given = dict(document)
     types = {kind: TypeStatus(**one) for kind, one in given.pop("types").items()}
     refused, in_sync = given.pop("refused"), given.pop("inStep")
@@ -183,7 +183,7 @@ def _count(caller: Caller, cluster: str, tally: Counters) -> list[Any]:
     return [*caller, cluster, tally.requests, tally.errors, tally.retries, latency]
 
 
-def _counted(document: Sequence[Any]) -> tuple[Caller, str, Counters]:
+def _parse_counters(document: Sequence[Any]) -> tuple[Caller, str, Counters]:
     mesh, kind, name, cluster, requests, errors, retries, latency = document
     by_edge = {math.inf if edge is None else edge: count for edge, count in latency}
     return Caller(mesh, kind, name), cluster, Counters(requests, errors, retries, by_edge)
@@ -204,7 +204,7 @@ def _left_off(left: ReportCursor) -> tuple[float, list[list[Any]]]:
     return left.at, [[of, one.requests, one.errors, one.retries] for of, one in left.samples.items()]
 
 
-def _reading(requests: float, errors: float, retries: float) -> UpstreamSample:
+def _parse_sample(requests: float, errors: float, retries: float) -> UpstreamSample:
     # Histograms are of one interval each: only counters go on.
     return UpstreamSample(requests, errors, retries, {})
 

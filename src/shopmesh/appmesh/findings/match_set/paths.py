@@ -86,11 +86,11 @@ def _head(pattern: str) -> tuple[str, str]:
 
 def matches(pattern: str, text: str) -> bool:
     """As Envoy does: RE2, on bytes, the whole text."""
-    return _compiled(pattern).fullmatch(text.encode()) is not None
+    return _compile_pattern(pattern).fullmatch(text.encode()) is not None
 
 
 @functools.lru_cache(maxsize=1024)
-def _compiled(pattern: str) -> Any:
+def _compile_pattern(pattern: str) -> Any:
     options = re2.Options()
     options.log_errors = False
     options.encoding = re2.Options.Encoding.LATIN1

@@ -53,7 +53,7 @@ def annotate(view: TrackingView, resource: Resource, message: Annotatable) -> An
             EFFECTS[name](context, value)
     for problem in annotations.problems:
         # The API refuses such values, but a store of an earlier version may hold them.
-        context.findings.append(_finding(resource, problem.field, problem.message))
+        context.findings.append(_without_effect_finding(resource, problem.field, problem.message))
     return AnnotationResult(frozenset(context.mirrors), tuple(context.findings))
 
 
@@ -61,8 +61,8 @@ def without_effect(resource: Resource, why: str) -> Iterable[Finding]:
     """Findings for a resource without HTTP, whose annotations change nothing."""
     for name in read(resource.key.kind, resource.tags).values:
         if name in EFFECTS:
-            yield _finding(resource, f"shopmesh.dev/{name}", why)
+            yield _without_effect_finding(resource, f"shopmesh.dev/{name}", why)
 
 
-def _finding(resource: Resource, tag: str, why: str) -> Finding:
+def _without_effect_finding(resource: Resource, tag: str, why: str) -> Finding:
     return ANNOTATION_WITHOUT_EFFECT.at(resource.key, f"has {tag} without effect: {why}")

@@ -155,7 +155,7 @@ def _listeners(key: SnapshotKey, inbound: tuple[InboundPort, ...], telemetry: Te
 def _route_table(view: TrackingView, key: SnapshotKey, one: InboundPort) -> tuple[XdsResource, Iterable[Finding]]:
     findings: dict[Finding, None] = {}
 
-    def annotated(resource: Resource, message: Annotatable) -> Annotatable:
+    def annotate(resource: Resource, message: Annotatable) -> Annotatable:
         findings.update(dict.fromkeys(effects.annotate(view, resource, message).findings))
         return message
 
@@ -167,13 +167,13 @@ def _route_table(view: TrackingView, key: SnapshotKey, one: InboundPort) -> tupl
         name="all",
         domains=["*"],
         routes=[
-            annotated(children[route.key], envoy_route)
+            annotate(children[route.key], envoy_route)
             for route in sorted(matching, key=lambda route: route.rank)
             for envoy_route in gateway_routes.routes(route, one.cluster)
         ],
     )
     if gateway := view.get(key.resource):
-        annotated(gateway, host)
+        annotate(gateway, host)
     table = RouteConfiguration(name=one.routes, virtual_hosts=[host])
     return resource("routes", one.routes, serialise(table), frozenset((one.cluster,) if matching else ())), findings
 

@@ -99,11 +99,11 @@ _GRPC: Json = {"header_filter": {"header": {"name": "content-type", "string_matc
 
 
 def _status(number: int) -> Json:
-    def compared(op: str, value: int) -> Json:
+    def compare(op: str, value: int) -> Json:
         runtime = {"default_value": value, "runtime_key": f"shopmesh.status.{value}"}
         return {"status_code_filter": {"comparison": {"op": op, "value": runtime}}}
 
-    return {"and_filter": {"filters": [compared("GE", number * 100), compared("LE", number * 100 + 99)]}}
+    return {"and_filter": {"filters": [compare("GE", number * 100), compare("LE", number * 100 + 99)]}}
 
 
 def _stats_access_log(*counters: Json, histograms: Sequence[Json] = (), only: Json | None = None) -> AccessLog:
