@@ -58,8 +58,9 @@ Make before break
        warm-up clusters of a snapshot, which carry no traffic, make the client load them.
     5. Removals come last, once listeners and routes are acknowledged and nothing refers to the resource any more:
        listeners first, after their ACK clusters and routes, after the ACK of the clusters endpoints and secrets.
-    6. Between its first clusters and its first request for listeners nothing about clusters is sent: Envoy would wait
-       for ever for a cluster that is replaced meanwhile by one of another discovery type.
+    6. Between the first clusters of a client and its first request for listeners nothing about clusters is sent, unless
+       it refused some: Envoy would wait for ever for a cluster that is replaced meanwhile by one of another discovery
+       type.
 
 Bounds
     Unanswered responses of one type (`MOST_IN_FLIGHT`), names (`MOST_NAMES`), characters of names (`size`,
