@@ -54,6 +54,21 @@ def docker(
     return done.stdout if check else said
 
 
+def kill_process(pid: int, container: str) -> None:
+    """Kills a process of that container; OSError or AssertionError when the number is of no such process.
+
+    While a container restarts its number is 0, which would mean our own group; later it may be another process's.
+    """
+    descriptor = os.pidfd_open(pid)
+    try:
+        # It holds on to the process that had the number when it was opened, whoever has it later.
+        owner = Path(f"/proc/{pid}/cgroup").read_text()
+        assert container in owner, f"process {pid} is not of container {container} but of {owner}"
+        signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+    finally:
+        os.close(descriptor)
+
+
 @dataclass
 class Stack:
     """One project of Compose."""
@@ -130,7 +145,13 @@ class Stack:
 
     def kill(self, service: str) -> None:
         """As the kernel does when memory is short: by its process, so that Docker is as surprised as we are."""
-        os.kill(self.inspect(service)["State"]["Pid"], signal.SIGKILL)
+
+        def killed() -> bool:
+            found = self.inspect(service)
+            kill_process(found["State"]["Pid"], found["Id"])
+            return True
+
+        eventually(killed, f"a process of {service} is killed")
 
     def restarted(self, service: str) -> None:
         eventually(lambda: self.inspect(service)["RestartCount"] > 0, f"{service} is restarted", 30)

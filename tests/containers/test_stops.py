@@ -8,8 +8,8 @@ import pytest
 
 from shopmesh.client import Client
 from shopmesh.statistics import binomial_test
-from tests.containers.stack import Stack
-from tests.support.process import eventually
+from tests.containers.stack import Stack, kill_process
+from tests.support.process import eventually, running
 
 pytestmark = pytest.mark.timeout(200)
 
@@ -78,6 +78,17 @@ def test_what_is_under_way_is_answered_before_a_sidecar_stops(echo: Stack) -> No
     echo.compose("start", "echo-sidecar")
 
     assert answers == ["echo"]
+
+
+def test_only_a_process_of_the_container_is_killed() -> None:
+    """Not one that has the number by now, and not the tests' own group, which the number 0 means."""
+    with running(["sleep", "60"]) as other:
+        with pytest.raises(AssertionError, match=f"process {other.pid} is not of container"):
+            kill_process(other.pid, "0" * 64)
+        with pytest.raises(OSError, match="Invalid argument"):
+            kill_process(0, "0" * 64)
+
+        assert other.process.poll() is None
 
 
 @pytest.mark.parametrize("service", ["product-sidecar", "product"])
