@@ -49,6 +49,13 @@ def control_plane() -> Iterator[ControlPlane]:
         yield found
 
 
+@pytest.fixture(scope="module")
+def shared_control_plane() -> Iterator[ControlPlane]:
+    """One start for all tests of a module that leave nothing behind."""
+    with serving() as found:
+        yield found
+
+
 @pytest.fixture
 def client(control_plane: ControlPlane) -> Iterator[Client]:
     with Client(control_plane.url) as found:

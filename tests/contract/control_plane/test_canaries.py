@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +10,17 @@ import pytest
 
 from shopmesh.client import Client, ResponseError
 from tests.contract.control_plane.conftest import ControlPlane, serving
-from tests.support.canaries import LONG, NAMES, PLAN, ROUTE, SHORT, build, spec, start, weights
+from tests.support.canaries import LONG, NAMES, PLAN, ROUTE, SHORT, build, spec, start, take_down, weights
 from tests.support.process import eventually
 
 
-@pytest.fixture(autouse=True)
-def mesh(client: Client) -> None:
-    """product-vr leads to v1."""
-    build(client)
+@pytest.fixture
+def client(shared_control_plane: ControlPlane) -> Iterator[Client]:
+    """Of a control plane in which product-vr leads to v1, and which has nothing else."""
+    with Client(shared_control_plane.url) as found:
+        build(found)
+        yield found
+        take_down(found)
 
 
 def test_it_is_turned_back_when_nobody_renews_it(client: Client) -> None:
@@ -121,7 +125,7 @@ def test_it_survives_the_control_plane(store: tuple[str, str]) -> None:
         assert {"v1": 100, "v2": 0} == weights(client)
 
 
-def test_all_are_listed(client: Client, control_plane: ControlPlane) -> None:
+def test_all_are_listed(client: Client) -> None:
     """By mesh, with what was counted and what they get."""
     start(client)
     [found] = client.canaries("shop")

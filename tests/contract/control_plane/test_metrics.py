@@ -53,10 +53,11 @@ def test_shares_changes_and_findings_are_told(control_plane: ControlPlane, clien
     assert f'\nshopmesh_findings{{severity="error"}} {len(client.findings())}\n' in page
 
 
-@pytest.fixture
-def guarded(tmp_path: Path) -> Iterator[ControlPlane]:
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
     """A control plane with keys and a token, as in containers."""
-    keys, token = tmp_path / "keys", tmp_path / "token"
+    folder = tmp_path_factory.mktemp("guarded")
+    keys, token = folder / "keys", folder / "token"
     keys.write_text("[default]\naws_access_key_id = AKIAONE\naws_secret_access_key = right\n")
     token.write_text(TOKEN)
     with serving("--credentials", str(keys), "--xds-token-file", str(token)) as found:

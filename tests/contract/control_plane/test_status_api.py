@@ -21,10 +21,11 @@ def create_node(client: Client, name: str, *backends: str) -> None:
     )
 
 
-@pytest.fixture(autouse=True)
-def mesh(client: Client) -> None:
-    """An empty mesh; revision 1."""
+@pytest.fixture
+def client(client: Client) -> Client:
+    """Of a control plane with an empty mesh, at revision 1."""
     client.appmesh.create_mesh(meshName="shopmesh")
+    return client
 
 
 def test_every_write_is_a_change_with_its_resources(client: Client) -> None:
@@ -100,10 +101,11 @@ def test_withdrawing_a_proxy_that_is_not_there_says_so(client: Client) -> None:
     ],
 )
 def test_a_bad_question_is_answered_with_what_is_wrong(
-    control_plane: ControlPlane, path: str, status: int, said: str
+    shared_control_plane: ControlPlane, path: str, status: int, said: str
 ) -> None:
     """Never a 5xx, and always JSON with a message."""
-    with pytest.raises(urllib.error.HTTPError) as error, urllib.request.urlopen(control_plane.url + path, timeout=5):
+    url = shared_control_plane.url + path
+    with pytest.raises(urllib.error.HTTPError) as error, urllib.request.urlopen(url, timeout=5):
         pass
 
     assert status == error.value.code
@@ -111,9 +113,10 @@ def test_a_bad_question_is_answered_with_what_is_wrong(
     error.value.close()
 
 
-def test_a_path_that_no_api_has_is_an_unknown_operation(control_plane: ControlPlane) -> None:
+def test_a_path_that_no_api_has_is_an_unknown_operation(shared_control_plane: ControlPlane) -> None:
     """A client of AWS's reads the kind of an error from a header."""
-    with pytest.raises(urllib.error.HTTPError) as error, urllib.request.urlopen(f"{control_plane.url}/x", timeout=5):
+    url = f"{shared_control_plane.url}/x"
+    with pytest.raises(urllib.error.HTTPError) as error, urllib.request.urlopen(url, timeout=5):
         pass
 
     assert (404, "UnknownOperationException") == (error.value.code, error.value.headers["x-amzn-ErrorType"])
