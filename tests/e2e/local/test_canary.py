@@ -28,7 +28,7 @@ STABLE, ALL = {"product-vn": 100, "product-v2-vn": 0}, {"product-vn": 0, "produc
 
 @dataclass(frozen=True)
 class Shop:
-    """The demo's mesh under a hundred requests a second."""
+    """The demo's mesh under sixty requests a second."""
 
     up: Up
 
@@ -83,7 +83,7 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     with starting(folder) as up:
         up.wait()
         shop = Shop(up)
-        with shop.shopmesh("load", f"http://127.0.0.1:{up.port}/", "--rate", "100", "--for", "10m"):
+        with shop.shopmesh("load", f"http://127.0.0.1:{up.port}/", "--rate", "60", "--for", "10m"):
             yield shop
 
 

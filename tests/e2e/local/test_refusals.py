@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import socket
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.local.conftest import SHOPMESH, interpreter_without, processes_of, project, starting
+from tests.e2e.local.conftest import PROJECT, SHOPMESH, interpreter_without_envoy, processes_of, project, starting
 from tests.support.process import running
 
 MAIN = SHOPMESH[1:]
@@ -38,7 +39,7 @@ def test_a_taken_port(tmp_path: Path, option: str) -> None:
 
 def test_a_missing_envoy(tmp_path: Path) -> None:
     """The path is named, and what installs it."""
-    python = interpreter_without(tmp_path, "envoy")
+    python = interpreter_without_envoy(tmp_path)
     line = refused(tmp_path, program=(python, *MAIN))
 
     assert "no Envoy at " in line
@@ -68,10 +69,12 @@ def test_a_mesh_that_the_control_plane_refuses(tmp_path: Path) -> None:
 
 
 def test_no_mesh_at_all(tmp_path: Path) -> None:
-    """Outside of a project the line says where to run."""
-    line = refused(tmp_path, folder=tmp_path)
+    """Outside of a project, where the installation holds no demo either, the line says where to run."""
+    shutil.copytree(PROJECT / "src", tmp_path / "installed" / "src")
+    program = ("env", f"PYTHONPATH={tmp_path / 'installed' / 'src'}", *SHOPMESH)
+    line = refused(tmp_path, folder=tmp_path, program=program)
 
-    assert "run shopmesh in the folder of the project" in line
+    assert "this installation holds no demo: run shopmesh in the folder of a project" in line
 
 
 def test_an_application_that_does_not_start(tmp_path: Path) -> None:

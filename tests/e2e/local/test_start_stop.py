@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from shopmesh.load.engine.open_loop import steady
 from shopmesh.load.engine.results import LoadResults
@@ -43,6 +45,17 @@ def weigh(up: Up, weights: dict[str, int]) -> None:
     ]
     answer: Any = client.appmesh.update_route(**name, spec=spec)
     client.wait_converged(int(answer["ResponseMetadata"]["HTTPHeaders"]["x-shopmesh-revision"]))
+
+
+@pytest.fixture
+def up(shared_up: Up, shopmesh: Shopmesh) -> Iterator[Up]:
+    """The demo's mesh as it began: all workloads run, and product's first version gets all requests."""
+    yield shared_up
+    for workload in ("product-vn", "product-v2-vn"):
+        # It fails where the workload runs already.
+        with shopmesh("start", workload, "--run-dir", str(shared_up.run_folder)) as child:
+            child.process.wait(60)
+    weigh(shared_up, {"product-vn": 100, "product-v2-vn": 0})
 
 
 def test_a_version_that_gets_a_share_is_stopped_and_started_without_a_loss(up: Up, shopmesh: Shopmesh) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 import grpc
 import pytest
 
-from shopmesh.client import Client, ResponseError
+from shopmesh.client import Client, ClientError, ResponseError
 from shopmesh.local.access import AccessFiles
 from shopmesh.local.http import send_request
 from shopmesh.local.mesh.from_manifests import read_manifests, workloads_of
@@ -51,29 +51,29 @@ def test_the_whole_mesh_serves_and_ctrl_c_takes_all_of_it_down(up: Up) -> None:
     assert output.rindex("Shutting down: Master") < output.index("| INFO stopping")
 
 
-def test_no_envoy_can_be_ended_or_read_from_a_port(up: Up) -> None:
+def test_no_envoy_can_be_ended_or_read_from_a_port(shared_up: Up) -> None:
     """The admin interface of each is a socket that no other user may open, with the pages that are used."""
-    sockets = sorted(up.run_folder.glob("*.admin.sock"))
+    sockets = sorted(shared_up.run_folder.glob("*.admin.sock"))
     asked = [asyncio.run(send_request(one, path, method)).status for one in sockets for method, path in ADMIN_PAGES]
 
     assert len(sockets) == WORKLOADS
     assert [200, 403] * WORKLOADS == asked
-    assert {0o700} == {stat.S_IMODE(up.run_folder.stat().st_mode)}
+    assert {0o700} == {stat.S_IMODE(shared_up.run_folder.stat().st_mode)}
     assert {0o600} == {stat.S_IMODE(one.stat().st_mode) for one in sockets}
-    for document in (json.loads(file.read_text()) for file in up.run_folder.glob("*-vn-1.json")):
+    for document in (json.loads(file.read_text()) for file in shared_up.run_folder.glob("*-vn-1.json")):
         assert ["pipe"] == list(document["admin"]["address"])
-    assert f"curl --unix-socket {sockets[0].parent}" in up.child.output
+    assert f"curl --unix-socket {sockets[0].parent}" in shared_up.child.output
 
 
-def test_xds_has_no_port(up: Up) -> None:
+def test_xds_has_no_port(shared_up: Up) -> None:
     """Only the sidecars' own streams can reach it: the control plane listens on the port of the API alone."""
     if not Path("/proc/net/tcp").exists():
         pytest.skip("what a process listens on is read from /proc")
-    (control_plane,) = up.processes()["serve"]
+    (control_plane,) = shared_up.processes()["serve"]
 
-    assert {up.api_port} == listening_ports(control_plane)
-    assert f"xDS {up.run_folder / 'xds.sock'}" in up.child.output
-    assert all(proxy["inStep"] for proxy in up.client.proxies())
+    assert {shared_up.api_port} == listening_ports(control_plane)
+    assert f"xDS {shared_up.run_folder / 'xds.sock'}" in shared_up.child.output
+    assert all(proxy["inStep"] for proxy in shared_up.client.proxies())
 
 
 @needs_root
@@ -119,9 +119,9 @@ def listening_ports(pid: int) -> set[int]:
     return found
 
 
-def test_the_run_folder_s_files_are_their_owner_s_alone(up: Up) -> None:
+def test_the_run_folder_s_files_are_their_owner_s_alone(shared_up: Up) -> None:
     """Store, log, configurations and sockets; gunicorn writes the files of its process ids with rights of its own."""
-    files = [file for file in up.run_folder.iterdir() if file.suffix != ".pid"]
+    files = [file for file in shared_up.run_folder.iterdir() if file.suffix != ".pid"]
 
     assert {"store.db", "store.db-wal", "shopmesh.log", "lock", "order-vn-1.json"} <= {file.name for file in files}
     assert {} == {file.name: oct(file.stat().st_mode) for file in files if stat.S_IMODE(file.stat().st_mode) & 0o077}
@@ -154,23 +154,23 @@ def test_without_signatures_the_log_says_who_may_change_the_mesh(tmp_path: Path)
         assert "every program and user of this machine can read and change the mesh" in up.child.output
 
 
-def test_the_log_is_plain_text_when_it_is_piped(up: Up) -> None:
+def test_the_log_is_plain_text_when_it_is_piped(shared_up: Up) -> None:
     """No control characters; each line tells whose it is; the summary says where to go on."""
-    output = up.child.output
+    output = shared_up.child.output
 
     assert not [character for character in output if not character.isprintable() and character != "\n"]
-    assert f"curl http://127.0.0.1:{up.port}/" in output
-    assert f'eval "$(shopmesh env --run-dir {up.run_folder})"' in output
+    assert f"curl http://127.0.0.1:{shared_up.port}/" in output
+    assert f'eval "$(shopmesh env --run-dir {shared_up.run_folder})"' in output
     assert "order-vn-1 app" in output
 
 
-def test_a_path_colours_and_forges_nothing(up: Up) -> None:
+def test_a_path_colours_and_forges_nothing(shared_up: Up) -> None:
     """What a client asks for is shown as text, on the line of its request, in the terminal and in the log file."""
     with contextlib.suppress(OSError):
-        up.get("/%1b%5b31m%1b%5d0;title%07%0aCRITICAL%20forged%0d%c2%9b2J%e2%80%ae")
-    up.child.wait_for(lambda: "CRITICAL forged" in up.child.output, "the request is logged")
+        shared_up.get("/%1b%5b31m%1b%5d0;title%07%0aCRITICAL%20forged%0d%c2%9b2J%e2%80%ae")
+    shared_up.child.wait_for(lambda: "CRITICAL forged" in shared_up.child.output, "the request is logged")
 
-    for written in (up.child.output, (up.run_folder / "shopmesh.log").read_text()):
+    for written in (shared_up.child.output, (shared_up.run_folder / "shopmesh.log").read_text()):
         assert not RAW.search(written)
         assert not [line for line in written.splitlines() if "CRITICAL" in line and "GET /" not in line]
 
@@ -188,15 +188,23 @@ def test_nothing_is_left_when_something_died_before(up: Up) -> None:
 @pytest.mark.parametrize(
     ("word", "name"), [("serve", "control-plane"), ("gunicorn", " app"), ("--config-path", " envoy")]
 )
-def test_a_killed_child_is_started_again(up: Up, word: str, name: str) -> None:
+def test_a_killed_child_is_started_again(shared_up: Up, word: str, name: str) -> None:
     """After kill -9 of any of them the mesh serves again, and the log says what happened."""
-    for pid in up.processes()[word]:
+    child, said = shared_up.child, f"{name} was killed (SIGKILL); starting it again"
+    for pid in shared_up.processes()[word]:
         os.kill(pid, signal.SIGKILL)
-    up.child.wait_for(lambda: "starting it again" in up.child.output, "the remark")
-    up.child.wait_for(up.serves, "an answer", 30)
-    up.child.wait_for(lambda: len(up.processes().get(word, [])) > 0, "the child")
+    child.wait_for(lambda: said in child.output, "the remark")
+    child.wait_for(shared_up.serves, "an answer", 30)
+    child.wait_for(lambda: len(shared_up.processes().get(word, [])) > 0, "the child")
+    child.wait_for(lambda: in_sync(shared_up) == WORKLOADS, "all proxies are in sync", 30)
 
-    assert f"{name} was killed (SIGKILL); starting it again" in up.child.output
+
+def in_sync(up: Up) -> int:
+    """How many proxies have all that they were sent; none while there is no control plane."""
+    try:
+        return sum(proxy["inStep"] for proxy in up.client.proxies())
+    except ClientError:
+        return 0
 
 
 def test_children_end_with_a_killed_up_and_the_next_one_runs(tmp_path: Path) -> None:
@@ -258,14 +266,14 @@ def test_a_changed_mesh_survives_and_reset_forgets_it(tmp_path: Path) -> None:
         assert weights(up) == [100, 0]
 
 
-def test_a_second_up_in_the_same_folder_is_refused(up: Up, shopmesh: Shopmesh) -> None:
+def test_a_second_up_in_the_same_folder_is_refused(shared_up: Up, shopmesh: Shopmesh) -> None:
     """One clear line, exit status 1, and the first one goes on."""
-    with shopmesh("up", "--port", "0", "--api-port", "0", "--run-dir", str(up.run_folder)) as second:
+    with shopmesh("up", "--port", "0", "--api-port", "0", "--run-dir", str(shared_up.run_folder)) as second:
         assert second.process.wait(30) == 1
 
         assert second.output.count("\n") == 1
-        assert f"already runs in {up.run_folder} (process {up.child.pid})" in second.output
-        assert up.serves()
+        assert f"already runs in {shared_up.run_folder} (process {shared_up.child.pid})" in second.output
+        assert shared_up.serves()
 
 
 def test_only_some_workloads_can_be_run(tmp_path: Path) -> None:
