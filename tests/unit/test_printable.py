@@ -26,8 +26,7 @@ from shopmesh.cli.output import Styled, echo, echo_document
 from shopmesh.cli.views import findings_view
 from shopmesh.cli.views.status_view import MeshStatus, render
 from shopmesh.cli.views.tables import table
-from shopmesh.client.apply import document_error
-from shopmesh.documents import DocumentError, as_json, as_yaml
+from shopmesh.documents import CombinedDocumentError, DocumentError, as_json, as_yaml
 from shopmesh.load.report.escaping import escape
 from shopmesh.local.processes.lines import LineSplitter
 from shopmesh.local.processes.log_format import format_line
@@ -113,7 +112,7 @@ def test_a_command_writes_one_line(text: str) -> None:
 def test_a_failure_is_one_line_a_cause(first: str, second: str) -> None:
     """Several wrong documents are a line each, whatever they are called."""
     file = io.StringIO()
-    CommandFailed(str(document_error([DocumentError(first), DocumentError(second)]))).show(file)
+    CommandFailed(str(CombinedDocumentError([DocumentError(first), DocumentError(second)]))).show(file)
     lines = without_styles(file.getvalue()).split("\n")
 
     assert not RAW.search(file.getvalue().replace("\x1b", ""))

@@ -11,8 +11,8 @@ from shopmesh.client.errors import ResponseError
 from shopmesh.client.plan import PlanStep, label, plan, plan_deletion
 from shopmesh.client.read import list_meshes, read_descriptions
 from shopmesh.documents import (
+    CombinedDocumentError,
     DeclaredResource,
-    DocumentError,
     Source,
     TemplateOptions,
     declared_resources,
@@ -20,9 +20,6 @@ from shopmesh.documents import (
     manifest_problems,
     problems,
 )
-from shopmesh.output.printable import printable
-
-MAX_ERRORS = 20
 
 
 @dataclass(frozen=True)
@@ -59,17 +56,10 @@ def apply(
     before = [resource for resource, _ in existing.values()]
     wanted = declared_resources(sources, mesh, before, given)
     if wrong := [*problems(wanted), *manifest_problems(wanted)]:
-        raise document_error(wrong)
+        raise CombinedDocumentError(wrong)
     if new and any(resource.key.kind == "mesh" and resource.key in existing for resource in wanted):
         return ApplyResult(None, [], before)
     return replace(perform(client, plan(wanted, existing), dry_run), before=before)
-
-
-def document_error(wrong: Sequence[DocumentError]) -> DocumentError:
-    """Joins errors into one, a line each, `MAX_ERRORS` lines at most."""
-    lines = [str(problem) for problem in wrong[:MAX_ERRORS]]
-    more = [f"… and {len(wrong) - MAX_ERRORS} more"] if len(wrong) > MAX_ERRORS else []
-    return DocumentError("\n".join(map(printable, lines + more)))
 
 
 def delete(

@@ -13,8 +13,8 @@ from shopmesh.appmesh.kinds import KINDS, describe
 from shopmesh.appmesh.rules import RULES, names
 from shopmesh.appmesh.rules.rule_input import RuleInput
 from shopmesh.appmesh.store import Key, State
-from shopmesh.client.apply import document_error
 from shopmesh.documents import (
+    CombinedDocumentError,
     DeclaredResource,
     DocumentError,
     Source,
@@ -51,7 +51,7 @@ def check(sources: Sequence[Source], mesh: str | None = None, given: TemplateOpt
         wrong = [problem for resource in resources for problem in _rule_problems(resource, state)]
         notes += [note for resource in resources for note in _missing_references(resource, state)]
     if wrong:
-        raise document_error(wrong)
+        raise CombinedDocumentError(wrong)
     return CheckResult(
         resources,
         _without_duplicates(notes),

@@ -14,11 +14,12 @@ from shopmesh.documents.convert import declared_resources, foreign_kind, ignored
 from shopmesh.documents.declared_resource import ORDER, DeclaredResource, base_manifest, creation_order, is_ours
 from shopmesh.documents.export import manifests, not_for_kubernetes
 from shopmesh.documents.text.output import as_json, as_yaml
-from shopmesh.documents.text.sources import DocumentError, Source, documents, only_document
+from shopmesh.documents.text.sources import CombinedDocumentError, DocumentError, Source, documents, only_document
 
 __all__ = [
     "NAMES",
     "ORDER",
+    "CombinedDocumentError",
     "DeclaredResource",
     "DocumentError",
     "Source",

@@ -8,11 +8,12 @@ from collections.abc import Iterable, Iterator
 from shopmesh.appmesh.annotations import PREFIX
 from shopmesh.appmesh.api.model import GA
 from shopmesh.appmesh.api.rest_json import binding_of
-from shopmesh.appmesh.api.validation import Problem
+from shopmesh.appmesh.api.validation import Problem, UnknownField, hint
 from shopmesh.appmesh.kinds import KINDS
 from shopmesh.documents import manifest_form
 from shopmesh.documents.cli_json import parameters
 from shopmesh.documents.cloudformation import is_template, property_name
+from shopmesh.documents.crds.definitions import fields_at
 from shopmesh.documents.declared_resource import DeclaredResource
 from shopmesh.documents.fields import REFERENCES, RENAMED
 from shopmesh.documents.manifest_annotations import ANNOTATIONS_PATH, annotation_name
@@ -29,7 +30,17 @@ def problems(resources: Iterable[DeclaredResource]) -> Iterator[DocumentError]:
         found: list[Problem] = []
         binding_of(GA, f"Create{KINDS[resource.key.kind].title}").check(parameters(resource), "", found)
         for problem in found:
-            yield error_at(resource, problem.field, problem.message)
+            yield _error(resource, problem)
+
+
+def _error(resource: DeclaredResource, problem: Problem) -> DocumentError:
+    error = error_at(resource, problem.field, problem.message)
+    if not isinstance(problem, UnknownField) or not resource.complete or resource.source is None:
+        return error
+    # Manifests spell references otherwise than the model, and have fields of their own.
+    *above, name = error.path
+    known = fields_at(resource.source.value["kind"], above)
+    return resource.source.error(error.path, f"unknown; {hint(str(name), known)}") if known else error
 
 
 def manifest_problems(resources: Iterable[DeclaredResource]) -> Iterator[DocumentError]:

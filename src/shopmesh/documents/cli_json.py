@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
+from botocore.model import StructureShape
+
+from shopmesh.appmesh.api.model import GA, service
 from shopmesh.appmesh.api.preview import to_later
 from shopmesh.appmesh.arn import without_owner
+from shopmesh.appmesh.kinds import KINDS
 from shopmesh.appmesh.store import Document, Key
 from shopmesh.documents.declared_resource import DeclaredResource, at
-from shopmesh.documents.text.sources import Source
+from shopmesh.documents.text.sources import DocumentError, Source
 
 NAMES: Mapping[str, tuple[str, ...]] = {
     "route": ("meshName", "virtualRouterName", "routeName"),
@@ -28,6 +32,21 @@ _BESIDE = {"spec", "tags", "meshOwner", "clientToken"}
 def is_request(value: Document) -> bool:
     """Whether a document is App Mesh JSON."""
     return "meshName" in value
+
+
+def is_request_without_names(value: Document) -> bool:
+    """Whether a document is App Mesh JSON that does not say which mesh it is for."""
+    known = _BESIDE.union(*NAMES.values())
+    return "spec" in value and not is_request(value) and value.keys() <= known
+
+
+def missing_names(source: Source) -> DocumentError:
+    """The error for such a document, and for one whose names are those of another kind than its specification is of."""
+    return source.error(
+        (),
+        "names are missing that stand in flags of the `aws` command, such as --mesh-name; write all of them into the "
+        "document: meshName, and for a route virtualRouterName and routeName, or the like",
+    )
 
 
 def resources_of_request(source: Source) -> list[DeclaredResource]:
@@ -51,6 +70,8 @@ def resources_of_request(source: Source) -> list[DeclaredResource]:
     if not isinstance(spec, dict):
         raise source.error(("spec",), f"is an object, not {spec!r}")
     owner = value.get("meshOwner")
+    if _is_of_another_kind(kind, spec):
+        raise missing_names(source)
     key = Key(kind, (without_owner(names[0]), *names[1:]))
     if not _is_preview(kind, spec):
         return [DeclaredResource(key, spec, _tags(source), owner, False, source, ("spec",))]
@@ -69,6 +90,19 @@ def resources_of_request(source: Source) -> list[DeclaredResource]:
             for index, service in enumerate(services)
         ),
     ]
+
+
+def _is_of_another_kind(kind: str, spec: Document) -> bool:
+    """Whether a specification has fields that this kind does not have, and only fields of one that has more names."""
+    if spec.keys() <= {*_fields_of_spec(kind)}:
+        return False
+    longer = [other for other in NAMES if {*NAMES[kind]} < {*NAMES[other]}]
+    return any(spec.keys() <= {*_fields_of_spec(other)} for other in longer)
+
+
+def _fields_of_spec(kind: str) -> Collection[str]:
+    shape = service(GA).shape_for(f"{KINDS[kind].title}Spec")
+    return shape.members if isinstance(shape, StructureShape) else ()
 
 
 def _is_preview(kind: str, spec: Document) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 
 from shopmesh.appmesh.store import Document, Key
 from shopmesh.documents import manifest_form
-from shopmesh.documents.cli_json import is_request, resources_of_request
+from shopmesh.documents.cli_json import is_request, is_request_without_names, missing_names, resources_of_request
 from shopmesh.documents.cloudformation import TemplateOptions, foreign_resources, is_template, template_resources
 from shopmesh.documents.declared_resource import API_VERSION, DeclaredResource, at, creation_order, manifest_tags
 from shopmesh.documents.fields import ReferenceField, to_api
@@ -22,7 +22,7 @@ from shopmesh.documents.manifest_annotations import check_routes, own_tags, rout
 from shopmesh.documents.names import KINDS, ObjectName, arn_name, default_name
 from shopmesh.documents.reference_resolver import MissingReference, ReferenceResolver, name_in_manifest
 from shopmesh.documents.text.placeholders import refuse_placeholders
-from shopmesh.documents.text.sources import DocumentError, FieldPath, Source
+from shopmesh.documents.text.sources import DocumentError, FieldPath, Source, combined
 
 GROUP = "appmesh.k8s.aws/"
 _MANIFEST_KINDS = (*KINDS, "BackendGroup")
@@ -89,31 +89,46 @@ def declared_resources(
     resources: list[DeclaredResource] = []
     seen: dict[Key, Source] = {}
     asked: set[str] = set()
+    wrong: list[DocumentError] = []
     for source, is_ours in zip(sources, ours, strict=True):
-        if is_ours:
-            refuse_placeholders(source)
-            found = list(resources_of_manifest(source, objects))
-        elif is_request(source.value):
-            refuse_placeholders(source)
-            found = resources_of_request(source)
-        elif is_template(source.value):
-            found, known = template_resources(source, options)
-            asked |= known
-        elif foreign_kind(source) is None:
-            raise source.error(
-                (), "neither a manifest (apiVersion and kind), nor App Mesh JSON (meshName), nor a template (Resources)"
-            )
-        else:
+        try:
+            found, known = _resources_of(source, objects if is_ours else None, options)
+        except DocumentError as error:
+            wrong.append(error)
             continue
+        asked |= known
         for resource in found:
             if resource.key in seen:
-                other = seen[resource.key].place()
-                raise source.error(resource.path, f"{'/'.join(resource.key.path)} is declared already in {other}")
+                text = f"{'/'.join(resource.key.path)} is declared already in {seen[resource.key].place()}"
+                wrong.append(source.error(resource.path, text))
             seen[resource.key] = source
         resources.extend(found)
+    if wrong:
+        raise combined(wrong)
     if unknown := sorted({*options.parameters} - asked):
         raise DocumentError(f"--parameter {', '.join(unknown)}: no template here asks for it; correct the name")
     return creation_order(resources)
+
+
+def _resources_of(
+    source: Source, objects: ReferenceResolver | None, options: TemplateOptions
+) -> tuple[list[DeclaredResource], set[str]]:
+    """What one document declares, and which parameters it knows; `objects` only for a manifest of ours."""
+    if objects is not None:
+        refuse_placeholders(source)
+        return list(resources_of_manifest(source, objects)), set()
+    if is_request(source.value):
+        refuse_placeholders(source)
+        return resources_of_request(source), set()
+    if is_template(source.value):
+        return template_resources(source, options)
+    if foreign_kind(source) is not None:
+        return [], set()
+    if is_request_without_names(source.value):
+        raise missing_names(source)
+    raise source.error(
+        (), "neither a manifest (apiVersion and kind), nor App Mesh JSON (meshName), nor a template (Resources)"
+    )
 
 
 def resources_of_manifest(source: Source, objects: ReferenceResolver) -> Iterator[DeclaredResource]:

@@ -141,12 +141,12 @@ HOSTILE: dict[str, tuple[str, str, str]] = {
         "Parameters:\n  P:\n    Type: CommaDelimitedList\n    AllowedPattern: (a|a)*x|a*c\n    Default: "
         + ",".join(["a" * 19 + "c"] * 1_000)
         + "\n"
-        + named("{MeshName: m}"),
+        + named("{MeshName: !Select [0, !Ref P]}"),
         "line 2, Parameters.P",
         "takes too long to check",
     ),
     "a pattern that matches for ever": (
-        "Parameters:\n  P:\n    Default: " + "a" * 40 + "b\n    AllowedPattern: (a+)+\n" + named("{MeshName: m}"),
+        "Parameters:\n  P:\n    Default: " + "a" * 40 + "b\n    AllowedPattern: (a+)+\n" + named("{MeshName: !Ref P}"),
         "line 2, Parameters.P",
         "takes too long to check",
     ),

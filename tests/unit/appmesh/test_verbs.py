@@ -185,6 +185,19 @@ def test_taken_names(full: World) -> None:
     assert full.make("route", "q", route("n"), virtualRouterName="n")
 
 
+def test_only_creating_is_advised_where_a_parent_is_missing(world: World) -> None:
+    """Who deletes, reads or changes something in a mesh that is not there does not want to create it."""
+    names = {"meshName": "gone", "virtualNodeName": "n"}
+    with pytest.raises(NotFound, match="mesh gone does not exist; create it first"):
+        world.do("CreateVirtualNode", **names, spec={})
+    calls: dict[str, Any] = {"Delete": {}, "Describe": {}, "Update": {"spec": {}}}
+    for operation, more in calls.items():
+        with pytest.raises(NotFound, match=r"mesh gone does not exist$"):
+            world.do(f"{operation}VirtualNode", **names, **more)
+    with pytest.raises(NotFound, match=r"mesh gone does not exist$"):
+        world.do("ListVirtualNodes", meshName="gone")
+
+
 def test_meshes_of_others(world: World) -> None:
     """One's own account may be named as owner; no other's meshes are shared here."""
     assert world.do("DescribeMesh", meshName="m", meshOwner="123456789012")

@@ -197,3 +197,21 @@ def test_a_mirror_that_the_files_do_not_have_is_noted() -> None:
     noted = check("-f", "-", stdin=document % "shopmesh.dev/mirror").stderr
 
     assert "tags: shopmesh.dev/mirror: there is no virtual node n among these files" in noted
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            f"{HEAD}kind: VirtualNode\nmetadata: {{name: n}}\nspec: {{podSelecter: {{}}}}\n",
+            "did you mean 'podSelector'?",
+        ),
+        (f"{HEAD}kind: VirtualNode\nmetadata: {{name: n}}\nspec: {{x: 1}}\n", "known are awsName, backendDefaults"),
+        (f"{HEAD}kind: Mesh\nmetadata: {{name: n}}\nspec: {{x: 1}}\n", "meshOwner, meshServiceDiscovery"),
+        (ROUTER.replace("weight: 1", "weight: 1, x: 1"), "known are port, virtualNodeARN, virtualNodeRef, weight"),
+    ],
+    ids=["a selector", "a node", "a mesh", "a target"],
+)
+def test_an_unknown_field_is_compared_with_those_of_manifests(text: str, said: str) -> None:
+    """With the fields that manifests alone have, and as they spell references."""
+    assert said in check("-f", "-", stdin=text, status=1).stderr

@@ -239,33 +239,37 @@ BAD = {
     "a macro": (one("{}", "Transform: [MyMacro]\n"), "Transform", "'MyMacro' is not supported"),
     "a loop": ("Resources: {'Fn::ForEach::N': [a, [b], {}]}\n", "Resources.Fn::ForEach::N", "expand the template"),
     "a parameter without a value": (
-        one("{}", "Parameters: {P: {Type: String}}\n"),
+        one("{Logging: !Ref P}", "Parameters: {P: {Type: String}}\n"),
         "Parameters.P",
         "--parameter P=VALU",
     ),
     "a default that is not allowed": (
-        one("{}", "Parameters: {P: {Type: String, Default: a, AllowedValues: [b]}}\n"),
+        one("{Logging: !Ref P}", "Parameters: {P: {Type: String, Default: a, AllowedValues: [b]}}\n"),
         "Parameters.P",
         "none of the AllowedValues b",
     ),
     "a pattern that does not fit": (
-        one("{}", "Parameters: {P: {Type: String, Default: a, AllowedPattern: '[0-9]+'}}\n"),
+        one("{Logging: !Ref P}", "Parameters: {P: {Type: String, Default: a, AllowedPattern: '[0-9]+'}}\n"),
         "Parameters.P",
         "does not fit the AllowedPattern",
     ),
     "a number too large": (
-        one("{}", "Parameters: {P: {Type: Number, Default: 9, MaxValue: 8}}\n"),
+        one("{Logging: !Ref P}", "Parameters: {P: {Type: Number, Default: 9, MaxValue: 8}}\n"),
         "Parameters.P",
         "is beyond MaxValue, 8",
     ),
-    "no number": (one("{}", "Parameters: {P: {Type: Number, Default: a}}\n"), "Parameters.P", "is no number"),
+    "no number": (
+        one("{Logging: !Ref P}", "Parameters: {P: {Type: Number, Default: a}}\n"),
+        "Parameters.P",
+        "is no number",
+    ),
     "a text too long": (
-        one("{}", "Parameters: {P: {Type: String, Default: abc, MaxLength: 2}}\n"),
+        one("{Logging: !Ref P}", "Parameters: {P: {Type: String, Default: abc, MaxLength: 2}}\n"),
         "Parameters.P",
         "has 3 characters, and MaxLength is 2",
     ),
     "a stored parameter": (
-        one("{}", "Parameters: {P: {Type: 'AWS::SSM::Parameter::Value<String>', Default: /a}}\n"),
+        one("{Logging: !Ref P}", "Parameters: {P: {Type: 'AWS::SSM::Parameter::Value<String>', Default: /a}}\n"),
         "Parameters.P",
         "Parameter Store",
     ),
@@ -340,7 +344,7 @@ def test_references_by_arn_are_whole() -> None:
 def test_lists_and_secrets_are_parameters_too() -> None:
     """A comma-separated parameter is a list, and the value of a NoEcho one is not shown."""
     text = one("{Logging: !Join [':', !Ref L]}", "Parameters: {L: {Type: CommaDelimitedList, Default: 'a, b'}}\n")
-    secret = one("{}", "Parameters: {P: {Type: String, NoEcho: true, MaxLength: 2}}\n")
+    secret = one("{Logging: !Ref P}", "Parameters: {P: {Type: String, NoEcho: true, MaxLength: 2}}\n")
 
     assert "a:b" in wrong(text)
     assert "geheim" not in wrong(secret, P="geheim")

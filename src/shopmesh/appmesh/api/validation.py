@@ -32,6 +32,12 @@ class Problem(NamedTuple):
     message: str
 
 
+class UnknownField(Problem):
+    """A field that the model does not have."""
+
+    __slots__ = ()
+
+
 Validator = Callable[[Json, str, list[Problem]], Json]
 
 _INTEGERS = {"integer": 31, "long": 63}
@@ -64,7 +70,7 @@ def raise_problems(problems: Iterable[Problem]) -> None:
     found = list(dict.fromkeys(problems))
     if found:
         more = f" (and {len(found) - MOST_PROBLEMS} more)" if len(found) > MOST_PROBLEMS else ""
-        raise BadRequest("; ".join(f"{field}: {text}" for field, text in found[:MOST_PROBLEMS]) + more)
+        raise BadRequest("; ".join(f"{one.field}: {one.message}" for one in found[:MOST_PROBLEMS]) + more)
 
 
 def quote(value: Json) -> str:
@@ -108,7 +114,7 @@ def _structure(members: Mapping[str, Validator], required: frozenset[str], union
         for name, item in value.items():
             if name not in members:
                 if len(problems) < MOST_PROBLEMS:
-                    problems.append(Problem(prefix + _name(name), f"unknown; {hint(name, members)}"))
+                    problems.append(UnknownField(prefix + _name(name), f"unknown; {hint(name, members)}"))
             elif item is not None:
                 cleaned[name] = members[name](item, prefix + name, problems)
         for name in sorted(required - cleaned.keys()):

@@ -42,7 +42,7 @@ def create(kind: Kind, parameters: Parameters, transaction: Transaction, context
     if kind.name == "mesh" and key.name != parameters["meshName"]:
         text = "an account after @ is the owner of a shared mesh and not part of its name; leave it out"
         raise BadRequest(f"meshName: {quote(parameters['meshName'])}: {text}")
-    _require_parent(key, transaction)
+    _require_parent(key, transaction, "; create it first")
     if transaction.get(key) is not None:
         raise Conflict(f"{describe(key)} already exists{_in_mesh(key)}; update it, or choose another name")
     added = tags.merge_tags((), parameters.get("tags", ()))
@@ -169,12 +169,12 @@ def _metadata(resource: Resource, context: Context) -> Output:
     }
 
 
-def _require_parent(key: Key, view: View) -> None:
+def _require_parent(key: Key, view: View, advice: str = "") -> None:
     parents = KINDS[key.kind].parents
     for depth, kind in enumerate(parents, start=1):
         parent = Key(kind, key.path[:depth])
         if view.get(parent) is None:
-            raise NotFound(f"{describe(parent)} does not exist{_in_mesh(parent)}; create it first")
+            raise NotFound(f"{describe(parent)} does not exist{_in_mesh(parent)}{advice}")
 
 
 def _in_mesh(key: Key) -> str:

@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
@@ -29,7 +30,10 @@ _VARIABLE = re.compile(r"\$\{(!?)([^{}]*)\}")
 
 
 def evaluate(value: Any, scope: Scope, path: FieldPath) -> Any:
-    """A part of a template with all functions in it evaluated; `NO_VALUE` where nothing shall be."""
+    """A part of a template with all functions in it evaluated.
+
+    `NO_VALUE` where nothing shall be, `FAILED` where a function fails; what is wrong is in the scope's problems.
+    """
     scope.count_steps(1, path)
     if not isinstance(value, list | dict):
         return value
@@ -41,18 +45,22 @@ def evaluate(value: Any, scope: Scope, path: FieldPath) -> Any:
 
 
 def _evaluate_mapping(value: Mapping[str, Any], scope: Scope, path: FieldPath) -> Any:
-    for name, argument in value.items():
-        if name in UNSUPPORTED_FUNCTIONS or str(name).startswith("Fn::ForEach"):
-            reason = UNSUPPORTED_FUNCTIONS.get(
-                name, "runs in AWS; expand the template first (aws cloudformation get-template)"
-            )
-            raise scope.source.error((*path, name), reason)
+    for name in value:
         if name == "Ref" or str(name).startswith("Fn::"):
-            if len(value) > 1:
-                raise scope.source.error(path, f"{name} must stand alone, not with {len(value) - 1} other keys")
-            return _function(name, scope, path)(argument, scope, (*path, name))
+            return scope.problems.attempt(functools.partial(_call, str(name), value, scope, path))
     items_by_name = {name: evaluate(item, scope, (*path, name)) for name, item in value.items()}
     return {name: item for name, item in items_by_name.items() if item is not NO_VALUE}
+
+
+def _call(name: str, value: Mapping[str, Any], scope: Scope, path: FieldPath) -> Any:
+    if name in UNSUPPORTED_FUNCTIONS or name.startswith("Fn::ForEach"):
+        reason = UNSUPPORTED_FUNCTIONS.get(
+            name, "runs in AWS; expand the template first (aws cloudformation get-template)"
+        )
+        raise scope.source.error((*path, name), reason)
+    if len(value) > 1:
+        raise scope.source.error(path, f"{name} must stand alone, not with {len(value) - 1} other keys")
+    return _function(name, scope, path)(value[name], scope, (*path, name))
 
 
 def holds(condition: Any, scope: Scope, path: FieldPath) -> bool:
@@ -68,14 +76,17 @@ def holds(condition: Any, scope: Scope, path: FieldPath) -> bool:
 
 
 def named_condition(name: Any, scope: Scope, path: FieldPath) -> bool:
-    """Whether the condition of that name is true."""
+    """Whether the condition of that name is true; `FAILED` where that cannot be told."""
     conditions = scope.section("Conditions")
     if not isinstance(name, str) or name not in conditions:
         raise scope.source.error(path, f"there is no condition {quote(name)}; {hint(str(name), conditions)}")
-    if name not in scope.conditions:
+
+    def evaluated() -> bool:
         with scope.refuse_cycle(f"condition {name}", path), scope.limit_depth(path):
-            scope.conditions[name] = holds(conditions[name], scope, ("Conditions", name))
-    return scope.conditions[name]
+            return holds(conditions[name], scope, ("Conditions", name))
+
+    found: bool = scope.problems.once(scope.conditions, name, evaluated)
+    return found
 
 
 def _function(name: str, scope: Scope, path: FieldPath) -> Callable[[Any, Scope, FieldPath], Any]:
@@ -96,8 +107,16 @@ def _get_att(argument: Any, scope: Scope, path: FieldPath) -> Any:
         name, _, attribute = argument.partition(".")
     else:
         name, attribute = _strings(argument, 2, scope, path)
-    found = scope.attribute(name, attribute, path)
-    return _attribute_of(name, attribute, scope, path) if found is None else found
+    if not scope.is_ours(name, path):
+        return _foreign_attribute(name, attribute, scope, path)
+    return _attribute_of(name, attribute, scope, path)
+
+
+def _foreign_attribute(name: str, attribute: str, scope: Scope, path: FieldPath) -> Any:
+    """An attribute of a resource that is not created here: given from outside, else the property of that name."""
+    if scope.is_given(f"{name}.{attribute}") or attribute not in scope.properties(name):
+        return scope.foreign_attribute(name, attribute, path)
+    return _name_of(name, attribute, scope, path)
 
 
 def _attribute_of(name: str, attribute: str, scope: Scope, path: FieldPath) -> str:
@@ -119,13 +138,15 @@ def _attribute_of(name: str, attribute: str, scope: Scope, path: FieldPath) -> s
 
 
 def _name_of(name: str, word: str, scope: Scope, path: FieldPath) -> str:
-    if (name, word) not in scope.names:
-        scope.names[name, word] = _evaluate_name(name, word, scope, path)
-    return scope.names[name, word]
+    """A text among a resource's properties; `FAILED` where it cannot be told."""
+    found: str = scope.problems.once(
+        scope.names, (name, word), functools.partial(_evaluate_name, name, word, scope, path)
+    )
+    return found
 
 
 def _evaluate_name(name: str, word: str, scope: Scope, path: FieldPath) -> str:
-    own, written = scope.own_name(name)
+    own, written = scope.own_name(name) if scope.is_ours(name, path) else ("", None)
     if word != own:
         written = scope.properties(name).get(word)
     with scope.refuse_cycle(f"{name}.{word}", path):

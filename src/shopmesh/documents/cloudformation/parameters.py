@@ -25,15 +25,16 @@ def full_match(pattern: str, value: str) -> bool:
     return re.fullmatch(pattern, value) is not None
 
 
-def parameters(source: Source, given: Mapping[str, str], matches: Matches) -> dict[str, Value]:
-    """The value of every parameter by name; a list type's is a list. Raises `DocumentError`."""
+def declarations(source: Source) -> dict[str, Any]:
+    """What the template says of its parameters, by name; raises `DocumentError`."""
     declared = source.value.get("Parameters") or {}
     if not isinstance(declared, dict):
         raise source.error(("Parameters",), f"is a mapping of names, not {quote(declared)}")
-    return {name: _value(source, name, declaration, given, matches) for name, declaration in declared.items()}
+    return declared
 
 
-def _value(source: Source, name: str, declaration: Any, given: Mapping[str, str], matches: Matches) -> Value:
+def parameter(source: Source, name: str, declaration: Any, given: Mapping[str, str], matches: Matches) -> Value:
+    """The value of one parameter; a list type's is a list. Raises `DocumentError`."""
     path: FieldPath = ("Parameters", name)
     if not isinstance(declaration, dict):
         raise source.error(path, f"is a mapping with Type, not {quote(declaration)}")

@@ -6,12 +6,14 @@ https://docs.aws.amazon.com/cloudformation-cli/latest/userguide/resource-type-sc
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import Any
 
 from botocore.model import ListShape, Shape, StructureShape
 
 from shopmesh.appmesh.api.validation import hint, quote
+from shopmesh.documents.cloudformation.problems import FAILED, Problems
 from shopmesh.documents.text.sources import FieldPath, Source
 
 SHOUTED = {
@@ -26,6 +28,9 @@ SHOUTED = {
     "tls": "TLS",
 }
 """API's field → property, where capitalising the first letter is not enough."""
+
+_ALSO_AS_IN_THE_API = ("OutlierDetection", "Duration")
+"""Shapes whose properties AWS's walkthrough of outlier detection spells as the API does."""
 
 _NAMES = ("ResourceName", "ServiceName")
 _WHOLE = re.compile(r"-?[0-9]{1,18}")
@@ -42,26 +47,35 @@ def field_name(name: str) -> str:
     return _BACK.get(name) or name[:1].lower() + name[1:]
 
 
-def to_api(shape: Shape, value: Any, source: Source, path: FieldPath) -> Any:
-    """A property's value as the API wants it; raises `DocumentError` for a property that there is not.
+def to_api(shape: Shape, value: Any, source: Source, path: FieldPath, problems: Problems) -> Any:
+    """A property's value as the API wants it, without properties that there are not, which are problems.
 
     Numbers, booleans and strings are taken for one another, as CloudFormation does: a parameter is always a string.
     """
-    if isinstance(shape, StructureShape):
-        if not isinstance(value, dict):
-            raise source.error(path, f"is a mapping, not {quote(value)}")
+    if value is FAILED:
+        return FAILED
+    if isinstance(shape, StructureShape) and isinstance(value, dict):
         members = {property_name(member): member for member in shape.members}
+        if shape.name in _ALSO_AS_IN_THE_API:
+            members |= {member: member for member in shape.members}
         converted = {}
         for name, item in value.items():
-            if name not in members:
-                raise source.error((*path, name), f"unknown property; {hint(str(name), members)}")
-            member = members[name]
-            converted[member] = to_api(shape.members[member], item, source, (*path, name))
+            if name in members:
+                member = members[name]
+                converted[member] = to_api(shape.members[member], item, source, (*path, name), problems)
+            else:
+                problems.add(source.error((*path, name), f"unknown property; {hint(str(name), members)}"))
         return converted
+    if isinstance(shape, ListShape) and isinstance(value, list):
+        return [to_api(shape.member, item, source, (*path, index), problems) for index, item in enumerate(value)]
+    return problems.attempt(functools.partial(_leaf, shape, value, source, path))
+
+
+def _leaf(shape: Shape, value: Any, source: Source, path: FieldPath) -> Any:
+    if isinstance(shape, StructureShape):
+        raise source.error(path, f"is a mapping, not {quote(value)}")
     if isinstance(shape, ListShape):
-        if not isinstance(value, list):
-            raise source.error(path, f"is a list, not {quote(value)}")
-        return [to_api(shape.member, item, source, (*path, index)) for index, item in enumerate(value)]
+        raise source.error(path, f"is a list, not {quote(value)}")
     return _scalar(shape, value, source, path)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,7 +11,8 @@ from typing import Any
 from shopmesh.appmesh.api.validation import hint, quote
 from shopmesh.appmesh.kinds import KINDS
 from shopmesh.documents.cli_json import NAMES
-from shopmesh.documents.cloudformation.parameters import Value
+from shopmesh.documents.cloudformation.parameters import Matches, Value, full_match, parameter
+from shopmesh.documents.cloudformation.problems import EvaluationLimitError, Problems
 from shopmesh.documents.cloudformation.properties import property_name
 from shopmesh.documents.text.sources import FieldPath, Source
 
@@ -37,15 +39,19 @@ _FOREIGN = "which is not App Mesh's and is not created here"
 class Scope:
     """One template with its parameters' values.
 
-    `used` gathers which of the `given` ones it asked for; `conditions` and `names` (by resource and property) are what
-    was evaluated already, since each may be asked for by many.
+    `used` gathers which of the user's values it asked for; `values` (of parameters), `stack_values`, `conditions` and
+    `names` (by resource and property) are what was evaluated already, since each may be asked for by many.
     """
 
     source: Source
     user_values: Mapping[str, str]
-    values: Mapping[str, Value]
+    parameters: Mapping[str, Any]
     pseudo: Mapping[str, str]
+    matches: Matches = full_match
+    problems: Problems = field(default_factory=Problems)
     used: set[str] = field(default_factory=set)
+    values: dict[str, Value] = field(default_factory=dict)
+    stack_values: dict[str, str] = field(default_factory=dict)
     conditions: dict[str, bool] = field(default_factory=dict)
     names: dict[tuple[str, str], str] = field(default_factory=dict)
     _asking: list[str] = field(default_factory=list)
@@ -82,10 +88,10 @@ class Scope:
 
     def reference(self, name: str, path: FieldPath) -> Any:
         """What `Ref` gives for something that is no resource, or is given from outside; None for a resource."""
-        if name in self.user_values:
+        if self.is_given(name):
             self.used.add(name)
-        if name in self.values:
-            return self.values[name]
+        if name in self.parameters:
+            return self._parameter(name)
         if name == "AWS::NoValue":
             return NO_VALUE
         if name in self.pseudo:
@@ -95,24 +101,40 @@ class Scope:
             if (kind := self.type_of(name)) in TYPES:
                 return None
             return self.user_value(name, path, f"{name} is a {kind}, {_FOREIGN}")
-        known = {*self.values, *self.pseudo, *resources}
+        known = {*self.parameters, *self.pseudo, *resources}
         raise self.source.error(path, f"nothing here is named {quote(name)}; {hint(name, known)}")
 
-    def attribute(self, name: str, attribute: str, path: FieldPath) -> Any:
-        """What `Fn::GetAtt` gives of a foreign resource from outside; None for one of App Mesh."""
+    def _parameter(self, name: str) -> Any:
+        """The value of a parameter; only of those that something evaluated reads is one required."""
+        work = functools.partial(parameter, self.source, name, self.parameters[name], self.user_values, self.matches)
+        return self.problems.once(self.values, name, work)
+
+    def is_ours(self, name: str, path: FieldPath) -> bool:
+        """Whether a resource is one of App Mesh; raises `DocumentError` when there is no such resource."""
         resources = self.section("Resources")
         if name not in resources:
             raise self.source.error(path, f"there is no resource {quote(name)}; {hint(name, resources)}")
-        if (kind := self.type_of(name)) in TYPES:
-            return None
-        return self.user_value(f"{name}.{attribute}", path, f"{name} is a {kind}, {_FOREIGN}")
+        return self.type_of(name) in TYPES
+
+    def foreign_attribute(self, name: str, attribute: str, path: FieldPath) -> str:
+        """What `Fn::GetAtt` gives of a resource that is not App Mesh's, from outside."""
+        return self.user_value(f"{name}.{attribute}", path, f"{name} is a {self.type_of(name)}, {_FOREIGN}")
+
+    def is_given(self, name: str) -> bool:
+        """Whether the user gave a value of that name."""
+        return name in self.user_values
 
     def user_value(self, name: str, path: FieldPath, why: str) -> str:
-        """A value that only a stack knows, if it was given."""
-        if name not in self.user_values:
-            raise self.source.error(path, f"{why}; give the value by --parameter '{name}=VALUE'")
+        """A value that only a stack knows, if it was given; a missing one is said where it is asked for first."""
+
+        def given() -> str:
+            if name not in self.user_values:
+                raise self.source.error(path, f"{why}; give the value by --parameter '{name}=VALUE'")
+            return self.user_values[name]
+
         self.used.add(name)
-        return self.user_values[name]
+        found: str = self.problems.once(self.stack_values, name, given)
+        return found
 
     def own_name(self, logical_id: str) -> tuple[str, Any]:
         """The property that names a resource, and what it says; CloudFormation makes up a name where it says none."""
@@ -123,13 +145,15 @@ class Scope:
         """Refuses a template that takes too many steps."""
         self._steps += steps
         if self._steps > MOST_STEPS:
-            raise self.source.error(path, f"the template takes more than {MOST_STEPS} steps to evaluate; simplify it")
+            message = f"the template takes more than {MOST_STEPS} steps to evaluate; simplify it"
+            raise EvaluationLimitError([self.source.error(path, message)])
 
     @contextlib.contextmanager
     def limit_depth(self, path: FieldPath) -> Iterator[None]:
         """Counts the parts that are being evaluated within each other, and refuses too many."""
         if self._depth >= DEEPEST:
-            raise self.source.error(path, f"the template's parts and names lead {DEEPEST} levels deep; simplify it")
+            message = f"the template's parts and names lead {DEEPEST} levels deep; simplify it"
+            raise EvaluationLimitError([self.source.error(path, message)])
         self._depth += 1
         try:
             yield

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,11 +17,12 @@ from shopmesh.appmesh.kinds import KINDS
 from shopmesh.appmesh.store import Document, Key
 from shopmesh.documents.cli_json import NAMES
 from shopmesh.documents.cloudformation.functions import evaluate, named_condition
-from shopmesh.documents.cloudformation.parameters import Matches, full_match, parameters
+from shopmesh.documents.cloudformation.parameters import Matches, declarations, full_match
+from shopmesh.documents.cloudformation.problems import FAILED, EvaluationLimitError
 from shopmesh.documents.cloudformation.properties import property_name, to_api
 from shopmesh.documents.cloudformation.scope import TYPES, Scope
 from shopmesh.documents.declared_resource import DeclaredResource
-from shopmesh.documents.text.sources import FieldPath, Source
+from shopmesh.documents.text.sources import FieldPath, Source, combined
 
 _HARMLESS = {"AWS::Serverless-2016-10-31", "AWS::LanguageExtensions", "AWS::CodeDeployBlueGreen"}
 """Transforms that leave App Mesh's resources as they are written."""
@@ -50,24 +52,36 @@ def foreign_resources(source: Source) -> Iterator[tuple[str, str]]:
 
 
 def template_resources(source: Source, options: TemplateOptions) -> tuple[list[DeclaredResource], set[str]]:
-    """What a template declares, and which of the given parameters it knows; raises `DocumentError`.
+    """What a template declares, and which of the given parameters it knows; raises `DocumentError` with all problems.
 
     A resource whose `Condition` is false is not there. `DependsOn` and the policies of a stack have no meaning here:
     the order follows from the references.
     """
     _check_transforms(source)
-    values = parameters(source, options.parameters, options.matches)
-    scope = Scope(source, options.parameters, values, _pseudo(options), {*values} & {*options.parameters})
-    found = []
-    for name, resource in scope.section("Resources").items():
-        if name.startswith("Fn::"):
-            evaluate({name: resource}, scope, ("Resources",))
-        kind = scope.type_of(name)
-        if kind.startswith("AWS::AppMesh::") and kind not in TYPES:
-            raise source.error(("Resources", name, "Type"), f"{quote(kind)} is unknown; {hint(kind, TYPES)}")
-        if kind in TYPES and _is_enabled(resource, scope, ("Resources", name, "Condition")):
-            found.append(_resource(TYPES[kind], name, scope))
-    return found, {*scope.used, *_PSEUDO} & {*options.parameters}
+    scope = Scope(source, options.parameters, declarations(source), _pseudo(options), options.matches)
+    try:
+        made = [
+            scope.problems.attempt(functools.partial(_declared, name, resource, scope))
+            for name, resource in scope.section("Resources").items()
+        ]
+    except EvaluationLimitError as limit:
+        raise combined(limit.errors) from None
+    scope.problems.raise_all()
+    known = {*scope.used, *scope.parameters, *_PSEUDO} & {*options.parameters}
+    return [resource for resource in made if resource is not None], known
+
+
+def _declared(name: str, resource: Mapping[str, Any], scope: Scope) -> DeclaredResource | None:
+    """The resource of that name; None where it is not App Mesh's, or its `Condition` is false."""
+    if name.startswith("Fn::"):
+        evaluate({name: resource}, scope, ("Resources",))
+        return None
+    kind = scope.type_of(name)
+    if kind.startswith("AWS::AppMesh::") and kind not in TYPES:
+        raise scope.source.error(("Resources", name, "Type"), f"{quote(kind)} is unknown; {hint(kind, TYPES)}")
+    if kind not in TYPES or not _is_enabled(resource, scope, ("Resources", name, "Condition")):
+        return None
+    return _resource(TYPES[kind], name, scope)
 
 
 def _check_transforms(source: Source) -> None:
@@ -99,7 +113,7 @@ def _is_enabled(resource: Mapping[str, Any], scope: Scope, path: FieldPath) -> b
     return "Condition" not in resource or named_condition(resource["Condition"], scope, path)
 
 
-def _resource(kind: str, name: str, scope: Scope) -> DeclaredResource:
+def _resource(kind: str, name: str, scope: Scope) -> DeclaredResource | None:
     source, path = scope.source, ("Resources", name, "Properties")
     shape = service(GA).operation_model(f"Create{KINDS[kind].title}").input_shape
     if shape is None:
@@ -109,16 +123,21 @@ def _resource(kind: str, name: str, scope: Scope) -> DeclaredResource:
         for member in (*NAMES[kind], "spec", "tags", "meshOwner")
         if member in shape.members
     }
+    before = scope.problems.count
     own, written = scope.own_name(name)
     said = evaluate({**scope.properties(name), own: written}, scope, path)
-    for word in said:
-        if word not in members:
-            raise source.error((*path, word), f"unknown property; {hint(str(word), members)}")
-    converted = {word: to_api(members[word], value, source, (*path, word)) for word, value in said.items()}
+    converted = {}
+    for word, value in said.items():
+        if word in members:
+            converted[word] = to_api(members[word], value, source, (*path, word), scope.problems)
+        else:
+            scope.problems.add(source.error((*path, word), f"unknown property; {hint(str(word), members)}"))
     for word in (property_name(parameter) for parameter in NAMES[kind]):
-        if not isinstance(converted.get(word), str) or not converted[word]:
-            problem = "is missing" if word not in converted else f"is a name, not {quote(converted[word])}"
-            raise source.error((*path, word), problem)
+        if (found := converted.get(word)) is not FAILED and (not isinstance(found, str) or not found):
+            problem = "is missing" if word not in converted else f"is a name, not {quote(found)}"
+            scope.problems.add(source.error((*path, word), problem))
+    if scope.problems.count > before:
+        return None
     mesh, *below = (converted[property_name(parameter)] for parameter in NAMES[kind])
     key = Key(kind, (without_owner(mesh), *below))
     tags = {str(tag.get("key", "")): str(tag.get("value", "")) for tag in converted.get("Tags", [])}

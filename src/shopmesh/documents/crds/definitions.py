@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -26,6 +27,19 @@ VERSION = "v1beta2"
 def definitions() -> list[Schema]:
     """All CustomResourceDefinitions, a document each, in the order in which their objects can be created."""
     return [*(_definition(kind, _spec(kind)) for kind in KINDS), _definition("BackendGroup", _backend_group())]
+
+
+def fields_at(kind: str, path: Iterable[str | int]) -> list[str]:
+    """The fields of manifests of that kind at a path that begins with `spec`; none for a path that leads nowhere."""
+    schema: Schema = {"properties": {"spec": _known_spec(kind)}}
+    for step in path:
+        schema = schema.get("items", {}) if isinstance(step, int) else schema.get("properties", {}).get(step, {})
+    return sorted(schema.get("properties", ()))
+
+
+@functools.cache
+def _known_spec(kind: str) -> Schema:
+    return _spec(kind)
 
 
 def _spec(kind: str) -> Schema:

@@ -11,7 +11,7 @@ import itertools
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -27,6 +27,7 @@ from shopmesh.documents.text.yaml_checks import (
     check_node,
     is_bounded_number,
 )
+from shopmesh.output.printable import printable
 
 FieldPath = tuple[str | int, ...]
 """Where a field stands in a document: `("spec", "routes", 0, "name")`."""
@@ -49,6 +50,27 @@ class DocumentError(ValueError):
         self.message = message
         self.place = place
         self.path = path
+
+
+MAX_ERRORS = 20
+"""Errors that are shown at once."""
+
+
+class CombinedDocumentError(DocumentError):
+    """Several errors as one, a line each, `MAX_ERRORS` lines at most."""
+
+    def __init__(self, errors: Iterable[DocumentError]) -> None:
+        self.errors = tuple(one for error in errors for one in getattr(error, "errors", (error,)))
+        lines = [str(error) for error in self.errors[:MAX_ERRORS]]
+        if len(self.errors) > MAX_ERRORS:
+            lines.append(f"… and {len(self.errors) - MAX_ERRORS} more")
+        super().__init__("\n".join(map(printable, lines)))
+
+
+def combined(errors: Iterable[DocumentError]) -> DocumentError:
+    """One error for several; a single one is itself."""
+    found = tuple(errors)
+    return found[0] if len(found) == 1 else CombinedDocumentError(found)
 
 
 @dataclass(frozen=True)
