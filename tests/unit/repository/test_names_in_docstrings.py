@@ -78,7 +78,7 @@ def words_in_code() -> set[str]:
     found: set[str] = set()
     for path in files():
         tree = parsed(path)
-        found.add(path.stem)
+        found.update(path.relative_to(SOURCE).with_suffix("").parts)
         texts = {id(one) for one in docstrings(tree)}
         for node in ast.walk(tree):
             match node:
