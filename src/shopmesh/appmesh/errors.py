@@ -87,7 +87,7 @@ class MethodNotAllowed(ProtocolError):
 
 
 class SerializationError(ProtocolError):
-    """The body is no JSON object. Code and status as in Smithy's restJson1 protocol tests for malformed bodies.
+    """The body is not a JSON object. Code and status as in Smithy's restJson1 protocol tests for malformed bodies.
 
     https://smithy.io/2.0/aws/protocols/aws-restjson1-protocol.html
     """

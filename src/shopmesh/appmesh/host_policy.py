@@ -4,7 +4,7 @@ a document.
     options of the operator ─► HostPolicy ─┬─► a write that goes beyond it is refused, whichever way it comes
                                            └─► what is stored already is left out of what Envoy gets, and reported
 
-Paths are compared as texts: Envoy may run on another machine, so nobody here can look for symbolic links. An operator
+Paths are compared as texts: Envoy may run on another machine, so symbolic links cannot be resolved here. An operator
 who allows a folder trusts what is in it.
 """
 
@@ -26,7 +26,7 @@ ACCESS_LOG_FOLDER = "--access-log-folder"
 CERTIFICATE_FOLDER = "--certificate-folder"
 
 STREAMS = ("/dev/stdout", "/dev/stderr", "/dev/null")
-"""Where access logs may always go: to whoever started Envoy, or nowhere."""
+"""Where access logs may always go: to the output of Envoy, or nowhere."""
 
 _PATCH_TAG = f"{PREFIX}{PATCH.name}"
 _ACCESS_LOG = ("logging", "accessLog", "file", "path")

@@ -5,7 +5,7 @@
           ├─ virtualService ──► virtualNode | virtualRouter
           └─ virtualGateway ── gatewayRoute ──► virtualService
 
-Lines are parents, arrows are references that must resolve. A backend of a virtual node is no reference: it may name
+Lines are parents, arrows are references that must resolve. A backend of a virtual node is not a reference: it may name
 a virtual service that is created later, as the tutorial's own order of calls does.
 """
 

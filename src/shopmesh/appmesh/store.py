@@ -2,8 +2,8 @@
 
     Transaction ──commit──► tuple[Change, …] ──State.apply──► State
 
-A `Transaction` reads through to a `State` and keeps what it writes to itself; whoever runs it makes its changes
-durable first and applies them after, so that nobody reads what a crash could take back.
+A `Transaction` reads through to a `State` and keeps what it writes to itself. A store makes its changes durable first
+and applies them after, so that no reader sees what a crash could take back.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ class State:
                 self._put(change.after)
 
     def copy(self) -> State:
-        """The resources as they are now, for whoever reads while others write; costs a dictionary a parent."""
+        """A copy of the resources as they are now, to read while others write; costs a dictionary a parent."""
         copied = State((), self.client_tokens)
         copied._resources = dict(self._resources)
         copied._children = {below: dict(named) for below, named in self._children.items()}

@@ -1,4 +1,4 @@
-"""What the published model says against a document, told in the document's own words and lines."""
+"""Checks documents against the published model; each problem names the field and line of the document."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def manifest_problems(resources: Iterable[DeclaredResource]) -> Iterator[Documen
 
 
 def error_from_api(resource: DeclaredResource, message: str) -> DocumentError:
-    """A refusal of the API, whose message may begin with a field, told at the field's place in the document."""
+    """An error for a refusal by the API, at the place of the field with which its message may begin."""
     field = _ANNOTATION.match(message) or _FIELD.match(message)
     return error_at(resource, field[0], message[field.end() + 2 :]) if field else error_at(resource, "", message)
 

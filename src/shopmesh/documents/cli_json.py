@@ -1,4 +1,4 @@
-"""App Mesh CLI JSON, of either API version: the parameters of one create or update, its kind told by its keys."""
+"""App Mesh CLI JSON, of either API version: the parameters of one create or update, its kind follows from its keys."""
 
 from __future__ import annotations
 

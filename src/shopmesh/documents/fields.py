@@ -4,7 +4,7 @@
       - virtualService:                            - virtualService:
           virtualServiceRef: {name: product}  ⇄        virtualServiceName: product.default.svc.cluster.local
 
-No value, unit or order is ever changed, and empty lists stay what they are; whoever compares takes them for absent.
+No value, unit or order is ever changed, and empty lists stay as they are; comparisons treat them as absent.
 """
 
 from __future__ import annotations

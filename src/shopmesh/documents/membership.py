@@ -1,4 +1,4 @@
-"""Which namespaces join a mesh of a cluster: its Mesh says so, which belongs to whoever runs the cluster.
+"""Which namespaces join a mesh of a cluster: its Mesh decides, which belongs to the operator of the cluster.
 
     namespaceSelector                       objects in namespaces whose labels it selects are members
     appmesh.shopmesh.dev/namespaces: a,b    so are objects in these; another Mesh's namespaceSelector comes first
@@ -22,7 +22,7 @@ NAMESPACES = "appmesh.shopmesh.dev/namespaces"
 
 
 class MembershipError(ValueError):
-    """The mesh of an object cannot be told; `path` leads to the field to correct, and is empty when there is none."""
+    """The mesh of an object is unclear; `path` leads to the field to correct, and is empty when there is none."""
 
     def __init__(self, message: str, path: tuple[str, ...] = ()) -> None:
         super().__init__(message)
@@ -63,7 +63,7 @@ def only_mesh(name: ObjectName, candidates: Mapping[str, Document], remedy: str)
     """Returns the name of the only candidate. Raises MembershipError, which says `remedy`, for none and for several."""
     if len(candidates) != 1:
         found = ", ".join(sorted(api_name(mesh, one) for mesh, one in candidates.items())) or "none"
-        raise MembershipError(f"the mesh of {name.kind} {name.name!r} cannot be told (fitting: {found}); {remedy}")
+        raise MembershipError(f"the mesh of {name.kind} {name.name!r} is unclear (fitting: {found}); {remedy}")
     return next(iter(candidates))
 
 
@@ -98,7 +98,7 @@ def admit_namespaces(mesh: Document, namespaces: Iterable[str]) -> dict[str, Any
 
 
 def how_to_join(mesh: str, namespace: str) -> str:
-    """What whoever runs the cluster can do for a namespace that a Mesh does not admit."""
+    """What the operator of the cluster can do for a namespace that a Mesh does not admit."""
     return (
         f"label namespace {namespace!r} so that the namespaceSelector of Mesh {mesh!r} fits, or name it in the Mesh's "
         f"annotation {NAMESPACES}"

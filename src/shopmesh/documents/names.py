@@ -17,7 +17,7 @@ KINDS = {
     "VirtualGateway": "virtualGateway",
     "GatewayRoute": "gatewayRoute",
 }
-"""A manifest's kind → the kind in the API. Routes stand in their router; a BackendGroup is no resource."""
+"""A manifest's kind → the kind in the API. Routes stand in their router; a BackendGroup is not a resource."""
 
 MANIFEST_KINDS = {kind: manifest for manifest, kind in KINDS.items()}
 
@@ -69,7 +69,7 @@ def object_name(manifest_kind: str, api_name: str) -> ObjectName:
 
 
 def with_hash(name: str, api_name: str) -> str:
-    """`name`, told apart from others by a hash of the API's name."""
+    """`name` with a hash of the API's name, which makes it unique."""
     return f"{name[:240].rstrip('-.')}-{hashlib.sha256(api_name.encode()).hexdigest()[:8]}"
 
 

@@ -181,7 +181,7 @@ class ReferenceResolver:
             found = ", ".join(sorted(fitting)) or "none"
             raise source.error(
                 (),
-                f"the gateway of GatewayRoute {name.name!r} cannot be told (fitting: {found});"
+                f"the gateway of GatewayRoute {name.name!r} is unclear (fitting: {found});"
                 " its labels must fit one VirtualGateway's gatewayRouteSelector, its namespace the namespaceSelector"
                 + ("; or name one in virtualGatewayRef" if fitting else ""),
             )
@@ -214,7 +214,7 @@ class ReferenceResolver:
         ]
 
     def _is_of(self, name: ObjectName, of: KnownObject, mesh: str) -> bool:
-        """Whether an object is of that mesh; one whose mesh cannot be told is nobody else's problem."""
+        """Whether an object is of that mesh; False if its mesh cannot be determined."""
         try:
             return self._mesh(name, of) == mesh
         except DocumentError:

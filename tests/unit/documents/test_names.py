@@ -180,7 +180,7 @@ def test_the_labels_of_its_namespace_decide_an_objects_mesh() -> None:
     found = read(*meshes, namespace("shop", mesh="n"), manifest("VirtualNode", "a", {}))
 
     assert Key("virtualNode", ("n", "a_shop")) in found
-    with pytest.raises(DocumentError, match=r"VirtualNode 'a' cannot be told \(fitting: none\); namespace 'shop' must"):
+    with pytest.raises(DocumentError, match=r"VirtualNode 'a' is unclear \(fitting: none\); namespace 'shop' must"):
         read(*meshes, namespace("shop", mesh="x"), manifest("VirtualNode", "a", {}))
     with pytest.raises(DocumentError, match="fitting: m, n"):
         read(mesh("m", {}), mesh("n", {}), namespace("shop"), manifest("VirtualNode", "a", {}))
@@ -248,7 +248,7 @@ def test_a_gateway_route_belongs_to_the_one_gateway_that_selects_it() -> None:
     found = read(MESH, *gateways, gateway_route(to="b"))
 
     assert Key("gatewayRoute", ("m", "b_shop", "r_shop")) in found
-    with pytest.raises(DocumentError, match=r"the gateway of GatewayRoute 'r' cannot be told \(fitting: none\)"):
+    with pytest.raises(DocumentError, match=r"the gateway of GatewayRoute 'r' is unclear \(fitting: none\)"):
         read(MESH, *gateways, gateway_route(to="x"))
     with pytest.raises(DocumentError, match="fitting: a_shop, d_shop"):
         read(MESH, *gateways, gateway("d", namespaceSelector={}), gateway_route(to="a"))

@@ -1,4 +1,4 @@
-"""JSON held to a protobuf message, field by field: what is wrong is told with its path, before anything is made of it.
+"""JSON checked against a protobuf message, field by field, before it is parsed; each problem names the path.
 
 Unlike `json_format.ParseDict` this takes a part of a message, in which null takes a field away (RFC 7386), and says
 where in it a name is unknown. Names come out as the .proto files have them, whichever of two spellings went in.

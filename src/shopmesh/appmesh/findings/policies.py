@@ -25,7 +25,7 @@ from shopmesh.appmesh.resolved import route as resolve
 from shopmesh.appmesh.store import Document, Key, Resource, View
 
 ServiceTargets = Callable[[str, str], tuple[Target, ...]]
-"""`resolved.service_targets` of the mesh and name of a service; whoever asks again and again remembers the answers."""
+"""`resolved.service_targets` of the mesh and name of a service; callers that check many resources cache it."""
 
 
 def unused_tls_ports(view: View, node: Resource) -> Iterator[Finding]:

@@ -42,7 +42,7 @@ def provider_without_listener(view: View, service: Resource) -> Iterator[Finding
 
 
 def unused_timeouts(view: View, service: Resource) -> Iterator[Finding]:
-    """Of the node that provides it: its callers have a route without time-outs, which nobody can write."""
+    """Time-outs of the node that provides a service: its callers have the default route, which cannot set any."""
     behind = provider(view, service)
     if behind is None or behind.key.kind != "virtualNode":
         return

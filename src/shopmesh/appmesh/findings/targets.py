@@ -89,7 +89,7 @@ def unused_timeouts(route: Route) -> Iterator[Finding]:
 
 
 def unused_try_timeout(route: Route) -> Iterator[Finding]:
-    """Of a TCP route neither counts: a connection is no request."""
+    """A TCP route has neither: a connection is not a request."""
     one_try, request = route.retry.per_try_ms, route.timeouts.request_ms
     if route.kind != "tcpRoute" and one_try is not None and 0 < request < one_try:
         what = f"allows one try {seconds(one_try)} and the whole request {seconds(request)}"

@@ -51,7 +51,7 @@ WITHOUT_ARGUMENT = frozenset(
 
 
 class Argument(NamedTuple):
-    """What stands in an operator's parentheses, and what to tell whoever wrote something else."""
+    """What an operator takes in parentheses, and the message where something else is written."""
 
     form: re.Pattern[str]
     hint: str

@@ -23,7 +23,7 @@ class RuleInput(NamedTuple):
 
 Rule = Callable[[RuleInput], Iterator[Problem]]
 
-# Envoy refuses 315576000000 s and takes 1e9 s; nobody waits for thirty years.
+# Envoy refuses 315576000000 s and accepts 1e9 s, which is thirty years.
 LONGEST_MILLISECONDS = 10**9 * 1000
 
 

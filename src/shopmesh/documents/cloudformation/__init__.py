@@ -2,7 +2,7 @@
 
     template ─► short forms spelled out ─► parameters ─► conditions, functions ─► property names ─► Declared …
 
-Read is what can be told from the file and the parameters alone; what only a stack knows is refused with the place and
+What follows from the file and the parameters is read; what only a stack knows is refused with the place and
 what to give instead. https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/AWS_AppMesh.html
 """
 

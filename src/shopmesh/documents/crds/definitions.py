@@ -94,7 +94,7 @@ def _virtual_gateway(schema: Schema) -> None:
         properties[selector] = label_selector()
     listener = properties["listeners"]["items"]["properties"]
     listener["healthCheck"]["required"].remove("healthyThreshold")
-    # AWS's definition has it, though the API has no place for it; whoever wrote it is told when it is read.
+    # AWS's definition has it, though the API has no field for it; reading such an object reports it.
     arns = {"type": "array", "minItems": 1, "maxItems": 3, "items": text(2048)}
     trust = listener["tls"]["properties"]["validation"]["properties"]["trust"]
     trust["properties"]["acm"] = mapping({"certificateAuthorityARNs": arns}, ("certificateAuthorityARNs",))

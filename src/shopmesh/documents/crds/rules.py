@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 
 class ValidationRule(NamedTuple):
-    """An `expression` about `self` that must hold, and what to tell whoever breaks it."""
+    """An `expression` about `self` that must hold, and the message where it does not."""
 
     expression: str
     message: str

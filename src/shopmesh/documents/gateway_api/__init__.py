@@ -5,8 +5,8 @@
     virtual node                          ⇒   nothing: its Service is a backend
 
 The form is that of v1.7.0, standard channel: https://gateway-api.sigs.k8s.io/reference/spec/
-A rule that cannot be said as narrowly as it was is left out, and told: said more broadly, it would take requests that
-were meant for others.
+A rule that cannot be expressed as narrowly as it was is left out, with a warning: a broader one would take requests of
+others.
 """
 
 from shopmesh.documents.gateway_api.export import Export, gateway_api

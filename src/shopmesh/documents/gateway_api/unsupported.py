@@ -1,4 +1,4 @@
-"""What no object of the Gateway API has a place for, told of each resource that has it."""
+"""Warnings about fields that the Gateway API cannot express."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def unsupported_fields(resource: DeclaredResource) -> Iterator[str]:
 
 
 def lost_default_retries(routes: Iterable[Route]) -> Iterator[str]:
-    """The policy that nobody sees, where a route relies on it."""
+    """Warns where a route relies on the default retry policy, which its document does not show."""
     if any(route.kind != "tcpRoute" and not route.retry.written for route in routes):
         yield _RETRIES
 

@@ -12,7 +12,7 @@ from shopmesh.output.printable import printable_lines
 
 
 class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]  # which of the two is decided here
-    """Writes what stands there twice twice: `&id001` is of use to nobody who reads a manifest."""
+    """Writes repeated values in full, not as YAML anchors (`&id001`)."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True

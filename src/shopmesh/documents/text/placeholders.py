@@ -1,4 +1,4 @@
-"""A template's placeholders that nobody filled in: `{{ .Values.mesh }}` of Helm and Jinja, `${MESH}` of envsubst."""
+"""A template's placeholders that were not filled in: `{{ .Values.mesh }}` of Helm and Jinja, `${MESH}` of envsubst."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What YAML allows and nobody means, refused while the document is still events or nodes and lines are known."""
+"""Refuses what YAML allows but is never meant, while the document is events or nodes with known lines."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def check_bounds(text: str, loader: Any, number: int = 1) -> None:
     `number` is its first document's.
 
     Reading events takes no recursion. Composing them does, in C, where too deep a text ends the process.
-    What is no YAML passes here up to its error, which the composer finds again.
+    Text that is not YAML passes up to its error, which the composer then reports.
     """
     depth, values, document = 0, 0, number - 1
     try:

@@ -3,7 +3,7 @@
     MatchSet = port, path, conditions, all at once         paths: exact, prefix, regular expression
                                                    conditions: headers, metadata, query parameters
 
-What cannot be decided (most pairs of regular expressions) is not covered: nobody is told a mistake that is none.
+What cannot be decided (most pairs of regular expressions) counts as not covered, so that a finding is never wrong.
 """
 
 from shopmesh.appmesh.findings.match_set.match_set import MatchSet, gateway_match_set, route_match_set
