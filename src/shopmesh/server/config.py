@@ -32,9 +32,9 @@ class Config:
     key ids to secrets; empty means that requests are not authenticated. `xds_token_file` holds the token that proxies
     must send. `xds_socket` is a Unix socket instead of host and port, whose folder says who may be a proxy.
     `metrics_token_file` holds the token that opens /metrics where requests are signed; None: that of xDS does.
-    `api_hosts` are further names that clients reach the API by, of which a request must name one. `insecure`: what is
-    not configured is not asked for, of nobody. `in_cluster`: credentials and tokens are those of a cluster, its Secrets
-    and its pods' tokens.
+    `api_hosts` are further names that clients reach the API by, of which a request must name one. `insecure`: clients
+    need no credentials and tokens that are not configured. `in_cluster`: credentials and tokens are those of a cluster,
+    its Secrets and its pods' tokens.
     """
 
     host: str = defaults.LOOPBACK

@@ -87,7 +87,7 @@ class Scope:
         return found
 
     def reference(self, name: str, path: FieldPath) -> Any:
-        """What `Ref` gives for something that is no resource, or is given from outside; None for a resource."""
+        """The value of `Ref` for what is not a resource, or comes from outside the template; None for a resource."""
         if self.is_given(name):
             self.used.add(name)
         if name in self.parameters:

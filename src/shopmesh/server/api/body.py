@@ -17,7 +17,7 @@ SECONDS = 30.0
 
 
 class ClientDisconnected(Exception):  # noqa: N818  # it is named after what happened
-    """The client hung up before its request was complete; nobody is there to answer."""
+    """The client disconnected before its request was complete; there is no one to answer."""
 
 
 async def read(
@@ -59,7 +59,7 @@ async def _collect(receive: Receive, largest: int, count: Callable[[int], None])
 class UnverifiedBodies:
     """Reads bodies whose sender is not known yet; what has come of them is bounded in all.
 
-    When they are over the bound, the body that began first is refused, so that slow ones keep nobody out.
+    When they are over the bound, the body that began first is refused, so that slow ones do not block others.
     """
 
     def __init__(self, most: int) -> None:

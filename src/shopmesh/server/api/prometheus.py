@@ -39,7 +39,7 @@ Sample = tuple[Mapping[str, str], float]
 
 
 class Gauge(NamedTuple):
-    """One family: everything told here may fall as well as rise."""
+    """One family; all of them are gauges, because their values may fall."""
 
     name: str
     help: str

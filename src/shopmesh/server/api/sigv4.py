@@ -138,7 +138,7 @@ class SignedRequest:
 
 
 class Verifier:
-    """Compares signatures for one region and service; holds the secrets and shows them to nobody."""
+    """Compares signatures for one region and service; holds the secrets and never shows them."""
 
     def __init__(self, credentials: Mapping[str, str], region: str, service: str) -> None:
         self._credentials = dict(credentials)

@@ -84,7 +84,7 @@ class OpenStreams:
 
     @contextlib.contextmanager
     def of(self, proxy: Identity) -> Iterator[None]:
-        """One stream of that proxy, likewise: nobody takes all streams from the others."""
+        """One stream of that proxy, likewise, so that one proxy cannot use up all streams."""
         if self._of_proxies[proxy] >= MOST_STREAMS_OF_A_PROXY:
             raise _too_many(f"{proxy.instance} has {MOST_STREAMS_OF_A_PROXY} streams open already; end one")
         self._of_proxies[proxy] += 1
@@ -101,7 +101,7 @@ def _too_many(message: str) -> StreamError:
 
 
 async def first_message(context: grpc.aio.ServicerContext[bytes, bytes]) -> object:
-    """The first message of a stream, or `grpc.aio.EOF`, which is no bytes; raises `StreamError` when none comes."""
+    """The first message of a stream, or `grpc.aio.EOF`; raises `StreamError` when none comes."""
     try:
         async with asyncio.timeout(FIRST_MESSAGE_SECONDS):
             return await context.read()
@@ -119,7 +119,7 @@ class Session(Protocol):
         """The messages to be sent now, in order; each is given out once."""
 
     def close(self) -> None:
-        """The stream has ended, whoever ended it."""
+        """The stream has ended, by either side."""
 
 
 Open = Callable[[Callable[[], None]], Session]
@@ -132,7 +132,7 @@ def grpc_server(*interceptors: grpc.aio.ServerInterceptor[bytes, bytes]) -> grpc
 
 
 def add_to(server: grpc.aio.Server, open_session: Open) -> None:
-    """Serves ADS, incremental; a proxy that asks for the state of the world is told so."""
+    """Serves incremental ADS; a proxy that asks for the state of the world gets an error that says so."""
     rejections = RateLimitedLog(log)
 
     async def delta(_: AsyncIterator[bytes], context: grpc.aio.ServicerContext[bytes, bytes]) -> None:

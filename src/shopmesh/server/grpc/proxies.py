@@ -129,8 +129,6 @@ class Proxies:
         self._waiting: list[asyncio.Future[None]] = []
         self._notify_scheduled = False
 
-    # what others read
-
     def statuses(self) -> list[ProxyStatus]:
         """Those connected and those declared that are not, sorted by identity."""
         return [self._status(identity) for identity in sorted({*self._connected, *self._declared})]
@@ -142,7 +140,7 @@ class Proxies:
         return self._changes
 
     def findings(self) -> list[Finding]:
-        """What of the meshes is not, or not as written, in what the connected proxies are given."""
+        """What of the meshes the connected proxies do not get, or get differently than written."""
         return self._findings()
 
     async def wait_until_converged(self, revision: int, timeout: float) -> bool:  # a plain wait for callers
@@ -157,7 +155,7 @@ class Proxies:
                     if waiter is None or waiter.done():
                         waiter = asyncio.get_running_loop().create_future()
                         self._waiting.append(waiter)
-                    # A revision may also pass without a commit, and then nobody wakes those who wait.
+                    # A revision may also pass without a commit, and then nothing wakes the waiters.
                     await asyncio.wait([waiter], timeout=LOOK_AGAIN_SECONDS)
         except TimeoutError:
             return self._is_converged(revision)
@@ -169,8 +167,6 @@ class Proxies:
 
     def unsubscribe(self, listener: Callable[[], None]) -> None:
         self._listeners.remove(listener)
-
-    # what ADS tells
 
     def begin(self, store: Store, findings: Callable[[], list[Finding]], returning: bool = True) -> None:
         """Takes over what the store holds at the start; `returning`: its proxies are expected to connect here again."""

@@ -58,7 +58,7 @@ class TlsProtocol(asyncio.Protocol):
         except ssl.SSLWantReadError:
             pass
         except ssl.SSLError:
-            # What comes is not TLS, or of a client that does not trust us; the alert says so.
+            # The client does not speak TLS, or does not trust this certificate; the alert names the reason.
             self.flush()
             self._transport.close()
         self.flush()

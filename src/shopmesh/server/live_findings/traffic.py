@@ -1,4 +1,4 @@
-"""Weights that nobody takes, and hosts that nobody can do without."""
+"""Findings about traffic: weights without endpoints, and services with a single host."""
 
 from __future__ import annotations
 

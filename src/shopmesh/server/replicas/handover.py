@@ -1,7 +1,7 @@
 """Resumes the counters of a proxy whose stream of figures moves from one replica to another.
 
 Its counters are cumulative: the first report holds all since the proxy started, and what another replica has counted of
-it must not be counted again here. Whoever comes while others are being asked shares the next asking.
+it must not be counted again here. Callers that come while the replicas are being asked share the next query.
 """
 
 from __future__ import annotations

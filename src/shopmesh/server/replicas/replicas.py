@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 PATH = "/shopmesh/v1/replica"
 FORWARDED = "x-shopmesh-forwarded"
-"""The header of a request that was handed on; nobody hands it on once more."""
+"""The header of a request that was forwarded; it is never forwarded again."""
 ANSWER_SECONDS = 1.5
 """Seconds after which a replica that has not answered is reported as unreachable."""
 

@@ -84,7 +84,7 @@ class SqliteFile:
         return Contents(revision, resources, {token: IdempotencyRecord(req, ans) for token, req, ans in tokens})
 
     def losses(self) -> list[Loss]:
-        """What the store has lost, as long as nobody has removed the file that says so; the oldest first."""
+        """What the store has lost, until the file that records it is removed; the oldest first."""
         return [
             Loss(str(self._path), f"has lost changes: {text} (noted in {self._notes.path})")
             for text in self._notes.read()

@@ -4,8 +4,8 @@
                                           ├─ SqliteFile.commit, in the one worker thread (group commit)
                                           └─ applies to `state`, calls the listeners, wakes the callers
 
-The loop never waits for the disk, and while it writes, what is queued gathers for the next commit. An error that nobody
-expected fails the one work that it came from. Should the writer end all the same, `failure` says so and nothing waits.
+The loop never waits for the disk, and while it writes, what is queued gathers for the next commit. An unexpected error
+fails the one work that it came from. Should the writer end all the same, `failure` says so and nothing waits.
 """
 
 from __future__ import annotations
@@ -157,7 +157,7 @@ class SqliteStore:
         try:
             durable = await self._make_durable(transaction)
         except StoreError as error:
-            # Whoever failed may have failed over what was not written after all, so the disk's failure is the answer.
+            # Later work may have failed because of what was not written, so the failure of the disk is the answer.
             outcomes = [(job, None, StoreError(*error.args)) for job, _, _ in outcomes]
             log.error("%s", error)
         except Exception as error:
@@ -166,7 +166,7 @@ class SqliteStore:
                     await self._run([job])
                 return
             outcomes = [(job, None, error) for job, _, _ in outcomes]
-            log.error("a write failed for a reason that nobody expected; nothing of it was changed", exc_info=error)
+            log.error("a write failed for an unexpected reason; nothing of it was changed", exc_info=error)
         else:
             self._apply(durable)
         for job, result, failure in outcomes:
@@ -212,7 +212,7 @@ class SqliteStore:
             notify(self._listeners, commit, f"revision {durable.revision}")
 
     def _on_writer_end(self, writer: asyncio.Task[None]) -> None:
-        """Lets nobody wait for a writer that has ended, other than by `close`."""
+        """Fails all waiting work if the writer ends, other than by `close`."""
         error = None if writer.cancelled() else writer.exception()
         if error is None and self._closing:
             return

@@ -29,7 +29,7 @@ class Commit:
 
 
 def notify(listeners: Iterable[Callable[[T], None]], event: T, what: str) -> None:
-    """Calls all listeners, whatever one of them raises: what they are told of has happened, and the others need it.
+    """Calls all listeners, even if one of them raises: the commit has happened, and the others need it.
 
     `what` names the event in the log.
     """

@@ -179,7 +179,7 @@ class Figures:
         if len(self._series.get(caller, ())) >= MOST_CLUSTERS_OF_A_CALLER:
             self._drop_idle(caller)
         elif self._number_of_series >= MOST_SERIES:
-            # Whoever has most gives way, not whoever has been quiet.
+            # The caller with the most entries loses some, not one that was idle.
             self._drop_idle(max(self._series, key=lambda one: len(self._series[one])))
         found = self._series.setdefault(caller, {})[cluster] = TimeSeries()
         self._number_of_series += 1
