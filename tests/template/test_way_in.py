@@ -50,3 +50,15 @@ def test_a_mesh_whose_way_in_was_removed_has_none(clone: Clone) -> None:
     clone.tool(*QUIET, "tests/unit/repository/test_way_in.py", "-k", "every_place or nothing_else")
     clone.shopmesh("new", "order", "--way-in")
     assert "" == clone.changed()
+
+
+def test_a_canary_of_the_way_in_is_said_to_get_no_request(clone: Clone) -> None:
+    """When it is made; one of a service that another calls has no such line."""
+    order = clone.shopmesh("new", "order", "--canary", "1.1")
+    product = clone.shopmesh("new", "product", "--canary", "3.0")
+
+    assert (
+        "order-v11-vn will get no request: the Envoy of a caller chooses the version, and nothing in the mesh " in order
+    )
+    assert "will get no request" not in product
+    clone.back()

@@ -120,6 +120,12 @@ CASES = [
         [mesh(), node("n"), service("s", node="n")],
     ),
     Case(
+        "SM106",
+        "route shop/product-r/all",
+        [*shop({"product": 50, "product-v2": 50}), node("order")],
+        shop({"product": 50, "product-v2": 50}),
+    ),
+    Case(
         "SM110",
         "route shop/r/x",
         way(to("n", port=9000), to("n")),
@@ -401,3 +407,25 @@ def test_every_finding_says_why_and_what_to_do_and_where_more_is_written() -> No
         "why": one.type.why,
         "fix": one.type.fix,
     } == one.to_document()
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ([], ["route shop/product-r/all"]),
+        ([node("order", backends=["product.local"])], None),
+        (
+            [resource("virtualGateway", "shop", "g", spec={"listeners": []}), gateway_route("g", "x", "product.local")],
+            None,
+        ),
+        ([node("other", backends=["shared.local"]), service("shared.local", router="product-r")], None),
+        ([route("product-r", "all", {"product": 0, "product-v2": 100})], None),
+        ([service("product.local", node="product")], None),
+    ],
+    ids=["nobody", "a node", "a gateway", "a node, by another name", "no split", "no router"],
+)
+def test_weights_of_what_nothing_calls_act_nowhere(more: list[Resource], expected: list[str] | None) -> None:
+    """A split is reported only where no Envoy of a caller makes it."""
+    uncalled = [*shop({"product": 50, "product-v2": 50}), node("order")]
+
+    assert expected == wrong([*uncalled, *more]).get("SM106")

@@ -90,6 +90,21 @@ def test_a_weighted_version_whose_only_replica_is_gone_is_an_error() -> None:
     assert [] == found(shop(), [gone, proxy("product", 2)])
 
 
+def test_a_split_is_reported_while_nothing_calls_its_service() -> None:
+    """As it is found in documents; it goes when a virtual node names the service as a backend."""
+    state = State([*shop({"product": 50, "product-v2": 50}), node("order")])
+    live = LiveFindings(state)
+    running = [proxy("order"), proxy("product"), proxy("product-v2")]
+
+    assert ["SM106"] == [one.code for one in live.collect(running)]
+    assert ["SM106"] == [one.code for one in documents.of_documents(state)]
+    before, calling = state.get(Key("virtualNode", ("shop", "order"))), node("order", backends=["product.local"])
+    change = Change(calling.key, before, calling)
+    state.apply([change])
+    live.on_commit(Commit(1, 0.0, (change,)))
+    assert [] == live.collect(running)
+
+
 def test_a_weighted_version_of_which_nothing_is_ready_is_an_error() -> None:
     """Its proxy is there, and its application is not; one that never says where it is is none of that."""
     unready = proxy("product", declared=False)

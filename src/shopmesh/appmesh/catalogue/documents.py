@@ -39,6 +39,15 @@ UNREACHABLE_BACKEND = FindingType(
     "calls to that name are answered 404",
     "create the virtual service, or remove the backend",
 )
+SPLIT_WITHOUT_CALLER = FindingType(
+    "SM106",
+    "warning",
+    "A route splits the requests of a virtual service that nothing in the mesh calls",
+    "the Envoy of a caller chooses the version, and requests from outside the mesh have no such Envoy: they go to the"
+    " address that they name, whatever the weights are",
+    "call the service from a virtual node that names it as a backend, or through a gateway route of a virtual gateway;"
+    " otherwise split its requests in the load balancer before it",
+)
 NO_LISTENER = FindingType(
     "SM110",
     "error",

@@ -15,7 +15,7 @@ from types import MappingProxyType
 
 from shopmesh.appmesh.catalogue import Finding
 from shopmesh.appmesh.findings import gateways, policies, services, shadowing, targets
-from shopmesh.appmesh.resolved import service_targets
+from shopmesh.appmesh.resolved import called_services, routers_without_caller, service_targets
 from shopmesh.appmesh.store import Resource, State, View
 
 Check = Callable[[View, Resource], Iterator[Finding]]
@@ -35,9 +35,13 @@ CHECKS: Mapping[str, tuple[Check, ...]] = MappingProxyType(
 
 
 def of_documents(documents: State) -> list[Finding]:
-    """All that these documents show, errors first."""
+    """All that these documents show, errors first; who calls a service is known where the mesh is among them."""
     targets = cache(partial(service_targets, documents))
     found = [finding for resource in documents for finding in of_resource(documents, resource, targets)]
+    for mesh in documents.children("mesh", ()):
+        name = mesh.key.name
+        for router, service in routers_without_caller(documents, name, called_services(documents, name)):
+            found += services.splits_without_caller(documents, router, service)
     return sorted(found, key=lambda finding: finding.sort_key)
 
 

@@ -9,11 +9,13 @@ from shopmesh.appmesh.catalogue.documents import (
     NO_PROVIDER,
     NO_ROUTE_FOR_PORT,
     PROVIDER_WITHOUT_LISTENER,
+    SPLIT_WITHOUT_CALLER,
     UNKNOWN_BACKEND,
     UNREACHABLE_BACKEND,
     UNUSED_TIMEOUT,
 )
 from shopmesh.appmesh.findings.durations import seconds
+from shopmesh.appmesh.kinds import weighted_targets
 from shopmesh.appmesh.resolved import Timeouts, backends, listeners, ports, provider, unused_listener_timeouts
 from shopmesh.appmesh.resolved import route as resolve
 from shopmesh.appmesh.store import Key, Resource, View
@@ -64,3 +66,14 @@ def no_route(view: View, router: Resource) -> Iterator[Finding]:
             yield NO_ROUTE_FOR_PORT.at(router.key, what)
             if not routes:
                 return
+
+
+def splits_without_caller(view: View, router: Key, service: str) -> Iterator[Finding]:
+    """Of a router that provides this service, which nothing calls; a route that leads to one version splits nothing."""
+    for one in view.children("route", router.path):
+        weights = [
+            f"{target['virtualNode']} {target['weight']}" for target in weighted_targets(one.spec) if target["weight"]
+        ]
+        if len(weights) > 1:
+            what = f"splits the requests to {service} ({', '.join(weights)}), which nothing in the mesh calls"
+            yield SPLIT_WITHOUT_CALLER.at(one.key, what)

@@ -38,7 +38,15 @@ from shopmesh.appmesh.resolved.listeners import (
 from shopmesh.appmesh.resolved.order import PathMatch, Rank, path
 from shopmesh.appmesh.resolved.retry import DEFAULT_RETRY, GRPC_EVENTS, Retry, retry
 from shopmesh.appmesh.resolved.route import Route, WeightedTarget, choose_listener, route
-from shopmesh.appmesh.resolved.service import backends, provider, provider_key, service_targets
+from shopmesh.appmesh.resolved.service import (
+    backends,
+    called_services,
+    calls,
+    provider,
+    provider_key,
+    routers_without_caller,
+    service_targets,
+)
 from shopmesh.appmesh.resolved.timeouts import (
     TimeoutConflict,
     Timeouts,
@@ -67,6 +75,8 @@ __all__ = [
     "TlsPolicy",
     "WeightedTarget",
     "backends",
+    "called_services",
+    "calls",
     "choose_listener",
     "default_tls",
     "duration_ms",
@@ -82,6 +92,7 @@ __all__ = [
     "provider_key",
     "retry",
     "route",
+    "routers_without_caller",
     "service_targets",
     "shortened_route_timeouts",
     "targets_of",

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from shopmesh.appmesh.kinds import weighted_targets
+from shopmesh.appmesh.store import Key
+from shopmesh.cli.callers import ADVICE, NO_CALLER, uncalled_service
 from shopmesh.cli.output import echo
 
 if TYPE_CHECKING:
@@ -65,6 +68,7 @@ def new(
     if canary:
         manifest = next(path for path in changes.created if path.startswith("k8s/base/"))
         _print_next_steps_of_canary(name, f"{Path(manifest).stem}-vn")
+        _print_missing_caller(clone, f"{Path(manifest).stem}-vn")
     else:
         _print_next_steps(name, way_in)
 
@@ -123,6 +127,16 @@ def _print_next_steps_of_canary(name: str, node: str) -> None:
         f"shopmesh apply -f mesh/{name}.yaml && shopmesh start {node}    (while the mesh runs)",
         f"shopmesh canary {name} --to {node}",
     )
+
+
+def _print_missing_caller(clone: Clone, node: str) -> None:
+    """Says before anybody waits for it that a canary gets no request."""
+    resources = clone.resources()
+    for route in resources:
+        if route.key.kind == "route" and node in [target["virtualNode"] for target in weighted_targets(route.spec)]:
+            service = uncalled_service(resources, Key("virtualRouter", route.key.parent))
+            if service is not None:
+                echo(f"{node} will get no request: {NO_CALLER.format(service=service)}; {ADVICE}")
 
 
 def _print_removal_from_running_mesh(changed: str | None, leaving: Sequence[DeclaredResource]) -> None:

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from shopmesh.appmesh.kinds import weighted_targets
+from shopmesh.appmesh.store import Key
+from shopmesh.cli.callers import ADVICE, NO_CALLER, uncalled_service
 from shopmesh.cli.output import echo_document
 from shopmesh.cli.parameters import DurationType
 from shopmesh.cli.settings import Settings
@@ -114,7 +116,9 @@ def canary(
         route, full_name = _find_route(client, resources, service, route_name, started=plan is not None)
         owner = str(uuid.uuid4())
         if plan is not None:
-            client.start_canary(route, full_name, _resolve_version(resources, route, plan), owner, lease)
+            plan = _resolve_version(resources, route, plan)
+            _require_caller(resources, route)
+            client.start_canary(route, full_name, plan, owner, lease)
         elif action == "resume":
             found = client.canary(route, "resume", owner=owner)
             if found["owner"] != owner:
@@ -185,10 +189,20 @@ def _find_route(
     return routes[0].path, resolve(keys, "virtualService", service).name
 
 
+def _require_caller(resources: Sequence[DeclaredResource], route: Sequence[str]) -> None:
+    """Raises `click.ClickException` where no caller's Envoy would send requests to the new version, or count them."""
+    service = uncalled_service(resources, Key("virtualRouter", tuple(route[:-1])))
+    if service is not None:
+        raise click.ClickException(f"a canary would get no request: {NO_CALLER.format(service=service)}; {ADVICE}")
+
+
 def _resolve_version(
     resources: Sequence[DeclaredResource], route: Sequence[str], plan: dict[str, Any]
 ) -> dict[str, Any]:
-    """The plan with the full name of its virtual node, which it may call `product/2.0` or `v2`."""
+    """The plan with the full name of its virtual node, which it may call `product/2.0` or `v2`.
+
+    Raises `click.ClickException` for one that is not a target of the route.
+    """
     from shopmesh.cli.resolve_name import resolve_node
 
     targets = [
@@ -198,7 +212,13 @@ def _resolve_version(
         for target in weighted_targets(one.spec)
     ]
     nodes = [one for one in resources if one.key.kind == "virtualNode"]
-    return {**plan, "to": resolve_node(nodes, plan["to"], targets)}
+    node = resolve_node(nodes, plan["to"], targets)
+    if node not in targets:
+        raise click.ClickException(
+            f"{node} is not a target of route {'/'.join(route[1:])}; its targets are {', '.join(targets)}. "
+            f"If it is a version of the same service, add it first: `shopmesh route {route[1]} {node}=0`"
+        )
+    return {**plan, "to": node}
 
 
 def _supervise(settings: Settings, client: Client, route: Sequence[str], owner: str, output: str) -> CanaryStatus:

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from shopmesh.appmesh.kinds import weighted_targets
+from shopmesh.appmesh.store import Key
 from shopmesh.appmesh.weights import AmbiguousWeights, parse, shift
+from shopmesh.cli.callers import ADVICE, NO_CALLER, uncalled_service
 from shopmesh.cli.output import Styled, echo
 from shopmesh.cli.settings import Settings
 
@@ -66,6 +68,7 @@ def route(
         routes = routes_of(resources, service, route_name)
         if not weights:
             _print_weights(routes, settings)
+            _warn_without_caller(resources, routes[0])
             return
         if len(routes) > 1:
             names = ", ".join(resource.key.name for resource in routes)
@@ -73,8 +76,9 @@ def route(
         changed = _with_weights(routes[0], weights, [r for r in resources if r.key.kind == "virtualNode"])
         if changed == routes[0].spec:
             echo(f"unchanged {label(routes[0].key)}")
-            return
-        _update_route(client, routes[0], changed, timeout if wait else None)
+        else:
+            _update_route(client, routes[0], changed, timeout if wait else None)
+    _warn_without_caller(resources, routes[0])
 
 
 def routes_of(resources: Sequence[DeclaredResource], service: str, route_name: str | None) -> list[DeclaredResource]:
@@ -128,6 +132,12 @@ def _with_weights(
     by_name = {target["virtualNode"]: target for target in targets}
     targets[:] = [{**by_name.get(name, {"virtualNode": name}), "weight": weight} for name, weight in new]
     return spec
+
+
+def _warn_without_caller(resources: Sequence[DeclaredResource], route: DeclaredResource) -> None:
+    service = uncalled_service(resources, Key("virtualRouter", route.key.parent))
+    if service is not None:
+        echo(f"warning: these weights have no effect: {NO_CALLER.format(service=service)}; {ADVICE}", err=True)
 
 
 def _update_route(client: Client, resource: DeclaredResource, spec: dict[str, Any], timeout: float | None) -> None:

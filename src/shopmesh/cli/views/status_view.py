@@ -10,10 +10,12 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from shopmesh.appmesh.resolved import called_services
 from shopmesh.cli.views.findings_view import count_by_severity, format_findings
 from shopmesh.cli.views.tables import CLUSTER_DOMAIN, age, fit_columns, percent, table
 from shopmesh.client import FindingDocument, ProxyStatus, RouteSplits, SplitTarget
 from shopmesh.documents import DeclaredResource
+from shopmesh.documents.declared_resource import as_state
 from shopmesh.documents.service_version import service_version
 
 COLUMNS = (
@@ -24,6 +26,7 @@ OPTIONAL_COLUMNS = ("P50", "95 %", "RETRIES", "P99", "VERSION", "REQUESTS")
 """Columns that a narrow terminal leaves out, least important first; -o json has all."""
 
 MAX_FINDINGS = 5
+_MAX_UNCALLED = 3
 
 
 _NO_TRAFFIC: SplitTarget = {
@@ -73,6 +76,7 @@ def render(status: MeshStatus, width: int) -> RenderableType:
         *_missing_replicas(status.splits),
         "",
         _services_table(status, width),
+        *_services_without_caller(status),
         "",
         _proxies_table(status.proxies),
         "",
@@ -94,6 +98,17 @@ def _services_table(status: MeshStatus, width: int) -> RenderableType:
         return Text("no virtual services yet: `shopmesh apply -f mesh/` loads the demo's")
     columns, cells = fit_columns(COLUMNS, rows, width, OPTIONAL_COLUMNS)
     return table(columns, cells, right=COLUMNS[3:-1])
+
+
+def _services_without_caller(status: MeshStatus) -> Iterator[RenderableType]:
+    """Says why some services have no figures: these are counted by callers' Envoys."""
+    called = called_services(as_state(status.resources), status.mesh)
+    keys = [resource.key for resource in status.resources if resource.key.kind == "virtualService"]
+    names = [key.name.removesuffix(CLUSTER_DOMAIN) for key in keys if key.name not in called]
+    if names:
+        more = f" and {len(names) - _MAX_UNCALLED} more" if len(names) > _MAX_UNCALLED else ""
+        shown = ", ".join(names[:_MAX_UNCALLED]) + more
+        yield Text(f"nothing in the mesh calls {shown}: no weights act there, and no requests are counted", style="dim")
 
 
 def _target_rows(status: MeshStatus) -> Iterator[tuple[str | Text, ...]]:

@@ -49,6 +49,7 @@ class LiveFindings:
         unreached = {one.key for one in in_documents if one.type is SHADOWED}
         found = [
             *in_documents,
+            *self._graph.compute_root(traffic.splits_without_caller),
             *proxies.proxy_findings(statuses),
             *certificates.certificate_findings(statuses, certificate_days),
             *traffic.traffic_findings(self._graph.compute_root(traffic.weighted_nodes), statuses),

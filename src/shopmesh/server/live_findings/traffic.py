@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 from shopmesh.appmesh.catalogue import Finding, location
 from shopmesh.appmesh.catalogue.running import NO_ENDPOINT, NO_READY_REPLICA, ONE_HOST, ONLY_REPLICA_DISCONNECTED
+from shopmesh.appmesh.findings import services
 from shopmesh.appmesh.kinds import weighted_targets
-from shopmesh.appmesh.resolved import backends, gateway_route, listeners, provider_key
+from shopmesh.appmesh.resolved import called_services, calls, listeners, provider_key, routers_without_caller
 from shopmesh.appmesh.store import Key, Resource, View
 from shopmesh.server.grpc.proxies import ProxyStatus
 from shopmesh.xds.incremental import TrackingView
@@ -71,25 +72,42 @@ def single_host_findings(view: View, node: Resource) -> Iterator[Finding]:
         yield ONE_HOST.at(node.key, what)
 
 
+def splits_without_caller(view: TrackingView) -> tuple[Finding, ...]:
+    """Computation: the routes of all meshes that split the requests of a service that nothing calls."""
+    return tuple(
+        one
+        for mesh in view.children("mesh", ())
+        for router, service in view.compute(_routers_without_caller, mesh.key)
+        for one in view.compute(_splits_without_caller, router, service)
+    )
+
+
+def _splits_without_caller(view: TrackingView, router: Key, service: str) -> tuple[Finding, ...]:
+    """Computation: those of one router."""
+    return tuple(services.splits_without_caller(view, router, service))
+
+
+def _routers_without_caller(view: TrackingView, mesh: Key) -> tuple[tuple[Key, str], ...]:
+    """Computation: the routers that only provide services that nothing calls, each with one of these services."""
+    return routers_without_caller(view, mesh.mesh, view.compute(_called_services, mesh))
+
+
 def _called_routers(view: TrackingView, mesh: Key) -> frozenset[Key]:
     """Computation: the routers of all services that are a node's backend or a gateway route's target."""
-    called = {
-        *(name for node in view.children("virtualNode", mesh.path) for name in view.compute(_calls_of_node, node.key)),
-        *(
-            gateway_route(one).service
-            for gateway in view.children("virtualGateway", mesh.path)
-            for one in view.children("gatewayRoute", gateway.key.path)
-        ),
-    }
-    services = (view.get(Key("virtualService", (*mesh.path, name))) for name in called)
-    providers = (provider_key(mesh.mesh, one.spec) for one in services if one is not None)
+    found = (view.get(Key("virtualService", (*mesh.path, name))) for name in view.compute(_called_services, mesh))
+    providers = (provider_key(mesh.mesh, one.spec) for one in found if one is not None)
     return frozenset(one for one in providers if one is not None and one.kind == "virtualRouter")
+
+
+def _called_services(view: TrackingView, mesh: Key) -> frozenset[str]:
+    """Computation: what virtual nodes and gateway routes call; each node's part is remembered."""
+    return called_services(view, mesh.mesh, lambda node: view.compute(_calls_of_node, node.key))
 
 
 def _calls_of_node(view: TrackingView, node: Key) -> tuple[str, ...]:
     """Computation: the names of a virtual node's backends."""
     found = view.get(node)
-    return tuple(one["virtualServiceName"] for one in backends(found.spec)) if found else ()
+    return calls(found) if found else ()
 
 
 def _weighted_nodes_of(view: TrackingView, router: Key, called: bool) -> tuple[WeightedNode, ...]:
