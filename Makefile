@@ -3,11 +3,14 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 
+IS_SUPPORTED := import sys; sys.exit(sys.version_info < (3, 11))
 # The first interpreter that is new enough; name another with PYTHON=.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
-  $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+  $$p -c '$(IS_SUPPORTED)' 2>/dev/null && { echo $$p; break; }; done)
 VENV ?= .venv
 BIN := $(VENV)/bin
+# Not empty where the environment has an older Python, or one that does not run any more: it is made anew.
+UNUSABLE := $(shell [ ! -e $(VENV)/pyvenv.cfg ] || $(BIN)/python -c '$(IS_SUPPORTED)' 2>/dev/null || echo yes)
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 PYTEST := $(BIN)/pytest -q
 BROWSER := $(VENV)/.browser
@@ -160,10 +163,20 @@ requirements: $(TOOLS)/.done ## Write the pinned requirements anew, after a chan
 clean: ## Remove what the targets made
 	rm -rf $(VENV) $(LOCUST) $(TOOLS) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 
+ifneq ($(UNUSABLE),)
+# What was installed into it goes with it.
+$(BIN)/python $(RUNTIME) $(LOCUST)/.done $(TOOLS)/.done: remake
+.PHONY: remake
+remake:
+endif
+
 $(BIN)/python:
-	@test -n "$(PYTHON)" || { echo 'shopmesh needs Python 3.11 or later; name one: make PYTHON=/path/to/python3' >&2; exit 1; }
+	@test -n "$(PYTHON)" || { echo 'shopmesh needs Python 3.11 or later; name one: make setup PYTHON=/path/to/python3' >&2; exit 1; }
+	@$(PYTHON) -c '$(IS_SUPPORTED)' || { \
+	  echo "$$($(PYTHON) --version 2>/dev/null || echo 'No $(PYTHON)') found, 3.11 or later needed:" \
+	  'make setup PYTHON=/path/to/python3' >&2; exit 1; }
 	@echo "making $(VENV) with $$($(PYTHON) --version)"
-	@$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -m venv $(if $(UNUSABLE),--clear) $(VENV)
 
 $(RUNTIME): $(PINS) pyproject.toml | $(BIN)/python
 	@echo 'installing what running needs (once; about half a minute)'
