@@ -35,7 +35,7 @@ URL ?= http://127.0.0.1:8080
 # The service that is called from outside, as compose.yaml names it; `shopmesh new --way-in` writes it there.
 WAY_IN = $(shell sed -n 's|.*SHOPMESH_WAY_IN: http://\([a-z0-9]*\)\..*|\1|p' compose.yaml)
 
-.PHONY: help setup setup-dev setup-locust demo demo-rollback up status new remove lint check load load-locust test test-unit test-contract test-k8s test-e2e test-floods test-template test-package test-browser test-containers images push compose-up compose-down compose-roll k8s-up k8s-down bench crds findings translations messages parity requirements clean
+.PHONY: help setup setup-dev setup-locust demo demo-rollback up status new remove lint check load load-locust test test-unit test-contract test-k8s test-e2e test-floods test-template test-package test-browser test-bench test-containers images push compose-up compose-down compose-roll k8s-up k8s-down bench crds findings translations messages parity requirements clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -81,7 +81,7 @@ load-locust: $(LOCUST)/.done ## The same with Locust as the engine (ARGS="--head
 	@$(LOCUST)/bin/locust -f tests/load/locustfile.py --host $(URL) $(ARGS)
 
 test: check test-unit test-contract test-k8s test-e2e test-template ## Everything that a laptop with Python can prove
-	@echo 'left out: test-floods (Linux), test-browser (needs chromium) and test-containers (needs a Docker engine)'
+	@echo 'left out: test-bench, test-floods (Linux), test-browser (needs chromium) and test-containers (needs a Docker engine)'
 
 test-unit: setup-dev ## Pure logic; sockets and processes are blocked
 	$(PYTEST) tests/unit $(WORKERS) --disable-socket --allow-unix-socket $(ARGS)
@@ -136,6 +136,9 @@ k8s-down: ## Take it away again, with its meshes and keys
 
 test-containers: setup-dev ## Everything in containers; needs a Docker engine
 	$(PYTEST) tests/containers -n 0 $(ARGS)
+
+test-bench: setup-dev ## Whether every benchmark still works and prints its figures (about a minute)
+	$(BIN)/python -m tests.bench --brief $(ARGS)
 
 bench: setup-dev ## Measure, and write docs/benchmarks.md anew
 	$(BIN)/python -m tests.bench $(ARGS)

@@ -2,13 +2,18 @@
 
 python -m tests.bench                 all of them, about ten minutes; leave the machine alone meanwhile
 python -m tests.bench mesh.cost       only those, printed and not written
+python -m tests.bench --brief         whether they work: each as short as it can be, without writing anything
 """
 
 from __future__ import annotations
 
 import argparse
+import re
+import shutil
 import subprocess
 import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,61 +21,69 @@ from tests.bench.report import machine
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "benchmarks.md"
+NEED_DOCKER = ("containers.images", "containers.interception")
 
 
 class Section(NamedTuple):
-    """A benchmark: a module below `tests.bench` that prints a table, and what its figures mean."""
+    """A benchmark: a module below `tests.bench` that prints a table, and what its figures mean.
+
+    `brief` are the arguments with which it takes a few seconds; None for one that cannot.
+    """
 
     title: str
     module: str
-    arguments: tuple[str, ...]
+    brief: tuple[str, ...] | None
     meaning: str
+
+
+class MissingFigureError(Exception):
+    """A benchmark ended well and did not print all its figures; the message names it and the line."""
 
 
 SECTIONS = (
     Section(
         "How soon a change acts",
         "mesh.convergence",
-        (),
+        ("--changes", "3"),
         "Aim: ACK p99 under 25 ms. The API call waits for the disk; Envoy and the control plane take the rest.",
     ),
     Section(
         "What changing the mesh loses",
         "mesh.changes",
-        (),
+        ("--weights", "4", "--nodes", "1", "--restarts", "1", "--rate", "50"),
         "Aim: nothing, and all proxies in step within 1.5 s of a restart.",
     ),
     Section(
         "What the mesh costs",
         "mesh.cost",
-        (),
+        ("--rounds", "1", "--seconds", "0.3"),
         "Aim: p50 x 1.4, missed: one order is three calls and crosses five Envoys, "
         "about 0.5 ms each on two shared cores.",
     ),
     Section(
         "The services against the tutorial's own way",
         "services.bench",
-        (),
+        ("--rounds", "1", "--seconds", "0.3"),
         "Aim: x 3.5. Theirs is written again from its description: development server, debug mode, "
         "a new connection for each call, one peer after the other.",
     ),
-    Section("From nothing to the first answer", "mesh.start", (), "Aim: under 2 s."),
+    Section("From nothing to the first answer", "mesh.start", ("--starts", "1"), "Aim: under 2 s."),
     Section(
         "The containers' images",
         "containers.images",
-        (),
+        None,
         "Sizes are with their base, which the services and the control plane share. Needs a Docker engine.",
     ),
     Section(
         "Interception against explicit proxying",
         "containers.interception",
-        (),
+        ("--rounds", "1", "--seconds", "0.3"),
         "The same order through five Envoys; intercepted it also crosses iptables, a bridge and a published port.",
     ),
     Section(
         "What the load generator can do",
         "load.ceiling",
-        (),
+        ("--rounds", "1", "--seconds", "0.3"),
         "Aim for one core: 5,000/s with 99.9 % of the plan sent, under 100 µs of CPU a request, half of the sends less "
         "than 100 µs late. wrk and hey send the next request when an answer came: their rate is a ceiling, and their "
         "latencies leave out what a stall would have hit. Client and target have a core each.",
@@ -78,14 +91,14 @@ SECTIONS = (
     Section(
         "Whether canaries are judged rightly",
         "canary.simulated",
-        (),
+        ("--canaries", "3"),
         "Aim: less than 1 % of the good ones turned back, less than 1 % of the bad ones promoted. Simulated truth: the "
         "usual plan (5, 10, 25, 50 %, 30 s each, errors up to 1 %, p99 bounded), 100 requests a second.",
     ),
     Section(
         "What a bad version costs",
         "canary.detection",
-        (),
+        ("--rounds", "1", "--shares", "1.0", "--every", "1"),
         "Time to detect and requests lost on real Envoys at 200 requests a second, with 5, 10, 25, 50 % for 5 s each. "
         "A plain switch loses on until somebody notices. 1 % is within the bound: only being worse than stable turns "
         "it back.",
@@ -93,7 +106,7 @@ SECTIONS = (
     Section(
         "One route change to many proxies",
         "xds.scale",
-        (),
+        ("--proxies", "20", "--changes", "2"),
         "Aim: last ACK within 120 ms for 1,000 proxies and 300 ms for 2,000, under 150 MiB; 5,000 connect at once. "
         "Memory misses it from about 1,300 proxies on: a connection takes some 80 kB, most of them gRPC's. "
         "The clients are light, so that the server is measured.",
@@ -101,48 +114,92 @@ SECTIONS = (
     Section(
         "One route change in a large mesh",
         "xds.large",
-        (),
+        ("--services", "10", "--routes", "2", "--changes", "2"),
         "Aim: under 50 ms to the ACK of the proxy that it concerns. A proxy that calls every service misses it: "
         "its table of routes is one resource of 1.6 MB, which Envoy reads as a whole.",
     ),
     Section(
         "A large mesh in a cluster",
         "kubernetes.reading",
-        (),
+        ("--services", "5", "--routes", "2", "--changes", "2"),
         "What is converted again follows what changed. The API server and the network are not in it.",
     ),
     Section(
         "Delta against state of the world",
         "xds.delta",
-        (),
+        ("--clusters", "10", "--rounds", "2"),
         "The figures behind [ADR 1](adr/0001-delta-xds.md): bytes and CPU for one proxy.",
     ),
 )
 
 
-def measured(section: Section) -> str:
-    """One section of the page; raises CalledProcessError when the benchmark fails."""
-    command = [sys.executable, "-m", f"tests.bench.{section.module}", *section.arguments]
-    print(f"{section.title} …", file=sys.stderr, flush=True)
+def run(module: str, arguments: Sequence[str] = ()) -> list[str]:
+    """The lines that a benchmark prints; raises CalledProcessError when it fails, and MissingFigureError."""
+    command = [sys.executable, "-m", f"tests.bench.{module}", *arguments]
     printed = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
     lines = printed.rstrip().splitlines()
+    for problem in missing_figures(lines):
+        raise MissingFigureError(f"tests.bench.{module}: {problem}")
+    return lines
+
+
+def missing_figures(lines: Sequence[str]) -> Iterator[str]:
+    """What is missing of the figures of a benchmark: all of them, or some of a line."""
+    # The first line is a heading, which may have figures too: p50.
+    if not any(re.search(r"\d", line) for line in lines[1:]):
+        yield "it printed no figures"
+    for line in lines:
+        if found := re.search(r"\b(nan|inf|None)\b", line):
+            yield f"there is {found[0]} for a figure in: {line}"
+
+
+def measured(section: Section) -> str:
+    """One section of the page; raises CalledProcessError and MissingFigureError."""
+    print(f"{section.title} …", file=sys.stderr, flush=True)
+    lines = run(section.module)
     first = next((number for number, line in enumerate(lines) if line.startswith("|")), None)
     table = "\n".join(lines[first:]) if first is not None else "```text\n" + "\n".join(lines) + "\n```"
-    asked = " ".join(("python -m", f"tests.bench.{section.module}", *section.arguments))
-    return f"## {section.title}\n\n{section.meaning}\n\n{table}\n\n`{asked}`\n"
+    return f"## {section.title}\n\n{section.meaning}\n\n{table}\n\n`python -m tests.bench.{section.module}`\n"
+
+
+def run_briefly(sections: Iterable[Section]) -> None:
+    """Runs each as short as it can be; raises CalledProcessError and MissingFigureError."""
+    for section in sections:
+        began = time.monotonic()
+        if section.brief is None:
+            print(f"{section.module}: LEFT OUT, it takes minutes", flush=True)
+        elif section.module in NEED_DOCKER and not _has_docker():
+            print(f"{section.module}: LEFT OUT, there is no Docker engine", flush=True)
+        else:
+            run(section.module, section.brief)
+            print(f"{section.module}: works ({time.monotonic() - began:.0f} s)", flush=True)
+
+
+def _has_docker() -> bool:
+    return shutil.which("docker") is not None and not subprocess.run(["docker", "info"], capture_output=True).returncode
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("only", nargs="*", metavar="MODULE", help="mesh.cost, xds.scale, …")
-    only = parser.parse_args().only
-    if unknown := set(only) - {section.module for section in SECTIONS}:
+    parser.add_argument("--brief", action="store_true", help="only see whether they work")
+    asked = parser.parse_args()
+    if unknown := set(asked.only) - {section.module for section in SECTIONS}:
         parser.error(f"no benchmark is named {', '.join(sorted(unknown))}; see SECTIONS in {__file__}")
-    if only:
-        for section in SECTIONS:
-            if section.module in only:
+    chosen = [section for section in SECTIONS if section.module in asked.only or not asked.only]
+    try:
+        if asked.brief:
+            run_briefly(chosen)
+        elif asked.only:
+            for section in chosen:
                 print(measured(section))
-        return
+        else:
+            _write_page()
+    except (subprocess.CalledProcessError, MissingFigureError) as error:
+        sys.exit(f"error: {error}")
+
+
+def _write_page() -> None:
     head = (
         "# Benchmarks\n\nMade by `make bench`; absolute figures are of this machine, ratios were measured in one run, "
         f"alternating.\n\nMachine: {machine()}.\n"

@@ -133,6 +133,8 @@ def main() -> None:
         for _ in range(options.rounds):
             for rate, found in reports.items():
                 found.append(load(url, rate, seconds, core=1))
+                if not found[-1]["figures"]["answered"]:
+                    raise RuntimeError(f"none of the requests at {rate:,} a second was answered")
             for name, command in (("wrk", wrk), ("hey", hey)):
                 if (told := closed(command, r"Requests/sec:\s+([\d.]+)", core=1)) is not None:
                     others[name].append(told)

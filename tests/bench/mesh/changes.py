@@ -37,6 +37,8 @@ def measure(weights: int, nodes: int, restarts: int, rate: float) -> str:
 def _under_load(running: Mesh, rate: float, what: str, act: Callable[[], None]) -> list[object]:
     began = time.time()
     tally = asyncio.run(_pumped(running.way_in, rate, act))
+    if not tally.good:
+        raise RuntimeError(f"{what}: no request was answered")
     # The last report of each proxy is at most a second behind.
     time.sleep(2.5)
     figures = running.client.figures(since=began)

@@ -23,7 +23,8 @@ from statistics import median
 ROOT = Path(__file__).resolve().parents[3]
 sys.path[:0] = [str(ROOT)]
 
-from tests.bench.services.load import Figures, load  # noqa: E402  # a script: the path comes first
+from tests.bench.mesh.running import answered  # noqa: E402  # a script: the path comes first
+from tests.bench.services.load import Figures, load  # noqa: E402
 from tests.support.process import eventually, free_port  # noqa: E402
 
 NAMES = {"tutorial": "the tutorial's way", "services": "shopmesh's services"}
@@ -95,7 +96,7 @@ def services(order: int, extra: dict[str, str]) -> Iterator[tuple[int, ...]]:
 
 
 def answers(port: int) -> None:
-    eventually(lambda: load(port, "/", 1, 0).good == 1, f"an order from port {port}", 30)
+    eventually(lambda: answered(port), f"an order from port {port}", 30)
 
 
 @dataclass(frozen=True)

@@ -32,8 +32,11 @@ class Figures:
 
 
 def load(port: int, path: str, users: int, seconds: float) -> Figures:
-    """Runs the load against 127.0.0.1:`port` for `seconds`."""
-    return uvloop.run(_load(port, path, users, seconds))
+    """Runs the load against 127.0.0.1:`port` for `seconds`; raises RuntimeError when no request was answered well."""
+    figures = uvloop.run(_load(port, path, users, seconds))
+    if not figures.good:
+        raise RuntimeError(f"none of {figures.bad} requests to 127.0.0.1:{port}{path} was answered with 200")
+    return figures
 
 
 async def _load(port: int, path: str, users: int, seconds: float) -> Figures:

@@ -20,6 +20,8 @@ from shopmesh.xds.resources import TYPE_URLS
 _DATA, _HEADERS, _SETTINGS, _PING, _WINDOW_UPDATE = 0, 1, 4, 6, 8
 _END_HEADERS, _ACK = 4, 1
 _LARGEST_FRAME = 16_384
+_ASKED_FOR = ("clusters", "endpoints", "listeners", "routes")
+"""The types that an Envoy without TLS asks for."""
 _WINDOW = 2**30
 
 
@@ -134,7 +136,7 @@ class Fleet:
     @property
     def complete(self) -> int:
         """Clients that have been answered for all four types."""
-        return sum(len(client.answered) == len(TYPE_URLS) for client in self._by_number.values())
+        return sum(len(client.answered) == len(_ASKED_FOR) for client in self._by_number.values())
 
     @property
     def lost(self) -> int:

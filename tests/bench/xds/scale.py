@@ -28,6 +28,8 @@ from shopmesh.xds.node import ProxyNode
 from tests.bench.xds.clients import Fleet, envoy_node
 from tests.bench.xds.meshes import fan_out, new_weight
 
+LONGEST_CONNECT_SECONDS = 120.0
+
 
 async def serve(services: int) -> None:
     """Prints its port, then answers commands on standard input, a line of JSON each."""
@@ -105,9 +107,11 @@ def measure(count: int, changes: int, services: int, distinct: bool, extensions:
         nodes = [envoy_node(proxy(number, distinct), extensions) for number in range(count)]
         begin = time.monotonic()
         fleet.connect(nodes)
-        fleet.run(lambda: fleet.complete + fleet.lost == count or time.monotonic() - begin > 120)
+        fleet.run(lambda: fleet.complete + fleet.lost == count or time.monotonic() - begin > LONGEST_CONNECT_SECONDS)
         connected = time.monotonic() - begin
         served = fleet.complete
+        if served < count:
+            raise RuntimeError(f"{served} of {count} proxies had a whole configuration after {connected:.0f} s")
         results: list[dict[str, Any]] = []
 
         def command() -> None:
@@ -121,14 +125,15 @@ def measure(count: int, changes: int, services: int, distinct: bool, extensions:
         fleet.run(lambda: not asking.is_alive())
         fleet.close()
     kept = results[2:]
+    if missing := [one for one in kept if not one["converged"] or one["proxies"] != count]:
+        raise RuntimeError(f"{len(missing)} of {changes} changes did not reach all {count} proxies: {missing[0]}")
     slowest = [one["max"] for one in kept]
     print(
         f"{count:>7}{served:>8}{connected:>9.2f}"
         f"{statistics.median(one['p50'] for one in kept):>9.1f}"
         f"{statistics.median(slowest):>9.1f}{min(slowest):>8.1f}{max(slowest):>8.1f}"
         f"{statistics.median(one['cpu'] for one in kept) / count * 1e6:>10.0f}"
-        f"{start['rss']:>8.0f}{kept[-1]['rss']:>8.0f}"
-        f"{'' if all(one['converged'] for one in kept) else '  NOT CONVERGED'}",
+        f"{start['rss']:>8.0f}{kept[-1]['rss']:>8.0f}",
         flush=True,
     )
 

@@ -95,8 +95,12 @@ def starting(
     project: Path = PROJECT,
     env: Mapping[str, str] | None = None,
     program: tuple[str, ...] = SHOPMESH,
+    tracebacks: bool = False,
 ) -> Iterator[Up]:
-    """`shopmesh up` on free ports with a run folder of its own."""
+    """`shopmesh up` on free ports with a run folder of its own.
+
+    Whatever happens to it, no program of it prints a traceback, unless the test breaks one that does: `tracebacks`.
+    """
     port, api_port, run_folder = free_port(), free_port(), tmp_path / "run"
     ports = ("--port", str(port), "--api-port", str(api_port))
     with running((*program, "up", *ports, "--run-dir", str(run_folder), *arguments), env=env, cwd=project) as child:
@@ -108,6 +112,7 @@ def starting(
             child.stop()
             with contextlib.suppress(AssertionError):
                 nothing_left(run_folder)
+        assert tracebacks or "Traceback (most recent" not in child.output, child.output
 
 
 @pytest.fixture

@@ -90,7 +90,7 @@ def test_an_application_that_does_not_start(tmp_path: Path) -> None:
     for name in ("__init__.py", "app.py", "v1_5.py"):
         text = "" if name == "__init__.py" else "raise RuntimeError('no database')\n"
         (folder / "services" / "customer" / name).write_text(text)
-    with starting(tmp_path, project=folder) as up:
+    with starting(tmp_path, project=folder, tracebacks=True) as up:
         assert up.child.process.wait(100) == 1
         assert not processes_of(up.run_folder)
 

@@ -29,9 +29,18 @@ def full_disk(pid: int) -> Iterator[None]:
         resource.prlimit(pid, resource.RLIMIT_FSIZE, limits)
 
 
+@pytest.fixture
+def fragile_up(tmp_path: Path) -> Iterator[Up]:
+    """The demo's mesh, whose programs may print tracebacks."""
+    with starting(tmp_path, tracebacks=True) as up:
+        up.wait()
+        yield up
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits another process")
-def test_programs_that_die_on_a_full_disk_run_again(up: Up) -> None:
+def test_programs_that_die_on_a_full_disk_run_again(fragile_up: Up) -> None:
     """While nothing can be written, requests go on and what died starts again; afterwards the log and the record do."""
+    up = fragile_up
     running = up.processes()
     log = up.run_folder / "shopmesh.log"
     with full_disk(up.child.pid):
@@ -56,7 +65,7 @@ def test_a_version_that_cannot_start_runs_once_it_is_repaired(tmp_path: Path) ->
     (folder / "services").mkdir()
     for entry in (Path(__file__).parents[3] / "services").iterdir():
         (folder / "services" / entry.name).symlink_to(entry)
-    with starting(tmp_path, project=folder) as up:
+    with starting(tmp_path, project=folder, tracebacks=True) as up:
         up.wait()
         code = folder / "services" / "product"
         code.rename(folder / "services" / "elsewhere")
@@ -84,7 +93,6 @@ def test_ctrl_c_again_ends_everything_at_once_without_a_traceback(up: Up, second
         time.sleep(seconds)
     up.child.process.wait(20)
 
-    assert "Traceback" not in up.child.output
     assert "killing all programs" in up.child.output or seconds == 0.0
     nothing_left(up.run_folder)
 
@@ -98,5 +106,4 @@ def test_ctrl_c_twice_while_it_starts_ends_everything_without_a_traceback(tmp_pa
             time.sleep(0.2)
         up.child.process.wait(20)
 
-        assert "Traceback" not in up.child.output
         nothing_left(up.run_folder)
