@@ -1,4 +1,4 @@
-"""Finds services that nothing in the mesh calls: their weights have no effect, and their requests are not counted."""
+"""Finds services that nothing in the mesh calls: their weights have no effect, and no caller counts their requests."""
 
 from __future__ import annotations
 

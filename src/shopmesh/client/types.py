@@ -66,19 +66,26 @@ class SplitTarget(TypedDict):
 
 
 class RouteSplit(TypedDict):
-    """One route of a virtual service."""
+    """One route of a virtual service, or one that a virtual node provides, without router and route.
+
+    Counted since `since` (seconds since 1970). `countedBy` is "callers", or "targets" where no Envoy of the mesh calls
+    the service, and the requests that its targets' own Envoys received are counted. Older control planes have neither.
+    """
 
     mesh: str
     virtualService: str
-    virtualRouter: str
-    route: str
+    virtualRouter: str | None
+    route: str | None
+    since: NotRequired[float]
+    countedBy: NotRequired[str]
     targets: list[SplitTarget]
 
 
 class RouteSplits(TypedDict):
-    """All routes, over the last `window` seconds."""
+    """All routes, over the last `window` seconds, which began at `since` (seconds since 1970)."""
 
     window: float
+    since: NotRequired[float]
     splits: list[RouteSplit]
     replicas: NotRequired[ReplicaCounts]
 

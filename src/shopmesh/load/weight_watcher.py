@@ -114,6 +114,7 @@ class WeightWatcher:
                 split["virtualService"], {target["virtualNode"]: target["weight"] for target in split["targets"]}
             )
             for split in self._client.splits(self._mesh)["splits"]
+            if split["route"] is not None
         ]
 
     def _note(self, text: str) -> None:

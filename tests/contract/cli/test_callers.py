@@ -47,7 +47,7 @@ def test_status_says_why_there_are_no_figures(shopmesh: Run, second_order: str) 
     """In one line below the table."""
     said = " ".join(shopmesh("status").stdout.split())
 
-    assert "nothing in the mesh calls order.default: no weights act there, and no requests are counted" in said
+    assert "nothing in the mesh calls order.default: no weights act there, and its own proxies count requests" in said
 
 
 def test_a_gateway_is_a_caller(shopmesh: Run, second_order: str, tmp_path: Path) -> None:

@@ -86,6 +86,30 @@ def test_services_versions_weights_and_seen_shares_are_one_line_each(shopmesh: R
 
 
 @pytest.mark.usefixtures("busy")
+def test_what_was_counted_for_less_time_or_elsewhere_is_said(shopmesh: Run, control_plane: ControlPlane) -> None:
+    """Since when, where a route has changed; and by whom, where no proxy of the mesh calls a service."""
+    assert "counted for" not in shopmesh("status").stdout
+    answer = control_plane.beside["splits"]
+    [split] = answer["splits"]
+    entry = {
+        **split,
+        "virtualService": "order.default.svc.cluster.local",
+        "route": None,
+        "virtualRouter": None,
+        "since": 100.0,
+        "countedBy": "targets",
+        "targets": [{**target("order-vn", 100, 1.0, 70), "seen": None, "interval": None}],
+    }
+    answer.update(since=100.0, splits=[{**split, "since": 107.0, "countedBy": "callers"}, entry])
+    lines = shopmesh("status").stdout.splitlines()
+
+    assert "product.default: counted for 3 s, since its route has changed" in lines
+    assert "order.default: no proxy of the mesh calls it; these are the requests that its own proxies received" in lines
+    [order] = [line.split() for line in lines if line.startswith("order.default ")]
+    assert ["order-vn", "1.0", "100", "-", "70"] == order[1:6]
+
+
+@pytest.mark.usefixtures("busy")
 def test_a_node_that_stands_twice_in_a_route_is_named_with_its_port(shopmesh: Run, control_plane: ControlPlane) -> None:
     """Elsewhere the port says nothing new."""
     [split] = control_plane.beside["splits"]["splits"]

@@ -6,6 +6,7 @@ import http.client
 import json
 import urllib.error
 import urllib.request
+from typing import Any
 
 import pytest
 
@@ -72,6 +73,25 @@ def test_a_backend_without_a_service_is_a_finding(client: Client) -> None:
 
     assert ("SM105", "error", "virtualNode shopmesh/a-vn") == tuple(finding[it] for it in ("code", "severity", "where"))
     assert "b.default.svc.cluster.local" in finding["what"]
+
+
+def test_a_split_counts_since_its_route_changed(client: Client) -> None:
+    """Unless the question names a time: then all since that is counted."""
+    listeners: Any = [{"portMapping": {"port": 80, "protocol": "http"}}]
+    client.appmesh.create_virtual_router(meshName="shopmesh", virtualRouterName="r", spec={"listeners": listeners})
+    client.appmesh.create_virtual_node(meshName="shopmesh", virtualNodeName="n", spec={"listeners": listeners})
+    targets: Any = [{"virtualNode": "n", "weight": 1}]
+    spec: Any = {"httpRoute": {"match": {"prefix": "/"}, "action": {"weightedTargets": targets}}}
+    made = client.appmesh.create_route(meshName="shopmesh", virtualRouterName="r", routeName="a", spec=spec)
+    provider: Any = {"provider": {"virtualRouter": {"virtualRouterName": "r"}}}
+    client.appmesh.create_virtual_service(meshName="shopmesh", virtualServiceName="s", spec=provider)
+    changed = made["route"]["metadata"]["lastUpdatedAt"].timestamp()
+
+    answer = client.splits("shopmesh", window=600)
+    [split] = answer["splits"]
+    assert answer["since"] < changed <= split["since"] + 0.01
+    [split] = client.splits("shopmesh", since=1.5)["splits"]
+    assert 1.5 == split["since"]
 
 
 def test_without_proxies_there_are_no_figures(client: Client) -> None:

@@ -140,7 +140,7 @@ def test_a_node_is_counted_whatever_its_name(mesh: Mesh, upstream: Upstream, nam
     eventually(lambda: order.get(PRODUCT) == (200, "v1"), "it answers")
 
     def seen() -> bool:
-        [split] = splits(mesh.store.state, mesh.figures.since(0))
+        [split] = splits(mesh.store.state, {0.0: mesh.figures.since(0)})
         return [name] == [one["virtualNode"] for one in split["targets"] if one["requests"]]
 
     eventually(seen, "it is counted")

@@ -89,7 +89,7 @@ def test_tcp_connections_are_split_by_weight(mesh: Mesh) -> None:
         assert {"v1", "v2"} == set(seen)
 
         def counted() -> bool:
-            [split] = splits(mesh.store.state, mesh.figures.since(0))
+            [split] = splits(mesh.store.state, {0.0: mesh.figures.since(0)})
             told = {one["virtualNode"]: (one["requests"], one["errors"]) for one in split["targets"]}
             return told == {"db": (1 + before["v1"] + seen["v1"], 0), "db2": (after["v2"] + seen["v2"], 0)}
 

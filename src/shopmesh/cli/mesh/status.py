@@ -28,8 +28,8 @@ Examples:
 \b
 Columns:
   WEIGHT   configured weight of the version
-  SEEN     share of the requests that it received within --window, counted
-           by the callers' Envoys
+  SEEN     share of the requests that it received within --window, or since
+           its route has changed, counted by the callers' Envoys
   95 %     confidence interval of SEEN
   PROXIES  Envoys in sync: they have confirmed their whole configuration
 """

@@ -27,6 +27,8 @@ OPTIONAL_COLUMNS = ("P50", "95 %", "RETRIES", "P99", "VERSION", "REQUESTS")
 
 MAX_FINDINGS = 5
 _MAX_UNCALLED = 3
+_NOTED_SECONDS = 0.5
+"""Difference in time from which a row's figures are noted as of less time than the others."""
 
 
 _NO_TRAFFIC: SplitTarget = {
@@ -76,7 +78,7 @@ def render(status: MeshStatus, width: int) -> RenderableType:
         *_missing_replicas(status.splits),
         "",
         _services_table(status, width),
-        *_services_without_caller(status),
+        *_counting_notes(status),
         "",
         _proxies_table(status.proxies),
         "",
@@ -100,15 +102,35 @@ def _services_table(status: MeshStatus, width: int) -> RenderableType:
     return table(columns, cells, right=COLUMNS[3:-1])
 
 
-def _services_without_caller(status: MeshStatus) -> Iterator[RenderableType]:
-    """Says why some services have no figures: these are counted by callers' Envoys."""
+def _counting_notes(status: MeshStatus) -> Iterator[RenderableType]:
+    """Says which figures are of less time than the others, and which were not counted by callers, and why."""
+    begin = status.splits.get("since", 0.0)
+    for split in status.splits["splits"]:
+        later = split.get("since", begin) - begin
+        if later >= _NOTED_SECONDS:
+            service = split["virtualService"].removesuffix(CLUSTER_DOMAIN)
+            counted = max(0.0, status.splits["window"] - later)
+            yield Text(f"{service}: counted for {counted:.0f} s, since its route has changed", style="dim")
     called = called_services(as_state(status.resources), status.mesh)
-    keys = [resource.key for resource in status.resources if resource.key.kind == "virtualService"]
-    names = [key.name.removesuffix(CLUSTER_DOMAIN) for key in keys if key.name not in called]
-    if names:
-        more = f" and {len(names) - _MAX_UNCALLED} more" if len(names) > _MAX_UNCALLED else ""
-        shown = ", ".join(names[:_MAX_UNCALLED]) + more
-        yield Text(f"nothing in the mesh calls {shown}: no weights act there, and no requests are counted", style="dim")
+    uncalled = [
+        resource.key.name
+        for resource in status.resources
+        if resource.key.kind == "virtualService" and resource.key.name not in called
+    ]
+    if uncalled:
+        yield Text(
+            f"nothing in the mesh calls {_shorten(uncalled)}: no weights act there, and its own proxies count requests",
+            style="dim",
+        )
+    elsewhere = {split["virtualService"] for split in status.splits["splits"] if split.get("countedBy") == "targets"}
+    if direct := sorted(elsewhere.difference(uncalled)):
+        yield Text(f"requests for {_shorten(direct)} came from outside the mesh, past all weights", style="dim")
+
+
+def _shorten(services: Sequence[str]) -> str:
+    """Their names without the cluster's domain, and the number of those that are too many."""
+    more = f" and {len(services) - _MAX_UNCALLED} more" if len(services) > _MAX_UNCALLED else ""
+    return ", ".join(name.removesuffix(CLUSTER_DOMAIN) for name in services[:_MAX_UNCALLED]) + more
 
 
 def _target_rows(status: MeshStatus) -> Iterator[tuple[str | Text, ...]]:
@@ -117,7 +139,7 @@ def _target_rows(status: MeshStatus) -> Iterator[tuple[str | Text, ...]]:
     versions = {node.key.name: service_version(node).version for node in nodes}
     routed = {split["virtualService"] for split in status.splits["splits"]}
     found: list[tuple[str, str, list[SplitTarget]]] = [
-        (split["virtualService"], split["route"], split["targets"]) for split in status.splits["splits"]
+        (split["virtualService"], split["route"] or "", split["targets"]) for split in status.splits["splits"]
     ]
     for resource in status.resources:
         if resource.key.kind == "virtualService" and resource.key.name not in routed:

@@ -249,15 +249,16 @@ class Scenario:
 
     def _shift_weights(self, release: Release, split: RouteSplit) -> Any:
         weights = {release.stable.node: 100 - release.percent, release.canary.node: release.percent}
-        route = self._client.appmesh.describe_route(
-            meshName=self._mesh, virtualRouterName=split["virtualRouter"], routeName=split["route"]
-        )["route"]
+        router, name = str(split["virtualRouter"]), str(split["route"])
+        route = self._client.appmesh.describe_route(meshName=self._mesh, virtualRouterName=router, routeName=name)[
+            "route"
+        ]
         spec: Any = route["spec"]
         spec["httpRoute"]["action"]["weightedTargets"] = [
             {"virtualNode": node, "weight": weight} for node, weight in weights.items()
         ]
         return self._client.appmesh.update_route(
-            meshName=self._mesh, virtualRouterName=split["virtualRouter"], routeName=split["route"], spec=spec
+            meshName=self._mesh, virtualRouterName=router, routeName=name, spec=spec
         )
 
     async def _wait_converged(self, what: str, answer: Any) -> ChangeStatus:
@@ -294,7 +295,8 @@ class Scenario:
 
     async def _find_split(self, release: Release) -> RouteSplit:
         for split in (await asyncio.to_thread(self._client.splits, self._mesh))["splits"]:
-            if any(target["virtualNode"] == release.stable.node for target in split["targets"]):
+            nodes = [target["virtualNode"] for target in split["targets"]]
+            if split["route"] is not None and release.stable.node in nodes:
                 return split
         raise StartError(f"no route of the mesh {self._mesh} leads to {release.stable.node}: mesh/ has been changed")
 

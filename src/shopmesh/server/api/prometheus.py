@@ -72,9 +72,11 @@ class MetricsEndpoint:
 
     async def _answer(self, request: Request) -> Response:
         self._require_token(request)
-        answer = await self._replicas.query(StateQuery(proxies=True, spans=(time.time() - WINDOW_SECONDS,)))
+        begins = splits.count_begins(self._store.state, time.time() - WINDOW_SECONDS)
+        answer = await self._replicas.query(StateQuery(proxies=True, spans=begins))
+        counted = dict(zip(begins, answer.state.counted, strict=True))
         gauges = (
-            *split_gauges(splits.splits(self._store.state, answer.state.counted[0])),
+            *split_gauges(splits.splits(self._store.state, counted)),
             *proxy_gauges(self._proxies.statuses()),
             *change_gauges(self._store.revision, self._proxies.changes),
             finding_gauge(self._findings(answer)),
@@ -99,6 +101,8 @@ def split_gauges(found: Iterable[Mapping[str, Any]]) -> tuple[Gauge, Gauge]:
     target: list[Sample] = []
     seen: list[Sample] = []
     for split in found:
+        if split["route"] is None:
+            continue
         for one in split["targets"]:
             labels = {
                 "mesh": split["mesh"],
@@ -114,7 +118,8 @@ def split_gauges(found: Iterable[Mapping[str, Any]]) -> tuple[Gauge, Gauge]:
         Gauge("shopmesh_target_share", "The share of a version by the route's weights, from 0 to 1", target),
         Gauge(
             "shopmesh_seen_share",
-            f"The share that it got by its callers' proxies in the last {WINDOW_SECONDS:g} s; absent without requests",
+            f"The share that it got by its callers' proxies in the last {WINDOW_SECONDS:g} s, or since its route has "
+            "changed; absent without requests",
             seen,
         ),
     )

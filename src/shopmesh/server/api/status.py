@@ -91,9 +91,13 @@ class StatusApi:
 
     async def _splits(self, request: Request) -> Response:
         begin, window = _span(request)
-        answer = await self._replicas.query(StateQuery(spans=(begin,)))
-        found = splits.splits(self._store.state, answer.state.counted[0], request.query_params.get("mesh"))
-        return self._response(answer, {"window": window, "splits": found})
+        mesh = request.query_params.get("mesh")
+        # Whoever names a time wants all since then.
+        begins = (begin,) if "since" in request.query_params else splits.count_begins(self._store.state, begin, mesh)
+        answer = await self._replicas.query(StateQuery(spans=begins))
+        counted = dict(zip(begins, answer.state.counted, strict=True))
+        found = splits.splits(self._store.state, counted, mesh)
+        return self._response(answer, {"window": window, "since": begin, "splits": found})
 
     async def _counts(self, request: Request) -> Response:
         begin, window = _span(request)

@@ -1,35 +1,48 @@
-"""What each version was meant to get, and what it really got, by the callers' own Envoys."""
+"""What each version was meant to get, and what it really got, by the callers' own Envoys.
+
+A service that no Envoy of the mesh calls is counted where its requests arrive, by the Envoys of its targets.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from shopmesh.appmesh.resolved import Target, provider_key, route
+from shopmesh.appmesh.resolved import Target, provider_key, route, targets_of
 from shopmesh.appmesh.store import Resource, View
 from shopmesh.server.traffic.figures import Caller, Counters
 from shopmesh.statistics import wilson
 from shopmesh.xds import names
 
 Counts = Iterable[tuple[Caller, str, Counters]]
+_ByCluster = Mapping[tuple[str, str], Counters]
+
+MOST_BEGINS = 10
+"""Times from which is counted for one answer; each costs a pass over all figures."""
 
 
-def splits(view: View, counted: Counts, mesh: str | None = None) -> list[dict[str, Any]]:
+def count_begins(view: View, begin: float, mesh: str | None = None) -> tuple[float, ...]:
+    """Since when to count for splits since `begin`: that time, and the later ones at which a route changed.
+
+    A count that began before a change mixes requests by the old weights with those by the new ones. Of more than
+    `MOST_BEGINS` times the last ones count.
+    """
+    changes = {row.changed_at for row in _rows(view, mesh) if row.changed_at > begin}
+    return (begin, *sorted(changes)[-MOST_BEGINS + 1 :])
+
+
+def splits(view: View, counted: Mapping[float, Counts], mesh: str | None = None) -> list[dict[str, Any]]:
     """One entry a route and virtual service, each with its weighted targets as they were set and as they were seen.
 
-    `counted` holds what each caller counted for each cluster (see `Figures.since`). Shares are from 0 to 1, latencies
-    milliseconds, each the upper edge of a histogram bucket.
+    So has a virtual service that a virtual node provides; its entry has no route. `counted` holds what each caller
+    counted for each cluster (see `Figures.since`) since one of several times. An entry counts since the first of them
+    after its route changed, or the last where there is none. Shares are from 0 to 1, latencies milliseconds, each the
+    upper edge of a histogram bucket.
     """
-    by_cluster: dict[tuple[str, str], Counters] = {}
-    for caller, cluster, tally in counted:
-        by_cluster.setdefault((caller.mesh, cluster), Counters()).add(tally)
-    return [
-        _split(view, service, route, by_cluster)
-        for found in _meshes(view, mesh)
-        for service in view.children("virtualService", (found,))
-        for route in _routes(view, service)
-    ]
+    figures = {since: _by_cluster(counts) for since, counts in sorted(counted.items())}
+    return [_split(row, figures) for row in _rows(view, mesh)]
 
 
 def counts(counted: Counts, mesh: str | None = None) -> list[dict[str, Any]]:
@@ -57,43 +70,100 @@ def _meshes(view: View, only: str | None) -> Iterator[str]:
             yield mesh.key.name
 
 
-def _routes(view: View, service: Resource) -> Iterator[Resource]:
-    provider = provider_key(service.key.mesh, service.spec)
-    if provider is not None and provider.kind == "virtualRouter":
-        yield from view.children("route", provider.path)
+@dataclass(frozen=True, slots=True)
+class _RowTarget:
+    """A weighted target; `listeners` are those of its node that the requests go to."""
+
+    node: str
+    port: int | None
+    weight: int
+    listeners: tuple[Target, ...]
 
 
-def _split(
-    view: View, service: Resource, resource: Resource, by_cluster: dict[tuple[str, str], Counters]
-) -> dict[str, Any]:
-    mesh, router, name = resource.key.path
-    weights = _weights(view, resource)
-    clusters = {one: names.stat_name(names.egress_cluster(one)) if one.protocol else "" for one in weights}
-    seen = {one: by_cluster.get((mesh, cluster), Counters()) for one, cluster in clusters.items()}
-    total_weight = sum(weights.values())
-    total = sum(tally.requests for tally in seen.values())
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """An entry without its counts; `router` and `route` are None where a virtual node provides the service."""
+
+    mesh: str
+    service: str
+    router: str | None
+    route: str | None
+    changed_at: float
+    targets: tuple[_RowTarget, ...]
+
+
+def _rows(view: View, mesh: str | None) -> Iterator[_Row]:
+    for found in _meshes(view, mesh):
+        for service in view.children("virtualService", (found,)):
+            provider = provider_key(found, service.spec)
+            if provider is None:
+                continue
+            if provider.kind == "virtualNode":
+                listeners = targets_of(view, found, provider.name)
+                port = listeners[0].port if len(listeners) == 1 else None
+                target = _RowTarget(provider.name, port, 100, listeners)
+                yield _Row(found, service.key.name, None, None, service.updated_at, (target,))
+            else:
+                for one in view.children("route", provider.path):
+                    targets = tuple(
+                        _RowTarget(target.node, target.port or None, weight, (target,) if target.protocol else ())
+                        for target, weight in _weights(view, one).items()
+                    )
+                    changed_at = max(one.updated_at, service.updated_at)
+                    yield _Row(found, service.key.name, provider.name, one.key.name, changed_at, targets)
+
+
+def _by_cluster(counts: Counts) -> _ByCluster:
+    found: dict[tuple[str, str], Counters] = {}
+    for caller, cluster, counters in counts:
+        found.setdefault((caller.mesh, cluster), Counters()).add(counters)
+    return found
+
+
+def _split(row: _Row, figures: Mapping[float, _ByCluster]) -> dict[str, Any]:
+    since = next((one for one in figures if one >= row.changed_at), max(figures))
+    seen = [_counters(figures[since], one.listeners, "egress") for one in row.targets]
+    total = sum(counters.requests for counters in seen)
+    received = [] if total else [_counters(figures[since], one.listeners, "ingress") for one in row.targets]
+    uncalled = any(counters.requests for counters in received)
+    total_weight = sum(one.weight for one in row.targets)
     return {
-        "mesh": mesh,
-        "virtualService": service.key.name,
-        "virtualRouter": router,
-        "route": name,
+        "mesh": row.mesh,
+        "virtualService": row.service,
+        "virtualRouter": row.router,
+        "route": row.route,
+        "since": since,
+        "countedBy": "targets" if uncalled else "callers",
         "targets": [
             {
                 "virtualNode": one.node,
-                "port": one.port or None,
-                "weight": weight,
-                "share": weight / total_weight if total_weight else 0.0,
-                "seen": seen[one].requests / total if total else None,
-                "interval": list(wilson(int(seen[one].requests), int(total))) if total else None,
-                "requests": int(seen[one].requests),
-                "errors": int(seen[one].errors),
-                "retries": int(seen[one].retries),
-                "p50": finite(seen[one].quantile(0.5)),
-                "p99": finite(seen[one].quantile(0.99)),
+                "port": one.port,
+                "weight": one.weight,
+                "share": one.weight / total_weight if total_weight else 0.0,
+                "seen": counters.requests / total if total else None,
+                "interval": list(wilson(int(counters.requests), int(total))) if total else None,
+                "requests": int(counters.requests),
+                "errors": int(counters.errors),
+                "retries": int(counters.retries),
+                "p50": finite(counters.quantile(0.5)),
+                "p99": finite(counters.quantile(0.99)),
             }
-            for one, weight in weights.items()
+            for one, counters in zip(row.targets, received if uncalled else seen, strict=True)
         ],
     }
+
+
+def _counters(figures: _ByCluster, listeners: Iterable[Target], direction: names.Direction) -> Counters:
+    """What the callers' Envoys counted for these listeners, or the Envoys of their own nodes."""
+    found = Counters()
+    for one in listeners:
+        cluster = (
+            names.egress_cluster(one)
+            if direction == "egress"
+            else names.cluster("ingress", one.mesh, one.node, one.protocol, one.port)
+        )
+        found.add(figures.get((one.mesh, names.stat_name(cluster)), Counters()))
+    return found
 
 
 def _weights(view: View, resource: Resource) -> dict[Target, int]:
