@@ -135,8 +135,13 @@ def from_resource(resource: Resource) -> Canary:
     return from_document(resource.spec)
 
 
+def current_phase(word: str) -> str:
+    """Today's word for a phase that an earlier version wrote; any other word as it is."""
+    return _EARLIER_PHASES.get(word, word)
+
+
 def _phase(value: Any) -> CanaryPhase:
-    current = _EARLIER_PHASES.get(value, value) if isinstance(value, str) else value
+    current = current_phase(value) if isinstance(value, str) else value
     for phase in get_args(CanaryPhase):
         if current == phase:
             found: CanaryPhase = phase

@@ -11,6 +11,7 @@ from urllib.parse import quote
 from botocore.credentials import Credentials
 
 from shopmesh import defaults
+from shopmesh.canary.canary_state import current_phase
 from shopmesh.client.credentials import default_credentials
 from shopmesh.client.errors import ClientError
 from shopmesh.client.session import SignedSession
@@ -141,8 +142,8 @@ class Client:
     def canaries(self, mesh: str | None = None) -> list[CanaryStatus]:
         """The canary of every route that has or had one."""
         query = {} if mesh is None else {"mesh": mesh}
-        found: list[CanaryStatus] = self._session.request("GET", "/shopmesh/v1/canaries", query)["canaries"]
-        return found
+        answer: Any = self._session.request("GET", "/shopmesh/v1/canaries", query)["canaries"]
+        return [_canary_status(one) for one in answer]
 
     def canary(self, route: Sequence[str], action: str | None = None, **more: Any) -> CanaryStatus:
         """The canary of a route (mesh, router, name), after an action: renew, advance, turn back, pause, resume."""
@@ -152,8 +153,7 @@ class Client:
             if action is None
             else self._session.request("POST", path, body={"action": action, **more})
         )
-        found: CanaryStatus = answer
-        return found
+        return _canary_status(answer)
 
     def start_canary(
         self, route: Sequence[str], service: str, plan: Mapping[str, Any], owner: str, lease: float
@@ -162,9 +162,7 @@ class Client:
         mesh, router, name = route
         where = {"mesh": mesh, "virtualRouter": router, "route": name, "service": service}
         body = {**where, "plan": plan, "owner": owner, "lease": lease}
-        answer: Any = self._session.request("POST", "/shopmesh/v1/canaries", body=body)
-        found: CanaryStatus = answer
-        return found
+        return _canary_status(self._session.request("POST", "/shopmesh/v1/canaries", body=body))
 
     def close(self) -> None:
         """Closes the pooled connections."""
@@ -177,6 +175,13 @@ class Client:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _canary_status(answer: Any) -> CanaryStatus:
+    """With today's word for its phase: a control plane of an earlier version answers with its own."""
+    answer["phase"] = current_phase(answer["phase"])
+    found: CanaryStatus = answer
+    return found
 
 
 def _span(mesh: str | None, window: float, since: float | None) -> dict[str, str | float]:

@@ -48,7 +48,7 @@ class CanaryView:
         if state != self._state:
             self._state = state
             if found["phase"] != "running":
-                self._print(_ENDED[found["phase"]], f": {found['reason']}")
+                self._print(_ENDED.get(found["phase"], (found["phase"], "yellow")), f": {found['reason']}")
                 self._print(f"{found['plan']['to']} gets {_format_share(found)}")
             elif self._status is None:
                 self._print(f"  {found['called']:>6}  {'paused' if found['paused'] else 'starts'}")
