@@ -114,6 +114,7 @@ def test_an_orderly_stop_and_restart_leaves_no_error_in_the_log(up: Up, shopmesh
     (control_plane,) = up.processes()["serve"]
     os.kill(control_plane, signal.SIGTERM)
     up.child.wait_for(lambda: up.processes().get("serve") not in (None, [control_plane]), "another control plane", 30)
+    up.child.wait_for(up.client.healthy, "it answers", 30)
     up.child.wait_for(lambda: all(proxy["inStep"] for proxy in up.client.proxies()), "all proxies are back", 30)
     asked(shopmesh, up, "stop", "customer-v15-vn")
     up.child.stop(signal.SIGINT)
