@@ -11,7 +11,7 @@ from typing import TypeVar
 from shopmesh import defaults
 from shopmesh.appmesh.host_policy import STRICT, HostPolicy
 from shopmesh.appmesh.store import Key
-from shopmesh.client import Client
+from shopmesh.client import Client, ClientError
 from shopmesh.documents import DeclaredResource
 from shopmesh.local import control
 from shopmesh.local.access import MANIFESTS
@@ -156,7 +156,13 @@ async def _run(
 
 async def _report_control_plane_errors(mesh: LocalMesh, terminal: Terminal) -> None:
     """Reports errors of the control plane itself last, such as a store that lost changes, so that they are seen."""
-    for one in await asyncio.to_thread(mesh.client.findings):
+    try:
+        findings = await asyncio.to_thread(mesh.client.findings)
+    except ClientError as error:
+        # It may have just ended; it is started again, and the mesh runs on.
+        terminal.say(f"the control plane did not say what is wrong: {error}")
+        return
+    for one in findings:
         if one["severity"] == "error" and not one["mesh"]:
             terminal.say(f"{one['severity']} {one['code']}: {one['where']} {one['what']}; {one['fix']}")
 
