@@ -104,9 +104,14 @@ def test_what_was_counted_for_less_time_or_elsewhere_is_said(shopmesh: Run, cont
     lines = shopmesh("status").stdout.splitlines()
 
     assert "product.default: counted for 3 s, since its route has changed" in lines
-    assert "order.default: no proxy of the mesh calls it; these are the requests that its own proxies received" in lines
+    assert "nothing in the mesh calls order.default: no weights act there, and its own proxies count requests" in lines
+    assert not [line for line in lines if "past all weights" in line]
     [order] = [line.split() for line in lines if line.startswith("order.default ")]
     assert ["order-vn", "1.0", "100", "-", "70"] == order[1:6]
+
+    answer["splits"] = [{**split, "countedBy": "targets"}]
+    lines = shopmesh("status").stdout.splitlines()
+    assert "requests for product.default came from outside the mesh, past all weights" in lines
 
 
 @pytest.mark.usefixtures("busy")
