@@ -41,6 +41,7 @@ help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
 
 setup: $(RUNTIME) ## Install what running needs into .venv
+	@$(if $(filter setup,$(MAKECMDGOALS)),echo 'ready: `make demo` plays the webinar; or `export PATH="$(abspath $(BIN)):$$PATH"` and `shopmesh up`')
 setup-dev: $(DEV) ## Install what the checks and the tests need as well
 setup-locust: $(LOCUST)/.done ## Install Locust, in an environment of its own
 

@@ -31,6 +31,10 @@ STREAMS = ("/dev/stdout", "/dev/stderr", "/dev/null")
 _PATCH_TAG = f"{PREFIX}{PATCH.name}"
 _ACCESS_LOG = ("logging", "accessLog", "file", "path")
 CERTIFICATE_FILES = ("certificateChain", "privateKey")
+_SHARED_FOLDER = re.compile(
+    r"/|/(home|Users)(/[^/]*)?|/root(/.*)?|/(etc|tmp|usr|opt|dev|proc|sys)|/var(/(log|lib|tmp|run))?"
+)
+"""A user's home, and folders of the system: more is in them than what documents name."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -126,10 +130,12 @@ def _file_problem(path: str, folders: Iterable[str], option: str, more: str = ""
     if any(path.startswith(f"{folder.rstrip('/')}/") for folder in folders):
         return None
     allowed = ", ".join(folders) or "none"
-    return (
-        f"{quote(path)} is not in a folder that the control plane allows (allowed: {allowed}{more});"
-        f" its operator can allow the folder with {option} {quote(posixpath.dirname(path))}"
-    )
+    problem = f"{quote(path)} is not in a folder that the control plane allows (allowed: {allowed}{more});"
+    folder = posixpath.dirname(path)
+    if _SHARED_FOLDER.fullmatch(folder):
+        own = posixpath.join(folder, "envoy")
+        return f"{problem} put it into a folder of its own, which its operator can allow, such as {option} {quote(own)}"
+    return f"{problem} its operator can allow the folder with {option} {quote(folder)}"
 
 
 def _path_problem(path: str) -> str | None:

@@ -12,6 +12,12 @@ from shopmesh.cli.output import Styled, echo
 from shopmesh.cli.settings import color_setting
 from shopmesh.output.printable import printable_lines
 
+_UNKNOWN_KEY = ("MissingAuthenticationTokenException", "UnrecognizedClientException")
+_KEY_HINT = (
+    "; for a mesh of this machine, go to the folder of its project, or run "
+    '`eval "$(shopmesh env --run-dir FOLDER)"` with its run folder'
+)
+
 
 class CommandFailed(click.ClickException):
     """A failed command: one line for each cause, exit status 1."""
@@ -52,11 +58,12 @@ def _message(error: Exception) -> str | None:
 
     match error:
         case ResponseError():
-            return f"{error.message} ({error.code})"
+            return f"{error.message} ({error.code}){_KEY_HINT if error.code in _UNKNOWN_KEY else ''}"
         case ClientError() | DocumentError() | InputFileError() | LocalError() | ScaffoldError() | BotoCoreError():
             return str(error)
         case BotoClientError():
-            return f"{error.response['Error'].get('Message')} ({error.response['Error'].get('Code')})"
+            message, code = error.response["Error"].get("Message"), error.response["Error"].get("Code")
+            return f"{message} ({code}){_KEY_HINT if code in _UNKNOWN_KEY else ''}"
         case ModuleNotFoundError(name="kubernetes_asyncio"):
             return "this command needs the client of Kubernetes: pip install 'shopmesh[kubernetes]'"
         case OSError() if error.filename is not None:

@@ -20,12 +20,13 @@ no_auth_option = click.option(
 )
 
 
-def run_folder_option(help_text: str) -> Callable[[F], F]:
-    """`--run-dir`: the folder of one control plane on this machine."""
+def run_folder_option(help_text: str, find: Callable[[Path], Path] = default_run_folder) -> Callable[[F], F]:
+    """`--run-dir`: the folder of one control plane on this machine; `find` returns the default for a working folder."""
+    where = "in a project" if find is default_run_folder else "of this folder or the nearest one above"
     return click.option(
         "--run-dir",
         type=click.Path(file_okay=False, path_type=Path),
-        default=lambda: default_run_folder(Path.cwd()),
-        show_default=f"{RUN_FOLDER} in a project, elsewhere the user's state folder",
+        default=lambda: find(Path.cwd()),
+        show_default=f"{RUN_FOLDER} {where}, elsewhere the user's state folder",
         help=help_text,
     )

@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -119,6 +120,23 @@ def default_run_folder(folder: Path) -> Path:
     if (folder / MANIFESTS).is_dir() or (folder / RUN_FOLDER).is_dir():
         return RUN_FOLDER
     return user_run_folder()
+
+
+def nearest_run_folder(folder: Path) -> Path:
+    """The run folder for commands that need a mesh that ran: also that of a folder above, as git finds a repository.
+
+    Folders of other users are ignored.
+    """
+    default = default_run_folder(folder)
+    if default == RUN_FOLDER:
+        return default
+    for above in folder.absolute().parents:
+        found = above / RUN_FOLDER
+        with contextlib.suppress(OSError):
+            status = found.lstat()
+            if stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid():
+                return found
+    return default
 
 
 def user_run_folder() -> Path:

@@ -117,3 +117,15 @@ def test_the_usual_credentials_are_used(secured: ControlPlane, shopmesh: Run, mo
 
     assert said.startswith("error: ")
     assert 1 == said.count("\n")
+
+
+def test_who_has_another_key_is_told_of_env(
+    secured: ControlPlane, shopmesh: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A key of the user's own AWS account is no key of a mesh on this machine."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDOTHER")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+
+    said = shopmesh("--endpoint-url", secured.url, "get", status=1).stderr
+    assert "the access key is not known here" in said
+    assert 'run `eval "$(shopmesh env --run-dir FOLDER)"` with its run folder' in said

@@ -16,7 +16,7 @@ from click.testing import CliRunner
 
 from shopmesh.cli import main
 from shopmesh.cli.laptop.env import UNSET_VARIABLES
-from shopmesh.local.access import AccessFiles, ServedEndpoint
+from shopmesh.local.access import RUN_FOLDER, AccessFiles, ServedEndpoint, nearest_run_folder
 from tests.contract.control_plane.conftest import SERVE
 from tests.support.access import FOREIGN_VARIABLES
 from tests.support.process import BIN, running
@@ -60,6 +60,7 @@ def published(project: Path, run_folder: str = ".shopmesh") -> AccessFiles:
 def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder in which a control plane runs."""
     folder = tmp_path_factory.mktemp("it's a project")
+    (folder / "mesh").mkdir()
     command = (*SERVE, "--api-port", "0", "--xds-port", "0", "--region", "us-west-2")
     with running(command, cwd=folder) as child:
         child.wait_for(lambda: re.search(r"API on http://\S+?:\d+, xDS", child.output), "it listens")
@@ -96,6 +97,44 @@ def test_shopmesh_follows_from_any_folder(project: Path, tmp_path: Path) -> None
     )
 
     assert "SM30" not in said
+
+
+def test_a_folder_below_the_project_is_as_good(project: Path) -> None:
+    """As git finds its repository."""
+    below = project / "some" / "folder"
+    below.mkdir(parents=True, exist_ok=True)
+
+    assert "list" not in in_shell('eval "$(shopmesh env)"; aws appmesh list-meshes --query meshes', below)
+    assert project / ".shopmesh" == nearest_run_folder(below)
+
+
+def test_the_nearest_project_counts(project: Path) -> None:
+    """One whose mesh has not run yet is not taken for the one around it."""
+    inner = project / "inner"
+    (inner / "mesh").mkdir(parents=True)
+
+    done = CliRunner().invoke(main, ["env", "--run-dir", str(inner / ".shopmesh")])
+    assert nearest_run_folder(inner) == RUN_FOLDER
+    assert nearest_run_folder(inner / "mesh") == project / ".shopmesh"
+    assert 1 == done.exit_code
+
+
+def test_a_wrong_folder_makes_eval_fail(tmp_path: Path) -> None:
+    """A script ends before its next `aws` goes to the user's own account; a person reads why."""
+    script = 'eval "$(shopmesh env)"; echo went on'
+    done = subprocess.run(
+        ["sh", "-euc", script],
+        cwd=tmp_path,
+        env={"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert 0 != done.returncode
+    assert "went on" not in done.stdout
+    assert "nothing was set, and `aws` still uses your own account" in done.stderr
 
 
 @pytest.mark.parametrize("name", HOSTILE_NAMES)
@@ -159,8 +198,8 @@ def test_what_leads_elsewhere_is_gone_afterwards(project: Path) -> None:
 
 
 def test_it_says_what_to_do_where_no_control_plane_has_run(tmp_path: Path) -> None:
-    """And `eval` of nothing changes nothing."""
+    """For `eval` it prints a command that fails, and nothing that changes the shell."""
     result = CliRunner().invoke(main, ["env", "--run-dir", str(tmp_path / "none")])
 
-    assert (1, "") == (result.exit_code, result.stdout)
+    assert (1, "false\n") == (result.exit_code, result.stdout)
     assert "shopmesh up" in result.stderr

@@ -90,7 +90,7 @@ def test_a_store_from_before_is_loaded_and_what_is_not_allowed_is_reported(tmp_p
 
     with serving(*store) as plane, Client(plane.url) as client:
         assert spec == client.appmesh.describe_virtual_node(meshName="m", virtualNodeName="n")["virtualNode"]["spec"]
-        assert ["--access-log-folder '/home/user'", "--allow-patch"] == _forbidden(plane)
+        assert ["--access-log-folder '/home/user/envoy'", "--allow-patch"] == _forbidden(plane)
         client.appmesh.create_virtual_node(meshName="m", virtualNodeName="other", spec={})
         client.appmesh.update_virtual_node(meshName="m", virtualNodeName="n", spec={})
         assert ["--allow-patch"] == _forbidden(plane)

@@ -23,13 +23,14 @@ def test_ports_are_free_and_given_once() -> None:
 
 
 def test_a_taken_port_is_named_with_its_option() -> None:
-    """The message names the port, what it was for, and the option that chooses another."""
+    """The message names the port, what it was for, and the option that chooses another, or any free one."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
         port = listener.getsockname()[1]
 
-        with pytest.raises(StartError, match=rf"port {port} \(the way in\) is taken: .*choose another with --port"):
+        said = rf"port {port} \(the way in\) is taken: .*choose another with --port; `--port 0` takes a free one$"
+        with pytest.raises(StartError, match=said):
             Ports().reserve(port, "the way in", "--port")
 
 

@@ -49,54 +49,54 @@ def calling(**tls: Any) -> dict[str, Any]:
 
 
 SPECS: dict[str, tuple[str, dict[str, Any], str, str]] = {
-    "a node's access log": ("virtualNode", log_to(DOT_FILE), DOT_FILE, "--access-log-folder '/home/user'"),
+    "a node's access log": ("virtualNode", log_to(DOT_FILE), DOT_FILE, "--access-log-folder '/home/user/envoy'"),
     "a gateway's access log": (
         "virtualGateway",
         {"listeners": [HTTP], **log_to(DOT_FILE)},
         DOT_FILE,
-        "--access-log-folder '/home/user'",
+        "--access-log-folder '/home/user/envoy'",
     ),
     "a listener's certificate": (
         "virtualNode",
         listening(certificate={"file": PAIR}),
         "/etc/shadow",
-        "--certificate-folder '/etc'",
+        "--certificate-folder '/etc/envoy'",
     ),
     "a listener's key": (
         "virtualNode",
         listening(certificate={"file": PAIR}),
         "/root/.ssh/id_rsa",
-        "--certificate-folder '/root/.ssh'",
+        "--certificate-folder '/root/.ssh/envoy'",
     ),
     "a listener's trust": (
         "virtualNode",
         listening(certificate={"sds": {"secretName": "own"}}, validation=TRUST),
         "spec.listeners[0].tls.validation.trust.file.certificateChain",
-        "--certificate-folder '/etc'",
+        "--certificate-folder '/etc/envoy'",
     ),
     "a gateway's certificate": (
         "virtualGateway",
         listening(certificate={"file": PAIR}),
         "/etc/shadow",
-        "--certificate-folder '/etc'",
+        "--certificate-folder '/etc/envoy'",
     ),
     "a backend's trust": (
         "virtualNode",
         calling(validation=TRUST),
         "spec.backends[0].virtualService.clientPolicy.tls.validation.trust.file.certificateChain",
-        "--certificate-folder '/etc'",
+        "--certificate-folder '/etc/envoy'",
     ),
     "a backend's own certificate": (
         "virtualNode",
         calling(validation={"trust": {"sds": {"secretName": "ca"}}}, certificate={"file": PAIR}),
         "/root/.ssh/id_rsa",
-        "--certificate-folder '/root/.ssh'",
+        "--certificate-folder '/root/.ssh/envoy'",
     ),
     "all backends' trust": (
         "virtualNode",
         {"backendDefaults": {"clientPolicy": {"tls": {"validation": TRUST}}}},
         "/etc/passwd",
-        "--certificate-folder '/etc'",
+        "--certificate-folder '/etc/envoy'",
     ),
 }
 
@@ -168,6 +168,24 @@ def test_paths_are_compared_as_texts_in_their_normal_form(path: str, reason: str
 
     for problem in (policy.access_log_problem(path), policy.certificate_problem(path)):
         assert problem is None if reason is None else reason in str(problem)
+
+
+@pytest.mark.parametrize(
+    ("path", "advised"),
+    [
+        ("/home/me/order.log", "'/home/me/envoy'"),
+        ("/root/order.log", "'/root/envoy'"),
+        ("/var/log/order.log", "'/var/log/envoy'"),
+        ("/order.log", "'/envoy'"),
+        ("/logs/order.log", "'/logs'"),
+        ("/var/log/mesh/order.log", "'/var/log/mesh'"),
+    ],
+)
+def test_nobody_is_advised_to_allow_a_home_folder_or_one_of_the_system(path: str, advised: str) -> None:
+    """All files at any depth below an allowed folder are allowed."""
+    problem = str(STRICT.access_log_problem(path))
+
+    assert problem.endswith(f"--access-log-folder {advised}")
 
 
 def test_a_folder_of_one_kind_allows_nothing_of_the_other() -> None:

@@ -31,7 +31,7 @@ def test_an_object_that_goes_beyond_the_policy_does_not_take_its_mesh_along(empt
     assert LOG == empty.spec("virtualNode", "product-vn")["logging"]
     assert empty.spec("route", "product-vr", "product-r") is not None
     assert [NAME] == list(empty.store.problems)
-    assert "--access-log-folder '/root'" in empty.store.problems[NAME]
+    assert "--access-log-folder '/root/envoy'" in empty.store.problems[NAME]
     assert "--allow-patch" in empty.store.problems[NAME]
 
 

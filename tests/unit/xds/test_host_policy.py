@@ -61,7 +61,7 @@ def test_without_its_certificate_nothing_listens() -> None:
     [finding] = found.findings
     assert CERTIFICATE_NOT_ALLOWED is finding.type
     assert "'/etc/shadow' is not in a folder that the control plane allows" in finding.what
-    assert "--certificate-folder '/etc'" in finding.what
+    assert "--certificate-folder '/etc/envoy'" in finding.what
 
 
 def test_callers_that_may_not_read_their_trust_do_not_connect() -> None:
@@ -72,7 +72,8 @@ def test_callers_that_may_not_read_their_trust_do_not_connect() -> None:
     assert message(found, "clusters", PRODUCT).type == 0
     assert not message(found, "clusters", PRODUCT).load_assignment.endpoints
     assert any(
-        one.type is CERTIFICATE_NOT_ALLOWED and "--certificate-folder '/etc'" in one.what for one in found.findings
+        one.type is CERTIFICATE_NOT_ALLOWED and "--certificate-folder '/etc/envoy'" in one.what
+        for one in found.findings
     )
 
 

@@ -10,7 +10,7 @@ import click
 
 from shopmesh.cli.options import run_folder_option
 from shopmesh.cli.output import echo_document
-from shopmesh.local.access import API_VERSIONS, LATEST, AccessFiles
+from shopmesh.local.access import API_VERSIONS, LATEST, AccessFiles, nearest_run_folder
 
 UNSET_VARIABLES = (
     *("AWS_PROFILE", "AWS_DEFAULT_PROFILE"),
@@ -40,7 +40,7 @@ Afterwards `aws appmesh …`, every AWS SDK and shopmesh itself talk to the cont
 this terminal. Your own AWS configuration is not changed.
 """
 )
-@run_folder_option("Run folder of `shopmesh up` or `shopmesh serve`.")
+@run_folder_option("Run folder of `shopmesh up` or `shopmesh serve`.", nearest_run_folder)
 @click.option(
     "--api-version",
     type=click.Choice(API_VERSIONS),
@@ -60,9 +60,11 @@ def env(run_dir: Path, api_version: str, shell: str) -> None:
     access = AccessFiles(run_dir.absolute())
     found = access.served_endpoint()
     if found is None:
+        # `eval` of nothing succeeds, and the next `aws` would go to the user's own account.
+        echo_document("false")
         raise click.ClickException(
-            f"no control plane has run in {run_dir} yet: start one with `shopmesh up`, or name another folder with "
-            "--run-dir"
+            f"no control plane has run in {run_dir} yet, so nothing was set, and `aws` still uses your own account: "
+            "start one with `shopmesh up`, or name another folder with --run-dir"
         )
     variables = {
         "AWS_CONFIG_FILE": str(access.config_file(api_version)),

@@ -8,6 +8,7 @@ import click
 
 from shopmesh.cli.options import run_folder_option
 from shopmesh.cli.output import echo
+from shopmesh.local.access import nearest_run_folder
 
 
 @click.command(
@@ -24,7 +25,7 @@ In containers use `docker compose logs`, in a cluster `kubectl logs`.
 )
 @click.argument("node", required=False)
 @click.option("--lines", default=200, show_default=True, type=click.IntRange(1, 100_000), help="Number of lines.")
-@run_folder_option("Folder of the running mesh.")
+@run_folder_option("Folder of the running mesh.", nearest_run_folder)
 def logs(node: str | None, lines: int, run_dir: Path) -> None:
     """Show the last log lines of NODE, a virtual node or one instance of it: its application and its Envoy."""
     from shopmesh.cli.suggestions import suggest

@@ -16,12 +16,13 @@ from shopmesh.cli.operator.host_policy import host_policy_options
 from shopmesh.cli.options import no_auth_option, run_folder_option
 from shopmesh.cli.output import echo
 from shopmesh.cli.settings import Settings
-from shopmesh.local.access import default_run_folder
+from shopmesh.local.access import default_run_folder, nearest_run_folder
 
 if TYPE_CHECKING:
     from shopmesh.appmesh.host_policy import HostPolicy
 
 _run_folder = run_folder_option("Folder for the store, access key, log and sockets.")
+_running_folder = run_folder_option("Run folder of the running mesh.", nearest_run_folder)
 
 
 @click.command(
@@ -33,7 +34,8 @@ Examples:
   shopmesh up --way-in storefront       a service of your own in front
 
 Runs in the foreground and prints what to try next. It loads the manifests in mesh/, or those of the demo where the
-folder has no mesh/, unless the store has a mesh. Ctrl-C stops everything in order; press it again to force.
+folder has no mesh/. If the store has a mesh already, it loads what is new in them, and says how the store differs
+otherwise. Ctrl-C stops everything in order; press it again to force.
 `shopmesh logs` reads its log file, which has a line for every request.
 """
 )
@@ -124,7 +126,7 @@ def up(
 @click.command()
 @click.argument("node")
 @click.option("--instance", default=1, show_default=True, type=click.IntRange(1, 50), help="Number of the instance.")
-@_run_folder
+@_running_folder
 def start(node: str, instance: int, run_dir: Path) -> None:
     """Start a workload in the running mesh; NODE is its virtual node, such as product-v2-vn.
 
@@ -136,7 +138,7 @@ def start(node: str, instance: int, run_dir: Path) -> None:
 @click.command()
 @click.argument("node")
 @click.option("--instance", default=1, show_default=True, type=click.IntRange(1, 50), help="Number of the instance.")
-@_run_folder
+@_running_folder
 def stop(node: str, instance: int, run_dir: Path) -> None:
     """Stop a workload of the running mesh; NODE is its virtual node, such as product-v2-vn.
 

@@ -37,9 +37,10 @@ class Ports:
         if port == 0:
             return self.reserve_free()
         if port in self._reserved or is_taken(port):
+            free = f"; `{option} 0` takes a free one" if option.startswith("--") else ""
             raise StartError(
                 f"port {port} ({purpose}) is taken: stop what listens on {LOOPBACK}:{port}, "
-                f"or choose another with {option}"
+                f"or choose another with {option}{free}"
             )
         self._reserved.add(port)
         return port
