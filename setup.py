@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import runpy
 import shutil
 import subprocess
 from pathlib import Path
@@ -11,11 +12,10 @@ from setuptools.command.build_py import build_py
 from setuptools.command.sdist import sdist
 
 ROOT = Path(__file__).parent
-PROJECT = ("mesh", "services")
-"""What the demo runs, and what the wheel holds below shopmesh/_project."""
+DEMO = runpy.run_path(str(ROOT / "src" / "shopmesh" / "files" / "demo.py"))
+"""What the wheel holds below shopmesh/_project."""
 REVISION = "_revision.txt"
 """The file in the package that says which revision it was built of."""
-SKIPPED = shutil.ignore_patterns("__pycache__", "*.pyc")
 
 
 def revision() -> str:
@@ -40,10 +40,10 @@ class BuildWithProject(build_py):
         (package / REVISION).write_text(revision() + "\n", encoding="ascii")
         target = package / "_project"
         shutil.rmtree(target, ignore_errors=True)
-        for name in PROJECT:
-            # The image of the control plane is built without the demo.
-            if (ROOT / name).is_dir():
-                shutil.copytree(ROOT / name, target / name, ignore=SKIPPED)
+        # The image of the control plane is built without the demo.
+        for name in DEMO["demo_files"](ROOT):
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, target / name)
 
 
 class SourceArchive(sdist):

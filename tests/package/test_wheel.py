@@ -10,6 +10,7 @@ import zipfile
 
 import pytest
 
+from shopmesh.files.demo import LEFT_OUT, PARTS
 from tests.package.conftest import Archives, Installation, User
 from tests.support.clones import ROOT
 from tests.support.process import free_port, running
@@ -30,7 +31,9 @@ def test_the_wheel_holds_the_demo_as_it_is_in_the_repository(archives: Archives)
         names = wheel.namelist()
         packed = {name.removeprefix(DEMO): wheel.read(name) for name in names if name.startswith(DEMO)}
 
-    assert {name: (ROOT / name).read_bytes() for name in committed("mesh", "services")} == packed
+    there = {name for name in committed(*PARTS) if not name.startswith(LEFT_OUT)}
+    assert {name: (ROOT / name).read_bytes() for name in there} == packed
+    assert {name.removeprefix("src/") for name in committed("src")} <= set(names)
     assert {"shopmesh", "shopmesh-" + archives.wheel.name.split("-")[1] + ".dist-info"} == {
         name.partition("/")[0] for name in names
     }
@@ -50,8 +53,8 @@ def test_the_source_archive_holds_what_the_wheel_is_made_of(archives: Archives) 
     with tarfile.open(archives.source) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
 
-    assert committed("src", "mesh", "services") - names == set()
-    assert not [name for name in names if name.startswith(("tests/", "docs/", ".ci"))]
+    assert {name for name in committed("src", *PARTS) if not name.startswith(LEFT_OUT)} <= names
+    assert not [name for name in names if name.startswith(("tests/e2e", "docs/", ".ci"))]
 
 
 def test_nothing_is_imported_from_the_repository(installation: Installation, user: User) -> None:

@@ -47,6 +47,7 @@ COMMANDS = {
         ("start", "laptop.up", "Start another workload in the running mesh."),
         ("stop", "laptop.up", "Stop a workload without losing a request."),
         ("logs", "laptop.logs", "Show what the programs of a mesh on this machine printed."),
+        ("init", "laptop.new", "Create a project of your own, with the demo to begin with."),
         ("new", "laptop.new", "Create a service of your own, or a new version of one."),
         ("remove", "laptop.new", "Remove a service or version, with all that `new` created."),
         ("status", "mesh.status", "Show services, weights, traffic, proxies and findings."),

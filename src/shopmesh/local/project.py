@@ -15,13 +15,13 @@ import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
+from shopmesh.files.demo import demo_files, demo_folder
 from shopmesh.files.private_files import make_private_folder
 from shopmesh.local.access import MANIFESTS
 from shopmesh.local.errors import StartError
 
-_PACKAGE = Path(__file__).parents[1]
-_DEMO = _PACKAGE / "_project"
-_DEMO_PARTS = (MANIFESTS, "services")
+_RUN_PARTS = (MANIFESTS, "services")
+"""What of the demo is needed to run it."""
 _NO_CODE = shutil.ignore_patterns("__pycache__")
 _DIGITS = 12
 
@@ -40,11 +40,10 @@ def find_project(folder: Path, run_folder: Path) -> Project:
     """
     if (folder / MANIFESTS).is_dir():
         return Project(folder)
-    if _DEMO.is_dir():
-        return Project(_unpack(_DEMO, run_folder.absolute()), is_demo=True)
-    checkout = _PACKAGE.parents[1]
-    if all((checkout / part).is_dir() for part in _DEMO_PARTS):
-        return Project(checkout, is_demo=True)
+    demo = demo_folder()
+    if demo is not None:
+        installed = demo.name == "_project"
+        return Project(_unpack(demo, run_folder.absolute()) if installed else demo, is_demo=True)
     raise StartError(
         f"there is no {MANIFESTS}/ in {folder}, and this installation holds no demo: run shopmesh in the folder of a "
         "project, or install it with pip"
@@ -60,7 +59,7 @@ def _unpack(demo: Path, run_folder: Path) -> Path:
         make_private_folder(run_folder)
         with tempfile.TemporaryDirectory(prefix="demo-", dir=run_folder) as temporary:
             copy = Path(temporary) / "project"
-            for part in _DEMO_PARTS:
+            for part in _RUN_PARTS:
                 shutil.copytree(demo / part, copy / part, ignore=_NO_CODE)
             copy.rename(target)
     except (OSError, shutil.Error) as error:
@@ -71,9 +70,9 @@ def _unpack(demo: Path, run_folder: Path) -> Path:
 
 
 def _digest(folder: Path) -> str:
-    """A name for the content of a folder: hexadecimal digits of a hash over its files' names and bytes."""
+    """A name for the demo's content in a folder: hexadecimal digits of a hash over its files' names and bytes."""
     digest = hashlib.sha256()
-    for file in sorted(one for one in folder.rglob("*") if one.is_file() and "__pycache__" not in one.parts):
-        content = file.read_bytes()
-        digest.update(f"{file.relative_to(folder).as_posix()}\0{len(content)}\0".encode() + content)
+    for name in demo_files(folder):
+        content = (folder / name).read_bytes()
+        digest.update(f"{name}\0{len(content)}\0".encode() + content)
     return digest.hexdigest()[:_DIGITS]

@@ -1,6 +1,8 @@
-"""Services, and versions of them, made from templates in a clone of the project, and taken out again.
+"""Projects, services and versions of them, made from templates, and services taken out again.
 
-    templates, lists ─► plan ─► Changes ─► apply: all of them or none
+    init       the demo's files, templates ─┐
+    scaffold   templates, lists of lines ───┴─► FileTransaction ─► apply: all files or none
 
-It reads and writes files of the clone, and asks git whether all of them are committed.
+It reads and writes files of the project, and asks git whether those that change are committed.
+Start reading at `scaffold`.
 """

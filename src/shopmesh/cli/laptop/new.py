@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,40 @@ if TYPE_CHECKING:
 _allow_dirty = click.option(
     "--allow-dirty", is_flag=True, help="Run even if files that are changed have uncommitted changes."
 )
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  shopmesh init shop             in a new folder shop
+  mkdir shop && cd shop && shopmesh init shop .
+
+The folder has the demo's services to begin with, under names of its own: `shopmesh new` adds yours, and
+`shopmesh remove order product customer` takes the demo's out.
+"""
+)
+@click.argument("name")
+@click.argument("folder", required=False, type=click.Path(path_type=Path))
+def init(name: str, folder: Path | None) -> None:
+    """Create a project of your own called NAME: services, mesh, tests, files for Compose and Kubernetes."""
+    from shopmesh.build import this_build
+    from shopmesh.files.demo import demo_folder
+    from shopmesh.new.init import create_project
+
+    demo, root = demo_folder(), folder or Path(name)
+    if demo is None:
+        raise click.ClickException("this installation has no demo to begin with: install shopmesh with pip")
+    changes = create_project(root, name, demo, this_build().version)
+    root.mkdir(parents=True, exist_ok=True)
+    changes.apply(root)
+    echo(f"{root}/ has the project {name}, {len(changes.created)} files. To try:")
+    for line in (
+        *([f"cd {shlex.quote(str(root))}"] if root != Path() else []),
+        "git init --quiet && git add --all && git commit --quiet --message 'Begin'",
+        "make test",
+        "make up",
+    ):
+        echo(f"  {line}")
 
 
 @click.command(

@@ -98,7 +98,7 @@ def up(
     console = lossy_console()
     project = find_project(Path.cwd(), run_dir)
     if project.is_demo:
-        echo("There is no mesh/ in this folder: running the demo's mesh.")
+        echo("There is no mesh/ in this folder: running the demo's mesh. `shopmesh init` makes a project of your own.")
     options = UpOptions(
         project=project.folder,
         run_folder=run_dir,
