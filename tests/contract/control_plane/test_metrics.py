@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import urllib.error
 import urllib.request
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -50,7 +51,10 @@ def test_shares_changes_and_findings_are_told(control_plane: ControlPlane, clien
     assert "\nshopmesh_seen_share{" not in page
     assert "\nshopmesh_revision 6\n" in page
     assert "\nshopmesh_changes_pending 0\n" in page
-    assert f'\nshopmesh_findings{{severity="error"}} {len(client.findings())}\n' in page
+    found = Counter(finding["severity"] for finding in client.findings())
+    assert {"error", "warning"} == found.keys()
+    for severity, count in found.items():
+        assert f'\nshopmesh_findings{{severity="{severity}"}} {count}\n' in page
 
 
 @pytest.fixture(scope="module")
