@@ -48,7 +48,7 @@ setup-locust: $(LOCUST)/.done ## Install Locust, in an environment of its own
 demo: setup ## Play the webinar: three services, two canaries, the verdict (ARGS="--rate 100")
 	@$(BIN)/shopmesh demo $(ARGS)
 
-demo-rollback: setup ## Play its second act: a bad version is turned back, and what that costs
+demo-rollback: setup ## Play its second act: a bad version is rolled back, and what that costs
 	@$(BIN)/shopmesh demo --rollback $(ARGS)
 
 up: setup ## Start the mesh on this machine and stay in the foreground (ARGS="--empty")

@@ -90,7 +90,7 @@ SECTIONS = (
         "Whether canaries are judged rightly",
         "canary.simulated",
         ("--canaries", "3"),
-        "Aim: less than 1 % of the good ones turned back, less than 1 % of the bad ones promoted. Simulated truth: the "
+        "Aim: less than 1 % of the good ones rolled back, less than 1 % of the bad ones promoted. Simulated truth: the "
         "usual plan (5, 10, 25, 50 %, 30 s each, errors up to 1 %, p99 bounded), 100 requests a second.",
     ),
     Section(

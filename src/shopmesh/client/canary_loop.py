@@ -47,7 +47,7 @@ def run_canary(
             verdict = _verdict(found)
             report(found, verdict)
             if verdict.action == "roll back":
-                client.canary(route, "turn back", reason=verdict.reason)
+                client.canary(route, "roll back", reason=verdict.reason)
                 continue
             if approved or (verdict.action == "advance" and not found["paused"] and not found["plan"]["manual"]):
                 reason = verdict.reason if verdict.action == "advance" else "by hand"

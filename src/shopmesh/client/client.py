@@ -146,7 +146,7 @@ class Client:
         return [_canary_status(one) for one in answer]
 
     def canary(self, route: Sequence[str], action: str | None = None, **more: Any) -> CanaryStatus:
-        """The canary of a route (mesh, router, name), after an action: renew, advance, turn back, pause, resume."""
+        """The canary of a route (mesh, router, name), after an action: renew, advance, roll back, pause, resume."""
         path = "/shopmesh/v1/canaries/" + "/".join(quote(part, safe="") for part in route)
         answer: Any = (
             self._session.request("GET", path)
@@ -158,7 +158,7 @@ class Client:
     def start_canary(
         self, route: Sequence[str], service: str, plan: Mapping[str, Any], owner: str, lease: float
     ) -> CanaryStatus:
-        """Begins a canary on a route; it turns back unless `owner` renews it every `lease` seconds."""
+        """Begins a canary on a route, which rolls back unless `owner` renews it every `lease` seconds."""
         mesh, router, name = route
         where = {"mesh": mesh, "virtualRouter": router, "route": name, "service": service}
         body = {**where, "plan": plan, "owner": owner, "lease": lease}

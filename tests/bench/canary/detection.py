@@ -45,7 +45,7 @@ def measure(rounds: int, rate: float, shares: Sequence[float], every: float) -> 
             )
             running.weigh("product", product_vn=100, product_v2_vn=0)
     plain = f"lost by a plain switch to 50 % in {plan_seconds:g} s"
-    head = ["errors of the new version", "turned back", "seconds until then", "requests lost until then", plain]
+    head = ["errors of the new version", "rolled back", "seconds until then", "requests lost until then", plain]
     return table(head, rows)
 
 

@@ -35,7 +35,7 @@ def measure(canaries: int) -> str:
             run = partial(_simulated, canary, stable)
             outcomes = list(processes.map(run, range(canaries), chunksize=200))
             rows.append([name, *_told(outcomes)])
-    return table(["the new version", "promoted", "seconds until turned back, p50 / p99", "lost, p50 / p99"], rows)
+    return table(["the new version", "promoted", "seconds until rolled back, p50 / p99", "lost, p50 / p99"], rows)
 
 
 def _simulated(canary: Truth, stable: Truth, seed: int) -> Outcome:

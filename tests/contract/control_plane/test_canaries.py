@@ -28,7 +28,7 @@ def test_it_is_turned_back_when_nobody_renews_it(client: Client) -> None:
     start(client, SHORT)
     assert {"v1": 75, "v2": 25} == weights(client)
 
-    eventually(lambda: client.canary(ROUTE)["phase"] == "expired", "it is turned back")
+    eventually(lambda: client.canary(ROUTE)["phase"] == "expired", "it is rolled back")
     assert {"v1": 100, "v2": 0} == weights(client)
     assert "its lease was not renewed for 1 s" in client.canary(ROUTE)["reason"]
 
@@ -47,14 +47,15 @@ def test_whoever_renews_it_keeps_it(client: Client) -> None:
     assert "running" == client.canary(ROUTE)["phase"]
 
 
-def test_another_terminal_moves_it(client: Client) -> None:
+@pytest.mark.parametrize("roll_back", ["roll back", "turn back"], ids=["today's word", "the word of earlier clients"])
+def test_another_terminal_moves_it(client: Client, roll_back: str) -> None:
     """Paused, resumed, promoted step by step, or aborted; each weight at once."""
     start(client)
     assert client.canary(ROUTE, "pause")["paused"]
     assert not client.canary(ROUTE, "resume", owner="you")["paused"]
     client.canary(ROUTE, "advance")
     assert {"v1": 50, "v2": 50} == weights(client)
-    found = client.canary(ROUTE, "turn back")
+    found = client.canary(ROUTE, roll_back)
 
     assert ("rolled_back", "by hand", ["25 %", "50 %"]) == (
         found["phase"],
@@ -121,7 +122,7 @@ def test_it_survives_the_control_plane(store: tuple[str, str]) -> None:
     with serving(*store) as second, Client(second.url) as client:
         assert 1 == client.canary(ROUTE, "renew", owner="me")["stage"]
         assert {"v1": 50, "v2": 50} == weights(client)
-        eventually(lambda: client.canary(ROUTE)["phase"] == "expired", "it is turned back")
+        eventually(lambda: client.canary(ROUTE)["phase"] == "expired", "it is rolled back")
         assert {"v1": 100, "v2": 0} == weights(client)
 
 

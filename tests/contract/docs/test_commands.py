@@ -88,3 +88,11 @@ def test_the_words_of_a_command_are_those_of_a_shell() -> None:
         simple_commands(script)
     )
     assert [("cat",), ("shopmesh", "get")] == list(simple_commands("cat > f <<'X'\nshopmesh nothing\nX\nshopmesh get"))
+
+
+def test_files_are_edited_as_every_sed_does_it() -> None:
+    """`sed -i` alone is GNU's: macOS and BSD take the next word for a suffix."""
+    edits = [command for page in PAGES for command in commands(page) if command.words[:1] == ("sed",)]
+
+    assert [] == [str(command) for command in edits if "-i" in command.words]
+    assert [command for command in edits if "-i.bak" in command.words]

@@ -64,7 +64,7 @@ async def test_store_holds_every_resource_as_it_was_written(tmp_path: Path) -> N
 
 
 async def test_store_holds_canaries_of_every_phase(tmp_path: Path) -> None:
-    """One that runs, with the weights to go back to, and one that was turned back."""
+    """One that runs, with the weights to go back to, and one that was rolled back."""
     shutil.copy(EARLIER / "store.db", tmp_path)
     store = await SqliteStore.open(tmp_path / "store.db")
     try:

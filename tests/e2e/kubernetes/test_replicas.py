@@ -73,8 +73,8 @@ def test_replicas_are_one_control_plane(told: Story, clients: list[Client]) -> N
         assert "running" == client.canary(ROUTE)["phase"]
         eventually(partial(weighed, told, 50), "the status has the weights")
         assert 200 == order.ask(PRODUCT)[0]
-        client.canary(ROUTE, "turn back")
-        eventually(partial(weighed, told, 100), "it is turned back")
+        client.canary(ROUTE, "roll back")
+        eventually(partial(weighed, told, 100), "it is rolled back")
 
     dead = leader(told)
     told.replicas[dead].kill()

@@ -110,7 +110,7 @@ def test_two_good_ones_at_once_get_all_requests(shop: Shop, tmp_path: Path) -> N
 
 
 def test_chosen_users_have_it_before_all_others(shop: Shop) -> None:
-    """By a header at the way in, which order hands on to product; turned back, they have the old one again."""
+    """By a header at the way in, which order hands on to product; rolled back, they have the old one again."""
 
     def answers(**headers: str) -> tuple[bool, bool]:
         with urlopen(Request(f"http://127.0.0.1:{shop.up.port}/", headers=headers), timeout=10) as answer:
@@ -121,7 +121,7 @@ def test_chosen_users_have_it_before_all_others(shop: Shop) -> None:
     with shop.canary("--to", "product-v2-vn", "--match", "header:x-canary=1", "--manual") as command:
         command.wait_for(lambda: answers(**chosen) == (False, True), "chosen users have product 2.0")
         assert {(True, False)} == {answers() for _ in range(10)} | {answers(**{"x-canary": "2"})}
-        shop.up.client.canary(PRODUCT, "turn back", reason="by hand")
+        shop.up.client.canary(PRODUCT, "roll back", reason="by hand")
         assert 3 == command.process.wait(30), command.output
 
     eventually(lambda: answers(**chosen) == (True, False), "chosen users have product 1.0 again")
@@ -171,11 +171,11 @@ def test_without_traffic_it_waits_and_turns_back(shop: Shop) -> None:
 
 
 def test_a_killed_command_leaves_no_canary_behind(shop: Shop) -> None:
-    """After kill -9 at 25 % the control plane turns back; resumed, the stage begins again and it is promoted."""
+    """After kill -9 at 25 % the control plane rolls back; resumed, the stage begins again and it is promoted."""
     with shop.canary("--to", "product-v2-vn", *QUICK, "--manual", "--lease", "3s") as command:
         shop.begun(command)
         command.kill()
-    eventually(lambda: shop.found()["phase"] == "expired", "it is turned back")
+    eventually(lambda: shop.found()["phase"] == "expired", "it is rolled back")
     assert STABLE == shop.weights()
 
     with shop.canary("--resume") as command:

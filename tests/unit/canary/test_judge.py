@@ -20,7 +20,7 @@ def test_a_step_that_went_well_is_over_in_time() -> None:
 
 
 def test_too_few_requests_wait_and_then_turn_back() -> None:
-    """99 of 100 are too few for a verdict, however long it takes; after its patience it turns back and says so."""
+    """99 of 100 are too few for a verdict, however long it takes; after its patience it rolls back and says so."""
     few = VersionCounts(99)
 
     assert "wait" == judge(PLAN, 0, few, GOOD, 299.0).action
@@ -68,7 +68,7 @@ def test_what_may_be_chance_waits(stage: int, elapsed: float, expected: str) -> 
 
 @pytest.mark.parametrize("rate", [20, 100])
 def test_good_canaries_are_promoted(rate: int) -> None:
-    """At most one in a hundred that is as good as the stable version is turned back (10,000 in the benchmark)."""
+    """At most one in a hundred that is as good as the stable version is rolled back (10,000 in the benchmark)."""
     plan = CanaryPlan("v2", max_p99=300.0)
     good = Truth(errors=0.005)
     outcomes = [simulate(plan, good, good, rate, seed) for seed in range(150)]

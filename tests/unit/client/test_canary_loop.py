@@ -45,13 +45,13 @@ class Told:
         (0, None, ["advance"]),
         (0, {"asked": 2, "answered": 2}, ["advance"]),
         (0, {"asked": 2, "answered": 1}, []),
-        (500, {"asked": 2, "answered": 1}, ["turn back"]),
+        (500, {"asked": 2, "answered": 1}, ["roll back"]),
     ],
 )
 def test_nothing_is_promoted_on_the_word_of_some_replicas(
     errors: int, replicas: dict[str, int] | None, done: list[str]
 ) -> None:
-    """What speaks against it may be at the one that is silent; what is bad enough already is turned back."""
+    """What speaks against it may be at the one that is silent; what is bad enough already is rolled back."""
     told = Told(errors, replicas)
     verdicts: list[str] = []
 

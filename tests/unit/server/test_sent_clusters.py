@@ -43,7 +43,7 @@ def test_a_cluster_that_has_left_counts_for_a_minute(sent: SentClusters) -> None
 
 
 def test_one_that_comes_back_counts_for_good(sent: SentClusters) -> None:
-    """As when a canary is turned back and tried again."""
+    """As when a canary is rolled back and tried again."""
     for at, names in enumerate((["a", "b"], ["b"], ["a"])):
         sent.update(clusters(*names))
         sent.find("a", float(at))

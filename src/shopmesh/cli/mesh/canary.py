@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 EXIT_NOT_PROMOTED = 3
 MAX_PLAN_BYTES = 1 << 20
 """Bytes; a plan has ten lines."""
-_ACTIONS = {"abort": "turn back", "promote": "advance", "pause": "pause"}
+_ACTIONS = {"abort": "roll back", "promote": "advance", "pause": "pause"}
 
 
 @click.command(
@@ -231,7 +231,7 @@ def _supervise(settings: Settings, client: Client, route: Sequence[str], owner: 
         try:
             found = run_canary(client, route, owner, view.update, _wait_for_enter)
         except KeyboardInterrupt:
-            found = client.canary(route, "turn back", reason="interrupted")
+            found = client.canary(route, "roll back", reason="interrupted")
             view.update(found, None)
     if output == "json":
         echo_document(json.dumps(found, indent=1))

@@ -3,7 +3,7 @@
 GET  /shopmesh/v1/canaries                            all, or those of a `mesh`
 POST /shopmesh/v1/canaries                            begins one
 GET  /shopmesh/v1/canaries/{mesh}/{router}/{route}    one, with what was counted in its stage
-POST /shopmesh/v1/canaries/{mesh}/{router}/{route}    {"action": "renew" | "advance" | "turn back" | …}
+POST /shopmesh/v1/canaries/{mesh}/{router}/{route}    {"action": "renew" | "advance" | "roll back" | …}
 
 Without a request: a canary whose lease ends is rolled back, one whose route is changed by another client is stopped,
 and one whose route is deleted is removed. What several replicas do is explained in `shopmesh.server.canary`.
@@ -179,7 +179,8 @@ class CanaryApi:
             case "advance":
                 at = stage if isinstance(stage, int) else canary.stage
                 work = lambda t, c: transitions.advance(route, at, reason, seen, t, c)  # noqa: E731
-            case "turn back":
+            # The second word is that of earlier versions' clients.
+            case "roll back" | "turn back":
                 work = lambda t, c: transitions.roll_back(route, reason, seen, t, c)  # noqa: E731
             case "pause":
                 work = lambda t, c: transitions.pause(route, t, c)  # noqa: E731
@@ -187,7 +188,7 @@ class CanaryApi:
                 owner = _text(asked, "owner")
                 work = lambda t, c: transitions.resume(route, owner, t, c)  # noqa: E731
             case _:
-                raise BadRequest(f"action: {action!r} is not an action; use renew, advance, turn back, pause or resume")
+                raise BadRequest(f"action: {action!r} is not an action; use renew, advance, roll back, pause or resume")
         await self._store.submit(lambda transaction: work(transaction, self._context()))
         return await self._document_of(key)
 
