@@ -58,24 +58,24 @@ class Config:
     def __post_init__(self) -> None:
         self.allowed_hosts()
         if not (self.account.isdigit() and len(self.account) == 12):
-            raise ConfigError(f"the account {self.account!r} is not 12 digits; an AWS account id is")
+            raise ConfigError(f"{self.account!r} is not an AWS account id, which has 12 digits")
         if self.insecure or self.in_cluster:
             return
         if not is_loopback(self.host) and not self.credentials:
             raise ConfigError(
                 f"the API would listen on {self.host} without credentials: leave out --no-auth, "
-                "listen on 127.0.0.1, or say --insecure if everybody who reaches this address may change the mesh"
+                "listen on 127.0.0.1, or give --insecure if every client that reaches this address may change the mesh"
             )
         if self.xds_socket is None and self.xds_token_file is None:
             raise ConfigError(
-                f"xDS would listen on {self.xds_host} unauthenticated: give --xds-token-file FILE, --xds-socket PATH, "
-                "or say --insecure if everybody who reaches this address, every program of this machine at least, "
-                "may read the mesh and be a proxy that others send requests to"
+                f"xDS would listen on {self.xds_host} without authentication: give --xds-token-file or --xds-socket, "
+                "or give --insecure if every client that reaches this address, such as every program on this machine, "
+                "may read the mesh and receive requests as a proxy"
             )
 
     def allowed_hosts(self) -> AllowedHosts:
         """The hosts that a request to the API may name."""
-        # Every address is none that a client names: each request's own is allowed anyway.
+        # No client sends a wildcard address; the address of the connection itself is always allowed.
         bound = () if self.host in ("", "0.0.0.0", "::") else (self.host,)  # compared, not bound to
         try:
             return AllowedHosts.of((*bound, *self.api_hosts))
@@ -94,7 +94,7 @@ def is_loopback(host: str) -> bool:
 
 
 def read_credentials(path: Path) -> dict[str, str]:
-    """The access keys of a file in the form of `~/.aws/credentials`; every profile in it may speak.
+    """The access keys of a file in the form of `~/.aws/credentials`, those of all profiles.
 
     https://docs.aws.amazon.com/cli/latest/userguide/cli-configure-files.html
     """
@@ -108,7 +108,7 @@ def read_credentials(path: Path) -> dict[str, str]:
 
 
 def parse_credentials(text: str, where: str) -> dict[str, str]:
-    """The same of a text that was read elsewhere; `where` names it in errors."""
+    """As `read_credentials`, for text from elsewhere; `where` names it in errors."""
     parser = configparser.RawConfigParser()
     try:
         parser.read_string(text)
@@ -122,34 +122,34 @@ def parse_credentials(text: str, where: str) -> dict[str, str]:
                 f"{where}: two profiles have the key {identity} with different secrets; keep the one that is right"
             )
     if not keys:
-        raise ConfigError(f"{where} holds no profile: write [default], aws_access_key_id and aws_secret_access_key")
+        raise ConfigError(f"{where} has no profile: write [default], aws_access_key_id and aws_secret_access_key")
     return keys
 
 
 def _credential(parser: configparser.RawConfigParser, profile: str, name: str, where: str) -> str:
-    """One value of a profile; an error does not repeat it, for it may be a secret."""
+    """One value of a profile; errors do not quote it, since it may be a secret."""
     value = parser[profile].get(name)
     if value is None:
         raise ConfigError(f"{where}: profile [{profile}] has no {name}")
     if not value:
         raise ConfigError(f"{where}: {name} of profile [{profile}] is empty; `shopmesh keys` makes a key")
-    # A request names its key as ID/DATE/REGION/SERVICE/aws4_request in a list that commas divide.
+    # A request sends the key id as ID/DATE/REGION/SERVICE/aws4_request, in a list separated by commas.
     unusable = set("/,=") if name == _KEY_ID else set()
     if any(not "!" <= character <= "~" or character in unusable for character in value):
         raise ConfigError(
-            f"{where}: {name} of profile [{profile}] holds a space or another character that no key has; write it anew"
+            f"{where}: {name} of profile [{profile}] has a space or another character that keys do not have; correct it"
         )
     return value
 
 
 def new_credentials() -> str:
-    """A key made by chance, in the form of such a file."""
+    """A new random key, in the form of a credentials file."""
     identity, secret = f"SHOPMESH{secrets.token_hex(6).upper()}", secrets.token_urlsafe(30)
     return f"[default]\naws_access_key_id = {identity}\naws_secret_access_key = {secret}\n"
 
 
 def _no_credentials(where: str, error: Exception) -> ConfigError:
-    # The parser's own message quotes the offending line, and that may hold a secret.
+    # The parser's own message quotes the wrong line, which may contain a secret.
     return ConfigError(
         f"{where} is not a credentials file: write [profile] and below it aws_access_key_id and "
         f"aws_secret_access_key ({type(error).__name__})"

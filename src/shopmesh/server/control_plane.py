@@ -84,7 +84,7 @@ async def run(control_plane: AbstractAsyncContextManager[Listening], ready: Call
     task = asyncio.create_task(serve())
 
     def on_stop() -> None:
-        # Before it has started it may wait for an answer that never comes.
+        # Until it has started it may wait for a response that never arrives.
         stop.set()
         if not begun.is_set():
             task.cancel()
@@ -101,7 +101,7 @@ async def run(control_plane: AbstractAsyncContextManager[Listening], ready: Call
 
 @dataclass(frozen=True, slots=True)
 class RouteContext:
-    """The parts of a running server that added routes may use; `status` combines what all replicas know."""
+    """The parts of a running server that additional routes may use; `status` combines the state of all replicas."""
 
     config: Config
     store: Store
@@ -110,7 +110,7 @@ class RouteContext:
 
 
 ExtraRoutes = Callable[[RouteContext], Iterable[BaseRoute]]
-"""Makes the routes that a package above the server adds to it; they stand behind the same checks as all others."""
+"""Creates the routes that a package above the server adds to it; the same checks precede them as all others."""
 
 
 def no_extra_routes(_: RouteContext) -> Iterable[BaseRoute]:
@@ -140,10 +140,10 @@ async def serving_control_plane(
 class ServerParts:
     """The parts that differ between a control plane on one machine and one in a cluster.
 
-    With `proxies_declare_themselves` a proxy that listens becomes an endpoint; in a cluster EndpointSlices decide that.
+    With `proxies_declare_themselves` a proxy that listens becomes an endpoint; in a cluster EndpointSlices decide.
     Without `xds_credentials` xDS is plain text. `peers` finds the other replicas, `identity` is the name of this one
-    among them, and `leadership` says which of them runs what only one may run. `extra_findings` adds the findings that
-    only this kind of control plane has.
+    among them, and `leadership` says which of them runs the tasks that only one may run. `extra_findings` adds the
+    findings that only this kind of control plane has.
     """
 
     store: Store
@@ -221,7 +221,7 @@ def application(routes: list[BaseRoute], config: Config, failure: Callable[[], s
         assert isinstance(error, HTTPException)  # noqa: S101  # registered for nothing else
         headers = dict(error.headers or {})
         if not request.url.path.startswith("/shopmesh/"):
-            # A client of AWS's reads what went wrong from this header.
+            # AWS clients read the error code from this header.
             headers["x-amzn-ErrorType"] = UnknownOperation.code
         return JSONResponse({"message": error.detail}, status_code=error.status_code, headers=headers)
 
@@ -243,7 +243,7 @@ def _allow_many_connections() -> None:
     """Raises the limit of file descriptors as far as the system allows: each proxy takes one, and the default is often
     1,024."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    # macOS says that there is no limit, and refuses to set none.
+    # macOS reports an unlimited maximum, and refuses to set it.
     wanted = min(hard, MAX_FILE_DESCRIPTORS) if hard != resource.RLIM_INFINITY else MAX_FILE_DESCRIPTORS
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
@@ -252,7 +252,7 @@ def _allow_many_connections() -> None:
 def listen(host: str, port: int, what: str = "the API", option: str = "--api-port") -> socket.socket:
     """Binds a socket for `what`; raises ConfigError, which names the `option` that changes the address."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # asyncio sets TCP_NODELAY only on sockets that say they are TCP; without it each answer takes 40 ms more.
+    # asyncio sets TCP_NODELAY only on sockets created as TCP; without it each response takes 40 ms longer.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

@@ -110,7 +110,7 @@ def test_full_disk_is_said_and_harms_nothing(tmp_path: Path, nursery: Nursery) -
 
     assert len(created) > 10
     assert str(path) in failure["error"]
-    assert "make room on its disk" in failure["error"]
+    assert "free space on its disk" in failure["error"]
     # The mesh, and the nodes before the failure; the one that was written after it does not count there.
     assert 1 + len(created) - 1 == failure["count"] == failure["revision"]
     assert sorted(f"node-{number}" for number in created) == asyncio.run(_nodes(path))

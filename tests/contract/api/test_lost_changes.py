@@ -88,12 +88,12 @@ def put_back_an_old_copy(path: Path) -> None:
     [
         (
             lose_the_log,
-            "revision 3 was written to it, and it holds revision 0: 3 changes are lost; its log store.db-wal",
+            "revision 3 was written to it, but it contains revision 0: 3 changes are lost; its log store.db-wal",
         ),
-        (empty_the_file, "holds revision 0: 3 changes are lost; the file was empty"),
-        (remove_the_file, "holds revision 0: 3 changes are lost; there was no file"),
-        (drop_the_tables, "holds revision 0: 3 changes are lost"),
-        (put_back_an_old_copy, "revision 4 was written to it, and it holds revision 3: 1 change is lost"),
+        (empty_the_file, "contains revision 0: 3 changes are lost; the file was empty"),
+        (remove_the_file, "contains revision 0: 3 changes are lost; there was no file"),
+        (drop_the_tables, "contains revision 0: 3 changes are lost"),
+        (put_back_an_old_copy, "revision 4 was written to it, but it contains revision 3: 1 change is lost"),
     ],
 )
 def test_a_loss_is_said_and_the_store_is_used(
@@ -125,11 +125,11 @@ def test_a_log_without_its_file_is_left_alone(path: Path, change: Callable[[Path
     content = log_of(path).read_bytes()
     change(path)
 
-    with pytest.raises(StoreError, match="holds changes, which opening it would delete") as refused:
+    with pytest.raises(StoreError, match="has changes, which opening it would delete") as refused:
         run(path, names)
 
     assert content == log_of(path).read_bytes()
-    assert "move the log away to begin anew" in str(refused.value)
+    assert "move the log away to start with an empty store" in str(refused.value)
     log_of(path).unlink()
     run(path, lambda store: store.submit(put("a")))
 
@@ -159,7 +159,7 @@ def test_a_record_that_cannot_be_written_harms_no_write(path: Path, caplog: pyte
     record.mkdir()
 
     assert "d" == run(path, lambda store: store.submit(put("d")))
-    assert 1 == sum("a lost log would not be noticed" in one.getMessage() for one in caplog.records)
+    assert 1 == sum("a loss of the log would not be detected" in one.getMessage() for one in caplog.records)
 
 
 def test_what_is_kept_beside_a_store_is_private(path: Path) -> None:

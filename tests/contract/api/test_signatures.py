@@ -211,7 +211,7 @@ def test_credential_is_of_the_same_day() -> None:
             verifier.compare(request, claim)
             assert KEY == claim.key
         else:
-            with pytest.raises(Unauthenticated, match="not that of X-Amz-Date"):
+            with pytest.raises(Unauthenticated, match="differs from the date in X-Amz-Date"):
                 verifier.claim(request, 1548417600.0)
 
 

@@ -288,8 +288,8 @@ def _cut(path: Path) -> bytes:
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (_foreign, "no store of shopmesh"),
-        (_text, "no store of shopmesh"),
+        (_foreign, "not a store of shopmesh"),
+        (_text, "not a store of shopmesh"),
         (_newer, "later release"),
         (_damaged, "damaged"),
         (_cut, "damaged"),
@@ -304,7 +304,7 @@ def test_unusable_file_is_left_alone(tmp_path: Path, make: Callable[[Path], byte
         run(path, lambda store: store.submit(put("a")))
 
     assert str(path) in str(refused.value)
-    assert "it was left as it is" in str(refused.value)
+    assert "it was left unchanged" in str(refused.value)
     assert content == path.read_bytes()
 
 

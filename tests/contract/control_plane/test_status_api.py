@@ -113,11 +113,11 @@ def test_withdrawing_a_proxy_that_is_not_there_says_so(client: Client) -> None:
         ("/shopmesh/v1/figures?since=-1", 400, "since='-1'"),
         ("/shopmesh/v1/changes?after=nan", 400, "after='nan'"),
         ("/shopmesh/v1/nothing", 404, "Not Found"),
-        ("/shopmesh/v1/changes/x", 404, "'x' is no change"),
-        pytest.param(f"/shopmesh/v1/changes/{'9' * 5000}", 404, "is no change", id="5,000 digits"),
+        ("/shopmesh/v1/changes/x", 404, "'x' is not the number of a change"),
+        pytest.param(f"/shopmesh/v1/changes/{'9' * 5000}", 404, "is not the number of a change", id="5,000 digits"),
         pytest.param(f"/shopmesh/v1/changes?after={'9' * 5000}", 400, "is not a number", id="after 5,000 digits"),
         pytest.param(f"/shopmesh/v1/changes/1?wait={'9' * 5000}", 400, "is not a number", id="wait 5,000 digits"),
-        ("/shopmesh/v1/changes/%D9%A3", 404, "is no change"),
+        ("/shopmesh/v1/changes/%D9%A3", 404, "is not the number of a change"),
     ],
 )
 def test_a_bad_question_is_answered_with_what_is_wrong(

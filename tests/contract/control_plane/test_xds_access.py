@@ -139,7 +139,7 @@ def test_a_socket_that_is_served_is_left_to_its_owner(folder: Path) -> None:
         listening(first)
         with running((*SERVE, *PORTS, "--run-dir", folder / "run", "--xds-socket", path)) as second:
             assert second.process.wait(20) == 1
-            assert f"xDS cannot listen on {path}: another program does" in second.output
+            assert f"xDS cannot listen on {path}: another program listens there" in second.output
         eventually(lambda: says(f"unix:{quote(str(path))}") == grpc.StatusCode.OK, "the first one goes on")
     with running(
         (*SERVE, *PORTS, "--run-dir", folder / "run", "--xds-socket", folder / "private" / ("x" * 108))

@@ -74,9 +74,9 @@ def test_a_credentials_file_that_cannot_be_used_is_named_without_its_secrets(tex
         ("[a]\naws_access_key_id = A\naws_secret_access_key =\n", r"aws_secret_access_key of profile \[a\] is empty"),
         ("[a]\naws_access_key_id = A\naws_secret_access_key\n", "not a credentials file"),
         ("[a]\naws_access_key_id =  \naws_secret_access_key = hunter2\n", "aws_access_key_id of profile .* is empty"),
-        ("[a]\naws_access_key_id = A\naws_secret_access_key = hunter2 # mine\n", "holds a space"),
-        ("[a]\naws_access_key_id = A/B\naws_secret_access_key = hunter2\n", "holds a space or another character"),
-        ("[a]\naws_access_key_id = A\naws_secret_access_key = hunter\u00a02\n", "holds a space"),
+        ("[a]\naws_access_key_id = A\naws_secret_access_key = hunter2 # mine\n", "has a space"),
+        ("[a]\naws_access_key_id = A/B\naws_secret_access_key = hunter2\n", "has a space or another character"),
+        ("[a]\naws_access_key_id = A\naws_secret_access_key = hunter\u00a02\n", "has a space"),
         (
             "[a]\naws_access_key_id = A\naws_secret_access_key = hunter2\n"
             "[b]\naws_access_key_id = A\naws_secret_access_key = hunter22\n",

@@ -7,7 +7,7 @@ from shopmesh.appmesh.catalogue.finding import FindingType
 CONFIGURATION_FAILED = FindingType(
     "SM240",
     "error",
-    "The configuration of a proxy could not be made",
+    "The configuration of a proxy could not be computed",
     "its proxies keep their last configuration",
     "undo the last change of what it refers to, and report this with the control plane's log",
 )

@@ -38,10 +38,10 @@ log = logging.getLogger(__name__)
 
 MOST_REQUESTS = 20_000
 FEW_REQUESTS = 100
-"""Up to so many are read in one turn of the loop, ten milliseconds of it at most."""
+"""Requests that are read in one turn of the event loop, which takes at most ten milliseconds."""
 
 LARGE_BODY = 256 * 1024
-"""Bytes from which on a body is parsed beside the loop."""
+"""Bytes of a body above which it is parsed in a thread."""
 
 REVISION_HEADER = "x-shopmesh-revision"
 
@@ -60,7 +60,7 @@ def routes(store: Store, context: Callable[[], Context]) -> list[BaseRoute]:
 
 
 class AppMeshApi:
-    """Requests to answers; each method takes an ASGI request and raises an ApiError for what it refuses."""
+    """Turns requests into responses; each method takes an ASGI request and raises ApiError when it refuses one."""
 
     def __init__(
         self,
@@ -81,7 +81,7 @@ class AppMeshApi:
         raw_path = scope["raw_path"].decode("latin-1")
         body = await read(scope, receive)
         call, in_path = rest_json.router(version).find(scope["method"], raw_path)
-        # Bytes that are no UTF-8 become surrogates, which no string of the model may hold.
+        # Bytes that are not UTF-8 become surrogates, which the model allows in no string.
         query = scope["query_string"].decode("utf-8", "surrogateescape")
         parameters = rest_json.parse(call, in_path, query, body, _text(header(scope, b"content-type")))
         if not call.operation.writes:
@@ -91,13 +91,13 @@ class AppMeshApi:
         return self._with_revision(rest_json.ok_response(answer, call.operation))
 
     async def transaction(self, scope: Scope, receive: Receive) -> Response:
-        """Several requests of 2019-01-25 as one transaction, judged as a whole; the first failure is the answer."""
+        """Several requests of 2019-01-25 as one transaction, validated as a whole; answers the first failure."""
         body = await read(scope, receive)
         if scope["method"] != "POST":
             raise MethodNotAllowed(f"{quote(scope['method'])} is not allowed here, POST is", ("POST",))
         if len(body) <= LARGE_BODY:
             return await self._transaction(rest_json.load_object(body))
-        # Parsing 4 MiB takes a third of a second, in which ADS would not answer. One at a time, for it takes memory.
+        # Parsing 4 MiB takes a third of a second and would block ADS. One body at a time, because parsing takes memory.
         async with self._large:
             return await self._transaction(await asyncio.to_thread(rest_json.load_object, body))
 
@@ -122,7 +122,7 @@ class AppMeshApi:
         return self._with_revision(Response(200, body))
 
     async def _dry_run(self, steps: Callable[[Transaction], Iterator[bytes | None]], count: int) -> list[bytes | None]:
-        """The answers as if it were done. Many requests are tried on a copy, since others write in between."""
+        """The responses of a dry run. Many requests are tried on a copy, because other clients write in between."""
         state = self._store.state
         if count <= FEW_REQUESTS:
             return list(steps(Transaction(state, state.client_tokens)))
@@ -148,9 +148,9 @@ class _FailedRequest(Exception):  # noqa: N818  # it is named after what happene
 
 
 def _handle_all(requests: list[Any], transaction: Transaction, context: Context) -> Iterator[bytes | None]:
-    """Yields the answer of each request, then None for each check of what they say of each other.
+    """Yields the response to each request, then None for each check of resources against each other.
 
-    Raises _FailedRequest, of two resources that do not fit for the one below: a route rather than its router.
+    Raises _FailedRequest. Where two resources contradict each other it names the lower one: a route, not its router.
     """
     written: dict[Key, int] = {}
     for index, request in enumerate(requests):

@@ -25,7 +25,7 @@ async def read(
 ) -> bytes:
     """The whole body; raises RequestTooLarge, RequestTimeout, or ClientGone.
 
-    `largest` is in bytes; without it the path decides. `count` is called with the bytes of each part that came.
+    `largest` is in bytes; without it the path decides. `count` is called with the size of each received part.
     """
     if largest is None:
         largest = LARGEST_TRANSACTION if scope["path"] == TRANSACTIONS else LARGEST_BODY
@@ -57,7 +57,7 @@ async def _collect(receive: Receive, largest: int, count: Callable[[int], None])
 
 
 class UnverifiedBodies:
-    """Reads bodies whose sender is not known yet; what has come of them is bounded in all.
+    """Reads bodies of clients that are not verified yet; the size of all of them together is bounded.
 
     When they are over the bound, the body that began first is refused, so that slow ones do not block others.
     """
@@ -69,14 +69,14 @@ class UnverifiedBodies:
         self._partial: dict[_PartialBody, None] = {}
 
     async def read(self, scope: Scope, receive: Receive, largest: int | None = None) -> bytes:
-        """As the function `read`; also raises ServiceUnavailable, when others needed the room."""
+        """As the function `read`; also raises ServiceUnavailable when other bodies needed the space."""
         body = _PartialBody()
         self._partial[body] = None
         try:
             async with asyncio.timeout(None) as body.timeout:
                 return await read(scope, receive, largest, lambda size: self._count(body, size))
         except TimeoutError:
-            raise ServiceUnavailable("too many large bodies are coming in at once; try again") from None
+            raise ServiceUnavailable("too many large bodies arrive at once; try again") from None
         finally:
             self._drop(body)
 

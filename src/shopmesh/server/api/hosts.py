@@ -1,4 +1,4 @@
-"""Host names and addresses as a Host or Origin header has them, and which of them a server answers for."""
+"""Parses host names and addresses of Host and Origin headers, and decides which of them a server accepts."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ _AUTHORITY = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::(?P<po
 
 @dataclass(frozen=True, slots=True)
 class AllowedHosts:
-    """The hosts that a server answers for, in lower case, beside loopback and the address that a request came in by."""
+    """The hosts that a server accepts, in lower case; it also accepts loopback and the address of the connection."""
 
     names: frozenset[str] = field(default_factory=frozenset)
 
     @classmethod
     def of(cls, names: Iterable[str]) -> Self:
-        """Host names and addresses without ports; raises ValueError for what is neither."""
+        """Host names and addresses without ports; raises ValueError for anything else."""
         return cls(frozenset(host_name(name) for name in names))
 
     def allows(self, host: str, local_address: str | None) -> bool:
@@ -31,7 +31,7 @@ class AllowedHosts:
 
 
 def host_name(text: str) -> str:
-    """A host name or address as it is compared: lower case, no brackets, no closing dot; raises ValueError."""
+    """Normalises a host for comparison: lower case, without brackets and final dot; raises ValueError."""
     text = text.partition("%")[0]
     host, port = split_authority(f"[{text}]" if _is_ipv6(text) else text)
     if port is not None:
@@ -40,7 +40,7 @@ def host_name(text: str) -> str:
 
 
 def split_authority(authority: str) -> tuple[str, int | None]:
-    """Host and port of `HOST[:PORT]`, the host in its one form; raises ValueError."""
+    """The normalised host, and the port, of `HOST[:PORT]`; raises ValueError."""
     found = _AUTHORITY.fullmatch(authority)
     if found is None or int(found["port"] or 0) > 65535:
         raise ValueError(f"{authority!r} is not of the form HOST or HOST:PORT")

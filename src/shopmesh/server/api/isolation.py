@@ -1,6 +1,6 @@
 """Refuses requests that a web page of another site could have sent, whatever they ask for and however they are signed.
 
-    Host                      a name of somebody else: its owner can resolve it to this machine (DNS rebinding)
+    Host                      another name: its owner can resolve it to this machine (DNS rebinding)
     Origin, Sec-Fetch-Site    a page of another site, or of another port of this machine
     Content-Type              other than JSON: a page may send such bodies without a preflight
 
@@ -22,12 +22,12 @@ from shopmesh.server.api.hosts import AllowedHosts, split_authority
 
 _ORIGIN = re.compile(r"(?P<scheme>https?)://(?P<authority>[^/]+)")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-# Cookies and permissions ignore ports, so "same-site" may be any other program of this machine.
+# Cookies and permissions ignore ports, so "same-site" may be any other program on this machine.
 _SAME_ORIGIN = frozenset({"same-origin", "none"})
 
 
 class IsolationMiddleware:
-    """ASGI middleware around all others: refuses requests to other hosts, from other sites, and bodies but JSON."""
+    """ASGI middleware around all others: refuses requests to other hosts and from other sites, and non-JSON bodies."""
 
     def __init__(self, app: ASGIApp, hosts: AllowedHosts) -> None:
         self.app = app
@@ -75,7 +75,7 @@ def _require_same_origin(scope: Scope, host: str, port: int | None) -> None:
 
 
 def _is_same_origin(origin: str, host: str, port: int | None) -> bool:
-    """The scheme is not compared: behind a proxy that ends TLS it is another one here."""
+    """The scheme is not compared: it differs behind a proxy that terminates TLS."""
     found = _ORIGIN.fullmatch(origin)
     if found is None:
         return False

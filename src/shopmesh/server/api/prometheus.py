@@ -32,7 +32,7 @@ from shopmesh.server.traffic.figures import Caller
 
 PATH = "/metrics"
 WINDOW_SECONDS = 60.0
-"""Over which the seen shares are counted."""
+"""The window in which observed shares are counted."""
 _CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 Sample = tuple[Mapping[str, str], float]
@@ -47,10 +47,10 @@ class Gauge(NamedTuple):
 
 
 class MetricsEndpoint:
-    """The route of /metrics. Whoever has the token of the proxies may read it: it tells less than any proxy is given.
+    """The route of /metrics. The proxies' token allows reading it, because a proxy is sent more than it contains.
 
-    Of several replicas each is scraped: what adds up (proxies, changes) is its own, what does not is that of all.
-    `token_file` None: the check of signatures around it is the only one.
+    Prometheus scrapes every replica: counts of proxies and changes are this replica's own and add up; shares and
+    findings are those of all replicas. Without `token_file` only the request's signature is checked.
     """
 
     def __init__(
@@ -93,11 +93,11 @@ class MetricsEndpoint:
         except ConfigError as error:
             raise HTTPException(503, "the control plane cannot read its token file; see its log") from error
         if not hmac.compare_digest(request.headers.get("authorization", "").encode(), wanted.encode()):
-            raise HTTPException(401, f"{PATH} wants the proxies' token: authorization: Bearer …")
+            raise HTTPException(401, f"{PATH} needs the proxies' token in a header, authorization: Bearer TOKEN")
 
 
 def split_gauges(found: Iterable[Mapping[str, Any]]) -> tuple[Gauge, Gauge]:
-    """What each version was meant to get and what it got, of the entries that `splits.splits` gives."""
+    """The configured and the observed share of each version, from the entries of `splits.splits`."""
     target: list[Sample] = []
     seen: list[Sample] = []
     for split in found:
@@ -115,7 +115,7 @@ def split_gauges(found: Iterable[Mapping[str, Any]]) -> tuple[Gauge, Gauge]:
             if one["seen"] is not None:
                 seen.append((labels, one["seen"]))
     return (
-        Gauge("shopmesh_target_share", "The share of a version by the route's weights, from 0 to 1", target),
+        Gauge("shopmesh_target_share", "Share of the requests that the weights assign to a version, 0 to 1", target),
         Gauge(
             "shopmesh_seen_share",
             f"The share that it got by its callers' proxies in the last {WINDOW_SECONDS:g} s, or since its route has "
@@ -126,18 +126,18 @@ def split_gauges(found: Iterable[Mapping[str, Any]]) -> tuple[Gauge, Gauge]:
 
 
 def proxy_gauges(statuses: Iterable[ProxyStatus]) -> tuple[Gauge, ...]:
-    """How many proxies of each virtual node or gateway are where they should be."""
+    """The number of proxies of each virtual node or gateway in each state."""
     counts = {name: Counter[tuple[str, str, str]]() for name in _PROXIES}
     for status in statuses:
         of = (status.mesh, status.kind, status.name)
-        told = {
+        states = {
             "connected": status.connected,
             "in_step": status.in_sync,
             "declared": status.declared,
             "refusing": status.refused is not None,
         }
         for name, counter in counts.items():
-            counter[of] += told[name]
+            counter[of] += states[name]
     return tuple(
         Gauge(
             f"shopmesh_proxies_{name}",
@@ -149,18 +149,18 @@ def proxy_gauges(statuses: Iterable[ProxyStatus]) -> tuple[Gauge, ...]:
 
 
 _PROXIES = {
-    "connected": "Proxies with an open stream",
-    "in_step": "Proxies that have acknowledged everything they were sent",
-    "declared": "Proxies that others send requests to",
-    "refusing": "Proxies that refused something and go on with what they had",
+    "connected": "Proxies that are connected to this replica",
+    "in_step": "Proxies that have acknowledged their whole configuration",
+    "declared": "Proxies whose address is an endpoint for other proxies",
+    "refusing": "Proxies that rejected a configuration and keep the one before it",
 }
 
 
 def change_gauges(revision: int, changes: Sequence[CommitProgress]) -> tuple[Gauge, ...]:
-    """The newest revision, and how long the last change that all proxies have took to reach the slowest."""
+    """The newest revision, the pending changes, and how long the newest converged change took."""
     took = next((one.milliseconds for one in reversed(changes) if one.milliseconds is not None), None)
     return (
-        Gauge("shopmesh_revision", "The number of the newest change", [({}, revision)]),
+        Gauge("shopmesh_revision", "Number of the newest change", [({}, revision)]),
         Gauge(
             "shopmesh_changes_pending",
             "Changes that a connected proxy has not acknowledged yet",
@@ -168,18 +168,18 @@ def change_gauges(revision: int, changes: Sequence[CommitProgress]) -> tuple[Gau
         ),
         Gauge(
             "shopmesh_convergence_seconds",
-            "From the last change to its acknowledgement by the slowest proxy",
+            "Time from the newest converged change to its acknowledgement by the slowest proxy",
             [] if took is None else [({}, took / 1000)],
         ),
     )
 
 
 def finding_gauge(found: Iterable[Finding]) -> Gauge:
-    """How many findings `shopmesh doctor` would show, by severity; 0 is told too."""
+    """The number of findings of `shopmesh doctor` by severity; a severity without findings is 0."""
     counts = Counter({"error": 0, "warning": 0})
     counts.update(one.severity for one in found)
     samples: list[Sample] = [({"severity": severity}, count) for severity, count in sorted(counts.items())]
-    return Gauge("shopmesh_findings", "What shopmesh doctor finds", samples)
+    return Gauge("shopmesh_findings", "Findings of shopmesh doctor, by severity", samples)
 
 
 def canary_gauge(state: Iterable[Resource]) -> Gauge:
@@ -214,8 +214,8 @@ def lines(gauge: Gauge) -> Iterator[str]:
     yield f"# HELP {gauge.name} {gauge.help}"
     yield f"# TYPE {gauge.name} gauge"
     for labels, value in gauge.samples:
-        told = ",".join(f'{name}="{_escape(text)}"' for name, text in labels.items())
-        yield f"{gauge.name}{{{told}}} {value:.10g}" if told else f"{gauge.name} {value:.10g}"
+        pairs = ",".join(f'{name}="{_escape(text)}"' for name, text in labels.items())
+        yield f"{gauge.name}{{{pairs}}} {value:.10g}" if pairs else f"{gauge.name} {value:.10g}"
 
 
 def _escape(text: str) -> str:

@@ -1,10 +1,11 @@
-"""AWS Signature Version 4, verified: who knows the secret key of a configured access key may speak.
+"""Verifies AWS Signature Version 4: a client must know the secret key of a configured access key.
 
     Authorization: AWS4-HMAC-SHA256 Credential=<key>/<date>/<region>/appmesh/aws4_request, SignedHeaders=…, Signature=…
 
-Only the header form is taken, not presigned URLs. The body's hash is always computed here, so it is always covered.
-All that can be checked without the body is checked before it is read. Who also sends the body's hash and signs it, in
-the header X-Amz-Content-Sha256, is known before; of all others' bodies only so much is held at once.
+Only the header form is accepted, not presigned URLs. The body's hash is always computed here, so the signature always
+covers the body. Everything that can be checked without the body is checked before it is read. A client that sends and
+signs the body's hash, in the header X-Amz-Content-Sha256, is verified before its body is read; the bodies of all other
+clients are bounded together.
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
 """
 
@@ -43,9 +44,9 @@ _TIMESTAMP = re.compile(r"\d{8}T\d{6}Z")
 
 
 class SigV4Middleware:
-    """ASGI middleware: refuses what is not signed with one of `credentials` (access key → secret key).
+    """ASGI middleware: refuses requests that are not signed with one of `credentials` (access key → secret key).
 
-    No credentials: no check. `open_paths` are served to everyone.
+    Without credentials nothing is checked. `open_paths` need no signature.
     """
 
     def __init__(
@@ -126,7 +127,7 @@ class SignedRequest:
 
     @classmethod
     def from_scope(cls, scope: Scope) -> SignedRequest:
-        """The head of a request, with the hash that it says its body has."""
+        """The head of a request, with the body hash that its header declares."""
         headers: dict[str, tuple[str, ...]] = {}
         for raw_name, raw_value in scope["headers"]:
             name = raw_name.decode("latin-1")
@@ -145,7 +146,7 @@ class Verifier:
         self._scope = (region, service, "aws4_request")
 
     def claim(self, request: SignedRequest, now: float) -> Claim:
-        """Who says to have signed, where all but the signature is right; raises Unauthenticated with AWS's code."""
+        """The claim of a request, checked except for the signature itself; raises Unauthenticated with AWS's code."""
         authorization = _authorization(request)
         credential = authorization.credential
         key, date, *scope = credential.rsplit("/", 4) if credential.count("/") >= 4 else ("", "")
@@ -174,7 +175,7 @@ class Verifier:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What a request says of its signature."""
+    """What the Authorization header of a request claims."""
 
     key: str
     timestamp: str
@@ -193,7 +194,7 @@ class _Authorization:
 def signature(
     request: SignedRequest, signed_headers: Collection[str], secret: str, timestamp: str, scope: Collection[str]
 ) -> str:
-    """The signature, in hex, that a request with this secret must have; `scope` is date, region, service, ending."""
+    """The expected signature in hex; `scope` is date, region, service and terminator."""
     canonical = "\n".join(
         (
             request.method,
@@ -217,7 +218,7 @@ def signature(
 def sign(
     request: SignedRequest, key: str, secret: str, region: str, now: float, service: str = "appmesh"
 ) -> dict[str, str]:
-    """The headers that a request needs beside its own, all of which are signed; `host` must be one of them."""
+    """The additional headers that sign a request; all its own headers, `host` among them, are signed."""
     timestamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
     scope = (timestamp[:8], region, service, "aws4_request")
     headers = {**request.headers, "x-amz-date": (timestamp,)}
@@ -235,13 +236,13 @@ def _authorization(request: SignedRequest) -> _Authorization:
             code="MissingAuthenticationTokenException",
         )
     if len(given) > 1 or len(given[0]) > LONGEST_HEADER:
-        raise _incomplete("one Authorization header is allowed, and it is short")
+        raise _incomplete(f"send one Authorization header of at most {LONGEST_HEADER} characters")
     found = _AUTHORIZATION.fullmatch(given[0].strip())
     if found is None:
         raise _incomplete(f"the Authorization header must be {ALGORITHM} Credential=…, SignedHeaders=…, Signature=…")
     names = tuple(found[2].split(";"))
     if list(names) != sorted(set(names)) or any(name != name.lower() for name in names):
-        raise _incomplete("SignedHeaders must be lower case, sorted, and each once")
+        raise _incomplete("SignedHeaders must be in lower case, sorted and without duplicates")
     if "host" not in names or "x-amz-date" not in names:
         raise _incomplete("host and x-amz-date must be signed")
     return _Authorization(found[1], names, found[3])
@@ -250,21 +251,23 @@ def _authorization(request: SignedRequest) -> _Authorization:
 def _timestamp(request: SignedRequest) -> str:
     given = request.headers.get("x-amz-date", ())
     if len(given) != 1 or not _TIMESTAMP.fullmatch(given[0]):
-        raise _incomplete("X-Amz-Date must stand there once, as 20190125T120000Z")
+        raise _incomplete("send one X-Amz-Date header, such as 20190125T120000Z")
     return given[0]
 
 
 def _require_recent(timestamp: str, date: str, now: float) -> None:
     if not timestamp.startswith(date):
-        raise Unauthenticated("the date of the credential is not that of X-Amz-Date")
+        raise Unauthenticated("the date in Credential differs from the date in X-Amz-Date")
     try:
         signed_at = calendar.timegm(time.strptime(timestamp, "%Y%m%dT%H%M%SZ"))
     except ValueError:
-        raise _incomplete(f"X-Amz-Date: {quote(timestamp)} is no date") from None
+        raise _incomplete(f"X-Amz-Date: {quote(timestamp)} is not a date such as 20190125T120000Z") from None
     if abs(now - signed_at) > WINDOW_SECONDS:
         here = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
         what = "Signature expired" if now > signed_at else "Signature not yet current"
-        raise Unauthenticated(f"{what}: it is of {timestamp}, and it is {here} here; set the clock right")
+        raise Unauthenticated(
+            f"{what}: signed at {timestamp}, but the control plane's clock shows {here}; correct the wrong clock"
+        )
 
 
 def _canonical_query(query: str) -> str:

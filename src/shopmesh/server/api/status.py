@@ -1,4 +1,4 @@
-"""What App Mesh's API has no words for, served beside it under /shopmesh/v1/: proxies, splits, findings, changes."""
+"""The status API under /shopmesh/v1/, for what App Mesh's API does not have: proxies, splits, findings, changes."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ from shopmesh.xds.node import Identity
 DEFAULT_WINDOW = 10.0
 LONGEST_WAIT = 60.0
 MOST_STREAMS = 64
-"""Open event streams; one more is refused, so that forgotten browsers cannot pile up."""
+"""The most open event streams; further ones are refused, so that forgotten browser tabs cannot exhaust the server."""
 MOST_DIGITS = 18
-"""Of a revision: as many as 64 bits hold."""
+"""Digits of a revision; enough for 64 bits."""
 STILL_HERE_SECONDS = 15.0
 ASK_AGAIN_SECONDS, ASK_PAUSE_SECONDS = 1.0, 0.1
-"""How soon an event stream asks other replicas again, and how soon at the earliest."""
+"""Seconds after which an event stream queries other replicas again: usually, and at the earliest."""
 
 
 class StatusApi:
-    """The routes below /shopmesh/v1/ that read; and the one that withdraws a proxy.
+    """The reading routes below /shopmesh/v1/, and the one that withdraws a proxy.
 
-    What proxies are or counted is asked of all replicas; where there may be several, an answer says how many answered.
+    Proxies and their counts are collected from all replicas; a response says how many replicas answered.
     """
 
     def __init__(
@@ -106,14 +106,14 @@ class StatusApi:
         return self._response(answer, {"window": window, "figures": found})
 
     async def _findings(self, request: Request) -> Response:
-        """Of all meshes, or of the one asked for and of those that concern no mesh."""
+        """All findings, or those of the requested mesh together with those that concern no mesh."""
         mesh = request.query_params.get("mesh")
         answer = await self._replicas.query(StateQuery(proxies=True))
         found = [one.to_document() for one in self.findings(answer) if mesh is None or one.mesh in ("", mesh)]
         return self._response(answer, {"findings": found})
 
     def findings(self, answer: CombinedState) -> list[Finding]:
-        """What all replicas' proxies show, and who did not answer."""
+        """The findings about the proxies of all replicas, and the replicas that did not answer."""
         state = answer.state
         found = self._found.collect(state.proxies, state.findings, state.certificate_days)
         found += self._extra_findings(state.proxies)
@@ -141,20 +141,21 @@ class StatusApi:
         answer = await self._replicas.query(StateQuery(changes=max(revision - 1, 0)))
         if (change := change_of_revision(answer.state, revision, converged, time.time())) is not None:
             return self._response(answer, change.to_document())
-        raise HTTPException(404, f"change {revision} is not known; the newest is {answer.state.revision}")
+        raise HTTPException(404, f"change {revision} does not exist; the newest is {answer.state.revision}")
 
     def _response(self, answer: CombinedState, document: dict[str, Any]) -> Response:
         return JSONResponse({**document, "replicas": answer.counts()} if self._replicas.several else document)
 
     async def _events(self, after: int) -> AsyncIterator[str]:
-        """One event a change, each when it has converged; a comment every 15 s keeps the stream open.
+        """One event for each change when it has converged; a comment every 15 s keeps the stream open.
 
-        What happens here wakes it. Other replicas are asked then, and once a second while a change is under way.
+        Local events wake it. It then queries the other replicas, and repeats that once a second while a change is
+        pending.
         """
         self._streams += 1
         moved = asyncio.Event()
         self._proxies.subscribe(moved.set)
-        told: set[tuple[int, tuple[str, ...]]] = set()
+        sent: set[tuple[int, tuple[str, ...]]] = set()
         try:
             while True:
                 moved.clear()
@@ -164,13 +165,13 @@ class StatusApi:
                     this = (change.revision, change.resources)
                     if not change.converged:
                         waiting.append(change)
-                    elif this not in told:
-                        told.add(this)
+                    elif this not in sent:
+                        sent.add(this)
                         yield f"id: {change.revision}\nevent: change\ndata: {json.dumps(change.to_document())}\n\n"
                 if changes:
-                    # Several may share a revision: it is done with when all of them have been sent.
+                    # Several changes may share a revision, which is finished when all of them have been sent.
                     after = waiting[0].after if waiting else changes[-1].revision
-                told = {this for this in told if this[0] > after}
+                sent = {this for this in sent if this[0] > after}
                 asking = bool(waiting) and self._replicas.several
                 if self._replicas.several:
                     await asyncio.sleep(ASK_PAUSE_SECONDS)
@@ -195,10 +196,10 @@ def _span(request: Request) -> tuple[float, float]:
 
 
 def _revision(text: str) -> int:
-    """The number of a change; HTTPException 404 for what no change is ever called."""
+    """The number of a change; raises HTTPException 404 for text that cannot be one."""
     # A converter of Starlette's would pass thousands of digits to int(), which takes 4,300.
     if not (text.isascii() and text.isdigit() and len(text) <= MOST_DIGITS):
-        raise HTTPException(404, f"{quote(text)} is no change; a change has a number of at most {MOST_DIGITS} digits")
+        raise HTTPException(404, f"{quote(text)} is not the number of a change, which has at most {MOST_DIGITS} digits")
     return int(text)
 
 
@@ -211,5 +212,5 @@ def _number(request: Request, name: str, default: float) -> float:
     except ValueError:
         value = -1.0
     if not 0 <= value <= 2**53:
-        raise HTTPException(400, f"{name}={quote(text)} is not a number from 0 on")
+        raise HTTPException(400, f"{name}={quote(text)} is not a number of 0 or more")
     return value

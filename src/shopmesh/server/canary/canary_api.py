@@ -2,7 +2,7 @@
 
 GET  /shopmesh/v1/canaries                            all, or those of a `mesh`
 POST /shopmesh/v1/canaries                            begins one
-GET  /shopmesh/v1/canaries/{mesh}/{router}/{route}    one, with what was counted in its stage
+GET  /shopmesh/v1/canaries/{mesh}/{router}/{route}    one, with the counts of its stage
 POST /shopmesh/v1/canaries/{mesh}/{router}/{route}    {"action": "renew" | "advance" | "roll back" | …}
 
 Without a request: a canary whose lease ends is rolled back, one whose route is changed by another client is stopped,
@@ -43,7 +43,7 @@ from shopmesh.xds import names
 log = logging.getLogger(__name__)
 
 AGAIN_SECONDS = 1.0
-"""After these a roll-back that could not be stored is tried again."""
+"""Seconds after which a rollback that could not be stored is tried again."""
 FORWARD_SECONDS = 8.0
 CATCH_UP_SECONDS = 1.0
 
@@ -295,9 +295,9 @@ class CanaryApi:
 
 
 def stage_traffic(view: View, key: Key, canary: Canary, counted: CallerCounts) -> dict[str, Any]:
-    """What the callers' Envoys counted of the canary and of the stable version since the stage began.
+    """The counts of the callers' Envoys for the canary and the stable version since the stage began.
 
-    `counted` is all that was counted since then. While requests are mirrored, the canary's are the copies.
+    `counted` has all counts since then. While requests are mirrored, the copies count for the canary.
     """
     route = view.get(canary_state.route_of(key))
     clusters: dict[str, str] = {}

@@ -1,6 +1,6 @@
 """ADS: builds the snapshot of each proxy and updates it with each commit of the store.
 
-commit ─► parts that changed ─► snapshots that changed ─► their proxies' conversations ─► transport
+commit ─► computations that changed ─► snapshots that changed ─► their proxies' delta streams ─► transport
 """
 
 from __future__ import annotations
@@ -37,17 +37,17 @@ __all__ = ["Ads", "grpc_server"]
 log = logging.getLogger(__name__)
 
 RETRY_SECONDS = 5.0
-"""After these a proxy gets the secrets again that it could not load: their files may exist by now."""
+"""Seconds after which a proxy is sent the secrets again that it could not load: their files may exist by now."""
 
 WOKEN_AT_ONCE = 256
-"""Streams woken before the loop may do something else: an API call never waits for thousands."""
+"""Streams that are notified before the event loop gets its turn: an API call never waits for thousands."""
 
 
 @dataclass(eq=False)
 class _ProxyGroup:
-    """The proxies of one shape, and the snapshot that they share; None while their virtual node does not exist.
+    """The proxies with the same key, and the snapshot that they share; None while their virtual node does not exist.
 
-    `readers` are those who look at `clusters`.
+    `readers` counts the users of `clusters`.
     """
 
     snapshot: Snapshot | None = None
@@ -58,7 +58,7 @@ class _ProxyGroup:
 
 
 class Ads:
-    """Serves every proxy that connects; subscribes itself to the store's commits."""
+    """Serves every proxy that connects, and follows the store's commits."""
 
     def __init__(
         self,
@@ -70,7 +70,7 @@ class Ads:
         declares: bool = True,
         host_policy: HostPolicy = STRICT,
     ) -> None:
-        """With `declares` False the addresses that proxies report are ignored."""
+        """Without `declares` the addresses that proxies report are ignored."""
         self.responses = ResponseCache()
         self.proxies = proxies
         self.retry_seconds = retry_seconds
@@ -95,9 +95,9 @@ class Ads:
 
     @contextlib.contextmanager
     def clusters_of(self, node: ProxyNode) -> Iterator[SentClusters]:
-        """The clusters that a proxy like that one was sent, kept up to date inside the `with` block.
+        """The clusters that a proxy of this kind was sent, kept up to date inside the `with` block.
 
-        They follow from the node alone, so its stream of ADS may be at another replica.
+        They depend on the node alone, so its ADS stream may be at another replica.
         """
         group = self._group(node.snapshot_key)
         group.readers += 1
@@ -108,7 +108,7 @@ class Ads:
             self._release(node.snapshot_key, group)
 
     def join(self, session: AdsSession, node: ProxyNode) -> None:
-        """Takes in the proxy of a session; raises `StreamError` when it has too many streams."""
+        """Registers the proxy of a session; raises `StreamError` when it has too many streams."""
         session.exit_stack.enter_context(self._streams.of(node.identity))
         group = self._group(node.snapshot_key)
         group.sessions.add(session)
@@ -158,7 +158,7 @@ class Ads:
         self._build(key, group)
         after = group.snapshot
         if after is None or after is before:
-            # A node that is deleted takes nothing from its proxies: they go on with what they have.
+            # Proxies of a deleted node keep their configuration.
             return ()
         for session in group.sessions:
             session.offer(after)
@@ -171,12 +171,12 @@ class Ads:
         except Exception as error:
             # A mesh that cannot be translated must not stop the updates of others.
             log.exception(
-                "the configuration of %s %s/%s could not be made",
+                "the configuration of %s %s/%s could not be computed",
                 key.kind,
                 key.mesh,
                 key.name,
             )
-            what = f"has proxies whose configuration could not be made: {error!r}"
+            what = f"has proxies whose configuration could not be computed: {error!r}"
             group.failure = CONFIGURATION_FAILED.at(key.resource, what)
 
     def _wake(self, sessions: list[AdsSession]) -> None:
@@ -196,7 +196,7 @@ class Ads:
 
 
 class AdsSession:
-    """One proxy's stream: its node, then its conversation."""
+    """One proxy's stream: first its node, then its delta stream."""
 
     __slots__ = ("_ads", "_listening", "_principal", "_retrying", "delta_stream", "exit_stack", "node", "wake")
 
@@ -207,7 +207,7 @@ class AdsSession:
         self._principal = stream_auth.current_principal()
         self.wake = wake
         self.exit_stack = contextlib.ExitStack()
-        """What is given back when the stream ends."""
+        """Releases what the stream held."""
         self.node: ProxyNode | None = None
         self.delta_stream = DeltaStream(ads.responses)
 
@@ -233,14 +233,14 @@ class AdsSession:
             self._on_answer(self.node)
 
     def offer(self, snapshot: Snapshot) -> None:
-        """Offers a snapshot, unless the client may not be this node's proxy any more; then it keeps what it has."""
+        """Offers a snapshot, unless the client is not allowed to be this node's proxy any more."""
         if self._principal is None or self.node is None or self._principal.denial(self.node) is None:
             self.delta_stream.offer(snapshot)
 
     def take(self) -> list[bytes]:
         messages = self.delta_stream.take()
         if not messages and self.node is not None:
-            # A change may need nothing that the proxy lacks: then no ACK will come that could mark it as taken.
+            # A change may send the proxy nothing; then no ACK follows that could complete it.
             self._ads.proxies.on_nothing_to_send(self.node.identity, self.delta_stream)
         return messages
 

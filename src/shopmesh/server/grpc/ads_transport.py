@@ -1,7 +1,7 @@
-"""ADS over gRPC: how a session's bytes travel. It knows nothing of what they mean.
+"""ADS over gRPC: transports the bytes of a session without interpreting them.
 
-Whatever carries them (this is grpc.aio) needs three things of a session: `received` for each message that comes, `take`
-for those to be sent, and `closed`; and gives it a `wake`, which is called when there may be something to take.
+The transport (grpc.aio) calls three methods of a session: `received` with each incoming message, `take` for the
+messages to send, and `closed`. It gives the session a `wake` to call when there may be messages to send.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 SERVICE = "envoy.service.discovery.v3.AggregatedDiscoveryService"
 FIRST_MESSAGE_SECONDS = 15.0
 MOST_STREAMS = 10_000
-"""Of each service that proxies speak to."""
+"""For each gRPC service that proxies call."""
 LARGEST_REQUEST = 4 * 1024 * 1024
 
 _OPTIONS: Sequence[tuple[str, int]] = (
@@ -32,16 +32,16 @@ _OPTIONS: Sequence[tuple[str, int]] = (
     ("grpc.server.max_pending_requests_hard_limit", 200_000),
     ("grpc.max_receive_message_length", LARGEST_REQUEST),
     ("grpc.max_send_message_length", -1),
-    # Each probe of the bandwidth is a ping, which cost a third of a push; what comes in here is small.
+    # Each bandwidth probe is a ping, which cost a third of a push; incoming messages are small.
     ("grpc.http2.bdp_probe", 0),
     ("grpc.max_metadata_size", 16 * 1024),
     ("grpc.max_concurrent_streams", 128),
-    # Strangers hold a connection no longer than this: one on which HTTP/2 does not begin, one without a call.
+    # Bounds connections of unknown clients: those on which HTTP/2 does not begin, and those without a call.
     ("grpc.server_handshake_timeout_ms", 10_000),
     ("grpc.max_connection_idle_ms", 60_000),
     # A second control plane on the same port must fail, not take half of the proxies.
     ("grpc.so_reuseport", 0),
-    # A proxy whose host vanished is noticed within 40 s; its own pings, every 10 s, are welcome.
+    # A proxy whose host vanished is noticed within 40 s; its own pings, every 10 s, are allowed.
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.keepalive_permit_without_calls", 1),
@@ -51,7 +51,7 @@ _OPTIONS: Sequence[tuple[str, int]] = (
 
 
 class StreamError(Exception):
-    """A stream that must end; the message tells the proxy's owner what to do."""
+    """A stream must end; the message says what the owner of the proxy should do."""
 
     def __init__(self, message: str, code: grpc.StatusCode = grpc.StatusCode.INVALID_ARGUMENT) -> None:
         super().__init__(message)
@@ -59,8 +59,8 @@ class StreamError(Exception):
 
 
 MOST_STREAMS_OF_A_PROXY = 256
-"""Of each service. More than one, for a proxy may come back before its lost stream has ended, and the proxies of a node
-whose bootstraps name no instance are one here."""
+"""For each service. More than one, because a proxy may reconnect before its lost stream has ended, and because all
+proxies of a node whose bootstraps name no instance count as one."""
 
 
 class OpenStreams:
@@ -73,7 +73,7 @@ class OpenStreams:
 
     @contextlib.contextmanager
     def one(self) -> Iterator[None]:
-        """One stream, for the length of a `with` block; raises `StreamError` when there are too many."""
+        """Counts one stream during a `with` block; raises `StreamError` when there are too many."""
         if self._open >= self._most:
             raise _too_many(f"{self._most} streams are open already; start another control plane")
         self._open += 1
@@ -106,24 +106,25 @@ async def first_message(context: grpc.aio.ServicerContext[bytes, bytes]) -> obje
         async with asyncio.timeout(FIRST_MESSAGE_SECONDS):
             return await context.read()
     except TimeoutError:
-        raise StreamError("no request came", grpc.StatusCode.DEADLINE_EXCEEDED) from None
+        message = f"no request arrived within {FIRST_MESSAGE_SECONDS:g} s"
+        raise StreamError(message, grpc.StatusCode.DEADLINE_EXCEEDED) from None
 
 
 class Session(Protocol):
-    """One stream, seen from what carries it."""
+    """One stream, as the transport uses it."""
 
     def receive(self, data: bytes) -> None:
         """Takes one message; raises `StreamError`."""
 
     def take(self) -> list[bytes]:
-        """The messages to be sent now, in order; each is given out once."""
+        """The messages to send now, in order; each is returned once."""
 
     def close(self) -> None:
         """The stream has ended, by either side."""
 
 
 Open = Callable[[Callable[[], None]], Session]
-"""Opens a session for a new stream, whose `wake` it is given; raises `StreamError`."""
+"""Opens a session for a new stream and gives it a `wake`; raises `StreamError`."""
 
 
 def grpc_server(*interceptors: grpc.aio.ServerInterceptor[bytes, bytes]) -> grpc.aio.Server:
@@ -155,7 +156,7 @@ def add_to(server: grpc.aio.Server, open_session: Open) -> None:
 
 
 class _Stream:
-    """Reads in the handler's own task; writes in one that lives only as long as there is something to write."""
+    """Reads in the handler's task; writes in a task that exists only while there is something to write."""
 
     __slots__ = ("_context", "_session", "_writer")
 

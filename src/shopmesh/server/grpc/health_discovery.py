@@ -57,7 +57,7 @@ async def _serve(
             await context.write(specifier(node).SerializeToString())
         before: bool | None = None
         while (message := _parse(await context.read())) is not None:
-            # Another may have become this node's proxy since the stream began.
+            # The client may have lost the right to be this node's proxy since the stream began.
             stream_auth.require_authorized(node)
             ready = is_ready(node, message.endpoint_health_response)
             if ready is not before:

@@ -17,20 +17,20 @@ log = logging.getLogger(__name__)
 ATTEMPTS = 5
 SECONDS = 1.0
 MOST_OF_A_NODE = 1000
-"""Instances of a virtual node or gateway that the store keeps."""
+"""The most stored instances of a virtual node or gateway."""
 MOST_OF_NO_NODE = 1000
-"""Instances of all nodes that no mesh has (yet): a workload may be started before its documents are applied."""
+"""The most stored instances of nodes that do not exist: a workload may start before its documents are applied."""
 
 
 class InstanceLimitError(Exception):
-    """A proxy is not declared because a limit is reached; the message names the limit and what to do."""
+    """A proxy is not declared because a limit is reached; the message says what to do."""
 
 
 class InstanceRegistry:
-    """Writes one declaration at a time for each proxy; of those that come meanwhile only the last is written."""
+    """Writes one declaration at a time for each proxy; of those that arrive meanwhile only the last is written."""
 
     def __init__(self, store: Store, clock: Callable[[], float], enabled: bool = True) -> None:
-        """`clock` gives seconds since 1970; unless `enabled` nothing is written: EndpointSlices give addresses."""
+        """`clock` returns seconds since 1970. Unless `enabled` nothing is written: EndpointSlices give addresses."""
         self._enabled = enabled
         self._store = store
         self._clock = clock
@@ -40,7 +40,7 @@ class InstanceRegistry:
 
     @property
     def busy(self) -> bool:
-        """Whether something is still to be written."""
+        """Whether a declaration is still to be written."""
         return bool(self._wanted)
 
     def on_listening(self, node: ProxyNode) -> None:
@@ -54,7 +54,7 @@ class InstanceRegistry:
 
     def _request(self, identity: Identity, spec: Document | None, withdraw: bool = False) -> None:
         if not self._enabled or (spec is None and not withdraw):
-            # EndpointSlices give its address, or it has none: there is nothing to write.
+            # Its address is in EndpointSlices, or it has none.
             return
         busy = identity in self._wanted
         self._wanted[identity] = spec
@@ -107,7 +107,7 @@ class InstanceRegistry:
         )
         if unknown >= MOST_OF_NO_NODE:
             raise InstanceLimitError(
-                f"{MOST_OF_NO_NODE} instances of virtual nodes that no mesh has are declared already; "
+                f"{MOST_OF_NO_NODE} instances of virtual nodes that do not exist are declared already; "
                 f"create the {node.kind} {node.name} first, or withdraw those that are gone"
             )
 

@@ -1,4 +1,4 @@
-"""The registry of proxies: who is connected, what each has taken, and how long each change took to reach them all."""
+"""The registry of proxies: which are connected, what each has acknowledged, and how long each change took."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from shopmesh.xds.stream.delta_stream import DeltaStream
 
 MOST_CHANGES = 1000
 MOST_MEASUREMENTS = 100_000
-"""Changes times proxies that are remembered; at 1,000 proxies the last 100 changes."""
+"""Remembered changes times proxies: with 1,000 proxies the last 100 changes."""
 LOOK_AGAIN_SECONDS = 1.0
 RETURN_SECONDS = 30.0
-"""For so long after a start a change waits for the proxies of before; Envoy tries again at least as often."""
+"""Seconds after a start in which changes wait for the proxies of before; Envoy reconnects at least as often."""
 
 
 @dataclass(frozen=True)
 class TypeStatus:
-    """Versions of one type: last sent as a whole, and last acknowledged."""
+    """Versions of one type: the last one sent completely, and the last one acknowledged."""
 
     sent: str
     acked: str
@@ -33,7 +33,7 @@ class TypeStatus:
 
 @dataclass(frozen=True)
 class Nack:
-    """What a proxy refused: the type (`routes`), Envoy's own text, seconds since 1970."""
+    """What a proxy rejected: the type (`routes`), Envoy's message, seconds since 1970."""
 
     type: str
     message: str
@@ -44,7 +44,7 @@ class Nack:
 class ProxyStatus:
     """One proxy, connected or only declared.
 
-    `known` is whether its virtual node exists, `declared` whether others are sent to its address; `since` is in seconds
+    `known`: its virtual node exists; `declared`: its address is an endpoint for other proxies; `since` is in seconds
     since 1970.
     """
 
@@ -63,17 +63,17 @@ class ProxyStatus:
 
     @property
     def key(self) -> Key:
-        """As of an instance of its virtual node or gateway."""
+        """Its key as an instance of its virtual node or gateway."""
         return Key("instance", (self.mesh, self.kind, self.name, self.instance))
 
 
 @dataclass(eq=False)
 class CommitProgress:
-    """One commit and its way to the proxies that it concerned.
+    """One commit, and when the proxies that it concerned acknowledged it.
 
-    It is all that the store wrote after the revision `after`; several commits may share a revision, and their `after`.
-    `proxies` holds milliseconds from the commit to the last acknowledgement by instance name, None while it is awaited
-    (and for good when the proxy went away first).
+    It covers everything that the store wrote after the revision `after`; several commits may share a revision and
+    `after`. `proxies` maps instance names to milliseconds from the commit to the last acknowledgement; None while it is
+    pending, and for good when the proxy disconnected first.
     """
 
     after: int
@@ -89,7 +89,7 @@ class CommitProgress:
 
     @property
     def milliseconds(self) -> float | None:
-        """The slowest proxy's; None until all have it, and where none was concerned."""
+        """The time of the slowest proxy; None while one is pending, and where no proxy was concerned."""
         if self.pending:
             return None
         return max((one for one in self.proxies.values() if one is not None), default=None)
@@ -105,12 +105,12 @@ class _ConnectedProxy:
 
 
 class Proxies:
-    """All proxies by identity. `clock` gives seconds since 1970, as the store's commits do."""
+    """All proxies by identity. `clock` returns seconds since 1970, like the times of commits."""
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._changes: deque[CommitProgress] = deque()
         self.forgotten_revision = 0
-        """The revision up to which no commit is remembered."""
+        """The revision up to which commits are forgotten."""
         self._clock = clock
         self._state: State | None = None
         self._findings: Callable[[], list[Finding]] = list
@@ -124,13 +124,13 @@ class Proxies:
         self._before_newest = 0
         self._measurements = 0
         self._pending: dict[CommitProgress, None] = {}
-        """Those that a proxy has not taken yet, oldest first."""
+        """The commits that a proxy has not acknowledged yet, oldest first."""
         self._listeners: list[Callable[[], None]] = []
         self._waiting: list[asyncio.Future[None]] = []
         self._notify_scheduled = False
 
     def statuses(self) -> list[ProxyStatus]:
-        """Those connected and those declared that are not, sorted by identity."""
+        """All connected proxies, and declared ones that are not connected, sorted by identity."""
         return [self._status(identity) for identity in sorted({*self._connected, *self._declared})]
 
     @property
@@ -143,10 +143,10 @@ class Proxies:
         """What of the meshes the connected proxies do not get, or get differently than written."""
         return self._findings()
 
-    async def wait_until_converged(self, revision: int, timeout: float) -> bool:  # a plain wait for callers
-        """Waits until every proxy has taken all commits up to that one; False after `timeout` seconds.
+    async def wait_until_converged(self, revision: int, timeout: float) -> bool:  # waiting
+        """Waits until every proxy has acknowledged all commits up to that one; False after `timeout` seconds.
 
-        Those that are connected, and right after a start those that were declared before it.
+        This concerns connected proxies, and right after a start those that were declared before it.
         """
         waiter: asyncio.Future[None] | None = None
         try:
@@ -162,14 +162,14 @@ class Proxies:
         return True
 
     def subscribe(self, listener: Callable[[], None]) -> None:
-        """Calls `listener` soon after anything here changed; many changes at once make one call."""
+        """Calls `listener` soon after a change; many changes at once cause one call."""
         self._listeners.append(listener)
 
     def unsubscribe(self, listener: Callable[[], None]) -> None:
         self._listeners.remove(listener)
 
     def begin(self, store: Store, findings: Callable[[], list[Finding]], returning: bool = True) -> None:
-        """Takes over what the store holds at the start; `returning`: its proxies are expected to connect here again."""
+        """Reads the store at the start; `returning`: its proxies are expected to connect here again."""
         self._state = store.state
         self._revision = lambda: store.revision
         self._newest = self._before_newest = self.forgotten_revision = store.revision
@@ -182,7 +182,7 @@ class Proxies:
             self._returning_until = self._clock() + RETURN_SECONDS
 
     def on_instance_change(self, key: Key, resource: Resource | None) -> None:
-        """Takes note of an instance in the store, or of its withdrawal."""
+        """Records an instance of the store, or its withdrawal."""
         identity = identity_of_key(key)
         if resource is None or is_withdrawn(resource):
             self._declared.pop(identity, None)
@@ -192,7 +192,7 @@ class Proxies:
         self._schedule_notify()
 
     def on_connect(self, identity: Identity, address: str | None, delta_stream: DeltaStream) -> None:
-        """A proxy's stream; it takes the place of an earlier one of the same proxy."""
+        """Records a proxy's stream, which replaces an earlier one of the same proxy."""
         self._drop_stream(identity)
         self._connected[identity] = _ConnectedProxy(
             delta_stream, address, self._clock(), self._returning.pop(identity, [])
@@ -200,14 +200,14 @@ class Proxies:
         self._schedule_notify()
 
     def on_disconnect(self, identity: Identity, delta_stream: DeltaStream) -> None:
-        """A stream ended. What the proxy declared stands: it may go on serving without us."""
+        """Records the end of a stream. The proxy stays declared: it may serve without its control plane."""
         proxy = self._connected.get(identity)
         if proxy is not None and proxy.delta_stream is delta_stream:
             self._drop_stream(identity)
             self._schedule_notify()
 
     def on_commit(self, commit: Commit, concerned: Iterable[Identity]) -> None:
-        """A commit, and the proxies whose snapshot it changed; a proxy that is to return may be one of them."""
+        """Records a commit and the proxies whose snapshot it changed, among them those that are expected to return."""
         self._forget_lost_proxies()
         if commit.revision > self._newest:
             self._before_newest, self._newest = self._newest, commit.revision
@@ -228,7 +228,7 @@ class Proxies:
         self._schedule_notify()
 
     def on_ack(self, identity: Identity, delta_stream: DeltaStream) -> None:
-        """A proxy acknowledged or refused something."""
+        """Records that a proxy acknowledged or rejected a response."""
         proxy = self._connected.get(identity)
         if proxy is None or proxy.delta_stream is not delta_stream:
             return
@@ -244,7 +244,7 @@ class Proxies:
         self._schedule_notify()
 
     def on_nothing_to_send(self, identity: Identity, delta_stream: DeltaStream) -> None:
-        """Nothing is left to be sent to a proxy; if it has everything, it has what it is waited for."""
+        """Records that nothing is left to send to a proxy, which may complete pending commits."""
         proxy = self._connected.get(identity)
         if proxy is not None and proxy.pending and delta_stream.in_sync:
             self.on_ack(identity, delta_stream)

@@ -11,7 +11,7 @@ MOST_LINES = 50
 
 
 class RateLimitedLog:
-    """Logs each problem once in ten seconds, fifty problems at most; the next line counts those that were left out."""
+    """Logs each problem once in ten seconds, at most fifty problems; the next line counts the omitted ones."""
 
     def __init__(self, log: logging.Logger, clock: Callable[[], float] = time.monotonic) -> None:
         self._log = log
@@ -21,7 +21,7 @@ class RateLimitedLog:
         self._untold = 0
 
     def warn(self, peer: str, problem: str) -> None:
-        """`peer` as gRPC names it, `ipv4:127.0.0.1:41001`."""
+        """`peer` in gRPC's form, such as `ipv4:127.0.0.1:41001`."""
         now = self._clock()
         if now >= self._until:
             self._until = now + SECONDS

@@ -1,4 +1,4 @@
-"""The token that proxies must bring: one for all, in a file, so that it can be changed while everything runs."""
+"""The token that proxies must send: one for all, in a file, so that it can be changed at run time."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 SHORTEST = 16
 LONGEST = 8192
-"""With more a header is over what the server takes."""
+"""A longer one would not fit into the headers that the server accepts."""
 SCHEME = "Bearer "
 MISSING = "no token came with this call: write the proxy's bootstrap with --xds-token-file"
 
@@ -31,14 +31,14 @@ else:
 
 
 def read_token(path: Path) -> str:
-    """The token in a file, which holds nothing else; raises ConfigError, which never quotes it."""
+    """The token, which is the whole content of a file; raises ConfigError, which never quotes it."""
     try:
         with path.open("rb") as file:
             raw = file.read(LONGEST + 1)
     except OSError as error:
         raise ConfigError(f"cannot read the token file {path}: {error.strerror}") from error
     if raw.endswith(b"\n"):
-        # Envoy sends the file as it is, and a header cannot hold a line feed: no proxy would ever come in.
+        # Envoy sends the file unchanged, and a header cannot contain a line feed: no proxy could ever connect.
         raise ConfigError(f"the token file {path} ends with a line feed: write it without one (printf %s, not echo)")
     if not SHORTEST <= len(raw) <= LONGEST or any(not 0x21 <= byte <= 0x7E for byte in raw):
         raise ConfigError(
@@ -51,11 +51,11 @@ def read_token(path: Path) -> str:
 class SharedTokenInterceptor(Interceptor):
     """Ends every call without the right `authorization: Bearer …` as UNAUTHENTICATED.
 
-    The file is read for each call: a call is a stream that stays for hours, and what was changed must count at once.
+    The file is read for each call, because a stream stays open for hours and a change must act at once.
     """
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.monotonic) -> None:
-        """Raises ConfigError when the file holds no token."""
+        """Raises ConfigError when the file has no valid token."""
         read_token(path)
         self._path = path
         self._rejections = RateLimitedLog(log, clock)
@@ -69,7 +69,7 @@ class SharedTokenInterceptor(Interceptor):
             problem = _problem(authorization(handler_call_details), read_token(self._path))
             code = grpc.StatusCode.UNAUTHENTICATED
         except ConfigError as error:
-            log.error("no proxy can come in: %s", error)
+            log.error("proxies cannot connect: %s", error)
             problem, code = "the control plane cannot read its token file; see its log", grpc.StatusCode.UNAVAILABLE
         if problem is None:
             return await continuation(handler_call_details)
@@ -77,13 +77,13 @@ class SharedTokenInterceptor(Interceptor):
 
 
 def authorization(call: grpc.HandlerCallDetails) -> bytes | None:
-    """The header that says who calls, as it came."""
+    """The authorization header as received."""
     brought = next((value for name, value in call.invocation_metadata if name == "authorization"), None)
     return brought.encode() if isinstance(brought, str) else brought
 
 
 def abort_handler(code: grpc.StatusCode, problem: str, rejections: RateLimitedLog) -> Handler:
-    """What ends a call, of whatever method."""
+    """A handler that ends every call, whatever its method."""
 
     async def refuse(_: object, context: grpc.aio.ServicerContext[bytes, bytes]) -> NoReturn:
         rejections.warn(context.peer(), problem)

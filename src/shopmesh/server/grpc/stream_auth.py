@@ -1,8 +1,8 @@
-"""Which node a client may be the proxy of: set by the interceptor, checked when the stream names its node.
+"""Decides which node a client may be the proxy of: set by the interceptor, checked when the stream names its node.
 
     interceptor: authenticate_as(principal) ─► (the stream's task) ─► ADS, HDS, figures: require_authorized(node)
 
-A handler runs in the task of its interceptors, and each stream has its own task, so streams share nothing.
+A handler runs in the task of its interceptors, and each stream has its own task, so streams share no principal.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ class Principal(Protocol):
     """The authenticated client of a stream."""
 
     def denial(self, node: ProxyNode) -> StreamError | None:
-        """Why it may not be that node's proxy, and what to do; None when it may. Asked again while a stream is open."""
+        """Why it may not be that node's proxy, and what to do; None when it may. Asked again during a stream."""
 
 
 _principal: ContextVar[Principal | None] = ContextVar("principal", default=None)
@@ -30,7 +30,7 @@ def authenticate_as(principal: Principal) -> None:
 
 
 def current_principal() -> Principal | None:
-    """The principal of this stream; None where the server authenticates none."""
+    """The principal of this stream; None where the server does not authenticate."""
     return _principal.get()
 
 

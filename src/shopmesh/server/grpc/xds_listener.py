@@ -1,4 +1,4 @@
-"""Where xDS listens: a port, or a Unix socket whose folder says who may be a proxy."""
+"""The listener of xDS: a port, or a Unix socket, whose folder's rights decide who may be a proxy."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from shopmesh.server.config import Config, ConfigError
 
 
 def bind(server: grpc.aio.Server, config: Config, credentials: grpc.ServerCredentials | None) -> int:
-    """Binds the port, which is returned, or the socket, for which that is 0; raises ConfigError."""
+    """Binds the port and returns it, or the socket and returns 0; raises ConfigError."""
     if config.xds_socket is not None:
         _bind_socket(server, config.xds_socket.absolute(), is_open=config.insecure or config.xds_token_file is not None)
         return 0
@@ -21,31 +21,33 @@ def bind(server: grpc.aio.Server, config: Config, credentials: grpc.ServerCreden
 
 
 def _bind_socket(server: grpc.aio.Server, path: Path, is_open: bool) -> None:
-    """`is_open`: something else than the folder says who may speak, or everybody may."""
+    """`is_open`: access is not decided by the folder, but by a token, or it is not restricted."""
     if not path.parent.is_dir():
-        raise ConfigError(f"the socket {path} cannot be made: there is no folder {path.parent}")
-    # gRPC makes the socket with the rights of the umask, so only the folder keeps others away from the beginning.
+        raise ConfigError(f"the socket {path} cannot be created: there is no folder {path.parent}")
+    # gRPC creates the socket with the umask's rights, so only the folder protects it from the beginning.
     if not is_open and not is_private_folder(path.parent):
         raise ConfigError(
-            f"the folder {path.parent} lets other users of this machine open the socket {path.name}, and be proxies: "
-            "choose a folder of your own with mode 0700, or give --xds-token-file FILE"
+            f"the folder {path.parent} lets other users of this machine open the socket {path.name} and pose as "
+            "proxies: choose a folder of your own with mode 0700, or give --xds-token-file FILE"
         )
     if _has_listener(path):
-        raise ConfigError(f"xDS cannot listen on {path}: another program does; stop it, or give --xds-socket")
+        raise ConfigError(
+            f"xDS cannot listen on {path}: another program listens there; stop it, or give another --xds-socket"
+        )
     try:
         # The path is that of a URI.
         server.add_insecure_port(f"unix:{quote(str(path))}")
     except RuntimeError as error:
         raise ConfigError(
-            f"xDS cannot listen on {path}: no socket can be made there; give --xds-socket a path of at most 103 bytes "
-            "in a folder that can be written, which is not taken by another file"
+            f"xDS cannot listen on {path}: no socket can be created there; give --xds-socket an unused path of at most "
+            "103 bytes in a folder that can be written"
         ) from error
     if not is_open:
         path.chmod(FILE_MODE)
 
 
 def _has_listener(path: Path) -> bool:
-    """Whether somebody accepts connections there: gRPC would take the path over from them without a word."""
+    """Whether a program accepts connections there: gRPC would silently take the path over from it."""
     with socket.socket(socket.AF_UNIX) as probe:
         try:
             probe.connect(str(path))
@@ -62,6 +64,6 @@ def _bind_port(server: grpc.aio.Server, host: str, port: int, credentials: grpc.
         return server.add_insecure_port(address)
     except RuntimeError as error:
         raise ConfigError(
-            f"xDS cannot listen on {address}: the address is taken or not of this machine; "
+            f"xDS cannot listen on {address}: the address is in use, or is not an address of this machine; "
             "stop what listens there, or give --xds-port"
         ) from error

@@ -1,5 +1,5 @@
-"""HTTP for an untrusted network: connections, bytes and time that a client can use are bounded.
+"""HTTP for an untrusted network: bounds the connections, bytes and time that a client can use.
 
 listener ─► acceptor ─► (TLS) ─► protocol: uvicorn on h11 ─► application
-                └── connections: whose there are, and which one makes room for a new one
+                └── connections: counts them by peer, and chooses the one that a new one replaces
 """

@@ -1,4 +1,4 @@
-"""Accepts the connections of a listener, as many as are allowed; asyncio's own server accepts all that come."""
+"""Accepts the connections of a listener within limits; asyncio's own server accepts every connection."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ log = logging.getLogger(__name__)
 
 BACKLOG = 1024
 RETRY_SECONDS = 0.1
-"""After the system had no file descriptor left. asyncio waits for a second, and logs a traceback each time."""
+"""Seconds to wait after the system ran out of file descriptors. asyncio waits one, and logs a traceback each time."""
 EVICTED_AT_ONCE = 16
-"""So many connections make room then: that many can be accepted until the next time."""
+"""Connections that are then closed, so that as many new ones can be accepted until the next attempt."""
 LOG_SECONDS = 60.0
 
 _EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
 
 class Acceptor:
-    """Takes connections within the limits, and has a protocol made for each; has the methods of `asyncio.Server`."""
+    """Accepts connections within the limits and creates a protocol for each; has the methods of `asyncio.Server`."""
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class Acceptor:
         self._loop.add_reader(self._listener, self._accept)
 
     def close(self) -> None:
-        """Accepts no more, and ends what has not been opened yet; the rest belongs to its protocols."""
+        """Stops accepting, and closes connections that are not open yet; the others belong to their protocols."""
         self._loop.remove_reader(self._listener)
         if self._retry is not None:
             self._retry.cancel()
@@ -69,7 +69,7 @@ class Acceptor:
             await asyncio.wait(self._opening)
 
     def _accept(self) -> None:
-        # One at a time: between two of them the loop serves those that are there.
+        # One at a time, so that the event loop serves open connections in between.
         try:
             connected, address = self._listener.accept()
         except (BlockingIOError, InterruptedError, ConnectionAbortedError):
@@ -108,10 +108,10 @@ class Acceptor:
         return TlsProtocol(self._context, lambda: self._make_protocol(connection), connection, seconds)
 
     def _on_evicted(self, peer: str) -> None:
-        self._rejections.warn(peer, "its connection had no request under way, and made room for another")
+        self._rejections.warn(peer, "its connection had no request in progress, and was closed to accept another")
 
     def _pause(self, error: OSError) -> None:
-        """Tries again later, since the listener stays ready; says so once a minute."""
+        """Tries again later, since the listener stays readable; logs that once a minute."""
         if error.errno in _EXHAUSTED:
             for _ in range(EVICTED_AT_ONCE):
                 self._connections.evict()
@@ -122,4 +122,4 @@ class Acceptor:
             self._logged_at = now
             where = ":".join(map(str, self._listener.getsockname()[:2]))
             advice = "raise the limit of open files (ulimit -n) or close clients; " if error.errno in _EXHAUSTED else ""
-            log.error("no connection can be accepted on %s: %s; %sit is tried again", where, error.strerror, advice)
+            log.error("cannot accept connections on %s: %s; %strying again", where, error.strerror, advice)

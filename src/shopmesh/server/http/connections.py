@@ -1,9 +1,9 @@
-"""The connections of one listener, bounded in all and for each peer: the least useful one makes room for a new one.
+"""The connections of one listener, bounded in all and for each peer: a new one replaces the least useful one.
 
 A peer is an address, which many clients may share: the processes of a laptop, or all that comes through a kube-proxy.
-So a bound that refused newcomers would let one silent stranger lock out the honest client beside it. Instead whoever
-has been a stranger for longest is closed, then the trusted client that has been idle for longest; never one whose
-request is being answered.
+So a bound that refused new connections would let one silent client lock out the others at its address. Instead the
+connection that has been untrusted for longest is closed, then the trusted one that has been idle for longest; never
+one whose request is being answered.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _SCOPE_KEY = "shopmesh.connection"
 
 
 class ConnectionState(enum.Enum):
-    """What a connection is good for."""
+    """How useful a connection is."""
 
     STRANGER = "it has shown no credentials"
     IDLE = "it has shown credentials, and has no request under way"
@@ -28,7 +28,7 @@ class ConnectionState(enum.Enum):
 
 
 class Connection:
-    """One accepted connection. `close` ends it at once, in whatever state it is."""
+    """One accepted connection. `close` ends it at once, whatever its state."""
 
     __slots__ = ("_connections", "close", "peer", "removed", "state", "trusted")
 
@@ -37,34 +37,34 @@ class Connection:
         self.peer = peer
         self.state = ConnectionState.STRANGER
         self.trusted = False
-        """Whether a request on it came from someone who may change the mesh."""
+        """Whether it carried a request of a client that may change the mesh."""
         self.removed = False
-        """It does not count any more: it has ended, or is about to."""
+        """Whether it is not counted any more, because it has ended or is ending."""
         self.close: Callable[[], object] = _no_op
 
     def update_state(self, busy: bool) -> None:
-        """Says whether a request is under way."""
+        """Records whether a request is in progress."""
         state = (ConnectionState.BUSY if busy else ConnectionState.IDLE) if self.trusted else ConnectionState.STRANGER
         if state is not self.state and not self.removed:
             self._connections.move(self, state)
 
     def remove(self) -> None:
-        """It has ended. May be called more than once."""
+        """Records its end; may be called more than once."""
         self._connections.remove(self)
-        # What it was closed by refers to it: without this its memory would wait for the garbage collector.
+        # Its `close` refers to it: without this its memory would wait for the garbage collector.
         self.close = _no_op
 
     def add_to(self, scope: Scope) -> None:
-        """Lets the application say with `trust` that it knows who sent a request."""
+        """Lets the application declare with `trust` that it has authenticated a request."""
         scope[_SCOPE_KEY] = self
 
 
 def _no_op() -> None:
-    """Closes what is not open."""
+    """The `close` of a connection that is not open."""
 
 
 def trust(scope: Scope) -> None:
-    """Says that the sender of a request may change the mesh: its connection does not make room for strangers'."""
+    """Declares that the sender of a request may change the mesh: untrusted connections cannot replace its own."""
     connection = scope.get(_SCOPE_KEY)
     if isinstance(connection, Connection):
         connection.trusted = True
@@ -72,7 +72,7 @@ def trust(scope: Scope) -> None:
 
 
 class _ConnectionGroup:
-    """Connections by state, each in the order in which they came to it."""
+    """Connections by state, in the order in which they entered it."""
 
     def __init__(self) -> None:
         self._by_state: dict[ConnectionState, dict[Connection, None]] = {state: {} for state in ConnectionState}
@@ -95,7 +95,7 @@ class Connections:
     """All connections of a listener, at most `most`, and at most `most_per_peer` of one address."""
 
     def __init__(self, most: int, most_per_peer: int, on_evicted: Callable[[str], None] = lambda _: None) -> None:
-        """`on_evicted` is called with the peer of each connection that had to make room."""
+        """`on_evicted` is called with the peer of each connection that was replaced."""
         self._most = most
         self._most_per_peer = most_per_peer
         self._evicted = on_evicted
@@ -106,7 +106,7 @@ class Connections:
         return len(self._all)
 
     def open(self, address: str) -> Connection | None:
-        """Takes a new connection, for which another may be closed; None when all the others are in use."""
+        """Adds a new connection, for which another may be closed; None when all others are in use."""
         peer = peer_of(address)
         for group, most in ((self._by_peer.get(peer), self._most_per_peer), (self._all, self._most)):
             if group is not None and len(group) >= most and not self._evict_from(group):
@@ -117,7 +117,7 @@ class Connections:
         return connection
 
     def evict(self) -> bool:
-        """Closes the least useful connection; whether there was one."""
+        """Closes the least useful connection; returns whether there was one."""
         return self._evict_from(self._all)
 
     def move(self, connection: Connection, state: ConnectionState) -> None:
@@ -149,7 +149,7 @@ class Connections:
 
 
 def peer_of(address: str) -> str:
-    """Whose connections are counted together: an IPv4 address, or the /64 that an IPv6 host chooses its own from."""
+    """The group whose connections count together: an IPv4 address, or the /64 network of an IPv6 address."""
     try:
         found = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:

@@ -1,4 +1,4 @@
-"""What strangers can take of a listener that speaks HTTP: each limit a value, with its reason."""
+"""The limits of an HTTP listener for unknown clients, each with its reason."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ class HttpLimits:
     """Limits of one listener. Times are in seconds."""
 
     connections: int = 1024
-    """In all. A control plane has a few dozen clients; each connection of a stranger costs up to 30 KiB."""
+    """Connections in all. A control plane has a few dozen clients; an untrusted connection costs up to 30 KiB."""
 
     connections_per_peer: int = 512
-    """Of one address, so that half is left for all others. Many clients may share one: a laptop's, a kube-proxy's."""
+    """Connections of one address, so that half is left for others. Clients behind a kube-proxy share one address."""
 
     requests: int = 512
-    """Answered at once, long polls and event streams included: there is always room for connections of probes."""
+    """Requests in progress, also long polls and event streams; fewer than connections, so some are left for probes."""
 
     head_bytes: int = 16 * 1024
     """Request line and headers. The longest signed request has 2 KiB; a token may have 8."""
@@ -25,13 +25,13 @@ class HttpLimits:
     """AWS's clients send a dozen."""
 
     unverified_bytes: int = 24 * 1024 * 1024
-    """Of all bodies together whose sender is not verified yet: the largest transaction, and half another."""
+    """Bytes of all bodies whose sender is not verified yet: the largest transaction and half another."""
 
     handshake_seconds: float = 5.0
-    """For TLS: it takes three packets."""
+    """For the TLS handshake, which takes three packets."""
 
     first_byte_seconds: float = 5.0
-    """From the connection to the first byte: a client connects because it has a request."""
+    """From the connection to the first byte: clients connect when they have a request."""
 
     head_seconds: float = 10.0
     """From the first byte of a request to the end of its headers, which fit into a dozen packets."""
@@ -40,16 +40,16 @@ class HttpLimits:
     """Between two requests on one connection."""
 
     discard_seconds: float = 5.0
-    """For what a client goes on sending after it was answered, so that it sees the answer and no broken connection."""
+    """For reading what a client still sends after the response, so that it sees the response and no reset."""
 
     write_seconds: float = 30.0
-    """Without any progress of an answer: the client does not read it."""
+    """Without progress of a response: the client does not read it."""
 
     close_seconds: float = 5.0
-    """For a connection that is being closed to take the rest of its answer."""
+    """For sending the rest of a response on a connection that is being closed."""
 
 
 API_LIMITS = HttpLimits()
 
 WEBHOOK_LIMITS = HttpLimits(connections=256, connections_per_peer=192)
-"""For the webhook: its clients are the API servers of the cluster, and TLS makes a connection ten times as large."""
+"""For the webhook: its clients are the cluster's API servers, and TLS makes a connection ten times as large."""

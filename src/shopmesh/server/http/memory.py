@@ -1,4 +1,4 @@
-"""Gives memory back to the system after a flood: glibc keeps what was freed while anything behind it is in use."""
+"""Returns memory to the system after a flood: glibc keeps freed memory while anything above it is in use."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from pathlib import Path
 
 SECONDS = 5.0
 GROWTH = 16 * 1024 * 1024
-"""Bytes that the process may grow by before it is worth the search for what can be given back."""
+"""Bytes that the process may grow by before a search for free memory is worth its cost."""
 
 TRIMS = 12
-"""How often it is searched for then: what made the process grow may still be in use the first time."""
+"""How often to search then: the memory may still be in use the first time."""
 
 _STATM = Path("/proc/self/statm")
 
 
 @contextlib.asynccontextmanager
 async def trimming_memory() -> AsyncIterator[None]:
-    """Looks after it for the length of an `async with` block; with another C library there is nothing to do."""
+    """Returns free memory during an `async with` block; does nothing with another C library."""
     trim = _find_trim()
     task = asyncio.create_task(_run(trim)) if trim is not None else None
     try:
@@ -40,14 +40,14 @@ async def _run(trim: Callable[[int], int]) -> None:
             left = TRIMS
         if left:
             left -= 1
-            # It may take some milliseconds, in which the loop goes on.
+            # It may take some milliseconds, in which the event loop must go on.
             await asyncio.to_thread(trim, 0)
             least = resident()
         least = min(least, resident())
 
 
 def resident() -> int:
-    """Bytes of this process that are in memory."""
+    """The resident memory of this process in bytes."""
     return int(_STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 

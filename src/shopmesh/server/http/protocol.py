@@ -1,6 +1,6 @@
-"""uvicorn's protocol on h11, with bounds: on a request's head before it is kept, and on the time of all that waits.
+"""uvicorn's protocol on h11, with bounds on the size of a request's head and on the time of every wait.
 
-h11 bounds what it keeps of a request that is not complete; httptools would keep headers without end.
+h11 bounds what it keeps of an incomplete request; httptools would keep headers without a limit.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Phase(enum.Enum):
     FIRST_BYTE = "first_byte_seconds"
     HEAD = "head_seconds"
     APPLICATION = None
-    """The application reads the body or answers. It bounds the time of both itself: answers may be event streams."""
+    """The application reads the body or answers. It bounds both itself, because responses may be event streams."""
     WRITE = "write_seconds"
     DISCARD = "discard_seconds"
     IDLE = "idle_seconds"
@@ -40,18 +40,18 @@ class Phase(enum.Enum):
 
 
 class RequestParser(h11.Connection):
-    """h11's parser; it also refuses a head that is too large but comes in one piece, and bodies of unknown length."""
+    """h11's parser, which also refuses a too large head that arrives in one piece, and bodies of unknown length."""
 
     def __init__(self, limits: HttpLimits) -> None:
         super().__init__(h11.SERVER, limits.head_bytes)
         self._limits = limits
         self.status = HTTPStatus.BAD_REQUEST
-        """What to answer when `next_event` has raised."""
+        """The status to answer with when `next_event` has raised."""
         self.problem = "this is not a valid HTTP/1.1 request"
 
     @property
     def client_is_sending(self) -> bool:
-        """Whether the body of a request is still to come."""
+        """Whether the body of a request has not fully arrived."""
         return self.their_state is h11.SEND_BODY
 
     def next_event(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
@@ -70,7 +70,7 @@ class RequestParser(h11.Connection):
         if size > self._limits.head_bytes or len(request.headers) > self._limits.headers:
             self._refuse_head()
         elif any(name == b"transfer-encoding" for name, _ in request.headers):
-            # Each chunk would cost an event: a stranger's bytes a hundred times the work of his own.
+            # Each chunk would cost an event: a client could cause a hundred times its own work.
             self.status = HTTPStatus.LENGTH_REQUIRED
             self.problem = "the request has no Content-Length; send its body as a whole, not in chunks"
         else:
@@ -86,7 +86,7 @@ class RequestParser(h11.Connection):
 
 
 class LimitedProtocol(H11Protocol):
-    """One connection: closes it when it waits for too long, and says of what use it is."""
+    """One connection: closes it when it waits too long, and reports how useful it is."""
 
     def __init__(
         self,
@@ -99,7 +99,7 @@ class LimitedProtocol(H11Protocol):
         loop: asyncio.AbstractEventLoop,
     ) -> None:
         super().__init__(config, server_state, app_state, loop)
-        # uvicorn's own lines about bad requests have no bound; its errors are ours, and are logged.
+        # uvicorn logs every bad request without a limit; its errors are logged by us.
         self.logger = logging.getLogger("uvicorn.error.protocol")
         self.logger.setLevel(logging.ERROR)
         self.conn: RequestParser = RequestParser(limits)
@@ -107,9 +107,9 @@ class LimitedProtocol(H11Protocol):
         self._limits = limits
         self._rejections = rejections
         self._begun = False
-        """Whether the head of a request has come."""
+        """Whether the head of a request has arrived."""
         self._lingering = False
-        """Whether it will be closed, and what comes is discarded until then."""
+        """Whether it will be closed, and incoming bytes are discarded until then."""
         self._phase: Phase | None = None
         self._timer: asyncio.TimerHandle | None = None
 
@@ -124,7 +124,7 @@ class LimitedProtocol(H11Protocol):
         self._connection.remove()
         super().connection_lost(exc)
         if self._begun:
-            # It refers to this protocol: without this all memory would wait for the garbage collector.
+            # It refers to this protocol: without this its memory would wait for the garbage collector.
             self.cycle.transport = self.transport
 
     def data_received(self, data: bytes) -> None:
@@ -154,7 +154,7 @@ class LimitedProtocol(H11Protocol):
         self._watch()
 
     def send_400_response(self, msg: str) -> None:
-        """Answers a request that could not be parsed, where no other answer is under way, and closes."""
+        """Answers a request that could not be parsed, unless another response is in progress, and closes."""
         problem, status = self.conn.problem, self.conn.status
         peer = self.client[0] if self.client else "a client"
         self._rejections.warn(peer, f"{status.value} {status.phrase}: {problem}")
@@ -168,7 +168,7 @@ class LimitedProtocol(H11Protocol):
         self.transport.close()
 
     def close_after_answer(self) -> None:
-        """Closes; where the request is still coming, not before the client had time to read the answer to it.
+        """Closes; while a request is still arriving, not before the client had time to read the response.
 
         A socket that is closed with bytes unread resets the connection, and the client may never see the answer.
         """
@@ -181,11 +181,11 @@ class LimitedProtocol(H11Protocol):
         try:
             super().shutdown()
         except h11.LocalProtocolError:
-            # The connection is in a state in which nothing more can be said.
+            # In this state of the connection no response can be sent.
             self.transport.abort()
 
     def _watch(self) -> None:
-        """Sets the time for what the connection waits for now; the time of what it still waits for goes on."""
+        """Starts the time limit of what the connection now waits for, unless it waits for the same as before."""
         phase = self._current_phase()
         self._connection.update_state(busy=phase in (Phase.APPLICATION, Phase.WRITE))
         if phase is self._phase:
@@ -215,7 +215,7 @@ class LimitedProtocol(H11Protocol):
 
 
 class _AnswerTransport:
-    """The part of a transport that uvicorn answers through."""
+    """The part of a transport that uvicorn writes to."""
 
     def __init__(self, protocol: LimitedProtocol) -> None:
         self.write = protocol.transport.write

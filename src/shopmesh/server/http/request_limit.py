@@ -1,4 +1,4 @@
-"""How many requests are answered at once. Probes do not count: a busy server must not look like a dead one."""
+"""Limits the requests in progress. Probes do not count: a busy server must not look like a dead one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from shopmesh.server.api.app_mesh import send_response
 
 
 class RequestLimitMiddleware:
-    """ASGI middleware: refuses what is more than `most` at once with 503. `exempt` are paths that are always served."""
+    """ASGI middleware: answers 503 while `most` requests are in progress. `exempt` are paths that are always served."""
 
     def __init__(self, app: ASGIApp, most: int, exempt: Collection[str] = ()) -> None:
         self.app = app

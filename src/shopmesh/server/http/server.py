@@ -1,4 +1,4 @@
-"""uvicorn as one part of a program that has others to start and to stop, behind our own acceptor."""
+"""Runs uvicorn behind our own acceptor, as one part of a program that starts and stops others too."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 async def serve_http(
     app: ASGIApp, listener: socket.socket, limits: HttpLimits, context: ssl.SSLContext | None = None
 ) -> AsyncIterator[None]:
-    """Serves an application for the length of an `async with` block; with `context` by TLS."""
+    """Serves an application during an `async with` block; with `context` over TLS."""
     server = _Server(app, limits, context)
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     try:
@@ -44,7 +44,7 @@ class _Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
-                # Only for the parts that make no protocol: `startup` has its own.
+                # Only for the parts that create no protocol: `startup` creates its own.
                 http="h11",
                 ws="none",
                 log_config=None,
@@ -77,5 +77,5 @@ class _Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Leaves signals to `run`: the API is only one part of what has to stop, and not the last."""
+        """Leaves signals to `run`: the API is only one of the parts that have to stop, and not the last."""
         yield

@@ -1,4 +1,4 @@
-"""TLS between a transport and a protocol. asyncio's own keeps 256 KiB for each connection, also for a silent one."""
+"""TLS between a transport and a protocol. asyncio's own keeps 256 KiB for each connection, also for an idle one."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Any
 from shopmesh.server.http.connections import Connection
 
 _RECORD = 16 * 1024
-"""Bytes that one record of TLS holds at most."""
+"""The largest TLS record in bytes."""
 
 
 class TlsProtocol(asyncio.Protocol):
-    """The server's side of one connection: makes the inner protocol when the handshake is done."""
+    """The server's side of one connection: creates the inner protocol after the handshake."""
 
     def __init__(
         self,
@@ -72,16 +72,16 @@ class TlsProtocol(asyncio.Protocol):
             self._inner.resume_writing()
 
     def flush(self) -> None:
-        """Sends what TLS has to send."""
+        """Sends the bytes that TLS has produced."""
         if (data := self._outgoing.read()) and not self._transport.is_closing():
             self._transport.write(data)
 
     def _deliver(self, inner: asyncio.Protocol) -> None:
-        """Hands on what has been decrypted, until SSLWantReadError says that there is no more."""
+        """Passes on decrypted bytes, until SSLWantReadError signals that there are no more."""
         while not self._transport.is_closing():
             data = self.tls.read(_RECORD)
             if not data:
-                # The client has said that it sends no more.
+                # The client sends no more (close_notify).
                 self._transport.close()
                 return
             inner.data_received(data)
@@ -93,7 +93,7 @@ class TlsProtocol(asyncio.Protocol):
 
 
 class _TlsTransport(asyncio.Transport):
-    """What the inner protocol writes to."""
+    """The transport of the inner protocol."""
 
     def __init__(self, protocol: TlsProtocol, transport: asyncio.Transport) -> None:
         super().__init__({"ssl_object": protocol.tls})
@@ -114,7 +114,7 @@ class _TlsTransport(asyncio.Transport):
     def close(self) -> None:
         if self.is_closing():
             return
-        # It says goodbye, and raises because it would wait for the client's answer to that.
+        # It sends close_notify, and raises because it would wait for the client's.
         with contextlib.suppress(ssl.SSLError):
             self._protocol.tls.unwrap()
         self._protocol.flush()

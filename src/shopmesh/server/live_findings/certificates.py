@@ -1,4 +1,4 @@
-"""Certificates that are about to expire, as the proxies themselves report it."""
+"""Certificates that expire soon, as the proxies report it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Days = Mapping[tuple[Caller, str], int]
 
 
 def certificate_findings(statuses: Iterable[ProxyStatus], days: Days) -> Iterator[Finding]:
-    """Of connected proxies: what the others reported last may be long ago."""
+    """Only of connected proxies: the last report of the others may be old."""
     for status in statuses:
         left = days.get((Caller(status.mesh, status.kind, status.name), status.instance))
         if status.connected and left is not None and left < SOON_DAYS:

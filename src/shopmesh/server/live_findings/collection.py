@@ -1,4 +1,4 @@
-"""All findings of a control plane, kept as long as they hold."""
+"""All findings of a control plane, remembered while they are valid."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from shopmesh.server.store.store import Commit
 from shopmesh.xds.incremental import DependencyGraph, TrackingView
 
 ProxyChecks = Callable[[Collection[ProxyStatus]], Iterable[Finding]]
-"""Finds what is wrong beside these, by the proxies of all replicas."""
+"""Adds further findings about the proxies of all replicas."""
 
 
 def no_extra_findings(_: Collection[ProxyStatus]) -> Iterable[Finding]:
@@ -27,13 +27,13 @@ def no_extra_findings(_: Collection[ProxyStatus]) -> Iterable[Finding]:
 
 
 class LiveFindings:
-    """Those of the documents are remembered, those of proxies are looked for whenever somebody asks."""
+    """Findings of documents are remembered; those of proxies are computed for each query."""
 
     def __init__(self, view: View, host_policy: HostPolicy = STRICT) -> None:
         self._graph = DependencyGraph(view, host_policy)
 
     def on_commit(self, commit: Commit) -> None:
-        """Takes note of what changed; nothing is looked at before somebody asks."""
+        """Records what changed; nothing is checked before the next query."""
         self._graph.mark_changed([change.key for change in commit.changes])
         self._graph.collect_unused()
 
@@ -43,7 +43,7 @@ class LiveFindings:
         of_translation: Iterable[Finding] = (),
         certificate_days: certificates.Days = MappingProxyType({}),
     ) -> list[Finding]:
-        """All of them, with what these proxies show: errors first, then by place."""
+        """All findings, with those about these proxies: errors first, then sorted by resource."""
         in_documents = self._graph.compute_root(_all_meshes)
         # A TCP route that is never reached loses all of its ports, and is reported for that.
         unreached = {one.key for one in in_documents if one.type is SHADOWED}
@@ -59,7 +59,7 @@ class LiveFindings:
 
 
 def _is_found_in_documents(one: Finding, unreached: Collection[Key | None]) -> bool:
-    """What is not allowed is found in the document that asks for it, whether it has proxies or not."""
+    """What the operator does not allow is reported for the document that asks for it, with or without proxies."""
     return one.type is CERTIFICATE_NOT_ALLOWED or (one.type is TCP_PORT_TAKEN and one.key in unreached)
 
 

@@ -1,4 +1,4 @@
-"""What documents ask of the host of Envoy beyond what the operator allows: it was stored before, and is left out."""
+"""Findings about stored documents that ask for more on Envoy's host than the operator allows; it is left out."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from shopmesh.xds.incremental import TrackingView
 
 
 def host_findings(view: TrackingView, resource: Resource) -> Iterator[Finding]:
-    """Part by part of one document."""
+    """One finding for each such part of a document."""
     for problem in problems(view.host_policy, resource.spec, [name for name, _ in resource.tags]):
         is_certificate = problem.field.rpartition(".")[2] in CERTIFICATE_FILES
         found = CERTIFICATE_NOT_ALLOWED if is_certificate else NOT_ALLOWED

@@ -1,4 +1,4 @@
-"""Proxies that are not as they should be."""
+"""Findings about proxies that have rejected, or not yet acknowledged, their configuration."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from shopmesh.server.grpc.proxies import ProxyStatus
 
 
 def proxy_findings(statuses: Iterable[ProxyStatus]) -> Iterator[Finding]:
-    """Once each: what a proxy refused explains why it is not in step."""
+    """At most one for each proxy: what it rejected explains why it is not in sync."""
     for status in statuses:
         if status.connected and not status.known:
             what = f"asks for the {status.kind} {status.name}, which does not exist in the mesh {status.mesh}"

@@ -19,7 +19,7 @@ from shopmesh.xds.instances import is_withdrawn
 class WeightedNode(NamedTuple):
     """A route that gives a virtual node weight.
 
-    `found` is whether there is another way to it than its proxies, `called` whether the route is any caller's.
+    `found`: callers can find the node without its proxies; `called`: some node or gateway calls the route's service.
     """
 
     route: Key
@@ -30,7 +30,7 @@ class WeightedNode(NamedTuple):
 
 
 def traffic_findings(weighted: Iterable[WeightedNode], statuses: Iterable[ProxyStatus]) -> Iterator[Finding]:
-    """`statuses` are of all proxies, connected and declared."""
+    """`statuses` are those of all proxies, connected and declared."""
     connected: dict[Key, bool] = {}
     ready: set[Key] = set()
     for status in statuses:
@@ -62,7 +62,7 @@ def weighted_nodes(view: TrackingView) -> tuple[WeightedNode, ...]:
 
 
 def single_host_findings(view: View, node: Resource) -> Iterator[Finding]:
-    """What is wrong with a virtual node as its instances are now."""
+    """The finding about a virtual node in the present state of its instances."""
     if node.key.kind != "virtualNode":
         return
     detecting = [one.port for one in listeners(node) if "outlierDetection" in one.document]
@@ -122,16 +122,16 @@ def _weighted_nodes_of(view: TrackingView, router: Key, called: bool) -> tuple[W
 
 
 def _has_other_endpoints(view: View, node: Key) -> bool:
-    """Whether callers have somewhere to send to without a proxy: a node that is not there is not known to have not."""
+    """Whether callers can reach the node without a proxy; assumed of a node that does not exist."""
     resource = view.get(node)
     if resource is None or _discovery(resource, "awsCloudMap"):
         return True
-    # Once a node was found by its instances its host name is not asked any more.
+    # Once a node has instances its host name is not looked up any more.
     return bool(_discovery(resource, "dns")) and not view.children("instance", (node.mesh, node.kind, node.name))
 
 
 def _hosts(view: View, node: Resource) -> str | None:
-    """The only host that callers see, in words; None where there are several, or none."""
+    """The only host that callers see, described; None where there are several, or none."""
     known: Sequence[Resource] = view.children("instance", (node.key.mesh, node.key.kind, node.key.name))
     addresses = [one for one in known if not is_withdrawn(one)]
     if known:

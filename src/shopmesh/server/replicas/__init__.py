@@ -1,4 +1,4 @@
-"""Replicas of a control plane: each holds the same mesh, and only the proxies that are connected to it.
+"""Replicas of a control plane: each has the same mesh, and only the proxies that are connected to it.
 
     a route ─StateQuery─► Replicas ─┬─► local          the ReplicaState of this one
                                     ├─► peers (HTTP) ─► POST /shopmesh/v1/replica of each other replica

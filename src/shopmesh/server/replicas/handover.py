@@ -14,7 +14,7 @@ from shopmesh.server.traffic.figures import Caller, Figures
 
 
 class Handover:
-    """Asks the other replicas for the last report of a proxy."""
+    """Queries the other replicas for the last report of a proxy."""
 
     def __init__(self, replicas: Replicas, figures: Figures) -> None:
         self._replicas = replicas
@@ -33,7 +33,7 @@ class Handover:
         await done
 
     async def close(self) -> None:
-        """Cancels the query that is under way."""
+        """Cancels the query in progress."""
         if self._asking is not None:
             self._asking.cancel()
             await asyncio.gather(self._asking, return_exceptions=True)

@@ -7,7 +7,7 @@ from typing import Protocol
 
 
 class Leadership(Protocol):
-    """One of the replicas leads, or for a short time none."""
+    """One of the replicas leads; for a short time none may."""
 
     @property
     def leading(self) -> bool:
@@ -18,7 +18,7 @@ class Leadership(Protocol):
         """The id of the leader; None while it is unknown."""
 
     def subscribe(self, listener: Callable[[], None]) -> None:
-        """Calls `listener` in the loop after either of them has changed."""
+        """Calls `listener` in the event loop after either property has changed."""
 
 
 class _SoleReplica:
@@ -31,7 +31,7 @@ class _SoleReplica:
         return None
 
     def subscribe(self, listener: Callable[[], None]) -> None:
-        """Nothing ever changes."""
+        """Does nothing: leadership never changes here."""
 
 
 SOLE_REPLICA: Leadership = _SoleReplica()

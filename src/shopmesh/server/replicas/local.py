@@ -14,7 +14,7 @@ LONGEST_WAIT = 60.0
 
 
 class LocalReplica:
-    """One control plane's own store, proxies and figures, as an answer."""
+    """The state of one control plane's own store, proxies and figures."""
 
     def __init__(self, identity: str, store: Store, proxies: Proxies, figures: Figures) -> None:
         self.id = identity
@@ -23,7 +23,7 @@ class LocalReplica:
         self._figures = figures
 
     async def wait_until_converged(self, revision: int, seconds: float) -> bool:
-        """Whether all proxies here have that revision, for which it waits so long."""
+        """Waits at most so long until all proxies here have that revision; returns whether they have."""
         return await self._proxies.wait_until_converged(revision, min(seconds, LONGEST_WAIT))
 
     def state_for(self, query: StateQuery, converged: bool = True) -> ReplicaState:

@@ -1,7 +1,7 @@
 """Combines the states of several replicas into one: pure functions.
 
-A proxy is where its newest stream is; counts add up; a change of ours has converged when the proxies of all have what
-it brought.
+A proxy belongs to the replica with its newest stream; counts add up; a change has converged when the proxies of all
+replicas have it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _ProxyId = tuple[str, str, str, str]
 
 
 def merge_states(own: ReplicaState, others: Sequence[ReplicaState]) -> ReplicaState:
-    """`own` is of the replica that answers: its revision is the revision, and its changes are the changes."""
+    """`own` is the state of the answering replica, whose revision and changes are used."""
     if not others:
         return own
     states = (own, *others)
@@ -43,9 +43,9 @@ def merge_states(own: ReplicaState, others: Sequence[ReplicaState]) -> ReplicaSt
 
 
 def change_of_revision(state: ReplicaState, revision: int, converged: bool, now: float) -> ChangeStatus | None:
-    """The change of a revision, of `state.changes` from it on; None when it is forgotten, or has not come yet.
+    """The change of a revision, from `state.changes` after it; None when it is forgotten or does not exist yet.
 
-    A revision may pass without a change of the mesh (see `server.store`): then it is an empty one.
+    A revision without a change of the mesh (see `server.store`) gives an empty change.
     """
     if not state.forgotten < revision <= state.revision:
         return None
@@ -72,7 +72,7 @@ def sum_counts(parts: Iterable[CallerCounts]) -> CallerCounts:
 def _newest_statuses(
     states: Iterable[ReplicaState],
 ) -> dict[tuple[str, str, str, str], tuple[ProxyStatus, ReplicaState]]:
-    """The status of each proxy from the replica that has its newest stream, with the state of that replica."""
+    """The status of each proxy, from the replica with its newest stream, and the state of that replica."""
     found: dict[_ProxyId, tuple[ProxyStatus, ReplicaState]] = {}
     for state in states:
         for status in state.proxies:
@@ -83,7 +83,7 @@ def _newest_statuses(
 
 
 def _latest_cursors(states: Iterable[ReplicaState]) -> dict[Reporter, ReportCursor]:
-    """How far the reports of each proxy have come, wherever it reported last."""
+    """The last report of each proxy, from the replica that received it last."""
     found: dict[Reporter, ReportCursor] = {}
     for state in states:
         for one, left in state.reports.items():
@@ -97,15 +97,15 @@ def _age(status: ProxyStatus) -> tuple[bool, float]:
 
 
 def _merge_change(change: ChangeStatus, other: ReplicaState) -> ChangeStatus:
-    """A change of ours, with what another replica says of the same revisions.
+    """A change, merged with another replica's status of the same revisions.
 
-    It may have written them in fewer commits than we, or in more: whichever overlap are meant.
+    That replica may have read them in fewer or more commits: all that overlap are merged.
     """
     parts = [one for one in other.changes if max(one.after, change.after) < min(one.revision, change.revision)]
     proxies = dict(change.proxies)
     for part in parts:
         for name, took in part.proxies.items():
-            # One that has moved is awaited for good where it was.
+            # A proxy that has moved stays pending for good at its former replica.
             proxies[name] = max((one for one in (proxies.get(name), took) if one is not None), default=None)
     converged = change.converged and other.revision >= change.revision and all(part.converged for part in parts)
     return replace(change, proxies=proxies, converged=converged)

@@ -1,4 +1,4 @@
-"""What replicas ask each other and what they tell, as values and as JSON."""
+"""The queries and states that replicas exchange, as values and as JSON."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ MOST_REPORTS = 1000
 Reporter = tuple[Caller, str]
 """A proxy that reports figures: its node and its instance."""
 CallerCounts = Sequence[tuple[Caller, str, Counters]]
-"""What each caller counted for each cluster."""
+"""Counts of each caller for each cluster."""
 
 
 class MalformedError(ValueError):
-    """What came is not what replicas of this version say."""
+    """The JSON is not that of a replica of this version."""
 
 
 @dataclass(frozen=True, slots=True)
 class StateQuery:
-    """What is wanted; a replica that is asked for nothing still says who it is.
+    """A query for parts of a replica's state; an empty one still returns the replica's id.
 
-    `proxies`: their statuses, what could not be translated for them, and when their certificates expire. `spans`: what
-    was counted since each of these times. `changes`: those after that revision. `converged`: whether all its proxies
-    have that revision, for which it waits `wait` seconds. `reports`: how far those of these proxies have come.
+    `proxies`: their statuses, findings about their translation, and when their certificates expire. `spans`: counts
+    since each of these times. `changes`: those after that revision. `converged`: whether all its proxies have that
+    revision, for which it waits `wait` seconds. `reports`: the last reports of these proxies.
     """
 
     proxies: bool = False
@@ -69,7 +69,7 @@ class StateQuery:
 
 @dataclass(frozen=True, slots=True)
 class ChangeStatus:
-    """A change as it was at one moment (see `proxies.CommitProgress`): all between two revisions, and who has it."""
+    """The status of a change at one moment (see `proxies.CommitProgress`)."""
 
     after: int
     revision: int
@@ -80,13 +80,13 @@ class ChangeStatus:
 
     @property
     def milliseconds(self) -> float | None:
-        """The slowest proxy's; None until all have it, and where none was concerned."""
+        """The time of the slowest proxy; None while one is pending, and where no proxy was concerned."""
         if not self.converged:
             return None
         return max((one for one in self.proxies.values() if one is not None), default=None)
 
     def to_document(self) -> dict[str, Any]:
-        """As clients see it."""
+        """Its JSON for clients."""
         return {
             "revision": self.revision,
             "at": self.at,
@@ -99,10 +99,10 @@ class ChangeStatus:
 
 @dataclass(frozen=True, slots=True)
 class ReplicaState:
-    """What one replica knows, or several together; `id` is that of the one that was asked first.
+    """The state of one replica, or of several combined; `id` is that of the answering one.
 
-    `counted` answers the question's spans in their order. `forgotten` is the revision up to which its changes are not
-    remembered.
+    `counted` has the counts of the query's spans, in their order. `forgotten` is the revision up to which changes are
+    forgotten.
     """
 
     id: str
@@ -117,7 +117,7 @@ class ReplicaState:
     reports: Mapping[Reporter, ReportCursor] = field(default_factory=dict)
 
     def to_document(self) -> dict[str, Any]:
-        """As replicas tell it each other."""
+        """Its JSON for other replicas."""
         return {
             "id": self.id,
             "revision": self.revision,
@@ -160,7 +160,7 @@ class ReplicaState:
 
 
 def proxy_document(status: ProxyStatus) -> dict[str, Any]:
-    """As clients see it."""
+    """Its JSON for clients."""
     document = asdict(status)
     document["inStep"] = document.pop("in_sync")
     return document
@@ -178,7 +178,7 @@ def _parse_proxy(document: Mapping[str, Any]) -> ProxyStatus:
 
 
 def _count(caller: Caller, cluster: str, tally: Counters) -> list[Any]:
-    # JSON has no infinity, which is the edge of the last bucket.
+    # JSON has no infinity, the upper edge of the last bucket.
     latency = [[edge if math.isfinite(edge) else None, count] for edge, count in tally.latency.items()]
     return [*caller, cluster, tally.requests, tally.errors, tally.retries, latency]
 
@@ -205,7 +205,7 @@ def _left_off(left: ReportCursor) -> tuple[float, list[list[Any]]]:
 
 
 def _parse_sample(requests: float, errors: float, retries: float) -> UpstreamSample:
-    # Histograms are of one interval each: only counters go on.
+    # A histogram covers one interval: only counters are cumulative.
     return UpstreamSample(requests, errors, retries, {})
 
 

@@ -1,4 +1,4 @@
-"""Other replicas over HTTP: found by the addresses of a host name, asked with signed requests."""
+"""Other replicas over HTTP: found by the addresses of a host name, queried with signed requests."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from shopmesh.server.replicas.replicas import ANSWER_SECONDS, FORWARDED, Peer, P
 LARGEST_ANSWER = 32 * 1024 * 1024
 MOST_PEERS = 16
 KNOWN_SECONDS = 1.0
-"""How long the addresses of a name are good."""
+"""Seconds for which the addresses of a name are reused."""
 _KEPT = ("content-type", "retry-after", "x-amzn-errortype")
 
 
 class HttpPeers:
     """The replicas behind host names and ports; a headless Service's name has an address for each pod.
 
-    `credentials` (access key → secret key) are those that the replicas themselves ask for. Belongs to the running loop.
+    `credentials` (access key → secret key) are those that the replicas require. Belongs to the running event loop.
     """
 
     def __init__(self, names: Sequence[Peer], credentials: Mapping[str, str], region: str) -> None:
@@ -40,9 +40,9 @@ class HttpPeers:
         self._failure = f"no answer within {ANSWER_SECONDS:g} s"
 
     async def find(self) -> Sequence[Peer]:
-        """Those found last, while the name cannot be looked up; PeerError where it never could."""
+        """The replicas; those found last while the lookup fails. Raises PeerError when no lookup has succeeded."""
         if time.monotonic() - self._found_at > KNOWN_SECONDS:
-            # A look-up holds a thread for as long as it lasts: there is never more than one.
+            # A lookup blocks a thread, so there is never more than one.
             if self._finding is None or self._finding.done():
                 self._finding = asyncio.create_task(self._look_up())
             await asyncio.wait([self._finding], timeout=ANSWER_SECONDS)

@@ -1,4 +1,4 @@
-"""All replicas as one: asks them at once, bounded in time, and says who did not answer."""
+"""All replicas as one: queries them at the same time, with a time limit, and reports those that did not answer."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ ANSWER_SECONDS = 1.5
 
 
 class Peer(NamedTuple):
-    """Where a replica listens, this one among them."""
+    """An address of a replica; this one's is among them."""
 
     host: str
     port: int
@@ -50,20 +50,20 @@ class Peer(NamedTuple):
 
 
 class PeerError(Exception):
-    """No usable answer came; the message says why."""
+    """A replica gave no usable answer; the message says why."""
 
 
 class Peers(Protocol):
-    """How other replicas are found and asked."""
+    """Finds and queries other replicas."""
 
     async def find(self) -> Sequence[Peer]:
-        """All replicas that there are now; raises PeerError when that cannot be known."""
+        """All present replicas; raises PeerError when they cannot be found."""
 
     async def send(self, peer: Peer, path: str, body: bytes, seconds: float, forwarded: bool = False) -> Response:
-        """What it answers to a POST; raises PeerError."""
+        """The response to a POST; raises PeerError."""
 
     async def close(self) -> None:
-        """Lets go of its connections."""
+        """Closes its connections."""
 
 
 class UnreachableReplica(NamedTuple):
@@ -75,7 +75,7 @@ class UnreachableReplica(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class CombinedState:
-    """What those that answered know together."""
+    """The combined state of the replicas that answered."""
 
     state: ReplicaState
     asked: int = 1
@@ -86,32 +86,32 @@ class CombinedState:
         return self.asked - len(self.unreachable)
 
     def counts(self) -> dict[str, int]:
-        """As clients see it."""
+        """Its JSON for clients."""
         return {"asked": self.asked, "answered": self.answered}
 
 
 class Replicas:
-    """This replica and the others; without `peers` there are no others, and nothing is asked."""
+    """This replica and the others; without `peers` there are no others."""
 
     def __init__(self, local: LocalReplica, peers: Peers | None = None) -> None:
         self.id = local.id
         self._local = local
         self._peers = peers
         self._ids: dict[Peer, str] = {}
-        """Who answers where; so a replica knows itself among those that are found."""
+        """The id of the replica at each address, by which a replica recognises itself."""
 
     @property
     def several(self) -> bool:
-        """Whether there may be others."""
+        """Whether there may be other replicas."""
         return self._peers is not None
 
     async def query(self, query: StateQuery) -> CombinedState:
-        """What all know."""
+        """The combined state of all replicas."""
         own = self._local.state_for(query)
         if self._peers is None:
             return CombinedState(own)
         if own.changes:
-            # What others wrote at once with the first of ours may have begun before it.
+            # Changes of other replicas may have begun before the first of ours.
             query = replace(query, changes=own.changes[0].after)
         return self._combine(own, await self._query_others(query, ANSWER_SECONDS))
 
@@ -129,7 +129,7 @@ class Replicas:
         return self._combine(self._local.state_for(StateQuery(), here), others)
 
     async def forward(self, identity: str, path: str, body: bytes, seconds: float) -> Response:
-        """What the replica of that id answers to a POST; raises PeerError when there is none, or no answer."""
+        """The response of the replica with that id to a POST; raises PeerError when there is none."""
         if self._peers is None:
             raise PeerError("there are no other replicas")
         for known in (True, False):

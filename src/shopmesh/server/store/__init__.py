@@ -1,4 +1,4 @@
-"""Where resources are kept: the interface (`store`), and SQLite behind it. A cluster has a store of its own.
+"""The store of resources: its interface (`store`), and SQLite behind it. A cluster has a store of its own.
 
     submit ─► sqlite_store (one writer, batches) ─► sqlite_file (durable) ─► memory ─► listeners
 

@@ -1,4 +1,4 @@
-"""The answers to requests with a `clientToken`: the newest, within bounds of number and bytes."""
+"""The responses to requests with a `clientToken`: the newest ones, bounded in number and bytes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from shopmesh.appmesh.store import IdempotencyRecord
 
 MOST_TOKENS = 4096
-# A token keeps the answer it was given, which may be as large as a body; this bounds all of them together.
+# A token keeps its response, which may be as large as a body; this bounds all of them together.
 MOST_BYTES = 8 * 1024 * 1024
 
 
@@ -19,7 +19,7 @@ class ClientTokens:
         self._bytes = _size(known.values())
 
     def to_forget(self, new: Mapping[str, IdempotencyRecord]) -> list[str]:
-        """The oldest tokens, as many as must go for the new ones to be kept within the bounds."""
+        """The oldest tokens, as many as must be removed so that the new ones fit within the bounds."""
         forgotten: list[str] = []
         count, size = len(self._known) + len(new), self._bytes + _size(new.values())
         if count <= MOST_TOKENS and size <= MOST_BYTES:
@@ -32,7 +32,7 @@ class ClientTokens:
         return forgotten
 
     def remember(self, new: Mapping[str, IdempotencyRecord], forgotten: Iterable[str] | None = None) -> None:
-        """Takes the new ones in, and drops those that are `forgotten`; by default as many as must go."""
+        """Adds new tokens and removes those that are `forgotten`, by default as many as necessary."""
         dropped = self.to_forget(new) if forgotten is None else forgotten
         self._known.update(new)
         self._bytes += _size(new.values())

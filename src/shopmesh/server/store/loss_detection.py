@@ -1,11 +1,11 @@
-"""Notices that a store holds less than was written to it: its log was lost, or the file was emptied or replaced.
+"""Detects that a store contains less than was written to it: its log was lost, or the file was emptied or replaced.
 
     <store>-revision   the last revision, written after each commit and never ahead of it
-    <store>-lost       what was lost, until somebody removes it
+    <store>-lost       what was lost, until an operator removes the file
 
-SQLite begins with whatever it finds: without its log the last changes are missing, and an empty file is a new store.
-The record is synchronised only when the store is closed: a process that is killed has written it all the same, and
-after a power failure the record may be behind, which no store is blamed for.
+SQLite opens whatever it finds: without its log the last changes are missing, and an empty file is a new store.
+The record is synchronised only when the store is closed: what a killed process wrote survives, and after a power
+failure the record may be behind, which is not reported as a loss.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ log = logging.getLogger(__name__)
 
 _DIGITS = 20
 LARGEST_NOTE = 64 * 1024
-"""Characters that are read of what was lost."""
+"""Characters of the notes that are read."""
 
 
 class RevisionRecord:
     """The last revision of a store, in a file beside it. All calls must come from one thread."""
 
     def __init__(self, store: Path) -> None:
-        """Opens the record, or makes it; where neither can be done no loss is noticed, which is logged."""
+        """Opens or creates the record; if that fails, losses cannot be detected, which is logged."""
         self._path = store.with_name(f"{store.name}-revision")
         self._descriptor: int | None = None
         try:
@@ -37,7 +37,7 @@ class RevisionRecord:
             self._give_up(error)
 
     def read(self) -> int | None:
-        """The revision; None where none is recorded that can be read."""
+        """The recorded revision; None when there is none, or it cannot be read."""
         if self._descriptor is None:
             return None
         try:
@@ -52,7 +52,7 @@ class RevisionRecord:
         if self._descriptor is None:
             return
         try:
-            # Always as long: what was written before is overwritten as a whole, and takes no new room.
+            # Of constant length: it overwrites the earlier record completely and needs no further disk space.
             os.pwrite(self._descriptor, f"{revision:0{_DIGITS}}\n".encode(), 0)
         except OSError as error:
             self._give_up(error)
@@ -62,13 +62,13 @@ class RevisionRecord:
             try:
                 os.fsync(self._descriptor)
             except OSError as error:
-                log.warning("the revision was not synchronised to %s: %s", self._path, error.strerror)
+                log.warning("cannot synchronise the recorded revision in %s: %s", self._path, error.strerror)
             os.close(self._descriptor)
             self._descriptor = None
 
     def _give_up(self, error: OSError) -> None:
         log.warning(
-            "the revision cannot be kept in %s (%s): a lost log would not be noticed", self._path, error.strerror
+            "cannot record the revision in %s (%s): a loss of the log would not be detected", self._path, error.strerror
         )
         if self._descriptor is not None:
             os.close(self._descriptor)
@@ -76,15 +76,15 @@ class RevisionRecord:
 
 
 class LossNotes:
-    """What a store has lost, one line each time, in a file that an operator removes when it is made good."""
+    """The losses of a store, one line each, in a file that an operator removes after the repair."""
 
     def __init__(self, store: Path) -> None:
         self.path = store.with_name(f"{store.name}-lost")
 
     def add(self, text: str) -> None:
-        """Notes one loss; one that cannot be noted is in the log alone."""
+        """Notes one loss; if that fails, it is in the log alone."""
         if any(line.endswith(text) for line in self.read()):
-            # A start that failed afterwards found it already.
+            # An earlier start that failed afterwards has noted it already.
             return
         try:
             with open_private(self.path, "a") as file:
@@ -92,21 +92,21 @@ class LossNotes:
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:
-            log.warning("what was lost cannot be noted in %s: %s", self.path, error.strerror)
+            log.warning("cannot note the loss of changes in %s: %s", self.path, error.strerror)
 
     def read(self) -> list[str]:
-        """All that is noted, the oldest first."""
+        """All notes, the oldest first."""
         try:
             with self.path.open(encoding="utf-8", errors="replace") as file:
                 return file.read(LARGEST_NOTE).splitlines()
         except FileNotFoundError:
             return []
         except OSError as error:
-            return [f"it cannot be read what was lost: {error.strerror}"]
+            return [f"changes were lost, but the notes about them cannot be read: {error.strerror}"]
 
 
 def describe_loss(found: int, recorded: int, before: str) -> str:
-    """What to say of a store that holds revision `found` where `recorded` was written; `before` is how its file was."""
+    """Describes a store that contains revision `found` where `recorded` was written; `before` is how its file was."""
     count = recorded - found
     changes = "1 change is" if count == 1 else f"{count} changes are"
-    return f"revision {recorded} was written to it, and it holds revision {found}: {changes} lost; {before}"
+    return f"revision {recorded} was written to it, but it contains revision {found}: {changes} lost; {before}"

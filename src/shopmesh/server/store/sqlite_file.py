@@ -1,11 +1,12 @@
 """The file of the store: SQLite in WAL mode with `synchronous=FULL`, held by one process and used by one thread.
 
     resource   kind and path ─► specification and metadata as JSON
-    token      clientToken ─► what was asked with it and what was answered; rowid tells its age
+    token      clientToken ─► its request and response; rowid gives its age
     meta       the revision of the last commit
 
-A file that is not ours, is damaged or was written by a later release is left as it is. One that holds less than was
-written to it is used, and that is said (see `loss_detection`), unless the rest is in a log that SQLite would delete.
+A file that is not ours, is damaged or was written by a later release is left unchanged. One that contains less than was
+written to it is used, and the loss is reported (see `loss_detection`), unless the rest is in a log that SQLite would
+delete.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ _SCHEMA = (
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """All that a file holds."""
+    """The whole content of a file."""
 
     revision: int
     resources: tuple[Resource, ...]
@@ -51,7 +52,7 @@ class SqliteFile:
     """An open file. Every method blocks, and all calls must come from one thread."""
 
     def __init__(self, path: Path) -> None:
-        """Opens the file, or makes it; raises StoreError."""
+        """Opens or creates the file; raises StoreError."""
         self._path = path
         self._notes = LossNotes(path)
         self._record: RevisionRecord | None = None
@@ -61,7 +62,7 @@ class SqliteFile:
             self._check()
         _make_private(path)
         try:
-            # Autocommit: transactions are begun and ended by hand. No timeout: who waits for a lock waits for ever.
+            # Autocommit: transactions begin and end explicitly. No timeout: the lock of another process is permanent.
             self._connection = sqlite3.connect(path, isolation_level=None, timeout=0)
         except sqlite3.Error as error:
             raise self._unusable(error) from error
@@ -72,7 +73,7 @@ class SqliteFile:
             raise
 
     def load(self) -> Contents:
-        """All that is stored; raises StoreError when something in it cannot be read."""
+        """All that is stored; raises StoreError when a part cannot be read."""
         try:
             (revision,) = self._connection.execute("SELECT revision FROM meta").fetchone()
             rows = self._connection.execute("SELECT kind, path, body FROM resource").fetchall()
@@ -97,7 +98,7 @@ class SqliteFile:
         tokens: Mapping[str, IdempotencyRecord],
         forgotten: Iterable[str],
     ) -> None:
-        """Makes all of it durable, or nothing; raises StoreError."""
+        """Makes all changes durable, or none; raises StoreError."""
         connection = self._connection
         try:
             connection.execute("BEGIN IMMEDIATE")
@@ -114,14 +115,14 @@ class SqliteFile:
             connection.execute("UPDATE meta SET revision = ?", (revision,))
             connection.execute("COMMIT")
         except BaseException as error:
-            # Whatever it was: a transaction that stays open would fail every later one.
+            # Whatever the error: a transaction that stays open would fail every later one.
             with contextlib.suppress(sqlite3.Error):
                 connection.execute("ROLLBACK")
             if not isinstance(error, sqlite3.Error):
                 raise
             raise StoreError(
                 f"the store {self._path} could not be written ({error}); nothing was changed: "
-                "make room on its disk, then send the request again"
+                "free space on its disk, then send the request again"
             ) from error
         if self._record is not None:
             self._record.write(revision)
@@ -132,7 +133,7 @@ class SqliteFile:
             self._record.close()
 
     def _compare(self, revision: int) -> int:
-        """The revision to go on from: that of the record where the file holds less, for none is used twice."""
+        """The revision to continue from: the recorded one where it is higher, since no revision is used twice."""
         self._record = RevisionRecord(self._path)
         recorded = self._record.read()
         if recorded is not None and recorded > revision:
@@ -145,7 +146,7 @@ class SqliteFile:
     def _prepare(self) -> None:
         connection = self._connection
         try:
-            # Exclusive: a second control plane over the same file would not see what this one holds in memory.
+            # Exclusive: a second control plane with the same file would not see what this one has in memory.
             connection.execute("PRAGMA locking_mode = EXCLUSIVE")
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute(f"PRAGMA journal_size_limit = {_LARGEST_WAL}")
@@ -159,7 +160,7 @@ class SqliteFile:
             raise self._unusable(error) from error
 
     def _check(self) -> None:
-        """Looks for damage through a connection that cannot write: closing another would copy the log into the file."""
+        """Checks for damage over a read-only connection: closing a writable one would copy the log into the file."""
         try:
             connection = sqlite3.connect(
                 f"{self._path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=0
@@ -181,36 +182,36 @@ class SqliteFile:
         if getattr(error, "sqlite_errorname", "").startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_PERM")):
             return StoreError(f"the store {self._path} cannot be opened ({error}); check the folder and its rights")
         if getattr(error, "sqlite_errorname", "").startswith(("SQLITE_FULL", "SQLITE_IOERR")):
-            return StoreError(f"the store {self._path} cannot be used ({error}); check its disk and the room on it")
+            return StoreError(f"the store {self._path} cannot be used ({error}); check its disk and the free space")
         return StoreError(
-            f"the store {self._path} is damaged ({error}); it was left as it is: "
-            "restore it from a copy, or move it away to begin with an empty one"
+            f"the store {self._path} is damaged ({error}); it was left unchanged: "
+            "restore it from a backup, or move it away to start with an empty store"
         )
 
 
 def _is_ours(path: Path) -> bool:
-    """Whether there is a store already; raises StoreError for a file of others before SQLite may write to it."""
+    """Whether the store exists; raises StoreError for a file that is not ours, before SQLite may write to it."""
     try:
         if not path.exists():
             if not path.parent.is_dir():
-                raise StoreError(f"the store {path} cannot be made: there is no folder {path.parent}")
+                raise StoreError(f"the store {path} cannot be created: there is no folder {path.parent}")
             return False
         with path.open("rb") as file:
             header = file.read(100)
     except OSError as error:
         raise StoreError(f"the store {path} cannot be opened: {error.strerror}") from error
-    # A journal beside it: the process died while it made the file, and SQLite takes that back.
+    # With a journal beside it the process died while it created the file, which SQLite undoes.
     if not header or os.path.exists(f"{path}-journal"):  # noqa: PTH110  # a name is appended to, no suffix replaced
         return False
     if not header.startswith(_MAGIC):
-        raise StoreError(f"{path} is no store of shopmesh; it was left as it is: name another file")
+        raise StoreError(f"{path} is not a store of shopmesh; it was left unchanged: name another file")
     application, version = (int.from_bytes(header[where], "big") for where in (_APPLICATION_ID, _USER_VERSION))
     _require_ours(path, application, version)
     return True
 
 
 def _describe_files(path: Path) -> str:
-    """How a store and its log are before they are opened, in words."""
+    """Describes a store and its log before they are opened."""
     file, wal = _size(path), _size(_log_of(path))
     if not file:
         return "there was no file" if file is None else "the file was empty"
@@ -218,11 +219,12 @@ def _describe_files(path: Path) -> str:
 
 
 def _require_no_lone_log(path: Path) -> None:
-    """Raises StoreError where SQLite would delete changes: to it, the log of an empty file is of another one."""
+    """Raises StoreError where SQLite would delete changes: it takes the log of an empty file for that of another."""
     if not _size(path) and _size(_log_of(path)):
         raise StoreError(
-            f"the store {path} is missing or empty, and its log {_log_of(path)} holds changes, which opening it would "
-            "delete; both were left as they are: put the file back beside its log, or move the log away to begin anew"
+            f"the store {path} is missing or empty, and its log {_log_of(path)} has changes, which opening it would "
+            "delete; both were left unchanged: put the file back beside its log, or move the log away to start with an "
+            "empty store"
         )
 
 
@@ -231,7 +233,7 @@ def _log_of(path: Path) -> Path:
 
 
 def _size(path: Path) -> int | None:
-    """Bytes; None for no file."""
+    """The size in bytes; None without a file."""
     try:
         return path.stat().st_size
     except OSError:
@@ -239,9 +241,9 @@ def _size(path: Path) -> int | None:
 
 
 def _make_private(path: Path) -> None:
-    """Makes the file when it is missing, and closes it to other users: SQLite gives its WAL the rights of the file.
+    """Creates the file if it is missing, and denies other users access: SQLite gives its WAL the rights of the file.
 
-    Only before SQLite opens it: to close any descriptor of a file gives up the process's locks on it.
+    Only before SQLite opens it: closing any descriptor of a file releases the process's locks on it.
     """
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE))
@@ -249,18 +251,18 @@ def _make_private(path: Path) -> None:
         raise StoreError(
             f"the store {path} cannot be opened ({error.strerror}); check the folder and its rights"
         ) from error
-    # A name is appended to: no suffix is replaced.
+    # The suffix is appended to the whole name.
     for suffix in ("", "-wal", "-shm", "-journal"):
         close_to_others(path.with_name(path.name + suffix))
 
 
 def _require_ours(path: Path, application: int, version: int) -> None:
     if application != APPLICATION_ID:
-        raise StoreError(f"{path} is no store of shopmesh; it was left as it is: name another file")
+        raise StoreError(f"{path} is not a store of shopmesh; it was left unchanged: name another file")
     if version > SCHEMA_VERSION:
         raise StoreError(
             f"the store {path} was written by a later release of shopmesh (format {version}, this one knows "
-            f"{SCHEMA_VERSION}); it was left as it is: use that release, or name another file"
+            f"{SCHEMA_VERSION}); it was left unchanged: use that release, or name another file"
         )
 
 

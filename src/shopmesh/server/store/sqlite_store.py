@@ -1,4 +1,4 @@
-"""The durable store: whatever is answered was on the disk before.
+"""The durable store: a change is on the disk before its request is answered.
 
     submit(work) ─► queue ─► writer task ─┬─ runs each work over one Transaction, in the loop
                                           ├─ SqliteFile.commit, in the one worker thread (group commit)
@@ -38,7 +38,7 @@ class _Job(Generic[T]):
     done: asyncio.Future[list[T]]
 
     def resolve(self, result: list[T] | None, failure: Exception | None) -> None:
-        """Tells the caller, unless it has gone."""
+        """Passes the outcome to the caller, unless it has been cancelled."""
         if self.done.done():
             return
         if failure is not None:
@@ -48,7 +48,7 @@ class _Job(Generic[T]):
 
 
 class _DurableCommit(NamedTuple):
-    """What is on the disk and not yet in memory."""
+    """A commit that is on the disk and not yet in memory."""
 
     revision: int
     changes: tuple[Change, ...]
@@ -75,7 +75,7 @@ class SqliteStore:
 
     @classmethod
     async def open(cls, path: Path | None) -> SqliteStore:
-        """The store in a file, made when there is none; None keeps it in memory. Raises StoreError."""
+        """The store in a file, which is created if missing; None keeps it in memory. Raises StoreError."""
         if path is None:
             return cls(None, None, Contents(0, (), {}))
         thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
@@ -95,39 +95,39 @@ class SqliteStore:
         return cls(disk, thread, contents)
 
     async def submit(self, work: Callable[[Transaction], T]) -> T:
-        """What `work` returns, once what it wrote is durable and applied.
+        """Returns the result of `work`, once its changes are durable and applied.
 
-        `work` must be pure and quick, for it runs in the loop. Its exceptions come back to this caller alone, and then
-        nothing of it is written. Raises StoreError when the disk fails: nothing is applied then. Waits while the queue
-        is full.
+        `work` must be pure and quick, since it runs in the event loop. Its exceptions are raised here alone, and then
+        none of its changes is written. Raises StoreError when the disk fails: nothing is applied then. Waits while the
+        queue is full.
         """
         [result] = await self.submit_in_steps(lambda transaction: iter([work(transaction)]))
         return result
 
     async def submit_in_steps(self, steps: Callable[[Transaction], Iterator[T]]) -> list[T]:
-        """As `submit`, for work that is long as a whole: all that it yields, once all of it is durable and applied.
+        """As `submit`, for long work: returns all that it yields, once all of it is durable and applied.
 
-        Each step must be quick; between two of them the loop does other things, but writes nothing else.
+        Each step must be quick; between two steps the event loop does other work, but no other change is written.
         """
         if self._closing:
             raise StoreError("the store is closed; the control plane is stopping")
         self._require_writer()
         done: asyncio.Future[list[T]] = asyncio.get_running_loop().create_future()
         await self._queue.put(_Job(steps, done))
-        # The writer may have ended while this waited for room in its queue.
+        # The writer may have ended while this waited for space in its queue.
         self._require_writer()
         return await done
 
     def losses(self) -> Sequence[Loss]:
-        """What the file has lost of what was written to it, until somebody removes the note of it."""
+        """The losses of the file, until an operator removes the notes about them."""
         return self._file.losses() if self._file is not None else ()
 
     def subscribe(self, listener: Callable[[Commit], None]) -> None:
-        """Calls `listener` in the loop after each commit that changed a resource, before its callers go on."""
+        """Calls `listener` in the event loop after each commit that changed a resource, before its callers continue."""
         self._listeners.append(listener)
 
     async def close(self) -> None:
-        """Writes what is queued and lets go of the file. May be called twice."""
+        """Writes what is queued and closes the file. May be called twice."""
         if not self._closing:
             self._closing = True
             if not self._writer.done():
@@ -151,7 +151,7 @@ class SqliteStore:
         self._fail_queued(StoreError("the store is closed; the control plane is stopping"))
 
     async def _run(self, jobs: list[_Job[Any]]) -> None:
-        """Runs jobs as one commit; after an unexpected error each as its own, so that one of them fails alone."""
+        """Runs jobs as one commit; after an unexpected error each in its own commit, so that only one of them fails."""
         transaction = Transaction(self.state, self.state.client_tokens)
         outcomes = [(job, *await self._attempt(job, transaction)) for job in jobs if not job.done.done()]
         try:
@@ -173,7 +173,7 @@ class SqliteStore:
             job.resolve(result, failure)
 
     async def _attempt(self, job: _Job[T], transaction: Transaction) -> tuple[list[T] | None, Exception | None]:
-        """What one job results in; only a job that does not fail writes to `transaction`."""
+        """The outcome of one job; only a job that does not fail writes to `transaction`."""
         nested = transaction.begin_nested()
         try:
             result = await self._attempt_in_steps(job, nested)
@@ -186,14 +186,14 @@ class SqliteStore:
         results: list[T] = []
         for result in job.steps(nested):
             results.append(result)
-            # Neither a long batch nor a long job must keep ADS from the loop. Nobody else writes meanwhile.
+            # Neither a long batch nor a long job may block ADS. Nothing else is written meanwhile.
             await asyncio.sleep(0)
             if job.done.cancelled():
-                raise StoreError("whoever asked for this has gone")
+                raise StoreError("the client that asked for this change has disconnected")
         return results
 
     async def _make_durable(self, transaction: Transaction) -> _DurableCommit:
-        """Writes to the disk; raises StoreError, or whatever went wrong, and then nothing was written."""
+        """Writes to the disk; raises StoreError or another exception, and then nothing was written."""
         changes, tokens = transaction.changes, transaction.client_tokens
         revision = self.revision + 1 if changes else self.revision
         forgotten = self._tokens.to_forget(tokens)
@@ -203,7 +203,7 @@ class SqliteStore:
         return _DurableCommit(revision, changes, tokens, forgotten)
 
     def _apply(self, durable: _DurableCommit) -> None:
-        """Brings memory to what is on the disk. An error here would leave the two different, and ends the writer."""
+        """Applies what is on the disk to memory. An error here would leave the two different, and ends the writer."""
         self._tokens.remember(durable.tokens, durable.forgotten)
         self.state.apply(durable.changes)
         if durable.changes:

@@ -1,4 +1,4 @@
-"""What keeps the resources: a file (`sqlite_store`), or the API server of a cluster (`shopmesh.kubernetes`)."""
+"""The interface of stores: a file (`sqlite_store`), or the API server of a cluster (`shopmesh.kubernetes`)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class StoreError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """What became durable together: the revision, seconds since 1970, and the changes in the order of their writing."""
+    """Changes that became durable together: the revision, seconds since 1970, and the changes in their order."""
 
     revision: int
     at: float
@@ -48,28 +48,28 @@ class Loss(NamedTuple):
 
 
 class Store(Protocol):
-    """All resources of all meshes: what is read in `state` is durable already."""
+    """All resources of all meshes; everything in `state` is durable."""
 
     state: State
     revision: int
-    """It never falls; a commit raises it, or shares that of the one before, and it may rise without a commit."""
+    """It never decreases. A commit raises it or shares that of the commit before; it may also rise without a commit."""
 
     @property
     def failure(self) -> str | None:
-        """Why the store cannot go on and what to do, once a part of it has ended that never should; else None."""
+        """Why the store has failed for good and what to do; None while it works."""
 
     def losses(self) -> Sequence[Loss]:
-        """What the store has lost of what was written to it, the oldest first."""
+        """The changes that the store has lost, the oldest first."""
 
     async def submit(self, work: Callable[[Transaction], T]) -> T:
-        """What `work` returns, once what it wrote is durable and applied.
+        """Returns the result of `work`, once its changes are durable and applied.
 
-        `work` must be pure and quick, and may be called again when others wrote meanwhile. Its exceptions come back to
-        this caller, and then nothing of it is written. Raises StoreError when the store fails.
+        `work` must be pure and quick, and may be called again when other clients wrote meanwhile. Its exceptions are
+        raised here, and then none of its changes is written. Raises StoreError when the store fails.
         """
 
     async def submit_in_steps(self, steps: Callable[[Transaction], Iterator[T]]) -> list[T]:
-        """As `submit`, for work that is long as a whole: all that it yields, once all of it is durable and applied."""
+        """As `submit`, for long work: returns all that it yields, once all of it is durable and applied."""
 
     def subscribe(self, listener: Callable[[Commit], None]) -> None:
-        """Calls `listener` in the loop after each commit that changed a resource, before its callers go on."""
+        """Calls `listener` in the event loop after each commit that changed a resource, before its callers continue."""

@@ -1,4 +1,4 @@
-"""What the proxies counted: the metrics service, time series by caller and cluster, shares against weights.
+"""Traffic figures of the proxies: the metrics service, time series by caller and cluster, shares against weights.
 
 Start reading at `figures`.
 """

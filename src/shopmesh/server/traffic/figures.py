@@ -1,11 +1,11 @@
-"""What the proxies counted: requests, errors, retries and latency, by caller and by upstream cluster.
+"""The counts of the proxies: requests, errors, retries and latency, by caller and by upstream cluster.
 
 Every proxy reports cumulative counters and the histogram of its last interval, once a second
 (https://www.envoyproxy.io/docs/envoy/v1.40.0/api-v3/config/metrics/v3/metrics_service.proto). A report covers the time
 since the one before it; sums over a span count only reports that lie wholly inside, so nothing from before a weight
 change is counted as after it.
 
-All of it is bounded. What is over a bound costs resolution first, then what has been idle for the longest.
+All of it is bounded: above a bound resolution is reduced first, then the data idle for longest is dropped.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ __all__ = ["Caller", "Counters", "Figures", "ReportCursor", "ReportStream", "Ups
 
 MOST_CLUSTERS_OF_A_CALLER = 2_000
 MOST_SERIES = 20_000
-"""Of all callers and their clusters together."""
+"""Clusters of all callers together."""
 MOST_SLOTS_OF_A_CALLER = 100 * SLOTS
 MOST_SLOTS = 1_000 * SLOTS
-"""Of all series together, 60 to 130 MB of them; with more series than fit, each has a coarser past."""
+"""Slots of all series together, 60 to 130 MB; with more series than fit, the past of each becomes coarser."""
 REMEMBERED_SECONDS = 1800.0
-"""So long a proxy whose stream has ended is known, so that it is not counted twice when it comes back."""
+"""Seconds for which a proxy without a stream is remembered, so that it is not counted twice after it reconnects."""
 MOST_REMEMBERED = 10_000
 MOST_REMEMBERED_COUNTERS = 200_000
-"""Counters of all those proxies together."""
+"""Counters of all remembered proxies together."""
 
 
 class Caller(NamedTuple):
@@ -51,7 +51,7 @@ class UpstreamSample:
 
 
 class _Cumulative(NamedTuple):
-    """Those of one cluster, since the proxy started."""
+    """The counters of one cluster since the proxy started."""
 
     requests: float = 0.0
     errors: float = 0.0
@@ -60,7 +60,7 @@ class _Cumulative(NamedTuple):
 
 @dataclass(slots=True)
 class _Reporter:
-    """The last report of one proxy, to tell what is new in the next."""
+    """The last report of one proxy, from which the increase in the next one is computed."""
 
     at: float
     counters: dict[str, _Cumulative] = field(default_factory=dict)
@@ -69,7 +69,7 @@ class _Reporter:
 
 
 class ReportCursor(NamedTuple):
-    """Where the reports of one proxy ended: when the last one came, and its counters by cluster."""
+    """The last report of one proxy: when it arrived, and its counters by cluster."""
 
     at: float
     samples: Mapping[str, UpstreamSample]
@@ -79,24 +79,24 @@ _Key = tuple[Caller, str]
 
 
 class Figures:
-    """All counters, by caller and cluster. Times are seconds of one clock, given by the callers.
+    """All counters, by caller and cluster. Times are seconds of one clock, passed in by the callers.
 
-    Each open stream holds a proxy here, so their number bounds the proxies that are connected.
+    Each open stream keeps a proxy here, so the limit of streams also bounds the connected proxies.
     """
 
     def __init__(self) -> None:
         self._proxies: dict[_Key, _Reporter] = {}
         self._closed: OrderedDict[_Key, float] = OrderedDict()
-        """Those without a stream, and when it ended; the first to go comes first."""
+        """Proxies without a stream, and when it ended; the next one to be forgotten is first."""
         self._closed_counters = 0
         self._series: dict[Caller, dict[str, TimeSeries]] = {}
         self._number_of_series = 0
 
     def open(self, caller: Caller, instance: str, started: float) -> ReportStream:
-        """A proxy opened its stream. A known one goes on where it was; counters that fell are a restarted proxy.
+        """Opens the stream of a proxy. The counters of a known one continue; decreased counters mean that it restarted.
 
-        The first report of an unknown one holds all that it counted since it `started`, which may have been long ago:
-        before this control plane was there, or before requests were to be counted.
+        The first report of an unknown one contains all counts since it `started`, which may be long ago: before this
+        control plane, or before requests should be counted.
         """
         key = (caller, instance)
         self._reopen(key)
@@ -105,14 +105,14 @@ class Figures:
         return ReportStream(self, key, proxy)
 
     def cursor(self, caller: Caller, instance: str) -> ReportCursor | None:
-        """Where a proxy's reports have come to here; None where it is not known."""
+        """The last report of a proxy; None for an unknown one."""
         proxy = self._proxies.get((caller, instance))
         if proxy is None:
             return None
         return ReportCursor(proxy.at, {cluster: UpstreamSample(*one, {}) for cluster, one in proxy.counters.items()})
 
     def resume(self, caller: Caller, instance: str, left: ReportCursor) -> None:
-        """What a proxy reports next is counted from there on, for another has counted what came before."""
+        """Counts the next report of a proxy from that one on, because another replica has counted the earlier ones."""
         key = (caller, instance)
         proxy = self._proxies.get(key)
         if proxy is not None and proxy.at >= left.at:
@@ -126,26 +126,26 @@ class Figures:
             proxy.at, proxy.counters = left.at, counters
 
     def certificate_days(self) -> dict[tuple[Caller, str], int]:
-        """Whole days until the first certificate of each proxy that has any expires, by caller and instance."""
+        """Whole days until the first certificate of each proxy expires, by caller and instance."""
         return {
             one: proxy.certificate_days for one, proxy in self._proxies.items() if proxy.certificate_days is not None
         }
 
     def forget(self, caller: Caller, instance: str) -> None:
-        """A proxy was withdrawn. What it counted stays counted, and so does what its open stream still brings."""
+        """Withdraws a proxy. Its counts are kept, and later reports of its open stream count too."""
         self._reopen((caller, instance))
         self._proxies.pop((caller, instance), None)
 
     def since(self, begin: float) -> Iterator[tuple[Caller, str, Counters]]:
-        """What each caller counted for each cluster in reports that began at `begin` or later."""
+        """The counts of each caller for each cluster, from reports that began at `begin` or later."""
         for caller, by_cluster in self._series.items():
             for cluster, series in by_cluster.items():
                 yield caller, cluster, series.since(begin)
 
-    # what streams report
+    # called by streams
 
     def add(self, caller: Caller, cluster: str, begin: float, end: float, counters: Counters) -> None:
-        """Counts what one proxy counted of one cluster in one report."""
+        """Adds the counts of one proxy for one cluster from one report."""
         by_cluster = self._series.get(caller, {})
         series = by_cluster.get(cluster) or self._new_series(caller, cluster)
         of_caller = len(self._series[caller])
@@ -153,7 +153,7 @@ class Figures:
         series.add(begin, end, counters, share)
 
     def close(self, key: _Key, proxy: _Reporter, at: float) -> None:
-        """One of a proxy's streams ended; its last one leaves it to be remembered for a while."""
+        """Records the end of a stream; without its last stream a proxy is remembered for a while."""
         proxy.streams -= 1
         if not proxy.streams and self._proxies.get(key) is proxy:
             self._close(key, at)
@@ -171,7 +171,7 @@ class Figures:
             del self._proxies[first]
 
     def _reopen(self, key: _Key) -> None:
-        """Takes a proxy from those that wait to be forgotten, if it is one."""
+        """Removes a proxy from those that will be forgotten, if it is one of them."""
         if self._closed.pop(key, None) is not None:
             self._closed_counters -= len(self._proxies[key].counters)
 
@@ -186,7 +186,7 @@ class Figures:
         return found
 
     def _drop_idle(self, caller: Caller) -> None:
-        """Forgets the cluster of that caller which was reported last the longest ago."""
+        """Forgets the cluster of that caller with the oldest last report."""
         by_cluster = self._series[caller]
         del by_cluster[min(by_cluster, key=lambda cluster: by_cluster[cluster].last)]
         self._number_of_series -= 1
@@ -195,7 +195,7 @@ class Figures:
 
 
 class ReportStream:
-    """The stream of one proxy; made by `Figures.open`. It may go on after the proxy was withdrawn."""
+    """The stream of one proxy, created by `Figures.open`. It may continue after the proxy was withdrawn."""
 
     __slots__ = ("_figures", "_key", "_proxy")
 
@@ -205,12 +205,12 @@ class ReportStream:
         self._proxy = proxy
 
     def add(self, at: float, samples: Mapping[str, UpstreamSample]) -> None:
-        """Takes in one report, of clusters that the proxy was sent."""
+        """Adds one report about clusters that the proxy was sent."""
         proxy, (caller, _) = self._proxy, self._key
         for cluster, sample in samples.items():
             before = proxy.counters.pop(cluster, None)
             if before is None and len(proxy.counters) >= MOST_CLUSTERS_OF_A_CALLER:
-                # The one that was reported last the longest ago: its cluster has most likely left.
+                # The one with the oldest report: its cluster has most likely been removed.
                 del proxy.counters[next(iter(proxy.counters))]
             proxy.counters[cluster] = now = _Cumulative(sample.requests, sample.errors, sample.retries)
             requests, errors, retries = map(_growth, now, before or _Cumulative())
@@ -222,14 +222,14 @@ class ReportStream:
         proxy.at = at
 
     def note_certificates(self, days: int | None) -> None:
-        """Takes in when the first certificate of the proxy expires."""
+        """Records when the first certificate of the proxy expires."""
         self._proxy.certificate_days = days
 
     def close(self, at: float) -> None:
-        """The stream has ended. The proxy may come back."""
+        """Ends the stream; the proxy may reconnect."""
         self._figures.close(self._key, self._proxy, at)
 
 
 def _growth(now: float, before: float) -> float:
-    """How much a counter has grown; one that fell belongs to a proxy that restarted from zero."""
+    """The increase of a counter; a decreased one belongs to a proxy that restarted from zero."""
     return now - before if now >= before else now

@@ -1,7 +1,7 @@
-"""What is read of one report: metric families to readings (see `metrics_proto`). Every number in them is checked.
+"""Reads the metric families of one report (see `metrics_proto`), and checks every number.
 
-A proxy may report what it likes: only the clusters that it was sent are read, and of a histogram only the buckets that
-we configure. https://github.com/prometheus/client_model/blob/master/io/prometheus/client/metrics.proto
+A proxy may report anything: only clusters that it was sent are read, and of histograms only the buckets that we
+configure. https://github.com/prometheus/client_model/blob/master/io/prometheus/client/metrics.proto
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from shopmesh.xds import names
 from shopmesh.xds.bootstrap.statistics import LATENCY_BUCKETS_MS
 
 LARGEST_COUNT = 2**53
-"""Up to here a double is exact."""
+"""The largest number up to which a double is exact."""
 _NO_CERTIFICATE = 2**32 - 1
-"""What Envoy tells where it has none, and while one of them is not there."""
+"""Envoy's value without certificates, and while one of them is missing."""
 _EDGES = (*map(float, LATENCY_BUCKETS_MS), math.inf)
 _BY_CLASS = "cluster.upstream_rq_xx"
 _LATENCY = "cluster.upstream_rq_time"
@@ -65,9 +65,9 @@ def upstream_samples(families: Iterable[Any], known: Callable[[str], str | None]
 
 
 def start_time(families: Iterable[Any], now: float) -> float:
-    """When the Envoy of this report started: its counters cover all the time since. 0.0 when it does not say.
+    """When the Envoy of this report started; its counters begin then. 0.0 when it is not reported.
 
-    It tells whole seconds, rounded down
+    Envoy reports whole seconds, rounded down
     (https://www.envoyproxy.io/docs/envoy/v1.40.0/configuration/observability/statistics).
     """
     uptime = _gauge(families, "server.uptime")
@@ -75,7 +75,7 @@ def start_time(families: Iterable[Any], now: float) -> float:
 
 
 def certificate_days(families: Iterable[Any]) -> int | None:
-    """Whole days until the first certificate of that Envoy, or of what it trusts, expires; 0 once one has."""
+    """Whole days until the first certificate of that Envoy or of its CAs expires; 0 after that."""
     days = _gauge(families, "server.days_until_first_cert_expiring")
     return None if days is None or days >= _NO_CERTIFICATE else int(days)
 
@@ -90,12 +90,12 @@ def _gauge(families: Iterable[Any], name: str) -> float | None:
 
 
 def _count(value: float) -> float:
-    """A counter; 0 for what none can be: negative, infinite or no number."""
+    """A counter; 0 for an impossible value: negative, infinite or NaN."""
     return value if 0 <= value <= LARGEST_COUNT else 0.0
 
 
 def _by_bucket(histogram: Any) -> dict[float, int]:
-    """An Envoy with other buckets than ours is counted in the next larger of ours."""
+    """The next larger one of our buckets, for an Envoy with other buckets."""
     counts: dict[float, int] = {}
     below = 0
     for bucket in histogram.bucket:

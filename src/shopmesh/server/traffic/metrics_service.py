@@ -1,6 +1,6 @@
-"""Envoy's metrics service over gRPC: takes in the proxies' reports.
+"""Envoy's metrics service over gRPC: receives the proxies' reports.
 
-    first message ─► node ─► admission ─► the clusters of its snapshot ─► figures, of these clusters alone
+    first message ─► node ─► stream_auth ─► the clusters of its snapshot ─► figures, of these clusters alone
 
 https://www.envoyproxy.io/docs/envoy/v1.40.0/api-v3/service/metrics/v3/metrics_service.proto
 """
@@ -29,11 +29,11 @@ from shopmesh.xds.node import ProxyNode, parse
 log = logging.getLogger(__name__)
 
 SentClustersOf = Callable[[ProxyNode], AbstractContextManager[SentClusters]]
-"""The clusters that a proxy like that one was sent, kept up to date inside a `with` block."""
+"""The clusters that a proxy of this kind was sent, kept up to date inside a `with` block."""
 
 
 async def _no_other_replica(caller: Caller, instance: str) -> None:
-    """Where there are no replicas, no proxy comes from one."""
+    """Does nothing: without other replicas no proxy moves here from one."""
 
 
 def add_to(
@@ -74,7 +74,7 @@ def add_to(
             reports = figures.open(caller, node.instance, start_time(message.envoy_metrics, clock()))
             try:
                 while isinstance(data, bytes):
-                    # Another may have become this node's proxy since the stream began.
+                    # The client may have lost the right to be this node's proxy since the stream began.
                     stream_auth.require_authorized(node)
                     families, now = metrics_proto.parse(data).envoy_metrics, clock()
                     reports.add(now, upstream_samples(families, lambda name: sent.find(name, now)))  # noqa: B023  # called at once

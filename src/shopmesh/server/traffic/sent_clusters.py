@@ -1,6 +1,6 @@
-"""Which clusters a proxy may report statistics of: those of its snapshot, and for a minute those that left it.
+"""The clusters that a proxy may report statistics of: those of its snapshot, and for a minute those removed from it.
 
-What it sent as `initial_resource_versions` or acknowledged is its own word, and does not count.
+`initial_resource_versions` and acknowledgements are claims of the proxy, so they are not used.
 """
 
 from __future__ import annotations
@@ -9,26 +9,26 @@ from shopmesh.xds.names import stat_name
 from shopmesh.xds.resources import Collection
 
 LATE_SECONDS = 60.0
-"""So long after a cluster has left the snapshot its statistics count: a proxy removes it last, and reports later."""
+"""Seconds for which a removed cluster is still counted: a proxy removes it last, and reports later."""
 MOST_LATE = 10_000
 
 
 class SentClusters:
-    """The names in Envoy's statistics of the clusters that the proxies of one shape were sent."""
+    """The names in Envoy's statistics of the clusters that the proxies with one snapshot were sent."""
 
     def __init__(self) -> None:
         self._collection: Collection | None = None
         self._read: Collection | None = None
         self._names: dict[str, str] = {}
         self._late: dict[str, float] = {}
-        """Clusters that have left, and until when they count."""
+        """Removed clusters, and until when they are counted."""
 
     def update(self, collection: Collection | None) -> None:
-        """Takes in what they should have now; None: their node does not exist any more."""
+        """Sets the present clusters; None when their node does not exist any more."""
         self._collection = collection
 
     def find(self, name: str, now: float) -> str | None:
-        """That name, as one object for all reports, if it counts; else None."""
+        """The name, as one object for all reports, if it is counted; else None."""
         if self._read is not self._collection:
             self._refresh(now)
         if (known := self._names.get(name)) is not None:
@@ -36,7 +36,7 @@ class SentClusters:
         return name if self._late.get(name, 0.0) > now else None
 
     def _refresh(self, now: float) -> None:
-        """Only when somebody reports: a cluster that came and went between two reports has nothing to report."""
+        """Called for reports only: a cluster that existed only between two reports has no statistics."""
         before, self._read = self._names, self._collection
         sent = map(stat_name, self._read.versions) if self._read is not None else ()
         self._names = {name: name for name in sent}

@@ -46,7 +46,7 @@ def splits(view: View, counted: Mapping[float, Counts], mesh: str | None = None)
 
 
 def counts(counted: Counts, mesh: str | None = None) -> list[dict[str, Any]]:
-    """One entry a caller and cluster: requests, 5xx answers and retries; ingress clusters too."""
+    """One entry for each caller and cluster: requests, 5xx answers and retries; ingress clusters too."""
     return [
         {
             "mesh": caller.mesh,
@@ -167,10 +167,10 @@ def _counters(figures: _ByCluster, listeners: Iterable[Target], direction: names
 
 
 def _weights(view: View, resource: Resource) -> dict[Target, int]:
-    """By the listener that is meant: a node that stands twice in a route, with two ports, is two targets."""
+    """By listener: a node that a route names twice, with two ports, is two targets."""
     weights: dict[Target, int] = {}
     for one in route(view, resource).targets:
-        # One that has no such listener gets nothing, and is shown all the same.
+        # A target without such a listener gets no requests, and is shown as well.
         target = one.target or Target(resource.key.mesh, one.node, "", one.port or 0)
         weights[target] = weights.get(target, 0) + one.weight
     return weights

@@ -1,4 +1,4 @@
-"""Counts over time, in little memory: every second for two minutes, every ten seconds for half an hour before.
+"""Counts over time in little memory: by the second for two minutes, by ten seconds for half an hour before.
 
 A slot is one array of doubles, because a mesh has hundreds of thousands of them: 200 bytes, or 450 with a request in
 every bucket of the histogram. Doubles hold counts exactly up to 2**53.
@@ -14,21 +14,21 @@ from itertools import chain
 from shopmesh.xds.bootstrap.statistics import LATENCY_BUCKETS_MS
 
 RECENT = 120
-"""Reports of one second that are kept for each caller and cluster."""
+"""One-second reports that are kept for each caller and cluster."""
 COARSE_SECONDS = 10.0
 COARSE = 180
-"""Older reports are kept merged to ten seconds each: half an hour of them."""
+"""Older reports, merged to ten seconds each, that are kept: half an hour."""
 SLOTS = RECENT + COARSE
 
 _BEGIN, _END, _REQUESTS, _ERRORS, _RETRIES, _LATENCY = range(6)
-"""What stands where in a slot; from `_LATENCY` on, the edges of buckets and their counts take turns."""
+"""The positions in a slot; from `_LATENCY` on, bucket edges and their counts alternate."""
 
 
 @dataclass(slots=True)
 class Counters:
     """Counts over a span of time. `latency` maps a bucket's upper edge in milliseconds to the requests in it.
 
-    Of a TCP cluster, connections are its requests, and those that could not be made its errors.
+    For a TCP cluster, requests are connections, and errors are failed attempts to connect.
     """
 
     requests: float = 0
@@ -63,7 +63,7 @@ class Counters:
 
 
 class TimeSeries:
-    """The tallies of one caller and cluster over time."""
+    """The counts of one caller and cluster over time."""
 
     __slots__ = ("_coarse", "_recent")
 
@@ -76,13 +76,13 @@ class TimeSeries:
 
     @property
     def last(self) -> float:
-        """When the newest tally ended."""
+        """When the newest report ended."""
         return self._recent[-1][_END] if self._recent else 0.0
 
     def add(self, begin: float, end: float, tally: Counters, share: float = 1.0) -> None:
         """Adds what was counted from `begin` to `end`, both in seconds.
 
-        With a `share` under 1 that part of the slots is used, each for the longer: the same time, less finely.
+        With a `share` under 1 only that part of the slots is used, each for a longer time.
         """
         recent, coarse = max(2, int(RECENT * share)), max(2, int(COARSE * share))
         while len(self._recent) >= recent:
@@ -92,7 +92,7 @@ class TimeSeries:
         self._recent.append(_slot(begin, end, tally))
 
     def since(self, begin: float) -> Counters:
-        """The sum of the tallies that began at `begin` or later."""
+        """The sum of the reports that began at `begin` or later."""
         total = Counters()
         for slot in chain(self._coarse, self._recent):
             if slot[_BEGIN] >= begin:
