@@ -296,5 +296,5 @@ def test_a_store_that_lost_changes_is_said_in_the_terminal(tmp_path: Path) -> No
         output = up.child.output
 
     assert "ERROR the store" in output
-    assert "revision 17 was written to it, and it holds revision 0: 17 changes are lost" in said[0]
+    assert "revision 17 was written to it, but it contains revision 0: 17 changes are lost" in said[0]
     assert output.index("Ctrl-C stops everything.") < output.index("SM213")
