@@ -118,8 +118,8 @@ def split_gauges(found: Iterable[Mapping[str, Any]]) -> tuple[Gauge, Gauge]:
         Gauge("shopmesh_target_share", "Share of the requests that the weights assign to a version, 0 to 1", target),
         Gauge(
             "shopmesh_seen_share",
-            f"The share that it got by its callers' proxies in the last {WINDOW_SECONDS:g} s, or since its route has "
-            "changed; absent without requests",
+            f"Share of the requests that a version received in the last {WINDOW_SECONDS:g} s, or since its route "
+            "changed, 0 to 1; absent without requests",
             seen,
         ),
     )

@@ -1,6 +1,6 @@
-"""What each version was meant to get, and what it really got, by the callers' own Envoys.
+"""The configured and the observed share of each version, counted by the callers' own Envoys.
 
-A service that no Envoy of the mesh calls is counted where its requests arrive, by the Envoys of its targets.
+For a service that no Envoy of the mesh calls, the Envoys of its targets count the requests that arrive.
 """
 
 from __future__ import annotations
