@@ -79,25 +79,21 @@ def load(
         create_resources(client, resources)
         return LoadResult(True, now_known)
     found = compare(resources, existing, known)
-    created, notes = _create(client, found.added, existing, folder) if found.added else (True, [])
-    missing = found.missing if created else (*found.missing, *found.added)
-    return LoadResult(
-        False, now_known, frozenset(resource.key for resource in missing), (*notes, *_describe(found, folder))
-    )
-
-
-def _create(
-    client: Client, added: Sequence[DeclaredResource], existing: Existing, folder: str
-) -> tuple[bool, list[str]]:
-    """Creates all of them or none; the mesh runs without them if they are refused."""
+    missing = frozenset(resource.key for resource in found.missing)
+    notes = _describe(found, folder)
+    if not found.added:
+        return LoadResult(False, now_known, missing, notes)
     try:
-        perform(client, plan(added, existing))
+        perform(client, plan(found.added, existing))
     except (DocumentError, ResponseError) as error:
-        return False, [f"could not create what is new in {folder} ({_name(added)}): {error}"]
-    return True, [f"created what is new in {folder}: {_name(added)}"]
+        # The mesh runs without them, and the next `up` tries again.
+        refused = frozenset(resource.key for resource in found.added)
+        note = f"could not create what is new in {folder} ({_name(found.added)}): {error}"
+        return LoadResult(False, now_known - refused, missing | refused, (note, *notes))
+    return LoadResult(False, now_known, missing, (f"created what is new in {folder}: {_name(found.added)}", *notes))
 
 
-def _describe(found: Differences, folder: str) -> list[str]:
+def _describe(found: Differences, folder: str) -> tuple[str, ...]:
     notes = []
     if found.missing:
         notes.append(
@@ -107,13 +103,13 @@ def _describe(found: Differences, folder: str) -> list[str]:
     if found.changed:
         files = _files(found.changed, folder)
         notes.append(
-            f"the store has changed {_name(found.changed)}, and keeps that: `shopmesh apply {files} --dry-run --diff` "
-            f"shows the difference, `shopmesh apply {files}` goes back to {folder}"
+            f"the store differs from {folder} in {_name(found.changed)}, and is kept as it is: "
+            f"`shopmesh apply {files} --dry-run --diff` shows how, `shopmesh apply {files}` takes what {folder} has"
         )
     if found.removed:
         commands = " && ".join(deletion_commands(found.removed))
         notes.append(f"the store still has {_name(found.removed)}, which {folder} no longer has: `{commands}`")
-    return notes
+    return tuple(notes)
 
 
 def _name(resources: Sequence[DeclaredResource]) -> str:
