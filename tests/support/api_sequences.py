@@ -8,7 +8,7 @@ from typing import Any
 import hypothesis.strategies as st
 from botocore import xform_name
 from botocore.exceptions import ClientError
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 Path = tuple[str, ...]
 Identity = tuple[str, Path]
@@ -98,6 +98,13 @@ class Machine(RuleBasedStateMachine):
         self.model = Rules()
         self.tokens: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {}
 
+    @initialize()
+    def begin_with_a_router_and_nodes(self) -> None:
+        """Lists have several pages, and routes something to lead to, from the first step on."""
+        for name in NAMES:
+            self.create_plain("virtualNode", name)
+        self.create_plain("virtualRouter", "a")
+
     @rule(identity=identities, data=st.data(), given=tags)
     def create(self, identity: Identity, data: st.DataObject, given: dict[str, str]) -> None:
         kind = identity[0]
@@ -172,12 +179,12 @@ class Machine(RuleBasedStateMachine):
                 if (kind, (victim,)) not in self.model.entries:
                     stable.discard(victim)
             elif kind == "virtualNode":
-                self.create_plain_node(victim)
+                self.create_plain(kind, victim)
         assert sorted(set(listed)) == listed
         assert stable <= set(listed)
 
-    def create_plain_node(self, name: str) -> None:
-        identity = ("virtualNode", (name,))
+    def create_plain(self, kind: str, name: str) -> None:
+        identity = (kind, (name,))
         answer = self.send("Create", identity, None, spec={})
         assert answer is not None
         self.model.entries[identity] = Entry({}, 1, {}, answer["metadata"]["uid"])
