@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 # Not empty where the environment has an older Python, or one that does not run any more: it is made anew.
 UNUSABLE := $(shell [ ! -e $(VENV)/pyvenv.cfg ] || $(BIN)/python -c '$(IS_SUPPORTED)' 2>/dev/null || echo yes)
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
-PYTEST := $(BIN)/pytest -q
+PYTEST := $(BIN)/pytest -q --durations 10 --durations-min 2
 BROWSER := $(VENV)/.browser
 RUNTIME := $(VENV)/.runtime
 DEV := $(VENV)/.dev
@@ -21,9 +21,10 @@ PINS := requirements/runtime.txt
 # The same pins for every Python and system that is supported; uv keeps those that are there already.
 COMPILE = $(TOOLS)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
   --no-annotate --custom-compile-command 'make requirements' $(ARGS)
-# Tests that bring all they need may run side by side; those that count lost requests run alone.
+# The tests of a file run one after another. Those of the contract wait for programs and clocks more than they compute.
 WORKERS := --numprocesses 2 --dist loadfile
-E2E_SIDE_BY_SIDE := tests/e2e/features/ tests/e2e/hardening/ tests/e2e/xds/
+MORE_WORKERS := --numprocesses 3 --dist loadfile
+UNIT ?= tests/unit
 ARGS ?=
 export SHOPMESH_REVISION ?= $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
 COMPOSE := docker compose
@@ -85,17 +86,16 @@ test: check test-unit test-contract test-k8s test-e2e test-template ## Everythin
 	@echo 'left out: test-bench, test-floods (Linux), test-browser (needs chromium) and test-containers (needs a Docker engine)'
 
 test-unit: setup-dev ## Pure logic; sockets and processes are blocked
-	$(PYTEST) tests/unit $(WORKERS) --disable-socket --allow-unix-socket $(ARGS)
+	$(PYTEST) $(UNIT) $(WORKERS) --disable-socket --allow-unix-socket $(ARGS)
 
 test-contract: setup-dev ## Over loopback: boto3 and the aws CLI, unmodified, as the oracle
-	$(PYTEST) tests/contract $(WORKERS) $(ARGS)
+	$(PYTEST) tests/contract $(MORE_WORKERS) $(ARGS)
 
 test-k8s: setup-dev ## The manifests, as kustomize in kubectl renders them
 	$(PYTEST) tests/k8s $(WORKERS) $(ARGS)
 
 test-e2e: setup-dev ## Whole meshes of real Envoys
-	$(PYTEST) $(E2E_SIDE_BY_SIDE) $(WORKERS) $(ARGS)
-	$(PYTEST) $(filter-out $(E2E_SIDE_BY_SIDE),$(wildcard tests/e2e/[!_]*/)) $(ARGS)
+	$(PYTEST) tests/e2e $(WORKERS) --no-loadscope-reorder $(ARGS)
 
 test-floods: setup-dev ## What strangers can take: memory, connections, file descriptors (about 90 s)
 	$(PYTEST) tests/floods $(ARGS)
