@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import tempfile
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
+_STATE = tempfile.TemporaryDirectory(prefix="shopmesh-state-", ignore_cleanup_errors=True)
 DEMO = (
     *("tests/contract/kubernetes/", "tests/e2e/kubernetes/", "tests/k8s/test_injection", "tests/k8s/test_policy"),
     *(f"tests/unit/kubernetes/test_{name}" for name in ("endpoints", "status", "store")),
@@ -29,6 +32,12 @@ def pytest_configure() -> None:
     """Lets Ctrl-C reach the programs that tests start: a shell starts what runs in its background without it."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    # What a command outside of any project keeps goes here, and not to the user who runs the tests.
+    os.environ["XDG_STATE_HOME"] = _STATE.name
+
+
+def pytest_unconfigure() -> None:
+    _STATE.cleanup()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -32,7 +32,8 @@ REAL = {
 
 @contextlib.contextmanager
 def started(project: Path, *options: str, port: int = 0) -> Iterator[tuple[Child, int]]:
-    """`shopmesh serve` in a folder, as its user starts it, and its port."""
+    """`shopmesh serve` in a project's folder, as its user starts it, and its port."""
+    (project / "mesh").mkdir(exist_ok=True)
     command = (*SERVE, "--api-port", str(port), "--xds-port", "0", *options)
     with running(command, env=REAL, cwd=project) as child:
         said = child.wait_for(lambda: re.search(r"API on http://\S+?:(\d+), xDS", child.output), "its port")
@@ -101,6 +102,21 @@ def test_the_key_is_for_its_user_alone_and_stays(tmp_path: Path) -> None:
 
 
 @needs_root
+def test_without_a_project_the_key_is_in_the_user_s_state_folder(tmp_path: Path) -> None:
+    """There every command finds it, wherever it is called; the folder where it was started stays as it was."""
+    here, elsewhere, state = (tmp_path / name for name in ("here", "elsewhere", "state"))
+    for folder in (here, elsewhere):
+        folder.mkdir()
+    environment = {**REAL, "XDG_STATE_HOME": str(state), "HOME": str(tmp_path)}
+    with running((*SERVE, "--api-port", "0", "--xds-port", "0"), env=environment, cwd=here) as child:
+        found = child.wait_for(lambda: re.search(r"API on http://\S+?:(\d+), xDS", child.output), "its port")
+        url = f"http://127.0.0.1:{found[1]}"
+        done = shopmesh(elsewhere, "--endpoint-url", url, "doctor", XDG_STATE_HOME=str(state), HOME=str(tmp_path))
+
+    assert "SM302" not in done.stdout, done.stdout
+    assert [] == [*here.iterdir(), *elsewhere.iterdir()]
+
+
 def test_another_user_cannot_read_the_key(tmp_path: Path) -> None:
     """Not even in folders that everybody may enter."""
     access = AccessFiles(tmp_path / "run")
