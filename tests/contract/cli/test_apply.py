@@ -124,7 +124,7 @@ def test_tags_of_others_survive_an_apply(shopmesh: Run, client: Client) -> None:
     arn = node["metadata"]["arn"]
     client.appmesh.tag_resource(resourceArn=arn, tags=[{"key": "team", "value": "shop"}])
     manifest = yaml.safe_load((MESH / "product.yaml").read_text().split("---")[0])
-    del manifest["spec"]["podSelector"]
+    del manifest["spec"]["podSelector"], manifest["metadata"]["annotations"]
 
     said = shopmesh("apply", "-f", "-", stdin=yaml.safe_dump(manifest)).stdout
 

@@ -142,7 +142,7 @@ def test_a_failing_one_is_turned_back(shop: Shop) -> None:
 
 def test_a_slow_one_is_turned_back(shop: Shop) -> None:
     """Its answers are right, and too late for the bound."""
-    shop.fault(delayMs=400)
+    shop.fault(delayMs=300)
     status, found = shop.released("--every", "30s", "--max-p99", "200ms")
 
     assert (3, "rolled_back", STABLE) == (status, found["phase"], shop.weights())

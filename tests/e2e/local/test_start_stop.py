@@ -86,7 +86,7 @@ def test_a_version_that_gets_a_share_is_stopped_and_started_without_a_loss(up: U
 
 def test_requests_under_way_end_before_their_workload(tmp_path: Path, shopmesh: Shopmesh) -> None:
     """With answers that take their time, a stop cuts none of them off, and none has to be repeated."""
-    slow = {"FAULT_DELAY_MS": "400", "FAULT_DELAY_SHARE": "1"}
+    slow = {"FAULT_DELAY_MS": "250", "FAULT_DELAY_SHARE": "1"}
 
     async def story(up: Up) -> LoadResults:
         async with load(up, 40) as tally:
@@ -101,7 +101,7 @@ def test_requests_under_way_end_before_their_workload(tmp_path: Path, shopmesh: 
         shares = [t for s in up.client.splits("shopmesh", since=0)["splits"] for t in s["targets"]]
 
         assert dict(tally.failures) == {}
-        assert (tally.quantiles((0,))[0] or 0) > 0.7
+        assert (tally.quantiles((0,))[0] or 0) > 0.4
         assert sum(target["retries"] + target["errors"] for target in shares) == 0
 
 

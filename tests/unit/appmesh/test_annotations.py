@@ -13,6 +13,7 @@ from shopmesh.appmesh.annotations.annotation_reader import read
 from shopmesh.appmesh.annotations.faults import Abort, Delay
 from shopmesh.appmesh.annotations.mirror import Mirror
 from shopmesh.appmesh.annotations.rate_limit import RateLimit
+from shopmesh.appmesh.annotations.retry_budget import RetryBudget
 from shopmesh.appmesh.annotations.tag_chunks import join_all, split_text
 from shopmesh.appmesh.errors import BadRequest, NotFound, ResourceInUse
 from tests.support.specs import ARN, HTTP, route
@@ -42,6 +43,10 @@ def value(word: str, text: str) -> object:
         ("response-headers-remove", "X-Powered-By || x-b", ("x-powered-by", "x-b")),
         ("rate-limit", "100/s burst 200", RateLimit(100, 1, 200)),
         ("rate-limit", "6/min", RateLimit(6, 60, 6)),
+        ("panic-threshold", "0%", 0),
+        ("panic-threshold", "100%", 100),
+        ("retry-budget", "20%", RetryBudget(20, 3)),
+        ("retry-budget", "0% min 12", RetryBudget(0, 12)),
     ],
 )
 def test_what_a_text_says(word: str, text: str, expected: object) -> None:
@@ -52,7 +57,7 @@ def test_what_a_text_says(word: str, text: str, expected: object) -> None:
 @pytest.mark.parametrize("word", ANNOTATIONS)
 def test_every_example_can_be_read(word: str) -> None:
     """What an error message and the documentation advise is taken."""
-    assert value(word, ANNOTATIONS[word].example)
+    assert value(word, ANNOTATIONS[word].example) is not None
 
 
 @pytest.mark.parametrize(
@@ -254,3 +259,19 @@ def test_texts_and_pieces_are_inverse(tags: Mapping[str, str]) -> None:
     again = {name: piece for tag, text in join_all(tags).items() for name, piece in split_text(tag, text).items()}
 
     assert tags == again
+
+
+@pytest.mark.parametrize(
+    ("word", "text", "said"),
+    [
+        ("panic-threshold", "101%", "it is not a whole percentage from 0% to 100%; for example 0%"),
+        ("panic-threshold", "0", "it is not a whole percentage"),
+        ("retry-budget", "min 3", "it is not a whole percentage of the requests in flight"),
+        ("retry-budget", "20% min 1000000000000", "it is not a whole percentage of the requests in flight"),
+    ],
+)
+def test_what_callers_of_a_node_cannot_follow_is_refused(word: str, text: str, said: str) -> None:
+    """A share is a whole number in percent, and no number is larger than Envoy reads."""
+    [problem] = read("virtualNode", ((PREFIX + word, text),)).problems
+
+    assert said in problem.message

@@ -10,6 +10,8 @@ from click.testing import CliRunner, Result
 from shopmesh.cli import main
 
 MESH = Path(__file__).parents[3] / "mesh"
+LONGER = ("timeout: {perRequest: {value: 900, unit: ms}}", "timeout: {perRequest: {value: 2, unit: s}}")
+"""A time-out of product's route that its listeners cut short."""
 
 
 def doctor(*arguments: str, status: int = 0) -> Result:
@@ -48,18 +50,18 @@ def test_an_error_is_told_with_file_and_line(tmp_path: Path) -> None:
 
 def test_warnings_alone_count_when_they_are_to(tmp_path: Path) -> None:
     """Without --strict they are told, and the exit status is 0."""
-    files = ("-f", str(MESH / "mesh.yaml"), "-f", broken(tmp_path, "protocol: http", "protocol: http2"))
+    files = ("-f", str(MESH / "mesh.yaml"), "-f", broken(tmp_path, *LONGER))
 
-    assert "1 warning\n" in doctor(*files).stdout
-    assert "warning SM112" in doctor(*files, "--strict", status=1).stdout
+    assert "2 warnings\n" in doctor(*files).stdout
+    assert "warning SM116" in doctor(*files, "--strict", status=1).stdout
 
 
 def test_json_is_for_programs(tmp_path: Path) -> None:
     """One object a finding."""
-    files = ("-f", str(MESH / "mesh.yaml"), "-f", broken(tmp_path, "protocol: http", "protocol: http2"))
-    [finding] = json.loads(doctor(*files, "-o", "json").stdout)["findings"]
+    files = ("-f", str(MESH / "mesh.yaml"), "-f", broken(tmp_path, *LONGER))
+    finding, _ = json.loads(doctor(*files, "-o", "json").stdout)["findings"]
 
-    assert ("SM112", "warning", "shopmesh") == (finding["code"], finding["severity"], finding["mesh"])
+    assert ("SM116", "warning", "shopmesh") == (finding["code"], finding["severity"], finding["mesh"])
     assert {"code", "severity", "mesh", "kind", "path", "where", "what", "why", "fix", "docs"} == finding.keys()
     assert ["route", "shopmesh"] == [finding["kind"], finding["path"][0]]
 
@@ -75,11 +77,11 @@ def test_what_the_api_refuses_is_an_error_as_for_apply(tmp_path: Path) -> None:
 
 def test_apply_offline_tells_findings_as_well(tmp_path: Path) -> None:
     """They keep nothing from being valid."""
-    files = ["-f", str(MESH / "mesh.yaml"), "-f", broken(tmp_path, "protocol: http", "protocol: http2")]
+    files = ["-f", str(MESH / "mesh.yaml"), "-f", broken(tmp_path, *LONGER)]
     result = CliRunner().invoke(main, ["apply", "--offline", *files])
 
     assert 0 == result.exit_code
-    assert "warning SM112: route shopmesh/product-vr/product-r (" in result.stderr
+    assert "warning SM116: route shopmesh/product-vr/product-r (" in result.stderr
 
 
 def test_parameters_need_documents() -> None:

@@ -182,8 +182,8 @@ CASES = [
     Case(
         "SM119",
         "route shop/r/x",
-        way(to("n"), timeout=seconds(2), retryPolicy=retries(3)),
-        way(to("n"), timeout=seconds(3), retryPolicy=retries(3)),
+        way(to("n"), retryPolicy=retries(16)),
+        way(to("n"), retryPolicy=retries(15)),
     ),
     Case(
         "SM121",

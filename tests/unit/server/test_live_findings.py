@@ -16,6 +16,7 @@ from shopmesh.server.grpc.proxies import Nack, ProxyStatus
 from shopmesh.server.live_findings import LiveFindings
 from shopmesh.server.store.store import Commit
 from shopmesh.server.traffic.figures import Caller
+from tests.support.translated import tagged
 from tests.unit.xds.meshes import gateway, gateway_route, instance, listener, mesh, node, route, router, service, shop
 
 
@@ -188,6 +189,7 @@ def test_outlier_detection_needs_several_hosts(
     ]
 
     assert told == ("SM206" in {one.code for one in found(resources, [])})
+    assert [] == found([*resources, tagged(resources[1], panic_threshold="0%")], [])
     assert [] == found([mesh(), node("n", serviceDiscovery={"dns": discovery}), *resources[2:]], [])
 
 

@@ -14,6 +14,7 @@ from shopmesh.appmesh.catalogue.translation import ANNOTATION_WITHOUT_EFFECT
 from shopmesh.appmesh.store import State
 from shopmesh.xds.incremental import DependencyGraph
 from shopmesh.xds.snapshot import snapshot
+from shopmesh.xds.translate.clusters.annotations import CLUSTER_EFFECTS
 from shopmesh.xds.translate.effects import EFFECTS
 from tests.support.translated import hosts, message, proxy, tagged, translated
 from tests.unit.xds import meshes
@@ -31,7 +32,22 @@ def a_route(**words: str) -> Any:
 
 def test_every_word_has_an_effect() -> None:
     """None can be said that does nothing; a patch comes after all others, and who may be a proxy is asked elsewhere."""
-    assert set(ANNOTATIONS) == {*EFFECTS, "patch", "service-account"}
+    assert set(ANNOTATIONS) == {*EFFECTS, *CLUSTER_EFFECTS, "patch", "service-account"}
+
+
+def test_callers_clusters_follow_the_annotations_of_the_node_that_they_lead_to() -> None:
+    """Its own proxies' clusters do not; another node's are as before."""
+    node_ = tagged(node("product"), panic_threshold="0%", retry_budget="25% min 0")
+    found = translated([*shop(), node_])
+    made = message(found, "clusters", "cds_egress_shop_product_http_5000")
+    other = message(found, "clusters", "cds_egress_shop_product-v2_http_5000")
+
+    assert made.common_lb_config.HasField("healthy_panic_threshold")
+    assert 0 == made.common_lb_config.healthy_panic_threshold.value
+    budget = made.circuit_breakers.thresholds[0].retry_budget
+    assert (25, 0) == (budget.budget_percent.value, budget.min_retry_concurrency.value)
+    assert not other.HasField("common_lb_config")
+    assert not other.circuit_breakers.thresholds[0].HasField("retry_budget")
 
 
 def test_a_mirror_has_a_cluster_of_its_own() -> None:

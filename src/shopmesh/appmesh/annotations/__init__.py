@@ -3,7 +3,8 @@
     tags ─► texts (pieces joined) ─► values, one a word ─► what the translation makes of them
 
 `ANNOTATIONS` is the whole of it. A word is a small module: its name, the kinds it is for, how its text is read; what it
-does to Envoy stands under the same name in `shopmesh.xds.translate.effects`.
+does to Envoy stands under the same name in `shopmesh.xds.translate.effects`, or in `….clusters.annotations` where it
+changes the clusters of a node's callers.
 """
 
 from shopmesh.appmesh.annotations.annotation import Annotation, AnnotationError

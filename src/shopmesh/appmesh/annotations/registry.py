@@ -14,8 +14,10 @@ from shopmesh.appmesh.annotations.headers import (
     RESPONSE_HEADERS_REMOVE,
 )
 from shopmesh.appmesh.annotations.mirror import MIRROR
+from shopmesh.appmesh.annotations.panic_threshold import PANIC_THRESHOLD
 from shopmesh.appmesh.annotations.patch import PATCH
 from shopmesh.appmesh.annotations.rate_limit import RATE_LIMIT
+from shopmesh.appmesh.annotations.retry_budget import RETRY_BUDGET
 from shopmesh.appmesh.annotations.service_account import SERVICE_ACCOUNT
 
 ANNOTATIONS: Mapping[str, Annotation] = MappingProxyType(
@@ -30,6 +32,8 @@ ANNOTATIONS: Mapping[str, Annotation] = MappingProxyType(
             RESPONSE_HEADERS_ADD,
             RESPONSE_HEADERS_REMOVE,
             RATE_LIMIT,
+            PANIC_THRESHOLD,
+            RETRY_BUDGET,
             PATCH,
             SERVICE_ACCOUNT,
         )

@@ -45,7 +45,8 @@ ONE_HOST = FindingType(
     "warning",
     "Outlier detection watches a single host",
     "there is no other host: Envoy sends requests to the only one even while it is ejected",
-    "run more instances; if DNS finds them, set responseType to ENDPOINTS, so that each address is a host",
+    "run more instances; if DNS finds them, set responseType to ENDPOINTS, so that each address is a host; or give the"
+    " virtual node the annotation shopmesh.dev/panic-threshold: 0%, so that requests are answered 503 at once instead",
 )
 NO_CERTIFICATE = FindingType(
     "SM208",

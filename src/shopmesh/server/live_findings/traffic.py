@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from shopmesh.appmesh.annotations.annotation_reader import read
+from shopmesh.appmesh.annotations.panic_threshold import PANIC_THRESHOLD
 from shopmesh.appmesh.catalogue import Finding, location
 from shopmesh.appmesh.catalogue.running import NO_ENDPOINT, NO_READY_REPLICA, ONE_HOST, ONLY_REPLICA_DISCONNECTED
 from shopmesh.appmesh.findings import services
@@ -62,8 +64,8 @@ def weighted_nodes(view: TrackingView) -> tuple[WeightedNode, ...]:
 
 
 def single_host_findings(view: View, node: Resource) -> Iterator[Finding]:
-    """The finding about a virtual node in the present state of its instances."""
-    if node.key.kind != "virtualNode":
+    """The finding about a virtual node in the present state of its instances; where panic mode is off, none."""
+    if node.key.kind != "virtualNode" or read(node.key.kind, node.tags).values.get(PANIC_THRESHOLD.name) == 0:
         return
     detecting = [one.port for one in listeners(node) if "outlierDetection" in one.document]
     hosts = _hosts(view, node)

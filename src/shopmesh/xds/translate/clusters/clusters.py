@@ -21,6 +21,7 @@ from shopmesh.xds import names
 from shopmesh.xds.incremental import TrackingView
 from shopmesh.xds.resources import XdsResource, pack_any, resource, serialise
 from shopmesh.xds.translate import config_sources, durations
+from shopmesh.xds.translate.clusters import annotations as node_annotations
 from shopmesh.xds.translate.clusters import circuit_breakers, discovery, endpoints, upstream_health
 from shopmesh.xds.translate.http import metrics_extension
 from shopmesh.xds.translate.tls import tls, transport_sockets
@@ -62,6 +63,8 @@ def egress(view: TrackingView, target: Target, policy: tls.ClientPolicy | None =
         cluster.health_checks.append(upstream_health.health_check(check))
     if detection := listener.get("outlierDetection"):
         cluster.outlier_detection.CopyFrom(upstream_health.outlier_detection(detection))
+    if (node := view.get(target.key)) is not None:
+        node_annotations.annotate(cluster, node)
     if secure is None:
         return _resource(cluster)
     transport_sockets.originate(cluster, secure, target.protocol)
