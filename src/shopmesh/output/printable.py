@@ -28,6 +28,12 @@ def printable_lines(text: str) -> str:
     return _ANY_BUT_LINE_FEED.sub(_escape, text)
 
 
+def shorten_line(text: str, most: int) -> str:
+    """One line of at most that many characters: white space, line feeds as well, becomes a blank, and the end `…`."""
+    line = printable(" ".join(text.split()))
+    return line if len(line) <= most else f"{line[: most - 1].rstrip()}…"
+
+
 def is_printable(text: str) -> bool:
     """Whether `printable` leaves it as it is."""
     return _ANY.search(text) is None

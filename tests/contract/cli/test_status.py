@@ -139,6 +139,29 @@ def test_a_refused_configuration_is_told_in_envoys_words(shopmesh: Run) -> None:
 
 
 @pytest.mark.usefixtures("busy")
+def test_a_long_refusal_keeps_the_table_a_table(shopmesh: Run, control_plane: ControlPlane) -> None:
+    """The first words stand in one line of the table and of the finding; `doctor` has all of it."""
+    reason = "Error adding listener:\n\tfield is wrong \x1b[31m" + "x" * 2000 + " the end"
+    refused = {"type": "listeners", "message": reason, "at": 1.0}
+    control_plane.beside["proxies"]["proxies"] = [proxy("product-v2-vn", inStep=False, refused=refused)]
+    what = f"refused its listeners: {reason}"
+    control_plane.beside["findings"]["findings"] = [{**finding(0), "code": "SM202", "what": what}]
+
+    lines = shopmesh("status").stdout.splitlines()
+    row = next(line for line in lines if line.startswith("product-v2-vn-1"))
+    mark = next(line for line in lines if "SM202" in line)
+    whole = shopmesh("doctor", status=1).stdout
+
+    assert "rejected its listeners: Error adding listener: field is wro…" in row
+    assert len(row) < 130
+    assert "Error adding listener: field is wrong" in mark
+    assert mark.endswith("… (`shopmesh doctor` shows all of it)")
+    assert len(mark) < 350
+    assert not any("\x1b" in line for line in (*lines, whole))
+    assert "the end" in whole
+
+
+@pytest.mark.usefixtures("busy")
 def test_of_many_findings_the_first_are_shown_and_all_are_counted(shopmesh: Run) -> None:
     """Errors come first; `doctor` shows the rest."""
     said = shopmesh("status").stdout

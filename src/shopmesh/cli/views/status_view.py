@@ -17,6 +17,7 @@ from shopmesh.client import FindingDocument, ProxyStatus, RouteSplits, SplitTarg
 from shopmesh.documents import DeclaredResource
 from shopmesh.documents.declared_resource import as_state
 from shopmesh.documents.service_version import service_version
+from shopmesh.output.printable import shorten_line
 
 COLUMNS = (
     *("SERVICE", "NODE", "VERSION", "WEIGHT", "SEEN", "95 %", "REQUESTS", "ERRORS", "RETRIES", "P50", "P99"),
@@ -29,6 +30,11 @@ MAX_FINDINGS = 5
 _MAX_UNCALLED = 3
 _NOTED_SECONDS = 0.5
 """Difference in time from which a row's figures are noted as of less time than the others."""
+MAX_STATE = 60
+"""Characters of a proxy's state in the table."""
+
+MAX_WHAT = 200
+"""Characters of what is wrong, in a finding; Envoy's reasons for a refusal can be kilobytes."""
 
 
 _NO_TRAFFIC: SplitTarget = {
@@ -183,7 +189,7 @@ def _proxies_table(proxies: Sequence[ProxyStatus]) -> RenderableType:
             proxy["name"],
             proxy["address"] or "-",
             age(now - proxy["since"]) if proxy["since"] and proxy["connected"] else "-",
-            proxy_state(proxy),
+            _shorten_state(proxy_state(proxy)),
         )
         for proxy in sorted(proxies, key=lambda proxy: (proxy["name"], proxy["instance"]))
     ]
@@ -201,6 +207,11 @@ def proxy_state(proxy: ProxyStatus) -> Text:
     return Text("in sync", style="green") if proxy["inStep"] else Text("not yet in sync", style="yellow")
 
 
+def _shorten_state(state: Text) -> Text:
+    """Envoy's reasons have any length, and lines of their own; `shopmesh doctor` and `describe` show all of them."""
+    return Text(shorten_line(state.plain, MAX_STATE), style=state.style)
+
+
 def _sync_count(proxies: Sequence[ProxyStatus]) -> Text:
     """How many of a node's proxies have confirmed their whole configuration."""
     well = sum(proxy["connected"] and proxy["inStep"] and proxy["refused"] is None for proxy in proxies)
@@ -215,9 +226,14 @@ def _first_findings(findings: Sequence[FindingDocument]) -> Iterator[RenderableT
         yield Text("nothing is wrong", style="green")
         return
     yield Text(count_by_severity(findings), style="bold")
-    yield from format_findings(findings[:MAX_FINDINGS])
+    yield from format_findings([{**one, "what": _shorten_reason(one["what"])} for one in findings[:MAX_FINDINGS]])
     if len(findings) > MAX_FINDINGS:
         yield Text("`shopmesh doctor` shows all findings")
+
+
+def _shorten_reason(what: str) -> str:
+    short = shorten_line(what, MAX_WHAT)
+    return f"{short} (`shopmesh doctor` shows all of it)" if short.endswith("…") else short
 
 
 def _format_milliseconds(value: float | None) -> str:
