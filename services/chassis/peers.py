@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 import gevent
 from flask import request
@@ -28,6 +29,8 @@ from services.chassis.middleware import REQUEST_CONTEXT, VERSION_HEADER, Request
 MAX_BODY = 1 << 20
 # How much of a failing peer's text an error quotes: enough for Envoy's "no healthy upstream".
 MAX_QUOTE = 120
+# Why an Envoy answered a request itself, as response flags: NR is "no route".
+FLAGS_HEADER = "x-envoy-response-flags"
 # Connections to each peer; further calls wait for one within their deadline.
 POOL = 128
 
@@ -86,6 +89,8 @@ class Peers:
             body = response.raw.read(MAX_BODY + 1, decode_content=True)
             if version := response.headers.get(VERSION_HEADER):
                 context.peer_versions[peer] = version
+            if status == 404 and "NR" in response.headers.get(FLAGS_HEADER, "").split(","):
+                raise BadPeerError(peer, _no_route(url))
             answer, error = parse_answer(peer, status, body), None
         except PeerError as failure:
             error = str(failure)
@@ -121,6 +126,15 @@ def json_lines(body: bytes) -> list[object]:
         return [json.loads(line) for line in body.splitlines()]
     except ValueError:
         return []
+
+
+def _no_route(url: str) -> str:
+    """What a sidecar's 404 means: the request has not left it."""
+    host = urlsplit(url).hostname
+    return (
+        f"was not called: the sidecar has no route to {host}; "
+        "add it to the backends of this service's virtual node, or a route that matches"
+    )
 
 
 def describe_failure(failure: BaseException) -> str:

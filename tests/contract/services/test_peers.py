@@ -20,6 +20,8 @@ from tests.contract.services.peers import (
 )
 from tests.support.process import eventually, free_port
 
+NO_ROUTE = says(b"", "404 Not Found", "x-envoy-response-flags: NR")
+ADVICE = "add it to the backends of this service's virtual node, or a route that matches"
 ENVOYS = says(b"no healthy upstream", "503 Service Unavailable")
 
 
@@ -36,6 +38,8 @@ ENVOYS = says(b"no healthy upstream", "503 Service Unavailable")
         (says(b"{}" + b" " * (1 << 20)), 502, "product answered more than 1048576 bytes"),
         (ENVOYS, 502, "product answered 503: no healthy upstream"),
         (says(b"", "404 Not Found"), 502, "product answered 404"),
+        (NO_ROUTE, 502, f"product was not called: the sidecar has no route to 127.0.0.1; {ADVICE}"),
+        (says(b"", "404 Not Found", "x-envoy-response-flags: UH"), 502, "product answered 404"),
         (says(b"", "302 Found", "Location: http://example.com/"), 502, "product answered 302"),
         (hangs, 504, "product gave no complete answer within 0.5 s"),
         (drips, 504, "product gave no complete answer within 0.5 s"),
