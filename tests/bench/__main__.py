@@ -56,7 +56,7 @@ SECTIONS = (
         "mesh.hang",
         (),
         "Aim: one of two instances: under 1 % fail, p99 under 1 s; a whole version: its share fails, "
-        "each request within 1 s, and within 50 ms once it was left out.",
+        "each request within 1 s, and within 50 ms once the version was left out.",
     ),
     Section(
         "What the mesh costs",

@@ -37,7 +37,7 @@ def quotations() -> list[str]:
 def said() -> str:
     """All strings of the sources, and the Makefile's; what is filled in leaves a gap."""
     texts = [(ROOT / "Makefile").read_text()]
-    for path in (ROOT / "src" / "shopmesh").rglob("*.py"):
+    for path in (*(ROOT / "src" / "shopmesh").rglob("*.py"), *(ROOT / "services").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.JoinedStr):
                 texts.append(
