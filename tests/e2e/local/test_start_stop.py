@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import re
-import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -103,25 +101,6 @@ def test_requests_under_way_end_before_their_workload(tmp_path: Path, shopmesh: 
         assert dict(tally.failures) == {}
         assert (tally.quantiles((0,))[0] or 0) > 0.4
         assert sum(target["retries"] + target["errors"] for target in shares) == 0
-
-
-def test_an_orderly_stop_and_restart_leaves_no_error_in_the_log(up: Up, shopmesh: Shopmesh) -> None:
-    """The late statistics of a withdrawn proxy are none, nor are the streams that end with it or the control plane."""
-    for _ in range(20):
-        up.get()
-    asked(shopmesh, up, "stop", "product-v2-vn")
-    asked(shopmesh, up, "start", "product-v2-vn")
-    (control_plane,) = up.processes()["serve"]
-    os.kill(control_plane, signal.SIGTERM)
-    up.child.wait_for(lambda: up.processes().get("serve") not in (None, [control_plane]), "another control plane", 30)
-    up.child.wait_for(up.client.healthy, "it answers", 30)
-    up.child.wait_for(lambda: all(proxy["inStep"] for proxy in up.client.proxies()), "all proxies are back", 30)
-    asked(shopmesh, up, "stop", "customer-v15-vn")
-    up.child.stop(signal.SIGINT)
-
-    # Envoy itself warns of the signal that ends it, and of the control plane that is not there.
-    ours = [line for line in up.child.output.splitlines() if " envoy " not in line.partition("|")[0]]
-    assert not [line for line in ours if re.search(r"Traceback|\| (ERROR|WARNING)|Error: ", line)]
 
 
 def test_stopping_what_still_gets_requests_warns(up: Up, shopmesh: Shopmesh) -> None:

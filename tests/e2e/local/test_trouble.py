@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import sys
 import time
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from shopmesh.local.control import ControlRequest, send
 from tests.e2e.local.conftest import Up, nothing_left, processes_of, project, starting
 from tests.support.process import eventually
 
@@ -107,3 +109,29 @@ def test_ctrl_c_twice_while_it_starts_ends_everything_without_a_traceback(tmp_pa
         up.child.process.wait(20)
 
         nothing_left(up.run_folder)
+
+
+def send_command(up: Up, command: str, node: str) -> None:
+    reply = send(up.run_folder / "control.sock", ControlRequest(command, node))
+
+    assert reply.done
+
+
+def test_an_orderly_stop_and_restart_leaves_no_error_in_the_log(tmp_path: Path) -> None:
+    """The late statistics of a withdrawn proxy are none, nor are the streams that end with it or the control plane."""
+    with starting(tmp_path) as up:
+        up.wait()
+        for _ in range(20):
+            up.get()
+        send_command(up, "stop", "product-v2-vn")
+        send_command(up, "start", "product-v2-vn")
+        before = up.processes()["serve"]
+        os.kill(before[0], signal.SIGTERM)
+        up.child.wait_for(lambda: up.processes().get("serve") not in (None, before), "another control plane", 30)
+        up.child.wait_for(up.client.healthy, "it answers", 30)
+        up.child.wait_for(lambda: all(proxy["inStep"] for proxy in up.client.proxies()), "all proxies are back", 30)
+        send_command(up, "stop", "customer-v15-vn")
+        up.child.stop(signal.SIGINT)
+        # Envoy itself warns of the signal that ends it, and of the control plane that is not there.
+        ours = [line for line in up.child.output.splitlines() if " envoy " not in line.partition("|")[0]]
+        assert not [line for line in ours if re.search(r"Traceback|\| (ERROR|WARNING)|Error: ", line)]
