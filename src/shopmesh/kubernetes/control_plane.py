@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from shopmesh.appmesh.context import Context
 from shopmesh.kubernetes.api.client import ApiServer, KubernetesApiError, Object
 from shopmesh.kubernetes.background import background_task
+from shopmesh.kubernetes.controller.endpoints import shared_services
 from shopmesh.kubernetes.controller.name_claim_writer import NameClaimWriter
 from shopmesh.kubernetes.controller.overlaps import OverlapFinder
 from shopmesh.kubernetes.controller.selection import CachedSelectors
@@ -126,7 +127,9 @@ async def serving(
             identity=cluster.name,
             peers=HttpPeers(cluster.replicas, keys, config.region) if cluster.replicas else None,
             leadership=leader,
-            extra_findings=lambda proxies: findings.cluster_findings(proxies, store, store.cache.pods, overlaps.find()),
+            extra_findings=lambda proxies: findings.cluster_findings(
+                proxies, store, store.cache.pods, overlaps.find(), shared_services(store.keys, store.cache)
+            ),
         )
         bound = await stack.enter_async_context(serving_parts(config, parts, listener, extra_routes))
         writer = StatusUpdater(api, store, bound.replicas, leader, context, overlaps=overlaps.find)

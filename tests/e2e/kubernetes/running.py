@@ -243,9 +243,19 @@ class Story:
 
     def findings(self, replica: int = 0) -> list[Any]:
         """What doctor says of the running mesh."""
+        with self._client(replica) as client:
+            return list(client.findings())
+
+    def proxies(self, replica: int = 0) -> list[Any]:
+        """All Envoys, as `shopmesh status` shows them."""
+        with self._client(replica) as client:
+            return list(client.proxies())
+
+    @contextlib.contextmanager
+    def _client(self, replica: int) -> Iterator[Client]:
         client = Client(f"http://127.0.0.1:{self.replicas[replica].api_port}", credentials=Credentials(*self.keys))
         with contextlib.closing(client):
-            return list(client.findings())
+            yield client
 
     def workload(
         self, name: str, node: str, version: str, count: int = 1, service: str | None = None, replica: int = 0

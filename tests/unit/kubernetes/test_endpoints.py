@@ -8,7 +8,10 @@ from typing import Any
 import pytest
 
 from shopmesh.appmesh.store import Document
+from shopmesh.documents.names import ObjectName
 from shopmesh.kubernetes.api.client import Object
+from shopmesh.kubernetes.controller.endpoints import shared_services
+from shopmesh.kubernetes.identity.findings import cluster_findings
 from tests.unit.kubernetes.conftest import World
 
 PORTS = [{"name": "http", "port": 5000, "targetPort": 5000}]
@@ -103,22 +106,41 @@ def test_pods_that_only_terminate_serve_until_the_last(world: World) -> None:
     assert ["10.0.0.1"] == addresses(world)
 
 
-def test_the_pod_selector_tells_the_versions_of_one_service_apart(world: World) -> None:
-    """Flagger and Argo Rollouts have one Service, and nodes that select its pods."""
-    world.tell(service("product"), slices("product", endpoint("10.0.0.1", "p1"), endpoint("10.0.0.2", "p2")))
-    assert [] == addresses(world)
+def test_a_node_has_all_endpoints_of_its_service_whatever_its_selector_selects(world: World) -> None:
+    """Also pods without labels, or of which no watch has told; as for App Mesh, where DNS says it."""
+    node = copy.deepcopy(world.object("VirtualNode", "product"))
+    world.tell(service("product"), slices("product", endpoint("10.0.0.1", "p1"), endpoint("10.0.0.2", None)))
+    assert ["10.0.0.1", "10.0.0.2"] == addresses(world)
 
-    # The labels come after the slices as often as before.
-    world.tell(pod("p1", "product", "1.0"), pod("p2", "product", "2.0"))
-    assert ["10.0.0.1"] == addresses(world)
+    for version in ("canary-tbd", "2.0"):
+        node["spec"]["podSelector"]["matchLabels"]["app.kubernetes.io/version"] = version
+        world.tell(node, pod("p1", "product", "1.0"))
+        assert ["10.0.0.1", "10.0.0.2"] == addresses(world)
 
+
+def test_two_nodes_that_name_one_service_are_found(world: World) -> None:
+    """However they spell its name: both have all its endpoints, and no weight tells them apart."""
     node = copy.deepcopy(world.object("VirtualNode", "product-v2"))
-    node["spec"]["serviceDiscovery"]["dns"]["hostname"] = "product.default.svc.cluster.local."
+    node["spec"]["serviceDiscovery"]["dns"]["hostname"] = "product.default."
     world.tell(node)
-    assert ["10.0.0.2"] == addresses(world, "product-v2-vn")
+    assert {} == shared_services(world.store.keys, world.store.cache)
 
-    world.tell(pod("p1", "product", "2.0"))
-    assert ["10.0.0.1", "10.0.0.2"] == addresses(world, "product-v2-vn")
+    world.tell(service("product"), slices("product", endpoint("10.0.0.1", "p1")))
+    stable, canary = (ObjectName("VirtualNode", "default", name) for name in ("product", "product-v2"))
+    shared = shared_services(world.store.keys, world.store.cache)
+    assert addresses(world) == addresses(world, "product-v2-vn")
+    assert {
+        stable: "names Service default/product, as VirtualNode default/product-v2 does",
+        canary: "names Service default/product, as VirtualNode default/product does",
+    } == {name: str(one) for name, one in shared.items()}
+
+    found = list(cluster_findings([], world.store, {}, {}, shared))
+    assert {("SM222", "error", "product-vn"), ("SM222", "error", "product-v2-vn")} == {
+        (one.code, one.severity, one.key.name) for one in found
+    }
+
+    world.tell(service("product", type="ExternalName", externalName="shop.example"))
+    assert {} == shared_services(world.store.keys, world.store.cache)
 
 
 def test_ports_go_by_the_service_s_names(world: World) -> None:

@@ -146,7 +146,7 @@ def test_doctor_says_which_nodes_have_pods_without_a_stamp_and_which_pods_severa
         ONE: Overlap(NamespacedName("default", "b"), (TWO,)),
         TWO: Overlap(NamespacedName("default", "b"), (ONE,)),
     }
-    found = [*findings.cluster_findings(proxies, Declared(), records, overlap)]
+    found = [*findings.cluster_findings(proxies, Declared(), records, overlap, {})]
 
     assert [
         ("SM220", "shopmesh", "virtualNode shopmesh/one-vn"),

@@ -19,3 +19,11 @@ OVERLAPPING_SELECTORS = FindingType(
     "the webhook refuses new pods like it, and a pod without the label of its node or gateway gets no configuration",
     "change the podSelectors so that each pod matches only one of them",
 )
+SHARED_SERVICE = FindingType(
+    "SM222",
+    "error",
+    "Several virtual nodes name the same Service",
+    "each of them has all endpoints of the Service, so that weights between these nodes decide nothing: every version "
+    "gets its part of the requests to each of them",
+    "give each virtual node a Service of its own whose selector takes only its pods",
+)

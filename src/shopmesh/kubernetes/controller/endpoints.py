@@ -2,8 +2,9 @@
 
     ready                       gets requests
     terminating                 gets new requests only while no endpoint is ready and it still serves
-    not selected by the node's podSelector    belongs to another node of the same Service
 
+A node with a DNS host name has all endpoints of that Service: its podSelector decides which pods get its sidecar, and
+no more. A node on Cloud Map has the pods that its podSelector selects, as the controller of App Mesh registered them.
 A node whose host name names no Service of the cluster is found by DNS, as outside of Kubernetes.
 https://kubernetes.io/docs/concepts/services-networking/endpoint-slices/#conditions
 """
@@ -11,16 +12,17 @@ https://kubernetes.io/docs/concepts/services-networking/endpoint-slices/#conditi
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from shopmesh.appmesh.resolved import unvalidated_ports
 from shopmesh.appmesh.store import Document
+from shopmesh.documents.names import ObjectName
 from shopmesh.documents.selectors import selects
 from shopmesh.kubernetes.api.client import Object
 from shopmesh.kubernetes.controller.object_cache import NamespacedName, ObjectCache, pod_name
 
-NO_ENDPOINTS = "(nobody)"
+NO_ENDPOINTS = "(no endpoints)"
 """A placeholder for a node without endpoints, so that it is not resolved by DNS."""
 
 
@@ -30,6 +32,16 @@ class _ServiceEndpoint(NamedTuple):
     ports: Mapping[int, int]
     ready: bool
     serving: bool
+
+
+class SharedService(NamedTuple):
+    """A Service that a node shares, and another node that names it."""
+
+    service: NamespacedName
+    other: ObjectName
+
+    def __str__(self) -> str:
+        return f"names Service {'/'.join(self.service)}, as {self.other.in_words} does"
 
 
 def service_name(node: Object) -> NamespacedName | None:
@@ -69,6 +81,22 @@ def instances(node: Object, cluster: ObjectCache) -> dict[str, Document] | None:
     } or {NO_ENDPOINTS: {}}
 
 
+def shared_services(nodes: Iterable[ObjectName], cluster: ObjectCache) -> dict[ObjectName, SharedService]:
+    """Returns the nodes whose host names name a Service of the cluster that other nodes name as well."""
+    named: dict[NamespacedName, list[ObjectName]] = {}
+    for name in nodes:
+        node = cluster.objects.get(name) if name.kind == "VirtualNode" else None
+        service = None if node is None else service_name(node)
+        if service is not None and _has_endpoints(cluster.services.get(service)):
+            named.setdefault(service, []).append(name)
+    return {
+        name: SharedService(service, next(other for other in sorted(sharing) if other != name))
+        for service, sharing in named.items()
+        if len(sharing) > 1
+        for name in sharing
+    }
+
+
 def _has_endpoints(service: Object | None) -> bool:
     """An ExternalName is a name of DNS and nothing else."""
     return service is not None and (service.get("spec") or {}).get("type") != "ExternalName"
@@ -81,7 +109,6 @@ def _services_in(node: Object, cluster: ObjectCache) -> list[NamespacedName]:
 
 
 def _endpoints(node: Object, service: NamespacedName, cluster: ObjectCache) -> Iterator[_ServiceEndpoint]:
-    selector = node["spec"].get("podSelector")
     of_cloud_map = "awsCloudMap" in (node["spec"].get("serviceDiscovery") or {})
     for one in sorted(cluster.slices.get(service, {}).values(), key=lambda found: str(found["metadata"]["name"])):
         family = str(one.get("addressType"))
@@ -90,9 +117,9 @@ def _endpoints(node: Object, service: NamespacedName, cluster: ObjectCache) -> I
         ports = _ports(node, cluster.services.get(service, {}), one)
         for endpoint in one.get("endpoints") or ():
             pod = pod_name(endpoint)
-            if selector is not None or of_cloud_map:
+            if of_cloud_map:
                 record = cluster.pods.get(NamespacedName(service.namespace, pod)) if pod else None
-                if record is None or not selects(selector, record.labels):
+                if record is None or not selects(node["spec"].get("podSelector"), record.labels):
                     continue
             conditions = endpoint.get("conditions") or {}
             ready = conditions.get("ready") is not False

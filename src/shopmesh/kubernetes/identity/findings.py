@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Protocol
 
 from shopmesh.appmesh.catalogue import Finding
-from shopmesh.appmesh.catalogue.cluster import IDENTITY_BY_SELECTOR_ONLY, OVERLAPPING_SELECTORS
+from shopmesh.appmesh.catalogue.cluster import IDENTITY_BY_SELECTOR_ONLY, OVERLAPPING_SELECTORS, SHARED_SERVICE
 from shopmesh.appmesh.store import Key
 from shopmesh.documents.names import ObjectName
+from shopmesh.kubernetes.controller.endpoints import SharedService
 from shopmesh.kubernetes.controller.object_cache import NamespacedName, PodRecord
 from shopmesh.kubernetes.controller.overlaps import Overlap
 from shopmesh.server.grpc.proxies import ProxyStatus
@@ -29,8 +30,12 @@ def cluster_findings(
     declarations: ObjectKeys,
     pods: Mapping[NamespacedName, PodRecord],
     overlaps: Mapping[ObjectName, Overlap],
+    shared: Mapping[ObjectName, SharedService],
 ) -> Iterator[Finding]:
-    """Reports pods without a stamp and pods that several objects select; `statuses` are those of all replicas."""
+    """Reports pods without a stamp, pods that several objects select, and Services that several nodes name.
+
+    `statuses` are those of all replicas.
+    """
     unstamped: dict[Key, list[NamespacedName]] = {}
     for status in statuses:
         key = Key(status.kind, (status.mesh, status.name))
@@ -48,3 +53,6 @@ def cluster_findings(
         # One that declares no resource (yet) is named as the object that it is.
         key = declarations.keys.get(owner) or Key(owner.kind, (owner.namespace, owner.name))
         yield OVERLAPPING_SELECTORS.at(key, str(overlap))
+    for owner, found in shared.items():
+        if (node := declarations.keys.get(owner)) is not None:
+            yield SHARED_SERVICE.at(node, str(found))
