@@ -43,6 +43,7 @@ class ProxyStatus(TypedDict):
     inStep: bool
     types: dict[str, XdsTypeStatus]
     refused: NackDocument | None
+    alsoRefused: NotRequired[list[NackDocument]]
 
 
 class SplitTarget(TypedDict):

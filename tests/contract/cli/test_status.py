@@ -12,6 +12,11 @@ from tests.contract.cli.conftest import ControlPlane, Run
 
 MESH = Path(__file__).parents[3] / "mesh"
 
+NACKS = (
+    {"type": "routes", "message": "no such cluster", "at": 1.0},
+    {"type": "listeners", "message": "no such filter", "at": 1.0},
+)
+
 
 def target(node: str, weight: int, seen: float, requests: int, **more: Any) -> dict[str, Any]:
     return {
@@ -67,7 +72,7 @@ def busy(shopmesh: Run, control_plane: ControlPlane) -> None:
     control_plane.beside["splits"]["splits"] = [split]
     control_plane.beside["proxies"]["proxies"] = [
         proxy("product-vn"),
-        proxy("product-v2-vn", inStep=False, refused={"type": "routes", "message": "no such cluster", "at": 1.0}),
+        proxy("product-v2-vn", inStep=False, refused=NACKS[0], alsoRefused=NACKS[1:]),
         proxy("order-vn", connected=False, since=None),
     ]
     control_plane.beside["findings"]["findings"] = [finding(number) for number in range(12)]
@@ -132,7 +137,7 @@ def test_a_refused_configuration_is_told_in_envoys_words(shopmesh: Run) -> None:
     """So are proxies that are away, and findings with what to do."""
     said = shopmesh("status").stdout
 
-    assert "rejected its routes: no such cluster" in said
+    assert "rejected its routes: no such cluster; its listeners: no such filter" in said
     assert "not connected" in said
     assert "error SM120  route r0: is off" in said
     assert "do:  turn it on" in said

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
@@ -15,10 +16,10 @@ import yaml
 from shopmesh.appmesh.api.rest_json import Response
 from shopmesh.appmesh.context import Context
 from shopmesh.kubernetes.api.client import ApiServer
-from shopmesh.kubernetes.api.resource_types import MESH_TYPES, VIRTUAL_NODES, VIRTUAL_ROUTERS
+from shopmesh.kubernetes.api.resource_types import EVENTS, MESH_TYPES, VIRTUAL_NODES, VIRTUAL_ROUTERS
 from shopmesh.kubernetes.controller.status_updater import StatusUpdater
 from shopmesh.kubernetes.store import KubernetesStore
-from shopmesh.server.grpc.proxies import Proxies, ProxyStatus
+from shopmesh.server.grpc.proxies import Nack, Proxies, ProxyStatus
 from shopmesh.server.replicas import LocalReplica, Peer, PeerError, Replicas, ReplicaState, StateQuery
 from shopmesh.server.traffic.figures import Figures
 from tests.support.kubernetes import Cluster
@@ -186,6 +187,37 @@ async def test_proxies_are_counted_over_all_replicas_or_not_at_all(written: Writ
         assert 2 == connected()
         written.peer.silent = False
         await until(lambda: connected() == 1, "the one that is left")
+
+
+async def test_a_refusal_of_the_proxies_is_an_event_of_the_object(written: Written) -> None:
+    """Once, and once more when they run it; nothing is written while it stays as it is."""
+
+    def events() -> list[tuple[str, str, str]]:
+        found = [one for one in written.cluster.objects(EVENTS) if one["involvedObject"]["name"] == "product"]
+        return [(one["type"], one["reason"], one["message"]) for one in found]
+
+    def reason() -> Any:
+        found = written.status(VIRTUAL_NODES, "product").get("conditions") or [{}]
+        return found[-1].get("reason")
+
+    written.leadership.set(True, "one")
+    async with written.running():
+        written.local.statuses = (proxy(1),)
+        await until(lambda: reason() == "Programmed", "the proxy runs it")
+        refused = Nack("listeners", "no such filter", 1.0)
+        written.local.statuses = (dataclasses.replace(proxy(1), in_sync=False, refused=refused),)
+        await until(lambda: reason() == "Invalid", "the refusal")
+        patches, looks = written.written(), written.local.asked
+        await until(lambda: written.local.asked > looks + 2, "it goes on looking")
+        assert patches == written.written()
+        written.local.statuses = (proxy(1),)
+        await until(lambda: reason() == "Programmed", "the proxy runs it again")
+        await until(lambda: len(events()) == 2, "both events")
+
+    assert sorted(events()) == [
+        ("Normal", "Programmed", "all connected proxies run it"),
+        ("Warning", "Invalid", "product-1 refused its listeners: no such filter"),
+    ]
 
 
 async def test_what_the_api_server_refuses_is_written_later(written: Written) -> None:

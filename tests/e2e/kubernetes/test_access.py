@@ -12,7 +12,15 @@ from typing import Any, NamedTuple
 import pytest
 import yaml
 
-from shopmesh.kubernetes.api.resource_types import BACKEND_GROUPS, CONFIG_MAPS, LEASES, MESH_TYPES, NAMESPACES, PODS
+from shopmesh.kubernetes.api.resource_types import (
+    BACKEND_GROUPS,
+    CONFIG_MAPS,
+    EVENTS,
+    LEASES,
+    MESH_TYPES,
+    NAMESPACES,
+    PODS,
+)
 from shopmesh.kubernetes.identity.sidecar_config_maps import ROOT
 from tests.e2e.kubernetes.running import NAMESPACE, Story, story
 from tests.k8s.rendering import K8S
@@ -151,6 +159,9 @@ def told() -> Iterator[Story]:
         made.control_plane()
         work(made)
         let_in_unwatched(made)
+        lost = {"kind": "VirtualNode", "metadata": {"name": "lost"}, "spec": {"meshRef": {"name": "gone", "uid": "x"}}}
+        made.cluster.put({"apiVersion": "appmesh.k8s.aws/v1beta2", **lost})
+        eventually(lambda: made.cluster.asked_for("post", EVENTS), "an event about an object that is not used")
         eventually(lambda: made.cluster.get(CONFIG_MAPS, "shopmesh-sidecar", "shop"), "shop's sidecars can start")
         eventually(lambda: made.cluster.asked_for("put", LEASES), "the Lease is renewed")
         yield made

@@ -31,6 +31,7 @@ KINDS: tuple[Kind, ...] = (
     Kind(resource_types.CONFIG_MAPS),
     Kind(_SERVICE_ACCOUNTS),
     Kind(resource_types.ENDPOINT_SLICES, counts=True),
+    Kind(resource_types.EVENTS),
     Kind(resource_types.LEASES, unconditional=False),
     Kind(resource_types.MUTATING_WEBHOOKS, counts=True, unconditional=False),
     Kind(_DEPLOYMENTS, status=True, counts=True),

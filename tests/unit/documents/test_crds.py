@@ -37,6 +37,35 @@ def test_what_is_committed_is_what_the_model_makes() -> None:
     assert COMMITTED.read_text() == as_yaml(definitions())
 
 
+@pytest.mark.parametrize("definition", definitions(), ids=lambda one: str(one["spec"]["names"]["kind"]))
+def test_kubectl_explains_each_kind_and_its_fields(definition: dict[str, Any]) -> None:
+    """A sentence for the kind and for each field of its specification that is not a name or a reference."""
+    (version,) = definition["spec"]["versions"]
+    schema = version["schema"]["openAPIV3Schema"]
+    spec = schema["properties"]["spec"]
+    bare = [name for name, field in spec["properties"].items() if "description" not in field]
+
+    assert schema["description"].endswith(".")
+    assert spec["description"]
+    assert {*bare} <= {"grpcRoute", "httpRoute", "http2Route", "meshServiceDiscovery"}
+
+
+def test_a_field_that_means_something_else_elsewhere_says_so() -> None:
+    """Of one name are the match of a route and that of a certificate's names, and selectors of meshes and gateways."""
+    schemas = {
+        one["spec"]["names"]["kind"]: one["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]
+        for one in definitions()
+    }
+    conditions = schemas["Mesh"]["status"]["properties"]["conditions"]["items"]["properties"]
+    policy = schemas["VirtualNode"]["spec"]["properties"]["backendDefaults"]["properties"]["clientPolicy"]["properties"]
+    names = policy["tls"]["properties"]["validation"]["properties"]["subjectAlternativeNames"]["properties"]
+    selectors = [schemas[kind]["spec"]["properties"]["namespaceSelector"] for kind in ("Mesh", "VirtualGateway")]
+
+    assert "whether the condition holds" == conditions["status"]["description"]
+    assert "certificate" in names["match"]["description"]
+    assert "GatewayRoutes" in selectors[1]["description"] != selectors[0]["description"]
+
+
 @pytest.mark.parametrize("file", sorted((ROOT / "mesh").glob("*.yaml")), ids=lambda file: file.stem)
 def test_the_demos_manifests_apply(file: Path) -> None:
     """Every object in mesh/ is valid."""

@@ -23,7 +23,7 @@ WARNINGS = {
 }
 """Those of which the reason speaks of failures that may never come, and why."""
 
-ERRORS_OF_OTHER_KINDS = {"SM201", "SM202", "SM213", "SM240", "SM250", "SM301", "SM302"}
+ERRORS_OF_OTHER_KINDS = {"SM201", "SM202", "SM213", "SM222", "SM240", "SM250", "SM301", "SM302"}
 """No request fails for certain, but the mesh is not what it was asked to be, and does not become so by itself."""
 
 

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
+
+import pytest
 
 from shopmesh.appmesh.context import Context
 from shopmesh.appmesh.store import Key
 from shopmesh.documents.names import ObjectName
-from shopmesh.kubernetes.controller.status import ProxyCounts, count_proxies, desired_status, merge_patch, weights
+from shopmesh.kubernetes.controller.status import (
+    ProxyCounts,
+    count_proxies,
+    desired_status,
+    merge_patch,
+    transitions,
+    weights,
+)
 from shopmesh.server.grpc.proxies import Nack, ProxyStatus
 from tests.unit.kubernetes.conftest import World
 
@@ -93,13 +103,65 @@ def test_the_time_of_a_condition_moves_with_its_status_alone(world: World) -> No
 
 
 def test_proxies_are_counted_where_they_are_connected() -> None:
-    """In step are those that refuse nothing; the first refusal is told in Envoy's words."""
-    refusing = proxy(3, in_sync=False, refused=Nack("routes", "bad regex", 1.0))
+    """In step are those that refuse nothing; all that the first one refused is told in Envoy's words."""
+    nacks = [Nack("clusters", "bad name", 1.0), Nack("routes", "bad regex", 1.0)]
+    refusing = proxy(3, in_sync=False, refused=nacks[0], also_refused=nacks[1:])
     found = count_proxies([proxy(1), proxy(2, in_sync=False), refusing, proxy(4, connected=False)])
 
     assert {
-        Key("virtualNode", ("shopmesh", "product-vn")): ProxyCounts(3, 1, "product-3 refused its routes: bad regex")
+        Key("virtualNode", ("shopmesh", "product-vn")): ProxyCounts(
+            3, 1, "product-3 refused its clusters: bad name; its routes: bad regex"
+        )
     } == found
+
+
+@pytest.mark.parametrize(
+    ("proxies", "said"),
+    [
+        (ProxyCounts(2, 2), ("True", "Programmed", "all connected proxies run it")),
+        (ProxyCounts(2, 1), ("False", "Pending", "not all connected proxies have confirmed it yet")),
+        (ProxyCounts(), ("Unknown", "Pending", "no proxy is connected")),
+        (ProxyCounts(2, 1, "p refused its listeners: x"), ("False", "Invalid", "p refused its listeners: x")),
+    ],
+)
+def test_whether_the_proxies_run_it_is_a_condition(world: World, proxies: ProxyCounts, said: tuple[str, ...]) -> None:
+    """As the Gateway API has it; an object can be used, and every proxy refuse it."""
+    active, programmed = status(world, "VirtualNode", "product", proxies)["conditions"]
+
+    assert ("VirtualNodeActive", "True") == (active["type"], active["status"])
+    assert ("Programmed", *said) == tuple(programmed[field] for field in ("type", "status", "reason", "message"))
+
+
+def test_only_kinds_with_proxies_are_programmed(world: World) -> None:
+    """And an object that is not used is not, whatever its proxies run."""
+    router = status(world, "VirtualRouter", "product", ProxyCounts(1, 1))["conditions"]
+    node = copy.deepcopy(world.object("VirtualNode", "product"))
+    node["spec"]["listeners"][0]["portMapping"]["port"] = 0
+    world.tell(node)
+    _, programmed = status(world, "VirtualNode", "product", ProxyCounts(1, 1))["conditions"]
+
+    assert ["VirtualRouterActive"] == [one["type"] for one in router]
+    assert ("False", "Invalid") == (programmed["status"], programmed["reason"])
+
+
+def conditions(reason: str | None, text: str = "") -> dict[str, Any]:
+    return {"conditions": [{"type": "Programmed", "status": "False", "reason": reason, "message": text}]}
+
+
+def test_events_are_for_what_went_wrong_and_what_is_right_again() -> None:
+    """Not for a proxy that comes, nor for other words about the same."""
+    told = [
+        [one["reason"] for one in transitions(before, after)]
+        for before, after in (
+            ({}, conditions("Pending")),
+            (conditions("Pending"), conditions("Programmed")),
+            (conditions("Programmed"), conditions("Invalid", "p-1 refused")),
+            (conditions("Invalid", "p-1 refused"), conditions("Invalid", "p-2 refused")),
+            (conditions("Invalid", "p-2 refused"), conditions("Programmed")),
+        )
+    ]
+
+    assert [[], [], ["Invalid"], [], ["Programmed"]] == told
 
 
 def test_proxies_that_nobody_knows_all_of_are_not_told(world: World) -> None:

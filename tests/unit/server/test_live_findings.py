@@ -60,6 +60,17 @@ def test_a_mesh_that_is_well_has_none() -> None:
     assert [] == found(shop(), [proxy("order"), proxy("product"), proxy("product-v2", connected=False)])
 
 
+def test_every_type_that_a_proxy_refused_is_named() -> None:
+    """A refused listener does not hide behind a refused cluster."""
+    refusals: dict[str, Any] = {
+        "refused": Nack("clusters", "no name", 1.0),
+        "also_refused": (Nack("listeners", "no port", 1.0),),
+    }
+    told = found(shop(), [proxy("product", in_sync=False, **refusals)])
+
+    assert ["refused its clusters: no name", "refused its listeners: no port"] == [one.what for one in told]
+
+
 @pytest.mark.parametrize(
     ("state", "code", "what"),
     [

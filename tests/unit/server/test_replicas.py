@@ -54,7 +54,7 @@ def test_what_is_told_arrives_as_it_was() -> None:
     told = ReplicaState(
         id="one",
         revision=7,
-        proxies=(proxy(1), proxy(2, refused=Nack("routes", "no", 2.0))),
+        proxies=(proxy(1), proxy(2, refused=Nack("routes", "no", 2.0), also_refused=(Nack("listeners", "no", 3.0),))),
         findings=(MISSING_NODE.at(Key("route", ("m", "r", "x")), "sends to nowhere"),),
         certificate_days={(ORDER, "order-1"): 3},
         counted=(((ORDER, "x", Counters(3, 1, 0, {5.0: 2, math.inf: 1})),),),

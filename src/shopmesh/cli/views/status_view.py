@@ -199,7 +199,9 @@ def _proxies_table(proxies: Sequence[ProxyStatus]) -> RenderableType:
 def proxy_state(proxy: ProxyStatus) -> Text:
     """The state of one proxy in a few words."""
     if (refused := proxy["refused"]) is not None:
-        return Text(f"rejected its {refused['type']}: {refused['message']}", style="red")
+        all_refused = [refused, *proxy.get("alsoRefused", ())]
+        said = "; ".join(f"its {one['type']}: {one['message']}" for one in all_refused)
+        return Text(f"rejected {said}", style="red")
     if not proxy["connected"]:
         return Text("not connected", style="yellow")
     if not proxy["known"]:

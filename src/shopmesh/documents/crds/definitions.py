@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from shopmesh.appmesh.api.model import GA, service
-from shopmesh.documents.crds import rules
+from shopmesh.documents.crds import descriptions, rules
 from shopmesh.documents.crds.schema import (
     MOST_ITEMS,
     Schema,
     add_rules,
+    describe_fields,
     label_selector,
     mapping,
     object_reference,
@@ -92,6 +93,7 @@ def _virtual_gateway(schema: Schema) -> None:
     properties = schema["properties"]
     for selector in ("namespaceSelector", "podSelector", "gatewayRouteSelector"):
         properties[selector] = label_selector()
+    properties["namespaceSelector"]["description"] = "Labels of the namespaces whose GatewayRoutes this gateway takes."
     listener = properties["listeners"]["items"]["properties"]
     listener["healthCheck"]["required"].remove("healthyThreshold")
     # AWS's definition has it, though the API has no field for it; reading such an object reports it.
@@ -140,8 +142,10 @@ def _definition(kind: str, spec: Schema) -> Schema:
             "metadata": {"type": "object"},
             "spec": spec,
             "status": _status(kind),
-        }
+        },
+        description=descriptions.KINDS[kind],
     )
+    describe_fields(schema, descriptions.FIELDS)
     version = {
         "name": VERSION,
         "served": True,
@@ -170,7 +174,7 @@ def _status(kind: str) -> Schema:
     condition = mapping(
         {
             "type": text(),
-            "status": text(enum=["True", "False", "Unknown"]),
+            "status": text(enum=["True", "False", "Unknown"], description="whether the condition holds"),
             "lastTransitionTime": text(format="date-time"),
             "reason": text(),
             "message": text(),
@@ -215,6 +219,8 @@ def _columns(kind: str) -> Iterable[dict[str, Any]]:
         yield _column("In step", ".status.proxies.inStep", "integer")
     if kind != "BackendGroup":
         yield _column("Active", f".status.conditions[?(@.type=='{kind}Active')].status")
+        told = "Programmed" if kind in _HAS_PROXIES else f"{kind}Active"
+        yield _column("Reason", f".status.conditions[?(@.type=='{told}')].reason")
         yield {**_column("ARN", f".status.{KINDS[kind]}ARN"), "priority": 1}
     yield _column("Age", ".metadata.creationTimestamp", "date")
 

@@ -3,7 +3,7 @@ from shapes of the model: the same keys and bounds, but for the names and refere
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from botocore.model import ListShape, Shape, StringShape, StructureShape
@@ -58,6 +58,16 @@ def add_rules(schema: Schema, found: Iterable[rules.ValidationRule]) -> Schema:
 
 def text(longest: int | None = None, description: str | None = None, **more: Any) -> Schema:
     return {"type": "string", **_without_none({"maxLength": longest, "description": description}), **more}
+
+
+def describe_fields(schema: Schema, known: Mapping[str, str], parent: str = "") -> None:
+    """Adds to each field without a description the one that is known for `parent.name`, else for its name."""
+    for name, field in (schema.get("properties") or {}).items():
+        if (found := known.get(f"{parent}.{name}", known.get(name))) is not None:
+            field.setdefault("description", found)
+        describe_fields(field, known, name)
+    if isinstance(items := schema.get("items"), dict):
+        describe_fields(items, known, parent)
 
 
 def object_reference() -> Schema:

@@ -67,6 +67,7 @@ CONFIG_MAPS = ResourceType("", "v1", "configmaps", "ConfigMap")
 ENDPOINT_SLICES = ResourceType("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice")
 LEASES = ResourceType("coordination.k8s.io", "v1", "leases", "Lease")
 TOKEN_REVIEWS = ResourceType("authentication.k8s.io", "v1", "tokenreviews", "TokenReview", namespaced=False)
+EVENTS = ResourceType("", "v1", "events", "Event")
 MUTATING_WEBHOOKS = ResourceType(
     "admissionregistration.k8s.io",
     "v1",

@@ -3,7 +3,8 @@
     object, resource, problem, proxies ─desired_status─► our fields ─merge_patch─► the difference to write
 
 The conditions are those of AWS's controller: `VirtualNodeActive` and so on, True once proxies get the configuration of
-the object; and `PodSelectorConflict`, True while another object selects the same pods. Fields and conditions of other
+the object; `Programmed`, as the Gateway API has it, True while all connected proxies run it; and
+`PodSelectorConflict`, True while another object selects the same pods. Fields and conditions of other
 controllers stay unchanged.
 """
 
@@ -29,6 +30,9 @@ HAVE_PROXIES = ("VirtualNode", "VirtualGateway")
 MOST_TEXT = 1000
 CONFLICT, OVERLAP = "PodSelectorConflict", "SeveralSelect"
 """The condition, and its reason, of a node or gateway whose pods other objects select as well."""
+PROGRAMMED, INVALID, PENDING = "Programmed", "Invalid", "Pending"
+"""The condition, which is also its reason while it is True, and its other reasons: a proxy refused the configuration or
+the object is not used; no proxy has confirmed it yet. https://gateway-api.sigs.k8s.io/geps/gep-1364/"""
 STALE, REFUSED = "Stale", "Refused"
 """Reasons of an inactive object: proxies use an earlier version of it, or none."""
 PARTLY_IGNORED = "PartlyIgnored"
@@ -59,8 +63,9 @@ def count_proxies(statuses: Iterable[ProxyStatus]) -> dict[Key, ProxyCounts]:
         key = Key(one.kind, (one.mesh, one.name))
         before = found.get(key, NO_PROXIES)
         refused = before.refused
-        if refused is None and one.refused is not None:
-            refused = f"{one.instance} refused its {one.refused.type}: {one.refused.message}"[:MOST_TEXT]
+        if refused is None and one.refusals:
+            said = "; its ".join(f"{nack.type}: {nack.message}" for nack in one.refusals)
+            refused = f"{one.instance} refused its {said}"[:MOST_TEXT]
         in_step = before.in_sync + (one.in_sync and one.refused is None)
         found[key] = ProxyCounts(before.connected + 1, in_step, refused)
     return found
@@ -88,7 +93,7 @@ def desired_status(
     if not there and problem is None:
         return {}
     status: Status = {
-        "conditions": _conditions(name.kind, found, problem, warning, there, overlap, context.now),
+        "conditions": _conditions(name.kind, found, problem, warning, there, overlap, proxies, context.now),
         "observedGeneration": generation(found),
     }
     if there and key is not None:
@@ -135,6 +140,7 @@ def _conditions(
     warning: str | None,
     there: bool,
     overlap: Overlap | None,
+    proxies: ProxyCounts | None,
     now: float,
 ) -> list[Status]:
     """Returns our conditions among those of others; a transition time changes only with its status."""
@@ -148,6 +154,8 @@ def _conditions(
     elif warning is not None:
         active |= {"reason": PARTLY_IGNORED, "message": warning[:MOST_TEXT]}
     ours = [active]
+    if kind in HAVE_PROXIES and proxies is not None:
+        ours.append(_programmed(kind, problem, proxies))
     if overlap is not None:
         said = f"{overlap}; make their podSelectors differ"[:MOST_TEXT]
         ours.append({"type": CONFLICT, "status": "True", "reason": OVERLAP, "message": said})
@@ -158,10 +166,46 @@ def _conditions(
     return conditions
 
 
+def _programmed(kind: str, problem: str | None, proxies: ProxyCounts) -> Status:
+    """Returns whether the proxies run it. Its text has no counts, so that it is written for transitions only."""
+    if problem is not None:
+        said = "False", INVALID, f"the object is not used as it is; condition {kind}Active says why"
+    elif proxies.refused is not None:
+        said = "False", INVALID, proxies.refused
+    elif not proxies.connected:
+        said = "Unknown", PENDING, "no proxy is connected"
+    elif proxies.in_sync < proxies.connected:
+        said = "False", PENDING, "not all connected proxies have confirmed it yet"
+    else:
+        said = "True", PROGRAMMED, "all connected proxies run it"
+    return {"type": PROGRAMMED, "status": said[0], "reason": said[1], "message": said[2]}
+
+
+def transitions(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Status]:
+    """Returns our conditions of which people are to hear by an event: those that went wrong, and are right again.
+
+    `before` and `after` are the status of one object.
+    """
+    known = {one["type"]: one for one in before.get("conditions") or () if _is_condition(one)}
+    found = []
+    for one in after.get("conditions") or ():
+        was = known.get(one["type"], {}).get("reason")
+        if one["type"] != CONFLICT and one.get("reason") != was and {one.get("reason"), was} & _BAD:
+            found.append(one)
+    return found
+
+
+def is_bad(condition: Mapping[str, Any]) -> bool:
+    return condition.get("reason") in _BAD
+
+
+_BAD = {INVALID, STALE, REFUSED}
+
+
 def _with_condition(conditions: list[Status], this: Status, now: float) -> list[Status]:
     before: Status = next((one for one in conditions if one.get("type") == this["type"]), {})
     same = before.get("status") == this["status"] and before.get("lastTransitionTime")
-    this["lastTransitionTime"] = before["lastTransitionTime"] if same else _timestamp(now)
+    this["lastTransitionTime"] = before["lastTransitionTime"] if same else timestamp(now)
     if before:
         return [this if one is before else one for one in conditions]
     return [*conditions, this]
@@ -178,5 +222,6 @@ def _is_condition(value: Any) -> bool:
     return all(text is None or isinstance(text, str) for text in value.values())
 
 
-def _timestamp(seconds: float) -> str:
+def timestamp(seconds: float) -> str:
+    """Writes a time as Kubernetes does: RFC 3339, UTC."""
     return datetime.datetime.fromtimestamp(seconds, datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

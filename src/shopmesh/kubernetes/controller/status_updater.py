@@ -19,9 +19,10 @@ from shopmesh.appmesh.context import Context
 from shopmesh.appmesh.store import Key, View
 from shopmesh.documents.names import ObjectName
 from shopmesh.kubernetes.api.client import ApiServer, KubernetesApiError, NotFoundError, Object
-from shopmesh.kubernetes.api.resource_types import MESH_TYPES, ResourceType
+from shopmesh.kubernetes.api.resource_types import EVENTS, MESH_TYPES, ResourceType
 from shopmesh.kubernetes.api.retry_wait import RetryWait
 from shopmesh.kubernetes.controller import status
+from shopmesh.kubernetes.controller.events import event
 from shopmesh.kubernetes.controller.overlaps import Overlap
 from shopmesh.kubernetes.controller.status import ProxyCounts
 from shopmesh.kubernetes.controller.unexpected_errors import UnexpectedErrors
@@ -31,6 +32,8 @@ log = logging.getLogger(__name__)
 
 BATCH_SECONDS = 0.3
 """Changes within it are written together."""
+WRITE_SECONDS = 1.0
+"""An object's status is written once in that time at most, whatever its proxies do."""
 POLL_SECONDS = 3.0
 """Interval at which the proxies of all replicas are read."""
 RESYNC_SECONDS = 300.0
@@ -119,7 +122,9 @@ class StatusUpdater:
                 log.exception("the status of objects could not be written")
                 error = KubernetesApiError(str(unexpected))
             failures = 0 if error is None else failures + 1
-            if error is not None:
+            if error is None:
+                await asyncio.sleep(WRITE_SECONDS - BATCH_SECONDS)
+            else:
                 await self._retry.after(failures, error)
 
     def _on_objects_changed(self, names: Iterable[ObjectName]) -> None:
@@ -179,9 +184,19 @@ class StatusUpdater:
         change = self._change(name)
         if change:
             kind = MESH_TYPES[name.kind]
+            before = (self._objects.objects.get(name) or {}).get("status")
             found = await self._api.patch(kind, name.name, {"status": change}, name.namespace or None, "status")
+            await self._record_events(found, before if isinstance(before, dict) else {})
             # The watch will report it too; until then it would be written again.
             self._objects.on_upsert(kind, found)
+
+    async def _record_events(self, found: Object, before: Mapping[str, object]) -> None:
+        """Creates the events of a status that was written; a lost event is not tried again."""
+        for condition in status.transitions(before, found.get("status") or {}):
+            try:
+                await self._api.create(EVENTS, event(found, condition, self._context().now))
+            except KubernetesApiError as error:
+                log.debug("an event of %s could not be written: %s", found["metadata"]["name"], error)
 
     def _report_failure(self, name: ObjectName, why: str) -> None:
         """Logs a failed write once for each reason: it is repeated every few seconds."""

@@ -60,6 +60,13 @@ class ProxyStatus:
     in_sync: bool
     types: Mapping[str, TypeStatus]
     refused: Nack | None
+    """The first type that it refused; `also_refused` are the others."""
+    also_refused: Sequence[Nack] = ()
+
+    @property
+    def refusals(self) -> tuple[Nack, ...]:
+        """Of every type that it refused."""
+        return () if self.refused is None else (self.refused, *self.also_refused)
 
     @property
     def key(self) -> Key:
@@ -309,6 +316,7 @@ class Proxies:
             in_sync=proxy.delta_stream.in_sync,
             types=types,
             refused=next(iter(proxy.nacks.values()), None),
+            also_refused=tuple(proxy.nacks.values())[1:],
         )
 
     def _schedule_notify(self) -> None:

@@ -15,9 +15,10 @@ def proxy_findings(statuses: Iterable[ProxyStatus]) -> Iterator[Finding]:
         if status.connected and not status.known:
             what = f"asks for the {status.kind} {status.name}, which does not exist in the mesh {status.mesh}"
             yield UNKNOWN_PROXY.at(status.key, what)
-        if status.refused is not None and status.refused.type == "secrets":
-            yield NO_CERTIFICATE.at(status.key, f"could not load {status.refused.message}")
-        elif status.refused is not None:
-            yield REFUSED_CONFIGURATION.at(status.key, f"refused its {status.refused.type}: {status.refused.message}")
-        elif status.connected and status.known and not status.in_sync:
+        for nack in status.refusals:
+            if nack.type == "secrets":
+                yield NO_CERTIFICATE.at(status.key, f"could not load {nack.message}")
+            else:
+                yield REFUSED_CONFIGURATION.at(status.key, f"refused its {nack.type}: {nack.message}")
+        if not status.refusals and status.connected and status.known and not status.in_sync:
             yield NOT_IN_SYNC.at(status.key, "has not yet confirmed the configuration that it was sent")

@@ -163,6 +163,8 @@ def proxy_document(status: ProxyStatus) -> dict[str, Any]:
     """Its JSON for clients."""
     document = asdict(status)
     document["inStep"] = document.pop("in_sync")
+    if others := document.pop("also_refused"):
+        document["alsoRefused"] = list(others)
     return document
 
 
@@ -174,7 +176,9 @@ def _parse_proxy(document: Mapping[str, Any]) -> ProxyStatus:
     given = dict(document)
     types = {kind: TypeStatus(**one) for kind, one in given.pop("types").items()}
     refused, in_sync = given.pop("refused"), given.pop("inStep")
-    return ProxyStatus(**given, in_sync=in_sync, types=types, refused=Nack(**refused) if refused else None)
+    others = tuple(Nack(**one) for one in given.pop("alsoRefused", ()))
+    first = Nack(**refused) if refused else None
+    return ProxyStatus(**given, in_sync=in_sync, types=types, refused=first, also_refused=others)
 
 
 def _count(caller: Caller, cluster: str, tally: Counters) -> list[Any]:
