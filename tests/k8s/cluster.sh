@@ -320,9 +320,14 @@ kubectl_shows() {  # kubectl_shows ROUTER WEIGHT: whatever door a change came by
 
 apply_again() { apply && sleep 5 && kubectl_shows product "$1"; }
 
-restart() {
+restart() {  # the last request of an old pod may be lost after all new ones are ready
   k -n "$1" rollout restart "deployment/$2" >"$work/last" 2>&1 || { why "restart of $2: $(tail -n 1 "$work/last")"; return 1; }
-  rolled_out "$1" "$2"
+  rolled_out "$1" "$2" && until_true "no pod of $1 is terminating" none_terminating "$1"
+}
+none_terminating() {
+  local found
+  found=$(k -n "$1" get pods -o 'jsonpath={range .items[?(@.metadata.deletionTimestamp)]}{.metadata.name}{" "}{end}') &&
+    [ -z "$found" ] || { echo "terminating: $found"; return 1; }
 }
 
 pods() { k -n "$1" get pods -l "$2" --field-selector=status.phase=Running -o 'jsonpath={range .items[*]}{.metadata.name}{"\n"}{end}'; }
@@ -408,12 +413,17 @@ spec:
 NODE
 }
 
+sidecar_mode() {  # intercepted or explicit, as the overlay has it
+  k -n default get deployment product -o 'jsonpath={.spec.template.metadata.labels.shopmesh\.dev/sidecar}'
+}
+
 job_ends() {  # with a sidecar that `shopmesh inject` puts into it: App Mesh's Jobs never ended
-  local image
+  local image mode
+  mode=$(sidecar_mode)
   image=$(k -n "$SYSTEM" get deployment control-plane -o 'jsonpath={.spec.template.spec.containers[0].image}')
   a_node default || return
   a_job | sed "s#IMAGE#$image#" >"$work/job.yaml"
-  k -n "$SYSTEM" exec -i deployment/control-plane -c control-plane -- shopmesh inject --from-cluster -f - <"$work/job.yaml" >"$work/injected.yaml" 2>"$work/last" ||
+  k -n "$SYSTEM" exec -i deployment/control-plane -c control-plane -- shopmesh inject --from-cluster --mode "${mode:-intercepted}" -f - <"$work/job.yaml" >"$work/injected.yaml" 2>"$work/last" ||
     { why "shopmesh inject: $(tail -n 3 "$work/last")"; return 1; }
   k apply -f "$work/injected.yaml" >"$work/last" 2>&1 || { why "$(cat "$work/last")"; return 1; }
   waiting -n default wait job/story --for=condition=Complete --timeout="${PATIENCE}s" >"$work/last" 2>&1 ||

@@ -78,6 +78,29 @@ def test_the_story_ends_well_when_nothing_is_lost(play: Play, tmp_path: Path) ->
     assert any(call.startswith("delete -k k8s/overlays/local") for call in calls(tmp_path))
 
 
+def test_a_restart_is_watched_until_no_pod_is_terminating(play: Play, tmp_path: Path) -> None:
+    """A request that an old pod loses at its very end counts."""
+    done = play(str(STORY), faults="linger")
+    seen = calls(tmp_path)
+    restarts = [number for number, call in enumerate(seen) if "rollout restart" in call]
+
+    assert 0 == done.returncode, done.stdout + done.stderr
+    for number in restarts:
+        rest = seen[number:]
+        ended = next(index for index, call in enumerate(rest) if "logs load-" in call)
+        assert any("deletionTimestamp" in call for call in rest[:ended])
+    assert len(restarts) + 1 == len([call for call in seen if "deletionTimestamp" in call])
+
+
+@pytest.mark.parametrize(("faults", "mode"), [("", "intercepted"), ("explicit", "explicit")])
+def test_the_jobs_sidecar_is_of_the_overlays_mode(play: Play, tmp_path: Path, faults: str, mode: str) -> None:
+    """A cluster that forbids NET_ADMIN would refuse the other."""
+    done = play(str(STORY), faults=faults)
+
+    assert 0 == done.returncode, done.stdout + done.stderr
+    assert [True] == [f"--mode {mode} " in call for call in calls(tmp_path) if "shopmesh inject" in call]
+
+
 def test_what_is_lost_fails_the_story_and_lets_it_go_on(play: Play) -> None:
     """A failed request is a failed step, as a wrong share is, with the reason; the rest is played all the same."""
     done = play(str(STORY), faults="lost split")

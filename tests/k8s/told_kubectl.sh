@@ -5,6 +5,8 @@
 #   split    product 2.0 gets 30 % when it is to get 50 %
 #   stuck    product-v2 never gets ready
 #   old      the cluster is of Kubernetes 1.29
+#   explicit its workloads have sidecars that nothing is redirected into
+#   linger   a pod is still terminating the first time that somebody looks
 [ "$1" = --request-timeout=30s ] && shift
 said="$*" last=${!#}
 printf '%s\n' "${said//$'\n'/ }" >>"$STATE/calls"
@@ -55,6 +57,9 @@ case $said in
   *'get virtualrouter product '*) echo "$product" ;;
   *'get virtualrouter customer '*) echo "$customer" ;;
   *'get lease '*) [ -e "$STATE/killed" ] && echo cp-2 || echo cp-1 ;;
+  *'get pods -o jsonpath='*deletionTimestamp*)
+    if [[ $FAULTS == *linger* && ! -e $STATE/lingered ]]; then printf 'product-0 '; : >"$STATE/lingered"; fi ;;
+  *'get deployment product '*) [[ $FAULTS == *explicit* ]] && echo explicit || echo intercepted ;;
   *'get pods -l '*control-plane*) printf 'cp-1\ncp-2\n' ;;
   *'get pods -l '*) printf 'order-1\nproduct-1\n' ;;
   *initContainers*) echo 'proxy-init envoy' ;;

@@ -338,6 +338,21 @@ def test_an_explicit_sidecar_takes_the_applications_one_port() -> None:
         inject(pod(ports="5000,5001"), PRODUCT, mode="explicit")
 
 
+def test_an_explicit_sidecar_of_a_job_has_no_port() -> None:
+    """It only calls others: by HTTP_PROXY, and its Envoy binds nothing for it."""
+    job = pod()
+    del job["spec"]["containers"][0]["ports"]
+    found = inject(job, PRODUCT, (), mode="explicit").pod
+    (envoy, *_) = found["spec"]["initContainers"]
+    given = env(containers(found)["app"])
+    metadata = json.loads(envoy["args"][envoy["args"].index("--config-yaml") + 1])["node"]["metadata"]
+
+    assert ("http://127.0.0.1:15001", "PORT" in given) == (given["HTTP_PROXY"], False)
+    assert {"instance": "$(POD_NAME)", "mode": "explicit", "egress_port": 15001} == {
+        name: value for name, value in metadata.items() if value
+    }
+
+
 def test_the_pods_own_switch() -> None:
     """As App Mesh's injector read it."""
     annotations = [

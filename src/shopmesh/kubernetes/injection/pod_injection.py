@@ -160,17 +160,16 @@ def _add_sidecar(
 
 
 def _use_explicit_proxy(spec: Json, ports: tuple[int, ...], options: SidecarOptions) -> None:
-    """Moves the application to another port and sets HTTP_PROXY for its requests."""
-    if len(ports) != 1:
+    """Sets HTTP_PROXY for the application's requests, and moves it to another port if it has one."""
+    if len(ports) > 1:
         raise InjectionError(
             "an explicit sidecar takes one port of the application, which finds its own in PORT, and here are "
             f"{len(ports)}; name the one in annotation appmesh.k8s.aws/ports"
         )
-    variables = {
-        "HOST": "127.0.0.1",
-        "PORT": str(ports[0] + sidecar.APPLICATION_PORT_OFFSET),
-        "HTTP_PROXY": f"http://127.0.0.1:{options.egress_port}",
-    }
+    variables = {"HTTP_PROXY": f"http://127.0.0.1:{options.egress_port}"}
+    if ports:
+        port = ports[0] + sidecar.APPLICATION_PORT_OFFSET
+        variables = {"HOST": "127.0.0.1", "PORT": str(port), **variables}
     for container in _containers(spec, "containers"):
         env = [one for one in container.get("env") or () if one.get("name") not in variables]
         container["env"] = [*({"name": name, "value": value} for name, value in variables.items()), *env]

@@ -69,14 +69,14 @@ def init_container(ports: tuple[int, ...], options: SidecarOptions, images: Imag
 
 
 def envoy_container(
-    key: Key, by_label: bool, options: SidecarOptions, images: Images, explicit: tuple[int, ...] = ()
+    key: Key, by_label: bool, options: SidecarOptions, images: Images, explicit: tuple[int, ...] | None = None
 ) -> Json:
     """Returns Envoy as a native sidecar container. `by_label`: the pod has the label that names its node.
 
-    `explicit` are the ports that Envoy listens on itself when traffic is not redirected.
+    `explicit` are the ports that Envoy listens on itself when traffic is not redirected, None when it is.
     """
     metadata: Json = {"instance": "$(POD_NAME)"}
-    if explicit:
+    if explicit is not None:
         metadata |= {
             "mode": "explicit",
             "egress_port": options.egress_port,
