@@ -241,6 +241,7 @@ all_active() {
     waiting -n default wait "$kind" --all --for="condition=${kind}Active" --timeout=60s >"$work/last" 2>&1 ||
       { why "$(tail -n 5 "$work/last")"; return 1; }
   done
+  waiting -n default wait VirtualNode --all --for=condition=Programmed --timeout=60s >"$work/last" 2>&1 || why "$(tail -n 5 "$work/last")"
 }
 
 in_step() { until_true 'every proxy runs what the mesh says' in_step_now; }
@@ -474,7 +475,7 @@ story() {
   must 'the workloads are ready' everything_ready
   must 'the way in' choose_way_in
   must 'everything is version 1' got product/1.0=100 product/2.0=0 customer/1.0=100 customer/1.5=0
-  play 'conditions say Active' all_active
+  play 'conditions say Active and Programmed' all_active
   play 'every proxy is in step' in_step
 
   play 'product 2.0 gets half, by kubectl' under_load weights product 50 50

@@ -228,6 +228,22 @@ async def test_a_namespace_that_comes_is_told_at_once(cluster: Cluster, monkeypa
         await until(lambda: trusted("shop") == authority.bundle.decode(), "another authority is told")
 
 
+async def test_what_could_not_be_published_is_tried_again_soon(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """After an outage, or in a namespace that is refused at first; the log says it once."""
+    monkeypatch.setattr(sidecar_config_maps, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(sidecar_config_maps, "RETRY_SECONDS", 0.02)
+    authority = CertificateAuthority.create("one", 1_800_000_000.0)
+    async with speaking(cluster.configuration()) as server, publishing(server, lambda: authority, lambda: {"default"}):
+        cluster.refuse(403, CONFIG_MAPS)
+        await until(lambda: len(cluster.asked_for("get", CONFIG_MAPS)) > 3, "several attempts")
+        cluster.refuse(None)
+        await until(lambda: cluster.objects(CONFIG_MAPS, "default"), "the ConfigMap")
+
+    assert 1 >= len([one for one in caplog.records if "sidecars cannot start" in one.getMessage()])
+
+
 async def test_what_injected_sidecars_start_with_is_made_where_nobody_has(cluster: Cluster) -> None:
     """It is the component's file; one that a user brought is left alone, and made once is made."""
     committed = (Path(__file__).parents[3] / "k8s" / "components" / "sidecar" / "sidecar.json").read_text()

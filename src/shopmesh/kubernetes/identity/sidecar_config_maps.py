@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 
 ROOT = "shopmesh-root"
 POLL_SECONDS = 0.5
+RETRY_SECONDS = 5.0
+"""When ConfigMaps are tried again that could not be written."""
 RESYNC_SECONDS = 60.0
 """Interval of a full comparison: other clients may have changed the ConfigMaps."""
 
@@ -56,7 +58,7 @@ async def _publish_forever(
     owner: Callable[[], Object | None],
 ) -> None:
     published: tuple[CertificateAuthority, set[str], set[str]] | None = None
-    resync_at = 0.0
+    resync_at, logged = 0.0, set[str]()
     while True:
         try:
             desired = (authority(), namespaces(), injected())
@@ -65,8 +67,11 @@ async def _publish_forever(
                 published = desired
                 problems = await publish_root(server, desired[0], desired[1], owner())
                 problems += await ensure_sidecar_config(server, sidecar, desired[2], owner())
-                for problem in problems:
+                for problem in sorted({*problems} - logged):
                     log.warning("sidecars cannot start without a ConfigMap that could not be written: %s", problem)
+                logged = {*problems}
+                if problems:
+                    resync_at = time.monotonic() + RETRY_SECONDS
         except Exception:
             log.exception("could not write the ConfigMaps that sidecars mount")
         await asyncio.sleep(POLL_SECONDS)
