@@ -62,3 +62,33 @@ def test_a_canary_of_the_way_in_is_said_to_get_no_request(clone: Clone) -> None:
     )
     assert "will get no request" not in product
     clone.back()
+
+
+@pytest.mark.parametrize(
+    ("path", "before", "after", "said"),
+    [
+        (
+            "mesh/product.yaml",
+            "metadata:\n  name: product\n  namespace: default\n",
+            "metadata: {name: product, namespace: default}\n",
+            "mesh/product.yaml does not have the form of the template: make this change by hand",
+        ),
+        (
+            "compose.yaml",
+            "SHOPMESH_WAY_IN",
+            "WAY_IN",
+            "compose.yaml does not set SHOPMESH_WAY_IN: set it to http://product.default.svc.cluster.local:5000",
+        ),
+    ],
+)
+def test_a_file_of_another_form_is_named_and_nothing_is_changed(
+    clone: Clone, path: str, before: str, after: str, said: str
+) -> None:
+    """Rather than written wrongly."""
+    text = (clone.root / path).read_text()
+    assert before in text
+    (clone.root / path).write_text(text.replace(before, after, 1))
+    clone.commit()
+
+    assert said in clone.refused("new", "product", "--way-in")
+    clone.back()

@@ -11,9 +11,11 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Callable
+from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
 from shopmesh.defaults import WAY_IN_LABEL
+from shopmesh.documents.service_version import is_way_in
 from shopmesh.new.errors import ScaffoldError
 from shopmesh.new.file_transaction import FileTransaction
 from shopmesh.new.project import Clone
@@ -26,24 +28,27 @@ _PUBLISHED = "${SHOPMESH_ADDRESS:-127.0.0.1}:${SHOPMESH_PORT:-8080}:5000"
 
 
 class Address(NamedTuple):
-    """A line with the way in's address: its file, a pattern of what stands before it, and its port, if it has one."""
+    """A variable with the way in's address: its file, a pattern of what stands between both, and the address's port."""
 
     path: str
-    before: str
+    variable: str
+    between: str
     port: str = ""
 
 
+_IN_CONTAINER = r"\n +value: "
 ADDRESSES = (
-    Address("compose.yaml", "SHOPMESH_WAY_IN: ", ":5000"),
-    Address("compose/load.yaml", "LOCUST_HOST: ", ":5000"),
-    Address("k8s/base/control-plane/control-plane.yaml", "- name: SHOPMESH_WAY_IN\n +value: "),
-    Address("k8s/components/load/load.yaml", "- name: LOCUST_HOST\n +value: "),
+    Address("compose.yaml", "SHOPMESH_WAY_IN", ": ", ":5000"),
+    Address("compose/load.yaml", "LOCUST_HOST", ": ", ":5000"),
+    Address("k8s/base/control-plane/control-plane.yaml", "SHOPMESH_WAY_IN", _IN_CONTAINER),
+    Address("k8s/components/load/load.yaml", "LOCUST_HOST", _IN_CONTAINER),
 )
 
 
 def ways_in(project: Clone) -> list[str]:
     """The services that a virtual node's label makes the way in: one, or none."""
-    return [name for name in project.services() if _has_labelled_node(f"mesh/{name}.yaml", project)]
+    nodes = [one for one in project.resources() if one.key.kind == "virtualNode" and is_way_in(one)]
+    return sorted({PurePosixPath(node.source.file).stem for node in nodes if node.source})
 
 
 def set_way_in(project: Clone, changes: FileTransaction, chosen: str | None) -> None:
@@ -59,15 +64,6 @@ def set_way_in(project: Clone, changes: FileTransaction, chosen: str | None) -> 
             _edit(project, changes, f"compose/{name}.yaml", _publish_port, name, name == chosen)
     for address in ADDRESSES:
         _edit(project, changes, address.path, _write_address, address, chosen)
-
-
-def _has_labelled_node(path: str, project: Clone) -> bool:
-    documents = [parse(path, text) for text in split_documents(project.read(path))]
-    return any(
-        (document["metadata"].get("labels") or {}).get(WAY_IN_LABEL) == "true"
-        for document in documents
-        if isinstance(document, dict) and document.get("kind") == "VirtualNode"
-    )
 
 
 def _edit(project: Clone, changes: FileTransaction, path: str, edit: Callable[..., str], *arguments: object) -> None:
@@ -141,8 +137,8 @@ def _publish_port(path: str, text: str, name: str, chosen: bool) -> str:
 
 def _write_address(path: str, text: str, address: Address, chosen: str | None) -> str:
     url = f"http://{chosen}.default.svc.cluster.local{address.port}" if chosen else '""'
-    made, found = re.subn(f"({address.before}).*", lambda line: line[1] + url, text, count=1)
+    before = f"({address.variable}{address.between}).*"
+    made, found = re.subn(before, lambda line: line[1] + url, text, count=1)
     if not found:
-        name = address.before.removeprefix("- name: ").partition("\\n")[0]
-        raise ScaffoldError(f"{path} does not say {name}: restore that line, or write {url} where it is now")
+        raise ScaffoldError(f"{path} does not set {address.variable}: set it to {url}")
     return made
