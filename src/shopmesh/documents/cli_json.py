@@ -64,11 +64,11 @@ def resources_of_request(source: Source) -> list[DeclaredResource]:
     for parameter in NAMES[kind]:
         name = value[parameter]
         if not isinstance(name, str) or not name:
-            raise source.error((parameter,), f"is a text, not {name!r}")
+            raise source.error((parameter,), f"must be a string, not {name!r}")
         names.append(name)
     spec = value.get("spec", {})
     if not isinstance(spec, dict):
-        raise source.error(("spec",), f"is an object, not {spec!r}")
+        raise source.error(("spec",), f"must be an object, not {spec!r}")
     owner = value.get("meshOwner")
     if _is_of_another_kind(kind, spec):
         raise missing_names(source)
@@ -77,7 +77,7 @@ def resources_of_request(source: Source) -> list[DeclaredResource]:
         return [DeclaredResource(key, spec, _tags(source), owner, False, source, ("spec",))]
     services = spec.get("serviceNames", [])
     if not isinstance(services, list) or not all(isinstance(name, str) and name for name in services):
-        raise source.error(("spec", "serviceNames"), f"is a list of names, not {services!r}")
+        raise source.error(("spec", "serviceNames"), f"must be a list of names, not {services!r}")
     return [
         DeclaredResource(key, to_later(kind, spec), _tags(source), owner, False, source, ("spec",)),
         *(
@@ -118,12 +118,12 @@ def _is_preview(kind: str, spec: Document) -> bool:
 
 def parameters(resource: DeclaredResource, spec: bool = True) -> dict[str, object]:
     """The names (and the spec) of a resource as an operation takes them."""
-    said: dict[str, object] = dict(zip(NAMES[resource.key.kind], resource.key.path, strict=True))
+    request: dict[str, object] = dict(zip(NAMES[resource.key.kind], resource.key.path, strict=True))
     if resource.owner is not None and resource.key.kind != "mesh":
-        said["meshOwner"] = resource.owner
+        request["meshOwner"] = resource.owner
     if spec:
-        said["spec"] = resource.spec
-    return said
+        request["spec"] = resource.spec
+    return request
 
 
 def document(resource: DeclaredResource) -> dict[str, object]:
@@ -139,5 +139,5 @@ def _fields(kind: str) -> set[str]:
 def _tags(source: Source) -> dict[str, str]:
     tags = source.value.get("tags", [])
     if not isinstance(tags, list) or not all(isinstance(tag, dict) and "key" in tag for tag in tags):
-        raise source.error(("tags",), 'is a list of {"key": …, "value": …}')
+        raise source.error(("tags",), 'must be a list of {"key": …, "value": …}')
     return {str(tag["key"]): str(tag.get("value", "")) for tag in tags}

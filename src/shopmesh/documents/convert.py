@@ -47,7 +47,7 @@ def is_manifest(source: Source) -> bool:
     if version != API_VERSION:
         raise source.error(("apiVersion",), f"{version!r} is not read; write the manifest in the form {API_VERSION}")
     if kind not in _MANIFEST_KINDS:
-        raise source.error(("kind",), f"{kind!r} is none of {', '.join(_MANIFEST_KINDS)}")
+        raise source.error(("kind",), f"{kind!r} is not one of {', '.join(_MANIFEST_KINDS)}")
     return True
 
 
@@ -79,7 +79,7 @@ def declared_resources(
 
     `mesh` is the mesh of members whose documents do not tell it; `existing` are the resources that are there already,
     which references may name as well. Documents of foreign kinds declare nothing, but a Namespace's labels decide
-    whose members are in it. `given` are the parameters of templates. Where `missing` is given, it is told of
+    whose members are in it. `given` are the parameters of templates. Where `on_missing` is given, it is called with
     references to what is not there; else they raise `DocumentError`, as everything does that is wrong.
     """
     ours = [is_manifest(source) for source in sources]
@@ -106,7 +106,7 @@ def declared_resources(
     if wrong:
         raise combined(wrong)
     if unknown := sorted({*options.parameters} - asked):
-        raise DocumentError(f"--parameter {', '.join(unknown)}: no template here asks for it; correct the name")
+        raise DocumentError(f"--parameter {', '.join(unknown)}: no template has this parameter; correct the name")
     return creation_order(resources)
 
 
@@ -148,10 +148,10 @@ def resources_of_manifest(source: Source, objects: ReferenceResolver) -> Iterato
     def resolve(reference: ReferenceField, value: Document, path: FieldPath) -> str:
         return _resolve(source, objects, name, key.mesh, reference, value, path)
 
-    said = {name: value for name, value in spec.items() if name not in _NOT_IN_THE_API}
-    if key.kind == "mesh" and "meshServiceDiscovery" in said:
-        said = {"serviceDiscovery" if name == "meshServiceDiscovery" else name: said[name] for name in said}
-    converted = manifest_form.read(key.kind, to_api(said, resolve, ("spec",)))
+    in_api = {name: value for name, value in spec.items() if name not in _NOT_IN_THE_API}
+    if key.kind == "mesh" and "meshServiceDiscovery" in in_api:
+        in_api = {"serviceDiscovery" if name == "meshServiceDiscovery" else name: in_api[name] for name in in_api}
+    converted = manifest_form.read(key.kind, to_api(in_api, resolve, ("spec",)))
     if groups := spec.get("backendGroups"):
         converted["backends"] = [*converted.get("backends", []), *_group_backends(source, objects, name, spec, groups)]
     tags = manifest_tags(key, source.value) | own_tags(source)
@@ -160,7 +160,7 @@ def resources_of_manifest(source: Source, objects: ReferenceResolver) -> Iterato
     for index, route in enumerate(spec.get("routes") or [] if key.kind == "virtualRouter" else []):
         path: FieldPath = ("spec", "routes", index)
         if not isinstance(route, dict):
-            raise source.error(path, f"a route is a mapping with name and httpRoute or the like, not {route!r}")
+            raise source.error(path, f"a route must be a mapping with name and httpRoute or the like, not {route!r}")
         routed = to_api({word: part for word, part in route.items() if word != "name"}, resolve, path)
         if not (route_name := _text(source, route, "name", path)):
             raise source.error((*path, "name"), "is missing; each route has a name")
@@ -183,7 +183,7 @@ def _resolve(
     """The controller resolves the reference first, and lets an ARN overwrite what it found."""
     ref, arn = f"{reference.stem}Ref", f"{reference.stem}ARN"
     if ref not in value and arn not in value:
-        raise source.error(path, f"names no {reference.kind}; write {ref} (or {arn})")
+        raise source.error(path, f"does not name a {reference.kind}; write {ref} (or {arn})")
     found = ""
     if ref in value:
         target = _mapping(source, value, ref, path)
@@ -227,12 +227,12 @@ def _mapping(source: Source, value: Document, key: str, path: FieldPath) -> Docu
     if inner is None:
         return {}
     if not isinstance(inner, dict):
-        raise source.error((*path, key), f"is a mapping, not {inner!r}")
+        raise source.error((*path, key), f"must be a mapping, not {inner!r}")
     return inner
 
 
 def _text(source: Source, value: Document, key: str, path: FieldPath) -> str:
     text = value.get(key)
     if text is not None and not isinstance(text, str):
-        raise source.error((*path, key), f"is a text, not {text!r}; put it in quotes")
+        raise source.error((*path, key), f"must be a string, not {text!r}; put it in quotes")
     return text or ""

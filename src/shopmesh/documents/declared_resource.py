@@ -121,8 +121,8 @@ def manifest_tags(key: Key, manifest: Document) -> dict[str, str]:
     guess = minimal_manifest(key)
     tags: dict[str, str] = {}
     for path in FIELDS_IN_TAGS[key.kind]:
-        if (said := at(manifest, path)) != at(guess, path):
-            tags |= split_text(_tag_name(path), json.dumps(said, separators=(",", ":"), sort_keys=True))
+        if (declared := at(manifest, path)) != at(guess, path):
+            tags |= split_text(_tag_name(path), json.dumps(declared, separators=(",", ":"), sort_keys=True))
     return tags
 
 

@@ -1,7 +1,7 @@
 """API resources to manifests of `appmesh.k8s.aws/v1beta2`: the way back.
 
 What the CRDs have no place for is kept where it stood, because this project reads it again; `not_for_kubernetes` lists
-it for whoever takes the manifests to a cluster.
+it for users who take the manifests to a cluster.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ def not_for_kubernetes(resources: Iterable[DeclaredResource]) -> Iterator[str]:
         for tag in join_all(resource.tags):
             annotation = annotation_name(resource.key.kind, resource.key.name, tag)
             if tag.startswith(PREFIX) and not is_valid_in_kubernetes(annotation):
-                yield f"{label}: {annotation!r} is no annotation's name in Kubernetes; Kubernetes refuses it"
+                yield f"{label}: {annotation!r} is not a valid annotation name in Kubernetes, which will refuse it"
         if names := sorted(tag for tag in resource.tags if not is_ours(tag)):
             yield f"{label}: manifests have no place for the tags {', '.join(names)}"
 

@@ -71,7 +71,7 @@ def is_valid_in_kubernetes(annotation: str) -> bool:
 def _annotations(source: Source) -> Iterator[tuple[str, str]]:
     annotations = at(source.value, ANNOTATIONS_PATH) or {}
     if not isinstance(annotations, dict):
-        raise source.error(ANNOTATIONS_PATH, f"is a mapping, not {annotations!r}")
+        raise source.error(ANNOTATIONS_PATH, f"must be a mapping, not {annotations!r}")
     for name, text in annotations.items():
         if str(name).startswith(PREFIX):
             yield str(name), str(text)

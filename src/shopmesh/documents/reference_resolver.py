@@ -29,7 +29,7 @@ def name_in_manifest(source: Source) -> ObjectName:
     if not isinstance(name, str) or not name:
         raise source.error(("metadata", "name"), f"is missing; every {kind} has a name")
     if space is not None and not isinstance(space, str):
-        raise source.error(("metadata", "namespace"), f"is a text, not {space!r}; put it in quotes")
+        raise source.error(("metadata", "namespace"), f"must be a string, not {space!r}; put it in quotes")
     return ObjectName(kind, "" if kind == "Mesh" else space or DEFAULT_NAMESPACE, name)
 
 
@@ -45,8 +45,10 @@ class KnownObject:
 
 def known_object(source: Source, name: ObjectName) -> KnownObject:
     """The object of a document."""
-    said = at(source.value, ("spec", "awsName"))
-    return KnownObject(source.value, said if isinstance(said, str) and said else default_name(name), source=source)
+    aws_name = at(source.value, ("spec", "awsName"))
+    return KnownObject(
+        source.value, aws_name if isinstance(aws_name, str) and aws_name else default_name(name), source=source
+    )
 
 
 class ObjectCatalog(Protocol):
@@ -114,7 +116,7 @@ class ReferenceResolver:
             name = name_in_manifest(source)
             if name in here:
                 where = here[name].place()
-                raise source.error(("metadata", "name"), f"{name.kind} {name.name!r} stands already in {where}")
+                raise source.error(("metadata", "name"), f"{name.kind} {name.name!r} is already declared in {where}")
             here[name] = source
             there[name] = known_object(source, name)
         labels = {name: labels for name, labels in map(_namespace, sources) if name}

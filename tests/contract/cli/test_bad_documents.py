@@ -48,11 +48,11 @@ BAD = {
         "expected a string",
     ),
     "an old version": ("apiVersion: appmesh.k8s.aws/v1beta1\nkind: Mesh\n", "line 1, apiVersion", "v1beta2"),
-    "an unknown kind": (f"{HEAD}kind: VirtualNod\n", "line 2, kind", "'VirtualNod' is none of"),
+    "an unknown kind": (f"{HEAD}kind: VirtualNod\n", "line 2, kind", "'VirtualNod' is not one of"),
     "no name": (f"{HEAD}kind: Mesh\nspec: {{}}\n", "metadata.name", "is missing"),
     "no mesh": (NODE, "document 1, line 1", "name it with --mesh, or apply its Mesh"),
     "a key twice": (f"{MESH}spec: {{}}\nkind: Mesh\n", "line 5", "'kind' is given twice"),
-    "twice the same": (f"{MESH}---\n{MESH}", "document 2, line 7, metadata.name", "stands already in"),
+    "twice the same": (f"{MESH}---\n{MESH}", "document 2, line 7, metadata.name", "is already declared in"),
     "a placeholder": (f"{MESH}spec:\n  awsName: {{{{ .Values.mesh }}}}\n", "line 5", "render the template"),
     "a placeholder some lines before the error": (
         f"{MESH}spec:\n{{{{- if .Values.filter }}}}\n  egressFilter: {{type: DROP_ALL}}\n{{{{- end }}}}\n",
@@ -79,7 +79,7 @@ BAD = {
     "JSON without end": ("[" * 100_000, "document 1", "nested too deeply"),
     "a short form outside a template": (f"{MESH}spec: {{awsName: !Ref Mesh}}\n", "line 4", "no Resources"),
     "a number for a name": (f"{HEAD}kind: Mesh\nmetadata: {{name: m}}\nspec: {{awsName: 1.0}}\n", "line 4", "quotes"),
-    "a list": ("- 1\n", "document 1, line 1", "a document is a mapping"),
+    "a list": ("- 1\n", "document 1, line 1", "a document must be a mapping"),
     "no document of ours": ("a: 1\n", "document 1, line 1", "neither a manifest"),
     "unknown JSON": ('{"meshName": "m", "virtualNode": 1}', "line 1, virtualNode", "unknown field for mesh"),
     "an alias bomb": (

@@ -81,7 +81,7 @@ HOSTILE: dict[str, tuple[str, str, str]] = {
         "document 2, line 3",
         "nested deeper than 64 levels",
     ),
-    "names that double": (doubling_names(), "line", "makes a text of more than 65536 characters"),
+    "names that double": (doubling_names(), "line", "produces a string of more than 65536 characters"),
     "conditions that double, and a name too long": (
         doubling_conditions().replace("MeshName: m", "MeshName: !Join ['', [m, !Join [x, [!Ref Nothing]]]]"),
         "line",
@@ -98,7 +98,7 @@ HOSTILE: dict[str, tuple[str, str, str]] = {
     "a text joined over and over": (
         named("{MeshName: !Join ['" + "x" * 60_000 + "', [a, b, c]]}"),
         "line 4",
-        "makes a text of more than 65536 characters",
+        "produces a string of more than 65536 characters",
     ),
     "texts split and split": (
         named("{Tags: [" + ", ".join(["!Split [a, '" + "a" * 9_000 + "']"] * 200) + "]}"),
@@ -130,13 +130,13 @@ HOSTILE: dict[str, tuple[str, str, str]] = {
         "line 1",
         "'meshName' is given twice",
     ),
-    "a set": (f"{HEAD}spec: !!set {{a, b}}", "line 4", "the tag !!set means nothing here"),
-    "a Python object": (f"{HEAD}spec: !!python/object:os.system {{}}", "line 4", "means nothing here"),
-    "binary": (f"{HEAD}spec: !!binary YQ==", "line 4", "the tag !!binary means nothing here"),
+    "a set": (f"{HEAD}spec: !!set {{a, b}}", "line 4", "the tag !!set is not supported"),
+    "a Python object": (f"{HEAD}spec: !!python/object:os.system {{}}", "line 4", "is not supported"),
+    "binary": (f"{HEAD}spec: !!binary YQ==", "line 4", "the tag !!binary is not supported"),
     "a control character": (f"{HEAD}spec:\n  awsName: \x07", "line 5", "it holds the character U+0007"),
     "a NUL": ("\x00\x01\x02" * 10_000, "line 1", "it holds the character U+0000"),
     "directives without number": ("\n" + "%TAG !a! tag:a\n" * 30_000, "line 102", "more than 100 %TAG directives"),
-    "a List of no list": ("apiVersion: v1\nkind: List\nitems: 5\n", "line 3, items", "is a list, not 5"),
+    "a List of no list": ("apiVersion: v1\nkind: List\nitems: 5\n", "line 3, items", "must be a list, not 5"),
     "values that each take long to match": (
         "Parameters:\n  P:\n    Type: CommaDelimitedList\n    AllowedPattern: (a|a)*x|a*c\n    Default: "
         + ",".join(["a" * 19 + "c"] * 1_000)

@@ -218,7 +218,7 @@ BAD = {
     "another stack's export": (one("{Logging: !ImportValue x:y}"), "Spec.Logging", "--parameter 'x:y=VALUE'"),
     "a function that needs AWS": (one("{Logging: !GetAZs ''}"), "Spec.Logging.Fn::GetAZs", "write the zones"),
     "an unknown function": (one("{Logging: {'Fn::Subb': x}}"), "Spec.Logging", "did you mean 'Fn::Sub'?"),
-    "a function beside a key": (one("{Logging: {Ref: Node, a: 1}}"), "Spec.Logging", "must stand alone"),
+    "a function beside a key": (one("{Logging: {Ref: Node, a: 1}}"), "Spec.Logging", "must be the only key"),
     "an unknown condition": (one("{Logging: !If [C, 1, 2]}"), "Spec.Logging", "there is no condition 'C'"),
     "a condition of itself": (
         one("{Logging: !If [C, 1, 2]}", "Conditions: {C: !Not [{Condition: C}]}\n"),
@@ -246,7 +246,7 @@ BAD = {
     "a default that is not allowed": (
         one("{Logging: !Ref P}", "Parameters: {P: {Type: String, Default: a, AllowedValues: [b]}}\n"),
         "Parameters.P",
-        "none of the AllowedValues b",
+        "is not among the AllowedValues b",
     ),
     "a pattern that does not fit": (
         one("{Logging: !Ref P}", "Parameters: {P: {Type: String, Default: a, AllowedPattern: '[0-9]+'}}\n"),
@@ -261,7 +261,7 @@ BAD = {
     "no number": (
         one("{Logging: !Ref P}", "Parameters: {P: {Type: Number, Default: a}}\n"),
         "Parameters.P",
-        "is no number",
+        "is not a number",
     ),
     "a text too long": (
         one("{Logging: !Ref P}", "Parameters: {P: {Type: String, Default: abc, MaxLength: 2}}\n"),
@@ -273,8 +273,8 @@ BAD = {
         "Parameters.P",
         "Parameter Store",
     ),
-    "a function outside a template": ("meshName: !Ref Mesh\n", "line 1", "this is no template"),
-    "an unknown tag": ("Resources: {A: !vault x}\n", "line 1", "the tag !vault means nothing here"),
+    "a function outside a template": ("meshName: !Ref Mesh\n", "line 1", "this document is not a template"),
+    "an unknown tag": ("Resources: {A: !vault x}\n", "line 1", "the tag !vault is not supported"),
 }
 
 
@@ -325,7 +325,7 @@ def test_a_value_of_another_stack_can_be_given() -> None:
 
 def test_a_parameter_that_no_template_asks_for_is_refused() -> None:
     """A misspelled name would otherwise silently leave the default in force."""
-    assert "--parameter Prot: no template here asks for it; correct the name" == wrong(
+    assert "--parameter Prot: no template has this parameter; correct the name" == wrong(
         TEMPLATE, **CERTIFICATE, Prot="1"
     )
 

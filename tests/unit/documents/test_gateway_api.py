@@ -117,7 +117,7 @@ MATCHES: dict[str, tuple[Document, Document, str]] = {
     "a scheme": (
         {"prefix": "/", "scheme": "https"},
         {"path": {"type": "PathPrefix", "value": "/"}},
-        "route r/x: the scheme https is not asked for; there is no match by scheme",
+        "route r/x: the scheme https is not matched; the Gateway API has no match by scheme",
     ),
     "a query": (
         {"path": {"exact": "/a"}, "queryParameters": [{"name": "q", "match": {"exact": "1"}}]},
@@ -215,7 +215,7 @@ def test_nothing_is_written_where_no_route_can_be() -> None:
     found = export(*ONE, route("x", match={"prefix": "/a//b"}))
 
     assert () == found.objects
-    told = f"virtualService {HOST}: virtualRouter r has no route that can be written, so nothing is"
+    told = f"virtualService {HOST}: virtualRouter r has no route that can be expressed; nothing is written"
     assert told in found.all_warnings()
 
 
@@ -264,8 +264,8 @@ def test_what_a_grpc_or_tcp_route_cannot_say_is_told() -> None:
 
     assert [
         "route r/x: the idle time-out exists as a vendor's policy only",
-        "route r/x: the time-out of a request cannot be said: a GRPCRoute has none",
-        "route r/x: the retry policy cannot be said: a GRPCRoute has none",
+        "route r/x: the time-out of a request cannot be expressed: a GRPCRoute has none",
+        "route r/x: the retry policy cannot be expressed: a GRPCRoute has none",
     ] == found.all_warnings()
 
 
@@ -458,7 +458,7 @@ def test_a_gateway_with_tls_needs_a_secret() -> None:
         listener["protocol"],
         listener["tls"],
     )
-    for told in ("must be put into a Secret, in-tls", "took plain text too", "client certificates of port 443"):
+    for told in ("must be put into a Secret, in-tls", "accepted plain text too", "client certificates of port 443"):
         assert any(told in line for line in found.all_warnings()), told
 
 
@@ -466,8 +466,8 @@ def test_a_gateway_with_tls_needs_a_secret() -> None:
     ("body", "told"),
     [
         ({"match": {"prefix": "/", "hostname": {"suffix": ".example.com"}}}, "is written as *.example.com"),
-        ({"match": {"prefix": "/", "hostname": {"exact": "a_b.com"}}}, "left out: a_b.com is no host name"),
-        ({"priority": 3}, "priority 3 cannot be said"),
+        ({"match": {"prefix": "/", "hostname": {"exact": "a_b.com"}}}, "left out: a_b.com is not a host name"),
+        ({"priority": 3}, "priority 3 cannot be expressed"),
     ],
     ids=["a suffix", "no host name", "a priority"],
 )

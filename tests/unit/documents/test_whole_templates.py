@@ -106,7 +106,7 @@ def test_all_problems_of_a_template_are_said_at_once() -> None:
     assert [
         "line 2, Parameters.A: has no default; give it by --parameter A=VALUE",
         "line 7, Resources.Mesh.Properties.Owner: unknown property; known are MeshName, Spec, Tags",
-        "line 3, Parameters.B: 'x' is no number; give another by --parameter B=VALUE",
+        "line 3, Parameters.B: 'x' is not a number; give another by --parameter B=VALUE",
         "line 14, Resources.N.Properties.Spec.Listeners[0].PortMapping.Protocol.Fn::If[0]: there is no condition"
         " 'Missing'; no name is allowed here",
         "line 16, Resources.N.Properties.Spec.ServiceDiscovery.AWSCloudMap.NamespaceName.Fn::ImportValue: ns is"

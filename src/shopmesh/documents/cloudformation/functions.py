@@ -59,7 +59,7 @@ def _call(name: str, value: Mapping[str, Any], scope: Scope, path: FieldPath) ->
         )
         raise scope.source.error((*path, name), reason)
     if len(value) > 1:
-        raise scope.source.error(path, f"{name} must stand alone, not with {len(value) - 1} other keys")
+        raise scope.source.error(path, f"{name} must be the only key, not with {len(value) - 1} other keys")
     return _function(name, scope, path)(value[name], scope, (*path, name))
 
 
@@ -71,12 +71,12 @@ def holds(condition: Any, scope: Scope, path: FieldPath) -> bool:
     if found in ("true", "false"):
         return bool(found == "true")
     if not isinstance(found, bool):
-        raise scope.source.error(path, f"is a condition, not {quote(found)}")
+        raise scope.source.error(path, f"must be a condition, not {quote(found)}")
     return found
 
 
 def named_condition(name: Any, scope: Scope, path: FieldPath) -> bool:
-    """Whether the condition of that name is true; `FAILED` where that cannot be told."""
+    """Whether the condition of that name is true; `FAILED` where that is not known."""
     conditions = scope.section("Conditions")
     if not isinstance(name, str) or name not in conditions:
         raise scope.source.error(path, f"there is no condition {quote(name)}; {hint(str(name), conditions)}")
@@ -91,7 +91,7 @@ def named_condition(name: Any, scope: Scope, path: FieldPath) -> bool:
 
 def _function(name: str, scope: Scope, path: FieldPath) -> Callable[[Any, Scope, FieldPath], Any]:
     if name not in _FUNCTIONS:
-        raise scope.source.error((*path, name), f"is no function; {hint(name, _FUNCTIONS)}")
+        raise scope.source.error((*path, name), f"is not a function; {hint(name, _FUNCTIONS)}")
     return _FUNCTIONS[name]
 
 
@@ -138,7 +138,7 @@ def _attribute_of(name: str, attribute: str, scope: Scope, path: FieldPath) -> s
 
 
 def _name_of(name: str, word: str, scope: Scope, path: FieldPath) -> str:
-    """A text among a resource's properties; `FAILED` where it cannot be told."""
+    """A string among a resource's properties; `FAILED` where it is not known."""
     found: str = scope.problems.once(
         scope.names, (name, word), functools.partial(_evaluate_name, name, word, scope, path)
     )
@@ -152,7 +152,7 @@ def _evaluate_name(name: str, word: str, scope: Scope, path: FieldPath) -> str:
     with scope.refuse_cycle(f"{name}.{word}", path):
         found = evaluate(written, scope, ("Resources", name, "Properties", word))
     if not isinstance(found, str | int) or found == "":
-        raise scope.source.error(("Resources", name, "Properties", word), f"is a name, not {quote(found)}")
+        raise scope.source.error(("Resources", name, "Properties", word), f"must be a name, not {quote(found)}")
     return str(found)
 
 
@@ -161,7 +161,7 @@ def _sub(argument: Any, scope: Scope, path: FieldPath) -> str:
     if isinstance(argument, list) and len(argument) == 2 and isinstance(argument[1], dict):
         text, variables = argument[0], argument[1]
     if not isinstance(text, str):
-        raise scope.source.error(path, f"is a text, or a list of a text and a mapping, not {quote(argument)}")
+        raise scope.source.error(path, f"must be a string, or a list of a string and a mapping, not {quote(argument)}")
 
     def value(found: re.Match[str]) -> str:
         literal, name = found[1], found[2].strip()
@@ -192,7 +192,7 @@ def _join_bounded(separator: str, words: Iterable[str], scope: Scope, path: Fiel
         pieces.append(word)
         length += len(word) + len(separator)
         if length > LONGEST_TEXT + len(separator):
-            raise scope.source.error(path, f"makes a text of more than {LONGEST_TEXT} characters")
+            raise scope.source.error(path, f"produces a string of more than {LONGEST_TEXT} characters")
     scope.count_steps(length // 100, path)
     return separator.join(pieces)
 
@@ -201,7 +201,7 @@ def _join(argument: Any, scope: Scope, path: FieldPath) -> str:
     separator, parts = _pair(argument, scope, path)
     words = evaluate(parts, scope, (*path, 1))
     if not isinstance(words, list):
-        raise scope.source.error((*path, 1), f"is a list, not {quote(words)}")
+        raise scope.source.error((*path, 1), f"must be a list, not {quote(words)}")
     return _join_bounded(_text(separator, scope, path), (_text(word, scope, (*path, 1)) for word in words), scope, path)
 
 
@@ -235,7 +235,7 @@ def _find_in_map(argument: Any, scope: Scope, path: FieldPath) -> Any:
 
 def _if(argument: Any, scope: Scope, path: FieldPath) -> Any:
     if not isinstance(argument, list) or len(argument) != 3:
-        raise scope.source.error(path, "is a list of a condition's name and two values")
+        raise scope.source.error(path, "must be a list of a condition's name and two values")
     chosen = 1 if named_condition(argument[0], scope, (*path, 0)) else 2
     return evaluate(argument[chosen], scope, (*path, chosen))
 
@@ -264,19 +264,19 @@ def _import_value(argument: Any, scope: Scope, path: FieldPath) -> str:
 
 def _conditions(argument: Any, scope: Scope, path: FieldPath) -> list[bool]:
     if not isinstance(argument, list) or not argument:
-        raise scope.source.error(path, f"is a list of conditions, not {quote(argument)}")
+        raise scope.source.error(path, f"must be a list of conditions, not {quote(argument)}")
     return [holds(condition, scope, (*path, index)) for index, condition in enumerate(argument)]
 
 
 def _pair(argument: Any, scope: Scope, path: FieldPath) -> tuple[Any, Any]:
     if not isinstance(argument, list) or len(argument) != 2:
-        raise scope.source.error(path, f"is a list of two, not {quote(argument)}")
+        raise scope.source.error(path, f"must be a list of two, not {quote(argument)}")
     return argument[0], argument[1]
 
 
 def _strings(argument: Any, count: int, scope: Scope, path: FieldPath) -> list[str]:
     if not isinstance(argument, list) or len(argument) != count:
-        raise scope.source.error(path, f"is a list of {count} names, not {quote(argument)}")
+        raise scope.source.error(path, f"must be a list of {count} names, not {quote(argument)}")
     return [_text(evaluate(part, scope, path), scope, path) for part in argument]
 
 

@@ -29,7 +29,7 @@ def declarations(source: Source) -> dict[str, Any]:
     """What the template says of its parameters, by name; raises `DocumentError`."""
     declared = source.value.get("Parameters") or {}
     if not isinstance(declared, dict):
-        raise source.error(("Parameters",), f"is a mapping of names, not {quote(declared)}")
+        raise source.error(("Parameters",), f"must be a mapping of names, not {quote(declared)}")
     return declared
 
 
@@ -37,7 +37,7 @@ def parameter(source: Source, name: str, declaration: Any, given: Mapping[str, s
     """The value of one parameter; a list type's is a list. Raises `DocumentError`."""
     path: FieldPath = ("Parameters", name)
     if not isinstance(declaration, dict):
-        raise source.error(path, f"is a mapping with Type, not {quote(declaration)}")
+        raise source.error(path, f"must be a mapping with Type, not {quote(declaration)}")
     kind = str(declaration.get("Type", "String"))
     if name in given:
         text = given[name]
@@ -52,7 +52,7 @@ def parameter(source: Source, name: str, declaration: Any, given: Mapping[str, s
         try:
             objections = list(_objections(declaration, kind, value, matches))
         except ValueError as error:
-            raise source.error(path, f"has a bound that is no number: {error}") from None
+            raise source.error(path, f"has a bound that is not a number: {error}") from None
         for reason in objections:
             shown = "" if _secret(declaration) else f"{quote(value)} "
             raise source.error(path, f"{shown}{reason}; give another by --parameter {name}=VALUE")
@@ -64,7 +64,7 @@ def _objections(declaration: Mapping[str, Any], kind: str, value: str, matches: 
     if allowed := declaration.get("AllowedValues"):
         words = [_text(word) for word in allowed]
         if value not in words:
-            yield f"is none of the AllowedValues {join_names(words)}"
+            yield f"is not among the AllowedValues {join_names(words)}"
     if (pattern := declaration.get("AllowedPattern")) is not None:
         try:
             fits = matches(str(pattern), value)
@@ -86,7 +86,7 @@ def _number(declaration: Mapping[str, Any], value: str) -> Iterator[str]:
     try:
         number = float(value)
     except ValueError:
-        yield "is no number"
+        yield "is not a number"
         return
     for bound, wrong in (("MinValue", float.__lt__), ("MaxValue", float.__gt__)):
         if bound in declaration and wrong(number, float(declaration[bound])):

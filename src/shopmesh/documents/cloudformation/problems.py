@@ -1,4 +1,4 @@
-"""What is wrong in a template, gathered while it is evaluated, so that all of it can be said at once."""
+"""Collects the problems of a template during its evaluation, so that all of them are reported at once."""
 
 from __future__ import annotations
 

@@ -73,9 +73,9 @@ def to_api(shape: Shape, value: Any, source: Source, path: FieldPath, problems: 
 
 def _leaf(shape: Shape, value: Any, source: Source, path: FieldPath) -> Any:
     if isinstance(shape, StructureShape):
-        raise source.error(path, f"is a mapping, not {quote(value)}")
+        raise source.error(path, f"must be a mapping, not {quote(value)}")
     if isinstance(shape, ListShape):
-        raise source.error(path, f"is a list, not {quote(value)}")
+        raise source.error(path, f"must be a list, not {quote(value)}")
     return _scalar(shape, value, source, path)
 
 

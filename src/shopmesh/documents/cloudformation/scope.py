@@ -68,7 +68,7 @@ class Scope:
     def _section(self, name: str) -> Mapping[str, Any]:
         found = self.source.value.get(name) or {}
         if not isinstance(found, dict):
-            raise self.source.error((name,), f"is a mapping of names, not {quote(found)}")
+            raise self.source.error((name,), f"must be a mapping of names, not {quote(found)}")
         return {str(key): value for key, value in found.items()}
 
     def type_of(self, logical_id: str) -> str:
@@ -83,7 +83,7 @@ class Scope:
         """A resource's properties, as they are written."""
         found = self.section("Resources")[logical_id].get("Properties") or {}
         if not isinstance(found, dict):
-            raise self.source.error(("Resources", logical_id, "Properties"), f"is a mapping, not {quote(found)}")
+            raise self.source.error(("Resources", logical_id, "Properties"), f"must be a mapping, not {quote(found)}")
         return found
 
     def reference(self, name: str, path: FieldPath) -> Any:
@@ -125,7 +125,7 @@ class Scope:
         return name in self.user_values
 
     def user_value(self, name: str, path: FieldPath, why: str) -> str:
-        """A value that only a stack knows, if it was given; a missing one is said where it is asked for first."""
+        """A value that only a stack knows, if it was given; a missing one is reported where it is used first."""
 
         def given() -> str:
             if name not in self.user_values:

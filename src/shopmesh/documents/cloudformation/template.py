@@ -85,8 +85,8 @@ def _declared(name: str, resource: Mapping[str, Any], scope: Scope) -> DeclaredR
 
 
 def _check_transforms(source: Source) -> None:
-    said = source.value.get("Transform", [])
-    for transform in said if isinstance(said, list) else [said]:
+    declared = source.value.get("Transform", [])
+    for transform in declared if isinstance(declared, list) else [declared]:
         if transform not in _HARMLESS:
             advice = "it runs a macro in AWS; expand the template first (aws cloudformation get-template)"
             raise source.error(("Transform",), f"{quote(transform)} is not supported: {advice}")
@@ -125,16 +125,16 @@ def _resource(kind: str, name: str, scope: Scope) -> DeclaredResource | None:
     }
     before = scope.problems.count
     own, written = scope.own_name(name)
-    said = evaluate({**scope.properties(name), own: written}, scope, path)
+    values = evaluate({**scope.properties(name), own: written}, scope, path)
     converted = {}
-    for word, value in said.items():
+    for word, value in values.items():
         if word in members:
             converted[word] = to_api(members[word], value, source, (*path, word), scope.problems)
         else:
             scope.problems.add(source.error((*path, word), f"unknown property; {hint(str(word), members)}"))
     for word in (property_name(parameter) for parameter in NAMES[kind]):
         if (found := converted.get(word)) is not FAILED and (not isinstance(found, str) or not found):
-            problem = "is missing" if word not in converted else f"is a name, not {quote(found)}"
+            problem = "is missing" if word not in converted else f"must be a name, not {quote(found)}"
             scope.problems.add(source.error((*path, word), problem))
     if scope.problems.count > before:
         return None

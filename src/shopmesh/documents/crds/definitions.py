@@ -199,7 +199,7 @@ def _status(kind: str) -> Schema:
             {
                 "connected": {"type": "integer", "format": "int32"},
                 "inStep": {"type": "integer", "format": "int32"},
-                "refused": text(description="what an Envoy said when it refused its configuration"),
+                "refused": text(description="the message with which an Envoy rejected its configuration"),
             }
         )
     return mapping(properties)

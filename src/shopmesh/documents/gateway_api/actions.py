@@ -51,7 +51,9 @@ def http_timeouts(timeouts: Timeouts, retry: Retry, warnings: Warnings) -> dict[
     whole, once = timeouts.request_ms, retry.per_try_ms
     made = {}
     if (text := format_duration(whole)) is None:
-        warnings.add(f"the time-out of {whole} ms is longer than the Gateway API can say; 0s, none, is written")
+        warnings.add(
+            f"the time-out of {whole} ms is longer than the Gateway API allows; 0s, which means none, is written"
+        )
     made["request"] = text or "0s"
     if once and (once <= whole or made["request"] == "0s") and (text := format_duration(once)) is not None:
         made["backendRequest"] = text
@@ -63,7 +65,7 @@ def http_retry(retry: Retry, warnings: Warnings) -> dict[str, Any]:
     if not retry.written or not retry.retries:
         return {}
     if grpc := [event for event in retry.events if event in GRPC_EVENTS]:
-        warnings.add(f"retries on {', '.join(grpc)} cannot be said")
+        warnings.add(f"retries on {', '.join(grpc)} cannot be expressed")
     if {"stream-error", "connection-error"} & set(retry.events):
         warnings.add("connection errors are retried where the implementation has HTTPRouteRetryConnectionError")
     return {"attempts": retry.retries, **({"codes": list(retry.statuses)} if retry.statuses else {})}
@@ -74,9 +76,9 @@ def warn_unsupported(route: Route, warnings: Warnings) -> None:
     name = "GRPCRoute" if route.kind == "grpcRoute" else "TCPRoute"
     _idle(route.timeouts, warnings)
     if route.timeouts.per_request is not None:
-        warnings.add(f"the time-out of a request cannot be said: a {name} has none")
+        warnings.add(f"the time-out of a request cannot be expressed: a {name} has none")
     if route.retry.written:
-        warnings.add(f"the retry policy cannot be said: a {name} has none")
+        warnings.add(f"the retry policy cannot be expressed: a {name} has none")
 
 
 def _idle(timeouts: Timeouts, warnings: Warnings) -> None:

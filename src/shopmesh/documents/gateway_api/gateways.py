@@ -57,9 +57,11 @@ def _listener(listener: Listener, named: ObjectName, elsewhere: bool, warnings: 
         made["tls"] = {"mode": "Terminate", "certificateRefs": [{"name": secret}]}
         warnings.add(f"the certificate of port {listener.port} ({kind}) must be put into a Secret, {secret}")
         if tls["mode"] == "PERMISSIVE":
-            warnings.add(f"port {listener.port} took plain text too; a listener takes TLS or plain text")
+            warnings.add(
+                f"port {listener.port} accepted plain text too; a Gateway's listener accepts either TLS or plain text"
+            )
         if "validation" in tls:
-            warnings.add(f"client certificates of port {listener.port} are not asked for; see spec.tls.frontend")
+            warnings.add(f"client certificates of port {listener.port} are not requested; see spec.tls.frontend")
     if elsewhere:
         made["allowedRoutes"] = {"namespaces": {"from": "All"}}
     return made
@@ -74,22 +76,22 @@ def _route(route: GatewayRoute, gateway: Resource, mesh: Mesh, names: Names) -> 
     if match is None or hostnames is None:
         return warnings
     if route.priority != LOWEST_PRIORITY:
-        warnings.add(f"priority {route.priority} cannot be said; the more specific match goes first")
+        warnings.add(f"priority {route.priority} cannot be expressed; the more specific match is tried first")
     refs, behind = _backends(route, mesh, Service(named.namespace, ""), warnings)
-    said: dict[str, Any] = {"matches": [match]} if match else {}
+    rule: dict[str, Any] = {"matches": [match]} if match else {}
     if http:
         if filters := _rewrite(route, warnings):
-            said["filters"] = [{"type": "URLRewrite", "urlRewrite": filters}]
+            rule["filters"] = [{"type": "URLRewrite", "urlRewrite": filters}]
         timeouts, retry = (behind.timeouts, behind.retry) if behind else (Timeouts(), DEFAULT_RETRY)
-        said["timeouts"] = actions.http_timeouts(timeouts, retry, warnings)
-        said |= {"retry": retried} if (retried := actions.http_retry(retry, warnings)) else {}
+        rule["timeouts"] = actions.http_timeouts(timeouts, retry, warnings)
+        rule |= {"retry": retried} if (retried := actions.http_retry(retry, warnings)) else {}
     else:
         warnings.add("the host name was rewritten to the service's; a GRPCRoute rewrites none")
     parent = _parent(route.match.get("port"), gateway, mesh.objects[gateway.key], named)
     spec = {
         "parentRefs": [parent],
         **({"hostnames": hostnames} if hostnames else {}),
-        "rules": [{**said, "backendRefs": refs}],
+        "rules": [{**rule, "backendRefs": refs}],
     }
     name = names.free(KINDS[route.kind], *named[1:])
     return exported_object(KINDS[route.kind], named.namespace, name, spec, warnings.lines)
@@ -113,9 +115,11 @@ def _hostnames(hostname: Document | None, warnings: Warnings) -> list[str] | Non
         name = hostname["exact"].lower()
     else:
         name = "*." + hostname["suffix"].lower().lstrip(".")
-        warnings.add(f"the suffix {hostname['suffix']} is written as {name}, which takes whole names before a dot only")
+        warnings.add(
+            f"the suffix {hostname['suffix']} is written as {name}, which matches whole labels before a dot only"
+        )
     if not _HOSTNAME.fullmatch(name) or name.replace(".", "").isdigit():
-        warnings.add(f"left out: {name} is no host name to the Gateway API")
+        warnings.add(f"left out: {name} is not a host name in the Gateway API")
         return None
     return [name]
 
@@ -154,7 +158,9 @@ def _rewrite(route: GatewayRoute, warnings: Warnings) -> dict[str, Any]:
         if _HOSTNAME.fullmatch(host):
             made["hostname"] = host
         else:
-            warnings.add(f"the host name is not rewritten to {route.service}, which is none to the Gateway API")
+            warnings.add(
+                f"the host name is not rewritten to {route.service}, which is not a host name in the Gateway API"
+            )
     if route.rewritten_path is not None:
         made["path"] = {"type": "ReplaceFullPath", "replaceFullPath": route.rewritten_path}
     elif route.rewritten_prefix is not None:

@@ -1,4 +1,4 @@
-"""Matches: what can be said as narrowly as it was, and None for what cannot."""
+"""Matches that the Gateway API can express as narrowly as App Mesh; None for all others."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def http_match(match: Document, warnings: Warnings) -> Match | None:
     if "method" in match:
         made["method"] = match["method"]
     if "scheme" in match:
-        warnings.add(f"the scheme {match['scheme']} is not asked for; there is no match by scheme")
+        warnings.add(f"the scheme {match['scheme']} is not matched; the Gateway API has no match by scheme")
     return made | ({"headers": headers} if headers else {}) | ({"queryParams": query} if query else {})
 
 
@@ -44,7 +44,7 @@ def grpc_match(match: Document, warnings: Warnings) -> Match | None:
     for key, name, form in (("service", "serviceName", _GRPC_SERVICE), ("method", "methodName", _GRPC_METHOD)):
         if name in match:
             if not form.fullmatch(match[name]):
-                warnings.add(f"left out: {match[name]!r} is no name of a gRPC {key} to the Gateway API")
+                warnings.add(f"left out: {match[name]!r} is not a valid gRPC {key} in the Gateway API")
                 return None
             method[key] = match[name]
     return ({"method": {"type": "Exact", **method}} if method else {}) | ({"headers": headers} if headers else {})
@@ -69,12 +69,18 @@ def _headers(headers: Sequence[Document], warnings: Warnings) -> list[Match] | N
     made = []
     for header in headers:
         name = header["name"]
-        said = _value(header)
-        if said is None or not _HEADER.fullmatch(name):
-            how = "inverted" if header.get("invert") else "a range" if said is None else "not a header of the request"
-            warnings.add(f"left out: the match of {name} is {how}, which the Gateway API cannot say")
+        converted = _value(header)
+        if converted is None or not _HEADER.fullmatch(name):
+            how = (
+                "inverted"
+                if header.get("invert")
+                else "a range"
+                if converted is None
+                else "not a header of the request"
+            )
+            warnings.add(f"left out: the match of {name} is {how}, which the Gateway API cannot express")
             return None
-        kind, value, note = said
+        kind, value, note = converted
         if note:
             warnings.add(f"the header {name} is matched by the regular expression {value}, {note}")
         made.append({"type": kind, "name": name, "value": value})
@@ -116,5 +122,5 @@ def _query(parameters: Sequence[Document], warnings: Warnings) -> list[Match] | 
 def _report_duplicate(names: list[str], what: str, warnings: Warnings) -> bool:
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
-        warnings.add(f"left out: the {what} {twice} is matched twice, and the Gateway API takes each once")
+        warnings.add(f"left out: the {what} {twice} is matched twice, and the Gateway API allows each once")
     return twice is not None

@@ -26,7 +26,7 @@ def service_routes(mesh: Mesh, names: Names) -> Iterator[ExportedObject | Warnin
         own = mesh.virtual_service(service.key.name, warnings)
         provider = provider_key(mesh.name, service.spec)
         if provider is None:
-            warnings.add("it has no provider, so its callers got 404; nothing is written")
+            warnings.add("it has no provider, so its callers get 404; nothing is written")
             yield warnings
         elif provider.kind == "virtualRouter":
             yield from _router_routes(provider.name, mesh, own, names, warnings)
@@ -44,16 +44,16 @@ def _router_routes(
         warn[route.key.name] = Warnings(f"route {router}/{route.key.name}")
         if found := rule(route, mesh, own, warn[route.key.name]):
             groups[KINDS[route.kind], route.only_port].append(found)
-    told = False
+    written_any = False
     for (kind, port), rules in sorted(groups.items(), key=lambda item: (item[0][0], item[0][1] or 0)):
-        before = [] if told else warnings.lines
+        before = [] if written_any else warnings.lines
         for written in _objects(kind, port, evaluation_order(rules, warn), mesh, own, names, warn, before):
-            told = True
+            written_any = True
             yield written
     written_routes = {one.route.key.name for rules in groups.values() for one in rules}
     yield from (lost for name, lost in warn.items() if name not in written_routes)
-    if not told:
-        warnings.add(f"virtualRouter {router} has no route that can be written, so nothing is")
+    if not written_any:
+        warnings.add(f"virtualRouter {router} has no route that can be expressed; nothing is written")
         yield warnings
 
 
@@ -98,7 +98,7 @@ def _node_routes(
         yield exported_object(KINDS[kind], own.namespace, name, spec, warnings.lines)
         warnings = Warnings(warnings.where)
     if not targets:
-        warnings.add(f"virtualNode {node} listens nowhere; nothing is written")
+        warnings.add(f"virtualNode {node} has no listener; nothing is written")
         yield warnings
 
 

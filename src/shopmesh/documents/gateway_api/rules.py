@@ -40,8 +40,8 @@ class RouteRule:
 
 
 def rule(route: Route, mesh: Mesh, own: Service, warnings: Warnings) -> RouteRule | None:
-    """A route of a router as a rule; None, and a warning, when it cannot be said."""
-    said: dict[str, Any] = {}
+    """A route of a router as a rule; None, and a warning, when it cannot be expressed."""
+    body: dict[str, Any] = {}
     if route.kind == "tcpRoute":
         actions.warn_unsupported(route, warnings)
     else:
@@ -49,13 +49,13 @@ def rule(route: Route, mesh: Mesh, own: Service, warnings: Warnings) -> RouteRul
         match = (http_match if http else grpc_match)(route.match, warnings)
         if match is None:
             return None
-        said = {"matches": [match]} if match else {}
+        body = {"matches": [match]} if match else {}
         if http:
-            said["timeouts"] = actions.http_timeouts(route.timeouts, route.retry, warnings)
-            said |= {"retry": retried} if (retried := actions.http_retry(route.retry, warnings)) else {}
+            body["timeouts"] = actions.http_timeouts(route.timeouts, route.retry, warnings)
+            body |= {"retry": retried} if (retried := actions.http_retry(route.retry, warnings)) else {}
         else:
             actions.warn_unsupported(route, warnings)
-    return RouteRule(route, {**_name_field(route), **said, "backendRefs": actions.backends(route, mesh, own, warnings)})
+    return RouteRule(route, {**_name_field(route), **body, "backendRefs": actions.backends(route, mesh, own, warnings)})
 
 
 def evaluation_order(rules: Sequence[RouteRule], warn: dict[str, Warnings]) -> list[RouteRule]:

@@ -136,7 +136,7 @@ def only_document(text: str, file: str) -> Document:
     """
     found = documents(text, file)
     if len(found) > 1:
-        raise DocumentError(f"{found[1].place()}: the file holds one document, and this is another; remove it")
+        raise DocumentError(f"{found[1].place()}: the file must have one document, and this is another; remove it")
     return found[0].value if found else {}
 
 
@@ -201,7 +201,7 @@ def _json(text: str, file: str) -> Iterator[Source]:
                 f"{file}, document {number}, line {error.lineno}: this is not JSON: {error.msg}"
             ) from None
         except RecursionError:
-            raise DocumentError(f"{file}, document {number}, line {line}: it is nested too deeply to be read") from None
+            raise DocumentError(f"{file}, document {number}, line {line}: the document is nested too deeply") from None
         written = text[start:position]
         try:
             nodes = _positions(written, number)
@@ -273,7 +273,7 @@ def _split_list(source: Source) -> Iterator[Source]:
         return
     if not isinstance(source.value, dict):
         raise DocumentError(
-            f"{source.place()}: a document is a mapping with apiVersion, kind and spec (or App Mesh JSON with"
+            f"{source.place()}: a document must be a mapping with apiVersion, kind and spec (or App Mesh JSON with"
             f" meshName), not {_describe(source.value)}"
         )
     if source.value.get("kind") != "List":
@@ -281,11 +281,11 @@ def _split_list(source: Source) -> Iterator[Source]:
         return
     items = source.value.get("items") or []
     if not isinstance(items, list):
-        raise source.error(("items",), f"is a list, not {quote(items)}")
+        raise source.error(("items",), f"must be a list, not {quote(items)}")
     nodes = _child(source._node, "items")
     for index, item in enumerate(items):
         if not isinstance(item, dict):
-            raise source.error(("items", index), f"an item of a List is a mapping, not {_describe(item)}")
+            raise source.error(("items", index), f"an item of a List must be a mapping, not {_describe(item)}")
         node = nodes.value[index] if isinstance(nodes, yaml.SequenceNode) else None
         yield replace(source, value=item, line=source.line_of(("items", index)), _node=node)
 

@@ -104,10 +104,11 @@ def _check_tag(node: Any, template: bool) -> None:
         return
     if not node.tag.startswith("!") or long_form(node.tag) is None:
         tag = node.tag.replace(_STANDARD, "!!", 1)
-        raise YamlError(_line(node), f"the tag {shorten(tag)} means nothing here; write the value itself")
+        raise YamlError(_line(node), f"the tag {shorten(tag)} is not supported; write the value itself")
     if not template:
         raise YamlError(
-            _line(node), f"{node.tag} is a function of CloudFormation, and this is no template: no Resources"
+            _line(node),
+            f"{node.tag} is a function of CloudFormation, but this document is not a template: it has no Resources",
         )
 
 
@@ -139,7 +140,7 @@ def _check_keys(node: yaml.MappingNode) -> None:
         if not isinstance(key, yaml.ScalarNode):
             raise YamlError(
                 _line(key),
-                "a key must be a word, not a list or mapping. If this is a template's placeholder ({{ … }}), render"
+                "a key must be a string, not a list or mapping. If this is a template's placeholder ({{ … }}), render"
                 " the template first",
             )
         if key.value in names:
