@@ -316,7 +316,8 @@ def test_annotations_of_routes_stand_in_their_router() -> None:
     assert {"shopmesh.dev/request-headers-add", "shopmesh.dev/request-headers-add.2"} == tags["Ä x"].keys()
     assert annotations == manifests(found.values())[1]["metadata"]["annotations"]
     told = (
-        "route Ä x: 'shopmesh.dev/Ä x.request-headers-add' is not a valid annotation name in Kubernetes, which will refuse it"
+        "route Ä x: 'shopmesh.dev/Ä x.request-headers-add' is not a valid annotation name in Kubernetes, "
+        "which will refuse it"
     )
     assert [told] == list(not_for_kubernetes(found.values()))
 
