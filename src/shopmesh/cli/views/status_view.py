@@ -32,6 +32,8 @@ _NOTED_SECONDS = 0.5
 """Difference in time from which a row's figures are noted as of less time than the others."""
 MAX_STATE = 60
 """Characters of a proxy's state in the table."""
+MIN_REASON = 20
+"""Characters of each reason where a proxy refused several types."""
 
 MAX_WHAT = 200
 """Characters of what is wrong, in a finding; Envoy's reasons for a refusal can be kilobytes."""
@@ -189,18 +191,22 @@ def _proxies_table(proxies: Sequence[ProxyStatus]) -> RenderableType:
             proxy["name"],
             proxy["address"] or "-",
             age(now - proxy["since"]) if proxy["since"] and proxy["connected"] else "-",
-            _shorten_state(proxy_state(proxy)),
+            _short_state(proxy),
         )
         for proxy in sorted(proxies, key=lambda proxy: (proxy["name"], proxy["instance"]))
     ]
     return table(("PROXY", "NODE", "ADDRESS", "CONNECTED", "STATE"), rows)
 
 
-def proxy_state(proxy: ProxyStatus) -> Text:
-    """The state of one proxy in a few words."""
+def proxy_state(proxy: ProxyStatus, longest_reason: int | None = None) -> Text:
+    """The state of one proxy in a few words, with Envoy's reasons, whole or of at most so many characters."""
     if (refused := proxy["refused"]) is not None:
         all_refused = [refused, *proxy.get("alsoRefused", ())]
-        said = "; ".join(f"its {one['type']}: {one['message']}" for one in all_refused)
+        reasons = [
+            one["message"] if longest_reason is None else shorten_line(one["message"], longest_reason)
+            for one in all_refused
+        ]
+        said = "; ".join(f"its {one['type']}: {why}" for one, why in zip(all_refused, reasons, strict=True))
         return Text(f"rejected {said}", style="red")
     if not proxy["connected"]:
         return Text("not connected", style="yellow")
@@ -209,8 +215,14 @@ def proxy_state(proxy: ProxyStatus) -> Text:
     return Text("in sync", style="green") if proxy["inStep"] else Text("not yet in sync", style="yellow")
 
 
-def _shorten_state(state: Text) -> Text:
-    """Envoy's reasons have any length, and lines of their own; `shopmesh doctor` and `describe` show all of them."""
+def _short_state(proxy: ProxyStatus) -> Text:
+    """Envoy's reasons have any length, and lines of their own; `shopmesh doctor` and `describe` show all of them.
+
+    Each type that was refused is named, with the beginning of its reason.
+    """
+    if others := proxy.get("alsoRefused"):
+        return proxy_state(proxy, max(MAX_STATE // (1 + len(others)), MIN_REASON))
+    state = proxy_state(proxy)
     return Text(shorten_line(state.plain, MAX_STATE), style=state.style)
 
 
