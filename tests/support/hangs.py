@@ -45,6 +45,7 @@ class Product:
 
     @contextlib.contextmanager
     def hung(self) -> Iterator[None]:
+        """Stops its processes for the length of a `with` block."""
         os.killpg(self.group, signal.SIGSTOP)
         try:
             yield
@@ -64,7 +65,7 @@ def product(module: str) -> Iterator[Product]:
 
 
 class Answer(NamedTuple):
-    """`flags` say why an Envoy answered by itself; `served` is whether an application did."""
+    """`flags` say why an Envoy answered by itself; `version` is that of the product, where one answered."""
 
     status: int
     flags: str

@@ -46,9 +46,9 @@ def test_one_of_two_hung_instances_costs_hardly_a_request(shop: Shop) -> None:
 
     assert sum(one.status != 200 for one in answers) < REQUESTS / 100, _reasons(answers)
     assert after["outlier_detection.ejections_enforced_total"] > before["outlier_detection.ejections_enforced_total"]
-    # Those that came until it was left out, of a quarter of the requests.
+    # A quarter of the requests would be 75: it was left out after those that had begun until then.
     slow = after["upstream_rq_per_try_timeout"] - before["upstream_rq_per_try_timeout"]
-    assert 10 <= slow < REQUESTS / 8
+    assert 10 <= slow < REQUESTS / 5
     eventually(lambda: shop.all_serve, "it is back once its health check passes", 40)
 
 
@@ -65,7 +65,7 @@ def test_a_hung_version_costs_its_share_and_is_answered_at_once(shop: Shop) -> N
     assert len(failed) <= _most(REQUESTS)
     assert {(503, "UH")} >= set(_reasons([one for one in late if one.status != 200]))
     assert len(at_once) > len(failed) / 2, _reasons(failed)
-    # Nobody is asked for these: what they take is the machine's.
+    # They were sent to no instance, so what they took is the machine's.
     assert sorted(one.seconds for one in at_once)[len(at_once) // 2] < TRY_TIMEOUT / 2
     assert max(one.seconds for one in failed) < ROUTE_TIMEOUT + 2
     eventually(lambda: shop.all_serve, "both are back once their health checks pass", 40)
