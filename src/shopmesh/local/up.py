@@ -136,15 +136,17 @@ async def _run(
 
     async def handle(request: control.ControlRequest) -> control.ControlReply:
         if request.command == "stop":
-            return await operations.stop_workload(mesh, f"{request.node}-{request.instance}")
+            running = [processes.workload for processes in mesh.workloads.values()]
+            node = next((one.node for one in running if one.service_version == request.node), request.node)
+            return await operations.stop_workload(mesh, f"{node}-{request.instance}")
         # Read again: the manifest of a new version may have been added.
         known = workloads_of(read_manifests(options.project / "mesh"))
         for workload in known:
-            if workload.node == request.node:
+            if request.node in (workload.node, workload.service_version):
                 return await operations.start_workload(mesh, workload.with_instance(request.instance))
         raise ControlError(
-            f"no manifest in mesh/ has a virtual node {request.node} with labels that say what to start; "
-            f"these do: {', '.join(workload.node for workload in known)}"
+            f"mesh/ has no virtual node {request.node} with labels of a service and a version; "
+            f"there are {', '.join(workload.node for workload in known)}"
         )
 
     # Who reads that the mesh runs may send `shopmesh start` at once.

@@ -67,10 +67,10 @@ def test_a_version_that_gets_a_share_is_stopped_and_started_without_a_loss(up: U
             for _ in range(2):
                 started = await asyncio.to_thread(asked, shopmesh, up, "start", "product-v2-vn", "--instance", "2")
                 assert "product-v2-vn-2 runs (product/2.0) and is known to its callers" in started
-                stopped = await asyncio.to_thread(asked, shopmesh, up, "stop", "product-v2-vn")
+                stopped = await asyncio.to_thread(asked, shopmesh, up, "stop", "product/2.0")
                 assert "product-v2-vn-1 has stopped" in stopped
                 assert "Warning" not in stopped
-                await asyncio.to_thread(asked, shopmesh, up, "start", "product-v2-vn")
+                await asyncio.to_thread(asked, shopmesh, up, "start", "product/2.0")
                 await asyncio.to_thread(asked, shopmesh, up, "stop", "product-v2-vn", "--instance", "2")
             return tally
 

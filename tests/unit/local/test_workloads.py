@@ -135,7 +135,7 @@ def test_a_version_is_code() -> None:
     """A version with a module of its own is that module, the first one is `app`, and an unknown service is refused."""
     assert application_module(Workload("m", "n", "product", "2.0", (1,)), PROJECT) == "services.product.v2_0"
     assert application_module(Workload("m", "n", "product", "1.0", (1,)), PROJECT) == "services.product.app"
-    with pytest.raises(StartError, match=r"wants the service 'stock', but there is no .*services/stock/app\.py"):
+    with pytest.raises(StartError, match=r"runs the service 'stock', but there is no .*services/stock/app\.py"):
         application_module(Workload("m", "n", "stock", "1.0", (1,)), PROJECT)
 
 

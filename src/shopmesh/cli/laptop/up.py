@@ -128,7 +128,7 @@ def up(
 @click.option("--instance", default=1, show_default=True, type=click.IntRange(1, 50), help="Number of the instance.")
 @_running_folder
 def start(node: str, instance: int, run_dir: Path) -> None:
-    """Start a workload in the running mesh; NODE is its virtual node, such as product-v2-vn.
+    """Start a workload in the running mesh; NODE is its virtual node, such as product-v2-vn, or product/2.0.
 
     Returns when all callers of the workload know it.
     """
@@ -140,7 +140,7 @@ def start(node: str, instance: int, run_dir: Path) -> None:
 @click.option("--instance", default=1, show_default=True, type=click.IntRange(1, 50), help="Number of the instance.")
 @_running_folder
 def stop(node: str, instance: int, run_dir: Path) -> None:
-    """Stop a workload of the running mesh; NODE is its virtual node, such as product-v2-vn.
+    """Stop a workload of the running mesh; NODE is its virtual node, such as product-v2-vn, or product/2.0.
 
     Its callers stop sending requests to it before it ends, so none is lost.
     """

@@ -156,7 +156,7 @@ def _ignored_variables(env: Mapping[str, str]) -> list[str]:
 def _level(env: Mapping[str, str]) -> str:
     level = env.get(LEVEL, "warning")
     if level not in (known := ("trace", "debug", "info", "warning", "warn", "error", "critical", "off")):
-        raise InjectionError(f"{LEVEL} is {level[:200]!r}; it is one of {', '.join(known)}")
+        raise InjectionError(f"{LEVEL} is {level[:200]!r}; it must be one of {', '.join(known)}")
     return level
 
 
@@ -176,7 +176,7 @@ def _read(name: str, text: str, reader: Callable[[str], T]) -> T:
 
 def _quantity(text: str) -> str:
     if not _QUANTITY.fullmatch(text):
-        raise InjectionError("it is an amount such as 100m, 1 or 64Mi")
+        raise InjectionError("it must be an amount such as 100m, 1 or 64Mi")
     return text
 
 
@@ -188,7 +188,7 @@ def _number(least: int, most: int) -> Callable[[str], int]:
     def read(text: str) -> int:
         # int() refuses more than 4,300 digits with an error of its own.
         if not (text.isdecimal() and text.isascii() and len(text) <= _MOST_DIGITS and least <= int(text) <= most):
-            raise InjectionError(f"it is a number from {least} to {most}")
+            raise InjectionError(f"it must be a number from {least} to {most}")
         return int(text)
 
     return read
@@ -203,19 +203,19 @@ def _ports(text: str) -> tuple[int, ...]:
     try:
         return tuple(_port(one.strip()) for one in text.split(",") if one.strip())
     except InjectionError:
-        raise InjectionError("it is a list of ports such as 5000,8080") from None
+        raise InjectionError("it must be a list of ports such as 5000,8080") from None
 
 
 def _networks(text: str) -> tuple[str, ...]:
     try:
         return tuple(str(ipaddress.ip_network(one.strip(), strict=False)) for one in text.split(",") if one.strip())
     except ValueError:
-        raise InjectionError("it is a list of addresses and networks such as 169.254.169.254,10.0.0.0/8") from None
+        raise InjectionError("it must be a list of addresses and networks such as 169.254.169.254,10.0.0.0/8") from None
 
 
 def _switch(text: str) -> bool:
     if text.lower() not in ("enabled", "disabled"):
-        raise InjectionError("it is enabled or disabled")
+        raise InjectionError("it must be enabled or disabled")
     return text.lower() == "enabled"
 
 
@@ -224,7 +224,7 @@ def _mounts(text: str) -> Mounts:
     for one in filter(None, (part.strip() for part in text.split(","))):
         name, _, path = (part.strip() for part in one.partition(":"))
         if not _NAME.fullmatch(name) or not path.startswith("/") or ":" in path:
-            raise InjectionError("it is a list of names and paths such as certificates:/etc/certificates")
+            raise InjectionError("it must be a list of names and paths such as certificates:/etc/certificates")
         found.append((name, path))
     return tuple(found)
 
@@ -235,7 +235,7 @@ def _pairs(text: str) -> dict[str, str]:
         name, equals, value = one.partition("=")
         if not equals or not _VARIABLE.fullmatch(name.strip()):
             raise InjectionError(
-                "it is a list such as NAME=value,OTHER=value; values with commas go into sidecarEnvJson"
+                "it must be a list such as NAME=value,OTHER=value; values with commas belong into sidecarEnvJson"
             )
         found[name.strip()] = value.strip()
     return found
@@ -249,7 +249,7 @@ def _json_pairs(text: str) -> dict[str, str]:
     except (ValueError, AttributeError):
         found = {"": ""}
     if not all(_VARIABLE.fullmatch(name) and isinstance(value, str) for name, value in found.items()):
-        raise InjectionError('it is JSON such as [{"NAME": "value", "OTHER": "value"}]')
+        raise InjectionError('it must be JSON such as [{"NAME": "value", "OTHER": "value"}]')
     return found
 
 

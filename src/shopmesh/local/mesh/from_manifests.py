@@ -191,7 +191,7 @@ def application_module(workload: Workload, project: Path) -> str:
         return f"services.{workload.service}.{module}"
     if not (folder / "app.py").exists():
         raise StartError(
-            f"{workload.node} wants the service {workload.service!r}, but there is no {folder / 'app.py'}: "
-            f"correct its label {NAME_LABEL}, or write the service"
+            f"by its label, {workload.node} runs the service {workload.service!r}, but there is no "
+            f"{folder / 'app.py'}: correct its label {NAME_LABEL}, or write the service"
         )
     return f"services.{workload.service}.app"
