@@ -21,6 +21,21 @@ SHORT_NAMES = {
 }
 
 
+def known_kind(word: str) -> str | None:
+    """The kind that a word spells, None if it spells none."""
+    return _spellings().get(_normalise(word))
+
+
+def _spellings() -> dict[str, str]:
+    found = {kind.lower(): kind for kind in KINDS} | SHORT_NAMES
+    found |= {kind.plural.lower(): kind.name for kind in KINDS.values()}
+    return found | {f"{short}s": kind for short, kind in SHORT_NAMES.items() if len(short) > 2}
+
+
+def _normalise(word: str) -> str:
+    return word.lower().replace("-", "").replace("_", "").replace(" ", "")
+
+
 class KindType(click.ParamType[str]):
     """`virtualNode`, `VirtualNodes`, `virtual-node`, `node`, `vn` → virtualNode."""
 
@@ -35,14 +50,12 @@ class KindType(click.ParamType[str]):
         return [CompletionItem(word) for word in words if word.lower().startswith(incomplete.lower())]
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        known = {kind.lower(): kind for kind in KINDS} | SHORT_NAMES
-        known |= {kind.plural.lower(): kind.name for kind in KINDS.values()}
-        known |= {f"{short}s": kind for short, kind in SHORT_NAMES.items() if len(short) > 2}
-        word = value.lower().replace("-", "").replace("_", "").replace(" ", "")
+        word = _normalise(value)
         if word == self._every:
             return word
-        if word in known:
-            return known[word]
+        if (kind := known_kind(value)) is not None:
+            return kind
+        known = _spellings()
         close = closest(word, known)
         hint = f"did you mean {known[close]}?" if close else f"the kinds are {', '.join(KINDS)}"
         raise click.BadParameter(f"{value!r} is not a kind of App Mesh; {hint}", ctx, param)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from shopmesh.appmesh.store import Key
+from shopmesh.cli.kinds import known_kind
 from shopmesh.cli.suggestions import suggest
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ def resolve_any_kind(keys: Iterable[Key], name: str) -> Key:
     if found:
         several = ", ".join(f"{key.kind} {'/'.join(key.path[1:]) or key.name}" for key in found)
         raise click.ClickException(f"{name!r} is ambiguous: {several}; name the kind as well")
+    if kind := known_kind(name):
+        raise click.UsageError(f"{name!r} is a kind; name the {kind} as well")
     raise click.ClickException(f"there is no resource {name!r}; {_suggest(name, keys)}")
 
 

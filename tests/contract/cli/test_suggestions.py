@@ -104,6 +104,7 @@ def test_a_resource_is_described_by_its_name_alone(shopmesh: Run) -> None:
     """Its kind is found, the short name of a virtual service included."""
     assert shopmesh("describe", "virtualservice", "product").stdout == shopmesh("describe", "product").stdout
     assert "virtualNode" == yaml.safe_load(shopmesh("describe", "product-v2-vn").stdout)["kind"]
+    assert "'vn' is a kind; name the virtualNode as well" in shopmesh("describe", "vn", status=2).stderr
 
 
 def test_a_name_of_two_kinds_needs_the_kind(shopmesh: Run, client: Client) -> None:

@@ -106,9 +106,9 @@ def canary(
 
     Without options, show the release that is in progress.
     """
-    plan = _read_plan(file, given)
     from shopmesh.client import read_mesh
 
+    plan = _read_plan(file, given)
     if action and plan:
         raise click.UsageError(f"--{action} is for a canary in progress: leave out the options of a plan")
     with settings.client() as client:

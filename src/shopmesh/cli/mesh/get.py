@@ -98,7 +98,7 @@ KIND may be left out where only one resource has the name. Of a virtual service,
 proxies and those of its callers are shown; the callers' Envoys apply the weights.
 """
 )
-@click.argument("words", nargs=-1, required=True, metavar="[KIND] NAME")
+@click.argument("words", nargs=-1, required=True, metavar="[KIND] NAME", shell_complete=KindType().shell_complete)
 @click.pass_context
 def describe(ctx: click.Context, words: tuple[str, ...]) -> None:
     """Show one resource, what it uses and what uses it, as YAML."""
@@ -115,7 +115,7 @@ def describe(ctx: click.Context, words: tuple[str, ...]) -> None:
         found = read_descriptions(client, settings.require_mesh(client))
         proxies = client.proxies()
     keys = [resource.key for resource, _ in found]
-    key = resolve(keys, kind, words[1]) if kind else resolve_any_kind(keys, words[0])
+    key = resolve(keys, kind, words[-1]) if kind else resolve_any_kind(keys, words[0])
     [(resource, answer)] = [pair for pair in found if pair[0].key == key]
     uses = {other.key: _referenced_keys(other) for other, _ in found}
     metadata = answer["metadata"]
