@@ -36,7 +36,7 @@ URL ?= http://127.0.0.1:8080
 # The service that is called from outside, as compose.yaml names it; `shopmesh new --way-in` writes it there.
 WAY_IN = $(shell sed -n 's|.*SHOPMESH_WAY_IN: http://\([a-z0-9]*\)\..*|\1|p' compose.yaml)
 
-.PHONY: help setup setup-dev setup-locust demo demo-rollback up status new remove lint check load load-locust test test-unit test-contract test-k8s test-e2e test-floods test-template test-package test-browser test-bench test-containers images push compose-up compose-down compose-roll k8s-up k8s-down bench crds findings translations messages parity requirements clean
+.PHONY: help setup setup-dev setup-locust demo demo-rollback up status new remove lint check load load-locust test test-unit test-contract test-k8s test-e2e test-floods test-template test-package docs test-docs test-browser test-bench test-containers images push compose-up compose-down compose-roll k8s-up k8s-down bench crds findings translations messages parity requirements clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -105,6 +105,12 @@ test-template: setup-dev ## Services made from the templates, in a clone: their 
 
 test-package: setup-dev ## The package as users install it: its files, and the demo from an empty folder
 	$(PYTEST) tests/package $(ARGS)
+
+docs: $(TOOLS)/.done ## Build the documentation as a site, for reading and searching offline: build/site/index.html
+	@$(TOOLS)/bin/python -m website.build build/site
+
+test-docs: setup-dev docs ## The site: every page is in its navigation, every link leads somewhere
+	$(PYTEST) tests/site $(ARGS)
 
 test-browser: $(BROWSER) ## The pages, in Debian's chromium, which must be there (apt-get install chromium)
 	$(PYTEST) tests/browser $(ARGS)
