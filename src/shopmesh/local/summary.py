@@ -47,7 +47,7 @@ def show(console: Console, mesh: LocalMesh, answered: bool, run_folder: str | No
     console.print("To try, in another terminal:")
     for line in _next_commands(mesh, answered, run_folder):
         console.print(f"  {line}", soft_wrap=True)
-    console.print("Requests that fail, take long or are retried appear below; `up --requests` shows all.")
+    console.print("Below are requests that fail, are slow or are retried; --requests shows all.")
     console.print("Ctrl-C stops everything.")
     console.print()
 

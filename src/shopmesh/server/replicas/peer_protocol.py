@@ -62,8 +62,8 @@ class StateQuery:
                     asked = tuple((Caller(*caller), instance) for caller, instance in reports)
                     return cls(bool(given.get("proxies")), tuple(spans), changes, converged, wait or 0.0, asked)
         raise MalformedError(
-            f"a replica is asked for proxies, at most {MOST_SPANS} spans, changes, converged and wait, and at most "
-            f"{MOST_REPORTS} reports"
+            f"a query has the fields proxies, spans (at most {MOST_SPANS}), changes, converged, wait and reports (at most "
+            f"{MOST_REPORTS})"
         )
 
 
@@ -156,7 +156,7 @@ class ReplicaState:
                 },
             )
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-            raise MalformedError(f"its answer is not that of a replica of this version ({error!r})") from error
+            raise MalformedError(f"its response is not that of a replica of this version ({error!r})") from error
 
 
 def proxy_document(status: ProxyStatus) -> dict[str, Any]:

@@ -92,5 +92,5 @@ async def _read(stream: aiohttp.StreamReader) -> bytes:
         parts.append(part)
         size += len(part)
         if size > LARGEST_ANSWER:
-            raise PeerError(f"it answers more than {LARGEST_ANSWER} bytes")
+            raise PeerError(f"its response is larger than {LARGEST_ANSWER} bytes")
     return b"".join(parts)

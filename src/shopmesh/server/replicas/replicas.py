@@ -138,7 +138,7 @@ class Replicas:
             for peer, found in self._ids.items():
                 if found == identity:
                     return await self._peers.send(peer, path, body, seconds, forwarded=True)
-        raise PeerError(f"no replica answers under the name {identity}")
+        raise PeerError(f"no replica with the name {identity} answers")
 
     def routes(self) -> list[BaseRoute]:
         return [Route(PATH, Endpoint(self._answer))]
@@ -186,7 +186,7 @@ class Replicas:
                 raise PeerError(f"it answers {response.status}: {response.body[:200].decode(errors='replace')}")
             state = ReplicaState.from_document(await _parse(response.body))
             if len(state.counted) != len(query.spans):
-                raise MalformedError("it answers other spans than it was asked for")
+                raise MalformedError("its response does not have the requested spans")
         except (PeerError, ValueError) as error:
             log.debug("replica %s: %s", peer, error)
             return UnreachableReplica(str(peer), str(error))
