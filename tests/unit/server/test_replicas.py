@@ -253,7 +253,7 @@ def test_a_request_is_handed_to_the_one_that_is_named() -> None:
         first, _ = await three(Wired({}))
         answer = await first.forward("b", "/shopmesh/v1/replica", b"{}", 1.0)
         assert "b" == json.loads(answer.body)["id"]
-        with pytest.raises(PeerError, match="under the name c"):
+        with pytest.raises(PeerError, match="with the name c answers"):
             await first.forward("c", "/shopmesh/v1/replica", b"{}", 1.0)
 
     asyncio.run(play())

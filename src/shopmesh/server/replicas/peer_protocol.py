@@ -62,8 +62,8 @@ class StateQuery:
                     asked = tuple((Caller(*caller), instance) for caller, instance in reports)
                     return cls(bool(given.get("proxies")), tuple(spans), changes, converged, wait or 0.0, asked)
         raise MalformedError(
-            f"a query has the fields proxies, spans (at most {MOST_SPANS}), changes, converged, wait and reports (at most "
-            f"{MOST_REPORTS})"
+            f"a query has the fields proxies, spans (at most {MOST_SPANS}), changes, converged, wait and reports "
+            f"(at most {MOST_REPORTS})"
         )
 
 
