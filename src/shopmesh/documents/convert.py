@@ -151,7 +151,7 @@ def resources_of_manifest(source: Source, objects: ReferenceResolver) -> Iterato
     in_api = {name: value for name, value in spec.items() if name not in _NOT_IN_THE_API}
     if key.kind == "mesh" and "meshServiceDiscovery" in in_api:
         in_api = {"serviceDiscovery" if name == "meshServiceDiscovery" else name: in_api[name] for name in in_api}
-    converted = manifest_form.read(key.kind, to_api(in_api, resolve, ("spec",)))
+    converted = manifest_form.api_spec(key.kind, to_api(in_api, resolve, ("spec",)))
     if groups := spec.get("backendGroups"):
         converted["backends"] = [*converted.get("backends", []), *_group_backends(source, objects, name, spec, groups)]
     tags = manifest_tags(key, source.value) | own_tags(source)

@@ -8,8 +8,8 @@
 | `rewrite: {}` | nothing |
 | a duration without a value | `value: 0` |
 
-`written` makes manifests say it, so that whatever the API accepts can be exported; `read` undoes what the API has no
-words for. `equality` takes the others for the same.
+`complete_spec` writes it, so that whatever the API accepts can be exported; `api_spec` takes out what the API does not
+have. The others mean the same with and without (`equality`).
 https://github.com/aws/aws-app-mesh-controller-for-k8s/tree/master/webhooks/appmesh
 """
 
@@ -40,7 +40,7 @@ def complete_spec(kind: str, spec: Document) -> dict[str, Any]:
     return made
 
 
-def read(kind: str, spec: dict[str, Any]) -> dict[str, Any]:
+def api_spec(kind: str, spec: dict[str, Any]) -> dict[str, Any]:
     """The specification of a manifest as the API has it."""
     if kind == "virtualNode" and spec.get("serviceDiscovery") == {}:
         return {name: value for name, value in spec.items() if name != "serviceDiscovery"}

@@ -44,3 +44,10 @@ def send(
         return Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, response.read())
     finally:
         connection.close()
+
+
+def post(port: int, *requests: tuple[str, dict[str, Any]], dry_run: bool = False) -> Answer:
+    """Several requests, each with its operation's name, as one transaction."""
+    operations = [{"operation": name, "parameters": parameters} for name, parameters in requests]
+    body = json.dumps({"requests": operations, "dryRun": dry_run})
+    return send(port, "POST", "/shopmesh/v1/requests", body)

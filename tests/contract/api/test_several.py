@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from tests.contract.api.conftest import ApiServer
-from tests.contract.api.raw import Answer, send
-
-
-def post(api: ApiServer, *requests: tuple[str, dict[str, Any]], dry_run: bool = False) -> Answer:
-    asked = [{"operation": name, "parameters": parameters} for name, parameters in requests]
-    body = json.dumps({"requests": asked, "dryRun": dry_run})
-    return send(api.port, "POST", "/shopmesh/v1/requests", body)
+from tests.contract.api.raw import Answer, post, send
 
 
 def test_all_are_done_in_one_revision(api: ApiServer, client: Any, name: str) -> None:
@@ -20,7 +13,7 @@ def test_all_are_done_in_one_revision(api: ApiServer, client: Any, name: str) ->
     before = api.store.revision
 
     answer = post(
-        api,
+        api.port,
         ("CreateMesh", {"meshName": name}),
         ("CreateVirtualNode", {"meshName": name, "virtualNodeName": "n", "spec": {}}),
         ("DescribeVirtualNode", {"meshName": name, "virtualNodeName": "n"}),
@@ -37,7 +30,7 @@ def test_first_failure_takes_all_back(api: ApiServer, client: Any, name: str) ->
     before = api.store.revision
 
     answer = post(
-        api,
+        api.port,
         ("CreateMesh", {"meshName": name}),
         ("DescribeMesh", {"meshName": "nowhere-at-all"}),
         ("CreateMesh", {"meshName": name}),
@@ -50,8 +43,8 @@ def test_first_failure_takes_all_back(api: ApiServer, client: Any, name: str) ->
 
 def test_invalid_request_is_named_by_its_index(api: ApiServer, name: str) -> None:
     """Unknown operations and wrong parameters of one request are told as the API tells them, with its index."""
-    unknown = post(api, ("CreateMesh", {"meshName": name}), ("CreateMess", {}))
-    wrong = post(api, ("CreateMesh", {"meshName": ""}))
+    unknown = post(api.port, ("CreateMesh", {"meshName": name}), ("CreateMess", {}))
+    wrong = post(api.port, ("CreateMesh", {"meshName": ""}))
 
     assert (404, "UnknownOperationException", 1) == (unknown.status, unknown.json["code"], unknown.json["index"])
     assert "did you mean 'CreateMesh'?" in unknown.message
@@ -62,8 +55,8 @@ def test_dry_run_answers_and_keeps_nothing(api: ApiServer, client: Any, name: st
     """A dry run gives the answers, or the error, that the real one would give."""
     before = api.store.revision
 
-    fine = post(api, ("CreateMesh", {"meshName": name}), dry_run=True)
-    wrong = post(api, ("CreateMesh", {"meshName": name}), ("CreateMesh", {"meshName": name}), dry_run=True)
+    fine = post(api.port, ("CreateMesh", {"meshName": name}), dry_run=True)
+    wrong = post(api.port, ("CreateMesh", {"meshName": name}), ("CreateMesh", {"meshName": name}), dry_run=True)
 
     assert (200, name) == (fine.status, fine.json["answers"][0]["mesh"]["meshName"])
     assert (409, 1) == (wrong.status, wrong.json["index"])
@@ -83,15 +76,15 @@ def test_number_of_requests_is_bounded(api: ApiServer) -> None:
     """Twenty thousand requests are taken, one more is not."""
     one = ("ListMeshes", {"limit": 1})
 
-    assert [200, 400] == [post(api, *[one] * count, dry_run=True).status for count in (20_000, 20_001)]
+    assert [200, 400] == [post(api.port, *[one] * count, dry_run=True).status for count in (20_000, 20_001)]
 
 
 def test_token_holds_within_and_across(api: ApiServer, name: str) -> None:
     """A clientToken repeated within one body, or in the next, gets its first answer."""
     create = ("CreateMesh", {"meshName": name, "clientToken": f"token-{name}"})
 
-    first = post(api, create, create)
-    again = post(api, create)
+    first = post(api.port, create, create)
+    again = post(api.port, create)
 
     assert first.json["answers"][0] == first.json["answers"][1] == again.json["answers"][0]
     assert first.json["revision"] == again.json["revision"]
@@ -120,9 +113,9 @@ def test_several_requests_are_judged_by_what_they_leave(api: ApiServer, client: 
     client.create_route(**route, **routed("httpRoute"))
     update_router = ("UpdateVirtualRouter", router | listener("http2"))
 
-    unfit = post(api, update_router, ("UpdateRoute", route | routed("tcpRoute")))
-    alone = post(api, update_router)
-    fit = post(api, ("UpdateRoute", route | routed("http2Route")), update_router)
+    unfit = post(api.port, update_router, ("UpdateRoute", route | routed("tcpRoute")))
+    alone = post(api.port, update_router)
+    fit = post(api.port, ("UpdateRoute", route | routed("http2Route")), update_router)
 
     assert (400, 1) == (unfit.status, unfit.json["index"])
     assert "spec.tcpRoute: virtual router r listens for http2; use http2Route" == unfit.message

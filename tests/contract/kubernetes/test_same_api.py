@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
-import time
-import uuid
-from collections.abc import AsyncIterator
 from typing import Any
 
 import celpy
@@ -14,24 +10,10 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from shopmesh.appmesh.context import Context
-from shopmesh.kubernetes.api.client import ApiServer
-from shopmesh.kubernetes.store import KubernetesStore
-from tests.contract.api.conftest import REGION, serving
+from tests.contract.api.conftest import serving
+from tests.contract.kubernetes.stores import stored
 from tests.support.api_sequences import Machine
-from tests.support.inputs import ACCOUNT
 from tests.support.kubernetes import Cluster
-
-
-@contextlib.asynccontextmanager
-async def stored(cluster: Cluster) -> AsyncIterator[KubernetesStore]:
-    api = ApiServer(cluster.configuration())
-    store = KubernetesStore(api, lambda: Context(ACCOUNT, REGION, time.time(), lambda: str(uuid.uuid4())))
-    try:
-        async with store.watching():
-            yield store
-    finally:
-        await api.close()
 
 
 class OverACluster(Machine):

@@ -117,6 +117,26 @@ def test_all_problems_of_a_template_are_said_at_once() -> None:
     ] == errors(SEVERAL)
 
 
+@pytest.mark.parametrize(
+    "use",
+    [
+        "!Sub '${A}-${B}'",
+        "!Join ['', [!Ref A, !Ref B]]",
+        "!Select [!Ref A, !Split [!Ref B, x]]",
+        "!If [Both, a, b]",
+        "!FindInMap [!Ref A, !Ref B, c]",
+    ],
+)
+def test_all_values_that_one_text_is_made_of_are_asked_for(use: str) -> None:
+    """Whichever function puts them together."""
+    text = (
+        "Parameters: {A: {Type: String}, B: {Type: String}}\n"
+        "Conditions: {Both: !And [!Equals [!Ref A, x], !Not [!Equals [x, !Ref B]]]}\n"
+        f"Resources: {{M: {{Type: AWS::AppMesh::Mesh, Properties: {{MeshName: {use}}}}}}}\n"
+    )
+    assert ["A", "B"] == sorted(line.rpartition("--parameter ")[2].removesuffix("=VALUE") for line in errors(text))
+
+
 def test_problems_of_all_documents_are_said_at_once() -> None:
     """Of several templates, and of manifests beside them."""
     manifest = "apiVersion: appmesh.k8s.aws/v1beta2\nkind: VirtualNode\nmetadata: {name: n}\nspec: {awsName: 1}\n"

@@ -13,6 +13,7 @@ from typing import Any
 
 from shopmesh.appmesh.api.validation import hint, quote
 from shopmesh.documents.cli_json import NAMES
+from shopmesh.documents.cloudformation.problems import FAILED
 from shopmesh.documents.cloudformation.properties import property_name
 from shopmesh.documents.cloudformation.scope import LONGEST_TEXT, NO_VALUE, TYPES, Scope
 from shopmesh.documents.text.sources import FieldPath
@@ -167,12 +168,18 @@ def _sub(argument: Any, scope: Scope, path: FieldPath) -> str:
         literal, name = found[1], found[2].strip()
         if literal:
             return f"${{{name}}}"
-        if name in variables:
-            return _text(evaluate(variables[name], scope, (*path, 1, name)), scope, path)
-        function = _get_att if "." in name else _ref
-        return _text(function(name, scope, path), scope, path)
+        # An empty text stands for what fails, so that the variables behind it are looked at, too.
+        text = scope.problems.attempt(functools.partial(_variable, name, variables, scope, path))
+        return "" if text is FAILED else str(text)
 
     return _join_bounded("", _pieces(text, value), scope, path)
+
+
+def _variable(name: str, variables: Mapping[str, Any], scope: Scope, path: FieldPath) -> str:
+    if name in variables:
+        return _text(evaluate(variables[name], scope, (*path, 1, name)), scope, path)
+    function = _get_att if "." in name else _ref
+    return _text(function(name, scope, path), scope, path)
 
 
 def _pieces(text: str, value: Callable[[re.Match[str]], str]) -> Iterator[str]:
@@ -206,7 +213,8 @@ def _join(argument: Any, scope: Scope, path: FieldPath) -> str:
 
 
 def _split(argument: Any, scope: Scope, path: FieldPath) -> list[str]:
-    separator, text = (_text(evaluate(part, scope, path), scope, path) for part in _pair(argument, scope, path))
+    parts = [evaluate(part, scope, path) for part in _pair(argument, scope, path)]
+    separator, text = (_text(part, scope, path) for part in parts)
     if not separator:
         raise scope.source.error(path, "needs a separator")
     scope.count_steps(text.count(separator), path)
@@ -265,7 +273,10 @@ def _import_value(argument: Any, scope: Scope, path: FieldPath) -> str:
 def _conditions(argument: Any, scope: Scope, path: FieldPath) -> list[bool]:
     if not isinstance(argument, list) or not argument:
         raise scope.source.error(path, f"must be a list of conditions, not {quote(argument)}")
-    return [holds(condition, scope, (*path, index)) for index, condition in enumerate(argument)]
+    return [
+        scope.problems.attempt(functools.partial(holds, condition, scope, (*path, index)))
+        for index, condition in enumerate(argument)
+    ]
 
 
 def _pair(argument: Any, scope: Scope, path: FieldPath) -> tuple[Any, Any]:
@@ -277,7 +288,8 @@ def _pair(argument: Any, scope: Scope, path: FieldPath) -> tuple[Any, Any]:
 def _strings(argument: Any, count: int, scope: Scope, path: FieldPath) -> list[str]:
     if not isinstance(argument, list) or len(argument) != count:
         raise scope.source.error(path, f"must be a list of {count} names, not {quote(argument)}")
-    return [_text(evaluate(part, scope, path), scope, path) for part in argument]
+    parts = [evaluate(part, scope, path) for part in argument]
+    return [_text(part, scope, path) for part in parts]
 
 
 def _text(value: Any, scope: Scope, path: FieldPath) -> str:

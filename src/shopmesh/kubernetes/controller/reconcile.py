@@ -40,16 +40,16 @@ def reconcile(
     """Reconciles key by key; yields each key with its problem, or None when it has its desired state."""
     writer = _Writer(wanted, context, errors)
     left = []
-    for family in _families(keys):
-        together = writer.try_together(family, transaction) if _can_go_together(family, wanted) else None
+    for group in _groups(keys):
+        together = writer.try_together(group, transaction) if _can_go_together(group, wanted) else None
         if together is not None and together.fits:
             yield from together.problems.items()
             continue
-        for key in family:
+        for key in group:
             if key in wanted:
                 problem = writer.put(key, transaction)
                 yield key, together.reason(key, problem) if together is not None else problem
-        left += [key for key in family if key not in wanted]
+        left += [key for key in group if key not in wanted]
     for key in sorted(left, key=_creation_order, reverse=True):
         yield key, writer.delete(key, transaction)
 
@@ -58,24 +58,24 @@ def _creation_order(key: Key) -> tuple[int, tuple[str, ...]]:
     return ORDER.index(key.kind), key.path
 
 
-def _families(keys: Iterable[Key]) -> Iterable[list[Key]]:
+def _groups(keys: Iterable[Key]) -> Iterable[list[Key]]:
     """The keys in an order in which they can be created, a router or gateway in one list with its routes."""
     found: dict[Key, list[Key]] = {}
     for key in sorted(keys, key=_creation_order):
         parents = KINDS[key.kind].parents
-        head = Key(parents[-1], key.parent) if len(parents) > 1 else key
-        found.setdefault(head, []).append(key)
+        first = Key(parents[-1], key.parent) if len(parents) > 1 else key
+        found.setdefault(first, []).append(key)
     return found.values()
 
 
-def _can_go_together(family: list[Key], wanted: Mapping[Key, DesiredResource]) -> bool:
+def _can_go_together(group: list[Key], wanted: Mapping[Key, DesiredResource]) -> bool:
     """Whether there is more than one, under a router or gateway that stays; a deleted one may still be in use."""
-    return len(family) > 1 and (family[0] in wanted or len(family[0].path) > len(KINDS["virtualRouter"].lineage))
+    return len(group) > 1 and (group[0] in wanted or len(group[0].path) > len(KINDS["virtualRouter"].lineage))
 
 
 @dataclass(frozen=True)
-class _Together:
-    """What became of a family that was written as one. `misfits`: of those that do not fit the others, the reason."""
+class _GroupAttempt:
+    """What became of a group that was written as one. `misfits`: of those that do not fit the others, the reason."""
 
     problems: Mapping[Key, str | None]
     misfits: Mapping[Key, str]
@@ -99,20 +99,20 @@ class _Writer:
     context: Context
     errors: UnexpectedErrors
 
-    def try_together(self, family: list[Key], transaction: Transaction) -> _Together:
+    def try_together(self, group: list[Key], transaction: Transaction) -> _GroupAttempt:
         """Writes a router or gateway and routes of it, unless they do not fit each other in the end."""
         together = replace(self, context=replace(self.context, defer_relations=True))
         nested = transaction.begin_nested()
         problems = {
-            key: together.put(key, nested) if key in self.wanted else together.delete(key, nested) for key in family
+            key: together.put(key, nested) if key in self.wanted else together.delete(key, nested) for key in group
         }
         misfits = {}
-        for key in reversed(family):
+        for key in reversed(group):
             if problems[key] is None and (reason := self._misfit(key, nested)) is not None:
                 misfits[key] = reason
         if not misfits:
             transaction.merge(nested)
-        return _Together(problems, misfits)
+        return _GroupAttempt(problems, misfits)
 
     def put(self, key: Key, transaction: Transaction) -> str | None:
         one = self.wanted[key]
