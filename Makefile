@@ -36,7 +36,7 @@ URL ?= http://127.0.0.1:8080
 # The service that is called from outside, as compose.yaml names it; `shopmesh new --way-in` writes it there.
 WAY_IN = $(shell sed -n 's|.*SHOPMESH_WAY_IN: http://\([a-z0-9]*\)\..*|\1|p' compose.yaml)
 
-.PHONY: help setup setup-dev setup-locust demo demo-rollback up status new remove lint check load load-locust test test-unit test-contract test-k8s test-e2e test-floods test-template test-package docs test-docs test-browser test-bench test-containers images push compose-up compose-down compose-roll k8s-up k8s-down bench crds findings translations messages parity requirements clean
+.PHONY: help setup setup-dev setup-locust demo demo-rollback up status new remove lint check load load-locust test test-unit test-contract test-k8s test-e2e test-floods test-template test-package test-release docs test-docs test-browser test-bench test-containers images push compose-up compose-down compose-roll k8s-up k8s-down bench crds findings translations messages parity requirements release verify-release clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -112,6 +112,9 @@ docs: $(TOOLS)/.done ## Build the documentation as a site, for reading and searc
 test-docs: setup-dev docs ## The site: every page is in its navigation, every link leads somewhere
 	$(PYTEST) tests/site $(ARGS)
 
+test-release: setup-dev ## Releases as maintainers make them and users check them, in clones
+	$(PYTEST) tests/release $(ARGS)
+
 test-browser: $(BROWSER) ## The pages, in Debian's chromium, which must be there (apt-get install chromium)
 	$(PYTEST) tests/browser $(ARGS)
 
@@ -169,6 +172,15 @@ requirements: $(TOOLS)/.done ## Write the pinned requirements anew, after a chan
 	$(COMPILE) pyproject.toml --extra kubernetes --output-file $(PINS)
 	for name in tools dev image locust browser; do $(COMPILE) requirements/$$name.in --output-file requirements/$$name.txt; done
 	$(COMPILE) services/requirements.in --constraint $(PINS) --output-file services/requirements.txt
+
+release: setup-dev ## Make dist/VERSION of a tree that has passed .ci/run, signed: make release RELEASE_KEY=~/.ssh/release
+	@test -n "$(RELEASE_KEY)" || { echo 'name the SSH key that signs: make release RELEASE_KEY=~/.ssh/release' >&2; exit 2; }
+	@$(BIN)/python -m release make --key $(RELEASE_KEY)
+
+verify-release: setup ## Check a release that was fetched: make verify-release DIR=dist/0.1.0 SIGNERS=allowed_signers
+	@test -n "$(DIR)" -a -n "$(SIGNERS)" || { \
+	  echo 'name the folder and the allowed signers: make verify-release DIR=dist/0.1.0 SIGNERS=allowed_signers' >&2; exit 2; }
+	@$(BIN)/python -m release verify $(DIR) --signers $(SIGNERS)
 
 clean: ## Remove what the targets made
 	rm -rf $(VENV) $(LOCUST) $(TOOLS) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

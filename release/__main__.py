@@ -1,0 +1,76 @@
+"""The commands behind `make release` and `make verify-release`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import click
+
+from release.archives import build_archives
+from release.checks import releasable_version
+from release.checksums import SIGNATURE, SUMS, sign, verify
+from release.inventory import bill_of_materials, installed_packages, licence_notices
+from release.manifests import render_manifests
+from release.programs import ReleaseError, git
+
+ROOT = Path(__file__).resolve().parents[1]
+_FILE = click.Path(path_type=Path)
+
+
+@click.group()
+def main() -> None:
+    """Make and check releases."""
+
+
+@main.command()
+@click.option("--key", type=_FILE, required=True, help="The SSH key that signs.")
+def make(key: Path) -> None:
+    """Make dist/VERSION of the last commit."""
+    if not key.is_file():
+        raise ReleaseError(f"there is no key {key}")
+    version = releasable_version(ROOT)
+    target = ROOT / "dist" / version
+    if target.exists():
+        raise ReleaseError(f"dist/{version} exists: remove it to make it again")
+    target.parent.mkdir(exist_ok=True)
+    # Beside its place, so that it appears there whole or not at all.
+    with TemporaryDirectory(dir=target.parent) as unfinished:
+        folder = Path(unfinished) / version
+        folder.mkdir()
+        for name, content in _files(version).items():
+            (folder / name).write_bytes(content)
+        sign(folder, key.resolve())
+        folder.rename(target)
+    for file in sorted(target.iterdir()):
+        click.echo(f"dist/{version}/{file.name}")
+
+
+def _files(version: str) -> dict[str, bytes]:
+    """What a release consists of, but for sums and signature."""
+    packages = installed_packages((ROOT / "requirements" / "runtime.txt").read_text(encoding="utf-8"))
+    epoch = int(git(ROOT, "log", "-1", "--format=%ct"))
+    return {
+        **render_manifests(ROOT),
+        "sbom.cdx.json": bill_of_materials(version, epoch, packages),
+        "licences.txt": licence_notices(packages),
+        **build_archives(ROOT),
+    }
+
+
+@main.command("verify")
+@click.argument("folder", type=_FILE)
+@click.option("--signers", type=_FILE, required=True, help="The keys that may sign, as ssh-keygen's allowed signers.")
+def verify_folder(folder: Path, signers: Path) -> None:
+    """Check that a folder is a release, whole and unchanged."""
+    if not folder.is_dir():
+        raise ReleaseError(f"there is no folder {folder}")
+    signer, files = verify(folder, signers)
+    click.echo(f"{len(files)} files are as {signer} signed them: {SUMS} and {SIGNATURE} name {', '.join(files)}")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except ReleaseError as error:
+        raise SystemExit(f"error: {error}") from error
