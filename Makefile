@@ -36,7 +36,7 @@ URL ?= http://127.0.0.1:8080
 # The service that is called from outside, as compose.yaml names it; `shopmesh new --way-in` writes it there.
 WAY_IN = $(shell sed -n 's|.*SHOPMESH_WAY_IN: http://\([a-z0-9]*\)\..*|\1|p' compose.yaml)
 
-.PHONY: help setup setup-dev setup-locust demo demo-rollback up status new remove lint check load load-locust test test-unit test-contract test-k8s test-e2e test-floods test-template test-package test-release docs test-docs test-browser test-bench test-containers images push compose-up compose-down compose-roll k8s-up k8s-down bench crds findings translations messages parity requirements release verify-release clean
+.PHONY: help setup setup-dev setup-locust demo demo-rollback up status new remove lint check load load-locust test test-unit test-contract test-k8s test-e2e test-floods test-template test-package test-release docs test-docs test-browser test-bench test-containers images push compose-up compose-down compose-roll k8s-up k8s-down bench crds findings translations messages parity requirements release verify-release envoy audit clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -181,6 +181,14 @@ verify-release: setup ## Check a release that was fetched: make verify-release D
 	@test -n "$(DIR)" -a -n "$(SIGNERS)" || { \
 	  echo 'name the folder and the allowed signers: make verify-release DIR=dist/0.1.0 SIGNERS=allowed_signers' >&2; exit 2; }
 	@$(BIN)/python -m release verify $(DIR) --signers $(SIGNERS)
+
+envoy: setup-dev ## Change the version of Envoy everywhere: make envoy VERSION=1.99.0
+	@test -n "$(VERSION)" || { echo 'name the version: make envoy VERSION=1.99.0' >&2; exit 2; }
+	@$(BIN)/python -m release envoy $(VERSION)
+
+audit: setup ## Compare the pins with stored advisories in OSV's form: make audit DIR=advisories
+	@test -n "$(DIR)" || { echo 'name the folder with the advisories: make audit DIR=advisories' >&2; exit 2; }
+	@$(BIN)/python -m release audit $(DIR)
 
 clean: ## Remove what the targets made
 	rm -rf $(VENV) $(LOCUST) $(TOOLS) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,18 +1,21 @@
-"""The commands behind `make release` and `make verify-release`."""
+"""The commands behind `make release`, `verify-release`, `envoy` and `audit`."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import click
 
 from release.archives import build_archives
+from release.audit import ENVOY_REPOSITORY, audit
 from release.checks import releasable_version
 from release.checksums import SIGNATURE, SUMS, sign, verify
-from release.inventory import bill_of_materials, installed_packages, licence_notices
+from release.envoy import current_version, set_version
+from release.inventory import bill_of_materials, installed_packages, licence_notices, read_pins
 from release.manifests import render_manifests
-from release.programs import ReleaseError, git
+from release.programs import ReleaseError, git, run
 
 ROOT = Path(__file__).resolve().parents[1]
 _FILE = click.Path(path_type=Path)
@@ -67,6 +70,39 @@ def verify_folder(folder: Path, signers: Path) -> None:
         raise ReleaseError(f"there is no folder {folder}")
     signer, files = verify(folder, signers)
     click.echo(f"{len(files)} files are as {signer} signed them: {SUMS} and {SIGNATURE} name {', '.join(files)}")
+
+
+@main.command("envoy")
+@click.argument("version")
+def change_envoy(version: str) -> None:
+    """Change the version of Envoy in every place that names it."""
+    change = set_version(ROOT, version, lambda: run("make", "requirements", folder=ROOT, seconds=600))
+    for name, count in sorted(change.counts.items()):
+        click.echo(f"{count:4} in {name}")
+    click.echo(f"""{sum(change.counts.values())} places and the pins name {version} now. To do:
+  make setup-dev      installs it
+  .ci/run             runs all tests: those of real Envoys are test-e2e, test-floods, test-bench, test-containers
+  make translations   shows whether a mesh becomes something else in it
+  make bench          measures anew: docs/benchmarks.md names the version that was measured""")
+
+
+@main.command("audit")
+@click.argument("folder", type=_FILE)
+def audit_pins(folder: Path) -> None:
+    """Compare the pinned versions with the advisories of a folder."""
+    lists = [*sorted((ROOT / "requirements").glob("*.txt")), ROOT / "services" / "requirements.txt"]
+    pins = {pin.name: pin.version for one in lists for pin in read_pins(one.read_text(encoding="utf-8"))}
+    report = audit(folder, pins, current_version(ROOT))
+    age = (datetime.now(UTC).date() - report.written).days
+    source = f"{folder}, written on {report.written} ({age} days ago)"
+    for line in [*report.named, *report.unclear]:
+        click.echo(line)
+    if not report.has_envoy:
+        click.echo(f"No advisory of this folder is about Envoy itself: see {ENVOY_REPOSITORY}/security/advisories")
+    if report.named:
+        raise ReleaseError(f"advisories of {source}, name pinned versions: {len(report.named)}")
+    unclear = f", and {len(report.unclear)} cannot be compared" if report.unclear else ""
+    click.echo(f"No advisory of {source}, names one of the {len(pins)} pinned versions{unclear}.")
 
 
 if __name__ == "__main__":

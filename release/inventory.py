@@ -21,12 +21,14 @@ _LICENCE_FILE = re.compile(r"(?i)^(licen[cs]e|copying|notice)")
 
 
 class Pin(NamedTuple):
-    """A package of a list of requirements that this environment needs."""
+    """A package of a list of requirements."""
 
     name: str
     version: str
     hashes: tuple[str, ...]
     """SHA-256 of each of the package's files that may be installed, one for each kind of machine."""
+    marker: str
+    """For which environments it is; empty for all."""
 
 
 class Package(NamedTuple):
@@ -41,13 +43,14 @@ class Package(NamedTuple):
 
 def installed_packages(pins_text: str) -> list[Package]:
     """The packages of a list, as this environment has them. Raises ReleaseError where another version is installed."""
-    return [_installed(pin) for pin in _pins(pins_text)]
+    pins = read_pins(pins_text)
+    return [_installed(pin) for pin in pins if not pin.marker or Marker(pin.marker).evaluate()]
 
 
-def _pins(text: str) -> Iterator[Pin]:
+def read_pins(text: str) -> Iterator[Pin]:
+    """All packages of a list of requirements with versions and hashes."""
     for name, version, marker, hashes in _PIN.findall(text):
-        if not marker or Marker(marker).evaluate():
-            yield Pin(canonicalize_name(name), version, tuple(re.findall("[0-9a-f]{64}", hashes)))
+        yield Pin(canonicalize_name(name), version, tuple(re.findall("[0-9a-f]{64}", hashes)), marker.strip())
 
 
 def _installed(pin: Pin) -> Package:
