@@ -260,15 +260,16 @@ class Story:
     def workload(
         self, name: str, node: str, version: str, count: int = 1, service: str | None = None, replica: int = 0
     ) -> list[Pod]:
-        """Pods and their Service, with an Envoy in each."""
+        """Pods and their Service, with an Envoy in each; they get requests once all are ready, as in Kubernetes."""
         labels = {"app.kubernetes.io/name": (service or name), "app.kubernetes.io/version": version, LABEL: node}
         addresses = [f"{_NETWORK}.{next(self._addresses)}" for _ in range(count)]
-        found = add_workload(self.cluster, name, addresses, PORT, labels)
+        found = add_workload(self.cluster, name, addresses, PORT, labels, ready=False)
         pods = []
         for pod, address in zip(found.pods(), addresses, strict=True):
             made = Pod(self, pod, node, address, f"v{version}", replica)
             self._stack.callback(made.stop)
             pods.append(made.start())
+        self.cluster.put(endpoint_slice(found))
         self.workloads = {**getattr(self, "workloads", {}), name: found}
         return pods
 

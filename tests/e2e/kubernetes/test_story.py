@@ -18,11 +18,17 @@ PRODUCT = "http://product.default.svc.cluster.local:5000/"
 @pytest.fixture(scope="module")
 def pods(told: Story) -> dict[str, list[Pod]]:
     """Order, which calls, and both versions of product, which answer."""
-    return {
+    found = {
         "order": told.workload("order", "order-vn", "1.0"),
         "product": told.workload("product", "product-vn", "1.0", count=2),
         "product-v2": told.workload("product-v2", "product-v2-vn", "2.0", service="product"),
     }
+    # A caller sends to no instance before its health check has passed.
+    (order,) = found["order"]
+    for canary, version in ((100, "v2.0"), (0, "v1.0")):
+        weigh(told, canary)
+        eventually(lambda version=version: answered(order, version), f"{version} answers")  # type: ignore[misc]
+    return found
 
 
 def weigh(told: Story, canary: int) -> None:

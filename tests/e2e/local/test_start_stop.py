@@ -116,4 +116,6 @@ def test_what_cannot_be_started_or_stopped_is_said(up: Up, shopmesh: Shopmesh) -
     """Running already, not running, and not known are three clear lines with exit status 1."""
     assert "product-vn-1 runs already" in asked(shopmesh, up, "start", "product-vn", status=1)
     assert "product-vn-2 does not run here" in asked(shopmesh, up, "stop", "product-vn", "--instance", "2", status=1)
-    assert "no manifest in mesh/ has a virtual node stock-vn" in asked(shopmesh, up, "start", "stock-vn", status=1)
+    assert "mesh/ has no virtual node stock-vn with labels of a service and a version" in asked(
+        shopmesh, up, "start", "stock-vn", status=1
+    )

@@ -30,13 +30,18 @@ def add_workload(
     namespace: str = "default",
     headless: bool = False,
     service_port: int | None = None,
+    ready: bool = True,
 ) -> Workload:
-    """Puts them all in; again with other addresses, it replaces them, as a rollout or a failure does."""
+    """Puts them all in; again with other addresses, it replaces them, as a rollout or a failure does.
+
+    Those that start only now are not `ready`, until their `endpoint_slice` says so.
+    """
     found = Workload(name, addresses, port, {"app.kubernetes.io/name": name, **(labels or {})}, namespace)
     cluster.put(_service(found, headless, service_port or port))
     for pod, address in zip(found.pods(), addresses, strict=True):
         cluster.put(_pod(found, pod, address))
-    cluster.put(endpoint_slice(found))
+    conditions = {} if ready else {pod: {"ready": False, "serving": False} for pod in found.pods()}
+    cluster.put(endpoint_slice(found, conditions))
     return found
 
 
