@@ -87,7 +87,7 @@ HOSTILE: dict[str, tuple[str, str, str]] = {
         "line",
         "nothing here is named 'Nothing'",
     ),
-    "names that lead far": (chained_names(2_000), "line", "64 levels deep"),
+    "names that lead far": (chained_names(2_000), "line", "52 levels deep"),
     "functions within functions": (
         named("{MeshName: " + "!Join ['', [" * 40 + "a" + "]]" * 40 + "}"),
         "line",

@@ -25,9 +25,9 @@ NO_VALUE = object()
 MOST_STEPS = 1_000_000
 """Parts of a template that are evaluated; a text of 100 characters that a function makes counts as another."""
 
-DEEPEST = 64
-"""Parts within parts and names by names; a template of App Mesh's resources has some 20. Each takes a dozen of Python's
-1,000 frames."""
+DEEPEST = 52
+"""Parts within parts and names by names; a template of App Mesh's resources has some 20. Each takes some 16 of
+Python's 1,000 frames."""
 
 LONGEST_TEXT = 65_536
 """Characters of a text that a function makes; names twice as long as each other soon have billions."""
