@@ -182,9 +182,10 @@ verify-release: setup ## Check a release that was fetched: make verify-release D
 	  echo 'name the folder and the allowed signers: make verify-release DIR=dist/0.1.0 SIGNERS=allowed_signers' >&2; exit 2; }
 	@$(BIN)/python -m release verify $(DIR) --signers $(SIGNERS)
 
-envoy: setup-dev ## Change the version of Envoy everywhere: make envoy VERSION=1.99.0
+envoy: setup-dev ## Change the version of Envoy everywhere, and run all tests with it: make envoy VERSION=1.99.0
 	@test -n "$(VERSION)" || { echo 'name the version: make envoy VERSION=1.99.0' >&2; exit 2; }
 	@$(BIN)/python -m release envoy $(VERSION)
+	@.ci/run
 
 audit: setup ## Compare the pins with stored advisories in OSV's form: make audit DIR=advisories
 	@test -n "$(DIR)" || { echo 'name the folder with the advisories: make audit DIR=advisories' >&2; exit 2; }

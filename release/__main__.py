@@ -79,9 +79,8 @@ def change_envoy(version: str) -> None:
     change = set_version(ROOT, version, lambda: run("make", "requirements", folder=ROOT, seconds=600))
     for name, count in sorted(change.counts.items()):
         click.echo(f"{count:4} in {name}")
-    click.echo(f"""{sum(change.counts.values())} places and the pins name {version} now. To do:
-  make setup-dev      installs it
-  .ci/run             runs all tests: those of real Envoys are test-e2e, test-floods, test-bench, test-containers
+    click.echo(f"""{sum(change.counts.values())} places and the pins name {version} now.
+`make envoy` runs all tests next. Afterwards:
   make translations   shows whether a mesh becomes something else in it
   make bench          measures anew: docs/benchmarks.md names the version that was measured""")
 
