@@ -47,7 +47,10 @@ def test_a_first_start_is_quiet() -> None:
             eventually(
                 lambda: found.get(MUTATING_WEBHOOKS, "shopmesh")["webhooks"][0]["clientConfig"]["caBundle"], "the CA"
             )
-            root = eventually(lambda: found.get(CONFIG_MAPS, ROOT, "default"), "the authority for sidecars")
+            root = eventually(
+                lambda: {one["metadata"]["name"]: one for one in found.objects(CONFIG_MAPS)}[ROOT],
+                "the authority for sidecars",
+            )
             log = "".join(one.child.output for one in replicas)
         finally:
             for one in replicas:

@@ -47,18 +47,24 @@ def test_a_gateway_of_the_manifests_serves_on_its_own_port(tmp_path: Path) -> No
     folder = project_with_gateway(tmp_path, port)
     with starting(tmp_path, "--workload", "product", "--workload", "shop-gw", project=folder) as up:
         up.wait()
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/catalogue", timeout=5) as answer:
-            body = json.loads(answer.read())
+
+        def ask() -> dict[str, object]:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/catalogue", timeout=5) as answer:
+                return dict(json.loads(answer.read()))
+
+        body = ask()
         with running((*SHOPMESH, "status"), env=up.environment) as status:
             status.process.wait(20)
             (line,) = [line.split() for line in status.output.splitlines() if line.startswith("shop-gw-1")]
 
         def counted() -> int:
+            # What was sent while the route was made belongs to no count of its weights.
+            ask()
             (split,) = (one for one in up.client.splits("shopmesh", 60)["splits"] if one["route"] == "product-r")
             return sum(target["requests"] for target in split["targets"])
 
-        # Nobody else calls it here.
-        assert 1 == eventually(counted, "the gateway's request in the figures")
+        # No other proxy calls it here.
+        assert 0 < eventually(counted, "the gateway's requests in the figures")
         assert ("Product", 1.0) == (body["Service"], body["Version"])
         assert ["shop-gw-1", "shop-gw", "127.0.0.1"] == line[:3]
         assert ["in", "sync"] == line[-2:]
