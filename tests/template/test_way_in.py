@@ -69,7 +69,8 @@ def test_a_canary_of_the_way_in_is_said_to_get_no_request(clone: Clone) -> None:
     [
         (
             "mesh/product.yaml",
-            "metadata:\n  name: product\n  namespace: default\n",
+            "metadata:\n  name: product\n  namespace: default\n  annotations:\n"
+            "    shopmesh.dev/panic-threshold: 0%\n    shopmesh.dev/retry-budget: 20% min 10\n",
             "metadata: {name: product, namespace: default}\n",
             "mesh/product.yaml does not have the form of the template: make this change by hand",
         ),
