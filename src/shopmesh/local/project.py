@@ -40,10 +40,17 @@ def find_project(folder: Path, run_folder: Path) -> Project:
     """
     if (folder / MANIFESTS).is_dir():
         return Project(folder)
-    demo = demo_folder()
-    if demo is not None:
-        installed = demo.name == "_project"
-        return Project(_unpack(demo, run_folder.absolute()) if installed else demo, is_demo=True)
+    demo = find_manifests(folder)
+    installed = demo.name == "_project"
+    return Project(_unpack(demo, run_folder.absolute()) if installed else demo, is_demo=True)
+
+
+def find_manifests(folder: Path) -> Path:
+    """The folder with `mesh/` for reading alone: `folder`, or that of the demo. Writes nothing; raises StartError."""
+    if (folder / MANIFESTS).is_dir():
+        return folder
+    if (demo := demo_folder()) is not None:
+        return demo
     raise StartError(
         f"there is no {MANIFESTS}/ in {folder}, and this installation holds no demo: run shopmesh in the folder of a "
         "project, or install it with pip"

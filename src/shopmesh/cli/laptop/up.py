@@ -215,7 +215,7 @@ def demo(
     import tempfile
 
     from shopmesh.local.demo.run import DemoOptions, run_demo, run_demo_in, run_rollback_demo
-    from shopmesh.local.project import find_project
+    from shopmesh.local.project import find_manifests, find_project
     from shopmesh.output.console import lossy_console
 
     if rollback and way_in is not None:
@@ -223,12 +223,12 @@ def demo(
 
     console = lossy_console()
     with contextlib.ExitStack() as stack:
-        folder = run_dir or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="shopmesh-demo-")))
-        project = find_project(Path.cwd(), folder).folder
         if way_in is not None:
-            client = stack.enter_context(settings.client())
+            client, project = stack.enter_context(settings.client()), find_manifests(Path.cwd())
             passed = asyncio.run(run_demo_in(client, _check_url(way_in), project, rate, seconds, console))
             raise SystemExit(0 if passed else 1)
+        folder = run_dir or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="shopmesh-demo-")))
+        project = find_project(Path.cwd(), folder).folder
         options = DemoOptions(project, folder, dict(os.environ), port, api_port, rate, seconds)
         passed = asyncio.run((run_rollback_demo if rollback else run_demo)(options, console))
     if not passed:

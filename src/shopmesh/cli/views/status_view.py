@@ -14,6 +14,7 @@ from shopmesh.appmesh.resolved import called_services
 from shopmesh.cli.views.findings_view import count_by_severity, format_findings
 from shopmesh.cli.views.tables import CLUSTER_DOMAIN, age, fit_columns, percent, table
 from shopmesh.client import FindingDocument, ProxyStatus, RouteSplits, SplitTarget
+from shopmesh.client.types import RouteSplit
 from shopmesh.documents import DeclaredResource
 from shopmesh.documents.declared_resource import as_state
 from shopmesh.documents.service_version import service_version
@@ -30,6 +31,8 @@ MAX_FINDINGS = 5
 _MAX_UNCALLED = 3
 _NOTED_SECONDS = 0.5
 """Difference in time from which a row's figures are noted as of less time than the others."""
+_SETTLED_SECONDS = 3.0
+"""After so long the callers have reported what they counted; they do once a second."""
 MAX_STATE = 60
 """Characters of a proxy's state in the table."""
 MIN_REASON = 20
@@ -117,7 +120,7 @@ def _counting_notes(status: MeshStatus) -> Iterator[RenderableType]:
         later = split.get("since", begin) - begin
         if later >= _NOTED_SECONDS:
             service = split["virtualService"].removesuffix(CLUSTER_DOMAIN)
-            counted = max(0.0, status.splits["window"] - later)
+            counted = _counted_seconds(status, split)
             yield Text(f"{service}: counted for {counted:.0f} s, since its route has changed", style="dim")
     called = called_services(as_state(status.resources), status.mesh)
     uncalled = [
@@ -130,9 +133,20 @@ def _counting_notes(status: MeshStatus) -> Iterator[RenderableType]:
             f"nothing in the mesh calls {_shorten(uncalled)}: no weights act there, and its own proxies count requests",
             style="dim",
         )
-    elsewhere = {split["virtualService"] for split in status.splits["splits"] if split.get("countedBy") == "targets"}
+    elsewhere = {
+        split["virtualService"]
+        for split in status.splits["splits"]
+        # Right after a change the callers' reports may be the later ones.
+        if split.get("countedBy") == "targets" and _counted_seconds(status, split) >= _SETTLED_SECONDS
+    }
     if direct := sorted(elsewhere.difference(uncalled)):
         yield Text(f"requests for {_shorten(direct)} came from outside the mesh, past all weights", style="dim")
+
+
+def _counted_seconds(status: MeshStatus, split: RouteSplit) -> float:
+    """Over how many seconds the requests of a split were counted: the window, or since its route has changed."""
+    begin = status.splits.get("since", 0.0)
+    return max(0.0, status.splits["window"] - max(0.0, split.get("since", begin) - begin))
 
 
 def _shorten(services: Sequence[str]) -> str:
