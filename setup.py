@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import runpy
 import shutil
-import subprocess
 from pathlib import Path
 
 from setuptools import setup
@@ -14,19 +13,15 @@ from setuptools.command.sdist import sdist
 ROOT = Path(__file__).parent
 DEMO = runpy.run_path(str(ROOT / "src" / "shopmesh" / "files" / "demo.py"))
 """What the wheel holds below shopmesh/_project."""
-REVISION = "_revision.txt"
-"""The file in the package that says which revision it was built of."""
+BUILD = runpy.run_path(str(ROOT / "src" / "shopmesh" / "build.py"))
+REVISION = BUILD["REVISION_FILE"]
 
 
 def revision() -> str:
     """That of the clone, or that which a source archive brings with it."""
     if (brought := ROOT / REVISION).exists():
         return brought.read_text(encoding="ascii").strip()
-    command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--exclude=*"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        return "unknown"
+    return BUILD["clone_revision"]() or BUILD["UNKNOWN"]
 
 
 class BuildWithProject(build_py):

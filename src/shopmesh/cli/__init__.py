@@ -15,6 +15,7 @@ import click
 
 from shopmesh import defaults
 from shopmesh.cli.errors import as_click_error
+from shopmesh.cli.output import echo_document
 from shopmesh.cli.settings import Settings
 from shopmesh.cli.suggestions import closest
 from shopmesh.output.encoding import write_any_character
@@ -72,11 +73,13 @@ COMMANDS = {
 }
 
 
-def print_version(ctx: click.Context, parameter: click.Parameter, given: bool) -> None:
-    """The callback of `--version`, imported when it is asked for."""
-    from shopmesh.cli.mesh.version import print_build
+def print_version(ctx: click.Context, _: click.Parameter, given: bool) -> None:
+    """The callback of `--version`."""
+    if given and not ctx.resilient_parsing:
+        from shopmesh.cli.mesh.version import describe_build
 
-    print_build(ctx, parameter, given)
+        echo_document(describe_build())
+        ctx.exit()
 
 
 class LazyGroup(click.Group):

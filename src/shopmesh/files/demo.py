@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 PARTS = (
@@ -33,20 +33,21 @@ LEFT_OUT = (
     "tests/unit/services/test_logs.py",
 )
 """Those below them that it does not hold: they need the rest of the repository."""
-_PACKAGE = Path(__file__).parents[1]
+PACKAGED = Path(__file__).parents[1] / "_project"
+"""Where an installed package holds them."""
 
 
 def demo_folder() -> Path | None:
     """The folder with the demo's files: all of an installed package's are meant, of a clone's those of `demo_files`."""
-    for folder in (_PACKAGE / "_project", _PACKAGE.parents[1]):
+    for folder in (PACKAGED, PACKAGED.parents[2]):
         if (folder / "mesh").is_dir() and (folder / "services" / "chassis").is_dir():
             return folder
     return None
 
 
-def demo_files(folder: Path) -> Iterator[str]:
-    """The files of the demo's project in `folder`, as paths with slashes, sorted."""
-    for part in PARTS:
+def demo_files(folder: Path, parts: Iterable[str] = PARTS) -> Iterator[str]:
+    """The files of these parts of the demo's project in `folder`, as paths with slashes, sorted in each part."""
+    for part in parts:
         path = folder / part
         files = sorted(path.rglob("*")) if path.is_dir() else [path]
         for file in files:

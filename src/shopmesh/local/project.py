@@ -15,14 +15,13 @@ import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
-from shopmesh.files.demo import demo_files, demo_folder
+from shopmesh.files.demo import PACKAGED, demo_files, demo_folder
 from shopmesh.files.private_files import make_private_folder
 from shopmesh.local.access import MANIFESTS
 from shopmesh.local.errors import StartError
 
 _RUN_PARTS = (MANIFESTS, "services")
 """What of the demo is needed to run it."""
-_NO_CODE = shutil.ignore_patterns("__pycache__")
 _DIGITS = 12
 
 
@@ -38,11 +37,10 @@ def find_project(folder: Path, run_folder: Path) -> Project:
 
     Raises StartError when there is neither, or when the copy cannot be written.
     """
-    if (folder / MANIFESTS).is_dir():
+    found = find_manifests(folder)
+    if found == folder:
         return Project(folder)
-    demo = find_manifests(folder)
-    installed = demo.name == "_project"
-    return Project(_unpack(demo, run_folder.absolute()) if installed else demo, is_demo=True)
+    return Project(_unpack(found, run_folder.absolute()) if found == PACKAGED else found, is_demo=True)
 
 
 def find_manifests(folder: Path) -> Path:
@@ -66,10 +64,11 @@ def _unpack(demo: Path, run_folder: Path) -> Path:
         make_private_folder(run_folder)
         with tempfile.TemporaryDirectory(prefix="demo-", dir=run_folder) as temporary:
             copy = Path(temporary) / "project"
-            for part in _RUN_PARTS:
-                shutil.copytree(demo / part, copy / part, ignore=_NO_CODE)
+            for name in demo_files(demo, _RUN_PARTS):
+                (copy / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(demo / name, copy / name)
             copy.rename(target)
-    except (OSError, shutil.Error) as error:
+    except OSError as error:
         # Another process may have been first; its copy is the same.
         if not target.is_dir():
             raise StartError(f"cannot copy the demo into {run_folder}: {error}; choose another --run-dir") from error
@@ -77,9 +76,9 @@ def _unpack(demo: Path, run_folder: Path) -> Path:
 
 
 def _digest(folder: Path) -> str:
-    """A name for the demo's content in a folder: hexadecimal digits of a hash over its files' names and bytes."""
+    """A name for what of the demo runs: hexadecimal digits of a hash over its files' names and bytes."""
     digest = hashlib.sha256()
-    for name in demo_files(folder):
+    for name in demo_files(folder, _RUN_PARTS):
         content = (folder / name).read_bytes()
         digest.update(f"{name}\0{len(content)}\0".encode() + content)
     return digest.hexdigest()[:_DIGITS]

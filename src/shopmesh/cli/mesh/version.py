@@ -37,10 +37,3 @@ def describe_build() -> str:
         "Python": f"{platform.python_version()} on {platform.system()} {platform.machine()}",
     }
     return "\n".join(f"{name:<13}  {text}" for name, text in lines.items())
-
-
-def print_build(ctx: click.Context, _: click.Parameter, given: bool) -> None:
-    """The callback of `shopmesh --version`."""
-    if given and not ctx.resilient_parsing:
-        echo_document(describe_build())
-        ctx.exit()

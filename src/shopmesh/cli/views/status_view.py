@@ -115,12 +115,10 @@ def _services_table(status: MeshStatus, width: int) -> RenderableType:
 
 def _counting_notes(status: MeshStatus) -> Iterator[RenderableType]:
     """Says which figures are of less time than the others, and which were not counted by callers, and why."""
-    begin = status.splits.get("since", 0.0)
     for split in status.splits["splits"]:
-        later = split.get("since", begin) - begin
-        if later >= _NOTED_SECONDS:
+        counted = _counted_seconds(status, split)
+        if status.splits["window"] - counted >= _NOTED_SECONDS:
             service = split["virtualService"].removesuffix(CLUSTER_DOMAIN)
-            counted = _counted_seconds(status, split)
             yield Text(f"{service}: counted for {counted:.0f} s, since its route has changed", style="dim")
     called = called_services(as_state(status.resources), status.mesh)
     uncalled = [
@@ -220,8 +218,8 @@ def proxy_state(proxy: ProxyStatus, longest_reason: int | None = None) -> Text:
             one["message"] if longest_reason is None else shorten_line(one["message"], longest_reason)
             for one in all_refused
         ]
-        said = "; ".join(f"its {one['type']}: {why}" for one, why in zip(all_refused, reasons, strict=True))
-        return Text(f"rejected {said}", style="red")
+        each = "; ".join(f"its {one['type']}: {why}" for one, why in zip(all_refused, reasons, strict=True))
+        return Text(f"rejected {each}", style="red")
     if not proxy["connected"]:
         return Text("not connected", style="yellow")
     if not proxy["known"]:
