@@ -33,7 +33,7 @@ class Change(NamedTuple):
     counts: dict[str, int]
     """How often each of them names the version."""
     unknown: list[str]
-    """Lines that name the old version in a way that nobody thought of, as `file:line: text`."""
+    """Lines that name the old version in an unknown form, as `file:line: text`."""
 
 
 def current_version(root: Path) -> str:

@@ -165,7 +165,7 @@ def _print_next_steps_of_canary(name: str, node: str) -> None:
 
 
 def _print_missing_caller(clone: Clone, node: str) -> None:
-    """Says before anybody waits for it that a canary gets no request."""
+    """Says that a canary gets no requests where nothing in the mesh calls its service."""
     resources = clone.resources()
     for route in resources:
         if route.key.kind == "route" and node in [target["virtualNode"] for target in weighted_targets(route.spec)]:

@@ -219,8 +219,8 @@ def _columns(kind: str) -> Iterable[dict[str, Any]]:
         yield _column("In step", ".status.proxies.inStep", "integer")
     if kind != "BackendGroup":
         yield _column("Active", f".status.conditions[?(@.type=='{kind}Active')].status")
-        told = "Programmed" if kind in _HAS_PROXIES else f"{kind}Active"
-        yield _column("Reason", f".status.conditions[?(@.type=='{told}')].reason")
+        condition = "Programmed" if kind in _HAS_PROXIES else f"{kind}Active"
+        yield _column("Reason", f".status.conditions[?(@.type=='{condition}')].reason")
         yield {**_column("ARN", f".status.{KINDS[kind]}ARN"), "priority": 1}
     yield _column("Age", ".metadata.creationTimestamp", "date")
 

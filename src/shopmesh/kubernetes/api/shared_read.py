@@ -13,7 +13,7 @@ MAX_CONCURRENT = 4
 
 
 class SharedRead(Generic[K]):
-    """For each key one read runs and one waits for it to end; whoever asks meanwhile gets the one that waits.
+    """For each key one read runs and one waits for it to end; callers that ask meanwhile share the one that waits.
 
     `AsyncCache` would answer with the one that runs, which does not see what happened after its start.
     """

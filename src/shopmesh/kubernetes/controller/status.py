@@ -64,8 +64,8 @@ def count_proxies(statuses: Iterable[ProxyStatus]) -> dict[Key, ProxyCounts]:
         before = found.get(key, NO_PROXIES)
         refused = before.refused
         if refused is None and one.refusals:
-            said = "; its ".join(f"{nack.type}: {nack.message}" for nack in one.refusals)
-            refused = f"{one.instance} refused its {said}"[:MOST_TEXT]
+            reasons = "; its ".join(f"{nack.type}: {nack.message}" for nack in one.refusals)
+            refused = f"{one.instance} refused its {reasons}"[:MOST_TEXT]
         in_step = before.in_sync + (one.in_sync and one.refused is None)
         found[key] = ProxyCounts(before.connected + 1, in_step, refused)
     return found
@@ -169,20 +169,20 @@ def _conditions(
 def _programmed(kind: str, problem: str | None, proxies: ProxyCounts) -> Status:
     """Returns whether the proxies run it. Its text has no counts, so that it is written for transitions only."""
     if problem is not None:
-        said = "False", INVALID, f"the object is not used as it is; condition {kind}Active says why"
+        state = "False", INVALID, f"the object is not used as it is; condition {kind}Active says why"
     elif proxies.refused is not None:
-        said = "False", INVALID, proxies.refused
+        state = "False", INVALID, proxies.refused
     elif not proxies.connected:
-        said = "Unknown", PENDING, "no proxy is connected"
+        state = "Unknown", PENDING, "no proxy is connected"
     elif proxies.in_sync < proxies.connected:
-        said = "False", PENDING, "not all connected proxies have confirmed it yet"
+        state = "False", PENDING, "not all connected proxies have confirmed it yet"
     else:
-        said = "True", PROGRAMMED, "all connected proxies run it"
-    return {"type": PROGRAMMED, "status": said[0], "reason": said[1], "message": said[2]}
+        state = "True", PROGRAMMED, "all connected proxies run it"
+    return {"type": PROGRAMMED, "status": state[0], "reason": state[1], "message": state[2]}
 
 
 def transitions(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Status]:
-    """Returns our conditions of which people are to hear by an event: those that went wrong, and are right again.
+    """Returns our conditions that deserve an event: those that went wrong, and those that are right again.
 
     `before` and `after` are the status of one object.
     """

@@ -223,7 +223,7 @@ async def publish_ca_bundle(server: ApiServer, authority: CertificateAuthority) 
 
 
 async def _write_ca_bundle(server: ApiServer, bundle: str) -> None:
-    """Raises ConflictError when somebody else has changed the configuration meanwhile."""
+    """Raises ConflictError when another client has changed the configuration meanwhile."""
     found = await server.get(MUTATING_WEBHOOKS, NAME)
     webhooks = found.get("webhooks") or []
     if all((one.get("clientConfig") or {}).get("caBundle") == bundle for one in webhooks):
