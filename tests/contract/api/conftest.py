@@ -115,6 +115,13 @@ def api() -> Iterator[ApiServer]:
         yield server
 
 
+@pytest.fixture(scope="module")
+def secured() -> Iterator[ApiServer]:
+    """A server that takes requests signed with `KEY` alone."""
+    with serving(credentials={KEY: SECRET}) as server:
+        yield server
+
+
 @pytest.fixture(scope="session")
 def client(api: ApiServer) -> Any:
     return api.client()

@@ -5,25 +5,19 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.contract.api.conftest import KEY, REGION, SECRET, ApiServer, serving
+from tests.contract.api.conftest import KEY, REGION, SECRET, ApiServer
 from tests.support.process import BIN
 
 MESH = "shopmesh"
 PREVIEW_CONFIG = "[default]\nregion = us-east-1\noutput = json\napi_versions =\n  appmesh = 2018-10-01\n"
 
 Script = Callable[..., str]
-
-
-@pytest.fixture(scope="module")
-def secured() -> Iterator[ApiServer]:
-    with serving(credentials={KEY: SECRET}) as server:
-        yield server
 
 
 @pytest.fixture

@@ -9,12 +9,12 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.contract.api.conftest import KEY, REGION, SECRET, ApiServer, serving
+from tests.contract.api.conftest import KEY, REGION, SECRET, ApiServer
 from tests.support.inputs import ACCOUNT
 
 FOLDERS = (
@@ -305,12 +305,6 @@ IMPORTED = {
 }
 
 Terraform = Callable[..., str]
-
-
-@pytest.fixture(scope="module")
-def secured() -> Iterator[ApiServer]:
-    with serving(credentials={KEY: SECRET}) as server:
-        yield server
 
 
 @pytest.fixture

@@ -170,3 +170,22 @@ def shopmesh(control_plane: ControlPlane) -> Run:
         return result
 
     return run
+
+
+def proxy(node: str, **more: Any) -> dict[str, Any]:
+    """A proxy as the control plane describes it to clients: connected, declared and in sync."""
+    return {
+        "mesh": "shopmesh",
+        "kind": "virtualNode",
+        "name": node,
+        "instance": f"{node}-1",
+        "address": "127.0.0.1",
+        "connected": True,
+        "since": 1.0,
+        "known": True,
+        "declared": True,
+        "inStep": True,
+        "types": {},
+        "refused": None,
+        **more,
+    }

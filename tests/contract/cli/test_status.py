@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract.cli.conftest import ControlPlane, Run
+from tests.contract.cli.conftest import ControlPlane, Run, proxy
 
 MESH = Path(__file__).parents[3] / "mesh"
 
@@ -31,24 +31,6 @@ def target(node: str, weight: int, seen: float, requests: int, **more: Any) -> d
         "retries": 0,
         "p50": 1.5,
         "p99": 10.0,
-        **more,
-    }
-
-
-def proxy(node: str, **more: Any) -> dict[str, Any]:
-    return {
-        "mesh": "shopmesh",
-        "kind": "virtualNode",
-        "name": node,
-        "instance": f"{node}-1",
-        "address": "127.0.0.1",
-        "connected": True,
-        "since": 1.0,
-        "known": True,
-        "declared": True,
-        "inStep": True,
-        "types": {},
-        "refused": None,
         **more,
     }
 

@@ -9,27 +9,11 @@ import pytest
 import yaml
 
 from shopmesh.client import Client
-from tests.contract.cli.conftest import ControlPlane, Run
+from tests.contract.cli.conftest import ControlPlane, Run, proxy
 
 MESH = Path(__file__).parents[3] / "mesh"
 
-PROXY = {
-    "mesh": "shopmesh",
-    "kind": "virtualNode",
-    "address": "127.0.0.1",
-    "connected": True,
-    "since": 1.0,
-    "known": True,
-    "declared": True,
-    "inStep": True,
-    "types": {},
-    "refused": None,
-}
-PROXIES = [
-    {**PROXY, "name": "order-vn", "instance": "order-vn-1"},
-    {**PROXY, "name": "product-vn", "instance": "product-vn-1"},
-    {**PROXY, "name": "product-v2-vn", "instance": "product-v2-vn-1", "connected": False},
-]
+PROXIES = [proxy("order-vn"), proxy("product-vn"), proxy("product-v2-vn", connected=False)]
 
 
 @pytest.fixture
