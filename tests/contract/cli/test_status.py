@@ -102,6 +102,18 @@ def test_what_was_counted_for_less_time_or_elsewhere_is_said(shopmesh: Run, cont
 
 
 @pytest.mark.usefixtures("busy")
+def test_right_after_a_change_callers_may_not_have_reported_yet(shopmesh: Run, control_plane: ControlPlane) -> None:
+    """What only the targets have counted until then is not taken for requests from outside the mesh."""
+    answer = control_plane.beside["splits"]
+    [split] = answer["splits"]
+    answer.update(since=100.0, splits=[{**split, "since": 109.0, "countedBy": "targets"}])
+    lines = shopmesh("status").stdout.splitlines()
+
+    assert "product.default: counted for 1 s, since its route has changed" in lines
+    assert not [line for line in lines if "past all weights" in line]
+
+
+@pytest.mark.usefixtures("busy")
 def test_a_node_that_stands_twice_in_a_route_is_named_with_its_port(shopmesh: Run, control_plane: ControlPlane) -> None:
     """Elsewhere the port says nothing new."""
     [split] = control_plane.beside["splits"]["splits"]
