@@ -73,6 +73,8 @@ class Clone:
     def back(self) -> None:
         """To the beginning."""
         self.git("reset", "--quiet", "--hard", self.first)
+        # Programs that ran leave compiled code in the folders of services that are gone.
+        self.git("clean", "--quiet", "--force", "-d", "-x")
 
     def changed(self) -> str:
         """What is other than it was at the beginning."""
