@@ -2,7 +2,10 @@
 
 PUT|GET|DELETE /v20190125/…    2019-01-25, all 38 operations
 PUT|GET|DELETE /meshes…        2018-10-01, all 19 operations
-POST /shopmesh/v1/requests     all or nothing: {"requests": [{"operation", "parameters"}], "dryRun"}
+POST /shopmesh/v1/requests     all or nothing: {"requests": [{"operation", "parameters", "expect"}], "dryRun"}
+
+App Mesh's API lets the last writer win. `"expect": {"version": 7, "uid": "…"}` of a request to describe, update or
+delete a resource is compared with its `metadata` before the transaction; another version is answered 409.
 """
 
 from __future__ import annotations
@@ -31,7 +34,9 @@ from shopmesh.appmesh.errors import (
     ServiceUnavailable,
 )
 from shopmesh.appmesh.store import Key, Transaction
+from shopmesh.server.api import expected_version
 from shopmesh.server.api.body import ClientDisconnected, header, read
+from shopmesh.server.api.expected_version import ExpectedVersion
 from shopmesh.server.store.store import Store, StoreError
 
 log = logging.getLogger(__name__)
@@ -155,7 +160,9 @@ def _handle_all(requests: list[Any], transaction: Transaction, context: Context)
     written: dict[Key, int] = {}
     for index, request in enumerate(requests):
         with _failing_at(index):
-            call, parameters = _read_request(index, request)
+            call, parameters, expected = _read_request(index, request)
+            if expected is not None:
+                expected_version.require(expected, transaction.base)
             answer = operations.handle(call.operation, parameters, transaction, context)
         kind = call.operation.kind
         if kind is not None and call.operation.verb in ("Create", "Update"):
@@ -167,12 +174,17 @@ def _handle_all(requests: list[Any], transaction: Transaction, context: Context)
         yield None
 
 
-def _read_request(index: int, request: Any) -> tuple[OperationBinding, Parameters]:
+def _read_request(index: int, request: Any) -> tuple[OperationBinding, Parameters, ExpectedVersion | None]:
     match request:
-        case {"operation": str(name), **rest} if not rest.keys() - {"parameters"}:
+        case {"operation": str(name), **rest} if not rest.keys() - {"parameters", "expect"}:
             call = rest_json.binding_of(model.GA, name)
-            return call, rest_json.validate(call, rest.get("parameters", {}))
-    raise BadRequest(f'requests[{index}]: expected {{"operation": …, "parameters": {{…}}}}, not {quote(request)}')
+            parameters = rest_json.validate(call, rest.get("parameters", {}))
+            if "expect" not in rest:
+                return call, parameters, None
+            return call, parameters, expected_version.read(rest["expect"], call.operation, parameters)
+    raise BadRequest(
+        f'requests[{index}]: expected {{"operation": …, "parameters": {{…}}, "expect": {{…}}}}, not {quote(request)}'
+    )
 
 
 @contextlib.contextmanager
