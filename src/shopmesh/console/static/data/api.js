@@ -1,0 +1,102 @@
+// What the page asks the control plane, behind the console's own door. Nothing here holds a key: the cookie does.
+
+import { signal } from "../lib.js";
+
+const BASE = "/console";
+const OWN_HEADER = { "x-shopmesh-console": "1" };
+const APP_MESH = "/v20190125/meshes";
+
+/** True from the moment at which an answer said that nobody is signed in. */
+export const signedOut = signal(false);
+
+/** A request that was refused or not answered. `status` 0: no answer. `code` is the API's name of the error. */
+export class ApiError extends Error {
+  constructor(status, code, message) {
+    super(message);
+    Object.assign(this, { status, code });
+  }
+}
+
+/** The JSON answer (null if it has no body) to a request below `/console`; `path` begins with `/`. */
+export async function request(method, path, body) {
+  const headers = { accept: "application/json", ...OWN_HEADER };
+  if (body !== undefined) headers["content-type"] = "application/json";
+  let answer;
+  try {
+    answer = await fetch(BASE + path, {
+      method,
+      headers,
+      body: body === undefined ? undefined : JSON.stringify(body),
+      credentials: "same-origin",
+      cache: "no-store",
+    });
+  } catch {
+    throw new ApiError(0, "NoAnswer", "The control plane does not answer.");
+  }
+  const text = await answer.text();
+  if (answer.ok) return text === "" ? null : JSON.parse(text);
+  if (answer.status === 401) signedOut.value = true;
+  throw refusal(answer, text);
+}
+
+function refusal(answer, text) {
+  let said = {};
+  try {
+    said = JSON.parse(text) ?? {};
+  } catch {
+    said = { message: text.slice(0, 500) };
+  }
+  const code = answer.headers.get("x-amzn-errortype")?.split(":")[0] ?? said.code ?? said.__type ?? answer.statusText;
+  const message = said.message ?? said.error ?? `The control plane answered ${answer.status}.`;
+  return new ApiError(answer.status, code, String(message));
+}
+
+/** What the control plane's own routes answer, such as `/shopmesh/v1/proxies`. */
+export const get = (path) => request("GET", `/api${path}`);
+export const send = (method, path, body) => request(method, `/api${path}`, body);
+
+/** Path of the collection of each kind of App Mesh's API, and the member that names one of it. */
+const KINDS = {
+  Mesh: ["", "meshName"],
+  VirtualNode: ["/{meshName}/virtualNodes", "virtualNodeName"],
+  VirtualRouter: ["/{meshName}/virtualRouters", "virtualRouterName"],
+  Route: ["/{meshName}/virtualRouter/{virtualRouterName}/routes", "routeName"],
+  VirtualService: ["/{meshName}/virtualServices", "virtualServiceName"],
+  VirtualGateway: ["/{meshName}/virtualGateways", "virtualGatewayName"],
+  GatewayRoute: ["/{meshName}/virtualGateway/{virtualGatewayName}/gatewayRoutes", "gatewayRouteName"],
+};
+const METHODS = { Describe: "GET", Create: "PUT", Update: "PUT", Delete: "DELETE" };
+
+/** Method, path and body of an operation of App Mesh's API: `operation("UpdateRoute", {meshName, …, spec})`. */
+export function operation(name, input) {
+  const [, verb, kind] = /^(Describe|Create|Update|Delete)([A-Za-z]+)$/.exec(name);
+  const [collection, nameMember] = KINDS[kind];
+  const rest = { ...input };
+  const take = (member) => {
+    const value = rest[member];
+    delete rest[member];
+    return encodeURIComponent(value);
+  };
+  let path = APP_MESH + collection.replace(/\{(\w+)\}/g, (_, member) => take(member));
+  if (verb !== "Create") path += `/${take(nameMember)}`;
+  return { method: METHODS[verb], path, body: METHODS[verb] === "PUT" ? rest : undefined };
+}
+
+/** The answer of an operation of App Mesh's API. */
+export function call(name, input) {
+  const { method, path, body } = operation(name, input);
+  return send(method, path, body);
+}
+
+/** All items of a list of App Mesh's API, page by page: `list("Route", {meshName, virtualRouterName})`. */
+export async function list(kind, input = {}) {
+  const path = KINDS[kind][0].replace(/\{(\w+)\}/g, (_, member) => encodeURIComponent(input[member]));
+  const items = [];
+  let token = "";
+  do {
+    const answer = await get(`${APP_MESH}${path}?limit=100${token && `&nextToken=${encodeURIComponent(token)}`}`);
+    items.push(...(Object.values(answer).find(Array.isArray) ?? []));
+    token = answer.nextToken ?? "";
+  } while (token);
+  return items;
+}

@@ -1,0 +1,70 @@
+"""The console's files for the browser: vendored ones are unchanged, own ones are found, small and few in a folder."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.support.repository import ROOT
+
+STATIC = ROOT / "src" / "shopmesh" / "console" / "static"
+VENDOR = STATIC / "vendor"
+VENDORED = json.loads((VENDOR / "vendored.json").read_text())
+OWN = sorted(
+    file for file in STATIC.rglob("*") if file.suffix in {".js", ".css", ".html", ".svg"} and VENDOR not in file.parents
+)
+MODULES = [file for file in OWN if file.suffix == ".js"]
+MOST_IN_A_FOLDER = 16
+LARGEST_OWN = 60_000
+"""Bytes of all own files together, each compressed by gzip."""
+
+
+@pytest.mark.parametrize("listed", VENDORED, ids=lambda listed: listed["file"])
+def test_a_vendored_file_is_as_published(listed: dict[str, str]) -> None:
+    """Its content has the checksum of the list, and its licence is beside it."""
+    content = (VENDOR / listed["file"]).read_bytes()
+
+    assert listed["sha256"] == hashlib.sha256(content).hexdigest()
+    assert "Copyright" in (VENDOR / listed["text"]).read_text()
+
+
+def test_each_vendored_file_is_listed() -> None:
+    files = {str(file.relative_to(VENDOR)) for file in VENDOR.rglob("*") if file.is_file()} - {"vendored.json"}
+
+    assert files == {listed["file"] for listed in VENDORED} | {listed["text"] for listed in VENDORED}
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: str(module.relative_to(STATIC)))
+def test_what_a_module_imports_is_there(module: Path) -> None:
+    """Imports are relative, because the page allows no import map, and each names a file of the console."""
+    text = module.read_text()
+    for asked in re.findall(r"""(?:\bfrom|\bimport\(?)\s*"([^"]+)\"""", text):
+        assert asked.startswith("."), asked
+        if asked.endswith(("data/live.js", "./live.js")):
+            continue
+        assert (module.parent / asked).resolve().is_file(), asked
+
+
+@pytest.mark.parametrize("file", OWN, ids=lambda file: str(file.relative_to(STATIC)))
+def test_own_files_name_no_other_address_and_write_no_html(file: Path) -> None:
+    """Text reaches the page through htm alone, which escapes it; styles come from the style sheet alone."""
+    text = file.read_text().replace("http://www.w3.org/2000/svg", "")
+
+    assert [] == re.findall(
+        r"https?://|innerHTML|outerHTML|insertAdjacentHTML|document\.write|\bstyle=|\bon\w+=\"", text
+    )
+
+
+def test_folders_stay_small() -> None:
+    folders = {file.parent for file in MODULES}
+
+    assert {} == {str(folder): count for folder in folders if (count := len([*folder.glob("*.js")])) > MOST_IN_A_FOLDER}
+
+
+def test_own_files_stay_small() -> None:
+    assert LARGEST_OWN >= sum(len(gzip.compress(file.read_bytes(), 9)) for file in OWN)
