@@ -50,6 +50,15 @@ def test_what_a_module_imports_is_there(module: Path) -> None:
         assert (module.parent / asked).resolve().is_file(), asked
 
 
+def test_each_page_of_the_list_has_its_module_and_styles() -> None:
+    pages = re.findall(r'id: "(\w+)".*import\("\./(\w+)/page\.js"\)', (STATIC / "pages" / "index.js").read_text())
+
+    assert 6 == len(pages)
+    for name, folder in pages:
+        assert name == folder
+        assert (STATIC / "pages" / name / f"{name}.css").is_file()
+
+
 @pytest.mark.parametrize("file", OWN, ids=lambda file: str(file.relative_to(STATIC)))
 def test_own_files_name_no_other_address_and_write_no_html(file: Path) -> None:
     """Text reaches the page through htm alone, which escapes it; styles come from the style sheet alone."""

@@ -11,6 +11,7 @@ import { session } from "../data/session.js";
 import { PAGES } from "../pages/index.js";
 import { Header } from "./header.js";
 import { SignIn } from "./sign_in.js";
+import { loadStyles } from "./styles.js";
 
 /** A fault of one page leaves the header, from which another page can be reached. */
 class Guard extends Component {
@@ -30,8 +31,9 @@ function useLoaded(entry) {
   const [attempt, setAttempt] = useState(0);
   useEffect(() => {
     let wanted = true;
-    entry.load().then(
-      ({ Page }) => wanted && setLoaded({ id: entry.id, Page }),
+    const styles = entry.styles ? loadStyles(`pages/${entry.id}/${entry.id}.css`) : null;
+    Promise.all([entry.load(), styles]).then(
+      ([{ Page }]) => wanted && setLoaded({ id: entry.id, Page }),
       () => wanted && setLoaded({ id: entry.id, error: { message: `The page ${entry.title} could not be loaded.` } }),
     );
     return () => (wanted = false);
