@@ -16,6 +16,8 @@ KIND = "canary"
 CanaryPhase = Literal["running", "promoted", "rolled_back", "expired", "stopped"]
 MIN_LEASE, MAX_LEASE = 1.0, 600.0
 """Seconds."""
+CONTROL_PLANE = "control-plane"
+"""The owner of canaries that the control plane judges itself."""
 _EARLIER_PHASES = {"returned": "rolled_back", "lapsed": "expired"}
 """The words in stores that were written before; still read."""
 _MAX_TEXT = 1000
@@ -35,7 +37,7 @@ class Canary:
     promoted: it gets all requests; rolled_back: it gets none, for `reason`; expired: rolled back because its lease was
     not renewed for `lease` seconds, can be resumed; stopped: another client changed the route, which stays as it is.
     `stable` are the weighted targets from before. `route` is the route's uid and version after the canary's last write.
-    `owner` identifies the run of `shopmesh canary` that holds the lease.
+    `owner` identifies who judges it and holds the lease: a run of `shopmesh canary`, or `CONTROL_PLANE`.
     """
 
     service: str

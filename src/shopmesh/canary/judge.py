@@ -8,10 +8,11 @@ back; all its stages and tests share it.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
+from shopmesh.canary import plan as plans
 from shopmesh.canary.plan import CanaryPlan
 from shopmesh.statistics import evidence
 
@@ -57,6 +58,28 @@ def judge(plan: CanaryPlan, stage: int, canary: VersionCounts, stable: VersionCo
     if suspicion and stage == len(plan.stages) - 1:
         return Verdict("roll back", f"{suspicion} for {plan.patience:g} s")
     return Verdict("advance", "good")
+
+
+def judge_document(found: Mapping[str, Any]) -> Verdict:
+    """Judges the current stage of a running canary, in the form in which the control plane answers it."""
+    seen = found["seen"]
+    canary, stable = (
+        VersionCounts(one["requests"], one["errors"], one["slower"], one["p99"])
+        for one in (seen["canary"], seen["stable"])
+    )
+    elapsed = found["now"] - found["since"]
+    verdict = judge(plans.from_document(found["plan"]), found["stage"], canary, stable, elapsed)
+    replicas = found.get("replicas", {"asked": 1, "answered": 1})
+    if verdict.action == "advance" and replicas["answered"] < replicas["asked"]:
+        # The missing replicas may hold the failures.
+        answered = f"{replicas['answered']} of {replicas['asked']} replicas of the control plane answered"
+        return Verdict("wait", answered)
+    return verdict
+
+
+def may_advance(found: Mapping[str, Any]) -> bool:
+    """Whether a good verdict alone moves the canary to its next stage: it is neither paused nor released by hand."""
+    return not found["paused"] and not found["plan"]["manual"]
 
 
 def _proven_faults(plan: CanaryPlan, canary: VersionCounts, stable: VersionCounts) -> Iterator[str]:

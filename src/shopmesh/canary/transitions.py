@@ -90,6 +90,8 @@ def resume(route: Key, owner: str, transaction: Transaction, context: Context) -
         raise Conflict(
             f"the canary of {describe(route)} is {canary.phase.replace('_', ' ')}; start a new one with --to"
         )
+    if not canary.paused and canary.owner == canary_state.CONTROL_PLANE:
+        raise Conflict(f"the canary of {describe(route)} is not paused; the control plane judges it")
     if not canary.paused:
         raise Conflict(
             f"the canary of {describe(route)} has a live lease: another `shopmesh canary` runs it; if that"

@@ -8,11 +8,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
-from shopmesh.canary import plan
-from shopmesh.canary.judge import Verdict, VersionCounts, judge
+from shopmesh.canary.judge import Verdict, judge_document, may_advance
 from shopmesh.client.client import Client
 from shopmesh.client.errors import ResponseError, UnreachableError
-from shopmesh.client.types import CanaryStatus, StageCounts
+from shopmesh.client.types import CanaryStatus
 
 MAX_OUTAGE = 600.0
 """Seconds without a control plane after which the command gives up; an expired canary can be resumed."""
@@ -44,12 +43,12 @@ def run_canary(
             if found["phase"] != "running":
                 report(found, None)
                 return found
-            verdict = _verdict(found)
+            verdict = judge_document(found)
             report(found, verdict)
             if verdict.action == "roll back":
                 client.canary(route, "roll back", reason=verdict.reason)
                 continue
-            if approved or (verdict.action == "advance" and not found["paused"] and not found["plan"]["manual"]):
+            if approved or (verdict.action == "advance" and may_advance(found)):
                 reason = verdict.reason if verdict.action == "advance" else "by hand"
                 client.canary(route, "advance", stage=found["stage"], reason=reason)
                 approved = False
@@ -59,20 +58,3 @@ def run_canary(
             if not passing or time.monotonic() - answered_at > MAX_OUTAGE:
                 raise
         approved = wait(pause)
-
-
-def _verdict(found: CanaryStatus) -> Verdict:
-    seen = found["seen"]
-    elapsed = found["now"] - found["since"]
-    canary, stable = _counts(seen["canary"]), _counts(seen["stable"])
-    verdict = judge(plan.from_document(found["plan"]), found["stage"], canary, stable, elapsed)
-    replicas = found.get("replicas", {"asked": 1, "answered": 1})
-    if verdict.action == "advance" and replicas["answered"] < replicas["asked"]:
-        # The missing replicas may hold the failures.
-        answered = f"{replicas['answered']} of {replicas['asked']} replicas of the control plane answered"
-        return Verdict("wait", answered)
-    return verdict
-
-
-def _counts(seen: StageCounts) -> VersionCounts:
-    return VersionCounts(seen["requests"], seen["errors"], seen["slower"], seen["p99"])

@@ -170,6 +170,13 @@ class PastStage(TypedDict, total=False):
     stable: StageCounts
 
 
+class CurrentVerdict(TypedDict):
+    """What the counts so far say: advance, wait or roll back, and why."""
+
+    action: str
+    reason: str
+
+
 class CanaryStatus(TypedDict):
     """A canary; `called` names its stage, which began at `since`; `now` is the control plane's time.
 
@@ -194,6 +201,7 @@ class CanaryStatus(TypedDict):
     seen: StageComparison
     history: list[PastStage]
     revision: int
+    verdict: NotRequired[CurrentVerdict | None]
     replicas: NotRequired[ReplicaCounts]
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from shopmesh.canary.canary_state import CONTROL_PLANE
 from shopmesh.client import Client, ResponseError
 from tests.contract.control_plane.conftest import ControlPlane, serving
 from tests.support.canaries import LONG, NAMES, PLAN, ROUTE, SHORT, build, spec, start, take_down, weights
@@ -45,6 +46,33 @@ def test_whoever_renews_it_keeps_it(client: Client) -> None:
 
     eventually(lambda: client.canary(ROUTE, "renew", owner="me")["now"] > since + 2 * SHORT, "two leases")
     assert "running" == client.canary(ROUTE)["phase"]
+
+
+def test_the_control_plane_runs_one_itself(client: Client) -> None:
+    """It renews the lease that it holds, and no command can take it over."""
+    client.start_canary(ROUTE, "product", PLAN, CONTROL_PLANE, 2 * SHORT)
+    since = client.canary(ROUTE)["since"]
+    for action in ("renew", "resume"):
+        with pytest.raises(ResponseError, match=r"another command supervises|the control plane judges it"):
+            client.canary(ROUTE, action, owner="you")
+
+    eventually(lambda: client.canary(ROUTE)["now"] > since + 4 * SHORT, "two leases")
+    found = client.canary(ROUTE)
+    assert ("running", {"action": "wait", "reason": "0 of the 100 requests that a verdict needs"}) == (
+        found["phase"],
+        found["verdict"],
+    )
+
+
+def test_the_control_plane_rolls_back_what_gets_no_requests(client: Client) -> None:
+    """As its command would, with the same reason."""
+    client.start_canary(ROUTE, "product", {**PLAN, "every": "1s", "patience": "2s"}, CONTROL_PLANE, LONG)
+
+    eventually(lambda: client.canary(ROUTE)["phase"] == "rolled_back", "it is rolled back")
+    found = client.canary(ROUTE)
+    assert "not enough traffic: 0 of the 100 requests that a verdict needs came within 2 s" == found["reason"]
+    assert found["verdict"] is None
+    assert {"v1": 100, "v2": 0} == weights(client)
 
 
 @pytest.mark.parametrize("roll_back", ["roll back", "turn back"], ids=["today's word", "the word of earlier clients"])
@@ -91,6 +119,7 @@ def test_it_goes_with_its_route(client: Client) -> None:
     [
         ({"plan": {}}, "plan: to: name the virtual node"),
         ({"plan": {"to": "v2"}, "lease": 0.1}, "lease: 0.1 is not a number of seconds from 1 to 600"),
+        ({"plan": {"to": "v2"}, "lease": None}, "lease: None is not a number of seconds from 1 to 600"),
         ({"plan": {"to": "v2"}, "owner": ""}, "owner: '' is not text"),
         ({"plan": {"to": "v3"}}, "virtual node v3 does not exist"),
         ({"plan": {"to": "v1"}}, "v1 already gets requests by route product-vr/product-r"),
@@ -124,6 +153,20 @@ def test_it_survives_the_control_plane(store: tuple[str, str]) -> None:
         assert {"v1": 50, "v2": 50} == weights(client)
         eventually(lambda: client.canary(ROUTE)["phase"] == "expired", "it is rolled back")
         assert {"v1": 100, "v2": 0} == weights(client)
+
+
+def test_one_of_the_control_plane_survives_it(store: tuple[str, str]) -> None:
+    """After a kill -9 it is judged again, so its lease is renewed."""
+    with serving(*store) as first, Client(first.url) as client:
+        build(client)
+        client.start_canary(ROUTE, "product", {**PLAN, "every": "1s", "patience": "1h"}, CONTROL_PLANE, 2 * SHORT)
+        client.canary(ROUTE, "advance")
+        first.child.kill()
+    with serving(*store) as second, Client(second.url) as client:
+        assert (1, "running") == (client.canary(ROUTE)["stage"], client.canary(ROUTE)["phase"])
+        restarted = client.canary(ROUTE)["now"]
+        eventually(lambda: client.canary(ROUTE)["now"] > restarted + 4 * SHORT, "two leases")
+        assert {"v1": 50, "v2": 50} == weights(client)
 
 
 def test_all_are_listed(client: Client) -> None:

@@ -109,6 +109,21 @@ def test_two_good_ones_at_once_get_all_requests(shop: Shop, tmp_path: Path) -> N
     assert 'tests="3" failures="0"' in report.read_text()
 
 
+@pytest.mark.parametrize(
+    ("faults", "phase", "weights"), [({}, "promoted", ALL), ({"errorShare": 0.5}, "rolled_back", STABLE)]
+)
+def test_the_control_plane_runs_one_without_a_command(
+    shop: Shop, faults: dict[str, float], phase: str, weights: dict[str, int]
+) -> None:
+    """The command that starts it returns at once."""
+    shop.fault(**faults)
+    with shop.canary("--to", "product-v2-vn", *QUICK, "--detach") as command:
+        assert 0 == command.process.wait(20), command.output
+
+    eventually(lambda: shop.found()["phase"] != "running", "it ends", 30)
+    assert (phase, weights) == (shop.found()["phase"], shop.weights()), shop.found()["reason"]
+
+
 def test_chosen_users_have_it_before_all_others(shop: Shop) -> None:
     """By a header at the way in, which order hands on to product; rolled back, they have the old one again."""
 

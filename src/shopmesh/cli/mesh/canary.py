@@ -47,7 +47,8 @@ requests, and its own error rate and p99 compared with the limits. With --match 
 requests and for mirrored requests come before the first step.
 
 While this command runs, it renews a lease. If it is killed, the lease expires and the control plane rolls back by
-itself; --resume then repeats the stage. Ctrl-C rolls back at once.
+itself; --resume then repeats the stage. Ctrl-C rolls back at once. With --detach the control plane judges the canary
+itself, and no command needs to run.
 
 \b
 Exit status:
@@ -77,6 +78,7 @@ Exit status:
 @click.option(
     "--lease", type=DurationType(), default="15s", show_default=True, help="Time until an unrenewed lease expires."
 )
+@click.option("--detach", is_flag=True, help="Leave it to the control plane, and return at once.")
 @click.option("--route", "route_name", metavar="NAME", help="Route to change, if the virtual router has several.")
 @click.option("--abort", "action", flag_value="abort", help="Roll back now.")
 @click.option("--promote", "action", flag_value="promote", help="Go to the next step now.")
@@ -96,6 +98,7 @@ def canary(
     service: str,
     file: Path | None,
     lease: float,
+    detach: bool,
     route_name: str | None,
     action: str | None,
     output: str,
@@ -106,25 +109,27 @@ def canary(
 
     Without options, show the release that is in progress.
     """
+    from shopmesh.canary.canary_state import CONTROL_PLANE
     from shopmesh.client import read_mesh
 
     plan = _read_plan(file, given)
     if action and plan:
         raise click.UsageError(f"--{action} is for a canary in progress: leave out the options of a plan")
+    if detach and (report is not None or (plan is None and action != "resume")):
+        raise click.UsageError("--detach is for starting or resuming a canary, and without --report")
     with settings.client() as client:
         resources = read_mesh(client, settings.require_mesh(client))
         route, full_name = _find_route(client, resources, service, route_name, started=plan is not None)
-        owner = str(uuid.uuid4())
+        owner = CONTROL_PLANE if detach else str(uuid.uuid4())
         if plan is not None:
             plan = _resolve_version(resources, route, plan)
             _require_caller(resources, route)
             client.start_canary(route, full_name, plan, owner, lease)
-        elif action == "resume":
-            found = client.canary(route, "resume", owner=owner)
-            if found["owner"] != owner:
-                _print_canary(settings, found, output)
-                return
+            supervises = not detach
         else:
+            resumed = client.canary(route, "resume", owner=owner) if action == "resume" else None
+            supervises = resumed is not None and resumed["owner"] == owner and not detach
+        if not supervises:
             _print_canary(settings, client.canary(route, _ACTIONS.get(action or "")), output)
             return
         found = _supervise(settings, client, route, owner, output)

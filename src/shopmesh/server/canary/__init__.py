@@ -1,4 +1,5 @@
-"""Canaries over HTTP: `canary_api` serves and supervises them, `leases` counts the time of each.
+"""Canaries over HTTP: `canary_api` serves and supervises them, `leases` counts the time of each, `supervisor` judges
+those that the control plane owns.
 
 Start reading at `canary_api.CanaryApi`. May import `shopmesh.canary` (plans, verdicts, transitions; no I/O), the store,
 the replicas and the figures of `shopmesh.server`.
@@ -16,7 +17,8 @@ rolled back. With several replicas these rules hold:
 5. Each timer checks `leading` again when it ends. That property reads the clock, so it is right even when the loop was
    too busy to be notified; then the lease starts anew instead of rolling back.
 6. A canary has one owner, the run of the command that supervises it. A renewal by another owner is a conflict, so two
-   commands never supervise one canary.
+   commands never supervise one canary. Where the owner is the control plane, the leader judges the canary itself and
+   renews the same lease after each verdict, so one that cannot be judged is rolled back as well.
 
 So a canary is rolled back at the earliest one lease after its last renewal, and at the latest one lease after the next
 replica leads. Two replicas never roll back the same one: a leader stops by its own clock before another may start

@@ -15,7 +15,7 @@ import asyncio
 import contextlib
 import json
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 from starlette.routing import BaseRoute, Route
@@ -30,9 +30,11 @@ from shopmesh.appmesh.kinds import describe
 from shopmesh.appmesh.store import Key, Resource, Transaction, View
 from shopmesh.canary import canary_state, plan, transitions
 from shopmesh.canary.canary_state import Canary
+from shopmesh.canary.judge import judge_document
 from shopmesh.server.api.app_mesh import Endpoint
 from shopmesh.server.api.body import header, read
 from shopmesh.server.canary.leases import Leases
+from shopmesh.server.canary.supervisor import JUDGE_SECONDS, LEASE_SECONDS, CanarySupervisor
 from shopmesh.server.replicas import FORWARDED, SOLE_REPLICA, Leadership, PeerError, Replicas, StateQuery
 from shopmesh.server.replicas.peer_protocol import MOST_SPANS, CallerCounts
 from shopmesh.server.store.store import Commit, Store, StoreError
@@ -61,6 +63,7 @@ class CanaryApi:
         self._supervising = False
         self._leading = False
         self._leases = Leases(self._on_lease_expired)
+        self._supervisor = CanarySupervisor(self._act_as_leader, JUDGE_SECONDS)
         self._tasks: set[asyncio.Task[None]] = set()
         self._committed = asyncio.Event()
         store.subscribe(self._on_commit)
@@ -93,13 +96,15 @@ class CanaryApi:
         # Rules 3 and 4 of `shopmesh.server.canary`.
         if not leading:
             self._leases.close()
+            self._supervisor.clear()
             for task in self._tasks:
                 task.cancel()
             return
+        self._start_task(self._supervisor.run())
         for resource in [one for one in self._store.state if one.key.kind == canary_state.KIND]:
             if (canary := _canary_or_none(resource)) is not None:
                 self._update_lease(resource.key, canary)
-                self._start_task(resource.key, transitions.reconcile)
+                self._start_transition(resource.key, transitions.reconcile)
 
     async def _all(self, scope: Scope, receive: Receive) -> Response:
         match scope["method"]:
@@ -156,7 +161,8 @@ class CanaryApi:
         except plan.CanaryPlanError as error:
             raise BadRequest(f"plan: {error}") from error
         route = Key("route", tuple(_text(asked, name) for name in ("mesh", "virtualRouter", "route")))
-        service, owner, lease = _text(asked, "service"), _text(asked, "owner"), asked.get("lease")
+        service, owner = _text(asked, "service"), _text(asked, "owner")
+        lease = asked.get("lease", LEASE_SECONDS if owner == canary_state.CONTROL_PLANE else None)
         shortest, longest = canary_state.MIN_LEASE, canary_state.MAX_LEASE
         if isinstance(lease, bool) or not isinstance(lease, int | float) or not shortest <= lease <= longest:
             raise BadRequest(f"lease: {lease!r} is not a number of seconds from {shortest:g} to {longest:g}")
@@ -192,6 +198,12 @@ class CanaryApi:
         await self._store.submit(lambda transaction: work(transaction, self._context()))
         return await self._document_of(key)
 
+    async def _act_as_leader(self, route: Key, asked: dict[str, Any]) -> dict[str, Any]:
+        # Rule 5 of `shopmesh.server.canary`.
+        if not self._leadership.leading:
+            raise ServiceUnavailable("this replica of the control plane leads no longer")
+        return await self._act(route, asked)
+
     def _canary(self, key: Key) -> Canary:
         found = self._store.state.get(key)
         canary = None if found is None else _canary_or_none(found)
@@ -217,11 +229,13 @@ class CanaryApi:
         more = {"replicas": counts} if self._replicas.several else {}
         found = [(key, resource) for key in keys if (resource := self._store.state.get(key)) is not None]
         readable = [(key, canary) for key, one in found if (canary := _canary_or_none(one)) is not None]
-        return [{**self._document(key, canary, counted), **more} for key, canary in readable]
+        return [self._document(key, canary, counted, more) for key, canary in readable]
 
-    def _document(self, key: Key, canary: Canary, counted: Mapping[float, CallerCounts]) -> dict[str, Any]:
+    def _document(
+        self, key: Key, canary: Canary, counted: Mapping[float, CallerCounts], replicas: Mapping[str, Any]
+    ) -> dict[str, Any]:
         mesh, router, route = key.path
-        return {
+        found = {
             **canary_state.to_document(canary),
             "mesh": mesh,
             "virtualRouter": router,
@@ -232,7 +246,10 @@ class CanaryApi:
             "revision": self._store.revision,
             # A stage that has just begun has no counts yet.
             "seen": stage_traffic(self._store.state, key, canary, counted.get(canary.since, ())),
+            **replicas,
         }
+        verdict = judge_document(found)._asdict() if canary.running else None
+        return {**found, "verdict": verdict}
 
     async def _traffic_of(self, key: Key, canary: Canary) -> dict[str, Any]:
         """The counts of both versions since the stage began."""
@@ -247,9 +264,13 @@ class CanaryApi:
             if change.key.kind == canary_state.KIND:
                 self._update_lease(change.key, None if change.after is None else _canary_or_none(change.after))
             elif change.key.kind == "route" and self._store.state.get(canary_state.key(change.key)) is not None:
-                self._start_task(canary_state.key(change.key), transitions.reconcile)
+                self._start_transition(canary_state.key(change.key), transitions.reconcile)
 
     def _update_lease(self, key: Key, canary: Canary | None) -> None:
+        if canary is not None and canary.running and canary.owner == canary_state.CONTROL_PLANE:
+            self._supervisor.add(canary_state.route_of(key))
+        else:
+            self._supervisor.remove(canary_state.route_of(key))
         if canary is None or not canary.running:
             self._leases.end(key)
         elif key not in self._leases:
@@ -268,10 +289,14 @@ class CanaryApi:
             "`shopmesh canary SERVICE --resume` repeats the stage",
             route,
         )
-        self._start_task(key, transitions.expire)
+        self._start_transition(key, transitions.expire)
 
-    def _start_task(self, key: Key, work: Callable[[Key, Transaction, Context], Canary | None]) -> None:
-        task = asyncio.get_running_loop().create_task(self._submit_until_done(key, work))
+    def _start_transition(self, key: Key, work: Callable[[Key, Transaction, Context], Canary | None]) -> None:
+        self._start_task(self._submit_until_done(key, work))
+
+    def _start_task(self, work: Coroutine[Any, Any, None]) -> None:
+        """Runs `work` until this replica leads no longer."""
+        task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
