@@ -101,12 +101,18 @@ async def run(control_plane: AbstractAsyncContextManager[Listening], ready: Call
 
 @dataclass(frozen=True, slots=True)
 class RouteContext:
-    """The parts of a running server that additional routes may use; `status` combines the state of all replicas."""
+    """The parts of a running server that additional routes may use; `status` combines the state of all replicas.
+
+    `stopping` is set when the server begins to stop: what answers without an end must then end.
+    """
 
     config: Config
     store: Store
+    proxies: Proxies
     replicas: Replicas
     status: StatusApi
+    canaries: CanaryApi
+    stopping: asyncio.Event
 
 
 ExtraRoutes = Callable[[RouteContext], Iterable[BaseRoute]]
@@ -175,19 +181,24 @@ async def serving_parts(
     try:
         context = lambda: Context(config.account, config.region, time.time(), _new_uid, config.host_policy)  # noqa: E731
         canaries = CanaryApi(store, context, replicas, parts.leadership)
-        status = StatusApi(store, proxies, figures, replicas, parts.extra_findings, config.host_policy)
+        stopping = asyncio.Event()
+        status = StatusApi(store, proxies, figures, replicas, stopping, parts.extra_findings, config.host_policy)
         routes = [
             *app_mesh.routes(store, context),
             *status.routes(),
             *canaries.routes(),
             *replicas.routes(),
             MetricsEndpoint(store, proxies, replicas, status.findings, metrics_token(config)).route(),
-            *extra_routes(RouteContext(config, store, replicas, status)),
+            *extra_routes(RouteContext(config, store, proxies, replicas, status, canaries, stopping)),
         ]
         app = application(routes, config, lambda: store.failure)
         http = serve_http(app, listener, config.api_limits)
         async with canaries.supervised(), trimming_memory(), http:
-            yield Listening(listener.getsockname()[1], xds_port, replicas)
+            try:
+                yield Listening(listener.getsockname()[1], xds_port, replicas)
+            finally:
+                # uvicorn waits two seconds for responses in progress, which event streams always are.
+                stopping.set()
     finally:
         await server.stop(grace=None)
         await handover.close()

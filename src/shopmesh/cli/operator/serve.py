@@ -232,13 +232,15 @@ def _publish_endpoint(access: AccessFiles, host: str, api_port: int, region: str
 
 
 def _serve(config: Config, cluster: ClusterConfig | None) -> AbstractAsyncContextManager[Listening]:
+    from shopmesh.console.live.stream import live_routes
+
     if cluster is None:
         from shopmesh.server.control_plane import serving_control_plane
 
-        return serving_control_plane(config)
+        return serving_control_plane(config, live_routes)
     from shopmesh.kubernetes.control_plane import serving as serving_cluster
 
-    return serving_cluster(config, cluster)
+    return serving_cluster(config, cluster, live_routes)
 
 
 def _cluster_config(

@@ -19,6 +19,7 @@ from shopmesh.appmesh.catalogue.running import STORE_LOST_CHANGES, UNREACHABLE_R
 from shopmesh.appmesh.host_policy import STRICT, HostPolicy
 from shopmesh.appmesh.store import Key
 from shopmesh.server.grpc.proxies import Proxies
+from shopmesh.server.http.event_streams import wait_for_any
 from shopmesh.server.live_findings import LiveFindings, ProxyChecks, no_extra_findings
 from shopmesh.server.replicas import ChangeStatus, CombinedState, Replicas, StateQuery
 from shopmesh.server.replicas.merge import change_of_revision
@@ -52,15 +53,17 @@ class StatusApi:
         proxies: Proxies,
         figures: Figures,
         replicas: Replicas,
+        stopping: asyncio.Event,
         extra_findings: ProxyChecks = no_extra_findings,
         host_policy: HostPolicy = STRICT,
     ) -> None:
-        """`extra_findings` adds what `LiveFindings` cannot see."""
+        """Event streams end when `stopping` is set. `extra_findings` adds what `LiveFindings` cannot see."""
         self._extra_findings = extra_findings
         self._store = store
         self._proxies = proxies
         self._figures = figures
         self._replicas = replicas
+        self._stopping = stopping
         self._streams = 0
         self._found = LiveFindings(store.state, host_policy)
         store.subscribe(self._found.on_commit)
@@ -157,7 +160,7 @@ class StatusApi:
         self._proxies.subscribe(moved.set)
         sent: set[tuple[int, tuple[str, ...]]] = set()
         try:
-            while True:
+            while not self._stopping.is_set():
                 moved.clear()
                 waiting: list[ChangeStatus] = []
                 changes = (await self._replicas.query(StateQuery(changes=after))).state.changes
@@ -175,11 +178,9 @@ class StatusApi:
                 asking = bool(waiting) and self._replicas.several
                 if self._replicas.several:
                     await asyncio.sleep(ASK_PAUSE_SECONDS)
-                try:
-                    await asyncio.wait_for(moved.wait(), ASK_AGAIN_SECONDS if asking else STILL_HERE_SECONDS)
-                except TimeoutError:
-                    if not asking:
-                        yield ": still here\n\n"
+                seconds = ASK_AGAIN_SECONDS if asking else STILL_HERE_SECONDS
+                if not await wait_for_any(moved, self._stopping, timeout=seconds) and not asking:
+                    yield ": still here\n\n"
         finally:
             self._proxies.unsubscribe(moved.set)
             self._streams -= 1

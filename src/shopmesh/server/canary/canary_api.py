@@ -106,14 +106,17 @@ class CanaryApi:
                 self._update_lease(resource.key, canary)
                 self._start_transition(resource.key, transitions.reconcile)
 
+    async def documents(self, mesh: str | None = None) -> list[dict[str, Any]]:
+        """All canaries, or those of a mesh, each with the counts of its stage."""
+        stored = [one for one in self._store.state if one.key.kind == canary_state.KIND]
+        keys = [one.key for one in stored if _canary_or_none(one) is not None]
+        return await self._documents([key for key in sorted(keys) if mesh in (None, key.mesh)])
+
     async def _all(self, scope: Scope, receive: Receive) -> Response:
         match scope["method"]:
             case "GET" | "HEAD":
                 query = dict(part.partition("=")[::2] for part in scope["query_string"].decode("latin-1").split("&"))
-                stored = [one for one in self._store.state if one.key.kind == canary_state.KIND]
-                keys = [one.key for one in stored if _canary_or_none(one) is not None]
-                wanted = [key for key in sorted(keys) if query.get("mesh") in (None, key.mesh)]
-                return Response(200, rest_json.to_json({"canaries": await self._documents(wanted)}))
+                return Response(200, rest_json.to_json({"canaries": await self.documents(query.get("mesh"))}))
             case "POST":
                 return await self._on_leader(scope, receive, self._start)
         raise MethodNotAllowed(f"{scope['method']} is not allowed here, GET and POST are", ("GET", "POST"))

@@ -10,14 +10,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from shopmesh.appmesh.resolved import Target, provider_key, route, targets_of
-from shopmesh.appmesh.store import Resource, View
+from shopmesh.appmesh.resolved import Target, provider_key, targets_of
+from shopmesh.appmesh.resolved import route as resolved_route
+from shopmesh.appmesh.store import Key, Resource, View
 from shopmesh.server.traffic.figures import Caller, Counters
 from shopmesh.statistics import wilson
 from shopmesh.xds import names
 
 Counts = Iterable[tuple[Caller, str, Counters]]
-_ByCluster = Mapping[tuple[str, str], Counters]
+ByCluster = Mapping[tuple[str, str], Counters]
 
 MOST_BEGINS = 10
 """Times from which is counted for one answer; each costs a pass over all figures."""
@@ -41,8 +42,8 @@ def splits(view: View, counted: Mapping[float, Counts], mesh: str | None = None)
     after its route changed, or the last where there is none. Shares are from 0 to 1, latencies milliseconds, each the
     upper edge of a histogram bucket.
     """
-    figures = {since: _by_cluster(counts) for since, counts in sorted(counted.items())}
-    return [_split(row, figures) for row in _rows(view, mesh)]
+    figures = {since: by_cluster(counts) for since, counts in sorted(counted.items())}
+    return [split(row, figures) for row in _rows(view, mesh)]
 
 
 def counts(counted: Counts, mesh: str | None = None) -> list[dict[str, Any]]:
@@ -71,7 +72,7 @@ def _meshes(view: View, only: str | None) -> Iterator[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class _RowTarget:
+class RowTarget:
     """A weighted target; `listeners` are those of its node that the requests go to."""
 
     node: str
@@ -81,7 +82,7 @@ class _RowTarget:
 
 
 @dataclass(frozen=True, slots=True)
-class _Row:
+class Row:
     """An entry without its counts; `router` and `route` are None where a virtual node provides the service."""
 
     mesh: str
@@ -89,38 +90,51 @@ class _Row:
     router: str | None
     route: str | None
     changed_at: float
-    targets: tuple[_RowTarget, ...]
+    targets: tuple[RowTarget, ...]
 
 
-def _rows(view: View, mesh: str | None) -> Iterator[_Row]:
+def _rows(view: View, mesh: str | None) -> Iterator[Row]:
     for found in _meshes(view, mesh):
         for service in view.children("virtualService", (found,)):
             provider = provider_key(found, service.spec)
             if provider is None:
                 continue
             if provider.kind == "virtualNode":
-                listeners = targets_of(view, found, provider.name)
-                port = listeners[0].port if len(listeners) == 1 else None
-                target = _RowTarget(provider.name, port, 100, listeners)
-                yield _Row(found, service.key.name, None, None, service.updated_at, (target,))
+                yield node_row(view, service, provider)
             else:
-                for one in view.children("route", provider.path):
-                    targets = tuple(
-                        _RowTarget(target.node, target.port or None, weight, (target,) if target.protocol else ())
-                        for target, weight in _weights(view, one).items()
-                    )
-                    changed_at = max(one.updated_at, service.updated_at)
-                    yield _Row(found, service.key.name, provider.name, one.key.name, changed_at, targets)
+                yield from (route_row(view, service, one) for one in view.children("route", provider.path))
 
 
-def _by_cluster(counts: Counts) -> _ByCluster:
+def node_row(view: View, service: Resource, node: Key) -> Row:
+    """The entry of a virtual service that a virtual node provides."""
+    listeners = targets_of(view, node.mesh, node.name)
+    port = listeners[0].port if len(listeners) == 1 else None
+    target = RowTarget(node.name, port, 100, listeners)
+    return Row(node.mesh, service.key.name, None, None, service.updated_at, (target,))
+
+
+def route_row(view: View, service: Resource | None, route: Resource) -> Row:
+    """The entry of one route of the router that provides a virtual service; without one its name is empty."""
+    targets = tuple(
+        RowTarget(target.node, target.port or None, weight, (target,) if target.protocol else ())
+        for target, weight in _weights(view, route).items()
+    )
+    mesh, router, name = route.key.path
+    if service is None:
+        return Row(mesh, "", router, name, route.updated_at, targets)
+    return Row(mesh, service.key.name, router, name, max(route.updated_at, service.updated_at), targets)
+
+
+def by_cluster(counts: Counts) -> ByCluster:
+    """The counts of all callers together, by mesh and cluster."""
     found: dict[tuple[str, str], Counters] = {}
     for caller, cluster, counters in counts:
         found.setdefault((caller.mesh, cluster), Counters()).add(counters)
     return found
 
 
-def _split(row: _Row, figures: Mapping[float, _ByCluster]) -> dict[str, Any]:
+def split(row: Row, figures: Mapping[float, ByCluster]) -> dict[str, Any]:
+    """An entry with its counts since the first of these times after its route changed; see `splits`."""
     since = next((one for one in figures if one >= row.changed_at), max(figures))
     seen = [_counters(figures[since], one.listeners, "egress") for one in row.targets]
     total = sum(counters.requests for counters in seen)
@@ -153,7 +167,7 @@ def _split(row: _Row, figures: Mapping[float, _ByCluster]) -> dict[str, Any]:
     }
 
 
-def _counters(figures: _ByCluster, listeners: Iterable[Target], direction: names.Direction) -> Counters:
+def _counters(figures: ByCluster, listeners: Iterable[Target], direction: names.Direction) -> Counters:
     """What the callers' Envoys counted for these listeners, or the Envoys of their own nodes."""
     found = Counters()
     for one in listeners:
@@ -169,7 +183,7 @@ def _counters(figures: _ByCluster, listeners: Iterable[Target], direction: names
 def _weights(view: View, resource: Resource) -> dict[Target, int]:
     """By listener: a node that a route names twice, with two ports, is two targets."""
     weights: dict[Target, int] = {}
-    for one in route(view, resource).targets:
+    for one in resolved_route(view, resource).targets:
         # A target without such a listener gets no requests, and is shown as well.
         target = one.target or Target(resource.key.mesh, one.node, "", one.port or 0)
         weights[target] = weights.get(target, 0) + one.weight

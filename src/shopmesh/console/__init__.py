@@ -1,0 +1,1 @@
+"""The console: what the mesh looks like now, in a browser."""

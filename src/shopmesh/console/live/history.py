@@ -1,0 +1,64 @@
+"""The state that was published last and the deltas that led to it, as events that all streams share. Pure."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from shopmesh.console.live.collections import NAMES, Collections, collections_text, to_text
+from shopmesh.console.live.delta import delta
+
+MOST_DELTAS = 8
+"""The last deltas that are kept for readers that are behind."""
+QUIET_SECONDS = 5.0
+"""Seconds after which an empty delta says that the stream still works."""
+
+
+@dataclass(frozen=True, slots=True)
+class LiveState:
+    """All collections at one moment. `replicas` says how many were asked and how many answered."""
+
+    at: float = 0.0
+    revision: int = 0
+    replicas: dict[str, int] = field(default_factory=lambda: {"asked": 1, "answered": 1})
+    collections: Collections = field(default_factory=lambda: {name: {} for name in NAMES})
+
+
+class History:
+    """Events by number: `number` is that of the newest delta, 0 before the first state."""
+
+    def __init__(self) -> None:
+        self.number = 0
+        self._state = LiveState()
+        self._deltas: deque[bytes] = deque(maxlen=MOST_DELTAS)
+        self._whole: bytes | None = None
+
+    def publish(self, state: LiveState) -> bool:
+        """Makes a state the newest, unless nothing has changed for a short time; returns whether it did."""
+        changed = delta(self._state.collections, state.collections)
+        quiet = state.at - self._state.at < QUIET_SECONDS
+        if self.number and quiet and not changed and self._state.revision == state.revision:
+            return False
+        self._state, self._whole = state, None
+        self._deltas.append(_event("delta", state, changed.to_text()))
+        self.number += 1
+        return True
+
+    def events_after(self, number: int) -> list[bytes]:
+        """What brings a reader that has seen `number` events up to date; 0 is one that has seen nothing.
+
+        A reader that is too far behind gets the whole state again.
+        """
+        behind = self.number - number
+        if number and behind <= len(self._deltas):
+            return list(self._deltas)[len(self._deltas) - behind :]
+        if self._whole is None:
+            members = f'"collections":{collections_text(self._state.collections)}'
+            self._whole = _event("state", self._state, members)
+        return [self._whole]
+
+
+def _event(name: str, state: LiveState, members: str) -> bytes:
+    """A server-sent event; `members` are further members of its JSON object."""
+    head = f'"at":{state.at:.3f},"revision":{state.revision},"replicas":{to_text(state.replicas)}'
+    return f"event: {name}\ndata: {{{head},{members}}}\n\n".encode()
