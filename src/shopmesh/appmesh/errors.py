@@ -7,11 +7,12 @@
     ├── NotFound             the resource, or one that it refers to, does not exist
     ├── ResourceInUse        something still refers to it
     ├── TooManyTags          more than 50 tags on one resource
+    ├── TooManyRequests      wrong sign-in codes arrive faster than is allowed
     ├── ServiceUnavailable   the store cannot write
     └── ProtocolError        refused before an operation was known; each class brings its own HTTP status
         ├── UnknownOperation, MethodNotAllowed, SerializationError, UnsupportedMediaType, RequestTooLarge
         ├── RequestTimeout, MisdirectedRequest, CrossSiteRequest
-        └── Unauthenticated
+        └── Unauthenticated, NotSignedIn
 
 The HTTP status of the first group is not written here: `rest_json.status_of` takes it from the error shapes of the
 published model, so a code that the model does not have cannot be answered.
@@ -54,6 +55,10 @@ class ResourceInUse(ApiError):
 
 class TooManyTags(ApiError):
     code = "TooManyTagsException"
+
+
+class TooManyRequests(ApiError):
+    code = "TooManyRequestsException"
 
 
 class ServiceUnavailable(ApiError):
@@ -141,3 +146,10 @@ class Unauthenticated(ProtocolError):
         super().__init__(message)
         self.code = code  # type: ignore[misc]  # one class for the five codes of one cause
         self.status = status  # type: ignore[misc]  # as above
+
+
+class NotSignedIn(ProtocolError):
+    """A request to the console without a valid cookie, or a sign-in with a wrong code."""
+
+    code = "NotSignedInException"
+    status = 401

@@ -51,6 +51,7 @@ COMMANDS = {
         ("init", "laptop.new", "Create a project of your own, with the demo to begin with."),
         ("new", "laptop.new", "Create a service of your own, or a new version of one."),
         ("remove", "laptop.new", "Remove a service or version, with all that `new` created."),
+        ("console", "mesh.console", "Open the console in a browser, signed in by a link."),
         ("status", "mesh.status", "Show services, weights, traffic, proxies and findings."),
         ("doctor", "mesh.doctor", "Report what is wrong, why it matters, and how to fix it."),
         ("route", "mesh.route", "Show or change the weights of a service's versions."),

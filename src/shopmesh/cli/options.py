@@ -19,6 +19,19 @@ no_auth_option = click.option(
     "from web pages of other sites are still refused.",
 )
 
+CONSOLE_MODES = ("off", "read-only", "on")
+
+
+def console_option(default: str) -> Callable[[F], F]:
+    """`--console`; `default` describes the default."""
+    return click.option(
+        "--console",
+        "console_mode",
+        type=click.Choice(CONSOLE_MODES),
+        help=f"What the pages at /console/ of the API's port may do: nothing, show, or change the mesh.  [default: "
+        f"{default}]",
+    )
+
 
 def run_folder_option(help_text: str, find: Callable[[Path], Path] = default_run_folder) -> Callable[[F], F]:
     """`--run-dir`: the folder of one control plane on this machine; `find` returns the default for a working folder."""

@@ -97,6 +97,15 @@ class Client:
         answer = self._session.request("POST", "/shopmesh/v1/requests", body=body, timeout=max(self._timeout, 60.0))
         return TransactionResult(answer["revision"], answer["answers"])
 
+    def console_link(self, seconds: float = 60.0, url: str | None = None) -> str:
+        """A link that signs a browser in to the console once, within so many seconds.
+
+        `url` is where the browser reaches the control plane; without it, where this client does.
+        """
+        code = self._session.request("POST", "/shopmesh/v1/console/codes", body={"seconds": seconds})["code"]
+        page = f"{(url or self.endpoint_url).rstrip('/')}/console/"
+        return page if code is None else f"{page}#code={quote(code, safe='')}"
+
     def proxies(self) -> list[ProxyStatus]:
         """Lists all Envoys, connected or only declared."""
         found: list[ProxyStatus] = self._session.request("GET", "/shopmesh/v1/proxies")["proxies"]

@@ -34,10 +34,12 @@ from shopmesh.kubernetes.store import KubernetesStore
 from shopmesh.server.config import Config, ConfigError
 from shopmesh.server.control_plane import (
     ExtraRoutes,
+    Front,
     Listening,
     ServerParts,
     listen,
     no_extra_routes,
+    no_front,
     serving_parts,
 )
 from shopmesh.server.replicas import Peer
@@ -77,7 +79,7 @@ class ClusterConfig:
 
 @contextlib.asynccontextmanager
 async def serving(
-    config: Config, cluster: ClusterConfig, extra_routes: ExtraRoutes = no_extra_routes
+    config: Config, cluster: ClusterConfig, extra_routes: ExtraRoutes = no_extra_routes, front: Front = no_front
 ) -> AsyncIterator[Listening]:
     """Serves a control plane for the length of an `async with` block, which begins when all objects are read.
 
@@ -131,7 +133,7 @@ async def serving(
                 proxies, store, store.cache.pods, overlaps.find(), shared_services(store.keys, store.cache)
             ),
         )
-        bound = await stack.enter_async_context(serving_parts(config, parts, listener, extra_routes))
+        bound = await stack.enter_async_context(serving_parts(config, parts, listener, extra_routes, front))
         writer = StatusUpdater(api, store, bound.replicas, leader, context, overlaps=overlaps.find)
         await stack.enter_async_context(background_task(leader.run(), "leader election"))
         await stack.enter_async_context(background_task(writer.run(), "status of objects"))

@@ -21,6 +21,7 @@ class LocalSettings:
     """Ports are resolved: none is 0. `xds_port` None: xDS is on a socket of the run folder.
 
     `environment` is what child programs inherit. With `no_auth` the control plane takes requests without signatures.
+    `console` is what its console may do: "off", "read-only" or "on".
     """
 
     project: Path
@@ -32,6 +33,7 @@ class LocalSettings:
     environment: Mapping[str, str] = field(repr=False)
     host_policy: HostPolicy = STRICT
     no_auth: bool = False
+    console: str = "on"
 
     @property
     def endpoint(self) -> str:
@@ -63,6 +65,7 @@ def resolve_settings(
     xds_port: int | None = None,
     host_policy: HostPolicy = STRICT,
     no_auth: bool = False,
+    console: str = "on",
 ) -> LocalSettings:
     """Settings with free ports for 0. Raises StartError for a taken port or a program that is not installed."""
     if importlib.util.find_spec("gunicorn") is None:
@@ -85,6 +88,7 @@ def resolve_settings(
         },
         host_policy=host_policy,
         no_auth=no_auth,
+        console=console,
     )
 
 

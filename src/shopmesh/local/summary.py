@@ -14,8 +14,8 @@ from shopmesh.local.processes.ports import LOOPBACK
 from shopmesh.output.console import PlainTable
 
 
-def show(console: Console, mesh: LocalMesh, answered: bool, run_folder: str | None) -> None:
-    """Prints the summary; `run_folder` is None for the default one."""
+def show(console: Console, mesh: LocalMesh, answered: bool, run_folder: str | None, link: str | None = None) -> None:
+    """Prints the summary; `run_folder` is None for the default one, `link` opens the console of the mesh."""
     table = PlainTable(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
     for heading in ("workload", "answers as", "application", "sidecar"):
         table.add_column(heading, no_wrap=True)
@@ -41,6 +41,9 @@ def show(console: Console, mesh: LocalMesh, answered: bool, run_folder: str | No
     console.print(
         Text.assemble("The App Mesh API is ", (mesh.settings.endpoint, "bold"), f", xDS {where}"), soft_wrap=True
     )
+    if link is not None:
+        once = " (once, within ten minutes; `shopmesh console` makes another)" if "#" in link else ""
+        console.print(Text.assemble("The console is ", (link, "bold"), once), soft_wrap=True)
     console.print()
     console.print(table)
     console.print()

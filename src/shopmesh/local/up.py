@@ -38,6 +38,7 @@ from shopmesh.local.run_dir import RunFolder
 from shopmesh.local.settings import resolve_settings
 
 _FIRST_ANSWER_SECONDS = 20.0
+_CONSOLE_LINK_SECONDS = 600.0
 
 T = TypeVar("T")
 
@@ -62,10 +63,15 @@ class UpOptions:
     way_in: str | None = None
     host_policy: HostPolicy = STRICT
     no_auth: bool = False
+    console: str = "on"
 
 
-async def up(options: UpOptions, terminal: Terminal, on_running: Callable[[LocalMesh, bool], None]) -> None:
-    """Runs until a signal ends it; `tell` is called once it runs, with whether requests are answered.
+OnRunning = Callable[[LocalMesh, bool, str | None], None]
+"""Is called once the mesh runs: with whether requests are answered, and a link to the console, None if it is off."""
+
+
+async def up(options: UpOptions, terminal: Terminal, on_running: OnRunning) -> None:
+    """Runs until a signal ends it.
 
     Raises StartError, ClientError and DocumentError when it cannot run; nothing is left running then.
     """
@@ -95,6 +101,7 @@ async def up(options: UpOptions, terminal: Terminal, on_running: Callable[[Local
             options.xds_port,
             options.host_policy,
             options.no_auth,
+            options.console,
         )
         mesh = LocalMesh(settings, ports, terminal, folder.record_groups, way_in)
         with stop_on_signals(mesh, terminal) as stop:
@@ -114,7 +121,7 @@ async def _run(
     workloads: Sequence[Workload],
     options: UpOptions,
     terminal: Terminal,
-    on_running: Callable[[LocalMesh, bool], None],
+    on_running: OnRunning,
 ) -> None:
     def load_mesh(client: Client) -> LoadResult | None:
         if options.empty:
@@ -151,9 +158,20 @@ async def _run(
 
     # Who reads that the mesh runs may send `shopmesh start` at once.
     async with control.control_server(folder.socket, handle):
-        on_running(mesh, answered)
+        on_running(mesh, answered, await _link_to_console(mesh, terminal))
         await _report_control_plane_errors(mesh, terminal)
         await asyncio.Event().wait()
+
+
+async def _link_to_console(mesh: LocalMesh, terminal: Terminal) -> str | None:
+    """A link that signs a browser in; None if the console is off."""
+    if mesh.settings.console == "off":
+        return None
+    try:
+        return await asyncio.to_thread(mesh.client.console_link, _CONSOLE_LINK_SECONDS)
+    except ClientError as error:
+        terminal.say(f"there is no link to the console: {error}")
+        return None
 
 
 async def _report_control_plane_errors(mesh: LocalMesh, terminal: Terminal) -> None:

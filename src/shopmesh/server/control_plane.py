@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import importlib.metadata
 import logging
 import resource
@@ -123,9 +124,19 @@ def no_extra_routes(_: RouteContext) -> Iterable[BaseRoute]:
     return ()
 
 
+Front = Callable[[RouteContext, ASGIApp, ASGIApp], ASGIApp]
+"""Creates the application that is served, of all routes without a check of signatures and of the API with all checks.
+
+A package above the server can so authenticate requests in another way than by signatures."""
+
+
+def no_front(_: RouteContext, __: ASGIApp, api: ASGIApp) -> ASGIApp:
+    return api
+
+
 @contextlib.asynccontextmanager
 async def serving_control_plane(
-    config: Config, extra_routes: ExtraRoutes = no_extra_routes
+    config: Config, extra_routes: ExtraRoutes = no_extra_routes, front: Front = no_front
 ) -> AsyncIterator[Listening]:
     """Runs a control plane with its own SQLite store inside an `async with` block.
 
@@ -136,7 +147,7 @@ async def serving_control_plane(
         store = await SqliteStore.open(config.store)
         try:
             interceptors = [SharedTokenInterceptor(config.xds_token_file)] if config.xds_token_file else []
-            async with serving_parts(config, ServerParts(store, interceptors), listener, extra_routes) as bound:
+            async with serving_parts(config, ServerParts(store, interceptors), listener, extra_routes, front) as bound:
                 yield bound
         finally:
             await store.close()
@@ -164,7 +175,11 @@ class ServerParts:
 
 @contextlib.asynccontextmanager
 async def serving_parts(
-    config: Config, parts: ServerParts, listener: socket.socket, extra_routes: ExtraRoutes = no_extra_routes
+    config: Config,
+    parts: ServerParts,
+    listener: socket.socket,
+    extra_routes: ExtraRoutes = no_extra_routes,
+    front: Front = no_front,
 ) -> AsyncIterator[Listening]:
     """Serves ADS, health discovery, figures and the API inside an `async with` block; the caller closes the store."""
     store = parts.store
@@ -183,15 +198,16 @@ async def serving_parts(
         canaries = CanaryApi(store, context, replicas, parts.leadership)
         stopping = asyncio.Event()
         status = StatusApi(store, proxies, figures, replicas, stopping, parts.extra_findings, config.host_policy)
+        context_of_routes = RouteContext(config, store, proxies, replicas, status, canaries, stopping)
         routes = [
             *app_mesh.routes(store, context),
             *status.routes(),
             *canaries.routes(),
             *replicas.routes(),
             MetricsEndpoint(store, proxies, replicas, status.findings, metrics_token(config)).route(),
-            *extra_routes(RouteContext(config, store, proxies, replicas, status, canaries, stopping)),
+            *extra_routes(context_of_routes),
         ]
-        app = application(routes, config, lambda: store.failure)
+        app = application(routes, config, lambda: store.failure, functools.partial(front, context_of_routes))
         http = serve_http(app, listener, config.api_limits)
         async with canaries.supervised(), trimming_memory(), http:
             try:
@@ -214,8 +230,13 @@ def metrics_token(config: Config) -> Path | None:
     return (config.metrics_token_file or config.xds_token_file) if config.credentials else None
 
 
-def application(routes: list[BaseRoute], config: Config, failure: Callable[[], str | None] = lambda: None) -> ASGIApp:
-    """All routes behind the checks of `isolation` and of signatures.
+def application(
+    routes: list[BaseRoute],
+    config: Config,
+    failure: Callable[[], str | None] = lambda: None,
+    front: Callable[[ASGIApp, ASGIApp], ASGIApp] = lambda _, api: api,
+) -> ASGIApp:
+    """All routes behind the checks of `isolation` and of signatures, and what `front` adds to them.
 
     Health needs no signature, and returns version and time (`shopmesh doctor`). `failure` returns why the control plane
     cannot continue (see `Store.failure`); health then answers 503.
@@ -240,14 +261,15 @@ def application(routes: list[BaseRoute], config: Config, failure: Callable[[], s
     app = Starlette(routes=health + routes, exception_handlers={HTTPException: not_served})
     own_check = (prometheus.PATH,) if metrics_token(config) else ()
     limits = config.api_limits
+    limited = RequestLimitMiddleware(app, limits.requests, exempt=HEALTH)
     signed = SigV4Middleware(
-        RequestLimitMiddleware(app, limits.requests, exempt=HEALTH),
+        limited,
         config.credentials,
         config.region,
         open_paths=(*HEALTH, *own_check),
         most_unverified=limits.unverified_bytes,
     )
-    return IsolationMiddleware(signed, config.allowed_hosts())
+    return front(limited, IsolationMiddleware(signed, config.allowed_hosts()))
 
 
 def _allow_many_connections() -> None:

@@ -13,7 +13,7 @@ import click
 
 from shopmesh import defaults
 from shopmesh.cli.operator.host_policy import host_policy_options
-from shopmesh.cli.options import no_auth_option, run_folder_option
+from shopmesh.cli.options import console_option, no_auth_option, run_folder_option
 from shopmesh.cli.output import echo
 from shopmesh.cli.settings import Settings
 from shopmesh.local.access import default_run_folder, nearest_run_folder
@@ -68,6 +68,7 @@ otherwise. Ctrl-C stops everything in order; press it again to force.
 @click.option(
     "--requests", is_flag=True, help="Show a line for every request, not only for failed, slow and retried ones."
 )
+@console_option("on")
 @host_policy_options
 @no_auth_option
 @_run_folder
@@ -81,6 +82,7 @@ def up(
     without: tuple[str, ...],
     way_in: str | None,
     requests: bool,
+    console_mode: str | None,
     no_auth: bool,
     run_dir: Path,
     host_policy: HostPolicy,
@@ -113,10 +115,12 @@ def up(
         host_policy=host_policy,
         way_in=way_in,
         no_auth=no_auth,
+        console=console_mode or "on",
     )
 
-    def print_summary(mesh: LocalMesh, answered: bool) -> None:
-        summary.show(console, mesh, answered, str(run_dir) if run_dir != default_run_folder(Path.cwd()) else None)
+    def print_summary(mesh: LocalMesh, answered: bool, link: str | None) -> None:
+        folder = str(run_dir) if run_dir != default_run_folder(Path.cwd()) else None
+        summary.show(console, mesh, answered, folder, link)
 
     log = run_dir.absolute() / LOG_FILE
     with contextlib.closing(Terminal(console, log, show_requests=requests)) as terminal:

@@ -16,12 +16,13 @@ import click
 from shopmesh import defaults
 from shopmesh.cli.files import read_sources
 from shopmesh.cli.operator.host_policy import host_policy_options
-from shopmesh.cli.options import no_auth_option, run_folder_option
+from shopmesh.cli.options import console_option, no_auth_option, run_folder_option
 from shopmesh.cli.output import echo
 from shopmesh.files.private_files import METRICS_TOKEN, XDS_TOKEN, ensure_token_file, make_private_folder
 
 if TYPE_CHECKING:
     from shopmesh.appmesh.host_policy import HostPolicy
+    from shopmesh.console import Console
     from shopmesh.kubernetes.control_plane import ClusterConfig
     from shopmesh.local.access import AccessFiles
     from shopmesh.server.config import Config
@@ -119,6 +120,14 @@ missing; proxies authenticate with a token of their pod's service account, and x
 @click.option(
     "--xds-audience", default="shopmesh", show_default=True, help="With --kubernetes: audience of the proxies' tokens."
 )
+@console_option("on; with --kubernetes: read-only")
+@click.option(
+    "--console-host",
+    "console_hosts",
+    multiple=True,
+    metavar="NAME",
+    help="Further host name by which browsers reach the console; repeatable.",
+)
 @host_policy_options
 def serve(
     host: str,
@@ -142,11 +151,14 @@ def serve(
     webhook_port: int | None,
     replicas: str | None,
     xds_audience: str,
+    console_mode: str | None,
+    console_hosts: tuple[str, ...],
     host_policy: HostPolicy,
 ) -> None:
     """Run only the control plane: the App Mesh API for clients, xDS for Envoys."""
     # gRPC's C core would write its own lines to standard error, beside the one that says what to do.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    from shopmesh.console import Console, Mode
     from shopmesh.local.access import AccessFiles
     from shopmesh.output.logs import log_to_stderr
     from shopmesh.server.config import Config, ConfigError
@@ -194,7 +206,8 @@ def serve(
             api_hosts=api_hosts,
         )
         cluster = _cluster_config(namespace, name, xds_audience, start, webhook_port, replicas) if kubernetes else None
-        asyncio.run(run(_serve(config, cluster), ready))
+        console = Console(Mode(console_mode or ("read-only" if kubernetes else "on")), console_hosts)
+        asyncio.run(run(_serve(config, cluster, console), ready))
     except (ConfigError, StoreError) as error:
         raise click.ClickException(str(error)) from error
 
@@ -231,16 +244,14 @@ def _publish_endpoint(access: AccessFiles, host: str, api_port: int, region: str
         log.warning("`shopmesh env` will not find this control plane: %s", error)
 
 
-def _serve(config: Config, cluster: ClusterConfig | None) -> AbstractAsyncContextManager[Listening]:
-    from shopmesh.console.live.stream import live_routes
-
+def _serve(config: Config, cluster: ClusterConfig | None, console: Console) -> AbstractAsyncContextManager[Listening]:
     if cluster is None:
         from shopmesh.server.control_plane import serving_control_plane
 
-        return serving_control_plane(config, live_routes)
+        return serving_control_plane(config, console.routes, console.front)
     from shopmesh.kubernetes.control_plane import serving as serving_cluster
 
-    return serving_cluster(config, cluster, live_routes)
+    return serving_cluster(config, cluster, console.routes, console.front)
 
 
 def _cluster_config(

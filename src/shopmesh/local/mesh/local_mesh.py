@@ -162,6 +162,7 @@ class LocalMesh:
                     if settings.xds_socket
                     else ("--xds-port", str(settings.xds_port))
                 ),
+                *("--console", settings.console),
                 *settings.host_policy.arguments,
                 *(("--no-auth",) if settings.no_auth else ()),
             ),

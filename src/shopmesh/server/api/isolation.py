@@ -29,14 +29,16 @@ _SAME_ORIGIN = frozenset({"same-origin", "none"})
 class IsolationMiddleware:
     """ASGI middleware around all others: refuses requests to other hosts and from other sites, and non-JSON bodies."""
 
-    def __init__(self, app: ASGIApp, hosts: AllowedHosts) -> None:
+    def __init__(self, app: ASGIApp, hosts: AllowedHosts, option: str = "--api-host") -> None:
+        """`option` is the one that adds a name to `hosts`."""
         self.app = app
         self._hosts = hosts
+        self._option = option
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] in ("http", "websocket"):
             try:
-                check(scope, self._hosts)
+                check(scope, self._hosts, self._option)
             except ApiError as error:
                 if scope["type"] == "http":
                     await send_response(rest_json.error_response(error), send)
@@ -46,7 +48,7 @@ class IsolationMiddleware:
         await self.app(scope, receive, send)
 
 
-def check(scope: Scope, hosts: AllowedHosts) -> None:
+def check(scope: Scope, hosts: AllowedHosts, option: str = "--api-host") -> None:
     """Raises an ApiError for a request that a web page of another site could have sent."""
     if not scope["raw_path"].startswith(b"/"):
         raise BadRequest("the request's target must be a path; a full URL is for proxies")
@@ -59,7 +61,7 @@ def check(scope: Scope, hosts: AllowedHosts) -> None:
     if not hosts.allows(host, server[0] if server else None):
         raise MisdirectedRequest(
             f"Host: {quote(authority)} is not a name of this control plane; if clients reach it by that name, "
-            "start it with --api-host and the name"
+            f"start it with {option} and the name"
         )
     _require_same_origin(scope, host, port)
     _require_json(scope)

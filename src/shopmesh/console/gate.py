@@ -1,0 +1,78 @@
+"""Decides which requests of a browser may pass: by Sec-Fetch-Site or Origin, the console's own header, and the mode.
+
+Cookies ignore ports, so a page of another program on this machine would send the console's cookie too. A browser says
+of each request which page it is from, and no page can change that; nor can a page of another origin add a header.
+https://www.w3.org/TR/fetch-metadata/
+"""
+
+from __future__ import annotations
+
+import enum
+
+from starlette.types import Scope
+
+from shopmesh.appmesh.errors import CrossSiteRequest, Forbidden
+from shopmesh.server.api.body import TRANSACTIONS
+
+OWN_HEADER = b"x-shopmesh-console"
+MOST_COOKIES = 8
+"""Cookies of our name that are looked at: another program on this machine can set some for a longer path."""
+_READING = ("GET", "HEAD")
+
+
+class Mode(enum.Enum):
+    """What the console may do."""
+
+    OFF = "off"
+    READ_ONLY = "read-only"
+    ON = "on"
+
+
+def require_same_origin(scope: Scope) -> None:
+    """Raises CrossSiteRequest unless a browser says that the request is from a page of the console's own origin.
+
+    Another Origin was refused before (see `isolation`), so one that is there is the own.
+    """
+    if b"same-origin" not in values(scope, b"sec-fetch-site") and not values(scope, b"origin"):
+        raise CrossSiteRequest(
+            "the request does not say that it is from the console's own page; open the console by https or on "
+            "localhost, where browsers send Sec-Fetch-Site"
+        )
+
+
+def is_write(scope: Scope) -> bool:
+    return scope["method"] not in _READING
+
+
+def check_write(scope: Scope, mode: Mode) -> None:
+    """Raises an ApiError for a write that must not pass.
+
+    With read-only a transaction passes: whether it is a dry run, its body says.
+    """
+    if values(scope, OWN_HEADER) != [b"1"]:
+        raise CrossSiteRequest(f"a request that changes something needs the header {OWN_HEADER.decode()}: 1")
+    if mode is Mode.READ_ONLY and not is_transaction(scope):
+        raise read_only()
+
+
+def is_transaction(scope: Scope) -> bool:
+    return bool(scope["method"] == "POST" and scope["path"] == TRANSACTIONS)
+
+
+def read_only() -> Forbidden:
+    return Forbidden(
+        "the console of this control plane is read-only; change the mesh with `shopmesh`, `kubectl` or `aws`, "
+        "or start the control plane with --console on"
+    )
+
+
+def cookies(scope: Scope, name: str) -> list[str]:
+    """The values of the cookies of that name."""
+    prefix = f"{name}="
+    parts = [part.strip() for value in values(scope, b"cookie") for part in value.decode("latin-1").split(";")]
+    return [part.removeprefix(prefix) for part in parts if part.startswith(prefix)][:MOST_COOKIES]
+
+
+def values(scope: Scope, name: bytes) -> list[bytes]:
+    """The values of all headers of that name (lower case)."""
+    return [value.strip() for key, value in scope["headers"] if key == name]
