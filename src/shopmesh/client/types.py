@@ -132,10 +132,15 @@ class FindingDocument(TypedDict):
 
 
 class ChangeStatus(TypedDict):
-    """One commit; `proxies` and `milliseconds` are the times until each Envoy, and the last one, acknowledged it."""
+    """One commit; `proxies` and `milliseconds` are the times until each Envoy, and the last one, acknowledged it.
+
+    `author` is an access key or a field manager, `door` how the change came in (see `Door` of `shopmesh.server.store`).
+    """
 
     revision: int
     at: float
+    author: str | None
+    door: str | None
     resources: list[str]
     proxies: dict[str, float | None]
     converged: bool

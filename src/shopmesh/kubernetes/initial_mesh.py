@@ -15,6 +15,7 @@ from contextlib import AbstractAsyncContextManager
 
 from shopmesh.documents.membership import admit_namespaces
 from shopmesh.documents.names import DEFAULT_NAMESPACE
+from shopmesh.kubernetes import authors
 from shopmesh.kubernetes.api.client import (
     ApiServer,
     ConflictError,
@@ -72,7 +73,7 @@ async def create_once(api: ApiServer, manifests: Sequence[Object], namespace: st
     missing = not (await api.list(MESHES)).objects
     for manifest in _prepare(manifests) if missing else ():
         try:
-            await api.create(MESH_TYPES[manifest["kind"]], manifest)
+            await api.create(MESH_TYPES[manifest["kind"]], manifest, manager=authors.field_manager(authors.START))
         except ConflictError:
             continue
     return await _record(api, namespace) and missing

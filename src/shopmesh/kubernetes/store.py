@@ -25,6 +25,7 @@ from shopmesh.appmesh.errors import BadRequest, Conflict
 from shopmesh.appmesh.host_policy import HostPolicy
 from shopmesh.appmesh.store import Change, IdempotencyRecord, Key, Resource, State, Transaction, View
 from shopmesh.documents.names import ObjectName
+from shopmesh.kubernetes import authors
 from shopmesh.kubernetes.api.client import (
     ApiServer,
     ConflictError,
@@ -42,6 +43,7 @@ from shopmesh.kubernetes.controller.object_writer import Write, plan_writes, wit
 from shopmesh.kubernetes.controller.problem_log import ProblemLog
 from shopmesh.kubernetes.controller.reconcile import reconcile
 from shopmesh.kubernetes.controller.unexpected_errors import UnexpectedErrors
+from shopmesh.server.store.author import UNKNOWN, Author, joint_author
 from shopmesh.server.store.client_tokens import ClientTokens
 from shopmesh.server.store.store import Commit, Loss, StoreError, notify
 from shopmesh.xds.instances import declare
@@ -75,6 +77,8 @@ class KubernetesStore:
         self.context = context
         self._desired = DesiredState(self.cache, self.errors)
         self._rejected: dict[Key, str] = {}
+        self._deleters: dict[ObjectName, Author] = {}
+        """For whom objects are being deleted here."""
         self._endpoint_errors: dict[ObjectName, str] = {}
         """Why the endpoints of a virtual node are outdated."""
         self._warnings: dict[ObjectName, str] = {}
@@ -178,12 +182,12 @@ class KubernetesStore:
         """Calls `listener` in the loop with the objects whose status may have changed."""
         self._object_listeners.append(listener)
 
-    async def submit(self, work: Callable[[Transaction], T]) -> T:
+    async def submit(self, work: Callable[[Transaction], T], author: Author = UNKNOWN) -> T:
         """As `Store.submit`. Several objects are tried before the first is written, but are not written as one."""
-        [result] = await self.submit_in_steps(lambda transaction: iter([work(transaction)]))
+        [result] = await self.submit_in_steps(lambda transaction: iter([work(transaction)]), author)
         return result
 
-    async def submit_in_steps(self, steps: Callable[[Transaction], Iterator[T]]) -> list[T]:
+    async def submit_in_steps(self, steps: Callable[[Transaction], Iterator[T]], author: Author = UNKNOWN) -> list[T]:
         for _ in range(MAX_ATTEMPTS):
             await self.wait_until_current()
             transaction = Transaction(self.state.copy(), self.state.client_tokens)
@@ -198,42 +202,61 @@ class KubernetesStore:
                 continue
             there = object_writer.WriteContext(self._desired.owners, self.cache.objects, self.cache.namespaces)
             asked = plan_writes(changes, transaction, there)
-            try:
-                await self._write(asked)
-            except ConflictError as error:
-                log.info("another client changed the object first: %s", error)
-                await self._refresh(asked)
-                continue
-            except KubernetesStatusError as error:
-                if error.status in (400, 422):
-                    raise BadRequest(f"the API server rejected the object: {error}") from error
-                raise StoreError(f"the API server did not write the object: {error}") from error
-            except KubernetesApiError as error:
-                raise StoreError(f"the API server did not confirm the write: {error}") from error
-            await self._reconcile()
+            with self._deleting(asked, author):
+                if not await self._write_unless_outdated(asked, author):
+                    continue
+                await self._reconcile()
             self._require_used(asked)
             real = self._stored_resources(changes)
             self._record_tokens(transaction.client_tokens, real)
             return [_with_stored_metadata(result, real) for result in results]
         raise Conflict(f"conflict: other clients kept changing the same objects ({MAX_ATTEMPTS} attempts); try again")
 
+    @contextlib.contextmanager
+    def _deleting(self, asked: Iterable[Write], author: Author) -> Iterator[None]:
+        """Remembers inside a `with` block for whom objects are deleted: afterwards they have no field managers."""
+        names = [one.name for one in asked if one.verb == "delete"]
+        self._deleters.update(dict.fromkeys(names, author))
+        try:
+            yield
+        finally:
+            for name in names:
+                self._deleters.pop(name, None)
+
     async def wait_until_current(self) -> None:
         """Returns when all changes received so far are in the state."""
         while self.cache.dirty:
             await self._reconcile()
 
-    async def _write(self, asked: list[Write]) -> None:
+    async def _write_unless_outdated(self, asked: list[Write], author: Author) -> bool:
+        """Writes the objects; returns False when another client has changed one of them first."""
+        try:
+            await self._write(asked, author)
+        except ConflictError as error:
+            log.info("another client changed the object first: %s", error)
+            await self._refresh(asked)
+            return False
+        except KubernetesStatusError as error:
+            if error.status in (400, 422):
+                raise BadRequest(f"the API server rejected the object: {error}") from error
+            raise StoreError(f"the API server did not write the object: {error}") from error
+        except KubernetesApiError as error:
+            raise StoreError(f"the API server did not confirm the write: {error}") from error
+        return True
+
+    async def _write(self, asked: list[Write], author: Author) -> None:
+        manager = authors.field_manager(author)
         if len(asked) > 1:
             gate = asyncio.Semaphore(MAX_CONCURRENT)
 
             async def try_write(one: Write) -> None:
                 async with gate:
-                    await self._send(one, dry_run=True)
+                    await self._send(one, manager, dry_run=True)
 
             await asyncio.gather(*map(try_write, asked))
         written: dict[ObjectName, Object] = {}
         for one in asked:
-            found = await self._send(with_uids(one, written))
+            found = await self._send(with_uids(one, written), manager)
             kind = MESH_TYPES[one.name.kind]
             if found is None:
                 self.cache.delete(kind, one.object)
@@ -241,13 +264,13 @@ class KubernetesStore:
                 written[one.name] = found
                 self.cache.upsert(kind, found)
 
-    async def _send(self, one: Write, dry_run: bool = False) -> Object | None:
+    async def _send(self, one: Write, manager: str | None, dry_run: bool = False) -> Object | None:
         kind = MESH_TYPES[one.name.kind]
         match one.verb:
             case "create":
-                return await self._api.create(kind, one.object, dry_run)
+                return await self._api.create(kind, one.object, dry_run, manager)
             case "replace":
-                return await self._api.replace(kind, one.object, dry_run)
+                return await self._api.replace(kind, one.object, dry_run, manager)
         metadata = one.object["metadata"]
         with contextlib.suppress(NotFoundError):
             await self._api.delete(kind, one.name.name, metadata.get("namespace"), metadata.get("uid"), dry_run)
@@ -334,7 +357,7 @@ class KubernetesStore:
         changed = self._update_problems()
         # Read before they are applied: afterwards there is no difference.
         changes = transaction.changes
-        self._commit(changes)
+        self._commit(changes, self._author(changes, dirty))
         owners = self._desired.owners
         changed |= {owners[key] for change in changes if (key := change.key) in owners}
         changed |= {one for one in dirty if isinstance(one, ObjectName)}
@@ -413,12 +436,23 @@ class KubernetesStore:
         self.problems, self._warnings = problems, dict(self.warnings)
         return changed
 
-    def _commit(self, changes: tuple[Change, ...]) -> None:
+    def _author(self, changes: Iterable[Change], dirty: Iterable[ObjectName | WatchedInput]) -> Author:
+        """The author of the changes that these inputs caused: the last one of each object, if there are several."""
+        owners = {self._desired.owners.get(one.key) for one in changes}
+        names = [one for one in dirty if isinstance(one, ObjectName)]
+        deleters = {one: self._deleters.get(one, authors.OBJECTS) for one in names if one not in self.cache.objects}
+        writers = [authors.last_author(self.cache.objects[one]) for one in names if one in owners - deleters.keys()]
+        if all(one.key.kind == "instance" for one in changes):
+            return authors.ENDPOINTS
+        return joint_author([*writers, *deleters.values()] or [authors.OBJECTS])
+
+    def _commit(self, changes: tuple[Change, ...], author: Author) -> None:
         self.revision = max(self.revision, self.cache.revision)
         if not changes:
             return
         self.state.apply(changes)
-        notify(self._commit_listeners, Commit(self.revision, time.time(), changes), f"revision {self.revision}")
+        commit = Commit(self.revision, time.time(), changes, author)
+        notify(self._commit_listeners, commit, f"revision {self.revision}")
 
 
 def _changed_keys(before: Mapping[ObjectName, str], after: Mapping[ObjectName, str]) -> set[ObjectName]:

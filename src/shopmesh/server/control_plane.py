@@ -184,7 +184,8 @@ async def serving_parts(
     """Serves ADS, health discovery, figures and the API inside an `async with` block; the caller closes the store."""
     store = parts.store
     proxies, figures = Proxies(), Figures()
-    replicas = Replicas(LocalReplica(parts.identity, store, proxies, figures), parts.peers)
+    local = LocalReplica(parts.identity, store, proxies, figures)
+    replicas = Replicas(local, parts.peers, next(iter(config.credentials), None))
     server = grpc_server(*parts.interceptors)
     ads = Ads(store, proxies, declares=parts.proxies_declare_themselves, host_policy=config.host_policy)
     ads.add_to(server)

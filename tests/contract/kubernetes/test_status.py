@@ -21,6 +21,7 @@ from shopmesh.kubernetes.controller.status_updater import StatusUpdater
 from shopmesh.kubernetes.store import KubernetesStore
 from shopmesh.server.grpc.proxies import Nack, Proxies, ProxyStatus
 from shopmesh.server.replicas import LocalReplica, Peer, PeerError, Replicas, ReplicaState, StateQuery
+from shopmesh.server.store.author import Author
 from shopmesh.server.traffic.figures import Figures
 from tests.support.kubernetes import Cluster
 from tests.support.planes import Scripted
@@ -37,7 +38,9 @@ class Silent:
     async def find(self) -> Sequence[Peer]:
         return [Peer("10.0.0.2", 9080)] if self.silent else []
 
-    async def send(self, peer: Peer, path: str, body: bytes, seconds: float, forwarded: bool = False) -> Response:
+    async def send(
+        self, peer: Peer, path: str, body: bytes, seconds: float, forwarded_for: Author | None = None
+    ) -> Response:
         raise PeerError("it is silent")
 
     async def close(self) -> None:

@@ -41,7 +41,9 @@ class Dictionary:
     async def get(self, kind: ResourceType, name: str, namespace: str | None = None) -> Object:
         return copy.deepcopy(self._there((kind, namespace or "", name)))
 
-    async def create(self, kind: ResourceType, body: Object, dry_run: bool = False) -> Object:
+    async def create(
+        self, kind: ResourceType, body: Object, dry_run: bool = False, manager: str | None = None
+    ) -> Object:
         key = (kind, body["metadata"].get("namespace") or "", body["metadata"]["name"])
         self.asked.append(("create", key[2], dry_run))
         if key in self.objects:
@@ -50,16 +52,19 @@ class Dictionary:
         stamps = {"uid": f"00000000-0000-0000-0000-{number:012}", "generation": 1}
         created = f"2026-11-01T00:{number // 60:02}:{number % 60:02}Z"
         found = {**body, "metadata": {**body["metadata"], **stamps, "creationTimestamp": created}}
-        return self._kept(key, found, dry_run)
+        return self._kept(key, found, dry_run, manager)
 
-    async def replace(self, kind: ResourceType, body: Object, dry_run: bool = False) -> Object:
+    async def replace(
+        self, kind: ResourceType, body: Object, dry_run: bool = False, manager: str | None = None
+    ) -> Object:
         key = (kind, body["metadata"].get("namespace") or "", body["metadata"]["name"])
         self.asked.append(("replace", key[2], dry_run))
         before = self._there(key)
         if before["metadata"]["resourceVersion"] != body["metadata"].get("resourceVersion"):
             raise ConflictError(f"{key[2]} was changed", 409, "Conflict")
         generation = before["metadata"]["generation"] + (before.get("spec") != body.get("spec"))
-        return self._kept(key, {**body, "metadata": {**body["metadata"], "generation": generation}}, dry_run)
+        found = {**body, "metadata": {**body["metadata"], "generation": generation}}
+        return self._kept(key, found, dry_run, manager)
 
     async def delete(
         self, kind: ResourceType, name: str, namespace: str | None = None, uid: str | None = None, dry_run: bool = False
@@ -74,7 +79,9 @@ class Dictionary:
             raise NotFoundError(f"{key[2]} is not there", 404, "NotFound")
         return self.objects[key]
 
-    def _kept(self, key: Used, found: Object, dry_run: bool) -> Object:
+    def _kept(self, key: Used, found: Object, dry_run: bool, manager: str | None) -> Object:
+        if manager is not None:
+            found["metadata"]["managedFields"] = [{"manager": manager, "operation": "Update"}]
         found["metadata"]["resourceVersion"] = str(next(self._versions))
         if not dry_run:
             self.objects[key] = copy.deepcopy(found)

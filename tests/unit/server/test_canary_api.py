@@ -12,6 +12,7 @@ from shopmesh.appmesh.store import Key, Resource, Transaction
 from shopmesh.canary import canary_state, plan, transitions
 from shopmesh.server.canary.canary_api import CanaryApi
 from shopmesh.server.replicas import SOLE_REPLICA, Replicas
+from shopmesh.server.store.author import UNKNOWN, Author
 from shopmesh.server.store.sqlite_store import SqliteStore
 from tests.support.planes import Scripted
 from tests.unit.xds.meshes import mesh, shop
@@ -23,7 +24,10 @@ class Forwarding:
     id = "two"
     several = True
 
-    async def forward(self, identity: str, path: str, body: bytes, seconds: float) -> Response:
+    def author_of(self, _: Any) -> Author:
+        return UNKNOWN
+
+    async def forward(self, identity: str, path: str, body: bytes, seconds: float, _: Author) -> Response:
         return Response(200, json.dumps({"revision": 1, "to": identity, "path": path}).encode())
 
 

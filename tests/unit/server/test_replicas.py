@@ -27,6 +27,7 @@ from shopmesh.server.replicas import (
 )
 from shopmesh.server.replicas.merge import change_of_revision, merge_states
 from shopmesh.server.replicas.peer_protocol import MalformedError
+from shopmesh.server.store.author import Author
 from shopmesh.server.store.sqlite_store import SqliteStore
 from shopmesh.server.traffic.figures import Caller, Counters, Figures, ReportCursor, UpstreamSample
 
@@ -180,7 +181,9 @@ class Wired:
             raise PeerError("nowhere")
         return [Peer(host, 9080) for host in self.answers]
 
-    async def send(self, peer: Peer, path: str, body: bytes, seconds: float, forwarded: bool = False) -> Response:
+    async def send(
+        self, peer: Peer, path: str, body: bytes, seconds: float, forwarded_for: Author | None = None
+    ) -> Response:
         self.asked.append(peer.host)
         found = self.answers[peer.host]
         if isinstance(found, str):

@@ -210,16 +210,26 @@ class ApiServer:
         accept = _ONLY_METADATA.format("") if only_metadata else None
         return await self._request("GET", kind.path(namespace, name), accept=accept)
 
-    async def create(self, kind: ResourceType, body: Object, dry_run: bool = False) -> Object:
-        """Creates an object and returns it. Raises ConflictError when one of that name exists. Reviews have no name."""
-        namespace = (body.get("metadata") or {}).get("namespace")
-        return await self._request("POST", kind.path(namespace), _dry_run_query(dry_run), body)
+    async def create(
+        self, kind: ResourceType, body: Object, dry_run: bool = False, manager: str | None = None
+    ) -> Object:
+        """Creates an object and returns it. Raises ConflictError when one of that name exists. Reviews have no name.
 
-    async def replace(self, kind: ResourceType, body: Object, dry_run: bool = False) -> Object:
-        """Replaces an object and returns it. Raises ConflictError when `body` has an old resourceVersion."""
+        `manager` is recorded as the field manager.
+        """
+        namespace = (body.get("metadata") or {}).get("namespace")
+        return await self._request("POST", kind.path(namespace), _write_query(dry_run, manager), body)
+
+    async def replace(
+        self, kind: ResourceType, body: Object, dry_run: bool = False, manager: str | None = None
+    ) -> Object:
+        """Replaces an object and returns it. Raises ConflictError when `body` has an old resourceVersion.
+
+        `manager` is recorded as the field manager.
+        """
         metadata = body["metadata"]
         path = kind.path(metadata.get("namespace"), metadata["name"])
-        return await self._request("PUT", path, _dry_run_query(dry_run), body)
+        return await self._request("PUT", path, _write_query(dry_run, manager), body)
 
     async def patch(
         self,
@@ -330,8 +340,8 @@ def _truncate_depth(data: bytes, deepest: int) -> bytes:
     return b"".join((*kept, data[start:]))
 
 
-def _dry_run_query(run: bool) -> dict[str, str]:
-    return {"dryRun": "All"} if run else {}
+def _write_query(dry_run: bool, manager: str | None) -> dict[str, str]:
+    return {**({"dryRun": "All"} if dry_run else {}), **({"fieldManager": manager} if manager else {})}
 
 
 def _response_error(response: aiohttp.ClientResponse, data: bytes, operation: str) -> KubernetesStatusError:

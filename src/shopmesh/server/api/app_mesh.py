@@ -35,6 +35,7 @@ from shopmesh.appmesh.errors import (
 )
 from shopmesh.appmesh.store import Key, Transaction
 from shopmesh.server.api import expected_version
+from shopmesh.server.api.author import Author, author_of
 from shopmesh.server.api.body import ClientDisconnected, header, read
 from shopmesh.server.api.expected_version import ExpectedVersion
 from shopmesh.server.store.store import Store, StoreError
@@ -92,7 +93,9 @@ class AppMeshApi:
         if not call.operation.writes:
             return rest_json.ok_response(self._read(call, parameters), call.operation)
         context = self._context()
-        answer = await self._store.submit(lambda t: operations.handle(call.operation, parameters, t, context))
+        answer = await self._store.submit(
+            lambda transaction: operations.handle(call.operation, parameters, transaction, context), author_of(scope)
+        )
         return self._with_revision(rest_json.ok_response(answer, call.operation))
 
     async def transaction(self, scope: Scope, receive: Receive) -> Response:
@@ -100,13 +103,14 @@ class AppMeshApi:
         body = await read(scope, receive)
         if scope["method"] != "POST":
             raise MethodNotAllowed(f"{quote(scope['method'])} is not allowed here, POST is", ("POST",))
+        author = author_of(scope)
         if len(body) <= LARGE_BODY:
-            return await self._transaction(rest_json.load_object(body))
+            return await self._transaction(rest_json.load_object(body), author)
         # Parsing 4 MiB takes a third of a second and would block ADS. One body at a time, because parsing takes memory.
         async with self._large:
-            return await self._transaction(await asyncio.to_thread(rest_json.load_object, body))
+            return await self._transaction(await asyncio.to_thread(rest_json.load_object, body), author)
 
-    async def _transaction(self, asked: dict[str, Any]) -> Response:
+    async def _transaction(self, asked: dict[str, Any], author: Author) -> Response:
         dry = asked.get("dryRun", False)
         requests = asked.get("requests")
         if not isinstance(requests, list) or not isinstance(dry, bool) or asked.keys() - {"requests", "dryRun"}:
@@ -119,7 +123,8 @@ class AppMeshApi:
             return _handle_all(requests, transaction, context)
 
         try:
-            answers = await (self._dry_run(steps, len(requests)) if dry else self._store.submit_in_steps(steps))
+            trial = self._dry_run(steps, len(requests)) if dry else self._store.submit_in_steps(steps, author)
+            answers = await trial
         except _FailedRequest as failed:
             return rest_json.error_response(failed.error, code=failed.error.code, index=failed.index)
         joined = b",".join(answer for answer in answers if answer is not None)

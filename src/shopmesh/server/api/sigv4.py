@@ -27,6 +27,7 @@ from shopmesh.appmesh.api import rest_json
 from shopmesh.appmesh.api.validation import quote
 from shopmesh.appmesh.errors import ApiError, Unauthenticated
 from shopmesh.server.api.app_mesh import send_response
+from shopmesh.server.api.author import Author, set_author
 from shopmesh.server.api.body import ClientDisconnected, UnverifiedBodies, read
 from shopmesh.server.http.connections import trust
 from shopmesh.server.http.limits import API_LIMITS
@@ -79,8 +80,9 @@ class SigV4Middleware:
 
     async def _authenticate(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            body = await self._verified_body(scope, receive)
+            key, body = await self._verified_body(scope, receive)
             trust(scope)
+            set_author(scope, Author(key, "api"))
         except ClientDisconnected:
             return
         except ApiError as error:
@@ -97,19 +99,20 @@ class SigV4Middleware:
 
         await self.app(scope, replay, send)
 
-    async def _verified_body(self, scope: Scope, receive: Receive) -> bytes:
+    async def _verified_body(self, scope: Scope, receive: Receive) -> tuple[str, bytes]:
+        """The access key of the client and the body of its request; raises Unauthenticated."""
         request = SignedRequest.from_scope(scope)
         claim = self._verifier.claim(request, self._clock())
         if request.body_hash is None:
             body = await self._unverified.read(scope, receive)
             self._verifier.compare(replace(request, body_hash=sha256(body)), claim)
-            return body
+            return claim.key, body
         self._verifier.compare(request, claim)
         trust(scope)
         body = await read(scope, receive)
         if sha256(body) != request.body_hash:
             raise _mismatch()
-        return body
+        return claim.key, body
 
 
 @dataclass(frozen=True, slots=True)

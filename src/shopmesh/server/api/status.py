@@ -18,6 +18,7 @@ from shopmesh.appmesh.catalogue import Finding
 from shopmesh.appmesh.catalogue.running import STORE_LOST_CHANGES, UNREACHABLE_REPLICA
 from shopmesh.appmesh.host_policy import STRICT, HostPolicy
 from shopmesh.appmesh.store import Key
+from shopmesh.server.api.author import author_of
 from shopmesh.server.grpc.proxies import Proxies
 from shopmesh.server.http.event_streams import wait_for_any
 from shopmesh.server.live_findings import LiveFindings, ProxyChecks, no_extra_findings
@@ -86,7 +87,9 @@ class StatusApi:
     async def _withdraw(self, request: Request) -> Response:
         mesh, kind, name, instance = (request.path_params[part] for part in ("mesh", "kind", "name", "instance"))
         identity = Identity(mesh, kind, name, instance)
-        found = await self._store.submit(lambda transaction: withdraw(transaction, identity, time.time()))
+        found = await self._store.submit(
+            lambda transaction: withdraw(transaction, identity, time.time()), author_of(request.scope)
+        )
         if not found:
             raise HTTPException(404, f"no instance {instance} of {kind} {name} is declared in the mesh {mesh}")
         self._figures.forget(Caller(mesh, kind, name), instance)

@@ -37,6 +37,7 @@ from shopmesh.server.canary.leases import Leases
 from shopmesh.server.canary.supervisor import JUDGE_SECONDS, LEASE_SECONDS, CanarySupervisor
 from shopmesh.server.replicas import FORWARDED, SOLE_REPLICA, Leadership, PeerError, Replicas, StateQuery
 from shopmesh.server.replicas.peer_protocol import MOST_SPANS, CallerCounts
+from shopmesh.server.store.author import Author
 from shopmesh.server.store.store import Commit, Store, StoreError
 from shopmesh.server.traffic.figures import Counters
 from shopmesh.server.traffic.splits import finite
@@ -44,6 +45,8 @@ from shopmesh.xds import names
 
 log = logging.getLogger(__name__)
 
+SUPERVISOR = Author(None, "canary")
+"""The author of what happens without a request."""
 AGAIN_SECONDS = 1.0
 """Seconds after which a rollback that could not be stored is tried again."""
 FORWARD_SECONDS = 8.0
@@ -128,21 +131,22 @@ class CanaryApi:
             case "GET" | "HEAD":
                 return Response(200, rest_json.to_json(await self._document_of(canary_state.key(route))))
             case "POST":
-                return await self._on_leader(scope, receive, lambda asked: self._act(route, asked))
+                return await self._on_leader(scope, receive, lambda asked, author: self._act(route, asked, author))
         raise MethodNotAllowed(f"{scope['method']} is not allowed here, GET and POST are", ("GET", "POST"))
 
     async def _on_leader(
-        self, scope: Scope, receive: Receive, work: Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
+        self, scope: Scope, receive: Receive, work: Callable[[dict[str, Any], Author], Awaitable[dict[str, Any]]]
     ) -> Response:
         """Runs `work` if this replica leads, else forwards the request to the leader and returns its response."""
-        body = await read(scope, receive)
+        body, author = await read(scope, receive), self._replicas.author_of(scope)
         if self._leading and self._leadership.leading:
-            return Response(200, rest_json.to_json(await work(rest_json.load_object(body))))
+            return Response(200, rest_json.to_json(await work(rest_json.load_object(body), author)))
         leader = self._leadership.holder
         if leader is None or leader == self._replicas.id or header(scope, FORWARDED.encode()) is not None:
             return _no_leader_response("no replica of the control plane is the leader at the moment")
         try:
-            answer = await self._replicas.forward(leader, scope["raw_path"].decode("latin-1"), body, FORWARD_SECONDS)
+            path = scope["raw_path"].decode("latin-1")
+            answer = await self._replicas.forward(leader, path, body, FORWARD_SECONDS, author)
         except PeerError as error:
             return _no_leader_response(f"the leader of the control plane does not answer: {error}")
         if answer.status == 200:
@@ -158,7 +162,7 @@ class CanaryApi:
                     self._committed.clear()
                     await self._committed.wait()
 
-    async def _start(self, asked: dict[str, Any]) -> dict[str, Any]:
+    async def _start(self, asked: dict[str, Any], author: Author) -> dict[str, Any]:
         try:
             wanted = plan.from_document(asked.get("plan"))
         except plan.CanaryPlanError as error:
@@ -169,10 +173,12 @@ class CanaryApi:
         shortest, longest = canary_state.MIN_LEASE, canary_state.MAX_LEASE
         if isinstance(lease, bool) or not isinstance(lease, int | float) or not shortest <= lease <= longest:
             raise BadRequest(f"lease: {lease!r} is not a number of seconds from {shortest:g} to {longest:g}")
-        await self._store.submit(lambda t: transitions.start(route, service, wanted, owner, lease, t, self._context()))
+        await self._store.submit(
+            lambda t: transitions.start(route, service, wanted, owner, lease, t, self._context()), author
+        )
         return await self._document_of(canary_state.key(route))
 
-    async def _act(self, route: Key, asked: dict[str, Any]) -> dict[str, Any]:
+    async def _act(self, route: Key, asked: dict[str, Any], author: Author) -> dict[str, Any]:
         action, key = _text(asked, "action"), canary_state.key(route)
         canary = self._canary(key)
         if action == "renew":
@@ -198,14 +204,14 @@ class CanaryApi:
                 work = lambda t, c: transitions.resume(route, owner, t, c)  # noqa: E731
             case _:
                 raise BadRequest(f"action: {action!r} is not an action; use renew, advance, roll back, pause or resume")
-        await self._store.submit(lambda transaction: work(transaction, self._context()))
+        await self._store.submit(lambda transaction: work(transaction, self._context()), author)
         return await self._document_of(key)
 
     async def _act_as_leader(self, route: Key, asked: dict[str, Any]) -> dict[str, Any]:
         # Rule 5 of `shopmesh.server.canary`.
         if not self._leadership.leading:
             raise ServiceUnavailable("this replica of the control plane leads no longer")
-        return await self._act(route, asked)
+        return await self._act(route, asked, SUPERVISOR)
 
     def _canary(self, key: Key) -> Canary:
         found = self._store.state.get(key)
@@ -307,7 +313,7 @@ class CanaryApi:
         route = canary_state.route_of(key)
         while True:
             try:
-                await self._store.submit(lambda transaction: work(route, transaction, self._context()))
+                await self._store.submit(lambda transaction: work(route, transaction, self._context()), SUPERVISOR)
                 return
             except StoreError as error:
                 log.error("the canary of %s: %s", describe(route), error)

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 from collections.abc import Callable
 
 from shopmesh.appmesh.store import Document, Transaction
 from shopmesh.server.grpc.rate_limited_log import RateLimitedLog
+from shopmesh.server.store.author import Author
 from shopmesh.server.store.store import Store, StoreError
 from shopmesh.xds import instances
 from shopmesh.xds.node import Identity, ProxyNode
 
 log = logging.getLogger(__name__)
 
+PROXIES = Author(None, "proxy")
+"""The author of declarations. It names no proxy, so that those of thousands become durable together."""
 ATTEMPTS = 5
 SECONDS = 1.0
 MOST_OF_A_NODE = 1000
@@ -68,7 +72,7 @@ class InstanceRegistry:
         try:
             while attempt < ATTEMPTS and not self._is_stored(identity, spec := self._wanted[identity]):
                 try:
-                    await self._store.submit(lambda transaction, spec=spec: self._change(transaction, identity, spec))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
+                    await self._store.submit(functools.partial(self._change, identity=identity, spec=spec), PROXIES)
                 except InstanceLimitError as error:
                     self._rejections.warn(f"proxy {identity.instance}", str(error))
                     return

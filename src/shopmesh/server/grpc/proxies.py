@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from shopmesh.appmesh.catalogue import Finding
 from shopmesh.appmesh.store import Key, Resource, State
+from shopmesh.server.store.author import UNKNOWN, Author
 from shopmesh.server.store.store import Commit, Store
 from shopmesh.xds.instances import identity_of_key, is_withdrawn
 from shopmesh.xds.node import Identity
@@ -89,6 +90,7 @@ class CommitProgress:
     keys: tuple[Key, ...]
     proxies: dict[str, float | None]
     pending: set[Identity]
+    author: Author = UNKNOWN
 
     @property
     def converged(self) -> bool:
@@ -219,7 +221,7 @@ class Proxies:
         if commit.revision > self._newest:
             self._before_newest, self._newest = self._newest, commit.revision
         keys = tuple(one.key for one in commit.changes)
-        change = CommitProgress(self._before_newest, commit.revision, commit.at, keys, {}, set())
+        change = CommitProgress(self._before_newest, commit.revision, commit.at, keys, {}, set(), commit.author)
         waiting = {one: proxy.pending for one in concerned if (proxy := self._connected.get(one)) is not None}
         for identity, pending in (*waiting.items(), *self._returning.items()):
             label = identity.instance if identity.instance not in change.proxies else "/".join(identity[2:])

@@ -52,4 +52,5 @@ class LocalReplica:
 
 def status_of(change: CommitProgress) -> ChangeStatus:
     resources = tuple(location(key) for key in change.keys)
-    return ChangeStatus(change.after, change.revision, change.at, resources, dict(change.proxies), change.converged)
+    proxies = dict(change.proxies)
+    return ChangeStatus(change.after, change.revision, change.at, resources, proxies, change.converged, change.author)

@@ -12,6 +12,7 @@ from functools import reduce
 
 from shopmesh.server.grpc.proxies import ProxyStatus
 from shopmesh.server.replicas.peer_protocol import CallerCounts, ChangeStatus, ReplicaState, Reporter
+from shopmesh.server.store.author import joint_author
 from shopmesh.server.traffic.figures import Caller, Counters, ReportCursor
 
 _ProxyId = tuple[str, str, str, str]
@@ -57,6 +58,7 @@ def change_of_revision(state: ReplicaState, revision: int, converged: bool, now:
         resources=tuple(resource for one in group for resource in one.resources),
         proxies={name: took for one in group for name, took in one.proxies.items()},
         converged=all(one.converged for one in group),
+        author=joint_author(one.author for one in group),
     )
 
 
@@ -108,4 +110,7 @@ def _merge_change(change: ChangeStatus, other: ReplicaState) -> ChangeStatus:
             # A proxy that has moved stays pending for good at its former replica.
             proxies[name] = max((one for one in (proxies.get(name), took) if one is not None), default=None)
     converged = change.converged and other.revision >= change.revision and all(part.converged for part in parts)
-    return replace(change, proxies=proxies, converged=converged)
+    # Only the replica that deleted an object knows for whom.
+    authors = [one.author for one in (change, *parts) if one.author.name is not None]
+    author = joint_author(authors) if authors else change.author
+    return replace(change, proxies=proxies, converged=converged, author=author)

@@ -10,6 +10,7 @@ from typing import Any
 from shopmesh.appmesh.catalogue import TYPES, Finding
 from shopmesh.appmesh.store import Key
 from shopmesh.server.grpc.proxies import Nack, ProxyStatus, TypeStatus
+from shopmesh.server.store.author import UNKNOWN, Author, parse_author
 from shopmesh.server.traffic.figures import Caller, Counters, ReportCursor, UpstreamSample
 
 MOST_SPANS = 1000
@@ -77,6 +78,7 @@ class ChangeStatus:
     resources: tuple[str, ...]
     proxies: Mapping[str, float | None]
     converged: bool
+    author: Author = UNKNOWN
 
     @property
     def milliseconds(self) -> float | None:
@@ -94,6 +96,7 @@ class ChangeStatus:
             "proxies": dict(self.proxies),
             "converged": self.converged,
             "milliseconds": self.milliseconds,
+            **self.author.to_document(),
         }
 
 
@@ -201,6 +204,8 @@ def _change(document: Mapping[str, Any]) -> ChangeStatus:
         tuple(document["resources"]),
         dict(document["proxies"]),
         bool(document["converged"]),
+        # Missing in the response of an earlier version.
+        parse_author(document.get("author"), document.get("door")),
     )
 
 

@@ -13,6 +13,7 @@ import yarl
 from shopmesh.appmesh.api.rest_json import Response
 from shopmesh.server.api.sigv4 import SignedRequest, sha256, sign
 from shopmesh.server.replicas.replicas import ANSWER_SECONDS, FORWARDED, Peer, PeerError
+from shopmesh.server.store.author import Author
 
 LARGEST_ANSWER = 32 * 1024 * 1024
 MOST_PEERS = 16
@@ -51,9 +52,13 @@ class HttpPeers:
                 raise PeerError(f"{names} cannot be looked up: {self._failure}")
         return self._found
 
-    async def send(self, peer: Peer, path: str, body: bytes, seconds: float, forwarded: bool = False) -> Response:
+    async def send(
+        self, peer: Peer, path: str, body: bytes, seconds: float, forwarded_for: Author | None = None
+    ) -> Response:
         url = yarl.URL(f"http://{peer}{path}", encoded=True)
-        headers = {"host": str(peer), "content-type": "application/json", **({FORWARDED: "1"} if forwarded else {})}
+        headers = {"host": str(peer), "content-type": "application/json"}
+        if forwarded_for is not None:
+            headers[FORWARDED] = f"{forwarded_for.door or 1} {forwarded_for.name or ''}".strip()
         if self._key is not None:
             request = SignedRequest("POST", path, "", {name: (value,) for name, value in headers.items()}, sha256(body))
             headers |= sign(request, *self._key, self._region, time.time())

@@ -17,16 +17,18 @@ from shopmesh.appmesh.api import rest_json
 from shopmesh.appmesh.api.rest_json import Response
 from shopmesh.appmesh.errors import BadRequest, MethodNotAllowed
 from shopmesh.server.api.app_mesh import LARGE_BODY, Endpoint
-from shopmesh.server.api.body import read
+from shopmesh.server.api.author import author_of
+from shopmesh.server.api.body import header, read
 from shopmesh.server.replicas.local import LONGEST_WAIT, LocalReplica
 from shopmesh.server.replicas.merge import merge_states
 from shopmesh.server.replicas.peer_protocol import MalformedError, ReplicaState, StateQuery
+from shopmesh.server.store.author import UNKNOWN, Author, parse_author
 
 log = logging.getLogger(__name__)
 
 PATH = "/shopmesh/v1/replica"
 FORWARDED = "x-shopmesh-forwarded"
-"""The header of a request that was forwarded; it is never forwarded again."""
+"""The header of a request that was forwarded, which is never forwarded again: door and name of its author, or `1`."""
 ANSWER_SECONDS = 1.5
 """Seconds after which a replica that has not answered is reported as unreachable."""
 
@@ -59,8 +61,10 @@ class Peers(Protocol):
     async def find(self) -> Sequence[Peer]:
         """All present replicas; raises PeerError when they cannot be found."""
 
-    async def send(self, peer: Peer, path: str, body: bytes, seconds: float, forwarded: bool = False) -> Response:
-        """The response to a POST; raises PeerError."""
+    async def send(
+        self, peer: Peer, path: str, body: bytes, seconds: float, forwarded_for: Author | None = None
+    ) -> Response:
+        """The response to a POST, forwarded for another author or this replica's own; raises PeerError."""
 
     async def close(self) -> None:
         """Closes its connections."""
@@ -93,8 +97,10 @@ class CombinedState:
 class Replicas:
     """This replica and the others; without `peers` there are no others."""
 
-    def __init__(self, local: LocalReplica, peers: Peers | None = None) -> None:
+    def __init__(self, local: LocalReplica, peers: Peers | None = None, access_key: str | None = None) -> None:
+        """`access_key` is the one by which replicas sign; None where requests are not signed."""
         self.id = local.id
+        self._access_key = access_key
         self._local = local
         self._peers = peers
         self._ids: dict[Peer, str] = {}
@@ -128,8 +134,10 @@ class Replicas:
         )
         return self._combine(self._local.state_for(StateQuery(), here), others)
 
-    async def forward(self, identity: str, path: str, body: bytes, seconds: float) -> Response:
-        """The response of the replica with that id to a POST; raises PeerError when there is none."""
+    async def forward(
+        self, identity: str, path: str, body: bytes, seconds: float, author: Author = UNKNOWN
+    ) -> Response:
+        """The response of the replica with that id to a POST by `author`; raises PeerError when there is none."""
         if self._peers is None:
             raise PeerError("there are no other replicas")
         for known in (True, False):
@@ -137,8 +145,19 @@ class Replicas:
                 await self._query_others(StateQuery(), ANSWER_SECONDS)
             for peer, found in self._ids.items():
                 if found == identity:
-                    return await self._peers.send(peer, path, body, seconds, forwarded=True)
+                    return await self._peers.send(peer, path, body, seconds, forwarded_for=author)
         raise PeerError(f"no replica with the name {identity} answers")
+
+    def author_of(self, scope: Scope) -> Author:
+        """The author of a request, which another replica may have forwarded."""
+        author = author_of(scope)
+        forwarded = header(scope, FORWARDED.encode())
+        if forwarded is None or author.name != self._access_key:
+            # A client cannot claim to be another one by that header, unless it has the key of the replicas.
+            return author
+        door, _, name = forwarded.decode("latin-1").partition(" ")
+        claimed = parse_author(name or None, door)
+        return author if claimed.door is None else claimed
 
     def routes(self) -> list[BaseRoute]:
         return [Route(PATH, Endpoint(self._answer))]

@@ -16,10 +16,12 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from shopmesh.appmesh.store import Change, IdempotencyRecord, State, Transaction
+from shopmesh.server.store.author import UNKNOWN, Author
 from shopmesh.server.store.client_tokens import ClientTokens
 from shopmesh.server.store.sqlite_file import Contents, SqliteFile
 from shopmesh.server.store.store import Commit, Loss, StoreError, notify
@@ -36,6 +38,7 @@ LARGEST_BATCH = 128
 class _Job(Generic[T]):
     steps: Callable[[Transaction], Iterator[T]]
     done: asyncio.Future[list[T]]
+    author: Author
 
     def resolve(self, result: list[T] | None, failure: Exception | None) -> None:
         """Passes the outcome to the caller, unless it has been cancelled."""
@@ -54,6 +57,7 @@ class _DurableCommit(NamedTuple):
     changes: tuple[Change, ...]
     tokens: Mapping[str, IdempotencyRecord]
     forgotten: list[str]
+    author: Author
 
 
 class SqliteStore:
@@ -94,17 +98,17 @@ class SqliteStore:
             log.error("the store %s %s", *loss)
         return cls(disk, thread, contents)
 
-    async def submit(self, work: Callable[[Transaction], T]) -> T:
-        """Returns the result of `work`, once its changes are durable and applied.
+    async def submit(self, work: Callable[[Transaction], T], author: Author = UNKNOWN) -> T:
+        """Returns the result of `work`, once its changes are durable and applied as those of `author`.
 
         `work` must be pure and quick, since it runs in the event loop. Its exceptions are raised here alone, and then
         none of its changes is written. Raises StoreError when the disk fails: nothing is applied then. Waits while the
         queue is full.
         """
-        [result] = await self.submit_in_steps(lambda transaction: iter([work(transaction)]))
+        [result] = await self.submit_in_steps(lambda transaction: iter([work(transaction)]), author)
         return result
 
-    async def submit_in_steps(self, steps: Callable[[Transaction], Iterator[T]]) -> list[T]:
+    async def submit_in_steps(self, steps: Callable[[Transaction], Iterator[T]], author: Author = UNKNOWN) -> list[T]:
         """As `submit`, for long work: returns all that it yields, once all of it is durable and applied.
 
         Each step must be quick; between two steps the event loop does other work, but no other change is written.
@@ -113,7 +117,7 @@ class SqliteStore:
             raise StoreError("the store is closed; the control plane is stopping")
         self._require_writer()
         done: asyncio.Future[list[T]] = asyncio.get_running_loop().create_future()
-        await self._queue.put(_Job(steps, done))
+        await self._queue.put(_Job(steps, done, author))
         # The writer may have ended while this waited for space in its queue.
         self._require_writer()
         return await done
@@ -146,16 +150,21 @@ class SqliteStore:
                 batch.append(self._queue.get_nowait())
             self._running = [job for job in batch if job is not None]
             stopping = len(self._running) < len(batch)
-            await self._run(self._running)
+            # A commit has one author.
+            for _, jobs in groupby(self._running, key=lambda job: job.author):
+                await self._run(list(jobs))
             self._running = []
         self._fail_queued(StoreError("the store is closed; the control plane is stopping"))
 
     async def _run(self, jobs: list[_Job[Any]]) -> None:
-        """Runs jobs as one commit; after an unexpected error each in its own commit, so that only one of them fails."""
+        """Runs jobs of one author as one commit.
+
+        After an unexpected error each runs in its own commit, so that only one of them fails.
+        """
         transaction = Transaction(self.state, self.state.client_tokens)
         outcomes = [(job, *await self._attempt(job, transaction)) for job in jobs if not job.done.done()]
         try:
-            durable = await self._make_durable(transaction)
+            durable = await self._make_durable(transaction, jobs[0].author)
         except StoreError as error:
             # Later work may have failed because of what was not written, so the failure of the disk is the answer.
             outcomes = [(job, None, StoreError(*error.args)) for job, _, _ in outcomes]
@@ -192,7 +201,7 @@ class SqliteStore:
                 raise StoreError("the client that asked for this change has disconnected")
         return results
 
-    async def _make_durable(self, transaction: Transaction) -> _DurableCommit:
+    async def _make_durable(self, transaction: Transaction, author: Author) -> _DurableCommit:
         """Writes to the disk; raises StoreError or another exception, and then nothing was written."""
         changes, tokens = transaction.changes, transaction.client_tokens
         revision = self.revision + 1 if changes else self.revision
@@ -200,7 +209,7 @@ class SqliteStore:
         if self._file is not None and (changes or tokens):
             loop = asyncio.get_running_loop()
             await loop.run_in_executor(self._thread, self._file.commit, revision, changes, tokens, forgotten)
-        return _DurableCommit(revision, changes, tokens, forgotten)
+        return _DurableCommit(revision, changes, tokens, forgotten, author)
 
     def _apply(self, durable: _DurableCommit) -> None:
         """Applies what is on the disk to memory. An error here would leave the two different, and ends the writer."""
@@ -208,7 +217,7 @@ class SqliteStore:
         self.state.apply(durable.changes)
         if durable.changes:
             self.revision = durable.revision
-            commit = Commit(durable.revision, time.time(), durable.changes)
+            commit = Commit(durable.revision, time.time(), durable.changes, durable.author)
             notify(self._listeners, commit, f"revision {durable.revision}")
 
     def _on_writer_end(self, writer: asyncio.Task[None]) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol, TypeVar
 
 from shopmesh.appmesh.store import Change, State, Transaction
+from shopmesh.server.store.author import UNKNOWN, Author
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +27,7 @@ class Commit:
     revision: int
     at: float
     changes: tuple[Change, ...]
+    author: Author = UNKNOWN
 
 
 def notify(listeners: Iterable[Callable[[T], None]], event: T, what: str) -> None:
@@ -61,14 +63,14 @@ class Store(Protocol):
     def losses(self) -> Sequence[Loss]:
         """The changes that the store has lost, the oldest first."""
 
-    async def submit(self, work: Callable[[Transaction], T]) -> T:
-        """Returns the result of `work`, once its changes are durable and applied.
+    async def submit(self, work: Callable[[Transaction], T], author: Author = UNKNOWN) -> T:
+        """Returns the result of `work`, once its changes are durable and applied as those of `author`.
 
         `work` must be pure and quick, and may be called again when other clients wrote meanwhile. Its exceptions are
         raised here, and then none of its changes is written. Raises StoreError when the store fails.
         """
 
-    async def submit_in_steps(self, steps: Callable[[Transaction], Iterator[T]]) -> list[T]:
+    async def submit_in_steps(self, steps: Callable[[Transaction], Iterator[T]], author: Author = UNKNOWN) -> list[T]:
         """As `submit`, for long work: returns all that it yields, once all of it is durable and applied."""
 
     def subscribe(self, listener: Callable[[Commit], None]) -> None:
