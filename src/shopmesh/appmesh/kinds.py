@@ -14,8 +14,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from shopmesh.appmesh.document_types import WeightedTargetDocument
 from shopmesh.appmesh.store import Document, Key
 
 
@@ -66,11 +67,11 @@ def route_kind(spec: Document) -> str:
     return next(kind for kind in ROUTE_KINDS if kind in spec)
 
 
-def weighted_targets(spec: Document) -> list[dict[str, Any]]:
+def weighted_targets(spec: Document) -> list[WeightedTargetDocument]:
     """The weighted targets inside a route's specification, of whatever protocol; none for a gateway's route."""
     for kind in ROUTE_KINDS:
         if kind in spec:
-            targets: list[dict[str, Any]] = spec[kind].get("action", {}).get("weightedTargets", [])
+            targets: list[WeightedTargetDocument] = spec[kind].get("action", {}).get("weightedTargets", [])
             return targets
     return []
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+
+from shopmesh.appmesh.document_types import WeightedTargetDocument
 
 TOTAL = 100
 
@@ -49,3 +51,11 @@ def _distribute(rest: int, others: Mapping[str, int]) -> dict[str, int]:
     for name in by_fraction[: rest - sum(shares.values())]:
         shares[name] += 1
     return shares
+
+
+def set_weights(
+    targets: Iterable[WeightedTargetDocument], weights: Iterable[tuple[str, int]]
+) -> list[WeightedTargetDocument]:
+    """The targets of a route with these weights by node; a node that was no target becomes one without a port."""
+    known = {one["virtualNode"]: one for one in targets}
+    return [{**known.get(node, {"virtualNode": node, "weight": weight}), "weight": weight} for node, weight in weights]

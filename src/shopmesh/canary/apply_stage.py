@@ -16,7 +16,7 @@ from shopmesh.appmesh.errors import BadRequest
 from shopmesh.appmesh.kinds import route_kind, weighted_targets
 from shopmesh.appmesh.resolved import LOWEST_PRIORITY
 from shopmesh.appmesh.store import Key, Resource, Transaction
-from shopmesh.appmesh.weights import shift
+from shopmesh.appmesh.weights import set_weights, shift
 from shopmesh.canary.canary_state import Canary
 from shopmesh.canary.plan import Match
 
@@ -49,10 +49,9 @@ def _apply_weights(canary: Canary, route: Resource, transaction: Transaction, co
     before = [*canary.stable]
     if canary.weight or canary.running:
         shares = shift([(one["virtualNode"], one["weight"]) for one in before], {canary.plan.to: canary.weight})
-        known = {one["virtualNode"]: one for one in before}
-        targets = [{**known.get(name, {"virtualNode": name}), "weight": weight} for name, weight in shares]
+        targets = set_weights(before, shares)
     else:
-        targets = [dict(one) for one in before]
+        targets = [*before]
     weighted_targets(spec)[:] = targets
     if spec != route.spec:
         _call_on_route("UpdateRoute", route.key, {"spec": spec}, transaction, context)
@@ -94,8 +93,7 @@ def _match_route_spec(route: Resource, match: Match, node: str) -> dict[str, Any
         wanted["match"] = {"exact": match.value}
     at = spec[kind].setdefault("match", {})
     at[headers] = [*at.get(headers, ()), wanted]
-    targets = {target["virtualNode"]: target for target in weighted_targets(spec)}
-    spec[kind]["action"]["weightedTargets"] = [{**targets.get(node, {"virtualNode": node}), "weight": 100}]
+    spec[kind]["action"]["weightedTargets"] = set_weights(weighted_targets(spec), [(node, 100)])
     return {**spec, "priority": priority}
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 from shopmesh.appmesh.api.validation import quote
+from shopmesh.appmesh.document_types import WeightedTargetDocument
 from shopmesh.appmesh.store import Document, Key, Resource
 from shopmesh.canary import plan as plans
 from shopmesh.canary.plan import CanaryPlan
@@ -44,7 +45,7 @@ class Canary:
     plan: CanaryPlan
     owner: str
     lease: float
-    stable: tuple[Document, ...]
+    stable: tuple[WeightedTargetDocument, ...]
     since: float
     stage: int = 0
     phase: CanaryPhase = "running"
@@ -158,11 +159,11 @@ def _route_version(value: Any) -> tuple[str, int]:
     raise CanaryStateError(f"route is {quote(value)}, not the uid and version of a route")
 
 
-def _target(value: Any) -> Document:
+def _target(value: Any) -> WeightedTargetDocument:
     """One weighted target in the form of App Mesh's API."""
     if not isinstance(value, dict) or not value.keys() <= {"virtualNode", "weight", "port"}:
         raise CanaryStateError(f"stable has {quote(value)}, which is not a weighted target")
-    target: dict[str, Any] = {
+    target: WeightedTargetDocument = {
         "virtualNode": _text(value, "virtualNode"),
         "weight": int(_number(value, "weight", 0, 100, whole=True)),
     }

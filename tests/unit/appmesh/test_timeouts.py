@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from shopmesh.appmesh import findings
@@ -10,7 +12,7 @@ from shopmesh.appmesh.store import Document, State
 from tests.unit.xds.meshes import listener, node, route, shop
 
 
-def of(**seconds: int) -> Document:
+def of(**seconds: int) -> Any:
     return {name: {"unit": "s", "value": value} for name, value in seconds.items()}
 
 
@@ -38,7 +40,7 @@ def test_the_shorter_end_decides(
 
 def test_a_time_out_without_a_value_is_off() -> None:
     """Terraform's provider leaves a value of 0 out."""
-    assert timeouts(of(perRequest=0, idle=0)) == timeouts({name: {"unit": "s"} for name in ("perRequest", "idle")})
+    assert timeouts(of(perRequest=0, idle=0)) == timeouts({"perRequest": {"unit": "s"}, "idle": {"unit": "s"}})
 
 
 def test_a_route_that_waits_longer_than_its_target_is_a_finding() -> None:

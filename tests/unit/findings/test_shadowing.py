@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from shopmesh.appmesh import resolved
 from shopmesh.appmesh.catalogue.documents import SHADOWED
+from shopmesh.appmesh.document_types import MatchDocument
 from shopmesh.appmesh.findings import shadowing
 from shopmesh.appmesh.findings.match_set import MatchSet
 from shopmesh.appmesh.resolved import gateway_route
@@ -176,7 +177,7 @@ _SIMPLE = st.builds(
 
 @settings(max_examples=100, deadline=None)
 @given(_SIMPLE, _SIMPLE)
-def test_of_two_without_regular_expressions_every_shadow_is_told(first: Document, second: Document) -> None:
+def test_of_two_without_regular_expressions_every_shadow_is_told(first: MatchDocument, second: MatchDocument) -> None:
     """Whatever the first takes of the world, when that is all that the second does, the second is unreachable."""
     one, other = matches.match("httpRoute", first), matches.match("httpRoute", second)
     takes_something = any(takes(other, request) for request in WORLD)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import pytest
 
+from shopmesh.appmesh.document_types import RetryPolicyDocument
 from shopmesh.appmesh.resolved import DEFAULT_RETRY, retry
 from shopmesh.xds.translate.http import retries
 
@@ -60,7 +63,7 @@ def test_the_policy_of_a_captured_configuration() -> None:
 )
 def test_each_event(events: dict[str, list[str]], conditions: str, statuses: list[int]) -> None:
     """One row of the table; nothing of the default is added."""
-    made = retries.policy(retry({**events, "maxRetries": 0}))
+    made = retries.policy(retry(cast(RetryPolicyDocument, {**events, "maxRetries": 0})))
 
     assert (made.retry_on, list(made.retriable_status_codes)) == (conditions, statuses)
     assert made.HasField("num_retries"), "absent would mean one retry"

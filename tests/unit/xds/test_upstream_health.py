@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from google.protobuf.json_format import MessageToDict
 
+from shopmesh.appmesh.document_types import ConnectionLimitsDocument, HealthCheckDocument, OutlierDetectionDocument
 from shopmesh.appmesh.store import Document
 from shopmesh.xds.translate.clusters import circuit_breakers, upstream_health
 from tests.support.translated import message, translated
@@ -20,7 +21,7 @@ CHECK = {
     "unhealthyThreshold": 3,
     "port": 5000,
 }
-DETECTION = {
+DETECTION: OutlierDetectionDocument = {
     "maxServerErrors": 4,
     "interval": {"unit": "s", "value": 10},
     "baseEjectionDuration": {"unit": "ms", "value": 30_500},
@@ -38,9 +39,9 @@ DETECTION = {
         ({"protocol": "tcp"}, {"tcpHealthCheck": {}}),
     ],
 )
-def test_health_checks(written: Document, expected: Document) -> None:
+def test_health_checks(written: Any, expected: Document) -> None:
     """7: each protocol's way of asking, as often before the first request as after it."""
-    made = MessageToDict(upstream_health.health_check({**CHECK, **written}))
+    made = MessageToDict(upstream_health.health_check(cast(HealthCheckDocument, {**CHECK, **written})))
 
     assert {
         "interval": "5s",
@@ -99,7 +100,7 @@ _OPEN = {
         ({"maxRequests": 2**40}, {}),
     ],
 )
-def test_connection_pools(pool: Document | None, expected: dict[str, Any]) -> None:
+def test_connection_pools(pool: ConnectionLimitsDocument | None, expected: dict[str, Any]) -> None:
     """9, 10: what is written bounds, all else is open."""
     (made,) = MessageToDict(circuit_breakers.circuit_breakers(pool))["thresholds"]
 

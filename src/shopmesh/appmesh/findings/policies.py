@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 from shopmesh.appmesh.catalogue import Finding
 from shopmesh.appmesh.catalogue.documents import NO_CLIENT_CERTIFICATE, POLICY_WITHOUT_PORT, TLS_NOT_OFFERED
+from shopmesh.appmesh.document_types import ClientTlsDocument
 from shopmesh.appmesh.resolved import (
     Target,
     TlsPolicy,
@@ -15,6 +16,7 @@ from shopmesh.appmesh.resolved import (
     gateway_route,
     listener_of,
     offers_tls,
+    own_tls,
     policy_by_target,
     ports,
     provider,
@@ -22,7 +24,7 @@ from shopmesh.appmesh.resolved import (
     tls_policy,
 )
 from shopmesh.appmesh.resolved import route as resolve
-from shopmesh.appmesh.store import Document, Key, Resource, View
+from shopmesh.appmesh.store import Key, Resource, View
 
 ServiceTargets = Callable[[str, str], tuple[Target, ...]]
 """`resolved.service_targets` of the mesh and name of a service; callers that check many resources cache it."""
@@ -30,10 +32,11 @@ ServiceTargets = Callable[[str, str], tuple[Target, ...]]
 
 def unused_tls_ports(view: View, node: Resource) -> Iterator[Finding]:
     for backend in backends(node.spec):
-        wanted = ((backend.get("clientPolicy") or {}).get("tls") or {}).get("ports") or ()
+        policy = tls_policy(own_tls(backend))
+        wanted = policy.ports if policy else ()
         has = _ports(view, node.key.mesh, backend["virtualServiceName"]) if wanted else set()
         if has and has.isdisjoint(wanted):
-            named, there = ", ".join(map(str, wanted)), ", ".join(map(str, sorted(has)))
+            named, there = ", ".join(map(str, sorted(wanted))), ", ".join(map(str, sorted(has)))
             what = f"enforces TLS to {backend['virtualServiceName']} on port {named}, but its ports are {there}"
             yield POLICY_WITHOUT_PORT.at(node.key, what)
 
@@ -48,12 +51,12 @@ def impossible_connections(view: View, caller: Resource, targets: ServiceTargets
         if not offers_tls(listener):
             if enforces(policy, target):
                 yield TLS_NOT_OFFERED.at(caller.key, f"enforces TLS on calls to {there}, which has none")
-        elif listener["tls"].get("validation") and not _has_certificate(policy, target):
+        elif listener and listener["tls"].get("validation") and not _has_certificate(policy, target):
             what = f"has no certificate for calls to {there}, which asks for one"
             yield NO_CLIENT_CERTIFICATE.at(caller.key, what)
 
 
-def _policies(view: View, caller: Resource) -> dict[str, Document | None]:
+def _policies(view: View, caller: Resource) -> dict[str, ClientTlsDocument | None]:
     """The services that it calls, each with the `tls` of its client policy."""
     match caller.key.kind:
         case "virtualNode":

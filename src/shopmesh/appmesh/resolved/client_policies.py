@@ -5,6 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple, Protocol, TypeVar
 
+from shopmesh.appmesh.document_types import (
+    BackendDefaultsDocument,
+    ClientPolicyDocument,
+    ClientTlsDocument,
+    VirtualServiceBackendDocument,
+)
 from shopmesh.appmesh.resolved.listeners import Target
 from shopmesh.appmesh.resolved.service import backends
 from shopmesh.appmesh.store import Document
@@ -33,24 +39,30 @@ class TlsPolicy(NamedTuple):
         return not self.ports or target.port in self.ports
 
 
-def tls_policy(document: Document | None) -> TlsPolicy | None:
+def tls_policy(document: ClientTlsDocument | None) -> TlsPolicy | None:
     """Of the `tls` of a `clientPolicy`."""
     if document is None:
         return None
     return TlsPolicy(document.get("enforce", True), frozenset(document.get("ports") or ()), "certificate" in document)
 
 
-def default_tls(spec: Document) -> Document | None:
+def default_tls(spec: Document) -> ClientTlsDocument | None:
     """Of a virtual node or gateway: the `tls` of the policy for backends that have none of their own."""
-    return _tls((spec.get("backendDefaults") or {}).get("clientPolicy"))
+    defaults: BackendDefaultsDocument = spec.get("backendDefaults") or {}
+    return _tls(defaults.get("clientPolicy"))
 
 
-def tls_by_backend(spec: Document) -> dict[str, Document | None]:
+def own_tls(backend: VirtualServiceBackendDocument) -> ClientTlsDocument | None:
+    """Of a backend: the `tls` of its own policy."""
+    return _tls(backend.get("clientPolicy"))
+
+
+def tls_by_backend(spec: Document) -> dict[str, ClientTlsDocument | None]:
     """The backends of a virtual node by virtual service, each with the `tls` of its own policy or the default one."""
     common = default_tls(spec)
-    found: dict[str, Document | None] = {}
+    found: dict[str, ClientTlsDocument | None] = {}
     for service in backends(spec):
-        own = _tls(service.get("clientPolicy"))
+        own = own_tls(service)
         found.setdefault(service["virtualServiceName"], common if own is None else own)
     return found
 
@@ -80,5 +92,5 @@ def enforces(policy: Policy | None, target: Target) -> bool:
     return policy is not None and policy.enforce and policy.covers(target)
 
 
-def _tls(policy: Document | None) -> Document | None:
-    return (policy or {}).get("tls")
+def _tls(policy: ClientPolicyDocument | None) -> ClientTlsDocument | None:
+    return policy.get("tls") if policy else None

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from shopmesh.appmesh.document_types import GatewayRouteDocument, MatchDocument, RewriteDocument, gateway_route_document
 from shopmesh.appmesh.kinds import route_kind
 from shopmesh.appmesh.resolved.order import GatewayRank, gateway_rank, priority_of
-from shopmesh.appmesh.store import Document, Key, Resource
+from shopmesh.appmesh.store import Key, Resource
 
 
 class GatewayRoute(NamedTuple):
@@ -14,15 +15,14 @@ class GatewayRoute(NamedTuple):
 
     key: Key
     kind: str
-    body: Document
+    body: GatewayRouteDocument
     priority: int
     service: str
     port: int | None
 
     @property
-    def match(self) -> Document:
-        found: Document = self.body["match"]
-        return found
+    def match(self) -> MatchDocument:
+        return self.body["match"]
 
     @property
     def rank(self) -> GatewayRank:
@@ -35,14 +35,14 @@ class GatewayRoute(NamedTuple):
     @property
     def rewritten_host(self) -> str | None:
         """The host name that its requests go on with; None where they keep theirs."""
-        written = self._rewrite.get("hostname") or {}
-        return None if written.get("defaultTargetHostname") == "DISABLED" else self.service
+        written = self._rewrite.get("hostname")
+        return None if written and written.get("defaultTargetHostname") == "DISABLED" else self.service
 
     @property
     def rewritten_path(self) -> str | None:
         """The path that takes the place of the whole path; None where it does not."""
         written = self._rewrite.get("path")
-        return written and str(written["exact"])
+        return written["exact"] if written else None
 
     @property
     def rewritten_prefix(self) -> str | None:
@@ -54,14 +54,14 @@ class GatewayRoute(NamedTuple):
         return value if value != self.match["prefix"] else None
 
     @property
-    def _rewrite(self) -> Document:
+    def _rewrite(self) -> RewriteDocument:
         return self.body["action"].get("rewrite") or {}
 
 
 def gateway_route(resource: Resource) -> GatewayRoute:
     """Of a stored gateway route."""
     kind = route_kind(resource.spec)
-    body = resource.spec[kind]
+    body = gateway_route_document(resource.spec, kind)
     target = body["action"]["target"]
     service = target["virtualService"]["virtualServiceName"]
     return GatewayRoute(resource.key, kind, body, priority_of(resource.spec), service, target.get("port"))

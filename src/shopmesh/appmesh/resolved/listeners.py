@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
+from shopmesh.appmesh.document_types import ListenerDocument
 from shopmesh.appmesh.resolved.timeouts import Timeouts, timeouts
 from shopmesh.appmesh.store import Document, Key, View
 
@@ -21,7 +22,7 @@ class Listener(NamedTuple):
 
     port: int
     protocol: str
-    document: Document
+    document: ListenerDocument
 
     @property
     def timeouts(self) -> Timeouts:
@@ -48,7 +49,7 @@ class Target(NamedTuple):
 
 def listeners(resource: Specified | None) -> tuple[Listener, ...]:
     """Of a virtual node, router or gateway, in the order of its document; none where it does not exist."""
-    documents = (resource.spec.get("listeners") or ()) if resource else ()
+    documents: Sequence[ListenerDocument] = (resource.spec.get("listeners") or ()) if resource else ()
     return tuple(
         Listener(mapping["port"], mapping["protocol"], one) for one in documents for mapping in (one["portMapping"],)
     )
@@ -69,14 +70,15 @@ def ports(resource: Specified | None) -> dict[int, str]:
     return {one.port: one.protocol for one in listeners(resource)}
 
 
-def listener_of(view: View, target: Target) -> Document:
-    """What is written for a target's listener; empty where there is none."""
-    return next((one.document for one in listeners(view.get(target.key)) if one.port == target.port), {})
+def listener_of(view: View, target: Target) -> ListenerDocument | None:
+    """What is written for a target's listener; None where there is none."""
+    return next((one.document for one in listeners(view.get(target.key)) if one.port == target.port), None)
 
 
-def offers_tls(document: Document) -> bool:
+def offers_tls(document: ListenerDocument | None) -> bool:
     """Whether a listener takes connections with TLS; callers then use it, whatever their policies."""
-    return bool((document.get("tls") or {}).get("mode", "DISABLED") != "DISABLED")
+    tls = document.get("tls") if document else None
+    return tls is not None and tls["mode"] != "DISABLED"
 
 
 def targets_of(view: View, mesh: str, node: str) -> tuple[Target, ...]:

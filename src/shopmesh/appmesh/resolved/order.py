@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
+from shopmesh.appmesh.document_types import MatchDocument
 from shopmesh.appmesh.resolved.defaults import LOWEST_PRIORITY
 from shopmesh.appmesh.store import Document
 
@@ -20,7 +21,7 @@ class PathMatch(NamedTuple):
     value: str
 
 
-def path(kind: str, match: Document) -> PathMatch:
+def path(kind: str, match: MatchDocument) -> PathMatch:
     """Of a route's or gateway route's match; the path of a gRPC call is `/service/method`."""
     if kind == "grpcRoute":
         service, method = match.get("serviceName"), match.get("methodName")
@@ -35,7 +36,7 @@ def path(kind: str, match: Document) -> PathMatch:
     return PathMatch("prefix", match.get("prefix", "/"))
 
 
-def rank(name: str, priority: int, kind: str, match: Document) -> Rank:
+def rank(name: str, priority: int, kind: str, match: MatchDocument) -> Rank:
     """Sorts the routes of a router into the order in which they are tried.
 
     By priority, 0 first; then exact paths, regular expressions, the longest prefix; then what asks for more
@@ -46,7 +47,7 @@ def rank(name: str, priority: int, kind: str, match: Document) -> Rank:
     return priority, _KINDS.index(found.kind), -length, -_conditions(kind, match), name
 
 
-def gateway_rank(name: str, priority: int, kind: str, match: Document) -> GatewayRank:
+def gateway_rank(name: str, priority: int, kind: str, match: MatchDocument) -> GatewayRank:
     """Sorts the gateway routes of a gateway.
 
     By priority, 0 first, whatever their host names; then an exact host name, the longest suffix, none; then as the
@@ -63,8 +64,8 @@ def priority_of(spec: Document) -> int:
     return LOWEST_PRIORITY if priority is None else int(priority)
 
 
-def _conditions(kind: str, match: Document) -> int:
+def _conditions(kind: str, match: MatchDocument) -> int:
     if kind == "grpcRoute":
         return len(match.get("metadata") or ())
-    lists = sum(len(match.get(name) or ()) for name in ("headers", "queryParameters"))
-    return lists + sum(match.get(name) is not None for name in ("method", "scheme"))
+    lists = len(match.get("headers") or ()) + len(match.get("queryParameters") or ())
+    return lists + (match.get("method") is not None) + (match.get("scheme") is not None)

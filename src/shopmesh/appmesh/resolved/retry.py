@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from shopmesh.appmesh.document_types import RetryPolicyDocument
 from shopmesh.appmesh.resolved.durations import written_ms
-from shopmesh.appmesh.store import Document
 
 _STATUSES = {
     "server-error": (500, 501, 502, 503, 504, 505, 506, 507, 508, 510, 511),
@@ -37,11 +37,12 @@ https://docs.aws.amazon.com/app-mesh/latest/userguide/envoy-defaults.html
 """
 
 
-def retry(document: Document | None) -> Retry:
+def retry(document: RetryPolicyDocument | None) -> Retry:
     """Of a route's `retryPolicy`; a written one takes nothing from the default."""
     if document is None:
         return DEFAULT_RETRY
-    events = [event for protocol in ("http", "tcp", "grpc") for event in document.get(f"{protocol}RetryEvents") or ()]
+    by_protocol = (document.get("httpRetryEvents"), document.get("tcpRetryEvents"), document.get("grpcRetryEvents"))
+    events = [event for written in by_protocol for event in written or ()]
     statuses = {status for event in events for status in _STATUSES.get(event, ())}
     per_try_ms = written_ms(document.get("perRetryTimeout"))
     return Retry(document["maxRetries"], tuple(events), tuple(sorted(statuses)), per_try_ms)

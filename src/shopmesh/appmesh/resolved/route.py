@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from shopmesh.appmesh.document_types import MatchDocument, RouteDocument, WeightedTargetDocument, route_document
 from shopmesh.appmesh.kinds import route_kind, weighted_targets
 from shopmesh.appmesh.resolved.defaults import ROUTE_PROTOCOLS
 from shopmesh.appmesh.resolved.listeners import Listener, Target, listeners
 from shopmesh.appmesh.resolved.order import Rank, priority_of, rank
 from shopmesh.appmesh.resolved.retry import Retry, retry
 from shopmesh.appmesh.resolved.timeouts import Timeouts, timeouts
-from shopmesh.appmesh.store import Document, Key, Resource, View
+from shopmesh.appmesh.store import Key, Resource, View
 
 
 class WeightedTarget(NamedTuple):
@@ -46,14 +47,14 @@ class Route:
 
     key: Key
     kind: str
-    body: Document
+    body: RouteDocument
     priority: int
     port: int | None
     only_port: int | None
     targets: tuple[WeightedTarget, ...]
 
     @property
-    def match(self) -> Document:
+    def match(self) -> MatchDocument:
         """Empty where a TCP route has none."""
         return self.body.get("match") or {}
 
@@ -87,7 +88,7 @@ class Route:
 def route(view: View, resource: Resource, port: int | None = None) -> Route:
     """Of a stored route; `port` is that on which requests come in, where it is known."""
     kind = route_kind(resource.spec)
-    body, protocols = resource.spec[kind], ROUTE_PROTOCOLS[kind]
+    body, protocols = route_document(resource.spec, kind), ROUTE_PROTOCOLS[kind]
     at_router = listeners(view.get(Key("virtualRouter", resource.key.parent)))
     asked = (body.get("match") or {}).get("port")
     port = port or asked or next((one.port for one in at_router if one.protocol in protocols), None)
@@ -110,7 +111,7 @@ def choose_listener(
 
 
 def _weighted(
-    view: View, mesh: str, document: Document, preferred: int | None, protocols: Sequence[str]
+    view: View, mesh: str, document: WeightedTargetDocument, preferred: int | None, protocols: Sequence[str]
 ) -> WeightedTarget:
     name, port = document["virtualNode"], document.get("port")
     node = view.get(Key("virtualNode", (mesh, name)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 
+from shopmesh.appmesh.document_types import VirtualServiceBackendDocument
 from shopmesh.appmesh.resolved.gateway import gateway_route
 from shopmesh.appmesh.resolved.listeners import Target, targets_of
 from shopmesh.appmesh.resolved.route import route
@@ -34,7 +35,7 @@ def service_targets(view: View, mesh: str, name: str) -> tuple[Target, ...]:
     return tuple(dict.fromkeys(one for each in view.children("route", key.path) for one in route(view, each).weights))
 
 
-def backends(spec: Document) -> Iterator[Document]:
+def backends(spec: Document) -> Iterator[VirtualServiceBackendDocument]:
     """The virtual services that a virtual node may call, each with its client policy."""
     for backend in spec.get("backends") or ():
         if "virtualService" in backend:

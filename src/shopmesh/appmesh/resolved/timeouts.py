@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from shopmesh.appmesh.document_types import TimeoutDocument
 from shopmesh.appmesh.resolved.defaults import (
     IDLE_TIMEOUT_MS,
     REQUEST_TIMEOUT_MS,
@@ -16,7 +17,6 @@ from shopmesh.appmesh.resolved.defaults import (
     TCP_PROTOCOLS,
 )
 from shopmesh.appmesh.resolved.durations import written_ms
-from shopmesh.appmesh.store import Document
 
 
 class Timeouts(NamedTuple):
@@ -39,7 +39,7 @@ class TimeoutConflict(NamedTuple):
     allowed: int
 
 
-def timeouts(document: Document | None) -> Timeouts:
+def timeouts(document: TimeoutDocument | None) -> Timeouts:
     """Of the `timeout` of a route, or of a listener's `timeout` below its protocol."""
     if not document:
         return Timeouts()

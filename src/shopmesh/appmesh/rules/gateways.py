@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from shopmesh.appmesh.api.validation import Problem, quote
+from shopmesh.appmesh.document_types import MatchDocument, PrefixRewriteDocument, gateway_route_document
 from shopmesh.appmesh.kinds import ROUTE_KINDS
 from shopmesh.appmesh.resolved import listeners
 from shopmesh.appmesh.rules.matches import (
@@ -17,7 +18,7 @@ from shopmesh.appmesh.rules.matches import (
     service_name,
 )
 from shopmesh.appmesh.rules.names import host_problems
-from shopmesh.appmesh.rules.rule_input import Json, RuleInput
+from shopmesh.appmesh.rules.rule_input import RuleInput
 from shopmesh.appmesh.store import Document, Key, Resource
 
 KINDS_OF_GATEWAYS = tuple(kind for kind in ROUTE_KINDS if kind != "tcpRoute")
@@ -36,7 +37,7 @@ def http_match(candidate: RuleInput) -> Iterator[Problem]:
     for kind in ("httpRoute", "http2Route"):
         if kind not in candidate.spec:
             continue
-        match, field = candidate.spec[kind]["match"], f"spec.{kind}.match"
+        match, field = gateway_route_document(candidate.spec, kind)["match"], f"spec.{kind}.match"
         yield from path_problems(match, field)
         for name, path in (("prefix", match.get("prefix")), ("path.exact", match.get("path", {}).get("exact"))):
             if path is not None and path.startswith(RESERVED_PREFIX):
@@ -48,7 +49,7 @@ def http_match(candidate: RuleInput) -> Iterator[Problem]:
 
 def grpc_match(candidate: RuleInput) -> Iterator[Problem]:
     if "grpcRoute" in candidate.spec:
-        match, field = candidate.spec["grpcRoute"]["match"], "spec.grpcRoute.match"
+        match, field = gateway_route_document(candidate.spec, "grpcRoute")["match"], "spec.grpcRoute.match"
         yield from service_name(match, field)
         yield from _hostname(match, field)
         yield from metadata_problems(match.get("metadata", ()), f"{field}.metadata")
@@ -57,10 +58,13 @@ def grpc_match(candidate: RuleInput) -> Iterator[Problem]:
 def rewrites(candidate: RuleInput) -> Iterator[Problem]:
     """Envoy rewrites a prefix or a path, not both, and each only where such a thing was matched."""
     for kind in KINDS_OF_GATEWAYS:
-        rewrite = candidate.spec.get(kind, {}).get("action", {}).get("rewrite")
+        if kind not in candidate.spec:
+            continue
+        route = gateway_route_document(candidate.spec, kind)
+        rewrite = route["action"].get("rewrite")
         if rewrite is None:
             continue
-        match, field = candidate.spec[kind]["match"], f"spec.{kind}.action.rewrite"
+        match, field = route["match"], f"spec.{kind}.action.rewrite"
         if "prefix" in rewrite and "path" in rewrite:
             yield Problem(field, "prefix and path cannot be used together")
         if "prefix" in rewrite:
@@ -94,7 +98,7 @@ def _misfits(route: Document, gateway: Resource | RuleInput, field: str, where: 
     for kind in KINDS_OF_GATEWAYS:
         if kind not in route:
             continue
-        protocol, port = kind.removesuffix("Route"), route[kind]["match"].get("port")
+        protocol, port = kind.removesuffix("Route"), gateway_route_document(route, kind)["match"].get("port")
         found = {one.protocol for one in of_gateway if port is None or one.port == port}
         if not found:
             listens = ", ".join(str(one.port) for one in of_gateway) or "no port"
@@ -104,7 +108,7 @@ def _misfits(route: Document, gateway: Resource | RuleInput, field: str, where: 
             yield Problem(f"{field}.{kind}", f"{where} listens for {', '.join(sorted(found))} there")
 
 
-def _prefix(rewrite: Json, match: Json, field: str) -> Iterator[Problem]:
+def _prefix(rewrite: PrefixRewriteDocument, match: MatchDocument, field: str) -> Iterator[Problem]:
     yield from exactly_one(rewrite, ("defaultPrefix", "value"), field)
     if "prefix" not in match:
         yield Problem(field, "requires a match by prefix")
@@ -120,7 +124,7 @@ def _path_problems(path: str, field: str) -> Iterator[Problem]:
         yield Problem(field, f"{quote(path)} has {quote(wrong[0])}, which a path cannot have; write it percent-encoded")
 
 
-def _hostname(match: Json, field: str) -> Iterator[Problem]:
+def _hostname(match: MatchDocument, field: str) -> Iterator[Problem]:
     if "hostname" not in match:
         return
     hostname = match["hostname"]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from shopmesh.appmesh.api.validation import Problem, quote
 from shopmesh.appmesh.resolved import Listener, listeners
-from shopmesh.appmesh.rules.rule_input import RuleInput, duration_problems
+from shopmesh.appmesh.rules.rule_input import RuleInput, duration_problems, timeout_problems
 
 
 def ports_differ(candidate: RuleInput) -> Iterator[Problem]:
@@ -38,8 +38,12 @@ def protocols_agree(candidate: RuleInput) -> Iterator[Problem]:
     """Time-outs and connection pools are given for the listener's own protocol."""
     for field, listener in _listeners(candidate):
         protocol = listener.protocol
-        for member in ("timeout", "connectionPool"):
-            for kind in listener.document.get(member, ()):
+        by_protocol: dict[str, Mapping[str, object]] = {
+            "timeout": listener.document.get("timeout", {}),
+            "connectionPool": listener.document.get("connectionPool", {}),
+        }
+        for member, documents in by_protocol.items():
+            for kind in documents:
                 if kind != protocol:
                     yield Problem(f"{field}.{member}.{kind}", f"the listener is {protocol}; set {member}.{protocol}")
 
@@ -47,11 +51,13 @@ def protocols_agree(candidate: RuleInput) -> Iterator[Problem]:
 def durations(candidate: RuleInput) -> Iterator[Problem]:
     for field, listener in _listeners(candidate):
         for kind, timeout in listener.document.get("timeout", {}).items():
-            for name, duration in timeout.items():
-                yield from duration_problems(duration, f"{field}.timeout.{kind}.{name}")
-        detection = listener.document.get("outlierDetection", {})
-        for name in ("interval", "baseEjectionDuration"):
-            yield from duration_problems(detection.get(name), f"{field}.outlierDetection.{name}", positive=True)
+            yield from timeout_problems(timeout, f"{field}.timeout.{kind}")
+        if (detection := listener.document.get("outlierDetection")) is not None:
+            here = f"{field}.outlierDetection"
+            yield from duration_problems(detection["interval"], f"{here}.interval", positive=True)
+            yield from duration_problems(
+                detection["baseEjectionDuration"], f"{here}.baseEjectionDuration", positive=True
+            )
 
 
 def _listeners(candidate: RuleInput) -> Iterator[tuple[str, Listener]]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterable, Iterator, Sequence
 
 import re2
 
 from shopmesh.appmesh.api.validation import Problem, quote
-from shopmesh.appmesh.rules.rule_input import Json
+from shopmesh.appmesh.document_types import HeaderDocument, MatchDocument, QueryParameterDocument
 
 # Envoy's re2.max_program_size.error_level, which stock Envoy has at its default.
 # https://www.envoyproxy.io/docs/envoy/latest/api-v3/type/matcher/v3/regex.proto
@@ -41,7 +41,7 @@ def _flaw(pattern: str) -> str | None:
     return None
 
 
-def path_problems(match: Json, field: str) -> Iterator[Problem]:
+def path_problems(match: MatchDocument, field: str) -> Iterator[Problem]:
     """Prefix or path or neither, both from the root; a regular expression must compile."""
     if "prefix" in match and "path" in match:
         yield Problem(field, "prefix and path cannot be used together")
@@ -55,20 +55,20 @@ def path_problems(match: Json, field: str) -> Iterator[Problem]:
             yield from regex_problems(match["path"]["regex"], f"{field}.path.regex")
 
 
-def exactly_one(value: Json, names: tuple[str, ...], field: str) -> Iterator[Problem]:
+def exactly_one(value: Container[str], names: tuple[str, ...], field: str) -> Iterator[Problem]:
     given = [name for name in names if name in value]
     if len(given) != 1:
         found = " and ".join(given) or "none"
         yield Problem(field, f"exactly one of {', '.join(names)} is required, found: {found}")
 
 
-def header_problems(headers: Json, field: str) -> Iterator[Problem]:
+def header_problems(headers: Iterable[HeaderDocument], field: str) -> Iterator[Problem]:
     """Headers, or a gRPC route's metadata, by name and kind of match."""
     for index, header in enumerate(headers):
         here = f"{field}[{index}]"
         if not _HEADER.fullmatch(header["name"]):
             yield Problem(f"{here}.name", f"{quote(header['name'])} is not a header name")
-        match = header.get("match", {})
+        match = header.get("match") or {}
         if "regex" in match:
             yield from regex_problems(match["regex"], f"{here}.match.regex")
         if "range" in match:
@@ -78,7 +78,7 @@ def header_problems(headers: Json, field: str) -> Iterator[Problem]:
                 yield Problem(f"{here}.match.range", text)
 
 
-def metadata_problems(metadata: Json, field: str) -> Iterator[Problem]:
+def metadata_problems(metadata: Sequence[HeaderDocument], field: str) -> Iterator[Problem]:
     yield from header_problems(metadata, field)
     for index, entry in enumerate(metadata):
         if entry["name"].lower().startswith(_RESERVED_METADATA):
@@ -86,13 +86,13 @@ def metadata_problems(metadata: Json, field: str) -> Iterator[Problem]:
             yield Problem(f"{field}[{index}].name", text)
 
 
-def service_name(match: Json, field: str) -> Iterator[Problem]:
+def service_name(match: MatchDocument, field: str) -> Iterator[Problem]:
     """Of a gRPC route or gateway route."""
     if match.get("serviceName") == "":
         yield Problem(f"{field}.serviceName", "must not be empty; leave it out to match every service")
 
 
-def query_problems(parameters: Json, field: str) -> Iterator[Problem]:
+def query_problems(parameters: Iterable[QueryParameterDocument], field: str) -> Iterator[Problem]:
     for index, parameter in enumerate(parameters):
         if not parameter["name"]:
             yield Problem(f"{field}[{index}].name", "must not be empty")

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from shopmesh.appmesh import resolved
 from shopmesh.appmesh.api.validation import Problem, quote
+from shopmesh.appmesh.document_types import AccessLogFileDocument, DnsDocument
 from shopmesh.appmesh.rules import operators
 from shopmesh.appmesh.rules.names import host_problems
 from shopmesh.appmesh.rules.rule_input import RuleInput
@@ -25,16 +26,16 @@ def backends(candidate: RuleInput) -> Iterator[Problem]:
 
 
 def discovery(candidate: RuleInput) -> Iterator[Problem]:
-    dns = candidate.spec.get("serviceDiscovery", {}).get("dns")
+    dns: DnsDocument | None = candidate.spec.get("serviceDiscovery", {}).get("dns")
     if dns is not None and not is_address(dns["hostname"]):
         yield from host_problems(dns["hostname"].removesuffix("."), "spec.serviceDiscovery.dns.hostname")
 
 
 def access_log(candidate: RuleInput) -> Iterator[Problem]:
     """A format that Envoy refuses costs all listeners; two entries of one key would be one."""
-    log = candidate.spec.get("logging", {}).get("accessLog", {}).get("file", {})
+    log: AccessLogFileDocument | None = candidate.spec.get("logging", {}).get("accessLog", {}).get("file")
     field = "spec.logging.accessLog.file.format"
-    format_ = log.get("format", {})
+    format_ = log.get("format", {}) if log else {}
     if "text" in format_:
         yield from operators.problems(format_["text"], f"{field}.text")
     keys: set[str] = set()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from shopmesh.appmesh.api.validation import Problem, quote
+from shopmesh.appmesh.document_types import RouteDocument, route_document
 from shopmesh.appmesh.kinds import ROUTE_KINDS
 from shopmesh.appmesh.resolved import listeners, ports
 from shopmesh.appmesh.rules.matches import (
@@ -15,7 +16,7 @@ from shopmesh.appmesh.rules.matches import (
     query_problems,
     service_name,
 )
-from shopmesh.appmesh.rules.rule_input import Json, RuleInput, duration_problems, milliseconds
+from shopmesh.appmesh.rules.rule_input import RuleInput, duration_problems, milliseconds, timeout_problems
 from shopmesh.appmesh.store import Document, Key, Resource
 
 # "The total weight for all targets combined must be less than or equal to 100": the model's text for WeightedTarget.
@@ -50,7 +51,7 @@ def weights(candidate: RuleInput) -> Iterator[Problem]:
 def http_match(candidate: RuleInput) -> Iterator[Problem]:
     for kind in ("httpRoute", "http2Route"):
         if kind in candidate.spec:
-            match, field = candidate.spec[kind]["match"], f"spec.{kind}.match"
+            match, field = route_document(candidate.spec, kind).get("match", {}), f"spec.{kind}.match"
             yield from path_problems(match, field)
             yield from header_problems(match.get("headers", ()), f"{field}.headers")
             yield from query_problems(match.get("queryParameters", ()), f"{field}.queryParameters")
@@ -58,7 +59,7 @@ def http_match(candidate: RuleInput) -> Iterator[Problem]:
 
 def grpc_match(candidate: RuleInput) -> Iterator[Problem]:
     if "grpcRoute" in candidate.spec:
-        match, field = candidate.spec["grpcRoute"]["match"], "spec.grpcRoute.match"
+        match, field = route_document(candidate.spec, "grpcRoute").get("match", {}), "spec.grpcRoute.match"
         if "methodName" in match and "serviceName" not in match:
             yield Problem(f"{field}.serviceName", "required with methodName")
         yield from service_name(match, field)
@@ -79,7 +80,7 @@ def retries(candidate: RuleInput) -> Iterator[Problem]:
             yield Problem(field, "at least one retry event is required")
         if policy["maxRetries"] > MOST_RETRIES:
             yield Problem(f"{field}.maxRetries", f"{policy['maxRetries']} is over {MOST_RETRIES}")
-        once, whole = milliseconds(policy["perRetryTimeout"]), milliseconds(_timeout(route, "perRequest"))
+        once, whole = milliseconds(policy["perRetryTimeout"]), milliseconds(route.get("timeout", {}).get("perRequest"))
         if once and whole and once > whole:
             text = f"{once} ms is longer than the time-out of the whole request, {whole} ms"
             yield Problem(f"{field}.perRetryTimeout", text)
@@ -87,8 +88,7 @@ def retries(candidate: RuleInput) -> Iterator[Problem]:
 
 def durations(candidate: RuleInput) -> Iterator[Problem]:
     for kind, route in _kinds(candidate.spec):
-        for name in ("perRequest", "idle"):
-            yield from duration_problems(_timeout(route, name), f"spec.{kind}.timeout.{name}")
+        yield from timeout_problems(route.get("timeout", {}), f"spec.{kind}.timeout")
         if "retryPolicy" in route:
             field = f"spec.{kind}.retryPolicy.perRetryTimeout"
             yield from duration_problems(route["retryPolicy"]["perRetryTimeout"], field)
@@ -151,11 +151,7 @@ def _misfits(route: Document, router: Resource | RuleInput, field: str, where: s
             yield Problem(f"{field}.{kind}", f"{where} listens for {found[0]}; use {found[0]}Route")
 
 
-def _kinds(spec: Document) -> Iterator[tuple[str, Json]]:
+def _kinds(spec: Document) -> Iterator[tuple[str, RouteDocument]]:
     for kind in ROUTE_KINDS:
         if kind in spec:
-            yield kind, spec[kind]
-
-
-def _timeout(route: Json, name: str) -> Json:
-    return route.get("timeout", {}).get(name)
+            yield kind, route_document(spec, kind)

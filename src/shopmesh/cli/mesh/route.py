@@ -10,7 +10,7 @@ import click
 
 from shopmesh.appmesh.kinds import weighted_targets
 from shopmesh.appmesh.store import Key
-from shopmesh.appmesh.weights import AmbiguousWeights, parse, shift
+from shopmesh.appmesh.weights import AmbiguousWeights, parse, set_weights, shift
 from shopmesh.cli.callers import ADVICE, NO_CALLER, uncalled_service
 from shopmesh.cli.output import Styled, echo
 from shopmesh.cli.settings import Settings
@@ -129,8 +129,7 @@ def _with_weights(
         new = shift(current, named)
     except AmbiguousWeights as error:
         raise click.ClickException(str(error)) from error
-    by_name = {target["virtualNode"]: target for target in targets}
-    targets[:] = [{**by_name.get(name, {"virtualNode": name}), "weight": weight} for name, weight in new]
+    targets[:] = set_weights(targets, new)
     return spec
 
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from shopmesh.appmesh.document_types import HostnameDocument
 from shopmesh.appmesh.resolved import (
     DEFAULT_RETRY,
     HTTP_PROTOCOLS,
@@ -18,7 +19,7 @@ from shopmesh.appmesh.resolved import (
     listeners,
     provider_key,
 )
-from shopmesh.appmesh.store import Document, Resource
+from shopmesh.appmesh.store import Resource
 from shopmesh.documents.gateway_api import actions
 from shopmesh.documents.gateway_api.matches import grpc_match, http_match
 from shopmesh.documents.gateway_api.output import ExportedObject, Names, Warnings, exported_object
@@ -108,7 +109,7 @@ def _parent(port: int | None, gateway: Resource, named: ObjectName, own: ObjectN
     return {"name": named.name, **apart, **section}
 
 
-def _hostnames(hostname: Document | None, warnings: Warnings) -> list[str] | None:
+def _hostnames(hostname: HostnameDocument | None, warnings: Warnings) -> list[str] | None:
     if hostname is None:
         return []
     if "exact" in hostname:

@@ -11,7 +11,7 @@ from envoy.config.trace.v3.http_tracer_pb2 import Tracing
 from envoy.extensions.access_loggers.file.v3.file_pb2 import FileAccessLog
 from google.protobuf.struct_pb2 import Struct
 
-from shopmesh.appmesh.store import Document
+from shopmesh.appmesh.document_types import AccessLogFileDocument
 from shopmesh.xds.incremental import TrackingView
 from shopmesh.xds.node import SnapshotKey
 from shopmesh.xds.resources import pack_any
@@ -52,7 +52,7 @@ def telemetry(view: TrackingView, key: SnapshotKey) -> Telemetry:
     )
 
 
-def _access_log(file: Document) -> AccessLog:
+def _access_log(file: AccessLogFileDocument) -> AccessLog:
     """Logs requests and connections in both directions, as App Mesh did; Envoy's default format where none is set."""
     log = FileAccessLog(path=file["path"])
     format_ = file.get("format", {})

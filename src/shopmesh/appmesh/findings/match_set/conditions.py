@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
+from shopmesh.appmesh.document_types import HeaderDocument, QueryParameterDocument
 from shopmesh.appmesh.findings.match_set.paths import matches
-from shopmesh.appmesh.store import Document
 
 _NOT_OF_NUMBERS = re.compile(r"[^\s\d+-]", re.ASCII)
 _INTEGER = re.compile(r"\s*[+-]?\d+\s*", re.ASCII)
@@ -25,7 +25,9 @@ class Range(NamedTuple):
     end: int
 
 
-Kind = Literal["present", "exact", "prefix", "suffix", "regex", "range"]
+TextKind = Literal["exact", "prefix", "suffix", "regex"]
+Kind = TextKind | Literal["present", "range"]
+_TEXT_KINDS: tuple[TextKind, ...] = ("exact", "prefix", "suffix", "regex")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,19 +67,19 @@ _TEXTS: Mapping[Kind, Callable[[str, str], bool]] = MappingProxyType(
 )
 
 
-def header(document: Document, subject: str = "header") -> Condition:
+def header(document: HeaderDocument, subject: str = "header") -> Condition:
     """Of a route's header match, or of a gRPC route's metadata."""
     subject, invert = f"{subject} {document['name'].lower()}", bool(document.get("invert", False))
     match = document.get("match")
     if not match:
         return Condition(subject, "present", invert=invert)
-    kind, value = next(iter(match.items()))
-    if kind == "range":
-        return Condition(subject, "range", Range(value["start"], value["end"]), invert)
+    if "range" in match:
+        return Condition(subject, "range", Range(match["range"]["start"], match["range"]["end"]), invert)
+    kind, value = next((kind, match[kind]) for kind in _TEXT_KINDS if kind in match)
     return Condition(subject, kind, value, invert)
 
 
-def query(document: Document) -> Condition:
+def query(document: QueryParameterDocument) -> Condition:
     match = document.get("match")
     subject = f"query {document['name']}"
     return Condition(subject, "exact", match["exact"]) if match else Condition(subject, "present")

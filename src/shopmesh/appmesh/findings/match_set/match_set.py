@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from shopmesh.appmesh.document_types import MatchDocument
 from shopmesh.appmesh.findings.match_set import paths
 from shopmesh.appmesh.findings.match_set.conditions import Condition, header, implies, query
 from shopmesh.appmesh.findings.match_set.paths import PathSet
 from shopmesh.appmesh.resolved import path
-from shopmesh.appmesh.store import Document
 
 _PATHS = {"exact": paths.exact, "regex": paths.regex, "prefix": paths.prefix}
 
@@ -34,14 +34,14 @@ class MatchSet:
         )
 
 
-def route_match_set(kind: str, match: Document, port: int | None = None) -> MatchSet:
+def route_match_set(kind: str, match: MatchDocument, port: int | None = None) -> MatchSet:
     """Of a route's match; `port` is the only one on which its requests come in."""
     protocol = {"grpcRoute": "grpc", "tcpRoute": "tcp"}.get(kind, "http")
     conditions = tuple(_metadata(match) if protocol == "grpc" else _conditions(match))
     return MatchSet(protocol, match.get("port", port), _path(kind, match), conditions)
 
 
-def gateway_match_set(kind: str, match: Document, port: int | None = None) -> MatchSet:
+def gateway_match_set(kind: str, match: MatchDocument, port: int | None = None) -> MatchSet:
     """Of a gateway route's match: its prefix ends where a part of the path does, and it may ask for a host name."""
     found = route_match_set(kind, match, port)
     if found.protocol == "http" and "prefix" in match:
@@ -49,12 +49,12 @@ def gateway_match_set(kind: str, match: Document, port: int | None = None) -> Ma
     return replace(found, conditions=(*found.conditions, *_hostname(match)))
 
 
-def _path(kind: str, match: Document) -> PathSet:
+def _path(kind: str, match: MatchDocument) -> PathSet:
     found = path(kind, match)
     return _PATHS[found.kind](found.value)
 
 
-def _conditions(match: Document) -> Iterator[Condition]:
+def _conditions(match: MatchDocument) -> Iterator[Condition]:
     for name in ("method", "scheme"):
         if match.get(name) is not None:
             yield Condition(f"header :{name}", "exact", match[name])
@@ -62,10 +62,10 @@ def _conditions(match: Document) -> Iterator[Condition]:
     yield from (query(one) for one in match.get("queryParameters") or ())
 
 
-def _hostname(match: Document) -> Iterator[Condition]:
+def _hostname(match: MatchDocument) -> Iterator[Condition]:
     for kind, value in (match.get("hostname") or {}).items():
         yield Condition("hostname", kind, value.lower())
 
 
-def _metadata(match: Document) -> Iterator[Condition]:
+def _metadata(match: MatchDocument) -> Iterator[Condition]:
     yield from (header(one) for one in match.get("metadata") or ())

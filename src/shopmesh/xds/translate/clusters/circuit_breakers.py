@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from envoy.config.cluster.v3.circuit_breaker_pb2 import CircuitBreakers
 from google.protobuf.wrappers_pb2 import UInt32Value
 
-from shopmesh.appmesh.store import Document
+from shopmesh.appmesh.document_types import ConnectionLimitsDocument
 
 _UNLIMITED = 2**31 - 1
 _LIMITS: Mapping[str, str] = {
@@ -17,7 +17,7 @@ _LIMITS: Mapping[str, str] = {
 }
 
 
-def circuit_breakers(pool: Document | None = None) -> CircuitBreakers:
+def circuit_breakers(pool: ConnectionLimitsDocument | None = None) -> CircuitBreakers:
     """Of a listener's `connectionPool` for its protocol (feature 9); without a value there is no limit (feature 10).
 
     App Mesh's defaults are 2147483647, Envoy's would be 1024 and three retries.

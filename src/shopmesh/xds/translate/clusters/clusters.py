@@ -15,8 +15,9 @@ from envoy.extensions.upstreams.http.v3.http_protocol_options_pb2 import HttpPro
 from google.protobuf.wrappers_pb2 import UInt32Value
 
 from shopmesh.appmesh.catalogue import Finding
+from shopmesh.appmesh.document_types import ConnectionLimitsDocument, DnsDocument
 from shopmesh.appmesh.resolved import Target, listener_of, listeners
-from shopmesh.appmesh.store import Document, Key
+from shopmesh.appmesh.store import Key
 from shopmesh.xds import names
 from shopmesh.xds.incremental import TrackingView
 from shopmesh.xds.resources import XdsResource, pack_any, resource, serialise
@@ -58,11 +59,11 @@ def egress(view: TrackingView, target: Target, policy: tls.ClientPolicy | None =
         cluster.eds_cluster_config.eds_config.CopyFrom(config_sources.ads(ENDPOINTS_FETCH_TIMEOUT_MS))
     else:
         _set_dns_discovery(view, cluster, target, dns)
-    listener = listener_of(view, target)
-    if check := listener.get("healthCheck"):
-        cluster.health_checks.append(upstream_health.health_check(check))
-    if detection := listener.get("outlierDetection"):
-        cluster.outlier_detection.CopyFrom(upstream_health.outlier_detection(detection))
+    if (listener := listener_of(view, target)) is not None:
+        if check := listener.get("healthCheck"):
+            cluster.health_checks.append(upstream_health.health_check(check))
+        if detection := listener.get("outlierDetection"):
+            cluster.outlier_detection.CopyFrom(upstream_health.outlier_detection(detection))
     if (node := view.get(target.key)) is not None:
         node_annotations.annotate(cluster, node)
     if secure is None:
@@ -78,7 +79,8 @@ def uses_eds(view: TrackingView, target: Target) -> bool:
 
 def ingress(view: TrackingView, mesh: str, node: str, protocol: str, port: int, application_port: int) -> XdsResource:
     """Computation: the application of a proxy, on loopback."""
-    pool = (listener_of(view, Target(mesh, node, protocol, port)).get("connectionPool") or {}).get(protocol)
+    listener = listener_of(view, Target(mesh, node, protocol, port))
+    pool = listener and (listener.get("connectionPool") or {}).get(protocol)
     cluster = _cluster(names.cluster("ingress", mesh, node, protocol, port), protocol, pool)
     cluster.type = Cluster.STATIC
     cluster.load_assignment.CopyFrom(endpoints.assignment(cluster.name, (("127.0.0.1", application_port),)))
@@ -135,7 +137,7 @@ def http2() -> HttpProtocolOptions:
     )
 
 
-def _cluster(name: str, protocol: str, pool: Document | None = None) -> Cluster:
+def _cluster(name: str, protocol: str, pool: ConnectionLimitsDocument | None = None) -> Cluster:
     cluster = Cluster(
         name=name,
         connect_timeout=durations.milliseconds(CONNECT_TIMEOUT_MS),
@@ -150,7 +152,7 @@ def _cluster(name: str, protocol: str, pool: Document | None = None) -> Cluster:
     return cluster
 
 
-def _set_dns_discovery(view: TrackingView, cluster: Cluster, target: Target, dns: Document) -> None:
+def _set_dns_discovery(view: TrackingView, cluster: Cluster, target: Target, dns: DnsDocument) -> None:
     cluster.type = Cluster.STRICT_DNS if dns.get("responseType") == "ENDPOINTS" else Cluster.LOGICAL_DNS
     # Always written: Envoy's own default takes IPv6 first and does not fall back.
     cluster.dns_lookup_family = _DNS_FAMILIES[discovery.ip_preference(view, target.mesh, target.node)]

@@ -12,7 +12,8 @@ from collections.abc import Iterator, Mapping
 
 from shopmesh.appmesh.catalogue import Finding
 from shopmesh.appmesh.catalogue.translation import NO_ATTRIBUTES, NO_SUITABLE_INSTANCE
-from shopmesh.appmesh.store import Document, Key, Resource, View
+from shopmesh.appmesh.document_types import DnsDocument, ServiceDiscoveryDocument
+from shopmesh.appmesh.store import Key, Resource, View
 from shopmesh.xds.incremental import TrackingView
 from shopmesh.xds.instances import is_withdrawn
 
@@ -20,17 +21,19 @@ _DEFAULT_PREFERENCE = "IPv4_PREFERRED"
 _VERSIONS: Mapping[str, int] = {"IPv4_ONLY": 4, "IPv6_ONLY": 6}
 
 
-def dns(view: View, mesh: str, node: str) -> Document | None:
+def dns(view: View, mesh: str, node: str) -> DnsDocument | None:
     """The `dns` of a node that is resolved by DNS; None of one that is found by its instances."""
-    found: Document | None = _discovery(view, mesh, node).get("dns")
+    found = _discovery(view, mesh, node).get("dns")
     return None if view.children("instance", (mesh, "virtualNode", node)) else found
 
 
 def ip_preference(view: View, mesh: str, node: str) -> str:
     """The IP preference of a node, else that of its mesh (feature 6)."""
     found = _discovery(view, mesh, node)
-    own = (found.get("dns") or found.get("awsCloudMap") or {}).get("ipPreference")
-    return own or _service_discovery(view, Key("mesh", (mesh,))).get("ipPreference") or _DEFAULT_PREFERENCE
+    how = found.get("dns") or found.get("awsCloudMap")
+    of_mesh = view.get(Key("mesh", (mesh,)))
+    default: str | None = (of_mesh.spec.get("serviceDiscovery") or {}).get("ipPreference") if of_mesh else None
+    return (how.get("ipPreference") if how else None) or default or _DEFAULT_PREFERENCE
 
 
 def addresses(view: View, mesh: str, node: str, port: int) -> tuple[tuple[str, int], ...]:
@@ -76,16 +79,12 @@ def _declared_instances(view: View, mesh: str, node: str) -> list[Resource]:
 
 
 def _attributes(view: View, mesh: str, node: str) -> dict[str, str]:
-    cloud_map = _discovery(view, mesh, node).get("awsCloudMap") or {}
-    return {one["key"]: one["value"] for one in cloud_map.get("attributes") or ()}
+    cloud_map = _discovery(view, mesh, node).get("awsCloudMap")
+    return {one["key"]: one["value"] for one in (cloud_map.get("attributes") if cloud_map else None) or ()}
 
 
-def _discovery(view: View, mesh: str, node: str) -> Document:
-    return _service_discovery(view, Key("virtualNode", (mesh, node)))
-
-
-def _service_discovery(view: View, key: Key) -> Document:
-    found = view.get(key)
+def _discovery(view: View, mesh: str, node: str) -> ServiceDiscoveryDocument:
+    found = view.get(Key("virtualNode", (mesh, node)))
     return (found.spec.get("serviceDiscovery") or {}) if found else {}
 
 

@@ -10,8 +10,8 @@ from envoy.config.core.v3.health_check_pb2 import HealthCheck
 from envoy.type.v3.http_pb2 import CodecClientType
 from google.protobuf.wrappers_pb2 import BoolValue, UInt32Value
 
+from shopmesh.appmesh.document_types import HealthCheckDocument, OutlierDetectionDocument
 from shopmesh.appmesh.resolved import duration_ms
-from shopmesh.appmesh.store import Document
 from shopmesh.xds.translate import durations
 
 _NEVER = UInt32Value(value=0)
@@ -19,7 +19,7 @@ _MOST = 2**32 - 1
 """App Mesh's maxServerErrors has 64 bits, Envoy's count has 32."""
 
 
-def health_check(check: Document) -> HealthCheck:
+def health_check(check: HealthCheckDocument) -> HealthCheck:
     """Of a listener's `healthCheck` (feature 7); its port is the listener's own, as the API requires."""
     interval = durations.milliseconds(check["intervalMillis"])
     message = HealthCheck(
@@ -43,7 +43,7 @@ def health_check(check: Document) -> HealthCheck:
     return message
 
 
-def outlier_detection(detection: Document) -> OutlierDetection:
+def outlier_detection(detection: OutlierDetectionDocument) -> OutlierDetection:
     """Of a listener's `outlierDetection` (feature 8): App Mesh counts only 5xx answers in a row."""
     return OutlierDetection(
         consecutive_5xx=UInt32Value(value=min(detection["maxServerErrors"], _MOST)),

@@ -14,8 +14,8 @@ from envoy.config.core.v3.base_pb2 import HeaderValue, HeaderValueOption
 from envoy.config.route.v3.route_components_pb2 import HeaderMatcher, Route, RouteAction, RouteMatch
 from envoy.type.matcher.v3.string_pb2 import StringMatcher
 
+from shopmesh.appmesh.document_types import HostnameDocument
 from shopmesh.appmesh.resolved import GatewayRoute
-from shopmesh.appmesh.store import Document
 from shopmesh.xds.translate.durations import milliseconds
 from shopmesh.xds.translate.http import matches
 
@@ -58,7 +58,7 @@ def _action(route: GatewayRoute, cluster: str) -> RouteAction:
     return action
 
 
-def _host_matchers(hostname: Document) -> Iterable[HeaderMatcher]:
+def _host_matchers(hostname: HostnameDocument) -> Iterable[HeaderMatcher]:
     # Not virtual hosts: Envoy selects the host first, so a priority could not decide between routes of two hosts.
     for kind, value in hostname.items():
         yield HeaderMatcher(name=":authority", string_match=StringMatcher(**{kind: value}, ignore_case=True))

@@ -9,11 +9,11 @@ from envoy.type.matcher.v3.regex_pb2 import RegexMatcher
 from envoy.type.matcher.v3.string_pb2 import StringMatcher
 from envoy.type.v3.range_pb2 import Int64Range
 
+from shopmesh.appmesh.document_types import HeaderDocument, MatchDocument, QueryParameterDocument, ValueMatchDocument
 from shopmesh.appmesh.resolved import PathMatch, path
-from shopmesh.appmesh.store import Document
 
 
-def match(kind: str, document: Document) -> RouteMatch:
+def match(kind: str, document: MatchDocument) -> RouteMatch:
     """The match of a route or gateway route; all its conditions must hold."""
     if kind == "grpcRoute":
         route_match = RouteMatch(
@@ -42,7 +42,7 @@ def _exact_header(name: str, value: str | None) -> Iterable[HeaderMatcher]:
     return () if value is None else (HeaderMatcher(name=name, string_match=StringMatcher(exact=value)),)
 
 
-def _header(document: Document) -> HeaderMatcher:
+def _header(document: HeaderDocument) -> HeaderMatcher:
     matcher = HeaderMatcher(name=document["name"], invert_match=document.get("invert", False))
     match = document.get("match")
     if not match:
@@ -56,14 +56,14 @@ def _header(document: Document) -> HeaderMatcher:
     return matcher
 
 
-def _string(match: Document) -> StringMatcher:
+def _string(match: ValueMatchDocument) -> StringMatcher:
     kind, value = next(iter(match.items()))
     if kind == "regex":
         return StringMatcher(safe_regex=RegexMatcher(regex=value))
     return StringMatcher(**{kind: value})
 
 
-def _query(document: Document) -> QueryParameterMatcher:
+def _query(document: QueryParameterDocument) -> QueryParameterMatcher:
     match = document.get("match")
     if not match:
         return QueryParameterMatcher(name=document["name"], present_match=True)

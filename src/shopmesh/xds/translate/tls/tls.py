@@ -9,7 +9,7 @@ https://docs.aws.amazon.com/app-mesh/latest/userguide/tls.html
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from shopmesh.appmesh.catalogue import Finding
@@ -19,9 +19,16 @@ from shopmesh.appmesh.catalogue.translation import (
     CERTIFICATE_NOT_ALLOWED,
     NO_NAME_TO_CHECK,
 )
+from shopmesh.appmesh.document_types import (
+    CertificateDocument,
+    ClientTlsDocument,
+    ListenerTlsDocument,
+    TrustDocument,
+    ValidationDocument,
+)
 from shopmesh.appmesh.host_policy import HostPolicy, certificate_problems
 from shopmesh.appmesh.resolved import Target, enforces, listener_of, offers_tls
-from shopmesh.appmesh.store import Document, Key
+from shopmesh.appmesh.store import Key
 from shopmesh.xds.incremental import TrackingView
 from shopmesh.xds.resources import XdsResource
 from shopmesh.xds.translate.tls import secrets
@@ -83,7 +90,7 @@ def secrets_of(sources: Iterable[SecretSource]) -> tuple[XdsResource, ...]:
 
 
 def termination(
-    document: Document | None, key: Key, port: int, host_policy: HostPolicy
+    document: ListenerTlsDocument | None, key: Key, port: int, host_policy: HostPolicy
 ) -> Termination | Finding | None:
     """A listener's `tls`; None: plain text. A `Finding`: its TLS is not possible, and the listener must stay closed.
 
@@ -102,7 +109,7 @@ def termination(
     return Termination(document["mode"] == "PERMISSIVE", certificate, trust, _subject_alt_names(validation))
 
 
-def client_policy(policy: Document | None, host_policy: HostPolicy) -> ClientPolicy | None:
+def client_policy(policy: ClientTlsDocument | None, host_policy: HostPolicy) -> ClientPolicy | None:
     """Translates the `tls` of a `clientPolicy`; None where it has none."""
     if policy is None:
         return None
@@ -142,7 +149,7 @@ def origination(view: TrackingView, target: Target, policy: ClientPolicy | None)
     return Origination(policy.trust, names, policy.certificate, name)
 
 
-def _forbidden_reason(document: Document, host_policy: HostPolicy) -> str | None:
+def _forbidden_reason(document: ListenerTlsDocument | ClientTlsDocument, host_policy: HostPolicy) -> str | None:
     return next((problem.message for problem in certificate_problems(host_policy, document, "")), None)
 
 
@@ -157,20 +164,20 @@ def _discovery_name(view: TrackingView, target: Target) -> str:
     return ""
 
 
-def _certificate(document: Document) -> SecretSource | None:
+def _certificate(document: CertificateDocument) -> SecretSource | None:
     if "file" in document:
         secret = secrets.certificate(document["file"]["certificateChain"], document["file"]["privateKey"])
         return SecretSource(secret.name, secret)
     return SecretSource(document["sds"]["secretName"], None) if "sds" in document else None
 
 
-def _trust(document: Document) -> SecretSource | None:
+def _trust(document: TrustDocument) -> SecretSource | None:
     if "file" in document:
         secret = secrets.trust(document["file"]["certificateChain"])
         return SecretSource(secret.name, secret)
     return SecretSource(document["sds"]["secretName"], None) if "sds" in document else None
 
 
-def _subject_alt_names(validation: Document | None) -> tuple[str, ...]:
-    found: Sequence[str] = ((validation or {}).get("subjectAlternativeNames") or {}).get("match", {}).get("exact", ())
-    return tuple(found)
+def _subject_alt_names(validation: ValidationDocument | None) -> tuple[str, ...]:
+    names = validation.get("subjectAlternativeNames") if validation else None
+    return tuple(names["match"]["exact"]) if names else ()
