@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from shopmesh.appmesh.document_types import MatchDocument
 from shopmesh.appmesh.kinds import route_kind
 from shopmesh.appmesh.resolved import calls, gateway_route, listeners, path, provider_key, route
 from shopmesh.appmesh.store import Document, Key, Resource
@@ -234,7 +235,7 @@ def _gateway_routes(view: TrackingView, mesh: Key) -> Collection:
     return {join_id(*key.path): view.compute(gateway_route_document, key) for key in found}
 
 
-def _match_text(kind: str, match: Document) -> str:
+def _match_text(kind: str, match: MatchDocument) -> str:
     """A match in a few words: `GET prefix /cart, 2 headers`; empty for a TCP route, which matches all."""
     if kind == "tcpRoute":
         return f"port {match['port']}" if "port" in match else ""
@@ -244,9 +245,12 @@ def _match_text(kind: str, match: Document) -> str:
     found = path(kind, match)
     method = f"{match['method']} " if "method" in match else ""
     parts.append(f"{method}{found.kind} {found.value}")
-    for field, word in (("headers", "header"), ("queryParameters", "query parameter"), ("metadata", "metadata field")):
-        if count := len(match.get(field) or ()):
-            parts.append(f"{count} {word}{'s' * (count > 1)}")
+    counts = {
+        "header": len(match.get("headers") or ()),
+        "query parameter": len(match.get("queryParameters") or ()),
+        "metadata field": len(match.get("metadata") or ()),
+    }
+    parts += [f"{count} {word}{'s' * (count > 1)}" for word, count in counts.items() if count]
     if "port" in match:
         parts.append(f"port {match['port']}")
     text = ", ".join(parts)
