@@ -1,7 +1,7 @@
 """The application that is served: everything below /console/ here, everything else by the API.
 
 GET  /console/           the shell, and /console/static/… its files: anybody gets them, they hold no data
-POST /console/sign-in    {"code"} ─► 204 and the cookie;  POST /console/sign-out takes it back
+POST /console/sign-in    {"code"} ─► {"pageToken"} and the cookie;  POST /console/sign-out takes it back
 GET  /console/session    who is signed in, until when, and what the console may do
 any  /console/api/…      what the control plane serves at …, for a request that passes the gate
 """
@@ -11,14 +11,14 @@ from __future__ import annotations
 import asyncio
 import importlib.metadata
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shopmesh.appmesh.api import rest_json
 from shopmesh.appmesh.api.rest_json import Response
-from shopmesh.appmesh.api.validation import quote
+from shopmesh.appmesh.api.validation import Json, quote
 from shopmesh.appmesh.errors import ApiError, BadRequest, MethodNotAllowed, NotFound, NotSignedIn, UnknownOperation
 from shopmesh.console import codes, gate
 from shopmesh.console.assets import SHELL, Assets, send_file, with_security_headers, without_storing
@@ -27,7 +27,8 @@ from shopmesh.console.gate import Mode
 from shopmesh.console.live.stream import live_routes
 from shopmesh.console.sign_in import SESSION_SECONDS, Codes, ConsoleSession, SessionCookies, WrongCodes
 from shopmesh.server.api.app_mesh import send_response
-from shopmesh.server.api.body import ClientDisconnected, header, read
+from shopmesh.server.api.author import Author, set_author
+from shopmesh.server.api.body import TRANSACTIONS, ClientDisconnected, header, read
 from shopmesh.server.api.hosts import AllowedHosts, split_authority
 from shopmesh.server.api.isolation import IsolationMiddleware
 from shopmesh.server.config import ConfigError
@@ -144,17 +145,18 @@ class ConsoleApp:
         gate.require_same_origin(scope)
         document = rest_json.load_object(await read(scope, receive, codes.LARGEST_BODY))
         access_key = await self._trade.redeem(codes.parse_code(document))
-        value = self._sessions.issue(access_key)
-        if value is None:
+        issued = self._sessions.issue(access_key)
+        if issued is None:
             raise codes.wrong_code()
-        return Response(204, b"", {"set-cookie": _cookie(scope, value, SESSION_SECONDS)})
+        return _json({"pageToken": issued.page_token}, {"set-cookie": _cookie(scope, issued.cookie, SESSION_SECONDS)})
 
     def _signed_in(self, scope: Scope) -> ConsoleSession | None:
         """Who sent a request for data; None where nobody has to sign in. Raises CrossSiteRequest and NotSignedIn."""
         gate.require_same_origin(scope)
         if self._sessions.is_open:
             return None
-        found = map(self._sessions.verify, gate.cookies(scope, cookie_name(scope)))
+        token = gate.page_token(scope)
+        found = (self._sessions.verify(value, token) for value in gate.cookies(scope, cookie_name(scope)))
         session = next((one for one in found if one is not None), None)
         if session is None:
             raise NotSignedIn("nobody is signed in; `shopmesh console` prints a link that signs in")
@@ -167,7 +169,7 @@ class ConsoleApp:
             "mode": self._mode.value,
             "version": self._version,
         }
-        return Response(200, rest_json.to_json(document), {"content-type": "application/json"})
+        return _json(document)
 
     async def _forward(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Lets a request to the routes pass, with the path that it would have there."""
@@ -178,8 +180,9 @@ class ConsoleApp:
         trust(scope)
         if gate.is_write(inner):
             gate.check_write(inner, self._mode)
-            if self._mode is Mode.READ_ONLY:
+            if self._mode is Mode.READ_ONLY and inner["path"] == TRANSACTIONS:
                 receive = await _require_dry_run(inner, receive)
+        set_author(inner, Author(session.access_key if session else None, "console"))
         seconds = None if session is None else session.expires - self._clock()
         await _run_until(seconds, self._routes, inner, receive, without_storing(send))
 
@@ -191,6 +194,10 @@ def cookie_name(scope: Scope) -> str:
     """
     _, port = split_authority((header(scope, b"host") or b"").decode("latin-1"))
     return "shopmesh-console" if port is None else f"shopmesh-console-{port}"
+
+
+def _json(document: Json, headers: Mapping[str, str] | None = None) -> Response:
+    return Response(200, rest_json.to_json(document), {"content-type": "application/json", **(headers or {})})
 
 
 def _cookie(scope: Scope, value: str, seconds: int) -> str:
@@ -224,6 +231,7 @@ def _inner_scope(scope: Scope) -> Scope:
         **scope,
         "path": scope["path"].removeprefix(API),
         "raw_path": scope["raw_path"].removeprefix(API.encode()),
+        "query_string": gate.query_without_token(scope),
         "headers": [(name, value) for name, value in scope["headers"] if name not in _DROPPED],
     }
 

@@ -22,7 +22,8 @@ from shopmesh.appmesh.errors import BadRequest, MethodNotAllowed, NotFound, NotS
 from shopmesh.console.gate import Mode
 from shopmesh.console.sign_in import LONGEST_CODE, LONGEST_CODE_SECONDS, Codes, WrongCodes, replica_of
 from shopmesh.server.api.app_mesh import Endpoint
-from shopmesh.server.api.body import header, read
+from shopmesh.server.api.author import author_of
+from shopmesh.server.api.body import read
 from shopmesh.server.control_plane import RouteContext
 from shopmesh.server.replicas import PeerError
 
@@ -55,7 +56,9 @@ class CodeRoutes:
             raise NotFound("the console is off; start the control plane with --console on or read-only")
         if self._is_open:
             return Response(200, rest_json.to_json({"code": None, "expires": None}))
-        code = self._codes.mint(access_key_of(scope), seconds, self._replica)
+        access_key = author_of(scope).name
+        assert access_key is not None  # noqa: S101  # the signature was verified
+        code = self._codes.mint(access_key, seconds, self._replica)
         return Response(200, rest_json.to_json({"code": code.text, "expires": code.expires}))
 
     async def _redeem(self, scope: Scope, receive: Receive) -> Response:
@@ -113,12 +116,6 @@ def parse_code(document: dict[str, Any]) -> str:
 
 def wrong_code() -> NotSignedIn:
     return NotSignedIn("the code is wrong, was used already, or has expired; make a new one with `shopmesh console`")
-
-
-def access_key_of(scope: Scope) -> str:
-    """The access key of a request whose signature was verified."""
-    credential = (header(scope, b"authorization") or b"").decode("latin-1").partition("Credential=")[2]
-    return credential.partition("/")[0]
 
 
 async def _read(scope: Scope, receive: Receive) -> dict[str, Any]:

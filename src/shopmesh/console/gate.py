@@ -1,7 +1,9 @@
-"""Decides which requests of a browser may pass: by Sec-Fetch-Site or Origin, the console's own header, and the mode.
+"""Decides which requests of a browser may pass: by Sec-Fetch-Site or Origin, the page token, and the mode.
 
-Cookies ignore ports, so a page of another program on this machine would send the console's cookie too. A browser says
-of each request which page it is from, and no page can change that; nor can a page of another origin add a header.
+    Sec-Fetch-Site, Origin   a browser says of each request which page it is from, and no page can change that
+    x-shopmesh-console       the page token; a page of another origin can neither know it nor send such a header
+    ?page-token=             the same for an event stream, to which browsers add no headers
+
 https://www.w3.org/TR/fetch-metadata/
 """
 
@@ -15,9 +17,12 @@ from shopmesh.appmesh.errors import CrossSiteRequest, Forbidden
 from shopmesh.server.api.body import TRANSACTIONS
 
 OWN_HEADER = b"x-shopmesh-console"
+TOKEN_PARAMETER = b"page-token="
 MOST_COOKIES = 8
 """Cookies of our name that are looked at: another program on this machine can set some for a longer path."""
 _READING = ("GET", "HEAD")
+_PLAN = "/shopmesh/v1/manifests"
+"""Says what a manifest would change, and changes nothing."""
 
 
 class Mode(enum.Enum):
@@ -45,18 +50,33 @@ def is_write(scope: Scope) -> bool:
 
 
 def check_write(scope: Scope, mode: Mode) -> None:
-    """Raises an ApiError for a write that must not pass.
+    """Raises an ApiError for a write that must not pass; `scope` is that of the request to the routes.
 
     With read-only a transaction passes: whether it is a dry run, its body says.
     """
-    if values(scope, OWN_HEADER) != [b"1"]:
-        raise CrossSiteRequest(f"a request that changes something needs the header {OWN_HEADER.decode()}: 1")
-    if mode is Mode.READ_ONLY and not is_transaction(scope):
+    if not values(scope, OWN_HEADER):
+        raise CrossSiteRequest(f"a request that changes something needs the header {OWN_HEADER.decode()}")
+    if mode is Mode.READ_ONLY and not (scope["method"] == "POST" and scope["path"] in (_PLAN, TRANSACTIONS)):
         raise read_only()
 
 
-def is_transaction(scope: Scope) -> bool:
-    return bool(scope["method"] == "POST" and scope["path"] == TRANSACTIONS)
+def page_token(scope: Scope) -> str:
+    """The token of the page that sent a request, in its header or query; empty if it has none."""
+    given = [
+        *values(scope, OWN_HEADER),
+        *(part.removeprefix(TOKEN_PARAMETER) for part in _query(scope) if part.startswith(TOKEN_PARAMETER)),
+    ]
+    return given[0].decode("latin-1") if given else ""
+
+
+def query_without_token(scope: Scope) -> bytes:
+    """The query of a request for the routes, which have no use for the token."""
+    return b"&".join(part for part in _query(scope) if not part.startswith(TOKEN_PARAMETER))
+
+
+def _query(scope: Scope) -> list[bytes]:
+    query: bytes = scope["query_string"]
+    return query.split(b"&")
 
 
 def read_only() -> Forbidden:

@@ -4,8 +4,9 @@
     SessionCookies  <access key>.<expiry>.<MAC>, under a key that is derived from the secret of that access key
     WrongCodes      counts wrong codes, so that nobody can try many
 
-A cookie needs no state: restarts and other replicas accept it, and it ends with its access key. Clock and randomness
-are passed in.
+A cookie needs no state: restarts and other replicas accept it, and it ends with its access key. A browser sends it to
+every port of the host, so another program on the machine can get it. Therefore a session is the cookie and a page token
+together: the page keeps that in a storage which belongs to its own port. Clock and randomness are passed in.
 """
 
 from __future__ import annotations
@@ -88,6 +89,14 @@ def replica_of(code: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class SignIn:
+    """What a browser gets: the value of the cookie, and the token that its page keeps."""
+
+    cookie: str
+    page_token: str
+
+
+@dataclass(frozen=True, slots=True)
 class ConsoleSession:
     """Who is signed in, and until when in seconds since 1970."""
 
@@ -96,7 +105,7 @@ class ConsoleSession:
 
 
 class SessionCookies:
-    """Issues and verifies the values of cookies; `credentials` maps access key ids to secrets."""
+    """Issues and verifies cookies and their page tokens; `credentials` maps access key ids to secrets."""
 
     def __init__(self, credentials: Mapping[str, str], clock: Callable[[], float]) -> None:
         self._keys = {identity: _derive(secret) for identity, secret in credentials.items()}
@@ -107,15 +116,19 @@ class SessionCookies:
         """Whether nobody has to sign in, because requests are not authenticated at all."""
         return not self._keys
 
-    def issue(self, access_key: str) -> str | None:
-        """The value of a new cookie; None when there is no such access key."""
+    def issue(self, access_key: str) -> SignIn | None:
+        """A new cookie and its page token; None when there is no such access key."""
         if access_key not in self._keys:
             return None
         signed = f"{_encode(access_key.encode())}.{math.floor(self._clock()) + SESSION_SECONDS}"
-        return f"{signed}.{_encode(self._mac(access_key, signed))}"
+        value = f"{signed}.{self._mac(access_key, signed)}"
+        return SignIn(value, self._mac(access_key, f"page token {value}"))
 
-    def verify(self, value: str) -> ConsoleSession | None:
-        """The session of a cookie; None for a value that was not issued for a present access key, or has expired."""
+    def verify(self, value: str, page_token: str) -> ConsoleSession | None:
+        """The session of a cookie and its page token.
+
+        None for those that were not issued together for a present access key, and for those that have expired.
+        """
         found = _VALUE.fullmatch(value) if len(value) <= LONGEST_VALUE else None
         if found is None:
             return None
@@ -125,13 +138,15 @@ class SessionCookies:
             return None
         if access_key not in self._keys:
             return None
-        expected = _encode(self._mac(access_key, f"{found['key']}.{found['expires']}"))
-        if not hmac.compare_digest(expected, found["mac"]) or int(found["expires"]) <= self._clock():
+        mac = self._mac(access_key, f"{found['key']}.{found['expires']}")
+        token = self._mac(access_key, f"page token {value}")
+        is_ours = hmac.compare_digest(mac, found["mac"]) & hmac.compare_digest(token.encode(), page_token.encode())
+        if not is_ours or int(found["expires"]) <= self._clock():
             return None
         return ConsoleSession(access_key, float(found["expires"]))
 
-    def _mac(self, access_key: str, signed: str) -> bytes:
-        return hmac.digest(self._keys[access_key], signed.encode(), "sha256")
+    def _mac(self, access_key: str, signed: str) -> str:
+        return _encode(hmac.digest(self._keys[access_key], signed.encode(), "sha256"))
 
 
 class WrongCodes:

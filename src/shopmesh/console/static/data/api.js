@@ -1,9 +1,12 @@
-// What the page asks the control plane, behind the console's own door. Nothing here holds a key: the cookie does.
+// What the page asks the control plane, behind the console's own door. Nothing here holds a key.
+//
+// A session is a cookie and a page token together: a browser sends the cookie to every port of the host, so another
+// program there can see it; the storage of this page belongs to this port alone.
 
 import { signal } from "../lib.js";
 
 const BASE = "/console";
-const OWN_HEADER = { "x-shopmesh-console": "1" };
+const PAGE_TOKEN = "shopmesh-console-page-token";
 const APP_MESH = "/v20190125/meshes";
 
 /** True from the moment at which an answer said that nobody is signed in. */
@@ -17,9 +20,20 @@ export class ApiError extends Error {
   }
 }
 
+/** Keep the token that signing in returned; null: forget it. */
+export function keepPageToken(token) {
+  if (token === null) localStorage.removeItem(PAGE_TOKEN);
+  else localStorage.setItem(PAGE_TOKEN, token);
+}
+
+const pageToken = () => localStorage.getItem(PAGE_TOKEN) ?? "none";
+
+/** The address of an event stream below `/console/api`: a browser adds no header to its request. */
+export const streamAddress = (path) => `${BASE}/api${path}?page-token=${encodeURIComponent(pageToken())}`;
+
 /** The JSON answer (null if it has no body) to a request below `/console`; `path` begins with `/`. */
 export async function request(method, path, body) {
-  const headers = { accept: "application/json", ...OWN_HEADER };
+  const headers = { accept: "application/json", "x-shopmesh-console": pageToken() };
   if (body !== undefined) headers["content-type"] = "application/json";
   let answer;
   try {

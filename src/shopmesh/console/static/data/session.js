@@ -1,7 +1,7 @@
 // Who is signed in, and what they may do.
 
 import { computed, signal } from "../lib.js";
-import { request, signedOut } from "./api.js";
+import { keepPageToken, request, signedOut } from "./api.js";
 
 /** {accessKey, mode, expires, version}, or null while nobody is signed in. */
 export const session = signal(null);
@@ -11,11 +11,12 @@ export const readOnly = computed(() => session.value?.mode === "read-only");
 /** Why nobody could be signed in: an ApiError, or null. A mere missing cookie is none. */
 export const signInProblem = signal(null);
 
-/** Trade the code of `#code=…` for a cookie, and take it out of the address so that it is in no history. */
+/** Trade the code of `#code=…` for a session, and take it out of the address so that it is in no history. */
 async function trade(code) {
   history.replaceState(null, "", location.pathname);
   try {
-    await request("POST", "/sign-in", { code });
+    const { pageToken } = await request("POST", "/sign-in", { code });
+    keepPageToken(pageToken);
   } catch (error) {
     signInProblem.value = error;
   }
@@ -38,6 +39,7 @@ export async function signIn() {
 
 export async function signOut() {
   await request("POST", "/sign-out");
+  keepPageToken(null);
   session.value = null;
   signedOut.value = true;
 }
