@@ -117,6 +117,14 @@ class Stream(RuleBasedStateMachine):
         assert self.envoy.problems == []
 
     @invariant()
+    def in_sync_has_all(self) -> None:
+        """Asked after every step, whatever the stream remembers of its answers."""
+        if self.snapshot is not None and self.delta_stream.in_sync:
+            for kind in ("clusters", "listeners"):
+                if self.delta_stream.subscriptions[kind].requested:
+                    assert self.envoy.versions[kind] == dict(self.snapshot[kind].versions)
+
+    @invariant()
     def is_bounded(self) -> None:
         assert len(self.to_envoy) <= len(TYPES) * MOST_IN_FLIGHT
 

@@ -22,7 +22,7 @@ MOST_CHARACTERS = 4 * 1024 * 1024
 class DeltaStream:
     """`receive` takes requests of the proxy, `offer` a new snapshot; `take` returns the responses to send."""
 
-    __slots__ = ("_nothing_new", "_responses", "_unknown_types", "snapshot", "subscriptions")
+    __slots__ = ("_in_sync", "_nothing_new", "_responses", "_unknown_types", "snapshot", "subscriptions")
 
     def __init__(self, responses: ResponseCache) -> None:
         self._responses = responses
@@ -39,29 +39,25 @@ class DeltaStream:
         self._unknown_types: dict[str, Subscription] = {}
         self._nothing_new = True
         """Whether neither a request nor a snapshot came since the last `take`."""
+        self._in_sync: bool | None = None
+        """What `in_sync` found; None after each change, until it is asked again."""
 
     def receive(self, request: DeltaDiscoveryRequest) -> None:
         """Handles one request; raises `LimitError`."""
-        self._nothing_new = False
+        self._note_change()
         kind = NAMES_OF_URLS.get(request.type_url)
-        if kind is None:
-            self._receive_unknown_type(request)
-        else:
-            subscription = self.subscriptions[kind]
-            first = not subscription.requested
-            subscription.receive(request)
-            if kind == "endpoints" and first and not self.subscriptions["clusters"].requested:
-                subscription.must_answer.update(subscription.subscribed)
-        if sum(one.size for one in (*self.subscriptions.values(), *self._unknown_types.values())) > MOST_CHARACTERS:
-            raise LimitError(
-                f"the names that a stream subscribes to, or lists as known, have over {MOST_CHARACTERS} characters; "
-                "subscribe to fewer resources"
-            )
+        subscription = self._unknown_type(request.type_url) if kind is None else self.subscriptions[kind]
+        first, size = not subscription.requested, subscription.size
+        subscription.receive(request)
+        if kind == "endpoints" and first and not self.subscriptions["clusters"].requested:
+            subscription.must_answer.update(subscription.subscribed)
+        if subscription.size > size:
+            self._require_few_characters()
 
     def offer(self, snapshot: Snapshot) -> None:
         """Sets what the proxy should have, in place of an earlier snapshot that it may not have reached yet."""
         self.snapshot = snapshot
-        self._nothing_new = False
+        self._note_change()
 
     @property
     def has_nacked_secrets(self) -> bool:
@@ -72,7 +68,7 @@ class DeltaStream:
         """Marks refused secrets to be sent again; False when none was refused."""
         if not self.subscriptions["secrets"].retry():
             return False
-        self._nothing_new = False
+        self._note_change()
         return True
 
     def take(self) -> list[bytes]:
@@ -81,6 +77,8 @@ class DeltaStream:
         if target is None or self._nothing_new:
             return []
         self._nothing_new = True
+        if self._in_sync and not self._unknown_types:
+            return []
         sent: list[EncodedResponse] = []
         if not self._initialising:
             self._send_changes("clusters", target, sent)
@@ -97,6 +95,7 @@ class DeltaStream:
         for subscription in self._unknown_types.values():
             while response := subscription.next_response(_NONE, _always, self._responses):
                 sent.append(response)
+        self._in_sync = False if sent else None
         return [response.data for response in sent]
 
     @property
@@ -108,13 +107,19 @@ class DeltaStream:
     @property
     def in_sync(self) -> bool:
         """Whether the proxy has acknowledged all of its snapshot, and has nothing else."""
-        target = self.snapshot
-        return target is not None and all(
-            not target[kind].resources or (kind == "endpoints" and self._needs_no_endpoints(target))
-            if not subscription.requested
-            else subscription.has_acked_all(target[kind]) and not subscription.names_to_remove(target[kind])
-            for kind, subscription in self.subscriptions.items()
-        )
+        if self._in_sync is None:
+            self._in_sync = self.snapshot is not None and self._has_acked_all(self.snapshot)
+        return self._in_sync
+
+    def _has_acked_all(self, target: Snapshot) -> bool:
+        for kind, subscription in self.subscriptions.items():
+            collection = target[kind]
+            if subscription.requested:
+                if not subscription.has_acked_all(collection) or subscription.names_to_remove(collection):
+                    return False
+            elif collection.resources and not (kind == "endpoints" and self._needs_no_endpoints(target)):
+                return False
+        return True
 
     def _needs_no_endpoints(self, target: Snapshot) -> bool:
         """Whether a proxy that never subscribed to endpoints needs none, because no cluster uses EDS."""
@@ -137,6 +142,8 @@ class DeltaStream:
 
     def _send_changes(self, kind: TypeName, target: Snapshot, sent: list[EncodedResponse]) -> None:
         subscription, collection = self.subscriptions[kind], target[kind]
+        if subscription.fully_sent is collection:
+            return
         while response := subscription.next_response(collection, self._is_ready, self._responses):
             sent.append(response)
 
@@ -146,9 +153,11 @@ class DeltaStream:
         if not one.needs:
             return True
         clusters = self.subscriptions["clusters"]
-        if clusters.has_acked(one.needs):
+        if self.snapshot is None:
+            return False
+        if clusters.has_exactly(self.snapshot["clusters"]) or clusters.has_acked(one.needs):
             return True
-        if self.snapshot is None or not clusters.has_answered_all(self.snapshot["clusters"]):
+        if not clusters.has_answered_all(self.snapshot["clusters"]):
             return False
         # A cluster was refused for good: rule 1.
         return not any(self.subscriptions[kind].sent.get(one.name) for kind in ("listeners", "routes"))
@@ -180,22 +189,32 @@ class DeltaStream:
             sent.append(response)
         return response is not None
 
-    def _receive_unknown_type(self, request: DeltaDiscoveryRequest) -> None:
-        """Handles a request for an unknown type: each name is answered once, as one that does not exist.
+    def _note_change(self) -> None:
+        self._nothing_new, self._in_sync = False, None
+
+    def _require_few_characters(self) -> None:
+        if sum(one.size for one in (*self.subscriptions.values(), *self._unknown_types.values())) > MOST_CHARACTERS:
+            raise LimitError(
+                f"the names that a stream subscribes to, or lists as known, have over {MOST_CHARACTERS} characters; "
+                "subscribe to fewer resources"
+            )
+
+    def _unknown_type(self, type_url: str) -> Subscription:
+        """The subscription to an unknown type: each name is answered once, as one that does not exist.
 
         If the stream ended instead, the client would reconnect and ask again, for ever
         (https://github.com/envoyproxy/go-control-plane/issues/389).
         """
-        subscription = self._unknown_types.get(request.type_url)
+        subscription = self._unknown_types.get(type_url)
         if subscription is None:
-            if len(request.type_url) > LONGEST_TYPE:
-                raise LimitError(f"type_url has {len(request.type_url)} characters; at most {LONGEST_TYPE} are allowed")
+            if len(type_url) > LONGEST_TYPE:
+                raise LimitError(f"type_url has {len(type_url)} characters; at most {LONGEST_TYPE} are allowed")
             if len(self._unknown_types) >= MOST_OTHER_TYPES:
                 raise LimitError(
-                    f"{request.type_url} is one more than the {MOST_OTHER_TYPES} unknown types that a stream may have"
+                    f"{type_url} is one more than the {MOST_OTHER_TYPES} unknown types that a stream may have"
                 )
-            subscription = self._unknown_types[request.type_url] = Subscription(request.type_url)
-        subscription.receive(request)
+            subscription = self._unknown_types[type_url] = Subscription(type_url)
+        return subscription
 
 
 _NONE = Collection("clusters", ())

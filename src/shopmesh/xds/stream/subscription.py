@@ -21,7 +21,7 @@ class Subscription(SubscriptionState):
         self, collection: Collection, ready: Callable[[XdsResource], bool], responses: ResponseCache
     ) -> EncodedResponse | None:
         """A response with what is new or changed in the collection and `ready`; None when there is nothing to send."""
-        if self.fully_sent == collection or not self.requested or len(self._in_flight) >= MOST_IN_FLIGHT:
+        if not self.requested or self.fully_sent == collection or len(self._in_flight) >= MOST_IN_FLIGHT:
             return None
         self._forget_outdated_nacks(collection)
         resources = self._to_send(collection)
@@ -48,13 +48,15 @@ class Subscription(SubscriptionState):
 
     def next_removal(self, collection: Collection, responses: ResponseCache) -> EncodedResponse | None:
         """A response that removes what the client has and the collection has not; None when there is nothing."""
-        if not self.requested or len(self._in_flight) >= MOST_IN_FLIGHT or self.sent is collection.versions:
+        if not self.requested or len(self._in_flight) >= MOST_IN_FLIGHT:
             return None
         gone = self.names_to_remove(collection)
         return self._send(collection, (), gone, responses) if gone else None
 
     def names_to_remove(self, collection: Collection) -> tuple[str, ...]:
         """The names that the client has and the collection has not."""
+        if self.sent is collection.versions:
+            return ()
         removed = collection.diff_from(self.sent).removed
         return removed if all(map(self._has_content, removed)) else tuple(filter(self._has_content, removed))
 
@@ -63,13 +65,19 @@ class Subscription(SubscriptionState):
         version = self.sent[name]
         return version != ABSENT and (self.placeholder is None or version != self.placeholder(name).version)
 
+    def has_exactly(self, collection: Collection) -> bool:
+        """Whether the client has acknowledged just this; False as well where only a comparison by name would tell."""
+        return self.acked is self.sent is collection.versions and not self._in_flight
+
     def has_acked_all(self, collection: Collection) -> bool:
         """Whether nothing is in flight and the client has acknowledged all that it subscribed to of the collection."""
         return not self.nacked and self.has_answered_all(collection)
 
     def has_answered_all(self, collection: Collection) -> bool:
         """As `has_acked_all`, except for resources that the client refused for good."""
-        return self.requested and not self._in_flight and not self._first_answer_due and self.fully_sent == collection
+        if not self.requested or self._in_flight or self._first_answer_due:
+            return False
+        return self.fully_sent is collection or self.fully_sent == collection
 
     def _mark_fully_sent(self, collection: Collection) -> None:
         self.fully_sent = collection
