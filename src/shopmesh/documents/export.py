@@ -24,7 +24,7 @@ from shopmesh.documents.declared_resource import (
 )
 from shopmesh.documents.fields import Refer, ReferenceField, to_manifest
 from shopmesh.documents.manifest_annotations import annotation_name, is_valid_in_kubernetes, route_annotations
-from shopmesh.documents.names import KINDS, ObjectName, with_hash
+from shopmesh.documents.names import DEFAULT_NAMESPACE, KINDS, ObjectName, with_hash
 
 _RETRY_EVENTS = {"server-error", "gateway-error", "client-error", "stream-error"}
 
@@ -37,7 +37,9 @@ def objects_of(resources: Iterable[DeclaredResource]) -> dict[ObjectName, tuple[
     for resource in sorted(members, key=lambda member: not has_manifest_tags(member)):
         manifest = base_manifest(resource)
         metadata = manifest["metadata"]
-        name = ObjectName(manifest["kind"], metadata.get("namespace", ""), str(metadata["name"]))
+        # A manifest may leave out its namespace, and means the default one: `name_in_manifest` reads it so.
+        absent = "" if resource.key.kind == "mesh" else DEFAULT_NAMESPACE
+        name = ObjectName(manifest["kind"], metadata.get("namespace", absent), str(metadata["name"]))
         if name in found:
             name = name._replace(name=with_hash(name.name, "/".join(resource.key.path)))
             metadata["name"] = name.name

@@ -116,3 +116,17 @@ def test_only_what_cannot_be_guessed_is_kept_in_tags() -> None:
     [back] = declared_resources(sources(manifests([plain])))
 
     assert {} == back.tags
+
+
+def test_one_manifest_without_a_namespace_is_read_beside_others_that_exist() -> None:
+    """Its references lead to objects that were applied without a namespace as well: all of them are of the default."""
+    head = "apiVersion: appmesh.k8s.aws/v1beta2\nkind: "
+    mesh = f"{head}Mesh\nmetadata: {{name: shop}}\nspec: {{}}\n"
+    node = f"{head}VirtualNode\nmetadata: {{name: one}}\nspec: {{awsName: one-vn}}\n"
+    reference = "{virtualNodeRef: {name: one}}"
+    service = f"{head}VirtualService\nmetadata: {{name: web}}\nspec: {{provider: {{virtualNode: {reference}}}}}\n"
+    existing = declared_resources(documents("---\n".join([mesh, node]), "mesh.yaml"))
+
+    [found] = declared_resources(documents(service, "web.yaml"), "shop", existing)
+
+    assert {"provider": {"virtualNode": {"virtualNodeName": "one-vn"}}} == found.spec
