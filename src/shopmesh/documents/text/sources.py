@@ -42,14 +42,17 @@ _BLANKS = re.compile(r"[ \t\n\r]*")
 class DocumentError(ValueError):
     """A document that cannot be used; the text names file, document, line and field, and what to do.
 
-    `place` and `path` are where it is, empty if unknown, `message` is the text without them.
+    `place` and `path` are where it is, empty if unknown, `line` and `column` the same as numbers from 1, 0 if unknown;
+    `message` is the text without them.
     """
 
-    def __init__(self, message: str, place: str = "", path: FieldPath = ()) -> None:
+    def __init__(self, message: str, place: str = "", path: FieldPath = (), line: int = 0, column: int = 0) -> None:
         super().__init__(f"{place}: {message}" if place else message)
         self.message = message
         self.place = place
         self.path = path
+        self.line = line
+        self.column = column
 
 
 MAX_ERRORS = 20
@@ -90,19 +93,23 @@ class Source:
 
     def line_of(self, path: FieldPath) -> int:
         """The line of that field, or of the nearest one above it that is spelled out."""
-        line, node = self.line, self._node
+        return self.position_of(path)[0]
+
+    def position_of(self, path: FieldPath) -> tuple[int, int]:
+        """Line and column of that field, or of the nearest one above it that is spelled out."""
+        node, mark = self._node, None
         for step in path:
             if isinstance(node, yaml.MappingNode):
                 found = [(key, value) for key, value in node.value if key.value == step]
                 if not found:
                     break
-                line, node = self._above + found[0][0].start_mark.line + 1, found[0][1]
+                mark, node = found[0][0].start_mark, found[0][1]
             elif isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
                 node = node.value[step]
-                line = self._above + node.start_mark.line + 1
+                mark = node.start_mark
             else:
                 break
-        return line
+        return (self.line, 1) if mark is None else (self._above + mark.line + 1, mark.column + 1)
 
     def place(self, path: FieldPath = ()) -> str:
         """`mesh/product.yaml, document 3, line 42, spec.routes[0].name`."""
@@ -111,7 +118,7 @@ class Source:
 
     def error(self, path: FieldPath, message: str) -> DocumentError:
         """An error to raise about one field."""
-        return DocumentError(message, self.place(path), path)
+        return DocumentError(message, self.place(path), path, *self.position_of(path))
 
 
 def format_path(path: FieldPath) -> str:
@@ -171,14 +178,12 @@ def _refuse_unprintable(text: str, file: str) -> None:
     """YAML has no control characters; PyYAML would name them by their offset."""
     if found := yaml.reader.Reader.NON_PRINTABLE.search(text):
         line = text.count("\n", 0, found.start()) + 1
-        raise DocumentError(
-            f"{file}, document 1, line {line}: this is not text: it holds the character U+{ord(found[0]):04X}"
-        )
+        raise _error_at_line(file, 1, line, f"this is not text: it holds the character U+{ord(found[0]):04X}")
     # libyaml compares each of these with all before it.
     directives = [*itertools.islice(re.finditer("^%TAG", text, re.MULTILINE), _MOST_DIRECTIVES + 1)]
     if len(directives) > _MOST_DIRECTIVES:
         line = text.count("\n", 0, directives[-1].start()) + 1
-        raise DocumentError(f"{file}, document 1, line {line}: more than {_MOST_DIRECTIVES} %TAG directives")
+        raise _error_at_line(file, 1, line, f"more than {_MOST_DIRECTIVES} %TAG directives")
 
 
 def _json(text: str, file: str) -> Iterator[Source]:
@@ -197,11 +202,9 @@ def _json(text: str, file: str) -> Iterator[Source]:
             if number == 1 and not file.endswith(".json"):
                 yield from _yaml(text, file)  # `{kind: Mesh}` is YAML in its flow form
                 return
-            raise DocumentError(
-                f"{file}, document {number}, line {error.lineno}: this is not JSON: {error.msg}"
-            ) from None
+            raise _error_at_line(file, number, error.lineno, f"this is not JSON: {error.msg}", error.colno) from None
         except RecursionError:
-            raise DocumentError(f"{file}, document {number}, line {line}: the document is nested too deeply") from None
+            raise _error_at_line(file, number, line, "the document is nested too deeply") from None
         written = text[start:position]
         try:
             nodes = _positions(written, number)
@@ -211,9 +214,7 @@ def _json(text: str, file: str) -> Iterator[Source]:
             raise _document_error(flaw, file, number, line - 1) from None
         yield from _split_list(Source(file, number, line, value, nodes, line - 1))
         line += text.count("\n", start, position)
-    raise DocumentError(
-        f"{file}, document {number}, line {line}: the file holds more than {MOST_DOCUMENTS} documents; split it"
-    )
+    raise _error_at_line(file, number, line, f"the file holds more than {MOST_DOCUMENTS} documents; split it")
 
 
 class _JsonDecoder:
@@ -272,9 +273,10 @@ def _split_list(source: Source) -> Iterator[Source]:
     if source.value is None:
         return
     if not isinstance(source.value, dict):
-        raise DocumentError(
-            f"{source.place()}: a document must be a mapping with apiVersion, kind and spec (or App Mesh JSON with"
-            f" meshName), not {_describe(source.value)}"
+        raise source.error(
+            (),
+            "a document must be a mapping with apiVersion, kind and spec (or App Mesh JSON with meshName), not "
+            + _describe(source.value),
         )
     if source.value.get("kind") != "List":
         yield source
@@ -296,15 +298,18 @@ def _child(node: Any, key: str) -> Any:
 
 
 def _document_error(flaw: YamlError, file: str, number: int, above: int = 0) -> DocumentError:
-    where = f"{file}, document {flaw.document or number}, line {above + flaw.line}"
-    return DocumentError(f"{where}: {flaw}")
+    return _error_at_line(file, flaw.document or number, above + flaw.line, str(flaw))
+
+
+def _error_at_line(file: str, number: int, line: int, message: str, column: int = 1) -> DocumentError:
+    return DocumentError(message, f"{file}, document {number}, line {line}", (), line, column)
 
 
 def _syntax_error(error: yaml.MarkedYAMLError, text: str, file: str, number: int) -> DocumentError:
     mark = error.problem_mark or error.context_mark
-    line = mark.line + 1 if mark else 1
+    line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
     hint = _syntax_hint(text.splitlines(), line)
-    return DocumentError(f"{file}, document {number}, line {line}: this is not YAML: {error.problem}.{hint}")
+    return _error_at_line(file, number, line, f"this is not YAML: {error.problem}.{hint}", column)
 
 
 def _syntax_hint(lines: Sequence[str], line: int) -> str:
