@@ -25,6 +25,7 @@ from shopmesh.console.assets import SHELL, Assets, send_file, with_security_head
 from shopmesh.console.codes import CodeRoutes, Trade
 from shopmesh.console.gate import Mode
 from shopmesh.console.live.stream import live_routes
+from shopmesh.console.resources.routes import resource_routes
 from shopmesh.console.sign_in import SESSION_SECONDS, Codes, ConsoleSession, SessionCookies, WrongCodes
 from shopmesh.server.api.app_mesh import send_response
 from shopmesh.server.api.author import Author, set_author
@@ -65,7 +66,8 @@ class Console:
 
     def routes(self, context: RouteContext) -> Iterable[BaseRoute]:
         """The routes that need a signature."""
-        return [*CodeRoutes(self._codes, self._mode, context).routes(), *live_routes(context)]
+        codes_of_console = CodeRoutes(self._codes, self._mode, context).routes()
+        return [*codes_of_console, *live_routes(context), *resource_routes(context)]
 
     def front(self, context: RouteContext, routes: ASGIApp, api: ASGIApp) -> ASGIApp:
         """The application that is served; see `shopmesh.server.control_plane.Front`."""

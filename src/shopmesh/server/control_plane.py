@@ -104,11 +104,13 @@ async def run(control_plane: AbstractAsyncContextManager[Listening], ready: Call
 class RouteContext:
     """The parts of a running server that additional routes may use; `status` combines the state of all replicas.
 
+    `context` is what operations of App Mesh's API take beside their parameters.
     `stopping` is set when the server begins to stop: what answers without an end must then end.
     """
 
     config: Config
     store: Store
+    context: Callable[[], Context]
     proxies: Proxies
     replicas: Replicas
     status: StatusApi
@@ -199,7 +201,7 @@ async def serving_parts(
         canaries = CanaryApi(store, context, replicas, parts.leadership)
         stopping = asyncio.Event()
         status = StatusApi(store, proxies, figures, replicas, stopping, parts.extra_findings, config.host_policy)
-        context_of_routes = RouteContext(config, store, proxies, replicas, status, canaries, stopping)
+        context_of_routes = RouteContext(config, store, context, proxies, replicas, status, canaries, stopping)
         routes = [
             *app_mesh.routes(store, context),
             *status.routes(),

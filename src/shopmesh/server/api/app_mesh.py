@@ -120,12 +120,12 @@ class AppMeshApi:
         context = replace(self._context(), defer_relations=True)
 
         def steps(transaction: Transaction) -> Iterator[bytes | None]:
-            return _handle_all(requests, transaction, context)
+            return handle_all(requests, transaction, context)
 
         try:
             trial = self._dry_run(steps, len(requests)) if dry else self._store.submit_in_steps(steps, author)
             answers = await trial
-        except _FailedRequest as failed:
+        except FailedRequest as failed:
             return rest_json.error_response(failed.error, code=failed.error.code, index=failed.index)
         joined = b",".join(answer for answer in answers if answer is not None)
         body = b'{"revision":%d,"answers":[%b]}' % (self._store.revision, joined)
@@ -151,16 +151,16 @@ class AppMeshApi:
         return Response(response.status, response.body, headers)
 
 
-class _FailedRequest(Exception):  # noqa: N818  # it is named after what happened
+class FailedRequest(Exception):  # noqa: N818  # it is named after what happened
     def __init__(self, index: int, error: ApiError) -> None:
         self.index = index
         self.error = error
 
 
-def _handle_all(requests: list[Any], transaction: Transaction, context: Context) -> Iterator[bytes | None]:
+def handle_all(requests: list[Any], transaction: Transaction, context: Context) -> Iterator[bytes | None]:
     """Yields the response to each request, then None for each check of resources against each other.
 
-    Raises _FailedRequest. Where two resources contradict each other it names the lower one: a route, not its router.
+    Raises FailedRequest. Where two resources contradict each other it names the lower one: a route, not its router.
     """
     written: dict[Key, int] = {}
     for index, request in enumerate(requests):
@@ -198,7 +198,7 @@ def _failing_at(index: int) -> Iterator[None]:
     try:
         yield
     except ApiError as error:
-        raise _FailedRequest(index, error) from error
+        raise FailedRequest(index, error) from error
 
 
 class Endpoint:
