@@ -8,6 +8,7 @@ from typing import Any
 
 from shopmesh.appmesh.api import verbs
 from shopmesh.appmesh.context import Context
+from shopmesh.appmesh.kinds import KINDS
 from shopmesh.appmesh.store import Key, Resource, State
 from shopmesh.console.resources.relations import references_of, referrers_of, to_document
 from shopmesh.documents import DeclaredResource, as_yaml, manifests, not_for_kubernetes
@@ -47,5 +48,5 @@ def _digest(text: str, held: Iterable[Resource]) -> str:
 
 
 def declared(resources: Iterable[Resource]) -> list[DeclaredResource]:
-    """Stored resources in the form in which documents declare them."""
-    return [DeclaredResource(one.key, one.spec, dict(one.tags)) for one in resources]
+    """Stored resources in the form in which documents declare them; a store has proxies and canaries as well."""
+    return [DeclaredResource(one.key, one.spec, dict(one.tags)) for one in resources if one.key.kind in KINDS]

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from shopmesh.appmesh.kinds import ROUTE_KINDS, weighted_targets
+from shopmesh.appmesh.kinds import KINDS, ROUTE_KINDS, weighted_targets
 from shopmesh.appmesh.store import Document, Resource
 
 
 def list_resources(resources: Iterable[Resource], mesh: str | None = None) -> list[dict[str, Any]]:
     """One document a resource, of one mesh or all, sorted by mesh, kind and name; times in seconds since 1970."""
-    found = [one for one in resources if mesh is None or one.key.mesh == mesh]
+    found = [one for one in resources if one.key.kind in KINDS and mesh in (None, one.key.mesh)]
     return [_row(one) for one in sorted(found, key=lambda one: (one.key.mesh, one.key.kind, one.key.path))]
 
 

@@ -12,11 +12,14 @@ const APP_MESH = "/v20190125/meshes";
 /** True from the moment at which an answer said that nobody is signed in. */
 export const signedOut = signal(false);
 
-/** A request that was refused or not answered. `status` 0: no answer. `code` is the API's name of the error. */
+/**
+ * A request that was refused or not answered. `status` 0: no answer. `code` is the API's name of the error, `document`
+ * the whole JSON of the refusal.
+ */
 export class ApiError extends Error {
-  constructor(status, code, message) {
+  constructor(status, code, message, document = {}) {
     super(message);
-    Object.assign(this, { status, code });
+    Object.assign(this, { status, code, document });
   }
 }
 
@@ -62,7 +65,7 @@ function refusal(answer, text) {
   }
   const code = answer.headers.get("x-amzn-errortype")?.split(":")[0] ?? said.code ?? said.__type ?? answer.statusText;
   const message = said.message ?? said.error ?? `The control plane answered ${answer.status}.`;
-  return new ApiError(answer.status, code, String(message));
+  return new ApiError(answer.status, code, String(message), said);
 }
 
 /** What the control plane's own routes answer, such as `/shopmesh/v1/proxies`. */

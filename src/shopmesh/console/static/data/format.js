@@ -72,3 +72,9 @@ export const shortName = (name) => name.split(".")[0];
 
 /** How many of what: `1 proxy`, `3 proxies`. */
 export const amount = (number, one, several = `${one}s`) => `${count(number)} ${number === 1 ? one : several}`;
+
+const INVISIBLE = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g;
+
+/** A text of others with what cannot be seen, or turns the direction of what can, as an escape: `\u202e`. */
+export const printable = (text) =>
+  String(text).replace(INVISIBLE, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`);

@@ -42,7 +42,7 @@ function Connection() {
 /** How many things on a page ask for attention. */
 function alerts(id) {
   if (id === "findings") return [...whole("findings").values()].filter(({ severity }) => severity === "error").length;
-  if (id === "proxies") return [...whole("proxies").values()].filter(({ nack }) => nack).length;
+  if (id === "proxies") return [...whole("proxies").values()].filter(({ refused }) => refused).length;
   return 0;
 }
 

@@ -1,4 +1,56 @@
-import { html } from "../../lib.js";
-import { Empty } from "../../components/basic.js";
+// What is wrong: each finding with why it hurts and what to do, errors first. What `shopmesh doctor` says, live.
 
-export const Page = () => html`<h1>Findings</h1><${Empty} title="This page comes soon" />`;
+import { html, useMemo } from "../../lib.js";
+import { Command, Copy, Empty } from "../../components/basic.js";
+import { change, parameters } from "../../data/address.js";
+import { amount } from "../../data/format.js";
+import { mesh, whole } from "../../data/mesh.js";
+import { Finding } from "./finding.js";
+import { asText, choose, ORDERS, ofMesh } from "./model.js";
+
+const SEVERITIES = [
+  ["", "All"],
+  ["error", "Errors"],
+  ["warning", "Warnings"],
+];
+
+function Severity({ found }) {
+  const chosen = parameters.value.severity ?? "";
+  const count = (severity) => found.filter((one) => !severity || one.severity === severity).length;
+  return html`<div class="row" role="group" aria-label="Severity">${SEVERITIES.map(
+    ([id, title]) => html`<button key=${id} type="button" aria-pressed=${chosen === id} onClick=${() => change({ severity: id })}>
+      ${title} <span class="muted">${count(id)}</span>
+    </button>`,
+  )}</div>`;
+}
+
+function Tools({ found, shown }) {
+  return html`<div class="table-tools">
+    <${Severity} found=${found} />
+    <input type="search" placeholder="Filter" aria-label="Filter findings" value=${parameters.value.filter ?? ""}
+      onInput=${(event) => change({ filter: event.target.value })} />
+    <label>Sort by <select value=${parameters.value.sort ?? "severity"} onChange=${(event) => change({ sort: event.target.value })}>
+      ${Object.keys(ORDERS).map((id) => html`<option key=${id} value=${id}>${id}</option>`)}
+    </select></label>
+    <span class="muted table-count" role="status">${shown.length} of ${amount(found.length, "finding")}</span>
+    <${Copy} text=${() => asText(shown)} label="Copy findings" />
+  </div>`;
+}
+
+export function Page() {
+  const all = whole("findings");
+  const found = useMemo(() => ofMesh([...all.values()], mesh.value), [all, mesh.value]);
+  const { severity = "", filter = "", sort = "severity" } = parameters.value;
+  const shown = useMemo(() => choose(found, { severity, filter, sort }), [found, severity, filter, sort]);
+  return html`<div class="page-head"><h1>Findings</h1></div>
+    ${found.length === 0
+      ? html`<div class="card"><${Empty} title="Nothing is wrong">
+          <p>The mesh, its proxies and its traffic are checked all the time; what is found appears here.</p>
+        </${Empty}></div>`
+      : html`<div class="stack">
+          <${Tools} found=${found} shown=${shown} />
+          <ol class="findings-list">${shown.map((one) => html`<${Finding} key=${`${one.code} ${one.where} ${one.what}`} finding=${one} />`)}</ol>
+          ${shown.length === 0 && html`<div class="card"><${Empty} title="No finding matches the filter" /></div>`}
+        </div>`}
+    <p class="muted small findings-note">In a terminal, <${Command} text="shopmesh doctor" /> also checks the machine on which it runs.</p>`;
+}
