@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import platform
+import random
 from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 from pathlib import Path
+from statistics import median
 
 
 def machine() -> str:
@@ -24,6 +26,22 @@ def quantile(values: Sequence[float], share: float) -> float:
 def spread(values: Sequence[float], digits: int = 1) -> str:
     """`median (least to most)`."""
     return f"{quantile(values, 0.5):.{digits}f} ({min(values):.{digits}f} to {max(values):.{digits}f})"
+
+
+def ratio_interval(
+    values: Sequence[float], references: Sequence[float], resamples: int = 5000, seed: int = 1
+) -> tuple[float, float]:
+    """A 95 % interval of the ratio of two medians, of figures that belong together in pairs (a percentile bootstrap).
+
+    What disturbs the machine for a while disturbs both of a pair, so pairs are drawn, not figures.
+    """
+    pairs = list(zip(values, references, strict=True))
+    chosen = random.Random(seed)  # a repeatable sequence is the point
+    ratios = []
+    for _ in range(resamples):
+        ones, others = zip(*chosen.choices(pairs, k=len(pairs)), strict=True)
+        ratios.append(median(ones) / median(others))
+    return quantile(ratios, 0.025), quantile(ratios, 0.975)
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

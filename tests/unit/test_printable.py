@@ -144,9 +144,10 @@ def test_a_program_s_line_stays_one_line(message: str, name: str, tmp_path_facto
     file = io.StringIO()
     terminal = Terminal(PlainConsole(file=file, width=100), folder / "log")
     lines = LineSplitter()
-    given_lines = [*lines.feed(f"{record}\n{message}".encode(errors="replace")), *lines.rest()]
+    block = lines.feed(f"{record}\n{message}".encode(errors="replace")) + lines.rest()
+    terminal.lines("product-vn-1 app", block)
+    given_lines = block.decode().split("\n")[:-1]
     for line in given_lines:
-        terminal.line("product-vn-1 app", line)
         assert not RAW.search(format_line(line))
     terminal.say(message)
     terminal.close()

@@ -50,13 +50,17 @@ def show(console: Console, mesh: LocalMesh, answered: bool, run_folder: str | No
     console.print("To try, in another terminal:")
     for line in _next_commands(mesh, answered, run_folder):
         console.print(f"  {line}", soft_wrap=True)
-    console.print("Below are requests that fail, are slow or are retried; --requests shows all.")
+    logs = f"shopmesh logs{_run_folder_option(run_folder)}"
+    console.print(
+        f"Below are requests that fail, are slow or are retried; `{logs}` has all of them, --requests shows them here.",
+        soft_wrap=True,
+    )
     console.print("Ctrl-C stops everything.")
     console.print()
 
 
 def _next_commands(mesh: LocalMesh, answered: bool, run_folder: str | None) -> list[str]:
-    folder = f" --run-dir {shlex.quote(run_folder)}" if run_folder else ""
+    folder = _run_folder_option(run_folder)
     # Nothing follows on the line: an interactive zsh takes a comment for arguments.
     lines = [f'eval "$(shopmesh env{folder})"']
     if not answered:
@@ -75,6 +79,10 @@ def _next_commands(mesh: LocalMesh, answered: bool, run_folder: str | None) -> l
         for socket, url in ((one.sidecar.admin_socket, "envoy/clusters"), (one.control_socket, "localhost/faults")):
             lines.append(f"curl --unix-socket {shlex.quote(_relative_path(socket))} http://{url}")
     return lines
+
+
+def _run_folder_option(run_folder: str | None) -> str:
+    return f" --run-dir {shlex.quote(run_folder)}" if run_folder else ""
 
 
 def _relative_path(path: Path) -> str:

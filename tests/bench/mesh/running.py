@@ -66,13 +66,14 @@ def revision(answer: object) -> int:
 
 
 @contextlib.contextmanager
-def mesh() -> Iterator[Mesh]:
-    """Runs until the end of the `with` block."""
+def mesh(checkout: Path | None = None) -> Iterator[Mesh]:
+    """Runs until the end of the `with` block; the shopmesh, services and mesh of another checkout, if one is given."""
+    environment = None if checkout is None else {"PYTHONPATH": str(checkout / "src")}
     way_in, api_port = free_port(), free_port()
     with tempfile.TemporaryDirectory(prefix="shopmesh-bench-") as folder:
         ports = ["--port", str(way_in), "--api-port", str(api_port)]
         began = time.perf_counter()
-        with running([str(BIN / "shopmesh"), "up", "--run-dir", folder, *ports]) as child:
+        with running([str(BIN / "shopmesh"), "up", "--run-dir", folder, *ports], environment, checkout) as child:
             child.wait_for(lambda: answered(way_in), "an answer through the mesh", 30)
             started = time.perf_counter() - began
             with Client(f"http://127.0.0.1:{api_port}", credentials=AccessFiles(Path(folder)).credentials()) as client:

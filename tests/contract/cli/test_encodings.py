@@ -48,7 +48,7 @@ from shopmesh.output.console import lossy_console
 from shopmesh.output.encoding import write_any_character
 write_any_character()
 terminal = Terminal(lossy_console(), pathlib.Path(sys.argv[1]))
-terminal.line("order-vn-1 app", json.dumps({"level": "INFO", "message": "GET /caf\u00e9"}))
+terminal.lines("order-vn-1 app", json.dumps({"level": "INFO", "message": "GET /caf\u00e9"}).encode() + b"\\n")
 terminal.close()
 """
 

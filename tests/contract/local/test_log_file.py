@@ -34,17 +34,17 @@ def test_a_log_that_cannot_be_written_is_reported_once_and_goes_on_later(
     folder, shown, clock = tmp_path / "run", io.StringIO(), Clock()
     folder.mkdir()
     terminal = Terminal(PlainConsole(file=shown, width=200), folder / "shopmesh.log", clock)
-    terminal.line("a", "before")
+    terminal.lines("a", b"before\n")
     shutil.rmtree(folder)
     folder.write_text("the folder's name is taken by a file")
-    terminal._file.handleError(None)  # type: ignore[arg-type]  # the open file is forgotten, as after a failed write
-    for text in ("first", "second", "third"):
-        terminal.line("a", text)
+    terminal._file.close()  # the open file is forgotten, as after a failed write
+    for block in (b"first\n", b"second\nthird\n"):
+        terminal.lines("a", block)
     folder.unlink()
     folder.mkdir()
-    terminal.line("a", "too early to try again")
+    terminal.lines("a", b"too early to try again\n")
     clock.now = 5.0
-    terminal.line("a", "after")
+    terminal.lines("a", b"after\n")
     terminal.close()
 
     lines = [line.partition(" | ")[2] for line in shown.getvalue().splitlines()]
@@ -66,7 +66,7 @@ def show_on(stream: TextIO, log: Path) -> PlainConsole:
     console = PlainConsole(file=LossyStream(stream), width=100)
     terminal = Terminal(console, log)
     for _ in range(100):
-        terminal.line("a", "a line")
+        terminal.lines("a", b"a line\n")
     terminal.say("a message")
     terminal.close()
     return console

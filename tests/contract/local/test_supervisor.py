@@ -28,11 +28,11 @@ class Heard:
     """A log that remembers."""
 
     def __init__(self) -> None:
-        self.lines: list[str] = []
+        self.printed: list[str] = []
         self.said: list[str] = []
 
-    def line(self, name: str, text: str) -> None:
-        self.lines.append(f"{name}: {text}")
+    def lines(self, name: str, block: bytes) -> None:
+        self.printed += [f"{name}: {text}" for text in block.decode().splitlines()]
 
     def say(self, text: str) -> None:
         self.said.append(text)
@@ -72,11 +72,11 @@ def test_a_killed_program_is_started_again_and_said_so() -> None:
     async def story() -> None:
         log = Heard()
         async with keeping("import time; print('here'); time.sleep(60)", log) as keeper:
-            await soon(lambda: log.lines == ["it: here"], "first start")
+            await soon(lambda: log.printed == ["it: here"], "first start")
             first = keeper.pid
             assert first is not None
             os.kill(first, signal.SIGKILL)
-            await soon(lambda: log.lines == ["it: here"] * 2, "second start")
+            await soon(lambda: log.printed == ["it: here"] * 2, "second start")
 
             assert keeper.pid not in (None, first)
             assert log.said == ["it was killed (SIGKILL); starting it again in 0.01 s"]
@@ -91,11 +91,11 @@ def test_what_is_left_of_a_dead_programs_group_ends_before_it_is_started_again()
         log = Heard()
         code = "import os, time; pid = os.fork()\nif pid: print(pid, flush=True)\ntime.sleep(60)"
         async with keeping(code, log) as keeper:
-            await soon(lambda: log.lines, "the worker")
-            worker = int(log.lines[0].removeprefix("it: "))
+            await soon(lambda: log.printed, "the worker")
+            worker = int(log.printed[0].removeprefix("it: "))
             assert keeper.pid is not None
             os.kill(keeper.pid, signal.SIGKILL)
-            await soon(lambda: len(log.lines) == 2, "second start")
+            await soon(lambda: len(log.printed) == 2, "second start")
 
             # A zombie may be left until its new parent collects it; it runs no more.
             await soon(lambda: not alive(worker) or _state(worker) == "Z", "the worker's end")
@@ -140,7 +140,7 @@ def test_a_program_that_kept_dying_runs_as_soon_as_it_can(tmp_path: Path) -> Non
         async with keeping(code, log, policy) as keeper:
             await asyncio.wait_for(keeper.failing.wait(), 20)
             (tmp_path / "room").write_text("there is room again")
-            await soon(lambda: "it: runs" in log.lines, "it runs")
+            await soon(lambda: "it: runs" in log.printed, "it runs")
             await asyncio.sleep(1.0)
             assert keeper.pid is not None
             os.kill(keeper.pid, signal.SIGKILL)
@@ -190,7 +190,7 @@ def test_a_lost_reaper_that_cannot_be_replaced_stops_no_program(monkeypatch: pyt
     async def story() -> None:
         log = Heard()
         async with keeping("print('runs'); import time; time.sleep(60)", log) as keeper:
-            await soon(lambda: log.lines, "it runs")
+            await soon(lambda: log.printed, "it runs")
             reaper = keeper._reaper
             os.kill(reaper.pid, signal.SIGKILL)
             await soon(lambda: _state(reaper.pid) == "Z", "the reaper's end")
@@ -199,9 +199,9 @@ def test_a_lost_reaper_that_cannot_be_replaced_stops_no_program(monkeypatch: pyt
             with monkeypatch.context() as patched:
                 patched.setattr(sys, "executable", "/no/such/python")
                 os.kill(keeper.pid, signal.SIGKILL)
-                await soon(lambda: len(log.lines) == 2, "it runs again")
+                await soon(lambda: len(log.printed) == 2, "it runs again")
             os.kill(keeper.pid, signal.SIGKILL)
-            await soon(lambda: len(log.lines) == 3, "it runs a third time")
+            await soon(lambda: len(log.printed) == 3, "it runs a third time")
 
             assert reaper.pid != first
 
@@ -214,7 +214,7 @@ def test_a_killed_supervisor_starts_nothing_more() -> None:
     async def story() -> None:
         log = Heard()
         async with keeping("print('runs'); import time; time.sleep(60)", log) as keeper:
-            await soon(lambda: log.lines, "it runs")
+            await soon(lambda: log.printed, "it runs")
             keeper.kill()
             await asyncio.wait_for(keeper.stop(60), 10)
 
@@ -258,7 +258,7 @@ def test_a_program_that_ignores_the_request_to_end_is_forced() -> None:
         log = Heard()
         code = "import signal, time; signal.signal(15, signal.SIG_IGN); print('deaf'); time.sleep(60)"
         async with keeping(code, log) as keeper:
-            await soon(lambda: log.lines, "start")
+            await soon(lambda: log.printed, "start")
             pid = keeper.pid
             assert pid is not None
             await asyncio.wait_for(keeper.stop(0.05), 10)
@@ -292,6 +292,6 @@ def test_output_comes_whole_even_when_the_program_ends_at_once() -> None:
         async with keeping(code, log, RestartPolicy(failing_after=1)) as keeper:
             await asyncio.wait_for(keeper.failing.wait(), 20)
 
-            assert log.lines.index("it: end") == 3001
+            assert log.printed.index("it: end") == 3001
 
     asyncio.run(story())

@@ -7,10 +7,14 @@ import json
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from shopmesh.local.processes.log_format import format_line, is_routine_request
+from services.chassis.logs import RequestLog
+from shopmesh.local.processes.log_format import ROUTINE_LINE, format_line, is_routine_request, lines_to_show
 from shopmesh.local.processes.terminal import Terminal
 from shopmesh.output.console import PlainConsole
+from tests.support.hostile import texts
 
 
 @pytest.mark.parametrize(
@@ -64,6 +68,59 @@ def test_a_request_that_went_well_is_known_by_its_line(line: str, routine: bool)
     assert routine == is_routine_request(line)
 
 
+def written(status: int = 200, milliseconds: float = 1.0, attempt: str = "1", path: str = "/products/1") -> str:
+    """The line of a request as the services write it."""
+    out = io.StringIO()
+    environ = {
+        "REQUEST_METHOD": "GET",
+        "PATH_INFO": path,
+        "HTTP_X_REQUEST_ID": "c5",
+        "HTTP_X_ENVOY_ATTEMPT_COUNT": attempt,
+    }
+    RequestLog("product/1.0", out).write(environ, status, milliseconds / 1000, "6b")
+    return out.getvalue()
+
+
+TROUBLE = [
+    written(status=404),
+    written(status=500),
+    written(milliseconds=500.5),
+    written(milliseconds=1500),
+    written(attempt="2"),
+    written(attempt="12", status=503),
+]
+
+
+def test_of_a_block_the_lines_with_trouble_are_shown() -> None:
+    """Each of them, in their order, whatever stands between them; and all that is not about a request."""
+    routine = [written(), written(status=302, milliseconds=499.99), written(path='/"quoted"\\'), request() + "\n"]
+    others = ["started\n", '{"half": \n', *TROUBLE, "\n"]
+    block = "".join(part for line in others for part in (*routine, line, *routine))
+
+    assert "".join(others) == "".join(f"{line}\n" for line in lines_to_show(block.encode()))
+
+
+def test_the_lines_of_our_services_are_passed_over_without_reading_them_one_by_one() -> None:
+    """A pattern knows their form; whatever it takes is routine by its fields too."""
+    assert b"" == ROUTINE_LINE.sub(b"", written().encode() * 3)
+    assert not [line for line in TROUBLE if ROUTINE_LINE.search(line.encode())]
+
+
+@given(
+    line=st.builds(
+        written,
+        status=st.integers(100, 599),
+        milliseconds=st.floats(0, 2000) | st.sampled_from([499.994, 499.996, 500.0, 500.004, 500.006]),
+        attempt=st.sampled_from(["1", "2", "0", "x", "999"]),
+        path=texts,
+    )
+)
+def test_a_pattern_hides_no_line_that_is_to_be_shown(line: str) -> None:
+    """For every status, duration, attempt and path."""
+    if ROUTINE_LINE.fullmatch(line.encode()):
+        assert is_routine_request(line)
+
+
 @pytest.mark.parametrize(
     ("show_requests", "shown"), [(False, ["started", "=500"]), (True, ["started", "=200", "=500"])]
 )
@@ -74,7 +131,7 @@ def test_the_terminal_shows_every_request_only_on_request(
     output = io.StringIO()
     terminal = Terminal(PlainConsole(file=output, width=200), tmp_path / "log", show_requests=show_requests)
     for line in ("started", request(), request(status=500)):
-        terminal.line("order-vn-1 app", line)
+        terminal.lines("order-vn-1 app", f"{line}\n".encode())
     terminal.close()
 
     lines = output.getvalue().splitlines()

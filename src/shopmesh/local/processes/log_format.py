@@ -13,6 +13,14 @@ _ENVOY = re.compile(r"\[[\d\-]+ [\d:.]+\]\[\d+\]\[(?P<level>\w+)\]\[\w+\] (?:\[[
 SLOW_MILLISECONDS = 500
 """A request that takes longer is shown on the terminal."""
 
+ROUTINE_LINE = re.compile(
+    rb'^\{"time": "[^"]*", "level": "INFO", "service": "[^"\\]*", "message": "[^"\\]*", '
+    rb'"status": [1-3][0-9]{2}, "ms": (?:[0-9]{1,2}|[1-4][0-9]{2})\.[0-9]+'
+    rb'(?:, "trace": "[^"\\]*")?(?:, "request": "[^"\\]*")?\}\n',
+    re.MULTILINE,
+)
+"""The line of a routine request in the form of our services. It only saves time: `is_routine_request` decides."""
+
 # The terminal shows the program's name beside each line; these fields add nothing for its reader.
 _OMITTED_FIELDS = {"time", "level", "message", "service", "trace", "request"}
 
@@ -27,6 +35,12 @@ def format_line(line: str) -> str:
     if match := _ENVOY.fullmatch(line):
         return f"{match['level'].upper()} {match['message']}"
     return line
+
+
+def lines_to_show(block: bytes) -> list[str]:
+    """The lines of a block, each with its end, that are not about routine requests."""
+    others = ROUTINE_LINE.sub(b"", block)
+    return [line for line in others.decode().split("\n")[:-1] if not is_routine_request(line)]
 
 
 def is_routine_request(line: str) -> bool:

@@ -13,31 +13,25 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import signal
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from io import FileIO
 from pathlib import Path
 from typing import Protocol, TypeVar
 
 from shopmesh.local.errors import StartError
-from shopmesh.local.processes.lines import LineSplitter
 from shopmesh.local.processes.orphan_reaper import OrphanReaper, signal_group
+from shopmesh.local.processes.output_reader import OutputReader
 
 T = TypeVar("T")
-
-_READ_BYTES = 65_536
-# Of what is in the pipe when a program ends; a pipe holds 64 KiB.
-_MAX_FINAL_READS = 16
 
 
 class ProcessLog(Protocol):
     """Receives the lines of programs and messages about them; never raises, since programs must run without a log."""
 
-    def line(self, name: str, text: str) -> None:
-        """One line that a program printed."""
+    def lines(self, name: str, block: bytes) -> None:
+        """Lines that a program printed, each with its end, safe to show."""
 
     def say(self, text: str) -> None:
         """A message for the user."""
@@ -79,14 +73,14 @@ class Supervisor:
         self._reaper = reaper
         self._log = log
         self._restart_policy = restart_policy or RestartPolicy()
-        self._last_line = ""
+        self._last_line = b""
         self._task: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
 
     @property
     def last_line(self) -> str:
         """What the program printed last."""
-        return self._last_line or "(it printed nothing)"
+        return self._last_line.decode() or "(it printed nothing)"
 
     def start(self) -> None:
         """Starts the program, and keeps it running until `stop`."""
@@ -147,57 +141,37 @@ class Supervisor:
             return f"cannot be started ({self.program.arguments[0]}: {error.strerror})"
 
     async def _run(self) -> int:
-        reader, writer = os.pipe()
-        with FileIO(reader) as output:
-            try:
-                # Not asyncio's own pipes: with those, a grandchild that holds the pipe delays the news of the end.
-                process = await asyncio.create_subprocess_exec(
-                    *self.program.arguments,
-                    stdin=asyncio.subprocess.DEVNULL,
-                    stdout=writer,
-                    stderr=writer,
-                    env=dict(self.program.environment),
-                    cwd=self.program.folder,
-                    start_new_session=True,
-                )
-            finally:
-                os.close(writer)
+        output = OutputReader(self._pass_on)
+        try:
+            # Not asyncio's own pipes: with those, a grandchild that holds the pipe delays the news of the end.
+            process = await asyncio.create_subprocess_exec(
+                *self.program.arguments,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=output.write_end,
+                stderr=output.write_end,
+                env=dict(self.program.environment),
+                cwd=self.program.folder,
+                start_new_session=True,
+            )
+            output.close_write_end()
             self.pid = process.pid
             self.starts += 1
-            lines = LineSplitter()
-            os.set_blocking(reader, False)
-            loop = asyncio.get_running_loop()
             try:
                 self._reaper.watch(process.pid)
                 if self._stopping.is_set():
                     signal_group(process.pid, signal.SIGTERM)
-                loop.add_reader(reader, self._read, output, lines)
+                output.start()
                 return await process.wait()
             finally:
                 signal_group(process.pid, signal.SIGKILL)
                 self.pid = None
                 self._reaper.release(process.pid)
-                for _ in range(_MAX_FINAL_READS):
-                    if not self._read(output, lines):
-                        break
-                loop.remove_reader(reader)
-                for rest in lines.rest():
-                    self._add_line(rest)
+        finally:
+            output.close()
 
-    def _read(self, output: FileIO, lines: LineSplitter) -> bool:
-        """Reads the available output; returns whether there was any."""
-        chunk = output.read(_READ_BYTES)
-        if chunk is None:
-            return False
-        if not chunk:
-            asyncio.get_running_loop().remove_reader(output)
-        for line in lines.feed(chunk):
-            self._add_line(line)
-        return bool(chunk)
-
-    def _add_line(self, line: str) -> None:
-        self._last_line = line or self._last_line
-        self._log.line(self.program.name, line)
+    def _pass_on(self, lines: bytes) -> None:
+        self._last_line = lines[lines.rfind(b"\n", 0, -1) + 1 : -1] or self._last_line
+        self._log.lines(self.program.name, lines)
 
 
 async def wait_until_ready(supervisor: Supervisor, ready: asyncio.Task[T]) -> T:
