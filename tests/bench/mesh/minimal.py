@@ -56,8 +56,8 @@ def minimal(folder: Path) -> Iterator[Running]:
             file = folder / f"{name}.json"
             peers = {peer: ingress[peer] for peer in PEERS} if name == "order" else {}
             file.write_text(json.dumps(configuration(ingress[name], ports[name], egress[name], peers)))
-            command = [*SESSION, envoy_path(), "--config-path", file, "--disable-hot-restart", "--concurrency", "1"]
-            envoy = stack.enter_context(running([*command, "--log-level", "warning"]))
+            command = [*SESSION, str(envoy_path()), "--config-path", str(file), "--disable-hot-restart"]
+            envoy = stack.enter_context(running([*command, "--concurrency", "1", "--log-level", "warning"]))
             programs[f"{name} envoy"] = envoy.pid
             envoy.wait_for(lambda port=ingress[name]: answered(port, "/readyz"), f"{name}'s Envoy", 20)  # type: ignore[misc]  # bound
         yield Running(ingress["order"], programs)

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from shopmesh.local.processes import log_writer
 from shopmesh.local.processes.log_file import read_last_lines
 from shopmesh.local.processes.log_writer import LogWriter
 
@@ -64,7 +63,7 @@ def test_a_disk_that_fills_up_within_a_block_leaves_whole_lines(
         return real(descriptor, data[:length])
 
     real = os.write
-    monkeypatch.setattr(log_writer.os, "write", write)
+    monkeypatch.setattr(os, "write", write)
     now = [0.0]
     writer = LogWriter(tmp_path / "log", lambda: now[0])
     room[0] = 30

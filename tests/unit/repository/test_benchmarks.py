@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import pytest
+import yaml
 
 from tests.bench.__main__ import SECTIONS, missing_figures
+from tests.bench.mesh.minimal import APPLICATIONS, configuration
+from tests.bench.report import ratio_interval
 from tests.support.repository import ROOT
 
 BENCH = ROOT / "tests" / "bench"
@@ -48,3 +51,28 @@ def test_a_missing_figure_is_found(lines: list[str]) -> None:
 def test_figures_and_what_stands_for_none_by_intention_are_accepted() -> None:
     """Such as what was never turned back, or a program that is not installed."""
     assert not list(missing_figures(["| | p50 |", "| --- | --- |", "| hey | - |", "| Nonesuch, infinite | 1.2 |"]))
+
+
+def test_an_interval_of_a_ratio_is_of_figures_that_belong_together() -> None:
+    """What doubles both of a pair, such as a busy machine, does not widen it; what disturbs one of them does."""
+    references = [1.0, 2.0, 1.0, 4.0, 1.0, 1.5, 3.0]
+    together = ratio_interval([1.2 * value for value in references], references)
+    least, most = ratio_interval([0.9, 1.0, 1.1, 1.2, 1.3, 1.4, 1.5], [1.0] * 7)
+
+    assert (1.2, 1.2) == pytest.approx(together)
+    assert 0.9 <= least < 1.2 < most <= 1.5
+
+
+def test_minimal_envoys_have_the_places_of_the_demo_and_nothing_else() -> None:
+    """One for each virtual node of mesh/, with routes to the peers alone: a comparison with anything else says less."""
+    found = configuration(1, 2, 3, {"customer": 4})["static_resources"]
+    managers = [one["filter_chains"][0]["filters"][0]["typed_config"] for one in found["listeners"]]
+
+    assert set(APPLICATIONS) == {
+        str(one["metadata"]["name"])
+        for file in (ROOT / "mesh").glob("*.yaml")
+        for one in yaml.safe_load_all(file.read_text())
+        if one["kind"] == "VirtualNode"
+    }
+    assert [1] * 2 == [len(manager["http_filters"]) for manager in managers]
+    assert ["application", "customer"] == [one["name"] for one in found["clusters"]]
