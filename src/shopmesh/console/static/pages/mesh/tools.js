@@ -1,0 +1,74 @@
+// Above the map: the mesh in one line, and what is shown of it.
+
+import { computed, html } from "../../lib.js";
+import { Badge } from "../../components/basic.js";
+import { Icon } from "../../components/icons.js";
+import { change, parameters } from "../../data/address.js";
+import { amount, count, percent, rate, shortName } from "../../data/format.js";
+import { inMesh } from "../../data/mesh.js";
+import { OUTSIDE } from "./graph.js";
+import { allFigures, graph, isGroups } from "./model.js";
+
+const summary = computed(() => {
+  const boxes = [...graph.value.boxes.values()];
+  const services = boxes.filter(({ kind }) => kind === "service");
+  const proxies = [...inMesh("proxies").value.values()];
+  const entries = boxes.filter(({ wayIn, kind }) => wayIn && kind !== "outside").map(({ id }) => id);
+  const entered = entries.map((id) => allFigures.value.get(id)).filter(Boolean);
+  const all = [...allFigures.value].filter(([id]) => id !== OUTSIDE).map(([, figures]) => figures);
+  return {
+    services: services.length,
+    versions: services.reduce((sum, { rows }) => sum + rows.length, 0),
+    proxies: proxies.length,
+    inSync: proxies.filter(({ inStep, connected }) => inStep && connected).length,
+    refused: proxies.filter(({ refused }) => refused).length,
+    rate: entered.reduce((sum, { rate: one }) => sum + one, 0),
+    errors: entered.reduce((sum, { errors }) => sum + errors, 0),
+    wrong: all.filter(({ wrong }) => wrong.length > 0).length,
+  };
+});
+
+export function Summary() {
+  const { services, versions, proxies, inSync, refused, rate: entering, errors } = summary.value;
+  return html`<ul class="mesh-summary">
+    <li><strong>${count(services)}</strong> ${services === 1 ? "service" : "services"}, <strong>${count(versions)}</strong> ${versions === 1 ? "version" : "versions"}</li>
+    <li><strong>${rate(entering)}</strong> come in${entering > 0 && html`, <strong class=${errors > 0 ? "bad" : ""}>${percent(errors / entering)}</strong> fail`}</li>
+    <li>${refused > 0
+      ? html`<${Badge} kind="bad">${amount(refused, "proxy", "proxies")} refused ${refused === 1 ? "its" : "their"} configuration</${Badge}>`
+      : html`<${Badge} kind=${inSync < proxies ? "warn" : "good"}>${count(inSync)} of ${amount(proxies, "proxy", "proxies")} in sync</${Badge}>`}</li>
+  </ul>`;
+}
+
+const SHOWN = [
+  ["", "All"],
+  ["traffic", "With traffic"],
+  ["wrong", "To look at"],
+];
+
+function Choice({ title, options, name }) {
+  const now = parameters.value[name] ?? "";
+  return html`<div class="mesh-choice" role="group" aria-label=${title}>
+    ${options.map(([value, text]) => html`<button key=${value} type="button" aria-pressed=${now === value} onClick=${() => change({ [name]: value })}>${text}</button>`)}
+  </div>`;
+}
+
+const hasSpaces = computed(() => new Set([...graph.value.boxes.values()].filter(({ kind }) => kind === "service").map(({ space }) => space)).size > 1);
+
+function Chip({ text, remove }) {
+  return html`<span class="mesh-chip">${text}<button type="button" class="quiet" aria-label=${`Remove: ${text}`} onClick=${remove}><${Icon} name="close" /></button></span>`;
+}
+
+export function Tools() {
+  const { q, show, focus, view, open, group } = parameters.value;
+  const focused = graph.value.boxes.get(focus);
+  const grouping = () => change({ group: isGroups.value ? "no" : "yes", open: null });
+  const opened = (open ?? "").split(",").filter(Boolean);
+  return html`<div class="mesh-tools">
+    <input type="search" value=${q ?? ""} placeholder="Name or namespace" aria-label="Filter services by name or namespace" onInput=${(event) => change({ q: event.target.value })} />
+    <${Choice} title="Which services" name="show" options=${SHOWN.map(([value, text]) => [value, value === "wrong" ? `${text} (${summary.value.wrong})` : text])} />
+    ${hasSpaces.value && view !== "table" && html`<button type="button" aria-pressed=${isGroups.value} disabled=${Boolean(q || show || focus)} onClick=${grouping}>Group by namespace</button>`}
+    ${focused && html`<${Chip} text=${`${shortName(focused.name)} and its neighbours`} remove=${() => change({ focus: null })} />`}
+    ${isGroups.value && opened.map((space) => html`<${Chip} key=${space} text=${`namespace ${space}`} remove=${() => change({ open: opened.filter((one) => one !== space).join(",") })} />`)}
+    <span class="mesh-view"><${Choice} title="Form" name="view" options=${[["", "Map"], ["table", "As a table"]]} /></span>
+  </div>`;
+}
