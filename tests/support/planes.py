@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from shopmesh.appmesh.store import Resource, Transaction
+from shopmesh.console import Console, Mode
 from shopmesh.server.config import Config
 from shopmesh.server.control_plane import Listening, ServerParts, listen, serving_parts
 from shopmesh.server.replicas import Peer
@@ -69,8 +70,9 @@ class Plane:
 class Planes:
     """Replicas `one` and `two` in a loop of their own; `one` leads until told otherwise."""
 
-    def __init__(self, credentials: Mapping[str, str] | None = None) -> None:
+    def __init__(self, credentials: Mapping[str, str] | None = None, console: Mode = Mode.OFF) -> None:
         self._credentials = credentials or {}
+        self._console = console
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)
         self._ports = (free_port(), free_port())
@@ -126,5 +128,8 @@ class Planes:
         foundation = ServerParts(self.store, identity=name, peers=peers, leadership=leadership)
         stack = contextlib.AsyncExitStack()
         listener = stack.enter_context(contextlib.closing(listen(config.host, port)))
-        bound = await stack.enter_async_context(serving_parts(config, foundation, listener))
+        console = Console(self._console)
+        bound = await stack.enter_async_context(
+            serving_parts(config, foundation, listener, console.routes, console.front)
+        )
         return Plane(name, port, bound.xds_port, self.store, bound, leadership, stack)

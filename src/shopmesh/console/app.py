@@ -74,7 +74,8 @@ class Console:
         hosts = AllowedHosts(context.config.allowed_hosts().names | self._hosts.names)
         sessions = SessionCookies(context.config.credentials, self._clock)
         app = ConsoleApp(self._mode, sessions, Trade(self._codes, self._wrong, context), routes, self._clock)
-        isolated = IsolationMiddleware(app, hosts, "--console-host")
+        # A terminal may be a page itself, and a link in it one of another site.
+        isolated = IsolationMiddleware(app, hosts, "--console-host", linked=(PATH, f"{PATH}/"))
 
         async def serve(scope: Scope, receive: Receive, send: Send) -> None:
             path = scope.get("path", "")

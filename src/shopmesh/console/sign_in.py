@@ -1,7 +1,7 @@
 """Sign-in to the console: a code that works once becomes a cookie that expires.
 
     Codes           minted for an access key by a signed request; each works once, until it expires
-    SessionCookies  <access key>.<expiry>.<MAC>, under a key that is derived from the secret of that access key
+    SessionCookies  <access key>.<expiry>.<random>.<MAC>, under a key that is derived from the secret of that access key
     WrongCodes      counts wrong codes, so that nobody can try many
 
 A cookie needs no state: restarts and other replicas accept it, and it ends with its access key. A browser sends it to
@@ -35,10 +35,12 @@ WRONG_CODES, WRONG_CODES_SECONDS = 10, 60.0
 """So many wrong codes are looked at in so many seconds."""
 
 _PURPOSE = b"shopmesh console session v1"
-_VALUE = re.compile(r"(?P<key>[A-Za-z0-9_-]+)\.(?P<expires>[0-9]{1,12})\.(?P<mac>[A-Za-z0-9_-]{43})")
+_VALUE = re.compile(
+    r"(?P<signed>(?P<key>[A-Za-z0-9_-]+)\.(?P<expires>[0-9]{1,12})\.[A-Za-z0-9_-]{1,64})\.(?P<mac>[A-Za-z0-9_-]{43})"
+)
 
 
-def _random_code() -> str:
+def _random_text() -> str:
     return secrets.token_urlsafe(32)
 
 
@@ -53,9 +55,9 @@ class Code:
 class Codes:
     """The codes of one replica that were minted and not used yet."""
 
-    def __init__(self, clock: Callable[[], float], random_code: Callable[[], str] = _random_code) -> None:
+    def __init__(self, clock: Callable[[], float], random_text: Callable[[], str] = _random_text) -> None:
         self._clock = clock
-        self._random_code = random_code
+        self._random_text = random_text
         self._codes: dict[bytes, tuple[str, float]] = {}
         """Hash of a code → access key and expiry: looking up a hash tells nothing of a code by the time it takes."""
 
@@ -67,7 +69,7 @@ class Codes:
         self._forget_expired()
         while len(self._codes) >= MOST_CODES:
             del self._codes[min(self._codes, key=lambda one: self._codes[one][1])]
-        random = self._random_code()
+        random = self._random_text()
         code = Code(f"{random}.{replica}" if replica else random, self._clock() + seconds)
         self._codes[_hash(code.text)] = (access_key, code.expires)
         return code
@@ -107,9 +109,15 @@ class ConsoleSession:
 class SessionCookies:
     """Issues and verifies cookies and their page tokens; `credentials` maps access key ids to secrets."""
 
-    def __init__(self, credentials: Mapping[str, str], clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        credentials: Mapping[str, str],
+        clock: Callable[[], float],
+        random_text: Callable[[], str] = _random_text,
+    ) -> None:
         self._keys = {identity: _derive(secret) for identity, secret in credentials.items()}
         self._clock = clock
+        self._random_text = random_text
 
     @property
     def is_open(self) -> bool:
@@ -120,7 +128,8 @@ class SessionCookies:
         """A new cookie and its page token; None when there is no such access key."""
         if access_key not in self._keys:
             return None
-        signed = f"{_encode(access_key.encode())}.{math.floor(self._clock()) + SESSION_SECONDS}"
+        expires = math.floor(self._clock()) + SESSION_SECONDS
+        signed = f"{_encode(access_key.encode())}.{expires}.{self._random_text()}"
         value = f"{signed}.{self._mac(access_key, signed)}"
         return SignIn(value, self._mac(access_key, f"page token {value}"))
 
@@ -138,7 +147,7 @@ class SessionCookies:
             return None
         if access_key not in self._keys:
             return None
-        mac = self._mac(access_key, f"{found['key']}.{found['expires']}")
+        mac = self._mac(access_key, found["signed"])
         token = self._mac(access_key, f"page token {value}")
         is_ours = hmac.compare_digest(mac, found["mac"]) & hmac.compare_digest(token.encode(), page_token.encode())
         if not is_ours or int(found["expires"]) <= self._clock():

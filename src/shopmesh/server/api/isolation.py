@@ -11,6 +11,7 @@ https://www.w3.org/TR/fetch-metadata/  https://www.rfc-editor.org/rfc/rfc9110#st
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -29,16 +30,21 @@ _SAME_ORIGIN = frozenset({"same-origin", "none"})
 class IsolationMiddleware:
     """ASGI middleware around all others: refuses requests to other hosts and from other sites, and non-JSON bodies."""
 
-    def __init__(self, app: ASGIApp, hosts: AllowedHosts, option: str = "--api-host") -> None:
-        """`option` is the one that adds a name to `hosts`."""
+    def __init__(
+        self, app: ASGIApp, hosts: AllowedHosts, option: str = "--api-host", linked: Collection[str] = ()
+    ) -> None:
+        """`option` is the one that adds a name to `hosts`; `linked` are paths of pages that hold no data, which a link
+        of another site may open.
+        """
         self.app = app
         self._hosts = hosts
         self._option = option
+        self._linked = frozenset(linked)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] in ("http", "websocket"):
             try:
-                check(scope, self._hosts, self._option)
+                check(scope, self._hosts, self._option, self._linked)
             except ApiError as error:
                 if scope["type"] == "http":
                     await send_response(rest_json.error_response(error), send)
@@ -48,7 +54,7 @@ class IsolationMiddleware:
         await self.app(scope, receive, send)
 
 
-def check(scope: Scope, hosts: AllowedHosts, option: str = "--api-host") -> None:
+def check(scope: Scope, hosts: AllowedHosts, option: str = "--api-host", linked: Collection[str] = frozenset()) -> None:
     """Raises an ApiError for a request that a web page of another site could have sent."""
     if not scope["raw_path"].startswith(b"/"):
         raise BadRequest("the request's target must be a path; a full URL is for proxies")
@@ -63,8 +69,19 @@ def check(scope: Scope, hosts: AllowedHosts, option: str = "--api-host") -> None
             f"Host: {quote(authority)} is not a name of this control plane; if clients reach it by that name, "
             f"start it with {option} and the name"
         )
-    _require_same_origin(scope, host, port)
+    if not (scope["path"] in linked and _is_opened_by_link(scope)):
+        _require_same_origin(scope, host, port)
     _require_json(scope)
+
+
+def _is_opened_by_link(scope: Scope) -> bool:
+    """Whether a browser shows the answer as a page of its own, so that no other page can read or frame it."""
+    return (
+        scope["method"] == "GET"
+        and _values(scope, b"sec-fetch-mode") == ["navigate"]
+        and _values(scope, b"sec-fetch-dest") == ["document"]
+        and not _values(scope, b"origin")
+    )
 
 
 def _require_same_origin(scope: Scope, host: str, port: int | None) -> None:

@@ -50,6 +50,8 @@ class _Server(uvicorn.Server):
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                # uvicorn would believe every program on this machine what it says of client and scheme.
+                proxy_headers=False,
                 timeout_graceful_shutdown=2,
                 lifespan="off",
             )
