@@ -19,7 +19,14 @@ BODY = ("content-length", "2")
 
 def scope(headers: Headers, path: bytes = b"/meshes", kind: str = "http") -> Any:
     raw = [(name.encode(), value.encode("latin-1")) for name, value in headers]
-    return {"type": kind, "method": "POST", "raw_path": path, "headers": raw, "server": ("127.0.0.1", 9080)}
+    return {
+        "type": kind,
+        "method": "POST",
+        "path": path.decode(),
+        "raw_path": path,
+        "headers": raw,
+        "server": ("127.0.0.1", 9080),
+    }
 
 
 def refusal(headers: Headers, path: bytes = b"/meshes") -> type[ApiError] | None:
