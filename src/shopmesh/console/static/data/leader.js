@@ -1,6 +1,6 @@
 // Which tab has the stream: browsers open six connections to one origin, so all tabs share one. Visible tabs queue for
 // a lock; who holds it leads. A tab that is hidden for a while leaves the queue, so that without a visible tab there
-// is no stream. https://www.w3.org/TR/web-locks/
+// is no stream (W3C: Web Locks API).
 
 const LOCK = "shopmesh-console-stream";
 export const HIDDEN_MILLISECONDS = 3000;
