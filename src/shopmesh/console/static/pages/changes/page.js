@@ -45,7 +45,7 @@ const COLUMNS = [
   {
     id: "revision",
     title: "Revision",
-    align: "end",
+    align: "end narrow",
     value: (row) => row.revision,
     cell: (row) => html`<a href=${selectHref(row.revision)} aria-label=${`Revision ${row.revision}: details`}>${row.revision}</a>`,
   },

@@ -1,0 +1,64 @@
+// One proxy: how it stands, what it answered, and the configuration that it was sent.
+
+import { html } from "../../lib.js";
+import { Command, Empty, Time } from "../../components/basic.js";
+import { ResourceLink } from "../../components/resource_link.js";
+import { href, parameters } from "../../data/address.js";
+import { printable } from "../../data/format.js";
+import { mesh } from "../../data/mesh.js";
+import { Configuration } from "./configuration.js";
+import { proxyPath, refusals, stateOf, TYPES, typeOf } from "./model.js";
+import { Responses } from "./responses.js";
+import { State, Version } from "./table.js";
+
+const back = () => html`<a href=${href("proxies", { mesh: mesh.value })}>Proxies</a>`;
+
+const Gone = ({ asked }) => html`<div class="page-head"><h1>${back()} / <bdi>${printable(asked)}</bdi></h1></div>
+  <div class="card"><${Empty} title="There is no such proxy">It may have been stopped, or withdrawn from the mesh.</${Empty}></div>`;
+
+function Facts({ proxy }) {
+  return html`<dl class="facts card">
+    <dt>State</dt><dd><${State} proxy=${proxy} /> <span class="muted">${stateOf(proxy).text}</span></dd>
+    <dt>Of</dt><dd><${ResourceLink} kind=${proxy.kind} path=${[proxy.mesh, proxy.name]} /></dd>
+    <dt>Connected</dt><dd><${Time} at=${proxy.since} />${proxy.since !== null && html`, <${Time} at=${proxy.since} ago=${true} />`}</dd>
+    <dt>Address</dt><dd>${proxy.address ?? "–"}</dd>
+    <dt>Endpoint</dt><dd>${proxy.declared ? "yes, other proxies send requests to it" : "no, other proxies send nothing to it"}</dd>
+    <dt>In a terminal</dt><dd><${Command} text=${`shopmesh proxy-config ${proxy.instance}`} /></dd>
+  </dl>`;
+}
+
+function Types({ proxy }) {
+  return html`<div class="table-scroll" tabindex="0" role="region" aria-label="Versions by type"><table>
+    <caption class="only-read">Versions by type</caption>
+    <thead><tr><th scope="col">Type</th><th scope="col">Sent and acknowledged</th><th scope="col">Means</th></tr></thead>
+    <tbody>${TYPES.map(
+      (type) => html`<tr key=${type}><th scope="row">${type}</th><td><${Version} proxy=${proxy} type=${type} /></td>
+        <td class="muted proxies-means"><bdi>${printable(typeOf(proxy, type).text)}</bdi></td></tr>`,
+    )}</tbody>
+  </table></div>`;
+}
+
+const Refused = ({ proxy }) =>
+  refusals(proxy).map(
+    (nack) => html`<section key=${nack.type} class="notice bad proxies-refusals" role="alert">
+      <h2>Envoy refused its ${nack.type}, <${Time} at=${nack.at} /></h2>
+      <pre class="proxies-said"><bdi>${printable(nack.message)}</bdi></pre>
+    </section>`,
+  );
+
+/** Changes whenever the proxy was sent or acknowledged anything. */
+const versionOf = (proxy) => JSON.stringify([proxy.types, refusals(proxy), proxy.since]);
+
+export function Detail({ asked, proxy }) {
+  if (!proxy) return html`<${Gone} asked=${asked} />`;
+  const path = proxyPath(proxy);
+  const version = versionOf(proxy);
+  const type = TYPES.includes(parameters.value.type) ? parameters.value.type : TYPES[0];
+  return html`<div class="page-head"><h1>${back()} / <bdi class="name">${printable(proxy.instance)}</bdi></h1></div>
+    <div class="stack">
+      <${Refused} proxy=${proxy} />
+      <div class="proxies-head"><${Facts} proxy=${proxy} /><${Types} proxy=${proxy} /></div>
+      <${Responses} path=${path} version=${version} />
+      <${Configuration} path=${path} version=${version} proxy=${proxy} type=${type} />
+    </div>`;
+}
