@@ -173,9 +173,9 @@ requirements: $(TOOLS)/.done ## Write the pinned requirements anew, after a chan
 	for name in tools dev image locust browser; do $(COMPILE) requirements/$$name.in --output-file requirements/$$name.txt; done
 	$(COMPILE) services/requirements.in --constraint $(PINS) --output-file services/requirements.txt
 
-release: setup-dev ## Make dist/VERSION of a tree that has passed .ci/run, signed: make release RELEASE_KEY=~/.ssh/release
+release: setup-dev ## Make dist/VERSION of a tree that has passed .ci/run, signed: make release RELEASE_KEY=~/.ssh/release (REGISTRY=…: with images)
 	@test -n "$(RELEASE_KEY)" || { echo 'name the SSH key that signs: make release RELEASE_KEY=~/.ssh/release' >&2; exit 2; }
-	@$(BIN)/python -m release make --key $(RELEASE_KEY)
+	@$(BIN)/python -m release make --key $(RELEASE_KEY) $(if $(REGISTRY),--registry $(REGISTRY)) $(ARGS)
 
 verify-release: setup ## Check a release that was fetched: make verify-release DIR=dist/0.1.0 SIGNERS=allowed_signers
 	@test -n "$(DIR)" -a -n "$(SIGNERS)" || { \

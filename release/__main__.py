@@ -13,6 +13,7 @@ from release.audit import ENVOY_REPOSITORY, audit
 from release.checks import releasable_version
 from release.checksums import sign, verify
 from release.envoy import current_version, set_version
+from release.images import image_files
 from release.inventory import bill_of_materials, installed_packages, licence_notices, read_pins
 from release.manifests import render_manifests
 from release.programs import ReleaseError, git, run
@@ -28,7 +29,9 @@ def main() -> None:
 
 @main.command()
 @click.option("--key", type=_FILE, required=True, help="The SSH key that signs.")
-def make(key: Path) -> None:
+@click.option("--registry", help="Push the images there, and name them by digest, as in registry.example/team.")
+@click.option("--platforms", default="linux/amd64,linux/arm64", help="The kinds of machine that images are for.")
+def make(key: Path, registry: str | None, platforms: str) -> None:
     """Make dist/VERSION of the last commit."""
     if not key.is_file():
         raise ReleaseError(f"there is no key {key}")
@@ -41,7 +44,10 @@ def make(key: Path) -> None:
     with TemporaryDirectory(dir=target.parent) as unfinished:
         folder = Path(unfinished) / version
         folder.mkdir()
-        for name, content in _files(version).items():
+        files = _files(version)
+        if registry:
+            files |= image_files(ROOT, files["install.yaml"], registry.rstrip("/"), platforms, _epoch())
+        for name, content in files.items():
             (folder / name).write_bytes(content)
         sign(folder, key.resolve())
         folder.rename(target)
@@ -50,15 +56,18 @@ def make(key: Path) -> None:
 
 
 def _files(version: str) -> dict[str, bytes]:
-    """What a release consists of, but for sums and signature."""
+    """What a release consists of without images, but for sums and signature."""
     packages = installed_packages((ROOT / "requirements" / "runtime.txt").read_text(encoding="utf-8"))
-    epoch = int(git(ROOT, "log", "-1", "--format=%ct"))
     return {
         **render_manifests(ROOT),
-        "sbom.cdx.json": bill_of_materials(version, epoch, packages),
+        "sbom.cdx.json": bill_of_materials(version, _epoch(), packages),
         "licences.txt": licence_notices(packages),
         **build_archives(ROOT),
     }
+
+
+def _epoch() -> int:
+    return int(git(ROOT, "log", "-1", "--format=%ct"))
 
 
 @main.command("verify")

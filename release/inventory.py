@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -86,6 +86,20 @@ def _licence_texts(found: metadata.Distribution) -> Iterator[str]:
 
 def bill_of_materials(version: str, epoch: int, packages: Sequence[Package]) -> bytes:
     """CycloneDX 1.6 as JSON (https://cyclonedx.org/docs/1.6/json/), the same bytes for the same packages."""
+    subject = {**_component("application", "shopmesh", version), "licenses": [{"expression": "Apache-2.0"}]}
+    hashes = "of each file of a package that may be installed, one for each kind of machine"
+    return cyclonedx(
+        subject, epoch, [_library(package) for package in packages], [{"name": "shopmesh:hashes", "value": hashes}]
+    )
+
+
+def cyclonedx(
+    subject: Mapping[str, object],
+    epoch: int,
+    components: Sequence[Mapping[str, object]],
+    properties: Sequence[Mapping[str, str]] = (),
+) -> bytes:
+    """A document of CycloneDX about its `subject`, a component as well; `epoch` is in seconds since 1970."""
     document = {
         "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
         "bomFormat": "CycloneDX",
@@ -93,18 +107,10 @@ def bill_of_materials(version: str, epoch: int, packages: Sequence[Package]) -> 
         "version": 1,
         "metadata": {
             "timestamp": datetime.fromtimestamp(epoch, UTC).isoformat(),
-            "component": {
-                **_component("application", "shopmesh", version),
-                "licenses": [{"expression": "Apache-2.0"}],
-            },
-            "properties": [
-                {
-                    "name": "shopmesh:hashes",
-                    "value": "of each file of a package that may be installed, one for each kind of machine",
-                }
-            ],
+            "component": dict(subject),
+            **({"properties": list(properties)} if properties else {}),
         },
-        "components": [_library(package) for package in packages],
+        "components": list(components),
     }
     return json.dumps(document, indent=2, ensure_ascii=False).encode() + b"\n"
 

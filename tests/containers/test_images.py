@@ -12,8 +12,8 @@ from tests.support.process import eventually
 
 MEGABYTES = 1_000_000
 BASE = "python:3.13-slim-trixie"
-# What each may add to its base; proxy-init has none. Half of the control plane's is its client for clusters, and TLS.
-LARGEST = {"control-plane": 170, "load": 105, "proxy-init": 8, **dict.fromkeys(SERVICES, 50)}
+# What each may add to its base; proxy-init has none. A third of the control plane's is its client for clusters.
+LARGEST = {"control-plane": 150, "load": 105, "proxy-init": 8, **dict.fromkeys(SERVICES, 50)}
 
 
 def inspected(image: str) -> Any:
