@@ -1,0 +1,78 @@
+"""Debian's chromium before a real control plane; what its console reports fails the test, also a refused script."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tests.support.console import ConsoleServer
+
+CHROMIUM = shutil.which("chromium")
+# A response of an error is a line there as well, and some tests ask for one.
+EXPECTED = ("Failed to load resource: the server responded with a status of",)
+
+playwright = pytest.importorskip("playwright.sync_api", reason="`make test-browser` installs playwright")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skips the tests of this folder where there is no chromium, but not in a pipeline."""
+    if CHROMIUM is None and "CI" not in os.environ:
+        for item in items:
+            if "browser/console" in str(item.path):
+                item.add_marker(pytest.mark.skip(reason="there is no chromium: apt-get install chromium"))
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    with playwright.sync_playwright() as driver:
+        # As root, which containers are, chromium has no sandbox. A name that somebody has resolve to this machine.
+        arguments = ["--no-sandbox", "--host-resolver-rules=MAP rebinding.example 127.0.0.1"]
+        started = driver.chromium.launch(executable_path=CHROMIUM, args=arguments)
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def complaints() -> Iterator[list[str]]:
+    """What the pages of a test complained about; empty at its end, unless the test has taken it out."""
+    found: list[str] = []
+    yield found
+    assert [] == found
+
+
+@pytest.fixture
+def new_browser(chromium: Any, complaints: list[str]) -> Iterator[Callable[[], Any]]:
+    """Makes browsers that share neither cookies nor storage."""
+    contexts: list[Any] = []
+
+    def note(message: Any) -> None:
+        if message.type in ("error", "warning") and not message.text.startswith(EXPECTED):
+            complaints.append(message.text)
+
+    def make() -> Any:
+        context = chromium.new_context()
+        context.on("console", note)
+        context.on("weberror", lambda error: complaints.append(str(error.error)))
+        contexts.append(context)
+        return context
+
+    yield make
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture
+def tab(new_browser: Callable[[], Any]) -> Any:
+    """A tab of a browser that nobody has used."""
+    return new_browser().new_page()
+
+
+@pytest.fixture
+def server() -> Iterator[ConsoleServer]:
+    """A control plane without a mesh."""
+    with ConsoleServer() as found:
+        yield found
