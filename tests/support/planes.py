@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from shopmesh.appmesh.host_policy import STRICT, HostPolicy
 from shopmesh.appmesh.store import Resource, Transaction
 from shopmesh.console import Console, Mode
 from shopmesh.server.config import Config
@@ -70,7 +71,13 @@ class Plane:
 class Planes:
     """Replicas `one` and `two` in a loop of their own; `one` leads until told otherwise."""
 
-    def __init__(self, credentials: Mapping[str, str] | None = None, console: Mode = Mode.OFF) -> None:
+    def __init__(
+        self,
+        credentials: Mapping[str, str] | None = None,
+        console: Mode = Mode.OFF,
+        host_policy: HostPolicy = STRICT,
+    ) -> None:
+        self._host_policy = host_policy
         self._credentials = credentials or {}
         self._console = console
         self._loop = asyncio.new_event_loop()
@@ -122,7 +129,9 @@ class Planes:
         self.run(tell())
 
     async def _start(self, name: str, port: int) -> Plane:
-        config = Config(api_port=port, xds_port=0, credentials=self._credentials, insecure=True)
+        config = Config(
+            api_port=port, xds_port=0, credentials=self._credentials, insecure=True, host_policy=self._host_policy
+        )
         peers = HttpPeers([Peer("127.0.0.1", one) for one in self._ports], self._credentials, config.region)
         leadership = Scripted()
         foundation = ServerParts(self.store, identity=name, peers=peers, leadership=leadership)

@@ -31,8 +31,10 @@ from starlette.types import ASGIApp
 from shopmesh.appmesh.context import Context
 from shopmesh.appmesh.errors import UnknownOperation
 from shopmesh.server.api import app_mesh, prometheus
+from shopmesh.server.api.history import HistoryApi
 from shopmesh.server.api.isolation import IsolationMiddleware
 from shopmesh.server.api.prometheus import MetricsEndpoint
+from shopmesh.server.api.proxy_details import ProxyDetailsApi
 from shopmesh.server.api.sigv4 import SigV4Middleware
 from shopmesh.server.api.status import StatusApi
 from shopmesh.server.canary.canary_api import CanaryApi
@@ -205,6 +207,8 @@ async def serving_parts(
         routes = [
             *app_mesh.routes(store, context),
             *status.routes(),
+            *ProxyDetailsApi(proxies, replicas, ads.configuration_of).routes(),
+            *HistoryApi(store, replicas).routes(),
             *canaries.routes(),
             *replicas.routes(),
             MetricsEndpoint(store, proxies, replicas, status.findings, metrics_token(config)).route(),

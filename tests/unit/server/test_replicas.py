@@ -14,6 +14,7 @@ import pytest
 from shopmesh.appmesh.api.rest_json import Response
 from shopmesh.appmesh.catalogue.translation import MISSING_NODE
 from shopmesh.appmesh.store import Key
+from shopmesh.server.grpc.answer_log import LoggedAnswer
 from shopmesh.server.grpc.proxies import Nack, Proxies, ProxyStatus, TypeStatus
 from shopmesh.server.replicas import (
     ChangeStatus,
@@ -26,10 +27,12 @@ from shopmesh.server.replicas import (
     StateQuery,
 )
 from shopmesh.server.replicas.merge import change_of_revision, merge_states
-from shopmesh.server.replicas.peer_protocol import MalformedError
+from shopmesh.server.replicas.peer_protocol import MalformedError, ProxyAnswers
 from shopmesh.server.store.author import Author
 from shopmesh.server.store.sqlite_store import SqliteStore
 from shopmesh.server.traffic.figures import Caller, Counters, Figures, ReportCursor, UpstreamSample
+from shopmesh.server.traffic.history import HistoryQuery, Point
+from shopmesh.xds.node import Identity
 
 ORDER = Caller("shop", "virtualNode", "order")
 
@@ -63,8 +66,19 @@ def test_what_is_told_arrives_as_it_was() -> None:
         forgotten=5,
         converged=False,
         reports={(ORDER, "order-1"): ReportCursor(2.5, {"x": UpstreamSample(3, 1, 0, {})})},
+        answers=ProxyAnswers("one", 1.5, (LoggedAnswer(2.0, "routes", "v", "no", 1.5),)),
+        history={"x": {3: Point(1.5, 0.5, {5.0: 1.0, math.inf: 0.5})}},
     )
-    question = StateQuery(True, (1.25,), changes=0, converged=3, wait=2.0, reports=((ORDER, "order-1"),))
+    question = StateQuery(
+        True,
+        (1.25,),
+        changes=0,
+        converged=3,
+        wait=2.0,
+        reports=((ORDER, "order-1"),),
+        proxy=Identity(*ORDER, "order-1"),
+        history=HistoryQuery("shop", ("x", "y"), 100.0, 1.0, 60),
+    )
 
     assert told == ReplicaState.from_document(json.loads(json.dumps(told.to_document(), allow_nan=False)))
     assert question == StateQuery.from_document(json.loads(json.dumps(question.to_document())))
@@ -78,7 +92,14 @@ def test_what_is_told_arrives_as_it_was() -> None:
         {"spans": ["x"]},
         {"changes": True},
         {"wait": -1},
-        {"other": 1},
+        {"proxy": ["shop", "virtualNode", "order"]},
+        {"proxy": 1},
+        {"history": ["shop", [1], 0.0, 1.0, 10]},
+        {"history": ["shop", [], 0.0, 0.0, 10]},
+        {"history": ["shop", [], -1.0, 1.0, 10]},
+        {"history": ["shop", [], 0.0, 1.0, 601]},
+        {"history": ["shop", ["x"] * 201, 0.0, 1.0, 10]},
+        {"history": ["shop", [], 0.0, 1.0]},
         {"spans": [0] * 1001},
     ],
 )
@@ -86,6 +107,34 @@ def test_a_question_that_is_none_is_refused(document: dict[str, Any]) -> None:
     """Bounded as everything that comes in."""
     with pytest.raises(MalformedError):
         StateQuery.from_document(document)
+
+
+def test_replicas_of_other_versions_understand_each_other() -> None:
+    """An earlier one refuses fields that it does not know, so they are sent only where they are asked for."""
+    known = {"proxies", "spans", "changes", "converged", "wait", "reports"}
+    assert StateQuery(True, (1.0,), 3, 4, 5.0).to_document().keys() <= known
+    assert StateQuery(changes=3) == StateQuery.from_document({"changes": 3, "of a later version": [1]})
+
+    document = ReplicaState("one", 7).to_document()
+    assert ReplicaState("one", 7) == ReplicaState.from_document({**document, "of a later version": 1})
+    for field in ("answers", "history"):
+        del document[field]
+    assert ReplicaState("one", 7) == ReplicaState.from_document(document)
+
+
+def test_answers_of_a_proxy_come_from_its_newest_stream_and_counts_add_up() -> None:
+    """A replica that it has left may not have noticed yet."""
+    left, stays = ProxyAnswers("one", 1.0, ()), ProxyAnswers("two", 2.0, ())
+    own = ReplicaState("one", answers=left, history={"x": {0: Point(1.0, 0.0, {5.0: 1.0})}})
+    others = [
+        ReplicaState("two", answers=stays, history={"x": {0: Point(2.0, 1.0, {5.0: 2.0}), 4: Point(1.0)}}),
+        ReplicaState("three", history={"y": {1: Point(3.0)}}),
+    ]
+    found = merge_states(own, others)
+
+    assert stays == found.answers
+    assert {"x": {0: Point(3.0, 1.0, {5.0: 3.0}), 4: Point(1.0)}, "y": {1: Point(3.0)}} == found.history
+    assert Point(1.0, 0.0, {5.0: 1.0}) == own.history["x"][0]
 
 
 @pytest.mark.parametrize("field", ["revision", "forgotten"])

@@ -160,6 +160,12 @@ class Envoy:
             answer.error_detail.message = f"refused: {', '.join(sorted(bad))}"
         self._outgoing[kind].append(answer)
 
+    def refuse(self, response: DeltaDiscoveryResponse, message: str) -> None:
+        """Answers a response with a NACK."""
+        answer = DeltaDiscoveryRequest(type_url=response.type_url, response_nonce=response.nonce)
+        answer.error_detail.message = message
+        self._outgoing[NAMES_OF_URLS[response.type_url]].append(answer)
+
     def _begin(self, kind: TypeName) -> None:
         self._open.add(kind)
         self._outgoing[kind].append(

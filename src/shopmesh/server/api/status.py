@@ -19,6 +19,7 @@ from shopmesh.appmesh.catalogue.running import STORE_LOST_CHANGES, UNREACHABLE_R
 from shopmesh.appmesh.host_policy import STRICT, HostPolicy
 from shopmesh.appmesh.store import Key
 from shopmesh.server.api.author import author_of
+from shopmesh.server.api.query import number
 from shopmesh.server.grpc.proxies import Proxies
 from shopmesh.server.http.event_streams import wait_for_any
 from shopmesh.server.live_findings import LiveFindings, ProxyChecks, no_extra_findings
@@ -131,7 +132,7 @@ class StatusApi:
         return sorted(found, key=lambda one: one.sort_key)
 
     async def _changes(self, request: Request) -> Response:
-        after = int(_number(request, "after", 0.0))
+        after = int(number(request, "after", 0.0))
         if "text/event-stream" in request.headers.get("accept", ""):
             if self._streams >= MOST_STREAMS:
                 raise HTTPException(503, f"{MOST_STREAMS} event streams are open already; close one")
@@ -142,7 +143,7 @@ class StatusApi:
 
     async def _change(self, request: Request) -> Response:
         revision = _revision(request.path_params["revision"])
-        wait = min(_number(request, "wait", 0.0), LONGEST_WAIT)
+        wait = min(number(request, "wait", 0.0), LONGEST_WAIT)
         converged = (await self._replicas.wait_until_converged(revision, wait)).state.converged
         answer = await self._replicas.query(StateQuery(changes=max(revision - 1, 0)))
         if (change := change_of_revision(answer.state, revision, converged, time.time())) is not None:
@@ -193,9 +194,9 @@ def _span(request: Request) -> tuple[float, float]:
     """Since when to count, and how many seconds that is: `since` (seconds since 1970) or `window` (seconds)."""
     now = time.time()
     if "since" in request.query_params:
-        begin = _number(request, "since", now)
+        begin = number(request, "since", now)
         return begin, max(0.0, now - begin)
-    window = _number(request, "window", DEFAULT_WINDOW)
+    window = number(request, "window", DEFAULT_WINDOW)
     return now - window, window
 
 
@@ -205,16 +206,3 @@ def _revision(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= MOST_DIGITS):
         raise HTTPException(404, f"{quote(text)} is not the number of a change, which has at most {MOST_DIGITS} digits")
     return int(text)
-
-
-def _number(request: Request, name: str, default: float) -> float:
-    text = request.query_params.get(name)
-    if text is None:
-        return default
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value <= 2**53:
-        raise HTTPException(400, f"{name}={quote(text)} is not a number of 0 or more")
-    return value

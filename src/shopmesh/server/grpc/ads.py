@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
@@ -23,12 +24,18 @@ from shopmesh.server.grpc import ads_transport, stream_auth
 from shopmesh.server.grpc.ads_transport import MOST_STREAMS, OpenStreams, StreamError, grpc_server
 from shopmesh.server.grpc.instance_registry import InstanceRegistry
 from shopmesh.server.grpc.proxies import Proxies
+from shopmesh.server.grpc.proxy_configuration import (
+    Offer,
+    ProxyConfiguration,
+    current_configuration,
+    former_configuration,
+)
 from shopmesh.server.store.store import Commit, Store
 from shopmesh.server.traffic.sent_clusters import SentClusters
 from shopmesh.xds.incremental import DependencyGraph
-from shopmesh.xds.node import NodeError, ProxyNode, SnapshotKey, parse
+from shopmesh.xds.node import Identity, NodeError, ProxyNode, SnapshotKey, parse
 from shopmesh.xds.snapshot import Snapshot, snapshot
-from shopmesh.xds.stream.delta_stream import DeltaStream
+from shopmesh.xds.stream.delta_stream import Answer, DeltaStream
 from shopmesh.xds.stream.responses import ResponseCache
 from shopmesh.xds.stream.subscription_state import LimitError
 
@@ -47,10 +54,13 @@ WOKEN_AT_ONCE = 256
 class _ProxyGroup:
     """The proxies with the same key, and the snapshot that they share; None while their virtual node does not exist.
 
-    `readers` counts the users of `clusters`.
+    `readers` counts the users of `clusters`. `offers` are the snapshots that the proxies were offered last, the current
+    one and the one before: each group keeps one former snapshot alive, which shares what did not change with the
+    current one.
     """
 
     snapshot: Snapshot | None = None
+    offers: deque[Offer] = field(default_factory=lambda: deque(maxlen=2))
     clusters: SentClusters = field(default_factory=SentClusters)
     sessions: set[AdsSession] = field(default_factory=set)
     readers: int = 0
@@ -74,6 +84,7 @@ class Ads:
         self.responses = ResponseCache()
         self.proxies = proxies
         self.retry_seconds = retry_seconds
+        self.clock = clock
         self._store = store
         self._streams = OpenStreams(most_streams)
         self._graph = DependencyGraph(store.state, host_policy)
@@ -107,6 +118,24 @@ class Ads:
             group.readers -= 1
             self._release(node.snapshot_key, group)
 
+    def configuration_of(self, identity: Identity, former: bool = False) -> ProxyConfiguration | None:
+        """What a proxy that is connected here should have, or its former configuration; None where there is none.
+
+        The former one is that of all proxies with the same key, also of those that connected after it.
+        """
+        stream = self.proxies.stream_of(identity)
+        if stream is None or stream.snapshot is None:
+            return None
+        offers = next(
+            group.offers
+            for key, group in self._groups.items()
+            if key.resource == identity.resource and any(one.delta_stream is stream for one in group.sessions)
+        )
+        if former:
+            return former_configuration(offers[0]) if len(offers) > 1 else None
+        at = next((one.at for one in offers if one.snapshot.version == stream.snapshot.version), None)
+        return current_configuration(stream, stream.snapshot, at)
+
     def join(self, session: AdsSession, node: ProxyNode) -> None:
         """Registers the proxy of a session; raises `StreamError` when it has too many streams."""
         session.exit_stack.enter_context(self._streams.of(node.identity))
@@ -114,6 +143,7 @@ class Ads:
         group.sessions.add(session)
         if group.snapshot is not None:
             session.delta_stream.offer(group.snapshot)
+            self._note_offer(group, group.snapshot)
         self.proxies.on_connect(node.identity, node.address, session.delta_stream)
 
     def leave(self, session: AdsSession, node: ProxyNode | None) -> None:
@@ -160,9 +190,14 @@ class Ads:
         if after is None or after is before:
             # Proxies of a deleted node keep their configuration.
             return ()
+        self._note_offer(group, after)
         for session in group.sessions:
             session.offer(after)
         return group.sessions if before is None or before.version != after.version else ()
+
+    def _note_offer(self, group: _ProxyGroup, snapshot: Snapshot) -> None:
+        if not group.offers or group.offers[-1].snapshot.version != snapshot.version:
+            group.offers.append(Offer(snapshot, self.clock()))
 
     def _build(self, key: SnapshotKey, group: _ProxyGroup) -> None:
         try:
@@ -222,7 +257,7 @@ class AdsSession:
                 self.node = node
             elif self._principal is not None and (refusal := self._principal.denial(self.node)) is not None:
                 raise refusal
-            self.delta_stream.receive(request)
+            answer = self.delta_stream.receive(request)
         except DecodeError:
             raise StreamError(
                 "the message is not a DeltaDiscoveryRequest; is the client an Envoy that is configured for delta ADS?"
@@ -230,7 +265,7 @@ class AdsSession:
         except (NodeError, LimitError) as error:
             raise StreamError(str(error)) from None
         if request.response_nonce:
-            self._on_answer(self.node)
+            self._on_answer(self.node, answer)
 
     def offer(self, snapshot: Snapshot) -> None:
         """Offers a snapshot, unless the client is not allowed to be this node's proxy any more."""
@@ -238,7 +273,7 @@ class AdsSession:
             self.delta_stream.offer(snapshot)
 
     def take(self) -> list[bytes]:
-        messages = self.delta_stream.take()
+        messages = self.delta_stream.take(self._ads.clock())
         if not messages and self.node is not None:
             # A change may send the proxy nothing; then no ACK follows that could complete it.
             self._ads.proxies.on_nothing_to_send(self.node.identity, self.delta_stream)
@@ -249,8 +284,8 @@ class AdsSession:
             self._retrying.cancel()
         self._ads.leave(self, self.node)
 
-    def _on_answer(self, node: ProxyNode) -> None:
-        self._ads.proxies.on_ack(node.identity, self.delta_stream)
+    def _on_answer(self, node: ProxyNode, answer: Answer | None) -> None:
+        self._ads.proxies.on_ack(node.identity, self.delta_stream, answer)
         if not self._listening and self.delta_stream.listening:
             self._listening = True
             self._ads.instances.on_listening(node)

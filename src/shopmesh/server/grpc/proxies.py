@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 
 from shopmesh.appmesh.catalogue import Finding
 from shopmesh.appmesh.store import Key, Resource, State
+from shopmesh.server.grpc.answer_log import AnswerLog, LoggedAnswer
 from shopmesh.server.store.author import UNKNOWN, Author
 from shopmesh.server.store.store import Commit, Store
 from shopmesh.xds.instances import identity_of_key, is_withdrawn
 from shopmesh.xds.node import Identity
-from shopmesh.xds.stream.delta_stream import DeltaStream
+from shopmesh.xds.stream.delta_stream import Answer, DeltaStream
 
 MOST_CHANGES = 1000
 MOST_MEASUREMENTS = 100_000
@@ -111,6 +112,7 @@ class _ConnectedProxy:
     since: float
     pending: list[tuple[CommitProgress, str]] = field(default_factory=list)
     nacks: dict[str, Nack] = field(default_factory=dict)
+    answers: AnswerLog = field(default_factory=AnswerLog)
 
 
 class Proxies:
@@ -141,6 +143,20 @@ class Proxies:
     def statuses(self) -> list[ProxyStatus]:
         """All connected proxies, and declared ones that are not connected, sorted by identity."""
         return [self._status(identity) for identity in sorted({*self._connected, *self._declared})]
+
+    def status(self, identity: Identity) -> ProxyStatus | None:
+        """One proxy, connected or declared; None for an unknown one."""
+        return self._status(identity) if identity in self._connected or identity in self._declared else None
+
+    def stream_of(self, identity: Identity) -> DeltaStream | None:
+        """The stream of a connected proxy."""
+        proxy = self._connected.get(identity)
+        return None if proxy is None else proxy.delta_stream
+
+    def answers_of(self, identity: Identity) -> tuple[float, list[LoggedAnswer]] | None:
+        """Since when a proxy is connected, and its last ACKs and NACKs, newest first; None if it is not connected."""
+        proxy = self._connected.get(identity)
+        return None if proxy is None else (proxy.since, proxy.answers.newest_first())
 
     @property
     def changes(self) -> Sequence[CommitProgress]:
@@ -236,12 +252,14 @@ class Proxies:
             self._forget(self._changes.popleft())
         self._schedule_notify()
 
-    def on_ack(self, identity: Identity, delta_stream: DeltaStream) -> None:
-        """Records that a proxy acknowledged or rejected a response."""
+    def on_ack(self, identity: Identity, delta_stream: DeltaStream, answer: Answer | None = None) -> None:
+        """Records that a proxy acknowledged or rejected a response; `answer` says which one."""
         proxy = self._connected.get(identity)
         if proxy is None or proxy.delta_stream is not delta_stream:
             return
         now = self._clock()
+        if answer is not None:
+            proxy.answers.add(answer, now)
         if delta_stream.in_sync:
             for change, label in proxy.pending:
                 change.proxies[label] = round((now - change.at) * 1000, 3)

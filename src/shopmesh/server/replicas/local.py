@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 
 from shopmesh.appmesh.catalogue import location
 from shopmesh.server.grpc.proxies import CommitProgress, Proxies
-from shopmesh.server.replicas.peer_protocol import ChangeStatus, ReplicaState, StateQuery
+from shopmesh.server.replicas.peer_protocol import ChangeStatus, ProxyAnswers, ReplicaState, StateQuery
 from shopmesh.server.store.store import Store
 from shopmesh.server.traffic.figures import Caller, Figures
+from shopmesh.server.traffic.history import spread
+from shopmesh.xds.node import Identity
 
 LONGEST_WAIT = 60.0
 
@@ -26,6 +30,14 @@ class LocalReplica:
         """Waits at most so long until all proxies here have that revision; returns whether they have."""
         return await self._proxies.wait_until_converged(revision, min(seconds, LONGEST_WAIT))
 
+    async def answer(self, query: StateQuery, converged: bool = True) -> ReplicaState:
+        """As `state_for`, and the counts by time, which are collected in a thread: there may be many."""
+        state = self.state_for(query, converged)
+        if query.history is None:
+            return state
+        slots = self._figures.slots(query.history.mesh, frozenset(query.history.clusters), query.history.begin)
+        return replace(state, history=await asyncio.to_thread(spread, slots, query.history))
+
     def state_for(self, query: StateQuery, converged: bool = True) -> ReplicaState:
         """The state now; `converged` is the result of waiting for it."""
         statuses = self._proxies.statuses() if query.proxies else []
@@ -42,7 +54,12 @@ class LocalReplica:
             forgotten=self._proxies.forgotten_revision,
             converged=converged,
             reports={one: left for one in query.reports if (left := self._figures.cursor(*one)) is not None},
+            answers=None if query.proxy is None else self._answers(query.proxy),
         )
+
+    def _answers(self, identity: Identity) -> ProxyAnswers | None:
+        found = self._proxies.answers_of(identity)
+        return None if found is None else ProxyAnswers(self.id, found[0], tuple(found[1]))
 
     def _changes(self, after: int) -> Iterator[ChangeStatus]:
         for change in self._proxies.changes:

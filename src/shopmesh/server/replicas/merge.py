@@ -14,6 +14,7 @@ from shopmesh.server.grpc.proxies import ProxyStatus
 from shopmesh.server.replicas.peer_protocol import CallerCounts, ChangeStatus, ReplicaState, Reporter
 from shopmesh.server.store.author import joint_author
 from shopmesh.server.traffic.figures import Caller, Counters, ReportCursor
+from shopmesh.server.traffic.history import add_points
 
 _ProxyId = tuple[str, str, str, str]
 
@@ -40,6 +41,8 @@ def merge_states(own: ReplicaState, others: Sequence[ReplicaState]) -> ReplicaSt
         forgotten=own.forgotten,
         converged=all(state.converged for state in states),
         reports=_latest_cursors(states),
+        answers=max(filter(None, (state.answers for state in states)), key=lambda one: one.since, default=None),
+        history=add_points(state.history for state in states),
     )
 
 

@@ -5,14 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 from shopmesh.appmesh.catalogue import TYPES, Finding
 from shopmesh.appmesh.store import Key
+from shopmesh.server.grpc.answer_log import LoggedAnswer
 from shopmesh.server.grpc.proxies import Nack, ProxyStatus, TypeStatus
 from shopmesh.server.store.author import UNKNOWN, Author, parse_author
 from shopmesh.server.traffic.figures import Caller, Counters, ReportCursor, UpstreamSample
+from shopmesh.server.traffic.history import MOST_CLUSTERS, MOST_POINTS, HistoryQuery, Point, Points
+from shopmesh.xds.node import Identity
 
+Number = TypeVar("Number", int, float)
 MOST_SPANS = 1000
 MOST_REPORTS = 1000
 Reporter = tuple[Caller, str]
@@ -31,7 +35,11 @@ class StateQuery:
 
     `proxies`: their statuses, findings about their translation, and when their certificates expire. `spans`: counts
     since each of these times. `changes`: those after that revision. `converged`: whether all its proxies have that
-    revision, for which it waits `wait` seconds. `reports`: the last reports of these proxies.
+    revision, for which it waits `wait` seconds. `reports`: the last reports of these proxies. `proxy`: the last answers
+    of that proxy. `history`: counts by time.
+
+    Fields that are None are left out, so an earlier version, which refuses fields that it does not know, refuses only
+    queries for what it does not have. Later versions may add fields, which this one ignores.
     """
 
     proxies: bool = False
@@ -40,6 +48,8 @@ class StateQuery:
     converged: int | None = None
     wait: float = 0.0
     reports: tuple[Reporter, ...] = ()
+    proxy: Identity | None = None
+    history: HistoryQuery | None = None
 
     def to_document(self) -> dict[str, Any]:
         return {name: value for name, value in asdict(self).items() if value is not None}
@@ -48,7 +58,7 @@ class StateQuery:
     def from_document(cls, document: Mapping[str, Any]) -> StateQuery:
         """Raises MalformedError."""
         match document:
-            case {**given} if not given.keys() - {"proxies", "spans", "changes", "converged", "wait", "reports"}:
+            case {**given}:
                 spans, reports = given.get("spans", []), given.get("reports", [])
                 numbers = [given.get("changes"), given.get("converged"), given.get("wait", 0.0)]
                 if (
@@ -61,10 +71,12 @@ class StateQuery:
                 ):
                     changes, converged, wait = numbers
                     asked = tuple((Caller(*caller), instance) for caller, instance in reports)
-                    return cls(bool(given.get("proxies")), tuple(spans), changes, converged, wait or 0.0, asked)
+                    proxy, history = _parse_identity(given.get("proxy")), _parse_history(given.get("history"))
+                    every = bool(given.get("proxies"))
+                    return cls(every, tuple(spans), changes, converged, wait or 0.0, asked, proxy, history)
         raise MalformedError(
-            f"a query has the fields proxies, spans (at most {MOST_SPANS}), changes, converged, wait and reports "
-            f"(at most {MOST_REPORTS})"
+            f"a query has the fields proxies, spans (at most {MOST_SPANS}), changes, converged, wait, reports "
+            f"(at most {MOST_REPORTS}), proxy and history"
         )
 
 
@@ -100,6 +112,14 @@ class ChangeStatus:
         }
 
 
+class ProxyAnswers(NamedTuple):
+    """The last answers of a proxy, newest first: at which replica it is connected, and since when."""
+
+    replica: str
+    since: float
+    answers: tuple[LoggedAnswer, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class ReplicaState:
     """The state of one replica, or of several combined; `id` is that of the answering one.
@@ -118,6 +138,8 @@ class ReplicaState:
     forgotten: int = 0
     converged: bool = True
     reports: Mapping[Reporter, ReportCursor] = field(default_factory=dict)
+    answers: ProxyAnswers | None = None
+    history: Points = field(default_factory=dict)
 
     def to_document(self) -> dict[str, Any]:
         """Its JSON for other replicas."""
@@ -132,6 +154,8 @@ class ReplicaState:
             "forgotten": self.forgotten,
             "converged": self.converged,
             "reports": [[*one, instance, *_left_off(left)] for (one, instance), left in self.reports.items()],
+            "answers": self.answers,
+            "history": [[cluster, _points(points)] for cluster, points in self.history.items()],
         }
 
     @classmethod
@@ -157,6 +181,9 @@ class ReplicaState:
                     )
                     for mesh, kind, name, instance, at, counters in document["reports"]
                 },
+                # An earlier version has neither.
+                answers=_parse_answers(document.get("answers")),
+                history={str(cluster): _parse_points(points) for cluster, points in document.get("history", ())},
             )
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise MalformedError(f"its response is not that of a replica of this version ({error!r})") from error
@@ -185,15 +212,21 @@ def _parse_proxy(document: Mapping[str, Any]) -> ProxyStatus:
 
 
 def _count(caller: Caller, cluster: str, tally: Counters) -> list[Any]:
-    # JSON has no infinity, the upper edge of the last bucket.
-    latency = [[edge if math.isfinite(edge) else None, count] for edge, count in tally.latency.items()]
-    return [*caller, cluster, tally.requests, tally.errors, tally.retries, latency]
+    return [*caller, cluster, tally.requests, tally.errors, tally.retries, _latency(tally.latency)]
 
 
 def _parse_counters(document: Sequence[Any]) -> tuple[Caller, str, Counters]:
     mesh, kind, name, cluster, requests, errors, retries, latency = document
-    by_edge = {math.inf if edge is None else edge: count for edge, count in latency}
-    return Caller(mesh, kind, name), cluster, Counters(requests, errors, retries, by_edge)
+    return Caller(mesh, kind, name), cluster, Counters(requests, errors, retries, _parse_latency(latency))
+
+
+def _latency(latency: Mapping[float, Number]) -> list[tuple[float | None, Number]]:
+    # JSON has no infinity, the upper edge of the last bucket.
+    return [(edge if math.isfinite(edge) else None, count) for edge, count in latency.items()]
+
+
+def _parse_latency(document: Sequence[tuple[float | None, Number]]) -> dict[float, Number]:
+    return {math.inf if edge is None else edge: count for edge, count in document}
 
 
 def _change(document: Mapping[str, Any]) -> ChangeStatus:
@@ -216,6 +249,52 @@ def _left_off(left: ReportCursor) -> tuple[float, list[list[Any]]]:
 def _parse_sample(requests: float, errors: float, retries: float) -> UpstreamSample:
     # A histogram covers one interval: only counters are cumulative.
     return UpstreamSample(requests, errors, retries, {})
+
+
+def _parse_answers(document: Any) -> ProxyAnswers | None:
+    if document is None:
+        return None
+    replica, since, answers = document
+    parsed = (
+        LoggedAnswer(float(at), str(kind), str(version), None if message is None else str(message), float(took))
+        for at, kind, version, message, took in answers
+    )
+    return ProxyAnswers(str(replica), float(since), tuple(parsed))
+
+
+def _points(points: Mapping[int, Point]) -> list[list[Any]]:
+    return [[number, one.requests, one.errors, _latency(one.latency)] for number, one in points.items()]
+
+
+def _parse_points(document: Sequence[Any]) -> dict[int, Point]:
+    return {
+        int(number): Point(float(requests), float(errors), _parse_latency(latency))
+        for number, requests, errors, latency in document
+    }
+
+
+def _parse_identity(document: Any) -> Identity | None:
+    match document:
+        case None:
+            return None
+        case [str(mesh), str(kind), str(name), str(instance)]:
+            return Identity(mesh, kind, name, instance)
+    raise MalformedError("proxy is not [mesh, kind, name, instance]")
+
+
+def _parse_history(document: Any) -> HistoryQuery | None:
+    match document:
+        case None:
+            return None
+        case [str(mesh), [*clusters], begin, step, int(points)] if (
+            len(clusters) <= MOST_CLUSTERS
+            and all(isinstance(one, str) for one in clusters)
+            and all(map(_is_number, (begin, step, points)))
+            and step > 0
+            and 0 < points <= MOST_POINTS
+        ):
+            return HistoryQuery(mesh, tuple(clusters), begin, step, points)
+    raise MalformedError(f"history is not [mesh, clusters, begin, step, points], at most {MOST_POINTS} points")
 
 
 def _is_reporting(value: Any) -> bool:

@@ -113,7 +113,7 @@ class Replicas:
 
     async def query(self, query: StateQuery) -> CombinedState:
         """The combined state of all replicas."""
-        own = self._local.state_for(query)
+        own = await self._local.answer(query)
         if self._peers is None:
             return CombinedState(own)
         if own.changes:
@@ -175,7 +175,7 @@ class Replicas:
         except MalformedError as error:
             raise BadRequest(str(error)) from error
         converged = query.converged is None or await self._local.wait_until_converged(query.converged, query.wait)
-        return Response(200, rest_json.to_json(self._local.state_for(query, converged).to_document()))
+        return Response(200, rest_json.to_json((await self._local.answer(query, converged)).to_document()))
 
     def _combine(self, own: ReplicaState, others: Sequence[ReplicaState | UnreachableReplica]) -> CombinedState:
         heard = [one for one in others if isinstance(one, ReplicaState)]

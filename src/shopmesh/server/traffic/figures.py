@@ -11,11 +11,11 @@ All of it is bounded: above a bound resolution is reduced first, then the data i
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from shopmesh.server.traffic.time_series import SLOTS, Counters, TimeSeries
+from shopmesh.server.traffic.time_series import SLOTS, Counters, Slot, TimeSeries
 
 __all__ = ["Caller", "Counters", "Figures", "ReportCursor", "ReportStream", "UpstreamSample"]
 
@@ -141,6 +141,15 @@ class Figures:
         for caller, by_cluster in self._series.items():
             for cluster, series in by_cluster.items():
                 yield caller, cluster, series.since(begin)
+
+    def slots(self, mesh: str, clusters: Set[str], begin: float) -> dict[str, list[Slot]]:
+        """What all callers of a mesh counted for these clusters after `begin`, by cluster."""
+        found: dict[str, list[Slot]] = {}
+        for caller, by_cluster in self._series.items():
+            if caller.mesh == mesh:
+                for cluster in clusters & by_cluster.keys():
+                    found.setdefault(cluster, []).extend(by_cluster[cluster].slots(begin))
+        return found
 
     # called by streams
 

@@ -96,13 +96,18 @@ class Row:
 def _rows(view: View, mesh: str | None) -> Iterator[Row]:
     for found in _meshes(view, mesh):
         for service in view.children("virtualService", (found,)):
-            provider = provider_key(found, service.spec)
-            if provider is None:
-                continue
-            if provider.kind == "virtualNode":
-                yield node_row(view, service, provider)
-            else:
-                yield from (route_row(view, service, one) for one in view.children("route", provider.path))
+            yield from service_rows(view, service)
+
+
+def service_rows(view: View, service: Resource) -> Iterator[Row]:
+    """The entries of one virtual service: one a route, or one for the virtual node that provides it."""
+    provider = provider_key(service.key.mesh, service.spec)
+    if provider is None:
+        return
+    if provider.kind == "virtualNode":
+        yield node_row(view, service, provider)
+    else:
+        yield from (route_row(view, service, one) for one in view.children("route", provider.path))
 
 
 def node_row(view: View, service: Resource, node: Key) -> Row:
@@ -170,14 +175,21 @@ def split(row: Row, figures: Mapping[float, ByCluster]) -> dict[str, Any]:
 def _counters(figures: ByCluster, listeners: Iterable[Target], direction: names.Direction) -> Counters:
     """What the callers' Envoys counted for these listeners, or the Envoys of their own nodes."""
     found = Counters()
-    for one in listeners:
-        cluster = (
+    for one, cluster in cluster_names(listeners, direction).items():
+        found.add(figures.get((one.mesh, cluster), Counters()))
+    return found
+
+
+def cluster_names(listeners: Iterable[Target], direction: names.Direction) -> dict[Target, str]:
+    """The name under which Envoys count what goes to each listener: those of the callers, or of its own node."""
+    return {
+        one: names.stat_name(
             names.egress_cluster(one)
             if direction == "egress"
             else names.cluster("ingress", one.mesh, one.node, one.protocol, one.port)
         )
-        found.add(figures.get((one.mesh, names.stat_name(cluster)), Counters()))
-    return found
+        for one in listeners
+    }
 
 
 def _weights(view: View, resource: Resource) -> dict[Target, int]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from array import array
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import chain
 
@@ -53,13 +54,39 @@ class Counters:
 
     def quantile(self, q: float) -> float | None:
         """The upper edge, in milliseconds, of the bucket that holds the q-th request; None without requests."""
-        total = sum(self.latency.values())
-        seen = 0
-        for edge in sorted(self.latency):
-            seen += self.latency[edge]
-            if total and seen >= q * total:
-                return edge
-        return None
+        return quantile(self.latency, q)
+
+
+def quantile(latency: Mapping[float, float], q: float) -> float | None:
+    """The upper edge of the bucket that holds the q-th request; None without requests."""
+    total = sum(latency.values())
+    seen = 0.0
+    for edge in sorted(latency):
+        seen += latency[edge]
+        if total and seen >= q * total:
+            return edge
+    return None
+
+
+class Slot:
+    """The counts from `begin` to `end`, in seconds; never changed."""
+
+    __slots__ = ("_numbers",)
+
+    def __init__(self, numbers: array[float]) -> None:
+        self._numbers = numbers
+
+    @property
+    def begin(self) -> float:
+        return self._numbers[_BEGIN]
+
+    @property
+    def end(self) -> float:
+        return self._numbers[_END]
+
+    @property
+    def counters(self) -> Counters:
+        return _tally(self._numbers)
 
 
 class TimeSeries:
@@ -98,6 +125,10 @@ class TimeSeries:
             if slot[_BEGIN] >= begin:
                 total.add(_tally(slot))
         return total
+
+    def slots(self, begin: float) -> list[Slot]:
+        """All counts that end after `begin`, oldest first."""
+        return [Slot(one) for one in chain(self._coarse, self._recent) if one[_END] > begin]
 
     def _age(self, slot: array[float], seconds: float) -> None:
         last = self._coarse[-1] if self._coarse else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryRequest
 
@@ -17,6 +18,15 @@ MOST_OTHER_TYPES = 16
 LONGEST_TYPE = 255
 MOST_CHARACTERS = 4 * 1024 * 1024
 """Of all names that a stream subscribes to or lists with versions: 20,000 names of 60 characters, twice."""
+
+
+class Answer(NamedTuple):
+    """A proxy's answer to a response: of which type and version, when it was sent, and the reason of a NACK."""
+
+    kind: TypeName
+    version: str
+    sent_at: float
+    nack: str | None
 
 
 class DeltaStream:
@@ -42,17 +52,21 @@ class DeltaStream:
         self._in_sync: bool | None = None
         """What `in_sync` found; None after each change, until it is asked again."""
 
-    def receive(self, request: DeltaDiscoveryRequest) -> None:
-        """Handles one request; raises `LimitError`."""
+    def receive(self, request: DeltaDiscoveryRequest) -> Answer | None:
+        """Handles one request, and returns it if it answers a response; raises `LimitError`."""
         self._note_change()
         kind = NAMES_OF_URLS.get(request.type_url)
         subscription = self._unknown_type(request.type_url) if kind is None else self.subscriptions[kind]
         first, size = not subscription.requested, subscription.size
-        subscription.receive(request)
+        answered = subscription.receive(request)
         if kind == "endpoints" and first and not self.subscriptions["clusters"].requested:
             subscription.must_answer.update(subscription.subscribed)
         if subscription.size > size:
             self._require_few_characters()
+        if kind is None or answered is None:
+            return None
+        nack = subscription.nack_message if request.HasField("error_detail") else None
+        return Answer(kind, answered.response.version, answered.at, nack)
 
     def offer(self, snapshot: Snapshot) -> None:
         """Sets what the proxy should have, in place of an earlier snapshot that it may not have reached yet."""
@@ -71,8 +85,8 @@ class DeltaStream:
         self._note_change()
         return True
 
-    def take(self) -> list[bytes]:
-        """Returns the encoded responses to send now, in this order."""
+    def take(self, now: float = 0.0) -> list[bytes]:
+        """Returns the encoded responses to send `now`, in this order."""
         target = self.snapshot
         if target is None or self._nothing_new:
             return []
@@ -81,7 +95,7 @@ class DeltaStream:
             return []
         sent: list[EncodedResponse] = []
         if not self._initialising:
-            self._send_changes("clusters", target, sent)
+            self._send_changes("clusters", target, sent, now)
         if sent:
             with_endpoints = target["endpoints"].resources
             self.subscriptions["endpoints"].resend.update(
@@ -90,10 +104,10 @@ class DeltaStream:
             # These endpoints may have been sent before, while their clusters had to wait.
             self.subscriptions["endpoints"].fully_sent = None
         for kind in TYPES[1:]:
-            self._send_changes(kind, target, sent)
-        self._send_removals(target, sent)
+            self._send_changes(kind, target, sent, now)
+        self._send_removals(target, sent, now)
         for subscription in self._unknown_types.values():
-            while response := subscription.next_response(_NONE, _always, self._responses):
+            while response := subscription.next_response(_NONE, _always, self._responses, now):
                 sent.append(response)
         self._in_sync = False if sent else None
         return [response.data for response in sent]
@@ -140,11 +154,11 @@ class DeltaStream:
             self.subscriptions[kind].has_answered_all(target[kind]) for kind in waited_for
         )
 
-    def _send_changes(self, kind: TypeName, target: Snapshot, sent: list[EncodedResponse]) -> None:
+    def _send_changes(self, kind: TypeName, target: Snapshot, sent: list[EncodedResponse], now: float) -> None:
         subscription, collection = self.subscriptions[kind], target[kind]
         if subscription.fully_sent is collection:
             return
-        while response := subscription.next_response(collection, self._is_ready, self._responses):
+        while response := subscription.next_response(collection, self._is_ready, self._responses, now):
             sent.append(response)
 
     def _is_ready(self, one: XdsResource) -> bool:
@@ -168,23 +182,23 @@ class DeltaStream:
             return True
         return self.subscriptions["secrets"].has_acked(secret.name for secret in one.secrets)
 
-    def _send_removals(self, target: Snapshot, sent: list[EncodedResponse]) -> None:
+    def _send_removals(self, target: Snapshot, sent: list[EncodedResponse], now: float) -> None:
         listeners, routes, clusters = (self.subscriptions[kind] for kind in ("listeners", "routes", "clusters"))
         routed = routes.has_acked_all(target["routes"]) or not (routes.requested or target["routes"].resources)
         if not routed or not listeners.has_acked_all(target["listeners"]):
             return
-        if self._send_removal("listeners", target, sent):
+        if self._send_removal("listeners", target, sent, now):
             return
-        if self._send_removal("clusters", target, sent):
+        if self._send_removal("clusters", target, sent, now):
             # Without warm-up clusters nothing uses the secrets any more, and Envoy drops them before it unsubscribes.
             self.subscriptions["secrets"].expect_unsubscribe(target["secrets"].resources)
         elif clusters.has_acked_all(target["clusters"]):
-            self._send_removal("endpoints", target, sent)
-            self._send_removal("secrets", target, sent)
-        self._send_removal("routes", target, sent)
+            self._send_removal("endpoints", target, sent, now)
+            self._send_removal("secrets", target, sent, now)
+        self._send_removal("routes", target, sent, now)
 
-    def _send_removal(self, kind: TypeName, target: Snapshot, sent: list[EncodedResponse]) -> bool:
-        response = self.subscriptions[kind].next_removal(target[kind], self._responses)
+    def _send_removal(self, kind: TypeName, target: Snapshot, sent: list[EncodedResponse], now: float) -> bool:
+        response = self.subscriptions[kind].next_removal(target[kind], self._responses, now)
         if response is not None:
             sent.append(response)
         return response is not None

@@ -16,12 +16,13 @@ _MAX_RESPONSES = 64
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EncodedResponse:
-    """One `DeltaDiscoveryResponse` on the wire, and what is in it."""
+    """One `DeltaDiscoveryResponse` on the wire, and what is in it; `version` is that of its collection."""
 
     nonce: str
     data: bytes
     resources: tuple[XdsResource, ...]
     removed: tuple[str, ...]
+    version: str
 
 
 class ResponseCache:
@@ -64,4 +65,4 @@ class ResponseCache:
             system_version_info=version, type_url=type_url, nonce=nonce, removed_resources=removed
         ).SerializeToString()
         data = b"".join((head, *(one.encoded for one in resources)))
-        return EncodedResponse(nonce, data, resources, removed)
+        return EncodedResponse(nonce, data, resources, removed, version)

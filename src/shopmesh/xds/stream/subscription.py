@@ -18,7 +18,7 @@ class Subscription(SubscriptionState):
     __slots__ = ()
 
     def next_response(
-        self, collection: Collection, ready: Callable[[XdsResource], bool], responses: ResponseCache
+        self, collection: Collection, ready: Callable[[XdsResource], bool], responses: ResponseCache, now: float
     ) -> EncodedResponse | None:
         """A response with what is new or changed in the collection and `ready`; None when there is nothing to send."""
         if not self.requested or self.fully_sent == collection or len(self._in_flight) >= MOST_IN_FLIGHT:
@@ -38,20 +38,20 @@ class Subscription(SubscriptionState):
         while self._bisect_queue:
             batch = self._bisect_queue.popleft()
             if tried := tuple(one for one in resources if one.name in batch):
-                return self._send(collection, tried, (), responses)
+                return self._send(collection, tried, (), responses, now)
         if not resources and not absent and not (self._first_answer_due and not waiting):
             if not waiting:
                 self._mark_fully_sent(collection)
             return None
         self._first_answer_due = False
-        return self._send(collection, resources, absent, responses)
+        return self._send(collection, resources, absent, responses, now)
 
-    def next_removal(self, collection: Collection, responses: ResponseCache) -> EncodedResponse | None:
+    def next_removal(self, collection: Collection, responses: ResponseCache, now: float) -> EncodedResponse | None:
         """A response that removes what the client has and the collection has not; None when there is nothing."""
         if not self.requested or len(self._in_flight) >= MOST_IN_FLIGHT:
             return None
         gone = self.names_to_remove(collection)
-        return self._send(collection, (), gone, responses) if gone else None
+        return self._send(collection, (), gone, responses, now) if gone else None
 
     def names_to_remove(self, collection: Collection) -> tuple[str, ...]:
         """The names that the client has and the collection has not."""
@@ -137,6 +137,7 @@ class Subscription(SubscriptionState):
         resources: tuple[XdsResource, ...],
         removed: tuple[str, ...],
         responses: ResponseCache,
+        now: float,
     ) -> EncodedResponse:
         pending_nonces = [one.response.nonce for one in self._in_flight]
         response = responses.make(self.type_url, collection.version, resources, removed, pending_nonces)
@@ -145,7 +146,7 @@ class Subscription(SubscriptionState):
             self.must_answer.discard(one.name)
             self.resend.discard(one.name)
         self.must_answer.difference_update(removed)
-        self._in_flight.append(InFlight(response, self.sent))
+        self._in_flight.append(InFlight(response, self.sent, now))
         return response
 
     def _versions_after(

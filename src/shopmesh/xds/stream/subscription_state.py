@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryRequest
 
@@ -24,6 +25,10 @@ LONGEST_NACK = 4096
 _NO_VERSIONS: Mapping[str, str] = {}
 
 
+ResourceState = Literal["acknowledged", "sent", "refused", "waiting", "not requested"]
+"""How far a client is with one version of a resource. `waiting`: what must come before it is not acknowledged yet."""
+
+
 class LimitError(ValueError):
     """A client asks for more than a stream may hold; the message names what, how many, and the limit."""
 
@@ -33,6 +38,8 @@ class InFlight:
     response: EncodedResponse
     sent: Mapping[str, str]
     """What the client has once it has acknowledged this response; not valid if an earlier one is refused."""
+    at: float
+    """When it was sent, by the clock of the caller."""
 
 
 class SubscriptionState:
@@ -105,10 +112,12 @@ class SubscriptionState:
         self._maybe_acked: dict[str, str] = {}
         """Names from refused responses of several, with the version that the client may have taken, or UNSURE."""
 
-    def receive(self, request: DeltaDiscoveryRequest) -> None:
-        """Handles a request of this type: an answer to a response, a change of subscriptions, or both."""
-        if request.response_nonce:
-            self._on_answer(request)
+    def receive(self, request: DeltaDiscoveryRequest) -> InFlight | None:
+        """Handles a request of this type: an answer to a response, a change of subscriptions, or both.
+
+        Returns the response that it answers.
+        """
+        answered = self._on_answer(request) if request.response_nonce else None
         subscribe, unsubscribe = request.resource_names_subscribe, request.resource_names_unsubscribe
         first = not self.requested
         if first:
@@ -122,6 +131,7 @@ class SubscriptionState:
             if len(remembered) > MOST_NAMES:
                 raise LimitError(f"a stream may subscribe to at most {MOST_NAMES} names of one type")
             self.size = self._reported_size + sum(map(len, remembered))
+        return answered
 
     def retry(self) -> bool:
         """Marks all refused resources to be sent again, though unchanged; False when none was refused."""
@@ -176,19 +186,21 @@ class SubscriptionState:
             self.acked = {name: version for name, version in self.acked.items() if name in self.subscribed}
             self._acked_one_by_one = bool(self._in_flight or self._maybe_acked)
 
-    def _on_answer(self, request: DeltaDiscoveryRequest) -> None:
+    def _on_answer(self, request: DeltaDiscoveryRequest) -> InFlight | None:
         nonce = request.response_nonce
-        if not any(one.response.nonce == nonce for one in self._in_flight):
-            return
+        answered = next((one for one in self._in_flight if one.response.nonce == nonce), None)
+        if answered is None:
+            return None
         while self._in_flight:
             one = self._in_flight.popleft()
-            if one.response.nonce == nonce and request.HasField("error_detail"):
+            if one is answered and request.HasField("error_detail"):
                 self._on_nack(one.response, request.error_detail.message)
             else:
                 self._on_ack(one)
-            if one.response.nonce == nonce:
+            if one is answered:
                 break
         self._acked_one_by_one = self._acked_one_by_one and bool(self._in_flight or self._maybe_acked)
+        return answered
 
     def _on_ack(self, one: InFlight) -> None:
         for name in (*(resource.name for resource in one.response.resources), *one.response.removed):
@@ -257,6 +269,17 @@ class SubscriptionState:
         acked, sent = self.acked, self.sent
         leaving = {name for flight in self._in_flight for name in flight.response.removed}
         return all(acked.get(name) and sent.get(name) and name not in leaving for name in names)
+
+    def state_of(self, resource: XdsResource) -> ResourceState:
+        """How far the client is with a resource that it should have."""
+        name, version = resource.name, resource.version
+        if self.nacked.get(name) == version:
+            return "refused"
+        if self.acked.get(name) == version:
+            return "acknowledged"
+        if self.sent.get(name) == version:
+            return "sent"
+        return "waiting" if self.requested and self._is_subscribed(name) else "not requested"
 
     def _is_subscribed(self, name: str) -> bool:
         return self.wildcard or name in self.subscribed
