@@ -29,6 +29,11 @@ function Opening({ title, open, children }) {
 
 const Name = ({ name }) => html`<bdi class="name">${printable(name)}</bdi>`;
 
+const STATES = { acknowledged: "", sent: "warn", waiting: "warn", refused: "bad", "not requested": "" };
+
+/** How far a resource is on its way into the proxy; nothing where it has arrived. */
+const State = ({ state }) => state && state !== "acknowledged" && html`<${Badge} kind=${STATES[state] ?? ""}>${state}</${Badge}>`;
+
 function Resources({ resources, find }) {
   const [most, setMost] = useState(STEP);
   const found = search(resources, find);
@@ -38,7 +43,7 @@ function Resources({ resources, find }) {
   return html`<p class="muted small" role="status">${found.length === resources.length ? amount(found.length, "resource") : `${found.length} of ${amount(resources.length, "resource")}`}</p>
     ${found.slice(0, most).map(
       (one) => html`<${Opening} key=${`${one.name} ${open}`} open=${open || found.length === 1}
-        title=${html`<${Name} name=${one.name} /> <code class="muted">${short(one.version ?? "")}</code>`}>
+        title=${html`<${Name} name=${one.name} /> <code class="muted">${short(one.version ?? "")}</code> <${State} state=${one.state} />`}>
         ${() => html`<div class="proxies-json"><${Copy} text=${one.text} label="Copy the JSON" /><${Code} text=${one.text} find=${find} label=${one.name} /></div>`}
       </${Opening}>`,
     )}
@@ -47,7 +52,8 @@ function Resources({ resources, find }) {
 
 function Secret({ secret }) {
   return html`<dl class="facts card">
-    <dt>Name</dt><dd><${Name} name=${secret.name} /></dd>
+    <dt>Name</dt><dd><${Name} name=${secret.name} /> <${State} state=${secret.state} /></dd>
+    ${secret.files?.length > 0 && html`<dt>Files of the proxy</dt><dd>${secret.files.map((file) => html`<code key=${file}>${printable(file)}</code> `)}</dd>`}
     <dt>Subject</dt><dd><bdi>${printable(secret.subject ?? "–")}</bdi></dd>
     <dt>Issuer</dt><dd><bdi>${printable(secret.issuer ?? "–")}</bdi></dd>
     <dt>Expires</dt><dd><${Time} at=${secret.expires} /></dd>
@@ -57,7 +63,7 @@ function Secret({ secret }) {
 
 function Secrets({ secrets }) {
   if (secrets.length === 0) return html`<div class="card"><${Empty} title="No secret was sent" /></div>`;
-  return html`<p class="muted small">Certificates and keys never leave the proxy's own files; these are their public facts.</p>
+  return html`<p class="muted small">Keys and certificates are never shown. Where the proxy reads them from its own files, nothing but the files' names is known here.</p>
     ${secrets.map((one) => html`<${Secret} key=${one.name} secret=${one} />`)}`;
 }
 
