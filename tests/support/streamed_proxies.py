@@ -10,7 +10,7 @@ import grpc
 from envoy.config.core.v3.base_pb2 import Node
 from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryResponse
 
-from shopmesh.server.grpc.ads_transport import SERVICE
+from shopmesh.server.grpc.ads import SERVICE
 from shopmesh.xds.node import ProxyNode
 from tests.support.planes import Plane, Planes
 from tests.unit.xds.envoys import Envoy

@@ -23,7 +23,7 @@ from shopmesh.kubernetes.controller.selection import CachedSelectors
 from shopmesh.kubernetes.controller.status_updater import StatusUpdater
 from shopmesh.kubernetes.identity import certificates, findings
 from shopmesh.kubernetes.identity.certificates import Certificates
-from shopmesh.kubernetes.identity.pod_auth import PodTokenInterceptor, TokenReviewer
+from shopmesh.kubernetes.identity.pod_auth import PodAuthentication, TokenReviewer
 from shopmesh.kubernetes.identity.pods import PodLookup
 from shopmesh.kubernetes.identity.sidecar_config_maps import publishing
 from shopmesh.kubernetes.initial_mesh import ensuring_initial_mesh
@@ -104,7 +104,7 @@ async def serving(
         await stack.enter_async_context(store.watching())
         await stack.enter_async_context(ensuring_initial_mesh(api, cluster.initial_mesh, cluster.namespace))
         current = CachedSelectors(store.cache)
-        pods = PodTokenInterceptor(TokenReviewer(api, cluster.audience), PodLookup(api, store.cache), store, current)
+        pods = PodAuthentication(TokenReviewer(api, cluster.audience), PodLookup(api, store.cache), store, current)
         sidecar = config_map_data(cluster.hosts[2], config.xds_port)
         await stack.enter_async_context(
             publishing(
@@ -123,9 +123,9 @@ async def serving(
         leader = LeaderElector(api, cluster.namespace, SERVICE, cluster.name)
         parts = ServerParts(
             store,
-            [pods],
+            pods,
             proxies_declare_themselves=False,
-            xds_credentials=pairs.credentials(),
+            xds_certificate=pairs,
             identity=cluster.name,
             peers=HttpPeers(cluster.replicas, keys, config.region) if cluster.replicas else None,
             leadership=leader,

@@ -15,12 +15,11 @@ import signal
 import socket
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import grpc
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -40,9 +39,12 @@ from shopmesh.server.api.status import StatusApi
 from shopmesh.server.canary.canary_api import CanaryApi
 from shopmesh.server.config import Config, ConfigError
 from shopmesh.server.grpc import health_discovery, xds_listener
-from shopmesh.server.grpc.ads import Ads, grpc_server
+from shopmesh.server.grpc.ads import Ads
+from shopmesh.server.grpc.carrier import ServerCertificate
+from shopmesh.server.grpc.grpc_carrier import GrpcCarrier
 from shopmesh.server.grpc.proxies import Proxies
-from shopmesh.server.grpc.shared_token import SharedTokenInterceptor
+from shopmesh.server.grpc.sessions import Authenticate, Methods, accept_everyone
+from shopmesh.server.grpc.shared_token import SharedToken
 from shopmesh.server.http.memory import trimming_memory
 from shopmesh.server.http.request_limit import RequestLimitMiddleware
 from shopmesh.server.http.server import serve_http
@@ -150,8 +152,8 @@ async def serving_control_plane(
     with contextlib.closing(listen(config.host, config.api_port)) as listener:
         store = await SqliteStore.open(config.store)
         try:
-            interceptors = [SharedTokenInterceptor(config.xds_token_file)] if config.xds_token_file else []
-            async with serving_parts(config, ServerParts(store, interceptors), listener, extra_routes, front) as bound:
+            authenticate = SharedToken(config.xds_token_file) if config.xds_token_file else accept_everyone
+            async with serving_parts(config, ServerParts(store, authenticate), listener, extra_routes, front) as bound:
                 yield bound
         finally:
             await store.close()
@@ -162,15 +164,15 @@ class ServerParts:
     """The parts that differ between a control plane on one machine and one in a cluster.
 
     With `proxies_declare_themselves` a proxy that listens becomes an endpoint; in a cluster EndpointSlices decide.
-    Without `xds_credentials` xDS is plain text. `peers` finds the other replicas, `identity` is the name of this one
-    among them, and `leadership` says which of them runs the tasks that only one may run. `extra_findings` adds the
-    findings that only this kind of control plane has.
+    `authenticate` decides who may open a stream. Without `xds_certificate` xDS is plain text. `peers` finds the other
+    replicas, `identity` is the name of this one among them, and `leadership` says which of them runs the tasks that
+    only one may run. `extra_findings` adds the findings that only this kind of control plane has.
     """
 
     store: Store
-    interceptors: Sequence[grpc.aio.ServerInterceptor[bytes, bytes]] = ()
+    authenticate: Authenticate = accept_everyone
     proxies_declare_themselves: bool = True
-    xds_credentials: grpc.ServerCredentials | None = None
+    xds_certificate: ServerCertificate | None = None
     identity: str = field(default_factory=lambda: str(uuid.uuid4()))
     peers: Peers | None = None
     leadership: Leadership = SOLE_REPLICA
@@ -190,14 +192,16 @@ async def serving_parts(
     proxies, figures = Proxies(), Figures()
     local = LocalReplica(parts.identity, store, proxies, figures)
     replicas = Replicas(local, parts.peers, next(iter(config.credentials), None))
-    server = grpc_server(*parts.interceptors)
     ads = Ads(store, proxies, declares=parts.proxies_declare_themselves, host_policy=config.host_policy)
-    ads.add_to(server)
-    health_discovery.add_to(server, ads.instances.on_readiness)
     handover = Handover(replicas, figures)
-    metrics_service.add_to(server, figures, ads.clusters_of, resume_counters=handover.resume_counters)
-    xds_port = xds_listener.bind(server, config, parts.xds_credentials)
-    await server.start()
+    methods: Methods = {
+        **ads.methods(),
+        **health_discovery.methods(ads.instances.on_readiness),
+        **metrics_service.methods(figures, ads.clusters_of, resume_counters=handover.resume_counters),
+    }
+    carrier = GrpcCarrier(methods, parts.authenticate)
+    xds_port = xds_listener.bind(carrier, config, parts.xds_certificate)
+    await carrier.start()
     try:
         context = lambda: Context(config.account, config.region, time.time(), _new_uid, config.host_policy)  # noqa: E731
         canaries = CanaryApi(store, context, replicas, parts.leadership)
@@ -223,7 +227,7 @@ async def serving_parts(
                 # uvicorn waits two seconds for responses in progress, which event streams always are.
                 stopping.set()
     finally:
-        await server.stop(grace=None)
+        await carrier.stop()
         await handover.close()
         await replicas.close()
 

@@ -21,7 +21,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from shopmesh.server.grpc.ads import Ads, grpc_server
+from shopmesh.server.grpc.ads import Ads
+from shopmesh.server.grpc.grpc_carrier import GrpcCarrier
 from shopmesh.server.grpc.proxies import Proxies
 from shopmesh.server.store.sqlite_store import SqliteStore
 from shopmesh.xds.node import ProxyNode
@@ -35,10 +36,9 @@ async def serve(services: int) -> None:
     """Prints its port, then answers commands on standard input, a line of JSON each."""
     store = await SqliteStore.open(None)
     proxies = Proxies()
-    server = grpc_server()
-    Ads(store, proxies).add_to(server)
-    port = server.add_insecure_port("127.0.0.1:0")
-    await server.start()
+    carrier = GrpcCarrier(Ads(store, proxies).methods())
+    port = carrier.bind_port("127.0.0.1", 0, None)
+    await carrier.start()
     for one in fan_out(services):
         await store.submit(lambda transaction, one=one: transaction.put(one))  # type: ignore[misc]  # bound at once
     print(json.dumps({"port": port, **_usage()}), flush=True)
@@ -61,7 +61,7 @@ async def serve(services: int) -> None:
             "rss": end["rss"],
         }
         print(json.dumps(answer), flush=True)
-    await server.stop(None)
+    await carrier.stop()
     await store.close()
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import grpc
@@ -13,9 +12,7 @@ from envoy.service.health.v3.hds_pb2 import HealthCheckRequestOrEndpointHealthRe
 
 from shopmesh.server.config import Config
 from shopmesh.server.control_plane import ServerParts, listen, serving_parts
-from shopmesh.server.grpc import stream_auth
-from shopmesh.server.grpc.ads_transport import StreamError
-from shopmesh.server.grpc.shared_token import Handler, Interceptor
+from shopmesh.server.grpc.sessions import Call, Status, StreamError
 from shopmesh.server.store.sqlite_store import SqliteStore
 from shopmesh.server.traffic import metrics_proto
 from shopmesh.xds.node import ProxyNode
@@ -28,20 +25,12 @@ class OnlyProduct:
     def denial(self, node: ProxyNode) -> StreamError | None:
         if node.name == "product-vn":
             return None
-        return StreamError(f"not {node.name}", grpc.StatusCode.PERMISSION_DENIED)
+        return StreamError(f"not {node.name}", Status.PERMISSION_DENIED)
 
 
-class ByHeader(Interceptor):
-    """Takes whoever says so for product's pod, and lets all others be whom they like."""
-
-    async def intercept_service(
-        self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler]],
-        handler_call_details: grpc.HandlerCallDetails,
-    ) -> Handler:
-        if ("pod", "product") in handler_call_details.invocation_metadata:
-            stream_auth.authenticate_as(OnlyProduct())
-        return await continuation(handler_call_details)
+async def by_token(call: Call) -> OnlyProduct | None:
+    """Authenticates product's pod by its token; a client without one may be any proxy."""
+    return OnlyProduct() if call.authorization == b"Bearer product" else None
 
 
 def health(name: str) -> bytes:
@@ -74,8 +63,8 @@ def test_a_speaker_may_only_be_the_proxy_that_it_is(method: str) -> None:
         store = await SqliteStore.open(None)
         config = Config(api_port=0, xds_port=0, insecure=True)
         with contextlib.closing(listen(config.host, config.api_port)) as listener:
-            async with asyncio.timeout(20), serving_parts(config, ServerParts(store, [ByHeader()]), listener) as bound:
-                pod = ("pod", "product")
+            async with asyncio.timeout(20), serving_parts(config, ServerParts(store, by_token), listener) as bound:
+                pod = ("authorization", "Bearer product")
                 found = [
                     await end_of_stream(bound.xds_port, method, first("product-vn"), pod),
                     await end_of_stream(bound.xds_port, method, first("order-vn"), pod),
@@ -100,22 +89,7 @@ class Changing:
 
     def denial(self, node: ProxyNode) -> StreamError | None:
         self.asked.set()
-        return StreamError(f"no longer {node.name}", grpc.StatusCode.PERMISSION_DENIED) if self.refused else None
-
-
-class Always(Interceptor):
-    """Every call is that speaker's."""
-
-    def __init__(self, speaker: Changing) -> None:
-        self._speaker = speaker
-
-    async def intercept_service(
-        self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler]],
-        handler_call_details: grpc.HandlerCallDetails,
-    ) -> Handler:
-        stream_auth.authenticate_as(self._speaker)
-        return await continuation(handler_call_details)
+        return StreamError(f"no longer {node.name}", Status.PERMISSION_DENIED) if self.refused else None
 
 
 @pytest.mark.parametrize("method", SERVICES)
@@ -126,10 +100,14 @@ def test_an_open_stream_ends_with_the_right_to_it(method: str) -> None:
     async def play() -> tuple[grpc.StatusCode, str]:
         store = await SqliteStore.open(None)
         config, speaker = Config(api_port=0, xds_port=0, insecure=True), Changing()
+
+        async def authenticate(_: Call) -> Changing:
+            return speaker
+
         with contextlib.closing(listen(config.host, config.api_port)) as listener:
             async with (
                 asyncio.timeout(20),
-                serving_parts(config, ServerParts(store, [Always(speaker)]), listener) as bound,
+                serving_parts(config, ServerParts(store, authenticate), listener) as bound,
                 grpc.aio.insecure_channel(f"127.0.0.1:{bound.xds_port}") as channel,
             ):
                 stream = channel.stream_stream(method)()  # type: ignore[call-arg]  # written to below

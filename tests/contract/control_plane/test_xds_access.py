@@ -14,7 +14,7 @@ import pytest
 from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryRequest, DeltaDiscoveryResponse
 
 from shopmesh.files.private_files import XDS_TOKEN
-from shopmesh.server.grpc.ads_transport import SERVICE
+from shopmesh.server.grpc.ads import SERVICE
 from shopmesh.xds.node import ProxyNode
 from tests.contract.control_plane.conftest import SERVE
 from tests.support.process import Child, eventually, running

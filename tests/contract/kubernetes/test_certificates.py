@@ -18,7 +18,7 @@ from shopmesh.kubernetes.identity.sidecar_config_maps import ROOT, ensure_sideca
 from shopmesh.kubernetes.injection import webhook
 from shopmesh.kubernetes.injection.sidecar import config_map_data
 from shopmesh.server.config import ConfigError
-from shopmesh.server.grpc.ads_transport import grpc_server
+from shopmesh.server.grpc.grpc_carrier import GrpcCarrier
 from tests.contract.kubernetes.reflecting import speaking, until
 from tests.support.kubernetes import Cluster
 from tests.support.system_objects import SYSTEM, secret
@@ -99,8 +99,8 @@ async def test_certificates_are_renewed_while_streams_are_served(cluster: Cluste
     clock = Clock()
     async with speaking(cluster.configuration()) as server:
         pairs = await Certificates.load(server, SYSTEM, HOSTS, clock)
-        xds = grpc_server()
-        port = xds.add_secure_port("127.0.0.1:0", pairs.credentials())
+        xds = GrpcCarrier({})
+        port = xds.bind_port("127.0.0.1", 0, pairs)
         await xds.start()
         webhook = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0, ssl=pairs.tls_context())
         ports = (port, webhook.sockets[0].getsockname()[1])
@@ -111,7 +111,7 @@ async def test_certificates_are_renewed_while_streams_are_served(cluster: Cluste
             await pairs.refresh()
             seen.append([await serial(one, bundle) for one in ports])
         webhook.close()
-        await xds.stop(None)
+        await xds.stop()
 
     assert seen[0] == seen[1]
     assert seen[1] != seen[2]

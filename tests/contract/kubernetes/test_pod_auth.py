@@ -19,7 +19,7 @@ from shopmesh.kubernetes.api.resource_types import PODS, TOKEN_REVIEWS
 from shopmesh.kubernetes.controller.object_cache import PodRecord
 from shopmesh.kubernetes.controller.selection import CachedSelectors
 from shopmesh.kubernetes.identity import pod_auth
-from shopmesh.kubernetes.identity.pod_auth import InvalidTokenError, PodTokenInterceptor, TokenReviewer
+from shopmesh.kubernetes.identity.pod_auth import InvalidTokenError, PodAuthentication, TokenReviewer
 from shopmesh.kubernetes.identity.pods import Pod, PodLookup
 from shopmesh.kubernetes.identity.stamps import ANNOTATION, Stamp
 from shopmesh.server.config import Config
@@ -178,7 +178,7 @@ async def xds_over(server: ApiServer, known: Known) -> AsyncIterator[tuple[int, 
     store = await SqliteStore.open(None)
     config = Config(api_port=0, xds_port=0, insecure=True)
     foundation = ServerParts(
-        store, [PodTokenInterceptor(TokenReviewer(server), PodLookup(server, known), known, CachedSelectors(known))]
+        store, PodAuthentication(TokenReviewer(server), PodLookup(server, known), known, CachedSelectors(known))
     )
     with contextlib.closing(listen(config.host, config.api_port)) as listener:
         async with asyncio.timeout(30), serving_parts(config, foundation, listener) as bound:

@@ -21,7 +21,7 @@ from shopmesh.client import Client, ClientError, ResponseError
 from shopmesh.local.access import AccessFiles
 from shopmesh.local.http import send_request
 from shopmesh.local.mesh.from_manifests import read_manifests, workloads_of
-from shopmesh.server.grpc import ads_transport
+from shopmesh.server.grpc import ads
 from tests.e2e.local.conftest import PROJECT, Up, nothing_left, processes_of, starting
 from tests.support.hostile import RAW
 from tests.support.process import Child, eventually
@@ -97,7 +97,7 @@ def test_a_port_of_xds_asks_for_the_run_folder_s_token(tmp_path: Path) -> None:
         up.wait()
         port = int(re.findall(r"xDS 127\.0\.0\.1:(\d+)", up.child.output)[0])
         with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
-            call = channel.stream_stream(f"/{ads_transport.SERVICE}/DeltaAggregatedResources", bytes, bytes)
+            call = channel.stream_stream(f"/{ads.SERVICE}/DeltaAggregatedResources", bytes, bytes)
             with pytest.raises(grpc.RpcError) as refused:
                 list(call(iter([b""]), timeout=10))
 

@@ -19,15 +19,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar
 
-import grpc
-
 from shopmesh.appmesh.api import operations, rest_json
 from shopmesh.appmesh.api.model import GA
 from shopmesh.appmesh.context import Context
 from shopmesh.appmesh.host_policy import STRICT, HostPolicy
 from shopmesh.appmesh.store import Key, Resource, State, Transaction
 from shopmesh.server.grpc import health_discovery
-from shopmesh.server.grpc.ads import Ads, grpc_server
+from shopmesh.server.grpc.ads import Ads
+from shopmesh.server.grpc.grpc_carrier import GrpcCarrier
 from shopmesh.server.grpc.proxies import Proxies, ProxyStatus
 from shopmesh.server.store.sqlite_store import SqliteStore
 from shopmesh.server.store.store import Store
@@ -175,22 +174,25 @@ class Mesh:
     def start(self) -> None:
         """Starts ADS, on the same port as before after a `stop`."""
 
-        async def begin() -> tuple[grpc.aio.Server, Proxies, int]:
+        async def begin() -> tuple[GrpcCarrier, Proxies, int]:
             proxies = Proxies()
-            server = grpc_server()
             ads = Ads(self.store, proxies, retry_seconds=0.3, host_policy=self.host_policy)
-            ads.add_to(server)
-            health_discovery.add_to(server, ads.instances.on_readiness)
-            metrics_service.add_to(server, self.figures, ads.clusters_of)
-            port = server.add_insecure_port(f"127.0.0.1:{self.port}")
-            server.add_insecure_port(f"unix:{self.socket}")
-            await server.start()
-            return server, proxies, port
+            carrier = GrpcCarrier(
+                {
+                    **ads.methods(),
+                    **health_discovery.methods(ads.instances.on_readiness),
+                    **metrics_service.methods(self.figures, ads.clusters_of),
+                }
+            )
+            port = carrier.bind_port("127.0.0.1", self.port, None)
+            carrier.bind_socket(self.socket)
+            await carrier.start()
+            return carrier, proxies, port
 
-        self._server, self.proxies, self.port = self.run(begin())
+        self._carrier, self.proxies, self.port = self.run(begin())
 
     def stop(self) -> None:
-        self.run(self._server.stop(None))
+        self.run(self._carrier.stop())
 
     def put(self, *resources: Resource) -> int:
         """Writes resources in one transaction; the revision after it."""

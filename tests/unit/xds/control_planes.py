@@ -25,7 +25,7 @@ class Stream:
         self.node = node
         self.envoy = envoy or Envoy()
         self.woken = 0
-        self.session: AdsSession = ads.open(self._wake)
+        self.session: AdsSession = ads.open(None, self._wake)
         self.envoy.connect()
         self._first = True
 

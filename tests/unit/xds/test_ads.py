@@ -10,9 +10,9 @@ from envoy.config.core.v3.base_pb2 import Node
 from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryRequest
 
 from shopmesh.appmesh.store import Key
-from shopmesh.server.grpc import ads_transport, instance_registry
+from shopmesh.server.grpc import admission, instance_registry
 from shopmesh.server.grpc import proxies as registry
-from shopmesh.server.grpc.ads_transport import StreamError
+from shopmesh.server.grpc.sessions import StreamError
 from shopmesh.xds import snapshot as snapshots
 from shopmesh.xds.instances import withdraw
 from shopmesh.xds.node import ProxyNode
@@ -186,18 +186,18 @@ async def test_a_restarted_control_plane_sends_nothing_again(plane: Plane) -> No
 @running
 async def test_streams_are_bounded(plane: Plane) -> None:
     """One more than allowed is refused, until one ends."""
-    streams = [plane.ads.open(lambda: None) for _ in range(4)]
+    streams = [plane.ads.open(None, lambda: None) for _ in range(4)]
     with pytest.raises(StreamError, match="4 streams"):
-        plane.ads.open(lambda: None)
+        plane.ads.open(None, lambda: None)
 
     streams[0].close()
 
-    plane.ads.open(lambda: None)
+    plane.ads.open(None, lambda: None)
 
 
 def test_streams_of_a_proxy_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that one proxy does not take those of all others; what it gives back it may have again."""
-    monkeypatch.setattr(ads_transport, "MOST_STREAMS_OF_A_PROXY", 2)
+    monkeypatch.setattr(admission, "MOST_STREAMS_OF_A_PROXY", 2)
 
     async def test(plane: Plane) -> None:
         first, _ = plane.proxy(), plane.proxy()
@@ -254,9 +254,9 @@ async def test_garbage_ends_the_stream_with_a_reason(plane: Plane) -> None:
     await plane.put(*meshes.shop())
     order = plane.proxy("order")
     with pytest.raises(StreamError, match="is not a DeltaDiscoveryRequest"):
-        plane.ads.open(lambda: None).receive(b"\xff\xff\xff")
+        plane.ads.open(None, lambda: None).receive(b"\xff\xff\xff")
     with pytest.raises(StreamError, match=r"node\.id"):
-        plane.ads.open(lambda: None).receive(DeltaDiscoveryRequest(node=Node(id="me")).SerializeToString())
+        plane.ads.open(None, lambda: None).receive(DeltaDiscoveryRequest(node=Node(id="me")).SerializeToString())
 
     await plane.put(meshes.route("product-r", "all", {"product": 1}))
     order.settle()

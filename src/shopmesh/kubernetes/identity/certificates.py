@@ -1,6 +1,6 @@
 """TLS of xDS and the webhook: the authority is kept in a Secret, the certificates in memory.
 
-load: Secret control-plane-ca, read or created ─► serving certificate ─┬─► credentials() of gRPC, for each handshake
+load: Secret control-plane-ca, read or created ─► serving certificate ─┬─► key_pair, read by xDS for each handshake
 auto_renewing: read again and renew, once a minute                     └─► tls_context() of the webhook
 """
 
@@ -17,8 +17,6 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-
-import grpc
 
 from shopmesh.kubernetes.api.client import ApiServer, ConflictError, KubernetesApiError, NotFoundError
 from shopmesh.kubernetes.api.resource_types import SECRETS
@@ -39,7 +37,7 @@ Publisher = Callable[[], Awaitable[str | None]]
 
 
 class Certificates:
-    """The certificates that this process serves with. Use `load`."""
+    """The certificates that this process serves with (`carrier.ServerCertificate`). Use `load`."""
 
     def __init__(
         self,
@@ -73,20 +71,6 @@ class Certificates:
         """Calls `publisher` now and with each refresh: the authority may change, or its publication get lost."""
         self._publishers.append(publisher)
         await _publish(publisher)
-
-    def credentials(self) -> grpc.ServerCredentials:
-        """Returns credentials for gRPC that use the current certificate for each handshake."""
-        current = self.key_pair
-
-        def fetch() -> grpc.ServerCertificateConfiguration | None:
-            # gRPC calls it in a thread of its own; None means unchanged.
-            nonlocal current
-            if self.key_pair is current:
-                return None
-            current = self.key_pair
-            return _configuration(current)
-
-        return grpc.dynamic_ssl_server_credentials(_configuration(current), fetch)  # type: ignore[arg-type]  # its documentation allows None
 
     def tls_context(self) -> ssl.SSLContext:
         """Returns a TLS context whose certificate is kept up to date."""
@@ -178,10 +162,6 @@ async def _secret(
         return {key: base64.b64decode(value) for key, value in (found.get("data") or {}).items()}
     except (binascii.Error, ValueError, TypeError) as error:
         raise ConfigError(f"Secret {namespace}/{name} cannot be read: {error}") from error
-
-
-def _configuration(key_pair: KeyPair) -> grpc.ServerCertificateConfiguration:
-    return grpc.ssl_server_certificate_configuration([(key_pair.key, key_pair.chain)])
 
 
 def _load(context: ssl.SSLContext, key_pair: KeyPair) -> None:

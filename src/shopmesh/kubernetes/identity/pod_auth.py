@@ -11,10 +11,8 @@ from __future__ import annotations
 import hashlib
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
-
-import grpc
 
 from shopmesh.kubernetes.api.async_cache import AsyncCache
 from shopmesh.kubernetes.api.client import ApiServer, KubernetesApiError
@@ -22,17 +20,8 @@ from shopmesh.kubernetes.api.resource_types import TOKEN_REVIEWS
 from shopmesh.kubernetes.controller.selection import CachedSelectors
 from shopmesh.kubernetes.identity.pod_identity import Declarations, PodPrincipal
 from shopmesh.kubernetes.identity.pods import Pod, PodLookup
-from shopmesh.server.grpc import stream_auth
-from shopmesh.server.grpc.rate_limited_log import RateLimitedLog
-from shopmesh.server.grpc.shared_token import (
-    LONGEST,
-    MISSING,
-    SCHEME,
-    Handler,
-    Interceptor,
-    abort_handler,
-    authorization,
-)
+from shopmesh.server.grpc.sessions import Call, Status, StreamError
+from shopmesh.server.grpc.shared_token import LONGEST, MISSING, SCHEME
 
 log = logging.getLogger(__name__)
 
@@ -106,8 +95,8 @@ def parse_review(status: Mapping[str, Any], audience: str) -> Pod | str:
     return Pod(namespace, str(names[0]), str(uids[0]), name)
 
 
-class PodTokenInterceptor(Interceptor):
-    """Accepts only calls with the token of a pod, and authenticates them as that pod."""
+class PodAuthentication:
+    """Accepts only calls with the token of a pod, as that pod (`sessions.Authenticate`)."""
 
     def __init__(
         self, reviews: TokenReviewer, pods: PodLookup, declarations: Declarations, selectors: CachedSelectors
@@ -116,36 +105,33 @@ class PodTokenInterceptor(Interceptor):
         self._pods = pods
         self._declarations = declarations
         self._selectors = selectors
-        self._rejections = RateLimitedLog(log)
 
-    async def intercept_service(
-        self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler]],
-        handler_call_details: grpc.HandlerCallDetails,
-    ) -> Handler:
-        token = _bearer(authorization(handler_call_details))
-        if token is None:
-            return abort_handler(grpc.StatusCode.UNAUTHENTICATED, MISSING, self._rejections)
-        try:
-            pod = await self._reviews.review(token)
-        except InvalidTokenError as refused:
-            return abort_handler(grpc.StatusCode.UNAUTHENTICATED, str(refused), self._rejections)
-        except KubernetesApiError as error:
-            problem = f"the API server cannot review this token: {error}"
-            return abort_handler(grpc.StatusCode.UNAVAILABLE, problem, self._rejections)
+    async def __call__(self, call: Call) -> PodPrincipal:
+        pod = await self._review(call.authorization)
         try:
             record = await self._pods.find(pod)
         except KubernetesApiError as error:
             problem = f"the API server cannot be asked for {pod}: {error}"
-            return abort_handler(grpc.StatusCode.UNAVAILABLE, problem, self._rejections)
+            raise StreamError(problem, Status.UNAVAILABLE) from error
         if record is None:
             problem = (
                 f"this token belongs to {pod} with UID {pod.uid}, which no longer exists; "
                 "use the token of the current pod"
             )
-            return abort_handler(grpc.StatusCode.UNAUTHENTICATED, problem, self._rejections)
-        stream_auth.authenticate_as(PodPrincipal(pod, record, self._declarations, self._selectors))
-        return await continuation(handler_call_details)
+            raise StreamError(problem, Status.UNAUTHENTICATED)
+        return PodPrincipal(pod, record, self._declarations, self._selectors)
+
+    async def _review(self, authorization: bytes | None) -> Pod:
+        token = _bearer(authorization)
+        if token is None:
+            raise StreamError(MISSING, Status.UNAUTHENTICATED)
+        try:
+            return await self._reviews.review(token)
+        except InvalidTokenError as error:
+            raise StreamError(str(error), Status.UNAUTHENTICATED) from error
+        except KubernetesApiError as error:
+            problem = f"the API server cannot review this token: {error}"
+            raise StreamError(problem, Status.UNAVAILABLE) from error
 
 
 def _bearer(header: bytes | None) -> str | None:

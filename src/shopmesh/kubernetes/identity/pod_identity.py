@@ -11,8 +11,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
-import grpc
-
 from shopmesh.appmesh.annotations import annotation_reader
 from shopmesh.appmesh.annotations.service_account import SERVICE_ACCOUNT
 from shopmesh.appmesh.kinds import in_words
@@ -22,7 +20,7 @@ from shopmesh.kubernetes.controller.object_cache import PodRecord
 from shopmesh.kubernetes.controller.selection import CachedSelectors
 from shopmesh.kubernetes.identity import stamps
 from shopmesh.kubernetes.identity.pods import Pod
-from shopmesh.server.grpc.ads_transport import StreamError
+from shopmesh.server.grpc.sessions import Status, StreamError
 from shopmesh.xds.node import ProxyNode
 
 
@@ -37,7 +35,7 @@ class Declarations(Protocol):
 
 
 class PodPrincipal:
-    """A pod at the other end of a stream (`stream_auth.Principal`)."""
+    """A pod at the other end of a stream (`sessions.Principal`)."""
 
     def __init__(self, pod: Pod, record: PodRecord, declarations: Declarations, selectors: CachedSelectors) -> None:
         self._pod = pod
@@ -53,7 +51,7 @@ class PodPrincipal:
             return None
         problem = self._problem(node, owner)
         if problem is not None:
-            return StreamError(f"{self._pod} may not ask for {node.id}: {problem}", grpc.StatusCode.PERMISSION_DENIED)
+            return StreamError(f"{self._pod} may not ask for {node.id}: {problem}", Status.PERMISSION_DENIED)
         if (refusal := self._instance_refusal(node)) is not None:
             return refusal
         self._owner_admitted = owner
@@ -120,4 +118,4 @@ class PodPrincipal:
             f"{self._pod} may not be instance {node.instance} of {node.id}; name the pod in its Envoy's bootstrap: "
             '--config-yaml {"node":{"metadata":{"instance":"$(POD_NAME)"}}}'
         )
-        return StreamError(problem, grpc.StatusCode.PERMISSION_DENIED)
+        return StreamError(problem, Status.PERMISSION_DENIED)

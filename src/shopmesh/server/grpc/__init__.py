@@ -1,6 +1,8 @@
-"""The gRPC services for Envoy: ADS and health discovery, and who may be which proxy.
+"""The gRPC services for Envoy: ADS and health discovery, who may be which proxy, and what carries their streams.
 
-    stream ─► shared_token or a cluster's pods ─► stream_auth ─► ads ─► xds.stream.delta_stream
+    carrier ─► shared_token or a cluster's pods ─► session: ads, health_discovery, traffic.metrics_service
+                                                      │
+                                  admission (whose stream, how many) ─► xds.stream.delta_stream
 
-Start reading at `ads`.
+`sessions` is the seam: sessions know messages, carriers (`grpc_carrier`) connections. Start there, then read `ads`.
 """

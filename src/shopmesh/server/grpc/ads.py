@@ -1,6 +1,6 @@
 """ADS: builds the snapshot of each proxy and updates it with each commit of the store.
 
-commit ─► computations that changed ─► snapshots that changed ─► their proxies' delta streams ─► transport
+commit ─► computations that changed ─► snapshots that changed ─► their proxies' delta streams ─► carrier
 """
 
 from __future__ import annotations
@@ -12,16 +12,15 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import NoReturn
 
-import grpc
 from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryRequest
 from google.protobuf.message import DecodeError
 
 from shopmesh.appmesh.catalogue import Finding
 from shopmesh.appmesh.catalogue.translation import CONFIGURATION_FAILED
 from shopmesh.appmesh.host_policy import STRICT, HostPolicy
-from shopmesh.server.grpc import ads_transport, stream_auth
-from shopmesh.server.grpc.ads_transport import MOST_STREAMS, OpenStreams, StreamError, grpc_server
+from shopmesh.server.grpc.admission import MOST_STREAMS, Admission, OpenStreams
 from shopmesh.server.grpc.instance_registry import InstanceRegistry
 from shopmesh.server.grpc.proxies import Proxies
 from shopmesh.server.grpc.proxy_configuration import (
@@ -30,18 +29,19 @@ from shopmesh.server.grpc.proxy_configuration import (
     current_configuration,
     former_configuration,
 )
+from shopmesh.server.grpc.sessions import Methods, Principal, Status, StreamError, Wake
 from shopmesh.server.store.store import Commit, Store
 from shopmesh.server.traffic.sent_clusters import SentClusters
 from shopmesh.xds.incremental import DependencyGraph
-from shopmesh.xds.node import Identity, NodeError, ProxyNode, SnapshotKey, parse
+from shopmesh.xds.node import Identity, ProxyNode, SnapshotKey
 from shopmesh.xds.snapshot import Snapshot, snapshot
 from shopmesh.xds.stream.delta_stream import Answer, DeltaStream
 from shopmesh.xds.stream.responses import ResponseCache
 from shopmesh.xds.stream.subscription_state import LimitError
 
-__all__ = ["Ads", "grpc_server"]
-
 log = logging.getLogger(__name__)
+
+SERVICE = "envoy.service.discovery.v3.AggregatedDiscoveryService"
 
 RETRY_SECONDS = 5.0
 """Seconds after which a proxy is sent the secrets again that it could not load: their files may exist by now."""
@@ -93,14 +93,16 @@ class Ads:
         proxies.begin(store, self._findings, returning=declares)
         store.subscribe(self._on_commit)
 
-    def add_to(self, server: grpc.aio.Server) -> None:
-        ads_transport.add_to(server, self.open)
+    def methods(self) -> Methods:
+        """Incremental ADS; a proxy that asks for the state of the world gets an error that says so."""
+        return {
+            f"/{SERVICE}/DeltaAggregatedResources": self.open,
+            f"/{SERVICE}/StreamAggregatedResources": _refuse_state_of_the_world,
+        }
 
-    def open(self, wake: Callable[[], None]) -> AdsSession:
+    def open(self, principal: Principal | None, wake: Wake) -> AdsSession:
         """A session for one stream; raises `StreamError` when there are too many."""
-        session = AdsSession(self, wake)
-        session.exit_stack.enter_context(self._streams.one())
-        return session
+        return AdsSession(self, self._streams.open(principal), wake)
 
     # what sessions call
 
@@ -137,8 +139,7 @@ class Ads:
         return current_configuration(stream, stream.snapshot, at)
 
     def join(self, session: AdsSession, node: ProxyNode) -> None:
-        """Registers the proxy of a session; raises `StreamError` when it has too many streams."""
-        session.exit_stack.enter_context(self._streams.of(node.identity))
+        """Registers the proxy of a session."""
         group = self._group(node.snapshot_key)
         group.sessions.add(session)
         if group.snapshot is not None:
@@ -146,10 +147,7 @@ class Ads:
             self._note_offer(group, group.snapshot)
         self.proxies.on_connect(node.identity, node.address, session.delta_stream)
 
-    def leave(self, session: AdsSession, node: ProxyNode | None) -> None:
-        session.exit_stack.close()
-        if node is None:
-            return
+    def leave(self, session: AdsSession, node: ProxyNode) -> None:
         self.proxies.on_disconnect(node.identity, session.delta_stream)
         group = self._groups.get(node.snapshot_key)
         if group is not None:
@@ -180,7 +178,7 @@ class Ads:
             if isinstance(key, SnapshotKey) and (group := self._groups.get(key)) is not None:
                 concerned.extend(self._rebuild(key, group))
         self._graph.collect_unused()
-        self.proxies.on_commit(commit, [one.node.identity for one in concerned if one.node is not None])
+        self.proxies.on_commit(commit, [one.identity for one in concerned if one.identity is not None])
         self._wake(concerned)
 
     def _rebuild(self, key: SnapshotKey, group: _ProxyGroup) -> Iterable[AdsSession]:
@@ -230,62 +228,74 @@ class Ads:
         return sorted(found, key=lambda one: one.sort_key)
 
 
+def _refuse_state_of_the_world(_: Principal | None, __: Wake) -> NoReturn:
+    raise StreamError("only incremental xDS is served: set api_type DELTA_GRPC in ads_config", Status.UNIMPLEMENTED)
+
+
 class AdsSession:
-    """One proxy's stream: first its node, then its delta stream."""
+    """One proxy's stream: first its node, then its delta stream (`sessions.Session`)."""
 
-    __slots__ = ("_ads", "_listening", "_principal", "_retrying", "delta_stream", "exit_stack", "node", "wake")
+    __slots__ = ("_admission", "_ads", "_listening", "_retrying", "delta_stream", "wake")
 
-    def __init__(self, ads: Ads, wake: Callable[[], None]) -> None:
+    def __init__(self, ads: Ads, admission: Admission, wake: Wake) -> None:
         self._ads = ads
+        self._admission = admission
         self._listening = False
         self._retrying: asyncio.TimerHandle | None = None
-        self._principal = stream_auth.current_principal()
         self.wake = wake
-        self.exit_stack = contextlib.ExitStack()
-        """Releases what the stream held."""
-        self.node: ProxyNode | None = None
         self.delta_stream = DeltaStream(ads.responses)
+
+    @property
+    def identity(self) -> Identity | None:
+        """The proxy at the other end; None before its first message."""
+        return self._admission.identity
 
     def receive(self, data: bytes) -> None:
         """Handles one `DeltaDiscoveryRequest`; the first must name the node. Raises `StreamError`."""
         try:
             request = DeltaDiscoveryRequest.FromString(data)
-            if self.node is None:
-                node = parse(request.node)
-                stream_auth.require_authorized(node)
-                self._ads.join(self, node)
-                self.node = node
-            elif self._principal is not None and (refusal := self._principal.denial(self.node)) is not None:
-                raise refusal
-            answer = self.delta_stream.receive(request)
         except DecodeError:
             raise StreamError(
                 "the message is not a DeltaDiscoveryRequest; is the client an Envoy that is configured for delta ADS?"
             ) from None
-        except (NodeError, LimitError) as error:
+        node = self._admission.node
+        if node is None:
+            node = self._admission.admit(request.node)
+            self._ads.join(self, node)
+        else:
+            self._admission.require_right()
+        try:
+            answer = self.delta_stream.receive(request)
+        except LimitError as error:
             raise StreamError(str(error)) from None
         if request.response_nonce:
-            self._on_answer(self.node, answer)
+            self._on_answer(node, answer)
 
     def offer(self, snapshot: Snapshot) -> None:
         """Offers a snapshot, unless the client is not allowed to be this node's proxy any more."""
-        if self._principal is None or self.node is None or self._principal.denial(self.node) is None:
+        if self._admission.has_right:
             self.delta_stream.offer(snapshot)
 
     def take(self) -> list[bytes]:
         messages = self.delta_stream.take(self._ads.clock())
-        if not messages and self.node is not None:
+        if not messages and (identity := self.identity) is not None:
             # A change may send the proxy nothing; then no ACK follows that could complete it.
-            self._ads.proxies.on_nothing_to_send(self.node.identity, self.delta_stream)
+            self._ads.proxies.on_nothing_to_send(identity, self.delta_stream)
         return messages
+
+    def finish(self) -> tuple[bytes, ...]:
+        return ()
 
     def close(self) -> None:
         if self._retrying is not None:
             self._retrying.cancel()
-        self._ads.leave(self, self.node)
+        self._admission.close()
+        if self._admission.node is not None:
+            self._ads.leave(self, self._admission.node)
 
     def _on_answer(self, node: ProxyNode, answer: Answer | None) -> None:
-        self._ads.proxies.on_ack(node.identity, self.delta_stream, answer)
+        if (identity := self.identity) is not None:
+            self._ads.proxies.on_ack(identity, self.delta_stream, answer)
         if not self._listening and self.delta_stream.listening:
             self._listening = True
             self._ads.instances.on_listening(node)

@@ -1,70 +1,67 @@
-"""Health discovery (HDS) over gRPC: proxies check the health of their application and report whether it is ready."""
+"""Health discovery (HDS): proxies check the health of their application and report whether it is ready."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable, Sequence
 
-import grpc
 from envoy.service.health.v3.hds_pb2 import HealthCheckRequestOrEndpointHealthResponse
 from google.protobuf.message import DecodeError
 
-from shopmesh.server.grpc import stream_auth
-from shopmesh.server.grpc.ads_transport import MOST_STREAMS, OpenStreams, StreamError, first_message
-from shopmesh.server.grpc.rate_limited_log import RateLimitedLog
+from shopmesh.server.grpc.admission import MOST_STREAMS, Admission, OpenStreams
+from shopmesh.server.grpc.sessions import Methods, Principal, StreamError, Wake
 from shopmesh.xds.health_check_specifier import is_ready, specifier
-from shopmesh.xds.node import NodeError, ProxyNode, parse
+from shopmesh.xds.node import ProxyNode
 
-log = logging.getLogger(__name__)
-
-SERVICE = "envoy.service.health.v3.HealthDiscoveryService"
+METHOD = "/envoy.service.health.v3.HealthDiscoveryService/StreamHealthCheck"
 OnReadiness = Callable[[ProxyNode, bool], None]
 
 
-def add_to(server: grpc.aio.Server, on_readiness: OnReadiness, most_streams: int = MOST_STREAMS) -> None:
-    """Serves HDS; calls `on_readiness` with each proxy's first report and with every change after it.
+def methods(on_readiness: OnReadiness, most_streams: int = MOST_STREAMS) -> Methods:
+    """HDS; calls `on_readiness` with each proxy's first report and with every change after it.
 
     The end of a stream changes no readiness: the proxy may go on serving without its control plane.
     """
-    rejections = RateLimitedLog(log)
     streams = OpenStreams(most_streams)
 
-    async def stream(_: AsyncIterator[bytes], context: grpc.aio.ServicerContext[bytes, bytes]) -> None:
+    def open_session(principal: Principal | None, _: Wake) -> HealthSession:
+        return HealthSession(streams.open(principal), on_readiness)
+
+    return {METHOD: open_session}
+
+
+class HealthSession:
+    """One proxy's stream: first its node, which is answered with what to check, then its reports."""
+
+    def __init__(self, admission: Admission, on_readiness: OnReadiness) -> None:
+        self._admission = admission
+        self._on_readiness = on_readiness
+        self._specifiers: list[bytes] = []
+        self._ready: bool | None = None
+
+    def receive(self, data: bytes) -> None:
         try:
-            with streams.one():
-                await _serve(context, streams, on_readiness)
-        except (DecodeError, NodeError, StreamError) as error:
-            rejections.warn(context.peer(), str(error))
-            code = error.code if isinstance(error, StreamError) else grpc.StatusCode.INVALID_ARGUMENT
-            await context.abort(code, str(error))
+            message = HealthCheckRequestOrEndpointHealthResponse.FromString(data)
+        except DecodeError as error:
+            raise StreamError(str(error)) from None
+        node = self._admission.node
+        if node is None:
+            node = self._admission.admit(message.health_check_request.node)
+            if node.readiness:
+                self._specifiers.append(specifier(node).SerializeToString())
+            return
+        # The client may have lost the right to be this node's proxy since the stream began.
+        self._admission.require_right()
+        ready = is_ready(node, message.endpoint_health_response)
+        if ready is not self._ready:
+            self._ready = ready
+            self._on_readiness(node, ready)
 
-    handler = grpc.stream_stream_rpc_method_handler(stream)
-    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, {"StreamHealthCheck": handler}),))
+    def take(self) -> Sequence[bytes]:
+        messages, self._specifiers = self._specifiers, []
+        return messages
 
+    def finish(self) -> Sequence[bytes]:
+        return ()
 
-async def _serve(
-    context: grpc.aio.ServicerContext[bytes, bytes],
-    streams: OpenStreams,
-    on_readiness: OnReadiness,
-) -> None:
-    first = _parse(await first_message(context))
-    if first is None:
-        return
-    node = parse(first.health_check_request.node)
-    stream_auth.require_authorized(node)
-    with streams.of(node.identity):
-        if node.readiness:
-            await context.write(specifier(node).SerializeToString())
-        before: bool | None = None
-        while (message := _parse(await context.read())) is not None:
-            # The client may have lost the right to be this node's proxy since the stream began.
-            stream_auth.require_authorized(node)
-            ready = is_ready(node, message.endpoint_health_response)
-            if ready is not before:
-                before = ready
-                on_readiness(node, ready)
-
-
-def _parse(data: object) -> HealthCheckRequestOrEndpointHealthResponse | None:
-    """None at the end of a stream, where it is grpc.aio.EOF."""
-    return HealthCheckRequestOrEndpointHealthResponse.FromString(data) if isinstance(data, bytes) else None
+    def close(self) -> None:
+        self._admission.close()

@@ -4,15 +4,10 @@ from __future__ import annotations
 
 import hmac
 import logging
-import time
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
-
-import grpc
 
 from shopmesh.server.config import ConfigError
-from shopmesh.server.grpc.rate_limited_log import RateLimitedLog
+from shopmesh.server.grpc.sessions import Call, Status, StreamError
 
 log = logging.getLogger(__name__)
 
@@ -21,13 +16,6 @@ LONGEST = 8192
 """A longer one would not fit into the headers that the server accepts."""
 SCHEME = "Bearer "
 MISSING = "no token came with this call: write the proxy's bootstrap with --xds-token-file"
-
-if TYPE_CHECKING:
-    Interceptor = grpc.aio.ServerInterceptor[bytes, bytes]
-    Handler = grpc.RpcMethodHandler[bytes, bytes]
-else:
-    Interceptor = grpc.aio.ServerInterceptor  # only its stub is generic
-    Handler = grpc.RpcMethodHandler
 
 
 def read_token(path: Path) -> str:
@@ -48,48 +36,25 @@ def read_token(path: Path) -> str:
     return raw.decode("ascii")
 
 
-class SharedTokenInterceptor(Interceptor):
-    """Ends every call without the right `authorization: Bearer …` as UNAUTHENTICATED.
+class SharedToken:
+    """Refuses every call without the right `authorization: Bearer …` (`sessions.Authenticate`).
 
     The file is read for each call, because a stream stays open for hours and a change must act at once.
     """
 
-    def __init__(self, path: Path, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, path: Path) -> None:
         """Raises ConfigError when the file has no valid token."""
         read_token(path)
         self._path = path
-        self._rejections = RateLimitedLog(log, clock)
 
-    async def intercept_service(
-        self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler]],
-        handler_call_details: grpc.HandlerCallDetails,
-    ) -> Handler:
+    async def __call__(self, call: Call) -> None:
         try:
-            problem = _problem(authorization(handler_call_details), read_token(self._path))
-            code = grpc.StatusCode.UNAUTHENTICATED
+            token = read_token(self._path)
         except ConfigError as error:
             log.error("proxies cannot connect: %s", error)
-            problem, code = "the control plane cannot read its token file; see its log", grpc.StatusCode.UNAVAILABLE
-        if problem is None:
-            return await continuation(handler_call_details)
-        return abort_handler(code, problem, self._rejections)
-
-
-def authorization(call: grpc.HandlerCallDetails) -> bytes | None:
-    """The authorization header as received."""
-    brought = next((value for name, value in call.invocation_metadata if name == "authorization"), None)
-    return brought.encode() if isinstance(brought, str) else brought
-
-
-def abort_handler(code: grpc.StatusCode, problem: str, rejections: RateLimitedLog) -> Handler:
-    """A handler that ends every call, whatever its method."""
-
-    async def refuse(_: object, context: grpc.aio.ServicerContext[bytes, bytes]) -> NoReturn:
-        rejections.warn(context.peer(), problem)
-        await context.abort(code, problem)
-
-    return grpc.stream_stream_rpc_method_handler(refuse)
+            raise StreamError("the control plane cannot read its token file; see its log", Status.UNAVAILABLE) from None
+        if (problem := _problem(call.authorization, token)) is not None:
+            raise StreamError(problem, Status.UNAUTHENTICATED)
 
 
 def _problem(brought: bytes | None, token: str) -> str | None:
