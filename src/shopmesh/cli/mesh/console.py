@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from urllib.parse import urlsplit
 
@@ -40,7 +41,7 @@ def console(settings: Settings, url: str | None, no_open: bool) -> None:
         link = client.console_link(LINK_SECONDS, _check_url(url) if url else None)
     echo_document(link)
     # Who reads the output of the command, such as a script or `docker compose exec -T`, opens the link.
-    if not no_open and sys.stdout.isatty() and _open_browser(link):
+    if not no_open and sys.stdout.isatty() and _has_screen() and _open_browser(link):
         echo("It opens in your browser.", err=True)
     else:
         echo("Open it within a minute; it works once.", err=True)
@@ -52,6 +53,11 @@ def _check_url(url: str) -> str:
         if parts.scheme in ("http", "https") and parts.hostname and not parts.path.strip("/"):
             return f"{parts.scheme}://{parts.netloc}"
     raise click.BadParameter(f"{url!r} is not of the form http://HOST:PORT", param_hint="--url")
+
+
+def _has_screen() -> bool:
+    """Whether a browser with windows can be shown; one in the terminal runs no scripts, so it cannot sign in."""
+    return sys.platform != "linux" or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"))
 
 
 def _open_browser(link: str) -> bool:
