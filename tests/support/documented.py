@@ -41,7 +41,7 @@ _KEYWORDS = {"!", "{", "}", "do", "done", "elif", "else", "eval", "exec", "fi", 
 # Other programs that the pages call: a name that is missing here is misspelt, or is to be added.
 _OTHER_PROGRAMS = re.compile(
     r"\[|\.|base64|cat|cd|cp|curl|df|docker|echo|eksctl|envoy|export|for|git|grep|gunicorn|id|jq|kill|kind|ls|minikube|"
-    r"mkdir|openssl|pip|python3|rm|sed|seq|sha256sum|sleep|source|ssh-keygen|test|tr|wait"
+    r"mkdir|openssl|pip|python3|rm|sed|seq|sha256sum|sleep|source|ssh|ssh-keygen|test|tr|wait"
 )
 
 
