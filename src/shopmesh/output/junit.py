@@ -19,11 +19,15 @@ _NOT_XML = re.compile("[\ufffe\uffff]")
 
 
 class CaseResult(NamedTuple):
-    """One test case: `failures` say in sentences why it does not hold, `seconds` is how long it took."""
+    """One test case: `failures` say in sentences why it does not hold, `seconds` is how long it took.
+
+    `output` are lines that pages show beside it.
+    """
 
     name: str
     failures: Sequence[str] = ()
     seconds: float = 0.0
+    output: Sequence[str] = ()
 
 
 def render_junit(suite: str, results: Sequence[CaseResult], seconds: float) -> str:
@@ -46,6 +50,8 @@ def render_junit(suite: str, results: Sequence[CaseResult], seconds: float) -> s
         )
         for failure in result.failures:
             ElementTree.SubElement(case, "failure", message=_text(failure))
+        if result.output:
+            ElementTree.SubElement(case, "system-out").text = "\n".join(map(_text, result.output))
     ElementTree.indent(root)
     return ElementTree.tostring(root, encoding="unicode", xml_declaration=False).join(
         ('<?xml version="1.0" encoding="UTF-8"?>\n', "\n")

@@ -13,8 +13,8 @@ FIRST = ok({"x-service-version": "product/1.0"})
 SECOND = ok({"x-service-version": "product/2.0"})
 
 
-def shopmesh(*arguments: str) -> subprocess.CompletedProcess[str]:
+def shopmesh(*arguments: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
     """The result of a command; no control plane is there."""
     endpoint = f"http://127.0.0.1:{free_port()}"
     command = [*SHOPMESH, "--endpoint-url", endpoint, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=timeout)

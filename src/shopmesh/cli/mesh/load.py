@@ -22,11 +22,13 @@ from shopmesh.cli.settings import Settings
 
 if TYPE_CHECKING:
     from shopmesh.load.judgement.assertions import Assertions
+    from shopmesh.load.limit.limit_report import LimitReport
     from shopmesh.load.report.report import LoadReport
-    from shopmesh.load.run import Load
+    from shopmesh.load.run import Display, Load
     from shopmesh.load.weight_watcher import WeightWatcher
 
 MAX_REPORT_BYTES = 256 << 20
+_LOAD_SECONDS, _STEP_SECONDS = 30.0, 5.0
 _REPORT_SUFFIXES = (".json", ".html", ".xml")
 MAX_BODY_BYTES = 16 << 20
 
@@ -37,7 +39,7 @@ class LoadOptions:
 
     urls: tuple[str, ...]
     rate: str
-    seconds: float
+    seconds: float | None
     arrivals: str
     seed: int
     weights: str | None
@@ -57,6 +59,12 @@ class LoadOptions:
     assert_split: bool
     assert_errors: float | None
     assert_p99: float | None
+    find_limit: bool
+
+    @property
+    def load_seconds(self) -> float:
+        """The length of the load, or of each step of a search."""
+        return self.seconds or (_STEP_SECONDS if self.find_limit else _LOAD_SECONDS)
 
 
 class LoadCommand(click.Command):
@@ -77,6 +85,7 @@ Examples:
   shopmesh load http://127.0.0.1:8080/ --rate 500 --for 60s
   shopmesh load http://127.0.0.1:8080/ --rate 100..1000 --report load.html
   shopmesh load http://127.0.0.1:8080/ --assert-split --assert-p99 300ms
+  shopmesh load http://127.0.0.1:8080/ --find-limit --assert-p99 50ms --assert-errors 0.1%
   shopmesh load http://127.0.0.1:8080/a http://127.0.0.1:8080/b --weights 3,1
   shopmesh load https://shop.example/ --expect app/1=75 --expect app/2=25
   shopmesh load compare before.json after.json
@@ -95,7 +104,12 @@ Exit status:
 @click.option(
     "--rate", default="100", show_default=True, help="Requests per second: 500, a ramp 100..1000, or steps 100,200,400."
 )
-@click.option("--for", "seconds", type=DurationType(), default="30s", show_default=True, help="Duration of the test.")
+@click.option(
+    "--for",
+    "seconds",
+    type=DurationType(),
+    help="Duration of the test, with --find-limit of each step.  [default: 30s; 5s a step]",
+)
 @click.option(
     "--arrivals",
     type=click.Choice(["even", "poisson"]),
@@ -177,6 +191,11 @@ Exit status:
 @click.option(
     "--assert-p99", type=DurationType(), metavar="DURATION", help="Fail if p99 of all requests is longer than this."
 )
+@click.option(
+    "--find-limit",
+    is_flag=True,
+    help="Search for the highest rate at which --assert-errors and --assert-p99 hold, beginning at --rate.",
+)
 @click.pass_obj
 def load(settings: Settings, /, **options: Any) -> None:
     """Send requests at a given rate, and report which versions answered, how fast, and what failed.
@@ -201,10 +220,14 @@ def load(settings: Settings, /, **options: Any) -> None:
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     screen = PlainConsole(stderr=asked.output == "json", no_color=settings.color is False)
+    display = progress_display(screen)
+    if asked.find_limit:
+        _search_limit(settings, asked, what, promises, display, screen.print)
+        return
     with contextlib.ExitStack() as stack:
         what, watcher = _with_watcher(settings, what, dict(asked.nodes), stack)
         try:
-            record = run(what, watcher, progress_display(screen))
+            record = run(what, watcher, display)
         except LoadError as error:
             raise click.ClickException(str(error)) from error
     _output_report(settings, build_report(record), promises, asked.output, asked.reports)
@@ -259,7 +282,7 @@ def _parse_load(options: LoadOptions) -> Load:
     if options.insecure:
         tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
     what = Load(
-        plan=LoadPlan(parse_segments(options.rate, options.seconds), options.arrivals == "poisson", options.seed),
+        plan=LoadPlan(parse_segments(options.rate, options.load_seconds), options.arrivals == "poisson", options.seed),
         targets=[make_target(url, options.method, headers, body) for url in options.urls],
         weights=_parse_numbers(options.weights),
         attribution=Attribution(
@@ -273,6 +296,34 @@ def _parse_load(options: LoadOptions) -> Load:
     if what.weights and len(what.weights) != len(what.targets):
         raise ValueError(f"--weights {options.weights}: give {len(what.targets)} weights, one for each URL")
     return what
+
+
+def _search_limit(
+    settings: Settings,
+    options: LoadOptions,
+    load: Load,
+    bounds: Assertions,
+    display: Display,
+    show: Callable[[str], None],
+) -> None:
+    """Searches for the highest rate at which the bounds hold, and reports it; raises UsageError."""
+    from shopmesh.load.engine.open_loop import LoadError
+    from shopmesh.load.limit.measure import search_limit
+    from shopmesh.load.limit.search import SearchRange
+
+    if bounds.split:
+        raise click.UsageError("--find-limit judges errors and latency, not shares: leave out --assert-split")
+    if not bounds:
+        raise click.UsageError("--find-limit needs bounds that a rate must keep: --assert-errors, --assert-p99 or both")
+    start = load.plan.segments[0].first
+    if len(load.plan.segments) > 1 or start != load.plan.segments[0].last:
+        raise click.UsageError(f"--find-limit begins at one rate, not at --rate {options.rate}")
+    span = SearchRange(start, lowest=min(start, 1.0))
+    try:
+        limit, report = search_limit(load, options.load_seconds, span, bounds, display, show)
+    except LoadError as error:
+        raise click.ClickException(str(error)) from error
+    _output_report(settings, report, bounds, options.output, options.reports, limit)
 
 
 def _with_watcher(
@@ -295,21 +346,26 @@ def _with_watcher(
 
 
 def _output_report(
-    settings: Settings, report: LoadReport, promises: Assertions, output: str, reports: Sequence[str]
+    settings: Settings,
+    report: LoadReport,
+    promises: Assertions,
+    output: str,
+    reports: Sequence[str],
+    limit: LimitReport | None = None,
 ) -> None:
-    """Prints and writes the report; exits with 1 when a promise was not kept."""
+    """Prints and writes the report; exits with 1 when a promise was not kept, or no limit was found."""
     from shopmesh.load.judgement.assertions import check_assertions
     from shopmesh.load.report.html import render_html
     from shopmesh.load.report.json_report import to_json
     from shopmesh.load.report.text import render_text
     from shopmesh.output.junit import render_junit
 
-    results = check_assertions(report, promises)
+    results = check_assertions(report, promises) if limit is None else [limit.junit_case]
     found = [failure for result in results for failure in result.failures]
-    document = json.dumps(to_json(report, found), indent=1)
+    document = json.dumps(to_json(report, found, limit), indent=1)
     renderers: dict[str, Callable[[], str]] = {
         ".json": lambda: document,
-        ".html": lambda: render_html(report, promises, found),
+        ".html": lambda: render_html(report, promises, found, limit),
         ".xml": lambda: render_junit("shopmesh load", results, report.record.seconds),
     }
     for file in reports:
@@ -320,7 +376,7 @@ def _output_report(
         from shopmesh.cli.views.tables import console
 
         terminal = console(settings.color)
-        for part in render_text(report, promises, found):
+        for part in render_text(report, promises, found, limit):
             terminal.print(part, crop=False)
     if found:
         raise SystemExit(1)

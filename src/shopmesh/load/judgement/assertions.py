@@ -33,14 +33,19 @@ def check_assertions(report: LoadReport, assertions: Assertions) -> list[CaseRes
         # Unasked: a pipeline that measures nothing but failures should notice. `--assert-errors 100%` allows it.
         found.append(CaseResult("some requests succeed", [f"all {report.record.due:,} requests failed"]))
     if assertions.errors is not None:
-        name = f"at most {100 * assertions.errors:g} % of the requests fail"
-        found.append(CaseResult(name, [*_error_failures(report, assertions.errors)]))
+        found.append(CaseResult(_errors_bound(assertions.errors), [*_error_failures(report, assertions.errors)]))
     if assertions.p99 is not None:
-        name = f"p99 of all requests is at most {_ms(assertions.p99)}"
-        found.append(CaseResult(name, [*_latency_failures(report, assertions.p99)]))
+        found.append(CaseResult(_p99_bound(assertions.p99), [*_latency_failures(report, assertions.p99)]))
     if assertions.split:
         found.append(CaseResult("every share is as configured", [*_split_failures(report)]))
     return found
+
+
+def describe_bounds(assertions: Assertions) -> str:
+    """The bounds on errors and latency in words."""
+    errors = [] if assertions.errors is None else [_errors_bound(assertions.errors)]
+    p99 = [] if assertions.p99 is None else [_p99_bound(assertions.p99)]
+    return " and ".join([*errors, *p99])
 
 
 def failed_assertions(report: LoadReport, assertions: Assertions) -> list[str]:
@@ -49,6 +54,14 @@ def failed_assertions(report: LoadReport, assertions: Assertions) -> list[str]:
     A load whose every request failed does not pass, unless an assertion allows as many failures.
     """
     return [failure for result in check_assertions(report, assertions) for failure in result.failures]
+
+
+def _errors_bound(limit: float) -> str:
+    return f"at most {100 * limit:g} % of the requests fail"
+
+
+def _p99_bound(limit: float) -> str:
+    return f"p99 of all requests is at most {_ms(limit)}"
 
 
 def _error_failures(report: LoadReport, limit: float) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from shopmesh.load.judgement.assertions import Assertions, passed_assertions
 from shopmesh.load.judgement.significance import SIGNIFICANCE, rule_of_three
@@ -17,6 +18,9 @@ from shopmesh.load.report.text import (
     headline,
     schedule_summary,
 )
+
+if TYPE_CHECKING:
+    from shopmesh.load.limit.limit_report import LimitReport
 
 _LATENCIES = ("p50", "p90", "p99", "p99.9", "max")
 
@@ -61,13 +65,17 @@ svg { display: block; width: 100%; height: auto; } svg text { fill: var(--soft);
 _COLOURS = "".join(f".s{place} {{ --c: var(--s{place}); }}\n" for place in range(8))
 
 
-def render_html(report: LoadReport, assertions: Assertions, violations: Sequence[str]) -> str:
-    """The complete page; `violations` are the failed assertions."""
+def render_html(
+    report: LoadReport, assertions: Assertions, violations: Sequence[str], limit: LimitReport | None = None
+) -> str:
+    """The complete page; `violations` are the failed assertions. With a `limit`, of the last of several loads."""
+    warnings = [*report.warnings, *(limit.warnings if limit else ())]
     parts = [
         f"<header><h1>{escape(headline(report))}</h1>",
-        *_verdict(report, assertions, violations),
-        *(f'<p class="warn">Warning: {escape(warning)}</p>' for warning in report.warnings),
+        *_verdict([limit.summary] if limit else passed_assertions(report, assertions), assertions, violations),
+        *(f'<p class="warn">Warning: {escape(warning)}</p>' for warning in warnings),
         "</header>",
+        *([_section("Steps; the figures below are of the last one", _steps(limit))] if limit else ()),
         _tiles(report),
         '<div class="plots">',
         *(_plot(plot) for plot in render(report)),
@@ -89,13 +97,27 @@ def render_html(report: LoadReport, assertions: Assertions, violations: Sequence
     )
 
 
-def _verdict(report: LoadReport, assertions: Assertions, violations: Sequence[str]) -> Iterator[str]:
+def _verdict(passed: Iterable[str], assertions: Assertions, violations: Sequence[str]) -> Iterator[str]:
     if violations:
         yield '<p><span class="verdict bad">Failed</span></p>'
         yield from (f'<p class="bad">{escape(violation)}</p>' for violation in violations)
     elif assertions:
         yield '<p><span class="verdict good">Passed</span></p>'
-        yield from (f"<p>{escape(line)}</p>" for line in passed_assertions(report, assertions))
+        yield from (f"<p>{escape(line)}</p>" for line in passed)
+
+
+def _steps(limit: LimitReport) -> str:
+    rows = [
+        [
+            f"{step.rate:,g}",
+            f"{step.requests:,}",
+            f"{step.failed:,}",
+            format_milliseconds(step.p99),
+            "interrupted" if step.interrupted else "✓" if step.holds else f"✗ {'; '.join(step.problems)}",
+        ]
+        for step in limit.steps
+    ]
+    return _table(("requests/s", "requests", "failed", "p99 ms", "bounds"), rows, marked="✗")
 
 
 def _tiles(report: LoadReport) -> str:

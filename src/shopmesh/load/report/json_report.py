@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from shopmesh.load.report.report import LoadReport, ShareResult, SplitResult, VersionFigures
 from shopmesh.load.report.result_file import to_document
 
+if TYPE_CHECKING:
+    from shopmesh.load.limit.limit_report import LimitReport
+
 _NAMES = ("p50", "p90", "p99", "p999", "max")
 
 
-def to_json(report: LoadReport, violations: Sequence[str]) -> dict[str, Any]:
+def to_json(report: LoadReport, violations: Sequence[str], limit: LimitReport | None = None) -> dict[str, Any]:
     """Shares from 0 to 1, latencies in milliseconds, times in seconds since the load began."""
     record = report.record
     return {
+        **({} if limit is None else {"limit": limit.to_json()}),
         "passed": not violations,
         "complaints": list(violations),
         "warnings": list(report.warnings),

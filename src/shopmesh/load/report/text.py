@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
 from rich.text import Text
@@ -13,19 +14,32 @@ from shopmesh.load.judgement.significance import SIGNIFICANCE, rule_of_three
 from shopmesh.load.report.report import LoadReport, SplitResult
 from shopmesh.output.console import WholeTable
 
+if TYPE_CHECKING:
+    from shopmesh.load.limit.limit_report import LimitReport
+
 _LATENCIES = ("p50", "p90", "p99", "p99.9", "max")
 
 
-def render_text(report: LoadReport, assertions: Assertions, violations: Sequence[str]) -> Iterator[RenderableType]:
-    """Yields the parts of the report; `violations` are the failed assertions."""
+def render_text(
+    report: LoadReport, assertions: Assertions, violations: Sequence[str], limit: LimitReport | None = None
+) -> Iterator[RenderableType]:
+    """Yields the parts of the report; `violations` are the failed assertions.
+
+    With a `limit` it is the report of the last of several loads, whose lines were shown while they ran.
+    """
+    if limit is not None:
+        yield Text("")
+        yield Text(f"The last step, at {limit.last_rate}:")
     yield from _parts(report)
+    for warning in limit.warnings if limit else ():
+        yield _warning(warning)
     if violations:
         yield Text("FAILED", style="bold red")
         for violation in violations:
             yield Text(f"  - {violation}")
     elif assertions:
         yield Text("PASSED", style="bold green")
-        for line in passed_assertions(report, assertions):
+        for line in [limit.summary] if limit else passed_assertions(report, assertions):
             yield Text(f"  - {line}")
 
 
@@ -48,8 +62,12 @@ def _parts(report: LoadReport) -> Iterator[RenderableType]:
     for note in report.record.notes:
         yield Text(f"note: {note}", style="dim")
     for warning in report.warnings:
-        yield Text.assemble(("warning: ", "bold yellow"), warning)
+        yield _warning(warning)
     yield Text("; ".join(f"{name} {value}" for name, value in report.record.about.items()), style="dim")
+
+
+def _warning(text: str) -> Text:
+    return Text.assemble(("warning: ", "bold yellow"), text)
 
 
 def headline(report: LoadReport) -> str:
