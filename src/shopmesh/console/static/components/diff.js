@@ -7,7 +7,8 @@ import { compareLines, readUnified, withContext } from "../data/line_diff.js";
 const KINDS = { "+": "diff-added", "-": "diff-removed", "@": "diff-place", " ": "" };
 const WORDS = { "+": "added: ", "-": "removed: " };
 
-const Lines = ({ lines, label }) =>
+/** Lines as `data/line_diff.js` gives them. */
+export const Lines = ({ lines, label }) =>
   html`<pre class="code diff" tabindex="0" role="region" aria-label=${label}>${lines.map(
     ({ mark, text }, index) =>
       html`<span key=${index} class=${`diff-line ${KINDS[mark]}`}><span class="diff-mark" aria-hidden="true">${mark === "@" ? " " : mark}</span>${WORDS[mark] && html`<span class="only-read">${WORDS[mark]}</span>`}<bdi>${printable(text)}</bdi>${"\n"}</span>`,
