@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
+from tests.e2e.local.conftest import Up, shared_up, up
 from tests.support.console import ConsoleServer
+from tests.support.console_browser import Tabs
+
+__all__ = ["shared_up", "up"]
 
 CHROMIUM = shutil.which("chromium")
 # A response of an error is a line there as well, and so is a control plane that has ended; tests ask for both.
@@ -76,3 +81,26 @@ def server() -> Iterator[ConsoleServer]:
     """A control plane without a mesh."""
     with ConsoleServer() as found:
         yield found
+
+
+@pytest.fixture(scope="module")
+def shared_server() -> Iterator[ConsoleServer]:
+    """A control plane without any proxy, for all tests of a module; its clock is the browser's."""
+    with ConsoleServer(now=time.time()) as found:
+        yield found
+
+
+@pytest.fixture
+def console(chromium: Any, shared_up: Up) -> Iterator[Tabs]:
+    """Opens tabs over the demo's mesh; one that complains fails the test."""
+    tabs = Tabs(chromium, shared_up.client.console_link)
+    yield tabs
+    assert [] == tabs.close()
+
+
+@pytest.fixture
+def console_alone(chromium: Any, shared_server: ConsoleServer) -> Iterator[Tabs]:
+    """The same over `shared_server`."""
+    tabs = Tabs(chromium, shared_server.link)
+    yield tabs
+    assert [] == tabs.close()

@@ -10,5 +10,9 @@ const open = async () => {
   if (await signIn()) start();
 };
 
+// A link that is followed in a tab which shows the console already loads nothing anew.
+addEventListener("hashchange", () => {
+  if (location.hash.startsWith("#code=")) open();
+});
 await open();
 render(html`<${App} open=${open} />`, document.getElementById("app"));

@@ -14,11 +14,9 @@ import { toast } from "../components/toast.js";
 function MeshChoice() {
   if (meshNames.value.length === 0) return null;
   if (meshNames.value.length === 1) return html`<span class="mesh-name" title="the mesh">${mesh.value}</span>`;
-  return html`<label class="mesh-name"><span class="only-read">Mesh</span>
-    <select value=${mesh.value} onChange=${(event) => change({ mesh: event.target.value })}>
-      ${meshNames.value.map((name) => html`<option key=${name} value=${name}>${name}</option>`)}
-    </select>
-  </label>`;
+  return html`<select class="mesh-name" aria-label="Mesh" value=${mesh.value} onChange=${(event) => change({ mesh: event.target.value })}>
+    ${meshNames.value.map((name) => html`<option key=${name} value=${name}>${name}</option>`)}
+  </select>`;
 }
 
 const CONNECTIONS = {

@@ -9,10 +9,11 @@ export const SignIn = ({ open }) =>
     <img src="static/icon.svg" alt="" width="40" height="40" />
     <h1>Sign in to the console</h1>
     ${signInProblem.value && html`<p class="notice bad" role="alert">${signInProblem.value.message}</p>`}
-    <p>Where the mesh runs, in a terminal:</p>
+    <p>On the machine where the mesh runs, in a terminal:</p>
     <p><${Command} text="shopmesh console" /></p>
-    <p>It opens this page signed in, by a link that works once and for a minute. With Docker Compose:</p>
-    <p><${Command} text="docker compose run --rm cli console" /></p>
+    <p>It opens this page by a link that works once, within a minute. In containers and in a cluster it prints the link:</p>
+    <p><${Command} text="docker compose exec control-plane shopmesh console" /></p>
+    <p><${Command} text="kubectl -n shopmesh-system exec deploy/control-plane -- shopmesh console" /></p>
     <p class="muted">Were you signed in before? A session ends after twelve hours, and when its access key is removed.</p>
     <p><button type="button" onClick=${open}>Try again</button></p>
   </main>`;

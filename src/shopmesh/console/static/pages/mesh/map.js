@@ -94,7 +94,7 @@ function useBeginning(frame, placed) {
   const last = useRef({ asked: null, placed: null });
   useLayoutEffect(() => {
     // The places of what is asked for now come after it was asked for.
-    if (!placed || placed === last.current.placed || asked === last.current.asked) return;
+    if (!placed || !frame.current || placed === last.current.placed || asked === last.current.asked) return;
     begin(frame.current, placed);
     last.current = { asked, placed };
   }, [placed, asked]);
