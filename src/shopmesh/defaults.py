@@ -13,3 +13,5 @@ ACCOUNT = "123456789012"
 """The AWS account in ARNs."""
 WAY_IN_LABEL = "shopmesh.dev/way-in"
 """The label, with the value `true`, of the virtual node whose service is called from outside the mesh: the way in."""
+CLIENT_SECONDS = 10.0
+"""Seconds after which a client gives up waiting for a response."""

@@ -40,7 +40,7 @@ SECTIONS = {
     "operator": "Commands for operators and Kubernetes",
 }
 COMMANDS = {
-    name: CommandEntry(f"shopmesh.cli.{module}:{name}", summary)
+    name: CommandEntry(f"shopmesh.cli.{module}:{name.replace('-', '_')}", summary)
     for name, module, summary in (
         ("up", "laptop.up", "Run a whole mesh on this machine until Ctrl-C."),
         ("env", "laptop.env", "Print variables that point `aws` at this mesh, for `eval`."),
@@ -53,6 +53,7 @@ COMMANDS = {
         ("remove", "laptop.new", "Remove a service or version, with all that `new` created."),
         ("console", "mesh.console", "Open the console in a browser, signed in by a link."),
         ("status", "mesh.status", "Show services, weights, traffic, proxies and findings."),
+        ("proxy-config", "mesh.proxy_config", "Show the configuration that a proxy was sent."),
         ("doctor", "mesh.doctor", "Report what is wrong, why it matters, and how to fix it."),
         ("route", "mesh.route", "Show or change the weights of a service's versions."),
         ("canary", "mesh.canary", "Release a version step by step; roll back if it fails."),
@@ -111,7 +112,7 @@ class LazyGroup(click.Group):
         for room, title in SECTIONS.items():
             with formatter.section(title):
                 formatter.write_dl(
-                    [(name.ljust(10), entry.summary) for name, entry in COMMANDS.items() if entry.room == room]
+                    [(name.ljust(12), entry.summary) for name, entry in COMMANDS.items() if entry.room == room]
                 )
 
     def invoke(self, ctx: click.Context) -> object:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from typing import IO, Any, NamedTuple
 
 import click
 
 from shopmesh.output.printable import printable, printable_lines
+
+_DIFF_STYLES = {"@": "cyan", "+": "green", "-": "red"}
 
 
 class Styled(NamedTuple):
@@ -26,6 +29,12 @@ def echo(*parts: str | Styled, err: bool = False, file: IO[Any] | None = None, c
     )
     # Named, since click would write UTF-8 to a terminal of ASCII.
     click.echo("".join(shown), file=file or (sys.stderr if err else sys.stdout), color=color)
+
+
+def echo_diff(lines: Iterable[str]) -> None:
+    """Writes the lines of a unified diff, in color on a terminal."""
+    for line in lines:
+        echo(Styled(line, fg=_DIFF_STYLES.get(line[:1]), bold=line.startswith(("---", "+++")) or None))
 
 
 def echo_document(text: str) -> None:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from shopmesh import defaults
+
 if TYPE_CHECKING:
     from shopmesh.client import Client
 
@@ -27,11 +29,11 @@ class Settings:
     mesh: str | None = None
     color: bool | None = field(default_factory=color_setting)
 
-    def client(self) -> Client:
-        """A client of that control plane; sends no request yet."""
+    def client(self, timeout: float = defaults.CLIENT_SECONDS) -> Client:
+        """A client of that control plane, which waits so many seconds for a response; sends no request yet."""
         from shopmesh.local.access import open_client
 
-        return open_client(Path.cwd(), self.endpoint_url, self.region)
+        return open_client(Path.cwd(), self.endpoint_url, self.region, timeout)
 
     def require_mesh(self, client: Client) -> str:
         """The name of the mesh: of --mesh, or of the only mesh; raises `click.ClickException` otherwise."""

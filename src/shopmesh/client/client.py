@@ -22,6 +22,7 @@ from shopmesh.client.types import (
     ClusterCounts,
     FindingDocument,
     Health,
+    ProxyConfig,
     ProxyStatus,
     RouteSplits,
     TransactionResult,
@@ -42,7 +43,7 @@ class Client:
         endpoint_url: str = defaults.ENDPOINT_URL,
         region: str = defaults.REGION,
         credentials: Credentials | None = None,
-        timeout: float = 10.0,
+        timeout: float = defaults.CLIENT_SECONDS,
     ) -> None:
         self.endpoint_url = endpoint_url
         self.region = region
@@ -109,6 +110,17 @@ class Client:
     def proxies(self) -> list[ProxyStatus]:
         """Lists all Envoys, connected or only declared."""
         found: list[ProxyStatus] = self._session.request("GET", "/shopmesh/v1/proxies")["proxies"]
+        return found
+
+    def proxy_config(self, proxy: ProxyStatus, types: Sequence[str] = (), snapshot: str = "current") -> ProxyConfig:
+        """The configuration of a connected Envoy, of all types or of these, in their order; `snapshot` or `former`."""
+        path = "/".join(quote(proxy[part], safe="") for part in ("mesh", "kind", "name", "instance"))
+        query = {"type": list(types), "snapshot": snapshot}
+        answer: Any = self._session.request(
+            "GET", f"/shopmesh/v1/proxies/{path}/config", query, timeout=max(self._timeout, 30.0)
+        )
+        answer["types"] = {kind: answer["types"][kind] for kind in types or answer["types"]}
+        found: ProxyConfig = answer
         return found
 
     def withdraw(self, mesh: str, kind: str, name: str, instance: str) -> int:

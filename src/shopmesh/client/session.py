@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -37,12 +37,12 @@ class SignedSession:
         self,
         method: str,
         path: str,
-        query: Mapping[str, str | float] | None = None,
+        query: Mapping[str, str | float | Sequence[str]] | None = None,
         body: Mapping[str, Any] | None = None,
         timeout: float | None = None,
     ) -> dict[str, Any]:
         """Sends a signed request, returns the response's JSON object; raises UnreachableError and ResponseError."""
-        url = f"{self._endpoint}{path}" + (f"?{urlencode(query)}" if query else "")
+        url = f"{self._endpoint}{path}" + (f"?{urlencode(query, doseq=True)}" if query else "")
         content = json.dumps(body, separators=(",", ":")).encode() if body is not None else b""
         # With this header the server authenticates a request before it reads the body, and accepts a large one.
         headers = {"X-Amz-Content-SHA256": hashlib.sha256(content).hexdigest()}

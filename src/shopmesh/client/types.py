@@ -46,6 +46,20 @@ class ProxyStatus(TypedDict):
     alsoRefused: NotRequired[list[NackDocument]]
 
 
+class ProxyConfig(TypedDict):
+    """The configuration of one Envoy, by type; `at` is when it was first offered, in seconds since 1970.
+
+    A resource has `name`, `version`, `resource` (Envoy's JSON without secrets) and, in the `current` snapshot, `state`;
+    a secret has `subject`, `issuer`, `expires`, `sha256` and `files` in place of `resource`.
+    """
+
+    proxy: ProxyStatus
+    snapshot: str
+    version: str
+    at: float | None
+    types: dict[str, list[dict[str, Any]]]
+
+
 class SplitTarget(TypedDict):
     """One weighted target: shares from 0 to 1 (`seen` by the callers' Envoys), latencies in milliseconds.
 

@@ -158,7 +158,9 @@ def find_key(start: Path, endpoint_url: str) -> SigningKey | None:
     return None
 
 
-def open_client(start: Path, endpoint_url: str, region: str = defaults.REGION) -> Client:
+def open_client(
+    start: Path, endpoint_url: str, region: str = defaults.REGION, timeout: float = defaults.CLIENT_SECONDS
+) -> Client:
     """A client of a control plane; sends no request yet.
 
     For the control plane of a run folder it uses that folder's key, whatever AWS credentials the shell has; for others,
@@ -167,8 +169,8 @@ def open_client(start: Path, endpoint_url: str, region: str = defaults.REGION) -
     from shopmesh.client import Client  # botocore takes its time, and `--help` has no use for it
 
     if (key := find_key(start, endpoint_url)) is not None:
-        return Client(endpoint_url, key.region, key.credentials)
-    return Client(endpoint_url, region)
+        return Client(endpoint_url, key.region, key.credentials, timeout=timeout)
+    return Client(endpoint_url, region, timeout=timeout)
 
 
 def _aws_config(endpoint_url: str, region: str, version: str) -> str:

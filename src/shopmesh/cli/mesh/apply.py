@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
 
 from shopmesh.cli.files import FilesCommand, file_options, read_sources, report_skipped, template_parameters
 from shopmesh.cli.kinds import KindType
-from shopmesh.cli.output import Styled, echo
+from shopmesh.cli.output import Styled, echo, echo_diff
 from shopmesh.cli.settings import Settings
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ EXIT_CHANGED = 3
 
 _STYLES = {"created": "green", "updated": "yellow", "deleted": "red"}
 _DRY_RUN_VERBS = {"created": "would create", "updated": "would update", "deleted": "would delete"}
-_DIFF_STYLES = {"@": "cyan", "+": "green", "-": "red"}
 
 
 @click.command(
@@ -81,7 +80,7 @@ def apply(
         return
     report_skipped(documents)
     if diff:
-        _print_diff(client.diff(applied.before, applied.steps))
+        echo_diff(client.diff(applied.before, applied.steps))
     _print_steps(applied, dry_run)
     if exit_code and applied.changed:
         raise SystemExit(EXIT_CHANGED)
@@ -145,11 +144,6 @@ def _check_offline(settings: Settings, documents: Sequence[Source], values: Temp
         echo(f"{finding.severity} {finding.code}: {finding.where}: {finding.what}; {finding.type.fix}", err=True)
     if not checked.resources:
         echo("nothing to check: the files declare no App Mesh resource", err=True)
-
-
-def _print_diff(lines: Iterable[str]) -> None:
-    for line in lines:
-        echo(Styled(line, fg=_DIFF_STYLES.get(line[:1]), bold=line.startswith(("---", "+++")) or None))
 
 
 def _print_steps(applied: ApplyResult, dry_run: bool) -> None:
