@@ -8,6 +8,7 @@ up to a million.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from statistics import NormalDist
@@ -24,7 +25,7 @@ def wilson(successes: int, trials: int, confidence: float = 0.95) -> tuple[float
     Raises ValueError for impossible counts. https://doi.org/10.1080/01621459.1927.10502953
     """
     _check(successes, trials, confidence)
-    z = NormalDist().inv_cdf(0.5 + confidence / 2)
+    z = _two_sided(confidence)
     share = successes / trials
     spread = z * math.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials))
     middle = share + z * z / (2 * trials)
@@ -32,6 +33,12 @@ def wilson(successes: int, trials: int, confidence: float = 0.95) -> tuple[float
     low = 0.0 if successes == 0 else max(0.0, (middle - spread) / scale)
     high = 1.0 if successes == trials else min(1.0, (middle + spread) / scale)
     return low, high
+
+
+@functools.cache
+def _two_sided(confidence: float) -> float:
+    """How many standard deviations hold that share of a normal distribution; a stream asks for hundreds a second."""
+    return NormalDist().inv_cdf(0.5 + confidence / 2)
 
 
 def clopper_pearson(successes: int, trials: int, confidence: float = 0.95) -> tuple[float, float]:

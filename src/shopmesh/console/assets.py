@@ -70,7 +70,7 @@ class Assets:
         asset = self._find(name)
         if asset is None:
             raise UnknownOperation("the console has no such page or file")
-        zipped = asset.zipped if asset.zipped is not None and _accepts_gzip(scope) else None
+        zipped = asset.zipped if asset.zipped is not None and accepts_gzip(scope) else None
         tag = f'"{asset.tag}-gz"' if zipped is not None else f'"{asset.tag}"'
         # The address of a file stays the same from version to version, so a browser asks each time whether it changed.
         headers = {"etag": tag, "cache-control": "no-cache", "vary": "accept-encoding"}
@@ -108,7 +108,8 @@ def _asset(content_type: str, plain: bytes) -> Asset:
     return Asset(content_type, tag, plain, zipped if len(zipped) < len(plain) else None)
 
 
-def _accepts_gzip(scope: Scope) -> bool:
+def accepts_gzip(scope: Scope) -> bool:
+    """Whether the client of a request reads gzip."""
     for value in values(scope, b"accept-encoding"):
         for part in value.decode("latin-1").lower().split(","):
             coding, _, quality = part.partition(";")

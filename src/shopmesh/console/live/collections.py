@@ -9,7 +9,7 @@
 | routes          | mesh/router/route, or mesh//virtual service       | `topology.route_entry`
 | gatewayRoutes   | mesh/gateway/name                                 | `topology.gateway_route_document`
 | figures         | as the route                                      | `traffic.figures`
-| flows           | mesh/caller's kind/caller/virtual service/node    | `traffic.flows`
+| flows           | mesh/caller's kind/caller/virtual service/node    | `traffic.Flows`
 | proxies         | mesh/kind/name/instance                           | as in /shopmesh/v1/proxies
 | canaries        | mesh/router/route                                 | as in /shopmesh/v1/canaries, less now, revision
 | findings        | code/where                                        | as in /shopmesh/v1/findings

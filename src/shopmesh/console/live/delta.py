@@ -38,3 +38,22 @@ def delta(before: Collections, after: Collections) -> Delta:
         if left := [one for one in former if one not in documents]:
             gone[name] = left
     return Delta(changed, gone)
+
+
+def rotated(before: Collection, after: Collection, most: int) -> Collection:
+    """`after` with at most `most` documents that differ; those that changed last are at the end, and wait longest.
+
+    A new document does not wait, since others may refer to it.
+    """
+    if before is after:
+        return before
+    same, changed, left = {}, {}, most
+    for one, text in before.items():
+        if (new := after.get(one)) is None:
+            continue
+        if new == text or left == 0:
+            same[one] = text
+        else:
+            changed[one] = new
+            left -= 1
+    return {**same, **changed, **{one: text for one, text in after.items() if one not in before}}

@@ -12,6 +12,7 @@ import logging
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 
+from shopmesh.console.live.encoding import LiveEvent
 from shopmesh.console.live.history import History, LiveState
 from shopmesh.server.http.event_streams import wait_for_any
 
@@ -20,10 +21,8 @@ log = logging.getLogger(__name__)
 EVERY_SECONDS = 1.0
 SOONEST_SECONDS = 0.25
 """Seconds between two deltas at least, after a commit or an acknowledgement."""
-LONGEST_SECONDS = 900.0
-"""Seconds after which a stream ends, so that a browser that is not signed in any more comes back and is refused."""
-RETRY = b"retry: 1000\n\n"
-BYE = b"event: bye\ndata: {}\n\n"
+RETRY = LiveEvent(b"retry: 1000\n\n")
+BYE = LiveEvent(b"event: bye\ndata: {}\n\n")
 
 
 class LiveFeed:
@@ -70,29 +69,30 @@ class LiveFeed:
                 self._task, self._history = None, History()
                 self._forget()
 
-    async def events(self, news: asyncio.Event) -> AsyncGenerator[bytes]:
+    async def events(self, news: asyncio.Event) -> AsyncGenerator[LiveEvent]:
         """The events of one stream inside `listening`: the whole state, then what changes."""
-        ends, number = self._clock() + LONGEST_SECONDS, 0
+        number = 0
         yield RETRY
-        while self._clock() < ends:
+        while not self._stopping.is_set():
             news.clear()
-            if self._stopping.is_set():
-                yield BYE
-                return
             if number != self._history.number:
                 found, number = self._history.events_after(number), self._history.number
                 for one in found:
                     yield one
             else:
                 await news.wait()
+        yield BYE
 
     async def _run(self) -> None:
         failed = False
         while not self._stopping.is_set():
             began = self._clock()
             self._moved.clear()
+            every = EVERY_SECONDS
             try:
-                if self._history.publish(await self._build()):
+                state = await self._build()
+                every = SOONEST_SECONDS if state.fresh else EVERY_SECONDS
+                if self._history.publish(state):
                     self._notify()
                 failed = False
             except Exception:
@@ -101,7 +101,7 @@ class LiveFeed:
                     log.exception("the live state could not be computed; trying again every second")
                 failed = True
             if not await wait_for_any(self._stopping, timeout=SOONEST_SECONDS):
-                left = max(0.0, began + EVERY_SECONDS - self._clock())
+                left = max(0.0, began + every - self._clock())
                 await wait_for_any(self._moved, self._stopping, timeout=left)
         self._notify()
 

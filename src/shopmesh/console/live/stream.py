@@ -5,13 +5,15 @@ https://html.spec.whatwg.org/multipage/server-sent-events.html
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import AsyncGenerator, Iterable
 
 from starlette.responses import JSONResponse, StreamingResponse
 from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
+from shopmesh.console.assets import accepts_gzip
 from shopmesh.console.live.builder import LiveBuilder
+from shopmesh.console.live.encoding import Encoder, GzipEncoder, LiveEvent, PlainEncoder
 from shopmesh.console.live.feed import LiveFeed
 from shopmesh.server.control_plane import RouteContext
 
@@ -25,7 +27,8 @@ RETRY_SECONDS = 5
 def live_routes(parts: RouteContext, most: int = MOST_STREAMS) -> Iterable[BaseRoute]:
     """The route of the stream, for `extra_routes` of a control plane."""
     builder = LiveBuilder(parts)
-    feed = LiveFeed(builder.build, builder.stop, parts.stopping)
+    feed = LiveFeed(builder.build, builder.forget, parts.stopping)
+    parts.proxies.subscribe(builder.on_proxies_change)
     parts.proxies.subscribe(feed.wake)
     return [Route(PATH, LiveEndpoint(feed, most), methods=["GET"])]
 
@@ -43,7 +46,14 @@ class LiveEndpoint:
             refused = JSONResponse({"message": message}, 503, {"retry-after": str(RETRY_SECONDS)})
             await refused(scope, receive, send)
             return
+        encoder = GzipEncoder() if accepts_gzip(scope) else PlainEncoder()
+        headers = {"cache-control": "no-store", "content-encoding": encoder.name, "vary": "accept-encoding"}
         with self._feed.listening() as news:
-            events = self._feed.events(news) if scope["method"] == "GET" else iter(())
-            headers = {"cache-control": "no-store"}
-            await StreamingResponse(events, headers=headers, media_type="text/event-stream")(scope, receive, send)
+            body = _encoded(self._feed.events(news), encoder) if scope["method"] == "GET" else iter(())
+            await StreamingResponse(body, headers=headers, media_type="text/event-stream")(scope, receive, send)
+
+
+async def _encoded(events: AsyncGenerator[LiveEvent], encoder: Encoder) -> AsyncGenerator[bytes]:
+    async for one in events:
+        yield encoder.add(one)
+    yield encoder.end()

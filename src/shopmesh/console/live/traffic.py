@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from shopmesh.console.live.collections import Collection, join_id, rounded, to_text
-from shopmesh.console.live.topology import NodeEntry, RouteEntry, Topology
+from shopmesh.console.live.topology import RouteEntry, Topology
 from shopmesh.server.replicas.peer_protocol import CallerCounts
 from shopmesh.server.traffic import splits
 from shopmesh.server.traffic.figures import Caller, Counters
@@ -21,15 +21,24 @@ REPORT_SECONDS = 1.0
 """A proxy reports once a second: a span of six seconds holds five whole reports."""
 OUTSIDE = "-"
 """In the place of a caller's kind and name: requests that no proxy of the mesh sent."""
-MOST_BEGINS = 9
-"""Further times since which routes are counted; each costs a pass over all figures."""
+MOST_BEGINS = 10
+"""Times since which is counted at once; of more changes the last ones count."""
 
 
-def begins(routes: Iterable[RouteEntry], now: float) -> tuple[float, ...]:
-    """Since when to count: for flows, for shares, and since the last changes of routes; the last two by `figures`."""
-    usual = now - FIGURE_SECONDS
-    changes = {one.row.changed_at for one in routes if one.row.changed_at > usual}
-    return (now - FLOW_SECONDS - REPORT_SECONDS, usual, *sorted(changes)[-MOST_BEGINS:])
+def usual_begin(now: float) -> float:
+    """Since when a route is counted that has not changed since."""
+    return now - FIGURE_SECONDS
+
+
+def flow_begin(now: float) -> float:
+    """Since when flows are counted."""
+    return now - FLOW_SECONDS - REPORT_SECONDS
+
+
+def figure_begins(routes: Iterable[RouteEntry], usual: float) -> tuple[float, ...]:
+    """Since when to count for `figures` of these routes: since `usual`, and since the last changes of routes."""
+    found = sorted({max(usual, one.row.changed_at) for one in routes})
+    return (*found[:1], *found[1:][1 - MOST_BEGINS :])
 
 
 def figures(routes: Iterable[RouteEntry], counted: Mapping[float, CallerCounts], usual: float) -> Collection:
@@ -41,29 +50,6 @@ def figures(routes: Iterable[RouteEntry], counted: Mapping[float, CallerCounts],
     """
     by_cluster = {since: splits.by_cluster(counts) for since, counts in sorted(counted.items())}
     return {one.id: to_text(_figure(splits.split(one.row, by_cluster), usual)) for one in routes}
-
-
-def flows(topology: Topology, counts: CallerCounts) -> Collection:
-    """`[requests per second, errors per second, p99 in milliseconds]` from each caller to each node, where any flow.
-
-    A caller's Envoy counts by target alone: what leads to one by several services counts for the first of them that
-    the caller calls.
-    """
-    found: dict[tuple[Caller, str, str], Counters] = {}
-    targets = _targets(topology.routes)
-    callers = {Caller(one.key.mesh, one.key.kind, one.key.name): frozenset(one.calls) for one in topology.nodes}
-    for caller, cluster, counters in counts:
-        if (target := targets.get((caller.mesh, cluster))) is not None:
-            node, services = target
-            called = callers.get(caller, frozenset())
-            service = next((one for one in services if one in called), services[0])
-            found.setdefault((caller, service, node), Counters()).add(counters)
-    outside = _from_outside(topology, counts, found)
-    return {
-        join_id(caller.mesh, caller.kind, caller.name, service, node): to_text(_flow(counters))
-        for (caller, service, node), counters in (*found.items(), *outside)
-        if counters.requests
-    }
 
 
 def _figure(split: Mapping[str, Any], usual: float) -> list[Any]:
@@ -84,15 +70,78 @@ def _share(target: Mapping[str, Any]) -> list[Any]:
     ]
 
 
-def _flow(counters: Counters) -> list[Any]:
-    return [
-        rounded(counters.requests / FLOW_SECONDS, 1),
-        rounded(counters.errors / FLOW_SECONDS, 1),
-        rounded(finite(counters.quantile(0.99)), 1),
-    ]
+class Flows:
+    """The flows of one topology: `[requests per second, errors per second, p99 in milliseconds]`, where any flow.
+
+    From each caller to each node. A caller's Envoy counts by target alone: what leads to one by several services counts
+    for the first of them that the caller calls.
+    """
+
+    def __init__(self, topology: Topology) -> None:
+        self._targets = _targets(topology.routes)
+        self._nodes = {Caller(one.key.mesh, one.key.kind, one.key.name): one for one in topology.nodes}
+        self._services = {(mesh, node): services[0] for (mesh, _), (node, services) in self._targets.items()}
+        """By mesh and virtual node: the first service that leads to it."""
+        self._ids: dict[tuple[Caller, str], str | None] = {}
+        self._received: dict[tuple[Caller, str], bool] = {}
+
+    def texts(self, counts: CallerCounts) -> Collection:
+        """All flows, from counts over `FLOW_SECONDS`."""
+        found: dict[str, Counters] = {}
+        sent: dict[tuple[str, str], float] = {}
+        """Requests that callers in the mesh sent, by mesh and node."""
+        received: dict[Caller, Counters] = {}
+        for caller, cluster, counters in counts:
+            if (identity := self._id(caller, cluster)) is not None:
+                found.setdefault(identity, Counters()).add(counters)
+                target = (caller.mesh, self._targets[caller.mesh, cluster][0])
+                sent[target] = sent.get(target, 0.0) + counters.requests
+            elif self._is_received(caller, cluster):
+                received.setdefault(caller, Counters()).add(counters)
+        found.update(self._from_outside(received, sent))
+        return {identity: _flow(counters) for identity, counters in found.items() if counters.requests}
+
+    def _id(self, caller: Caller, cluster: str) -> str | None:
+        """The flow that a caller's cluster belongs to; None for one that is no target."""
+        key = (caller, cluster)
+        if key not in self._ids:
+            self._ids[key] = self._find_id(caller, cluster)
+        return self._ids[key]
+
+    def _find_id(self, caller: Caller, cluster: str) -> str | None:
+        target = self._targets.get((caller.mesh, cluster))
+        if target is None:
+            return None
+        node, services = target
+        called = self._nodes[caller].calls if caller in self._nodes else ()
+        service = next((one for one in services if one in called), services[0])
+        return join_id(caller.mesh, caller.kind, caller.name, service, node)
+
+    def _is_received(self, caller: Caller, cluster: str) -> bool:
+        """Whether the cluster is the application behind the caller's own Envoy."""
+        prefix = names.stat_name(f"cds_ingress_{caller.mesh}_{caller.name}_")
+        return caller.kind == "virtualNode" and caller in self._nodes and cluster.startswith(prefix)
+
+    def _from_outside(
+        self, received: Mapping[Caller, Counters], sent: Mapping[tuple[str, str], float]
+    ) -> Iterator[tuple[str, Counters]]:
+        """What the Envoys of a way in, and of nodes that nothing in the mesh calls, received and no caller sent."""
+        for node, counters in received.items():
+            key = (node.mesh, node.name)
+            if self._nodes[node].way_in or key not in sent:
+                requests = max(0.0, counters.requests - sent.get(key, 0.0))
+                errors = min(counters.errors, requests)
+                identity = join_id(node.mesh, OUTSIDE, OUTSIDE, self._services.get(key, ""), node.name)
+                yield identity, Counters(requests, errors, 0, counters.latency)
 
 
-def _targets(routes: Iterable[RouteEntry]) -> dict[tuple[str, str], tuple[str, list[str]]]:
+def _flow(counters: Counters) -> str:
+    p99 = rounded(finite(counters.quantile(0.99)), 1)
+    rates = (rounded(count / FLOW_SECONDS, 1) for count in (counters.requests, counters.errors))
+    return to_text([*rates, p99])
+
+
+def _targets(routes: Sequence[RouteEntry]) -> dict[tuple[str, str], tuple[str, list[str]]]:
     """By mesh and cluster as callers count it: the virtual node, and the virtual services that lead to it."""
     found: dict[tuple[str, str], tuple[str, list[str]]] = {}
     for one in routes:
@@ -102,41 +151,4 @@ def _targets(routes: Iterable[RouteEntry]) -> dict[tuple[str, str], tuple[str, l
                 _, services = found.setdefault((one.row.mesh, cluster), (target.node, []))
                 if one.row.service not in services:
                     services.append(one.row.service)
-    return found
-
-
-def _from_outside(
-    topology: Topology, counts: CallerCounts, inside: Mapping[tuple[Caller, str, str], Counters]
-) -> Iterator[tuple[tuple[Caller, str, str], Counters]]:
-    """What the Envoys of a way in, and of nodes that nothing in the mesh calls, received and no caller sent."""
-    sent: dict[tuple[str, str], float] = {}
-    for (caller, _, node), counters in inside.items():
-        sent[caller.mesh, node] = sent.get((caller.mesh, node), 0.0) + counters.requests
-    entries = {Caller(one.key.mesh, one.key.kind, one.key.name): one for one in topology.nodes}
-    services = _first_services(topology.routes)
-    received: dict[Caller, Counters] = {}
-    for caller, cluster, counters in counts:
-        if caller in entries and cluster.startswith(names.stat_name(f"cds_ingress_{caller.mesh}_{caller.name}_")):
-            received.setdefault(caller, Counters()).add(counters)
-    for caller, counters in received.items():
-        key = (caller.mesh, caller.name)
-        if _is_entry(entries[caller], key in sent):
-            rest = max(0.0, counters.requests - sent.get(key, 0.0))
-            outside = Caller(caller.mesh, OUTSIDE, OUTSIDE)
-            yield (
-                (outside, services.get(key, ""), caller.name),
-                Counters(rest, min(counters.errors, rest), 0, counters.latency),
-            )
-
-
-def _is_entry(node: NodeEntry, called: bool) -> bool:
-    return node.key.kind == "virtualNode" and (node.way_in or not called)
-
-
-def _first_services(routes: Sequence[RouteEntry]) -> dict[tuple[str, str], str]:
-    """By mesh and virtual node: the first virtual service that leads to it."""
-    found: dict[tuple[str, str], str] = {}
-    for one in routes:
-        for target in one.row.targets:
-            found.setdefault((one.row.mesh, target.node), one.row.service)
     return found

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from shopmesh.appmesh.catalogue import location
 from shopmesh.server.grpc.proxies import CommitProgress, Proxies
-from shopmesh.server.replicas.peer_protocol import ChangeStatus, ProxyAnswers, ReplicaState, StateQuery
+from shopmesh.server.replicas.peer_protocol import CallerCounts, ChangeStatus, ProxyAnswers, ReplicaState, StateQuery
 from shopmesh.server.store.store import Store
-from shopmesh.server.traffic.figures import Caller, Figures
+from shopmesh.server.traffic.figures import Caller, Counters, Figures
 from shopmesh.server.traffic.history import spread
 from shopmesh.xds.node import Identity
 
@@ -49,7 +49,7 @@ class LocalReplica:
             proxies=statuses,
             findings=self._proxies.findings() if query.proxies else (),
             certificate_days={one: left for one, left in days.items() if one in connected},
-            counted=[[one for one in self._figures.since(begin) if one[2]] for begin in query.spans],
+            counted=self._counted(query.spans),
             changes=[] if query.changes is None else list(self._changes(query.changes)),
             forgotten=self._proxies.forgotten_revision,
             converged=converged,
@@ -60,6 +60,14 @@ class LocalReplica:
     def _answers(self, identity: Identity) -> ProxyAnswers | None:
         found = self._proxies.answers_of(identity)
         return None if found is None else ProxyAnswers(self.id, found[0], tuple(found[1]))
+
+    def _counted(self, begins: Sequence[float]) -> list[CallerCounts]:
+        found: dict[float, list[tuple[Caller, str, Counters]]] = {begin: [] for begin in sorted(begins, reverse=True)}
+        for caller, cluster, tallies in self._figures.since_each(tuple(found)) if found else ():
+            for counts, tally in zip(found.values(), tallies, strict=True):
+                if tally:
+                    counts.append((caller, cluster, tally))
+        return [found[begin] for begin in begins]
 
     def _changes(self, after: int) -> Iterator[ChangeStatus]:
         for change in self._proxies.changes:

@@ -11,7 +11,7 @@ All of it is bounded: above a bound resolution is reduced first, then the data i
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -138,9 +138,14 @@ class Figures:
 
     def since(self, begin: float) -> Iterator[tuple[Caller, str, Counters]]:
         """The counts of each caller for each cluster, from reports that began at `begin` or later."""
+        for caller, cluster, [counters] in self.since_each((begin,)):
+            yield caller, cluster, counters
+
+    def since_each(self, begins: Sequence[float]) -> Iterator[tuple[Caller, str, list[Counters]]]:
+        """The same for several times, the latest first."""
         for caller, by_cluster in self._series.items():
             for cluster, series in by_cluster.items():
-                yield caller, cluster, series.since(begin)
+                yield caller, cluster, series.since_each(begins)
 
     def slots(self, mesh: str, clusters: Set[str], begin: float) -> dict[str, list[Slot]]:
         """What all callers of a mesh counted for these clusters after `begin`, by cluster."""

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from array import array
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, pairwise
 
 from shopmesh.xds.bootstrap.statistics import LATENCY_BUCKETS_MS
 
@@ -120,11 +120,23 @@ class TimeSeries:
 
     def since(self, begin: float) -> Counters:
         """The sum of the reports that began at `begin` or later."""
-        total = Counters()
-        for slot in chain(self._coarse, self._recent):
-            if slot[_BEGIN] >= begin:
-                total.add(_tally(slot))
-        return total
+        return self.since_each((begin,))[0]
+
+    def since_each(self, begins: Sequence[float]) -> list[Counters]:
+        """The same for several times, the latest first, in one pass over the reports since the first of them."""
+        found = [Counters() for _ in begins]
+        for slot in chain(reversed(self._recent), reversed(self._coarse)):
+            # Reports are added when they arrive, so all others ended before as well.
+            if slot[_END] < begins[-1]:
+                break
+            began, number = slot[_BEGIN], 0
+            while number < len(begins) and began < begins[number]:
+                number += 1
+            if number < len(begins):
+                _add(found[number], slot)
+        for later, earlier in pairwise(found):
+            earlier.add(later)
+        return found
 
     def slots(self, begin: float) -> list[Slot]:
         """All counts that end after `begin`, oldest first."""
@@ -146,6 +158,16 @@ def _slot(begin: float, end: float, tally: Counters) -> array[float]:
 
 
 def _tally(slot: array[float]) -> Counters:
-    latency = slot[_LATENCY:]
-    counts = dict(zip(latency[::2], map(int, latency[1::2]), strict=True))
-    return Counters(slot[_REQUESTS], slot[_ERRORS], slot[_RETRIES], counts)
+    found = Counters()
+    _add(found, slot)
+    return found
+
+
+def _add(total: Counters, slot: array[float]) -> None:
+    total.requests += slot[_REQUESTS]
+    total.errors += slot[_ERRORS]
+    total.retries += slot[_RETRIES]
+    latency = total.latency
+    for position in range(_LATENCY, len(slot), 2):
+        edge = slot[position]
+        latency[edge] = latency.get(edge, 0) + int(slot[position + 1])
