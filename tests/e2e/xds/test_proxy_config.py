@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from click.testing import CliRunner
 from shopmesh.appmesh.host_policy import HostPolicy
 from shopmesh.appmesh.store import Resource
 from shopmesh.cli import main
+from shopmesh.client import Client
 from tests.e2e.xds.running import Sidecar, upstreams
 from tests.support.certificates import Authority
 from tests.support.planes import Planes
@@ -63,7 +65,7 @@ def planes(tmp_path: Path) -> Iterator[Planes]:
     product = resources["product"]
     listener = {**product.spec["listeners"][0], "tls": {"mode": "STRICT", "certificate": pair.document()}}
     resources["product"] = replace(product, spec={**product.spec, "listeners": [listener]})
-    with Planes(host_policy=HostPolicy(certificate_folders=(str(tmp_path),))) as found:
+    with Planes(host_policy=HostPolicy(allow_patches=True, certificate_folders=(str(tmp_path),))) as found:
         found.put(*resources.values())
         yield found
 
@@ -93,6 +95,36 @@ def test_names_and_versions_are_those_that_envoy_has(planes: Planes) -> None:
         assert {"acknowledged"} == {
             one["state"] for found in printed(planes, order.instance)["types"].values() for one in found
         }
+
+
+def test_secrets_are_in_no_answer_even_where_envoy_prints_them(planes: Planes) -> None:
+    """Envoy answers with the whole resource when a field is not valid; its reason stands behind that."""
+    secret = "s3cr3t-that-nobody-may-see"
+    key = f"-----BEGIN PRIVATE KEY-----\n{secret}\n-----END PRIVATE KEY-----"
+    context = {
+        "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
+        "common_tls_context": {"tls_certificates": [{"private_key": {"inline_string": key}}]},
+    }
+    patch = {
+        "cluster/cds_egress_shop_product_*": {
+            "connect_timeout": "0s",
+            "transport_socket": {"name": "tls", "typed_config": context},
+            "metadata": {"filter_metadata": {"x": {"token": secret}}},
+        }
+    }
+    [order] = [one for one in shop() if one.key.name == "order"]
+    with Sidecar(planes.two, "order", None) as sidecar, Client(planes.one.url) as client:
+        planes.put(replace(order, tags=(("shopmesh.dev/patch", json.dumps(patch)),)))
+        [proxy] = eventually(lambda: [one for one in client.proxies() if one["refused"]], "it refuses the cluster")
+        path = f"{planes.one.url}/shopmesh/v1/proxies/shop/virtualNode/order/{sidecar.instance}"
+        with urllib.request.urlopen(f"{path}/responses", timeout=10) as answer:
+            responses = answer.read().decode()
+        answers = [json.dumps(proxy), json.dumps(client.findings()), responses, json.dumps(client.proxy_config(proxy))]
+
+    assert "value must be greater than 0s" in responses
+    assert proxy["refused"] is not None
+    assert "value must be greater than 0s" in proxy["refused"]["message"]
+    assert not [text for text in answers for one in (secret, "PRIVATE KEY") if one in text]
 
 
 def is_same(planes: Planes, sidecar: Sidecar) -> bool:

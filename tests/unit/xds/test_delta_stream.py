@@ -9,6 +9,7 @@ from shopmesh.xds.resources import TYPE_URLS
 from shopmesh.xds.snapshot import Snapshot, SnapshotError, build_snapshot
 from shopmesh.xds.stream import subscription_state
 from shopmesh.xds.stream.delta_stream import MOST_CHARACTERS, MOST_OTHER_TYPES, DeltaStream
+from shopmesh.xds.stream.nack_reason import LONGEST_NACK
 from shopmesh.xds.stream.responses import ResponseCache
 from shopmesh.xds.stream.subscription import MOST_IN_FLIGHT
 from shopmesh.xds.stream.subscription_state import LimitError
@@ -522,7 +523,7 @@ def test_the_text_of_a_refusal_is_bounded() -> None:
     (response,) = stream.ask("clusters")
     stream.answer(response, error="x" * 1_000_000)
 
-    assert subscription_state.LONGEST_NACK == len(stream.delta_stream.subscriptions["clusters"].nack_message or "")
+    assert LONGEST_NACK == len(stream.delta_stream.subscriptions["clusters"].nack_message or "")
 
 
 def test_nothing_is_answered_before_there_is_a_snapshot() -> None:

@@ -76,7 +76,7 @@ class ProxyDetailsApi:
             document = await self._document(identity, types, snapshot)
             if document is None:
                 raise HTTPException(404, _no_configuration(identity, snapshot))
-            return Response(rest_json.to_json(document), media_type="application/json")
+            return Response(document, media_type="application/json")
         body = rest_json.to_json({"proxy": identity, "types": types, "snapshot": snapshot})
         try:
             answer = await self._replicas.forward(found.replica, REPLICA_PATH, body, ANSWER_SECONDS)
@@ -112,17 +112,18 @@ class ProxyDetailsApi:
                 document = await self._document(identity, types, snapshot)
                 if document is None:
                     raise NotFound(_no_configuration(identity, snapshot))
-                return rest_json.Response(200, rest_json.to_json(document))
+                return rest_json.Response(200, document)
         raise BadRequest('send {"proxy": [mesh, kind, name, instance], "types": […], "snapshot": "current"}')
 
-    async def _document(self, identity: Identity, types: list[TypeName], snapshot: str) -> dict[str, Any] | None:
+    async def _document(self, identity: Identity, types: list[TypeName], snapshot: str) -> bytes | None:
+        """The JSON, which is made in a thread: it may be megabytes. None where there is no such configuration."""
         found = self._configuration_of(identity, snapshot == "former")
         status = self._proxies.status(identity)
         if found is None or status is None:
             return None
+        head = {"proxy": proxy_document(status), "snapshot": snapshot}
         async with self._converting:
-            document = await asyncio.to_thread(found.to_document, types)
-        return {"proxy": proxy_document(status), "snapshot": snapshot, **document}
+            return await asyncio.to_thread(lambda: rest_json.to_json({**head, **found.to_document(types)}))
 
 
 def _no_configuration(identity: Identity, snapshot: str) -> str:

@@ -4,6 +4,7 @@
     subscription        one type: the next response
     subscription_state  one type: what the client asked for, was sent, acknowledged and refused
     responses           responses, serialised once and shared by streams
+    nack_reason         why the client refused a response, without what the response contained
 
 The rules of the protocol (https://www.envoyproxy.io/docs/envoy/v1.40.0/api-docs/xds_protocol#incremental-xds), those
 that Envoy 1.40 adds by its behaviour, and the fields of `SubscriptionState` that hold to them:

@@ -10,6 +10,7 @@ from typing import Literal
 from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryRequest
 
 from shopmesh.xds.resources import Collection, XdsResource
+from shopmesh.xds.stream.nack_reason import nack_reason
 from shopmesh.xds.stream.responses import EncodedResponse
 
 ABSENT = ""
@@ -19,8 +20,6 @@ UNSURE = "?"
 """In `sent`: the client may have any version of that name, or none."""
 
 MOST_NAMES = 20_000
-LONGEST_NACK = 4096
-"""Characters of a NACK's message that are kept; Envoy's own messages are shorter."""
 
 _NO_VERSIONS: Mapping[str, str] = {}
 
@@ -223,7 +222,7 @@ class SubscriptionState:
                 self.acked_version = self.fully_sent.version
 
     def _on_nack(self, response: EncodedResponse, message: str) -> None:
-        self.nack_message = message[:LONGEST_NACK] or "(no reason given)"
+        self.nack_message = nack_reason(message)
         if self.one_per_response:
             # Envoy's message has "<inline>" in place of file names; the name of the secret contains them.
             self.nack_message = f"{response.resources[0].name}: {self.nack_message}"
