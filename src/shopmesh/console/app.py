@@ -186,8 +186,12 @@ class ConsoleApp:
             if self._mode is Mode.READ_ONLY and inner["path"] == TRANSACTIONS:
                 receive = await _require_dry_run(inner, receive)
         set_author(inner, Author(session.access_key if session else None, "console"))
-        seconds = None if session is None else session.expires - self._clock()
-        await _run_until(seconds, self._routes, inner, receive, without_storing(send))
+        send = without_storing(send)
+        if session is None or gate.is_write(inner):
+            # A write that has begun in time is finished.
+            await self._routes(inner, receive, send)
+        else:
+            await _run_until(session.expires - self._clock(), self._routes, inner, receive, send)
 
 
 def cookie_name(scope: Scope) -> str:
@@ -257,7 +261,7 @@ async def _require_dry_run(scope: Scope, receive: Receive) -> Receive:
     return replay
 
 
-async def _run_until(seconds: float | None, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+async def _run_until(seconds: float, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
     """Runs the application at most so long: an event stream ends with the session that opened it."""
     begun = False
 

@@ -43,7 +43,7 @@ def console(settings: Settings, url: str | None, no_open: bool) -> None:
     # Who reads the output of the command, such as a script or `docker compose exec -T`, opens the link.
     if not no_open and sys.stdout.isatty() and _has_screen() and _open_browser(link):
         echo("It opens in your browser.", err=True)
-    else:
+    elif "#" in link:
         echo("Open it within a minute; it works once.", err=True)
 
 
