@@ -152,6 +152,15 @@ def test_no_part_of_a_cookie_can_be_changed(cookies: SessionCookies, issued: Sig
     assert [] == [one for one in changed if cookies.verify(one, issued.page_token) is not None]
 
 
+def test_a_cookie_is_checked_for_itself(cookies: SessionCookies, issued: SignIn) -> None:
+    """Not only as what its page token stands for."""
+    key, expires, random, mac = issued.cookie.split(".")
+    forged = f"{key}.{int(expires) + 1}.{random}.{mac}"
+
+    assert cookies.verify(issued.cookie, cookies._mac("AKIAONE", f"page token {issued.cookie}")) is not None
+    assert cookies.verify(forged, cookies._mac("AKIAONE", f"page token {forged}")) is None
+
+
 def test_nobody_signs_in_with_an_unknown_key(cookies: SessionCookies) -> None:
     """Such as one that another replica has and this one has not."""
     assert cookies.issue("AKIATHREE") is None
