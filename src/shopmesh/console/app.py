@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import importlib.metadata
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -73,7 +73,9 @@ class Console:
         """The application that is served; see `shopmesh.server.control_plane.Front`."""
         hosts = AllowedHosts(context.config.allowed_hosts().names | self._hosts.names)
         sessions = SessionCookies(context.config.credentials, self._clock)
-        app = ConsoleApp(self._mode, sessions, Trade(self._codes, self._wrong, context), routes, self._clock)
+        app = ConsoleApp(
+            self._mode, sessions, Trade(self._codes, self._wrong, context.replicas).redeem, routes, self._clock
+        )
         # A terminal may be a page itself, and a link in it one of another site.
         isolated = IsolationMiddleware(app, hosts, "--console-host", linked=(PATH, f"{PATH}/"))
 
@@ -96,17 +98,17 @@ class ConsoleApp:
         self,
         mode: Mode,
         sessions: SessionCookies,
-        trade: Trade,
+        redeem: Callable[[str], Awaitable[str]],
         routes: ASGIApp,
         clock: Callable[[], float],
-        assets: Assets | None = None,
     ) -> None:
+        """`redeem` returns the access key that a code was minted for (see `Trade`); `routes` answers the rest."""
         self._mode = mode
         self._sessions = sessions
-        self._trade = trade
+        self._redeem = redeem
         self._routes = routes
         self._clock = clock
-        self._assets = assets or Assets()
+        self._assets = Assets()
         self._version = importlib.metadata.version("shopmesh")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -147,7 +149,7 @@ class ConsoleApp:
     async def _sign_in(self, scope: Scope, receive: Receive) -> Response:
         gate.require_same_origin(scope)
         document = rest_json.load_object(await read(scope, receive, codes.LARGEST_BODY))
-        access_key = await self._trade.redeem(codes.parse_code(document))
+        access_key = await self._redeem(codes.parse_code(document))
         issued = self._sessions.issue(access_key)
         if issued is None:
             raise codes.wrong_code()

@@ -25,7 +25,7 @@ from shopmesh.server.api.app_mesh import Endpoint
 from shopmesh.server.api.author import author_of
 from shopmesh.server.api.body import read
 from shopmesh.server.control_plane import RouteContext
-from shopmesh.server.replicas import PeerError
+from shopmesh.server.replicas import PeerError, Replicas
 
 PREFIX = "/shopmesh/v1/console/"
 CODES, REDEMPTIONS = f"{PREFIX}codes", f"{PREFIX}redemptions"
@@ -71,10 +71,10 @@ class CodeRoutes:
 class Trade:
     """Redeems the codes of all replicas."""
 
-    def __init__(self, codes: Codes, wrong: WrongCodes, context: RouteContext) -> None:
+    def __init__(self, codes: Codes, wrong: WrongCodes, replicas: Replicas) -> None:
         self._codes = codes
         self._wrong = wrong
-        self._replicas = context.replicas
+        self._replicas = replicas
 
     async def redeem(self, code: str) -> str:
         """The access key that a code was minted for; raises NotSignedIn, and TooManyRequests after many wrong codes.

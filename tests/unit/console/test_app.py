@@ -8,7 +8,7 @@ from typing import Any
 from starlette.types import Message, Receive, Scope, Send
 
 from shopmesh.console.app import ConsoleApp
-from shopmesh.console.codes import Trade
+from shopmesh.console.codes import wrong_code
 from shopmesh.console.gate import Mode
 from shopmesh.console.sign_in import SessionCookies
 from shopmesh.server.api.author import Author, author_of
@@ -27,11 +27,13 @@ def seen_by_the_routes(raw_path: str, path: str, query: str) -> Scope:
     async def drop(_: Message) -> None:
         """Nobody reads the answer."""
 
+    async def no_code(_: str) -> str:
+        raise wrong_code()
+
     clock = lambda: 1_800_000_000.0  # noqa: E731
     cookies = SessionCookies({"AKIAONE": "secret"}, clock)
     issued = cookies.issue("AKIAONE")
     assert issued is not None
-    trade = Trade.__new__(Trade)
     scope: dict[str, Any] = {
         "type": "http",
         "scheme": "http",
@@ -48,7 +50,7 @@ def seen_by_the_routes(raw_path: str, path: str, query: str) -> Scope:
             (b"x-shopmesh-forwarded", b"1"),
         ],
     }
-    app = ConsoleApp(Mode.ON, cookies, trade, routes, clock)
+    app = ConsoleApp(Mode.ON, cookies, no_code, routes, clock)
     asyncio.run(app(scope, nothing, drop))
     [inner] = found
     return inner
