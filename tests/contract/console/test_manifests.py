@@ -15,55 +15,7 @@ import pytest
 from shopmesh.console.resources.routes import LONGEST_TEXT, resource_routes
 from shopmesh.server.config import Config
 from shopmesh.server.control_plane import Listening, serving_control_plane
-
-MESH = """\
-apiVersion: appmesh.k8s.aws/v1beta2
-kind: Mesh
-metadata:
-  name: shop
-spec: {}
----
-apiVersion: appmesh.k8s.aws/v1beta2
-kind: VirtualNode
-metadata:
-  name: one
-spec:
-  awsName: one
-  listeners:
-    - portMapping: {port: 80, protocol: http}
-  serviceDiscovery: {}
-  backends:
-    - virtualService:
-        virtualServiceRef: {name: web}
----
-apiVersion: appmesh.k8s.aws/v1beta2
-kind: VirtualRouter
-metadata:
-  name: web
-spec:
-  awsName: web
-  listeners:
-    - portMapping: {port: 80, protocol: http}
-  routes:
-    - name: all
-      httpRoute:
-        match: {prefix: /}
-        action:
-          weightedTargets:
-            - virtualNodeRef: {name: one}
-              weight: 50
----
-apiVersion: appmesh.k8s.aws/v1beta2
-kind: VirtualService
-metadata:
-  name: web
-spec:
-  awsName: web.shop
-  provider:
-    virtualRouter:
-      virtualRouterRef: {name: web}
-"""
-
+from tests.support.small_mesh import MESH
 
 class Answer(NamedTuple):
     status: int

@@ -1,0 +1,88 @@
+"""Names, tags and headers that somebody made up to harm whoever looks at them: they are texts, and stay in their place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.support.console import ConsoleServer
+from tests.support.console_browser import Tabs
+
+MARKUP = "<img src=x onerror=alert(1)>"
+OVERRIDE = "gpj\u202eexe"
+ENDLESS = "n" * 200
+SCRIPT = "</script><script>alert(1)<\\script>"
+MESH = "shop"
+
+
+def node(name: str, text: str) -> dict[str, Any]:
+    spec = {"listeners": [{"portMapping": {"port": 80, "protocol": "http"}}]}
+    tags = [{"key": f"team-{text[:40]}", "value": text[:200]}]
+    return {
+        "operation": "CreateVirtualNode",
+        "parameters": {"meshName": MESH, "virtualNodeName": name, "spec": spec, "tags": tags},
+    }
+
+
+def hostile_mesh() -> list[dict[str, Any]]:
+    """A mesh whose names, tags and headers are all of that kind."""
+    match = {"prefix": "/", "headers": [{"name": "x-any", "match": {"exact": MARKUP}}]}
+    action = {"weightedTargets": [{"virtualNode": OVERRIDE, "weight": 1}]}
+    router = {"listeners": [{"portMapping": {"port": 80, "protocol": "http"}}]}
+    route = {"httpRoute": {"match": match, "action": action}}
+    names = {"meshName": MESH, "virtualRouterName": ENDLESS}
+    return [
+        {"operation": "CreateMesh", "parameters": {"meshName": MESH}},
+        node(MARKUP, SCRIPT),
+        node(OVERRIDE, OVERRIDE),
+        node(ENDLESS, ENDLESS),
+        {"operation": "CreateVirtualRouter", "parameters": {**names, "spec": router}},
+        {"operation": "CreateRoute", "parameters": {**names, "routeName": MARKUP, "spec": route}},
+    ]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def mesh(server: ConsoleServer) -> Iterator[None]:
+    with server.client() as client:
+        client.requests(hostile_mesh())
+    yield
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "#/mesh",
+        "#/traffic",
+        "#/resources?mesh=shop",
+        "#/proxies",
+        "#/findings",
+        "#/changes?revision=1",
+        f"#/changes?revision=1&filter={MARKUP}",
+        "#/resources?mesh=shop&resource=virtualNode/gpj%E2%80%AEexe",
+        f"#/resources?mesh=shop&resource=route/{ENDLESS}/%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E",
+        "#/resources?mesh=shop&resource=virtualNode/%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E",
+    ],
+)
+@pytest.mark.parametrize("size", ["desk", "phone"])
+def test_hostile_texts_do_nothing(console_alone: Tabs, address: str, size: str) -> None:
+    """No script runs, no picture is fetched, nothing makes the page wider than its window."""
+    tab = console_alone.open(address, size=size)
+    dialogs: list[str] = []
+    tab.page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+    tab.page.locator("main h1").wait_for()
+
+    assert 0 == tab.page.locator("main img[src=x]").count()
+    assert 0 == tab.overflow()
+    assert [] == dialogs
+
+
+def test_what_turns_the_direction_is_shown_as_what_it_is(console_alone: Tabs) -> None:
+    """A name cannot look like another one."""
+    tab = console_alone.open("#/resources?mesh=shop&kind=virtualNode")
+    tab.page.locator("tbody tr").first.wait_for()
+
+    texts = tab.page.locator("main").inner_text()
+    assert "gpj\\u202eexe" in texts
+    assert "\u202e" not in texts
