@@ -18,7 +18,7 @@ const Response = ({ response }) =>
 
 function Rows({ responses }) {
   if (responses.length === 0) return html`<${Empty} title="No answer is remembered">The next ACK or NACK of this proxy appears here.</${Empty}>`;
-  return html`<div class="table-scroll proxies-responses" tabindex="0" role="region" aria-label="Last answers"><table>
+  return html`<div class="table-scroll proxies-responses" tabindex="0" role="region" aria-label="Table of the last answers"><table>
     <caption class="only-read">The last answers of the proxy, newest first</caption>
     <thead><tr><th scope="col">When</th><th scope="col">Type</th><th scope="col">Answer</th><th scope="col">Version</th>
       <th scope="col" class="end">After</th><th scope="col">What Envoy said</th></tr></thead>
