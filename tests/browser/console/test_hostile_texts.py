@@ -1,8 +1,7 @@
-"""Names, tags and headers that somebody made up to harm whoever looks at them: they are texts, and stay in their place."""
+"""Names, tags and headers that were made up to harm those who look at them: they are texts, and stay in place."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -44,10 +43,9 @@ def hostile_mesh() -> list[dict[str, Any]]:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def mesh(server: ConsoleServer) -> Iterator[None]:
+def mesh(server: ConsoleServer) -> None:
     with server.client() as client:
         client.requests(hostile_mesh())
-    yield
 
 
 @pytest.mark.parametrize(
@@ -70,7 +68,12 @@ def test_hostile_texts_do_nothing(console_alone: Tabs, address: str, size: str) 
     """No script runs, no picture is fetched, nothing makes the page wider than its window."""
     tab = console_alone.open(address, size=size)
     dialogs: list[str] = []
-    tab.page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+
+    def note(dialog: Any) -> None:
+        dialogs.append(dialog.message)
+        dialog.dismiss()
+
+    tab.page.on("dialog", note)
     tab.page.locator("main h1").wait_for()
 
     assert 0 == tab.page.locator("main img[src=x]").count()

@@ -55,7 +55,7 @@ def test_resources_are_found_by_kind_and_words_and_the_link_says_so(console_alon
     tab.page.get_by_label("Filter Resources").fill("ONE http")
 
     eventually(lambda: ["one"] == names.all_inner_texts(), "the node alone")
-    assert "kind=virtualNode" in tab.page.url
+    assert "kind=virtualNode" in tab.page.evaluate("location.hash")
     tab.page.reload()
     eventually(lambda: ["one"] == names.all_inner_texts(), "the same again")
 
@@ -66,7 +66,7 @@ def test_a_resource_leads_to_what_it_refers_to_and_back(console_alone: Tabs) -> 
     beside.get_by_role("link", name="virtual node one").click()
 
     tab.page.get_by_role("heading", name="virtual node one").wait_for()
-    assert "resource=virtualNode%2Fone" in tab.page.url
+    assert "resource=virtualNode%2Fone" in tab.page.evaluate("location.hash")
     beside.get_by_role("link", name="route web/all").wait_for()
     tab.page.get_by_role("button", name="JSON of the API").click()
     assert '"virtualNodeName": "one"' in tab.page.get_by_role("region", name="JSON of the API").inner_text()
@@ -86,8 +86,8 @@ def test_a_mistake_is_shown_at_its_line_and_field(console_alone: Tabs, server: C
     assert "spec.routes[0].httpRoute.action.weightedTargets[0].weight" in mistake.inner_text()
     assert [str(line)] == tab.page.locator(".resources-numbers .bad").all_inner_texts()
     mistake.get_by_role("button").click()
-    selected = "(({ value, selectionStart, selectionEnd }) => value?.slice(selectionStart, selectionEnd))(document.activeElement)"
-    eventually(lambda: "          weight: 500" == tab.page.evaluate(selected), "the line is selected")
+    selected = "area => area.value.slice(area.selectionStart, area.selectionEnd)"
+    eventually(lambda: "          weight: 500" == area.evaluate(selected), "the line is selected")
     assert tab.page.get_by_role("button", name="Apply").is_disabled()
     assert 50 == weight(server)
 
@@ -100,7 +100,10 @@ def test_a_check_writes_nothing_and_applying_does(console_alone: Tabs, server: C
 
     difference = tab.page.get_by_label("What changes")
     difference.wait_for()
-    assert ["removed: " in line or "added: " in line for line in difference.locator(".diff-removed, .diff-added").all_inner_texts()]
+    assert [
+        "removed: " in line or "added: " in line
+        for line in difference.locator(".diff-removed, .diff-added").all_inner_texts()
+    ]
     assert "weight: 20" in difference.locator(".diff-added").last.inner_text()
     assert 50 == weight(server)
     tab.page.get_by_role("button", name="Apply").click()
@@ -184,7 +187,9 @@ def test_a_resource_is_created_from_the_smallest_manifest_of_its_kind(
     assert ["one"] == [node["virtualNodeName"] for node in nodes]
 
 
-@pytest.mark.parametrize("kind", ["mesh", "virtualNode", "virtualRouter", "virtualService", "virtualGateway", "gatewayRoute"])
+@pytest.mark.parametrize(
+    "kind", ["mesh", "virtualNode", "virtualRouter", "virtualService", "virtualGateway", "gatewayRoute"]
+)
 def test_each_kind_begins_with_a_manifest_that_is_read(console_alone: Tabs, kind: str) -> None:
     """Together they are a mesh, so no reference of any leads nowhere."""
     tab = console_alone.open("#/resources?mesh=shop")

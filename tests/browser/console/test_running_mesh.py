@@ -6,13 +6,12 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from shopmesh.local.access import AccessFiles
-from tests.e2e.local.conftest import Up, starting
+from tests.e2e.local.conftest import Up, processes_of, starting
 from tests.support.access import environment_of
 from tests.support.console_browser import Tab, Tabs
 from tests.support.process import BIN, eventually
@@ -30,8 +29,8 @@ def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
 
 
 @pytest.fixture
-def tabs(browser: Any, mesh: Up) -> Iterator[Tabs]:
-    opened = Tabs(browser, mesh.client.console_link)
+def tabs(chromium: Any, mesh: Up) -> Iterator[Tabs]:
+    opened = Tabs(chromium, mesh.client.console_link)
     yield opened
     assert [] == opened.close()
 
@@ -72,7 +71,7 @@ def test_a_change_by_aws_appears_with_its_author_and_its_time(tabs: Tabs, mesh: 
     tab.page.get_by_role("heading", name="Revision").wait_for()
     details = tab.page.locator(".changes-detail")
     assert "order-vn-1" in details.inner_text()
-    eventually(lambda: "revision=" in tab.page.url, "the link holds the revision")
+    eventually(lambda: "revision=" in tab.page.evaluate("location.hash"), "the link holds the revision")
     details.get_by_role("link", name="route product-vr/product-r").click()
     tab.page.get_by_role("heading", name="route product-vr/product-r").wait_for()
 
@@ -109,7 +108,7 @@ def test_the_configuration_is_read_searched_and_compared(tabs: Tabs, mesh: Up) -
     configuration.locator("mark").first.wait_for()
 
     assert "product-v2-vn" == configuration.locator("mark").first.inner_text()
-    eventually(lambda: "find=product-v2-vn" in tab.page.url, "the link holds what is searched")
+    eventually(lambda: "find=product-v2-vn" in tab.page.evaluate("location.hash"), "the link holds what is searched")
     assert "shopmesh proxy-config order-vn-1 routes -o yaml" in configuration.inner_text()
     run(mesh, "shopmesh", "route", "product", "product-vn=30", "product-v2-vn=70")
     configuration.get_by_role("button", name="Difference").click()
@@ -121,10 +120,8 @@ def test_a_sidecar_that_dies_is_seen_and_so_is_its_return(tabs: Tabs, mesh: Up) 
     """`shopmesh up` starts it again; the page needs no reload for either."""
     tab = tabs.open("#/proxies")
     row(tab, "product-v2-vn-1").wait_for()
-    sidecar = next(
-        pid for pid in mesh.processes()["--config-path"] if "product-v2-vn-1" in Path(f"/proc/{pid}/cmdline").read_text()
-    )
-    os.kill(sidecar, signal.SIGSTOP)
+    commands = {command: pid for pid, command in processes_of(mesh.run_folder) if "--config-path" in command}
+    sidecar = next(pid for command, pid in commands.items() if "product-v2-vn-1" in command)
     os.kill(sidecar, signal.SIGKILL)
 
     eventually(lambda: "not connected" in row(tab, "product-v2-vn-1").inner_text(), "it is gone", every=0.005)
@@ -144,7 +141,7 @@ def test_a_finding_says_why_and_what_to_do_and_leads_to_its_resource(tabs: Tabs,
     assert "What to do" in finding.inner_text()
     assert "docs/doctor.md" in finding.inner_text()
     tab.page.get_by_label("Filter findings").fill("nowhere")
-    eventually(lambda: "filter=nowhere" in tab.page.url, "the link holds the filter")
+    eventually(lambda: "filter=nowhere" in tab.page.evaluate("location.hash"), "the link holds the filter")
     finding.get_by_role("link", name="virtual node mistaken").click()
     tab.page.get_by_role("heading", name="virtual node mistaken").wait_for()
     mesh.client.requests([{"operation": "DeleteVirtualNode", "parameters": names}])

@@ -17,6 +17,7 @@ from shopmesh.server.config import Config
 from shopmesh.server.control_plane import Listening, serving_control_plane
 from tests.support.small_mesh import MESH
 
+
 class Answer(NamedTuple):
     status: int
     document: dict[str, Any]

@@ -1,7 +1,7 @@
 // One finding: where, what, why, what to do.
 
 import { html } from "../../lib.js";
-import { Badge, Copy } from "../../components/basic.js";
+import { Badge } from "../../components/basic.js";
 import { ResourceLink } from "../../components/resource_link.js";
 import { printable } from "../../data/format.js";
 import { keyHref } from "../../data/resources.js";
@@ -32,7 +32,7 @@ export function Finding({ finding }) {
     <h2><bdi><${WithCode} text=${finding.what} /></bdi></h2>
     <dl class="facts">
       <dt>Why it matters</dt><dd><${WithCode} text=${finding.why} /></dd>
-      <dt>What to do</dt><dd><${WithCode} text=${finding.fix} /> <${Copy} text=${finding.fix} label="Copy what to do" /></dd>
+      <dt>What to do</dt><dd><${WithCode} text=${finding.fix} /></dd>
       <dt>More</dt><dd><${Page} ...${finding} /></dd>
     </dl>
   </li>`;

@@ -32,7 +32,7 @@ function Tools({ found, shown }) {
     <label>Sort by <select value=${parameters.value.sort ?? "severity"} onChange=${(event) => change({ sort: event.target.value })}>
       ${Object.keys(ORDERS).map((id) => html`<option key=${id} value=${id}>${id}</option>`)}
     </select></label>
-    <span class="muted table-count" role="status">${shown.length} of ${amount(found.length, "finding")}</span>
+    <span class="muted table-count" role="status">${shown.length < found.length && `${shown.length} of `}${amount(found.length, "finding")}</span>
     <${Copy} text=${() => asText(shown)} label="Copy findings" />
   </div>`;
 }

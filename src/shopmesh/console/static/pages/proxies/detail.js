@@ -9,6 +9,7 @@ import { mesh } from "../../data/mesh.js";
 import { Configuration } from "./configuration.js";
 import { proxyPath, refusals, stateOf, TYPES, typeOf } from "./model.js";
 import { Responses } from "./responses.js";
+import { Said } from "./said.js";
 import { State, Version } from "./table.js";
 
 const back = () => html`<a href=${href("proxies", { mesh: mesh.value })}>Proxies</a>`;
@@ -42,7 +43,7 @@ const Refused = ({ proxy }) =>
   refusals(proxy).map(
     (nack) => html`<section key=${nack.type} class="notice bad proxies-refusals" role="alert">
       <h2>Envoy refused its ${nack.type}, <${Time} at=${nack.at} /></h2>
-      <pre class="proxies-said"><bdi>${printable(nack.message)}</bdi></pre>
+      <${Said} text=${nack.message} />
     </section>`,
   );
 
