@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -43,30 +44,29 @@ def hostile_mesh() -> list[dict[str, Any]]:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def mesh(server: ConsoleServer) -> None:
-    with server.client() as client:
+def mesh(shared_server: ConsoleServer) -> None:
+    with shared_server.client() as client:
         client.requests(hostile_mesh())
 
 
-@pytest.mark.parametrize(
-    "address",
-    [
-        "#/mesh",
-        "#/traffic",
-        "#/resources?mesh=shop",
-        "#/proxies",
-        "#/findings",
-        "#/changes?revision=1",
-        f"#/changes?revision=1&filter={MARKUP}",
-        "#/resources?mesh=shop&resource=virtualNode/gpj%E2%80%AEexe",
-        f"#/resources?mesh=shop&resource=route/{ENDLESS}/%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E",
-        "#/resources?mesh=shop&resource=virtualNode/%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E",
-    ],
-)
+ADDRESSES = {
+    "mesh": "#/mesh",
+    "traffic": "#/traffic",
+    "resources": "#/resources?mesh=shop",
+    "proxies": "#/proxies",
+    "findings": "#/findings",
+    "change": f"#/changes?revision=1&filter={quote(MARKUP)}",
+    "direction": f"#/resources?mesh=shop&resource=virtualNode/{quote(OVERRIDE)}",
+    "endless": f"#/resources?mesh=shop&resource=route/{ENDLESS}/{quote(MARKUP)}",
+    "markup": f"#/resources?mesh=shop&resource=virtualNode/{quote(MARKUP)}",
+}
+
+
+@pytest.mark.parametrize("page", ADDRESSES)
 @pytest.mark.parametrize("size", ["desk", "phone"])
-def test_hostile_texts_do_nothing(console_alone: Tabs, address: str, size: str) -> None:
+def test_hostile_texts_do_nothing(console_alone: Tabs, page: str, size: str) -> None:
     """No script runs, no picture is fetched, nothing makes the page wider than its window."""
-    tab = console_alone.open(address, size=size)
+    tab = console_alone.open(ADDRESSES[page], size=size)
     dialogs: list[str] = []
 
     def note(dialog: Any) -> None:

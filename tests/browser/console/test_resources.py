@@ -18,20 +18,20 @@ NODE = "#/resources?mesh=shop&resource=virtualNode/one"
 
 
 @pytest.fixture(autouse=True)
-def mesh(server: ConsoleServer) -> None:
+def mesh(shared_server: ConsoleServer) -> None:
     """As the manifests say, whatever a test before has made of it."""
-    with server.client() as client:
+    with shared_server.client() as client:
         apply(client, documents(MESH, "mesh.yaml"))
 
 
-def weight(server: ConsoleServer) -> int:
-    with server.client() as client:
+def weight(shared_server: ConsoleServer) -> int:
+    with shared_server.client() as client:
         found = client.appmesh.describe_route(meshName="shop", virtualRouterName="web", routeName="all")
     return found["route"]["spec"]["httpRoute"]["action"]["weightedTargets"][0]["weight"]
 
 
-def set_weight(server: ConsoleServer, value: int) -> None:
-    with server.client() as client:
+def set_weight(shared_server: ConsoleServer, value: int) -> None:
+    with shared_server.client() as client:
         apply(client, documents(MESH.replace("weight: 50", f"weight: {value}"), "mesh.yaml"))
 
 
@@ -72,7 +72,7 @@ def test_a_resource_leads_to_what_it_refers_to_and_back(console_alone: Tabs) -> 
     assert '"virtualNodeName": "one"' in tab.page.get_by_role("region", name="JSON of the API").inner_text()
 
 
-def test_a_mistake_is_shown_at_its_line_and_field(console_alone: Tabs, server: ConsoleServer) -> None:
+def test_a_mistake_is_shown_at_its_line_and_field(console_alone: Tabs, shared_server: ConsoleServer) -> None:
     """The line's number stands out, and choosing the mistake selects the line."""
     tab = console_alone.open(ROUTE)
     tab.allowed.append("400")
@@ -89,10 +89,10 @@ def test_a_mistake_is_shown_at_its_line_and_field(console_alone: Tabs, server: C
     selected = "area => area.value.slice(area.selectionStart, area.selectionEnd)"
     eventually(lambda: "          weight: 500" == area.evaluate(selected), "the line is selected")
     assert tab.page.get_by_role("button", name="Apply").is_disabled()
-    assert 50 == weight(server)
+    assert 50 == weight(shared_server)
 
 
-def test_a_check_writes_nothing_and_applying_does(console_alone: Tabs, server: ConsoleServer) -> None:
+def test_a_check_writes_nothing_and_applying_does(console_alone: Tabs, shared_server: ConsoleServer) -> None:
     """The difference is shown in between, and the page then shows the new version."""
     tab = console_alone.open(ROUTE)
     replace(editor(tab), "weight: 50", "weight: 20")
@@ -105,47 +105,47 @@ def test_a_check_writes_nothing_and_applying_does(console_alone: Tabs, server: C
         for line in difference.locator(".diff-removed, .diff-added").all_inner_texts()
     ]
     assert "weight: 20" in difference.locator(".diff-added").last.inner_text()
-    assert 50 == weight(server)
+    assert 50 == weight(shared_server)
     tab.page.get_by_role("button", name="Apply").click()
     tab.page.get_by_role("button", name="Edit").wait_for()
-    assert 20 == weight(server)
+    assert 20 == weight(shared_server)
     eventually(lambda: "weight: 20" in tab.page.get_by_label("Manifest", exact=True).inner_text(), "the new manifest")
 
 
 @pytest.mark.parametrize("written", ["before the check", "before it is applied"])
 def test_what_somebody_else_wrote_meanwhile_is_shown_beside_mine(
-    console_alone: Tabs, server: ConsoleServer, written: str
+    console_alone: Tabs, shared_server: ConsoleServer, written: str
 ) -> None:
     """Nothing is lost: theirs stays until mine is chosen on top of it."""
     tab = console_alone.open(ROUTE)
     tab.allowed.append("409")
     replace(editor(tab), "weight: 50", "weight: 20")
     if written == "before the check":
-        set_weight(server, 77)
+        set_weight(shared_server, 77)
         check(tab)
     else:
         check(tab)
         tab.page.get_by_role("heading", name="What would change").wait_for()
-        set_weight(server, 77)
+        set_weight(shared_server, 77)
         tab.page.get_by_role("button", name="Apply").click()
 
     both = tab.page.get_by_label("Theirs and yours")
     both.wait_for()
     assert "weight: 77" in both.locator(".diff-removed").inner_text()
     assert "weight: 20" in both.locator(".diff-added").inner_text()
-    assert 77 == weight(server)
+    assert 77 == weight(shared_server)
     tab.page.get_by_role("button", name="Keep mine").click()
     check(tab)
     tab.page.get_by_role("button", name="Apply").click()
-    eventually(lambda: weight(server) == 20, "mine is written")
+    eventually(lambda: weight(shared_server) == 20, "mine is written")
 
 
-def test_theirs_can_be_taken_instead(console_alone: Tabs, server: ConsoleServer) -> None:
+def test_theirs_can_be_taken_instead(console_alone: Tabs, shared_server: ConsoleServer) -> None:
     tab = console_alone.open(ROUTE)
     tab.allowed.append("409")
     area = editor(tab)
     replace(area, "weight: 50", "weight: 20")
-    set_weight(server, 77)
+    set_weight(shared_server, 77)
     check(tab)
     tab.page.get_by_role("button", name="Begin again with theirs").click()
 
@@ -167,7 +167,7 @@ def test_a_text_outlives_another_page(console_alone: Tabs) -> None:
 
 
 def test_a_resource_is_created_from_the_smallest_manifest_of_its_kind(
-    console_alone: Tabs, server: ConsoleServer
+    console_alone: Tabs, shared_server: ConsoleServer
 ) -> None:
     """Then its page is shown; deleting it asks for its name."""
     tab = console_alone.open("#/resources?mesh=shop&create=virtualNode")
@@ -182,7 +182,7 @@ def test_a_resource_is_created_from_the_smallest_manifest_of_its_kind(
     dialog.get_by_label("Type its name to confirm").fill("my-node")
     delete.click()
     tab.page.get_by_role("heading", name="Resources").wait_for()
-    with server.client() as client:
+    with shared_server.client() as client:
         nodes = client.appmesh.list_virtual_nodes(meshName="shop")["virtualNodes"]
     assert ["one"] == [node["virtualNodeName"] for node in nodes]
 
