@@ -122,7 +122,9 @@ function summary({ rows }, names) {
   return texts.join(". ");
 }
 
+/** The past of a route; nothing where no service leads to it, for which proxies would count. */
 async function read(route) {
+  if (!route.virtualService) return empty(route.targets.length);
   const query = new URLSearchParams({ mesh: route.mesh, virtualService: route.virtualService, seconds: SECONDS });
   return fromHistory(await get(`/shopmesh/v1/history?${query}`), route);
 }

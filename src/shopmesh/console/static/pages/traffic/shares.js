@@ -34,7 +34,6 @@ function VersionRow({ editor, index, count, name, weight, live, ...others }) {
 function Unnormalised({ weights }) {
   const total = weights.reduce((sum, weight) => sum + weight, 0);
   if (total === TOTAL) return null;
-  if (total === 0) return html`<p class="notice warn">All weights are 0: this route answers no request.</p>`;
   return html`<p class="notice">The weights of this route are ${weights.join(" : ")}, together ${total}. Here they are shown as percentages, ${normalise(weights).join(" : ")}; a change writes percentages.</p>`;
 }
 
