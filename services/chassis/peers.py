@@ -17,13 +17,12 @@ from urllib.parse import urlsplit
 
 import gevent
 from flask import request
-from requests.exceptions import RequestException
 from urllib3.exceptions import HTTPError
 
-from services.chassis.adapter import PeerAdapter, prepare_get
 from services.chassis.config import Config
 from services.chassis.errors import BadPeerError, LatePeerError, PeerError
 from services.chassis.middleware import REQUEST_CONTEXT, VERSION_HEADER, RequestContext
+from services.chassis.peer_pool import PeerPool
 
 # A peer's document has some hundred bytes; a larger body is an error.
 MAX_BODY = 1 << 20
@@ -49,7 +48,7 @@ class Peers:
     def __init__(self, config: Config, *names: str) -> None:
         self._seconds = config.peer_timeout_seconds
         self._urls = {name: config.peer_url(name) for name in names}
-        self._adapters = {name: PeerAdapter(url, config.proxy, POOL) for name, url in self._urls.items()}
+        self._pools = {name: PeerPool(url, config.proxy, POOL) for name, url in self._urls.items()}
 
     def ask(self, paths: Mapping[str, str]) -> dict[str, PeerAnswer]:
         """Sends a GET to each peer in `paths` (peer → path) in parallel, as part of the current request.
@@ -57,7 +56,7 @@ class Peers:
         Returns the answers in the order of `paths`. Raises `BadPeerError` or `LatePeerError` with every failed peer.
         """
         context: RequestContext = request.environ[REQUEST_CONTEXT]
-        jobs = {peer: gevent.spawn(self._get, context, peer, self._urls[peer] + path) for peer, path in paths.items()}
+        jobs = {peer: gevent.spawn(self._get, context, peer, path) for peer, path in paths.items()}
         gevent.joinall(jobs.values(), timeout=self._seconds)
         if late := [job for job in jobs.values() if not job.ready()]:
             # `killall(late, timeout=1)` raises gevent's Timeout on a busy machine, which no error handler answers.
@@ -78,15 +77,16 @@ class Peers:
             raise failures[0].along_with(failures[1:])
         return answers
 
-    def _get(self, context: RequestContext, peer: str, url: str) -> PeerAnswer | PeerError:
+    def _get(self, context: RequestContext, peer: str, path: str) -> PeerAnswer | PeerError:
         """Runs in a greenlet; returns a failure instead of raising it, because gevent would print a traceback."""
+        url = self._urls[peer] + path
         call = context.trace.call(peer, url)
         status: int | None = None
         error: str | None = "cut off at the deadline"
         try:
-            response = self._adapters[peer].send(prepare_get(url, call.headers))
-            status = response.status_code
-            body = response.raw.read(MAX_BODY + 1, decode_content=True)
+            response = self._pools[peer].get(path, call.headers)
+            status = response.status
+            body = response.read(MAX_BODY + 1, decode_content=True)
             if version := response.headers.get(VERSION_HEADER):
                 context.peer_versions[peer] = version
             if status == 404 and "NR" in response.headers.get(FLAGS_HEADER, "").split(","):
@@ -95,7 +95,7 @@ class Peers:
         except PeerError as failure:
             error = str(failure)
             return failure
-        except (RequestException, HTTPError, OSError) as failure:
+        except (HTTPError, OSError) as failure:
             error = describe_failure(failure)
             return BadPeerError(peer, error)
         else:
