@@ -1,6 +1,6 @@
 // After a change: which proxies have confirmed it, and the way back; or why it was refused.
 
-import { html } from "../../lib.js";
+import { html, useEffect, useRef } from "../../lib.js";
 import { Badge, Time } from "../../components/basic.js";
 import { Dialog } from "../../components/dialog.js";
 import { Comparison } from "../../components/diff.js";
@@ -36,7 +36,12 @@ function Proxies({ proxies }) {
 export function Applied({ editor, version, readOnly }) {
   const { what, change, revision, at, after } = editor.applied.value;
   const [kind, text] = confirmation(change);
-  return html`<section class="card traffic-applied" aria-label="The last change from here">
+  const element = useRef(null);
+  useEffect(() => {
+    // The button that had the focus is gone.
+    if (document.activeElement === document.body) element.current.focus();
+  }, [revision]);
+  return html`<section ref=${element} tabindex="-1" class="card traffic-applied" aria-label="The last change from here">
     <div class="row">
       <${Badge} kind=${kind}>${what}</${Badge}><span role="status">${text}</span><span class="muted small">revision ${revision}, <${Time} at=${at} /></span>
       ${!readOnly && html`<button type="button" class="traffic-undo" disabled=${editor.busy.value} onClick=${() => editor.undo()}><${Icon} name="undo" />Undo</button>`}

@@ -5,9 +5,8 @@ import { Badge, Time } from "../../components/basic.js";
 import { toast } from "../../components/toast.js";
 import { send } from "../../data/api.js";
 import { count, duration, milliseconds, percent, printable } from "../../data/format.js";
-import { state } from "../../data/live.js";
 import { whole } from "../../data/mesh.js";
-import { CONTROL_PLANE, badgeOf, boundsOf, conditionsOf, obstacleOf, stagesOf } from "./logic/canary.js";
+import { CONTROL_PLANE, badgeOf, boundsOf, obstacleOf, stagesOf } from "./logic/canary.js";
 import { PlanForm } from "./plan_form.js";
 
 const WORDS = { done: "passed", now: "now", next: "to come", failed: "ended here" };
@@ -43,8 +42,7 @@ const KINDS = { advance: "good", "roll back": "bad" };
 
 function Verdict({ canary }) {
   const { action, reason } = canary.verdict ?? {};
-  return html`<div class="row" role="status"><${Badge} kind=${KINDS[action] ?? "accent"}>${action}</${Badge}><span>${printable(reason)}${action === "advance" && canary.plan.manual && ", and waits for you to promote it"}</span></div>
-    <div class="row traffic-conditions">${conditionsOf(canary, state.at.value).map(({ what, done, of }) => html`<label key=${what} class="small muted">${count(done)} of ${count(of)} ${what}<progress max=${of} value=${done}></progress></label>`)}</div>`;
+  return html`<div class="row" role="status"><${Badge} kind=${KINDS[action] ?? "accent"}>${action}</${Badge}><span>${printable(reason)}${action === "advance" && canary.plan.manual && ", and waits for you to promote it"}</span></div>`;
 }
 
 /** A button that asks the control plane for an action on the canary. */
@@ -84,9 +82,10 @@ function isCalled({ mesh, virtualService }) {
 }
 
 export function CanaryCard({ id, route, readOnly }) {
-  const [planning, setPlanning] = useState(false);
+  const [wanted, setPlanning] = useState(false);
   const canary = whole("canaries").get(id);
   const running = canary?.phase === "running";
+  const planning = wanted && !running;
   const obstacle = obstacleOf(route, isCalled(route));
   const [kind, text] = canary ? badgeOf(canary) : [];
   return html`<section class="card stack" aria-label="Canary">
@@ -95,7 +94,7 @@ export function CanaryCard({ id, route, readOnly }) {
       <span class="muted small traffic-end">${canary && boundsOf(canary.plan)}</span>
       ${!running && !planning && !obstacle && !readOnly && html`<button type="button" onClick=${() => setPlanning(true)}>Start a canary …</button>`}
     </div>
-    ${canary && html`<${Stages} canary=${canary} /><${running ? Running : Ended} id=${id} canary=${canary} readOnly=${readOnly} /><${History} canary=${canary} />`}
-    ${!running && planning && html`<${PlanForm} id=${id} route=${route} done=${() => setPlanning(false)} />`}
+    ${canary && !planning && html`<${Stages} canary=${canary} /><${running ? Running : Ended} id=${id} canary=${canary} readOnly=${readOnly} /><${History} canary=${canary} />`}
+    ${planning && html`<${PlanForm} id=${id} route=${route} done=${() => setPlanning(false)} />`}
   </section>`;
 }

@@ -1,4 +1,4 @@
-// How routes and versions are called, and how a version looks in every table and plot: colour, line and mark.
+// How routes and versions are called, and how a version looks in every table and plot: its colour and its line.
 
 import { html } from "../../lib.js";
 import { href } from "../../data/address.js";
@@ -26,15 +26,10 @@ export const Version = ({ name: { version, node } }) =>
   html`<bdi class="traffic-version">${version && html`<b>${version}</b> `}<span class=${version ? "muted" : ""}>${node}</span></bdi>`;
 
 const LINES = [[], [7, 4], [2, 3], [10, 3, 2, 3], [4, 2], [12, 4]];
-/** Circle, triangle, square and diamond around 0, 0, as paths of SVG. */
-const MARKS = ["M-4 0a4 4 0 1 0 8 0a4 4 0 1 0 -8 0", "M0 -5l5 9h-10z", "M-4 -4h8v8h-8z", "M0 -5l5 5l-5 5l-5 -5z"];
 
 export const dashOf = (index) => LINES[index % LINES.length];
-export const markOf = (index) => MARKS[index % MARKS.length];
 export const colourOf = (index) => `traffic-series-${index % LINES.length}`;
 
-/** Line and mark of a version, as in the plots. */
+/** The line of a version, as in the plots. */
 export const Sample = ({ index }) =>
-  html`<svg class=${`traffic-sample ${colourOf(index)}`} viewBox="0 0 30 12" aria-hidden="true">
-    <path d="M1 6h28" stroke-dasharray=${dashOf(index).join(" ")} /><path d=${markOf(index)} transform="translate(15 6)" />
-  </svg>`;
+  html`<svg class=${`traffic-sample ${colourOf(index)}`} viewBox="0 0 30 6" aria-hidden="true"><path d="M1 3h28" stroke-dasharray=${dashOf(index).join(" ")} /></svg>`;

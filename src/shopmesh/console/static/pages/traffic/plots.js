@@ -8,12 +8,12 @@ import { state } from "../../data/live.js";
 import { theme } from "../../data/theme.js";
 import { loadStyles } from "../../shell/styles.js";
 import { SECONDS, append, empty, fromHistory } from "./logic/series.js";
-import { Sample, Version, colourOf, dashOf, markOf, nameOf } from "./names.js";
+import { Sample, Version, colourOf, dashOf, nameOf } from "./names.js";
 
 loadStyles("vendor/uPlot.min.css");
 
 const HEIGHT = 168;
-const MARK_EVERY = 24;
+const NO_POINTS = { show: false };
 /** Seconds without live figures, as of a tab that was hidden, after which the past is read anew. */
 const LOST = 8;
 
@@ -37,22 +37,6 @@ function colour(element, name) {
   return found;
 }
 
-/** Draws the mark of a version once in MARK_EVERY seconds, the marks of several versions apart. */
-function marks(version) {
-  const shape = new Path2D(markOf(version));
-  const span = (at) => Math.floor(at / MARK_EVERY + version / 3);
-  return (plot, index, first, last) => {
-    const [times, values] = [plot.data[0], plot.data[index]];
-    const fill = new Path2D();
-    for (let at = Math.max(1, first); at <= last; at += 1) {
-      if (values[at] === null || span(times[at]) === span(times[at - 1])) continue;
-      const place = new DOMMatrix().translate(plot.valToPos(times[at], "x", true), plot.valToPos(values[at], "y", true));
-      fill.addPath(shape, place.scale(uPlot.pxRatio * 0.8));
-    }
-    return { stroke: null, fill, flags: 0 };
-  };
-}
-
 /** The columns of one plot: times, then each version's line; in the plot of shares also its target and its interval. */
 const columnsOf = ({ field, more }, { times, rows }) => [times, ...rows.flatMap((row) => [field, ...more].map((name) => row[name]))];
 
@@ -61,9 +45,9 @@ function seriesOf({ more }, count) {
   for (let version = 0; version < count; version += 1) {
     const stroke = ({ root }) => colour(root, colourOf(version));
     const at = series.length;
-    series.push({ stroke, width: 2, dash: dashOf(version), points: { show: true, paths: marks(version), fill: stroke, width: 0 } });
+    series.push({ stroke, width: 2, dash: dashOf(version), points: NO_POINTS });
     if (more.length === 0) continue;
-    series.push({ stroke, width: 1.5, dash: [2, 4], paths: uPlot.paths.stepped({ align: -1 }), points: { show: false } }, ...Array(2).fill({ width: 0, points: { show: false } }));
+    series.push({ stroke, width: 1.5, dash: [2, 4], paths: uPlot.paths.stepped({ align: -1 }), points: NO_POINTS }, ...Array(2).fill({ width: 0, points: NO_POINTS }));
     bands.push({ series: [at + 3, at + 2], fill: ({ root }) => colour(root, colourOf(version)).replace(/^rgb\((.*)\)$/, "rgba($1, 0.16)") });
   }
   return { series, bands };
@@ -75,7 +59,7 @@ function optionsOf(plot, count, width) {
     width,
     height: HEIGHT,
     legend: { show: false },
-    cursor: { sync: { key: "traffic" }, drag: { x: false }, points: { show: false } },
+    cursor: { sync: { key: "traffic" }, drag: { x: false }, points: NO_POINTS },
     scales: { x: { range: (_, __, last) => [last - SECONDS, last] }, y: { range: (_, __, most) => [0, Math.max(plot.least, 1.1 * most * (plot.least !== 1 || plot.more.length === 0))] } },
     axes: [
       { ...axis, values: (_, splits) => splits.map((at) => time(at, at).slice(0, 5)), space: 60, incrs: [60, 120, 300], size: 26 },

@@ -12,22 +12,14 @@ import { Applied, Conflict } from "./applied.js";
 import { CanaryCard } from "./canary.js";
 import { editorOf } from "./editor.js";
 import { fromLive, sumFlows } from "./logic/series.js";
-import { linkTo, matchOf, titleOf } from "./names.js";
+import { matchOf, titleOf } from "./names.js";
 import { Plots } from "./plots.js";
 import { Preview } from "./preview.js";
 import { Shares } from "./shares.js";
 
-/** The routes of the same router, as links. */
-function Siblings({ id, route }) {
-  const siblings = [...inMesh("routes").value].filter(([, { virtualRouter }]) => virtualRouter && virtualRouter === route.virtualRouter);
-  if (siblings.length < 2) return null;
-  return html`<nav aria-label="Routes of this router" class="row traffic-siblings">
-    ${siblings.map(([other, found]) => html`<a key=${other} class="button" href=${linkTo(other, found)} aria-current=${other === id ? "page" : undefined}>${printable(found.route)} <span class="muted">${matchOf(found)}</span></a>`)}
-  </nav>`;
-}
-
-function Head({ id, route, countedBy }) {
+function Head({ route, countedBy }) {
   const { mesh, virtualService, virtualRouter, route: name, priority } = route;
+  const several = virtualRouter && [...inMesh("routes").value.values()].filter((other) => other.virtualRouter === virtualRouter).length > 1;
   return html`<div class="page-head">
       <h1><a href=${href("traffic", { mesh })}>Traffic</a> <span class="muted">/</span> ${titleOf(route)}</h1>
       <span class="muted small">${countedBy === "t" ? "no proxy of the mesh calls it: the Envoys of its targets count" : "counted by the callers' Envoys"}</span>
@@ -38,8 +30,8 @@ function Head({ id, route, countedBy }) {
       <span>${matchOf(route)}</span>
       ${Number.isFinite(priority) && html`<span>priority ${priority}</span>`}
       <span>changed <${Time} at=${route.updatedAt} ago=${true} /></span>
-    </p>
-    <${Siblings} id=${id} route=${route} />`;
+      ${several && html`<a href=${href("traffic", { mesh, filter: titleOf(route) })}>all routes of this router</a>`}
+    </p>`;
 }
 
 /** The change that is prepared: its forms, and the button that makes it. */
@@ -74,7 +66,7 @@ export function RoutePage({ id }) {
   const figures = inMesh("figures").value.get(id);
   const live = fromLive(route, figures, sumFlows(inMesh("flows").value), state.at.value);
   const reason = readOnly.value ? "This console is read-only, so nothing can be moved here. The control plane's option --console on allows it." : null;
-  return html`<${Head} id=${id} route=${route} countedBy=${figures?.[1]} />
+  return html`<${Head} route=${route} countedBy=${figures?.[1]} />
     <div class="stack">
       ${route.route ? html`<${Weighted} id=${id} route=${route} live=${live} reason=${reason} />` : html`<p class="notice">One virtual node provides this service. Weights need a virtual router before it.</p>`}
       <${Plots} route=${route} live=${live} />

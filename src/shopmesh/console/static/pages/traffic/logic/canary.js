@@ -28,36 +28,22 @@ export function badgeOf({ phase, paused, called }) {
   return paused ? ["warn", `paused at ${called}`] : [kind, `${word} at ${called}`];
 }
 
-/** Seconds of a plan's duration, such as `30.0s` and `300ms`. */
-const seconds = (text) => parseFloat(text) * (text.endsWith("ms") ? 0.001 : 1);
-
 /** The bounds of a plan in words. */
 export function boundsOf({ maxErrorRate, maxP99, minRequests }) {
   const errors = maxErrorRate && `errors up to ${maxErrorRate.replace("%", " %")}`;
-  return [errors, maxP99 && `p99 up to ${1000 * seconds(maxP99)} ms`, `at least ${minRequests} requests a stage`].filter(Boolean).join(", ");
+  return [errors, maxP99 && `p99 up to ${parseFloat(maxP99)} ms`, `at least ${minRequests} requests a stage`].filter(Boolean).join(", ");
 }
-
-/** How far the present stage is, of its time and its requests: [{what, done, of}]. */
-export function conditionsOf({ plan, since, seen }, now) {
-  const every = seconds(plan.every);
-  return [
-    { what: "seconds", done: Math.min(every, Math.max(0, Math.floor(now - since))), of: every },
-    { what: "requests", done: Math.min(plan.minRequests, seen.canary.requests), of: plan.minRequests },
-  ];
-}
-
-const number = (min, more) => ({ type: "number", min, step: "any", ...more });
 
 /** The fields of a plan, with the option of `shopmesh canary`: what is typed is a value without its unit. */
 export const FIELDS = [
   { name: "steps", option: "steps", title: "Steps, per cent before 100", first: "5, 10, 25, 50", required: true },
-  { name: "every", option: "every", unit: "s", title: "Seconds a step, at least", first: "30", required: true, ...number(1, { max: 86400 }) },
-  { name: "maxErrorRate", option: "max-error-rate", unit: "%", title: "Errors, at most per cent", first: "1", required: true, ...number(0.01, { max: 99 }) },
-  { name: "maxP99", option: "max-p99", unit: "ms", title: "p99, at most ms", placeholder: "not checked", ...number(1) },
-  { name: "minRequests", option: "min-requests", title: "Requests a step, at least", first: "100", required: true, ...number(1, { step: 1 }) },
-  { name: "patience", option: "patience", unit: "s", title: "Seconds to wait for them", placeholder: "10 times a step", more: true, ...number(1, { max: 86400 }) },
+  { name: "every", option: "every", unit: "s", title: "Seconds a step, at least", first: "30", required: true },
+  { name: "maxErrorRate", option: "max-error-rate", unit: "%", title: "Errors, at most per cent", first: "1", required: true },
+  { name: "maxP99", option: "max-p99", unit: "ms", title: "p99, at most ms", placeholder: "not checked" },
+  { name: "minRequests", option: "min-requests", title: "Requests a step, at least", first: "100", required: true },
+  { name: "patience", option: "patience", unit: "s", title: "Seconds to wait for them", placeholder: "10 times a step", more: true },
   { name: "match", option: "match", before: "header:", title: "First requests with header", placeholder: "x-canary=1", more: true },
-  { name: "mirror", option: "mirror", unit: "%", title: "Then mirror per cent", placeholder: "nothing", more: true, ...number(0.01, { max: 99.99 }) },
+  { name: "mirror", option: "mirror", unit: "%", title: "Then mirror per cent", placeholder: "nothing", more: true },
 ];
 
 /** The plan that the fields say, in the form that the control plane reads. */
