@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 from shopmesh.local.access import AccessFiles
 from tests.e2e.local.conftest import Up, processes_of, starting
 from tests.support.access import environment_of
+from tests.support.certificates import Authority
 from tests.support.console_browser import Tab, Tabs
 from tests.support.process import BIN, eventually
 
@@ -22,8 +24,10 @@ SENSELESS = '{"cluster/*": {"connect_timeout": "0s"}}'
 
 @pytest.fixture(scope="module")
 def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
-    """The demo, with a patch allowed: what Envoy refuses gets no further than a patch without."""
-    with starting(tmp_path_factory.mktemp("up"), "--allow-patch") as found:
+    """The demo, with patches allowed, since only they lead to a refusal by Envoy, and certificates from `keys`."""
+    folder = tmp_path_factory.mktemp("up")
+    (folder / "keys").mkdir()
+    with starting(folder, "--allow-patch", "--certificate-folder", str(folder / "keys")) as found:
         found.wait()
         yield found
 
@@ -147,3 +151,53 @@ def test_a_finding_says_why_and_what_to_do_and_leads_to_its_resource(tabs: Tabs,
     mesh.client.requests([{"operation": "DeleteVirtualNode", "parameters": names}])
     tab.page.go_back()
     eventually(lambda: finding.count() == 0, "it is gone")
+
+
+PAGES = (
+    "#/mesh",
+    "#/traffic",
+    "#/resources",
+    "#/resources?resource=virtualNode/customer-v15-vn",
+    "#/resources?resource=virtualNode/customer-v15-vn&view=json",
+    "#/resources?resource=virtualNode/customer-v15-vn&edit=yes",
+    "#/findings",
+    "#/changes",
+    "#/proxies",
+    *(
+        f"#/proxies?proxy=virtualNode/customer-v15-vn/customer-v15-vn-1&type={kind}&show={view}"
+        for kind in ("clusters", "endpoints", "listeners", "routes", "secrets")
+        for view in ("sent", "former", "difference")
+    ),
+)
+
+
+def test_no_page_and_no_answer_holds_a_private_key(tabs: Tabs, mesh: Up) -> None:
+    """Of a proxy that has one: its page shows the secret's name and the names of its files."""
+    pair = Authority(mesh.run_folder.parent / "keys").issue("customer.default.svc.cluster.local")
+    names = {"meshName": "shopmesh", "virtualNodeName": "customer-v15-vn"}
+    spec = mesh.client.appmesh.describe_virtual_node(**names)["virtualNode"]["spec"]
+    tls = {"mode": "PERMISSIVE", "certificate": pair.document()}
+    listeners = [{**spec["listeners"][0], "tls": tls}]
+    mesh.client.requests(
+        [{"operation": "UpdateVirtualNode", "parameters": {**names, "spec": {**spec, "listeners": listeners}}}]
+    )
+    tab = tabs.open()
+    tab.allowed.append("404")
+    answers: list[Any] = []
+    tab.page.on("response", lambda answer: answers.append(answer))
+    found: list[str] = []
+    for address in PAGES:
+        tab.show(address)
+        tab.page.locator("main h1").wait_for()
+        tab.page.wait_for_function("() => document.querySelector('.loading') === null")
+        found.append(tab.page.content())
+    tab.show(f"{PAGES[-1].partition('&')[0]}&type=secrets")
+    eventually(lambda: pair.key.name in tab.page.content(), "the page of the secret")
+    found.append(tab.page.content())
+    stream = "Object.values(module.state.collections).map(({ value }) => [...value])"
+    found.append(json.dumps(tab.module("data/live.js", stream)))
+    found += [one.text() for one in answers if "/live" not in one.url and one.status == 200]
+
+    line = pair.key.read_text().splitlines()[1]
+    assert len(found) > len(PAGES)
+    assert [] == [text[:200] for text in found if "PRIVATE KEY" in text or line in text]
