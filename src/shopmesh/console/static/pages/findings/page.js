@@ -2,31 +2,19 @@
 
 import { html, useMemo } from "../../lib.js";
 import { Command, Copy, Empty } from "../../components/basic.js";
+import { Choice } from "../../components/choice.js";
 import { change, parameters } from "../../data/address.js";
 import { amount } from "../../data/format.js";
 import { mesh, whole } from "../../data/mesh.js";
 import { Finding } from "./finding.js";
 import { asText, choose, ORDERS, ofMesh } from "./model.js";
 
-const SEVERITIES = [
-  ["", "All"],
-  ["error", "Errors"],
-  ["warning", "Warnings"],
-];
-
-function Severity({ found }) {
-  const chosen = parameters.value.severity ?? "";
-  const count = (severity) => found.filter((one) => !severity || one.severity === severity).length;
-  return html`<div class="row" role="group" aria-label="Severity">${SEVERITIES.map(
-    ([id, title]) => html`<button key=${id} type="button" aria-pressed=${chosen === id} onClick=${() => change({ severity: id })}>
-      ${title} <span class="muted">${count(id)}</span>
-    </button>`,
-  )}</div>`;
-}
+const SEVERITIES = { "": "all", error: "errors", warning: "warnings" };
 
 function Tools({ found, shown }) {
   return html`<div class="table-tools">
-    <${Severity} found=${found} />
+    <${Choice} label="Severity" options=${SEVERITIES} chosen=${parameters.value.severity ?? ""} choose=${(id) => change({ severity: id })}
+      count=${(id) => found.filter((one) => !id || one.severity === id).length} />
     <input type="search" placeholder="Filter" aria-label="Filter findings" value=${parameters.value.filter ?? ""}
       onInput=${(event) => change({ filter: event.target.value })} />
     <label>Sort by <select value=${parameters.value.sort ?? "severity"} onChange=${(event) => change({ sort: event.target.value })}>

@@ -2,6 +2,7 @@
 
 import { html, useState } from "../../lib.js";
 import { Badge, Command, Copy, Empty, Loading, Problem, Time } from "../../components/basic.js";
+import { Choice } from "../../components/choice.js";
 import { Code } from "../../components/code.js";
 import { Comparison } from "../../components/diff.js";
 import { change, parameters } from "../../data/address.js";
@@ -12,12 +13,6 @@ import { compareResources, search, short, TYPES } from "./model.js";
 const STEP = 50;
 const OPEN_AT_ONCE = 3;
 const VIEWS = { sent: "Sent", former: "The one before", difference: "Difference" };
-
-function Choice({ label, options, chosen, choose }) {
-  return html`<div class="row" role="group" aria-label=${label}>${Object.entries(options).map(
-    ([id, title]) => html`<button key=${id} type="button" aria-pressed=${chosen === id} onClick=${() => choose(id)}>${title}</button>`,
-  )}</div>`;
-}
 
 /** A part that opens; what is inside is made only then. */
 function Opening({ title, open, children }) {

@@ -2,6 +2,7 @@
 
 import { html, useState } from "../../lib.js";
 import { Badge, Copy, Empty, Loading, Problem, Time } from "../../components/basic.js";
+import { Choice } from "../../components/choice.js";
 import { Code } from "../../components/code.js";
 import { ResourceLink } from "../../components/resource_link.js";
 import { change, href, parameters } from "../../data/address.js";
@@ -16,12 +17,6 @@ import { Editor } from "./editor.js";
 import { Aside } from "./relations.js";
 
 const VIEWS = { manifest: "Manifest", json: "JSON of the API" };
-
-function Views({ view }) {
-  return html`<div class="row" role="group" aria-label="Form">${Object.entries(VIEWS).map(
-    ([id, title]) => html`<button key=${id} type="button" aria-pressed=${view === id} onClick=${() => change({ view: id === "manifest" ? null : id })}>${title}</button>`,
-  )}</div>`;
-}
 
 /** A route is written in the manifest of its router. */
 const Owner = ({ found }) =>
@@ -46,7 +41,7 @@ const Gone = ({ resource, error, again }) =>
 
 function Actions({ edit, remove }) {
   if (readOnly.value) return null;
-  return html`<button type="button" class="danger" onClick=${remove}>Delete</button><button type="button" class="main" onClick=${edit}>Edit</button>`;
+  return html`<span class="row"><button type="button" class="danger" onClick=${remove}>Delete</button><button type="button" class="main" onClick=${edit}>Edit</button></span>`;
 }
 
 export function Detail({ resource }) {
@@ -67,7 +62,7 @@ export function Detail({ resource }) {
       <div class="stack">
         ${editing
           ? html`<${Editor} resource=${resource} found=${found} close=${() => change({ edit: null })} />`
-          : html`<${Views} view=${view} /><${Text} found=${found} view=${view} />`}
+          : html`<${Choice} label="Form" options=${VIEWS} chosen=${view} choose=${(id) => change({ view: id === "manifest" ? null : id })} /><${Text} found=${found} view=${view} />`}
       </div>
       ${found && html`<${Aside} found=${found} />`}
     </div>

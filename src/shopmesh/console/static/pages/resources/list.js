@@ -2,6 +2,7 @@
 
 import { html, useMemo } from "../../lib.js";
 import { Badge, Empty, Loading, Problem, Time } from "../../components/basic.js";
+import { Choice } from "../../components/choice.js";
 import { ResourceLink } from "../../components/resource_link.js";
 import { Table } from "../../components/table.js";
 import { change, go, parameters } from "../../data/address.js";
@@ -43,18 +44,6 @@ const columnsWith = (findings) => [
   { id: "updated", title: "Changed", align: "end", value: (row) => row.updatedAt, cell: (row) => html`<${Time} at=${row.updatedAt} />` },
 ];
 
-function Kinds({ rows }) {
-  const chosen = parameters.value.kind ?? "";
-  const count = (kind) => rows.filter((row) => row.kind === kind).length;
-  return html`<div class="row resources-kinds" role="group" aria-label="Kind">
-    <button type="button" aria-pressed=${chosen === ""} onClick=${() => change({ kind: null })}>all <span class="muted">${rows.length}</span></button>
-    ${Object.entries(KINDS).map(
-      ([kind, words]) => html`<button key=${kind} type="button" aria-pressed=${chosen === kind} onClick=${() => change({ kind })}>
-        ${words} <span class="muted">${count(kind)}</span></button>`,
-    )}
-  </div>`;
-}
-
 const Create = ({ kind }) =>
   !readOnly.value && html`<button type="button" class="main" onClick=${() => go("resources", { create: kind || "virtualNode" })}>Create</button>`;
 
@@ -70,7 +59,8 @@ export function List() {
     ${loading && html`<${Loading} what="the resources" />`}
     ${answer &&
     html`<div class="stack">
-      <${Kinds} rows=${all} />
+      <${Choice} label="Kind" options=${{ "": "all", ...KINDS }} chosen=${kind} choose=${(id) => change({ kind: id })}
+        count=${(id) => (id ? all.filter((row) => row.kind === id) : all).length} />
       <${Table} caption="Resources" columns=${columns} rows=${rows} rowKey=${keyOf} order="kind"
         empty=${html`<${Empty} title=${`The mesh has no ${KINDS[kind] ?? "resource"}`} />`} />
     </div>`}`;

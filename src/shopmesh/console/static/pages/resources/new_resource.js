@@ -2,6 +2,7 @@
 
 import { html } from "../../lib.js";
 import { Empty } from "../../components/basic.js";
+import { Choice } from "../../components/choice.js";
 import { change, go, href } from "../../data/address.js";
 import { mesh } from "../../data/mesh.js";
 import { KINDS } from "../../data/resources.js";
@@ -15,17 +16,11 @@ const OfRouter = () => html`<div class="card"><${Empty} title="A route is writte
   Open the <a href=${href("resources", { mesh: mesh.value, kind: "virtualRouter" })}>virtual router</a> and add it below <code>routes</code>.
 </${Empty}></div>`;
 
-function Kinds({ chosen }) {
-  return html`<div class="row resources-kinds" role="group" aria-label="Kind">${Object.entries(KINDS).map(
-    ([kind, words]) => html`<button key=${kind} type="button" aria-pressed=${chosen === kind} onClick=${() => change({ create: kind })}>${words}</button>`,
-  )}</div>`;
-}
-
 export function NewResource({ kind }) {
   const text = TEMPLATES[kind];
   return html`<div class="page-head"><h1>${back()} / new ${KINDS[kind] ?? "resource"}</h1></div>
     <div class="stack">
-      <${Kinds} chosen=${kind} />
+      <${Choice} label="Kind" options=${KINDS} chosen=${kind} choose=${(id) => change({ create: id })} />
       ${text === undefined
         ? html`<${OfRouter} />`
         : html`<p class="muted">Any manifests will do, several with <code>---</code> between them; so will JSON of the <code>aws</code> CLI and CloudFormation templates.</p>

@@ -58,7 +58,7 @@ function Changes({ found }) {
   return html`<section><h2>Last changes</h2>
     ${ours.length === 0 && html`<p class="muted">None is among the last 50 of the control plane.</p>`}
     <ul class="resources-references">${ours.slice(0, MOST_CHANGES).map(
-      (one) => html`<li key=${one.revision}><a href=${href("changes", { mesh: mesh.value, revision: one.revision })}>revision ${one.revision}</a>
+      (one) => html`<li key=${one.revision}><a href=${href("changes", { mesh: mesh.value, revision: one.revision })}>revision ${one.revision}</a>${" "}
         <span class="muted"><${Time} at=${one.at} /> by <bdi class="name">${printable(one.author ?? "unknown")}</bdi></span></li>`,
     )}</ul>
   </section>`;
