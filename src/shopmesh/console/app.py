@@ -27,7 +27,7 @@ from shopmesh.console.gate import Mode
 from shopmesh.console.live.stream import live_routes
 from shopmesh.console.resources.routes import resource_routes
 from shopmesh.console.sign_in import SESSION_SECONDS, Codes, ConsoleSession, SessionCookies, WrongCodes
-from shopmesh.server.api.app_mesh import send_response
+from shopmesh.server.api.app_mesh import internal_error, send_response
 from shopmesh.server.api.author import Author, set_author
 from shopmesh.server.api.body import TRANSACTIONS, ClientDisconnected, header, read
 from shopmesh.server.api.hosts import AllowedHosts, split_authority
@@ -119,11 +119,20 @@ class ConsoleApp:
             if path.startswith(f"{API}/"):
                 await self._forward(scope, receive, send)
             else:
-                await send_file(await self._answer(path, scope, receive), send)
+                await send_file(await self._answer_safely(path, scope, receive), send)
         except ClientDisconnected:
             return
         except ApiError as error:
             await send_response(rest_json.error_response(error), send)
+
+    async def _answer_safely(self, path: str, scope: Scope, receive: Receive) -> Response:
+        """As `_answer`; what uvicorn would answer to an unexpected error lacks the headers of the console."""
+        try:
+            return await self._answer(path, scope, receive)
+        except (ApiError, ClientDisconnected):
+            raise
+        except Exception:
+            return internal_error(scope)
 
     async def _answer(self, path: str, scope: Scope, receive: Receive) -> Response:
         match path.removeprefix(PATH):

@@ -109,9 +109,10 @@ class Trade:
 def parse_code(document: dict[str, Any]) -> str:
     """The code of `{"code": …}`; raises BadRequest."""
     code = document.get("code")
-    if document.keys() != {"code"} or not isinstance(code, str) or not 0 < len(code) <= LONGEST_CODE:
-        raise BadRequest(f'send {{"code": "…"}}, a text of at most {LONGEST_CODE} characters')
-    return code
+    is_text = isinstance(code, str) and code.isascii() and 0 < len(code) <= LONGEST_CODE
+    if document.keys() != {"code"} or not is_text:
+        raise BadRequest(f'send {{"code": "…"}}, at most {LONGEST_CODE} characters of ASCII')
+    return str(code)
 
 
 def wrong_code() -> NotSignedIn:

@@ -139,7 +139,18 @@ def test_many_wrong_codes_are_refused_and_a_right_one_still_works() -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [{}, {"code": ""}, {"code": 1}, {"code": None}, {"code": "x" * 513}, {"code": "x", "more": 1}, [], "x"]
+    "body",
+    [
+        {},
+        {"code": "\ud800"},
+        {"code": ""},
+        {"code": 1},
+        {"code": None},
+        {"code": "x" * 513},
+        {"code": "x", "more": 1},
+        [],
+        "x",
+    ],
 )
 def test_what_is_not_a_code_is_refused(server: ConsoleServer, body: object) -> None:
     assert 400 == server.browser(signed_in=False).request("POST", "/console/sign-in", body).status

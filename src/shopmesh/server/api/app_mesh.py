@@ -217,11 +217,16 @@ class Endpoint:
         except StoreError as error:
             response = rest_json.error_response(ServiceUnavailable(str(error)))
         except Exception:
-            incident = str(uuid.uuid4())
-            log.exception("internal error %s at %s %s", incident, scope["method"], scope["path"])
-            text = f"internal error; the control plane's log has it under {incident}"
-            response = rest_json.error_response(InternalServerError(text))
+            response = internal_error(scope)
         await send_response(response, send)
+
+
+def internal_error(scope: Scope) -> Response:
+    """Logs the exception that is being handled, and returns a response that says where the log has it."""
+    incident = str(uuid.uuid4())
+    log.exception("internal error %s at %s %s", incident, scope["method"], scope["path"])
+    text = f"internal error; the control plane's log has it under {incident}"
+    return rest_json.error_response(InternalServerError(text))
 
 
 async def send_response(response: Response, send: Send) -> None:
