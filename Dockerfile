@@ -24,6 +24,11 @@ FROM packages AS installed
 # Other packages name these for building themselves, for colouring source code and for Markdown, which nothing here does: 20 MB.
 RUN pip --python /opt/venv uninstall --quiet --yes --disable-pip-version-check setuptools pbr pycparser \
     pygments markdown-it-py mdurl
+# Of the client of Kubernetes its configuration, TLS and credentials are used; models and calls of 600 types are 40 MB.
+RUN cd /opt/venv/lib/python3*/site-packages/kubernetes_asyncio/client \
+ && rm -r api models/* __pycache__/__init__.* && touch models/__init__.py \
+ && sed -i '/^from kubernetes_asyncio\.client\.\(api\|models\)\./d; /^__all__ = \[/,/^\]/d' __init__.py \
+ && /opt/venv/bin/python -m compileall -q .
 
 FROM ${PYTHON_IMAGE}
 ARG VERSION=0
