@@ -34,7 +34,7 @@ def last_author(found: Mapping[str, Any]) -> Author:
     entries = [one for one in found["metadata"].get("managedFields") or () if not one.get("subresource")]
     if not entries:
         return OBJECTS
-    # Times are whole seconds; among equal ones the API server lists the later entry last.
+    # Times are whole seconds: of several writes within one, the last in the list counts.
     newest = max(enumerate(entries), key=lambda one: (str(one[1].get("time") or ""), one[0]))[1]
     manager = str(newest.get("manager") or "")
     prefix, _, rest = manager.partition(":")

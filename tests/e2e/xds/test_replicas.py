@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import urllib.request
 from collections.abc import Iterator
 
 import pytest
 
 from shopmesh.client import Client
 from tests.e2e.xds.running import Sidecar, upstreams
-from tests.support.planes import Planes
+from tests.support.planes import Plane, Planes
 from tests.support.process import eventually
 from tests.unit.xds.meshes import route, shop
 
 URL = "http://product.local:5000/"
+HISTORY = "mesh=shop&virtualService=product.local&seconds=60"
 
 
 @pytest.fixture
@@ -25,6 +28,13 @@ def planes() -> Iterator[Planes]:
 def requests(client: Client) -> int:
     [split] = client.splits(window=60)["splits"]
     return sum(target["requests"] for target in split["targets"])
+
+
+def charted(plane: Plane) -> list[float]:
+    """The requests of each version in the history: several points of a second, each of both replicas."""
+    with urllib.request.urlopen(f"{plane.url}/shopmesh/v1/history?{HISTORY}", timeout=10) as answer:
+        found = json.load(answer)
+    return [round(sum(one["requests"]), 1) for one in found["series"]]
 
 
 def test_either_answers_for_the_proxies_of_both(planes: Planes) -> None:
@@ -46,6 +56,8 @@ def test_either_answers_for_the_proxies_of_both(planes: Planes) -> None:
             assert [200] * count == [sidecar.get(URL)[0] for _ in range(count)]
         for client in (one, two):
             eventually(lambda client=client: requests(client) == 12, "all requests are counted")  # type: ignore[misc]
+        for plane in (planes.one, planes.two):
+            eventually(lambda plane=plane: [12.0, 0.0] == charted(plane), "they are in the history")  # type: ignore[misc]
 
         revision = planes.put(route("product-r", "all", {"product": 1, "product-v2": 1}))
         change = two.wait_converged(revision)

@@ -1,6 +1,6 @@
 """The last answers of one proxy to what it was sent: ACKs, and NACKs with Envoy's text.
 
-It is kept while the proxy's stream is open, and takes 3 kB a proxy where Envoy refuses nothing.
+It is kept while the proxy's stream is open, and takes 4 kB a proxy where Envoy refuses nothing.
 """
 
 from __future__ import annotations
@@ -37,24 +37,25 @@ class LoggedAnswer(NamedTuple):
 
 
 class AnswerLog:
-    """The last answers of a proxy."""
+    """The last answers of a proxy. To add an ACK must cost next to nothing: every proxy sends one for every change."""
 
     __slots__ = ("_answers",)
 
     def __init__(self) -> None:
-        self._answers: deque[LoggedAnswer] = deque(maxlen=MOST_ANSWERS)
+        self._answers: deque[tuple[float, Answer]] = deque(maxlen=MOST_ANSWERS)
 
     def add(self, answer: Answer, now: float) -> None:
         """Adds an answer that arrives `now`, by the clock by which its response was sent."""
-        message = answer.nack
-        if message is not None:
-            message = self._shared(message[:LONGEST_MESSAGE])
-        milliseconds = round((now - answer.sent_at) * 1000, 3)
-        self._answers.append(LoggedAnswer(now, answer.kind, answer.version, message, milliseconds))
+        if answer.nack is not None:
+            answer = answer._replace(nack=self._shared(answer.nack[:LONGEST_MESSAGE]))
+        self._answers.append((now, answer))
 
     def newest_first(self) -> list[LoggedAnswer]:
-        return list(reversed(self._answers))
+        return [
+            LoggedAnswer(at, one.kind, one.version, one.nack, round((at - one.sent_at) * 1000, 3))
+            for at, one in reversed(self._answers)
+        ]
 
     def _shared(self, message: str) -> str:
         """An equal text of an earlier answer: a proxy that refuses something often refuses it again and again."""
-        return next((one.message for one in self._answers if one.message == message), None) or message
+        return next((one.nack for _, one in self._answers if one.nack == message), None) or message
