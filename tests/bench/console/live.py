@@ -21,7 +21,7 @@ from typing import Any
 
 from shopmesh.client import Client
 from shopmesh.xds import names
-from tests.bench.console.reports import Caller, reporting
+from tests.support.reports import Caller, reporting
 from tests.bench.report import quantile, spread, table
 from tests.contract.control_plane.conftest import ControlPlane, serving
 from tests.support.event_streams import LIVE

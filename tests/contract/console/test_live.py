@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import signal
+import zlib
 from typing import Any
 
 import pytest
@@ -14,6 +15,8 @@ from shopmesh.console.live.collections import NAMES
 from shopmesh.console.live.stream import MOST_STREAMS
 from tests.contract.control_plane.conftest import ControlPlane
 from tests.support.event_streams import LIVE, EventStream, event_stream
+from tests.support.planes import Planes
+from tests.support.reports import Caller, send_reports
 
 LISTENERS: Any = [{"portMapping": {"port": 80, "protocol": "http"}}]
 ROUTE_ID = "shopmesh/r/a"
@@ -94,6 +97,17 @@ def test_a_stopping_control_plane_ends_its_streams(control_plane: ControlPlane) 
         assert [None, None] == [stream.take(), changes.take()]
 
 
+def test_a_stream_is_compressed_for_a_client_that_reads_it(shared_control_plane: ControlPlane) -> None:
+    """Each event can be read when it has arrived."""
+    with event_stream(shared_control_plane.api_port, headers={"Accept-Encoding": "gzip"}) as stream:
+        assert "gzip" == stream.answer.headers["content-encoding"]
+        reader, text = zlib.decompressobj(wbits=31), b""
+        while b"\n\nevent: delta" not in text:
+            text += reader.decompress(stream.answer.read1())
+
+    assert text.startswith(b"retry: 1000\n\nevent: state\ndata: ")
+
+
 def test_one_stream_too_many_is_refused_with_a_time(shared_control_plane: ControlPlane) -> None:
     """Those that are open go on, and the place of one that ends is free again."""
     with contextlib.ExitStack() as stack:
@@ -117,3 +131,26 @@ def test_other_methods_have_an_end(shared_control_plane: ControlPlane, method: s
 
         assert {"HEAD": 200, "POST": 405}[method] == answer.status
         assert b"data:" not in answer.read()
+
+
+def test_any_replica_answers_for_all() -> None:
+    """What a proxy reports to one of them is in the stream of the other, and how many of them have answered."""
+    with Planes() as planes, Client(planes.one.url) as client:
+        build(client)
+        backend: Any = {"virtualService": {"virtualServiceName": "s"}}
+        spec: Any = {"listeners": LISTENERS, "backends": [backend]}
+        client.appmesh.create_virtual_node(meshName="shopmesh", virtualNodeName="caller", spec=spec)
+        caller = Caller("shopmesh", "caller", {"cds_egress_shopmesh_one_http_80": 20.0})
+        with event_stream(planes.one.api_port) as stream:
+            first = stream.take_until("state").data
+            # The first report has all since the proxy started.
+            send_reports(planes.two.port, [caller.report(), caller.report()])
+            figures = flows = None
+            while not (figures and figures[2][0][0] and flows):
+                found = stream.take_until("delta").data["set"]
+                figures = found.get("figures", {}).get(ROUTE_ID, figures)
+                flows = found.get("flows", {}).get("shopmesh/virtualNode/caller/s/one", flows)
+
+    assert {"asked": 2, "answered": 2} == first["replicas"]
+    _, _, [one, two] = figures
+    assert (0, 1) == (two[0], one[5])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import grpc
@@ -80,3 +80,9 @@ def _labelled(family: Any, cluster: str) -> Any:
     metric = family.metric.add()
     metric.label.add(name="envoy.cluster_name", value=cluster)
     return metric
+
+
+def send_reports(port: int, reports: Iterable[bytes]) -> None:
+    """Reports of one proxy in one stream, until the control plane has read them."""
+    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+        channel.stream_unary(metrics_proto.METHOD, bytes, bytes)(iter(reports), timeout=60)
