@@ -1,6 +1,6 @@
 """What the console's live stream costs in a mesh of 200 services with traffic on all of them.
 
-    python -m tests.bench.console.live [--services 200] [--seconds 60] [--streams 20] [--changes 30]
+    python -m tests.bench.console.live [--services 200] [--seconds 20] [--streams 20] [--changes 30]
 
 Each service has two versions; the proxies of one version of each call three services and report figures every second.
 CPU is that of the control plane in its own process, with no stream, with one and with all, over and over.
@@ -21,11 +21,11 @@ from typing import Any
 
 from shopmesh.client import Client
 from shopmesh.xds import names
-from tests.support.reports import Caller, reporting
 from tests.bench.report import quantile, spread, table
 from tests.contract.control_plane.conftest import ControlPlane, serving
 from tests.support.event_streams import LIVE
 from tests.support.large import MESH, large_mesh
+from tests.support.reports import Caller, reporting
 
 RATE = 20.0
 """Requests a second of one caller to one service."""
@@ -203,7 +203,7 @@ def cpu_seconds(pid: int) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--services", type=int, default=200)
-    parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--streams", type=int, default=20)
     parser.add_argument("--changes", type=int, default=30)
     asked = parser.parse_args()

@@ -79,7 +79,11 @@ class LiveBuilder:
         """Computes the first topology of a copy, in a thread: in a large mesh that takes a second."""
         store = self._parts.store
         memory = self._memory = Memory(store.state.copy())
-        await asyncio.to_thread(memory.graph.compute_root, topology)
+        try:
+            await asyncio.to_thread(memory.graph.compute_root, topology)
+        except Exception:
+            self.forget()
+            raise
         memory.follow(store.state)
         return memory
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Mapping
 from functools import cached_property
+from types import MappingProxyType
 from typing import Protocol
 
 _HEADER = b"\x1f\x8b\x08" + bytes(6) + b"\xff"
@@ -32,9 +34,9 @@ class LiveEvent:
 
 
 class Encoder(Protocol):
-    """The content coding of one stream; `name` is that of its header."""
+    """The content coding of one stream, and the headers that name it."""
 
-    name: str
+    headers: Mapping[str, str]
 
     def add(self, event: LiveEvent) -> bytes: ...
 
@@ -44,7 +46,7 @@ class Encoder(Protocol):
 class PlainEncoder:
     """Sends events as they are."""
 
-    name = "identity"
+    headers: Mapping[str, str] = MappingProxyType({})
 
     def add(self, event: LiveEvent) -> bytes:
         return event.plain
@@ -56,7 +58,7 @@ class PlainEncoder:
 class GzipEncoder:
     """Sends compressed events."""
 
-    name = "gzip"
+    headers: Mapping[str, str] = MappingProxyType({"content-encoding": "gzip"})
 
     def __init__(self) -> None:
         self._head = _HEADER

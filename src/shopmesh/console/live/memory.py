@@ -92,8 +92,9 @@ class Memory:
     def set_changes(self, changes: Sequence[ChangeStatus]) -> None:
         """Adds changes to those of before; next time those from the first pending one on are asked for again."""
         texts = dict(self.collections["changes"])
-        for number, change in enumerate(changes):
-            again = sum(one.revision == change.revision for one in changes[:number])
+        recent = changes[-MOST_CHANGES:]
+        for number, change in enumerate(recent):
+            again = sum(one.revision == change.revision for one in recent[:number])
             identity = f"{change.revision}.{again}" if again else str(change.revision)
             texts[identity] = to_text(change.to_document())
         if changes:

@@ -47,7 +47,7 @@ class LiveEndpoint:
             await refused(scope, receive, send)
             return
         encoder = GzipEncoder() if accepts_gzip(scope) else PlainEncoder()
-        headers = {"cache-control": "no-store", "content-encoding": encoder.name, "vary": "accept-encoding"}
+        headers = {"cache-control": "no-store", "vary": "accept-encoding", **encoder.headers}
         with self._feed.listening() as news:
             body = _encoded(self._feed.events(news), encoder) if scope["method"] == "GET" else iter(())
             await StreamingResponse(body, headers=headers, media_type="text/event-stream")(scope, receive, send)

@@ -83,7 +83,6 @@ class Flows:
         self._services = {(mesh, node): services[0] for (mesh, _), (node, services) in self._targets.items()}
         """By mesh and virtual node: the first service that leads to it."""
         self._ids: dict[tuple[Caller, str], str | None] = {}
-        self._received: dict[tuple[Caller, str], bool] = {}
 
     def texts(self, counts: CallerCounts) -> Collection:
         """All flows, from counts over `FLOW_SECONDS`."""

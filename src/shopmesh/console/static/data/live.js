@@ -109,7 +109,7 @@ function ask() {
 }
 
 function receive(message) {
-  if (message.asks && leads() && state.at.peek() !== null) {
+  if (message.asks && leads() && !broken && state.at.peek() !== null) {
     const event = { at: state.at.peek(), revision: state.revision.peek(), replicas: state.replicas.peek(), ...whole(collections) };
     channel.postMessage({ from: tab, number: passed, event, to: message.asks });
   } else if (message.trouble) suffer(message.trouble);
