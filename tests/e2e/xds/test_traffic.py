@@ -40,8 +40,8 @@ def _routes_first(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(DeltaStream, "_is_ready", at_once)
     take = DeltaStream.take
 
-    def routes_before_clusters(self: DeltaStream) -> list[bytes]:
-        return sorted(take(self), key=lambda data: b"envoy.config.route.v3.RouteConfiguration" not in data)
+    def routes_before_clusters(self: DeltaStream, now: float) -> list[bytes]:
+        return sorted(take(self, now), key=lambda data: b"envoy.config.route.v3.RouteConfiguration" not in data)
 
     monkeypatch.setattr(DeltaStream, "take", routes_before_clusters)
 
