@@ -38,6 +38,7 @@ from shopmesh.server.api.sigv4 import SigV4Middleware
 from shopmesh.server.api.status import StatusApi
 from shopmesh.server.canary.canary_api import CanaryApi
 from shopmesh.server.config import Config, ConfigError
+from shopmesh.server.garbage_collection import collect_less_often
 from shopmesh.server.grpc import health_discovery, xds_listener
 from shopmesh.server.grpc.ads import Ads
 from shopmesh.server.grpc.carrier import ServerCertificate
@@ -77,6 +78,7 @@ async def run(control_plane: AbstractAsyncContextManager[Listening], ready: Call
     resources cannot be read.
     """
     _allow_many_connections()
+    collect_less_often()
     begun, stop = asyncio.Event(), asyncio.Event()
 
     async def serve() -> None:

@@ -21,6 +21,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
+from shopmesh.server.garbage_collection import collect_less_often
 from shopmesh.server.grpc.ads import Ads
 from shopmesh.server.grpc.grpc_carrier import GrpcCarrier
 from shopmesh.server.grpc.proxies import Proxies
@@ -34,6 +35,7 @@ LONGEST_CONNECT_SECONDS = 120.0
 
 async def serve(services: int) -> None:
     """Prints its port, then answers commands on standard input, a line of JSON each."""
+    collect_less_often()
     store = await SqliteStore.open(None)
     proxies = Proxies()
     carrier = GrpcCarrier(Ads(store, proxies).methods())

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from typing import Any
 
 import pytest
@@ -193,6 +195,21 @@ async def test_streams_are_bounded(plane: Plane) -> None:
     streams[0].close()
 
     plane.ads.open(None, lambda: None)
+
+
+@running
+async def test_a_closed_session_is_gone_without_a_search_for_garbage(plane: Plane) -> None:
+    """Nor is what carried it left: thousands of proxies may come and go between two searches."""
+    stream = plane.proxy()
+    carried = weakref.ref(stream)
+    gc.disable()
+    try:
+        stream.session.close()
+        del stream
+
+        assert carried() is None
+    finally:
+        gc.enable()
 
 
 def test_streams_of_a_proxy_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

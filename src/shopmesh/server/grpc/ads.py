@@ -232,6 +232,10 @@ def _refuse_state_of_the_world(_: Principal | None, __: Wake) -> NoReturn:
     raise StreamError("only incremental xDS is served: set api_type DELTA_GRPC in ads_config", Status.UNIMPLEMENTED)
 
 
+def _do_nothing() -> None:
+    """The `wake` of a session that is closed."""
+
+
 class AdsSession:
     """One proxy's stream: first its node, then its delta stream (`sessions.Session`)."""
 
@@ -287,6 +291,8 @@ class AdsSession:
         return ()
 
     def close(self) -> None:
+        # A carrier that holds this session would else be garbage that only a search finds.
+        self.wake = _do_nothing
         if self._retrying is not None:
             self._retrying.cancel()
         self._admission.close()
