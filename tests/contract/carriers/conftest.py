@@ -83,7 +83,7 @@ class Serving:
     """Starts the carrier of this test for the length of an `async with` block."""
 
     def __init__(self, make: Callable[[Methods, Authenticate], Carrier]) -> None:
-        self._make = make
+        self.make = make
 
     @contextlib.asynccontextmanager
     async def __call__(
@@ -92,7 +92,7 @@ class Serving:
         authenticate: Authenticate = accept_everyone,
         certificate: ServerCertificate | None = None,
     ) -> AsyncIterator[int]:
-        carrier = self._make(service.methods(), authenticate)
+        carrier = self.make(service.methods(), authenticate)
         port = carrier.bind_port("127.0.0.1", 0, certificate)
         await carrier.start()
         try:
