@@ -115,4 +115,4 @@ async def test_streams_end_as_unavailable_when_the_carrier_stops(serving: Servin
 
     assert await asyncio.wait_for(stream.code(), 10) == grpc.StatusCode.UNAVAILABLE
     assert service.sessions[0].closes == 1
-    await channel.close()
+    await channel.close(None)
