@@ -13,12 +13,14 @@ from shopmesh.server.traffic import splits
 from shopmesh.server.traffic.figures import Caller, Figures
 from shopmesh.server.traffic.history import (
     MOST_POINTS,
+    MOST_TARGETS,
     HistoryQuery,
     Point,
     Points,
     query_clusters,
     series,
     spread,
+    targets_of_rows,
 )
 from shopmesh.server.traffic.time_series import Counters
 from shopmesh.server.traffic.weight_history import MOST_OF_A_ROUTE, MOST_ROUTES, WeightHistory
@@ -111,7 +113,7 @@ def state() -> State:
 @pytest.mark.parametrize(("direction", "counted_by"), [("egress", "callers"), ("ingress", "targets")])
 def test_each_version_has_a_value_a_point(direction: Any, counted_by: str) -> None:
     """Its targets' own Envoys count where no caller does; a point without requests has no latency."""
-    targets = [one for row in splits.service_rows(state(), SERVICE) for one in row.targets]
+    targets = targets_of_rows(splits.service_rows(state(), SERVICE))
     asked = query(100.0, 1.0, 3)._replace(clusters=tuple(query_clusters(targets)))
     (first,) = splits.cluster_names(targets[0].listeners, direction).values()
     figures = Figures()
@@ -138,6 +140,25 @@ def test_each_version_has_a_value_a_point(direction: Any, counted_by: str) -> No
             },
         ],
     ) == series(targets, collect(figures, asked), asked)
+
+
+def test_versions_are_bounded_and_each_is_there_once() -> None:
+    """A node that several routes name counts in all of them, so it has one series."""
+    view = state()
+    view.apply(
+        [
+            Change(
+                Key("route", ("shop", "router", "other")),
+                None,
+                made("route", ("router", "other"), route(1.0, v1=1).spec),
+            )
+        ]
+    )
+    assert ["v1", "v2"] == [one.node for one in targets_of_rows(splits.service_rows(view, SERVICE))]
+
+    many = route(2.0, **{f"v{number}": 1 for number in range(2 * MOST_TARGETS)})
+    view.apply([Change(many.key, None, many)])
+    assert MOST_TARGETS == len(targets_of_rows(splits.service_rows(view, SERVICE)))
 
 
 def change(view: State, history: WeightHistory, resource: Resource) -> None:

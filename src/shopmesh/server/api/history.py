@@ -19,7 +19,7 @@ from shopmesh.server.api.query import number
 from shopmesh.server.replicas import Replicas, StateQuery
 from shopmesh.server.store.store import Store
 from shopmesh.server.traffic import splits
-from shopmesh.server.traffic.history import LONGEST, HistoryQuery, query_clusters, series
+from shopmesh.server.traffic.history import LONGEST, HistoryQuery, query_clusters, series, targets_of_rows
 from shopmesh.server.traffic.weight_history import WeightHistory
 
 DEFAULT_SECONDS = 300.0
@@ -44,7 +44,7 @@ class HistoryApi:
         if service is None:
             raise HTTPException(404, f"there is no virtual service {quote(name)} in the mesh {quote(mesh)}")
         rows = list(splits.service_rows(self._store.state, service))
-        targets = [target for row in rows for target in row.targets]
+        targets = targets_of_rows(rows)
         query = HistoryQuery.of_last(seconds, time.time(), mesh, query_clusters(targets))
         answer = await self._replicas.query(StateQuery(history=query))
         counted_by, found = series(targets, answer.state.history, query)

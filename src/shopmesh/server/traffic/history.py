@@ -13,14 +13,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from shopmesh.server.traffic.splits import RowTarget, cluster_names, finite
+from shopmesh.server.traffic.splits import Row, RowTarget, cluster_names, finite
 from shopmesh.server.traffic.time_series import Slot, quantile
 from shopmesh.xds import names
 
 DIRECTIONS: tuple[names.Direction, ...] = ("egress", "ingress")
 MOST_POINTS = 600
+MOST_TARGETS = 50
+"""Versions of one answer; of a service with more, the first ones of its routes."""
 MOST_CLUSTERS = 200
-"""Clusters of one query: those of the callers and of the targets themselves, for 100 targets."""
+"""Clusters of one query: those of the callers and of the targets themselves, each for two listeners of a target."""
 LONGEST = 1800.0
 """Seconds; older counts are forgotten."""
 
@@ -97,16 +99,21 @@ def add_points(parts: Iterable[Points]) -> Points:
     return sums
 
 
-def series(targets: Iterable[RowTarget], points: Points, query: HistoryQuery) -> tuple[str, list[dict[str, Any]]]:
+def targets_of_rows(rows: Iterable[Row]) -> list[RowTarget]:
+    """The targets of these routes, each once."""
+    once = {(one.node, one.port): one for row in rows for one in row.targets}
+    return list(once.values())[:MOST_TARGETS]
+
+
+def series(targets: Sequence[RowTarget], points: Points, query: HistoryQuery) -> tuple[str, list[dict[str, Any]]]:
     """Whose Envoys counted, and one entry a target: requests, errors and latencies, a list with one value a point.
 
     The callers' Envoys, or those of the targets where no caller counted anything.
     """
-    once = {(one.node, one.port): one for one in targets}
-    by_callers = [_of_target(one, points, "egress") for one in once.values()]
+    by_callers = [_of_target(one, points, "egress") for one in targets]
     called = any(by_callers)
-    found = by_callers if called else [_of_target(one, points, "ingress") for one in once.values()]
-    entries = [_entry(one, at, query) for one, at in zip(once.values(), found, strict=True)]
+    found = by_callers if called else [_of_target(one, points, "ingress") for one in targets]
+    entries = [_entry(one, at, query) for one, at in zip(targets, found, strict=True)]
     return "callers" if called or not any(found) else "targets", entries
 
 
