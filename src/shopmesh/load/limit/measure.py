@@ -36,9 +36,17 @@ def search_limit(
         last[:] = [report]
         step = step_of(rate, report, bounds)
         show(str(step))
-        if not step.holds:
-            time.sleep(min(_MOST_RECOVERY_SECONDS, seconds))
-        return step
+        # Ctrl-C between two loads ends the search as during one: with its report.
+        return step if step.holds or _paused(min(_MOST_RECOVERY_SECONDS, seconds)) else replace(step, interrupted=True)
 
     result = find_limit(measure, span)
     return LimitReport(result, bounds), last[0]
+
+
+def _paused(seconds: float) -> bool:
+    """Waits; False when the user interrupted it."""
+    try:
+        time.sleep(seconds)
+    except KeyboardInterrupt:
+        return False
+    return True

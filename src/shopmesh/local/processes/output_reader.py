@@ -1,7 +1,8 @@
 """Reads what one program prints: at once when it has been quiet, and then in batches.
 
 A program under load prints thousands of lines a second. To wake up for each costs more than all the rest of passing it
-on; ten times a second is as soon as a reader notices. The pipe holds what comes meanwhile.
+on; ten times a second is as soon as a reader notices. The pipe holds what comes meanwhile, which is lost when this
+process is killed by force.
 """
 
 from __future__ import annotations
@@ -18,12 +19,12 @@ _BATCH_SECONDS = 0.1
 _READ_BYTES = 65_536
 _PIPE_BYTES = 1 << 20
 _MUCH_BYTES = 16_384
-"""A pipe holds four times as much on every system: after so much, the rest is not left to wait."""
+"""As much as a pipe may hold where it cannot be enlarged: then the next reading does not wait."""
 _MAX_FINAL_READS = _PIPE_BYTES // _READ_BYTES
 
 
 class OutputReader:
-    """The reading end of a pipe; `write` is the other one, for the program. Used within a running event loop."""
+    """The reading end of a pipe; `write_end` is the other one, for the program. Used within a running event loop."""
 
     def __init__(self, on_lines: Callable[[bytes], None], batch_seconds: float = _BATCH_SECONDS) -> None:
         """`on_lines` gets whole lines that are safe to show."""
