@@ -3,6 +3,7 @@
 python -m tests.bench                 all of them, about ten minutes; leave the machine alone meanwhile
 python -m tests.bench mesh.cost       only those, printed and not written
 python -m tests.bench --brief         whether they work: each as short as it can be, without writing anything
+python -m tests.bench --record 0.2.0  adds what the page says now to the figures of releases, and draws them
 """
 
 from __future__ import annotations
@@ -16,10 +17,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from tests.bench import history
 from tests.bench.report import machine
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "benchmarks.md"
+DATA, PLOT = ROOT / "docs" / "benchmarks.csv", ROOT / "docs" / "pictures" / "benchmarks.svg"
 
 
 class Section(NamedTuple):
@@ -32,6 +35,14 @@ class Section(NamedTuple):
     module: str
     brief: tuple[str, ...] | None
     meaning: str
+
+
+_RELEASES = (
+    "## From release to release\n\nMedians with their spread; the machine may have been another one. "
+    "The figures are in [benchmarks.csv](benchmarks.csv), to which each release appends.\n\n"
+    "![Some of the figures below, release by release](pictures/benchmarks.svg)\n\n"
+    "`python -m tests.bench --record RELEASE`\n"
+)
 
 
 class MissingFigureError(Exception):
@@ -198,7 +209,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("only", nargs="*", metavar="MODULE", help="mesh.cost, xds.scale, …")
     parser.add_argument("--brief", action="store_true", help="only see whether they work")
+    parser.add_argument("--record", metavar="RELEASE", help="add the page's figures to those of earlier releases")
     asked = parser.parse_args()
+    if asked.record:
+        _record(asked.record)
+        return
     if unknown := set(asked.only) - {section.module for section in SECTIONS}:
         parser.error(f"no benchmark is named {', '.join(sorted(unknown))}; see SECTIONS in {__file__}")
     chosen = [section for section in SECTIONS if section.module in asked.only or not asked.only]
@@ -214,10 +229,18 @@ def main() -> None:
         sys.exit(f"error: {error}")
 
 
+def _record(release: str) -> None:
+    """Writes the data file and the plot."""
+    entries = history.figures_of(PAGE.read_text(), release)
+    data = history.with_release(DATA.read_text() if DATA.exists() else "", entries)
+    DATA.write_text(data)
+    PLOT.write_text(history.render(history.parse(data)))
+
+
 def _write_page() -> None:
     head = (
         "# Benchmarks\n\nMade by `make bench`; absolute figures are of this machine, ratios were measured in one run, "
-        f"alternating.\n\nMachine: {machine()}.\n"
+        f"alternating.\n\nMachine: {machine()}.\n\n{_RELEASES}"
     )
     PAGE.write_text("\n".join([head, *map(measured, SECTIONS)]))
     print(f"wrote {PAGE.relative_to(ROOT)}", file=sys.stderr)

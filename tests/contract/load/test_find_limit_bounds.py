@@ -65,3 +65,14 @@ def test_an_interrupted_search_reports_what_it_knows() -> None:
             assert 1 == child.stop(signal.SIGINT)
 
             assert "interrupted: the bounds held up to 20/s so far" in child.output
+
+
+def test_ctrl_c_after_a_step_that_failed_reports_as_well() -> None:
+    """Between two loads, while the target gets a moment to recover."""
+    with answering(BUSY) as server:
+        bounds = ("--find-limit", "--assert-errors", "0", "--for", "1s", "--rate", "20")
+        with running([*SHOPMESH, "--endpoint-url", "http://127.0.0.1:1", "load", server.url, *bounds]) as child:
+            child.wait_for(lambda: "20/s: does not hold" in child.output, "the first step", 30)
+            assert 1 == child.stop(signal.SIGINT)
+
+            assert "interrupted: the bounds held at no rate so far" in child.output

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from xml.etree import ElementTree
+
 import pytest
 import yaml
 
-from tests.bench.__main__ import SECTIONS, missing_figures
+from tests.bench import history
+from tests.bench.__main__ import DATA, PAGE, PLOT, SECTIONS, missing_figures
 from tests.bench.mesh.minimal import APPLICATIONS, configuration
 from tests.bench.report import ratio_interval
 from tests.support.repository import ROOT
@@ -76,3 +79,30 @@ def test_minimal_envoys_have_the_places_of_the_demo_and_nothing_else() -> None:
     }
     assert [1] * 2 == [len(manager["http_filters"]) for manager in managers]
     assert ["application", "customer"] == [one["name"] for one in found["clusters"]]
+
+
+def test_the_figures_of_releases_can_be_taken_from_the_page() -> None:
+    """So that the next release only has to append; what was recorded before stays, once for each release."""
+    entries = history.figures_of(PAGE.read_text(), "9.9.9")
+    before = DATA.read_text()
+    appended = history.with_release(before, entries)
+
+    assert appended.startswith(before)
+    assert len(history.FIGURES) == len(entries)
+    assert appended == history.with_release(appended, entries)
+    assert all(one.least <= one.median <= one.most for one in history.parse(appended))
+
+
+def test_the_plot_of_releases_is_drawn_of_the_data() -> None:
+    """It is well-formed, and has a dot for each figure."""
+    entries = history.parse(DATA.read_text())
+    drawn = ElementTree.fromstring(PLOT.read_text())  # noqa: S314  # our own
+
+    assert PLOT.read_text() == history.render(entries)
+    assert len(entries) == len([one for one in drawn.iter() if one.tag.endswith("circle")])
+
+
+def test_a_figure_that_the_page_lost_is_named() -> None:
+    """Rather than left out of a release."""
+    with pytest.raises(history.UnknownFigureError, match="has no row 'what it adds to direct, ms' with 'shopmesh'"):
+        history.figures_of(PAGE.read_text().replace("| what it adds to direct", "| what else it adds"), "9.9.9")
