@@ -31,7 +31,9 @@ def field_manager(author: Author) -> str | None:
 
 def last_author(found: Mapping[str, Any]) -> Author:
     """The author of the last write of an object other than of its status."""
-    entries = [one for one in found["metadata"].get("managedFields") or () if not one.get("subresource")]
+    listed = found["metadata"].get("managedFields")
+    entries = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+    entries = [one for one in entries if not one.get("subresource")]
     if not entries:
         return OBJECTS
     # Times are whole seconds: of several writes within one, the last in the list counts.

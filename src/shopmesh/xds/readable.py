@@ -18,7 +18,7 @@ from typing import Any
 from envoy.config.core.v3.base_pb2 import DataSource
 from envoy.extensions.transport_sockets.tls.v3.secret_pb2 import Secret
 from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryResponse
-from google.protobuf import message_factory
+from google.protobuf import json_format, message_factory
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.json_format import MessageToDict
@@ -64,17 +64,19 @@ def readable(kind: TypeName, one: XdsResource) -> dict[str, Any]:
     message = _unpack(body)
     if kind == "secrets":
         return {**head, **_secret(message if isinstance(message, Secret) else Secret())}
-    if message is None:
-        return {**head, "resource": _placeholder(body)}
-    return {**head, "resource": to_document(message)}
+    return {**head, "resource": to_document(message) if message is not None else {"unknown": _placeholder(body)}}
 
 
 def to_document(message: Message) -> dict[str, Any]:
-    """The JSON of a message without its secrets."""
+    """The JSON of a message without its secrets; one that has no JSON is shown as such."""
     copied = type(message)()
     copied.CopyFrom(message)
     _redact(copied, 0)
-    return _clean_object(MessageToDict(copied, preserving_proto_field_name=True))
+    try:
+        found = MessageToDict(copied, preserving_proto_field_name=True)
+    except (json_format.Error, ValueError, TypeError) as error:
+        return {"unknown": f"[it cannot be written as JSON: {type(error).__name__}]"}
+    return _clean_object(found)
 
 
 def _secret(secret: Secret) -> dict[str, Any]:

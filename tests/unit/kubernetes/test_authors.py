@@ -39,6 +39,8 @@ def entry(manager: str, time: str = "2026-11-01T10:00:01Z") -> dict[str, str]:
         ([entry("shopmesh:window:AKID")], Author("AKID", None)),
         ([], Author(None, "kubernetes")),
         (None, Author(None, "kubernetes")),
+        ("no list", Author(None, "kubernetes")),
+        ([None, 7, "text", {"manager": ["x"], "time": 1}], Author("['x']", "kubernetes")),
     ],
 )
 def test_last_writer_of_an_object_is_its_author(entries: Any, author: Author) -> None:

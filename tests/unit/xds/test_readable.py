@@ -235,3 +235,8 @@ def test_types_that_are_not_known_are_not_shown() -> None:
     assert "26 bytes of the type type.googleapis.com/of.another.Kind, which cannot be shown" in text
     assert PLANTED not in text
     assert "cannot be shown" in json.dumps(readable("clusters", resource("clusters", "it", b"\xff\xff")))
+    infinite = Cluster(name="it")
+    infinite.metadata.filter_metadata["x"]["y"] = float("inf")
+    assert "cannot be written as JSON" in json.dumps(
+        readable("clusters", resource("clusters", "it", serialise(infinite)))
+    )

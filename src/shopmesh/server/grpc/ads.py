@@ -129,9 +129,12 @@ class Ads:
         if stream is None or stream.snapshot is None:
             return None
         offers = next(
-            group.offers
-            for key, group in self._groups.items()
-            if key.resource == identity.resource and any(one.delta_stream is stream for one in group.sessions)
+            (
+                group.offers
+                for key, group in self._groups.items()
+                if key.resource == identity.resource and any(one.delta_stream is stream for one in group.sessions)
+            ),
+            deque[Offer](),
         )
         if former:
             return former_configuration(offers[0]) if len(offers) > 1 else None
