@@ -49,17 +49,23 @@ def test_weights_that_are_no_percentages_are_shown_as_shares(console_alone: Tabs
     eventually(lambda: weights(client) == {"v1": 74, "v2": 26}, "percentages are written")
 
 
-def test_three_versions_stay_at_100_together(console_alone: Tabs, client: Client) -> None:
-    """While one is moved the others keep their proportions, also when it was at 100 in between."""
+@pytest.fixture
+def third(client: Client) -> Iterator[Client]:
+    """With a third virtual node, v3."""
     client.appmesh.create_virtual_node(meshName="shop", virtualNodeName="v3", spec={})
-    client.appmesh.update_route(**NAMES, spec=spec(v1=50, v2=30, v3=20))
+    yield client
+    client.appmesh.update_route(**NAMES, spec=spec(v1=100, v2=0))
+    client.appmesh.delete_virtual_node(meshName="shop", virtualNodeName="v3")
+
+
+def test_three_versions_stay_at_100_together(console_alone: Tabs, third: Client) -> None:
+    """While one is moved the others keep their proportions, also when it was at 100 in between."""
+    third.appmesh.update_route(**NAMES, spec=spec(v1=50, v2=30, v3=20))
     tab = console_alone.open(PAGE)
 
     for key, values in (("End", ["100", "0", "0"]), ("Home", ["0", "60", "40"]), ("PageUp", ["10", "54", "36"])):
         sliders(tab)[0].press(key)
         assert values == [slider.input_value() for slider in sliders(tab)]
-    client.appmesh.update_route(**NAMES, spec=spec(v1=100, v2=0))
-    client.appmesh.delete_virtual_node(meshName="shop", virtualNodeName="v3")
 
 
 def test_a_canary_of_a_service_that_nothing_calls_cannot_be_started(console_alone: Tabs, client: Client) -> None:

@@ -62,13 +62,13 @@ function Heading({ column, sort, setSort }) {
  * `columns`: [{id, title, value: row => text, number or null, cell: row => what is shown (default: the value),
  * align: "end" for numbers, sort: false}]; `rowKey`: row => text; `caption` names the table; `name` tells the
  * parameters of several tables of a page apart; `order` is the sort at first; `tools` stands beside the filter;
- * `rowClass`: row => class; `plain`: without filter and copying.
+ * `rowClass`: row => class; `step`: rows shown at first, and with each “more”; `plain`: without filter and copying.
  */
-export function Table({ columns, rows, rowKey, caption, name = "", order = "", empty, tools, rowClass, plain = false }) {
+export function Table({ columns, rows, rowKey, caption, name = "", order = "", empty, tools, rowClass, step = STEP, plain = false }) {
   const [sortName, filterName] = [`${name}sort`, `${name}filter`];
   const sort = parameters.value[sortName] ?? order;
   const filter = parameters.value[filterName] ?? "";
-  const [shown, setShown] = useState(STEP);
+  const [shown, setShown] = useState(step);
   const found = useMemo(() => sortRows(filterRows(rows, columns, filter), columns, sort), [rows, columns, filter, sort]);
   const visible = found.slice(0, shown);
   return html`<div class="table-block">
@@ -94,6 +94,6 @@ export function Table({ columns, rows, rowKey, caption, name = "", order = "", e
       </table>
       ${found.length === 0 && (filter ? html`<${Empty} title=${`Nothing matches “${filter}”`} />` : (empty ?? html`<${Empty} title="Nothing here" />`))}
     </div>
-    ${found.length > shown && html`<button type="button" onClick=${() => setShown(shown + STEP)}>Show ${Math.min(STEP, found.length - shown)} more of ${found.length}</button>`}
+    ${found.length > shown && html`<button type="button" onClick=${() => setShown(shown + step)}>Show ${Math.min(step, found.length - shown)} more of ${found.length}</button>`}
   </div>`;
 }

@@ -18,7 +18,7 @@ const Stages = ({ canary }) =>
 
 /** A table of texts; the first column names the row. */
 const Grid = ({ caption, head, rows }) =>
-  html`<div class="table-scroll"><table>
+  html`<div class="table-scroll" tabindex="0" role="region" aria-label=${caption}><table>
     <caption class="only-read">${caption}</caption>
     <thead><tr>${head.map((title, at) => html`<th key=${at} scope="col" class=${at > 0 ? "end" : ""}>${title}</th>`)}</tr></thead>
     <tbody>${rows.map(([title, ...cells], at) => html`<tr key=${at}><th scope="row">${printable(title)}</th>${cells.map((cell, column) => html`<td key=${column} class="end">${cell}</td>`)}</tr>`)}</tbody>

@@ -11,6 +11,9 @@ import { badgeOf } from "./logic/canary.js";
 import { fromLive, sumFlows } from "./logic/series.js";
 import { Version, linkTo, matchOf, nameOf, titleOf } from "./names.js";
 
+/** Each row is drawn anew every second. */
+const AT_ONCE = 40;
+
 const greatest = (rows, field) => rows.reduce((found, row) => (row[field] === null ? found : Math.max(row[field], found ?? 0)), null);
 
 /** A column with one line a version, in every cell of a route's row alike; copied and filtered as `text`. */
@@ -60,7 +63,7 @@ export function RouteList() {
     return { id, route, canary: canaries.get(id), rows: live.map((row, at) => ({ ...row, name: nameOf(route.mesh, route.targets[at], route.targets) })) };
   });
   return html`<div class="page-head"><h1>Traffic</h1></div>
-    <div class="traffic-list"><${Table} caption="Routes" columns=${COLUMNS} rows=${rows} rowKey=${({ id }) => id} order="service"
+    <div class="traffic-list"><${Table} caption="Routes" columns=${COLUMNS} rows=${rows} rowKey=${({ id }) => id} order="service" step=${AT_ONCE}
       rowClass=${(row) => (differs(row) ? "traffic-differs" : "")}
       empty=${html`<${Empty} title="This mesh has no route"><p>Routes of a virtual router divide the requests of a virtual service among its versions.</p></${Empty}>`} /></div>`;
 }

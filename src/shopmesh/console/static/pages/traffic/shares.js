@@ -37,7 +37,7 @@ function Unnormalised({ weights }) {
   return html`<p class="notice">The weights of this route are ${weights.join(" : ")}, together ${total}. Here they are shown as percentages, ${normalise(weights).join(" : ")}; a change writes percentages.</p>`;
 }
 
-const HEADINGS = ["Version", "Weight", "", "", "Target and seen", "Seen", "95 % interval", "Requests", "Errors", "p99"];
+const HEADINGS = ["Version", "Weight", "Target and seen", "Seen", "95 % interval", "Requests", "Errors", "p99"];
 
 /** The figures of a target of the document, in which a port may be missing that the live targets have. */
 const liveOf = ({ virtualNode, port }, route, live) =>
@@ -59,7 +59,7 @@ export function Shares({ editor, route, live, readOnly }) {
     ${readOnly && html`<p class="notice" id=${reason}>${readOnly}</p>`}
     <div class="table-scroll traffic-shares" tabindex="0" role="region" aria-label="Versions"><table>
       <caption class="only-read">Versions with their weights and what they get</caption>
-      <thead><tr>${HEADINGS.map((heading, at) => html`<th key=${at} scope="col" class=${at > 4 ? "end" : ""}>${heading}</th>`)}</tr></thead>
+      <thead><tr>${HEADINGS.map((heading, at) => html`<th key=${at} scope="col" colspan=${at === 1 ? 3 : 1} class=${at > 2 ? "end" : ""}>${heading}</th>`)}</tr></thead>
       <tbody>${targets.map(
         (target, at) =>
           html`<${VersionRow} key=${at} editor=${editor} index=${at} count=${targets.length} name=${names[at]} weight=${weights[at]} before=${before[at]}
