@@ -75,6 +75,26 @@ def names(responses: list[DeltaDiscoveryResponse]) -> list[tuple[str, list[str],
     ]
 
 
+def test_streams_in_the_same_position_share_the_bytes_of_their_responses() -> None:
+    """From the first one on: thousands of proxies connect at once after a restart, each with the same questions."""
+    responses, snapshot = ResponseCache(), simple({"a": 1, "b": 1})
+    sent: list[list[bytes]] = []
+    for _ in range(2):
+        stream, envoy = Stream(snapshot, responses), Envoy()
+        envoy.connect()
+        data: list[bytes] = []
+        while (request := envoy.next_request()) is not None:
+            stream.delta_stream.receive(request)
+            for one in stream.delta_stream.take():
+                envoy.receive(one)
+                data.append(one)
+        assert stream.delta_stream.in_sync
+        sent.append(data)
+
+    assert len(sent[0]) > 2
+    assert all(one is other for one, other in zip(*sent, strict=True))
+
+
 def test_endpoints_follow_their_cluster_unasked() -> None:
     """Pitfall "EDS must follow CDS": after a change of a cluster its unchanged endpoints are sent again."""
     before, after = simple({"a": 1, "b": 1}), simple({"a": 2, "b": 1})

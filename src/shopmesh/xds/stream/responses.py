@@ -9,8 +9,6 @@ from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryResponse
 
 from shopmesh.xds.resources import XdsResource
 
-Contents = tuple[str, str, tuple[XdsResource, ...], tuple[str, ...]]
-
 _MAX_RESPONSES = 64
 
 
@@ -29,13 +27,13 @@ class ResponseCache:
     """Makes responses with nonces, and keeps the last ones.
 
     A nonce belongs to a content, not to a stream: the protocol uses it to distinguish the responses of one stream and
-    type, so streams can share the bytes. The cache finds a response by the identity of its contents, which it keeps
-    alive.
+    type, so streams can share the bytes. The cache finds a response by the identity of its resources, which it keeps
+    alive: equal ones may differ in their bytes.
     """
 
     def __init__(self) -> None:
         self._count = 0
-        self._cache: dict[tuple[str, str, int, int], EncodedResponse] = {}
+        self._cache: dict[tuple[str, str, tuple[int, ...], tuple[str, ...]], EncodedResponse] = {}
 
     def make(
         self,
@@ -46,7 +44,7 @@ class ResponseCache:
         pending_nonces: Names[str] = (),
     ) -> EncodedResponse:
         """A response of that content, with a nonce that is not among those still to be acknowledged."""
-        key = (type_url, version, id(resources), id(removed))
+        key = (type_url, version, tuple(map(id, resources)), removed)
         cached = self._cache.get(key)
         if cached is not None and cached.nonce not in pending_nonces:
             return cached

@@ -36,7 +36,7 @@ class Subscription(SubscriptionState):
         if self.one_per_response:
             resources = self._single(resources)
         while self._bisect_queue:
-            batch = self._bisect_queue.popleft()
+            batch = self._bisect_queue.pop(0)
             if tried := tuple(one for one in resources if one.name in batch):
                 return self._send(collection, tried, (), responses, now)
         if not resources and not absent and not (self._first_answer_due and not waiting):
@@ -142,10 +142,11 @@ class Subscription(SubscriptionState):
         pending_nonces = [one.response.nonce for one in self._in_flight]
         response = responses.make(self.type_url, collection.version, resources, removed, pending_nonces)
         self.sent = self._versions_after(collection, resources, removed)
-        for one in resources:
-            self.must_answer.discard(one.name)
-            self.resend.discard(one.name)
-        self.must_answer.difference_update(removed)
+        if self.must_answer or self.resend:
+            names = {one.name for one in resources}
+            # New sets, for one that has lost its members keeps their room.
+            self.must_answer = self.must_answer.difference(names, removed)
+            self.resend = self.resend - names
         self._in_flight.append(InFlight(response, self.sent, now))
         return response
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -105,8 +104,8 @@ class SubscriptionState:
         """Characters of all names and versions that this stream holds for the client."""
         self._reported_size = 0
         self._first_answer_due = False
-        self._in_flight: deque[InFlight] = deque()
-        self._bisect_queue: deque[tuple[str, ...]] = deque()
+        self._in_flight: list[InFlight] = []
+        self._bisect_queue: list[tuple[str, ...]] = []
         self._acked_one_by_one = False
         self._maybe_acked: dict[str, str] = {}
         """Names from refused responses of several, with the version that the client may have taken, or UNSURE."""
@@ -149,7 +148,8 @@ class SubscriptionState:
             self.wildcard = True
         if len(request.initial_resource_versions) > MOST_NAMES:
             raise LimitError(f"initial_resource_versions has over {MOST_NAMES} names; subscribe to fewer resources")
-        self.sent = self.acked = dict(request.initial_resource_versions)
+        # One mapping for all that begin with nothing, so that they share their first responses.
+        self.sent = self.acked = dict(request.initial_resource_versions) or _NO_VERSIONS
         self._reported_size = sum(len(name) + len(version) for name, version in self.sent.items())
         self._first_answer_due = not self.sent
 
@@ -191,7 +191,7 @@ class SubscriptionState:
         if answered is None:
             return None
         while self._in_flight:
-            one = self._in_flight.popleft()
+            one = self._in_flight.pop(0)
             if one is answered and request.HasField("error_detail"):
                 self._on_nack(one.response, request.error_detail.message)
             else:
