@@ -102,6 +102,11 @@ async def test_former_configuration_is_that_before_the_last_change(plane: Plane)
     assert former.snapshot["clusters"] is second.snapshot["clusters"]
     assert former.snapshot["routes"].version != second.snapshot["routes"].version
 
+    plane.proxy(instance="order-2")
+    later = plane.ads.configuration_of(ORDER._replace(instance="order-2"), True)
+    assert later is not None
+    assert later.snapshot is first.snapshot
+
     await plane.put(meshes.route("product-r", "all", {"product": 1}))
     third = plane.ads.configuration_of(ORDER, True)
     assert third is not None
