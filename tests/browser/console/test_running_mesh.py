@@ -19,7 +19,9 @@ from tests.support.console_browser import Tab, Tabs
 from tests.support.process import BIN, eventually
 
 ORDER = "#/proxies?proxy=virtualNode/order-vn/order-vn-1"
-SENSELESS = '{"cluster/*": {"connect_timeout": "0s"}}'
+MARKUP = "<img src=x onerror=alert(1)>"
+SENSELESS = json.dumps({"cluster/*": {"alt_stat_name": MARKUP, "connect_timeout": "0s"}})
+"""A patch that Envoy refuses; what it quotes of it is markup."""
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +97,10 @@ def test_a_refusal_of_envoy_is_loud_and_ends_when_it_is_mended(tabs: Tabs, mesh:
     refusals.get_by_role("link", name="order-vn-1").click()
     answers = tab.page.get_by_role("region", name="Last answers", exact=True)
     eventually(lambda: "ConnectTimeout" in answers.inner_text(), "the answer")
+
+    tab.page.get_by_role("region", name="Configuration").locator("summary").first.click()
+    tab.page.get_by_text(MARKUP).first.wait_for()
+    assert 0 == tab.page.locator("main img").count()
 
     gone = {"resourceArn": arn, "tagKeys": ["shopmesh.dev/patch"]}
     mesh.client.requests([{"operation": "UntagResource", "parameters": gone}])

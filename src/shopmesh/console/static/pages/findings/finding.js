@@ -8,11 +8,6 @@ import { keyHref } from "../../data/resources.js";
 
 const KIND_OF = { error: "bad", warning: "warn" };
 
-const [BEGINNING, END] = [80, 180];
-
-/** What Envoy said may be long, and ends with the reason. */
-const short = (text) => (text.length > BEGINNING + END ? `${text.slice(0, BEGINNING)} … ${text.slice(-END)}` : text);
-
 /** Text in which `code` stands in code, as findings write commands and fields. */
 const WithCode = ({ text }) =>
   html`${printable(text)
@@ -34,8 +29,7 @@ export function Finding({ finding }) {
       <code class="muted">${finding.code}</code>
       <${Place} finding=${finding} />
     </div>
-    <h2><bdi><${WithCode} text=${short(finding.what)} /></bdi></h2>
-    ${short(finding.what) !== finding.what && html`<details><summary>All of it</summary><pre class="finding-all"><bdi>${printable(finding.what)}</bdi></pre></details>`}
+    <h2><bdi><${WithCode} text=${finding.what} /></bdi></h2>
     <dl class="facts">
       <dt>Why it matters</dt><dd><${WithCode} text=${finding.why} /></dd>
       <dt>What to do</dt><dd><${WithCode} text=${finding.fix} /></dd>

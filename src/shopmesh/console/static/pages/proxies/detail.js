@@ -9,8 +9,7 @@ import { mesh } from "../../data/mesh.js";
 import { Configuration } from "./configuration.js";
 import { proxyPath, refusals, stateOf, TYPES, typeOf } from "./model.js";
 import { Responses } from "./responses.js";
-import { Said } from "./said.js";
-import { State, Version } from "./table.js";
+import { State } from "./table.js";
 
 const back = () => html`<a href=${href("proxies", { mesh: mesh.value })}>Proxies</a>`;
 
@@ -24,26 +23,16 @@ function Facts({ proxy }) {
     <dt>Connected</dt><dd><${Time} at=${proxy.since} />${proxy.since !== null && html`, <${Time} at=${proxy.since} ago=${true} />`}</dd>
     <dt>Address</dt><dd>${proxy.address ?? "–"}</dd>
     <dt>Endpoint</dt><dd>${proxy.declared ? "yes, other proxies send requests to it" : "no, other proxies send nothing to it"}</dd>
+    ${TYPES.map((type) => html`<dt key=${type}>${type}</dt><dd class=${typeOf(proxy, type).kind === "good" ? "" : typeOf(proxy, type).kind}>${typeOf(proxy, type).text}</dd>`)}
     <dt>In a terminal</dt><dd><${Command} text=${`shopmesh proxy-config ${proxy.instance}`} /></dd>
   </dl>`;
-}
-
-function Types({ proxy }) {
-  return html`<div class="table-scroll" tabindex="0" role="region" aria-label="Versions by type"><table>
-    <caption class="only-read">Versions by type</caption>
-    <thead><tr><th scope="col">Type</th><th scope="col">Sent and acknowledged</th><th scope="col">Means</th></tr></thead>
-    <tbody>${TYPES.map(
-      (type) => html`<tr key=${type}><th scope="row">${type}</th><td><${Version} proxy=${proxy} type=${type} /></td>
-        <td class="muted proxies-means"><bdi>${printable(typeOf(proxy, type).text)}</bdi></td></tr>`,
-    )}</tbody>
-  </table></div>`;
 }
 
 const Refused = ({ proxy }) =>
   refusals(proxy).map(
     (nack) => html`<section key=${nack.type} class="notice bad proxies-refusals" role="alert">
       <h2>Envoy refused its ${nack.type}, <${Time} at=${nack.at} /></h2>
-      <${Said} text=${nack.message} />
+      <p class="proxies-said"><bdi>${printable(nack.message)}</bdi></p>
     </section>`,
   );
 
@@ -58,7 +47,7 @@ export function Detail({ asked, proxy }) {
   return html`<div class="page-head"><h1>${back()} / <bdi class="name">${printable(proxy.instance)}</bdi></h1></div>
     <div class="stack">
       <${Refused} proxy=${proxy} />
-      <div class="proxies-head"><${Facts} proxy=${proxy} /><${Types} proxy=${proxy} /></div>
+      <${Facts} proxy=${proxy} />
       <${Responses} path=${path} version=${version} />
       <${Configuration} path=${path} version=${version} proxy=${proxy} type=${type} />
     </div>`;

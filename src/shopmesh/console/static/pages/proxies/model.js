@@ -8,21 +8,6 @@ const SHORT = 7;
 /** The beginning of a version, which tells versions apart. */
 export const short = (version) => version.slice(0, SHORT);
 
-const LONGEST_REASON = 300;
-const SAYS_WHY = /\b(fail|error|invalid|must|not|unable|unknown|missing|duplicate)/i;
-
-/**
- * The reason in what Envoy said: it writes out the resource first, and what is wrong with it in the last line, unless
- * it has cut the text before.
- */
-export function reasonOf(message) {
-  const lines = message.trim().split("\n");
-  const last = lines.at(-1).replace(/^[\s:}]+/, "");
-  if (lines.length === 1 || SAYS_WHY.test(last)) return last.slice(-LONGEST_REASON);
-  const name = lines.find((line) => line.startsWith("name: ")) ?? "a resource";
-  return `refused ${name.slice(0, LONGEST_REASON)}; Envoy cut its text before the reason`;
-}
-
 /** All refusals of a proxy: [{type, message, at}]. */
 export const refusals = ({ refused, alsoRefused }) => (refused ? [refused, ...(alsoRefused ?? [])] : []);
 
@@ -42,7 +27,7 @@ export function stateOf(proxy) {
 export function typeOf(proxy, type) {
   const { sent = "", acked = "" } = proxy.types[type] ?? {};
   const nack = refusals(proxy).find((one) => one.type === type) ?? null;
-  if (nack) return { sent, acked, nack, kind: "bad", text: `refused: ${reasonOf(nack.message)}` };
+  if (nack) return { sent, acked, nack, kind: "bad", text: "refused, see above" };
   if (sent === "" && acked === "") return { sent, acked, nack, kind: "", text: "nothing was sent" };
   if (sent === acked) return { sent, acked, nack, kind: "good", text: `version ${sent}, acknowledged` };
   return { sent, acked, nack, kind: "warn", text: `version ${sent} was sent, ${acked || "none"} is acknowledged` };

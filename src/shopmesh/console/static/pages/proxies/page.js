@@ -4,11 +4,10 @@ import { html, useMemo } from "../../lib.js";
 import { Empty, Time } from "../../components/basic.js";
 import { ResourceLink } from "../../components/resource_link.js";
 import { parameters } from "../../data/address.js";
-import { amount } from "../../data/format.js";
+import { amount, printable } from "../../data/format.js";
 import { inMesh, mesh } from "../../data/mesh.js";
 import { Detail } from "./detail.js";
 import { findProxy, refusals } from "./model.js";
-import { Said } from "./said.js";
 import { ProxyTable } from "./table.js";
 
 const MOST_SHOWN = 5;
@@ -22,7 +21,7 @@ function Refusals({ proxies }) {
     <ul>${found.slice(0, MOST_SHOWN).map(
       ({ proxy, nack }) => html`<li key=${`${proxy.instance} ${nack.type}`}>
         <${ResourceLink} kind="instance" path=${[proxy.mesh, proxy.kind, proxy.name, proxy.instance]} /> ${nack.type}, <${Time} at=${nack.at} />
-        <${Said} text=${nack.message} />
+        <p class="proxies-said"><bdi>${printable(nack.message)}</bdi></p>
       </li>`,
     )}</ul>
     ${found.length > MOST_SHOWN && html`<p>and ${found.length - MOST_SHOWN} more: sort the table by state</p>`}

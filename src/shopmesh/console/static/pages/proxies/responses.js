@@ -2,10 +2,9 @@
 
 import { html } from "../../lib.js";
 import { Badge, Empty, Loading, Problem, Time } from "../../components/basic.js";
-import { milliseconds } from "../../data/format.js";
+import { milliseconds, printable } from "../../data/format.js";
 import { useAnswer } from "../../data/answer.js";
 import { short } from "./model.js";
-import { Said } from "./said.js";
 
 const Response = ({ response }) =>
   html`<tr class=${response.ack ? "" : "bad"}>
@@ -14,7 +13,7 @@ const Response = ({ response }) =>
     <td><${Badge} kind=${response.ack ? "good" : "bad"}>${response.ack ? "ACK" : "NACK"}</${Badge}></td>
     <td><code class="proxies-version" title=${response.version}>${short(response.version)}</code></td>
     <td class="end">${milliseconds(response.milliseconds)}</td>
-    <td>${response.message ? html`<${Said} text=${response.message} />` : html`<span class="muted">–</span>`}</td>
+    <td><bdi class="proxies-said">${response.message && printable(response.message)}</bdi></td>
   </tr>`;
 
 function Rows({ responses }) {

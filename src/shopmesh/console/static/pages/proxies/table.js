@@ -9,7 +9,7 @@ import { short, stateOf, TYPES, typeOf } from "./model.js";
 const ORDER = { bad: 0, warn: 1, good: 2 };
 
 /** The version of a type: the same sent and acknowledged once, different ones with an arrow between them. */
-export function Version({ proxy, type }) {
+function Version({ proxy, type }) {
   const { sent, acked, nack, kind, text } = typeOf(proxy, type);
   if (nack) return html`<${Badge} kind="bad" title=${text}>NACK</${Badge}>`;
   if (kind === "") return html`<span class="muted" title=${text}>–</span>`;
