@@ -10,7 +10,6 @@ import pytest
 from shopmesh.appmesh.errors import NotFound
 from shopmesh.appmesh.store import Key
 from shopmesh.canary import plan
-from shopmesh.canary.canary_state import CONTROL_PLANE
 from shopmesh.server.canary.supervisor import CanarySupervisor
 
 ONE, OTHER = Key("route", ("shop", "r", "one")), Key("route", ("shop", "r", "other"))
@@ -18,7 +17,7 @@ PLAN = {"to": "v2", "steps": [50], "every": "1s", "minRequests": 10}
 
 
 class Canaries:
-    """Running canaries with the same counts, and the actions that were taken; `seen` is set after each renewal."""
+    """Running canaries with the same counts, the actions that were taken, and the leases that were renewed."""
 
     def __init__(self, errors: int = 0, missing: Key | None = None, **more: Any) -> None:
         counts = {"requests": 1000, "errors": 0, "slower": 0, "p99": None}
@@ -34,33 +33,33 @@ class Canaries:
         }
         self._missing = missing
         self.actions: list[tuple[Key, str]] = []
-        self.renewals = asyncio.Semaphore(0)
+        self.renewed: set[Key] = set()
+        self.reads = asyncio.Semaphore(0)
 
-    async def act(self, route: Key, asked: dict[str, Any]) -> dict[str, Any]:
-        if asked["action"] == "renew":
-            assert CONTROL_PLANE == asked["owner"]
-            self.renewals.release()
-            if route == self._missing:
-                raise NotFound("gone")
-        else:
-            self.actions.append((route, asked["action"]))
+    async def read(self, route: Key) -> dict[str, Any]:
+        self.reads.release()
+        if route == self._missing:
+            raise NotFound("gone")
         return self._document
 
+    async def act(self, route: Key, asked: dict[str, Any]) -> None:
+        self.actions.append((route, asked["action"]))
 
-def actions(canaries: Canaries, *routes: Key, renewals: int = 1) -> list[tuple[Key, str]]:
-    """What the supervisor has done once it renewed so often."""
+    def renew(self, route: Key) -> None:
+        self.renewed.add(route)
+
+
+def judge(canaries: Canaries, *routes: Key, rounds: int = 1) -> list[tuple[Key, str]]:
+    """The actions of the first round, after so many."""
 
     async def play() -> None:
-        supervisor = CanarySupervisor(canaries.act, 0.001)
+        supervisor = CanarySupervisor(canaries, 0.001)
         for route in routes:
             supervisor.add(route)
         async with asyncio.timeout(10):
             running = asyncio.create_task(supervisor.run())
-            for _ in range(renewals * len(routes)):
-                await canaries.renewals.acquire()
-            # The actions of the last verdict follow its renewal within one turn of the loop.
-            await asyncio.sleep(0)
-            await asyncio.sleep(0)
+            for _ in range(rounds * len(routes)):
+                await canaries.reads.acquire()
             running.cancel()
 
     asyncio.run(play())
@@ -68,25 +67,30 @@ def actions(canaries: Canaries, *routes: Key, renewals: int = 1) -> list[tuple[K
 
 
 @pytest.mark.parametrize(
-    ("canary", "done"),
+    ("canary", "done", "renewed"),
     [
-        ({}, ["advance"]),
-        ({"paused": True}, []),
-        ({"manual": True}, []),
-        ({"errors": 500}, ["roll back"]),
-        ({"errors": 500, "paused": True}, ["roll back"]),
-        ({"phase": "promoted"}, []),
-        ({"replicas": {"asked": 2, "answered": 1}}, []),
+        ({}, ["advance"], True),
+        ({"paused": True}, [], True),
+        ({"manual": True}, [], True),
+        ({"errors": 500}, ["roll back"], False),
+        ({"errors": 500, "paused": True}, ["roll back"], False),
+        ({"phase": "promoted"}, [], False),
+        ({"replicas": {"asked": 2, "answered": 1}}, [], True),
     ],
 )
-def test_the_verdict_is_carried_out(canary: dict[str, Any], done: list[str]) -> None:
+def test_the_verdict_is_carried_out(canary: dict[str, Any], done: list[str], renewed: bool) -> None:
     """A good one advances unless it is paused or released by hand; a bad one is rolled back in any case."""
-    assert [(ONE, action) for action in done] == actions(Canaries(**canary), ONE)
+    canaries = Canaries(**canary)
+
+    assert [(ONE, action) for action in done] == judge(canaries, ONE)
+    assert renewed == (ONE in canaries.renewed)
 
 
 def test_one_that_cannot_be_judged_stops_no_other(caplog: pytest.LogCaptureFixture) -> None:
-    """It is in the log, and is tried again."""
-    found = actions(Canaries(missing=ONE), ONE, OTHER, renewals=2)
+    """Its lease is not renewed, so that it is rolled back; the log says so once."""
+    canaries = Canaries(missing=ONE)
+    judge(canaries, ONE, OTHER, rounds=5)
 
-    assert {(OTHER, "advance")} == {*found}
-    assert "the canary of route r/one of mesh shop cannot be judged: gone" in caplog.text
+    assert {(OTHER, "advance")} == {*canaries.actions}
+    assert {OTHER} == canaries.renewed
+    assert ["the canary of route r/one of mesh shop cannot be judged: gone"] == caplog.messages

@@ -66,7 +66,7 @@ class CanaryApi:
         self._supervising = False
         self._leading = False
         self._leases = Leases(self._on_lease_expired)
-        self._supervisor = CanarySupervisor(self._act_as_leader, JUDGE_SECONDS)
+        self._supervisor = CanarySupervisor(self, JUDGE_SECONDS)
         self._tasks: set[asyncio.Task[None]] = set()
         self._committed = asyncio.Event()
         store.subscribe(self._on_commit)
@@ -207,11 +207,21 @@ class CanaryApi:
         await self._store.submit(lambda transaction: work(transaction, self._context()), author)
         return await self._document_of(key)
 
-    async def _act_as_leader(self, route: Key, asked: dict[str, Any]) -> dict[str, Any]:
+    # called by the supervisor
+
+    async def read(self, route: Key) -> dict[str, Any]:
+        return await self._document_of(canary_state.key(route))
+
+    async def act(self, route: Key, asked: dict[str, Any]) -> None:
         # Rule 5 of `shopmesh.server.canary`.
         if not self._leadership.leading:
             raise ServiceUnavailable("this replica of the control plane leads no longer")
-        return await self._act(route, asked, SUPERVISOR)
+        await self._act(route, asked, SUPERVISOR)
+
+    def renew(self, route: Key) -> None:
+        key = canary_state.key(route)
+        if self._leading and (canary := self._canary(key)).running:
+            self._leases.renew(key, canary.lease)
 
     def _canary(self, key: Key) -> Canary:
         found = self._store.state.get(key)

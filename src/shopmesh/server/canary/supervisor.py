@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Protocol
 
 from shopmesh.appmesh.errors import ApiError
 from shopmesh.appmesh.kinds import describe
 from shopmesh.appmesh.store import Key
-from shopmesh.canary.canary_state import CONTROL_PLANE
 from shopmesh.canary.judge import judge_document, may_advance
 from shopmesh.server.store.store import StoreError
 
@@ -22,45 +20,67 @@ LEASE_SECONDS = 15.0
 """The lease of a canary that the control plane owns: one that cannot be judged for so long is rolled back."""
 
 
+class OwnCanaries(Protocol):
+    """The canaries of the control plane, by their routes."""
+
+    async def read(self, route: Key) -> dict[str, Any]:
+        """The document of a canary, with the counts of its stage."""
+
+    async def act(self, route: Key, asked: dict[str, Any]) -> None:
+        """Takes an action, as a client asks for it."""
+
+    def renew(self, route: Key) -> None:
+        """Renews the lease of a running canary."""
+
+
 class CanarySupervisor:
     """The owner of canaries inside the control plane; it takes the same actions as a client."""
 
-    def __init__(self, act: Callable[[Key, dict[str, Any]], Awaitable[dict[str, Any]]], judge_seconds: float) -> None:
-        """`act` takes an action on the canary of a route, and returns its document."""
-        self._act = act
+    def __init__(self, canaries: OwnCanaries, judge_seconds: float) -> None:
+        self._canaries = canaries
         self._judge_seconds = judge_seconds
-        self._routes: set[Key] = set()
+        self._problems: dict[Key, str | None] = {}
+        """All routes with such a canary, each with its last error."""
 
     def add(self, route: Key) -> None:
-        self._routes.add(route)
+        self._problems.setdefault(route, None)
 
     def remove(self, route: Key) -> None:
-        self._routes.discard(route)
+        self._problems.pop(route, None)
 
     def clear(self) -> None:
-        self._routes.clear()
+        self._problems.clear()
 
     async def run(self) -> None:
         """Judges all canaries until it is cancelled."""
         while True:
             await asyncio.sleep(self._judge_seconds)
-            await asyncio.gather(*(self._try_to_judge(route) for route in sorted(self._routes)))
+            await asyncio.gather(*(self._try_to_judge(route) for route in sorted(self._problems)))
 
     async def _try_to_judge(self, route: Key) -> None:
-        """Logs an error: the lease of a canary that fails again and again expires, and the others go on."""
+        """Logs an error, once: without a verdict the lease of the canary expires, and the others go on."""
+        problem, unexpected = None, False
         try:
             await self._judge(route)
         except (ApiError, StoreError) as error:
-            log.error("the canary of %s of mesh %s cannot be judged: %s", describe(route), route.mesh, error)
-        except Exception:
-            log.exception("the canary of %s of mesh %s cannot be judged", describe(route), route.mesh)
+            problem = str(error)
+        except Exception as error:
+            problem, unexpected = repr(error), True
+        if route in self._problems and problem != self._problems[route]:
+            self._problems[route] = problem
+            if problem is not None:
+                text = "the canary of %s of mesh %s cannot be judged: %s"
+                log.error(text, describe(route), route.mesh, problem, exc_info=unexpected)
 
     async def _judge(self, route: Key) -> None:
-        found = await self._act(route, {"action": "renew", "owner": CONTROL_PLANE})
+        found = await self._canaries.read(route)
         if found["phase"] != "running":
             return
         verdict = judge_document(found)
         if verdict.action == "roll back":
-            await self._act(route, {"action": "roll back", "reason": verdict.reason})
-        elif verdict.action == "advance" and may_advance(found):
-            await self._act(route, {"action": "advance", "stage": found["stage"], "reason": verdict.reason})
+            await self._canaries.act(route, {"action": "roll back", "reason": verdict.reason})
+            return
+        if verdict.action == "advance" and may_advance(found):
+            asked = {"action": "advance", "stage": found["stage"], "reason": verdict.reason}
+            await self._canaries.act(route, asked)
+        self._canaries.renew(route)

@@ -94,6 +94,7 @@ export function CanaryCard({ id, route, readOnly }) {
       <span class="muted small traffic-end">${canary && boundsOf(canary.plan)}</span>
       ${!running && !planning && !obstacle && !readOnly && html`<button type="button" onClick=${() => setPlanning(true)}>Start a canary …</button>`}
     </div>
+    ${canary && !running && obstacle && html`<p class="muted">${obstacle}</p>`}
     ${canary && !planning && html`<${Stages} canary=${canary} /><${running ? Running : Ended} id=${id} canary=${canary} readOnly=${readOnly} /><${History} canary=${canary} />`}
     ${planning && html`<${PlanForm} id=${id} route=${route} done=${() => setPlanning(false)} />`}
   </section>`;
