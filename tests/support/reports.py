@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -16,6 +17,9 @@ from shopmesh.xds.bootstrap.statistics import LATENCY_BUCKETS_MS
 
 _BUCKETS = (3.0, 1.0, 0.3, 0.05)
 """How the requests are spread over the buckets from 5 ms on."""
+
+
+_CALLERS_OF_A_CONNECTION = 100
 
 
 class Caller:
@@ -59,10 +63,23 @@ class Caller:
 
 
 async def reporting(port: int, callers: Sequence[Caller]) -> None:
-    """Reports for all of them, each at its own moment of every second, until it is cancelled."""
-    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-        method = channel.stream_unary(metrics_proto.METHOD, bytes, bytes)
-        await asyncio.gather(*(_report(method, caller, number / len(callers)) for number, caller in enumerate(callers)))
+    """Reports for all of them, each at its own moment of every second, until it is cancelled.
+
+    An Envoy has a connection of its own; here a hundred share one, which the control plane allows 128 streams.
+    """
+    async with contextlib.AsyncExitStack() as stack:
+        methods = []
+        for _ in range(0, len(callers), _CALLERS_OF_A_CONNECTION):
+            channel = grpc.aio.insecure_channel(f"127.0.0.1:{port}", [("grpc.use_local_subchannel_pool", 1)])
+            await stack.enter_async_context(channel)
+            methods.append(channel.stream_unary(metrics_proto.METHOD, bytes, bytes))
+        order = random.Random(0).sample(range(len(callers)), len(callers))
+        await asyncio.gather(
+            *(
+                _report(methods[number // _CALLERS_OF_A_CONNECTION], caller, order[number] / len(callers))
+                for number, caller in enumerate(callers)
+            )
+        )
 
 
 async def _report(method: Any, caller: Caller, offset: float) -> None:

@@ -33,6 +33,7 @@ CALLED = 3
 SETTLE_SECONDS = 12.0
 """Until the figures' ten seconds are full of reports."""
 ROUNDS = 3
+LONGEST_SECONDS = 30.0
 
 
 class Reader:
@@ -171,6 +172,8 @@ async def _delays(mesh: Mesh, changes: int) -> list[list[str]]:
             await asyncio.to_thread(mesh.weigh, number % mesh.services, share)
             wanted = {"routes", "figures"}
             while wanted:
+                if time.monotonic() - began > LONGEST_SECONDS:
+                    raise AssertionError(f"not within {LONGEST_SECONDS} s after a change of {identity}: {wanted}")
                 name, data = await asyncio.wait_for(seen.get(), 30)
                 took = (time.monotonic() - began) * 1000
                 for found in sorted(wanted & data.get("set", {}).keys()) if name == "delta" else ():
