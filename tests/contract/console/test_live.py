@@ -14,6 +14,7 @@ from shopmesh.client import Client
 from shopmesh.console.live.collections import NAMES
 from shopmesh.console.live.stream import MOST_STREAMS
 from tests.contract.control_plane.conftest import ControlPlane
+from tests.support import canaries
 from tests.support.event_streams import LIVE, EventStream, event_stream
 from tests.support.planes import Planes
 from tests.support.reports import Caller, send_reports
@@ -154,3 +155,33 @@ def test_any_replica_answers_for_all() -> None:
     assert {"asked": 2, "answered": 2} == first["replicas"]
     _, _, [one, two] = figures
     assert (0, 1) == (two[0], one[5])
+
+
+def test_a_running_canary_is_in_the_stream_with_its_counts(control_plane: ControlPlane, client: Client) -> None:
+    """Without the time of the answer, by which it would differ each second; its next stage is a change."""
+    canaries.build(client)
+    canaries.start(client)
+    with event_stream(control_plane.api_port) as stream:
+        first = stream.take_until("state").data["collections"]["canaries"]
+        client.canary(canaries.ROUTE, "advance")
+        changed = delta_with(stream, "set", "canaries")["set"]["canaries"]
+
+    [(identity, canary)] = first.items()
+    assert ("/".join(canaries.ROUTE), "running", 0) == (identity, canary["phase"], canary["seen"]["canary"]["requests"])
+    assert {"now", "revision"}.isdisjoint(canary)
+    assert canary["stage"] < changed[identity]["stage"]
+
+
+def test_findings_come_and_go(control_plane: ControlPlane, client: Client) -> None:
+    """By code and place, as `doctor` has them."""
+    client.appmesh.create_mesh(meshName="shopmesh")
+    spec: Any = {"backends": [{"virtualService": {"virtualServiceName": "s"}}]}
+    with event_stream(control_plane.api_port) as stream:
+        stream.take_until("state")
+        client.appmesh.create_virtual_node(meshName="shopmesh", virtualNodeName="n", spec=spec)
+        found = delta_with(stream, "set", "findings")["set"]["findings"]
+        client.appmesh.delete_virtual_node(meshName="shopmesh", virtualNodeName="n")
+        gone = delta_with(stream, "delete", "findings")["delete"]["findings"]
+
+    assert {"SM105/virtualNode%20shopmesh%2Fn": "SM105"} == {one: finding["code"] for one, finding in found.items()}
+    assert list(found) == gone
