@@ -25,12 +25,12 @@ function Toast({ id, text, kind, action }) {
     dismiss(id);
     action.run();
   };
-  return html`<li class=${`toast ${kind}`}>
+  return html`<div class=${`toast ${kind}`}>
     <span class="toast-text">${text}</span>
     ${action && html`<button type="button" onClick=${act}><${Icon} name="undo" />${action.label}</button>`}
     <button type="button" class="quiet" aria-label="Dismiss" onClick=${() => dismiss(id)}><${Icon} name="close" /></button>
-  </li>`;
+  </div>`;
 }
 
 export const Toasts = () =>
-  html`<ol class="toasts" role="status" aria-live="polite">${toasts.value.map((shown) => html`<${Toast} key=${shown.id} ...${shown} />`)}</ol>`;
+  html`<div class="toasts" role="status" aria-live="polite">${toasts.value.map((shown) => html`<${Toast} key=${shown.id} ...${shown} />`)}</div>`;

@@ -59,7 +59,7 @@ const leave = () => signOut().catch((error) => toast(error.message, { kind: "bad
 
 export const Header = () =>
   html`<header class="top">
-    <a class="brand" href=${href("mesh", { mesh: mesh.value })}><img src="static/icon.svg" alt="" width="24" height="24" /><span>shopmesh</span></a>
+    <a class="brand" aria-label="shopmesh" href=${href("mesh", { mesh: mesh.value })}><img src="static/icon.svg" alt="" width="24" height="24" /><span>shopmesh</span></a>
     <${MeshChoice} />
     <nav aria-label="Pages"><ul>${PAGES.map((entry) => html`<${PageLink} key=${entry.id} ...${entry} />`)}</ul></nav>
     <div class="top-end">
