@@ -128,7 +128,8 @@ async def test_a_flood_leaves_other_clients_their_streams(
         while sum(not one.closes for one in service.sessions) > 2:
             await asyncio.sleep(0.01)
 
-    assert all(one.closes == 1 for one in service.sessions)
+    await asyncio.wait_for(asyncio.gather(*(one.closed.wait() for one in service.sessions)), 20)
+    assert {1} == {one.closes for one in service.sessions}
 
 
 async def test_many_clients_may_connect_at_once(serving: Serving) -> None:

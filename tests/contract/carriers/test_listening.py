@@ -114,5 +114,5 @@ async def test_streams_end_as_unavailable_when_the_carrier_stops(serving: Servin
         assert await stream.read() == b"one"
 
     assert await asyncio.wait_for(stream.code(), 10) == grpc.StatusCode.UNAVAILABLE
-    assert service.sessions[0].closes == 1
+    await asyncio.wait_for(service.sessions[0].closed.wait(), 10)
     await channel.close(None)

@@ -53,6 +53,7 @@ async def test_a_stream_ends_well_after_the_last_message_of_its_client(serving: 
     service = Service()
     async with serving(service) as port:
         assert await ended(port, ECHO, MESSAGES) == ([*MESSAGES, LAST], grpc.StatusCode.OK, "")
+        await service.sessions[0].closed.wait()
 
     assert [(list(MESSAGES), 1)] == [(one.received, one.closes) for one in service.sessions]
 
