@@ -22,7 +22,8 @@ function confirmation(change) {
 }
 
 const Proxy = ({ name, after }) =>
-  html`<li title=${name}>${printable(name.split("/").at(-1))} ${after === null ? html`<span class="muted">waiting …</span>` : html`<b>${milliseconds(after)}</b>`}</li>`;
+  html`<li title=${name}>${printable(name.split("/").at(-1))}
+    ${" "}${after === null ? html`<span class="muted">waiting …</span>` : html`<b>${milliseconds(after)}</b>`}</li>`;
 
 function Proxies({ proxies }) {
   const sorted = Object.entries(proxies).sort(([, one], [, other]) => (one ?? Infinity) - (other ?? Infinity));
@@ -71,7 +72,8 @@ export function Conflict({ editor }) {
     <button type="button" class="main" onClick=${() => editor.takeTheirs()}>Take theirs</button>`;
   return html`<${Dialog} title=${`Not ${what}: somebody else wrote the route meanwhile`} close=${close} actions=${actions} wide=${true}>
     <div class="stack">
-      <p>Nothing was written. ${undo && "Undo would take back their change as well. "}<a href=${href("changes", { mesh: route.meshName })} onClick=${close}>Changes</a> says who wrote.</p>
+      <p>Nothing was written. ${undo && "Undo would take back their change as well. "}${" "}
+        <a href=${href("changes", { mesh: route.meshName })} onClick=${close}>Changes</a> says who wrote.</p>
       <dl class="facts">
         <dt>${undo ? "Undo would write" : "You wanted"}</dt><dd>${printable(inWords(mine))}</dd>
         <dt>Theirs, version ${version}, <${Time} at=${lastUpdatedAt} /></dt><dd>${printable(inWords(route))}</dd>

@@ -13,7 +13,11 @@ const WORDS = { done: "passed", now: "now", next: "to come", failed: "ended here
 
 const Stages = ({ canary }) =>
   html`<ol class="traffic-stages" aria-label="Stages">
-    ${stagesOf(canary).map(({ label, is }) => html`<li key=${label} class=${is} aria-current=${is === "now" ? "step" : undefined}><span>${printable(label)}</span><span class="only-read"> ${WORDS[is]}</span></li>`)}
+    ${stagesOf(canary).map(
+      ({ label, is }) => html`<li key=${label} class=${is} aria-current=${is === "now" ? "step" : undefined}>
+        <span>${printable(label)}</span><span class="only-read"> ${WORDS[is]}</span>
+      </li>`,
+    )}
   </ol>`;
 
 /** A table of texts; the first column names the row. */
@@ -21,14 +25,23 @@ const Grid = ({ caption, head, rows }) =>
   html`<div class="table-scroll" tabindex="0" role="region" aria-label=${caption}><table>
     <caption class="only-read">${caption}</caption>
     <thead><tr>${head.map((title, at) => html`<th key=${at} scope="col" class=${at > 0 ? "end" : ""}>${title}</th>`)}</tr></thead>
-    <tbody>${rows.map(([title, ...cells], at) => html`<tr key=${at}><th scope="row">${printable(title)}</th>${cells.map((cell, column) => html`<td key=${column} class="end">${cell}</td>`)}</tr>`)}</tbody>
+    <tbody>${rows.map(
+      ([title, ...cells], at) => html`<tr key=${at}>
+        <th scope="row">${printable(title)}</th>${cells.map((cell, column) => html`<td key=${column} class="end">${cell}</td>`)}
+      </tr>`,
+    )}</tbody>
   </table></div>`;
 
 function Counts({ canary: { plan, seen, stable } }) {
   const others = stable.filter(({ weight, virtualNode }) => weight > 0 && virtualNode !== plan.to).map(({ virtualNode }) => virtualNode);
-  const row = (title, { requests, errors, slower, p99 }) => [title, count(requests), count(errors), percent(requests > 0 ? errors / requests : null), ...(plan.maxP99 ? [count(slower)] : []), milliseconds(p99)];
-  const head = ["In this stage", "Requests", "Errors", "Error rate", ...(plan.maxP99 ? ["Too slow"] : []), "p99"];
-  return html`<${Grid} caption="Counts of this stage" head=${head} rows=${[row(`canary ${plan.to}`, seen.canary), row(`stable ${others.join(", ")}`, seen.stable)]} />`;
+  const slow = (cell) => (plan.maxP99 ? [cell] : []);
+  const row = (title, { requests, errors, slower, p99 }) => {
+    const failed = percent(requests > 0 ? errors / requests : null);
+    return [title, count(requests), count(errors), failed, ...slow(count(slower)), milliseconds(p99)];
+  };
+  const head = ["In this stage", "Requests", "Errors", "Error rate", ...slow("Too slow"), "p99"];
+  const rows = [row(`canary ${plan.to}`, seen.canary), row(`stable ${others.join(", ")}`, seen.stable)];
+  return html`<${Grid} caption="Counts of this stage" head=${head} rows=${rows} />`;
 }
 
 function History({ canary: { history } }) {
@@ -42,7 +55,10 @@ const KINDS = { advance: "good", "roll back": "bad" };
 
 function Verdict({ canary }) {
   const { action, reason } = canary.verdict ?? {};
-  return html`<div class="row" role="status"><${Badge} kind=${KINDS[action] ?? "accent"}>${action}</${Badge}><span>${printable(reason)}${action === "advance" && canary.plan.manual && ", and waits for you to promote it"}</span></div>`;
+  return html`<div class="row" role="status">
+    <${Badge} kind=${KINDS[action] ?? "accent"}>${action}</${Badge}>
+    <span>${printable(reason)}${action === "advance" && canary.plan.manual && ", and waits for you to promote it"}</span>
+  </div>`;
 }
 
 /** A button that asks the control plane for an action on the canary. */
@@ -50,7 +66,8 @@ function Action({ id, action, more, kind, children }) {
   const [busy, setBusy] = useState(false);
   const act = async () => {
     setBusy(true);
-    await send("POST", `/shopmesh/v1/canaries/${id}`, { action, reason: "by hand, in the console", owner: CONTROL_PLANE, ...more }).catch(({ message }) => toast(message, { kind: "bad" }));
+    const asked = { action, reason: "by hand, in the console", owner: CONTROL_PLANE, ...more };
+    await send("POST", `/shopmesh/v1/canaries/${id}`, asked).catch(({ message }) => toast(message, { kind: "bad" }));
     setBusy(false);
   };
   return html`<button type="button" class=${kind} disabled=${busy} onClick=${act}>${children}</button>`;
@@ -90,12 +107,17 @@ export function CanaryCard({ id, route, readOnly }) {
   const [kind, text] = canary ? badgeOf(canary) : [];
   return html`<section class="card stack" aria-label="Canary">
     <div class="row"><h2>Canary</h2>
-      ${canary ? html`<${Badge} kind=${kind}>${text}</${Badge}><bdi>${printable(canary.plan.to)}</bdi>` : html`<span class="muted">${obstacle ?? "A new version gets more and more requests, step by step, and is rolled back when it fails."}</span>`}
+      ${canary
+        ? html`<${Badge} kind=${kind}>${text}</${Badge}><bdi>${printable(canary.plan.to)}</bdi>`
+        : html`<span class="muted">${obstacle ?? "A new version gets more and more requests, step by step, and is rolled back when it fails."}</span>`}
       <span class="muted small traffic-end">${canary && boundsOf(canary.plan)}</span>
       ${!running && !planning && !obstacle && !readOnly && html`<button type="button" onClick=${() => setPlanning(true)}>Start a canary …</button>`}
     </div>
     ${canary && !running && obstacle && html`<p class="muted">${obstacle}</p>`}
-    ${canary && !planning && html`<${Stages} canary=${canary} /><${running ? Running : Ended} id=${id} canary=${canary} readOnly=${readOnly} /><${History} canary=${canary} />`}
+    ${canary &&
+    !planning &&
+    html`<${Stages} canary=${canary} /><${running ? Running : Ended} id=${id} canary=${canary} readOnly=${readOnly} />
+      <${History} canary=${canary} />`}
     ${planning && html`<${PlanForm} id=${id} route=${route} done=${() => setPlanning(false)} />`}
   </section>`;
 }

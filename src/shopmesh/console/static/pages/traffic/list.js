@@ -65,5 +65,7 @@ export function RouteList() {
   return html`<div class="page-head"><h1>Traffic</h1></div>
     <div class="traffic-list"><${Table} caption="Routes" columns=${COLUMNS} rows=${rows} rowKey=${({ id }) => id} order="service" step=${AT_ONCE}
       rowClass=${(row) => (differs(row) ? "traffic-differs" : "")}
-      empty=${html`<${Empty} title="This mesh has no route"><p>Routes of a virtual router divide the requests of a virtual service among its versions.</p></${Empty}>`} /></div>`;
+      empty=${html`<${Empty} title="This mesh has no route">
+        <p>Routes of a virtual router divide the requests of a virtual service among its versions.</p>
+      </${Empty}>`} /></div>`;
 }

@@ -9,7 +9,10 @@ import { CONTROL_PLANE, FIELDS, candidatesOf, commandOf, planOf } from "./logic/
 
 function Field({ title, typed, set, first, option, unit, before, more, ...attributes }) {
   const id = useId();
-  return html`<div class="field"><label for=${id}>${title}</label><input id=${id} ...${attributes} value=${typed[attributes.name] ?? ""} onInput=${({ target }) => set(target.name, target.value)} /></div>`;
+  return html`<div class="field">
+    <label for=${id}>${title}</label>
+    <input id=${id} ...${attributes} value=${typed[attributes.name] ?? ""} onInput=${({ target }) => set(target.name, target.value)} />
+  </div>`;
 }
 
 /** Start a canary that the control plane judges. `done` is called when it has begun, or nobody wants it. */
@@ -26,18 +29,26 @@ export function PlanForm({ id, route, done }) {
     const body = { mesh, virtualRouter, route: name, service: route.virtualService, plan, owner: CONTROL_PLANE };
     send("POST", "/shopmesh/v1/canaries", body).then(done, setProblem);
   };
-  const fields = (more) => FIELDS.filter((field) => Boolean(field.more) === more).map((field) => html`<${Field} key=${field.name} ...${field} typed=${typed} set=${set} />`);
+  const input = (field) => html`<${Field} key=${field.name} ...${field} typed=${typed} set=${set} />`;
+  const fields = (more) => FIELDS.filter((field) => Boolean(field.more) === more).map(input);
   return html`<form class="stack" onSubmit=${start} aria-label="Plan of the canary">
     <div class="traffic-fields">
       <div class="field"><label for=${choice}>New version</label>
-        <select id=${choice} value=${typed.to} onChange=${({ target }) => set("to", target.value)}>${candidates.map((node) => html`<option key=${node} value=${node}>${printable(node)}</option>`)}</select></div>
+        <select id=${choice} value=${typed.to} onChange=${({ target }) => set("to", target.value)}>
+          ${candidates.map((node) => html`<option key=${node} value=${node}>${printable(node)}</option>`)}
+        </select></div>
       ${fields(false)}
     </div>
     <details><summary>Chosen users, mirror, patience, by hand</summary>
-      <div class="traffic-fields">${fields(true)}<label><input type="checkbox" checked=${typed.manual} onChange=${({ target }) => set("manual", target.checked)} />Each step waits for “Promote”</label></div>
+      <div class="traffic-fields">${fields(true)}
+        <label><input type="checkbox" checked=${typed.manual} onChange=${({ target }) => set("manual", target.checked)} />Each step waits for “Promote”</label>
+      </div>
     </details>
     ${problem && html`<p class="notice bad" role="alert">${printable(problem.message)}</p>`}
     <p class="small"><${Command} text=${commandOf(virtualRouter, name, plan)} /></p>
-    <div class="row"><button type="submit" class="main">Start</button><button type="button" onClick=${done}>Cancel</button><span class="muted small">The control plane judges it: this page can be closed.</span></div>
+    <div class="row">
+      <button type="submit" class="main">Start</button><button type="button" onClick=${done}>Cancel</button>
+      <span class="muted small">The control plane judges it: this page can be closed.</span>
+    </div>
   </form>`;
 }

@@ -54,13 +54,19 @@ function seriesOf({ more }, count) {
 }
 
 function optionsOf(plot, count, width) {
-  const axis = { stroke: ({ root }) => colour(root, "muted"), grid: { stroke: ({ root }) => colour(root, "traffic-grid"), width: 1 }, ticks: { show: false }, font: "11px system-ui, sans-serif" };
+  const axis = {
+    stroke: ({ root }) => colour(root, "muted"),
+    grid: { stroke: ({ root }) => colour(root, "traffic-grid"), width: 1 },
+    ticks: { show: false },
+    font: "11px system-ui, sans-serif",
+  };
+  const highest = (most) => (plot.more.length > 0 ? plot.least : Math.max(plot.least, 1.1 * most));
   return {
     width,
     height: HEIGHT,
     legend: { show: false },
     cursor: { sync: { key: "traffic" }, drag: { x: false }, points: NO_POINTS },
-    scales: { x: { range: (_, __, last) => [last - SECONDS, last] }, y: { range: (_, __, most) => [0, Math.max(plot.least, 1.1 * most * (plot.least !== 1 || plot.more.length === 0))] } },
+    scales: { x: { range: (_, __, last) => [last - SECONDS, last] }, y: { range: (_, __, most) => [0, highest(most)] } },
     axes: [
       { ...axis, values: (_, splits) => splits.map((at) => time(at, at).slice(0, 5)), space: 60, incrs: [60, 120, 300], size: 26 },
       { ...axis, values: (_, splits) => splits.map(plot.format), size: 58, space: 34 },
@@ -92,7 +98,9 @@ const at = (column, index) => column[index ?? column.length - 1] ?? null;
 
 const Plot = ({ plot, series }) =>
   html`<figure class="traffic-plot">
-    <figcaption class="row"><h3>${plot.title}</h3>${series.rows.map((row, version) => html`<span key=${version} class="traffic-value"><${Sample} index=${version} />${plot.format(at(row[plot.field], pointed.value))}</span>`)}</figcaption>
+    <figcaption class="row"><h3>${plot.title}</h3>${series.rows.map(
+      (row, version) => html`<span key=${version} class="traffic-value"><${Sample} index=${version} />${plot.format(at(row[plot.field], pointed.value))}</span>`,
+    )}</figcaption>
     <div ref=${useDrawn(plot, series)} class="traffic-canvas"></div>
   </figure>`;
 
@@ -101,7 +109,9 @@ function summary({ rows }, names) {
   const texts = rows.map(({ target, seen, low, high, requests, errors, p99 }, version) => {
     const shares = seen.filter((value) => value !== null);
     const range = shares.length > 0 ? `, from ${percent(Math.min(...shares))} to ${percent(Math.max(...shares))} in the last minutes` : "";
-    return `${names[version].version ?? names[version].node}: target ${percent(at(target))}, seen ${percent(at(seen))}, 95 % interval ${interval(at(low), at(high))}${range}; ${rate(at(requests))}, ${percent(at(errors))} failed, p99 ${milliseconds(at(p99))}`;
+    const shown = `target ${percent(at(target))}, seen ${percent(at(seen))}, 95 % interval ${interval(at(low), at(high))}${range}`;
+    const name = names[version].version ?? names[version].node;
+    return `${name}: ${shown}; ${rate(at(requests))}, ${percent(at(errors))} failed, p99 ${milliseconds(at(p99))}`;
   });
   return texts.join(". ");
 }
@@ -142,7 +152,13 @@ export function Plots({ route, live }) {
   const names = route.targets.map((target) => nameOf(route.mesh, target, route.targets));
   const when = series.times[pointed.value];
   return html`<section class="card stack" aria-label="The last minutes">
-    <div class="row traffic-legend"><h2>${when ? time(when) : "The last 5 minutes"}</h2>${names.map((name, version) => html`<span key=${version}><${Sample} index=${version} /> <${Version} name=${name} /></span>`)}<span class="muted small">dotted: target, band: 95 % interval</span></div>
-    <div class="traffic-plots" role="img" aria-label=${summary(series, names)}>${PLOTS.map((plot) => html`<${Plot} key=${plot.field} plot=${plot} series=${series} />`)}</div>
+    <div class="row traffic-legend">
+      <h2>${when ? time(when) : "The last 5 minutes"}</h2>
+      ${names.map((name, version) => html`<span key=${version}><${Sample} index=${version} /> <${Version} name=${name} /></span>`)}
+      <span class="muted small">dotted: target, band: 95 % interval</span>
+    </div>
+    <div class="traffic-plots" role="img" aria-label=${summary(series, names)}>
+      ${PLOTS.map((plot) => html`<${Plot} key=${plot.field} plot=${plot} series=${series} />`)}
+    </div>
   </section>`;
 }

@@ -26,7 +26,8 @@ function Head({ route, countedBy }) {
     </div>
     <p class="muted traffic-facts">
       <bdi>${printable(virtualService ?? "no virtual service leads here")}</bdi>
-      ${name && html`<a href=${resourceHref("route", [mesh, virtualRouter, name])}>${printable(`route ${virtualRouter}/${name}`)}</a><span>version ${route.version}</span>`}
+      ${name && html`<a href=${resourceHref("route", [mesh, virtualRouter, name])}>${printable(`route ${virtualRouter}/${name}`)}</a>
+        <span>version ${route.version}</span>`}
       <span>${matchOf(route)}</span>
       ${Number.isFinite(priority) && html`<span>priority ${priority}</span>`}
       <span>changed <${Time} at=${route.updatedAt} ago=${true} /></span>
@@ -39,11 +40,16 @@ function Change({ id, editor, route }) {
   const { version } = editor.loaded.value.route.metadata;
   return html`<section class="card stack" aria-label="Preview of the change">
     <div class="row"><h2>Preview</h2><span class="muted">nothing is sent yet</span></div>
-    ${route.version > version && html`<p class="notice warn" role="status">Somebody else has changed the route: it is at version ${route.version} now, this is a change of version ${version} and will be refused. <button type="button" onClick=${() => editor.reset()}>Start from version ${route.version}</button></p>`}
+    ${route.version > version &&
+    html`<p class="notice warn" role="status">Somebody else has changed the route: it is at version ${route.version} now, this is a change of
+      version ${version} and will be refused. ${" "}<button type="button" onClick=${() => editor.reset()}>Start from version ${route.version}</button></p>`}
     ${whole("canaries").get(id)?.phase === "running" && html`<p class="notice warn">A canary moves these weights. Other weights stop it.</p>`}
     <${Preview} editor=${editor} />
     ${editor.problem.value && html`<p class="notice bad" role="alert">${printable(editor.problem.value.message)}</p>`}
-    <div class="row"><button type="button" class="main" disabled=${editor.busy.value} onClick=${() => editor.apply()}>Apply</button><button type="button" onClick=${() => editor.reset()}>Cancel</button></div>
+    <div class="row">
+      <button type="button" class="main" disabled=${editor.busy.value} onClick=${() => editor.apply()}>Apply</button>
+      <button type="button" onClick=${() => editor.reset()}>Cancel</button>
+    </div>
   </section>`;
 }
 
@@ -53,9 +59,12 @@ function Weighted({ id, route, live, reason }) {
   useEffect(() => {
     if (editor.loaded.peek()?.route.metadata.version !== route.version) editor.load();
   }, [id, route.version]);
-  if (!editor.loaded.value) return editor.problem.value ? html`<${Problem} error=${editor.problem.value} retry=${() => editor.load()} />` : html`<${Loading} what="the route" />`;
+  const problem = editor.problem.value;
+  if (!editor.loaded.value) return problem ? html`<${Problem} error=${problem} retry=${() => editor.load()} />` : html`<${Loading} what="the route" />`;
   return html`<${Shares} editor=${editor} route=${route} live=${live} readOnly=${reason} />
-    ${editor.draft.value ? html`<${Change} id=${id} editor=${editor} route=${route} />` : editor.applied.value && html`<${Applied} editor=${editor} version=${route.version} readOnly=${reason} />`}
+    ${editor.draft.value
+      ? html`<${Change} id=${id} editor=${editor} route=${route} />`
+      : editor.applied.value && html`<${Applied} editor=${editor} version=${route.version} readOnly=${reason} />`}
     ${editor.conflict.value && html`<${Conflict} editor=${editor} />`}
     <${CanaryCard} id=${id} route=${route} readOnly=${reason} />`;
 }
@@ -68,7 +77,9 @@ export function RoutePage({ id }) {
   const reason = readOnly.value ? "This console is read-only, so nothing can be moved here. The control plane's option --console on allows it." : null;
   return html`<${Head} route=${route} countedBy=${figures?.[1]} />
     <div class="stack">
-      ${route.route ? html`<${Weighted} id=${id} route=${route} live=${live} reason=${reason} />` : html`<p class="notice">One virtual node provides this service. Weights need a virtual router before it.</p>`}
+      ${route.route
+        ? html`<${Weighted} id=${id} route=${route} live=${live} reason=${reason} />`
+        : html`<p class="notice">One virtual node provides this service. Weights need a virtual router before it.</p>`}
       <${Plots} route=${route} live=${live} />
     </div>`;
 }

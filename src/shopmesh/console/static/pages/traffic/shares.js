@@ -9,7 +9,9 @@ import { Sample, Version, colourOf, nameOf } from "./names.js";
 function Weight({ editor, index, label, weight, before, ...attributes }) {
   const all = { ...attributes, min: 0, max: TOTAL, step: 1, value: weight };
   const move = (event) => editor.move(index, event.target.value);
-  return html`<td class=${`traffic-slider ${colourOf(index)}`}><input type="range" ...${all} aria-label=${label} aria-valuetext=${`${weight} per cent`} onInput=${move} /></td>
+  return html`<td class=${`traffic-slider ${colourOf(index)}`}>
+      <input type="range" ...${all} aria-label=${label} aria-valuetext=${`${weight} per cent`} onInput=${move} />
+    </td>
     <td class="traffic-number"><input type="number" ...${all} aria-label=${`${label}, in per cent`} onChange=${move} /> %
       ${before !== weight && html` <span class="muted small">was ${before}</span>`}</td>`;
 }
@@ -20,7 +22,9 @@ function VersionRow({ editor, index, count, name, weight, live, ...others }) {
   return html`<tr>
     <th scope="row" class="traffic-who"><${Sample} index=${index} /> <${Version} name=${name} /></th>
     <${Weight} editor=${editor} index=${index} label=${`Weight of ${title}`} weight=${weight} ...${others} />
-    <td class="traffic-all"><button type="button" class="quiet" disabled=${others.disabled || weight === TOTAL} onClick=${all} aria-label=${`All to ${title}`}>all</button></td>
+    <td class="traffic-all">
+      <button type="button" class="quiet" disabled=${others.disabled || weight === TOTAL} onClick=${all} aria-label=${`All to ${title}`}>all</button>
+    </td>
     <td class="traffic-seen" title=${sentence(live)}><${ShareBar} ...${live} /></td>
     <td class=${`end share-figure ${verdict(live)}`}>${percent(live.seen)}</td>
     <td class="end muted small traffic-interval">${interval(live.low, live.high)}</td>
@@ -34,7 +38,8 @@ function VersionRow({ editor, index, count, name, weight, live, ...others }) {
 function Unnormalised({ weights }) {
   const total = weights.reduce((sum, weight) => sum + weight, 0);
   if (total === TOTAL) return null;
-  return html`<p class="notice">The weights of this route are ${weights.join(" : ")}, together ${total}. Here they are shown as percentages, ${normalise(weights).join(" : ")}; a change writes percentages.</p>`;
+  return html`<p class="notice">The weights of this route are ${weights.join(" : ")}, together ${total}.
+    ${" "}Here they are shown as percentages, ${normalise(weights).join(" : ")}; a change writes percentages.</p>`;
 }
 
 const HEADINGS = ["Version", "Weight", "Target and seen", "Seen", "95 % interval", "Requests", "Errors", "p99"];
@@ -52,6 +57,7 @@ export function Shares({ editor, route, live, readOnly }) {
   const draft = editor.draft.value;
   const weights = draft?.weights ?? before;
   const names = targets.map((target) => nameOf(route.mesh, target, targets));
+  const proposed = names.map(({ version, node }, at) => `${version ?? node} ${weights[at]} %`).join(", ");
   const disabled = Boolean(readOnly) || targets.length === 1;
   const described = readOnly ? reason : undefined;
   return html`<section class="card stack" aria-label="Weights">
@@ -70,7 +76,7 @@ export function Shares({ editor, route, live, readOnly }) {
     html`<div class="row">
       <button type="button" onClick=${() => editor.propose(distribute(TOTAL, targets.map(() => 1)))}>Even</button>
       <button type="button" disabled=${!draft} onClick=${() => editor.reset()}>Reset</button>
-      <span class="muted" role="status">${draft && `New: ${names.map(({ version, node }, at) => `${version ?? node} ${weights[at]} %`).join(", ")}, together ${TOTAL} %`}</span>
+      <span class="muted" role="status">${draft && `New: ${proposed}, together ${TOTAL} %`}</span>
     </div>`}
   </section>`;
 }
