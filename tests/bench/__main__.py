@@ -139,7 +139,7 @@ SECTIONS = (
     Section(
         "What the console's stream costs",
         "console.live",
-        ("--services", "10", "--seconds", "1", "--streams", "2", "--changes", "2"),
+        ("--services", "5", "--seconds", "0.3", "--streams", "2", "--changes", "2"),
         "Aim: under 30 kB a second, and under 2 s at the median from a change of weights to figures counted since. "
         "Envoys report once a second, and a report counts only if it began after the change. A browser has one stream, "
         "whatever its tabs; all streams share what is computed. The proxies are simulated.",
