@@ -5,7 +5,8 @@
                         └─► gate ─► routes  a signed-in request, without the prefix /console/api
                  else ─► the API, which takes signatures only
 
-It may import the server and all below it; only the command line and the control plane of a cluster import it.
+It may import the server, the client's plans and all below them; only the command line and the control plane of a
+cluster import it.
 Start reading at `app.WebConsole`. What the browser runs is in `static`, without a build step.
 """
 
