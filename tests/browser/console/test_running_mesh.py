@@ -17,11 +17,9 @@ from tests.support.access import environment_of
 from tests.support.certificates import Authority
 from tests.support.console_browser import Tab, Tabs
 from tests.support.process import BIN, eventually
+from tests.support.refusals import MARKUP, mend, refuse
 
 ORDER = "#/proxies?proxy=virtualNode/order-vn/order-vn-1"
-MARKUP = "<img src=x onerror=alert(1)>"
-SENSELESS = json.dumps({"cluster/*": {"alt_stat_name": MARKUP, "connect_timeout": "0s"}})
-"""A patch that Envoy refuses; what it quotes of it is markup."""
 
 
 @pytest.fixture(scope="module")
@@ -46,11 +44,6 @@ def run(mesh: Up, *command: str) -> None:
     environment = {**os.environ, **environment_of(mesh.run_folder, mesh.api_port), "AWS_DEFAULT_REGION": "us-east-1"}
     done = subprocess.run([str(BIN / command[0]), *command[1:]], env=environment, capture_output=True, timeout=60)
     assert 0 == done.returncode, done.stderr
-
-
-def arn_of(mesh: Up, node: str) -> str:
-    found = mesh.client.appmesh.describe_virtual_node(meshName="shopmesh", virtualNodeName=node)
-    return str(found["virtualNode"]["metadata"]["arn"])
 
 
 def row(tab: Tab, proxy: str) -> Any:
@@ -85,9 +78,7 @@ def test_a_change_by_aws_appears_with_its_author_and_its_time(tabs: Tabs, mesh: 
 def test_a_refusal_of_envoy_is_loud_and_ends_when_it_is_mended(tabs: Tabs, mesh: Up) -> None:
     """Its own words on the table, on the proxy's page and among its answers; the header counts it."""
     tab = tabs.open("#/proxies")
-    arn = arn_of(mesh, "order-vn")
-    tags = [{"key": "shopmesh.dev/patch", "value": SENSELESS}]
-    mesh.client.requests([{"operation": "TagResource", "parameters": {"resourceArn": arn, "tags": tags}}])
+    refuse(mesh.client, "order-vn")
 
     refusals = tab.page.get_by_label("Refusals")
     refusals.wait_for()
@@ -102,8 +93,7 @@ def test_a_refusal_of_envoy_is_loud_and_ends_when_it_is_mended(tabs: Tabs, mesh:
     tab.page.get_by_text(MARKUP).first.wait_for()
     assert 0 == tab.page.locator("main img").count()
 
-    gone = {"resourceArn": arn, "tagKeys": ["shopmesh.dev/patch"]}
-    mesh.client.requests([{"operation": "UntagResource", "parameters": gone}])
+    mend(mesh.client, "order-vn")
     tab.page.get_by_text("It has acknowledged all that it was sent.").wait_for()
     assert 0 == tab.page.get_by_role("alert").count()
     assert "ConnectTimeout" in answers.inner_text()

@@ -106,39 +106,6 @@ def test_the_seen_share_follows_a_slider(tab: Tab, up: Up) -> None:
     assert before["spec"] == after["spec"], "match, retries and time-outs are as before"
 
 
-def test_half_is_moved_with_keys_alone(tab: Tab, up: Up) -> None:
-    """From the list of routes: Tab, Enter, arrows and page keys."""
-    keyboard = tab.page.keyboard
-
-    def tab_to(selector: str) -> None:
-        """Presses Tab until what has the focus matches."""
-        for _ in range(60):
-            if tab.page.evaluate("selector => document.activeElement.matches(selector)", selector):
-                return
-            keyboard.press("Tab")
-        raise AssertionError(f"Tab does not lead to {selector}")
-
-    tab.show("#/traffic")
-    tab.page.get_by_role("link", name="product", exact=True).wait_for()
-    tab_to("a.traffic-name[href*=product]")
-    keyboard.press("Enter")
-    slider(tab, "1.0").wait_for()
-    tab_to("input[type=range][aria-label='Weight of 1.0']")
-    for key in ("PageDown", "PageDown", "PageDown", "PageDown", "PageDown", "ArrowLeft", "ArrowRight"):
-        keyboard.press(key)
-    assert ["50", "50"] == [slider(tab, version).input_value() for version in ("1.0", "2.0")]
-    for key, value in (("End", "100"), ("Home", "0"), ("PageUp", "10")):
-        keyboard.press(key)
-        assert value == slider(tab, "1.0").input_value()
-    for _ in range(4):
-        keyboard.press("PageUp")
-    tab_to("button.main")
-    keyboard.press("Enter")
-
-    eventually(lambda: weights(up) == [50, 50], "half of the requests are moved")
-    eventually(lambda: 35 < seen_share(tab, "2.0") < 65, "the share moves", 30)
-
-
 def test_the_change_is_shown_in_each_form_before_it_is_made(tab: Tab, up: Up) -> None:
     """Difference of the manifest, API call, `aws` and `shopmesh` commands; what is typed as a number counts as well."""
     number = tab.page.get_by_role("spinbutton", name="Weight of 2.0, in per cent")

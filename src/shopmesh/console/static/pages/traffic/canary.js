@@ -1,6 +1,6 @@
 // The canary of a route: its stages, its verdict and the counts behind it, and what a person can do with it.
 
-import { html, useState } from "../../lib.js";
+import { html, useEffect, useRef, useState } from "../../lib.js";
 import { Badge, Time } from "../../components/basic.js";
 import { toast } from "../../components/toast.js";
 import { send } from "../../data/api.js";
@@ -65,12 +65,14 @@ function Verdict({ canary }) {
 function Action({ id, action, more, kind, children }) {
   const [busy, setBusy] = useState(false);
   const act = async () => {
+    if (busy) return;
     setBusy(true);
     const asked = { action, reason: "by hand, in the console", owner: CONTROL_PLANE, ...more };
     await send("POST", `/shopmesh/v1/canaries/${id}`, asked).catch(({ message }) => toast(message, { kind: "bad" }));
     setBusy(false);
   };
-  return html`<button type="button" class=${kind} disabled=${busy} onClick=${act}>${children}</button>`;
+  // Disabled it would lose the focus.
+  return html`<button type="button" class=${kind} aria-disabled=${busy} onClick=${act}>${children}</button>`;
 }
 
 function Running({ id, canary, readOnly }) {
@@ -98,6 +100,15 @@ function isCalled({ mesh, virtualService }) {
   return some("nodes", ({ backends }) => backends.includes(virtualService)) || some("gatewayRoutes", (one) => one.virtualService === virtualService);
 }
 
+/** The focus of a button or a form that is gone goes to `element`, when what is shown in it has `changed`. */
+function useKeptFocus(element, changed) {
+  const before = useRef(changed);
+  useEffect(() => {
+    if (before.current !== changed && document.activeElement === document.body) element.current.focus({ preventScroll: true });
+    before.current = changed;
+  }, [changed]);
+}
+
 export function CanaryCard({ id, route, readOnly }) {
   const [wanted, setPlanning] = useState(false);
   const canary = whole("canaries").get(id);
@@ -105,7 +116,9 @@ export function CanaryCard({ id, route, readOnly }) {
   const planning = wanted && !running;
   const obstacle = obstacleOf(route, isCalled(route));
   const [kind, text] = canary ? badgeOf(canary) : [];
-  return html`<section class="card stack" aria-label="Canary">
+  const card = useRef(null);
+  useKeptFocus(card, `${planning} ${running}`);
+  return html`<section ref=${card} tabindex="-1" class="card stack" aria-label="Canary">
     <div class="row"><h2>Canary</h2>
       ${canary
         ? html`<${Badge} kind=${kind}>${text}</${Badge}><bdi>${printable(canary.plan.to)}</bdi>`
