@@ -15,7 +15,7 @@ from typing import Any, Self
 from botocore.credentials import Credentials
 
 from shopmesh.client import Client
-from shopmesh.console import Console, Mode
+from shopmesh.console import Mode, WebConsole
 from shopmesh.server.config import Config
 from shopmesh.server.control_plane import serving_control_plane
 from tests.support.process import eventually
@@ -119,7 +119,7 @@ class ConsoleServer:
         self.port = port
         self._keys = KEYS if credentials is None else credentials
         self._config = Config(api_port=port, xds_port=0, credentials=self._keys, insecure=True)
-        self._console = Console(mode, hosts, lambda: self.now)
+        self._console = WebConsole(mode, hosts, lambda: self.now)
         self._listening = threading.Event()
 
     async def _serve(self) -> None:

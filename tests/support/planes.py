@@ -12,7 +12,7 @@ from typing import Any, Self, TypeVar
 
 from shopmesh.appmesh.host_policy import STRICT, HostPolicy
 from shopmesh.appmesh.store import Resource, Transaction
-from shopmesh.console import Console, Mode
+from shopmesh.console import Mode, WebConsole
 from shopmesh.server.config import Config
 from shopmesh.server.control_plane import Listening, ServerParts, listen, serving_parts
 from shopmesh.server.replicas import Peer
@@ -137,7 +137,7 @@ class Planes:
         foundation = ServerParts(self.store, identity=name, peers=peers, leadership=leadership)
         stack = contextlib.AsyncExitStack()
         listener = stack.enter_context(contextlib.closing(listen(config.host, port)))
-        console = Console(self._console)
+        console = WebConsole(self._console)
         bound = await stack.enter_async_context(
             serving_parts(config, foundation, listener, console.routes, console.front)
         )

@@ -47,7 +47,7 @@ _DROPPED = frozenset({b"cookie", b"authorization", b"x-shopmesh-forwarded"})
 """Headers that are not for the routes."""
 
 
-class Console:
+class WebConsole:
     """The console of one control plane; `routes` and `front` are what the server takes.
 
     `hosts` are further names by which browsers may reach it.

@@ -219,3 +219,46 @@ def test_a_resource_that_is_gone_says_so(console_alone: Tabs) -> None:
     tab.allowed.append("404")
 
     tab.page.get_by_text("This virtual node does not exist").wait_for()
+
+
+def test_what_is_typed_during_a_check_is_not_applied_unchecked(
+    console_alone: Tabs, shared_server: ConsoleServer
+) -> None:
+    """The answer to an older text shows no plan."""
+    tab = console_alone.open(ROUTE)
+    area = editor(tab)
+    asked: list[Any] = []
+    tab.page.route("**/shopmesh/v1/manifests", lambda route: asked.append(route))
+    replace(area, "weight: 50", "weight: 20")
+    check(tab)
+    eventually(lambda: len(asked) == 1, "the check is under way")
+    replace(area, "weight: 20", "weight: 30")
+    asked[0].continue_()
+    apply_button = tab.page.get_by_role("button", name="Apply")
+    eventually(lambda: tab.page.get_by_role("button", name="Check").is_enabled(), "it has been answered")
+
+    assert apply_button.is_disabled()
+    assert 0 == tab.page.get_by_role("heading", name="What would change").count()
+
+
+def test_a_resource_that_is_deleted_during_an_edit_can_be_created_again(
+    console_alone: Tabs, shared_server: ConsoleServer
+) -> None:
+    """The text stays, and says what happened when it is checked."""
+    names = {"meshName": "shop", "virtualNodeName": "fleeting"}
+    with shared_server.client() as client:
+        client.requests([{"operation": "CreateVirtualNode", "parameters": {**names, "spec": {}}}])
+        tab = console_alone.open("#/resources?mesh=shop&resource=virtualNode/fleeting")
+        tab.allowed.append("404")
+        area = editor(tab)
+        client.appmesh.delete_virtual_node(**names)
+        tab.page.get_by_label("Relations").wait_for(state="detached")
+        assert "awsName: fleeting" in area.input_value()
+        check(tab)
+        tab.page.get_by_role("button", name="Create it again").click()
+        check(tab)
+        tab.page.get_by_role("button", name="Apply").click()
+        tab.page.get_by_role("button", name="Edit").wait_for()
+
+        assert 1 == client.appmesh.describe_virtual_node(**names)["virtualNode"]["metadata"]["version"]
+        client.appmesh.delete_virtual_node(**names)

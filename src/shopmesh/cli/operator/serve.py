@@ -22,7 +22,7 @@ from shopmesh.files.private_files import METRICS_TOKEN, XDS_TOKEN, ensure_token_
 
 if TYPE_CHECKING:
     from shopmesh.appmesh.host_policy import HostPolicy
-    from shopmesh.console import Console
+    from shopmesh.console import WebConsole
     from shopmesh.kubernetes.control_plane import ClusterConfig
     from shopmesh.local.access import AccessFiles
     from shopmesh.server.config import Config
@@ -158,7 +158,7 @@ def serve(
     """Run only the control plane: the App Mesh API for clients, xDS for Envoys."""
     # gRPC's C core would write its own lines to standard error, beside the one that says what to do.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
-    from shopmesh.console import Console, Mode
+    from shopmesh.console import Mode, WebConsole
     from shopmesh.local.access import AccessFiles
     from shopmesh.output.logs import log_to_stderr
     from shopmesh.server.config import Config, ConfigError
@@ -206,7 +206,7 @@ def serve(
             api_hosts=api_hosts,
         )
         cluster = _cluster_config(namespace, name, xds_audience, start, webhook_port, replicas) if kubernetes else None
-        console = Console(Mode(console_mode or ("read-only" if kubernetes else "on")), console_hosts)
+        console = WebConsole(Mode(console_mode or ("read-only" if kubernetes else "on")), console_hosts)
         asyncio.run(run(_serve(config, cluster, console), ready))
     except (ConfigError, StoreError) as error:
         raise click.ClickException(str(error)) from error
@@ -244,7 +244,9 @@ def _publish_endpoint(access: AccessFiles, host: str, api_port: int, region: str
         log.warning("`shopmesh env` will not find this control plane: %s", error)
 
 
-def _serve(config: Config, cluster: ClusterConfig | None, console: Console) -> AbstractAsyncContextManager[Listening]:
+def _serve(
+    config: Config, cluster: ClusterConfig | None, console: WebConsole
+) -> AbstractAsyncContextManager[Listening]:
     if cluster is None:
         from shopmesh.server.control_plane import serving_control_plane
 

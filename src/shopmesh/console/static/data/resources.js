@@ -47,19 +47,12 @@ export function keyHref({ kind, path }) {
 /** The path of a resource's route of the control plane. */
 export const resourcePath = ({ kind, path }) => `/shopmesh/v1/resources/${[kind, ...path].map(encodeURIComponent).join("/")}`;
 
-const PARAMETERS = {
-  mesh: ["meshName"],
-  virtualNode: ["meshName", "virtualNodeName"],
-  virtualRouter: ["meshName", "virtualRouterName"],
-  route: ["meshName", "virtualRouterName", "routeName"],
-  virtualService: ["meshName", "virtualServiceName"],
-  virtualGateway: ["meshName", "virtualGatewayName"],
-  gatewayRoute: ["meshName", "virtualGatewayName", "gatewayRouteName"],
-};
+const PARENTS = { route: ["virtualRouter"], gatewayRoute: ["virtualGateway"] };
 
 /** A request of a transaction that deletes a resource, if it is still of this version. */
 export function deletion({ kind, path, api }) {
-  const parameters = Object.fromEntries(PARAMETERS[kind].map((name, index) => [name, path[index]]));
+  const lineage = kind === "mesh" ? ["mesh"] : ["mesh", ...(PARENTS[kind] ?? []), kind];
+  const parameters = Object.fromEntries(lineage.map((one, index) => [`${one}Name`, path[index]]));
   const { version, uid } = api.metadata;
   return { operation: `Delete${kind[0].toUpperCase()}${kind.slice(1)}`, parameters, expect: { version, uid } };
 }

@@ -13,6 +13,7 @@ import { mesh } from "../../data/mesh.js";
 import { KINDS, nameOf, resourcePath } from "../../data/resources.js";
 import { readOnly } from "../../data/session.js";
 import { Deletion } from "./deletion.js";
+import { hasDraft } from "./drafts.js";
 import { Editor } from "./editor.js";
 import { Aside } from "./relations.js";
 
@@ -56,12 +57,12 @@ export function Detail({ resource }) {
   </div>`;
   if (loading) return html`${head}<${Loading} what="the resource" />`;
   // While somebody edits, a deletion by somebody else must not take the text away.
-  if (!found && !editing) return html`${head}<${Gone} resource=${resource} error=${error} again=${again} />`;
+  if (!found && !(editing && hasDraft(resourcePath(resource)))) return html`${head}<${Gone} resource=${resource} error=${error} again=${again} />`;
   return html`${head}
     <div class="resources-split">
       <div class="stack">
         ${editing
-          ? html`<${Editor} resource=${resource} found=${found} close=${() => change({ edit: null })} />`
+          ? html`<${Editor} name=${resourcePath(resource)} found=${found} close=${() => change({ edit: null })} />`
           : html`<${Choice} label="Form" options=${VIEWS} chosen=${view} choose=${(id) => change({ view: id === "manifest" ? null : id })} /><${Text} found=${found} view=${view} />`}
       </div>
       ${found && html`<${Aside} found=${found} />`}

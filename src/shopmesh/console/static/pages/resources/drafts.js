@@ -8,6 +8,8 @@ export function draftOf(name, make) {
   return drafts.get(name);
 }
 
+export const hasDraft = (name) => drafts.has(name);
+
 export const keepDraft = (name, draft) => drafts.set(name, draft);
 
 export const dropDraft = (name) => drafts.delete(name);

@@ -1,8 +1,8 @@
 // A manifest in a text area: it is checked without writing, then the difference is shown, then it may be applied.
 
-import { html, useState } from "../../lib.js";
+import { html, useRef, useState } from "../../lib.js";
 import { toast } from "../../components/toast.js";
-import { change, go } from "../../data/address.js";
+import { go } from "../../data/address.js";
 import { get, send } from "../../data/api.js";
 import { printable } from "../../data/format.js";
 import { mesh } from "../../data/mesh.js";
@@ -43,25 +43,24 @@ async function write({ plan, base }) {
 
 function afterWriting(plan, revision, close) {
   const count = plan.steps.filter(({ verb }) => verb !== "unchanged").length;
-  toast(`Applied in revision ${revision}: ${count === 1 ? "one resource" : `${count} resources`}`, {
-    kind: "good",
-    action: null,
-  });
+  toast(`Applied in revision ${revision}: ${count === 1 ? "one resource" : `${count} resources`}`, { kind: "good" });
   const created = plan.steps.find(({ verb, kind }) => verb === "created" && kind !== "route");
   if (created) go("resources", { mesh: created.path[0], resource: [created.kind, ...created.path.slice(1)].join("/") });
   else close();
 }
 
-/** `found` is the resource as it was read, or nothing for a new one, which begins with `template`. */
-export function Editor({ found, template = "", draft: name = found && resourcePath(found), close }) {
+/** `name` tells drafts apart; `found` is the resource as it was read, or nothing for a new one, which begins with `template`. */
+export function Editor({ name, found, template = "", close }) {
   const make = () => (found ? { text: found.manifest, read: found.manifest, base: baseOf(found) } : { text: template, read: template, base: null });
   const [draft, setDraft] = useState(() => draftOf(name, make));
+  const latest = useRef(draft);
   const [outcome, setOutcome] = useState(NOTHING);
   const [busy, setBusy] = useState(false);
   const [at, setAt] = useState(null);
   const { plan, mistakes, conflict, problem } = outcome;
   const put = (next) => {
     keepDraft(name, next);
+    latest.current = next;
     setDraft(next);
     setOutcome(NOTHING);
   };
@@ -72,7 +71,11 @@ export function Editor({ found, template = "", draft: name = found && resourcePa
     setBusy(false);
     return result;
   };
-  const tryOut = async () => setOutcome((await run(() => check(draft))) ?? outcome);
+  const tryOut = async () => {
+    const result = await run(() => check(draft));
+    // What was typed meanwhile is not what was checked.
+    if (result && latest.current === draft) setOutcome(result);
+  };
   const apply = async () => {
     const result = await run(() => write({ plan, base: draft.base }));
     if (result?.revision === undefined) return setOutcome(result ?? outcome);
@@ -81,7 +84,6 @@ export function Editor({ found, template = "", draft: name = found && resourcePa
   };
   const cancel = () => {
     dropDraft(name);
-    change({ edit: null });
     close();
   };
   const takeTheirs = () => put({ text: conflict.manifest, read: conflict.manifest, base: baseOf(conflict) });
@@ -92,7 +94,7 @@ export function Editor({ found, template = "", draft: name = found && resourcePa
     <${Mistakes} id="mistakes" mistakes=${mistakes} jump=${(line) => setAt({ line })} />
     ${problem && html`<p class="notice bad" role="alert"><bdi>${printable(problem.message)}</bdi></p>`}
     ${conflict !== undefined && html`<${Conflict} current=${conflict} text=${draft.text} takeTheirs=${takeTheirs} keepMine=${keepMine} />`}
-    <div class="row resources-actions">
+    <div class="row">
       <button type="button" onClick=${cancel}>Cancel</button>
       <button type="button" class=${plan ? "" : "main"} disabled=${busy} onClick=${tryOut} title="Ctrl+Enter in the text">Check</button>
       <button type="button" class=${plan ? "main" : ""} disabled=${busy || !plan?.requests.length} onClick=${apply}>Apply</button>

@@ -24,6 +24,6 @@ export function NewResource({ kind }) {
       ${text === undefined
         ? html`<${OfRouter} />`
         : html`<p class="muted">Any manifests will do, several with <code>---</code> between them; so will JSON of the <code>aws</code> CLI and CloudFormation templates.</p>
-            <${Editor} template=${text} draft=${`new ${kind}`} close=${() => go("resources", { kind })} />`}
+            <${Editor} template=${text} name=${`new ${kind}`} close=${() => go("resources", { kind })} />`}
     </div>`;
 }
