@@ -106,6 +106,14 @@ def test_the_seen_share_follows_the_weights_and_no_box_moves(console: Tabs, shar
     assert places == tab.page.evaluate(PLACES)
 
 
+def test_a_box_reads_out_all_that_it_shows(console: Tabs) -> None:
+    """Its name, what it is, and each version with its proxies and shares: a screen reader hears what others see."""
+    tab = console.open()
+    name = re.compile(r"^product, service .* 1\.0 target \d+ %, .* 1 of 1 proxy in sync 2\.0 target \d+ %")
+
+    tab.page.get_by_role("button", name=name).wait_for()
+
+
 def test_a_nack_is_loud_and_envoy_s_words_are_text(console: Tabs, shared_up: Up) -> None:
     """At the box, in the summary, in the navigation, and in the panel with Envoy's own text; gone when it is mended."""
     api = shared_up.client.appmesh

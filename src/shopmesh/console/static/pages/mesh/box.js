@@ -77,22 +77,14 @@ function Split({ rows, vertical }) {
   </svg>`;
 }
 
-const SPEAKS_OF = { service: "service", gateway: "gateway", node: "virtual node", group: "namespace", outside: "" };
-
-function label(box, figures) {
-  const parts = [`${box.kind === "service" ? shortName(box.name) : box.name}, ${SPEAKS_OF[box.kind]}`];
-  if (box.kind === "group") parts.push(amount(figures?.services ?? 0, "service"));
-  else if (box.rows.length > 1) parts.push(amount(box.rows.length, "version"));
-  if (figures) parts.push(rate(figures.rate), ...(figures.wrong.length > 0 ? figures.wrong : []));
-  return parts.join(", ");
-}
+const SPEAKS_OF = { service: "service", gateway: "gateway", node: "virtual node", group: "namespace" };
 
 function Facts({ box, figures, showSpace }) {
   if (figures.wrong.length > 0) {
     const loud = figures.rows.some(({ proxy }) => proxy === "refused") || edgeMark(figures) === "failing";
     const failed = edgeMark(figures) === "failing" ? `${percent(figures.errors / figures.rate)} fail` : null;
     const text = figures.wrong[0] === "requests fail" ? failed : figures.wrong[0];
-    return html`<span class=${`mesh-facts ${loud ? "bad" : "warn"}`} title=${figures.wrong.join("; ")}>${loud ? "▲" : "◆"} ${text}</span>`;
+    return html`<span class=${`mesh-facts ${loud ? "bad" : "warn"}`} title=${figures.wrong.join("; ")}>${loud ? "▲" : "◆"} ${text}<span class="only-read">${figures.wrong.slice(1).map((more) => `, ${more}`)}</span></span>`;
   }
   const parts = [showSpace && box.space, box.kind === "gateway" && "gateway", figures.rate > 0 ? `p99 ${milliseconds(figures.p99)}` : "no traffic"];
   return html`<span class="mesh-facts">${parts.filter(Boolean).join(" · ")}</span>`;
@@ -126,11 +118,13 @@ export function Box({ box, at, vertical, chosen, current, showSpace, open }) {
   const { width, height } = sizeOf(box);
   const style = { left: `${at.x}px`, top: `${at.y}px`, width: `${width}px`, height: `${height}px` };
   const several = figures.rows.length > 1;
+  const name = box.kind === "service" ? shortName(box.name) : box.name;
   return html`<button type="button" class=${`mesh-box ${box.kind} ${several ? "several" : ""} ${stateOf(box, figures)}`} style=${style} data-box=${box.id}
-    tabindex=${isCurrent.value ? 0 : -1} aria-label=${label(box, figures)} aria-expanded=${box.kind === "outside" ? undefined : isChosen.value}
+    tabindex=${isCurrent.value ? 0 : -1} aria-expanded=${box.kind === "outside" ? undefined : isChosen.value}
     onClick=${() => open(box)} onFocus=${() => (current.value = box.id)}>
     <span class="mesh-head" title=${box.name}>
-      <span class="mesh-name-text">${box.kind === "service" ? shortName(box.name) : box.name}</span>
+      <span class="mesh-name-text" aria-hidden="true">${name}</span>
+      <span class="only-read">${[name, SPEAKS_OF[box.kind]].filter(Boolean).join(", ")}</span>
       ${box.kind !== "outside" && figures.rate > 0 && html`<span class="mesh-rate">${rate(figures.rate)}</span>`}
     </span>
     ${box.kind === "group" && html`<${GroupFacts} figures=${figures} />`}
