@@ -148,6 +148,7 @@ def test_half_is_moved_and_taken_back(tab: Tab, mesh: Up) -> None:
     eventually(lambda: "undone" in last.inner_text(), "it is undone")
     has_focus(tab, last)
     assert [100, 0] == weights(mesh)
+    tab.page.get_by_role("button", name="Apply again").wait_for()
 
 
 def test_a_canary_is_started_and_stopped(tab: Tab, mesh: Up) -> None:

@@ -45,7 +45,7 @@ export function Applied({ editor, version, readOnly }) {
   return html`<section ref=${element} tabindex="-1" class="card traffic-applied" aria-label="The last change from here">
     <div class="row">
       <${Badge} kind=${kind}>${what}</${Badge}><span role="status">${text}</span><span class="muted small">revision ${revision}, <${Time} at=${at} /></span>
-      ${!readOnly && html`<button type="button" class="traffic-undo" disabled=${editor.busy.value} onClick=${() => editor.undo()}><${Icon} name="undo" />Undo</button>`}
+      ${!readOnly && html`<button type="button" class="traffic-undo" disabled=${editor.busy.value} onClick=${() => editor.undo()}>${what === "undone" ? "Apply again" : html`<${Icon} name="undo" />Undo`}</button>`}
     </div>
     ${change && html`<${Proxies} proxies=${change.proxies} />`}
     <p class="muted small">${

@@ -70,10 +70,10 @@ class Editor {
     return this.write("applied", this.loaded.peek().route, this.spec);
   }
 
-  /** Take the last change back, unless somebody else has written since. */
+  /** Take the last change back, or make again what was taken back, unless somebody else has written since. */
   undo() {
-    const { before, after } = this.applied.peek();
-    return this.write("undone", after, before.spec);
+    const { what, before, after } = this.applied.peek();
+    return this.write(what === "undone" ? "applied" : "undone", after, before.spec);
   }
 
   async write(what, route, spec) {

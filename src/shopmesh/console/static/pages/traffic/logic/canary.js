@@ -66,5 +66,5 @@ export const candidatesOf = ({ targets }) => (targets.some(({ weight }) => weigh
 export function obstacleOf(route, called) {
   if (route.protocol === "tcp") return "TCP routes have no canaries: Envoy counts no requests there.";
   if (!called) return "Nothing in the mesh calls this service, so no Envoy would choose the version of a canary.";
-  return candidatesOf(route).length > 0 ? null : "A canary begins as a target of this route with the weight 0.";
+  return candidatesOf(route).length > 0 ? null : "A canary can begin when a target of this route has the weight 0.";
 }
