@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,22 +12,7 @@ from shopmesh.load.report.html import render_html
 from shopmesh.load.report.report import build_report
 from tests.support.loads import canary
 
-CHROMIUM = shutil.which("chromium")
 SIZES = {"desk": (1100, 900), "phone": (390, 844)}
-
-playwright = pytest.importorskip("playwright.sync_api", reason="`make test-browser` installs playwright")
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None and "CI" not in os.environ, reason="there is no chromium: apt-get install chromium"
-)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as driver:
-        # As root, which containers are, chromium has no sandbox.
-        started = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield started
-        started.close()
 
 
 @pytest.fixture(scope="module")
@@ -43,10 +25,10 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", SIZES)
-def test_the_report_fits_and_can_be_read(browser: Any, report: Path, size: str, scheme: str) -> None:
+def test_the_report_fits_and_can_be_read(chromium: Any, report: Path, size: str, scheme: str) -> None:
     """Nothing is wider than the window, nothing is fetched, nothing complains, and the plots' text is large enough."""
     width, height = SIZES[size]
-    tab = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
+    tab = chromium.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
     noise: list[str] = []
     tab.on("console", lambda message: noise.append(message.text))
     tab.on("pageerror", lambda error: noise.append(str(error)))
@@ -75,9 +57,9 @@ def _luminance(colour: str) -> float:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_text_stands_out_by_day_and_by_night(browser: Any, report: Path, scheme: str) -> None:
+def test_text_stands_out_by_day_and_by_night(chromium: Any, report: Path, scheme: str) -> None:
     """At least 4.5 to 1 for text, as WCAG 2.2 asks (1.4.3), and 3 to 1 for the lines of the plots (1.4.11)."""
-    tab = browser.new_page(color_scheme=scheme)
+    tab = chromium.new_page(color_scheme=scheme)
     tab.goto(report.as_uri())
 
     def colour(selector: str, what: str) -> float:
