@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from starlette.types import Receive, Scope
+from starlette.types import Message, Receive, Scope
 
 from shopmesh.appmesh.errors import RequestTimeout, RequestTooLarge, ServiceUnavailable
 
@@ -111,3 +111,17 @@ def header(scope: Scope, name: bytes) -> bytes | None:
 
 def _too_large(largest: int) -> RequestTooLarge:
     return RequestTooLarge(f"the body is larger than {largest} bytes; split the request")
+
+
+def replaying(body: bytes, receive: Receive) -> Receive:
+    """What receives a body that was read already, and then what else comes, such as the client's disconnection."""
+    replayed = False
+
+    async def replay() -> Message:
+        nonlocal replayed
+        if replayed:
+            return await receive()
+        replayed = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return replay

@@ -21,14 +21,14 @@ from dataclasses import dataclass, replace
 from urllib.parse import quote as percent_encode
 
 from botocore.utils import normalize_url_path
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shopmesh.appmesh.api import rest_json
 from shopmesh.appmesh.api.validation import quote
 from shopmesh.appmesh.errors import ApiError, Unauthenticated
 from shopmesh.server.api.app_mesh import send_response
 from shopmesh.server.api.author import Author, set_author
-from shopmesh.server.api.body import ClientDisconnected, UnverifiedBodies, read
+from shopmesh.server.api.body import ClientDisconnected, UnverifiedBodies, read, replaying
 from shopmesh.server.http.connections import trust
 from shopmesh.server.http.limits import API_LIMITS
 
@@ -88,16 +88,7 @@ class SigV4Middleware:
         except ApiError as error:
             await send_response(rest_json.error_response(error), send)
             return
-        replayed = False
-
-        async def replay() -> Message:
-            nonlocal replayed
-            if replayed:
-                return await receive()
-            replayed = True
-            return {"type": "http.request", "body": body, "more_body": False}
-
-        await self.app(scope, replay, send)
+        await self.app(scope, replaying(body, receive), send)
 
     async def _verified_body(self, scope: Scope, receive: Receive) -> tuple[str, bytes]:
         """The access key of the client and the body of its request; raises Unauthenticated."""
