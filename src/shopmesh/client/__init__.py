@@ -3,7 +3,7 @@
 from shopmesh.client.apply import ApplyResult, all_resources, apply, delete, perform
 from shopmesh.client.check import CheckResult, check
 from shopmesh.client.client import Client
-from shopmesh.client.diff import diff
+from shopmesh.client.diff import diff, diff_texts
 from shopmesh.client.errors import ClientError, ResponseError, UnreachableError
 from shopmesh.client.plan import PlanStep, deletion_commands, label, plan_deletion
 from shopmesh.client.read import list_meshes, read_descriptions, read_mesh
@@ -44,6 +44,7 @@ __all__ = [
     "delete",
     "deletion_commands",
     "diff",
+    "diff_texts",
     "label",
     "list_meshes",
     "perform",

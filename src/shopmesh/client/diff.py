@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from shopmesh.appmesh.store import Key
@@ -20,12 +20,17 @@ def diff(existing: Iterable[DeclaredResource], steps: Sequence[PlanStep]) -> Ite
     touched = {step.resource.key.mesh for step in steps if step.requests}
     before = {resource.key: resource for resource in existing if resource.key.mesh in touched}
     was, shall = _manifest_texts(before.values()), _manifest_texts(_apply_steps(before, steps).values())
+    yield from diff_texts(was, shall, "mesh", "files")
+
+
+def diff_texts(was: Mapping[str, str], shall: Mapping[str, str], before: str, after: str) -> Iterator[str]:
+    """Yields the lines of the diffs of texts by name; `before` and `after` are the folders that the diff names."""
     for name in sorted({*was, *shall}):
         yield from difflib.unified_diff(
             was.get(name, "").splitlines(),
             shall.get(name, "").splitlines(),
-            f"mesh/{name}" if name in was else "/dev/null",
-            f"files/{name}" if name in shall else "/dev/null",
+            f"{before}/{name}" if name in was else "/dev/null",
+            f"{after}/{name}" if name in shall else "/dev/null",
             lineterm="",
         )
 

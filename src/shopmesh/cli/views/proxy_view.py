@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -12,7 +11,7 @@ from rich.text import Text
 
 from shopmesh.cli.views.status_view import proxy_state
 from shopmesh.cli.views.tables import age, table
-from shopmesh.client import ProxyConfig
+from shopmesh.client import ProxyConfig, diff_texts
 from shopmesh.documents import as_yaml
 from shopmesh.output.printable import shorten_line
 
@@ -51,15 +50,7 @@ def diff_lines(former: ProxyConfig, now: ProxyConfig) -> Iterator[str]:
     """The lines of a unified diff of each resource that differs, without line feeds; none where all are equal."""
     for kind in now["types"]:
         before, after = _texts(former, kind), _texts(now, kind)
-        for name in sorted({*before, *after}):
-            if before.get(name) != after.get(name):
-                yield from difflib.unified_diff(
-                    before.get(name, "").splitlines(),
-                    after.get(name, "").splitlines(),
-                    f"former/{kind}/{name}" if name in before else "/dev/null",
-                    f"current/{kind}/{name}" if name in after else "/dev/null",
-                    lineterm="",
-                )
+        yield from diff_texts(before, after, f"former/{kind}", f"current/{kind}")
 
 
 def _texts(config: ProxyConfig, kind: str) -> dict[str, str]:
