@@ -308,11 +308,11 @@ class GatewayRouteDocument(TypedDict):
     match: MatchDocument
 
 
-def route_document(spec: Document, kind: str) -> RouteDocument:
+def route_body(spec: Document, kind: str) -> RouteDocument:
     """What a route's specification holds under its kind."""
     return cast(RouteDocument, spec[kind])
 
 
-def gateway_route_document(spec: Document, kind: str) -> GatewayRouteDocument:
+def gateway_route_body(spec: Document, kind: str) -> GatewayRouteDocument:
     """What a gateway route's specification holds under its kind."""
     return cast(GatewayRouteDocument, spec[kind])

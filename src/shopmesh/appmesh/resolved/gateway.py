@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from shopmesh.appmesh.document_types import GatewayRouteDocument, MatchDocument, RewriteDocument, gateway_route_document
+from shopmesh.appmesh.document_types import GatewayRouteDocument, MatchDocument, RewriteDocument, gateway_route_body
 from shopmesh.appmesh.kinds import route_kind
 from shopmesh.appmesh.resolved.order import GatewayRank, gateway_rank, priority_of
 from shopmesh.appmesh.store import Key, Resource
@@ -61,7 +61,7 @@ class GatewayRoute(NamedTuple):
 def gateway_route(resource: Resource) -> GatewayRoute:
     """Of a stored gateway route."""
     kind = route_kind(resource.spec)
-    body = gateway_route_document(resource.spec, kind)
+    body = gateway_route_body(resource.spec, kind)
     target = body["action"]["target"]
     service = target["virtualService"]["virtualServiceName"]
     return GatewayRoute(resource.key, kind, body, priority_of(resource.spec), service, target.get("port"))

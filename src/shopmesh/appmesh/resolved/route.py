@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from shopmesh.appmesh.document_types import MatchDocument, RouteDocument, WeightedTargetDocument, route_document
+from shopmesh.appmesh.document_types import MatchDocument, RouteDocument, WeightedTargetDocument, route_body
 from shopmesh.appmesh.kinds import route_kind, weighted_targets
 from shopmesh.appmesh.resolved.defaults import ROUTE_PROTOCOLS
 from shopmesh.appmesh.resolved.listeners import Listener, Target, listeners
@@ -88,7 +88,7 @@ class Route:
 def route(view: View, resource: Resource, port: int | None = None) -> Route:
     """Of a stored route; `port` is that on which requests come in, where it is known."""
     kind = route_kind(resource.spec)
-    body, protocols = route_document(resource.spec, kind), ROUTE_PROTOCOLS[kind]
+    body, protocols = route_body(resource.spec, kind), ROUTE_PROTOCOLS[kind]
     at_router = listeners(view.get(Key("virtualRouter", resource.key.parent)))
     asked = (body.get("match") or {}).get("port")
     port = port or asked or next((one.port for one in at_router if one.protocol in protocols), None)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from shopmesh.appmesh.api.validation import Problem, quote
-from shopmesh.appmesh.document_types import MatchDocument, PrefixRewriteDocument, gateway_route_document
+from shopmesh.appmesh.document_types import MatchDocument, PrefixRewriteDocument, gateway_route_body
 from shopmesh.appmesh.kinds import ROUTE_KINDS
 from shopmesh.appmesh.resolved import listeners
 from shopmesh.appmesh.rules.matches import (
@@ -37,7 +37,7 @@ def http_match(candidate: RuleInput) -> Iterator[Problem]:
     for kind in ("httpRoute", "http2Route"):
         if kind not in candidate.spec:
             continue
-        match, field = gateway_route_document(candidate.spec, kind)["match"], f"spec.{kind}.match"
+        match, field = gateway_route_body(candidate.spec, kind)["match"], f"spec.{kind}.match"
         yield from path_problems(match, field)
         for name, path in (("prefix", match.get("prefix")), ("path.exact", match.get("path", {}).get("exact"))):
             if path is not None and path.startswith(RESERVED_PREFIX):
@@ -49,7 +49,7 @@ def http_match(candidate: RuleInput) -> Iterator[Problem]:
 
 def grpc_match(candidate: RuleInput) -> Iterator[Problem]:
     if "grpcRoute" in candidate.spec:
-        match, field = gateway_route_document(candidate.spec, "grpcRoute")["match"], "spec.grpcRoute.match"
+        match, field = gateway_route_body(candidate.spec, "grpcRoute")["match"], "spec.grpcRoute.match"
         yield from service_name(match, field)
         yield from _hostname(match, field)
         yield from metadata_problems(match.get("metadata", ()), f"{field}.metadata")
@@ -60,7 +60,7 @@ def rewrites(candidate: RuleInput) -> Iterator[Problem]:
     for kind in KINDS_OF_GATEWAYS:
         if kind not in candidate.spec:
             continue
-        route = gateway_route_document(candidate.spec, kind)
+        route = gateway_route_body(candidate.spec, kind)
         rewrite = route["action"].get("rewrite")
         if rewrite is None:
             continue
@@ -98,7 +98,7 @@ def _misfits(route: Document, gateway: Resource | RuleInput, field: str, where: 
     for kind in KINDS_OF_GATEWAYS:
         if kind not in route:
             continue
-        protocol, port = kind.removesuffix("Route"), gateway_route_document(route, kind)["match"].get("port")
+        protocol, port = kind.removesuffix("Route"), gateway_route_body(route, kind)["match"].get("port")
         found = {one.protocol for one in of_gateway if port is None or one.port == port}
         if not found:
             listens = ", ".join(str(one.port) for one in of_gateway) or "no port"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from shopmesh.appmesh.api.validation import Problem, quote
-from shopmesh.appmesh.document_types import RouteDocument, route_document
+from shopmesh.appmesh.document_types import RouteDocument, route_body
 from shopmesh.appmesh.kinds import ROUTE_KINDS
 from shopmesh.appmesh.resolved import listeners, ports
 from shopmesh.appmesh.rules.matches import (
@@ -51,7 +51,7 @@ def weights(candidate: RuleInput) -> Iterator[Problem]:
 def http_match(candidate: RuleInput) -> Iterator[Problem]:
     for kind in ("httpRoute", "http2Route"):
         if kind in candidate.spec:
-            match, field = route_document(candidate.spec, kind).get("match", {}), f"spec.{kind}.match"
+            match, field = route_body(candidate.spec, kind).get("match", {}), f"spec.{kind}.match"
             yield from path_problems(match, field)
             yield from header_problems(match.get("headers", ()), f"{field}.headers")
             yield from query_problems(match.get("queryParameters", ()), f"{field}.queryParameters")
@@ -59,7 +59,7 @@ def http_match(candidate: RuleInput) -> Iterator[Problem]:
 
 def grpc_match(candidate: RuleInput) -> Iterator[Problem]:
     if "grpcRoute" in candidate.spec:
-        match, field = route_document(candidate.spec, "grpcRoute").get("match", {}), "spec.grpcRoute.match"
+        match, field = route_body(candidate.spec, "grpcRoute").get("match", {}), "spec.grpcRoute.match"
         if "methodName" in match and "serviceName" not in match:
             yield Problem(f"{field}.serviceName", "required with methodName")
         yield from service_name(match, field)
@@ -154,4 +154,4 @@ def _misfits(route: Document, router: Resource | RuleInput, field: str, where: s
 def _kinds(spec: Document) -> Iterator[tuple[str, RouteDocument]]:
     for kind in ROUTE_KINDS:
         if kind in spec:
-            yield kind, route_document(spec, kind)
+            yield kind, route_body(spec, kind)
