@@ -19,7 +19,11 @@ PAGE = "#/traffic?mesh=shop&route=product-vr/product-r"
 
 @pytest.fixture
 def client(shared_server: ConsoleServer) -> Iterator[Client]:
-    """Of a mesh with one route, v1 100 and v2 0."""
+    """Of a mesh with one route, v1 100 and v2 0.
+
+    Tests name it before their tabs, which are closed first then: a page that is open while its route is deleted asks
+    for it again, and chromium complains of the answer.
+    """
     with shared_server.client() as found:
         build(found)
         yield found
@@ -36,7 +40,7 @@ def weights(client: Client) -> dict[str, int]:
     return {target["virtualNode"]: target["weight"] for target in found}
 
 
-def test_weights_that_are_no_percentages_are_shown_as_shares(console_alone: Tabs, client: Client) -> None:
+def test_weights_that_are_no_percentages_are_shown_as_shares(client: Client, console_alone: Tabs) -> None:
     """The page says so; nothing is written until somebody moves one, and then percentages are."""
     client.appmesh.update_route(**NAMES, spec=spec(v1=3, v2=1))
     tab = console_alone.open(PAGE)
@@ -58,7 +62,7 @@ def third(client: Client) -> Iterator[Client]:
     client.appmesh.delete_virtual_node(meshName="shop", virtualNodeName="v3")
 
 
-def test_three_versions_stay_at_100_together(console_alone: Tabs, third: Client) -> None:
+def test_three_versions_stay_at_100_together(third: Client, console_alone: Tabs) -> None:
     """While one is moved the others keep their proportions, also when it was at 100 in between."""
     third.appmesh.update_route(**NAMES, spec=spec(v1=50, v2=30, v3=20))
     tab = console_alone.open(PAGE)
@@ -68,14 +72,14 @@ def test_three_versions_stay_at_100_together(console_alone: Tabs, third: Client)
         assert values == [slider.input_value() for slider in sliders(tab)]
 
 
-def test_a_canary_of_a_service_that_nothing_calls_cannot_be_started(console_alone: Tabs, client: Client) -> None:
+def test_a_canary_of_a_service_that_nothing_calls_cannot_be_started(client: Client, console_alone: Tabs) -> None:
     tab = console_alone.open(PAGE)
 
     tab.page.get_by_text("Nothing in the mesh calls this service").wait_for()
     assert 0 == tab.page.get_by_role("button", name="Start a canary …").count()
 
 
-def test_a_canary_that_expired_repeats_its_stage_in_the_console(console_alone: Tabs, client: Client) -> None:
+def test_a_canary_that_expired_repeats_its_stage_in_the_console(client: Client, console_alone: Tabs) -> None:
     """From then on the control plane judges it."""
     client.start_canary(ROUTE, "product", {"to": "v2", "steps": [25], "every": "1h"}, "a command", 1.0)
     tab = console_alone.open(PAGE)
@@ -105,7 +109,7 @@ def test_a_read_only_console_shows_weights_and_moves_none(chromium: Any) -> None
         assert [] == tabs.close()
 
 
-def test_an_address_of_no_route_says_so(console_alone: Tabs, client: Client) -> None:
+def test_an_address_of_no_route_says_so(client: Client, console_alone: Tabs) -> None:
     console_alone.open("#/traffic?mesh=shop&route=product-vr/gone").page.get_by_text(
         "There is no such route"
     ).wait_for()
