@@ -18,29 +18,13 @@ from shopmesh.client import Client
 from shopmesh.console import Mode, WebConsole
 from shopmesh.server.config import Config
 from shopmesh.server.control_plane import serving_control_plane
+from tests.support.http_answers import Answer
 from tests.support.process import eventually
 
 KEYS = {"AKIAONE": "first secret", "AKIATWO": "second secret"}
 OWN_PAGE = {"sec-fetch-site": "same-origin"}
 """The header by which a browser says that a request is from the console's own page."""
 SESSION, STATE = "/console/session", "/console/api/shopmesh/v1/proxies"
-
-
-@dataclass(frozen=True)
-class BrowserAnswer:
-    """A response, with header names in lower case."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.body)
-
-    @property
-    def message(self) -> str:
-        return str(self.json["message"])
 
 
 @dataclass
@@ -57,7 +41,7 @@ class Browser:
 
     def request(
         self, method: str, path: str, body: Any = None, headers: Mapping[str, str | None] | None = None
-    ) -> BrowserAnswer:
+    ) -> Answer:
         """A request of the console's own page; a header of None is left out."""
         sent: dict[str, str | None] = {"host": self.host or f"127.0.0.1:{self.port}", **OWN_PAGE}
         if self.page_token is not None:
@@ -72,26 +56,23 @@ class Browser:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
         try:
             connection.request(method, path, content, {name: one for name, one in sent.items() if one is not None})
-            response = connection.getresponse()
-            answer = BrowserAnswer(
-                response.status, {name.lower(): value for name, value in response.getheaders()}, response.read()
-            )
+            answer = Answer.read(connection.getresponse())
         finally:
             connection.close()
         self._keep_cookie(answer)
         return answer
 
-    def get(self, path: str, headers: Mapping[str, str | None] | None = None) -> BrowserAnswer:
+    def get(self, path: str, headers: Mapping[str, str | None] | None = None) -> Answer:
         return self.request("GET", path, headers=headers)
 
-    def sign_in(self, link: str) -> BrowserAnswer:
+    def sign_in(self, link: str) -> Answer:
         """What the page does with the code of a link."""
         answer = self.request("POST", "/console/sign-in", {"code": code_of(link)})
         if answer.status == 200:
             self.page_token = answer.json["pageToken"]
         return answer
 
-    def _keep_cookie(self, answer: BrowserAnswer) -> None:
+    def _keep_cookie(self, answer: Answer) -> None:
         for name, morsel in SimpleCookie(answer.headers.get("set-cookie", "")).items():
             if morsel["max-age"] == "0":
                 self.cookies.pop(name, None)

@@ -5,27 +5,9 @@ from __future__ import annotations
 import http.client
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
-
-@dataclass(frozen=True)
-class Answer:
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-    @property
-    def code(self) -> str:
-        return self.headers.get("x-amzn-errortype", "")
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.body)
-
-    @property
-    def message(self) -> str:
-        return str(self.json["message"])
+from tests.support.http_answers import Answer
 
 
 def send(
@@ -40,8 +22,7 @@ def send(
     try:
         sent = body.encode() if isinstance(body, str) else body
         connection.request(method, path, sent, {"content-type": "application/json", **(headers or {})})
-        response = connection.getresponse()
-        return Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, response.read())
+        return Answer.read(connection.getresponse())
     finally:
         connection.close()
 

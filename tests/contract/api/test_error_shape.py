@@ -11,7 +11,8 @@ import pytest
 from shopmesh.appmesh.annotations import split_text
 from shopmesh.appmesh.api.model import GA, service
 from tests.contract.api.conftest import KEY, REGION, SECRET, ApiServer, serving
-from tests.contract.api.raw import Answer, send
+from tests.contract.api.raw import send
+from tests.support.http_answers import Answer
 
 MESHES = "/v20190125/meshes"
 SIGNED = "Bearer nonsense"

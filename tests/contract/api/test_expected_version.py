@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from tests.contract.api.conftest import ApiServer
-from tests.contract.api.raw import Answer, send
+from tests.contract.api.raw import send
+from tests.support.http_answers import Answer
 
 
 def request(operation: str, expect: Any, **parameters: Any) -> dict[str, Any]:
@@ -92,6 +93,19 @@ def test_resource_of_the_same_name_and_version_is_refused_by_its_uid(
     assert "virtual node n was deleted and created again" in answer.message
 
 
+def test_tags_may_be_expected_as_well(api: ApiServer, client: Any, node: dict[str, str]) -> None:
+    """All of them: they are in no version, so the version alone would let two clients overwrite each other's."""
+    arn = metadata(client, node)["arn"]
+    client.tag_resource(resourceArn=arn, tags=[{"key": "team", "value": "shop"}])
+    theirs = {"operation": "TagResource", "parameters": {"resourceArn": arn, "tags": [{"key": "team", "value": "x"}]}}
+
+    made = post(api, request("DescribeVirtualNode", {"version": 2, "tags": {"team": "shop"}}, **node), theirs)
+    refused = post(api, request("DescribeVirtualNode", {"version": 2, "tags": {"team": "shop"}}, **node), theirs)
+
+    assert [200, 409] == [made.status, refused.status]
+    assert "virtual node n has other tags" in refused.message
+
+
 def test_deleted_resource_is_not_found(api: ApiServer, client: Any, node: dict[str, str]) -> None:
     """A version is expected of a resource that exists."""
     client.delete_virtual_node(**node)
@@ -114,7 +128,19 @@ def test_version_is_that_before_the_transaction(api: ApiServer, node: dict[str, 
 
 
 @pytest.mark.parametrize(
-    "expect", [None, 7, [], {}, {"version": "2"}, {"version": True}, {"version": 2, "uid": 1}, {"version": 2, "at": 1}]
+    "expect",
+    [
+        None,
+        7,
+        [],
+        {},
+        {"version": "2"},
+        {"version": True},
+        {"version": 2, "uid": 1},
+        {"version": 2, "at": 1},
+        {"version": 2, "tags": []},
+        {"version": 2, "tags": {"a": 1}},
+    ],
 )
 def test_malformed_condition_is_refused(api: ApiServer, node: dict[str, str], expect: Any) -> None:
     """Never ignored: the client relies on it."""

@@ -13,7 +13,8 @@ from shopmesh.appmesh.store import Key, Resource, Transaction
 from shopmesh.server.store.sqlite_store import SqliteStore
 from shopmesh.server.store.store import StoreError
 from tests.contract.api.conftest import ApiServer, serving
-from tests.contract.api.raw import Answer, send
+from tests.contract.api.raw import send
+from tests.support.http_answers import Answer
 from tests.support.large import large_mesh
 
 REQUESTS = large_mesh()

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from tests.contract.api.conftest import ApiServer
-from tests.contract.api.raw import Answer, post, send
+from tests.contract.api.raw import post, send
+from tests.support.http_answers import Answer
 
 
 def test_all_are_done_in_one_revision(api: ApiServer, client: Any, name: str) -> None:

@@ -18,7 +18,8 @@ from botocore.exceptions import ClientError
 from shopmesh.appmesh.errors import Unauthenticated
 from shopmesh.server.api.sigv4 import SignedRequest, Verifier, sha256, signature
 from tests.contract.api.conftest import KEY, REGION, SECRET, ApiServer, serving
-from tests.contract.api.raw import Answer, send
+from tests.contract.api.raw import send
+from tests.support.http_answers import Answer
 
 PATH = "/v20190125/meshes"
 BODY = b'{"meshName":"signed"}'

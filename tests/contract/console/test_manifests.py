@@ -171,6 +171,21 @@ def test_requests_of_a_plan_are_refused_once_somebody_else_has_written(api: Api)
     assert [409, 409] == [answer.status for answer in answers]
 
 
+def test_two_people_who_edit_annotations_do_not_overwrite_each_other(api: Api) -> None:
+    """App Mesh's versions do not count tags, which annotations are; the second plan is refused all the same."""
+    text = api.get("/shopmesh/v1/resources/virtualNode/shop/one")["manifest"]
+    plans = [
+        api.planned(
+            text.replace("metadata:\n", f"metadata:\n  annotations:\n    shopmesh.dev/panic-threshold: {percent}%\n")
+        )
+        for percent in (5, 10)
+    ]
+
+    answers = [api.send("POST", "/shopmesh/v1/requests", {"requests": plan["requests"]}) for plan in plans]
+    assert [200, 409] == [answer.status for answer in answers]
+    assert "panic-threshold: 5%" in api.get("/shopmesh/v1/resources/virtualNode/shop/one")["manifest"]
+
+
 @pytest.mark.parametrize(
     ("old", "new", "line", "field"),
     [

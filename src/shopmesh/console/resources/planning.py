@@ -94,7 +94,7 @@ def _with_versions(step: PlanStep, state: State) -> Iterator[Mapping[str, Any]]:
 
 
 def _version(resource: Resource) -> dict[str, Any]:
-    return {"version": resource.version, "uid": resource.uid}
+    return {"version": resource.version, "uid": resource.uid, "tags": dict(resource.tags)}
 
 
 def _refusal(resource: DeclaredResource, failed: FailedRequest) -> DocumentError:

@@ -4,8 +4,8 @@ PUT|GET|DELETE /v20190125/…    2019-01-25, all 38 operations
 PUT|GET|DELETE /meshes…        2018-10-01, all 19 operations
 POST /shopmesh/v1/requests     all or nothing: {"requests": [{"operation", "parameters", "expect"}], "dryRun"}
 
-App Mesh's API lets the last writer win. `"expect": {"version": 7, "uid": "…"}` of a request to describe, update or
-delete a resource is compared with its `metadata` before the transaction; another version is answered 409.
+App Mesh's API lets the last writer win. `"expect": {"version": 7, "uid": "…", "tags": {…}}` of a request to describe,
+update or delete a resource is compared with its `metadata` and tags before the transaction; others are answered 409.
 """
 
 from __future__ import annotations
