@@ -1,16 +1,24 @@
 // The target share beside the seen one with its 95 % interval: one bar that says by colour and by shape whether the
-// mesh obeys. The target is a line through the bar, the interval a band, the seen share a mark: a dot while the target
-// lies in the interval, a triangle when it does not, hollow while nothing is known.
+// mesh obeys. The target is a line through the bar, the interval a band, the seen share a mark: a dot, or a triangle
+// where chance does not explain how far it is from its target; nothing while nothing is known.
 
 import { html } from "../lib.js";
-import { interval, percent } from "../data/format.js";
+import { interval, percent, tenths } from "../data/format.js";
 
 const known = (value) => value !== null && value !== undefined;
 
-/** "agrees", "differs" or "unknown": whether the target lies in the interval in which the true share lies. */
-export function verdict({ target, seen, low, high }) {
-  if (!known(seen) || !known(low) || !known(high) || !known(target)) return "unknown";
-  return low <= target && target <= high ? "agrees" : "differs";
+/** In one look of so many, chance may make a share differ from its target. An interval of 95 % errs in one of twenty. */
+const LOOKS = 10_000;
+const FAR = Math.log(2 * LOOKS);
+const divergence = (seen, target) => (seen > 0 ? seen * Math.log(seen / target) : 0);
+
+/**
+ * "agrees", "differs" or "unknown": whether a share of `total` requests is too far from its target for chance. By
+ * Chernoff's bound the logarithm of its probability is at most that number times the divergence of both, below zero.
+ */
+export function verdict({ target, seen, total }) {
+  if (!known(seen) || !known(target) || !total) return "unknown";
+  return total * (divergence(seen, target) + divergence(1 - seen, 1 - target)) > FAR ? "differs" : "agrees";
 }
 
 const WORDS = { agrees: "agrees with the target", differs: "differs from the target", unknown: "too few requests to tell" };
@@ -51,5 +59,5 @@ export function ShareBar(share) {
 export const Share = (share) =>
   html`<span class="share-row" title=${sentence(share)}>
     <span class="share-figure target">${percent(share.target)}</span><${ShareBar} ...${share} />
-    <span class=${`share-figure ${verdict(share)}`}>${percent(share.seen)}</span>
+    <span class=${`share-figure ${verdict(share)}`}>${tenths(share.seen)}</span>
   </span>`;

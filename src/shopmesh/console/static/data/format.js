@@ -4,6 +4,7 @@ export const UNKNOWN = "–";
 const LANGUAGE = "en";
 const WHOLE = new Intl.NumberFormat(LANGUAGE, { maximumFractionDigits: 0 });
 const TENTHS = new Intl.NumberFormat(LANGUAGE, { maximumFractionDigits: 1 });
+const ONE_DECIMAL = new Intl.NumberFormat(LANGUAGE, { minimumFractionDigits: 1, maximumFractionDigits: 1 });
 const THREE_DIGITS = new Intl.NumberFormat(LANGUAGE, { maximumSignificantDigits: 3 });
 const SMALL_RATE = 0.05;
 
@@ -12,19 +13,22 @@ const known = (value) => value !== null && value !== undefined && Number.isFinit
 /** `12,345` */
 export const count = (value) => (known(value) ? WHOLE.format(value) : UNKNOWN);
 
-/** Requests per second: `12.3/s`, `1.2 k/s`. */
+/** Requests per second: `12.0/s`, `1.2 k/s`. */
 export function rate(value) {
   if (!known(value)) return UNKNOWN;
   if (value > 0 && value < SMALL_RATE) return "< 0.1/s";
-  return value >= 1000 ? `${THREE_DIGITS.format(value / 1000)} k/s` : `${value < 100 ? TENTHS.format(value) : WHOLE.format(value)}/s`;
+  return value >= 1000 ? `${THREE_DIGITS.format(value / 1000)} k/s` : `${(value > 0 && value < 100 ? ONE_DECIMAL : WHOLE).format(value)}/s`;
 }
 
 /** A share of 0 to 1 as `49.7 %`, without decimals where there are none. */
 export const percent = (share) => (known(share) ? `${TENTHS.format(share * 100)} %` : UNKNOWN);
 
-/** `48.1 to 51.2 %`, shares of 0 to 1. */
+/** The same with one decimal always, for figures that stand below each other: `50.0 %`. */
+export const tenths = (share) => (known(share) ? `${ONE_DECIMAL.format(share * 100)} %` : UNKNOWN);
+
+/** `48.1 to 51.0 %`, shares of 0 to 1. */
 export function interval(low, high) {
-  return known(low) && known(high) ? `${TENTHS.format(low * 100)} to ${percent(high)}` : UNKNOWN;
+  return known(low) && known(high) ? `${ONE_DECIMAL.format(low * 100)} to ${tenths(high)}` : UNKNOWN;
 }
 
 /** Milliseconds: `0.8 ms`, `27 ms`, `1.2 s`. */

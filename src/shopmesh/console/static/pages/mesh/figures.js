@@ -71,8 +71,9 @@ const UNKNOWN_SHARE = Object.freeze({ target: null, seen: null, low: null, high:
 export function shareOf(route, figure, node) {
   const index = route.targets.findIndex((target) => target.virtualNode === node);
   if (index < 0) return UNKNOWN_SHARE;
-  const [requests, errors, retries, p50, p99, seen, low, high] = figure?.[2]?.[index] ?? [];
-  return { target: route.targets[index].share, seen, low, high, requests, errors, retries, p50, p99 };
+  const rows = figure?.[2] ?? [];
+  const [, , , , , seen, low, high] = rows[index] ?? [];
+  return { target: route.targets[index].share, seen, low, high, total: rows.reduce((sum, [requests]) => sum + requests, 0) };
 }
 
 /** With several routes a version has a target in each: only what it gets of all of them can be said in one figure. */

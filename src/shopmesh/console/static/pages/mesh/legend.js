@@ -17,8 +17,8 @@ const PROXIES = [
   ["none", "no proxy"],
 ];
 const SHARES = [
-  [{ target: 0.5, seen: 0.52, low: 0.45, high: 0.59 }, "line: target; dot and band: seen share, 95 % interval"],
-  [{ target: 0.5, seen: 0.75, low: 0.7, high: 0.8 }, "triangle: the share differs from its target"],
+  [{ target: 0.5, seen: 0.52, low: 0.45, high: 0.59, total: 200 }, "line: target; dot and band: seen share, 95 % interval"],
+  [{ target: 0.5, seen: 0.75, low: 0.7, high: 0.8, total: 300 }, "triangle: the share differs from its target"],
 ];
 
 export const Legend = () =>

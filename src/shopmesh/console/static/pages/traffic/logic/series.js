@@ -92,11 +92,12 @@ export function sumFlows(flows) {
 export function fromLive(route, figures, flows, at) {
   const [since = null, , rows = []] = figures ?? [];
   const seconds = since === null ? WINDOW : Math.max(1, Math.min(WINDOW, at - since));
+  const total = sum(rows.map(([requests]) => requests));
   return route.targets.map((target, version) => {
     const [requests = 0, errors = 0, , , p99 = null, seen = null, low = null, high = null] = rows[version] ?? [];
     const flow = flows.get(`${encodeURIComponent(route.virtualService)}/${encodeURIComponent(target.virtualNode)}`) ?? [0, 0, null];
     const alone = named(target, route) === target.virtualNode && route.virtualService;
     const [rate, failed, slow] = alone ? flow : [requests / seconds, errors / seconds, p99];
-    return { target: target.share, seen, low, high, requests: rate, errors: rate > 0 ? failed / rate : null, p99: slow };
+    return { target: target.share, seen, low, high, total, requests: rate, errors: rate > 0 ? failed / rate : null, p99: slow };
   });
 }
