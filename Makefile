@@ -36,7 +36,7 @@ URL ?= http://127.0.0.1:8080
 # The service that is called from outside, as compose.yaml names it; `shopmesh new --way-in` writes it there.
 WAY_IN = $(shell sed -n 's|.*SHOPMESH_WAY_IN: http://\([a-z0-9]*\)\..*|\1|p' compose.yaml)
 
-.PHONY: help setup setup-dev setup-locust demo demo-rollback up status new remove lint check load load-locust test test-unit test-contract test-k8s test-e2e test-floods test-template test-package test-release docs test-docs test-browser test-bench test-containers images push compose-up compose-down compose-roll k8s-up k8s-down bench crds findings translations messages parity requirements release verify-release envoy audit clean
+.PHONY: help setup setup-dev setup-locust demo demo-rollback up status new remove lint check load load-locust test test-unit test-contract test-k8s test-e2e test-floods test-template test-package test-release docs test-docs test-browser screenshots test-bench test-containers images push compose-up compose-down compose-roll k8s-up k8s-down bench crds findings translations messages parity requirements release verify-release envoy audit clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -117,6 +117,9 @@ test-release: setup-dev ## Releases as maintainers make them and users check the
 
 test-browser: $(BROWSER) ## The pages, in Debian's chromium, which must be there (apt-get install chromium)
 	$(PYTEST) tests/browser $(ARGS)
+
+screenshots: $(BROWSER) ## Pictures of every page of the console, to be looked at: build/screenshots (ARGS="--scene demo")
+	@$(BIN)/python -m tests.browser.screenshots build/screenshots $(ARGS)
 
 images: ## Build all images
 	@$(COMPOSE) build $(ARGS)
