@@ -131,7 +131,7 @@ def test_half_is_moved_and_taken_back(tab: Tab, mesh: Up) -> None:
     open_product(tab)
     tab_to(tab, "slider", "Weight of 1.0")
     press(tab, *["PageDown"] * 5, "ArrowLeft", "ArrowRight")
-    tab.page.get_by_text("New: 1.0 50 %, 2.0 50 %, together 100 %").wait_for()
+    tab.page.get_by_text("New: 1.0 gets 50 %, 2.0 gets 50 %").wait_for()
     for keys, value in ((("End",), "100"), (("Home",), "0"), (("PageUp",) * 5, "50")):
         press(tab, *keys)
         assert value == tab.page.get_by_role("slider", name="Weight of 1.0").input_value()

@@ -63,7 +63,7 @@ def test_a_filter_by_name_or_namespace_is_part_of_the_link(console_alone: Tabs) 
 def test_what_is_wrong_and_what_has_traffic_are_filters(console_alone: Tabs) -> None:
     """Here no proxy runs, so all is wrong and nothing has traffic."""
     tab = console_alone.open(ALL)
-    tab.page.get_by_role("button", name="To look at").click()
+    tab.page.get_by_role("button", name="Needs attention").click()
     shows(tab, "service", SERVICES)
     tab.page.get_by_role("button", name="With traffic").click()
     tab.page.get_by_text("Nothing matches the filter").wait_for()

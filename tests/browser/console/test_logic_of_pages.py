@@ -57,7 +57,8 @@ def test_lines_far_from_a_difference_are_left_out(tab: Tab) -> None:
     [
         ("route shop/web/all", {"kind": "route", "path": ["shop", "web", "all"]}),
         ("proxy p-1 of virtualNode shop/p", {"kind": "instance", "path": ["shop", "virtualNode", "p", "p-1"]}),
-        ("canary shop/web/all", None),
+        ("canary shop/web/all", {"kind": "canary", "path": ["shop", "web", "all"]}),
+        ("weather shop/web", None),
         ("", None),
     ],
 )

@@ -109,7 +109,7 @@ def test_the_seen_share_follows_the_weights_and_no_box_moves(console: Tabs, shar
 def test_a_box_reads_out_all_that_it_shows(console: Tabs) -> None:
     """Its name, what it is, and each version with its proxies and shares: a screen reader hears what others see."""
     tab = console.open()
-    name = re.compile(r"^product, service .* 1\.0 target \d+ %, .* 1 of 1 proxy in sync 2\.0 target \d+ %")
+    name = re.compile(r"^product, service .* 1\.0 target \d+ %, .* 1 proxy in sync 2\.0 target \d+ %")
 
     tab.page.get_by_role("button", name=name).wait_for()
 
@@ -174,7 +174,7 @@ def test_the_panel_tells_all_about_a_service(console: Tabs) -> None:
         "product.default.svc.cluster.local",
         "product-r",
         "product-v2-vn",
-        "1 of 1 proxy in sync",
+        "1 proxy in sync",
         "Called by",
     ):
         panel.get_by_text(text).filter(visible=True).first.wait_for()

@@ -30,17 +30,18 @@ export function parseResource(mesh, text) {
 
 const PROXY = /^proxy (.+) of (virtualNode|virtualGateway) ([^/]+)\/(.+)$/;
 
-/** A key in words, as changes and findings have it, taken apart: {kind, path} with kind `instance` for a proxy, or null. */
+/** A key in words, as changes and findings have it: {kind, path}, of kind `instance` for a proxy, or null. */
 export function parseKey(text) {
   const proxy = PROXY.exec(text);
   if (proxy) return { kind: "instance", path: [proxy[3], proxy[2], proxy[4], proxy[1]] };
   const [, kind, path] = /^(\w+) (.+)$/.exec(text) ?? [];
-  return kind in KINDS ? { kind, path: path.split("/") } : null;
+  return kind in KINDS || kind === "canary" ? { kind, path: path.split("/") } : null;
 }
 
-/** The address of what a key names, or null: a resource's page or a proxy's. */
+/** The address of what a key names, or null: the page of a resource, of a proxy, or of the route that a canary is of. */
 export function keyHref({ kind, path }) {
   if (kind === "instance" && path.length === 4) return proxyHref(...path);
+  if (kind === "canary") return href("traffic", { mesh: path[0], route: path.slice(1).map(encodeURIComponent).join("/") });
   return kind in KINDS ? resourceHref(kind, path) : null;
 }
 

@@ -1,7 +1,7 @@
 // The frame around every page: header, the page itself (loaded when first shown), messages.
 
 import { Component, html, useEffect, useRef, useState } from "../lib.js";
-import { Empty, Loading, Problem } from "../components/basic.js";
+import { Command, Empty, Loading, Problem } from "../components/basic.js";
 import { Toasts } from "../components/toast.js";
 import { page } from "../data/address.js";
 import { signedOut } from "../data/api.js";
@@ -48,9 +48,11 @@ function Content({ entry }) {
   if (state.at.value === null && connection.value !== "live") return html`<${Loading} />`;
   if (!Page) return html`<${Loading} what=${entry.title.toLowerCase()} />`;
   if (meshNames.value.length === 0) {
-    return html`<${Empty} title="There is no mesh yet">
-      <p>Documents make one: <code>shopmesh apply mesh/</code>. What you apply appears here at once.</p>
-    </${Empty}>`;
+    return html`<div class="page-head"><h1>${entry.title}</h1></div>
+      <div class="card"><${Empty} title="There is no mesh yet">
+        <p>Documents make one. What you apply appears here at once:</p>
+        <p><${Command} text="shopmesh apply mesh/" /></p>
+      </${Empty}></div>`;
   }
   return html`<${Page} />`;
 }

@@ -13,7 +13,7 @@ import { toast } from "../components/toast.js";
 
 function MeshChoice() {
   if (meshNames.value.length === 0) return null;
-  if (meshNames.value.length === 1) return html`<span class="mesh-name" title="the mesh">${mesh.value}</span>`;
+  if (meshNames.value.length === 1) return html`<span class="mesh-name"><span class="muted">mesh</span> ${mesh.value}</span>`;
   return html`<select class="mesh-name" aria-label="Mesh" value=${mesh.value} onChange=${(event) => change({ mesh: event.target.value })}>
     ${meshNames.value.map((name) => html`<option key=${name} value=${name}>${name}</option>`)}
   </select>`;

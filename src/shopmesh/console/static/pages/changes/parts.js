@@ -5,9 +5,9 @@ import { Badge } from "../../components/basic.js";
 import { amount, milliseconds, printable } from "../../data/format.js";
 import { progress } from "./model.js";
 
-/** An access key, or who wrote the object in a cluster. */
-export const Author = ({ author }) =>
-  author ? html`<bdi class="name">${printable(author)}</bdi>` : html`<span class="muted">unknown</span>`;
+/** An access key, or who wrote the object in a cluster; a proxy that came or went did so itself. */
+export const Author = ({ author, door }) =>
+  door === "proxy" ? html`<span class="muted">–</span>` : author ? html`<bdi class="name">${printable(author)}</bdi>` : html`<span class="muted">unknown</span>`;
 
 /** The time until the last proxy had it, or how many have it so far. */
 export function Converged({ change: one }) {

@@ -2,11 +2,12 @@
 
 import { computed, html, useMemo } from "../../lib.js";
 import { ShareBar, verdict } from "../../components/share.js";
-import { amount, count, milliseconds, percent, rate, shortName } from "../../data/format.js";
+import { amount, count, milliseconds, percent, rate, shortName, tenths } from "../../data/format.js";
 import { figuresOfBox } from "./model.js";
 import { edgeWidth, edgeMark } from "./strokes.js";
 
 export const WIDTH = 240;
+const NARROW_WIDTH = 208;
 export const HEAD = 48;
 export const ROW = 30;
 const PAD = 6;
@@ -19,8 +20,9 @@ const DOWN_INLET = 10;
 /** Width, height, and how far from its corner a box is entered, from the left or (`vertical`) from above. */
 export function sizeOf(box, vertical = false) {
   if (box.kind === "outside") return { width: SMALL_WIDTH, height: SMALL_HEIGHT };
-  if (box.kind === "group") return { width: WIDTH, height: GROUP_HEIGHT };
-  return { width: WIDTH, height: HEAD + ROW * box.rows.length + PAD, inlet: vertical ? DOWN_INLET : HEAD / 2 };
+  const width = vertical ? NARROW_WIDTH : WIDTH;
+  if (box.kind === "group") return { width, height: GROUP_HEIGHT };
+  return { width, height: HEAD + ROW * box.rows.length + PAD, inlet: vertical ? DOWN_INLET : HEAD / 2 };
 }
 
 const PROXY_WORDS = {
@@ -43,25 +45,28 @@ const MARKS = {
 export const ProxyMark = ({ word, title }) =>
   html`<svg class=${`mesh-mark ${word} ${KINDS[word]}`} viewBox="0 0 16 16" role="img" aria-label=${title}><title>${title}</title><path d=${MARKS[word]} /></svg>`;
 
-/** `2 of 3 proxies in sync`, and what is wrong with the others. */
+/** `3 proxies in sync`, or `2 of 3 proxies in sync` and what is wrong with the others. */
 export function proxyText({ all, inSync, refused, lost }) {
   if (all === 0) return "no proxy";
   const wrong = [refused > 0 && `${count(refused)} refused`, lost > 0 && `${count(lost)} not connected`].filter(Boolean);
-  return [`${count(inSync)} of ${amount(all, "proxy", "proxies")} in sync`, ...wrong].join(", ");
+  return [`${inSync < all ? `${count(inSync)} of ` : ""}${amount(all, "proxy", "proxies")} in sync`, ...wrong].join(", ");
 }
 
-/** The name by which people know a row: its version, else its node. */
-export const rowName = (row) => row.version ?? row.node;
+/** The name by which people know a row: its version, else its node, of which its box says the beginning already. */
+export function rowName({ version, node }, { name }) {
+  const start = `${shortName(name)}-`;
+  return version ?? (node.startsWith(start) ? node.slice(start.length) : node);
+}
 
-function Row({ row, single }) {
+function Row({ row, box, single }) {
   const { share, proxy, proxies } = row;
   const title = proxyText(proxies);
   return html`<span class=${`mesh-row ${proxy}`}>
     <${ProxyMark} word=${proxy} title=${title} />
-    <span class="mesh-version">${rowName(row)}</span>
+    <span class="mesh-version" title=${row.node}>${rowName(row, box)}</span>
     ${single
       ? html`<span class="mesh-word">${proxy === "ok" && proxies.all > 1 ? `${proxies.all} in sync` : PROXY_WORDS[proxy]}</span>`
-      : html`<${ShareBar} ...${share} /><span class=${`mesh-seen ${verdict(share)}`}>${percent(share.seen ?? null)}</span>`}
+      : html`<${ShareBar} ...${share} /><span class=${`mesh-seen ${verdict(share)}`}>${tenths(share.seen)}</span>`}
   </span>`;
 }
 
@@ -96,7 +101,7 @@ function GroupFacts({ figures }) {
       ${figures.refused > 0
         ? html`<span class="badge bad">${amount(figures.refused, "version")} refused</span>`
         : figures.wrongServices > 0
-          ? html`<span class="badge warn">${amount(figures.wrongServices, "service")} to look at</span>`
+          ? html`<span class="badge warn">${amount(figures.wrongServices, "service needs", "services need")} attention</span>`
           : html`<span class="badge good">all well</span>`}
     </span>`;
 }
@@ -110,26 +115,31 @@ function stateOf(box, figures) {
   return box.kind !== "outside" && figures.rate === 0 ? "idle" : "";
 }
 
-/** `chosen`: signal of the ID whose panel is open; `current`: signal of the ID that the Tab key reaches. */
+/** A button, but the outside, about which there is no more to say. `chosen`: signal of the ID whose panel is open; `current`: signal of the ID that the Tab key reaches. */
 export function Box({ box, at, vertical, chosen, current, showSpace, open }) {
   const isChosen = useMemo(() => computed(() => chosen.value === box.id), [box.id]);
   const isCurrent = useMemo(() => computed(() => current.value === box.id), [box.id]);
   const figures = figuresOfBox(box.id).value ?? NOTHING;
-  const { width, height } = sizeOf(box);
+  const { width, height } = sizeOf(box, vertical);
   const style = { left: `${at.x}px`, top: `${at.y}px`, width: `${width}px`, height: `${height}px` };
   const several = figures.rows.length > 1;
   const name = box.kind === "service" ? shortName(box.name) : box.name;
-  return html`<button type="button" class=${`mesh-box ${box.kind} ${several ? "several" : ""} ${stateOf(box, figures)}`} style=${style} data-box=${box.id}
-    tabindex=${isCurrent.value ? 0 : -1} aria-expanded=${box.kind === "outside" ? undefined : isChosen.value}
-    onClick=${() => open(box)} onFocus=${() => (current.value = box.id)}>
+  const acts = box.kind !== "outside" && {
+    type: "button",
+    tabindex: isCurrent.value ? 0 : -1,
+    "aria-expanded": isChosen.value,
+    onClick: () => open(box),
+    onFocus: () => (current.value = box.id),
+  };
+  return html`<${acts ? "button" : "div"} class=${`mesh-box ${box.kind} ${several ? "several" : ""} ${stateOf(box, figures)}`} style=${style} data-box=${box.id} ...${acts}>
     <span class="mesh-head" title=${box.name}>
       <span class="mesh-name-text" aria-hidden="true">${name}</span>
       <span class="only-read">${[name, SPEAKS_OF[box.kind]].filter(Boolean).join(", ")}</span>
-      ${box.kind !== "outside" && figures.rate > 0 && html`<span class="mesh-rate">${rate(figures.rate)}</span>`}
+      ${acts && figures.rate > 0 && html`<span class="mesh-rate">${rate(figures.rate)}</span>`}
     </span>
     ${box.kind === "group" && html`<${GroupFacts} figures=${figures} />`}
-    ${box.kind !== "group" && box.kind !== "outside" && html`<${Facts} box=${box} figures=${figures} showSpace=${showSpace} />`}
+    ${acts && box.kind !== "group" && html`<${Facts} box=${box} figures=${figures} showSpace=${showSpace} />`}
     ${several && html`<${Split} rows=${figures.rows} vertical=${vertical} />`}
-    ${figures.rows.map((row) => html`<${Row} key=${row.node} row=${row} single=${!several} />`)}
-  </button>`;
+    ${figures.rows.map((row) => html`<${Row} key=${row.node} row=${row} box=${box} single=${!several} />`)}
+  </${acts ? "button" : "div"}>`;
 }

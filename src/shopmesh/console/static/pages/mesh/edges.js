@@ -30,6 +30,6 @@ export function Edge({ edge, points, vertical, labelled, near }) {
     <path class="mesh-hit" d=${d}><title>${sentence(edge, flow)}</title></path>
     <path class=${`mesh-flow ${mark}`} d=${d} stroke-width=${edgeWidth(flow.rate)} marker-end="url(#mesh-arrow)" />
     ${MARKS[mark] && html`<path class="mesh-edge-mark" d=${MARKS[mark]} transform=${`translate(${x} ${y})`} />`}
-    ${(labelled || near) && flow.rate > 0 && html`<text class="mesh-edge-text" x=${x} y=${y - (MARKS[mark] ? 11 : 7)}>${text(flow, mark)}</text>`}
+    ${(labelled || near) && flow.rate > 0 && html`<text class="mesh-edge-text" x=${x} y=${y + (MARKS[mark] ? -11 : 4)}>${text(flow, mark)}</text>`}
   </g>`;
 }

@@ -82,7 +82,7 @@ export function buildGraph({ nodes, services, routes, gatewayRoutes, flows }) {
   const boxes = serviceBoxes(services, routes, virtualNodes);
   const graph = { boxes, edges: new Map(), home: homes(boxes, virtualNodes) };
   gatewayBoxes(boxes, byName(nodes, "virtualGateway").keys());
-  if ([...boxes.values()].some(({ wayIn }) => wayIn)) {
+  if ([...boxes.values()].some(({ wayIn }) => wayIn) || [...flows.keys()].some((id) => parts(id)[1] === "-")) {
     boxes.set(OUTSIDE, { id: OUTSIDE, kind: "outside", name: "outside", space: NO_SPACE, wayIn: true, routes: [], rows: [] });
   }
   for (const [name, node] of virtualNodes) {

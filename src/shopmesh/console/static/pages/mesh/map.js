@@ -13,8 +13,9 @@ import { place, places } from "./placing.js";
 import { chosen } from "./panel.js";
 
 const [LEAST, MOST, READABLE, LARGEST_FIT] = [0.3, 2, 0.75, 1.25];
+const NARROW = matchMedia("(max-width: 860px)");
+const MARGIN = NARROW.matches ? 12 : 28;
 const STEP = 1.2;
-const MARGIN = 28;
 const MOST_LABELS = 60;
 
 /** The box that the Tab key reaches; the arrow keys go on from it. */
@@ -32,7 +33,7 @@ function fit(frame, { width, height }) {
 /** The nearest box in the direction of an arrow key: up and down in its column, left and right in the columns beside. */
 export function nearest(boxes, from, key) {
   const here = boxes[from];
-  const others = Object.entries(boxes).filter(([id]) => id !== from);
+  const others = Object.entries(boxes).filter(([id]) => id !== from && id !== OUTSIDE);
   const ahead = {
     ArrowUp: ([, box]) => box.layer === here.layer && box.y < here.y,
     ArrowDown: ([, box]) => box.layer === here.layer && box.y > here.y,
@@ -60,12 +61,9 @@ function onArrow(event, frame) {
 }
 
 function open(box) {
-  if (box.kind === "outside") return;
   if (box.kind === "group") change({ open: [...openGroups.value, box.space].join(",") });
   else change({ box: chosen.value === box.id ? null : box.id });
 }
-
-const NARROW = matchMedia("(max-width: 860px)");
 
 /** Whether the window is narrow: then layers are rows. */
 function useNarrow() {
@@ -149,7 +147,7 @@ function Canvas({ graph, placed, frame, vertical }) {
   const several = new Set(boxes.filter(({ kind }) => kind === "service").map(({ space }) => space)).size > 1;
   const overBox = (event) => setHovered(event.target.closest?.("[data-box]")?.dataset.box ?? null);
   return html`<div class="mesh-sheet" style=${outer}>
-    <div class=${`mesh-canvas ${near ? "has-near" : ""} ${graph.shownAs ? "grouped" : ""}`} style=${inner} onMouseOver=${overBox} onMouseLeave=${() => setHovered(null)} onKeyDown=${(event) => onArrow(event, frame.current)}>
+    <div class=${`mesh-canvas ${near ? "has-near" : ""} ${graph.shownAs ? "grouped" : edges.length > MOST_LABELS ? "many" : ""}`} style=${inner} onMouseOver=${overBox} onMouseLeave=${() => setHovered(null)} onKeyDown=${(event) => onArrow(event, frame.current)}>
       <svg class="mesh-lines" width=${placed.width} height=${placed.height} aria-hidden="true">
         <${Arrow} />
         ${edges.map((edge) => html`<${Edge} key=${edge.id} edge=${edge} points=${placed.edges[edge.id]} vertical=${vertical} labelled=${edges.length <= MOST_LABELS && !graph.shownAs} near=${edge.from === near || edge.to === near} />`)}
@@ -173,7 +171,8 @@ export function MeshMap() {
   useWheel(frame, ready);
   useChosenInSight(frame, ready);
   const { q, show } = parameters.value;
-  useBeginning(frame, ready ? placed : null);
+  // Places of more boxes are of what was shown before.
+  useBeginning(frame, ready && Object.keys(placed.boxes).length === graph.boxes.size ? placed : null);
   if (graph.boxes.size === 0) {
     return html`<${Empty} title=${q || show ? "Nothing matches the filter" : "No services yet"}><button type="button" onClick=${() => change({ q: null, show: null, focus: null })}>Show all</button></${Empty}>`;
   }

@@ -4,7 +4,7 @@ import { batch, computed, effect, signal, untracked } from "../../lib.js";
 import { parameters } from "../../data/address.js";
 import { inMesh } from "../../data/mesh.js";
 import { boxFigures, groupFigures, proxyStates, traffic } from "./figures.js";
-import { buildGraph, endsOf, edgeId, shapeOf } from "./graph.js";
+import { OUTSIDE, buildGraph, endsOf, edgeId, shapeOf } from "./graph.js";
 import { filtered, grouped, isGrouped, neighbourhood } from "./selection.js";
 
 /** A signal that changes only when the text of its value does: what depends on it rests meanwhile. */
@@ -36,6 +36,11 @@ export const graph = computed(() =>
 );
 
 const found = computed(() => ({ ...traffic(inMesh("flows").value, graph.value), proxies: proxyStates(inMesh("proxies").value) }));
+/** What comes in from outside: {rate, errors}. */
+export const entering = computed(() => {
+  const edges = [...found.value.edges].filter(([id]) => id.startsWith(edgeId(OUTSIDE, ""))).map(([, edge]) => edge);
+  return { rate: edges.reduce((sum, { rate }) => sum + rate, 0), errors: edges.reduce((sum, { errors }) => sum + errors, 0) };
+});
 const documents = computed(() => ({ routes: inMesh("routes").value, figures: inMesh("figures").value }));
 
 const figuresNow = (box) => boxFigures(box, documents.value, found.value);

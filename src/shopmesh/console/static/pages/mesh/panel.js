@@ -22,9 +22,9 @@ const close = () => {
 
 const failedShare = ({ rate: all, errors }) => (all > 0 ? percent(errors / all) : "–");
 
-function Version({ row }) {
+function Version({ row, box }) {
   return html`<li class="mesh-panel-version">
-    <div class="row"><strong>${rowName(row)}</strong>${row.version && html`<span class="muted small">${row.node}</span>`}</div>
+    <div class="row"><strong>${rowName(row, box)}</strong>${rowName(row, box) !== row.node && html`<span class="muted small">${row.node}</span>`}</div>
     <div class="row small"><${ProxyMark} word=${row.proxy} title=${proxyText(row.proxies)} /><span>${proxyText(row.proxies)}</span></div>
     <dl class="mesh-panel-figures">
       <div><dt>now</dt><dd>${rate(row.rate)}</dd></div>
@@ -68,11 +68,13 @@ function Neighbours({ id, title, ends, other }) {
   </section>`;
 }
 
-/** Findings about the service, its routes or its nodes. */
+/** Findings about the service, its routes, its nodes or their proxies. */
 function findingsOf(box) {
   const routes = box.routes.map((id) => inMesh("routes").value.get(id)).filter(Boolean);
-  const names = new Set([box.name, ...box.rows.map(({ node }) => node), ...routes.flatMap((route) => [route.virtualRouter, route.route])]);
-  return [...whole("findings").values()].filter((found) => found.mesh === mesh.value && found.path?.slice(1).some((part) => names.has(part)));
+  const names = new Set([box.name, ...routes.flatMap(({ virtualRouter, route }) => [virtualRouter, `${virtualRouter}/${route}`])]);
+  const nodes = new Set(box.rows.map(({ node }) => node));
+  const isAbout = ({ path = [] }) => names.has(path.slice(1).join("/")) || path.slice(1).some((part) => nodes.has(part));
+  return [...whole("findings").values()].filter((found) => found.mesh === mesh.value && isAbout(found));
 }
 
 function Findings({ box }) {
@@ -98,7 +100,7 @@ function Content({ box, figures }) {
     ${box.routes.length > 0 &&
     html`<section><h3>${box.routes.length > 1 ? "Routes: target and seen share" : "Target and seen share"}</h3><ul class="stack">${box.routes.map((id) => html`<${RouteShares} key=${id} id=${id} />`)}</ul></section>`}
     <section><h3>${box.kind === "service" ? amount(figures.rows.length, "version") : "Proxies"}</h3>
-      <ul class="stack">${figures.rows.map((row) => html`<${Version} key=${row.node} row=${row} />`)}</ul>
+      <ul class="stack">${figures.rows.map((row) => html`<${Version} key=${row.node} row=${row} box=${box} />`)}</ul>
       <a class="small" href=${href("proxies", { mesh: mesh.value, filter: figures.rows[0]?.node })}>All about its proxies</a>
     </section>
     <${Findings} box=${box} />

@@ -7,14 +7,12 @@ import { change, parameters } from "../../data/address.js";
 import { amount, count, percent, rate, shortName } from "../../data/format.js";
 import { inMesh } from "../../data/mesh.js";
 import { OUTSIDE } from "./graph.js";
-import { allFigures, graph, isGroups } from "./model.js";
+import { allFigures, entering, graph, isGroups } from "./model.js";
 
 const summary = computed(() => {
   const boxes = [...graph.value.boxes.values()];
   const services = boxes.filter(({ kind }) => kind === "service");
   const proxies = [...inMesh("proxies").value.values()];
-  const entries = boxes.filter(({ wayIn, kind }) => wayIn && kind !== "outside").map(({ id }) => id);
-  const entered = entries.map((id) => allFigures.value.get(id)).filter(Boolean);
   const all = [...allFigures.value].filter(([id]) => id !== OUTSIDE).map(([, figures]) => figures);
   return {
     services: services.length,
@@ -22,17 +20,17 @@ const summary = computed(() => {
     proxies: proxies.length,
     inSync: proxies.filter(({ inStep, connected }) => inStep && connected).length,
     refused: proxies.filter(({ refused }) => refused).length,
-    rate: entered.reduce((sum, { rate: one }) => sum + one, 0),
-    errors: entered.reduce((sum, { errors }) => sum + errors, 0),
+    ...entering.value,
     wrong: all.filter(({ wrong }) => wrong.length > 0).length,
   };
 });
 
 export function Summary() {
-  const { services, versions, proxies, inSync, refused, rate: entering, errors } = summary.value;
+  const { services, versions, proxies, inSync, refused, rate: coming, errors } = summary.value;
   return html`<ul class="mesh-summary">
     <li><strong>${count(services)}</strong> ${services === 1 ? "service" : "services"}, <strong>${count(versions)}</strong> ${versions === 1 ? "version" : "versions"}</li>
-    <li><strong>${rate(entering)}</strong> come in${entering > 0 && html`, <strong class=${errors > 0 ? "bad" : ""}>${percent(errors / entering)}</strong> fail`}</li>
+    ${graph.value.boxes.has(OUTSIDE) &&
+    html`<li><strong>${rate(coming)}</strong> come in${coming > 0 && html`, <strong class=${errors > 0 ? "bad" : ""}>${percent(errors / coming)}</strong> fail`}</li>`}
     <li>${refused > 0
       ? html`<${Badge} kind="bad">${amount(refused, "proxy", "proxies")} refused ${refused === 1 ? "its" : "their"} configuration</${Badge}>`
       : html`<${Badge} kind=${inSync < proxies ? "warn" : "good"}>${count(inSync)} of ${amount(proxies, "proxy", "proxies")} in sync</${Badge}>`}</li>
@@ -42,7 +40,7 @@ export function Summary() {
 const SHOWN = [
   ["", "All"],
   ["traffic", "With traffic"],
-  ["wrong", "To look at"],
+  ["wrong", "Needs attention"],
 ];
 
 function Choice({ title, options, name }) {

@@ -7,7 +7,7 @@ import { href, parameters } from "../../data/address.js";
 import { printable } from "../../data/format.js";
 import { mesh } from "../../data/mesh.js";
 import { Configuration } from "./configuration.js";
-import { proxyPath, refusals, stateOf, TYPES, typeOf } from "./model.js";
+import { proxyPath, refusals, stateOf, titleOf, TYPES, typeOf } from "./model.js";
 import { Responses } from "./responses.js";
 import { State } from "./table.js";
 
@@ -17,15 +17,16 @@ const Gone = ({ asked }) => html`<div class="page-head"><h1>${back()} / <bdi>${p
   <div class="card"><${Empty} title="There is no such proxy">It may have been stopped, or withdrawn from the mesh.</${Empty}></div>`;
 
 function Facts({ proxy }) {
-  return html`<dl class="facts card">
+  return html`<div class="card proxies-facts"><dl class="facts">
     <dt>State</dt><dd><${State} proxy=${proxy} /> <span class="muted">${stateOf(proxy).text}</span></dd>
-    <dt>Of</dt><dd><${ResourceLink} kind=${proxy.kind} path=${[proxy.mesh, proxy.name]} /></dd>
+    <dt>Belongs to</dt><dd><${ResourceLink} kind=${proxy.kind} path=${[proxy.mesh, proxy.name]} /></dd>
     <dt>Connected</dt><dd><${Time} at=${proxy.since} />${proxy.since !== null && html`, <${Time} at=${proxy.since} ago=${true} />`}</dd>
     <dt>Address</dt><dd>${proxy.address ?? "–"}</dd>
     <dt>Endpoint</dt><dd>${proxy.declared ? "yes, other proxies send requests to it" : "no, other proxies send nothing to it"}</dd>
-    ${TYPES.map((type) => html`<dt key=${type}>${type}</dt><dd class=${typeOf(proxy, type).kind === "good" ? "" : typeOf(proxy, type).kind}>${typeOf(proxy, type).text}</dd>`)}
     <dt>In a terminal</dt><dd><${Command} text=${`shopmesh proxy-config ${proxy.instance}`} /></dd>
-  </dl>`;
+  </dl><dl class="facts">
+    ${TYPES.map((type) => html`<dt key=${type}>${titleOf(type)}</dt><dd class=${typeOf(proxy, type).kind === "good" ? "" : typeOf(proxy, type).kind}>${typeOf(proxy, type).text}</dd>`)}
+  </dl></div>`;
 }
 
 const Refused = ({ proxy }) =>

@@ -3,6 +3,9 @@
 /** The types of configuration in the order in which a proxy gets them. */
 export const TYPES = ["clusters", "endpoints", "listeners", "routes", "secrets"];
 
+/** `Clusters` */
+export const titleOf = (type) => type[0].toUpperCase() + type.slice(1);
+
 const SHORT = 7;
 
 /** The beginning of a version, which tells versions apart. */

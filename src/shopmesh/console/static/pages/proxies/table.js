@@ -4,7 +4,7 @@ import { html } from "../../lib.js";
 import { Badge, Time } from "../../components/basic.js";
 import { ResourceLink } from "../../components/resource_link.js";
 import { Table } from "../../components/table.js";
-import { short, stateOf, TYPES, typeOf } from "./model.js";
+import { short, stateOf, titleOf, TYPES, typeOf } from "./model.js";
 
 const ORDER = { bad: 0, warn: 1, good: 2 };
 
@@ -31,7 +31,7 @@ const COLUMNS = [
   },
   {
     id: "of",
-    title: "Of",
+    title: "Belongs to",
     value: (row) => row.name,
     cell: (row) => html`<${ResourceLink} bare=${row.kind === "virtualNode"} kind=${row.kind} path=${[row.mesh, row.name]} />`,
   },
@@ -43,7 +43,7 @@ const COLUMNS = [
   },
   ...TYPES.map((type) => ({
     id: type,
-    title: type[0].toUpperCase() + type.slice(1),
+    title: titleOf(type),
     value: (row) => `${typeOf(row, type).acked} ${typeOf(row, type).sent}`.trim() || null,
     cell: (row) => html`<${Version} proxy=${row} type=${type} />`,
   })),

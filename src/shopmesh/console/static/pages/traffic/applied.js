@@ -16,9 +16,10 @@ function confirmation(change) {
   if (change === null) return ["accent", "sent to the proxies …"];
   const all = Object.values(change.proxies);
   if (all.length === 0) return ["warn", "no connected proxy uses this route"];
+  const took = milliseconds(change.milliseconds);
   const done = all.filter((found) => found !== null).length;
   if (!change.converged) return ["accent", `${done} of ${amount(all.length, "proxy", "proxies")} confirmed …`];
-  return ["good", `${all.length === 1 ? "the one proxy" : `all ${all.length} proxies`} confirmed it, the last ACK after ${milliseconds(change.milliseconds)}`];
+  return ["good", all.length === 1 ? `its only proxy confirmed it: ACK after ${took}` : `all ${all.length} proxies confirmed it: last ACK after ${took}`];
 }
 
 const Proxy = ({ name, after }) =>

@@ -35,8 +35,8 @@ const COLUMNS = [
     cell: ({ id, route }) => html`<a class="traffic-name" href=${linkTo(id, route)}>${titleOf(route)}</a><div class="muted small traffic-match">${matchOf(route)}</div>`,
   },
   lines("version", "Version", ({ name: { version, node } }) => `${version ?? ""} ${node}`, { show: ({ name }) => html`<${Version} name=${name} />` }),
-  lines("share", "Target, and seen share", ({ target, seen }) => `${percent(target)}: ${percent(seen)}`, { show: (row) => html`<${Share} ...${row} />`, sort: false }),
-  lines("interval", "95 % interval", ({ low, high }) => interval(low, high), { align: "end", sort: false }),
+  lines("share", "Target, and seen share", ({ target, seen }) => `${percent(target)}: ${percent(seen)}`, { show: (row) => (row.alone ? html`<span class="share-figure target">${percent(row.target)}</span>` : html`<${Share} ...${row} />`), sort: false }),
+  lines("interval", "95 % interval", ({ alone, low, high }) => (alone ? "" : interval(low, high)), { align: "end", sort: false }),
   figures("requests", "Requests", rate, ({ rows }) => rows.reduce((sum, { requests }) => sum + requests, 0)),
   lines("errors", "Errors", ({ errors }) => percent(errors), {
     show: ({ errors }) => html`<span class=${errors > 0 ? "traffic-failed" : ""}>${percent(errors)}</span>`,
@@ -60,7 +60,7 @@ export function RouteList() {
   const sums = sumFlows(flows);
   const rows = [...routes].map(([id, route]) => {
     const live = fromLive(route, shares.get(id), sums, state.at.value);
-    return { id, route, canary: canaries.get(id), rows: live.map((row, at) => ({ ...row, name: nameOf(route.mesh, route.targets[at], route.targets) })) };
+    return { id, route, canary: canaries.get(id), rows: live.map((row, at) => ({ ...row, alone: live.length === 1, name: nameOf(route.mesh, route.targets[at], route.targets) })) };
   });
   return html`<div class="page-head"><h1>Traffic</h1></div>
     <div class="traffic-list"><${Table} caption="Routes" columns=${COLUMNS} rows=${rows} rowKey=${({ id }) => id} order="service" step=${AT_ONCE}

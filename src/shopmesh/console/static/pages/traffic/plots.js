@@ -69,7 +69,7 @@ function optionsOf(plot, count, width) {
     scales: { x: { range: (_, __, last) => [last - SECONDS, last] }, y: { range: (_, __, most) => [0, highest(most)] } },
     axes: [
       { ...axis, values: (_, splits) => splits.map((at) => time(at, at).slice(0, 5)), space: 60, incrs: [60, 120, 300], size: 26 },
-      { ...axis, values: (_, splits) => splits.map(plot.format), size: 58, space: 34 },
+      { ...axis, values: (_, splits) => splits.map((value) => plot.format(value).replace(/\.0\b/, "")), size: 58, space: 34 },
     ],
     hooks: { setCursor: [({ cursor }) => (pointed.value = cursor.left >= 0 ? cursor.idx : null)] },
     ...seriesOf(plot, count),

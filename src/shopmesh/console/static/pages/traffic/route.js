@@ -39,17 +39,16 @@ function Head({ route, countedBy }) {
 function Change({ id, editor, route }) {
   const { version } = editor.loaded.value.route.metadata;
   return html`<section class="card stack" aria-label="Preview of the change">
-    <div class="row"><h2>Preview</h2><span class="muted">nothing is sent yet</span></div>
+    <div class="row"><h2>Preview</h2><span class="muted traffic-start">nothing is sent yet</span>
+      <span class="row"><button type="button" onClick=${() => editor.reset()}>Cancel</button>
+        <button type="button" class="main" disabled=${editor.busy.value} onClick=${() => editor.apply()}>Apply</button></span>
+    </div>
+    ${editor.problem.value && html`<p class="notice bad" role="alert">${printable(editor.problem.value.message)}</p>`}
     ${route.version > version &&
     html`<p class="notice warn" role="status">Somebody else has changed the route: it is at version ${route.version} now, this is a change of
       version ${version} and will be refused. ${" "}<button type="button" onClick=${() => editor.reset()}>Start from version ${route.version}</button></p>`}
     ${whole("canaries").get(id)?.phase === "running" && html`<p class="notice warn">A canary moves these weights. Other weights stop it.</p>`}
     <${Preview} editor=${editor} />
-    ${editor.problem.value && html`<p class="notice bad" role="alert">${printable(editor.problem.value.message)}</p>`}
-    <div class="row">
-      <button type="button" class="main" disabled=${editor.busy.value} onClick=${() => editor.apply()}>Apply</button>
-      <button type="button" onClick=${() => editor.reset()}>Cancel</button>
-    </div>
   </section>`;
 }
 

@@ -2,7 +2,7 @@
 
 import { html, useId } from "../../lib.js";
 import { ShareBar, sentence, verdict } from "../../components/share.js";
-import { interval, milliseconds, percent, rate } from "../../data/format.js";
+import { interval, milliseconds, percent, rate, tenths } from "../../data/format.js";
 import { TOTAL, distribute, normalise, targetsOf, weightsOf } from "./logic/weights.js";
 import { Sample, Version, colourOf, nameOf } from "./names.js";
 
@@ -26,7 +26,7 @@ function VersionRow({ editor, index, count, name, weight, live, ...others }) {
       <button type="button" class="quiet" disabled=${others.disabled || weight === TOTAL} onClick=${all} aria-label=${`All to ${title}`}>all</button>
     </td>
     <td class="traffic-seen" title=${sentence(live)}><${ShareBar} ...${live} /></td>
-    <td class=${`end share-figure ${verdict(live)}`}>${percent(live.seen)}</td>
+    <td class=${`end share-figure ${verdict(live)}`}>${tenths(live.seen)}</td>
     <td class="end muted small traffic-interval">${interval(live.low, live.high)}</td>
     <td class="end traffic-rate">${rate(live.requests)}</td>
     <td class=${`end traffic-errors ${live.errors > 0 ? "traffic-failed" : ""}`}>${percent(live.errors)}</td>
@@ -57,7 +57,7 @@ export function Shares({ editor, route, live, readOnly }) {
   const draft = editor.draft.value;
   const weights = draft?.weights ?? before;
   const names = targets.map((target) => nameOf(route.mesh, target, targets));
-  const proposed = names.map(({ version, node }, at) => `${version ?? node} ${weights[at]} %`).join(", ");
+  const proposed = names.map(({ version, node }, at) => `${version ?? node} gets ${weights[at]} %`).join(", ");
   const disabled = Boolean(readOnly) || targets.length === 1;
   const described = readOnly ? reason : undefined;
   return html`<section class="card stack" aria-label="Weights">
@@ -76,7 +76,7 @@ export function Shares({ editor, route, live, readOnly }) {
     html`<div class="row">
       <button type="button" onClick=${() => editor.propose(distribute(TOTAL, targets.map(() => 1)))}>Even</button>
       <button type="button" disabled=${!draft} onClick=${() => editor.reset()}>Reset</button>
-      <span class="muted" role="status">${draft && `New: ${proposed}, together ${TOTAL} %`}</span>
+      <span class="muted" role="status">${draft && `New: ${proposed}`}</span>
     </div>`}
   </section>`;
 }
