@@ -211,6 +211,20 @@ def test_the_past_counts_over_ten_seconds_but_not_across_a_change(page: Tab) -> 
     assert [None] * 20 == second["p99"]
 
 
+def test_less_than_one_request_says_nothing_of_shares(page: Tab) -> None:
+    """A proxy's first report is spread over all the time that it has run."""
+    series = [
+        {"virtualNode": node, "port": 80, "requests": [0.01] * 20 + [rate] * 5, "errors": [0] * 25, "p99": [None] * 25}
+        for node, rate in (("v1", 3), ("v2", 1))
+    ]
+    history = {"begin": 90.0, "step": 1.0, "series": series, "weights": []}
+
+    first = page.module(f"{LOGIC}/series.js", "module.fromHistory(...given)", history, ROUTE)["rows"][0]
+
+    assert [None] * 20 == first["seen"][:20] == first["low"][:20]
+    assert 0.7 < first["seen"][-1] < 0.8
+
+
 def test_live_points_continue_the_past(page: Tab) -> None:
     """For five minutes, each time once, and with a gap where none came."""
     times, seen = page.module(

@@ -56,12 +56,14 @@ export function fromHistory({ begin, step, series, weights }, route) {
     const counted = (field) => found.map((one) => sum(one?.[field].slice(first, index + 1) ?? []));
     const [requests, errors] = [counted("requests"), counted("errors")];
     const total = sum(requests);
+    // The first report of a proxy is spread over all its time: less than one request says nothing of shares.
+    const isCounted = total >= 1;
     const whole = sum(Object.values(then?.weights ?? {}));
     push(columns, at, route.targets.map((target, version) => {
-      const [low, high] = total > 0 ? wilson(requests[version], total) : [];
+      const [low, high] = isCounted ? wilson(requests[version], total) : [];
       return {
         target: whole > 0 ? (then.weights[named(target, route)] ?? 0) / whole : null,
-        seen: total > 0 ? requests[version] / total : null,
+        seen: isCounted ? requests[version] / total : null,
         low,
         high,
         requests: requests[version] / ((index + 1 - first) * step),
