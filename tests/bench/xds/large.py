@@ -12,6 +12,7 @@ import argparse
 import itertools
 import time
 
+from shopmesh.appmesh.store import Resource
 from shopmesh.xds.incremental import DependencyGraph
 from shopmesh.xds.snapshot import snapshot
 from tests.bench.report import quantile, table
@@ -22,16 +23,20 @@ from tests.unit.xds import meshes
 CALLERS = {"few": "a proxy that calls three of them", "client": "a proxy that calls all of them"}
 
 
+def few() -> Resource:
+    """The node that calls three of the services, which are those that change."""
+    return meshes.node("few", backends=[f"service-{number}.local" for number in range(3)])
+
+
 def measure(services: int, routes: int, changes: int) -> str:
     rows: list[list[object]] = []
     weights = itertools.cycle(range(1, 98))
     with Mesh() as mesh:
-        few = meshes.node("few", backends=[f"service-{number}.local" for number in range(3)])
-        mesh.put(*fan_out(services, routes), few)
+        mesh.put(*fan_out(services, routes), few())
         for caller, meaning in CALLERS.items():
             with Sidecar(mesh, caller, None, address=None) as sidecar:
                 whole = _translation(mesh, sidecar)
-                took, acks = zip(*(_changed(mesh, next(weights), routes) for _ in range(changes)), strict=True)
+                took, acks = zip(*(_changed(mesh, next(weights)) for _ in range(changes)), strict=True)
             for name, values in (("request to ACK", took), ("commit to ACK", acks)):
                 figures = [f"{quantile(values, share):.1f}" for share in (0.5, 0.9, 0.99)]
                 rows.append([meaning, name, *figures, f"{max(values):.1f}", f"{whole:.0f}"])
@@ -46,9 +51,9 @@ def _translation(mesh: Mesh, sidecar: Sidecar) -> float:
     return (time.perf_counter() - began) * 1e3
 
 
-def _changed(mesh: Mesh, weight: int, routes: int) -> tuple[float, float]:
+def _changed(mesh: Mesh, weight: int) -> tuple[float, float]:
     """Milliseconds from the request, and from the commit, to the ACK."""
-    route = new_weight(weight % 3, weight, routes)
+    route = new_weight(weight % 3, weight)
     names = dict(zip(("meshName", "virtualRouterName", "routeName"), route.key.path, strict=True))
     began = time.perf_counter()
     mesh.ask("UpdateRoute", **names, spec=route.spec)

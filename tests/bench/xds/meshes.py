@@ -20,7 +20,7 @@ def fan_out(services: int, routes_each: int = 1, by_dns: bool = False) -> list[R
     return found
 
 
-def new_weight(service: int, weight: int, routes_each: int = 1) -> Resource:
-    """The first route of that service, with another weight."""
-    name = f"service-{service}"
-    return meshes.route(f"{name}-r", "route-0", {name: weight}, match={"prefix": "/"})
+def new_weight(service: int, weight: int) -> Resource:
+    """The first route of that service, of which another service gets a part; `weight` is below 100."""
+    name, other = f"service-{service}", f"service-{0 if service else 1}"
+    return meshes.route(f"{name}-r", "route-0", {name: weight, other: 100 - weight}, match={"prefix": "/"})
