@@ -182,9 +182,11 @@ def test_time_outs_hold_at_both_ends(mesh: Mesh, upstream: Upstream) -> None:
 
 
 @pytest.mark.feature(18)
-def test_requests_are_retried_twice_on_503_and_not_on_500(mesh: Mesh, upstream: Upstream) -> None:
+@pytest.mark.parametrize("others", [0, 1], ids=["the only route", "one of two routes, which share their policy"])
+def test_requests_are_retried_twice_on_503_and_not_on_500(mesh: Mesh, upstream: Upstream, others: int) -> None:
     """App Mesh's default retry policy, counted at the application."""
-    mesh.put(*meshes.shop({"product": 1}))
+    alike = meshes.route("product-r", "other", {"product": 1}, match={"prefix": "/other"})
+    mesh.put(*meshes.shop({"product": 1}), *[alike][:others])
     mesh.sidecar("product", upstream)
     order = mesh.sidecar("order")
     eventually(lambda: order.get(PRODUCT) == (200, "v1"), "it answers")

@@ -69,7 +69,7 @@ async def test_an_overtaken_change_counts_with_the_later_one(plane: Plane) -> No
     await plane.put(*meshes.shop())
     order = plane.proxy()
     await plane.put(meshes.route("product-r", "all", {"product": 1}))
-    await plane.put(meshes.route("product-r", "all", {"product": 2}))
+    await plane.put(meshes.route("product-r", "all", {"product": 2, "product-v2": 1}))
 
     order.settle()
 
@@ -109,7 +109,7 @@ async def test_a_refusal_is_shown_and_forgotten(plane: Plane) -> None:
     assert status.refused == registry.Nack("routes", "no such thing", 2000.0)
     assert (status.in_sync, plane.proxies.changes[-1].converged) == (False, False)
 
-    await plane.put(meshes.route("product-r", "all", {"product": 2}))
+    await plane.put(meshes.route("product-r", "all", {"product": 2, "product-v2": 1}))
     order.settle()
     assert plane.status("order-1").refused is None
     assert plane.proxies.changes[-1].converged
@@ -319,10 +319,10 @@ def test_the_record_of_changes_is_bounded(monkeypatch: pytest.MonkeyPatch) -> No
         plane.proxy(instance="a")
         plane.proxy(instance="b")
         for weight in range(1, 20):
-            await plane.put(meshes.route("product-r", "all", {"product": weight}))
+            await plane.put(meshes.route("product-r", "all", {"product": weight, "product-v2": 1}))
         assert len(plane.proxies.changes) == 5
         monkeypatch.setattr(registry, "MOST_MEASUREMENTS", 4)
-        await plane.put(meshes.route("product-r", "all", {"product": 50}))
+        await plane.put(meshes.route("product-r", "all", {"product": 50, "product-v2": 1}))
         assert len(plane.proxies.changes) == 2
 
     monkeypatch.setattr(registry, "MOST_CHANGES", 5)

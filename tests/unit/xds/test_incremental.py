@@ -61,7 +61,7 @@ def test_one_route_of_thousands_costs_one_virtual_host(built: Counter[str]) -> N
     before = current(graph)
     built.clear()
 
-    graph.mark_changed(meshes.changed(state, meshes.route("s7", "r3", {"s7": 50})))
+    graph.mark_changed(meshes.changed(state, meshes.route("s7", "r3", {"s7": 50, "s8": 50})))
     after = current(graph)
 
     assert built == {"_by_router": 1, "drop_shared_domains": 1}
@@ -83,7 +83,7 @@ def test_one_route_rebuilds_as_many_parts_in_a_mesh_of_any_size(services: int, m
         original(self, identity, part)
 
     monkeypatch.setattr(DependencyGraph, "_build", counting)
-    graph.mark_changed(meshes.changed(state, meshes.route("s7", "r3", {"s7": 50})))
+    graph.mark_changed(meshes.changed(state, meshes.route("s7", "r3", {"s7": 50, "s8": 50})))
     current(graph)
 
     assert len(anew) == len(set(anew))

@@ -53,10 +53,58 @@ def test_a_route_splits_by_weight_and_keeps_what_has_none() -> None:
 
 def test_a_target_named_twice_has_both_weights() -> None:
     """Envoy takes the same cluster twice, but that is no split."""
-    targets = [{"virtualNode": "product", "weight": 1}, {"virtualNode": "product", "weight": 2}]
-    clusters = only_route(route("product-r", "all", targets)).route.weighted_clusters.clusters
+    targets = [{"virtualNode": name, "weight": weight} for name, weight in (("product", 1), ("product-v2", 4))]
+    twice = [*targets, {"virtualNode": "product", "weight": 2}]
+    clusters = only_route(route("product-r", "all", twice)).route.weighted_clusters.clusters
 
-    assert [3] == [one.weight.value for one in clusters]
+    assert [3, 4] == [one.weight.value for one in clusters]
+
+
+@pytest.mark.parametrize(
+    "targets",
+    [
+        [{"virtualNode": "product", "weight": 7}],
+        [{"virtualNode": "product", "weight": 1}, {"virtualNode": "product", "weight": 2}],
+    ],
+    ids=["one", "one that is named twice"],
+)
+def test_a_sole_target_is_named_without_its_weight(targets: list[Document]) -> None:
+    """14: it gets everything, so that another weight of it changes no proxy."""
+    action = only_route(route("product-r", "all", targets)).route
+
+    assert "cds_egress_shop_product_http_5000" == action.cluster
+    assert translated([*shop(), route("product-r", "all", targets)]).version == (
+        translated([*shop(), route("product-r", "all", {"product": 100})]).version
+    )
+
+
+def test_routes_with_the_same_retries_share_one_policy() -> None:
+    """18: it is the larger part of a route, and large tables cost Envoy what they have of it."""
+    shared = hosts(translated([*shop(), route("product-r", "more", {"product": 1})]))["product.local"]
+
+    assert 2 == len(shared.routes)
+    assert 2 == shared.retry_policy.num_retries.value
+    assert not any(one.route.HasField("retry_policy") for one in shared.routes)
+
+
+@pytest.mark.parametrize("retries", [0, 5])
+def test_routes_with_different_retries_have_their_own(retries: int) -> None:
+    """18: a policy of the host would be that of all."""
+    written = {"maxRetries": retries, "perRetryTimeout": {"unit": "s", "value": 1}, "httpRetryEvents": ["server-error"]}
+    found = translated([*shop(), route("product-r", "more", {"product": 1}, {"prefix": "/more"}, retryPolicy=written)])
+    host = hosts(found)["product.local"]
+
+    assert not host.HasField("retry_policy")
+    assert {"more": retries, "all": 2} == {one.name: one.route.retry_policy.num_retries.value for one in host.routes}
+
+
+def test_a_route_that_answers_itself_leaves_the_others_their_shared_policy() -> None:
+    """18: it has no retries."""
+    nowhere = route("product-r", "nowhere", {"product": 0}, match={"prefix": "/nowhere"})
+    host = hosts(translated([*shop(), route("product-r", "more", {"product": 1}), nowhere]))["product.local"]
+
+    assert 3 == len(host.routes)
+    assert 2 == host.retry_policy.num_retries.value
 
 
 @pytest.mark.parametrize("weights", [{"product": 0}, {"gone": 100}])
@@ -174,7 +222,7 @@ def test_a_target_without_a_port_is_the_listener_that_fits_best(kind: str, clust
     )
 
     (made,) = hosts(found)["product.local"].routes
-    assert [cluster] == [one.name for one in made.route.weighted_clusters.clusters]
+    assert cluster == made.route.cluster
 
 
 def test_the_port_of_a_match_is_that_of_the_targets() -> None:
@@ -190,11 +238,11 @@ def test_the_port_of_a_match_is_that_of_the_targets() -> None:
         ]
     )
 
-    def leads_to(name: str) -> list[str]:
-        return [one.name for one in hosts(found)[name].routes[0].route.weighted_clusters.clusters]
+    def leads_to(name: str) -> str:
+        return str(hosts(found)[name].routes[0].route.cluster)
 
-    assert ["cds_egress_shop_product_http_5000"] == leads_to("product.local")
-    assert ["cds_egress_shop_product_http_5001"] == leads_to("product.local_5001")
+    assert "cds_egress_shop_product_http_5000" == leads_to("product.local")
+    assert "cds_egress_shop_product_http_5001" == leads_to("product.local_5001")
 
 
 def test_a_match_on_a_port_makes_a_host_for_each_port() -> None:

@@ -96,6 +96,7 @@ def virtual_host(
     """
     # The number of the attempt goes to the target, in x-envoy-attempt-count: its log shows what was retried.
     host = VirtualHost(name=name, domains=domains, routes=ordered, include_request_attempt_count=True)
+    routes.share_retry_policy(host)
     if service_name is not None:
         host.metadata.CopyFrom(metrics_extension.metadata(metrics_extension.TARGET_SERVICE, service_name))
     for one in filters:
