@@ -17,8 +17,7 @@ ADVICE = (
 
 def uncalled_service(resources: Sequence[DeclaredResource], router: Key) -> str | None:
     """The service of a virtual router all of whose services nothing in the mesh calls; None for any other router."""
-    from shopmesh.appmesh.resolved import called_services, routers_without_caller
+    from shopmesh.appmesh.resolved import UnchangingView, routers_without_caller
     from shopmesh.documents.declared_resource import as_state
 
-    view = as_state(resources)
-    return dict(routers_without_caller(view, router.mesh, called_services(view, router.mesh))).get(router)
+    return dict(routers_without_caller(UnchangingView(as_state(resources)), router.mesh)).get(router)

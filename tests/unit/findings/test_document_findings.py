@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
@@ -9,7 +10,7 @@ import pytest
 
 from shopmesh.appmesh import findings
 from shopmesh.appmesh.catalogue import GROUPS
-from shopmesh.appmesh.store import Document, Resource, State
+from shopmesh.appmesh.store import Document, Key, Resource, State
 from tests.unit.xds.meshes import gateway, gateway_route, listener, mesh, node, resource, route, router, service, shop
 
 
@@ -386,6 +387,29 @@ def test_what_is_not_there_is_held_against_nobody() -> None:
 def test_a_router_without_any_route_is_told_once() -> None:
     """However many listeners it has."""
     assert ["virtualRouter shop/r"] == wrong([mesh(), router("r", listener(80), listener(81))])["SM103"]
+
+
+class CountingState(State):
+    """Counts how often each resource is read by its key."""
+
+    def __init__(self, resources: Iterable[Resource]) -> None:
+        super().__init__(resources)
+        self.reads: Counter[Key] = Counter()
+
+    def get(self, key: Key) -> Resource | None:
+        self.reads[key] += 1
+        return super().get(key)
+
+
+def test_a_route_is_resolved_once_for_all_checks() -> None:
+    """Those of the route, of its router, and of the node that enforces TLS to the service."""
+    tls = {"enforce": True, "ports": [5000], "validation": {"trust": {"file": {"certificateChain": "/ca.pem"}}}}
+    backend = {"virtualService": {"virtualServiceName": "s", "clientPolicy": {"tls": tls}}}
+    caller = resource("virtualNode", "shop", "caller", spec={"backends": [backend]})
+    state = CountingState([*way(to("absent"), to("n")), service("s", router="r"), caller])
+    findings.of_documents(state)
+
+    assert 1 == state.reads[Key("virtualNode", ("shop", "absent"))]
 
 
 def test_every_finding_says_why_and_what_to_do_and_where_more_is_written() -> None:

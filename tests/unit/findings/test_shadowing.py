@@ -22,7 +22,7 @@ from shopmesh.appmesh.catalogue.documents import SHADOWED
 from shopmesh.appmesh.document_types import MatchDocument
 from shopmesh.appmesh.findings import shadowing
 from shopmesh.appmesh.findings.match_set import MatchSet
-from shopmesh.appmesh.resolved import gateway_route
+from shopmesh.appmesh.resolved import UnchangingView, gateway_route
 from shopmesh.appmesh.store import Document, Resource, State
 from shopmesh.xds.translate.gateway import gateway_routes
 from shopmesh.xds.translate.http import matches
@@ -100,7 +100,7 @@ def found(*routes: Document, kind: str = "httpRoute", priorities: tuple[int | No
         ]
     )
     [parent] = state.children("virtualRouter", ("shop",))
-    told = list(shadowing.shadowed_routes(state, parent))
+    told = list(shadowing.shadowed_routes(UnchangingView(state), parent))
     assert all(one.code == SHADOWED.code for one in told)
     return [one.where.rpartition("/")[2] for one in told]
 
@@ -210,7 +210,8 @@ def ways_in(*routes: tuple[Document, int | None]) -> tuple[Resource, list[Resour
 
 
 def told_at(gateway: Resource, routes: list[Resource]) -> list[str]:
-    found = shadowing.shadowed_gateway_routes(State([mesh(), gateway, *routes]), gateway)
+    view = UnchangingView(State([mesh(), gateway, *routes]))
+    found = shadowing.shadowed_gateway_routes(view, gateway)
     return [one.where.rpartition("/")[2] for one in found]
 
 
@@ -338,7 +339,7 @@ def test_other_ports_are_other_routes() -> None:
     ])  # fmt: skip
     [parent] = state.children("virtualRouter", ("shop",))
 
-    assert [] == list(shadowing.shadowed_routes(state, parent))
+    assert [] == list(shadowing.shadowed_routes(UnchangingView(state), parent))
 
 
 def test_a_router_of_thousands_of_routes_is_looked_through_in_bounds(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,8 +10,8 @@ import pytest
 from shopmesh.appmesh import findings as documents
 from shopmesh.appmesh.catalogue import Finding
 from shopmesh.appmesh.catalogue.translation import GATEWAY_HEALTH_CHECK, TCP_PORT_TAKEN
-from shopmesh.appmesh.findings.policies import ServiceTargets
-from shopmesh.appmesh.store import Change, Key, Resource, State, View
+from shopmesh.appmesh.resolved import ComputingView
+from shopmesh.appmesh.store import Change, Key, Resource, State
 from shopmesh.server.grpc.proxies import Nack, ProxyStatus
 from shopmesh.server.live_findings import LiveFindings
 from shopmesh.server.store.store import Commit
@@ -229,9 +229,9 @@ def test_documents_are_looked_at_again_only_where_something_changed(monkeypatch:
     seen: list[str] = []
     look = documents.of_resource
 
-    def watched(view: View, one: Resource, targets: ServiceTargets) -> tuple[Finding, ...]:
+    def watched(view: ComputingView, one: Resource) -> tuple[Finding, ...]:
         seen.append(one.key.name)
-        return look(view, one, targets)
+        return look(view, one)
 
     monkeypatch.setattr(documents, "of_resource", watched)
     state = State([*shop(), router("other"), route("other", "y", {"order": 1})])

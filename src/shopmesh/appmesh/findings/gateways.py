@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 from shopmesh.appmesh.catalogue import Finding
 from shopmesh.appmesh.catalogue.documents import NO_GATEWAY_ROUTE
-from shopmesh.appmesh.resolved import gateway_route, ports
-from shopmesh.appmesh.store import Resource, View
+from shopmesh.appmesh.resolved import ComputingView, gateway_routes_of, ports
+from shopmesh.appmesh.store import Resource
 
 
-def no_route(view: View, gateway: Resource) -> Iterator[Finding]:
+def no_route(view: ComputingView, gateway: Resource) -> Iterator[Finding]:
     """A gateway route without a port is for all ports of its protocol."""
-    routes = [gateway_route(one) for one in view.children("gatewayRoute", gateway.key.path)]
+    routes = view.compute(gateway_routes_of, gateway.key)
     for port, protocol in ports(gateway).items():
         if not any(route.matches_listener(protocol, port) for route in routes):
             yield NO_GATEWAY_ROUTE.at(

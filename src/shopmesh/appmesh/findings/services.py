@@ -16,8 +16,16 @@ from shopmesh.appmesh.catalogue.documents import (
 )
 from shopmesh.appmesh.findings.durations import seconds
 from shopmesh.appmesh.kinds import weighted_targets
-from shopmesh.appmesh.resolved import Timeouts, backends, listeners, ports, provider, unused_listener_timeouts
-from shopmesh.appmesh.resolved import route as resolve
+from shopmesh.appmesh.resolved import (
+    ComputingView,
+    Timeouts,
+    backends,
+    listeners,
+    ports,
+    provider,
+    routes_of,
+    unused_listener_timeouts,
+)
 from shopmesh.appmesh.store import Key, Resource, View
 
 
@@ -54,10 +62,10 @@ def unused_timeouts(view: View, service: Resource) -> Iterator[Finding]:
             yield UNUSED_TIMEOUT.at(service.key, f"{what}; its callers use the default, {seconds(conflict.allowed)}")
 
 
-def no_route(view: View, router: Resource) -> Iterator[Finding]:
+def no_route(view: ComputingView, router: Resource) -> Iterator[Finding]:
     """A route without a port is for all ports of its router."""
-    routes = view.children("route", router.key.path)
-    taken = {resolve(view, one).match.get("port") for one in routes}
+    routes = view.compute(routes_of, router.key)
+    taken = {one.match.get("port") for one in routes}
     for port in ports(router):
         if taken.isdisjoint((None, port)):
             what = (

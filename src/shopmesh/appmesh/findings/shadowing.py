@@ -9,8 +9,8 @@ from shopmesh.appmesh.catalogue import Finding
 from shopmesh.appmesh.catalogue.documents import GATEWAY_SHADOWED, SHADOWED
 from shopmesh.appmesh.findings.match_set import MatchSet, gateway_match_set, route_match_set
 from shopmesh.appmesh.kinds import ROUTE_KINDS
-from shopmesh.appmesh.resolved import gateway_route, ports, route
-from shopmesh.appmesh.store import Key, Resource, View
+from shopmesh.appmesh.resolved import ComputingView, gateway_routes_of, ports, routes_of
+from shopmesh.appmesh.store import Key, Resource
 
 MOST_COMPARISONS = 50_000
 """Of routes with routes, a router; beyond some three hundred routes each is compared with the broadest ones only."""
@@ -24,18 +24,18 @@ class RankedRoute(NamedTuple):
     match_set: MatchSet
 
 
-def shadowed_routes(view: View, router: Resource) -> Iterator[Finding]:
-    asked = []
-    for resource in view.children("route", router.key.path):
-        found = route(view, resource)
-        asked.append(RankedRoute(found.rank, found.key, route_match_set(found.kind, found.match, found.only_port)))
+def shadowed_routes(view: ComputingView, router: Resource) -> Iterator[Finding]:
+    asked = [
+        RankedRoute(one.rank, one.key, route_match_set(one.kind, one.match, one.only_port))
+        for one in view.compute(routes_of, router.key)
+    ]
     for one, by in find_shadowed(asked):
         yield SHADOWED.at(one, _describe(by))
 
 
-def shadowed_gateway_routes(view: View, gateway: Resource) -> Iterator[Finding]:
+def shadowed_gateway_routes(view: ComputingView, gateway: Resource) -> Iterator[Finding]:
     """Each listener of a gateway has the routes of its own protocol."""
-    routes = [gateway_route(one) for one in view.children("gatewayRoute", gateway.key.path)]
+    routes = view.compute(gateway_routes_of, gateway.key)
     listening = ports(gateway)
     for kind in ROUTE_KINDS:
         of_kind = [port for port, protocol in listening.items() if f"{protocol}Route" == kind]
@@ -46,9 +46,7 @@ def shadowed_gateway_routes(view: View, gateway: Resource) -> Iterator[Finding]:
             if one.kind == kind
         ]
         for one, by in find_shadowed(asked):
-            yield GATEWAY_SHADOWED.at(
-                one, f"is never reached: {by.name} is tried first and matches all of its requests"
-            )
+            yield GATEWAY_SHADOWED.at(one, _describe(by))
 
 
 def find_shadowed(asked: Sequence[RankedRoute]) -> Iterator[tuple[Key, Key]]:

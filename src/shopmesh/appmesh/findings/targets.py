@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from shopmesh.appmesh import resolved
 from shopmesh.appmesh.catalogue import Finding
 from shopmesh.appmesh.catalogue.documents import (
     AMBIGUOUS_LISTENER,
@@ -19,8 +18,8 @@ from shopmesh.appmesh.catalogue.documents import (
     WRONG_PROTOCOL,
 )
 from shopmesh.appmesh.findings.durations import seconds
-from shopmesh.appmesh.resolved import Route, shortened_route_timeouts, unused_listener_timeouts
-from shopmesh.appmesh.store import Resource, View
+from shopmesh.appmesh.resolved import ComputingView, Route, route_of, shortened_route_timeouts, unused_listener_timeouts
+from shopmesh.appmesh.store import Resource
 
 
 def no_listener(route: Route) -> Iterator[Finding]:
@@ -108,7 +107,7 @@ _CHECKS = (
 )
 
 
-def check(view: View, resource: Resource) -> Iterator[Finding]:
-    """All of these, on one reading of the route."""
-    route = resolved.route(view, resource)
-    return (finding for each in _CHECKS for finding in each(route))
+def check(view: ComputingView, resource: Resource) -> Iterator[Finding]:
+    """All of these."""
+    route = view.compute(route_of, resource.key)
+    return (finding for each in _CHECKS for finding in each(route)) if route else iter(())

@@ -4,8 +4,8 @@
                   ──► GatewayRoute                              what a gateway takes, and how it rewrites it
 
 Envoy's configuration, findings, the export for the Gateway API, canaries, splits and local runs read it here, so they
-cannot disagree. Everything is computed from a `View` each time; `xds.incremental` remembers and tracks what was read.
-Start with `route`.
+cannot disagree. Everything is computed from a `View`. What several readers need is a *computation*, which a
+`ComputingView` remembers; that of `xds.incremental` also tracks what was read. Start with `route`.
 """
 
 from shopmesh.appmesh.resolved.client_policies import (
@@ -17,6 +17,7 @@ from shopmesh.appmesh.resolved.client_policies import (
     tls_by_backend,
     tls_policy,
 )
+from shopmesh.appmesh.resolved.computing_view import ComputingView, UnchangingView
 from shopmesh.appmesh.resolved.defaults import (
     HTTP_PROTOCOLS,
     LOWEST_PRIORITY,
@@ -25,7 +26,7 @@ from shopmesh.appmesh.resolved.defaults import (
     TCP_PROTOCOLS,
 )
 from shopmesh.appmesh.resolved.durations import duration_ms, written_ms
-from shopmesh.appmesh.resolved.gateway import GatewayRoute, gateway_route
+from shopmesh.appmesh.resolved.gateway import GatewayRoute, gateway_route, gateway_routes_of
 from shopmesh.appmesh.resolved.listeners import (
     Listener,
     Target,
@@ -38,7 +39,7 @@ from shopmesh.appmesh.resolved.listeners import (
 )
 from shopmesh.appmesh.resolved.order import PathMatch, Rank, path
 from shopmesh.appmesh.resolved.retry import DEFAULT_RETRY, GRPC_EVENTS, Retry, retry
-from shopmesh.appmesh.resolved.route import Route, WeightedTarget, choose_listener, route
+from shopmesh.appmesh.resolved.route import Route, WeightedTarget, choose_listener, route, route_of, routes_of
 from shopmesh.appmesh.resolved.service import (
     backends,
     called_services,
@@ -64,6 +65,7 @@ __all__ = [
     "REQUEST_TIMEOUT_MS",
     "ROUTE_PROTOCOLS",
     "TCP_PROTOCOLS",
+    "ComputingView",
     "GatewayRoute",
     "Listener",
     "PathMatch",
@@ -74,6 +76,7 @@ __all__ = [
     "TimeoutConflict",
     "Timeouts",
     "TlsPolicy",
+    "UnchangingView",
     "WeightedTarget",
     "backends",
     "called_services",
@@ -83,6 +86,7 @@ __all__ = [
     "duration_ms",
     "enforces",
     "gateway_route",
+    "gateway_routes_of",
     "listener_of",
     "listeners",
     "offers_tls",
@@ -94,7 +98,9 @@ __all__ = [
     "provider_key",
     "retry",
     "route",
+    "route_of",
     "routers_without_caller",
+    "routes_of",
     "service_targets",
     "shortened_route_timeouts",
     "targets_of",

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from shopmesh.appmesh.document_types import GatewayRouteDocument, MatchDocument, RewriteDocument, gateway_route_body
 from shopmesh.appmesh.kinds import route_kind
+from shopmesh.appmesh.resolved.computing_view import ComputingView
 from shopmesh.appmesh.resolved.order import GatewayRank, gateway_rank, priority_of
 from shopmesh.appmesh.store import Key, Resource
 
@@ -56,6 +57,11 @@ class GatewayRoute(NamedTuple):
     @property
     def _rewrite(self) -> RewriteDocument:
         return self.body["action"].get("rewrite") or {}
+
+
+def gateway_routes_of(view: ComputingView, gateway: Key) -> tuple[GatewayRoute, ...]:
+    """Computation: the gateway routes of a virtual gateway."""
+    return tuple(gateway_route(one) for one in view.children("gatewayRoute", gateway.path))
 
 
 def gateway_route(resource: Resource) -> GatewayRoute:

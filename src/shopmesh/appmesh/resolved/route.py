@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from shopmesh.appmesh.document_types import MatchDocument, RouteDocument, WeightedTargetDocument, route_body
 from shopmesh.appmesh.kinds import route_kind, weighted_targets
+from shopmesh.appmesh.resolved.computing_view import ComputingView
 from shopmesh.appmesh.resolved.defaults import ROUTE_PROTOCOLS
 from shopmesh.appmesh.resolved.listeners import Listener, Target, listeners
 from shopmesh.appmesh.resolved.order import Rank, priority_of, rank
@@ -97,6 +98,18 @@ def route(view: View, resource: Resource, port: int | None = None) -> Route:
         _weighted(view, resource.key.mesh, document, port, protocols) for document in weighted_targets(resource.spec)
     )
     return Route(resource.key, kind, body, priority_of(resource.spec), port, only_port, targets)
+
+
+def routes_of(view: ComputingView, router: Key) -> tuple[Route, ...]:
+    """Computation: the routes of a virtual router."""
+    found = (view.compute(route_of, one.key) for one in view.children("route", router.path))
+    return tuple(one for one in found if one is not None)
+
+
+def route_of(view: ComputingView, key: Key) -> Route | None:
+    """Computation: one stored route; None where it does not exist."""
+    resource = view.get(key)
+    return None if resource is None else route(view, resource)
 
 
 def choose_listener(

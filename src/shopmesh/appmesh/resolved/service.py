@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Iterator
 
 from shopmesh.appmesh.document_types import VirtualServiceBackendDocument
-from shopmesh.appmesh.resolved.gateway import gateway_route
+from shopmesh.appmesh.resolved.computing_view import ComputingView
+from shopmesh.appmesh.resolved.gateway import gateway_routes_of
 from shopmesh.appmesh.resolved.listeners import Target, targets_of
-from shopmesh.appmesh.resolved.route import route
+from shopmesh.appmesh.resolved.route import routes_of
 from shopmesh.appmesh.store import Document, Key, Resource, View
 
 
@@ -24,15 +25,15 @@ def provider(view: View, service: Resource) -> Resource | None:
     return None if key is None else view.get(key)
 
 
-def service_targets(view: View, mesh: str, name: str) -> tuple[Target, ...]:
-    """Every listener that the requests to a virtual service may go to, each once; none where it does not exist."""
+def service_targets(view: ComputingView, mesh: str, name: str) -> tuple[Target, ...]:
+    """Computation: every listener to which requests to a virtual service may go; none where it does not exist."""
     service = view.get(Key("virtualService", (mesh, name)))
     key = provider_key(mesh, service.spec) if service else None
     if key is None:
         return ()
     if key.kind == "virtualNode":
         return targets_of(view, mesh, key.name)
-    return tuple(dict.fromkeys(one for each in view.children("route", key.path) for one in route(view, each).weights))
+    return tuple(dict.fromkeys(one for each in view.compute(routes_of, key) for one in each.weights))
 
 
 def backends(spec: Document) -> Iterator[VirtualServiceBackendDocument]:
@@ -47,22 +48,26 @@ def calls(node: Resource) -> tuple[str, ...]:
     return tuple(one["virtualServiceName"] for one in backends(node.spec))
 
 
-def called_services(view: View, mesh: str, calls_of: Callable[[Resource], Iterable[str]] = calls) -> frozenset[str]:
-    """The virtual services that something in the mesh calls: backends of virtual nodes, targets of gateway routes.
-
-    `calls_of` is `calls`, or what remembers its results.
-    """
-    gateways = view.children("virtualGateway", (mesh,))
-    routes = [one for gateway in gateways for one in view.children("gatewayRoute", gateway.key.path)]
-    by_nodes = [name for node in view.children("virtualNode", (mesh,)) for name in calls_of(node)]
-    return frozenset([*by_nodes, *(gateway_route(one).service for one in routes)])
+def called_services(view: ComputingView, mesh: str) -> frozenset[str]:
+    """Computation: the virtual services that backends of virtual nodes or gateway routes name."""
+    nodes, gateways = view.children("virtualNode", (mesh,)), view.children("virtualGateway", (mesh,))
+    by_nodes = [name for node in nodes for name in view.compute(_calls_of_node, node.key)]
+    by_gateways = [one.service for gateway in gateways for one in view.compute(gateway_routes_of, gateway.key)]
+    return frozenset([*by_nodes, *by_gateways])
 
 
-def routers_without_caller(view: View, mesh: str, called: Collection[str]) -> tuple[tuple[Key, str], ...]:
-    """The virtual routers that provide only services that nothing calls, each with the name of one of them.
+def _calls_of_node(view: ComputingView, node: Key) -> tuple[str, ...]:
+    """Computation: `calls` of a virtual node."""
+    found = view.get(node)
+    return calls(found) if found else ()
+
+
+def routers_without_caller(view: ComputingView, mesh: str) -> tuple[tuple[Key, str], ...]:
+    """Computation: the virtual routers that provide only services that nothing calls, each with one of their names.
 
     The Envoy of a caller chooses among a router's targets, so the weights of these routers act nowhere.
     """
+    called = view.compute(called_services, mesh)
     uncalled: dict[Key, str] = {}
     others: set[Key] = set()
     for service in view.children("virtualService", (mesh,)):

@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from shopmesh.appmesh.resolved import called_services
+from shopmesh.appmesh.resolved import UnchangingView, called_services
 from shopmesh.cli.views.findings_view import count_by_severity, format_findings
 from shopmesh.cli.views.tables import CLUSTER_DOMAIN, age, fit_columns, percent, table
 from shopmesh.client import FindingDocument, ProxyStatus, RouteSplits, SplitTarget
@@ -120,7 +120,7 @@ def _counting_notes(status: MeshStatus) -> Iterator[RenderableType]:
         if status.splits["window"] - counted >= _NOTED_SECONDS:
             service = split["virtualService"].removesuffix(CLUSTER_DOMAIN)
             yield Text(f"{service}: counted for {counted:.0f} s, since its route has changed", style="dim")
-    called = called_services(as_state(status.resources), status.mesh)
+    called = called_services(UnchangingView(as_state(status.resources)), status.mesh)
     uncalled = [
         resource.key.name
         for resource in status.resources

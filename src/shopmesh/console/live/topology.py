@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from shopmesh.appmesh.document_types import MatchDocument
 from shopmesh.appmesh.kinds import route_kind
-from shopmesh.appmesh.resolved import calls, gateway_route, listeners, path, provider_key, route
+from shopmesh.appmesh.resolved import calls, gateway_route, gateway_routes_of, listeners, path, provider_key, route
 from shopmesh.appmesh.store import Document, Key, Resource
 from shopmesh.console.live.collections import Collection, Collections, join_id, rounded, to_text
 from shopmesh.documents import DeclaredResource
@@ -224,8 +224,7 @@ def _providers(view: TrackingView, mesh: Key) -> Iterator[tuple[Key, Key]]:
 
 def _services_of_gateway(view: TrackingView, gateway: Key) -> tuple[str, ...]:
     """Computation: the virtual services that the routes of a virtual gateway lead to."""
-    found = (gateway_route(one).service for one in view.children("gatewayRoute", gateway.path))
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys(one.service for one in view.compute(gateway_routes_of, gateway)))
 
 
 def _gateway_routes(view: TrackingView, mesh: Key) -> Collection:

@@ -11,7 +11,6 @@ from shopmesh.appmesh.catalogue.documents import SHADOWED
 from shopmesh.appmesh.catalogue.translation import CERTIFICATE_NOT_ALLOWED, TCP_PORT_TAKEN
 from shopmesh.appmesh.host_policy import STRICT, HostPolicy
 from shopmesh.appmesh.kinds import children_of
-from shopmesh.appmesh.resolved import service_targets
 from shopmesh.appmesh.store import Key, View
 from shopmesh.server.grpc.proxies import ProxyStatus
 from shopmesh.server.live_findings import certificates, host, proxies, traffic
@@ -74,7 +73,7 @@ def _subtree(view: TrackingView, key: Key) -> tuple[Finding, ...]:
     if resource is None:
         return ()
     own = (
-        *documents.of_resource(view, resource, lambda mesh, name: view.compute(service_targets, mesh, name)),
+        *documents.of_resource(view, resource),
         *traffic.single_host_findings(view, resource),
         *host.host_findings(view, resource),
     )

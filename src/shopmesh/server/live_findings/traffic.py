@@ -11,7 +11,7 @@ from shopmesh.appmesh.catalogue import Finding, location
 from shopmesh.appmesh.catalogue.running import NO_ENDPOINT, NO_READY_REPLICA, ONE_HOST, ONLY_REPLICA_DISCONNECTED
 from shopmesh.appmesh.findings import services
 from shopmesh.appmesh.kinds import weighted_targets
-from shopmesh.appmesh.resolved import called_services, calls, listeners, provider_key, routers_without_caller
+from shopmesh.appmesh.resolved import called_services, listeners, provider_key, routers_without_caller
 from shopmesh.appmesh.store import Key, Resource, View
 from shopmesh.server.grpc.proxies import ProxyStatus
 from shopmesh.xds.incremental import TrackingView
@@ -79,7 +79,7 @@ def splits_without_caller(view: TrackingView) -> tuple[Finding, ...]:
     return tuple(
         one
         for mesh in view.children("mesh", ())
-        for router, service in view.compute(_routers_without_caller, mesh.key)
+        for router, service in view.compute(routers_without_caller, mesh.key.name)
         for one in view.compute(_splits_without_caller, router, service)
     )
 
@@ -89,27 +89,11 @@ def _splits_without_caller(view: TrackingView, router: Key, service: str) -> tup
     return tuple(services.splits_without_caller(view, router, service))
 
 
-def _routers_without_caller(view: TrackingView, mesh: Key) -> tuple[tuple[Key, str], ...]:
-    """Computation: the routers that only provide services that nothing calls, each with one of these services."""
-    return routers_without_caller(view, mesh.mesh, view.compute(_called_services, mesh))
-
-
 def _called_routers(view: TrackingView, mesh: Key) -> frozenset[Key]:
     """Computation: the routers of all services that are a node's backend or a gateway route's target."""
-    found = (view.get(Key("virtualService", (*mesh.path, name))) for name in view.compute(_called_services, mesh))
+    found = (view.get(Key("virtualService", (*mesh.path, name))) for name in view.compute(called_services, mesh.name))
     providers = (provider_key(mesh.mesh, one.spec) for one in found if one is not None)
     return frozenset(one for one in providers if one is not None and one.kind == "virtualRouter")
-
-
-def _called_services(view: TrackingView, mesh: Key) -> frozenset[str]:
-    """Computation: what virtual nodes and gateway routes call; each node's part is remembered."""
-    return called_services(view, mesh.mesh, lambda node: view.compute(_calls_of_node, node.key))
-
-
-def _calls_of_node(view: TrackingView, node: Key) -> tuple[str, ...]:
-    """Computation: the names of a virtual node's backends."""
-    found = view.get(node)
-    return calls(found) if found else ()
 
 
 def _weighted_nodes_of(view: TrackingView, router: Key, called: bool) -> tuple[WeightedNode, ...]:

@@ -18,7 +18,7 @@ from envoy.config.route.v3.route_pb2 import RouteConfiguration
 
 from shopmesh.appmesh.catalogue import Finding
 from shopmesh.appmesh.catalogue.translation import GATEWAY_HEALTH_CHECK, NO_PORT_OF_SERVICE
-from shopmesh.appmesh.resolved import GatewayRoute, gateway_route
+from shopmesh.appmesh.resolved import GatewayRoute, gateway_routes_of
 from shopmesh.appmesh.resolved import listeners as resolved_listeners
 from shopmesh.appmesh.store import Key, Resource
 from shopmesh.xds import names
@@ -41,7 +41,8 @@ def gateway_egress(view: TrackingView, mesh: str, gateway: str) -> egress.Egress
 
     A client can send any host name, so a gateway must not forward by host name to the outside of the mesh.
     """
-    own_routes = [gateway_route(one) for one in view.children("gatewayRoute", (mesh, gateway))]
+    key = Key("virtualGateway", (mesh, gateway))
+    own_routes = view.compute(gateway_routes_of, key)
     services = {
         name: view.compute(virtual_hosts.service_routing, mesh, name)
         for name in sorted({one.service for one in own_routes})
@@ -53,7 +54,6 @@ def gateway_egress(view: TrackingView, mesh: str, gateway: str) -> egress.Egress
         request_headers_to_remove=[gateway_routes.SERVICE_HEADER],
     )
     targets = sorted({target for one in services.values() for target in one.targets})
-    key = Key("virtualGateway", (mesh, gateway))
     stored = view.get(key)
     policy = client_policies.default(stored.spec if stored else {}, view.host_policy)
     policies, unfulfilled = client_policies.by_target(view, key, [(policy, targets)])
@@ -160,9 +160,8 @@ def _route_table(view: TrackingView, key: SnapshotKey, one: InboundPort) -> tupl
         return message
 
     children = {child.key: child for child in view.children("gatewayRoute", (key.mesh, key.name))}
-    matching = [
-        route for route in map(gateway_route, children.values()) if route.matches_listener(one.protocol, one.port)
-    ]
+    own = view.compute(gateway_routes_of, Key("virtualGateway", (key.mesh, key.name)))
+    matching = [route for route in own if route.matches_listener(one.protocol, one.port)]
     host = VirtualHost(
         name="all",
         domains=["*"],
