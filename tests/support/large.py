@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 MESH = "large"
 
 
-def large_mesh(services: int = 1000, routes: int = 5) -> list[dict[str, Any]]:
+def large_mesh(services: int = 1000, routes: int = 5, namespaces: Sequence[str] = ("default",)) -> list[dict[str, Any]]:
     """Each service with a router, `routes` routes and two versions; 9,001 requests as it stands."""
+    hosts = [f"s{number}.{namespaces[number % len(namespaces)]}.svc.cluster.local" for number in range(services)]
     found = [_request("CreateMesh", {})]
     for number in range(services):
         name = f"s{number}"
-        found += [_node(number, version, services) for version in ("v1", "v2")]
+        found += [_node(number, version, hosts) for version in ("v1", "v2")]
         listener = {"portMapping": {"port": 8080, "protocol": "http"}}
         found.append(_request("CreateVirtualRouter", {"virtualRouterName": name, "spec": {"listeners": [listener]}}))
         found += [_route(name, index) for index in range(routes)]
         provider = {"virtualRouter": {"virtualRouterName": name}}
-        service = {"virtualServiceName": f"{name}.default.svc.cluster.local", "spec": {"provider": provider}}
+        service = {"virtualServiceName": hosts[number], "spec": {"provider": provider}}
         found.append(_request("CreateVirtualService", service))
     return found
 
@@ -26,8 +28,8 @@ def _request(operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
     return {"operation": operation, "parameters": {"meshName": MESH, **parameters}}
 
 
-def _node(number: int, version: str, services: int) -> dict[str, Any]:
-    backends = [f"s{(number + step) % services}.default.svc.cluster.local" for step in (1, 2, 3)[: services - 1]]
+def _node(number: int, version: str, hosts: Sequence[str]) -> dict[str, Any]:
+    backends = [hosts[(number + step) % len(hosts)] for step in (1, 2, 3)[: len(hosts) - 1]]
     spec = {
         "listeners": [{"portMapping": {"port": 8080, "protocol": "http"}}],
         "serviceDiscovery": {"dns": {"hostname": f"s{number}-{version}.default.svc.cluster.local"}},

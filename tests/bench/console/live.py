@@ -23,6 +23,7 @@ from shopmesh.client import Client
 from shopmesh.xds import names
 from tests.bench.report import quantile, spread, table
 from tests.contract.control_plane.conftest import ControlPlane, serving
+from tests.support.console_meshes import NAMESPACES
 from tests.support.event_streams import LIVE
 from tests.support.large import MESH, large_mesh
 from tests.support.reports import Caller, reporting
@@ -92,7 +93,7 @@ class Mesh:
         self.plane = plane
         self.services = services
         self.client = Client(plane.url)
-        requests = large_mesh(services, 1)
+        requests = large_mesh(services, 1, NAMESPACES)
         for begin in range(0, len(requests), 1000):
             self.client.requests(requests[begin : begin + 1000])
         self.callers = [self._caller(number) for number in range(services)]

@@ -1,11 +1,10 @@
 // The lines of the map.
 
-import { html } from "../../lib.js";
+import { html, useMemo } from "../../lib.js";
 import { milliseconds, percent, rate } from "../../data/format.js";
 import { trafficOfEdge } from "./model.js";
 import { curve, edgeMark, edgeWidth, middleOf } from "./strokes.js";
 
-const NOTHING = { rate: 0, errors: 0, p99: null };
 /** The head of every line. */
 export const Arrow = () =>
   html`<defs><marker id="mesh-arrow" class="mesh-arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="9" markerHeight="9" markerUnits="userSpaceOnUse" orient="auto"><path d="M0 0l8 4-8 4z" /></marker></defs>`;
@@ -22,10 +21,10 @@ function text(flow, mark) {
 }
 
 export function Edge({ edge, points, vertical, labelled, near }) {
-  const flow = trafficOfEdge(edge.id).value ?? NOTHING;
+  const flow = trafficOfEdge(edge.id).value;
   const mark = edgeMark(flow);
   const [x, y] = middleOf(points, vertical);
-  const d = curve(points, vertical);
+  const d = useMemo(() => curve(points, vertical), [points, vertical]);
   return html`<g class=${`mesh-edge ${mark} ${near ? "near" : ""}`}>
     <path class="mesh-hit" d=${d}><title>${sentence(edge, flow)}</title></path>
     <path class=${`mesh-flow ${mark}`} d=${d} stroke-width=${edgeWidth(flow.rate)} marker-end="url(#mesh-arrow)" />

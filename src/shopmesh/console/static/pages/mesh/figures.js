@@ -8,10 +8,10 @@ export const TOO_MANY_ERRORS = 0.01;
 /** Milliseconds of the slowest request in a hundred from which it is called slow. */
 export const SLOW_MILLISECONDS = 1000;
 
-const QUIET = Object.freeze({ rate: 0, errors: 0, p99: null });
+export const QUIET = Object.freeze({ rate: 0, errors: 0, p99: null });
 
 /** Sum of rates; of latencies the worst, because quantiles cannot be added. */
-function add(found, key, [rate, errors, p99]) {
+export function add(found, key, [rate, errors, p99]) {
   const old = found.get(key) ?? QUIET;
   found.set(key, { rate: old.rate + rate, errors: old.errors + errors, p99: p99 === null ? old.p99 : Math.max(p99, old.p99 ?? 0) });
 }

@@ -61,8 +61,13 @@ function gatewayBoxes(boxes, gateways) {
   }
 }
 
-/** Where a flow comes from and goes to, as IDs of boxes; null where one of them is unknown. */
+/** Where a flow comes from and goes to, as IDs of boxes; null where one of them is unknown. The graph remembers it. */
 export function endsOf(flowId, graph) {
+  if (!graph.ends.has(flowId)) graph.ends.set(flowId, findEnds(flowId, graph));
+  return graph.ends.get(flowId);
+}
+
+function findEnds(flowId, graph) {
   const [, callerKind, caller, service, node] = parts(flowId);
   const to = graph.boxes.has(serviceBox(service)) ? serviceBox(service) : graph.home.get(node);
   const from = callerKind === "-" ? OUTSIDE : callerKind === "virtualGateway" ? gatewayBox(caller) : graph.home.get(caller);
@@ -76,11 +81,11 @@ function addEdge(graph, from, to) {
 /** The names of documents of a kind, with the documents. */
 const byName = (nodes, kind) => new Map([...nodes.values()].filter((node) => node.kind === kind).map((node) => [node.name, node]));
 
-/** {boxes: Map, edges: Map, home: Map of box ID by node}, of one mesh's collections. */
+/** {boxes: Map, edges: Map, home: Map of box ID by node, ends: Map of a flow's ends}, of one mesh's collections. */
 export function buildGraph({ nodes, services, routes, gatewayRoutes, flows }) {
   const virtualNodes = byName(nodes, "virtualNode");
   const boxes = serviceBoxes(services, routes, virtualNodes);
-  const graph = { boxes, edges: new Map(), home: homes(boxes, virtualNodes) };
+  const graph = { boxes, edges: new Map(), home: homes(boxes, virtualNodes), ends: new Map() };
   gatewayBoxes(boxes, byName(nodes, "virtualGateway").keys());
   if ([...boxes.values()].some(({ wayIn }) => wayIn) || [...flows.keys()].some((id) => parts(id)[1] === "-")) {
     boxes.set(OUTSIDE, { id: OUTSIDE, kind: "outside", name: "outside", space: NO_SPACE, wayIn: true, routes: [], rows: [] });

@@ -1,9 +1,9 @@
 // The map's state: the graph of the chosen mesh, the part of it that is shown, and the figures of each box and edge.
 
-import { batch, computed, effect, signal, untracked } from "../../lib.js";
+import { computed, effect, signal, untracked } from "../../lib.js";
 import { parameters } from "../../data/address.js";
 import { inMesh } from "../../data/mesh.js";
-import { boxFigures, groupFigures, proxyStates, traffic } from "./figures.js";
+import { QUIET, add, boxFigures, groupFigures, proxyStates, traffic } from "./figures.js";
 import { OUTSIDE, buildGraph, endsOf, edgeId, shapeOf } from "./graph.js";
 import { filtered, grouped, isGrouped, neighbourhood } from "./selection.js";
 
@@ -43,10 +43,8 @@ export const entering = computed(() => {
 });
 const documents = computed(() => ({ routes: inMesh("routes").value, figures: inMesh("figures").value }));
 
-const figuresNow = (box) => boxFigures(box, documents.value, found.value);
-
 /** The figures of every box of the whole graph: for the summary, the table, and filters by what is wrong. */
-export const allFigures = computed(() => new Map([...graph.value.boxes.values()].map((box) => [box.id, figuresNow(box)])));
+export const allFigures = computed(() => new Map([...graph.value.boxes.values()].map((box) => [box.id, boxFigures(box, documents.value, found.value)])));
 
 const wanted = {
   traffic: (box) => allFigures.value.get(box.id).rate > 0,
@@ -73,65 +71,72 @@ export const listed = steady(select, shapeOf);
 /** The part of the graph that the map shows. */
 export const shown = computed(() => (isGroups.value ? grouped(listed.value, openGroups.value) : listed.value));
 
-const boxSignals = new Map();
-const edgeSignals = new Map();
-const signalOf = (signals, id) => {
-  if (!signals.has(id)) signals.set(id, signal(null));
-  return signals.get(id);
-};
-/** What a box or an edge says now, as signals of their own: only what changed is drawn again. */
-export const figuresOfBox = (id) => signalOf(boxSignals, id);
-export const trafficOfEdge = (id) => signalOf(edgeSignals, id);
-
-function edgeTraffic(graphShown, edges) {
-  if (!graphShown.shownAs) return edges;
+/** The traffic of every edge that is shown; between groups that of all services in them. */
+const shownTraffic = computed(() => {
+  const { shownAs } = shown.value;
+  if (!shownAs) return found.value.edges;
   const sums = new Map();
   for (const [id, flow] of inMesh("flows").value) {
     const { from, to } = endsOf(id, graph.value);
-    if (!from) continue;
-    const shownId = edgeId(graphShown.shownAs.get(from), graphShown.shownAs.get(to));
-    const sum = sums.get(shownId) ?? { rate: 0, errors: 0, p99: null };
-    sums.set(shownId, { rate: sum.rate + flow[0], errors: sum.errors + flow[1], p99: flow[2] === null ? sum.p99 : Math.max(sum.p99 ?? 0, flow[2]) });
+    if (from) add(sums, edgeId(shownAs.get(from), shownAs.get(to)), flow);
   }
   return sums;
+});
+
+function figuresNow(id) {
+  const box = shown.value.boxes.get(id);
+  return box?.kind === "group" ? groupFigures(box.members, (one) => allFigures.value.get(one.id)) : allFigures.value.get(id);
 }
 
-/** Boxes and edges that are drawn in one go: drawing follows at the end of the task that sets their signals. */
-const SLICE = 60;
-let round = 0;
+const trafficNow = (id) => shownTraffic.value.get(id) ?? QUIET;
 
-/** Set signals whose value changed, a few at a time, so that the page answers in between. */
-function setInSlices(changes) {
-  const mine = ++round;
-  const next = () => {
-    if (mine !== round) return;
-    batch(() => {
-      for (const [target, value] of changes.splice(0, SLICE)) target.value = value;
-    });
-    if (changes.length > 0) setTimeout(next);
-  };
-  next();
+const boxSignals = new Map();
+const edgeSignals = new Map();
+function signalOf(signals, id, now) {
+  if (!signals.has(id)) signals.set(id, signal(untracked(() => now(id))));
+  return signals.get(id);
 }
+/** What a box or an edge says, as signals of their own: only what changed is drawn again. */
+export const figuresOfBox = (id) => signalOf(boxSignals, id, figuresNow);
+export const trafficOfEdge = (id) => signalOf(edgeSignals, id, trafficNow);
 
-function refresh() {
-  const { edges } = found.value;
-  const current = shown.value;
-  const byEdge = edgeTraffic(current, edges);
-  const changes = [];
-  const note = (target, value) => {
-    if (JSON.stringify(target.peek()) !== JSON.stringify(value)) changes.push([target, value]);
-  };
-  for (const box of current.boxes.values()) {
-    const figures = box.kind === "group" ? groupFigures(box.members, (one) => allFigures.value.get(one.id)) : allFigures.value.get(box.id);
-    if (figures) note(figuresOfBox(box.id), figures);
+/** Milliseconds of a frame in which new figures are drawn; what is left waits for the next frame. */
+const DRAWING = 5;
+/** Signals that may have to change, with what computes their value; those that wait longest come first. */
+const waiting = new Map();
+let drawing = false;
+
+/** Set what waits, until the time of this frame is over. The page answers in between, and is laid out in small parts. */
+async function draw() {
+  const end = performance.now() + DRAWING;
+  for (const [target, now] of waiting) {
+    waiting.delete(target);
+    const value = now();
+    if (value && JSON.stringify(target.peek()) !== JSON.stringify(value)) {
+      target.value = value;
+      // Components draw in a microtask of their own: only after it the time says what it took.
+      await null;
+    }
+    if (performance.now() > end) break;
   }
-  for (const id of current.edges.keys()) note(trafficOfEdge(id), byEdge.get(id) ?? { rate: 0, errors: 0, p99: null });
-  return changes;
+  drawing = waiting.size > 0;
+  if (drawing) requestAnimationFrame(draw);
+}
+
+function later(target, now) {
+  waiting.set(target, now);
+  if (!drawing) requestAnimationFrame(draw);
+  drawing = true;
 }
 
 /** Keep the figures of what is shown up to date; returns a function that ends it. */
 export const followFigures = () =>
   effect(() => {
-    const changes = refresh();
-    untracked(() => setInSlices(changes));
+    const [boxes, edges] = [shown.value.boxes.keys(), shown.value.edges.keys()];
+    // What depends on these is computed later, but their change is what asks for it.
+    allFigures.value, shownTraffic.value;
+    untracked(() => {
+      for (const id of boxes) later(figuresOfBox(id), () => figuresNow(id));
+      for (const id of edges) later(trafficOfEdge(id), () => trafficNow(id));
+    });
   });

@@ -7,8 +7,15 @@ const LEAST = 1.5;
 const MOST = 9;
 const BY_TENFOLD = 1.7;
 
-/** Pixels for requests per second: each tenfold adds as much, so that widths can be compared at any load. */
-export const edgeWidth = (rate) => (rate > 0 ? Math.min(MOST, LEAST + BY_TENFOLD * Math.log10(1 + rate)) : 1);
+/**
+ * Pixels for requests per second: each tenfold adds as much, so that widths can be compared at any load.
+ * In steps that nobody sees, since a line of another width is laid out again.
+ */
+export function edgeWidth(rate) {
+  if (!(rate > 0)) return 1;
+  return Math.round(Math.min(MOST, LEAST + BY_TENFOLD * Math.log10(1 + rate)) * 4) / 4;
+}
+
 
 /** The class of a line: "failing", "slow", "quiet" or "ok". */
 export const edgeMark = trafficWord;
