@@ -7,15 +7,17 @@ Run where a machine has both: `terraform` on the path, and hashicorp/aws in a fo
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.contract.api.conftest import KEY, REGION, SECRET, ApiServer
 from tests.support.inputs import ACCOUNT
+from tests.support.process import running
 
 FOLDERS = (
     *([Path(os.environ["TERRAFORM_MIRROR"])] if "TERRAFORM_MIRROR" in os.environ else []),
@@ -24,10 +26,10 @@ FOLDERS = (
     *sorted(Path("/opt").glob("*")),
 )
 PROVIDER = "*/hashicorp/aws/*/*/terraform-provider-aws*"
-MIRROR = next((folder for folder in FOLDERS if next(folder.glob(PROVIDER), None) is not None), None)
+PROGRAM = next((program for folder in FOLDERS for program in folder.glob(PROVIDER)), None)
 
 pytestmark = pytest.mark.skipif(
-    shutil.which("terraform") is None or MIRROR is None,
+    shutil.which("terraform") is None or PROGRAM is None,
     reason="left out: this machine has not both terraform and a mirror with its AWS provider (TERRAFORM_MIRROR)",
 )
 
@@ -308,17 +310,32 @@ Terraform = Callable[..., str]
 
 
 @pytest.fixture
-def terraform(secured: ApiServer, tmp_path: Path) -> Terraform:
+def provider(tmp_path: Path) -> Iterator[str]:
+    """The provider, which runs for the length of a test, and what `TF_REATTACH_PROVIDERS` says of it.
+
+    Without that variable terraform starts it for each of a command's phases. Each start describes all resources of AWS
+    anew, for which it takes much memory, so its garbage is collected seldom.
+    """
+    assert PROGRAM is not None
+    # Without the AWS settings of who runs the tests.
+    with running(("env", "-i", f"HOME={tmp_path}", "GOGC=800", PROGRAM, "-debug")) as child:
+        found = child.wait_for(
+            lambda: re.search(r"TF_REATTACH_PROVIDERS='(.+)'", child.output), "how it is reached", 60
+        )
+        yield found[1]
+
+
+@pytest.fixture
+def terraform(secured: ApiServer, provider: str, tmp_path: Path) -> Terraform:
     """Runs a command in a folder with the provider's settings; a plan with a difference fails, too."""
-    (tmp_path / "terraformrc").write_text(f'provider_installation {{ filesystem_mirror {{ path = "{MIRROR}" }} }}\n')
     given = {"region": REGION, "key": KEY, "secret": SECRET, "url": secured.url}
     (tmp_path / "settings.tf").write_text(SETTINGS % given)
     environment = {
         "PATH": os.environ["PATH"],
         "HOME": str(tmp_path),
-        "TF_CLI_CONFIG_FILE": str(tmp_path / "terraformrc"),
         "CHECKPOINT_DISABLE": "1",
         "TF_IN_AUTOMATION": "1",
+        "TF_REATTACH_PROVIDERS": provider,
     }
 
     def run(command: str, *arguments: str) -> str:
