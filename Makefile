@@ -21,9 +21,10 @@ PINS := requirements/runtime.txt
 # The same pins for every Python and system that is supported; uv keeps those that are there already.
 COMPILE = $(TOOLS)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
   --no-annotate --custom-compile-command 'make requirements' $(ARGS)
-# The tests of a file run one after another. Those of the contract wait for programs and clocks more than they compute.
-WORKERS := --numprocesses 2 --dist loadfile
-MORE_WORKERS := --numprocesses 3 --dist loadfile
+# The tests of a file run one after another, and files begin in the order of tests/conftest.py, the longest first.
+WORKERS := --numprocesses 2 --dist loadfile --no-loadscope-reorder
+# Those of the contract wait for programs and clocks more than they compute.
+MORE_WORKERS := --numprocesses 3 --dist loadfile --no-loadscope-reorder
 UNIT ?= tests/unit
 ARGS ?=
 export SHOPMESH_REVISION ?= $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
@@ -36,7 +37,7 @@ URL ?= http://127.0.0.1:8080
 # The service that is called from outside, as compose.yaml names it; `shopmesh new --way-in` writes it there.
 WAY_IN = $(shell sed -n 's|.*SHOPMESH_WAY_IN: http://\([a-z0-9]*\)\..*|\1|p' compose.yaml)
 
-.PHONY: help setup setup-dev setup-locust demo demo-rollback up status new remove lint check load load-locust test test-unit test-contract test-k8s test-e2e test-floods test-template test-package test-release docs test-docs test-browser screenshots test-bench test-containers images push compose-up compose-down compose-roll k8s-up k8s-down bench crds findings translations messages parity requirements release verify-release envoy audit clean
+.PHONY: help setup setup-dev setup-locust setup-tools setup-browser demo demo-rollback up status new remove lint check load load-locust test test-unit test-contract test-k8s test-e2e test-floods test-template test-package test-release docs test-docs test-browser screenshots test-bench test-containers images push compose-up compose-down compose-roll k8s-up k8s-down bench crds findings translations messages parity requirements release verify-release envoy audit clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -45,6 +46,8 @@ setup: $(RUNTIME) ## Install what running needs into .venv
 	@$(if $(filter setup,$(MAKECMDGOALS)),echo 'ready: `make demo` plays the webinar; or `export PATH="$(abspath $(BIN)):$$PATH"` and `shopmesh up`')
 setup-dev: $(DEV) ## Install what the checks and the tests need as well
 setup-locust: $(LOCUST)/.done ## Install Locust, in an environment of its own
+setup-tools: $(TOOLS)/.done ## Install the tools for the site and for releases, in an environment of their own
+setup-browser: $(BROWSER) ## Install what drives a browser in tests
 
 demo: setup ## Play the webinar: three services, two canaries, the verdict (ARGS="--rate 100")
 	@$(BIN)/shopmesh demo $(ARGS)
@@ -95,7 +98,7 @@ test-k8s: setup-dev ## The manifests, as kustomize in kubectl renders them
 	$(PYTEST) tests/k8s $(WORKERS) $(ARGS)
 
 test-e2e: setup-dev ## Whole meshes of real Envoys
-	$(PYTEST) tests/e2e $(WORKERS) --no-loadscope-reorder $(ARGS)
+	$(PYTEST) tests/e2e $(WORKERS) $(ARGS)
 
 test-floods: setup-dev ## What strangers can take: memory, connections, file descriptors (about 90 s)
 	$(PYTEST) tests/floods $(ARGS)
@@ -113,10 +116,10 @@ test-docs: setup-dev docs ## The site: every page is in its navigation, every li
 	$(PYTEST) tests/site $(ARGS)
 
 test-release: setup-dev ## Releases as maintainers make them and users check them, in clones
-	$(PYTEST) tests/release $(ARGS)
+	$(PYTEST) tests/release $(WORKERS) $(ARGS)
 
-test-browser: $(BROWSER) ## The pages, in Debian's chromium, which must be there (apt-get install chromium)
-	$(PYTEST) tests/browser $(ARGS)
+test-browser: setup-browser ## The pages, in Debian's chromium, which must be there (apt-get install chromium)
+	$(PYTEST) tests/browser $(WORKERS) $(ARGS)
 
 screenshots: $(BROWSER) ## Pictures of every page of the console, to be looked at: build/screenshots (ARGS="--scene demo")
 	@$(BIN)/python -m tests.browser.screenshots build/screenshots $(ARGS)

@@ -26,6 +26,20 @@ DEMO = (
     *(f"tests/contract/services/test_{name}" for name in ("answers", "control", "logs", "peers", "stop", "tracing")),
 )
 """Where all tests need order, product and customer; elsewhere those that do are marked."""
+LONGEST = (
+    # What measures a rate begins beside what waits for clocks, and not beside what computes.
+    "tests/contract/load/test_find_limit.py",
+    "tests/contract/kubernetes/test_leader_election.py",
+    "tests/contract/kubernetes/test_status.py",
+    "tests/contract/load/test_find_limit_bounds.py",
+    "tests/contract/resolved/test_mutations.py",
+    "tests/contract/services/test_peers.py",
+    "tests/contract/api/test_terraform.py",
+    "tests/contract/services/test_tracing.py",
+    "tests/template/test_empty.py",
+    "tests/template/test_services.py",
+)
+"""Files that begin first. Of a long one that begins last the rest would run while the other workers have nothing."""
 
 
 def pytest_configure() -> None:
@@ -41,7 +55,9 @@ def pytest_unconfigure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skips what is about the demo in a project that has removed it."""
+    """Begins with the longest files, and skips what is about the demo in a project that has removed it."""
+    order = {str(ROOT / name): number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: order.get(str(item.path), len(order)))
     removed = [name for name in ("order", "product", "customer") if not (ROOT / "services" / name / "app.py").exists()]
     if removed:
         skip = pytest.mark.skip(reason=f"it is about the demo, and {removed[0]} was removed")

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.conftest import LONGEST
 from tests.support.repository import PAGES, ROOT, RUNTIME, SERVICES, pins, pyproject
 
 
@@ -124,3 +125,8 @@ def test_every_room_says_what_it_is() -> None:
     rooms = [path for path in source.rglob("__init__.py") if "templates" not in path.parts]
 
     assert [] == [room for room in rooms if not ast.get_docstring(ast.parse(room.read_text()))]
+
+
+def test_the_files_of_tests_that_begin_first_are_there() -> None:
+    """One that was moved would begin where its name puts it, and nobody would notice."""
+    assert [] == [name for name in LONGEST if not (ROOT / name).is_file()]
