@@ -6,9 +6,13 @@ import shutil
 import socket
 import ssl
 import subprocess
+import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
+
+from shopmesh.kubernetes.identity.certificate_authority import CertificateAuthority, KeyPair
 
 KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
 
@@ -129,3 +133,32 @@ def _openssl(*arguments: str | int | Path) -> str:
     done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=30)
     assert done.returncode == 0, f"{' '.join(words)}\n{done.stderr}"
     return done.stdout.strip()
+
+
+class RenewableCertificate:
+    """The certificate of a server on loopback, of an authority of its own, which a test may renew."""
+
+    def __init__(self) -> None:
+        self.authority = CertificateAuthority.create("a test's", time.time())
+        self._contexts: list[ssl.SSLContext] = []
+        self.key_pair = self._issue()
+
+    def renew(self) -> None:
+        self.key_pair = self._issue()
+        for context in self._contexts:
+            self._load(context)
+
+    def tls_context(self) -> ssl.SSLContext:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._load(context)
+        self._contexts.append(context)
+        return context
+
+    def _issue(self) -> KeyPair:
+        return self.authority.issue(("localhost", "127.0.0.1"), time.time())
+
+    def _load(self, context: ssl.SSLContext) -> None:
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(self.key_pair.key + self.key_pair.chain)
+            file.flush()
+            context.load_cert_chain(file.name)

@@ -7,6 +7,7 @@ import ipaddress
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 
 from shopmesh import defaults
@@ -22,6 +23,13 @@ _KEY_ID, _SECRET = "aws_access_key_id", "aws_secret_access_key"
 
 class ConfigError(Exception):
     """A setting that cannot be used; the message names it, its value, and what to do."""
+
+
+class XdsCarrier(StrEnum):
+    """What serves HTTP/2 to proxies: gRPC's own library, or our implementation of what xDS needs of it."""
+
+    GRPC = "grpc"
+    HTTP2 = "http2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +50,7 @@ class Config:
     xds_host: str = defaults.LOOPBACK
     xds_port: int = defaults.XDS_PORT
     xds_socket: Path | None = None
+    xds_carrier: XdsCarrier = XdsCarrier.GRPC
     store: Path | None = None
     region: str = defaults.REGION
     account: str = defaults.ACCOUNT

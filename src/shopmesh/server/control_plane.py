@@ -42,7 +42,6 @@ from shopmesh.server.garbage_collection import collect_less_often
 from shopmesh.server.grpc import health_discovery, xds_listener
 from shopmesh.server.grpc.ads import Ads
 from shopmesh.server.grpc.carrier import ServerCertificate
-from shopmesh.server.grpc.grpc_carrier import GrpcCarrier
 from shopmesh.server.grpc.proxies import Proxies
 from shopmesh.server.grpc.sessions import Authenticate, Methods, accept_everyone
 from shopmesh.server.grpc.shared_token import SharedToken
@@ -201,7 +200,7 @@ async def serving_parts(
         **health_discovery.methods(ads.instances.on_readiness),
         **metrics_service.methods(figures, ads.clusters_of, resume_counters=handover.resume_counters),
     }
-    carrier = GrpcCarrier(methods, parts.authenticate)
+    carrier = xds_listener.carrier(config.xds_carrier, methods, parts.authenticate)
     xds_port = xds_listener.bind(carrier, config, parts.xds_certificate)
     await carrier.start()
     try:

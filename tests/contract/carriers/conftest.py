@@ -11,6 +11,7 @@ import pytest
 
 from shopmesh.server.grpc.carrier import Carrier, ServerCertificate
 from shopmesh.server.grpc.grpc_carrier import GrpcCarrier
+from shopmesh.server.grpc.http2.http2_carrier import Http2Carrier
 from shopmesh.server.grpc.sessions import Authenticate, Methods, Principal, Status, StreamError, Wake, accept_everyone
 from tests.contract.kubernetes.conftest import pytest_pyfunc_call
 
@@ -76,7 +77,7 @@ def _refuse(_: Principal | None, __: Wake) -> EchoSession:
     raise StreamError(REASON, Status.RESOURCE_EXHAUSTED)
 
 
-CARRIERS: dict[str, Callable[[Methods, Authenticate], Carrier]] = {"grpc": GrpcCarrier}
+CARRIERS: dict[str, Callable[[Methods, Authenticate], Carrier]] = {"grpc": GrpcCarrier, "http2": Http2Carrier}
 
 
 class Serving:

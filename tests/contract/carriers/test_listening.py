@@ -5,45 +5,15 @@ from __future__ import annotations
 import asyncio
 import ssl
 import tempfile
-import time
 from pathlib import Path
 from urllib.parse import quote
 
 import grpc
 import pytest
 
-from shopmesh.kubernetes.identity.certificate_authority import CertificateAuthority, KeyPair
 from shopmesh.server.grpc.sessions import accept_everyone
 from tests.contract.carriers.conftest import ECHO, Service, Serving
-
-
-class Certificate:
-    """A certificate of one authority, which a test may renew."""
-
-    def __init__(self) -> None:
-        self.authority = CertificateAuthority.create("a test's", time.time())
-        self._contexts: list[ssl.SSLContext] = []
-        self.key_pair = self._issue()
-
-    def renew(self) -> None:
-        self.key_pair = self._issue()
-        for context in self._contexts:
-            self._load(context)
-
-    def tls_context(self) -> ssl.SSLContext:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self._load(context)
-        self._contexts.append(context)
-        return context
-
-    def _issue(self) -> KeyPair:
-        return self.authority.issue(("localhost", "127.0.0.1"), time.time())
-
-    def _load(self, context: ssl.SSLContext) -> None:
-        with tempfile.NamedTemporaryFile() as file:
-            file.write(self.key_pair.key + self.key_pair.chain)
-            file.flush()
-            context.load_cert_chain(file.name)
+from tests.support.certificates import RenewableCertificate
 
 
 async def echo(channel: grpc.aio.Channel, text: bytes) -> bytes:
@@ -55,7 +25,7 @@ async def echo(channel: grpc.aio.Channel, text: bytes) -> bytes:
     return answer
 
 
-async def serial_number(port: int, certificate: Certificate) -> str:
+async def serial_number(port: int, certificate: RenewableCertificate) -> str:
     """Of the certificate that a client sees that trusts the authority and speaks HTTP/2."""
     context = ssl.create_default_context(cadata=certificate.authority.bundle.decode())
     context.set_alpn_protocols(["h2"])
@@ -68,7 +38,7 @@ async def serial_number(port: int, certificate: Certificate) -> str:
 
 async def test_streams_come_over_tls_with_the_certificate_of_the_moment(serving: Serving) -> None:
     """Each handshake shows the current one; open streams go on."""
-    certificate = Certificate()
+    certificate = RenewableCertificate()
     async with serving(Service(), certificate=certificate) as port:
         trust = grpc.ssl_channel_credentials(certificate.authority.bundle)
         async with grpc.aio.secure_channel(f"localhost:{port}", trust) as channel:

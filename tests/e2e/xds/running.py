@@ -24,10 +24,12 @@ from shopmesh.appmesh.api.model import GA
 from shopmesh.appmesh.context import Context
 from shopmesh.appmesh.host_policy import STRICT, HostPolicy
 from shopmesh.appmesh.store import Key, Resource, State, Transaction
-from shopmesh.server.grpc import health_discovery
+from shopmesh.server.config import XdsCarrier
+from shopmesh.server.grpc import health_discovery, xds_listener
 from shopmesh.server.grpc.ads import Ads
-from shopmesh.server.grpc.grpc_carrier import GrpcCarrier
+from shopmesh.server.grpc.carrier import Carrier
 from shopmesh.server.grpc.proxies import Proxies, ProxyStatus
+from shopmesh.server.grpc.sessions import Methods, accept_everyone
 from shopmesh.server.store.sqlite_store import SqliteStore
 from shopmesh.server.store.store import Store
 from shopmesh.server.traffic import metrics_service
@@ -141,8 +143,9 @@ class Greeter(TcpApplication):
 class Mesh:
     """A control plane: store, registry, ADS on a free port; its loop runs in a thread."""
 
-    def __init__(self, host_policy: HostPolicy = STRICT) -> None:
+    def __init__(self, host_policy: HostPolicy = STRICT, carrier: XdsCarrier = XdsCarrier.GRPC) -> None:
         self.host_policy = host_policy
+        self._kind_of_carrier = carrier
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)
         self._stack = contextlib.ExitStack()
@@ -174,16 +177,15 @@ class Mesh:
     def start(self) -> None:
         """Starts ADS, on the same port as before after a `stop`."""
 
-        async def begin() -> tuple[GrpcCarrier, Proxies, int]:
+        async def begin() -> tuple[Carrier, Proxies, int]:
             proxies = Proxies()
             ads = Ads(self.store, proxies, retry_seconds=0.3, host_policy=self.host_policy)
-            carrier = GrpcCarrier(
-                {
-                    **ads.methods(),
-                    **health_discovery.methods(ads.instances.on_readiness),
-                    **metrics_service.methods(self.figures, ads.clusters_of),
-                }
-            )
+            methods: Methods = {
+                **ads.methods(),
+                **health_discovery.methods(ads.instances.on_readiness),
+                **metrics_service.methods(self.figures, ads.clusters_of),
+            }
+            carrier = xds_listener.carrier(self._kind_of_carrier, methods, accept_everyone)
             port = carrier.bind_port("127.0.0.1", self.port, None)
             carrier.bind_socket(self.socket)
             await carrier.start()

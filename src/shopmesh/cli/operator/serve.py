@@ -64,6 +64,14 @@ missing; proxies authenticate with a token of their pod's service account, and x
     help="Unix socket of xDS instead of a port, in a folder that no other user can enter.",
 )
 @click.option(
+    "--xds-carrier",
+    type=click.Choice(("grpc", "http2")),
+    default="grpc",
+    show_default=True,
+    help="What serves xDS: gRPC's library, or an implementation of our own, experimental, with less CPU and memory for "
+    "each proxy.",
+)
+@click.option(
     "--store",
     type=click.Path(dir_okay=False, path_type=Path),
     help="File in which resources are stored, created if missing.  [default: in memory]",
@@ -136,6 +144,7 @@ def serve(
     xds_host: str,
     xds_port: int,
     xds_socket: Path | None,
+    xds_carrier: str,
     store: Path | None,
     credentials: Path | None,
     no_auth: bool,
@@ -161,7 +170,7 @@ def serve(
     from shopmesh.console import Mode, WebConsole
     from shopmesh.local.access import AccessFiles
     from shopmesh.output.logs import log_to_stderr
-    from shopmesh.server.config import Config, ConfigError
+    from shopmesh.server.config import Config, ConfigError, XdsCarrier
     from shopmesh.server.control_plane import run
     from shopmesh.server.store.store import StoreError
 
@@ -194,6 +203,7 @@ def serve(
             xds_host=xds_host,
             xds_port=xds_port,
             xds_socket=xds_socket,
+            xds_carrier=XdsCarrier(xds_carrier),
             store=store,
             region=region,
             account=account,

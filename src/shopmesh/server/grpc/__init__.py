@@ -4,5 +4,6 @@
                                                       │
                                   admission (whose stream, how many) ─► xds.stream.delta_stream
 
-`sessions` is the seam: sessions know messages, carriers (`grpc_carrier`) connections. Start there, then read `ads`.
+`sessions` is the seam: sessions know messages, carriers (`grpc_carrier`, `http2`) connections. Start there, then read
+`ads`.
 """

@@ -6,6 +6,11 @@ import ssl
 from pathlib import Path
 from typing import Protocol
 
+FIRST_MESSAGE_SECONDS = 15.0
+"""For the first message of a stream."""
+LARGEST_REQUEST = 4 * 1024 * 1024
+"""Bytes of one message of a client."""
+
 
 class PemPair(Protocol):
     """A private key and the chain of its certificate, in PEM."""

@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 import grpc
 
+from shopmesh.server.grpc import carrier
 from shopmesh.server.grpc.carrier import PemPair, ServerCertificate
 from shopmesh.server.grpc.rate_limited_log import RateLimitedLog
 from shopmesh.server.grpc.sessions import (
@@ -27,14 +28,11 @@ from shopmesh.server.grpc.sessions import (
 
 log = logging.getLogger(__name__)
 
-FIRST_MESSAGE_SECONDS = 15.0
-LARGEST_REQUEST = 4 * 1024 * 1024
-
 _OPTIONS: Sequence[tuple[str, int]] = (
     # Otherwise grpc.aio drops streams when thousands of proxies connect at once.
     ("grpc.server.max_pending_requests", 100_000),
     ("grpc.server.max_pending_requests_hard_limit", 200_000),
-    ("grpc.max_receive_message_length", LARGEST_REQUEST),
+    ("grpc.max_receive_message_length", carrier.LARGEST_REQUEST),
     ("grpc.max_send_message_length", -1),
     # Each bandwidth probe is a ping, which cost a third of a push; incoming messages are small.
     ("grpc.http2.bdp_probe", 0),
@@ -175,10 +173,10 @@ class _Stream:
     async def _first_message(self) -> object:
         """The first message, or `grpc.aio.EOF`; raises `StreamError` when none comes."""
         try:
-            async with asyncio.timeout(FIRST_MESSAGE_SECONDS):
+            async with asyncio.timeout(carrier.FIRST_MESSAGE_SECONDS):
                 return await self._context.read()
         except TimeoutError:
-            message = f"no request arrived within {FIRST_MESSAGE_SECONDS:g} s"
+            message = f"no request arrived within {carrier.FIRST_MESSAGE_SECONDS:g} s"
             raise StreamError(message, Status.DEADLINE_EXCEEDED) from None
 
     async def _wait_for(self, pending: Awaitable[None]) -> None:

@@ -6,8 +6,20 @@ import socket
 from pathlib import Path
 
 from shopmesh.files.private_files import FILE_MODE, is_private_folder
-from shopmesh.server.config import Config, ConfigError
+from shopmesh.server.config import Config, ConfigError, XdsCarrier
 from shopmesh.server.grpc.carrier import Carrier, ServerCertificate
+from shopmesh.server.grpc.sessions import Authenticate, Methods
+
+
+def carrier(kind: XdsCarrier, methods: Methods, authenticate: Authenticate) -> Carrier:
+    """Makes a carrier of that kind, and loads only the libraries that it needs."""
+    if kind is XdsCarrier.HTTP2:
+        from shopmesh.server.grpc.http2.http2_carrier import Http2Carrier
+
+        return Http2Carrier(methods, authenticate)
+    from shopmesh.server.grpc.grpc_carrier import GrpcCarrier
+
+    return GrpcCarrier(methods, authenticate)
 
 
 def bind(carrier: Carrier, config: Config, certificate: ServerCertificate | None) -> int:
