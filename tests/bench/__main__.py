@@ -133,6 +133,13 @@ SECTIONS = (
         "The clients are light, so that the server is measured.",
     ),
     Section(
+        "Two carriers of xDS",
+        "xds.carriers",
+        ("--proxies", "20", "--pairs", "2", "--changes", "2"),
+        "gRPC's library and our own HTTP/2 (`serve --xds-carrier http2`), over TLS, with a token and a node of 61 kB. "
+        "Aim: ratios of at most 0.45, and 30 kB a proxy from 1,000 to 5,000 (`--memory 1000 5000`).",
+    ),
+    Section(
         "One route change in a large mesh",
         "xds.large",
         ("--services", "10", "--routes", "2", "--changes", "2"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import select
 import socket
+import ssl
 import struct
 from collections.abc import Callable, Iterable
 
@@ -35,22 +36,21 @@ def _literal(name: bytes, value: bytes) -> bytes:
 
 
 _PATH = b"/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources"
-_GREETING = (
+_FIRST_BYTES = (
     b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
     + _frame(_SETTINGS, 0, 0, struct.pack(">HI", 4, _WINDOW))
     + _frame(_WINDOW_UPDATE, 0, 0, struct.pack(">I", _WINDOW))
-    + _frame(
-        _HEADERS,
-        _END_HEADERS,
-        1,
-        _literal(b":method", b"POST")
-        + _literal(b":scheme", b"http")
-        + _literal(b":path", _PATH)
-        + _literal(b":authority", b"xds")
-        + _literal(b"te", b"trailers")
-        + _literal(b"content-type", b"application/grpc"),
-    )
 )
+
+
+def _greeting(token: str | None) -> bytes:
+    """What opens a connection and its stream; `token` is what a proxy authenticates with."""
+    fields = {b":method": b"POST", b":scheme": b"http", b":path": _PATH, b":authority": b"xds", b"te": b"trailers"}
+    fields[b"content-type"] = b"application/grpc"
+    if token is not None:
+        fields[b"authorization"] = f"Bearer {token}".encode()
+    block = b"".join(_literal(name, value) for name, value in fields.items())
+    return _FIRST_BYTES + _frame(_HEADERS, _END_HEADERS, 1, block)
 
 
 def message(request: DeltaDiscoveryRequest) -> bytes:
@@ -79,19 +79,23 @@ class Client:
 
     __slots__ = ("_data", "_fleet", "_input", "answered", "closed", "sock")
 
-    def __init__(self, fleet: Fleet, address: tuple[str, int], first: bytes) -> None:
+    def __init__(self, fleet: Fleet, sock: socket.socket, first: bytes) -> None:
         self._fleet = fleet
         self._input = b""
         self._data = b""
         self.answered: set[str] = set()
         self.closed = False
-        self.sock = socket.create_connection(address)
-        self.sock.sendall(_GREETING + first)
+        self.sock = sock
+        self.sock.sendall(first)
         self.sock.setblocking(False)
 
     def readable(self) -> None:
         try:
-            received = self.sock.recv(1 << 20)
+            received = self.sock.recv(1 << 16)
+            while isinstance(self.sock, ssl.SSLSocket) and self.sock.pending():
+                received += self.sock.recv(1 << 16)
+        except ssl.SSLWantReadError:
+            return
         except OSError:
             received = b""
         if not received:
@@ -123,11 +127,21 @@ class Client:
             self.sock.sendall(b"".join(answers))
 
 
+def _context() -> ssl.SSLContext:
+    """It trusts every server: that costs the client nothing, and the server is what is measured."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.set_alpn_protocols(["h2"])
+    return context
+
+
 class Fleet:
     """Many clients on one epoll. Responses that are alike are parsed once, and answered with the same bytes."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, token: str | None = None, tls: bool = False) -> None:
         self._address = ("127.0.0.1", port)
+        self._greeting = _greeting(token)
+        self._context = _context() if tls else None
         self._epoll = select.epoll()
         self._by_number: dict[int, Client] = {}
         self._answers: dict[bytes, tuple[str, bytes]] = {}
@@ -145,9 +159,13 @@ class Fleet:
     def connect(self, nodes: Iterable[Node]) -> None:
         for node in nodes:
             first = message(DeltaDiscoveryRequest(node=node, type_url=TYPE_URLS["clusters"]))
-            client = Client(self, self._address, first)
+            client = Client(self, self._open(), self._greeting + first)
             self._by_number[client.sock.fileno()] = client
             self._epoll.register(client.sock, select.EPOLLIN)
+
+    def _open(self) -> socket.socket:
+        sock = socket.create_connection(self._address)
+        return sock if self._context is None else self._context.wrap_socket(sock)
 
     def run(self, until: Callable[[], bool], tick: float = 0.05) -> None:
         while not until():

@@ -17,14 +17,16 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
 from shopmesh.server.garbage_collection import collect_less_often
 from shopmesh.server.grpc.ads import Ads
+from shopmesh.server.grpc.carrier import Carrier, ServerCertificate
 from shopmesh.server.grpc.grpc_carrier import GrpcCarrier
 from shopmesh.server.grpc.proxies import Proxies
+from shopmesh.server.grpc.sessions import Authenticate, Methods, accept_everyone
 from shopmesh.server.store.sqlite_store import SqliteStore
 from shopmesh.xds.node import ProxyNode
 from tests.bench.xds.clients import Fleet, envoy_node
@@ -33,13 +35,18 @@ from tests.bench.xds.meshes import fan_out, new_weight
 LONGEST_CONNECT_SECONDS = 120.0
 
 
-async def serve(services: int) -> None:
+async def serve(
+    services: int,
+    make_carrier: Callable[[Methods, Authenticate], Carrier] = GrpcCarrier,
+    authenticate: Authenticate = accept_everyone,
+    certificate: ServerCertificate | None = None,
+) -> None:
     """Prints its port, then answers commands on standard input, a line of JSON each."""
     collect_less_often()
     store = await SqliteStore.open(None)
     proxies = Proxies()
-    carrier = GrpcCarrier(Ads(store, proxies).methods())
-    port = carrier.bind_port("127.0.0.1", 0, None)
+    carrier = make_carrier(Ads(store, proxies).methods(), authenticate)
+    port = carrier.bind_port("127.0.0.1", 0, certificate)
     await carrier.start()
     for one in fan_out(services):
         await store.submit(lambda transaction, one=one: transaction.put(one))  # type: ignore[misc]  # bound at once
@@ -75,7 +82,13 @@ def _usage() -> dict[str, float]:
 
 @contextlib.contextmanager
 def server(services: int) -> Iterator[tuple[IO[str], IO[str], dict[str, Any]]]:
-    command = [sys.executable, "-m", "tests.bench.xds.scale", "--serve", "--services", str(services)]
+    with started((sys.executable, "-m", "tests.bench.xds.scale", "--serve", "--services", str(services))) as pipes:
+        yield pipes
+
+
+@contextlib.contextmanager
+def started(command: Sequence[str]) -> Iterator[tuple[IO[str], IO[str], dict[str, Any]]]:
+    """A server: its commands, its answers, and what it printed at its start."""
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdin is not None
     assert process.stdout is not None
