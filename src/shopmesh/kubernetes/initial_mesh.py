@@ -15,7 +15,6 @@ from contextlib import AbstractAsyncContextManager
 
 from shopmesh.documents.membership import admit_namespaces
 from shopmesh.documents.names import DEFAULT_NAMESPACE
-from shopmesh.kubernetes import authors
 from shopmesh.kubernetes.api.client import (
     ApiServer,
     ConflictError,
@@ -28,6 +27,7 @@ from shopmesh.kubernetes.api.resource_types import CONFIG_MAPS, MESH_TYPES, MESH
 from shopmesh.kubernetes.api.retry_wait import RetryWait
 from shopmesh.kubernetes.background import background_task
 from shopmesh.kubernetes.identity.certificates import LABELS
+from shopmesh.kubernetes.store import authors
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ import pytest
 
 from shopmesh.appmesh.api import operations, rest_json
 from shopmesh.appmesh.api.model import GA
-from shopmesh.kubernetes.authors import field_manager, last_author
+from shopmesh.kubernetes.store.authors import field_manager, last_author
 from shopmesh.server.store.author import UNKNOWN, Author
 from shopmesh.server.store.store import Commit
 from tests.unit.kubernetes.conftest import World

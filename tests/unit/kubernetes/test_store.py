@@ -407,7 +407,7 @@ def test_what_was_told_while_something_failed_is_taken_in_the_next_time(
         raise RuntimeError("a mistake of ours")
 
     with monkeypatch.context() as patched:
-        patched.setattr("shopmesh.kubernetes.store.reconcile", broken)
+        patched.setattr("shopmesh.kubernetes.store.kubernetes_store.reconcile", broken)
         with pytest.raises(RuntimeError):
             world.tell(edited)
     world.settle()
