@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.support.process import eventually
+
 CHROMIUM = shutil.which("chromium")
 SIZES = {"desk": (1360, 860), "phone": (390, 844)}
 _REPORT_VIOLATIONS = """
@@ -73,6 +75,10 @@ class Tab:
         """Go to a page of the console: `#/traffic?service=…`."""
         self.page.evaluate("address => { location.hash = address }", address)
 
+    def wait_for_address(self, part: str) -> None:
+        """Until the address holds this text; `page.url` follows a moment after the page."""
+        eventually(lambda: part in self.page.evaluate("location.hash"), f"the address holds {part}")
+
     def overflow(self) -> int:
         """Pixels by which the page is wider than its window."""
         return int(self.page.evaluate("document.documentElement.scrollWidth - innerWidth"))
@@ -83,6 +89,16 @@ class Tab:
             f"async given => {{ const module = await import('/console/static/{path}'); return {expression}; }}",
             list(arguments),
         )
+
+
+def wait(tab: Tab, condition: Callable[[], object], what: str) -> None:
+    """As `eventually`; what a browser reports arrives while the test waits in it."""
+
+    def probe() -> bool:
+        tab.page.wait_for_timeout(20)
+        return bool(condition())
+
+    eventually(probe, what)
 
 
 class Tabs:

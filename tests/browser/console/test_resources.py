@@ -9,7 +9,7 @@ import pytest
 from shopmesh.client import apply
 from shopmesh.documents import documents
 from tests.support.console import ConsoleServer
-from tests.support.console_browser import Tab, Tabs
+from tests.support.console_browser import Tab, Tabs, wait
 from tests.support.process import eventually
 from tests.support.small_mesh import MESH
 
@@ -181,10 +181,31 @@ def test_a_resource_is_created_from_the_smallest_manifest_of_its_kind(
     assert delete.is_disabled()
     dialog.get_by_label("Type its name to confirm").fill("my-node")
     delete.click()
-    tab.page.get_by_role("heading", name="Resources").wait_for()
+    tab.page.get_by_role("heading", name="Resources", exact=True).wait_for()
     with shared_server.client() as client:
         nodes = client.appmesh.list_virtual_nodes(meshName="shop")["virtualNodes"]
     assert ["one"] == [node["virtualNodeName"] for node in nodes]
+
+
+def test_a_deletion_that_is_answered_late_shows_no_error(console_alone: Tabs, shared_server: ConsoleServer) -> None:
+    """The live stream has it first; the page stays until the answer, and then shows the list."""
+    with shared_server.client() as client:
+        client.appmesh.create_virtual_node(meshName="shop", virtualNodeName="late", spec={})
+    tab = console_alone.open("#/resources?mesh=shop&resource=virtualNode/late")
+    answered: list[tuple[Any, Any]] = []
+    tab.page.route("**/shopmesh/v1/requests", lambda route: answered.append((route, route.fetch())))
+    tab.page.get_by_role("button", name="Delete").click()
+    tab.page.get_by_label("Type its name to confirm").fill("late")
+    tab.page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    nodes = "[...module.state.collections.nodes.value.keys()]"
+    wait(tab, lambda: answered and "shop/late" not in tab.module("data/live.js", nodes), "the page knows of it")
+    # Longer than a page waits before it asks again.
+    tab.page.wait_for_timeout(1000)
+
+    assert 0 == tab.page.get_by_text("does not exist").count()
+    [(request, answer)] = answered
+    request.fulfill(response=answer)
+    tab.page.get_by_role("heading", name="Resources", exact=True).wait_for()
 
 
 @pytest.mark.parametrize(

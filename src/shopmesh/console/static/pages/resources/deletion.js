@@ -11,15 +11,15 @@ import { deletion, KINDS, nameOf } from "../../data/resources.js";
 const messageOf = (error) =>
   error.status === 409 && error.message.includes("version") ? `${error.message}. Close this, look at what changed, and decide again.` : error.message;
 
-export function Deletion({ found, close }) {
+/** `sent`: the deletion is under way. */
+export function Deletion({ found, sent, setSent, close }) {
   const name = nameOf(found.path);
   const [typed, setTyped] = useState("");
   const [problem, setProblem] = useState(null);
-  const [busy, setBusy] = useState(false);
   const run = (event) => {
     event.preventDefault();
-    if (typed !== name || busy) return;
-    setBusy(true);
+    if (typed !== name || sent) return;
+    setSent(true);
     setProblem(null);
     send("POST", "/shopmesh/v1/requests", { requests: [deletion(found)] }).then(
       ({ revision }) => {
@@ -27,14 +27,14 @@ export function Deletion({ found, close }) {
         go("resources", { kind: found.kind });
       },
       (error) => {
-        setBusy(false);
+        setSent(false);
         setProblem(error);
       },
     );
   };
   return html`<${Dialog} title=${`Delete the ${KINDS[found.kind]}`} close=${close}
     actions=${html`<button type="button" onClick=${close}>Cancel</button>
-      <button type="submit" form="deletion" class="danger" disabled=${typed !== name || busy}>Delete</button>`}>
+      <button type="submit" form="deletion" class="danger" disabled=${typed !== name || sent}>Delete</button>`}>
     <form id="deletion" class="stack" onSubmit=${run}>
       <p>The control plane deletes <bdi class="name"><strong>${printable(name)}</strong></bdi> at once, and its proxies get what is left. Nothing brings it back but its manifest.</p>
       <div class="field">

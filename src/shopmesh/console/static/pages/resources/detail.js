@@ -1,6 +1,6 @@
 // One resource: manifest, the API's JSON, its relations, findings and last changes; from here it is edited and deleted.
 
-import { html, useState } from "../../lib.js";
+import { html, useRef, useState } from "../../lib.js";
 import { Badge, Copy, Empty, Loading, Problem, Time } from "../../components/basic.js";
 import { Choice } from "../../components/choice.js";
 import { Code } from "../../components/code.js";
@@ -46,8 +46,12 @@ function Actions({ edit, remove }) {
 }
 
 export function Detail({ resource }) {
-  const { answer: found, error, loading, again } = useAnswer(resourcePath(resource), state.revision.value);
   const [deleting, setDeleting] = useState(false);
+  const [sent, setSent] = useState(false);
+  const revision = useRef(null);
+  // The stream may know of a deletion before it is answered here: what is being deleted is not asked for again.
+  if (!sent) revision.current = state.revision.value;
+  const { answer: found, error, loading, again } = useAnswer(resourcePath(resource), revision.current);
   const view = parameters.value.view in VIEWS ? parameters.value.view : "manifest";
   const editing = parameters.value.edit === "yes" && !readOnly.value;
   const head = html`<div class="page-head">
@@ -67,5 +71,5 @@ export function Detail({ resource }) {
       </div>
       ${found && html`<${Aside} found=${found} />`}
     </div>
-    ${deleting && html`<${Deletion} found=${found} close=${() => setDeleting(false)} />`}`;
+    ${deleting && html`<${Deletion} found=${found} sent=${sent} setSent=${setSent} close=${() => setDeleting(false)} />`}`;
 }
