@@ -91,7 +91,7 @@ class Tab:
         )
 
 
-def wait(tab: Tab, condition: Callable[[], object], what: str) -> None:
+def wait(tab: Tab, condition: Any, what: str) -> None:
     """As `eventually`; what a browser reports arrives while the test waits in it."""
 
     def probe() -> bool:

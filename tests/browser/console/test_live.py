@@ -9,8 +9,8 @@ import pytest
 
 from shopmesh.client import Client
 from tests.support.console import ConsoleServer
-from tests.support.console_browser import Tab, Tabs
-from tests.support.process import eventually
+from tests.support.console_browser import Tab, Tabs, wait
+from tests.support.process import free_port
 
 LIVE = "/shopmesh/v1/live"
 RESOURCES = ("Failed to load resource", "ERR_CONNECTION_REFUSED", "ERR_INCOMPLETE_CHUNKED_ENCODING")
@@ -64,16 +64,6 @@ def hide(tab: Tab, hidden: bool = True) -> None:
     )
 
 
-def wait(tab: Tab, condition: Any, what: str) -> None:
-    """As `eventually`; the browser's events arrive while the test waits for it."""
-
-    def probe() -> bool:
-        tab.page.wait_for_timeout(20)
-        return bool(condition())
-
-    eventually(probe, what)
-
-
 def test_twelve_tabs_share_one_connection(console_alone: Tabs, client: Client) -> None:
     """Browsers open six to one origin. When the tab that has it is closed, another one takes its place."""
     client.appmesh.create_mesh(meshName="before")
@@ -112,12 +102,13 @@ def test_hidden_tabs_have_no_connection(console_alone: Tabs, client: Client) -> 
 
 def test_a_page_resumes_after_the_control_plane_has_restarted(chromium: Any) -> None:
     """Meanwhile it says that what it shows is old; nobody has to sign in again."""
-    with ConsoleServer() as server:
+    port = free_port()
+    with ConsoleServer(port=port) as server:
         tabs = Tabs(chromium, server.link)
         tab = tabs.open()
         tab.allowed += RESOURCES
     wait(tab, lambda: "stale" == connection(tab), "the tab says that what it shows may be old")
-    with ConsoleServer(port=server.port) as again, again.client() as client:
+    with ConsoleServer(port=port) as again, again.client() as client:
         client.appmesh.create_mesh(meshName="again")
         wait(tab, lambda: {"again"} == meshes(tab) and "live" == connection(tab), "the tab shows the new state")
 

@@ -154,13 +154,13 @@ def test_the_map_works_by_keyboard(console: Tabs) -> None:
     assert {"service/product", "service/customer"} == {name.partition(".")[0] for name in (upper, lower)}
     tab.page.keyboard.press("Enter")
     tab.page.get_by_role("complementary").wait_for()
-    assert "H2" == tab.page.evaluate(focused)
-    address = tab.page.url
+    eventually(lambda: "H2" == tab.page.evaluate(focused), "the panel has the focus")
+    address = tab.page.evaluate("location.hash")
     tab.page.keyboard.press("Escape")
-    assert 0 == tab.page.get_by_role("complementary").count()
+    eventually(lambda: 0 == tab.page.get_by_role("complementary").count(), "it is closed")
     assert upper == tab.page.evaluate(focused)
 
-    again = console.open("#" + address.partition("#")[2])
+    again = console.open(address)
     again.page.get_by_role("complementary").wait_for()
 
 
@@ -182,7 +182,7 @@ def test_the_panel_tells_all_about_a_service(console: Tabs) -> None:
     tab.page.get_by_role("complementary", name="About order.default.svc.cluster.local").wait_for()
     box(tab, "product").click()
     panel.get_by_role("link", name="Traffic").click()
-    assert "#/traffic?mesh=shopmesh&service=product.default.svc.cluster.local" in tab.page.url
+    tab.wait_for_address("#/traffic?mesh=shopmesh&service=product.default.svc.cluster.local")
 
 
 def test_the_map_is_a_table_as_well(console: Tabs) -> None:
@@ -194,7 +194,7 @@ def test_the_map_is_a_table_as_well(console: Tabs) -> None:
 
     assert 5 == rows.count()
     assert "order" in rows.filter(has_text="2.0").inner_text()
-    assert "view=table" in tab.page.url
+    tab.wait_for_address("view=table")
 
 
 def test_on_a_phone_the_map_reads_from_top_to_bottom(console: Tabs) -> None:

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from tests.support.console import ConsoleServer
-from tests.support.console_browser import SIZES, Tabs
+from tests.support.console_browser import SIZES, Tabs, wait
 
 PAGES = ["Mesh", "Traffic", "Resources", "Proxies", "Findings", "Changes"]
 
@@ -60,16 +60,18 @@ def test_the_policy_refuses_html_scripts_and_styles_in_the_page(console_alone: T
     """Each is reported, so that a page that needs one fails every test of it."""
     tab = console_alone.open()
     tab.allowed += ["."]
-    for attempt in (
-        "document.body.innerHTML = '<b>x</b>'",
-        "document.body.append(Object.assign(document.createElement('script'), { textContent: 'window.ran = 1' }))",
-        "document.body.setAttribute('style', 'color: red')",
-        "fetch('http://127.0.0.1:1/')",
+    for attempt, directive in (
+        ("document.body.innerHTML = '<b>x</b>'", "require-trusted-types-for"),
+        (
+            "document.body.append(Object.assign(document.createElement('script'), { textContent: 'window.ran = 1' }))",
+            "require-trusted-types-for",
+        ),
+        ("document.body.setAttribute('style', 'color: red')", "style-src-attr"),
+        ("fetch('http://127.0.0.1:1/')", "connect-src"),
     ):
-        before = len(tab.complaints)
+        tab.complaints.clear()
         tab.page.evaluate(f"(async () => {{ try {{ await ({attempt}); }} catch {{}} }})()")
-        tab.page.wait_for_timeout(100)
-        assert tab.complaints[before:], attempt
+        wait(tab, lambda known=f"policy: {directive} ": any(known in one for one in tab.complaints), attempt)
 
     assert tab.page.evaluate("window.ran") is None
 
@@ -80,7 +82,7 @@ def test_the_address_chooses_page_and_mesh(console_alone: Tabs) -> None:
 
     assert "two" == tab.page.get_by_label("Mesh", exact=True).input_value()
     tab.page.get_by_label("Mesh", exact=True).select_option("one")
-    assert "mesh=one" in tab.page.url
+    tab.wait_for_address("mesh=one")
 
 
 def test_the_keyboard_reaches_content_and_pages(console_alone: Tabs) -> None:

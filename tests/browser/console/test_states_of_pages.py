@@ -13,7 +13,7 @@ from shopmesh.console import Mode
 from shopmesh.documents import documents
 from tests.support.console import ConsoleServer
 from tests.support.console_browser import Tabs
-from tests.support.process import eventually
+from tests.support.process import eventually, free_port
 from tests.support.small_mesh import MESH
 
 OTHER = "apiVersion: appmesh.k8s.aws/v1beta2\nkind: Mesh\nmetadata: {name: other}\nspec: {}\n"
@@ -68,7 +68,8 @@ def test_a_page_without_anything_says_so(looking: Tabs, page: str, text: str) ->
 
 def test_a_page_outlives_its_control_plane_and_goes_on_with_the_next(chromium: Any) -> None:
     """What it showed stays, marked as old; a change on the control plane that follows appears without a reload."""
-    with ConsoleServer(now=time.time()) as server:
+    port = free_port()
+    with ConsoleServer(port=port, now=time.time()) as server:
         with server.client() as client:
             apply(client, documents(MESH, "mesh.yaml"))
         tabs = Tabs(chromium, server.link)
@@ -79,7 +80,7 @@ def test_a_page_outlives_its_control_plane_and_goes_on_with_the_next(chromium: A
     tab.page.locator(".connection .badge.bad, .connection .badge.warn").wait_for()
     assert ["one"] == names.all_inner_texts()
 
-    with ConsoleServer(port=server.port, now=time.time()) as again, again.client() as client:
+    with ConsoleServer(port=port, now=time.time()) as again, again.client() as client:
         apply(client, documents(MESH.replace("name: one", "name: two").replace("awsName: one", "awsName: two"), "m"))
         eventually(lambda: ["two"] == names.all_inner_texts(), "the node of the next one", 60)
     assert [] == tabs.close()

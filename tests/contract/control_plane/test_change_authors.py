@@ -38,11 +38,11 @@ def test_each_change_names_the_access_key_of_its_request() -> None:
 def test_what_the_supervisor_of_canaries_does_has_a_door_of_its_own() -> None:
     with Planes(KEYS) as planes, client(planes.one, "AKIAONE") as one:
         build(one)
-        start(one, SHORT)
         before = one.changes()["revision"]
+        start(one, SHORT)
         eventually(lambda: one.canary(ROUTE)["phase"] == "expired", "its lease ends")
 
-        assert [(None, "canary")] == authors(one, before)
+        assert [("AKIAONE", "api"), (None, "canary")] == authors(one, before)
 
 
 def test_events_name_authors_too_and_nobody_where_requests_are_not_signed() -> None:

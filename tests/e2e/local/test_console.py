@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tests.e2e.local.conftest import Up, starting
 from tests.support.console import SESSION, STATE, Browser
+from tests.support.process import eventually
 
 
 def test_up_prints_a_link_that_signs_in_and_writes_it_nowhere(up: Up) -> None:
@@ -18,7 +19,7 @@ def test_up_prints_a_link_that_signs_in_and_writes_it_nowhere(up: Up) -> None:
     assert 401 == Browser(up.api_port).sign_in(printed[1]).status
 
     assert "on" == browser.get(SESSION).json["mode"]
-    assert all(proxy["connected"] for proxy in browser.get(STATE).json["proxies"])
+    eventually(lambda: all(proxy["connected"] for proxy in browser.get(STATE).json["proxies"]), "all proxies are there")
     assert 200 == browser.request("PUT", "/console/api/v20190125/meshes", {"meshName": "of-a-page"}).status
     [change] = [one for one in up.client.changes()["changes"] if "of-a-page" in str(one["resources"])]
     assert (browser.get(SESSION).json["accessKey"], "console") == (change["author"], change["door"])

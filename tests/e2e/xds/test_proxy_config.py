@@ -53,6 +53,10 @@ def printed(planes: Planes, *arguments: str) -> Any:
     return json.loads(result.output)
 
 
+def states(planes: Planes, sidecar: Sidecar) -> set[str]:
+    return {one["state"] for found in printed(planes, sidecar.instance)["types"].values() for one in found}
+
+
 def versions(document: Any) -> Versions:
     return {kind: {one["name"]: one["version"] for one in found} for kind, found in document["types"].items()}
 
@@ -92,9 +96,7 @@ def test_names_and_versions_are_those_that_envoy_has(planes: Planes) -> None:
         eventually(lambda: is_same(planes, order), "it has what is printed")
         former = versions(printed(planes, order.instance, "--former"))
         assert without_endpoints(before) == without_endpoints(former)
-        assert {"acknowledged"} == {
-            one["state"] for found in printed(planes, order.instance)["types"].values() for one in found
-        }
+        eventually(lambda: states(planes, order) == {"acknowledged"}, "the control plane has its answers")
 
 
 def test_secrets_are_in_no_answer_even_where_envoy_prints_them(planes: Planes) -> None:
