@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -30,6 +30,8 @@ TYPE_URLS: Mapping[TypeName, str] = {
 NAMES_OF_URLS: Mapping[str, TypeName] = {url: name for name, url in TYPE_URLS.items()}
 
 _MAX_DIFFS = 8
+_LENGTH_DELIMITED = 2
+"""The wire type of messages, strings and bytes."""
 
 
 def pack_any(message: Message) -> AnyMessage:
@@ -74,10 +76,45 @@ def resource(
     variant: XdsResource | None = None,
 ) -> XdsResource:
     """The resource of a serialised message; its version is the digest of `body`."""
-    version = digest((body,))
-    wrapped = DiscoveryResource(name=name, version=version, resource=AnyMessage(type_url=TYPE_URLS[kind], value=body))
-    encoded: bytes = DeltaDiscoveryResponse(resources=[wrapped]).SerializeToString(deterministic=True)
-    return XdsResource(name, version, encoded, needs, secrets, variant)
+    return joined_resource(kind, name, (body,), needs, secrets, variant)
+
+
+def joined_resource(
+    kind: TypeName,
+    name: str,
+    parts: Sequence[bytes],
+    needs: frozenset[str] = frozenset(),
+    secrets: tuple[XdsResource, ...] = (),
+    variant: XdsResource | None = None,
+) -> XdsResource:
+    """The same, of a message that is the join of `parts`; each is copied once, for a table has many and is large."""
+    version = digest(parts)
+    return XdsResource(name, version, _encode(TYPE_URLS[kind], name, version, parts), needs, secrets, variant)
+
+
+def _encode(type_url: str, name: str, version: str, parts: Sequence[bytes]) -> bytes:
+    """A `DeltaDiscoveryResponse` with one resource."""
+    size = sum(map(len, parts))
+    packed = serialise(AnyMessage(type_url=type_url)) + _field_head(AnyMessage.VALUE_FIELD_NUMBER, size)
+    size += len(packed)
+    named = serialise(DiscoveryResource(name=name, version=version))
+    named += _field_head(DiscoveryResource.RESOURCE_FIELD_NUMBER, size)
+    size += len(named)
+    return b"".join((_field_head(DeltaDiscoveryResponse.RESOURCES_FIELD_NUMBER, size), named, packed, *parts))
+
+
+def _field_head(number: int, length: int) -> bytes:
+    """What precedes that many bytes of a field (https://protobuf.dev/programming-guides/encoding/#structure)."""
+    return _varint(number << 3 | _LENGTH_DELIMITED) + _varint(length)
+
+
+def _varint(value: int) -> bytes:
+    encoded = bytearray()
+    while value > 0x7F:
+        encoded.append(value & 0x7F | 0x80)
+        value >>= 7
+    encoded.append(value)
+    return bytes(encoded)
 
 
 def serialise(message: Message) -> bytes:

@@ -78,7 +78,7 @@ def snapshot(view: TrackingView, key: SnapshotKey) -> Snapshot | None:
 
 
 def _translate_gateway(view: TrackingView, key: SnapshotKey) -> _Translation:
-    outbound = view.compute(gateways.gateway_egress, key.mesh, key.name)
+    outbound = view.compute(gateways.outbound, key.mesh, key.name)
     inbound = view.compute(gateways.gateway_ingress, key)
     return (
         {
@@ -93,7 +93,7 @@ def _translate_gateway(view: TrackingView, key: SnapshotKey) -> _Translation:
 
 
 def _translate_node(view: TrackingView, key: SnapshotKey) -> _Translation:
-    outbound = view.compute(egress.egress, key.mesh, key.name)
+    outbound = view.compute(egress.outbound, key.mesh, key.name)
     inbound = view.compute(_ingress, key)
     return (
         {
@@ -156,21 +156,19 @@ def _ingress_routes(
 
 
 def _routes(view: TrackingView, key: SnapshotKey) -> Collection:
-    outbound = view.compute(egress.egress, key.mesh, key.name)
+    calls = view.compute(egress.egress, key.mesh, key.name)
     inbound = view.compute(_ingress, key).routes
-    if key.mode == "intercepted" and not any(port != key.egress_port for port in outbound.ports):
+    if key.mode == "intercepted" and not any(port != key.egress_port for port in calls.outbound.ports):
         # No filter chain names the table, so Envoy would never subscribe to it, and never be in sync.
         return Collection("routes", inbound)
-    return Collection("routes", (outbound.routes, *inbound))
+    return Collection("routes", (calls.routes, *inbound))
 
 
 def _clusters(view: TrackingView, key: SnapshotKey) -> Collection:
     def all_of() -> Iterator[XdsResource]:
         yield from view.compute(_ingress, key).clusters
-        outbound = view.compute(egress.egress, key.mesh, key.name)
-        policies = dict(outbound.policies)
-        for target in outbound.targets:
-            yield view.compute(clusters.egress, target, policies.get(target))
+        outbound = view.compute(egress.outbound, key.mesh, key.name)
+        yield from view.compute(egress.clusters_of, outbound.targets, outbound.policies)
         passthrough = egress.passthrough_cluster(view, key.mesh)
         yield view.compute(clusters.passthrough, passthrough, key.mode == "explicit")
         if key.mode == "intercepted":
@@ -190,16 +188,11 @@ def _discovery_findings(view: TrackingView, targets: tuple[Target, ...]) -> tupl
 
 
 def _destinations(view: TrackingView, key: SnapshotKey) -> tcp_destinations.Destinations:
-    outbound = view.compute(egress.egress, key.mesh, key.name)
+    outbound = view.compute(egress.outbound, key.mesh, key.name)
     if key.mode == "explicit":
         declared = tuple(name for name, _ in key.egress_ports)
         return tcp_destinations.by_declaration(key.resource, outbound.tcp_forwards, declared)
     return tcp_destinations.by_port(view, key.resource, outbound.tcp_forwards, frozenset(outbound.ports))
-
-
-def _http_ports(view: TrackingView, key: SnapshotKey) -> tuple[int, ...]:
-    """HTTP ports of backends; a computation of its own, so that a change of weights does not rebuild listeners."""
-    return view.compute(egress.egress, key.mesh, key.name).ports
 
 
 def _with_secret_warmup(view: TrackingView, key: SnapshotKey) -> Collection:
@@ -225,7 +218,7 @@ def _listeners(view: TrackingView, key: SnapshotKey) -> Collection:
     options = view.compute(telemetry, key)
     if key.mode == "explicit":
         return Collection("listeners", listeners.explicit(key, inbound, destinations, options))
-    ports = view.compute(_http_ports, key)
+    ports = view.compute(egress.outbound, key.mesh, key.name).ports
     passthrough = egress.passthrough_cluster(view, key.mesh)
     allow_all = egress.allows_all(view, key.mesh)
     return Collection(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 
 import pytest
 
@@ -11,8 +11,8 @@ from shopmesh.appmesh.store import Key, Resource, State
 from shopmesh.xds.incremental import ComputationId, DependencyGraph, TrackingView, _Computation
 from shopmesh.xds.node import ProxyNode
 from shopmesh.xds.snapshot import Snapshot, snapshot
-from shopmesh.xds.translate import egress
 from shopmesh.xds.translate.clusters import clusters
+from shopmesh.xds.translate.http import joined_services
 from shopmesh.xds.translate.http import virtual_hosts as services
 from tests.unit.xds import meshes
 
@@ -44,7 +44,7 @@ def built(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
     count(services, "_by_router")
     count(clusters, "_cluster")
-    count(egress, "drop_shared_domains")
+    count(joined_services, "_drop_shared_domains")
     return counted
 
 
@@ -64,7 +64,7 @@ def test_one_route_of_thousands_costs_one_virtual_host(built: Counter[str]) -> N
     graph.mark_changed(meshes.changed(state, meshes.route("s7", "r3", {"s7": 50, "s8": 50})))
     after = current(graph)
 
-    assert built == {"_by_router": 1, "drop_shared_domains": 1}
+    assert built == {"_by_router": 1, "_drop_shared_domains": 1}
     assert after.version != before.version
     assert all(after[kind] is before[kind] for kind in ("clusters", "endpoints", "listeners"))
 
@@ -87,9 +87,26 @@ def test_one_route_rebuilds_as_many_parts_in_a_mesh_of_any_size(services: int, m
     current(graph)
 
     assert len(anew) == len(set(anew))
-    assert set(anew) == {
-        "service_routing", "egress", "_routes", "_http_ports", "_clusters", "_destinations", "apply_patches", "snapshot"
-    }  # fmt: skip
+    assert set(anew) == {"service_routing", "_group", "egress", "outbound", "_routes", "apply_patches", "snapshot"}
+
+
+def test_what_is_looked_at_for_one_route_grows_by_the_root_of_the_services(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One group of services and one value of each other group, where each service used to be looked at."""
+    state = large(1000, 1)
+    graph = DependencyGraph(state)
+    current(graph)
+    looked_at: list[ComputationId] = []
+    original = TrackingView.compute
+
+    def counting(self: TrackingView, build: Callable[..., object], *arguments: Hashable) -> object:
+        looked_at.append(ComputationId(build, arguments))
+        return original(self, build, *arguments)
+
+    monkeypatch.setattr(TrackingView, "compute", counting)
+    graph.mark_changed(meshes.changed(state, meshes.route("s7", "r0", {"s7": 50, "s8": 50})))
+    current(graph)
+
+    assert 2 * joined_services.GROUP < len(looked_at) < 3 * joined_services.GROUP
 
 
 def test_what_nobody_reads_rebuilds_nothing(built: Counter[str]) -> None:
@@ -182,7 +199,7 @@ def test_a_tcp_weight_costs_its_own_service_and_the_listeners(built: Counter[str
     graph.mark_changed(meshes.changed(state, meshes.route("s7", "tcp", {"s7": 1, "s8": 1}, kind="tcpRoute")))
     after = current(graph)
 
-    assert built == {"_by_router": 1, "drop_shared_domains": 1}
+    assert built == {"_by_router": 1, "_drop_shared_domains": 1}
     assert after["listeners"] != before["listeners"]
     assert all(after[kind] is before[kind] for kind in ("clusters", "endpoints", "routes"))
 

@@ -18,19 +18,20 @@ from envoy.config.route.v3.route_pb2 import RouteConfiguration
 
 from shopmesh.appmesh.catalogue import Finding
 from shopmesh.appmesh.catalogue.translation import GATEWAY_HEALTH_CHECK, NO_PORT_OF_SERVICE
-from shopmesh.appmesh.resolved import GatewayRoute, gateway_routes_of
+from shopmesh.appmesh.resolved import GatewayRoute, Target, gateway_routes_of
 from shopmesh.appmesh.resolved import listeners as resolved_listeners
 from shopmesh.appmesh.store import Key, Resource
 from shopmesh.xds import names
 from shopmesh.xds.incremental import TrackingView
 from shopmesh.xds.node import SnapshotKey
-from shopmesh.xds.resources import Collection, XdsResource, resource, serialise
+from shopmesh.xds.resources import Collection, XdsResource, joined_resource, resource, serialise
 from shopmesh.xds.translate import effects, egress
 from shopmesh.xds.translate.clusters import clusters
 from shopmesh.xds.translate.clusters.endpoints import socket_address
 from shopmesh.xds.translate.effects import Annotatable
 from shopmesh.xds.translate.gateway import gateway_routes
 from shopmesh.xds.translate.http import connection_manager, virtual_hosts
+from shopmesh.xds.translate.http.joined_services import join
 from shopmesh.xds.translate.listeners import InboundPort, Ingress, ingress_chains, ingress_prefix, without_reuse_port
 from shopmesh.xds.translate.telemetry import Telemetry, telemetry
 from shopmesh.xds.translate.tls import client_policies, tls, transport_sockets
@@ -41,43 +42,47 @@ def gateway_egress(view: TrackingView, mesh: str, gateway: str) -> egress.Egress
 
     A client can send any host name, so a gateway must not forward by host name to the outside of the mesh.
     """
-    key = Key("virtualGateway", (mesh, gateway))
-    own_routes = view.compute(gateway_routes_of, key)
-    services = {
-        name: view.compute(virtual_hosts.service_routing, mesh, name)
-        for name in sorted({one.service for one in own_routes})
-    }
-    hosts, findings = egress.drop_shared_domains(mesh, services)
+    own_routes = view.compute(gateway_routes_of, Key("virtualGateway", (mesh, gateway)))
+    joined = join(view, mesh, tuple(sorted({one.service for one in own_routes})))
     table = RouteConfiguration(
         name=names.EGRESS_ROUTES,
         vhost_header=gateway_routes.SERVICE_HEADER,
         request_headers_to_remove=[gateway_routes.SERVICE_HEADER],
     )
-    targets = sorted({target for one in services.values() for target in one.targets})
-    stored = view.get(key)
-    policy = client_policies.default(stored.spec if stored else {}, view.host_policy)
-    policies, unfulfilled = client_policies.by_target(view, key, [(policy, targets)])
+    policies, unfulfilled = view.compute(_policies, mesh, gateway, joined.targets)
     return egress.Egress(
-        resource(
-            "routes",
-            names.EGRESS_ROUTES,
-            serialise(table) + b"".join(one.encoded for one in hosts),
-            frozenset(cluster for one in hosts for cluster in one.needs),
-        ),
-        tuple(targets),
-        (),
-        policies,
-        (
-            *findings,
-            *unfulfilled,
-            *(finding for one in services.values() for finding in one.findings),
-            *(
-                _unknown_port_finding(one)
-                for one in own_routes
-                if one.port is not None and one.port not in services[one.service].ports
+        joined_resource("routes", names.EGRESS_ROUTES, (serialise(table), *joined.encoded), joined.needs),
+        egress.Outbound(
+            joined.targets,
+            (),
+            policies,
+            (
+                *joined.findings,
+                *unfulfilled,
+                *(
+                    _unknown_port_finding(one)
+                    for one in own_routes
+                    if one.port is not None
+                    and one.port not in view.compute(virtual_hosts.service_routing, mesh, one.service).ports
+                ),
             ),
         ),
     )
+
+
+def outbound(view: TrackingView, mesh: str, gateway: str) -> egress.Outbound:
+    """Computation: what a gateway may call; a change of routes alone leaves it, and all that it leads to."""
+    return view.compute(gateway_egress, mesh, gateway).outbound
+
+
+def _policies(
+    view: TrackingView, mesh: str, gateway: str, targets: tuple[Target, ...]
+) -> tuple[client_policies.Policies, tuple[Finding, ...]]:
+    """Computation: the client policy of a gateway, which is that of all its targets."""
+    key = Key("virtualGateway", (mesh, gateway))
+    stored = view.get(key)
+    policy = client_policies.default(stored.spec if stored else {}, view.host_policy)
+    return client_policies.by_target(view, key, [(policy, targets)])
 
 
 def gateway_ingress(view: TrackingView, key: SnapshotKey) -> Ingress:
@@ -115,9 +120,8 @@ def routes(view: TrackingView, key: SnapshotKey) -> Collection:
 
 def all_clusters(view: TrackingView, key: SnapshotKey) -> Collection:
     """Computation: the clusters to the gateway itself, and those of the services."""
-    calls = view.compute(gateway_egress, key.mesh, key.name)
-    policies = dict(calls.policies)
-    targets = (view.compute(clusters.egress, target, policies.get(target)) for target in calls.targets)
+    called = view.compute(outbound, key.mesh, key.name)
+    targets = view.compute(egress.clusters_of, called.targets, called.policies)
     return Collection("clusters", (*view.compute(gateway_ingress, key).clusters, *targets))
 
 
