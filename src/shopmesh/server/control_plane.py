@@ -228,6 +228,7 @@ async def serving_parts(
                 # uvicorn waits two seconds for responses in progress, which event streams always are.
                 stopping.set()
     finally:
+        ads.close()
         await carrier.stop()
         await handover.close()
         await replicas.close()

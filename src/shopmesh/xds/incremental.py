@@ -7,10 +7,15 @@ A *computation* is a pure function with its arguments. It reads the store and ot
 Those that use a stale one are checked when their value is needed, and computed again only if a value that they use has
 changed. A value that is equal to the former one is dropped in favour of the former object, so that users see by
 identity that nothing changed.
+
+Long work is done in parts: `compute_part` stops before a computation when its time is over, and keeps those that it has
+completed. What was interrupted starts again with the next part, and finds them. The parts of one root must see one
+state, so the view must not change between them.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
 from enum import Enum
@@ -45,6 +50,10 @@ class _Freshness(Enum):
 @dataclass(slots=True)
 class _FailedResult:
     error: Exception
+
+
+class _TimeIsOver(BaseException):
+    """Leaves the computations that are not complete; no `except Exception` of theirs may keep it."""
 
 
 @dataclass(slots=True)
@@ -83,7 +92,11 @@ class TrackingView:
     def compute(self, build: Callable[Concatenate[TrackingView, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Returns `build(view, *args)`, computed now or earlier."""
         used = ComputationId(build, args)
-        raw = self.uses[used] = self._graph.value_for(self._id, used)
+        try:
+            raw = self.uses[used] = self._graph.value_for(self._id, used)
+        except _TimeIsOver:
+            self.uses[used] = None
+            raise
         value: T = _value_or_raise(raw)
         return value
 
@@ -98,6 +111,11 @@ class DependencyGraph:
         self._dependents: dict[Key | Listing, set[ComputationId]] = {}
         self._root_ids: set[ComputationId] = set()
         self._unused: set[ComputationId] = set()
+        self._is_over: Callable[[], bool] | None = None
+        self._interrupted: list[ComputationId] = []
+        """The computations that the last part has left, each before those that use it."""
+        self._advanced = False
+        """Whether this part has completed a computation."""
 
     def __len__(self) -> int:
         return len(self._computations)
@@ -109,6 +127,35 @@ class DependencyGraph:
         value: T = _value_or_raise(self._up_to_date(computation_id).value)
         return value
 
+    def compute_part(
+        self,
+        is_over: Callable[[], bool],
+        build: Callable[Concatenate[TrackingView, P], T],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> bool:
+        """Goes on with a root, at least by one computation, until `is_over`; returns whether it is complete.
+
+        It is one for `compute_root` from the first part on.
+        """
+        root = ComputationId(build, args)
+        self._root_ids.add(root)
+        self._is_over, self._advanced = is_over, False
+        left = deque(dict.fromkeys((*self._interrupted, root)))
+        self._interrupted = []
+        try:
+            while left:
+                # The innermost first: what uses it starts again once, when it is complete.
+                computation_id = left.popleft()
+                if computation_id == root or computation_id in self._computations:
+                    self._up_to_date(computation_id)
+        except _TimeIsOver:
+            self._interrupted += left
+            return False
+        finally:
+            self._is_over = None
+        return True
+
     def release(self, build: Callable[..., Any], *arguments: Hashable) -> None:
         """Forgets a root, and the computations that nothing else uses."""
         computation_id = ComputationId(build, arguments)
@@ -117,25 +164,27 @@ class DependencyGraph:
         self.collect_unused()
 
     def mark_changed(self, keys: Iterable[Key]) -> list[ComputationId]:
-        """Marks what read these store keys as stale; returns the roots whose value may change."""
+        """Marks what read these store keys as stale; returns the roots whose value they may change.
+
+        Among them are roots that an earlier change has marked already.
+        """
         suspects: list[ComputationId] = []
         for key in keys:
             for read in (key, Listing(key.kind, key.parent)):
                 for computation_id in self._dependents.get(read, ()):
-                    computation = self._computations[computation_id]
                     suspects.append(computation_id)
-                    suspects.extend(computation.users)
-                    computation.state = _Freshness.STALE
-        roots: dict[ComputationId, None] = {}
+                    self._computations[computation_id].state = _Freshness.STALE
+        seen: dict[ComputationId, None] = {}
         while suspects:
             computation_id = suspects.pop()
+            if computation_id in seen:
+                continue
+            seen[computation_id] = None
             computation = self._computations[computation_id]
-            if computation_id in self._root_ids:
-                roots[computation_id] = None
             if computation.state is _Freshness.CLEAN:
                 computation.state = _Freshness.MAYBE
-                suspects.extend(computation.users)
-        return list(roots)
+            suspects.extend(computation.users)
+        return [one for one in seen if one in self._root_ids]
 
     def collect_unused(self) -> None:
         """Forgets the computations that nothing uses any more; call it after a round of changes."""
@@ -148,35 +197,52 @@ class DependencyGraph:
 
     def value_for(self, user: ComputationId, computation_id: ComputationId) -> object:
         """Returns the value of a computation for one that uses it; it may be a `_FailedResult`."""
-        computation = self._up_to_date(computation_id)
-        computation.users.add(user)
-        return computation.value
+        # First, so that an interrupted computation is kept for the one that will need it.
+        self._find(computation_id).users.add(user)
+        return self._up_to_date(computation_id).value
 
-    def _up_to_date(self, computation_id: ComputationId) -> _Computation:
+    def _find(self, computation_id: ComputationId) -> _Computation:
         computation = self._computations.get(computation_id)
         if computation is None:
             computation = self._computations[computation_id] = _Computation(None, set(), {}, state=_Freshness.STALE)
+        return computation
+
+    def _up_to_date(self, computation_id: ComputationId) -> _Computation:
+        computation = self._find(computation_id)
+        if computation.state is not _Freshness.CLEAN:
+            try:
+                self._refresh(computation_id, computation)
+            except _TimeIsOver:
+                self._interrupted.append(computation_id)
+                raise
+        return computation
+
+    def _refresh(self, computation_id: ComputationId, computation: _Computation) -> None:
         if computation.state is _Freshness.MAYBE:
             same = all(self._up_to_date(used).value is seen for used, seen in computation.uses.items())
             computation.state = _Freshness.CLEAN if same else _Freshness.STALE
         if computation.state is _Freshness.STALE:
+            if self._advanced and self._is_over is not None and self._is_over():
+                raise _TimeIsOver
             self._build(computation_id, computation)
-        return computation
+            self._advanced = True
 
     def _build(self, computation_id: ComputationId, computation: _Computation) -> None:
         self._detach(computation_id, computation)
         view = TrackingView(self, computation_id)
+        computation.reads, computation.uses = view.reads, view.uses
         value: object
         try:
             value = computation_id.build(view, *computation_id.arguments)
         except Exception as error:
             # A failure is a value as well: only a change of what was read can change it.
             value = _FailedResult(error)
+        finally:
+            for key in view.reads:
+                self._dependents.setdefault(key, set()).add(computation_id)
         if value != computation.value:
             computation.value = value
-        computation.reads, computation.uses, computation.state = view.reads, view.uses, _Freshness.CLEAN
-        for key in view.reads:
-            self._dependents.setdefault(key, set()).add(computation_id)
+        computation.state = _Freshness.CLEAN
 
     def _detach(self, computation_id: ComputationId, computation: _Computation) -> None:
         for key in computation.reads:

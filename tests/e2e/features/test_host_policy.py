@@ -66,7 +66,7 @@ def test_what_is_not_allowed_reaches_no_envoy(upstream: Upstream, tmp_path: Path
         assert not (tmp_path / "order.log").exists()
         for one in (order, secure):
             assert str(tmp_path) not in json.dumps(one.config())
-        found = LiveFindings(mesh.store.state, mesh.host_policy).collect(mesh.proxies.statuses())
+        found = mesh.run(LiveFindings(mesh.store.state, mesh.host_policy).collect(mesh.proxies.statuses()))
         options = sorted(one.what[one.what.index("--") :].split()[0] for one in found if one.code in ("SM259", "SM260"))
         assert ["--access-log-folder", "--allow-patch", "--certificate-folder", "--certificate-folder"] == options
         assert all(one.refused is None for one in mesh.statuses().values())
@@ -80,6 +80,6 @@ def test_with_the_options_it_works_as_it_is_written(upstream: Upstream, tmp_path
         eventually(lambda: str(tmp_path) in json.dumps(secure.config()), "the certificate is named")
         assert [] == [
             one
-            for one in LiveFindings(mesh.store.state, mesh.host_policy).collect(mesh.proxies.statuses())
+            for one in mesh.run(LiveFindings(mesh.store.state, mesh.host_policy).collect(mesh.proxies.statuses()))
             if one.code in ("SM259", "SM260")
         ]

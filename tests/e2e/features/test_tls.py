@@ -349,14 +349,15 @@ def test_a_certificate_that_expires_soon_is_told(
     mesh.put(*shop(product(pair.document())))
     mesh.sidecar("product", upstream)
 
-    def told() -> list[str]:
+    async def told() -> list[str]:
         days = mesh.figures.certificate_days()
-        found = LiveFindings(mesh.store.state, mesh.host_policy).collect(mesh.proxies.statuses(), (), days)
+        live = LiveFindings(mesh.store.state, mesh.host_policy)
+        found = await live.collect(mesh.proxies.statuses(), (), days)
         return [one.what for one in found if one.where.startswith("proxy product-1")]
 
-    eventually(lambda: any("in 2 days" in one for one in mesh.run(_now(told))), "it is told")
+    eventually(lambda: any("in 2 days" in one for one in mesh.run(told())), "it is told")
     authority.issue(NAME, days=30).move_to(pair)
-    eventually(lambda: mesh.run(_now(told)) == [], "it is over")
+    eventually(lambda: mesh.run(told()) == [], "it is over")
 
 
 async def _now(read: Callable[[], T]) -> T:

@@ -16,7 +16,7 @@ def found(mesh: Mesh) -> dict[str, Finding]:
     """All findings by their code."""
 
     async def ask() -> list[Finding]:
-        return LiveFindings(mesh.store.state).collect(mesh.proxies.statuses(), mesh.proxies.findings())
+        return await LiveFindings(mesh.store.state).collect(mesh.proxies.statuses(), mesh.proxies.findings())
 
     return {one.code: one for one in mesh.run(ask())}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from typing import Any
 
@@ -38,7 +39,7 @@ def proxy(name: str, number: int = 1, **other: Any) -> ProxyStatus:
 def found(
     resources: Iterable[Resource], proxies: Iterable[ProxyStatus], of_translation: Iterable[Finding] = ()
 ) -> list[Finding]:
-    return LiveFindings(State(resources)).collect(list(proxies), of_translation)
+    return asyncio.run(LiveFindings(State(resources)).collect(list(proxies), of_translation))
 
 
 @pytest.mark.parametrize(
@@ -48,7 +49,8 @@ def found(
 def test_a_certificate_that_expires_soon_is_told(days: int, connected: bool, said: list[str]) -> None:
     """By the proxy that reports it, while it is connected."""
     reported = {(Caller("shop", "virtualNode", "product"), "product-1"): days}
-    found = LiveFindings(State(shop())).collect([proxy("product", connected=connected)], (), reported)
+    live = LiveFindings(State(shop()))
+    found = asyncio.run(live.collect([proxy("product", connected=connected)], (), reported))
     told = [one for one in found if one.where == "proxy product-1 of virtualNode shop/product"]
 
     assert len(told) == len(said)
@@ -108,13 +110,13 @@ def test_a_split_is_reported_while_nothing_calls_its_service() -> None:
     live = LiveFindings(state)
     running = [proxy("order"), proxy("product"), proxy("product-v2")]
 
-    assert ["SM106"] == [one.code for one in live.collect(running)]
+    assert ["SM106"] == [one.code for one in asyncio.run(live.collect(running))]
     assert ["SM106"] == [one.code for one in documents.of_documents(state)]
     before, calling = state.get(Key("virtualNode", ("shop", "order"))), node("order", backends=["product.local"])
     change = Change(calling.key, before, calling)
     state.apply([change])
     live.on_commit(Commit(1, 0.0, (change,)))
-    assert [] == live.collect(running)
+    assert [] == asyncio.run(live.collect(running))
 
 
 def test_a_weighted_version_of_which_nothing_is_ready_is_an_error() -> None:
@@ -170,12 +172,12 @@ def test_a_service_that_gets_its_first_caller_is_looked_at_again() -> None:
     """What was found before is remembered only as long as it holds."""
     state = State([one for one in elsewhere() if one.key.name != "caller"])
     kept = LiveFindings(state)
-    before = kept.collect([])
+    before = asyncio.run(kept.collect([]))
     change = Change(Key("virtualNode", ("shop", "caller")), None, node("caller", backends=["s"]))
     state.apply([change])
     kept.on_commit(Commit(1, 0.0, (change,)))
 
-    assert ([], ["SM205"]) == (before, [one.code for one in kept.collect([])])
+    assert ([], ["SM205"]) == (before, [one.code for one in asyncio.run(kept.collect([]))])
 
 
 @pytest.mark.parametrize(
@@ -236,9 +238,9 @@ def test_documents_are_looked_at_again_only_where_something_changed(monkeypatch:
     monkeypatch.setattr(documents, "of_resource", watched)
     state = State([*shop(), router("other"), route("other", "y", {"order": 1})])
     kept = LiveFindings(state)
-    kept.collect([])
+    asyncio.run(kept.collect([]))
     seen.clear()
-    kept.collect([])
+    asyncio.run(kept.collect([]))
 
     assert [] == seen
 
@@ -247,7 +249,7 @@ def test_documents_are_looked_at_again_only_where_something_changed(monkeypatch:
     state.apply([change])
     kept.on_commit(Commit(1, 0.0, (change,)))
 
-    assert [] == kept.collect([])
+    assert [] == asyncio.run(kept.collect([]))
     assert ["product-r", "z"] == sorted(seen)
 
 
@@ -255,9 +257,9 @@ def test_a_mended_mistake_is_not_told_any_more() -> None:
     """What refers to a resource is looked at again when that comes."""
     state = State([mesh(), node("order", backends=["product.local"])])
     kept = LiveFindings(state)
-    before = [one.code for one in kept.collect([])]
+    before = [one.code for one in asyncio.run(kept.collect([]))]
     new = service("product.local", node="order")
     state.apply([Change(new.key, None, new)])
     kept.on_commit(Commit(1, 0.0, (Change(new.key, None, new),)))
 
-    assert (["SM105"], []) == (before, kept.collect([]))
+    assert (["SM105"], []) == (before, asyncio.run(kept.collect([])))

@@ -43,9 +43,14 @@ def test_commits_may_share_a_revision() -> None:
 
     async def play() -> None:
         store, proxies, delta_stream = begun(4)
-        proxies.on_commit(store.commit(7, "a"), [ORDER])
-        proxies.on_commit(store.commit(7, "b"), [])
-        proxies.on_commit(store.commit(9, "c"), [])
+        for commit, concerned in (
+            (store.commit(7, "a"), [ORDER]),
+            (store.commit(7, "b"), []),
+            (store.commit(9, "c"), []),
+        ):
+            change = proxies.on_commit(commit)
+            proxies.on_new_snapshot(change, concerned)
+            proxies.on_translated(change)
         assert [(4, 7), (4, 7), (7, 9)] == [(one.after, one.revision) for one in proxies.changes]
         assert not await proxies.wait_until_converged(7, 0)
         proxies.on_ack(ORDER, delta_stream)

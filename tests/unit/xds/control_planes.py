@@ -13,6 +13,7 @@ from shopmesh.appmesh.store import Resource, Transaction
 from shopmesh.server.grpc.ads import Ads, AdsSession
 from shopmesh.server.grpc.proxies import Proxies, ProxyStatus
 from shopmesh.server.store.sqlite_store import SqliteStore
+from shopmesh.server.turns import Turns
 from shopmesh.xds.node import ProxyNode
 from tests.support.policies import ANYTHING
 from tests.unit.xds.envoys import Envoy
@@ -54,13 +55,21 @@ class Stream:
 
 
 class Plane:
-    """A store, a registry and ADS over them."""
+    """A store, a registry and ADS over them; unless `turns` says otherwise ADS does all at once."""
 
-    def __init__(self, store: SqliteStore, now: list[float], declares: bool = True) -> None:
+    def __init__(self, store: SqliteStore, now: list[float], declares: bool = True, turns: Turns | None = None) -> None:
         self.now = now
         self.store = store
         self.proxies = Proxies(lambda: now[0])
-        self.ads = Ads(store, self.proxies, lambda: now[0], most_streams=4, declares=declares, host_policy=ANYTHING)
+        self.ads = Ads(
+            store,
+            self.proxies,
+            lambda: now[0],
+            most_streams=4,
+            declares=declares,
+            host_policy=ANYTHING,
+            turns=turns or Turns(lambda: 0.0),
+        )
 
     async def put(self, *resources: Resource) -> int:
         def work(transaction: Transaction) -> None:

@@ -71,7 +71,7 @@ class LiveBuilder:
         if look:
             memory.set_changes(answer.state.changes)
             if memory.set_proxies(answer.state.proxies, answer.counts()) or changed:
-                memory.set_findings(self._parts.status.findings(answer))
+                memory.set_findings(await self._parts.status.findings(answer))
                 memory.looked_at = now
         return answer
 

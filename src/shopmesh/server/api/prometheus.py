@@ -9,7 +9,7 @@ import contextlib
 import hmac
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -58,7 +58,7 @@ class MetricsEndpoint:
         store: Store,
         proxies: Proxies,
         replicas: Replicas,
-        findings: Callable[[CombinedState], Iterable[Finding]],
+        findings: Callable[[CombinedState], Awaitable[Iterable[Finding]]],
         token_file: Path | None,
     ) -> None:
         self._store = store
@@ -74,12 +74,13 @@ class MetricsEndpoint:
         self._require_token(request)
         begins = splits.count_begins(self._store.state, time.time() - WINDOW_SECONDS)
         answer = await self._replicas.query(StateQuery(proxies=True, spans=begins))
+        findings = await self._findings(answer)
         counted = dict(zip(begins, answer.state.counted, strict=True))
         gauges = (
             *split_gauges(splits.splits(self._store.state, counted)),
             *proxy_gauges(self._proxies.statuses()),
             *change_gauges(self._store.revision, self._proxies.changes),
-            finding_gauge(self._findings(answer)),
+            finding_gauge(findings),
             canary_gauge(self._store.state),
             certificate_gauge(answer.state.certificate_days),
         )

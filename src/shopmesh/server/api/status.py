@@ -116,13 +116,13 @@ class StatusApi:
         """All findings, or those of the requested mesh together with those that concern no mesh."""
         mesh = request.query_params.get("mesh")
         answer = await self._replicas.query(StateQuery(proxies=True))
-        found = [one.to_document() for one in self.findings(answer) if mesh is None or one.mesh in ("", mesh)]
+        found = [one.to_document() for one in await self.findings(answer) if mesh is None or one.mesh in ("", mesh)]
         return self._response(answer, {"findings": found})
 
-    def findings(self, answer: CombinedState) -> list[Finding]:
+    async def findings(self, answer: CombinedState) -> list[Finding]:
         """The findings about the proxies of all replicas, and the replicas that did not answer."""
         state = answer.state
-        found = self._found.collect(state.proxies, state.findings, state.certificate_days)
+        found = await self._found.collect(state.proxies, state.findings, state.certificate_days)
         found += self._extra_findings(state.proxies)
         found += [
             UNREACHABLE_REPLICA.at(Key("replica", (one.name,)), f"did not answer: {one.why}")

@@ -1,6 +1,6 @@
 """ADS: builds the snapshot of each proxy and updates it with each commit of the store.
 
-commit ─► computations that changed ─► snapshots that changed ─► their proxies' delta streams ─► carrier
+commit ─► translator ─► snapshots that changed ─► their proxies' delta streams ─► carrier
 """
 
 from __future__ import annotations
@@ -10,19 +10,19 @@ import contextlib
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import NoReturn
 
 from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryRequest
 from google.protobuf.message import DecodeError
 
-from shopmesh.appmesh.catalogue import Finding
+from shopmesh.appmesh.catalogue import Finding, location
 from shopmesh.appmesh.catalogue.translation import CONFIGURATION_FAILED
 from shopmesh.appmesh.host_policy import STRICT, HostPolicy
 from shopmesh.server.grpc.admission import MOST_STREAMS, Admission, OpenStreams
 from shopmesh.server.grpc.instance_registry import InstanceRegistry
-from shopmesh.server.grpc.proxies import Proxies
+from shopmesh.server.grpc.proxies import CommitProgress, Proxies
 from shopmesh.server.grpc.proxy_configuration import (
     Offer,
     ProxyConfiguration,
@@ -30,11 +30,12 @@ from shopmesh.server.grpc.proxy_configuration import (
     former_configuration,
 )
 from shopmesh.server.grpc.sessions import Methods, Principal, Status, StreamError, Wake
+from shopmesh.server.grpc.translator import Translator
 from shopmesh.server.store.store import Commit, Store
 from shopmesh.server.traffic.sent_clusters import SentClusters
-from shopmesh.xds.incremental import DependencyGraph
+from shopmesh.server.turns import Turns
 from shopmesh.xds.node import Identity, ProxyNode, SnapshotKey
-from shopmesh.xds.snapshot import Snapshot, snapshot
+from shopmesh.xds.snapshot import Snapshot
 from shopmesh.xds.stream.delta_stream import Answer, DeltaStream
 from shopmesh.xds.stream.responses import ResponseCache
 from shopmesh.xds.stream.subscription_state import LimitError
@@ -46,17 +47,14 @@ SERVICE = "envoy.service.discovery.v3.AggregatedDiscoveryService"
 RETRY_SECONDS = 5.0
 """Seconds after which a proxy is sent the secrets again that it could not load: their files may exist by now."""
 
-WOKEN_AT_ONCE = 256
-"""Streams that are notified before the event loop gets its turn: an API call never waits for thousands."""
-
 
 @dataclass(eq=False)
 class _ProxyGroup:
-    """The proxies with the same key, and the snapshot that they share; None while their virtual node does not exist.
+    """The proxies with the same key, and the snapshot that they share.
 
-    `readers` counts the users of `clusters`. `offers` are the snapshots that the proxies were offered last, the current
-    one and the one before: each group keeps one former snapshot alive, which shares what did not change with the
-    current one.
+    It is None before it was computed, and while their virtual node does not exist. `readers` counts the users of
+    `clusters`. `offers` are the snapshots that the proxies were offered last, the current one and the one before: each
+    group keeps one former snapshot alive, which shares what did not change with the current one.
     """
 
     snapshot: Snapshot | None = None
@@ -79,15 +77,20 @@ class Ads:
         retry_seconds: float = RETRY_SECONDS,
         declares: bool = True,
         host_policy: HostPolicy = STRICT,
+        turns: Turns | None = None,
     ) -> None:
-        """Without `declares` the addresses that proxies report are ignored."""
+        """Without `declares` the addresses that proxies report are ignored. `turns`: its share of the event loop."""
         self.responses = ResponseCache()
         self.proxies = proxies
         self.retry_seconds = retry_seconds
         self.clock = clock
         self._store = store
         self._streams = OpenStreams(most_streams)
-        self._graph = DependencyGraph(store.state, host_policy)
+        self._turns = turns or Turns()
+        self._translator = Translator(store.state, host_policy, self)
+        self._to_wake: deque[AdsSession] = deque()
+        self._later: asyncio.Handle | None = None
+        self._closed = False
         self._groups: dict[SnapshotKey, _ProxyGroup] = {}
         self.instances = InstanceRegistry(store, clock, declares)
         proxies.begin(store, self._findings, returning=declares)
@@ -103,6 +106,12 @@ class Ads:
     def open(self, principal: Principal | None, wake: Wake) -> AdsSession:
         """A session for one stream; raises `StreamError` when there are too many."""
         return AdsSession(self, self._streams.open(principal), wake)
+
+    def close(self) -> None:
+        """Computes nothing any more."""
+        self._closed = True
+        if self._later is not None:
+            self._later.cancel()
 
     # what sessions call
 
@@ -161,13 +170,14 @@ class Ads:
         group = self._groups.get(key)
         if group is None:
             group = self._groups[key] = _ProxyGroup()
-            self._build(key, group)
+            self._translator.add(key)
+            self._work()
         return group
 
     def _release(self, key: SnapshotKey, group: _ProxyGroup) -> None:
         if not group.sessions and not group.readers:
             del self._groups[key]
-            self._graph.release(snapshot, key)
+            self._translator.remove(key)
 
     # what the store calls
 
@@ -175,51 +185,67 @@ class Ads:
         for change in commit.changes:
             if change.key.kind == "instance":
                 self.proxies.on_instance_change(change.key, change.after)
-        concerned: list[AdsSession] = []
-        for root in self._graph.mark_changed([change.key for change in commit.changes]):
-            (key,) = root.arguments
-            if isinstance(key, SnapshotKey) and (group := self._groups.get(key)) is not None:
-                concerned.extend(self._rebuild(key, group))
-        self._graph.collect_unused()
-        self.proxies.on_commit(commit, [one.identity for one in concerned if one.identity is not None])
-        self._wake(concerned)
+        self._translator.on_commit(commit, self.proxies.on_commit(commit))
+        self._work()
 
-    def _rebuild(self, key: SnapshotKey, group: _ProxyGroup) -> Iterable[AdsSession]:
-        before = group.snapshot
-        self._build(key, group)
-        after = group.snapshot
-        if after is None or after is before:
+    # what the translator calls
+
+    def publish(self, key: SnapshotKey, result: Snapshot | Exception | None, changes: list[CommitProgress]) -> None:
+        """Offers a snapshot to the proxies that should have it."""
+        group = self._groups[key]
+        before, group.failure = group.snapshot, None
+        if isinstance(result, Exception):
+            # A mesh that cannot be translated must not stop the updates of others.
+            log.error("the configuration of %s could not be computed", location(key.resource), exc_info=result)
+            what = f"has proxies whose configuration could not be computed: {result!r}"
+            group.failure = CONFIGURATION_FAILED.at(key.resource, what)
+            result = before
+        group.snapshot = result
+        group.clusters.update(result["clusters"] if result is not None else None)
+        if result is None or result is before:
             # Proxies of a deleted node keep their configuration.
-            return ()
-        self._note_offer(group, after)
+            return
+        self._note_offer(group, result)
         for session in group.sessions:
-            session.offer(after)
-        return group.sessions if before is None or before.version != after.version else ()
+            session.offer(result)
+        if before is None or before.version != result.version:
+            identities = [one.identity for one in group.sessions if one.identity is not None]
+            for change in changes:
+                self.proxies.on_new_snapshot(change, identities)
+            self._to_wake.extend(group.sessions)
+
+    def on_translated(self, change: CommitProgress) -> None:
+        self.proxies.on_translated(change)
 
     def _note_offer(self, group: _ProxyGroup, snapshot: Snapshot) -> None:
         if not group.offers or group.offers[-1].snapshot.version != snapshot.version:
             group.offers.append(Offer(snapshot, self.clock()))
 
-    def _build(self, key: SnapshotKey, group: _ProxyGroup) -> None:
-        try:
-            group.snapshot, group.failure = self._graph.compute_root(snapshot, key), None
-            group.clusters.update(group.snapshot["clusters"] if group.snapshot is not None else None)
-        except Exception as error:
-            # A mesh that cannot be translated must not stop the updates of others.
-            log.exception(
-                "the configuration of %s %s/%s could not be computed",
-                key.kind,
-                key.mesh,
-                key.name,
-            )
-            what = f"has proxies whose configuration could not be computed: {error!r}"
-            group.failure = CONFIGURATION_FAILED.at(key.resource, what)
+    def _work(self) -> None:
+        """Wakes sessions and computes snapshots, as long as this turn of the event loop has time for it."""
+        while self._translator.busy or self._to_wake:
+            if self._turns.is_over():
+                self._continue_later()
+                return
+            if self._to_wake:
+                self._wake(self._to_wake.popleft())
+            else:
+                self._translator.advance(self._turns)
 
-    def _wake(self, sessions: list[AdsSession]) -> None:
-        for session in sessions[:WOKEN_AT_ONCE]:
+    def _wake(self, session: AdsSession) -> None:
+        try:
             session.wake()
-        if len(sessions) > WOKEN_AT_ONCE:
-            asyncio.get_running_loop().call_soon(self._wake, sessions[WOKEN_AT_ONCE:])
+        except Exception:
+            # Others wait for their turn.
+            log.exception("a stream could not be woken")
+
+    def _continue_later(self) -> None:
+        if self._later is None and not self._closed:
+            self._later = asyncio.get_running_loop().call_soon(self._continue)
+
+    def _continue(self) -> None:
+        self._later = None
+        self._work()
 
     def _findings(self) -> list[Finding]:
         found: set[Finding] = set()

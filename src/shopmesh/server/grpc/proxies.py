@@ -82,7 +82,8 @@ class CommitProgress:
 
     It covers everything that the store wrote after the revision `after`; several commits may share a revision and
     `after`. `proxies` maps instance names to milliseconds from the commit to the last acknowledgement; None while it is
-    pending, and for good when the proxy disconnected first.
+    pending, and for good when the proxy disconnected first. Until the change is `translated` it may concern further
+    ones; `labels` are the names by which `proxies` has the known ones.
     """
 
     after: int
@@ -92,15 +93,17 @@ class CommitProgress:
     proxies: dict[str, float | None]
     pending: set[Identity]
     author: Author = UNKNOWN
+    translated: bool = False
+    labels: dict[Identity, str] = field(default_factory=dict)
 
     @property
     def converged(self) -> bool:
-        return not self.pending
+        return self.translated and not self.pending
 
     @property
     def milliseconds(self) -> float | None:
-        """The time of the slowest proxy; None while one is pending, and where no proxy was concerned."""
-        if self.pending:
+        """The time of the slowest proxy; None before the change has converged, and where no proxy was concerned."""
+        if not self.converged:
             return None
         return max((one for one in self.proxies.values() if one is not None), default=None)
 
@@ -135,7 +138,7 @@ class Proxies:
         self._before_newest = 0
         self._measurements = 0
         self._pending: dict[CommitProgress, None] = {}
-        """The commits that a proxy has not acknowledged yet, oldest first."""
+        """The commits that have not converged, oldest first."""
         self._listeners: list[Callable[[], None]] = []
         self._waiting: list[asyncio.Future[None]] = []
         self._notify_scheduled = False
@@ -231,25 +234,30 @@ class Proxies:
             self._drop_stream(identity)
             self._schedule_notify()
 
-    def on_commit(self, commit: Commit, concerned: Iterable[Identity]) -> None:
-        """Records a commit and the proxies whose snapshot it changed, among them those that are expected to return."""
+    def on_commit(self, commit: Commit) -> CommitProgress:
+        """Records a commit; proxies that are expected to return wait for it. It converges after `on_translated`."""
         self._forget_lost_proxies()
         if commit.revision > self._newest:
             self._before_newest, self._newest = self._newest, commit.revision
         keys = tuple(one.key for one in commit.changes)
         change = CommitProgress(self._before_newest, commit.revision, commit.at, keys, {}, set(), commit.author)
-        waiting = {one: proxy.pending for one in concerned if (proxy := self._connected.get(one)) is not None}
-        for identity, pending in (*waiting.items(), *self._returning.items()):
-            label = identity.instance if identity.instance not in change.proxies else "/".join(identity[2:])
-            change.proxies[label] = None
-            change.pending.add(identity)
-            pending.append((change, label))
         self._changes.append(change)
-        self._measurements += len(change.proxies)
-        if change.pending:
-            self._pending[change] = None
-        while len(self._changes) > MOST_CHANGES or (self._measurements > MOST_MEASUREMENTS and len(self._changes) > 1):
-            self._forget(self._changes.popleft())
+        self._pending[change] = None
+        self._wait_for(self._returning.items(), change)
+        self._schedule_notify()
+        return change
+
+    def on_new_snapshot(self, change: CommitProgress, concerned: Iterable[Identity]) -> None:
+        """Records that a commit has changed what these proxies should have."""
+        if change in self._pending:
+            connected = ((one, proxy.pending) for one in concerned if (proxy := self._connected.get(one)) is not None)
+            self._wait_for(connected, change)
+
+    def on_translated(self, change: CommitProgress) -> None:
+        """Records that no further snapshot depends on a commit."""
+        change.translated, change.labels = True, {}
+        if change.converged:
+            self._pending.pop(change, None)
         self._schedule_notify()
 
     def on_ack(self, identity: Identity, delta_stream: DeltaStream, answer: Answer | None = None) -> None:
@@ -298,9 +306,26 @@ class Proxies:
         for change, _ in pending:
             self._mark_taken(change, identity)
 
+    def _wait_for(
+        self, proxies: Iterable[tuple[Identity, list[tuple[CommitProgress, str]]]], change: CommitProgress
+    ) -> None:
+        for identity, pending in proxies:
+            if identity in change.pending:
+                continue
+            if identity not in change.labels:
+                free = identity.instance not in change.proxies
+                change.labels[identity] = identity.instance if free else "/".join(identity[2:])
+                self._measurements += 1
+            label = change.labels[identity]
+            change.proxies[label] = None
+            change.pending.add(identity)
+            pending.append((change, label))
+        while len(self._changes) > MOST_CHANGES or (self._measurements > MOST_MEASUREMENTS and len(self._changes) > 1):
+            self._forget(self._changes.popleft())
+
     def _mark_taken(self, change: CommitProgress, identity: Identity) -> None:
         change.pending.discard(identity)
-        if not change.pending:
+        if change.converged:
             self._pending.pop(change, None)
 
     def _forget(self, change: CommitProgress) -> None:

@@ -86,6 +86,7 @@ class MetricsSession:
         await self._resume_counters(caller, node.instance)
         with _reporting_errors():
             self._sent = self._exit_stack.enter_context(self._sent_to(node))
+            await self._sent.known.wait()
             started = start_time(message.envoy_metrics, self._clock())
             self._reports = self._figures.open(caller, node.instance, started)
             self._add(self._reports, message)

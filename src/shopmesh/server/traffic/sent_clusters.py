@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from shopmesh.xds.names import stat_name
 from shopmesh.xds.resources import Collection
 
@@ -17,6 +19,8 @@ class SentClusters:
     """The names in Envoy's statistics of the clusters that the proxies with one snapshot were sent."""
 
     def __init__(self) -> None:
+        self.known = asyncio.Event()
+        """Set by the first `update`."""
         self._collection: Collection | None = None
         self._read: Collection | None = None
         self._names: dict[str, str] = {}
@@ -26,6 +30,7 @@ class SentClusters:
     def update(self, collection: Collection | None) -> None:
         """Sets the present clusters; None when their node does not exist any more."""
         self._collection = collection
+        self.known.set()
 
     def find(self, name: str, now: float) -> str | None:
         """The name, as one object for all reports, if it is counted; else None."""
