@@ -156,6 +156,10 @@ class Fleet:
     def lost(self) -> int:
         return sum(client.closed for client in self._by_number.values())
 
+    @property
+    def sockets(self) -> list[socket.socket]:
+        return [client.sock for client in self._by_number.values()]
+
     def connect(self, nodes: Iterable[Node]) -> None:
         for node in nodes:
             first = message(DeltaDiscoveryRequest(node=node, type_url=TYPE_URLS["clusters"]))
