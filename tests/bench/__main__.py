@@ -147,6 +147,12 @@ SECTIONS = (
         "its table of routes is one resource of 1.6 MB, which Envoy reads as a whole.",
     ),
     Section(
+        "How long the event loop is kept",
+        "xds.stall",
+        ("--services", "10", "--routes", "2", "--rounds", "1", "--proxies", "20", "--blocked", "0.5"),
+        "Aim: under 50 ms between two turns, whatever is computed; and no connection is lost when it is blocked for 4 s.",
+    ),
+    Section(
         "Where the time of a change in a large mesh goes",
         "xds.parts",
         ("--services", "10", "--routes", "2", "--changes", "2"),

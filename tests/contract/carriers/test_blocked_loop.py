@@ -29,7 +29,7 @@ class Client:
     def __init__(self, port: int) -> None:
         self._channel = grpc.insecure_channel(f"127.0.0.1:{port}", options=_KEEPALIVE)
         self._to_send: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
-        self._answers = cast("Iterator[bytes]", self._channel.stream_stream(ECHO)(self._sent()))
+        self._answers = cast("Iterator[bytes]", self._channel.stream_stream(ECHO)(self._sent()))  # type: ignore[call-arg]  # bytes need no serialiser
 
     def _sent(self) -> Iterator[bytes]:
         while (message := self._to_send.get()) is not None:
