@@ -56,23 +56,26 @@ class _TimeIsOver(BaseException):
     """Leaves the computations that are not complete; no `except Exception` of theirs may keep it."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Computation:
+    """Links go by its identity: arguments may be thousands of names, whose hash takes as long each time."""
+
+    id: ComputationId
     value: object
     reads: set[Key | Listing]
     uses: dict[ComputationId, object]
-    users: set[ComputationId] = field(default_factory=set)
+    users: set[_Computation] = field(default_factory=set)
     state: _Freshness = _Freshness.CLEAN
 
 
 class TrackingView:
     """A `View` that records what one computation reads of the store and of other computations."""
 
-    __slots__ = ("_graph", "_id", "reads", "uses")
+    __slots__ = ("_computation", "_graph", "reads", "uses")
 
-    def __init__(self, graph: DependencyGraph, computation_id: ComputationId) -> None:
+    def __init__(self, graph: DependencyGraph, computation: _Computation) -> None:
         self._graph = graph
-        self._id = computation_id
+        self._computation = computation
         self.reads: set[Key | Listing] = set()
         self.uses: dict[ComputationId, object] = {}
 
@@ -93,7 +96,7 @@ class TrackingView:
         """Returns `build(view, *args)`, computed now or earlier."""
         used = ComputationId(build, args)
         try:
-            raw = self.uses[used] = self._graph.value_for(self._id, used)
+            raw = self.uses[used] = self._graph.value_for(self._computation, used)
         except _TimeIsOver:
             self.uses[used] = None
             raise
@@ -108,7 +111,7 @@ class DependencyGraph:
         self.view = view
         self.host_policy = host_policy
         self._computations: dict[ComputationId, _Computation] = {}
-        self._dependents: dict[Key | Listing, set[ComputationId]] = {}
+        self._dependents: dict[Key | Listing, set[_Computation]] = {}
         self._root_ids: set[ComputationId] = set()
         self._unused: set[ComputationId] = set()
         self._is_over: Callable[[], bool] | None = None
@@ -168,23 +171,22 @@ class DependencyGraph:
 
         Among them are roots that an earlier change has marked already.
         """
-        suspects: list[ComputationId] = []
+        suspects: list[_Computation] = []
         for key in keys:
             for read in (key, Listing(key.kind, key.parent)):
-                for computation_id in self._dependents.get(read, ()):
-                    suspects.append(computation_id)
-                    self._computations[computation_id].state = _Freshness.STALE
-        seen: dict[ComputationId, None] = {}
+                for computation in self._dependents.get(read, ()):
+                    suspects.append(computation)
+                    computation.state = _Freshness.STALE
+        seen: dict[_Computation, None] = {}
         while suspects:
-            computation_id = suspects.pop()
-            if computation_id in seen:
+            computation = suspects.pop()
+            if computation in seen:
                 continue
-            seen[computation_id] = None
-            computation = self._computations[computation_id]
+            seen[computation] = None
             if computation.state is _Freshness.CLEAN:
                 computation.state = _Freshness.MAYBE
             suspects.extend(computation.users)
-        return [one for one in seen if one in self._root_ids]
+        return [one.id for one in seen if one.id in self._root_ids]
 
     def collect_unused(self) -> None:
         """Forgets the computations that nothing uses any more; call it after a round of changes."""
@@ -193,9 +195,9 @@ class DependencyGraph:
             computation = self._computations.get(computation_id)
             if computation is not None and not computation.users and computation_id not in self._root_ids:
                 del self._computations[computation_id]
-                self._detach(computation_id, computation)
+                self._detach(computation)
 
-    def value_for(self, user: ComputationId, computation_id: ComputationId) -> object:
+    def value_for(self, user: _Computation, computation_id: ComputationId) -> object:
         """Returns the value of a computation for one that uses it; it may be a `_FailedResult`."""
         # First, so that an interrupted computation is kept for the one that will need it.
         self._find(computation_id).users.add(user)
@@ -204,56 +206,58 @@ class DependencyGraph:
     def _find(self, computation_id: ComputationId) -> _Computation:
         computation = self._computations.get(computation_id)
         if computation is None:
-            computation = self._computations[computation_id] = _Computation(None, set(), {}, state=_Freshness.STALE)
+            computation = self._computations[computation_id] = _Computation(
+                computation_id, None, set(), {}, state=_Freshness.STALE
+            )
         return computation
 
     def _up_to_date(self, computation_id: ComputationId) -> _Computation:
         computation = self._find(computation_id)
         if computation.state is not _Freshness.CLEAN:
             try:
-                self._refresh(computation_id, computation)
+                self._refresh(computation)
             except _TimeIsOver:
                 self._interrupted.append(computation_id)
                 raise
         return computation
 
-    def _refresh(self, computation_id: ComputationId, computation: _Computation) -> None:
+    def _refresh(self, computation: _Computation) -> None:
         if computation.state is _Freshness.MAYBE:
             same = all(self._up_to_date(used).value is seen for used, seen in computation.uses.items())
             computation.state = _Freshness.CLEAN if same else _Freshness.STALE
         if computation.state is _Freshness.STALE:
             if self._advanced and self._is_over is not None and self._is_over():
                 raise _TimeIsOver
-            self._build(computation_id, computation)
+            self._build(computation)
             self._advanced = True
 
-    def _build(self, computation_id: ComputationId, computation: _Computation) -> None:
-        self._detach(computation_id, computation)
-        view = TrackingView(self, computation_id)
+    def _build(self, computation: _Computation) -> None:
+        self._detach(computation)
+        view = TrackingView(self, computation)
         computation.reads, computation.uses = view.reads, view.uses
         value: object
         try:
-            value = computation_id.build(view, *computation_id.arguments)
+            value = computation.id.build(view, *computation.id.arguments)
         except Exception as error:
             # A failure is a value as well: only a change of what was read can change it.
             value = _FailedResult(error)
         finally:
             for key in view.reads:
-                self._dependents.setdefault(key, set()).add(computation_id)
+                self._dependents.setdefault(key, set()).add(computation)
         if value != computation.value:
             computation.value = value
         computation.state = _Freshness.CLEAN
 
-    def _detach(self, computation_id: ComputationId, computation: _Computation) -> None:
+    def _detach(self, computation: _Computation) -> None:
         for key in computation.reads:
             dependents = self._dependents[key]
-            dependents.discard(computation_id)
+            dependents.discard(computation)
             if not dependents:
                 del self._dependents[key]
         for used in computation.uses:
             other = self._computations.get(used)
             if other is not None:
-                other.users.discard(computation_id)
+                other.users.discard(computation)
                 if not other.users:
                     self._unused.add(used)
 

@@ -78,9 +78,9 @@ def test_one_route_rebuilds_as_many_parts_in_a_mesh_of_any_size(services: int, m
     anew: list[str] = []
     original = DependencyGraph._build
 
-    def counting(self: DependencyGraph, identity: ComputationId, part: _Computation) -> None:
-        anew.append(identity.build.__name__)
-        original(self, identity, part)
+    def counting(self: DependencyGraph, part: _Computation) -> None:
+        anew.append(part.id.build.__name__)
+        original(self, part)
 
     monkeypatch.setattr(DependencyGraph, "_build", counting)
     graph.mark_changed(meshes.changed(state, meshes.route("s7", "r3", {"s7": 50, "s8": 50})))

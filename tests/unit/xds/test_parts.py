@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from shopmesh.appmesh.store import State
-from shopmesh.xds.incremental import DependencyGraph
+from shopmesh.xds.incremental import ComputationId, DependencyGraph, _Computation
 from shopmesh.xds.node import ProxyNode
 from shopmesh.xds.snapshot import Snapshot, snapshot
 from tests.bench.xds.meshes import fan_out, new_weight
@@ -46,12 +46,12 @@ def test_parts_of_any_length_give_what_one_gives(length: int) -> None:
 
 def test_each_part_completes_something_and_does_nothing_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     """Parts of no time at all: each computation that was completed stays so."""
-    completed: list[object] = []
+    completed: list[ComputationId] = []
     build = DependencyGraph._build
 
-    def recording(graph: DependencyGraph, identity: object, computation: object) -> None:
-        build(graph, identity, computation)  # type: ignore[arg-type]  # passed on as it is
-        completed.append(identity)
+    def recording(graph: DependencyGraph, computation: _Computation) -> None:
+        build(graph, computation)
+        completed.append(computation.id)
 
     monkeypatch.setattr(DependencyGraph, "_build", recording)
     graph = DependencyGraph(State(fan_out(20)))
