@@ -66,6 +66,7 @@ class LiveFindings:
             for computation in (_all_meshes, traffic.splits_without_caller, traffic.weighted_nodes):
                 while not self._graph.compute_part(self._turns.is_over, computation):
                     await asyncio.sleep(0)
+            await asyncio.sleep(0)
             return self._all_of(statuses, of_translation, certificate_days)
 
     def _all_of(
