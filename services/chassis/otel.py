@@ -42,7 +42,7 @@ class OpenTelemetry:
         # The last propagator that finds its header wins: W3C takes precedence over X-Ray.
         self._propagator = CompositePropagator([AwsXRayPropagator(), TraceContextTextMapPropagator()])
 
-    def begin(self, environ: Environ) -> _Request:
+    def begin(self, environ: Environ) -> _SpanTrace:
         parent = self._propagator.extract(environ, getter=_ENVIRON)
         method = str(environ["REQUEST_METHOD"])
         span = self._tracer.start_span(
@@ -51,13 +51,13 @@ class OpenTelemetry:
             kind=SpanKind.SERVER,
             attributes={"http.request.method": method, "url.path": str(environ["PATH_INFO"])},
         )
-        return _Request(span, method, self._tracer, self._propagator, propagated_headers(environ))
+        return _SpanTrace(span, method, self._tracer, self._propagator, propagated_headers(environ))
 
     def close(self) -> None:
         self._provider.shutdown()
 
 
-class _Request:
+class _SpanTrace:
     """A span of kind SERVER."""
 
     def __init__(
@@ -71,7 +71,7 @@ class _Request:
         self._carried = headers
         self._context: Context = set_span_in_context(span)
 
-    def call(self, peer: str, url: str) -> _Call:
+    def call(self, peer: str, url: str) -> _SpanCall:
         span = self._tracer.start_span(
             f"GET {peer}",
             context=self._context,
@@ -80,7 +80,7 @@ class _Request:
         )
         headers = {**self._carried}
         self._propagator.inject(headers, context=set_span_in_context(span))
-        return _Call(span, headers)
+        return _SpanCall(span, headers)
 
     def end(self, route: str, status: int) -> None:
         self._span.update_name(f"{self._method} {route}")
@@ -88,7 +88,7 @@ class _Request:
         _finish(self._span, status, failed=status >= 500)
 
 
-class _Call:
+class _SpanCall:
     """A span of kind CLIENT."""
 
     def __init__(self, span: Span, headers: Headers) -> None:

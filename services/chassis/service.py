@@ -15,7 +15,7 @@ from services.chassis.faults import FaultInjector
 from services.chassis.logs import RequestLog
 from services.chassis.middleware import Middleware
 from services.chassis.runtime_state import RuntimeState
-from services.chassis.tracing import Tracing, tracing_for
+from services.chassis.tracing import HeaderPropagation, Tracing
 
 EXTENSION = "chassis"
 
@@ -35,7 +35,7 @@ def new_service(name: str, version: str, config: Config) -> Flask:
     """
     app = Flask(name)
     state = RuntimeState(config)
-    tracing = tracing_for(name, version, config)
+    tracing = _tracing(name, version, config)
     app.extensions[EXTENSION] = Chassis(state, tracing)
     answer_errors(app)
 
@@ -75,3 +75,16 @@ def text_answer(body: bytes) -> Response:
 def webinar_line(name: str, version: str) -> bytes:
     """The answer of the webinar's services to `GET /`: `{"Service":"Product","Version":2.0}`."""
     return f'{{"Service":"{name.title()}","Version":{version}}}\n'.encode()
+
+
+def _tracing(name: str, version: str, config: Config) -> Tracing:
+    """The configured tracing; an SDK is imported only if it is used."""
+    if config.tracing == "xray":
+        from services.chassis.xray import XRay
+
+        return XRay(name, version, config.xray_daemon)
+    if config.tracing == "otel" and config.otlp_endpoint:
+        from services.chassis.otel import OpenTelemetry
+
+        return OpenTelemetry(name, version, config.otlp_endpoint)
+    return HeaderPropagation(ids=config.tracing == "otel")

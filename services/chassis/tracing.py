@@ -13,8 +13,6 @@ import time
 from collections.abc import Mapping
 from typing import Protocol
 
-from services.chassis.config import Config
-
 Environ = Mapping[str, object]
 Headers = Mapping[str, str]
 
@@ -148,16 +146,3 @@ def _w3c(value: str) -> str:
 def _amazon(value: str) -> str:
     fields = dict(part.strip().partition("=")[::2] for part in value.split(";"))
     return "".join(fields.get("Root", "").split("-")[1:])
-
-
-def tracing_for(name: str, version: str, config: Config) -> Tracing:
-    """Creates the configured tracing; an SDK is imported only if it is used."""
-    if config.tracing == "xray":
-        from services.chassis.xray import XRay
-
-        return XRay(name, version, config.xray_daemon)
-    if config.tracing == "otel" and config.otlp_endpoint:
-        from services.chassis.otel import OpenTelemetry
-
-        return OpenTelemetry(name, version, config.otlp_endpoint)
-    return HeaderPropagation(ids=config.tracing == "otel")

@@ -24,7 +24,7 @@ class XRay:
         self._version = version
         self._emitter = UDPEmitter(daemon)
 
-    def begin(self, environ: Environ) -> _Request:
+    def begin(self, environ: Environ) -> _SegmentTrace:
         header = TraceHeader.from_header_str(str(environ.get("HTTP_X_AMZN_TRACE_ID", "")))
         w3c = str(environ.get("HTTP_TRACEPARENT", ""))
         if header.root:
@@ -38,27 +38,27 @@ class XRay:
         segment.set_service({"version": self._version})
         segment.put_http_meta("method", str(environ["REQUEST_METHOD"]))
         segment.put_http_meta("url", str(environ["PATH_INFO"]))
-        return _Request(segment, identity, self._emitter, propagated_headers(environ))
+        return _SegmentTrace(segment, identity, self._emitter, propagated_headers(environ))
 
     def close(self) -> None:
         pass
 
 
-class _Request:
+class _SegmentTrace:
     def __init__(self, segment: Segment, identity: str, emitter: UDPEmitter, headers: Headers) -> None:
         self.id: str | None = identity
         self._segment = segment
         self._emitter = emitter
         self._carried = headers
 
-    def call(self, peer: str, url: str) -> _Call:
+    def call(self, peer: str, url: str) -> _SubsegmentCall:
         # `remote` and the peer's name make an edge in X-Ray's service map.
         subsegment = Subsegment(peer, "remote", self._segment)
         self._segment.add_subsegment(subsegment)
         subsegment.put_http_meta("method", "GET")
         subsegment.put_http_meta("url", url)
         headers = trace_headers(str(self.id), subsegment.id, self._segment.sampled)
-        return _Call(subsegment, {**self._carried, **headers})
+        return _SubsegmentCall(subsegment, {**self._carried, **headers})
 
     def end(self, route: str, status: int) -> None:
         self._segment.put_annotation("route", route)
@@ -69,7 +69,7 @@ class _Request:
             self._emitter.send_entity(self._segment)
 
 
-class _Call:
+class _SubsegmentCall:
     def __init__(self, subsegment: Subsegment, headers: Headers) -> None:
         self._subsegment = subsegment
         self.headers = headers

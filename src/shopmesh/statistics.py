@@ -41,22 +41,6 @@ def _two_sided(confidence: float) -> float:
     return NormalDist().inv_cdf(0.5 + confidence / 2)
 
 
-def clopper_pearson(successes: int, trials: int, confidence: float = 0.95) -> tuple[float, float]:
-    """The exact interval of a share: (low, high); covers the true one at least as often as `confidence` says.
-
-    Raises ValueError for impossible counts. https://doi.org/10.1093/biomet/26.4.404
-    """
-    _check(successes, trials, confidence)
-    tail = (1 - confidence) / 2
-    low = 0.0
-    if successes > 0:
-        low = _root(lambda share: at_least(successes, trials, share) - tail)
-    high = 1.0
-    if successes < trials:
-        high = _root(lambda share: tail - at_most(successes, trials, share))
-    return low, high
-
-
 def binomial_test(successes: int, trials: int, share: float) -> float:
     """The exact two-sided p-value: how likely an outcome at most as likely as this one is if `share` is true.
 
@@ -178,17 +162,6 @@ def _first(low: int, high: int, holds: Callable[[int], bool]) -> int:
         else:
             low = middle + 1
     return low
-
-
-def _root(rising: Callable[[float], float]) -> float:
-    low, high = 0.0, 1.0
-    for _ in range(80):
-        middle = (low + high) / 2
-        if rising(middle) < 0:
-            low = middle
-        else:
-            high = middle
-    return (low + high) / 2
 
 
 def _incomplete_beta(a: float, b: float, x: float) -> float:

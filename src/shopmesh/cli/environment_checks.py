@@ -11,7 +11,7 @@ from shopmesh.appmesh.catalogue.surroundings import CLOCKS_DIFFER, NO_ENVOY, OTH
 from shopmesh.appmesh.kinds import weighted_targets
 from shopmesh.appmesh.resolved import provider_key
 from shopmesh.appmesh.store import Key
-from shopmesh.client import Health, ProxyStatus
+from shopmesh.client import Health, ProxyDocument
 from shopmesh.documents import DeclaredResource
 
 SIGNATURE_TOLERANCE_SECONDS = 300
@@ -56,7 +56,7 @@ def check_envoy(path: str, required: str, installed: str | None) -> Iterator[Fin
         yield NO_ENVOY.at(key, f"is {installed.strip().rpartition(' ')[2]}, but {required} is required")
 
 
-def host_names(resources: Iterable[DeclaredResource], proxies: Iterable[ProxyStatus]) -> dict[str, Key]:
+def host_names(resources: Iterable[DeclaredResource], proxies: Iterable[ProxyDocument]) -> dict[str, Key]:
     """The host names that callers look up: those of virtual nodes that receive requests and have no proxy."""
     known = {(proxy["mesh"], proxy["name"]) for proxy in proxies if proxy["kind"] == "virtualNode"}
     resources = list(resources)

@@ -12,12 +12,12 @@ from shopmesh.cli.settings import Settings
 from shopmesh.cli.suggestions import suggest
 
 if TYPE_CHECKING:
-    from shopmesh.client import ProxyStatus
+    from shopmesh.client import ProxyDocument
 
 COMPLETION_SECONDS = 2.0
 
 
-def resolve_proxy(proxies: Sequence[ProxyStatus], name: str) -> ProxyStatus:
+def resolve_proxy(proxies: Sequence[ProxyDocument], name: str) -> ProxyDocument:
     """The proxy of that name, or the only one of the node of that name; `NODE/NAME` where several nodes have one.
 
     Raises `click.ClickException`, which says what to write instead.
@@ -32,7 +32,7 @@ def resolve_proxy(proxies: Sequence[ProxyStatus], name: str) -> ProxyStatus:
     return found[0]
 
 
-def _choices(proxies: Sequence[ProxyStatus]) -> str:
+def _choices(proxies: Sequence[ProxyDocument]) -> str:
     instances = [one["instance"] for one in proxies]
     several = len(set(instances)) < len(instances)
     return " or ".join(f"{one['name']}/{one['instance']}" if several else one["instance"] for one in proxies[:5])

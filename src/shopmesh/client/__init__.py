@@ -8,12 +8,12 @@ from shopmesh.client.errors import ClientError, ResponseError, UnreachableError
 from shopmesh.client.plan import PlanStep, deletion_commands, label, plan_deletion
 from shopmesh.client.read import list_meshes, read_descriptions, read_mesh
 from shopmesh.client.types import (
-    ChangeStatus,
-    ChangeStatuses,
+    ChangeDocument,
+    ChangesDocument,
     FindingDocument,
     Health,
     ProxyConfig,
-    ProxyStatus,
+    ProxyDocument,
     RouteSplit,
     RouteSplits,
     SplitTarget,
@@ -22,8 +22,8 @@ from shopmesh.client.types import (
 
 __all__ = [
     "ApplyResult",
-    "ChangeStatus",
-    "ChangeStatuses",
+    "ChangeDocument",
+    "ChangesDocument",
     "CheckResult",
     "Client",
     "ClientError",
@@ -31,7 +31,7 @@ __all__ = [
     "Health",
     "PlanStep",
     "ProxyConfig",
-    "ProxyStatus",
+    "ProxyDocument",
     "ResponseError",
     "RouteSplit",
     "RouteSplits",

@@ -17,13 +17,13 @@ from shopmesh.client.errors import ClientError
 from shopmesh.client.session import SignedSession
 from shopmesh.client.types import (
     CanaryStatus,
-    ChangeStatus,
-    ChangeStatuses,
+    ChangeDocument,
+    ChangesDocument,
     ClusterCounts,
     FindingDocument,
     Health,
     ProxyConfig,
-    ProxyStatus,
+    ProxyDocument,
     RouteSplits,
     TransactionResult,
 )
@@ -107,12 +107,12 @@ class Client:
         page = f"{(url or self.endpoint_url).rstrip('/')}/console/"
         return page if code is None else f"{page}#code={quote(code, safe='')}"
 
-    def proxies(self) -> list[ProxyStatus]:
+    def proxies(self) -> list[ProxyDocument]:
         """Lists all Envoys, connected or only declared."""
-        found: list[ProxyStatus] = self._session.request("GET", "/shopmesh/v1/proxies")["proxies"]
+        found: list[ProxyDocument] = self._session.request("GET", "/shopmesh/v1/proxies")["proxies"]
         return found
 
-    def proxy_config(self, proxy: ProxyStatus, types: Sequence[str] = (), snapshot: str = "current") -> ProxyConfig:
+    def proxy_config(self, proxy: ProxyDocument, types: Sequence[str] = (), snapshot: str = "current") -> ProxyConfig:
         """The configuration of a connected Envoy, of all types or of these, in their order; `snapshot` or `former`."""
         path = "/".join(quote(proxy[part], safe="") for part in ("mesh", "kind", "name", "instance"))
         query = {"type": list(types), "snapshot": snapshot}
@@ -147,17 +147,17 @@ class Client:
         found: list[FindingDocument] = self._session.request("GET", "/shopmesh/v1/findings", query)["findings"]
         return found
 
-    def changes(self, after: int = 0) -> ChangeStatuses:
+    def changes(self, after: int = 0) -> ChangesDocument:
         """The changes after a revision that the control plane still remembers."""
         answer: Any = self._session.request("GET", "/shopmesh/v1/changes", {"after": after})
-        found: ChangeStatuses = answer
+        found: ChangesDocument = answer
         return found
 
-    def wait_converged(self, revision: int, timeout: float = 10.0) -> ChangeStatus:
+    def wait_converged(self, revision: int, timeout: float = 10.0) -> ChangeDocument:
         """Waits until every Envoy concerned has that revision, at most `timeout` seconds; returns its change."""
         path = f"/shopmesh/v1/changes/{revision}"
         answer: Any = self._session.request("GET", path, {"wait": timeout}, timeout=timeout + self._timeout)
-        found: ChangeStatus = answer
+        found: ChangeDocument = answer
         return found
 
     def canaries(self, mesh: str | None = None) -> list[CanaryStatus]:

@@ -28,7 +28,7 @@ class NackDocument(TypedDict):
     at: float
 
 
-class ProxyStatus(TypedDict):
+class ProxyDocument(TypedDict):
     """One Envoy; `declared`: whether its address is an endpoint for others; `since` in seconds since 1970."""
 
     mesh: str
@@ -53,7 +53,7 @@ class ProxyConfig(TypedDict):
     a secret has `subject`, `issuer`, `expires`, `sha256` and `files` in place of `resource`.
     """
 
-    proxy: ProxyStatus
+    proxy: ProxyDocument
     snapshot: str
     version: str
     at: float | None
@@ -145,7 +145,7 @@ class FindingDocument(TypedDict):
     docs: str
 
 
-class ChangeStatus(TypedDict):
+class ChangeDocument(TypedDict):
     """One commit; `proxies` and `milliseconds` are the times until each Envoy, and the last one, acknowledged it.
 
     `author` is an access key or a field manager, `door` how the change came in (see `Door` of `shopmesh.server.store`).
@@ -224,11 +224,11 @@ class CanaryStatus(TypedDict):
     replicas: NotRequired[ReplicaCounts]
 
 
-class ChangeStatuses(TypedDict):
+class ChangesDocument(TypedDict):
     """The changes after a given revision, and the newest revision."""
 
     revision: int
-    changes: list[ChangeStatus]
+    changes: list[ChangeDocument]
     replicas: NotRequired[ReplicaCounts]
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 
-from shopmesh.client import ChangeStatus, Client, ClientError, read_mesh
+from shopmesh.client import ChangeDocument, Client, ClientError, read_mesh
 from shopmesh.documents.service_version import service_version
 from shopmesh.load.judgement.weights import RoutedShares, RouteWeights, Shares, WeightSetting, shares_by_version
 
@@ -38,7 +38,7 @@ class WeightWatcher:
         self._fixed = fixed
         self._initial: Shares = fixed
         self._share_changes: list[_ShareChange] = []
-        self._changes: dict[int, ChangeStatus] = {}
+        self._changes: dict[int, ChangeDocument] = {}
         self._last_revision = 0
         self._converged_revision = 0
         self._stopping = threading.Event()

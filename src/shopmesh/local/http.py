@@ -1,4 +1,4 @@
-"""A small HTTP/1.1 client: one short request and response for each connection.
+"""Short requests by HTTP/1.1, each on a connection of its own.
 
 For readiness, Envoy's admin socket and the first request through the mesh; load tests have a client with a pool.
 """
@@ -8,34 +8,24 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
-import httptools
+import aiohttp
 
 from shopmesh.local.processes.ports import LOOPBACK
 
 _MAX_BODY_BYTES = 1 << 20
-_READ_BYTES = 65_536
 _POLL_SECONDS = 0.02
 
 
-class HttpResponse:
-    """An HTTP response, filled by the parser; header names are in lower case."""
+class HttpResponse(NamedTuple):
+    """An HTTP response; its headers are found in upper and lower case."""
 
-    def __init__(self) -> None:
-        self.status = 0
-        self.headers: dict[str, str] = {}
-        self.body = b""
-        self.complete = False
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
-
-    def on_body(self, body: bytes) -> None:
-        self.body += body
-
-    def on_message_complete(self) -> None:
-        self.complete = True
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
 
 
 async def send_request(
@@ -50,31 +40,25 @@ async def send_request(
 
     Raises OSError (TimeoutError is one) when no response comes in time, or one that is not HTTP or larger than 1 MiB.
     """
-    response = HttpResponse()
-    where = str(target) if isinstance(target, Path) else f"{host}:{target}"
-    parser = httptools.HttpResponseParser(response)
-    async with asyncio.timeout(timeout_seconds):
-        if isinstance(target, Path):
-            reader, writer = await asyncio.open_unix_connection(target)
-        else:
-            reader, writer = await asyncio.open_connection(host, target)
-        try:
-            authority = host if isinstance(target, Path) else where
-            head = f"{method} {path} HTTP/1.1\r\nhost: {authority}\r\nconnection: close\r\n"
-            content = f"content-type: application/json\r\ncontent-length: {len(json_body)}\r\n\r\n"
-            writer.write(f"{head}{content}".encode() + json_body)
-            while not response.complete and (chunk := await reader.read(_READ_BYTES)):
-                parser.feed_data(chunk)
-                if len(response.body) > _MAX_BODY_BYTES:
-                    raise OSError(f"{where}{path} sent a response larger than {_MAX_BODY_BYTES} bytes")
-        except httptools.HttpParserError as error:
-            raise OSError(f"{where}{path} does not answer in HTTP: {error}") from error
-        finally:
-            writer.close()
-    if not response.complete:
-        raise OSError(f"{where}{path} closed the connection without an answer")
-    response.status = parser.get_status_code()
-    return response
+    if isinstance(target, Path):
+        connector, url = aiohttp.UnixConnector(str(target)), f"http://{host}{path}"
+    else:
+        connector, url = None, f"http://{host}:{target}{path}"
+    headers = {"content-type": "application/json", "connection": "close"}
+    try:
+        async with (
+            asyncio.timeout(timeout_seconds),
+            aiohttp.ClientSession(connector=connector, auto_decompress=False) as session,
+            session.request(method, url, data=json_body, headers=headers, allow_redirects=False) as response,
+        ):
+            body = b""
+            async for part in response.content.iter_any():
+                body += part
+                if len(body) > _MAX_BODY_BYTES:
+                    raise OSError(f"{target}{path} sent a response larger than {_MAX_BODY_BYTES} bytes")
+            return HttpResponse(response.status, response.headers, body)
+    except aiohttp.ClientError as error:
+        raise OSError(f"no answer in HTTP from {target}{path}: {error}") from error
 
 
 async def wait_until_ok(port: int, path: str, seconds: float, host: str = LOOPBACK) -> HttpResponse:

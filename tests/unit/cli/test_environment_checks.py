@@ -12,7 +12,7 @@ import pytest
 
 from shopmesh.appmesh.store import Key
 from shopmesh.cli import dns_lookup, environment_checks
-from shopmesh.client import Health, ProxyStatus
+from shopmesh.client import Health, ProxyDocument
 from shopmesh.documents import DeclaredResource
 
 URL = "http://127.0.0.1:9080"
@@ -88,7 +88,7 @@ def test_only_names_that_callers_look_up_are_looked_up() -> None:
         DeclaredResource(Key("virtualService", ("m", "s")), {"provider": {"virtualNode": {"virtualNodeName": "d"}}}),
         DeclaredResource(Key("virtualService", ("m", "t")), {}),
     ]
-    proxies = [cast(ProxyStatus, {"mesh": "m", "kind": "virtualNode", "name": "c"})]
+    proxies = [cast(ProxyDocument, {"mesh": "m", "kind": "virtualNode", "name": "c"})]
 
     assert {"a.local", "d.local"} == environment_checks.host_names(resources, proxies).keys()
     assert {"s", "t"} == environment_checks.service_names(resources).keys()

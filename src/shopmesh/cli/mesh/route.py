@@ -16,7 +16,7 @@ from shopmesh.cli.output import Styled, echo
 from shopmesh.cli.settings import Settings
 
 if TYPE_CHECKING:
-    from shopmesh.client import ChangeStatus, Client
+    from shopmesh.client import ChangeDocument, Client
     from shopmesh.documents import DeclaredResource
 
 
@@ -153,7 +153,7 @@ def _update_route(client: Client, resource: DeclaredResource, spec: dict[str, An
         _report_convergence(client.wait_converged(revision, timeout), timeout)
 
 
-def _report_convergence(change: ChangeStatus, timeout: float) -> None:
+def _report_convergence(change: ChangeDocument, timeout: float) -> None:
     if not change["converged"]:
         late = ", ".join(name for name, milliseconds in change["proxies"].items() if milliseconds is None)
         raise click.ClickException(

@@ -13,7 +13,7 @@ from rich.text import Text
 from shopmesh.appmesh.resolved import UnchangingView, called_services
 from shopmesh.cli.views.findings_view import count_by_severity, format_findings
 from shopmesh.cli.views.tables import CLUSTER_DOMAIN, age, fit_columns, percent, table
-from shopmesh.client import FindingDocument, ProxyStatus, RouteSplits, SplitTarget
+from shopmesh.client import FindingDocument, ProxyDocument, RouteSplits, SplitTarget
 from shopmesh.client.types import RouteSplit
 from shopmesh.documents import DeclaredResource
 from shopmesh.documents.declared_resource import as_state
@@ -65,7 +65,7 @@ class MeshStatus:
     endpoint: str
     resources: Sequence[DeclaredResource]
     splits: RouteSplits
-    proxies: Sequence[ProxyStatus]
+    proxies: Sequence[ProxyDocument]
     findings: Sequence[FindingDocument]
 
     def to_document(self) -> dict[str, Any]:
@@ -193,7 +193,7 @@ def _target_rows(status: MeshStatus) -> Iterator[tuple[str | Text, ...]]:
             )
 
 
-def _proxies_table(proxies: Sequence[ProxyStatus]) -> RenderableType:
+def _proxies_table(proxies: Sequence[ProxyDocument]) -> RenderableType:
     if not proxies:
         return Text("no proxies are connected: `shopmesh up` starts the demo's")
     now = time.time()
@@ -210,7 +210,7 @@ def _proxies_table(proxies: Sequence[ProxyStatus]) -> RenderableType:
     return table(("PROXY", "NODE", "ADDRESS", "CONNECTED", "STATE"), rows)
 
 
-def proxy_state(proxy: ProxyStatus, longest_reason: int | None = None) -> Text:
+def proxy_state(proxy: ProxyDocument, longest_reason: int | None = None) -> Text:
     """The state of one proxy in a few words, with Envoy's reasons, whole or of at most so many characters."""
     if (refused := proxy["refused"]) is not None:
         all_refused = [refused, *proxy.get("alsoRefused", ())]
@@ -227,7 +227,7 @@ def proxy_state(proxy: ProxyStatus, longest_reason: int | None = None) -> Text:
     return Text("in sync", style="green") if proxy["inStep"] else Text("not yet in sync", style="yellow")
 
 
-def _short_state(proxy: ProxyStatus) -> Text:
+def _short_state(proxy: ProxyDocument) -> Text:
     """Envoy's reasons have any length, and lines of their own; `shopmesh doctor` and `describe` show all of them.
 
     Each type that was refused is named, with the beginning of its reason.
@@ -238,7 +238,7 @@ def _short_state(proxy: ProxyStatus) -> Text:
     return Text(shorten_line(state.plain, MAX_STATE), style=state.style)
 
 
-def _sync_count(proxies: Sequence[ProxyStatus]) -> Text:
+def _sync_count(proxies: Sequence[ProxyDocument]) -> Text:
     """How many of a node's proxies have confirmed their whole configuration."""
     well = sum(proxy["connected"] and proxy["inStep"] and proxy["refused"] is None for proxy in proxies)
     if not proxies:

@@ -10,12 +10,12 @@ from shopmesh.appmesh.resolved import backends
 from shopmesh.appmesh.store import Key
 from shopmesh.cli.views.status_view import proxy_state
 from shopmesh.cli.views.tables import percent
-from shopmesh.client import ProxyStatus
+from shopmesh.client import ProxyDocument
 from shopmesh.documents import DeclaredResource
 from shopmesh.documents.service_version import service_version
 
 
-def traffic_facts(key: Key, resources: Sequence[DeclaredResource], proxies: Sequence[ProxyStatus]) -> dict[str, Any]:
+def traffic_facts(key: Key, resources: Sequence[DeclaredResource], proxies: Sequence[ProxyDocument]) -> dict[str, Any]:
     """The routes, weights and callers of a virtual service; the proxies of a node or gateway; else nothing."""
     match key.kind:
         case "virtualService":
@@ -29,7 +29,7 @@ def traffic_facts(key: Key, resources: Sequence[DeclaredResource], proxies: Sequ
 
 
 def _routes(
-    key: Key, resources: Sequence[DeclaredResource], proxies: Sequence[ProxyStatus]
+    key: Key, resources: Sequence[DeclaredResource], proxies: Sequence[ProxyDocument]
 ) -> Iterator[dict[str, Any]]:
     """The routes of a virtual service; a service that a virtual node provides has one target."""
     service = next(one for one in resources if one.key == key)
@@ -65,11 +65,11 @@ def _routes(
         }
 
 
-def _with_proxies(key: Key, proxies: Iterable[ProxyStatus]) -> dict[str, Any]:
+def _with_proxies(key: Key, proxies: Iterable[ProxyDocument]) -> dict[str, Any]:
     return {key.kind: key.name, "proxies": _states(key, proxies)}
 
 
-def _states(key: Key, proxies: Iterable[ProxyStatus]) -> dict[str, str]:
+def _states(key: Key, proxies: Iterable[ProxyDocument]) -> dict[str, str]:
     """The proxies of a virtual node or gateway, each with its state."""
     return {
         proxy["instance"]: proxy_state(proxy).plain

@@ -4,20 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, cast
+from typing import Protocol, cast
 
 import httptools
 
 from shopmesh.load.engine.results import CLOSED, NOT_HTTP
 from shopmesh.load.judgement.attribution import MAX_BODY
 
-if TYPE_CHECKING:
-    from shopmesh.load.engine.pool import ConnectionPool
-
 _FRAMING = (b"content-length", b"transfer-encoding")
 _FRAMES, _NOT_WANTED = -1, -2
 # Spellings of header names in the cache.
 _MAX_NAMES = 64
+
+
+class ConnectionOwner(Protocol):
+    """The pool, as its connections see it."""
+
+    def on_response(
+        self, status: int, values: tuple[bytes | None, ...], body: bytes, due: float, sent: float, now: float
+    ) -> None: ...
+
+    def release(self, connection: LoadConnection) -> None: ...
+
+    def on_connection_lost(self, connection: LoadConnection, reason: str | None) -> None: ...
 
 
 class LoadConnection(asyncio.Protocol):
@@ -26,10 +35,10 @@ class LoadConnection(asyncio.Protocol):
     It keeps only what `LoadResults` needs: the status, a few headers, and the body only if a pattern searches it.
     """
 
-    def __init__(self, pool: ConnectionPool, wanted: tuple[bytes, ...], with_body: bool) -> None:
+    def __init__(self, owner: ConnectionOwner, wanted: tuple[bytes, ...], with_body: bool) -> None:
         self.due: float | None = None
         self.sent = 0.0
-        self._pool = pool
+        self._owner = owner
         self._transport: asyncio.Transport | None = None
         self._slots = {**dict.fromkeys(_FRAMING, _FRAMES), **{name: place for place, name in enumerate(wanted)}}
         self._blank: list[bytes | None] = [None] * len(wanted)
@@ -96,7 +105,7 @@ class LoadConnection(asyncio.Protocol):
             return
         now = time.monotonic()
         body = bytes(self._body) if self._body else b""
-        self._pool.on_response(status, tuple(self._values), body, due, self.sent, now)
+        self._owner.on_response(status, tuple(self._values), body, due, self.sent, now)
         self._values = [*self._blank]
         self._has_length = self._headers_complete = False
         if self._body:
@@ -104,14 +113,14 @@ class LoadConnection(asyncio.Protocol):
         if again:
             # A new parser for the next response: httptools' reset keeps the old status.
             self._parser = httptools.HttpResponseParser(self)
-            self._pool.release(self)
+            self._owner.release(self)
         elif self._transport is not None:
             self._transport.close()
 
     def fail(self, reason: str) -> None:
         """Closes the connection and fails its request in flight with that reason."""
         due, self.due = self.due, None
-        self._pool.on_connection_lost(self, reason if due is not None else None)
+        self._owner.on_connection_lost(self, reason if due is not None else None)
         if self._transport is not None:
             self._transport.abort()
 
@@ -120,4 +129,4 @@ class LoadConnection(asyncio.Protocol):
             # A body without a length ends with its connection (RFC 9112, 6.3).
             self._finish_response(self._parser.get_status_code(), again=False)
         due, self.due = self.due, None
-        self._pool.on_connection_lost(self, CLOSED if due is not None else None)
+        self._owner.on_connection_lost(self, CLOSED if due is not None else None)

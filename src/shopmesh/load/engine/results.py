@@ -27,7 +27,6 @@ NOT_SENT_LATE = "not sent: the client was behind"
 NO_ANSWER = "no answer in time"
 CLOSED = "connection closed without an answer"
 NOT_HTTP = "answered no HTTP"
-NO_CONNECTION = "no connection"
 _OTHERS = "other outcomes"
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-from shopmesh.client import ChangeStatus, Client, RouteSplit, SplitTarget, read_mesh
+from shopmesh.client import ChangeDocument, Client, RouteSplit, SplitTarget, read_mesh
 from shopmesh.documents import DeclaredResource
 from shopmesh.load.engine.open_loop import OpenLoopEngine, steady
 from shopmesh.load.engine.results import LoadResults
@@ -261,7 +261,7 @@ class Scenario:
             meshName=self._mesh, virtualRouterName=router, routeName=name, spec=spec
         )
 
-    async def _wait_converged(self, what: str, answer: Any) -> ChangeStatus:
+    async def _wait_converged(self, what: str, answer: Any) -> ChangeDocument:
         revision = int(answer["ResponseMetadata"]["HTTPHeaders"]["x-shopmesh-revision"])
         change = await asyncio.to_thread(self._client.wait_converged, revision)
         step = MeshChange(what, change["milliseconds"], len(change["proxies"]))

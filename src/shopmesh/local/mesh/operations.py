@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 
-from shopmesh.client import Client, ClientError, ProxyStatus, ResponseError
+from shopmesh.client import Client, ClientError, ProxyDocument, ResponseError
 from shopmesh.local.control import ControlReply
 from shopmesh.local.errors import ControlError
 from shopmesh.local.mesh.from_manifests import Gateway, Workload
@@ -140,12 +140,12 @@ async def _wait_until_configured(mesh: LocalMesh, processes: WorkloadProcesses) 
         waiting.cancel()
 
 
-def _is_known(proxy: ProxyStatus) -> bool:
+def _is_known(proxy: ProxyDocument) -> bool:
     """Whether the mesh has its virtual node; what is only declared counts until it has connected."""
     return proxy["known"] or not proxy["connected"]
 
 
-async def _find_proxy(client: Client, workload: Workload | Gateway) -> ProxyStatus | None:
+async def _find_proxy(client: Client, workload: Workload | Gateway) -> ProxyDocument | None:
     for proxy in await asyncio.to_thread(client.proxies):
         if (proxy["mesh"], proxy["name"], proxy["instance"]) == (workload.mesh, workload.node, workload.name):
             return proxy

@@ -1,6 +1,9 @@
 """What Prometheus reads of the control plane: GET /metrics, in its text format.
 
 https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format
+
+`lines` is shorter than what prometheus_client needs for values that are computed for each scrape: a collector with a
+registry, and the names of the labels of each family apart from their values.
 """
 
 from __future__ import annotations
