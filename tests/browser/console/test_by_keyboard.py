@@ -141,7 +141,7 @@ def test_half_is_moved_and_taken_back(tab: Tab, mesh: Up) -> None:
     has_focus(tab, last)
     eventually(lambda: "confirmed it" in last.get_by_role("status").inner_text(), "all proxies have it")
     assert [50, 50] == weights(mesh)
-    seen = tab.page.get_by_role("row", name="2.0").locator(".share-figure")
+    seen = tab.page.get_by_role("row", name="2.0 product-v2-vn").locator(".share-figure")
     eventually(lambda: 35 < float(seen.inner_text().removesuffix(" %")) < 65, "half is seen", 30)
 
     enter(tab, "button", "Undo")

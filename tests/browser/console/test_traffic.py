@@ -77,7 +77,7 @@ def press(tab: Tab, button: str) -> None:
 
 def seen_share(tab: Tab, version: str) -> float:
     """The seen share in the row of a version, 0 to 100; ValueError while there is none."""
-    row = tab.page.locator(".traffic-shares tbody tr", has_text=version)
+    row = tab.page.locator(".traffic-shares tbody tr", has=tab.page.locator(".traffic-who", has_text=version))
     return float(row.locator(".share-figure").inner_text().removesuffix(" %"))
 
 

@@ -110,6 +110,15 @@ def test_nothing_but_the_weights_changes(page: Tab) -> None:
     assert expected == changed
 
 
+def test_the_order_of_fields_is_no_difference(page: Tab) -> None:
+    """What two clients wrote is compared; each has an order of its own."""
+    orders = [{"spec": json.loads(json.dumps(SPEC, sort_keys=is_sorted))} for is_sorted in (True, False)]
+    texts = page.module("pages/traffic/applied.js", "given.map(module.asText)", *orders)
+
+    assert texts[0] == texts[1]
+    assert SPEC == json.loads(texts[0])
+
+
 def test_commands_are_quoted_for_a_shell(page: Tab) -> None:
     """A name with a quote, a blank or a command in it stays one argument."""
     route = {"meshName": "m", "virtualRouterName": "r; echo $(id)", "routeName": "it's", "spec": SPEC}

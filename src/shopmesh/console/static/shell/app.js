@@ -3,12 +3,13 @@
 import { Component, html, useEffect, useRef, useState } from "../lib.js";
 import { Command, Empty, Loading, Problem } from "../components/basic.js";
 import { Toasts } from "../components/toast.js";
-import { page } from "../data/address.js";
+import { page, parameters } from "../data/address.js";
 import { signedOut } from "../data/api.js";
 import { connection, state } from "../data/live.js";
 import { meshNames } from "../data/mesh.js";
 import { session } from "../data/session.js";
 import { PAGES } from "../pages/index.js";
+import { keepFocus } from "./focus.js";
 import { Header } from "./header.js";
 import { SignIn } from "./sign_in.js";
 import { loadStyles } from "./styles.js";
@@ -57,15 +58,20 @@ function Content({ entry }) {
   return html`<${Page} />`;
 }
 
+/** Parameters that say what a page is about: with another value it is another page. */
+const SUBJECTS = ["resource", "create", "proxy", "service", "route"];
+
 /** When another page is shown: its title, its beginning, and the focus there, as with a page that is loaded anew. */
 function usePageChange(entry, main) {
   const first = useRef(true);
+  const subject = SUBJECTS.map((name) => parameters.value[name]).join(" ");
+  useEffect(() => keepFocus(main.current), []);
   useEffect(() => {
     document.title = `${entry.title} – shopmesh console`;
     if (!first.current) main.current?.focus({ preventScroll: true });
     first.current = false;
     scrollTo(0, 0);
-  }, [entry]);
+  }, [entry, subject]);
 }
 
 function Pages() {

@@ -33,7 +33,7 @@ function Connection() {
   const old = kind === "warn" || kind === "bad";
   return html`<span class="connection">
     <span role="status"><${Badge} kind=${kind}>${word}</${Badge}></span>
-    ${old && state.at.value !== null && html`<span class="muted"> from <${Time} at=${state.at.value} ago=${true} /></span>`}
+    ${old && state.at.value !== null && html`<span class="muted">from <${Time} at=${state.at.value} ago=${true} /></span>`}
   </span>`;
 }
 

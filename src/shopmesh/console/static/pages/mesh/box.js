@@ -84,9 +84,12 @@ function Split({ rows, vertical }) {
 
 const SPEAKS_OF = { service: "service", gateway: "gateway", node: "virtual node", group: "namespace" };
 
+/** Whether what is wrong is that requests fail or a proxy refused its configuration. */
+export const isLoud = (figures) => figures.rows.some(({ proxy }) => proxy === "refused") || edgeMark(figures) === "failing";
+
 function Facts({ box, figures, showSpace }) {
   if (figures.wrong.length > 0) {
-    const loud = figures.rows.some(({ proxy }) => proxy === "refused") || edgeMark(figures) === "failing";
+    const loud = isLoud(figures);
     const failed = edgeMark(figures) === "failing" ? `${percent(figures.errors / figures.rate)} fail` : null;
     const text = figures.wrong[0] === "requests fail" ? failed : figures.wrong[0];
     return html`<span class=${`mesh-facts ${loud ? "bad" : "warn"}`} title=${figures.wrong.join("; ")}>${loud ? "▲" : "◆"} ${text}<span class="only-read">${figures.wrong.slice(1).map((more) => `, ${more}`)}</span></span>`;

@@ -95,14 +95,14 @@ export function trafficWord(figures) {
 function wrongs(box, figures, rows) {
   const all = rows.map((row) => row.proxy);
   const found = [];
-  if (all.includes("refused")) found.push("a proxy refused its configuration");
+  if (all.includes("refused")) found.push("configuration refused");
   if (failing(figures)) found.push("requests fail");
-  if (all.includes("lost")) found.push("a proxy is not connected");
+  if (all.includes("lost")) found.push("proxy not connected");
   if (rows.some(({ proxy, share, node }) => proxy === "none" && (share.target > 0 || (box.kind !== "service" && node)))) {
     found.push("no proxy runs");
   }
   if (slow(figures)) found.push("slow");
-  if (rows.some(({ share }) => verdict(share) === "differs")) found.push("the share differs from its target");
+  if (rows.some(({ share }) => verdict(share) === "differs")) found.push("share differs from target");
   return found;
 }
 

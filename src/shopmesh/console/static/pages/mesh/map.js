@@ -45,9 +45,31 @@ export function nearest(boxes, from, key) {
   return found[0]?.[0] ?? from;
 }
 
+/** The scale that fitted last: until another is chosen, the map fits when its room changes, as beside a panel. */
+let fitting = null;
+
+function scaleToFit(frame, size) {
+  fitting = fit(frame, size);
+  scale.value = fitting;
+}
+
+function useResizing(frame, placed) {
+  useEffect(() => {
+    const element = frame.current;
+    if (!placed || !element) return undefined;
+    let width = element.offsetWidth;
+    const resized = new ResizeObserver(() => {
+      if (element.offsetWidth !== width && scale.peek() === fitting) scaleToFit(element, placed);
+      width = element.offsetWidth;
+    });
+    resized.observe(element);
+    return () => resized.disconnect();
+  }, [placed]);
+}
+
 /** As large as it fits, and where requests come in in sight. */
 function begin(frame, placed) {
-  scale.value = fit(frame, placed);
+  scaleToFit(frame, placed);
   const entry = placed.boxes[OUTSIDE] ?? Object.values(placed.boxes)[0];
   requestAnimationFrame(() => frame.scrollTo(entry.x * scale.value - frame.clientWidth / 2, entry.y * scale.value - frame.clientHeight / 2));
 }
@@ -110,7 +132,7 @@ const Zoom = ({ frame, size }) => {
   const to = (value) => (scale.value = clamp(value, LEAST, MOST));
   return html`<div class="mesh-zoom" role="group" aria-label="Size of the map">
     <button type="button" class="quiet" aria-label="Smaller" title="Smaller" onClick=${() => to(scale.value / STEP)}>−</button>
-    <button type="button" class="quiet" title="As large as the window allows" onClick=${() => (scale.value = fit(frame.current, size))}>Fit</button>
+    <button type="button" class="quiet" title="As large as the window allows" onClick=${() => scaleToFit(frame.current, size)}>Fit</button>
     <button type="button" class="quiet" aria-label="Larger" title="Larger" onClick=${() => to(scale.value * STEP)}>+</button>
   </div>`;
 };
@@ -169,12 +191,14 @@ export function MeshMap() {
   usePlaces(graph, vertical);
   useEffect(followFigures, []);
   useWheel(frame, ready);
+  useResizing(frame, ready ? placed : null);
   useChosenInSight(frame, ready);
   const { q, show } = parameters.value;
   // Places of more boxes are of what was shown before.
   useBeginning(frame, ready && Object.keys(placed.boxes).length === graph.boxes.size ? placed : null);
   if (graph.boxes.size === 0) {
-    return html`<${Empty} title=${q || show ? "Nothing matches the filter" : "No services yet"}><button type="button" onClick=${() => change({ q: null, show: null, focus: null })}>Show all</button></${Empty}>`;
+    if (!q && !show) return html`<${Empty} title="This mesh has no service yet">Virtual services appear here as soon as they are applied.</${Empty}>`;
+    return html`<${Empty} title="Nothing matches the filter"><button type="button" onClick=${() => change({ q: null, show: null, focus: null })}>Show all</button></${Empty}>`;
   }
   return html`<div class="mesh-map">
     <div class="mesh-frame" ref=${frame} role="group" aria-label="Map of the mesh. Arrow keys move between boxes, Enter opens one." >

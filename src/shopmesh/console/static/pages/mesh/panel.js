@@ -7,7 +7,7 @@ import { Share, sentence } from "../../components/share.js";
 import { change, href, parameters } from "../../data/address.js";
 import { amount, count, milliseconds, percent, rate, shortName } from "../../data/format.js";
 import { inMesh, mesh, whole } from "../../data/mesh.js";
-import { ProxyMark, proxyText, rowName } from "./box.js";
+import { ProxyMark, isLoud, proxyText, rowName } from "./box.js";
 import { shareOf } from "./figures.js";
 import { allFigures, graph } from "./model.js";
 
@@ -96,7 +96,7 @@ function Content({ box, figures }) {
       ${box.kind === "service" && html`<a class="button" href=${href("traffic", { mesh: mesh.value, service: box.name })}><${Icon} name="traffic" />Traffic</a>`}
       <button type="button" aria-pressed=${focused} onClick=${() => change({ focus: focused ? null : box.id })}>${focused ? "Show all again" : "Only neighbours"}</button>
     </div>
-    ${figures.wrong.length > 0 && html`<ul class="notice warn small">${figures.wrong.map((text) => html`<li key=${text}>${text}</li>`)}</ul>`}
+    ${figures.wrong.length > 0 && html`<ul class=${`notice ${isLoud(figures) ? "bad" : "warn"} small`}>${figures.wrong.map((text) => html`<li key=${text}>${text}</li>`)}</ul>`}
     ${box.routes.length > 0 &&
     html`<section><h3>${box.routes.length > 1 ? "Routes: target and seen share" : "Target and seen share"}</h3><ul class="stack">${box.routes.map((id) => html`<${RouteShares} key=${id} id=${id} />`)}</ul></section>`}
     <section><h3>${box.kind === "service" ? amount(figures.rows.length, "version") : "Proxies"}</h3>

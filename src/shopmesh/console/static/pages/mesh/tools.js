@@ -33,7 +33,7 @@ export function Summary() {
     html`<li><strong>${rate(coming)}</strong> come in${coming > 0 && html`, <strong class=${errors > 0 ? "bad" : ""}>${percent(errors / coming)}</strong> fail`}</li>`}
     <li>${refused > 0
       ? html`<${Badge} kind="bad">${amount(refused, "proxy", "proxies")} refused ${refused === 1 ? "its" : "their"} configuration</${Badge}>`
-      : html`<${Badge} kind=${inSync < proxies ? "warn" : "good"}>${count(inSync)} of ${amount(proxies, "proxy", "proxies")} in sync</${Badge}>`}</li>
+      : html`<${Badge} kind=${proxies === 0 ? "" : inSync < proxies ? "warn" : "good"}>${proxies === 0 ? "no proxy" : `${count(inSync)} of ${amount(proxies, "proxy", "proxies")} in sync`}</${Badge}>`}</li>
   </ul>`;
 }
 

@@ -67,7 +67,7 @@ const WORDS = { added: "good", removed: "bad", changed: "accent" };
 function Differences({ former, sent }) {
   const found = compareResources(former, sent);
   if (found.length === 0) return html`<div class="card"><${Empty} title="This type is the same in both" /></div>`;
-  return html`<p class="muted small" role="status">${amount(found.length, "resource")} differ</p>
+  return html`<p class="muted small" role="status">${amount(found.length, "resource differs", "resources differ")}</p>
     ${found.slice(0, STEP).map(
       (one) => html`<${Opening} key=${one.name} open=${found.length <= OPEN_AT_ONCE}
         title=${html`<${Name} name=${one.name} /> <${Badge} kind=${WORDS[one.change]}>${one.change}</${Badge}>`}>

@@ -59,7 +59,10 @@ export function Applied({ editor, version, readOnly }) {
 
 const inWords = (route) => targetsOf(route.spec).map(({ virtualNode, weight }) => `${virtualNode} ${weight}`).join(", ");
 const nodes = (route) => targetsOf(route.spec).map(({ virtualNode, port }) => `${virtualNode} ${port}`).join();
-const asText = (route) => JSON.stringify(route.spec, null, 2);
+
+const sorted = (_, value) => (value?.constructor === Object ? Object.fromEntries(Object.entries(value).sort()) : value);
+/** The specification of a route, whose clients write its fields in different orders. */
+export const asText = ({ spec }) => JSON.stringify(spec, sorted, 2);
 
 /** Nothing was written, because somebody else wrote meanwhile: both versions. */
 export function Conflict({ editor }) {

@@ -1,6 +1,6 @@
 // The canary of a route: its stages, its verdict and the counts behind it, and what a person can do with it.
 
-import { html, useEffect, useRef, useState } from "../../lib.js";
+import { html, useState } from "../../lib.js";
 import { Badge, Time } from "../../components/basic.js";
 import { toast } from "../../components/toast.js";
 import { send } from "../../data/api.js";
@@ -56,7 +56,7 @@ const KINDS = { advance: "good", "roll back": "bad" };
 function Verdict({ canary }) {
   const { action, reason } = canary.verdict ?? {};
   return html`<div class="row" role="status">
-    <${Badge} kind=${KINDS[action] ?? "accent"}>${action}</${Badge}>
+    <${Badge} kind=${KINDS[action] ?? "accent"}>${action === "wait" ? "waiting" : action}</${Badge}>
     <span>${printable(reason)}${action === "advance" && canary.plan.manual && ", and waits for you to promote it"}</span>
   </div>`;
 }
@@ -100,15 +100,6 @@ function isCalled({ mesh, virtualService }) {
   return some("nodes", ({ backends }) => backends.includes(virtualService)) || some("gatewayRoutes", (one) => one.virtualService === virtualService);
 }
 
-/** The focus of a button or a form that is gone goes to `element`, when what is shown in it has `changed`. */
-function useKeptFocus(element, changed) {
-  const before = useRef(changed);
-  useEffect(() => {
-    if (before.current !== changed && document.activeElement === document.body) element.current.focus({ preventScroll: true });
-    before.current = changed;
-  }, [changed]);
-}
-
 export function CanaryCard({ id, route, readOnly }) {
   const [wanted, setPlanning] = useState(false);
   const canary = whole("canaries").get(id);
@@ -116,9 +107,7 @@ export function CanaryCard({ id, route, readOnly }) {
   const planning = wanted && !running;
   const obstacle = obstacleOf(route, isCalled(route));
   const [kind, text] = canary ? badgeOf(canary) : [];
-  const card = useRef(null);
-  useKeptFocus(card, `${planning} ${running}`);
-  return html`<section ref=${card} tabindex="-1" class="card stack" aria-label="Canary">
+  return html`<section tabindex="-1" class="card stack" aria-label="Canary">
     <div class="row"><h2>Canary</h2>
       ${canary
         ? html`<${Badge} kind=${kind}>${text}</${Badge}><bdi>${printable(canary.plan.to)}</bdi>`
