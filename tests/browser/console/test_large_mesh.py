@@ -69,6 +69,15 @@ def test_what_is_wrong_and_what_has_traffic_are_filters(console_alone: Tabs) -> 
     tab.page.get_by_text("Nothing matches the filter").wait_for()
 
 
+def test_a_service_has_the_findings_of_its_own_route_alone(console_alone: Tabs) -> None:
+    """Routes of other routers have the same name, and the same mistake."""
+    tab = console_alone.open(f"{ALL}&box=service/{host(5)}")
+    findings = tab.page.get_by_role("complementary").get_by_text("SM106")
+    findings.first.wait_for()
+
+    assert 1 == findings.count()
+
+
 def test_one_service_with_its_neighbours(console_alone: Tabs) -> None:
     """Who calls it and whom it calls, and nothing else; a link to it shows the same."""
     tab = console_alone.open(f"{ALL}&box=service/{host(40)}")

@@ -67,6 +67,18 @@ def test_keys_in_words_are_read(tab: Tab, text: str, expected: object) -> None:
 
 
 @pytest.mark.parametrize(
+    ("key", "expected"),
+    [
+        ("route shop/web/all", "#/resources?mesh=shop&resource=route%2Fweb%2Fall"),
+        ("canary shop/web/all", "#/traffic?mesh=shop&route=web%2Fall"),
+        ("proxy p-1 of virtualNode shop/p", "#/proxies?mesh=shop&proxy=virtualNode%2Fp%2Fp-1"),
+    ],
+)
+def test_what_a_key_names_has_a_page(tab: Tab, key: str, expected: str) -> None:
+    assert expected == tab.module("data/resources.js", "module.keyHref(module.parseKey(given[0]))", key)
+
+
+@pytest.mark.parametrize(
     ("resources", "expected"),
     [
         (["mesh shop"], True),

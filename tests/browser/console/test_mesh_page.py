@@ -82,6 +82,7 @@ def test_services_stand_behind_their_callers_with_their_versions_inside(console:
     box(tab, "product").wait_for()
 
     assert ["1.0", "2.0"] == box(tab, "product").locator(".mesh-version").all_inner_texts()
+    assert 0 == tab.page.get_by_role("button", name="outside").count()
     assert ["1.0", "1.5"] == box(tab, "customer").locator(".mesh-version").all_inner_texts()
     left = {name: box(tab, name).bounding_box()["x"] for name in ("outside", "order", "product", "customer")}
     assert left["outside"] < left["order"] < left["product"] == left["customer"]
