@@ -40,8 +40,8 @@ export function Applied({ editor, version, readOnly }) {
   const [kind, text] = confirmation(change);
   const element = useRef(null);
   useEffect(() => {
-    // The button that had the focus is gone.
-    if (document.activeElement === document.body) element.current.focus();
+    // The button that had the focus is gone; the page may have it already.
+    if (document.activeElement.matches("body, main")) element.current.focus();
   }, [revision]);
   return html`<section ref=${element} tabindex="-1" class="card traffic-applied" aria-label="The last change from here">
     <div class="row">
