@@ -22,7 +22,7 @@ from rich.text import Text
 
 from shopmesh.cli import main
 from shopmesh.cli.errors import CommandFailed
-from shopmesh.cli.output import Styled, echo, echo_document
+from shopmesh.cli.output import StyledText, echo, echo_document
 from shopmesh.cli.views import findings_view
 from shopmesh.cli.views.status_view import MeshStatus, render
 from shopmesh.cli.views.tables import table
@@ -94,8 +94,8 @@ def test_only_our_styles_reach_a_terminal(text: str) -> None:
 
 @given(with_surrogates)
 def test_a_command_writes_one_line(text: str) -> None:
-    """Styled or not; a document keeps its own lines."""
-    for parts in ((text,), ("a ", text), (Styled(text, fg="red"), text)):
+    """StyledText or not; a document keeps its own lines."""
+    for parts in ((text,), ("a ", text), (StyledText(text, fg="red"), text)):
         file = io.StringIO()
         echo(*parts, file=file)
         assert not RAW.search(without_styles(file.getvalue()))

@@ -8,7 +8,7 @@ from typing import IO, Any
 
 import click
 
-from shopmesh.cli.output import Styled, echo
+from shopmesh.cli.output import StyledText, echo
 from shopmesh.cli.settings import color_setting
 from shopmesh.output.printable import printable_lines
 
@@ -26,7 +26,13 @@ class CommandFailed(click.ClickException):
 
     def show(self, file: IO[Any] | None = None) -> None:
         for line in self.message.split("\n"):
-            echo(Styled("error:", fg="red", bold=True), f" {line}", file=file, err=file is None, color=color_setting())
+            echo(
+                StyledText("error:", fg="red", bold=True),
+                f" {line}",
+                file=file,
+                err=file is None,
+                color=color_setting(),
+            )
 
 
 @contextlib.contextmanager

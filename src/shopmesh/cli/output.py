@@ -13,7 +13,7 @@ from shopmesh.output.printable import printable, printable_lines
 _DIFF_STYLES = {"@": "cyan", "+": "green", "-": "red"}
 
 
-class Styled(NamedTuple):
+class StyledText(NamedTuple):
     """Text with a color."""
 
     text: str
@@ -21,10 +21,12 @@ class Styled(NamedTuple):
     bold: bool | None = None
 
 
-def echo(*parts: str | Styled, err: bool = False, file: IO[Any] | None = None, color: bool | None = None) -> None:
+def echo(*parts: str | StyledText, err: bool = False, file: IO[Any] | None = None, color: bool | None = None) -> None:
     """Writes the parts as one line; escapes control characters, since the text may be hostile."""
     shown = (
-        click.style(printable(part.text), fg=part.fg, bold=part.bold) if isinstance(part, Styled) else printable(part)
+        click.style(printable(part.text), fg=part.fg, bold=part.bold)
+        if isinstance(part, StyledText)
+        else printable(part)
         for part in parts
     )
     # Named, since click would write UTF-8 to a terminal of ASCII.
@@ -34,7 +36,7 @@ def echo(*parts: str | Styled, err: bool = False, file: IO[Any] | None = None, c
 def echo_diff(lines: Iterable[str]) -> None:
     """Writes the lines of a unified diff, in color on a terminal."""
     for line in lines:
-        echo(Styled(line, fg=_DIFF_STYLES.get(line[:1]), bold=line.startswith(("---", "+++")) or None))
+        echo(StyledText(line, fg=_DIFF_STYLES.get(line[:1]), bold=line.startswith(("---", "+++")) or None))
 
 
 def echo_document(text: str) -> None:

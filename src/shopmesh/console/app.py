@@ -29,7 +29,7 @@ from shopmesh.console.resources.routes import resource_routes
 from shopmesh.console.sign_in import SESSION_SECONDS, Codes, ConsoleSession, SessionCookies, WrongCodes
 from shopmesh.server.api.app_mesh import internal_error, send_response
 from shopmesh.server.api.author import Author, set_author
-from shopmesh.server.api.body import TRANSACTIONS, ClientDisconnected, header, read, replaying
+from shopmesh.server.api.body import TRANSACTIONS, ClientDisconnected, header, read, replay_body
 from shopmesh.server.api.hosts import AllowedHosts, split_authority
 from shopmesh.server.api.isolation import IsolationMiddleware
 from shopmesh.server.config import ConfigError
@@ -260,7 +260,7 @@ async def _require_dry_run(scope: Scope, receive: Receive) -> Receive:
     document = await asyncio.to_thread(rest_json.load_object, body)
     if document.get("dryRun") is not True:
         raise gate.read_only()
-    return replaying(body, receive)
+    return replay_body(body, receive)
 
 
 async def _run_until(seconds: float, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:

@@ -22,7 +22,7 @@ from shopmesh.documents.manifest_annotations import check_routes, own_tags, rout
 from shopmesh.documents.names import KINDS, ObjectName, arn_name, default_name
 from shopmesh.documents.reference_resolver import MissingReference, ReferenceResolver, name_in_manifest
 from shopmesh.documents.text.placeholders import refuse_placeholders
-from shopmesh.documents.text.sources import DocumentError, FieldPath, Source, combined
+from shopmesh.documents.text.sources import DocumentError, FieldPath, Source, combine_errors
 
 GROUP = "appmesh.k8s.aws/"
 _MANIFEST_KINDS = (*KINDS, "BackendGroup")
@@ -104,7 +104,7 @@ def declared_resources(
             seen[resource.key] = source
         resources.extend(found)
     if wrong:
-        raise combined(wrong)
+        raise combine_errors(wrong)
     if unknown := sorted({*options.parameters} - asked):
         raise DocumentError(f"--parameter {', '.join(unknown)}: no template has this parameter; correct the name")
     return creation_order(resources)

@@ -25,7 +25,7 @@ def progress_display(console: Console) -> Display:
     """A context manager that shows a running engine: a live table on a terminal, nothing elsewhere."""
 
     @contextlib.contextmanager
-    def shown(engine: OpenLoopEngine) -> Iterator[None]:
+    def show(engine: OpenLoopEngine) -> Iterator[None]:
         if not console.is_terminal:
             yield
             return
@@ -38,7 +38,7 @@ def progress_display(console: Console) -> Display:
             stopping.set()
             thread.join()
 
-    return shown
+    return show
 
 
 def _draw(console: Console, engine: OpenLoopEngine, stopping: threading.Event) -> None:

@@ -221,7 +221,7 @@ async def serving_parts(
         ]
         app = application(routes, config, lambda: store.failure, functools.partial(front, context_of_routes))
         http = serve_http(app, listener, config.api_limits)
-        async with canaries.supervised(), trimming_memory(), http:
+        async with canaries.supervising(), trimming_memory(), http:
             try:
                 yield Listening(listener.getsockname()[1], xds_port, replicas)
             finally:

@@ -10,7 +10,7 @@ import pytest
 
 from shopmesh.kubernetes.api import client
 from shopmesh.kubernetes.api import reflector as reflector_module
-from shopmesh.kubernetes.api.reflector import Disconnected
+from shopmesh.kubernetes.api.reflector import ConnectionLoss
 from shopmesh.kubernetes.api.resource_types import CONFIG_MAPS, VIRTUAL_NODES
 from shopmesh.kubernetes.api.retry_wait import MAX_BACKOFF, MIN_BACKOFF
 from tests.contract.kubernetes.places import place_in
@@ -146,7 +146,7 @@ async def test_an_api_server_that_is_gone_changes_nothing(cluster: Cluster) -> N
         )
         now = 3000.0
 
-        assert isinstance(reflector.disconnected, Disconnected)
+        assert isinstance(reflector.disconnected, ConnectionLoss)
         assert 2000.0 == reflector.disconnected.since
         assert f"at {cluster.url}: " in reflector.disconnected.error
         assert ["one"] == mirror.names

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from shopmesh.console.live import history as module
-from shopmesh.console.live.collections import NAMES, join_id, rounded, to_text
-from shopmesh.console.live.delta import delta, rotated
+from shopmesh.console.live.collections import NAMES, join_id, round_short, to_text
+from shopmesh.console.live.delta import delta, limit_changes
 from shopmesh.console.live.encoding import GzipEncoder, LiveEvent
 from shopmesh.console.live.history import MOST_DELTAS, QUIET_SECONDS, History, LiveState
 
@@ -42,7 +42,7 @@ def test_an_id_is_split_at_slashes_whatever_names_it_is_made_of() -> None:
 
 def test_numbers_are_short() -> None:
     """A whole one has no point, an unknown one stays unknown."""
-    assert ["3", "0.333", "null"] == [to_text(rounded(value, 3)) for value in (3.0, 1 / 3, None)]
+    assert ["3", "0.333", "null"] == [to_text(round_short(value, 3)) for value in (3.0, 1 / 3, None)]
 
 
 def test_a_delta_turns_one_state_into_the_other() -> None:
@@ -108,10 +108,10 @@ def test_of_too_many_changes_all_get_their_turn() -> None:
     sent: dict[str, str] = dict.fromkeys("abcde", "0")
     for second, expected in enumerate(("ab", "cd", "ea", "bc"), start=1):
         after = dict.fromkeys("abcde", str(second))
-        sent, before = dict(rotated(sent, after, 2)), sent
+        sent, before = dict(limit_changes(sent, after, 2)), sent
         assert expected == "".join(one for one in sent if sent[one] != before[one])
 
-    assert {"a": "1", "f": "2"} == rotated({"a": "0", "b": "0"}, {"a": "1", "f": "2"}, 1)
+    assert {"a": "1", "f": "2"} == limit_changes({"a": "0", "b": "0"}, {"a": "1", "f": "2"}, 1)
 
 
 def test_a_delta_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

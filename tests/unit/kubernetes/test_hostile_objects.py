@@ -100,7 +100,7 @@ def _a_replica_starts(world: World, wanted: Any) -> None:
 
     async def lead() -> None:
         canaries = CanaryApi(again.store, again.store.context, cast("Replicas", None), SOLE_REPLICA)
-        async with canaries.supervised():
+        async with canaries.supervising():
             await asyncio.sleep(0)
 
     again.run(lead())

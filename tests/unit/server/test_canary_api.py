@@ -85,7 +85,7 @@ def test_a_record_that_is_not_a_canary_s_stops_no_start_and_no_other_canary() ->
 
         await store.submit(begin)
         canaries = CanaryApi(store, lambda: context, cast("Replicas", Forwarding()), SOLE_REPLICA)
-        async with canaries.supervised():
+        async with canaries.supervising():
             assert canary_state.key(route) in canaries._leases
             assert broken not in canaries._leases
         await store.close()

@@ -19,7 +19,7 @@ from shopmesh.server.traffic.history import (
     Points,
     query_clusters,
     series,
-    spread,
+    spread_slots,
     targets_of_rows,
 )
 from shopmesh.server.traffic.time_series import Counters
@@ -34,7 +34,7 @@ def query(begin: float = 100.0, step: float = 1.0, points: int = 10, *clusters: 
 
 
 def collect(figures: Figures, asked: HistoryQuery) -> Points:
-    return spread(figures.slots(asked.mesh, frozenset(asked.clusters), asked.begin), asked)
+    return spread_slots(figures.slots(asked.mesh, frozenset(asked.clusters), asked.begin), asked)
 
 
 def test_what_is_reported_is_in_the_points_of_its_time() -> None:

@@ -9,7 +9,7 @@ import click
 
 from shopmesh.cli.files import FilesCommand, file_options, read_sources, report_skipped, template_parameters
 from shopmesh.cli.kinds import KindType
-from shopmesh.cli.output import Styled, echo, echo_diff
+from shopmesh.cli.output import StyledText, echo, echo_diff
 from shopmesh.cli.settings import Settings
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ def _check_offline(settings: Settings, documents: Sequence[Source], values: Temp
     for note in checked.notes:
         echo(f"note: {note}", err=True)
     for resource in checked.resources:
-        echo(Styled("valid", fg="green"), f" {client.label(resource.key)}")
+        echo(StyledText("valid", fg="green"), f" {client.label(resource.key)}")
     for finding in checked.findings:
         echo(f"{finding.severity} {finding.code}: {finding.where}: {finding.what}; {finding.type.fix}", err=True)
     if not checked.resources:
@@ -153,8 +153,8 @@ def _print_steps(applied: ApplyResult, dry_run: bool) -> None:
         echo("nothing to do: the files declare no App Mesh resource", err=True)
 
 
-def _format_step(step: PlanStep, dry_run: bool) -> tuple[Styled, str]:
+def _format_step(step: PlanStep, dry_run: bool) -> tuple[StyledText, str]:
     from shopmesh.client import label
 
     verb = _DRY_RUN_VERBS.get(step.verb, step.verb) if dry_run else step.verb
-    return Styled(verb, fg=_STYLES.get(step.verb)), f" {label(step.resource.key)}"
+    return StyledText(verb, fg=_STYLES.get(step.verb)), f" {label(step.resource.key)}"

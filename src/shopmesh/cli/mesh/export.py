@@ -27,7 +27,7 @@ class ExportFile(NamedTuple):
     text: str
 
 
-class Exported(NamedTuple):
+class ExportResult(NamedTuple):
     """A heading, the files, what separates them on standard output, and notes for standard error."""
 
     head: str
@@ -99,7 +99,7 @@ def export(settings: Settings, form: str, output: str, gateway_class: str) -> No
         echo(note, err=True)
 
 
-def _manifests(resources: Sequence[DeclaredResource]) -> Exported:
+def _manifests(resources: Sequence[DeclaredResource]) -> ExportResult:
     from shopmesh.documents import as_yaml, manifests, not_for_kubernetes
     from shopmesh.documents.text.placeholders import find_placeholders
 
@@ -110,10 +110,10 @@ def _manifests(resources: Sequence[DeclaredResource]) -> Exported:
         words = [manifest["kind"].lower(), *([] if space == "default" else [space]), metadata["name"]]
         files.append(ExportFile("-".join(words), as_yaml([manifest])))
     notes = [*not_for_kubernetes(resources), *find_placeholders(resources)]
-    return Exported("", _unique_names(files, ".yaml"), "---\n", [f"note: {note}" for note in notes])
+    return ExportResult("", _unique_names(files, ".yaml"), "---\n", [f"note: {note}" for note in notes])
 
 
-def _json(resources: Sequence[DeclaredResource]) -> Exported:
+def _json(resources: Sequence[DeclaredResource]) -> ExportResult:
     from shopmesh.documents import as_json, creation_order, document
     from shopmesh.documents.text.placeholders import find_placeholders
 
@@ -123,17 +123,19 @@ def _json(resources: Sequence[DeclaredResource]) -> Exported:
         operation = _CAMEL_HUMP.sub("-", resource.key.kind).lower()
         names = "-".join(resource.key.path[1:] or resource.key.path)
         files.append(ExportFile(f"{number:0{width}}-create-{operation}-{names}", as_json(document(resource))))
-    return Exported("", _unique_names(files, ".json"), "", [f"note: {note}" for note in find_placeholders(resources)])
+    return ExportResult(
+        "", _unique_names(files, ".json"), "", [f"note: {note}" for note in find_placeholders(resources)]
+    )
 
 
-def _gateway_api(resources: Sequence[DeclaredResource], gateway_class: str) -> Exported:
+def _gateway_api(resources: Sequence[DeclaredResource], gateway_class: str) -> ExportResult:
     from shopmesh.documents.gateway_api import gateway_api
 
     exported = gateway_api(resources, gateway_class)
     named = zip(exported.objects, exported.texts(), strict=True)
     files = [ExportFile(written.name, text) for written, text in named]
     notes = [f"warning: {line}" for line in exported.all_warnings()]
-    return Exported(exported.head(), _unique_names(files, ".yaml"), "---\n", notes)
+    return ExportResult(exported.head(), _unique_names(files, ".yaml"), "---\n", notes)
 
 
 def _unique_names(files: Iterable[ExportFile], suffix: str) -> list[ExportFile]:
@@ -155,7 +157,7 @@ def _require_empty(folder: Path) -> Path:
     return folder
 
 
-def _write(folder: Path, exported: Exported) -> None:
+def _write(folder: Path, exported: ExportResult) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for index, file in enumerate(exported.files):
         head = exported.head if index == 0 else ""

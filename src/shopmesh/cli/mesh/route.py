@@ -12,7 +12,7 @@ from shopmesh.appmesh.kinds import weighted_targets
 from shopmesh.appmesh.store import Key
 from shopmesh.appmesh.weights import AmbiguousWeights, parse, set_weights, shift
 from shopmesh.cli.callers import ADVICE, NO_CALLER, uncalled_service
-from shopmesh.cli.output import Styled, echo
+from shopmesh.cli.output import StyledText, echo
 from shopmesh.cli.settings import Settings
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ def _update_route(client: Client, resource: DeclaredResource, spec: dict[str, An
     request = {"operation": "UpdateRoute", "parameters": parameters(replace(resource, spec=spec))}
     revision = client.requests([request]).revision
     weights = " ".join(f"{target['virtualNode']}={target['weight']}" for target in weighted_targets(spec))
-    echo(Styled("updated", fg="yellow"), f" {label(resource.key)}: {weights}")
+    echo(StyledText("updated", fg="yellow"), f" {label(resource.key)}: {weights}")
     if timeout is not None:
         _report_convergence(client.wait_converged(revision, timeout), timeout)
 

@@ -75,7 +75,7 @@ def _listener(one: Mapping[str, Any]) -> str:
 
 def _routes(one: Mapping[str, Any]) -> str:
     hosts = one["resource"].get("virtual_hosts", [])
-    return _listed([domain for host in hosts for domain in host.get("domains", [])])
+    return _list_first([domain for host in hosts for domain in host.get("domains", [])])
 
 
 def _endpoints(one: Mapping[str, Any]) -> str:
@@ -85,12 +85,12 @@ def _endpoints(one: Mapping[str, Any]) -> str:
         for group in groups
         for endpoint in group.get("lb_endpoints", [])
     ]
-    return _listed(found) if found else "none"
+    return _list_first(found) if found else "none"
 
 
 def _secret(one: Mapping[str, Any]) -> str:
     if one["subject"] is None:
-        return _listed(one["files"]) if one["files"] else "not known"
+        return _list_first(one["files"]) if one["files"] else "not known"
     expires = time.strftime("%Y-%m-%d", time.gmtime(one["expires"])) if one["expires"] is not None else "not known"
     return f"{one['subject']}, expires {expires}"
 
@@ -111,6 +111,6 @@ def _address(address: Mapping[str, Any]) -> str:
     return str(address.get("pipe", {}).get("path", ""))
 
 
-def _listed(texts: list[str]) -> str:
+def _list_first(texts: list[str]) -> str:
     more = f" and {len(texts) - _MAX_LISTED} more" if len(texts) > _MAX_LISTED else ""
     return ", ".join(texts[:_MAX_LISTED]) + more

@@ -55,7 +55,7 @@ def to_text(document: Any) -> str:
     return json.dumps(document, separators=(",", ":"))
 
 
-def rounded(value: float | None, digits: int) -> float | None:
+def round_short(value: float | None, digits: int) -> float | None:
     """A number as short as a reader needs it: 3, not 3.0."""
     if value is None:
         return None

@@ -40,7 +40,7 @@ def delta(before: Collections, after: Collections) -> Delta:
     return Delta(changed, gone)
 
 
-def rotated(before: Collection, after: Collection, most: int) -> Collection:
+def limit_changes(before: Collection, after: Collection, most: int) -> Collection:
     """`after` with at most `most` documents that differ; those that changed last are at the end, and wait longest.
 
     A new document does not wait, since others may refer to it.

@@ -27,7 +27,7 @@ class LiveEvent:
         self.plain = plain
 
     @cached_property
-    def deflated(self) -> bytes:
+    def blocks(self) -> bytes:
         """Its blocks, the last of which ends at a byte and is not the last of the stream."""
         compressor = zlib.compressobj(_FASTEST, wbits=-zlib.MAX_WBITS)
         return compressor.compress(self.plain) + compressor.flush(zlib.Z_SYNC_FLUSH)
@@ -69,7 +69,7 @@ class GzipEncoder:
         head, self._head = self._head, b""
         self._checksum = zlib.crc32(event.plain, self._checksum)
         self._size += len(event.plain)
-        return head + event.deflated
+        return head + event.blocks
 
     def end(self) -> bytes:
         return self._head + _LAST_BLOCK + struct.pack("<II", self._checksum, self._size % 2**32)

@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import dataclass, field, replace
 
 from shopmesh.console.live.collections import NAMES, Collections, collections_text, to_text
-from shopmesh.console.live.delta import delta, rotated
+from shopmesh.console.live.delta import delta, limit_changes
 from shopmesh.console.live.encoding import LiveEvent
 
 MOST_DELTAS = 8
@@ -72,7 +72,7 @@ def _within_bounds(before: LiveState, after: LiveState) -> LiveState:
     """The state as far as one delta may lead to it."""
     collections = dict(after.collections)
     for name, most in MOST_CHANGED.items():
-        collections[name] = rotated(before.collections[name], after.collections[name], most)
+        collections[name] = limit_changes(before.collections[name], after.collections[name], most)
     return replace(after, collections=collections)
 
 

@@ -49,11 +49,11 @@ class LiveEndpoint:
         encoder = GzipEncoder() if accepts_gzip(scope) else PlainEncoder()
         headers = {"cache-control": "no-store", "vary": "accept-encoding", **encoder.headers}
         with self._feed.listening() as news:
-            body = _encoded(self._feed.events(news), encoder) if scope["method"] == "GET" else iter(())
+            body = _encode(self._feed.events(news), encoder) if scope["method"] == "GET" else iter(())
             await StreamingResponse(body, headers=headers, media_type="text/event-stream")(scope, receive, send)
 
 
-async def _encoded(events: AsyncGenerator[LiveEvent], encoder: Encoder) -> AsyncGenerator[bytes]:
+async def _encode(events: AsyncGenerator[LiveEvent], encoder: Encoder) -> AsyncGenerator[bytes]:
     async for one in events:
         yield encoder.add(one)
     yield encoder.end()

@@ -14,7 +14,7 @@ from shopmesh.appmesh.document_types import MatchDocument
 from shopmesh.appmesh.kinds import route_kind
 from shopmesh.appmesh.resolved import calls, gateway_route, gateway_routes_of, listeners, path, provider_key, route
 from shopmesh.appmesh.store import Document, Key, Resource
-from shopmesh.console.live.collections import Collection, Collections, join_id, rounded, to_text
+from shopmesh.console.live.collections import Collection, Collections, join_id, round_short, to_text
 from shopmesh.documents import DeclaredResource
 from shopmesh.documents.service_version import is_way_in, service_version
 from shopmesh.server.traffic import splits
@@ -63,9 +63,9 @@ def topology(view: TrackingView) -> Topology:
         {
             "meshes": {join_id(mesh.name): view.compute(mesh_document, mesh) for mesh in meshes},
             "nodes": {join_id(one.key.mesh, one.key.kind, one.key.name): one.text for one in nodes},
-            "services": _merged(view.compute(_services, mesh) for mesh in meshes),
+            "services": _merge(view.compute(_services, mesh) for mesh in meshes),
             "routes": {one.id: one.text for one in routes},
-            "gatewayRoutes": _merged(view.compute(_gateway_routes, mesh) for mesh in meshes),
+            "gatewayRoutes": _merge(view.compute(_gateway_routes, mesh) for mesh in meshes),
         },
         routes,
         nodes,
@@ -155,7 +155,7 @@ def _entry(identity: str, row: Row, resource: Resource, priority: int | None, ma
             "virtualNode": one.node,
             "port": one.port,
             "weight": one.weight,
-            "share": rounded(one.weight / total, 4) if total else 0,
+            "share": round_short(one.weight / total, 4) if total else 0,
         }
         for one in row.targets
     ]
@@ -261,5 +261,5 @@ def _spec(view: TrackingView, key: Key) -> Document:
     return _EMPTY if resource is None else resource.spec
 
 
-def _merged(parts: Iterator[Collection] | Sequence[Collection]) -> Collection:
+def _merge(parts: Iterator[Collection] | Sequence[Collection]) -> Collection:
     return {one: text for part in parts for one, text in part.items()}

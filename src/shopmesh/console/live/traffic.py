@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from shopmesh.console.live.collections import Collection, join_id, rounded, to_text
+from shopmesh.console.live.collections import Collection, join_id, round_short, to_text
 from shopmesh.console.live.topology import RouteEntry, Topology
 from shopmesh.server.replicas.peer_protocol import CallerCounts
 from shopmesh.server.traffic import splits
@@ -64,9 +64,9 @@ def _share(target: Mapping[str, Any]) -> list[Any]:
         target["requests"],
         target["errors"],
         target["retries"],
-        rounded(target["p50"], 1),
-        rounded(target["p99"], 1),
-        *(rounded(one, 3) for one in (target["seen"], low, high)),
+        round_short(target["p50"], 1),
+        round_short(target["p99"], 1),
+        *(round_short(one, 3) for one in (target["seen"], low, high)),
     ]
 
 
@@ -135,8 +135,8 @@ class Flows:
 
 
 def _flow(counters: Counters) -> str:
-    p99 = rounded(finite(counters.quantile(0.99)), 1)
-    rates = (rounded(count / FLOW_SECONDS, 1) for count in (counters.requests, counters.errors))
+    p99 = round_short(finite(counters.quantile(0.99)), 1)
+    rates = (round_short(count / FLOW_SECONDS, 1) for count in (counters.requests, counters.errors))
     return to_text([*rates, p99])
 
 

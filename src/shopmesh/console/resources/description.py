@@ -19,7 +19,7 @@ def describe_resource(resource: Resource, state: State, context: Context) -> dic
     that text and with the version of any resource in it, so it tells whether somebody else wrote meanwhile."""
     key = resource.key
     held = _held_by_manifest(key, state)
-    text = as_yaml(manifests(declared(one for one in state if one.key.mesh == key.mesh), [key]))
+    text = as_yaml(manifests(as_declared(one for one in state if one.key.mesh == key.mesh), [key]))
     return {
         "kind": key.kind,
         "path": list(key.path),
@@ -28,7 +28,7 @@ def describe_resource(resource: Resource, state: State, context: Context) -> dic
         "tags": dict(resource.tags),
         "manifest": text,
         "digest": _digest(text, held),
-        "notes": list(not_for_kubernetes(declared(held))),
+        "notes": list(not_for_kubernetes(as_declared(held))),
         "refersTo": [to_document(one, state) for one in references_of(resource)],
         "referredBy": [to_document(one, state) for one in referrers_of(key, state)],
     }
@@ -47,6 +47,6 @@ def _digest(text: str, held: Iterable[Resource]) -> str:
     return hashlib.sha256("\n".join([*versions, text]).encode()).hexdigest()
 
 
-def declared(resources: Iterable[Resource]) -> list[DeclaredResource]:
+def as_declared(resources: Iterable[Resource]) -> list[DeclaredResource]:
     """Stored resources in the form in which documents declare them; a store has proxies and canaries as well."""
     return [DeclaredResource(one.key, one.spec, dict(one.tags)) for one in resources if one.key.kind in KINDS]

@@ -12,7 +12,7 @@ from shopmesh.appmesh.kinds import KINDS
 from shopmesh.appmesh.store import Resource, State, Transaction
 from shopmesh.client.diff import diff
 from shopmesh.client.plan import PlanStep, label, plan
-from shopmesh.console.resources.description import declared
+from shopmesh.console.resources.description import as_declared
 from shopmesh.documents import (
     CombinedDocumentError,
     DeclaredResource,
@@ -59,7 +59,7 @@ def plan_manifests(text: str, mesh: str | None, state: State, context: Context) 
     refuses among it.
     """
     sources = documents(text, FILE)
-    existing = {one.key: (one, arn.write(one.key, context)) for one in declared(state)}
+    existing = {one.key: (one, arn.write(one.key, context)) for one in as_declared(state)}
     before = [resource for resource, _ in existing.values()]
     wanted = declared_resources(sources, mesh, before)
     if wrong := [*problems(wanted), *manifest_problems(wanted)]:

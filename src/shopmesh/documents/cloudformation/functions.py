@@ -82,11 +82,11 @@ def named_condition(name: Any, scope: Scope, path: FieldPath) -> bool:
     if not isinstance(name, str) or name not in conditions:
         raise scope.source.error(path, f"there is no condition {quote(name)}; {hint(str(name), conditions)}")
 
-    def evaluated() -> bool:
+    def evaluate_condition() -> bool:
         with scope.refuse_cycle(f"condition {name}", path), scope.limit_depth(path):
             return holds(conditions[name], scope, ("Conditions", name))
 
-    found: bool = scope.problems.once(scope.conditions, name, evaluated)
+    found: bool = scope.problems.once(scope.conditions, name, evaluate_condition)
     return found
 
 

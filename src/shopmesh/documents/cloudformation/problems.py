@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from shopmesh.documents.text.sources import DocumentError, combined
+from shopmesh.documents.text.sources import DocumentError, combine_errors
 
 FAILED: Any = object()
 """What stands for a part that could not be evaluated; why is among the problems."""
@@ -60,4 +60,4 @@ class Problems:
     def raise_all(self) -> None:
         """Raises a `DocumentError` of all of them, if there are any."""
         if self._found:
-            raise combined(self._found.values())
+            raise combine_errors(self._found.values())

@@ -127,13 +127,13 @@ class Scope:
     def user_value(self, name: str, path: FieldPath, why: str) -> str:
         """A value that only a stack knows, if it was given; a missing one is reported where it is used first."""
 
-        def given() -> str:
+        def user_value() -> str:
             if name not in self.user_values:
                 raise self.source.error(path, f"{why}; give the value by --parameter '{name}=VALUE'")
             return self.user_values[name]
 
         self.used.add(name)
-        found: str = self.problems.once(self.stack_values, name, given)
+        found: str = self.problems.once(self.stack_values, name, user_value)
         return found
 
     def own_name(self, logical_id: str) -> tuple[str, Any]:

@@ -22,7 +22,7 @@ from shopmesh.documents.cloudformation.problems import FAILED, EvaluationLimitEr
 from shopmesh.documents.cloudformation.properties import property_name, to_api
 from shopmesh.documents.cloudformation.scope import TYPES, Scope
 from shopmesh.documents.declared_resource import DeclaredResource
-from shopmesh.documents.text.sources import FieldPath, Source, combined
+from shopmesh.documents.text.sources import FieldPath, Source, combine_errors
 
 _HARMLESS = {"AWS::Serverless-2016-10-31", "AWS::LanguageExtensions", "AWS::CodeDeployBlueGreen"}
 """Transforms that leave App Mesh's resources as they are written."""
@@ -61,17 +61,17 @@ def template_resources(source: Source, options: TemplateOptions) -> tuple[list[D
     scope = Scope(source, options.parameters, declarations(source), _pseudo(options), options.matches)
     try:
         made = [
-            scope.problems.attempt(functools.partial(_declared, name, resource, scope))
+            scope.problems.attempt(functools.partial(_declared_resource, name, resource, scope))
             for name, resource in scope.section("Resources").items()
         ]
     except EvaluationLimitError as limit:
-        raise combined(limit.errors) from None
+        raise combine_errors(limit.errors) from None
     scope.problems.raise_all()
     known = {*scope.used, *scope.parameters, *_PSEUDO} & {*options.parameters}
     return [resource for resource in made if resource is not None], known
 
 
-def _declared(name: str, resource: Mapping[str, Any], scope: Scope) -> DeclaredResource | None:
+def _declared_resource(name: str, resource: Mapping[str, Any], scope: Scope) -> DeclaredResource | None:
     """The resource of that name; None where it is not App Mesh's, or its `Condition` is false."""
     if name.startswith("Fn::"):
         evaluate({name: resource}, scope, ("Resources",))

@@ -70,7 +70,7 @@ class CombinedDocumentError(DocumentError):
         super().__init__("\n".join(map(printable, lines)))
 
 
-def combined(errors: Iterable[DocumentError]) -> DocumentError:
+def combine_errors(errors: Iterable[DocumentError]) -> DocumentError:
     """One error for several; a single one is itself."""
     found = tuple(errors)
     return found[0] if len(found) == 1 else CombinedDocumentError(found)

@@ -48,7 +48,7 @@ class Sink(Protocol):
         """Called with the last state of a deleted object and the resourceVersion of its deletion."""
 
 
-class Disconnected(NamedTuple):
+class ConnectionLoss(NamedTuple):
     """When contact was lost, in seconds since 1970, and the last error."""
 
     since: float
@@ -77,7 +77,7 @@ class Reflector:
         """Set after the first list."""
         self.in_contact = asyncio.Event()
         """Set while the API server answers this reflector."""
-        self.disconnected: Disconnected | None = None
+        self.disconnected: ConnectionLoss | None = None
         """None while connected, and before the first failure."""
         self._api = api
         self._sink = sink
@@ -152,7 +152,7 @@ class Reflector:
 
     def _report_failure(self, error: KubernetesApiError) -> None:
         """Logs the second failure in a row, once: an API server that restarts breaks every watch."""
-        self.disconnected = Disconnected(self._last_contact, str(error))
+        self.disconnected = ConnectionLoss(self._last_contact, str(error))
         self.in_contact.clear()
         if not self._failure_logged and self._failures > 1:
             self._failure_logged = True

@@ -155,7 +155,7 @@ def _conditions(
         active |= {"reason": PARTLY_IGNORED, "message": warning[:MOST_TEXT]}
     ours = [active]
     if kind in HAVE_PROXIES and proxies is not None:
-        ours.append(_programmed(kind, problem, proxies))
+        ours.append(_programmed_condition(kind, problem, proxies))
     if overlap is not None:
         said = f"{overlap}; make their podSelectors differ"[:MOST_TEXT]
         ours.append({"type": CONFLICT, "status": "True", "reason": OVERLAP, "message": said})
@@ -166,7 +166,7 @@ def _conditions(
     return conditions
 
 
-def _programmed(kind: str, problem: str | None, proxies: ProxyCounts) -> Status:
+def _programmed_condition(kind: str, problem: str | None, proxies: ProxyCounts) -> Status:
     """Returns whether the proxies run it. Its text has no counts, so that it is written for transitions only."""
     if problem is not None:
         state = "False", INVALID, f"the object is not used as it is; condition {kind}Active says why"

@@ -19,7 +19,7 @@ _GROWTH, _FALL = 2.0, 4.0
 _DIGITS = 4
 
 
-class Measured(Protocol):
+class MeasuredStep(Protocol):
     """What a measurement must say."""
 
     @property
@@ -31,7 +31,7 @@ class Measured(Protocol):
         """Whether the user ended it: it proves nothing, and the search ends."""
 
 
-Step = TypeVar("Step", bound=Measured)
+Step = TypeVar("Step", bound=MeasuredStep)
 
 
 class SearchOutcome(StrEnum):

@@ -63,11 +63,11 @@ class Plot:
     ) -> None:
         """Lines and labels at these values; a label may be empty."""
         for value, label in ys:
-            y = self._down(value)
+            y = self._pixel_y(value)
             self._parts.append(f'<line class="grid" x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
             self._parts.append(f'<text x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{escape(label)}</text>')
         for value, label in xs:
-            x = self._across(value)
+            x = self._pixel_x(value)
             self._parts.append(
                 f'<text x="{x:.1f}" y="{HEIGHT - _BOTTOM + 15}" text-anchor="middle">{escape(label)}</text>'
             )
@@ -79,18 +79,18 @@ class Plot:
 
     def line(self, points: Sequence[Point], style: str) -> None:
         if points:
-            path = " ".join(f"{self._across(x):.1f},{self._down(y):.1f}" for x, y in points)
+            path = " ".join(f"{self._pixel_x(x):.1f},{self._pixel_y(y):.1f}" for x, y in points)
             self._parts.append(f'<polyline class="line {style}" points="{path}"/>')
 
     def band(self, lower: Sequence[Point], upper: Sequence[Point], style: str) -> None:
         """The area between two lines over the same values."""
         if lower:
-            path = " ".join(f"{self._across(x):.1f},{self._down(y):.1f}" for x, y in [*upper, *reversed(lower)])
+            path = " ".join(f"{self._pixel_x(x):.1f},{self._pixel_y(y):.1f}" for x, y in [*upper, *reversed(lower)])
             self._parts.append(f'<polygon class="band {style}" points="{path}"/>')
 
     def bar(self, begin: float, end: float, low: float, high: float, style: str, tooltip: str) -> None:
-        x, width = self._across(begin), max(1.0, self._across(end) - self._across(begin) - 1)
-        y, height = self._down(high), max(0.5, self._down(low) - self._down(high))
+        x, width = self._pixel_x(begin), max(1.0, self._pixel_x(end) - self._pixel_x(begin) - 1)
+        y, height = self._pixel_y(high), max(0.5, self._pixel_y(low) - self._pixel_y(high))
         self._parts.append(
             f'<rect class="bar {style}" x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}">'
             f"<title>{escape(tooltip)}</title></rect>"
@@ -98,14 +98,14 @@ class Plot:
 
     def dot(self, point: Point, style: str, tooltip: str) -> None:
         """A point with a tooltip."""
-        x, y = self._across(point[0]), self._down(point[1])
+        x, y = self._pixel_x(point[0]), self._pixel_y(point[1])
         self._parts.append(
             f'<circle class="dot {style}" cx="{x:.1f}" cy="{y:.1f}" r="4"><title>{escape(tooltip)}</title></circle>'
         )
 
     def mark(self, at: float, tooltip: str) -> None:
         """A vertical line with a flag."""
-        x = self._across(at)
+        x = self._pixel_x(at)
         self._parts.append(
             f'<g class="mark"><line x1="{x:.1f}" x2="{x:.1f}" y1="{_TOP}" y2="{HEIGHT - _BOTTOM}"/>'
             f'<path d="M{x:.1f} {_TOP}l7 4l-7 4z"/><title>{escape(tooltip)}</title></g>'
@@ -117,8 +117,8 @@ class Plot:
             f"{''.join(self._parts)}</svg>"
         )
 
-    def _across(self, value: float) -> float:
+    def _pixel_x(self, value: float) -> float:
         return _LEFT + min(1.0, max(0.0, self._x(value))) * (WIDTH - _LEFT - _RIGHT)
 
-    def _down(self, value: float) -> float:
+    def _pixel_y(self, value: float) -> float:
         return HEIGHT - _BOTTOM - min(1.0, max(0.0, self._y(value))) * (HEIGHT - _TOP - _BOTTOM)

@@ -95,7 +95,7 @@ def _render_shares(versions: Sequence[VersionResult], tally: LoadResults) -> Ren
             seen = percent(version.seen, 1) if version.seen is not None else "-"
             words.append(f"{version.name} {seen}  ", style=style)
         counted = f"{members[0].total:,}"
-        if needed := max(version.needed for version in members):
+        if needed := max(version.required_requests for version in members):
             counted += f" of {needed:,}"
         table.add_row(bar, words, Text(counted, style="dim"))
     return Group(table, _format_failures(tally))

@@ -288,7 +288,7 @@ class Scenario:
             versions = await self._measure_versions()
             self._progress.show_shares(versions, load.results)
             totals = [version.total for version in versions if version.share < 1]
-            short = [version for version in versions if version.total < version.needed]
+            short = [version for version in versions if version.total < version.required_requests]
             if elapsed >= seconds and not (short if last else min(totals, default=0) < enough):
                 return
             await asyncio.sleep(_POLL_SECONDS)

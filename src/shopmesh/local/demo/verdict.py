@@ -37,7 +37,7 @@ class VersionResult:
         return wilson(self.requests, self.total) if self.total else None
 
     @property
-    def needed(self) -> int:
+    def required_requests(self) -> int:
         """How many requests of the service it takes to judge this share."""
         return required_requests(self.share)
 
@@ -95,10 +95,10 @@ def find_failures(
 
 
 def _check_share(version: VersionResult) -> Iterator[str]:
-    if version.total < version.needed:
+    if version.total < version.required_requests:
         yield (
             f"{_count_requests(version.total)} of {version.service} are too few to judge a share of "
-            f"{percent(version.share)}: {version.needed:,} are needed"
+            f"{percent(version.share)}: {version.required_requests:,} are needed"
         )
     elif version.total:
         chance = binomial_test(version.requests, version.total, version.share)

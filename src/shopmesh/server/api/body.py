@@ -113,7 +113,7 @@ def _too_large(largest: int) -> RequestTooLarge:
     return RequestTooLarge(f"the body is larger than {largest} bytes; split the request")
 
 
-def replaying(body: bytes, receive: Receive) -> Receive:
+def replay_body(body: bytes, receive: Receive) -> Receive:
     """What receives a body that was read already, and then what else comes, such as the client's disconnection."""
     replayed = False
 

@@ -28,7 +28,7 @@ from shopmesh.appmesh.api.validation import quote
 from shopmesh.appmesh.errors import ApiError, Unauthenticated
 from shopmesh.server.api.app_mesh import send_response
 from shopmesh.server.api.author import Author, set_author
-from shopmesh.server.api.body import ClientDisconnected, UnverifiedBodies, read, replaying
+from shopmesh.server.api.body import ClientDisconnected, UnverifiedBodies, read, replay_body
 from shopmesh.server.http.connections import trust
 from shopmesh.server.http.limits import API_LIMITS
 
@@ -88,7 +88,7 @@ class SigV4Middleware:
         except ApiError as error:
             await send_response(rest_json.error_response(error), send)
             return
-        await self.app(scope, replaying(body, receive), send)
+        await self.app(scope, replay_body(body, receive), send)
 
     async def _verified_body(self, scope: Scope, receive: Receive) -> tuple[str, bytes]:
         """The access key of the client and the body of its request; raises Unauthenticated."""

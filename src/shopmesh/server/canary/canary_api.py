@@ -54,7 +54,7 @@ CATCH_UP_SECONDS = 1.0
 
 
 class CanaryApi:
-    """All canaries of a store; its timers belong to the running loop inside `supervised`."""
+    """All canaries of a store; its timers belong to the running loop inside `supervising`."""
 
     def __init__(
         self, store: Store, context: Callable[[], Context], replicas: Replicas, leadership: Leadership = SOLE_REPLICA
@@ -78,7 +78,7 @@ class CanaryApi:
         ]
 
     @contextlib.asynccontextmanager
-    async def supervised(self) -> AsyncIterator[None]:
+    async def supervising(self) -> AsyncIterator[None]:
         """Supervises all stored canaries inside an `async with` block, whenever this replica leads."""
         self._leadership.subscribe(self._on_leadership_change)
         self._supervising = True

@@ -47,7 +47,7 @@ class AnswerLog:
     def add(self, answer: Answer, now: float) -> None:
         """Adds an answer that arrives `now`, by the clock by which its response was sent."""
         if answer.nack is not None:
-            answer = answer._replace(nack=self._shared(answer.nack[:LONGEST_MESSAGE]))
+            answer = answer._replace(nack=self._reuse_text(answer.nack[:LONGEST_MESSAGE]))
         self._answers.append((now, answer))
 
     def newest_first(self) -> list[LoggedAnswer]:
@@ -56,6 +56,6 @@ class AnswerLog:
             for at, one in reversed(self._answers)
         ]
 
-    def _shared(self, message: str) -> str:
+    def _reuse_text(self, message: str) -> str:
         """An equal text of an earlier answer: a proxy that refuses something often refuses it again and again."""
         return next((one.nack for _, one in self._answers if one.nack == message), None) or message

@@ -11,7 +11,7 @@ from shopmesh.server.grpc.proxies import CommitProgress, Proxies
 from shopmesh.server.replicas.peer_protocol import CallerCounts, ChangeStatus, ProxyAnswers, ReplicaState, StateQuery
 from shopmesh.server.store.store import Store
 from shopmesh.server.traffic.figures import Caller, Counters, Figures
-from shopmesh.server.traffic.history import spread
+from shopmesh.server.traffic.history import spread_slots
 from shopmesh.xds.node import Identity
 
 LONGEST_WAIT = 60.0
@@ -36,7 +36,7 @@ class LocalReplica:
         if query.history is None:
             return state
         slots = self._figures.slots(query.history.mesh, frozenset(query.history.clusters), query.history.begin)
-        return replace(state, history=await asyncio.to_thread(spread, slots, query.history))
+        return replace(state, history=await asyncio.to_thread(spread_slots, slots, query.history))
 
     def state_for(self, query: StateQuery, converged: bool = True) -> ReplicaState:
         """The state now; `converged` is the result of waiting for it."""
@@ -49,7 +49,7 @@ class LocalReplica:
             proxies=statuses,
             findings=self._proxies.findings() if query.proxies else (),
             certificate_days={one: left for one, left in days.items() if one in connected},
-            counted=self._counted(query.spans),
+            counted=self._count_since_each(query.spans),
             changes=[] if query.changes is None else list(self._changes(query.changes)),
             forgotten=self._proxies.forgotten_revision,
             converged=converged,
@@ -61,7 +61,7 @@ class LocalReplica:
         found = self._proxies.answers_of(identity)
         return None if found is None else ProxyAnswers(self.id, found[0], tuple(found[1]))
 
-    def _counted(self, begins: Sequence[float]) -> list[CallerCounts]:
+    def _count_since_each(self, begins: Sequence[float]) -> list[CallerCounts]:
         found: dict[float, list[tuple[Caller, str, Counters]]] = {begin: [] for begin in sorted(begins, reverse=True)}
         for caller, cluster, tallies in self._figures.since_each(tuple(found)) if found else ():
             for counts, tally in zip(found.values(), tallies, strict=True):

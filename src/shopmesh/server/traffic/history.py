@@ -1,6 +1,6 @@
 """Counts of some clusters over the last minutes, in points of equal length, for charts.
 
-    TimeSeries (slots of one second or longer) ─spread─► Points ─add (other replicas)─► Points
+    TimeSeries (slots of one second or longer) ─spread_slots─► Points ─add (other replicas)─► Points
 
 A slot that overlaps several points is spread over them evenly, so the sum stays, and what is only known by ten seconds
 gives ten equal points. Points are those of absolute times, so replicas with the same clock count the same ones.
@@ -64,12 +64,12 @@ Points = dict[str, dict[int, Point]]
 """By cluster and number of the point; those without counts are missing."""
 
 
-def spread(slots: Mapping[str, Sequence[Slot]], query: HistoryQuery) -> Points:
+def spread_slots(slots: Mapping[str, Sequence[Slot]], query: HistoryQuery) -> Points:
     """The points of these slots by cluster; may run in a thread, because slots do not change."""
-    return {cluster: found for cluster, several in slots.items() if (found := _spread(several, query))}
+    return {cluster: found for cluster, several in slots.items() if (found := _spread_over_points(several, query))}
 
 
-def _spread(slots: Iterable[Slot], query: HistoryQuery) -> dict[int, Point]:
+def _spread_over_points(slots: Iterable[Slot], query: HistoryQuery) -> dict[int, Point]:
     found: dict[int, Point] = {}
     end = query.begin + query.points * query.step
     for slot in slots:
