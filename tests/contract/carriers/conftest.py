@@ -103,6 +103,12 @@ class Serving:
             await carrier.stop()
 
 
+@pytest.fixture
+def own() -> Serving:
+    """The carrier of our own, for what gRPC's library does in another way, or does not do."""
+    return Serving(CARRIERS["http2"])
+
+
 @pytest.fixture(params=CARRIERS)
 def serving(request: pytest.FixtureRequest) -> Serving:
     return Serving(CARRIERS[request.param])

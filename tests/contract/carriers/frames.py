@@ -8,10 +8,12 @@ import struct
 from collections.abc import AsyncIterator
 from typing import NamedTuple
 
+from hpack import Decoder
+
 DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = 0, 1, 3, 4, 6, 7, 8, 9
-END_STREAM, ACK, END_HEADERS = 1, 1, 4
+END_STREAM, ACK, END_HEADERS, PADDED = 1, 1, 4, 8
 INITIAL_WINDOW_SIZE = 4
-CANCEL = 8
+NO_ERROR, PROTOCOL_ERROR, FLOW_CONTROL_ERROR, STREAM_CLOSED, CANCEL, ENHANCE_YOUR_CALM = 0, 1, 3, 5, 8, 11
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
 
@@ -42,6 +44,11 @@ def _literal(name: bytes, value: bytes) -> bytes:
     return b"\x00" + bytes((len(name),)) + name + bytes((len(value),)) + value
 
 
+def read_headers(block: bytes) -> dict[str, str]:
+    """Of a block that was compressed without what came before it on its connection."""
+    return {str(name): str(value) for name, value in Decoder().decode(block)}
+
+
 def message(data: bytes) -> bytes:
     """A message of gRPC: https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md"""
     return struct.pack(">BI", 0, len(data)) + data
@@ -56,10 +63,18 @@ class Connection:
         self._next_stream = 1
         self.messages: dict[int, bytes] = {}
         """The bytes of messages so far, by stream."""
+        self.initial_window = 65_535
+        """Bytes that each stream may send at first, as the server says."""
+        self.credit: dict[int, int] = {0: 65_535}
+        """Bytes more that the server has allowed since, by stream; 0 is the connection, with its first window."""
 
     async def send(self, *frames: Frame) -> None:
         self._writer.write(b"".join(map(encode, frames)))
         await self._writer.drain()
+
+    async def set_window(self, size: int) -> None:
+        """Changes what each stream may be sent at first, also for those that are open."""
+        await self.send(Frame(SETTINGS, 0, 0, struct.pack(">HI", INITIAL_WINDOW_SIZE, size)))
 
     def abort(self) -> None:
         """Ends the connection without a word."""
@@ -72,22 +87,37 @@ class Connection:
 
     async def read(self) -> Frame | None:
         """The next frame but settings; None at the end of the connection."""
-        while True:
-            try:
-                head = await self._reader.readexactly(9)
-                payload = await self._reader.readexactly(int.from_bytes(head[:3], "big"))
-            except (asyncio.IncompleteReadError, ConnectionError):
-                return None
-            frame = Frame(head[3], head[4], int.from_bytes(head[5:], "big"), payload)
-            if frame.kind == SETTINGS:
-                if not frame.flags & ACK:
-                    await self.send(Frame(SETTINGS, ACK, 0))
-                continue
-            if frame.kind == PING and not frame.flags & ACK:
-                await self.send(Frame(PING, ACK, 0, payload))
-            if frame.kind == DATA:
-                self.messages[frame.stream] = self.messages.get(frame.stream, b"") + payload
-            return frame
+        while (frame := await self.read_any()) is not None and frame.kind == SETTINGS:
+            pass
+        return frame
+
+    async def read_any(self) -> Frame | None:
+        """The next frame, which may also be one of settings."""
+        try:
+            head = await self._reader.readexactly(9)
+            payload = await self._reader.readexactly(int.from_bytes(head[:3], "big"))
+        except (asyncio.IncompleteReadError, ConnectionError):
+            return None
+        frame = Frame(head[3], head[4], int.from_bytes(head[5:], "big"), payload)
+        if frame.kind == SETTINGS and not frame.flags & ACK:
+            values = dict(struct.iter_unpack(">HI", payload))
+            self.initial_window = values.get(INITIAL_WINDOW_SIZE, self.initial_window)
+            await self.send(Frame(SETTINGS, ACK, 0))
+        elif frame.kind == WINDOW_UPDATE:
+            self.credit[frame.stream] = self.credit.get(frame.stream, 0) + int.from_bytes(payload, "big")
+        elif frame.kind == PING and not frame.flags & ACK:
+            await self.send(Frame(PING, ACK, 0, payload))
+        elif frame.kind == DATA:
+            self.messages[frame.stream] = self.messages.get(frame.stream, b"") + payload
+        return frame
+
+    async def read_end(self) -> Frame | None:
+        """The GOAWAY of the server, after which the connection ends; None if it ended without one."""
+        last = None
+        while (frame := await self.read()) is not None:
+            if frame.kind == GOAWAY:
+                last = frame
+        return last
 
     async def read_message(self, stream: int, expected: bytes) -> None:
         """Reads until these bytes have come on a stream."""
@@ -98,16 +128,18 @@ class Connection:
 
 
 @contextlib.asynccontextmanager
-async def connection(port: int, window: int = 1 << 20) -> AsyncIterator[Connection]:
-    """A connection whose streams take so many bytes before the client gives a larger window."""
+async def connection(port: int, window: int = 1 << 20, connection_window: int = 1 << 24) -> AsyncIterator[Connection]:
+    """A connection whose streams take so many bytes before the client gives a larger window.
+
+    All of them together take so many bytes more than HTTP/2 allows at first.
+    """
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         writer.write(PREFACE)
         found = Connection(reader, writer)
-        await found.send(
-            Frame(SETTINGS, 0, 0, struct.pack(">HI", INITIAL_WINDOW_SIZE, window)),
-            Frame(WINDOW_UPDATE, 0, 0, struct.pack(">I", 1 << 24)),
-        )
+        await found.set_window(window)
+        if connection_window:
+            await found.send(Frame(WINDOW_UPDATE, 0, 0, struct.pack(">I", connection_window)))
         yield found
     finally:
         writer.close()

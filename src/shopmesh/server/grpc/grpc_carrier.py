@@ -158,6 +158,8 @@ class _Stream:
 
     async def run(self) -> None:
         try:
+            # A client learns at once that its call is served, though a session may send nothing for hours.
+            await self._context.send_initial_metadata(())
             data = await self._first_message()
             while isinstance(data, bytes):
                 if (pending := self._session.receive(data)) is not None:
