@@ -3,7 +3,7 @@
 
 const { preact, preactHooks, preactSignals, htm } = globalThis;
 
-export const { h, render, Component, Fragment, createContext } = preact;
-export const { useState, useEffect, useLayoutEffect, useRef, useMemo, useCallback, useContext, useId } = preactHooks;
-export const { signal, computed, effect, batch, untracked, useSignal, useComputed, useSignalEffect } = preactSignals;
+export const { h, render, Component } = preact;
+export const { useState, useEffect, useLayoutEffect, useRef, useMemo, useCallback, useId } = preactHooks;
+export const { signal, computed, effect, batch, untracked } = preactSignals;
 export const html = htm.bind(h);

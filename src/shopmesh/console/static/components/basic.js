@@ -1,7 +1,7 @@
 // The small parts that every page uses: badges, times, copying, and what stands where there is nothing (yet).
 
-import { Fragment, html, signal, useEffect, useState } from "../lib.js";
-import { duration, time, utc } from "../data/format.js";
+import { html, signal, useEffect, useState } from "../lib.js";
+import { duration, printable, time, utc } from "../data/format.js";
 import { Icon } from "./icons.js";
 import { toast } from "./toast.js";
 
@@ -74,5 +74,6 @@ export const Problem = ({ error, retry }) =>
     ${retry && html`<button type="button" onClick=${retry}>Try again</button>`}
   </div>`;
 
-/** The same content, its parts in one row that wraps. */
-export const Row = ({ children }) => html`<div class="row"><${Fragment}>${children}</${Fragment}></div>`;
+/** Why what was asked for was refused, beside the buttons that asked; nothing without an error. */
+export const Refusal = ({ error }) =>
+  error && html`<p class="notice bad" role="alert"><bdi>${printable(error.message)}</bdi></p>`;

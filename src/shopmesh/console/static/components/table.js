@@ -5,20 +5,14 @@ import { change, parameters } from "../data/address.js";
 import { amount } from "../data/format.js";
 import { Copy, Empty } from "./basic.js";
 import { Icon } from "./icons.js";
+import { Search, withWords } from "./search.js";
 
 const STEP = 100;
 
 const textOf = (column, row) => String(column.value(row) ?? "");
 
-/** Rows of which any cell holds all words of `filter`, whatever the case. */
-export function filterRows(rows, columns, filter) {
-  const words = filter.toLowerCase().split(/\s+/).filter(Boolean);
-  if (words.length === 0) return rows;
-  return rows.filter((row) => {
-    const text = columns.map((column) => textOf(column, row)).join("\n").toLowerCase();
-    return words.every((word) => text.includes(word));
-  });
-}
+/** Rows of which the cells hold all words of `filter`. */
+export const filterRows = (rows, columns, filter) => withWords(rows, (row) => columns.map((column) => textOf(column, row)).join("\n"), filter);
 
 const ORDER = new Intl.Collator("en", { numeric: true });
 
@@ -74,8 +68,7 @@ export function Table({ columns, rows, rowKey, caption, name = "", order = "", e
   return html`<div class="table-block">
     ${!plain &&
     html`<div class="table-tools">
-      <input type="search" placeholder="Filter" aria-label=${`Filter ${caption}`} value=${filter}
-        onInput=${(event) => change({ [filterName]: event.target.value })} />
+      <${Search} label=${`Filter ${caption}`} name=${filterName} />
       ${tools}
       <span class="muted table-count" role="status">${filter ? `${found.length} of ${amount(rows.length, "row")}` : amount(rows.length, "row")}</span>
       <${Copy} text=${() => asText(found, columns)} label="Copy table" />

@@ -7,7 +7,6 @@ import { signal } from "../lib.js";
 
 const BASE = "/console";
 const PAGE_TOKEN = "shopmesh-console-page-token";
-const APP_MESH = "/v20190125/meshes";
 
 /** True from the moment at which an answer said that nobody is signed in. */
 export const signedOut = signal(false);
@@ -71,49 +70,3 @@ function refusal(answer, text) {
 /** What the control plane's own routes answer, such as `/shopmesh/v1/proxies`. */
 export const get = (path) => request("GET", `/api${path}`);
 export const send = (method, path, body) => request(method, `/api${path}`, body);
-
-/** Path of the collection of each kind of App Mesh's API, and the member that names one of it. */
-const KINDS = {
-  Mesh: ["", "meshName"],
-  VirtualNode: ["/{meshName}/virtualNodes", "virtualNodeName"],
-  VirtualRouter: ["/{meshName}/virtualRouters", "virtualRouterName"],
-  Route: ["/{meshName}/virtualRouter/{virtualRouterName}/routes", "routeName"],
-  VirtualService: ["/{meshName}/virtualServices", "virtualServiceName"],
-  VirtualGateway: ["/{meshName}/virtualGateways", "virtualGatewayName"],
-  GatewayRoute: ["/{meshName}/virtualGateway/{virtualGatewayName}/gatewayRoutes", "gatewayRouteName"],
-};
-const METHODS = { Describe: "GET", Create: "PUT", Update: "PUT", Delete: "DELETE" };
-
-/** Method, path and body of an operation of App Mesh's API: `operation("UpdateRoute", {meshName, …, spec})`. */
-export function operation(name, input) {
-  const [, verb, kind] = /^(Describe|Create|Update|Delete)([A-Za-z]+)$/.exec(name);
-  const [collection, nameMember] = KINDS[kind];
-  const rest = { ...input };
-  const take = (member) => {
-    const value = rest[member];
-    delete rest[member];
-    return encodeURIComponent(value);
-  };
-  let path = APP_MESH + collection.replace(/\{(\w+)\}/g, (_, member) => take(member));
-  if (verb !== "Create") path += `/${take(nameMember)}`;
-  return { method: METHODS[verb], path, body: METHODS[verb] === "PUT" ? rest : undefined };
-}
-
-/** The answer of an operation of App Mesh's API. */
-export function call(name, input) {
-  const { method, path, body } = operation(name, input);
-  return send(method, path, body);
-}
-
-/** All items of a list of App Mesh's API, page by page: `list("Route", {meshName, virtualRouterName})`. */
-export async function list(kind, input = {}) {
-  const path = KINDS[kind][0].replace(/\{(\w+)\}/g, (_, member) => encodeURIComponent(input[member]));
-  const items = [];
-  let token = "";
-  do {
-    const answer = await get(`${APP_MESH}${path}?limit=100${token && `&nextToken=${encodeURIComponent(token)}`}`);
-    items.push(...(Object.values(answer).find(Array.isArray) ?? []));
-    token = answer.nextToken ?? "";
-  } while (token);
-  return items;
-}

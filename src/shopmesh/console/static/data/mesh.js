@@ -29,6 +29,3 @@ export function inMesh(collection) {
   }
   return inMeshes.get(collection);
 }
-
-/** The parts of an ID, decoded. */
-export const parts = (id) => id.split("/").map(decodeURIComponent);

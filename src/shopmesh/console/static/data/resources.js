@@ -1,6 +1,7 @@
 // Resources as addresses and in words: their kinds, their pages, and what texts of the control plane name.
 
 import { href } from "./address.js";
+import { idOf } from "./collections.js";
 
 /** All kinds, in the order in which they are created, with their names for people. */
 export const KINDS = {
@@ -46,7 +47,7 @@ export function keyHref({ kind, path }) {
 }
 
 /** The path of a resource's route of the control plane. */
-export const resourcePath = ({ kind, path }) => `/shopmesh/v1/resources/${[kind, ...path].map(encodeURIComponent).join("/")}`;
+export const resourcePath = ({ kind, path }) => `/shopmesh/v1/resources/${idOf(kind, ...path)}`;
 
 const PARENTS = { route: ["virtualRouter"], gatewayRoute: ["virtualGateway"] };
 

@@ -1,5 +1,7 @@
 // Findings chosen, ordered, and as text. Pure.
 
+import { withWords } from "../../components/search.js";
+
 /** Those of a mesh, and those that concern no mesh. */
 export const ofMesh = (findings, mesh) => findings.filter((one) => one.mesh === "" || one.mesh === mesh);
 
@@ -14,12 +16,9 @@ export const ORDERS = {
 
 /** Those of a severity (empty: of each) that hold all words of the filter, in an order of `ORDERS`. */
 export function choose(findings, { severity, filter, sort }) {
-  const words = filter.toLowerCase().split(/\s+/).filter(Boolean);
-  const holds = (one) => {
-    const text = [one.code, one.where, one.what, one.why, one.fix].join("\n").toLowerCase();
-    return words.every((word) => text.includes(word));
-  };
-  return findings.filter((one) => (!severity || one.severity === severity) && holds(one)).sort(ORDERS[sort] ?? ORDERS.severity);
+  const ours = findings.filter((one) => !severity || one.severity === severity);
+  const textOf = ({ code, where, what, why, fix }) => [code, where, what, why, fix].join("\n");
+  return [...withWords(ours, textOf, filter)].sort(ORDERS[sort] ?? ORDERS.severity);
 }
 
 /** As `shopmesh doctor` prints them, for a message to somebody. */

@@ -3,6 +3,7 @@
 import { html, useMemo } from "../../lib.js";
 import { Command, Copy, Empty } from "../../components/basic.js";
 import { Choice } from "../../components/choice.js";
+import { Search } from "../../components/search.js";
 import { change, parameters } from "../../data/address.js";
 import { amount } from "../../data/format.js";
 import { mesh, whole } from "../../data/mesh.js";
@@ -13,10 +14,9 @@ const SEVERITIES = { "": "all", error: "errors", warning: "warnings" };
 
 function Tools({ found, shown }) {
   return html`<div class="table-tools">
-    <${Choice} label="Severity" options=${SEVERITIES} chosen=${parameters.value.severity ?? ""} choose=${(id) => change({ severity: id })}
+    <${Choice} label="Severity" options=${SEVERITIES} name="severity"
       count=${(id) => found.filter((one) => !id || one.severity === id).length} />
-    <input type="search" placeholder="Filter" aria-label="Filter findings" value=${parameters.value.filter ?? ""}
-      onInput=${(event) => change({ filter: event.target.value })} />
+    <${Search} label="Filter findings" name="filter" />
     <label>Sort by <select value=${parameters.value.sort ?? "severity"} onChange=${(event) => change({ sort: event.target.value })}>
       ${Object.keys(ORDERS).map((id) => html`<option key=${id} value=${id}>${id}</option>`)}
     </select></label>

@@ -4,10 +4,10 @@
 //   box   {id, kind: "service" | "gateway" | "node" | "outside", name, space, wayIn, routes: [ID], rows: [{node, version}]}
 //   edge  {id, from, to}: IDs of boxes
 
+import { partsOf } from "../../data/collections.js";
+
 export const OUTSIDE = "outside";
 const NO_SPACE = "";
-
-const parts = (id) => id.split("/").map(decodeURIComponent);
 
 export const serviceBox = (name) => `service/${name}`;
 export const gatewayBox = (name) => `gateway/${name}`;
@@ -68,7 +68,7 @@ export function endsOf(flowId, graph) {
 }
 
 function findEnds(flowId, graph) {
-  const [, callerKind, caller, service, node] = parts(flowId);
+  const [, callerKind, caller, service, node] = partsOf(flowId);
   const to = graph.boxes.has(serviceBox(service)) ? serviceBox(service) : graph.home.get(node);
   const from = callerKind === "-" ? OUTSIDE : callerKind === "virtualGateway" ? gatewayBox(caller) : graph.home.get(caller);
   return to && from && from !== to ? { from, to, node } : { from: null, to: to ?? null, node };
@@ -87,7 +87,7 @@ export function buildGraph({ nodes, services, routes, gatewayRoutes, flows }) {
   const boxes = serviceBoxes(services, routes, virtualNodes);
   const graph = { boxes, edges: new Map(), home: homes(boxes, virtualNodes), ends: new Map() };
   gatewayBoxes(boxes, byName(nodes, "virtualGateway").keys());
-  if ([...boxes.values()].some(({ wayIn }) => wayIn) || [...flows.keys()].some((id) => parts(id)[1] === "-")) {
+  if ([...boxes.values()].some(({ wayIn }) => wayIn) || [...flows.keys()].some((id) => partsOf(id)[1] === "-")) {
     boxes.set(OUTSIDE, { id: OUTSIDE, kind: "outside", name: "outside", space: NO_SPACE, wayIn: true, routes: [], rows: [] });
   }
   for (const [name, node] of virtualNodes) {

@@ -2,7 +2,9 @@
 
 import { computed, html } from "../../lib.js";
 import { Badge } from "../../components/basic.js";
+import { Choice } from "../../components/choice.js";
 import { Icon } from "../../components/icons.js";
+import { Search } from "../../components/search.js";
 import { change, parameters } from "../../data/address.js";
 import { amount, count, percent, rate, shortName } from "../../data/format.js";
 import { inMesh } from "../../data/mesh.js";
@@ -37,19 +39,6 @@ export function Summary() {
   </ul>`;
 }
 
-const SHOWN = [
-  ["", "All"],
-  ["traffic", "With traffic"],
-  ["wrong", "Needs attention"],
-];
-
-function Choice({ title, options, name }) {
-  const now = parameters.value[name] ?? "";
-  return html`<div class="mesh-choice" role="group" aria-label=${title}>
-    ${options.map(([value, text]) => html`<button key=${value} type="button" aria-pressed=${now === value} onClick=${() => change({ [name]: value })}>${text}</button>`)}
-  </div>`;
-}
-
 const hasSpaces = computed(() => new Set([...graph.value.boxes.values()].filter(({ kind }) => kind === "service").map(({ space }) => space)).size > 1);
 
 function Chip({ text, remove }) {
@@ -62,11 +51,11 @@ export function Tools() {
   const grouping = () => change({ group: isGroups.value ? "no" : "yes", open: null });
   const opened = (open ?? "").split(",").filter(Boolean);
   return html`<div class="mesh-tools">
-    <input type="search" value=${q ?? ""} placeholder="Name or namespace" aria-label="Filter services by name or namespace" onInput=${(event) => change({ q: event.target.value })} />
-    <${Choice} title="Which services" name="show" options=${SHOWN.map(([value, text]) => [value, value === "wrong" ? `${text} (${summary.value.wrong})` : text])} />
+    <${Search} label="Filter services by name or namespace" placeholder="Name or namespace" name="q" />
+    <${Choice} label="Which services" name="show" options=${{ "": "All", traffic: "With traffic", wrong: `Needs attention (${summary.value.wrong})` }} />
     ${hasSpaces.value && view !== "table" && html`<button type="button" aria-pressed=${isGroups.value} disabled=${Boolean(q || show || focus)} onClick=${grouping}>Group by namespace</button>`}
     ${focused && html`<${Chip} text=${`${shortName(focused.name)} and its neighbours`} remove=${() => change({ focus: null })} />`}
     ${isGroups.value && opened.map((space) => html`<${Chip} key=${space} text=${`namespace ${space}`} remove=${() => change({ open: opened.filter((one) => one !== space).join(",") })} />`)}
-    <span class="mesh-view"><${Choice} title="Form" name="view" options=${[["", "Map"], ["table", "As a table"]]} /></span>
+    <span class="mesh-view"><${Choice} label="Form" name="view" options=${{ "": "Map", table: "As a table" }} /></span>
   </div>`;
 }

@@ -5,7 +5,8 @@ import { Badge, Command, Copy, Empty, Loading, Problem, Time } from "../../compo
 import { Choice } from "../../components/choice.js";
 import { Code } from "../../components/code.js";
 import { Comparison } from "../../components/diff.js";
-import { change, parameters } from "../../data/address.js";
+import { Search } from "../../components/search.js";
+import { parameters } from "../../data/address.js";
 import { amount, printable } from "../../data/format.js";
 import { useAnswer } from "../../data/answer.js";
 import { compareResources, search, short, TYPES } from "./model.js";
@@ -100,11 +101,10 @@ export function Configuration({ path, version, proxy, type }) {
     <div class="row"><h2 id="configuration-title">Configuration</h2>${at && html`<span class="muted small">sent <${Time} at=${at} /></span>`}
       <span class="proxies-command"><${Command} text=${`shopmesh proxy-config ${proxy.instance} ${type} -o yaml`} /></span></div>
     <div class="row proxies-tools">
-      <${Choice} label="Type" options=${Object.fromEntries(TYPES.map((one) => [one, one]))} chosen=${type} choose=${(id) => change({ type: id })} />
-      <${Choice} label="Which configuration" options=${VIEWS} chosen=${view} choose=${(id) => change({ show: id === "sent" ? null : id })} />
+      <${Choice} label="Type" options=${Object.fromEntries(TYPES.map((one) => [one, one]))} name="type" />
+      <${Choice} label="Which configuration" options=${VIEWS} name="show" />
       ${type !== "secrets" && view !== "difference" &&
-      html`<input type="search" placeholder="Search in the configuration" aria-label="Search in the configuration" value=${find}
-        onInput=${(event) => change({ find: event.target.value })} />`}
+      html`<${Search} label="Search in the configuration" placeholder="Search in the configuration" name="find" />`}
     </div>
     <${Shown} view=${view} type=${type} sent=${sent} former=${former} find=${find} />
   </section>`;

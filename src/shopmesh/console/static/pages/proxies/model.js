@@ -1,5 +1,7 @@
 // What a proxy's document says, read for people. Pure.
 
+import { idOf } from "../../data/collections.js";
+
 /** The types of configuration in the order in which a proxy gets them. */
 export const TYPES = ["clusters", "endpoints", "listeners", "routes", "secrets"];
 
@@ -45,7 +47,7 @@ export function findProxy(proxies, mesh, text) {
 
 /** The route of the control plane below which a proxy's answers and configuration are. */
 export const proxyPath = ({ mesh, kind, name, instance }) =>
-  `/shopmesh/v1/proxies/${[mesh, kind, name, instance].map(encodeURIComponent).join("/")}`;
+  `/shopmesh/v1/proxies/${idOf(mesh, kind, name, instance)}`;
 
 /** Resources of Envoy that hold a text, in their name or anywhere in their JSON; each with its text. */
 export function search(resources, find) {

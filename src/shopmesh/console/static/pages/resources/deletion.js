@@ -1,15 +1,13 @@
 // Deleting a resource: its name is typed, and the API says what still needs it.
 
 import { html, useState } from "../../lib.js";
+import { Refusal } from "../../components/basic.js";
 import { Dialog } from "../../components/dialog.js";
 import { toast } from "../../components/toast.js";
 import { go } from "../../data/address.js";
 import { send } from "../../data/api.js";
 import { printable } from "../../data/format.js";
 import { deletion, KINDS, nameOf } from "../../data/resources.js";
-
-const messageOf = (error) =>
-  error.status === 409 && error.message.includes("version") ? `${error.message}. Close this, look at what changed, and decide again.` : error.message;
 
 /** `sent`: the deletion is under way. */
 export function Deletion({ found, sent, setSent, close }) {
@@ -28,7 +26,8 @@ export function Deletion({ found, sent, setSent, close }) {
       },
       (error) => {
         setSent(false);
-        setProblem(error);
+        const isOld = error.status === 409 && error.message.includes("version");
+        setProblem({ message: isOld ? `${error.message}. Close this, look at what changed, and decide again.` : error.message });
       },
     );
   };
@@ -41,7 +40,7 @@ export function Deletion({ found, sent, setSent, close }) {
         <label for="deletion-name">Type its name to confirm</label>
         <input id="deletion-name" autocomplete="off" spellcheck=${false} value=${typed} onInput=${(event) => setTyped(event.target.value)} />
       </div>
-      ${problem && html`<p class="notice bad" role="alert"><bdi>${printable(messageOf(problem))}</bdi></p>`}
+      <${Refusal} error=${problem} />
     </form>
   </${Dialog}>`;
 }

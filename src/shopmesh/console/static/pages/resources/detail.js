@@ -67,7 +67,7 @@ export function Detail({ resource }) {
       <div class="stack">
         ${editing
           ? html`<${Editor} name=${resourcePath(resource)} found=${found} close=${() => change({ edit: null })} />`
-          : html`<${Choice} label="Form" options=${VIEWS} chosen=${view} choose=${(id) => change({ view: id === "manifest" ? null : id })} /><${Text} found=${found} view=${view} />`}
+          : html`<${Choice} label="Form" options=${VIEWS} name="view" /><${Text} found=${found} view=${view} />`}
       </div>
       ${found && html`<${Aside} found=${found} />`}
     </div>

@@ -1,10 +1,10 @@
 // A manifest in a text area: it is checked without writing, then the difference is shown, then it may be applied.
 
 import { html, useRef, useState } from "../../lib.js";
+import { Refusal } from "../../components/basic.js";
 import { toast } from "../../components/toast.js";
 import { go } from "../../data/address.js";
 import { get, send } from "../../data/api.js";
-import { printable } from "../../data/format.js";
 import { mesh } from "../../data/mesh.js";
 import { resourcePath } from "../../data/resources.js";
 import { Conflict } from "./conflict.js";
@@ -92,7 +92,7 @@ export function Editor({ name, found, template = "", close }) {
   return html`<div class="stack">
     <${TextArea} label="Manifest" text=${draft.text} setText=${(text) => put({ ...draft, text })} marked=${marked} at=${at} submit=${tryOut} describedBy="mistakes" />
     <${Mistakes} id="mistakes" mistakes=${mistakes} jump=${(line) => setAt({ line })} />
-    ${problem && html`<p class="notice bad" role="alert"><bdi>${printable(problem.message)}</bdi></p>`}
+    <${Refusal} error=${problem} />
     ${conflict !== undefined && html`<${Conflict} current=${conflict} text=${draft.text} takeTheirs=${takeTheirs} keepMine=${keepMine} />`}
     <div class="row">
       <button type="button" onClick=${cancel}>Cancel</button>

@@ -5,7 +5,7 @@ import { Badge, Empty, Loading, Problem, Time } from "../../components/basic.js"
 import { Choice } from "../../components/choice.js";
 import { ResourceLink } from "../../components/resource_link.js";
 import { Table } from "../../components/table.js";
-import { change, go, parameters } from "../../data/address.js";
+import { go, parameters } from "../../data/address.js";
 import { useAnswer } from "../../data/answer.js";
 import { amount, printable } from "../../data/format.js";
 import { state } from "../../data/live.js";
@@ -59,7 +59,7 @@ export function List() {
     ${loading && html`<${Loading} what="the resources" />`}
     ${answer &&
     html`<div class="stack">
-      <${Choice} label="Kind" options=${{ "": "all", ...KINDS }} chosen=${kind} choose=${(id) => change({ kind: id })}
+      <${Choice} label="Kind" options=${{ "": "all", ...KINDS }} name="kind"
         count=${(id) => (id ? all.filter((row) => row.kind === id) : all).length} />
       <${Table} caption="Resources" columns=${columns} rows=${rows} rowKey=${keyOf} order="kind"
         empty=${html`<${Empty} title=${`The mesh has no ${KINDS[kind] ?? "resource"}`} />`} />

@@ -3,7 +3,7 @@
 import { html } from "../../lib.js";
 import { Empty } from "../../components/basic.js";
 import { Choice } from "../../components/choice.js";
-import { change, go, href } from "../../data/address.js";
+import { go, href } from "../../data/address.js";
 import { mesh } from "../../data/mesh.js";
 import { KINDS } from "../../data/resources.js";
 import { Editor } from "./editor.js";
@@ -20,7 +20,7 @@ export function NewResource({ kind }) {
   const text = TEMPLATES[kind];
   return html`<div class="page-head"><h1>${back()} / new ${KINDS[kind] ?? "resource"}</h1></div>
     <div class="stack">
-      <${Choice} label="Kind" options=${KINDS} chosen=${kind} choose=${(id) => change({ create: id })} />
+      <${Choice} label="Kind" options=${KINDS} name="create" first=${null} />
       ${text === undefined
         ? html`<${OfRouter} />`
         : html`<p class="muted">Any manifests will do, several with <code>---</code> between them; so will JSON of the <code>aws</code> CLI and CloudFormation templates.</p>

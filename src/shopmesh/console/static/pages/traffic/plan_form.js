@@ -1,7 +1,7 @@
 // The plan of a new canary: which version, in which steps, within which bounds.
 
 import { html, useId, useState } from "../../lib.js";
-import { Command } from "../../components/basic.js";
+import { Command, Refusal } from "../../components/basic.js";
 import { send } from "../../data/api.js";
 import { partsOf } from "../../data/collections.js";
 import { printable } from "../../data/format.js";
@@ -44,7 +44,7 @@ export function PlanForm({ id, route, done }) {
         <label><input type="checkbox" checked=${typed.manual} onChange=${({ target }) => set("manual", target.checked)} />Each step waits for “Promote”</label>
       </div>
     </details>
-    ${problem && html`<p class="notice bad" role="alert">${printable(problem.message)}</p>`}
+    <${Refusal} error=${problem} />
     <p class="small"><${Command} text=${commandOf(virtualRouter, name, plan)} /></p>
     <div class="row">
       <button type="submit" class="main">Start</button><button type="button" onClick=${done}>Cancel</button>

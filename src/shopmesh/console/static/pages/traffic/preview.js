@@ -3,9 +3,8 @@
 import { html } from "../../lib.js";
 import { Copy } from "../../components/basic.js";
 import { Lines } from "../../components/diff.js";
-import { operation } from "../../data/api.js";
 import { compareLines, withContext } from "../../data/line_diff.js";
-import { awsCommand, shopmeshCommand, updateInput, weightsOf, withWeightsInManifest } from "./logic/weights.js";
+import { awsCommand, shopmeshCommand, updateCall, updateInput, weightsOf, withWeightsInManifest } from "./logic/weights.js";
 
 /** The lines of the manifest that change, with those around them; null where the manifest does not say the weights. */
 function manifestLines({ route, manifest }, weights) {
@@ -16,11 +15,10 @@ function manifestLines({ route, manifest }, weights) {
 /** [{title, text, lines, note}] of a change; a form that cannot make it is left out. */
 function formsOf(editor) {
   const input = updateInput(editor.loaded.value.route, editor.spec);
-  const { method, path, body } = operation("UpdateRoute", input);
   const lines = manifestLines(editor.loaded.value, editor.draft.value.weights);
   return [
     { title: "Manifest", lines, text: lines?.map(({ mark, text }) => (mark === "@" ? "@@" : mark + text)).join("\n") },
-    { title: "API call", text: `${method} ${path}\n\n${JSON.stringify(body, null, 2)}`, note: "From here it is refused if somebody else has written by then." },
+    { title: "API call", text: updateCall(input), note: "From here it is refused if somebody else has written by then." },
     { title: "aws", text: awsCommand(input), note: 'In a terminal of the project, after eval "$(shopmesh env)"' },
     { title: "shopmesh", text: shopmeshCommand(input) },
   ].filter(({ text }) => text);

@@ -1,7 +1,7 @@
 // One route: its weights to move, the change before and after it is made, its canary, and the last minutes.
 
 import { html, useEffect } from "../../lib.js";
-import { Empty, Loading, Problem, Time } from "../../components/basic.js";
+import { Empty, Loading, Problem, Refusal, Time } from "../../components/basic.js";
 import { href } from "../../data/address.js";
 import { printable } from "../../data/format.js";
 import { state } from "../../data/live.js";
@@ -43,7 +43,7 @@ function Change({ id, editor, route }) {
       <span class="row"><button type="button" onClick=${() => editor.reset()}>Cancel</button>
         <button type="button" class="main" disabled=${editor.busy.value} onClick=${() => editor.apply()}>Apply</button></span>
     </div>
-    ${editor.problem.value && html`<p class="notice bad" role="alert">${printable(editor.problem.value.message)}</p>`}
+    <${Refusal} error=${editor.problem.value} />
     ${route.version > version &&
     html`<p class="notice warn" role="status">Somebody else has changed the route: it is at version ${route.version} now, this is a change of
       version ${version} and will be refused. ${" "}<button type="button" onClick=${() => editor.reset()}>Start from version ${route.version}</button></p>`}

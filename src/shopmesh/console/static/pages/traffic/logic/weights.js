@@ -45,6 +45,12 @@ export function withWeights(spec, weights) {
 /** The input of UpdateRoute. `route` is the answer of DescribeRoute. */
 export const updateInput = ({ meshName, virtualRouterName, routeName }, spec) => ({ meshName, virtualRouterName, routeName, spec });
 
+/** The request of App Mesh's API for it, as text. */
+export const updateCall = ({ meshName, virtualRouterName, routeName, spec }) => {
+  const path = ["meshes", meshName, "virtualRouter", virtualRouterName, "routes", routeName].map(encodeURIComponent).join("/");
+  return `PUT /v20190125/${path}\n\n${JSON.stringify({ spec }, null, 2)}`;
+};
+
 /** One entry of `POST /shopmesh/v1/requests`, refused if the route is of another version by then. */
 export const updateRequest = (route, spec) => ({
   operation: "UpdateRoute",
