@@ -102,12 +102,18 @@ export const trafficOfEdge = (id) => signalOf(edgeSignals, id, trafficNow);
 
 /** Milliseconds of a frame in which new figures are drawn; what is left waits for the next frame. */
 const DRAWING = 5;
-/** Signals that may have to change, with what computes their value; those that wait longest come first. */
+/** Signals that may have to change, with what computes their value. One that is set again keeps its turn: none starves. */
 const waiting = new Map();
-let drawing = false;
+let asked = false;
+
+function askForFrame() {
+  if (!asked) requestAnimationFrame(draw);
+  asked = true;
+}
 
 /** Set what waits, until the time of this frame is over. The page answers in between, and is laid out in small parts. */
 async function draw() {
+  asked = false;
   const end = performance.now() + DRAWING;
   for (const [target, now] of waiting) {
     waiting.delete(target);
@@ -119,14 +125,7 @@ async function draw() {
     }
     if (performance.now() > end) break;
   }
-  drawing = waiting.size > 0;
-  if (drawing) requestAnimationFrame(draw);
-}
-
-function later(target, now) {
-  waiting.set(target, now);
-  if (!drawing) requestAnimationFrame(draw);
-  drawing = true;
+  if (waiting.size > 0) askForFrame();
 }
 
 /** Keep the figures of what is shown up to date; returns a function that ends it. */
@@ -136,7 +135,8 @@ export const followFigures = () =>
     // What depends on these is computed later, but their change is what asks for it.
     allFigures.value, shownTraffic.value;
     untracked(() => {
-      for (const id of boxes) later(figuresOfBox(id), () => figuresNow(id));
-      for (const id of edges) later(trafficOfEdge(id), () => trafficNow(id));
+      for (const id of boxes) waiting.set(figuresOfBox(id), () => figuresNow(id));
+      for (const id of edges) waiting.set(trafficOfEdge(id), () => trafficNow(id));
+      askForFrame();
     });
   });
