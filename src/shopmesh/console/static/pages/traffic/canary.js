@@ -1,6 +1,6 @@
 // The canary of a route: its stages, its verdict and the counts behind it, and what a person can do with it.
 
-import { html, useState } from "../../lib.js";
+import { html, useEffect, useState } from "../../lib.js";
 import { Badge, Time } from "../../components/basic.js";
 import { toast } from "../../components/toast.js";
 import { send } from "../../data/api.js";
@@ -107,6 +107,10 @@ export function CanaryCard({ id, route, readOnly }) {
   const planning = wanted && !running;
   const obstacle = obstacleOf(route, isCalled(route));
   const [kind, text] = canary ? badgeOf(canary) : [];
+  useEffect(() => {
+    // The canary may run, and even end, before its start is answered.
+    if (running) setPlanning(false);
+  }, [running]);
   return html`<section tabindex="-1" class="card stack" aria-label="Canary">
     <div class="row"><h2>Canary</h2>
       ${canary
