@@ -32,6 +32,29 @@ def test_a_demo_that_passes_says_so_in_plain_words() -> None:
     assert [] == [line for line in text.splitlines() if len(line) > 80 or "…" in line]
 
 
+@pytest.mark.parametrize(("p99", "hint"), [(0.8, False), (1.2, True)])
+def test_a_demo_that_fails_on_a_busy_machine_says_what_to_try(p99: float, hint: bool) -> None:
+    """Where answers took long, failures may be the machine's."""
+    console = PlainConsole(width=80, color_system=None)
+    with console.capture() as captured:
+        report = DemoReport([], WayInResult(6299, 6297, {"answered 502": 2}, 0.1, p99), [], [], 68.0)
+        print_report(console, report, ["2 requests failed at the way in: answered 502"])
+
+    assert "FAILED" in captured.get()
+    assert hint == ("Try again, or a lower --rate" in captured.get())
+
+
+@pytest.mark.parametrize(("retries", "said"), [(1, "1 was retried"), (12, "12 were retried")])
+def test_retries_are_said_beside_what_passed(retries: int, said: str) -> None:
+    """Within the line that says that nothing failed."""
+    version = VersionResult("product", "product/2.0", 0.5, 3000, 6000, 0, retries, 1.0, 10.0)
+    console = PlainConsole(width=80, color_system=None)
+    with console.capture() as captured:
+        print_report(console, DemoReport([version], WayInResult(6299, 6299, {}, 0.006, 0.042), [], [], 68.0), [])
+
+    assert f": none failed, {said}.\n" in captured.get()
+
+
 @pytest.mark.parametrize(
     ("canary", "passed", "said"),
     [

@@ -50,10 +50,17 @@ def test_one_lost_request_is_a_failure(way_in: WayInResult, said: str) -> None:
     assert find_failures([split(3000, 6000)], way_in) == [said]
 
 
-def test_retries_and_errors_cannot_hide_behind_good_answers() -> None:
-    """A request that was retried inside the mesh, and a 5xx there, fail the demo though every client was served."""
+def test_an_error_cannot_hide_behind_good_answers() -> None:
+    """A 5xx inside the mesh fails the demo though every client was served."""
     assert find_failures([split(3000, 6000, errors=1)], FINE) == ["product/2.0 answered 1 request with 5xx"]
-    assert find_failures([split(3000, 6000, retries=2)], FINE) == ["2 requests to product/2.0 had to be retried"]
+
+
+def test_few_retries_are_no_loss() -> None:
+    """A busy machine takes longer than a route allows for one request in a hundred, and not for more."""
+    assert find_failures([split(3000, 6000, retries=30)], FINE) == []
+    assert find_failures([split(3000, 6000, retries=31)], FINE) == [
+        "31 requests to product/2.0 had to be retried, more than 1 %"
+    ]
 
 
 def test_too_few_requests_prove_nothing() -> None:
