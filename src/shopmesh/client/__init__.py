@@ -1,4 +1,7 @@
-"""The only way in for all tools: App Mesh's API by boto3, what is beside it by HTTP."""
+"""The only way in for all tools: App Mesh's API by boto3, what is beside it by HTTP.
+
+Start reading at `client`, whose answers are in `types`.
+"""
 
 from shopmesh.client.apply import ApplyResult, all_resources, apply, delete, perform
 from shopmesh.client.check import CheckResult, check

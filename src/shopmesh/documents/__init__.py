@@ -1,10 +1,12 @@
 """The documents that people have, and the API's resources: one into the other, both ways, without I/O.
 
-    text ─► documents() ─► Source … ─► declared() ─► Declared … ─► manifests() ─► objects, as the CRDs have them
+    text ─► Source ─declared_resources─► DeclaredResource ─manifests─► objects, as the CRDs have them
 
 Read are manifests, the JSON of the `aws` CLI in both versions of the API, and CloudFormation templates.
 A manifest is an object of `appmesh.k8s.aws/v1beta2` as AWS's controller for Kubernetes read it. What the API has no
 place for (the object's own name, selectors) is kept in tags, so that the way back is exact.
+
+Start reading at `declared_resource`.
 """
 
 from shopmesh.documents.check import error_at, error_from_api, manifest_problems, problems

@@ -2,4 +2,6 @@
 
 API server ─list, watch─► reflectors ─► cache ─► State ─► snapshots ─► ADS            (as on a laptop from there on)
            ◄─create, replace─ store ◄─ App Mesh API
+
+Start reading at `control_plane`, then `store`.
 """

@@ -6,4 +6,6 @@
 
 The engine alone does I/O. Its figures are counts in cells of a fixed number, so that memory does not grow with the
 number of requests.
+
+Start reading at `run`.
 """

@@ -4,6 +4,8 @@
 
 What follows from the file and the parameters is read; what only a stack knows is refused with the place and
 what to give instead. https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/AWS_AppMesh.html
+
+Start reading at `template`.
 """
 
 from shopmesh.documents.cloudformation.properties import field_name, property_name

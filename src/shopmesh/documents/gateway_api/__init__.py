@@ -7,6 +7,8 @@
 The form is that of v1.7.0, standard channel: https://gateway-api.sigs.k8s.io/reference/spec/
 A rule that cannot be expressed as narrowly as it was is left out, with a warning: a broader one would take requests of
 others.
+
+Start reading at `export`.
 """
 
 from shopmesh.documents.gateway_api.export import Export, gateway_api

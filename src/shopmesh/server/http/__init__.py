@@ -2,4 +2,6 @@
 
 listener ─► acceptor ─► (TLS) ─► protocol: uvicorn on h11 ─► application
                 └── connections: counts them by peer, and chooses the one that a new one replaces
+
+Start reading at `server`.
 """

@@ -6,6 +6,8 @@
 
 Documents are checked again only where something changed that a finding depends on; a query of all findings checks each
 proxy.
+
+Start reading at `collection`.
 """
 
 from shopmesh.server.live_findings.collection import LiveFindings, ProxyChecks, no_extra_findings

@@ -4,6 +4,8 @@
 
 Start it with `--disable-hot-restart` (several Envoys on one host would share a base id). Written as JSON: Envoy's YAML
 reads an unquoted `n`, `y`, `no` or `on` as a boolean.
+
+Start reading at `document`.
 """
 
 from shopmesh.xds.bootstrap.document import bootstrap_document
