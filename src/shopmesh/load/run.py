@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from shopmesh.event_loop import new_event_loop
 from shopmesh.load.engine.open_loop import Limits, OpenLoopEngine
 from shopmesh.load.engine.plan import LoadPlan
 from shopmesh.load.engine.results import LoadResults
@@ -50,7 +51,7 @@ def run(load: Load, watcher: WeightWatcher | None, display: Display) -> LoadReco
     with (
         watcher or contextlib.nullcontext(),
         _short_switch_interval(),
-        asyncio.Runner(loop_factory=_new_loop()) as runner,
+        asyncio.Runner(loop_factory=new_event_loop) as runner,
     ):
         engine, began, interrupted = runner.run(_run(load, display))
     settings = (
@@ -116,11 +117,3 @@ def _short_switch_interval() -> Iterator[None]:
         yield
     finally:
         sys.setswitchinterval(before)
-
-
-def _new_loop() -> Callable[[], asyncio.AbstractEventLoop]:
-    if sys.platform == "win32":
-        return asyncio.new_event_loop
-    import uvloop
-
-    return uvloop.new_event_loop

@@ -1,6 +1,7 @@
 """One route change pushed to N simulated proxies: time to the last acknowledgement, the server's CPU and memory.
 
     python -m tests.bench.xds.scale [--proxies 100 1000 2000 5000] [--changes 20] [--services 20] [--distinct]
+                                  [--loop asyncio]
 
 The server is a process of its own. `--distinct` gives every proxy a snapshot of its own (explicit mode, own ports).
 """
@@ -21,6 +22,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
+from shopmesh.event_loop import new_event_loop
 from shopmesh.server.garbage_collection import collect_less_often
 from shopmesh.server.grpc.ads import Ads
 from shopmesh.server.grpc.carrier import Carrier, ServerCertificate
@@ -33,6 +35,7 @@ from tests.bench.xds.clients import Fleet, envoy_node
 from tests.bench.xds.meshes import fan_out, new_weight
 
 LONGEST_CONNECT_SECONDS = 120.0
+LOOPS = {"uvloop": new_event_loop, "asyncio": asyncio.new_event_loop}
 
 
 async def serve(
@@ -81,8 +84,9 @@ def _usage() -> dict[str, float]:
 
 
 @contextlib.contextmanager
-def server(services: int) -> Iterator[tuple[IO[str], IO[str], dict[str, Any]]]:
-    with started((sys.executable, "-m", "tests.bench.xds.scale", "--serve", "--services", str(services))) as pipes:
+def server(services: int, loop: str) -> Iterator[tuple[IO[str], IO[str], dict[str, Any]]]:
+    arguments = ("--serve", "--services", str(services), "--loop", loop)
+    with started((sys.executable, "-m", "tests.bench.xds.scale", *arguments)) as pipes:
         yield pipes
 
 
@@ -116,8 +120,8 @@ def proxy(number: int, distinct: bool) -> ProxyNode:
     )
 
 
-def measure(count: int, changes: int, services: int, distinct: bool, extensions: int) -> None:
-    with server(services) as (commands, answers, start):
+def measure(count: int, changes: int, services: int, distinct: bool, extensions: int, loop: str) -> None:
+    with server(services, loop) as (commands, answers, start):
         fleet = Fleet(start["port"])
         nodes = [envoy_node(proxy(number, distinct), extensions) for number in range(count)]
         begin = time.monotonic()
@@ -160,19 +164,21 @@ def main() -> None:
     parser.add_argument("--services", type=int, default=20, help="virtual hosts in the route table")
     parser.add_argument("--distinct", action="store_true")
     parser.add_argument("--extensions", type=int, default=516, help="in each node; 516 make 61 kB as Envoy's")
+    parser.add_argument("--loop", choices=LOOPS, default="uvloop", help="the server's event loop")
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard if soft != hard else soft, hard))
     if arguments.serve:
-        asyncio.run(serve(arguments.services))
+        with asyncio.Runner(loop_factory=LOOPS[arguments.loop]) as runner:
+            runner.run(serve(arguments.services))
         return
     print(
         f"{'proxies':>7}{'served':>8}{'all in s':>9}{'p50 ms':>9}{'last ms':>9}{'min':>8}{'max':>8}"
         f"{'CPU µs':>10}{'MiB 0':>8}{'MiB':>8}"
     )
     for count in arguments.proxies:
-        measure(count, arguments.changes, arguments.services, arguments.distinct, arguments.extensions)
+        measure(count, arguments.changes, arguments.services, arguments.distinct, arguments.extensions, arguments.loop)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from shopmesh.event_loop import new_event_loop
 from shopmesh.server.control_plane import listen
 from shopmesh.server.http.connections import trust
 from shopmesh.server.http.limits import API_LIMITS, HttpLimits
@@ -36,10 +37,11 @@ Connect = Callable[..., socket.socket]
 
 
 class Tls(NamedTuple):
-    """How a server and its clients speak; None: in plain text."""
+    """How a server and its clients speak, None: in plain text; and the server's event loop."""
 
     server: ssl.SSLContext | None = None
     client: ssl.SSLContext | None = None
+    new_loop: Callable[[], asyncio.AbstractEventLoop] = new_event_loop
 
 
 async def quick(_: Request) -> Response:
@@ -75,9 +77,11 @@ def contexts(tmp_path_factory: pytest.TempPathFactory) -> Tls:
     return Tls(server, ssl.create_default_context(cafile=authority.certificate))
 
 
-@pytest.fixture(params=["plain", "tls"])
+@pytest.fixture(params=["plain", "tls", "plain on asyncio", "tls on asyncio"])
 def tls(request: pytest.FixtureRequest, contexts: Tls) -> Tls:
-    return contexts if request.param == "tls" else Tls()
+    """On the event loop of `shopmesh serve`, and on the one that it has where there is no uvloop."""
+    chosen = contexts if request.param.startswith("tls") else Tls()
+    return chosen._replace(new_loop=asyncio.new_event_loop) if request.param.endswith("asyncio") else chosen
 
 
 @contextlib.contextmanager
@@ -94,7 +98,11 @@ def serving(tls: Tls, **limits: float) -> Iterator[Connect]:
             started.set_result((asyncio.get_running_loop(), stop))
             await stop.wait()
 
-    thread = threading.Thread(target=asyncio.run, args=(serve(),))
+    def run() -> None:
+        with asyncio.Runner(loop_factory=tls.new_loop) as runner:
+            runner.run(serve())
+
+    thread = threading.Thread(target=run)
     thread.start()
     loop, stop = started.result(10)
     opened = contextlib.ExitStack()

@@ -1,4 +1,4 @@
-"""An API server for each test; tests may be coroutines."""
+"""An API server for each test; tests may be coroutines, on the event loop of `shopmesh serve`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from shopmesh.event_loop import new_event_loop
 from tests.contract.kubernetes.places import KUBECONFIG
 from tests.support.kubernetes import Cluster
 from tests.support.kubernetes import cluster as running
@@ -18,7 +19,8 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     if not inspect.iscoroutinefunction(pyfuncitem.obj):
         return None
     names = inspect.signature(pyfuncitem.obj).parameters
-    asyncio.run(pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in names}))
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        runner.run(pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in names}))
     return True
 
 

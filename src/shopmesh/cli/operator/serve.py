@@ -168,6 +168,7 @@ def serve(
     # gRPC's C core would write its own lines to standard error, beside the one that says what to do.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     from shopmesh.console import Mode, WebConsole
+    from shopmesh.event_loop import new_event_loop
     from shopmesh.local.access import AccessFiles
     from shopmesh.output.logs import log_to_stderr
     from shopmesh.server.config import Config, ConfigError, XdsCarrier
@@ -217,7 +218,8 @@ def serve(
         )
         cluster = _cluster_config(namespace, name, xds_audience, start, webhook_port, replicas) if kubernetes else None
         console = WebConsole(Mode(console_mode or ("read-only" if kubernetes else "on")), console_hosts)
-        asyncio.run(run(_serve(config, cluster, console), ready))
+        with asyncio.Runner(loop_factory=new_event_loop) as runner:
+            runner.run(run(_serve(config, cluster, console), ready))
     except (ConfigError, StoreError) as error:
         raise click.ClickException(str(error)) from error
 

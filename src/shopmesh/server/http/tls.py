@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import ssl
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, cast
 
 from shopmesh.server.http.connections import Connection
 
@@ -34,10 +34,9 @@ class TlsProtocol(asyncio.Protocol):
         self._transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101  # a stream's is
-        self._transport = transport
-        self._connection.close = transport.abort
-        self._timer = asyncio.get_running_loop().call_later(self._handshake_seconds, transport.abort)
+        self._transport = cast("asyncio.Transport", transport)
+        self._connection.close = self._transport.abort
+        self._timer = asyncio.get_running_loop().call_later(self._handshake_seconds, self._transport.abort)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._end_handshake()
