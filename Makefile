@@ -37,7 +37,7 @@ URL ?= http://127.0.0.1:8080
 # The service that is called from outside, as compose.yaml names it; `shopmesh new --way-in` writes it there.
 WAY_IN = $(shell sed -n 's|.*SHOPMESH_WAY_IN: http://\([a-z0-9]*\)\..*|\1|p' compose.yaml)
 
-.PHONY: help setup setup-dev setup-locust setup-tools setup-browser demo demo-rollback up status new remove lint check load load-locust test test-unit test-contract test-k8s test-e2e test-floods test-template test-package test-release docs test-docs test-browser screenshots test-bench test-containers images push compose-up compose-down compose-roll k8s-up k8s-down bench crds findings translations messages parity requirements release verify-release envoy audit clean
+.PHONY: help setup setup-dev setup-locust setup-tools setup-browser demo demo-rollback up status new remove lint check load load-locust test test-unit test-contract test-k8s test-e2e test-floods fuzz-frames test-template test-package test-release docs test-docs test-browser screenshots test-bench test-containers images push compose-up compose-down compose-roll k8s-up k8s-down bench crds findings translations messages parity requirements release verify-release envoy audit clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -86,7 +86,7 @@ load-locust: $(LOCUST)/.done ## The same with Locust as the engine (ARGS="--head
 	@$(LOCUST)/bin/locust -f tests/load/locustfile.py --host $(URL) $(ARGS)
 
 test: check test-unit test-contract test-k8s test-e2e test-template ## Everything that a laptop with Python can prove
-	@echo 'left out: test-bench, test-floods (Linux), test-browser (needs chromium) and test-containers (needs a Docker engine)'
+	@echo 'left out: test-bench, fuzz-frames, test-floods (Linux), test-browser (needs chromium) and test-containers (needs a Docker engine)'
 
 test-unit: setup-dev ## Pure logic; sockets and processes are blocked
 	$(PYTEST) $(UNIT) $(WORKERS) --disable-socket --allow-unix-socket $(ARGS)
@@ -102,6 +102,9 @@ test-e2e: setup-dev ## Whole meshes of real Envoys
 
 test-floods: setup-dev ## What strangers can take: memory, connections, file descriptors (about 90 s)
 	$(PYTEST) tests/floods $(ARGS)
+
+fuzz-frames: setup-dev ## Ten million frames, right and wrong, for our own carrier of xDS (about ten minutes; ARGS="--seed 2")
+	$(BIN)/python -m tests.contract.carriers.fuzzing $(ARGS)
 
 test-template: setup-dev ## Services made from the templates, in a clone: their checks, their tests, their mesh
 	$(PYTEST) tests/template $(WORKERS) $(ARGS)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.control_plane.conftest import SERVE, ControlPlane
+from tests.contract.control_plane.conftest import SERVE, ControlPlane, serving
 from tests.floods.conftest import answered
 from tests.floods.strangers import Door, Memory, holding
 from tests.support.process import eventually, free_port, running
@@ -23,12 +23,13 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-@pytest.mark.parametrize("attacked", ["api", "xds"])
-def test_no_descriptor_is_left(attacked: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("attacked", "carrier"), [("api", "grpc"), ("xds", "grpc"), ("xds", "http2")])
+def test_no_descriptor_is_left(attacked: str, carrier: str, tmp_path: Path) -> None:
     """Held by connections of its own port, or by those of another."""
     ports = {"api": free_port(), "xds": free_port()}
     serve = (*SERVE, "--api-port", str(ports["api"]), "--xds-port", str(ports["xds"]), "--insecure")
-    limited = ("bash", "-c", f"ulimit -n {DESCRIPTORS}; exec {shlex.join(map(str, serve))}")
+    command = shlex.join(map(str, (*serve, "--xds-carrier", carrier)))
+    limited = ("bash", "-c", f"ulimit -n {DESCRIPTORS}; exec {command}")
     healthy = lambda: answered(ports["api"], "GET", "/healthz")  # noqa: E731
     with running(limited, cwd=tmp_path) as child:
         child.wait_for(lambda: "xDS on" in child.output, "it listens")
@@ -50,8 +51,15 @@ def test_no_descriptor_is_left(attacked: str, tmp_path: Path) -> None:
     assert len(lines) < 20, output
 
 
-def test_silent_connections_to_xds(control_plane: ControlPlane, api: Door) -> None:
+@pytest.mark.parametrize("carrier", ["grpc", "http2"])
+def test_silent_connections_to_xds(carrier: str) -> None:
     """2,000 of them: memory is bounded, the API answers, and they are closed after a while."""
+    with serving("--xds-carrier", carrier) as control_plane:
+        _hold_silent_connections(control_plane)
+
+
+def _hold_silent_connections(control_plane: ControlPlane) -> None:
+    api = Door(control_plane.api_port, "/", lambda: answered(control_plane.api_port, "GET", "/healthz"))
     memory = Memory(control_plane.child.pid)
     door = Door(control_plane.xds_port, "/", api.ask)
     with holding(2000, door.connect, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n") as held:

@@ -25,6 +25,8 @@ MOST_STRANGERS = 1024
 BACKLOG = 4096
 RETRY_SECONDS = 0.1
 """Seconds to wait after a connection could not be accepted, most likely because there are no file descriptors left."""
+EVICTED_AT_ONCE = 16
+"""Strangers that are then closed, so that as many proxies can be accepted until the next attempt."""
 STOP_SECONDS = 1.0
 """For clients to end their connections at a stop, and for what sessions wait for to be cancelled."""
 
@@ -128,13 +130,17 @@ class Http2Carrier:
         return CallStream(connection, number, self._calls)
 
     def _make_room(self) -> None:
-        """Ends the oldest stranger if there are too many."""
+        """Ends the oldest strangers if there are too many."""
         while len(self._strangers) >= MOST_STRANGERS:
-            oldest = next(iter(self._strangers))
-            del self._strangers[oldest]
-            if not oldest.connection.trusted:
-                self._rejections.warn(oldest.connection.peer, "it made no call, and was closed to accept another")
-                oldest.abort()
+            self._evict()
+
+    def _evict(self) -> None:
+        """Ends the oldest stranger; what has become trusted meanwhile is only forgotten as one."""
+        oldest = next(iter(self._strangers))
+        del self._strangers[oldest]
+        if not oldest.connection.trusted:
+            self._rejections.warn(oldest.connection.peer, "it made no call, and was closed to accept another")
+            oldest.abort()
 
     def _on_closed(self, link: Link) -> None:
         self._links.pop(link, None)
@@ -143,7 +149,9 @@ class Http2Carrier:
             self._rejections.warn(link.connection.peer, f"its connection was closed: {error}")
 
     def _pause(self, listener: socket.socket, context: ssl.SSLContext | None, error: OSError) -> None:
-        """Tries again later, since the listener stays readable."""
+        """Makes room and tries again later, since the listener stays readable."""
+        for _ in range(min(EVICTED_AT_ONCE, len(self._strangers))):
+            self._evict()
         self._loop.remove_reader(listener)
         self._rejections.warn("new proxies", f"cannot accept connections of xDS: {error.strerror}; trying again")
         handle = self._loop.call_later(RETRY_SECONDS, self._listen, listener, context)
