@@ -89,6 +89,9 @@ def test_names_and_versions_are_those_that_envoy_has(planes: Planes) -> None:
         for sidecar, kinds in ((order, ("clusters", "listeners", "routes")), (product, ("secrets",))):
             eventually(lambda one=sidecar: is_same(planes, one), f"{sidecar.instance} has what is printed")  # type: ignore[misc]  # bound at once
             assert all(of_envoy(sidecar)[kind] for kind in kinds)
+        # The other replica may hear of an instance later; then the caller's clusters change once more.
+        eventually(lambda: len(versions(printed(planes, order.instance))["endpoints"]) == 2, "both have instances")
+        eventually(lambda: is_same(planes, order), "it has their endpoints")
         before = of_envoy(order)
 
         planes.put(half())
