@@ -14,10 +14,37 @@ import pytest
 
 from shopmesh.load.engine.open_loop import steady
 from shopmesh.load.engine.results import LoadResults
-from tests.e2e.local.conftest import Up, starting
+from tests.e2e.local.conftest import Up, project, starting
 from tests.support.process import Child
 
 Shopmesh = Callable[..., AbstractContextManager[Child]]
+TIMEOUTS = {
+    "perRetryTimeout: {value: 400, unit: ms}": "perRetryTimeout: {value: 5, unit: s}",
+    "perRequest: {value: 900, unit: ms}": "perRequest: {value: 12, unit: s}",
+    "perRequest: {value: 1, unit: s}": "perRequest: {value: 12, unit: s}",
+}
+"""Those of the demo, and those with which a machine that stalls for half a second retries nothing."""
+
+
+def patient_project(tmp_path: Path) -> Path:
+    """A copy of the project, with such time-outs."""
+    folder = project(tmp_path)
+    for service in ("product", "customer"):
+        manifest = folder / "mesh" / f"{service}.yaml"
+        text = manifest.read_text()
+        for written, patient in TIMEOUTS.items():
+            assert written in text
+            text = text.replace(written, patient)
+        manifest.write_text(text)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def shared_up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    folder = tmp_path_factory.mktemp("up")
+    with starting(folder, project=patient_project(folder)) as found:
+        found.wait()
+        yield found
 
 
 def asked(shopmesh: Shopmesh, up: Up, *arguments: str, status: int = 0) -> str:
@@ -93,7 +120,7 @@ def test_requests_under_way_end_before_their_workload(tmp_path: Path, shopmesh: 
             await asyncio.to_thread(asked, shopmesh, up, "stop", "product-v2-vn")
             return tally
 
-    with starting(tmp_path, env=slow) as up:
+    with starting(tmp_path, env=slow, project=patient_project(tmp_path)) as up:
         up.wait()
         tally = asyncio.run(story(up))
         shares = [t for s in up.client.splits("shopmesh", since=0)["splits"] for t in s["targets"]]
