@@ -1,7 +1,7 @@
 """One route change pushed to N simulated proxies: time to the last acknowledgement, the server's CPU and memory.
 
     python -m tests.bench.xds.scale [--proxies 100 1000 2000 5000] [--changes 20] [--services 20] [--distinct]
-                                  [--loop asyncio]
+                                  [--loop asyncio] [--carrier http2]
 
 The server is a process of its own. `--distinct` gives every proxy a snapshot of its own (explicit mode, own ports).
 """
@@ -23,7 +23,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from shopmesh.event_loop import new_event_loop
+from shopmesh.server.config import XdsCarrier
 from shopmesh.server.garbage_collection import collect_less_often
+from shopmesh.server.grpc import xds_listener
 from shopmesh.server.grpc.ads import Ads
 from shopmesh.server.grpc.carrier import Carrier, ServerCertificate
 from shopmesh.server.grpc.grpc_carrier import GrpcCarrier
@@ -84,8 +86,8 @@ def _usage() -> dict[str, float]:
 
 
 @contextlib.contextmanager
-def server(services: int, loop: str) -> Iterator[tuple[IO[str], IO[str], dict[str, Any]]]:
-    arguments = ("--serve", "--services", str(services), "--loop", loop)
+def server(services: int, loop: str, carrier: str) -> Iterator[tuple[IO[str], IO[str], dict[str, Any]]]:
+    arguments = ("--serve", "--services", str(services), "--loop", loop, "--carrier", carrier)
     with started((sys.executable, "-m", "tests.bench.xds.scale", *arguments)) as pipes:
         yield pipes
 
@@ -120,8 +122,8 @@ def proxy(number: int, distinct: bool) -> ProxyNode:
     )
 
 
-def measure(count: int, changes: int, services: int, distinct: bool, extensions: int, loop: str) -> None:
-    with server(services, loop) as (commands, answers, start):
+def measure(count: int, changes: int, services: int, distinct: bool, extensions: int, loop: str, carrier: str) -> None:
+    with server(services, loop, carrier) as (commands, answers, start):
         fleet = Fleet(start["port"])
         nodes = [envoy_node(proxy(number, distinct), extensions) for number in range(count)]
         begin = time.monotonic()
@@ -165,20 +167,24 @@ def main() -> None:
     parser.add_argument("--distinct", action="store_true")
     parser.add_argument("--extensions", type=int, default=516, help="in each node; 516 make 61 kB as Envoy's")
     parser.add_argument("--loop", choices=LOOPS, default="uvloop", help="the server's event loop")
+    parser.add_argument("--carrier", choices=("grpc", "http2"), default="grpc")
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard if soft != hard else soft, hard))
     if arguments.serve:
         with asyncio.Runner(loop_factory=LOOPS[arguments.loop]) as runner:
-            runner.run(serve(arguments.services))
+            kind = XdsCarrier(arguments.carrier)
+            make = lambda methods, authenticate: xds_listener.carrier(kind, methods, authenticate)  # noqa: E731
+            runner.run(serve(arguments.services, make))
         return
     print(
         f"{'proxies':>7}{'served':>8}{'all in s':>9}{'p50 ms':>9}{'last ms':>9}{'min':>8}{'max':>8}"
         f"{'CPU µs':>10}{'MiB 0':>8}{'MiB':>8}"
     )
     for count in arguments.proxies:
-        measure(count, arguments.changes, arguments.services, arguments.distinct, arguments.extensions, arguments.loop)
+        options = (arguments.distinct, arguments.extensions, arguments.loop, arguments.carrier)
+        measure(count, arguments.changes, arguments.services, *options)
 
 
 if __name__ == "__main__":
