@@ -59,12 +59,13 @@ def listening(child: Child) -> str:
     return child.output.rpartition("xDS on ")[2].split()[0]
 
 
-def test_a_port_is_for_who_has_the_token_of_the_run_folder(folder: Path) -> None:
+@pytest.mark.parametrize("carrier", ["grpc", "http2"])
+def test_a_port_is_for_who_has_the_token_of_the_run_folder(carrier: str, folder: Path) -> None:
     """It is made at the first start, for its owner alone, and stays; without it nobody is a proxy."""
     run = folder / "run"
     tokens = set()
     for _ in range(2):
-        with running((*SERVE, *PORTS, "--run-dir", run)) as child:
+        with running((*SERVE, *PORTS, "--run-dir", run, "--xds-carrier", carrier)) as child:
             target = listening(child)
             token = (run / "xds-token").read_text()
             tokens.add(token)
