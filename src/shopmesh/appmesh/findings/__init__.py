@@ -5,8 +5,9 @@
 A check reads what documents mean with `shopmesh.appmesh.resolved`; its computations are shared by all checks.
 
 They need the documents alone, so they hold for files without a control plane as well. What only a running mesh shows
-is found in `shopmesh.server.live_findings`, what is wrong around it in `shopmesh.cli.environment_checks`; the types of
-all of them are in `shopmesh.appmesh.catalogue`.
+is found in `shopmesh.server.live_findings`, what proxies cannot get as it is written where `shopmesh.xds` translates
+it, what only a cluster shows in `shopmesh.kubernetes`, and what is wrong around it in
+`shopmesh.cli.environment_checks`; the types of all of them are in `shopmesh.appmesh.catalogue`.
 """
 
 from __future__ import annotations

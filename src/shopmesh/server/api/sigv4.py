@@ -5,7 +5,8 @@
 Only the header form is accepted, not presigned URLs. The body's hash is always computed here, so the signature always
 covers the body. Everything that can be checked without the body is checked before it is read. A client that sends and
 signs the body's hash, in the header X-Amz-Content-Sha256, is verified before its body is read; the bodies of all other
-clients are bounded together.
+clients are bounded together. As with AWS, a request that somebody records is accepted again within its window; one with
+a client token then does nothing twice.
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
 """
 

@@ -1,4 +1,4 @@
-"""Computes snapshots, a little in each turn of the event loop.
+"""Decides when snapshots are computed: a little in each turn of the event loop. What is in them is `shopmesh.xds`'s.
 
     commit ─► waiting ─► state ─► snapshots that may differ, one after the other ─► published
 
