@@ -58,7 +58,7 @@ def test_each_mesh_has_its_own_resources_and_changes(looking: Tabs) -> None:
 
 @pytest.mark.parametrize(
     ("page", "text"),
-    [("proxies", "No proxy is connected"), ("findings", "Nothing is wrong"), ("changes?filter=xyz", "xyz")],
+    [("proxies", "No proxy is connected"), ("findings", "No findings"), ("changes?filter=xyz", "xyz")],
 )
 def test_a_page_without_anything_says_so(looking: Tabs, page: str, text: str) -> None:
     tab = looking.open(f"#/{page}{'&' if '?' in page else '?'}mesh=other")

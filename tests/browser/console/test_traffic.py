@@ -127,6 +127,27 @@ def test_the_change_is_shown_in_each_form_before_it_is_made(tab: Tab, up: Up) ->
     assert [100, 0] == weights(up)
 
 
+def test_what_is_typed_stays_while_figures_arrive(tab: Tab, up: Up) -> None:
+    """A weight is a proposal as soon as it is typed, digit by digit and however slowly."""
+    number = tab.page.get_by_role("spinbutton", name="Weight of 2.0, in per cent")
+
+    def at() -> float:
+        return float(tab.module("data/live.js", "module.state.at.value"))
+
+    number.click()
+    for key, wanted in (("Control+a", "0"), ("Backspace", ""), ("5", "5"), ("0", "50")):
+        number.press(key)
+        before = at()
+        wait(tab, lambda before=before: at() > before + 1, "other figures have arrived")
+        assert wanted == number.input_value()
+
+    assert "50" == slider(tab, "1.0").input_value()
+    assert tab.page.get_by_role("button", name="Apply").is_enabled()
+    number.fill("250")
+    number.blur()
+    assert "100" == number.input_value()
+
+
 def test_undo_takes_one_click(tab: Tab, up: Up) -> None:
     """And can be undone as well, also after another page was looked at."""
     press(tab, "All to 2.0")

@@ -32,8 +32,9 @@ export function Page() {
   const shown = useMemo(() => choose(found, { severity, filter, sort }), [found, severity, filter, sort]);
   return html`<div class="page-head"><h1>Findings</h1></div>
     ${found.length === 0
-      ? html`<div class="card"><${Empty} title="Nothing is wrong">
-          <p>The mesh, its proxies and its traffic are checked all the time; what is found appears here.</p>
+      ? html`<div class="card"><${Empty} title="No findings">
+          <p>What is found in the resources, and in what proxies say of themselves, appears here within a minute or two.
+            Requests that fail are on the pages Mesh and Traffic at once.</p>
         </${Empty}></div>`
       : html`<div class="stack">
           <${Tools} found=${found} shown=${shown} />

@@ -1,18 +1,28 @@
 // The versions of a route, each with a slider for its weight beside what it gets now.
 
-import { html, useId } from "../../lib.js";
+import { html, useId, useState } from "../../lib.js";
 import { ShareBar, sentence, verdict } from "../../components/share.js";
 import { interval, milliseconds, percent, rate, tenths } from "../../data/format.js";
 import { TOTAL, distribute, normalise, targetsOf, weightsOf } from "./logic/weights.js";
 import { Sample, Version, colourOf, nameOf } from "./names.js";
 
+/** A field for a number: what is typed stays as it is until the field is left, also when figures arrive meanwhile. */
+function NumberField({ value, onInput, ...attributes }) {
+  const [typed, setTyped] = useState(null);
+  const take = ({ target }) => {
+    setTyped(target.value);
+    if (target.value !== "") onInput(target.value);
+  };
+  return html`<input type="number" ...${attributes} value=${typed ?? value} onInput=${take} onBlur=${() => setTyped(null)} />`;
+}
+
 function Weight({ editor, index, label, weight, before, ...attributes }) {
   const all = { ...attributes, min: 0, max: TOTAL, step: 1, value: weight };
-  const move = (event) => editor.move(index, event.target.value);
+  const move = (value) => editor.move(index, value);
   return html`<td class=${`traffic-slider ${colourOf(index)}`}>
-      <input type="range" ...${all} aria-label=${label} aria-valuetext=${`${weight} per cent`} onInput=${move} />
+      <input type="range" ...${all} aria-label=${label} aria-valuetext=${`${weight} per cent`} onInput=${(event) => move(event.target.value)} />
     </td>
-    <td class="traffic-number"><input type="number" ...${all} aria-label=${`${label}, in per cent`} onChange=${move} /> %
+    <td class="traffic-number"><${NumberField} ...${all} aria-label=${`${label}, in per cent`} onInput=${move} /> %
       ${before !== weight && html` <span class="muted small">was ${before}</span>`}</td>`;
 }
 
