@@ -145,7 +145,7 @@ def test_what_is_typed_stays_while_figures_arrive(tab: Tab, up: Up) -> None:
     assert tab.page.get_by_role("button", name="Apply").is_enabled()
     number.fill("250")
     number.blur()
-    assert "100" == number.input_value()
+    wait(tab, lambda: number.input_value() == "100", "the field shows what was taken")
 
 
 def test_undo_takes_one_click(tab: Tab, up: Up) -> None:
