@@ -24,10 +24,8 @@ from typing import IO, Any
 
 import uvloop
 
-from shopmesh.server.grpc.carrier import Carrier
-from shopmesh.server.grpc.grpc_carrier import GrpcCarrier
-from shopmesh.server.grpc.http2.http2_carrier import Http2Carrier
-from shopmesh.server.grpc.sessions import Authenticate, Methods
+from shopmesh.server.config import XdsCarrier
+from shopmesh.server.grpc import xds_listener
 from shopmesh.server.grpc.shared_token import SharedToken
 from tests.bench.report import spread, table
 from tests.bench.xds import scale
@@ -39,14 +37,10 @@ EXTENSIONS = 516
 CARRIERS = ("grpc", "http2")
 
 
-def make(name: str, methods: Methods, authenticate: Authenticate) -> Carrier:
-    return GrpcCarrier(methods, authenticate) if name == "grpc" else Http2Carrier(methods, authenticate)
-
-
 def serve(name: str, loop: str, token_file: Path) -> None:
     serving = scale.serve(
         SERVICES,
-        lambda methods, authenticate: make(name, methods, authenticate),
+        lambda methods, authenticate: xds_listener.carrier(XdsCarrier(name), methods, authenticate),
         SharedToken(token_file),
         RenewableCertificate(),
     )

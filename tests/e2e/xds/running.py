@@ -260,6 +260,10 @@ class Mesh:
 
         return {status.instance: status for status in self.run(read())}
 
+    def endpoints_of(self, name: str) -> list[str]:
+        """The instances of a virtual node that have declared themselves as endpoints."""
+        return sorted(one for one, status in self.statuses().items() if status.declared and status.name == name)
+
     def sidecar(self, name: str, upstream: Application | None = None, **more: Any) -> Sidecar:
         """Starts an Envoy for that virtual node of mesh `shop`, until the test ends."""
         return self._stack.enter_context(Sidecar(self, name, upstream, **more))

@@ -20,10 +20,6 @@ def mesh() -> Iterator[Mesh]:
         yield running
 
 
-def declared(mesh: Mesh) -> list[str]:
-    return sorted(name for name, status in mesh.statuses().items() if status.declared and status.name == "product")
-
-
 def test_envoys_are_configured_report_and_come_again(mesh: Mesh) -> None:
     """Their readiness and their figures arrive, changes reach them, also after a restart, and nothing fails."""
     mesh.put(*meshes.shop())
@@ -39,7 +35,7 @@ def test_envoys_are_configured_report_and_come_again(mesh: Mesh) -> None:
             mesh.start()
             eventually(lambda: sum(one.connected for one in mesh.statuses().values()) == 3, "all have come again")
             second.behave = lambda path, count: (503 if path == "/readyz" else 200, 0.0)
-            eventually(lambda: declared(mesh) == ["product-1"], "the second has left")
+            eventually(lambda: mesh.endpoints_of("product") == ["product-1"], "the second has left")
             mesh.converge(mesh.store.revision)
             load.more(50)
 

@@ -9,10 +9,6 @@ from tests.unit.xds import meshes
 URL = "http://product.local:5000/"
 
 
-def declared(mesh: Mesh) -> list[str]:
-    return sorted(name for name, status in mesh.statuses().items() if status.declared and status.name == "product")
-
-
 def test_an_instance_is_an_endpoint_while_its_application_is_ready(mesh: Mesh) -> None:
     """Under load one of two says that it is not ready, and later that it is: it leaves and returns, nothing fails."""
     mesh.put(*meshes.shop())
@@ -23,14 +19,14 @@ def test_an_instance_is_an_endpoint_while_its_application_is_ready(mesh: Mesh) -
         with Load(order, URL) as load:
             eventually(lambda: load.answers["v1-a"] and load.answers["v1-b"], "both answer")
             second.behave = lambda path, count: (503 if path == "/readyz" else 200, 0.0)
-            eventually(lambda: declared(mesh) == ["product-1"], "the second has left")
+            eventually(lambda: mesh.endpoints_of("product") == ["product-1"], "the second has left")
             mesh.converge(mesh.store.revision)
             load.more(50)
             before = load.answers["v1-b"]
             load.more(50)
             away = load.answers["v1-b"] - before
             second.behave = lambda path, count: (200, 0.0)
-            eventually(lambda: declared(mesh) == ["product-1", "product-2"], "the second is back")
+            eventually(lambda: mesh.endpoints_of("product") == ["product-1", "product-2"], "the second is back")
             eventually(lambda: load.answers["v1-b"] > before + 10, "it answers again")
 
         assert away == 0
@@ -46,7 +42,7 @@ def test_an_instance_whose_application_never_came_is_none(mesh: Mesh) -> None:
         sidecar.child.wait_for(lambda: sidecar.is_ready() and product.requests["/readyz"] > 3, "it has looked")
 
         assert mesh.statuses()["product-1"].in_sync
-        assert declared(mesh) == []
+        assert mesh.endpoints_of("product") == []
 
 
 def test_what_was_ready_stays_so_without_a_control_plane(mesh: Mesh) -> None:
@@ -61,7 +57,7 @@ def test_what_was_ready_stays_so_without_a_control_plane(mesh: Mesh) -> None:
             second.behave = lambda path, count: (503 if path == "/readyz" else 200, 0.0)
             load.more(50)
             mesh.start()
-            eventually(lambda: declared(mesh) == ["product-1"], "the second has left")
+            eventually(lambda: mesh.endpoints_of("product") == ["product-1"], "the second has left")
             load.more(50)
 
         assert not load.failed
